@@ -1,0 +1,331 @@
+/** config.yaml: what it may say, read with the line and column of every mistake. */
+import { readFileSync } from "node:fs";
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { z } from "zod";
+import { ConfigurationError, type Problem } from "./errors.ts";
+import { isVmName } from "./names.ts";
+
+/** Where VMs keep their disks, and what they are installed from. */
+export interface StorageSection {
+  /** The dataset in which zvols are made: `tank/vms`. */
+  readonly pool_path: string;
+  /** The install image: `/mnt/tank/iso/debian.iso`. */
+  readonly cdrom_path: string;
+}
+
+/** One VM type: how many there are, and what each is made of. */
+export interface VmTypeSection {
+  /** 0 makes none; at most 99, because names have two digits. */
+  readonly count: number;
+  /** MiB. */
+  readonly memory: number;
+  /** vCPUs in all, as one socket of that many cores (divided by `threads`, where given). */
+  readonly cpu: number;
+  /** Threads per core; default 1. It divides `cpu`. */
+  readonly threads?: number | undefined;
+  /** Disks in order: name to GiB. */
+  readonly disk: Readonly<Record<string, number>>;
+  /** NICs in order: name to bridge. */
+  readonly network: Readonly<Record<string, string>>;
+}
+
+/** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
+export interface Configuration {
+  readonly storage: StorageSection;
+  readonly [vmType: string]: StorageSection | VmTypeSection | undefined;
+}
+
+/** A place in a file, both 1-based. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Where each value stands, by dotted path: `worker.disk.root`. */
+export type Places = ReadonlyMap<string, Place>;
+
+/** A configuration and where its values stand. */
+export interface ParsedConfiguration {
+  readonly configuration: Configuration;
+  readonly places: Places;
+}
+
+/** A checked value, or every problem with it. */
+export type CheckedConfiguration =
+  | { readonly ok: true; readonly configuration: Configuration }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Larger files are refused: a configuration has a few kilobytes. */
+const MAX_FILE_BYTES = 1_048_576;
+/** Aliases (`*name`) at most: more are a trap, not a configuration. */
+const MAX_ALIASES = 100;
+
+/** What numbers may be; the reasons stand beside the interface's fields. */
+const LIMITS = {
+  count: { lowest: 0, highest: 99, unit: "" },
+  /** TrueNAS takes 20 MiB at least; 16 TiB is more than any NAS has. */
+  memory: { lowest: 20, highest: 16_777_216, unit: " MiB" },
+  /** TrueNAS's limit on the product of sockets, cores and threads. */
+  cpu: { lowest: 1, highest: 255, unit: "" },
+  threads: { lowest: 1, highest: 255, unit: "" },
+  /** 64 TiB. */
+  disk: { lowest: 1, highest: 65_536, unit: " GiB" },
+} as const;
+
+const MAX_DISKS = 16;
+const MAX_NICS = 8;
+const MAX_TYPE_CHARS = 100;
+
+function wholeNumber(
+  what: string,
+  { lowest, highest, unit }: { lowest: number; highest: number; unit: string },
+) {
+  const wanted = `${what} must be a whole number from ${lowest} to ${highest}${unit}`;
+  return z.unknown().transform((value, context): number => {
+    if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= highest) {
+      return value;
+    }
+    const message = value === undefined || value === null
+      ? `${what} is missing: ${wanted}`
+      : `${wanted}, found ${show(value)}`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+}
+
+function show(value: unknown): string {
+  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+}
+
+function word(what: string, check: (text: string) => string | null) {
+  return z.unknown().transform((value, context): string => {
+    const message = typeof value !== "string" || value === ""
+      ? value === undefined || value === null || value === ""
+        ? `${what} is missing`
+        : `${what} must be text, found ${show(value)}`
+      : check(value);
+    if (message === null && typeof value === "string") return value;
+    context.addIssue({ code: "custom", message: message ?? `${what} is missing` });
+    return z.NEVER;
+  });
+}
+
+/** Names of disks and networks begin with a letter: `root`, `lan-2`. */
+const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
+  return z.record(z.string(), value, { error: `${what} must be a list of name: value lines` }).superRefine(
+    (values, context) => {
+      const names = Object.keys(values);
+      if (names.length > most) {
+        context.addIssue({ code: "custom", message: `At most ${most} are possible, found ${names.length}` });
+      }
+      for (const name of names.filter((name) => !PART_NAME.test(name))) {
+        const message = `The name ${
+          JSON.stringify(name)
+        } must begin with a letter; use letters, digits, hyphens, dots and underscores`;
+        context.addIssue({ code: "custom", path: [name], message });
+      }
+    },
+  );
+}
+
+const storageSection = z.strictObject({
+  pool_path: word("The dataset for zvols", checkPoolPath),
+  cdrom_path: word("The install image", checkCdromPath),
+}, { error: "storage must have pool_path and cdrom_path" });
+
+const vmTypeSection = z.strictObject({
+  count: wholeNumber("Count", LIMITS.count),
+  memory: wholeNumber("Memory", LIMITS.memory),
+  cpu: wholeNumber("vCPUs", LIMITS.cpu),
+  threads: wholeNumber("Threads per core", LIMITS.threads).optional(),
+  disk: namedValues("disk", MAX_DISKS, wholeNumber("The disk's size", LIMITS.disk)).default({}),
+  network: namedValues("network", MAX_NICS, word("The bridge", () => null)).default({}),
+}, { error: "A VM type must have count, memory and cpu" }).superRefine(({ cpu, threads }, context) => {
+  if (threads === undefined || cpu % threads === 0) return;
+  const message =
+    `${cpu} vCPUs cannot be divided into cores of ${threads} threads; choose a divisor of ${cpu}`;
+  context.addIssue({ code: "custom", path: ["threads"], message });
+});
+
+function checkPoolPath(path: string): string | null {
+  if (path.startsWith("/mnt/")) {
+    return `Write the dataset's name without /mnt/: ${path.slice("/mnt/".length)}`;
+  }
+  if (path.startsWith("/") || path.endsWith("/")) {
+    return `${JSON.stringify(path)} is no dataset; write it like tank/vms`;
+  }
+  // ZFS: letters, digits, and _ - . : and space; each part begins with a letter or digit.
+  if (path.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9_.: -]*$/.test(part))) return null;
+  return `${JSON.stringify(path)} is no dataset; write it like tank/vms`;
+}
+
+function checkCdromPath(path: string): string | null {
+  if (!path.startsWith("/mnt/")) {
+    return `${JSON.stringify(path)} must be a file's full path below /mnt/, such as /mnt/tank/iso/debian.iso`;
+  }
+  if (/[{}]/.test(path)) return `${JSON.stringify(path)} has a brace; TrueNAS refuses such paths`;
+  return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; name the file in it` : null;
+}
+
+/** What {@link checkConfiguration} asks for beside a storage section. */
+export interface CheckOptions {
+  /** VM types that have to be there; default controlplane and worker. */
+  readonly require?: readonly string[];
+}
+
+const REQUIRED_TYPES: readonly string[] = ["controlplane", "worker"];
+
+/** Checks a value that has the shape of config.yaml: all problems at once, each at its dotted path. */
+export function checkConfiguration(
+  value: unknown,
+  { require = REQUIRED_TYPES }: CheckOptions = {},
+): CheckedConfiguration {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return {
+      ok: false,
+      problems: [{
+        field: "",
+        message: "The configuration must have the sections storage, controlplane and worker",
+      }],
+    };
+  }
+  const sections = new Map(Object.entries(value));
+  const problems: Problem[] = [];
+  const checked: [string, StorageSection | VmTypeSection][] = [];
+  for (const name of ["storage", ...require].filter((name) => !sections.has(name))) {
+    problems.push({ field: name, message: missingSection(name, [...sections.keys()]) });
+  }
+  for (const [name, section] of sections) {
+    if (name !== "storage") problems.push(...typeNameProblems(name));
+    const parsed = (name === "storage" ? storageSection : vmTypeSection).safeParse(section);
+    if (parsed.success) checked.push([name, parsed.data]);
+    else problems.push(...parsed.error.issues.flatMap((issue) => toProblems(name, issue)));
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, configuration: Object.fromEntries(checked) as unknown as Configuration };
+}
+
+function missingSection(name: string, present: readonly string[]): string {
+  if (name === "storage") return "The storage section is missing: it names pool_path and cdrom_path";
+  const types = present.filter((other) => other !== "storage");
+  return `There is no VM type ${JSON.stringify(name)}${
+    types.length === 0 ? "" : `; there are ${types.join(", ")}`
+  }`;
+}
+
+function typeNameProblems(name: string): Problem[] {
+  if (isVmName(name) && name.length <= MAX_TYPE_CHARS) return [];
+  return [{
+    field: name,
+    message: `A VM cannot be called ${
+      JSON.stringify(`${name}01`)
+    }: TrueNAS takes letters, digits and underscores only`,
+  }];
+}
+
+function toProblems(section: string, issue: z.core.$ZodIssue): Problem[] {
+  const path = [section, ...issue.path.map(String)];
+  if (issue.code !== "unrecognized_keys") return [{ field: path.join("."), message: issue.message }];
+  const known = Object.keys((section === "storage" ? storageSection : vmTypeSection).shape);
+  return issue.keys.map((key) => ({
+    field: [...path, key].join("."),
+    message: `Unknown key ${JSON.stringify(key)}; known are ${known.join(", ")}`,
+  }));
+}
+
+/** The VM types of a configuration, as they stand. */
+export function vmTypes(configuration: Configuration): string[] {
+  return Object.keys(configuration).filter((name) => name !== "storage");
+}
+
+/**
+ * Reads a configuration from a file.
+ *
+ * @param path Default `config.yaml` in the current folder.
+ * @throws {ConfigurationError} listing every problem with line and column; also when there is no such file.
+ */
+export function loadConfiguration(path = "config.yaml"): Configuration {
+  return parseConfiguration(readConfigurationFile(path), path).configuration;
+}
+
+/**
+ * The text of a configuration file.
+ *
+ * @throws {ConfigurationError} when it cannot be read or is too large.
+ */
+export function readConfigurationFile(path: string): string {
+  const fail = (message: string, cause?: unknown) =>
+    new ConfigurationError(path, [{ field: "", message }], { cause });
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    throw fail(
+      missing
+        ? "There is no such file; copy the example config.yaml, or name yours with --config"
+        : `Cannot be read: ${error}`,
+      error,
+    );
+  }
+  if (text.length <= MAX_FILE_BYTES) return text;
+  throw fail(`The file has more than ${MAX_FILE_BYTES} characters; a configuration has a few thousand`);
+}
+
+/**
+ * Reads a configuration from text; `source` is its name in messages.
+ *
+ * @throws {ConfigurationError} listing every problem with line and column.
+ */
+export function parseConfiguration(text: string, source: string): ParsedConfiguration {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  if (document.errors.length > 0) {
+    const problems = document.errors.map(({ message, pos }) => ({ field: "", message, ...at(pos[0]) }));
+    throw new ConfigurationError(source, problems);
+  }
+  const places = placesOf(document, at);
+  const checked = checkConfiguration(toPlain(document, source));
+  if (checked.ok) return { configuration: checked.configuration, places };
+  throw new ConfigurationError(source, checked.problems.map((problem) => located(problem, places)));
+}
+
+function toPlain(document: Document, source: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConfigurationError(source, [{ field: "", message }], { cause: error });
+  }
+}
+
+function placesOf(document: Document, at: (offset: number) => Place): Places {
+  const places = new Map<string, Place>();
+  const visit = (node: unknown, path: readonly string[]): void => {
+    if (!isMap(node)) return;
+    for (const { key, value } of node.items) {
+      const name = isScalar(key) ? String(key.value) : "";
+      const offset = (isScalar(value) ? value.range : (key as Node | null)?.range)?.[0];
+      if (offset !== undefined) places.set([...path, name].join("."), at(offset));
+      visit(value, [...path, name]);
+    }
+  };
+  visit(document.contents, []);
+  return places;
+}
+
+/** A problem at a value that is missing stands at the section that lacks it. */
+function located(problem: Problem, places: Places): Problem {
+  const parts = problem.field.split(".");
+  for (let length = parts.length; length > 0; length--) {
+    const place = places.get(parts.slice(0, length).join("."));
+    if (place !== undefined) return { ...problem, ...place };
+  }
+  return { ...problem, line: 1, column: 1 };
+}

@@ -1,0 +1,193 @@
+/** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { ConfigurationError, type Problem } from "./errors.ts";
+import { LOG_LEVELS, type LogLevel } from "./logging.ts";
+import { parseNasAddress } from "./nas_address.ts";
+
+/** Every name that is read, with a line of help. */
+export const ENVIRONMENT_NAMES = {
+  TRUENAS_HOST:
+    "The NAS: host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://",
+  API_USERNAME: "The account on the NAS",
+  API_PASSWORD: "Its password",
+  TRUENAS_API_KEY: "An API key of the account, instead of the password",
+  VNC_PASSWORD: "The password of the SPICE displays of VMs that are made",
+  TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
+  HOST: "Where the dashboard listens; default 127.0.0.1",
+  PORT: "Its port; default 8080, 0 picks a free one",
+  READ_ONLY: "1 refuses every write to the NAS",
+  NO_DESTROY: "1 refuses every deletion on the NAS",
+  LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
+  LOG_FORMAT: "text (default) or json",
+} as const;
+
+/** A name that is read. */
+export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES;
+
+/** Where values come from; the process's environment unless a test gives another. */
+export type Environment = (name: EnvironmentName) => string | undefined;
+
+/** What a script needs to connect and create. */
+export interface EnvironmentVariables {
+  readonly host: string;
+  readonly username: string;
+  /** Empty when an API key is used instead. */
+  readonly password: string;
+  readonly apiKey?: string;
+  readonly vncPassword: string;
+}
+
+/** What the dashboard and the command line need. */
+export interface Settings {
+  /** null when no NAS is needed (the demo). */
+  readonly nas: EnvironmentVariables | null;
+  readonly caFile: string | null;
+  readonly listenHost: string;
+  /** 0 picks a free one. */
+  readonly listenPort: number;
+  readonly readOnly: boolean;
+  readonly noDestroy: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+}
+
+/** How to read. */
+export interface ReadOptions {
+  readonly env?: Environment;
+  /** A file of NAME=value lines; the environment itself goes before it. */
+  readonly envFile?: { readonly path: string; readonly required: boolean };
+  /** Whether the names of the NAS and its account have to be there; default true. */
+  readonly needNas?: boolean;
+}
+
+function processEnvironment(name: EnvironmentName): string | undefined {
+  return Deno.env.get(name);
+}
+
+/**
+ * The four names that a script needs.
+ *
+ * @throws {ConfigurationError} naming every one that is missing.
+ *
+ * @example
+ * ```ts
+ * const { host, username, password, vncPassword } = getEnvironmentVariables();
+ * ```
+ */
+export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
+  const problems: Problem[] = [];
+  const variables = readNas(lookup(options), problems);
+  if (variables !== null && problems.length === 0) return variables;
+  throw new ConfigurationError("environment", problems);
+}
+
+/**
+ * Every setting.
+ *
+ * @throws {ConfigurationError} listing everything that is missing or wrong.
+ */
+export function readSettings(options: ReadOptions = {}): Settings {
+  const get = lookup(options);
+  const problems: Problem[] = [];
+  const settings: Settings = {
+    nas: options.needNas === false ? null : readNas(get, problems),
+    caFile: get("TRUENAS_CA_FILE") ?? null,
+    listenHost: get("HOST") ?? "127.0.0.1",
+    listenPort: readPort(get("PORT") ?? "8080", problems),
+    readOnly: readFlag(get, "READ_ONLY", problems),
+    noDestroy: readFlag(get, "NO_DESTROY", problems),
+    logLevel: oneOf(get, "LOG_LEVEL", LOG_LEVELS, "INFO", problems),
+    logFormat: oneOf(get, "LOG_FORMAT", ["text", "json"], "text", problems),
+  };
+  if (problems.length === 0) return settings;
+  throw new ConfigurationError("environment", problems);
+}
+
+/** Empty values count as absent: `NAME=` in a file means that it was not filled in. */
+function lookup({ env = processEnvironment, envFile }: ReadOptions): Environment {
+  const file = envFile === undefined ? {} : readEnvFile(envFile);
+  return (name) => {
+    const value = env(name) ?? file[name];
+    return value === undefined || value.trim() === "" ? undefined : value;
+  };
+}
+
+function readEnvFile(
+  { path, required }: { path: string; required: boolean },
+): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync(path, "utf8"));
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (missing && !required) return {};
+    const message = missing ? "There is no such file" : `Cannot be read: ${error}`;
+    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+  }
+}
+
+function readNas(get: Environment, problems: Problem[]): EnvironmentVariables | null {
+  const host = get("TRUENAS_HOST");
+  const overSocket = host?.trim().startsWith("unix:") ?? false;
+  const missing: string[] = [];
+  if (host === undefined) missing.push("TRUENAS_HOST");
+  if (!overSocket && get("API_USERNAME") === undefined) missing.push("API_USERNAME");
+  if (!overSocket && get("API_PASSWORD") === undefined && get("TRUENAS_API_KEY") === undefined) {
+    missing.push("API_PASSWORD (or TRUENAS_API_KEY)");
+  }
+  if (get("VNC_PASSWORD") === undefined) missing.push("VNC_PASSWORD");
+  if (missing.length > 0) {
+    problems.push({
+      field: "",
+      message: `Missing: ${missing.join(", ")}; set them in the environment or in .env`,
+    });
+  }
+  if (host === undefined) return null;
+  const address = parseNasAddress(host);
+  if (!address.ok) problems.push(address.problem);
+  const apiKey = get("TRUENAS_API_KEY");
+  return {
+    host,
+    username: get("API_USERNAME") ?? "",
+    password: get("API_PASSWORD") ?? "",
+    vncPassword: get("VNC_PASSWORD") ?? "",
+    ...(apiKey === undefined ? {} : { apiKey }),
+  };
+}
+
+const HIGHEST_PORT = 65_535;
+
+function readPort(text: string, problems: Problem[]): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= HIGHEST_PORT) return port;
+  const message = `PORT must be a whole number from 0 to ${HIGHEST_PORT}, found ${JSON.stringify(text)}`;
+  problems.push({ field: "PORT", message });
+  return 0;
+}
+
+function readFlag(get: Environment, name: EnvironmentName, problems: Problem[]): boolean {
+  const text = get(name)?.toLowerCase() ?? "0";
+  if (["1", "true", "yes"].includes(text)) return true;
+  if (["0", "false", "no"].includes(text)) return false;
+  // A protection that was misspelt must not be off without a word.
+  problems.push({ field: name, message: `${name} must be 1 or 0, found ${JSON.stringify(text)}` });
+  return true;
+}
+
+function oneOf<T extends string>(
+  get: Environment,
+  name: EnvironmentName,
+  choices: readonly T[],
+  usual: T,
+  problems: Problem[],
+): T {
+  const text = get(name);
+  if (text === undefined) return usual;
+  const chosen = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
+  if (chosen !== undefined) return chosen;
+  problems.push({
+    field: name,
+    message: `${name} must be ${choices.join(", ")}; found ${JSON.stringify(text)}`,
+  });
+  return usual;
+}

@@ -1,0 +1,121 @@
+/**
+ * What is on the NAS, in the product's own shape: the VMs with their devices, and the readings that plans are
+ * checked against. Plain data; reading it from a NAS is `lib/truenas/inventory.ts`'s work.
+ */
+
+/** A disk of a VM. */
+export interface Disk {
+  /** The device's id on the NAS. */
+  readonly deviceId: number;
+  /** As the NAS has it: `/dev/zvol/tank/vms/worker01-disk0`, or the file of a RAW device. */
+  readonly path: string;
+  /** `tank/vms/worker01-disk0`, or null when the disk is not a zvol. */
+  readonly zvol: string | null;
+  /** Bytes; null when the account may not read it, or the zvol is gone. */
+  readonly sizeBytes: number | null;
+  /** A zvol that takes its space only as it is written; null when not known. */
+  readonly sparse: boolean | null;
+  /** The boot order: lower boots first. */
+  readonly order: number;
+}
+
+/** A network card of a VM. */
+export interface Nic {
+  readonly deviceId: number;
+  /** The bridge or interface it is attached to; null means the NAS's default. */
+  readonly attach: string | null;
+  /** Lower-case with colons; null means a new one at each start (TrueNAS up to 25.10). */
+  readonly mac: string | null;
+}
+
+/** A display of a VM. */
+export interface Display {
+  readonly deviceId: number;
+  /** `SPICE` or `VNC`. */
+  readonly type: string;
+  readonly bind: string;
+  readonly port: number | null;
+  readonly webPort: number | null;
+}
+
+/** A CD-ROM of a VM. */
+export interface Cdrom {
+  readonly deviceId: number;
+  readonly path: string;
+  readonly order: number;
+}
+
+/** A VM as the product shows it. */
+export interface Vm {
+  readonly id: number;
+  readonly name: string;
+  /** The NAS's own word: `RUNNING`, `STOPPED`, `SUSPENDED`, `ERROR`; other words are passed on. */
+  readonly state: string;
+  readonly description: string;
+  /** The product of sockets, cores and threads: what the guest sees. */
+  readonly vcpus: number;
+  readonly sockets: number;
+  readonly cores: number;
+  readonly threads: number;
+  /** MiB. */
+  readonly memoryMib: number;
+  readonly autostart: boolean;
+  readonly uuid: string | null;
+  readonly disks: readonly Disk[];
+  readonly nics: readonly Nic[];
+  readonly displays: readonly Display[];
+  readonly cdroms: readonly Cdrom[];
+}
+
+/** A reading that may not have been possible: its value, or why it could not be made. */
+export type Reading<T> = { readonly known: true; readonly value: T } | {
+  readonly known: false;
+  readonly because: string;
+};
+
+/** A filesystem or zvol, as far as plans need it. */
+export interface Dataset {
+  /** `tank/vms`. */
+  readonly name: string;
+  readonly type: "FILESYSTEM" | "VOLUME";
+  /** Bytes that can still be used here; for a zvol, what it may still take. */
+  readonly availableBytes: number | null;
+  /** Bytes; only for a zvol. */
+  readonly volsizeBytes: number | null;
+  /** Only for a zvol: it has no reservation of its own. */
+  readonly sparse: boolean | null;
+  /** An encrypted dataset that is locked cannot be used. */
+  readonly locked: boolean;
+}
+
+/** Which NAS this is. */
+export interface NasIdentity {
+  /** The host as configured, without credentials: `nas.lan`. */
+  readonly host: string;
+  /** `25.10.7`, or null when the account may not read it. */
+  readonly release: string | null;
+  /** The API version in use: `v25.10.5`. */
+  readonly apiVersion: string;
+  /** The simulated NAS of the demo. */
+  readonly simulated: boolean;
+}
+
+/** Everything a plan is made from and checked against. */
+export interface Inventory {
+  readonly nas: NasIdentity;
+  readonly vms: readonly Vm[];
+  /** Datasets and zvols below the pools. */
+  readonly datasets: Reading<readonly Dataset[]>;
+  /** What a NIC may be attached to: bridges first. */
+  readonly nicChoices: Reading<readonly string[]>;
+  /** Addresses a display may be bound to. */
+  readonly bindChoices: Reading<readonly string[]>;
+  /** Install images: full paths, from the folder of the configured ISO and from VMs that have one. */
+  readonly isos: Reading<readonly string[]>;
+  /** Whether the configured ISO is there, by path. */
+  readonly files: Reading<ReadonlyMap<string, boolean>>;
+  /** Bytes of memory that VMs may still be started with. */
+  readonly availableMemoryBytes: Reading<number>;
+  /** vCPUs at most in one VM (255). */
+  readonly maximumVcpus: Reading<number>;
+}

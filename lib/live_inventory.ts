@@ -1,0 +1,164 @@
+/**
+ * The VMs of a NAS, read once and kept true by its events. TrueNAS's events may lack fields, repeat, and come before
+ * the reply of the call that caused them, so an event only says which VM to read again.
+ */
+import { TrueNASError } from "./errors.ts";
+import type { Vm } from "./inventory.ts";
+import type { Logger } from "./logging.ts";
+import type { Session, SessionState } from "./truenas/session.ts";
+import { readVms, readVmsById } from "./truenas/read_inventory.ts";
+
+/** Events within this many milliseconds are answered by one reading. */
+const GATHER_MS = 40;
+
+/** A change of the inventory. `all`: it was read anew as a whole. */
+export type InventoryChange =
+  | { readonly type: "all" }
+  | { readonly type: "changed"; readonly vm: Vm }
+  | { readonly type: "removed"; readonly id: number };
+
+/** What is known of the VMs now. */
+export interface InventorySnapshot {
+  /** In order of name; null when they were never read. */
+  readonly vms: readonly Vm[] | null;
+  /** When they were last known to be true, in milliseconds since 1970 (UTC). */
+  readonly readAt: number | null;
+  /** Why the last reading failed, or null. */
+  readonly error: TrueNASError | null;
+}
+
+/** Keeps the inventory; see the file's comment. */
+export class LiveInventory {
+  readonly #session: Session;
+  readonly #logger: Logger;
+  readonly #listeners = new Set<(change: InventoryChange) => void>();
+  readonly #stale = new Set<number>();
+  readonly #forget: (() => void)[];
+  #byId: Map<number, Vm> | null = null;
+  #sorted: readonly Vm[] | null = null;
+  #readAt: number | null = null;
+  #error: TrueNASError | null = null;
+  #reading: Promise<void> | null = null;
+  #gatherer: ReturnType<typeof setTimeout> | undefined;
+  #catchingUp: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** Reads as soon as the session is live, and again after each reconnection. */
+  constructor(session: Session, logger: Logger) {
+    this.#session = session;
+    this.#logger = logger;
+    this.#forget = [
+      session.onState((state) => this.#stateChanged(state)),
+      session.onEvent(({ collection, msg, id }) => {
+        if (collection !== "vm.query" || typeof id !== "number") return;
+        if (msg === "removed") this.#remove(id);
+        else this.refresh(id);
+      }),
+    ];
+  }
+
+  /** What is known now, without asking the NAS. */
+  get snapshot(): InventorySnapshot {
+    return { vms: this.#vms(), readAt: this.#readAt, error: this.#error };
+  }
+
+  /** What is known, after the first reading has ended, in whatever way. */
+  async ready(): Promise<InventorySnapshot> {
+    if (this.#byId === null && this.#session.state.kind === "live") await this.#readAll();
+    return this.snapshot;
+  }
+
+  /** Reads one VM again soon; several such requests become one call. */
+  refresh(id: number): void {
+    this.#stale.add(id);
+    this.#gatherer ??= setTimeout(() => {
+      this.#gatherer = undefined;
+      this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
+    }, GATHER_MS);
+  }
+
+  /** Tells of each change until the returned function is called. */
+  onChange(listener: (change: InventoryChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stops listening. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#gatherer);
+    for (const forget of this.#forget) forget();
+    this.#listeners.clear();
+  }
+
+  #vms(): readonly Vm[] | null {
+    if (this.#byId === null) return null;
+    return this.#sorted ??= [...this.#byId.values()].sort((a, b) =>
+      a.name.localeCompare(b.name, "en", { numeric: true })
+    );
+  }
+
+  #tell(change: InventoryChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #stateChanged(state: SessionState): void {
+    if (state.kind === "live" && !this.#closed) void this.#readAll();
+  }
+
+  #readAll(): Promise<void> {
+    return this.#reading ??= this.#doReadAll().finally(() => this.#reading = null);
+  }
+
+  async #doReadAll(): Promise<void> {
+    try {
+      const vms = await readVms(this.#session);
+      this.#byId = new Map(vms.map((vm) => [vm.id, vm]));
+      this.#error = null;
+      this.#touch();
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#tell({ type: "all" });
+  }
+
+  async #catchUp(): Promise<void> {
+    const ids = [...this.#stale];
+    this.#stale.clear();
+    if (this.#closed || this.#byId === null || ids.length === 0) return;
+    try {
+      const found = await readVmsById(this.#session, ids);
+      const seen = new Set(found.map(({ id }) => id));
+      for (const vm of found) this.#change(vm);
+      for (const id of ids) if (!seen.has(id)) this.#remove(id);
+      this.#touch();
+    } catch (error) {
+      // A lost connection is followed by a reading of everything; until then the rows stand as they were.
+      this.#failed(error);
+    }
+  }
+
+  #change(vm: Vm): void {
+    this.#byId?.set(vm.id, vm);
+    this.#sorted = null;
+    this.#tell({ type: "changed", vm });
+  }
+
+  #remove(id: number): void {
+    this.#stale.delete(id);
+    if (!this.#byId?.delete(id)) return;
+    this.#sorted = null;
+    this.#touch();
+    this.#tell({ type: "removed", id });
+  }
+
+  #touch(): void {
+    this.#sorted = null;
+    this.#readAt = Date.now();
+  }
+
+  #failed(error: unknown): void {
+    this.#error = error instanceof TrueNASError ? error : new TrueNASError(String(error), { cause: error });
+    this.#logger.warning("Cannot read the VMs", { error: this.#error.message });
+  }
+}

@@ -1,0 +1,101 @@
+/** The log: one line an event, on standard error. Nothing else in the library writes there. */
+import process from "node:process";
+
+/** How much is logged: each level includes the ones after it. */
+export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR";
+
+/** The levels, from the most talkative. */
+export const LOG_LEVELS: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR"];
+
+/** Values that belong to a line: small, and never a secret on purpose. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes lines of each level. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warning(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** How to log. */
+export interface LoggingOptions {
+  /** Default text. */
+  readonly format?: "text" | "json";
+  /** Values that are replaced by `[secret]` wherever they turn up. */
+  readonly secrets?: readonly string[];
+  /** Where lines go; default standard error. */
+  readonly write?: (line: string) => void;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now?: () => number;
+}
+
+/** A line is cut after so many characters: a hostile or huge value must not fill a disk. */
+const MAX_LINE_CHARS = 4_000;
+
+/** A secret shorter than this is not searched for: it would blank out half of every line. */
+const MIN_SECRET_CHARS = 3;
+
+/**
+ * Sets up logging.
+ *
+ * @example
+ * ```ts
+ * const logger = setupLogging("INFO", { secrets: [password] });
+ * logger.info("Connected", { host });
+ * ```
+ */
+export function setupLogging(level: LogLevel = "INFO", options: LoggingOptions = {}): Logger {
+  const { format = "text", secrets = [], write = toStandardError, now = Date.now } = options;
+  const lowest = LOG_LEVELS.indexOf(level);
+  const redact = redactor(secrets);
+  const log = (of: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (LOG_LEVELS.indexOf(of) < lowest) return;
+    const time = new Date(now()).toISOString();
+    const line = format === "json"
+      ? jsonLine(time, of, message, fields)
+      : textLine(time, of, message, fields);
+    write(redact(line).slice(0, MAX_LINE_CHARS));
+  };
+  return { debug: log("DEBUG"), info: log("INFO"), warning: log("WARNING"), error: log("ERROR") };
+}
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error() {} };
+
+function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  return JSON.stringify({ time, level, message, ...fields });
+}
+
+function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const pairs = Object.entries(fields).map(([name, value]) =>
+    `${name}=${
+      typeof value === "number"
+        ? value
+        : JSON.stringify(typeof value === "string" ? value : String(JSON.stringify(value)))
+    }`
+  );
+  return [time, level.padEnd(7), escapeControls(message), ...pairs.map(escapeControls)].join(" ");
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Escapes what could start a line of its own or steer a terminal. */
+function escapeControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Replaces each secret, also as it reads inside JSON and in a URL. */
+function redactor(secrets: readonly string[]): (line: string) => string {
+  const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap((secret) => {
+    const inJson = JSON.stringify(secret).slice(1, -1);
+    return [secret, inJson, JSON.stringify(inJson).slice(1, -1), encodeURIComponent(secret)];
+  });
+  const longestFirst = [...new Set(forms)].toSorted((a, b) => b.length - a.length);
+  return (line) => longestFirst.reduce((text, form) => text.replaceAll(form, "[secret]"), line);
+}

@@ -1,0 +1,68 @@
+/**
+ * Plans, creates and destroys groups of VMs on TrueNAS.
+ *
+ * @example Basic creation
+ * ```ts
+ * import { getEnvironmentVariables, loadConfiguration, setupLogging, VMManager } from "./lib/mod.ts";
+ *
+ * const logger = setupLogging("INFO");
+ * await using manager = new VMManager({ ...getEnvironmentVariables(), logger });
+ * await manager.connect();
+ * const result = await manager.createVmType(loadConfiguration("config.yaml"), "worker", 5920, {
+ *   observer: (event) => event.type === "step" && console.log(event.vm, event.step, event.status),
+ * });
+ * console.log(result.status, result.vms);
+ * ```
+ *
+ * @example Custom template directory
+ * ```ts
+ * import { getEnvironmentVariables, TemplateManager, VMManager } from "./lib/mod.ts";
+ *
+ * const templateManager = new TemplateManager("./my-templates");
+ * await using manager = new VMManager({ ...getEnvironmentVariables(), templateManager });
+ * ```
+ *
+ * @example Error handling
+ * ```ts
+ * import { getEnvironmentVariables, TrueNASError, VMManager } from "./lib/mod.ts";
+ *
+ * try {
+ *   await using manager = new VMManager({ ...getEnvironmentVariables() });
+ *   await manager.connect();
+ *   await manager.destroyManagedVms(["worker"]);
+ * } catch (error) {
+ *   if (!(error instanceof TrueNASError)) throw error;
+ *   console.error(error.message);
+ *   if (error.outcome === "unknown") console.error("Look at the NAS before trying again.");
+ * }
+ * ```
+ *
+ * @example Configuration validation
+ * ```ts
+ * import { checkConfiguration } from "./lib/mod.ts";
+ *
+ * const checked = checkConfiguration({ storage: { pool_path: "tank/vms" } });
+ * if (!checked.ok) for (const { field, message } of checked.problems) console.error(field, message);
+ * ```
+ *
+ * @module
+ */
+export * from "./config.ts";
+export * from "./errors.ts";
+export type * from "./inventory.ts";
+export { getEnvironmentVariables } from "./environment.ts";
+export { type Logger, setupLogging } from "./logging.ts";
+export type * from "./operations/types.ts";
+export type * from "./plan/types.ts";
+export { type DeviceSpec, TemplateManager, type VmSpec } from "./template_manager.ts";
+export {
+  type Begun,
+  type CreationRequest,
+  type Observer,
+  type RunningOperation,
+  type RunOptions,
+  type RunResult,
+  VMManager,
+  type VMManagerOptions,
+  type VmResult,
+} from "./vm_manager.ts";

@@ -1,0 +1,62 @@
+/** Names: of VMs, zvols and MACs, as TrueNAS takes them and as this product makes them. Pure. */
+import { createHash } from "node:crypto";
+
+/** TrueNAS's rule for the name of a VM, in every version (its vm.create check); the column takes 150 characters. */
+const VM_NAME = /^[A-Za-z0-9_]{1,150}$/;
+
+/** Whether TrueNAS takes this as a VM's name. */
+export function isVmName(name: string): boolean {
+  return VM_NAME.test(name);
+}
+
+/** The `n`th VM of a type, from 1: `worker01`. */
+export function vmName(type: string, n: number): string {
+  return `${type}${String(n).padStart(2, "0")}`;
+}
+
+/** The zvol of a VM's `n`th disk, from 0: `tank/vms/worker01-disk0`. */
+export function zvolName(poolPath: string, vm: string, n: number): string {
+  return `${poolPath}/${vm}-disk${n}`;
+}
+
+const ZVOL_DEVICES = "/dev/zvol/";
+
+/** The zvol behind a disk's path, or null when the path is not a zvol's. TrueNAS writes a space as `+` there. */
+export function zvolOfPath(path: string): string | null {
+  return path.startsWith(ZVOL_DEVICES) ? path.slice(ZVOL_DEVICES.length).replaceAll("+", " ") : null;
+}
+
+/** Whether a name is the prefix and a number: `worker` takes worker01 and worker12, not workerold or workers. */
+export function matchesPrefix(name: string, prefix: string): boolean {
+  return prefix !== "" && name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
+}
+
+/** The port of the first VM type's first display, and how far apart the types start. */
+const FIRST_PORT = 5910;
+const PORTS_PER_TYPE = 10;
+
+/** Where the displays of a type start: 5910 for controlplane, 5920 for worker, further types in tens as they stand in the file. */
+export function firstDisplayPort(type: string, types: readonly string[]): number {
+  if (type === "controlplane") return FIRST_PORT;
+  if (type === "worker") return FIRST_PORT + PORTS_PER_TYPE;
+  const others = types.filter((other) => other !== "controlplane" && other !== "worker");
+  return FIRST_PORT + PORTS_PER_TYPE * (2 + Math.max(0, others.indexOf(type)));
+}
+
+/** What a MAC is derived from. */
+export interface MacSeed {
+  /** The NAS, as it is called in the settings. */
+  readonly nasId: string;
+  readonly vm: string;
+  /** The network's name in the configuration. */
+  readonly nic: string;
+}
+
+/**
+ * A MAC that is the same whenever the same VM is made again, so that it keeps its DHCP reservation: locally
+ * administered, unicast, lower-case with colons (the one form that every TrueNAS version and libvirt take).
+ */
+export function deriveMac({ nasId, vm, nic }: MacSeed): string {
+  const digest = createHash("sha256").update(JSON.stringify([nasId, vm, nic])).digest("hex");
+  return ["02", ...(digest.slice(0, 10).match(/../g) ?? [])].join(":");
+}

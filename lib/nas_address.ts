@@ -1,0 +1,72 @@
+/** The address of a NAS as a person writes it. Pure. */
+import type { Problem } from "./errors.ts";
+
+/** Where a NAS is. */
+export type NasAddress =
+  | {
+    readonly kind: "wss" | "ws";
+    /** `wss://nas.lan` or `ws://127.0.0.1:6000`: no path, no credentials. */
+    readonly url: string;
+    /** The name or address alone: `nas.lan`. */
+    readonly host: string;
+  }
+  | { readonly kind: "unix"; readonly url: string; readonly host: string; readonly path: string };
+
+/** An address, or what is wrong with the text. */
+export type ParsedAddress =
+  | { readonly ok: true; readonly address: NasAddress }
+  | { readonly ok: false; readonly problem: Problem };
+
+const UNIX = "unix:";
+
+/** Reads host, host:port, [v6]:port, a ws:// or wss:// URL, or unix:/path; a bare host means wss://. */
+export function parseNasAddress(text: string): ParsedAddress {
+  const typed = text.trim();
+  if (typed === "") return refuse("The NAS's address is empty; write a host such as nas.lan");
+  if (typed.startsWith(UNIX)) return unixAddress(typed.slice(UNIX.length));
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(typed)?.[1]?.toLowerCase();
+  if (scheme === "http" || scheme === "https") {
+    const instead = scheme === "https" ? "wss" : "ws";
+    return refuse(
+      `${quote(typed)} is a web address; write ${instead}:// instead of ${scheme}://, or the host alone`,
+    );
+  }
+  if (scheme !== undefined && scheme !== "ws" && scheme !== "wss") {
+    return refuse(
+      `${quote(typed)} begins with ${scheme}://; write wss://, ws:// or unix:/path, or the host alone`,
+    );
+  }
+  return webAddress(typed, scheme === undefined ? `wss://${typed}` : typed, scheme ?? "wss");
+}
+
+function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.hostname === "") {
+    return refuse(`${quote(typed)} is no address; write a host such as nas.lan or nas.lan:444`);
+  }
+  if (parsed.username !== "" || parsed.password !== "") {
+    return refuse("The address holds a user name or password; write those in API_USERNAME and API_PASSWORD");
+  }
+  if (!["/", "/api/current"].includes(parsed.pathname) || parsed.search !== "" || parsed.hash !== "") {
+    return refuse(`${quote(typed)} has a path; write the host and port alone`);
+  }
+  return {
+    ok: true,
+    address: { kind, url: `${kind}://${parsed.host}`, host: parsed.hostname.replace(/^\[|\]$/g, "") },
+  };
+}
+
+function unixAddress(path: string): ParsedAddress {
+  if (!path.startsWith("/")) {
+    return refuse(`${quote(UNIX + path)} has no absolute path; write unix:/path/to/socket`);
+  }
+  return { ok: true, address: { kind: "unix", url: UNIX + path, host: "localhost", path } };
+}
+
+function refuse(message: string): ParsedAddress {
+  return { ok: false, problem: { field: "TRUENAS_HOST", message } };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

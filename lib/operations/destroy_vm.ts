@@ -1,0 +1,191 @@
+/**
+ * Destroys one VM of a destruction plan, and proves it: the VM is looked at before anything is done to it, and the
+ * VM and its zvols are looked for afterwards.
+ */
+import { TrueNASCallError, TrueNASError } from "../errors.ts";
+import type { DestructionVm } from "../plan/types.ts";
+import type { Caller } from "../truenas/client.ts";
+import { readDatasets, readVm } from "../truenas/read_inventory.ts";
+import { formatCount } from "../units.ts";
+import type { Reading, Vm } from "../inventory.ts";
+import type { OperationLog } from "./log.ts";
+import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
+
+/** The steps of every destruction, in order. */
+export const DESTRUCTION_STEPS = ["look", "poweroff", "delete", "check"] as const;
+
+/** What the runner of a destruction works with. */
+export interface DestructionContext {
+  readonly caller: Caller;
+  readonly log: OperationLog;
+  readonly settle: SettleTimes;
+  readonly signal: AbortSignal;
+}
+
+/** Destroys one VM. It never throws: the log tells what became of it. */
+export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
+  const { log } = context;
+  const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) =>
+    log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  if (context.signal.aborted) {
+    skip(context, vm, DESTRUCTION_STEPS);
+    finish("cancelled", "It was cancelled; nothing was done to it");
+    return;
+  }
+  try {
+    const found = await look(context, vm);
+    if (found === null) {
+      skip(context, vm, ["poweroff", "delete"]);
+      await check(context, vm, "leave");
+      finish("already-gone", "It was gone already");
+      return;
+    }
+    await powerOff(context, vm, found);
+    await remove(context, vm, found);
+    await check(context, vm, "remove");
+    finish("destroyed", `It is gone${vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`}`);
+  } catch (error) {
+    const after = context.log.view.vms.find(({ name }) => name === vm.name);
+    const pendingSteps = after?.steps.filter(({ status }) => status === "pending").map(({ step }) => step) ??
+      [];
+    skip(context, vm, pendingSteps);
+    const said = error instanceof StepFailure ? error.logged.message : describeError(error).message;
+    finish("failed", said);
+  }
+}
+
+function zvolsAre({ zvols }: DestructionVm): string {
+  return `${zvols.length === 1 ? "is" : "are"} its ${formatCount(zvols.length, "zvol")}`;
+}
+
+function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly string[]): void {
+  for (const step of steps) log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+}
+
+/** Whether it is still the VM that was shown: the same id, name, uuid and zvols. */
+async function look({ caller, log, settle }: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
+  const seen = await runStep(log, {
+    vm: vm.name,
+    step: "look",
+    method: "vm.query",
+    run: async () => ({ found: sameVm(vm, await readVm(caller, vm.id)) }),
+    look: () => Promise.resolve(null),
+    detail: ({ found }) => found === null ? "gone already" : found.state,
+  }, settle);
+  return seen.found;
+}
+
+function sameVm(vm: DestructionVm, found: Vm | null): Vm | null {
+  if (found === null) return null;
+  const wanted = JSON.stringify([vm.name, vm.uuid, zvolNames(vm.zvols, vm.keeps)]);
+  const has = JSON.stringify([
+    found.name,
+    found.uuid,
+    found.disks.map(({ zvol, path }) => zvol ?? path).toSorted(),
+  ]);
+  if (wanted === has) return found;
+  throw new TrueNASError(
+    `VM ${vm.id} is not what was shown any more (${found.name} with ${
+      formatCount(found.disks.length, "disk")
+    }); nothing was done to it`,
+  );
+}
+
+function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"]): string[] {
+  return [...zvols.map(({ name }) => name), ...keeps.map(({ path }) => path.replace(/^\/dev\/zvol\//, ""))]
+    .toSorted();
+}
+
+async function powerOff(
+  { caller, log, settle }: DestructionContext,
+  vm: DestructionVm,
+  found: Vm,
+): Promise<void> {
+  if (found.state !== "RUNNING" && found.state !== "SUSPENDED") {
+    log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
+    return;
+  }
+  await runStep(log, {
+    vm: vm.name,
+    step: "poweroff",
+    method: "vm.poweroff",
+    run: () => caller.call("vm.poweroff", [vm.id]),
+    look: async () => (await readVm(caller, vm.id))?.state !== "RUNNING" || null,
+    detail: () => "STOPPED",
+  }, settle);
+}
+
+/**
+ * vm.delete takes the zvols of all its disks, so it is asked to only when all of them are meant; otherwise each is
+ * deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
+ */
+async function remove(
+  { caller, log, settle }: DestructionContext,
+  vm: DestructionVm,
+  found: Vm,
+): Promise<void> {
+  const zvols = vm.keeps.length === 0;
+  await runStep(log, {
+    vm: vm.name,
+    step: "delete",
+    method: "vm.delete",
+    run: async () => {
+      await caller.call("vm.delete", [vm.id, { zvols, force: found.state === "ERROR" }]);
+      if (zvols) return true;
+      for (const { name } of vm.zvols) await caller.call("pool.dataset.delete", [name, { recursive: true }]);
+      return true;
+    },
+    look: async () => (await readVm(caller, vm.id)) === null ? true : null,
+    detail: () => zvols && vm.zvols.length > 0 ? `with ${formatCount(vm.zvols.length, "zvol")}` : "the VM",
+  }, settle);
+}
+
+/**
+ * Looks for what should be gone. Zvols that a half-done deletion left are removed by name, for they were shown and
+ * confirmed; when the VM was gone already (somebody else's doing), they are left and named.
+ */
+async function check(
+  context: DestructionContext,
+  vm: DestructionVm,
+  leftovers: "remove" | "leave",
+): Promise<void> {
+  const { caller, log, settle } = context;
+  await runStep(log, {
+    vm: vm.name,
+    step: "check",
+    method: "pool.dataset.query",
+    run: async () => {
+      const seen = await leftOf(caller, vm);
+      if (leftovers === "leave" || !seen.known) return expectNothing(seen);
+      for (const zvol of seen.value) await deleteLeftover(caller, zvol);
+      return expectNothing(seen.value.length === 0 ? seen : await leftOf(caller, vm));
+    },
+    look: () => Promise.resolve(null),
+    detail: (said) => said,
+  }, settle);
+}
+
+/** What the step says when nothing is left, as far as could be seen. */
+function expectNothing(left: Reading<readonly string[]>): string {
+  if (!left.known) return `the VM is gone; its zvols were not looked for, because ${left.because}`;
+  if (left.value.length === 0) return "nothing is left";
+  throw new TrueNASError(`The VM is gone, but left on the NAS: ${left.value.join(", ")}`);
+}
+
+async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly string[]>> {
+  if (await readVm(caller, vm.id) !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
+  if (vm.zvols.length === 0) return { known: true, value: [] };
+  const datasets = await readDatasets(caller, vm.zvols.map(({ name }) => name));
+  return datasets.known ? { known: true, value: datasets.value.map(({ name }) => name) } : datasets;
+}
+
+async function deleteLeftover(caller: Caller, zvol: string): Promise<void> {
+  try {
+    await caller.call("pool.dataset.delete", [zvol, { recursive: true }]);
+  } catch (error) {
+    if (error instanceof TrueNASCallError) {
+      throw new TrueNASError(`The VM is gone, but its zvol is not: ${error.message}`);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Steps of one VM: each is written down before it begins and after it ended, and a call whose outcome is unknown is
+ * looked after before anything else is done.
+ */
+import { TrueNASError } from "../errors.ts";
+import type { MethodName } from "../truenas/methods.ts";
+import type { OperationLog } from "./log.ts";
+import type { StepError } from "./types.ts";
+
+/** How long, after a lost connection or a timeout, a call is given to show its effect on the NAS, and how often to look. */
+export interface SettleTimes {
+  /** Milliseconds. */
+  readonly settleMs: number;
+  /** Milliseconds between two looks. */
+  readonly lookMs: number;
+}
+
+/** Up to 25.10 a call goes on at the NAS after its socket is gone; a zvol takes about a second. */
+export const DEFAULT_SETTLE: SettleTimes = { settleMs: 6_000, lookMs: 500 };
+
+/** What a step does. */
+export interface StepAction<T> {
+  readonly vm: string;
+  readonly step: string;
+  readonly method: MethodName;
+  readonly run: () => Promise<T>;
+  /** Looks on the NAS for the effect: its result, or null when there is none. For calls whose outcome is unknown. */
+  readonly look: () => Promise<T | null>;
+  /** What was made or found, in a few words. */
+  readonly detail: (result: T) => string;
+}
+
+/** A step that did not succeed; the log has it already. */
+export class StepFailure extends Error {
+  override readonly name = "StepFailure";
+  /** The step's name. */
+  readonly step: string;
+  /** What was logged. */
+  readonly logged: StepError;
+
+  /** Wraps what went wrong. */
+  constructor(step: string, logged: StepError, cause: unknown) {
+    super(logged.message, { cause });
+    this.step = step;
+    this.logged = logged;
+  }
+}
+
+/**
+ * Runs a step and logs it.
+ *
+ * @throws {StepFailure} when it failed, or when nothing shows that it was done.
+ */
+export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
+  const { vm, step, method } = action;
+  log.append({ type: "step", vm, step, status: "running", method });
+  try {
+    const result = await runOrLook(action, settle);
+    log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
+    return result;
+  } catch (error) {
+    const logged = describeError(error);
+    log.append({ type: "step", vm, step, status: "failed", error: logged });
+    throw new StepFailure(step, logged, error);
+  }
+}
+
+async function runOrLook<T>(action: StepAction<T>, settle: SettleTimes): Promise<T> {
+  try {
+    return await action.run();
+  } catch (error) {
+    if (!(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
+    const seen = await lookUntil(action.look, settle);
+    if (seen !== null) return seen;
+    throw error;
+  }
+}
+
+/** Looks until there is something to see, or the time to settle is over: then null. */
+export async function lookUntil<T>(
+  look: () => Promise<T | null>,
+  { settleMs, lookMs }: SettleTimes,
+): Promise<T | null> {
+  const looks = Math.max(1, Math.ceil(settleMs / lookMs));
+  for (let n = 0; n < looks; n++) {
+    if (n > 0) await pause(lookMs);
+    const seen = await look();
+    if (seen !== null) return seen;
+  }
+  return null;
+}
+
+/** Waits. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** An error in words fit for a page. */
+export function describeError(error: unknown): StepError {
+  if (error instanceof TrueNASError) {
+    const { message, method, outcome } = error;
+    return method === undefined ? { message, outcome } : { message, method, outcome };
+  }
+  return { message: error instanceof Error ? error.message : String(error), outcome: "unknown" };
+}

@@ -1,0 +1,124 @@
+/**
+ * The words in which an operation is told: a log of facts, and the fold of that log which a page shows.
+ */
+import type { Outcome } from "../errors.ts";
+
+/** What an operation does. */
+export type OperationKind = "create" | "destroy";
+
+/** Where an operation stands as a whole. `interrupted`: the program that ran it ended before it did. */
+export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
+
+/** Where one step stands. `rolled-back`: it was done, and then undone because a later step of that VM failed. */
+export type StepStatus = "pending" | "running" | "done" | "failed" | "skipped" | "rolled-back";
+
+/** What became of one VM at the end of an operation. */
+export type VmOutcome =
+  | "created"
+  | "kept"
+  | "rolled-back"
+  | "left-behind"
+  | "destroyed"
+  | "already-gone"
+  | "failed"
+  | "cancelled";
+
+/** Why a step failed, in words fit for a page: no secret, no trace. */
+export interface StepError {
+  /** The NAS's own words, or ours where the NAS said nothing. */
+  readonly message: string;
+  /** The API method that failed, if it was a call. */
+  readonly method?: string;
+  /** Whether the NAS may have done it all the same. */
+  readonly outcome: Outcome;
+}
+
+/** A VM as an operation announces it: its name and the steps it will take, in order. */
+export interface AnnouncedVm {
+  /** The VM's name. */
+  readonly name: string;
+  /** Its steps in order, for example `["vm", "display", "cdrom", "nic0", "disk0", "start"]`. */
+  readonly steps: readonly string[];
+  /** One line on what will be made or removed, for the page: `2 vCPUs, 4 GiB, 1 disk of 20 GiB`. */
+  readonly summary: string;
+}
+
+/** One fact of an operation, without its place in the log. */
+export type OperationFact =
+  | {
+    readonly type: "started";
+    readonly kind: OperationKind;
+    readonly title: string;
+    readonly vms: readonly AnnouncedVm[];
+  }
+  | {
+    readonly type: "step";
+    readonly vm: string;
+    readonly step: string;
+    readonly status: StepStatus;
+    /** The API method that the step calls, when it starts: `vm.device.create`. */
+    readonly method?: string;
+    /** What the step made or found, in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
+    readonly detail?: string;
+    readonly error?: StepError;
+  }
+  | {
+    readonly type: "vm";
+    readonly vm: string;
+    readonly outcome: VmOutcome;
+    /** The NAS's id of the VM, where it has one. */
+    readonly vmId?: number;
+    /** One sentence: what happened, what state things are in now, what to do. */
+    readonly message?: string;
+  }
+  | {
+    readonly type: "finished";
+    readonly status: Exclude<OperationStatus, "running">;
+    readonly message?: string;
+  };
+
+/** A fact in the log: `seq` counts from 1 without a gap, `at` is milliseconds since 1970 (UTC). */
+export type OperationEvent = OperationFact & { readonly seq: number; readonly at: number };
+
+/** One step as a page shows it. */
+export interface StepView {
+  /** The seq of the latest event about this step; 0 while it is pending. */
+  readonly seq: number;
+  readonly vm: string;
+  readonly step: string;
+  readonly status: StepStatus;
+  /** Milliseconds since 1970 (UTC), or null before it starts. */
+  readonly startedAt: number | null;
+  /** Milliseconds since 1970 (UTC), or null before it ends. */
+  readonly finishedAt: number | null;
+  readonly method: string | null;
+  readonly detail: string | null;
+  readonly error: StepError | null;
+}
+
+/** One VM of an operation as a page shows it. */
+export interface OperationVmView {
+  readonly name: string;
+  readonly summary: string;
+  readonly vmId: number | null;
+  /** null while it is not decided. */
+  readonly outcome: VmOutcome | null;
+  readonly message: string | null;
+  /** In the order announced; steps that came later (a rollback's own) follow. */
+  readonly steps: readonly StepView[];
+}
+
+/** An operation as a page shows it: the fold of its log. */
+export interface OperationView {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly title: string;
+  readonly status: OperationStatus;
+  /** Milliseconds since 1970 (UTC). */
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+  readonly message: string | null;
+  readonly vms: readonly OperationVmView[];
+  /** The seq of the last event folded in: the stream goes on after it. */
+  readonly lastSeq: number;
+}

@@ -1,0 +1,84 @@
+/** A VM that is wanted beside the one that exists under its name. Pure. */
+import type { Vm } from "../inventory.ts";
+import { formatBytes, formatMib } from "../units.ts";
+import { isMarked } from "./marks.ts";
+import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
+
+/** A VM as wanted, before it is known whether it exists. */
+export type WantedVm = Pick<
+  PlannedVm,
+  "name" | "type" | "vcpus" | "cores" | "threads" | "memoryMib" | "devices"
+>;
+
+/**
+ * What is to be done about a VM that exists: nothing (`keep`, `differs`), the devices it lacks (`complete`, only
+ * when it carries our mark and is stopped), or nothing because it is not ours to touch (`blocked`).
+ */
+export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
+  const base = { ...wanted, vmId: found.id, steps: [], reasons: [] };
+  const differences = compareFields(wanted, found);
+  if (differences.length > 0) return { ...base, action: "differs", differences };
+  const missing = missingDevices(wanted.devices, found);
+  if (missing.length === 0) return { ...base, action: "keep", differences };
+  const lacks = `it lacks ${missing.map(({ step }) => step).join(", ")}`;
+  if (!isMarked(found.description)) {
+    return {
+      ...base,
+      action: "blocked",
+      differences,
+      reasons: [`${lacks}, and it was not made by this program`],
+    };
+  }
+  if (found.state !== "STOPPED") {
+    return {
+      ...base,
+      action: "blocked",
+      differences,
+      reasons: [`${lacks}, and it is ${found.state}; stop it first`],
+    };
+  }
+  const steps = [...missing.map(({ step }) => step), "start"];
+  return { ...base, action: "complete", differences, reasons: [lacks], steps };
+}
+
+function compareFields(wanted: WantedVm, found: Vm): Difference[] {
+  const differences: Difference[] = [];
+  const differ = (field: string, want: string, have: string) => {
+    if (want !== have) differences.push({ field, wanted: want, found: have });
+  };
+  differ("vcpus", String(wanted.vcpus), String(found.vcpus));
+  differ("memory", formatMib(wanted.memoryMib), formatMib(found.memoryMib));
+  for (const device of wanted.devices) {
+    if (device.dtype === "DISK") {
+      const disk = found.disks.find(({ zvol }) => zvol === device.zvol);
+      const { sizeBytes } = disk ?? { sizeBytes: null };
+      if (sizeBytes !== null) differ(device.step, formatBytes(device.sizeBytes), formatBytes(sizeBytes));
+    }
+    if (device.dtype === "NIC") {
+      const attach = found.nics[nicIndex(device.step)]?.attach;
+      if (attach) differ(device.step, device.attach, attach);
+    }
+  }
+  return differences;
+}
+
+function missingDevices(devices: readonly PlannedDevice[], found: Vm): readonly PlannedDevice[] {
+  const missing = devices.filter((device) => {
+    switch (device.dtype) {
+      case "DISPLAY":
+        return found.displays.length === 0;
+      case "CDROM":
+        return !found.cdroms.some(({ path }) => path === device.path);
+      case "NIC":
+        return found.nics[nicIndex(device.step)] === undefined;
+      case "DISK":
+        return !found.disks.some(({ zvol }) => zvol === device.zvol);
+    }
+  });
+  // A VM that has everything but its CD-ROM has been installed, and somebody took the disc out: that is complete.
+  return missing.every(({ dtype }) => dtype === "CDROM") ? [] : missing;
+}
+
+function nicIndex(step: string): number {
+  return Number(step.slice("nic".length));
+}

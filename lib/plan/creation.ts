@@ -1,0 +1,156 @@
+/**
+ * From configuration, templates and inventory to a plan: which VMs are to be made, with which devices, ports and
+ * MACs, and what stands against it. Pure: it sends nothing and reads no clock.
+ */
+import type { Configuration, Places, VmTypeSection } from "../config.ts";
+import type { Inventory, Vm } from "../inventory.ts";
+import { deriveMac, vmName, zvolName } from "../names.ts";
+import { gibToBytes } from "../units.ts";
+import type { VersionRules } from "../truenas/versions.ts";
+import { assignOrders, type PortAllocator, portAllocator } from "./allocation.ts";
+import { compareVm } from "./comparison.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { preflight } from "./preflight.ts";
+import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
+
+/** What a plan needs to know of the templates. */
+export interface TemplateFacts {
+  /** The address that displays are bound to. */
+  readonly bind: string;
+  /** Sockets of a VM (`vcpus` in TrueNAS's words). */
+  readonly sockets: number;
+  /** The `order` of each device template. */
+  readonly orders: Readonly<Record<"DISPLAY" | "CDROM" | "NIC" | "DISK", number>>;
+}
+
+/** A VM type that is asked for. */
+export interface WantedType {
+  /** A section of the configuration. */
+  readonly type: string;
+  /** Where its displays' ports start. */
+  readonly startPort: number;
+}
+
+/** Everything that a plan is made from. */
+export interface CreationInput {
+  readonly configuration: Configuration;
+  readonly types: readonly WantedType[];
+  readonly templates: TemplateFacts;
+  readonly inventory: Inventory;
+  readonly rules: VersionRules;
+  /** Where in the file each value stands, when it comes from one. */
+  readonly places?: Places;
+}
+
+/** Makes the plan; see the file's comment. */
+export function planCreation(input: CreationInput): CreationPlan {
+  const ports = portAllocator(input.inventory.vms);
+  const drafts = input.types.flatMap((wanted) => draftType(input, wanted, ports));
+  const findings = preflight(drafts, input);
+  const vms = drafts.map((draft) => block(draft, findings));
+  const totals = sum(vms.filter(({ steps }) => steps.length > 0));
+  return { vms, findings, totals, fingerprint: fingerprint([vms, findings]) };
+}
+
+function draftType(input: CreationInput, { type, startPort }: WantedType, ports: PortAllocator): PlannedVm[] {
+  const section = input.configuration[type] as VmTypeSection;
+  return Array.from({ length: section.count }, (_, index) => {
+    const name = vmName(type, index + 1);
+    const existing = input.inventory.vms.find((vm) => vm.name === name);
+    return draftVm({ input, type, section, name, startPort, ports, existing });
+  });
+}
+
+interface Draft {
+  readonly input: CreationInput;
+  readonly type: string;
+  readonly section: VmTypeSection;
+  readonly name: string;
+  readonly startPort: number;
+  readonly ports: PortAllocator;
+  readonly existing: Vm | undefined;
+}
+
+function draftVm(draft: Draft): PlannedVm {
+  const { type, section, name, existing, input } = draft;
+  const { sockets } = input.templates;
+  const threads = section.threads ?? 1;
+  const cores = Math.max(1, Math.floor(section.cpu / threads));
+  const devices = planDevices(draft);
+  const wanted = {
+    name,
+    type,
+    vcpus: sockets * cores * threads,
+    cores,
+    threads,
+    memoryMib: section.memory,
+    devices,
+  };
+  if (existing !== undefined) return compareVm(wanted, existing);
+  const steps = ["vm", ...devices.map(({ step }) => step), "start"];
+  return { ...wanted, action: "create", reasons: [], differences: [], vmId: null, steps };
+}
+
+function planDevices({ input, section, name, startPort, ports, existing }: Draft): PlannedDevice[] {
+  const { templates, configuration, inventory } = input;
+  const nics = Object.entries(section.network);
+  const disks = Object.entries(section.disk);
+  const orders = assignOrders([
+    ...disks.map((_, n) => ({ step: `disk${n}`, rank: templates.orders.DISK })),
+    { step: "cdrom", rank: templates.orders.CDROM },
+    { step: "display", rank: templates.orders.DISPLAY },
+    ...nics.map((_, n) => ({ step: `nic${n}`, rank: templates.orders.NIC })),
+  ]);
+  const place = (step: string) => ({ step, order: orders.get(step) ?? 0 });
+  const { port, webPort } = displayPorts(existing, ports, startPort);
+  return [
+    { ...place("display"), dtype: "DISPLAY", port, webPort, bind: templates.bind },
+    { ...place("cdrom"), dtype: "CDROM", path: configuration.storage.cdrom_path },
+    ...nics.map(([nic, attach], n): PlannedDevice => ({
+      ...place(`nic${n}`),
+      dtype: "NIC",
+      name: nic,
+      attach,
+      mac: existing?.nics[n]?.mac ?? deriveMac({ nasId: inventory.nas.host, vm: name, nic }),
+    })),
+    ...disks.map(([disk, gib], n): PlannedDevice => ({
+      ...place(`disk${n}`),
+      dtype: "DISK",
+      name: disk,
+      zvol: zvolName(configuration.storage.pool_path, name, n),
+      sizeBytes: gibToBytes(gib),
+    })),
+  ];
+}
+
+/** A VM that exists keeps its ports; port 0 means that none is left, which preflight reports. */
+function displayPorts(
+  existing: Vm | undefined,
+  ports: PortAllocator,
+  startPort: number,
+): { port: number; webPort: number | null } {
+  const display = existing?.displays[0];
+  if (display?.port) return { port: display.port, webPort: display.webPort };
+  return ports.next(startPort) ?? { port: 0, webPort: null };
+}
+
+/** A VM with an error of its own is not touched; the others may go on. */
+function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
+  if (vm.steps.length === 0) return vm;
+  const errors = findings.filter((finding) => finding.severity === "error" && finding.vm === vm.name);
+  if (errors.length === 0) return vm;
+  return { ...vm, action: "blocked", reasons: errors.map(({ message }) => message), steps: [] };
+}
+
+function sum(vms: readonly PlannedVm[]): CreationPlan["totals"] {
+  const zvols = vms.flatMap((vm) =>
+    vm.devices.filter((device) => device.dtype === "DISK" && vm.steps.includes(device.step))
+  );
+  return {
+    vms: vms.length,
+    vcpus: vms.reduce((total, vm) => total + vm.vcpus, 0),
+    memoryMib: vms.reduce((total, vm) => total + vm.memoryMib, 0),
+    zvols: zvols.length,
+    zvolBytes: zvols.reduce((total, device) => total + (device.dtype === "DISK" ? device.sizeBytes : 0), 0),
+  };
+}

@@ -1,0 +1,48 @@
+/** Which VMs and zvols a destruction would remove: an exact set, frozen by id. Pure. */
+import type { Disk, Vm } from "../inventory.ts";
+import { matchesPrefix } from "../names.ts";
+import { formatCount } from "../units.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { DestructionPlan, DestructionVm } from "./types.ts";
+
+/** The VM types whose VMs are destroyed unless others are named. */
+export const DEFAULT_PREFIXES: readonly string[] = ["controlplane", "worker"];
+
+/**
+ * Plans to destroy every VM that is called one of the prefixes and a number: `worker` means worker01 and worker12,
+ * not workerold. A zvol that another VM uses as well stays, and so does everything that is not a zvol.
+ */
+export function planDestruction(vms: readonly Vm[], prefixes: readonly string[]): DestructionPlan {
+  const doomed = vms.filter(({ name }) => prefixes.some((prefix) => matchesPrefix(name, prefix)))
+    .toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  const staying = vms.filter((vm) => !doomed.includes(vm));
+  const planned = doomed.map((vm) => planVm(vm, staying));
+  const zvols = planned.flatMap((vm) => vm.zvols);
+  const totals = {
+    vms: planned.length,
+    zvols: zvols.length,
+    zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
+  };
+  const phrase = `destroy ${formatCount(planned.length, "vm")}`;
+  return { prefixes, vms: planned, totals, phrase, fingerprint: fingerprint(planned) };
+}
+
+function planVm(vm: Vm, staying: readonly Vm[]): DestructionVm {
+  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(disk, staying) }));
+  return {
+    id: vm.id,
+    name: vm.name,
+    uuid: vm.uuid,
+    state: vm.state,
+    zvols: fates.flatMap(({ disk, because }) =>
+      because === null && disk.zvol !== null ? [{ name: disk.zvol, sizeBytes: disk.sizeBytes }] : []
+    ),
+    keeps: fates.flatMap(({ disk, because }) => because === null ? [] : [{ path: disk.path, because }]),
+  };
+}
+
+function whyItStays(disk: Disk, staying: readonly Vm[]): string | null {
+  if (disk.zvol === null) return "it is not a zvol";
+  const other = staying.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
+  return other === undefined ? null : `${other.name} uses it too`;
+}

@@ -1,0 +1,118 @@
+/**
+ * The plan: what is to be made, VM by VM and device by device, beside what is there already. One value that the
+ * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
+ */
+
+/** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
+export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";
+
+/** A rule's verdict: an error blocks the plan, a warning is shown. */
+export interface Finding {
+  readonly severity: "error" | "warning";
+  /** The VM it is about, or null when it is about the whole plan. */
+  readonly vm: string | null;
+  /** The configuration's dotted path: `worker.memory`, `worker.network.lan`, `storage.cdrom_path`. */
+  readonly field: string;
+  /** What is wrong and what is wanted; sentence case, no final period. */
+  readonly message: string;
+  /** 1-based line in config.yaml, where the value comes from there. */
+  readonly line?: number;
+}
+
+/** A field in which an existing VM is not what the configuration asks for. */
+export interface Difference {
+  readonly field: string;
+  readonly wanted: string;
+  readonly found: string;
+}
+
+/** Fields every planned device has. */
+interface PlannedDeviceBase {
+  /** The step's name: `display`, `cdrom`, `nic0`, `disk0`. */
+  readonly step: string;
+  /** Unique within the VM, fixed here so that the NAS need not choose; lower boots first. */
+  readonly order: number;
+}
+
+/** A device to be made. */
+export type PlannedDevice =
+  | (PlannedDeviceBase & {
+    readonly dtype: "DISPLAY";
+    readonly port: number;
+    readonly webPort: number | null;
+    readonly bind: string;
+  })
+  | (PlannedDeviceBase & { readonly dtype: "CDROM"; readonly path: string })
+  | (PlannedDeviceBase & {
+    readonly dtype: "NIC";
+    readonly name: string;
+    readonly attach: string;
+    readonly mac: string;
+  })
+  | (PlannedDeviceBase & {
+    readonly dtype: "DISK";
+    readonly name: string;
+    readonly zvol: string;
+    readonly sizeBytes: number;
+  });
+
+/** One VM of the plan. */
+export interface PlannedVm {
+  readonly name: string;
+  /** The VM type: a section of config.yaml. */
+  readonly type: string;
+  readonly action: PlannedAction;
+  /** Why it is blocked, or what completing it means; empty for a plain create or keep. */
+  readonly reasons: readonly string[];
+  readonly differences: readonly Difference[];
+  /** The NAS's id when the VM exists. */
+  readonly vmId: number | null;
+  /** vCPUs in all. */
+  readonly vcpus: number;
+  readonly cores: number;
+  readonly threads: number;
+  readonly memoryMib: number;
+  /** Every device wanted, in the order in which they are made. */
+  readonly devices: readonly PlannedDevice[];
+  /** The steps that applying the plan takes for this VM, in order; empty for keep, differs and blocked. */
+  readonly steps: readonly string[];
+}
+
+/** A whole plan. */
+export interface CreationPlan {
+  readonly vms: readonly PlannedVm[];
+  readonly findings: readonly Finding[];
+  /** Sums over the VMs that will be made or completed. */
+  readonly totals: {
+    readonly vms: number;
+    readonly vcpus: number;
+    readonly memoryMib: number;
+    readonly zvols: number;
+    readonly zvolBytes: number;
+  };
+  /** Changes whenever anything in the plan does: a confirmation names the plan that was shown. */
+  readonly fingerprint: string;
+}
+
+/** A VM that a destruction would remove, with what goes with it. */
+export interface DestructionVm {
+  readonly id: number;
+  readonly name: string;
+  readonly uuid: string | null;
+  readonly state: string;
+  /** The zvols attached to it that go with it; sizes in bytes, null when not known. */
+  readonly zvols: readonly { readonly name: string; readonly sizeBytes: number | null }[];
+  /** Disks that stay: files and zvols shared with another VM, with the reason. */
+  readonly keeps: readonly { readonly path: string; readonly because: string }[];
+}
+
+/** What a destruction would remove: an exact set, frozen by id. */
+export interface DestructionPlan {
+  readonly prefixes: readonly string[];
+  readonly vms: readonly DestructionVm[];
+  readonly totals: { readonly vms: number; readonly zvols: number; readonly zvolBytes: number };
+  /** What a person types to confirm: `destroy 4 vms`. */
+  readonly phrase: string;
+  /** Changes whenever the set or its states do. */
+  readonly fingerprint: string;
+}

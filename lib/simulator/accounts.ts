@@ -1,0 +1,41 @@
+/** Accounts of the simulated NAS, and what their roles let them do. */
+import type { MethodSchema } from "./schema_check.ts";
+
+/** An account. */
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+  readonly roles: readonly string[];
+  /** `<id>-<64 characters>`, or null. */
+  readonly apiKey: string | null;
+  apiKeyRevoked: boolean;
+}
+
+/** Roles that come with a role. Source: TrueNAS's role manager, as far as VMs go. */
+const INCLUDED: Readonly<Record<string, readonly string[]>> = {
+  VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
+  VM_WRITE: ["VM_READ"],
+  DATASET_WRITE: ["DATASET_READ"],
+};
+
+/** Roles of query methods whose schema does not name them. */
+const QUERY_ROLES: Readonly<Record<string, readonly string[]>> = {
+  "pool.dataset.query": ["DATASET_READ"],
+  "interface.query": ["NETWORK_INTERFACE_READ"],
+};
+
+/** Whether an account has a role, directly or by another one. */
+export function hasRole({ roles }: Pick<Account, "roles">, wanted: string): boolean {
+  return roles.some((role) => {
+    if (role === "FULL_ADMIN" || role === wanted) return true;
+    if (role === "READONLY_ADMIN") return wanted.endsWith("_READ");
+    return INCLUDED[role]?.includes(wanted) ?? false;
+  });
+}
+
+/** Whether an account may call a method. */
+export function mayCall(account: Account, method: string, schema: MethodSchema): boolean {
+  if (schema.authorization_required === false || schema.authentication_required === false) return true;
+  const roles = schema.roles ?? QUERY_ROLES[method] ?? [];
+  return hasRole(account, "FULL_ADMIN") || roles.some((role) => hasRole(account, role));
+}

@@ -1,0 +1,74 @@
+/** Faults to order: which call they strike, when, and how. */
+import { CUT, STALLED } from "./connection.ts";
+import type { Nas } from "./nas.ts";
+import type { Fault, FaultMoment } from "./types.ts";
+import { MethodError } from "./wire_errors.ts";
+
+interface Armed {
+  readonly fault: Fault;
+  toSkip: number;
+  left: number;
+}
+
+/** What happens to one call. */
+export interface Strike {
+  /** Throws, or never returns, when a fault strikes at this moment. */
+  pass(moment: FaultMoment, gone: AbortSignal, nas: Nas): Promise<void>;
+}
+
+/** The faults to come. */
+export class Faults {
+  #armed: Armed[] = [];
+
+  /** Adds one. */
+  add(fault: Fault): void {
+    this.#armed.push({ fault, toSkip: fault.skip ?? 0, left: fault.times ?? 1 });
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#armed = [];
+  }
+
+  /** Chooses the fault that strikes this call, if any. */
+  strike(method: string, params: readonly unknown[]): Strike {
+    const armed = this.#armed.find(({ fault, left }) =>
+      left > 0 && (fault.method ?? method) === method && (fault.matches?.(params) ?? true)
+    );
+    if (armed === undefined) return NO_STRIKE;
+    if (armed.toSkip > 0) {
+      armed.toSkip--;
+      return NO_STRIKE;
+    }
+    armed.left--;
+    const { fault } = armed;
+    return {
+      pass: async (moment, gone) => {
+        if (moment === (fault.moment ?? "before")) await act(fault, gone);
+      },
+    };
+  }
+}
+
+const NO_STRIKE: Strike = { pass: () => Promise.resolve() };
+
+const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulated failure" } as const;
+
+async function act({ action, error = DEFAULT_ERROR }: Fault, gone: AbortSignal): Promise<void> {
+  if (action === "cut") throw CUT;
+  if (action === "stall") {
+    await untilAborted(gone);
+    throw STALLED;
+  }
+  const { errno, errname, reason } = error;
+  const trace = { class: "CallError", formatted: "…", repr: "…" };
+  const data = { error: errno, errname, reason, trace, extra: null };
+  throw new MethodError({ code: -32001, message: "Method call error", data });
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}

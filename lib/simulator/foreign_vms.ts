@@ -1,0 +1,94 @@
+/** VMs that are on the NAS from the start and were not made by this product, so that a demo looks lived in. */
+import type { Nas } from "./nas.ts";
+import { addDataset, type StoredDevice, type StoredVm } from "./store.ts";
+import { checkArguments } from "./schema_check.ts";
+
+interface Kind {
+  readonly name: string;
+  readonly memoryMib: number;
+  readonly cores: number;
+  readonly diskGib: number;
+  readonly running: boolean;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: "homeassistant", memoryMib: 2048, cores: 2, diskGib: 32, running: true },
+  { name: "workerold", memoryMib: 4096, cores: 4, diskGib: 40, running: false },
+  { name: "win11", memoryMib: 8192, cores: 6, diskGib: 128, running: false },
+  { name: "pihole", memoryMib: 512, cores: 1, diskGib: 8, running: true },
+  { name: "ubuntu_dev", memoryMib: 4096, cores: 4, diskGib: 64, running: false },
+];
+
+/** Displays of these VMs start here, far from the ports that this product gives out. */
+const FIRST_PORT = 20_000;
+
+/** Puts so many VMs on the NAS. */
+export function addForeignVms(nas: Nas, count: number): void {
+  for (let n = 0; n < count; n++) {
+    const kind = KINDS[n % KINDS.length];
+    if (kind !== undefined) {
+      addVm(nas, { ...kind, name: n < KINDS.length ? kind.name : `${kind.name}${n}` }, n);
+    }
+  }
+}
+
+function addVm(nas: Nas, kind: Kind, n: number): void {
+  const { store, profile, times: _times } = nas;
+  const schema = profile.schemas["vm.create"];
+  if (schema === undefined) return;
+  const [config] = checkArguments(schema, [{ name: kind.name, memory: kind.memoryMib, cores: kind.cores }]);
+  const id = ++store.lastVmId;
+  const completed = {
+    ...(config as StoredVm["config"]),
+    uuid: crypto.randomUUID(),
+    bootloader_ovmf: "OVMF_CODE_4M.fd",
+  };
+  store.vms.set(id, {
+    id,
+    config: completed,
+    state: kind.running ? "RUNNING" : "STOPPED",
+    everStarted: kind.running,
+  });
+  const zvol = `tank/VMs/${kind.name}-data`;
+  addDataset(store, {
+    name: zvol,
+    type: "VOLUME",
+    volsizeBytes: kind.diskGib * 1024 ** 3,
+    sparse: n % 2 === 1,
+  });
+  const add = (attributes: StoredDevice["attributes"], order: number) => {
+    const deviceId = ++store.lastDeviceId;
+    store.devices.set(deviceId, { id: deviceId, vm: id, order, attributes });
+  };
+  const bytes = [n >> 16 & 255, n >> 8 & 255, n & 255].map((byte) => byte.toString(16).padStart(2, "0"));
+  const mac = ["00", "a0", "98", ...bytes].join(":");
+  const pci = profile.lifecycle === "rows" ? { pci_address: null } : {};
+  add({ dtype: "NIC", trust_guest_rx_filters: false, type: "VIRTIO", nic_attach: "br0", mac, ...pci }, 1002);
+  add(diskAttributes(zvol), 1001);
+  add({
+    dtype: "DISPLAY",
+    resolution: "1024x768",
+    port: FIRST_PORT + 2 * n,
+    web_port: FIRST_PORT + 2 * n + 1,
+    bind: "127.0.0.1",
+    wait: false,
+    password: "someone-elses",
+    web: true,
+    type: "SPICE",
+  }, 1002);
+}
+
+function diskAttributes(zvol: string): StoredDevice["attributes"] {
+  return {
+    dtype: "DISK",
+    path: `/dev/zvol/${zvol}`,
+    type: "VIRTIO",
+    create_zvol: false,
+    zvol_name: null,
+    zvol_volsize: null,
+    logical_sectorsize: null,
+    physical_sectorsize: null,
+    iotype: "THREADS",
+    serial: zvol.slice(-8).padStart(8, "0"),
+  };
+}

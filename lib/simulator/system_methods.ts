@@ -1,0 +1,254 @@
+/** system.*, pool.*, filesystem.* and interface.*: what plans and pages read of the NAS itself. */
+import { checkVolsize, removeZvol } from "./device_rules.ts";
+import type { Method, Nas } from "./nas.ts";
+import { instance, type Options, query, type Row } from "./query.ts";
+import {
+  addDataset,
+  freeMemoryBytes,
+  poolFreeBytes,
+  type StoredDataset,
+  VOLBLOCKSIZE_BYTES,
+} from "./store.ts";
+import { callError, ERRNO, notFound, Validation } from "./wire_errors.ts";
+
+interface Property {
+  readonly parsed: unknown;
+  readonly rawvalue: string;
+  readonly value: string;
+  readonly source: string;
+  readonly source_info: null;
+}
+
+function property(parsed: number | string, value = String(parsed)): Property {
+  return { parsed, rawvalue: String(parsed), value, source: "LOCAL", source_info: null };
+}
+
+/** A dataset as pool.dataset.query gives it; `extra.properties` limits which ZFS properties are read. */
+function datasetRow(nas: Nas, dataset: StoredDataset, extra: Readonly<Record<string, unknown>> = {}): Row {
+  const { name, type, volsizeBytes, sparse } = dataset;
+  const free = poolFreeBytes(nas.store);
+  const properties: Record<string, Property> = {
+    available: property(type === "VOLUME" ? free + (sparse ? 0 : volsizeBytes) : free),
+    used: property(sparse ? 0 : volsizeBytes),
+    creation: property(new Date(dataset.createdAt).toISOString()),
+    compression: property("lz4", "LZ4"),
+    ...(type === "VOLUME"
+      ? {
+        volsize: property(volsizeBytes),
+        volblocksize: property(VOLBLOCKSIZE_BYTES, "16K"),
+        refreservation: property(sparse ? 0 : volsizeBytes),
+      }
+      : { quota: property(0), recordsize: property(131_072, "128K") }),
+  };
+  const wanted = Array.isArray(extra.properties) ? extra.properties : Object.keys(properties);
+  return {
+    id: name,
+    type,
+    name,
+    pool: name.split("/")[0],
+    encrypted: false,
+    encryption_root: null,
+    key_loaded: false,
+    locked: false,
+    mountpoint: type === "FILESYSTEM" ? `/mnt/${name}` : null,
+    children: [],
+    user_properties: Object.fromEntries(
+      Object.entries(dataset.userProperties).map(([key, it]) => [key, property(it)]),
+    ),
+    ...Object.fromEntries(Object.entries(properties).filter(([key]) => wanted.includes(key))),
+  };
+}
+
+function datasetRows(nas: Nas, extra?: Readonly<Record<string, unknown>>): Row[] {
+  return [...nas.store.datasets.values()].map((dataset) => datasetRow(nas, dataset, extra));
+}
+
+interface NewDataset {
+  readonly name: string;
+  readonly type: "FILESYSTEM" | "VOLUME";
+  readonly volsize?: number;
+  readonly sparse?: boolean;
+  readonly force_size?: boolean;
+  readonly user_properties?: readonly { readonly key: string; readonly value: string }[];
+}
+
+const createDataset: Method = async (nas, [given], call) => {
+  const data = given as NewDataset;
+  const errors = new Validation();
+  const parent = data.name.split("/").slice(0, -1).join("/");
+  if (nas.store.datasets.has(data.name)) {
+    errors.add("pool_dataset_create.name", `Path ${data.name} already exists`, ERRNO.EEXIST);
+  } else if (nas.store.datasets.get(parent)?.type !== "FILESYSTEM") {
+    errors.add("pool_dataset_create.name", `Parent dataset ${parent} does not exist.`, ERRNO.ENOENT);
+  }
+  if (data.type === "VOLUME") {
+    if (data.volsize === undefined) {
+      errors.add("pool_dataset_create.volsize", "This field is required for VOLUME");
+    } else checkVolsize(nas, data.volsize, data.force_size === true || data.sparse === true, errors);
+  }
+  errors.check();
+  await nas.sleep(nas.times.callMs + (data.type === "VOLUME" ? nas.times.zvolMs : 0), call.signal);
+  const { name, type, volsize = 0, sparse = false, user_properties: properties = [] } = data;
+  const userProperties = Object.fromEntries(properties.map(({ key, value }) => [key, value]));
+  const dataset = addDataset(nas.store, { name, type, volsizeBytes: volsize, sparse, userProperties });
+  return datasetRow(nas, dataset);
+};
+
+const deleteDataset: Method = async (nas, [id], call) => {
+  const name = String(id);
+  if (!nas.store.datasets.has(name)) throw notFound(`PoolDataset ${name} does not exist`);
+  if ([...nas.store.datasets.keys()].some((other) => other.startsWith(`${name}/`))) {
+    throw callError(
+      ERRNO.EFAULT,
+      `Failed to delete dataset: cannot destroy '${name}': filesystem has children`,
+    );
+  }
+  const user = [...nas.store.devices.values()].find(({ attributes }) =>
+    attributes.path === `/dev/zvol/${name}`
+  );
+  const state = user === undefined ? null : nas.store.vms.get(user.vm)?.state;
+  if (state === "RUNNING") {
+    throw callError(ERRNO.EBUSY, `Failed to delete dataset: cannot destroy '${name}': dataset is busy`);
+  }
+  await removeZvol(nas, name, call, false);
+  return true;
+};
+
+function poolRow(nas: Nas): Row {
+  const { pool, poolBytes } = nas.store;
+  const free = poolFreeBytes(nas.store);
+  return {
+    id: 1,
+    name: pool,
+    guid: "1234567890123456789",
+    path: `/mnt/${pool}`,
+    status: "ONLINE",
+    scan: null,
+    topology: null,
+    healthy: true,
+    warning: false,
+    status_code: "OK",
+    status_detail: null,
+    size: poolBytes,
+    allocated: poolBytes - free,
+    free,
+    freeing: 0,
+    fragmentation: "0",
+    size_str: String(poolBytes),
+    allocated_str: String(poolBytes - free),
+    free_str: String(free),
+    freeing_str: "0",
+    dedup_table_quota: "auto",
+    dedup_table_size: 0,
+    expand: null,
+    is_upgraded: true,
+    autotrim: { parsed: "off", rawvalue: "off", source: "DEFAULT", value: "off" },
+  };
+}
+
+/** Folders are those that a file or a mounted dataset lies in. */
+function isFolder(nas: Nas, path: string): boolean {
+  const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM");
+  return datasets.some(({ name }) => `/mnt/${name}` === path) ||
+    [...nas.store.files].some((file) => file.startsWith(`${path}/`));
+}
+
+const ISO_BYTES = 700 * 1024 ** 2;
+
+function fileEntry(path: string, type: "FILE" | "DIRECTORY"): Row {
+  const size = type === "FILE" ? ISO_BYTES : 0;
+  const base = {
+    path,
+    realpath: path,
+    type,
+    size,
+    allocation_size: size,
+    mode: type === "FILE" ? 33188 : 16877,
+  };
+  return { ...base, name: path.split("/").at(-1) ?? "", acl: false, uid: 0, gid: 0, is_mountpoint: false };
+}
+
+const stat: Method = (nas, [given]) => {
+  const path = String(given);
+  const type = nas.store.files.has(path) ? "FILE" : isFolder(nas, path) ? "DIRECTORY" : null;
+  if (type === null) throw callError(ERRNO.ENOENT, `Path ${path} not found`);
+  const { name: _name, path: _path, ...entry } = fileEntry(path, type);
+  const times = { atime: 0, mtime: 0, ctime: 0, btime: 0 };
+  const inode = { mount_id: 1, dev: 1, inode: 1, nlink: 1, is_ctldir: false, attributes: [] };
+  return { ...entry, ...times, ...inode, user: "root", group: "root" };
+};
+
+const listdir: Method = (nas, [given, filters, options]) => {
+  const folder = String(given).replace(/\/$/, "");
+  if (nas.store.files.has(folder)) throw callError(ERRNO.EINVAL, `Path ${folder} is not a directory`);
+  if (!isFolder(nas, folder)) throw callError(ERRNO.ENOENT, `Directory ${folder} does not exist`);
+  const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM").map((
+    { name },
+  ) => `/mnt/${name}`);
+  const below = [...nas.store.files, ...datasets].filter((path) => path.startsWith(`${folder}/`));
+  const children = new Set(below.map((path) => `${folder}/${path.slice(folder.length + 1).split("/")[0]}`));
+  const entries = [...children].map((path) => ({
+    ...fileEntry(path, nas.store.files.has(path) ? "FILE" : "DIRECTORY"),
+    is_ctldir: false,
+    attributes: [],
+    xattrs: [],
+    zfs_attrs: null,
+  }));
+  return query(entries, filters as unknown[], options as Options);
+};
+
+const info: Method = (nas) => ({
+  version: nas.profile.release,
+  buildtime: { $date: 1_790_000_000_000 },
+  hostname: "truenas",
+  physmem: nas.store.memoryBytes + 4 * 1024 ** 3,
+  model: "Simulated",
+  cores: 16,
+  physical_cores: 8,
+  loadavg: [0.1, 0.2, 0.1],
+  uptime: "1 day",
+  uptime_seconds: 86_400,
+  system_serial: null,
+  system_product: null,
+  system_product_version: null,
+  license: null,
+  boottime: { $date: 1_790_000_000_000 },
+  datetime: { $date: Date.now() },
+  timezone: "UTC",
+  system_manufacturer: null,
+  ecc_memory: true,
+  free_memory: freeMemoryBytes(nas.store),
+});
+
+function interfaceNames(nas: Nas): string[] {
+  return [...nas.store.bridges, ...nas.store.interfaces];
+}
+
+/** system.*, pool.*, filesystem.*, interface.* */
+export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
+  "system.version": (nas) => `TrueNAS-${nas.profile.release}`,
+  "system.version_short": (nas) => nas.profile.release,
+  "system.product_type": () => "COMMUNITY_EDITION",
+  "system.host_id": (nas) => nas.store.hostId,
+  "system.boot_id": (nas) => nas.store.bootId,
+  "system.ready": () => true,
+  "system.state": () => "READY",
+  "system.info": (nas, args, call) => {
+    const { free_memory: _free, ...row } = info(nas, args, call) as Record<string, unknown>;
+    return row;
+  },
+  "pool.query": (nas, [filters, options]) => query([poolRow(nas)], filters as unknown[], options as Options),
+  "pool.get_instance": (nas, [id]) => instance([poolRow(nas)], id, "Pool"),
+  "pool.dataset.query": (nas, [filters, options]) => {
+    const { extra, ...rest } = options as Options;
+    return query(datasetRows(nas, extra), filters as unknown[], rest);
+  },
+  "pool.dataset.get_instance": (nas, [id]) => instance(datasetRows(nas), id, "PoolDataset"),
+  "pool.dataset.create": createDataset,
+  "pool.dataset.delete": deleteDataset,
+  "filesystem.stat": stat,
+  "filesystem.listdir": listdir,
+  "interface.choices": (nas) => Object.fromEntries(interfaceNames(nas).map((name) => [name, name])),
+  "interface.ip_in_use":
+    () => [{ type: "INET", address: "192.168.1.10", netmask: 24, broadcast: "192.168.1.255" }],
+};

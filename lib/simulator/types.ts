@@ -1,0 +1,69 @@
+/** What the simulated NAS can be told, and what it tells: the face that the demo, the command line and the tests use. */
+
+/** The releases that the simulator can be. */
+export type SimulatedVersion = "25.10" | "27.0";
+
+/** How long things take on the simulated NAS, in milliseconds. */
+export interface SimulatedTimes {
+  /** Any call. */
+  readonly callMs: number;
+  /** On top, for a call that makes or destroys a zvol, per zvol. */
+  readonly zvolMs: number;
+  /** On top, for vm.start. */
+  readonly startMs: number;
+  /** How long the guest takes to obey a shutdown (vm.stop). */
+  readonly shutdownMs: number;
+  /** The wait inside vm.delete of a running VM: 7,000 on a real NAS. */
+  readonly deleteRunningMs: number;
+}
+
+/** Where a fault strikes: before the call has any effect, half-way (a zvol made but no device row), or after the effect and before the answer. */
+export type FaultMoment = "before" | "middle" | "after";
+
+/** A fault to come: it strikes calls of `method` (all when absent) that `matches`, after `skip` such calls, `times` times. */
+export interface Fault {
+  readonly method?: string;
+  readonly matches?: (params: readonly unknown[]) => boolean;
+  /** Calls to let pass first; default 0. */
+  readonly skip?: number;
+  /** How often it strikes; default 1, Infinity for ever. */
+  readonly times?: number;
+  /** Default `before`. */
+  readonly moment?: FaultMoment;
+  /** `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as possible. */
+  readonly action: "fail" | "stall" | "cut";
+  /** For `fail`; default a CallError EFAULT "[EFAULT] Simulated failure". */
+  readonly error?: { readonly errno: number; readonly errname: string; readonly reason: string };
+}
+
+/** A call as the simulator received it, for tests. */
+export interface ReceivedCall {
+  readonly method: string;
+  readonly params: readonly unknown[];
+  /** The answer, once given: a result, or the error object. */
+  answer?: { readonly result: unknown } | { readonly error: unknown };
+}
+
+/** How to start a simulated NAS. */
+export interface SimulatorOptions {
+  /** Default `25.10`. */
+  readonly version?: SimulatedVersion;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly hostname?: string;
+  /** Default: realistic for a demo (tens of milliseconds a call, 300 a zvol); tests give small ones. */
+  readonly times?: Partial<SimulatedTimes>;
+  /** VMs that are there from the start and not ours (0 by default), a realistic mix of names, sizes and states. */
+  readonly foreignVms?: number;
+  /** Free memory in bytes; default 32 GiB. */
+  readonly freeMemoryBytes?: number;
+  /** Free space of pool `tank` in bytes; default 4 TiB. */
+  readonly poolFreeBytes?: number;
+  /** Further accounts beside admin/truenas, with their roles. */
+  readonly accounts?: readonly {
+    readonly username: string;
+    readonly password: string;
+    readonly roles: readonly string[];
+  }[];
+}

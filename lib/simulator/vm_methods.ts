@@ -1,0 +1,384 @@
+/** vm.*: VMs and their lifecycle. Rules, texts and paths are TrueNAS's own. */
+import type { Call, JobMethod, Method, Nas } from "./nas.ts";
+import { instance, type Options, query, type Row } from "./query.ts";
+import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "./store.ts";
+import { autoPorts, removeZvol } from "./device_rules.ts";
+import { deviceRow, emitCrud, emitLifecycle, emitRemoved, statusOf, vmRow } from "./vm_rows.ts";
+import { callError, ERRNO, MethodError, notFound, plainException, Validation } from "./wire_errors.ts";
+import type { StateRefusal } from "./versions.ts";
+
+type Data = Record<string, unknown>;
+
+const MAXIMUM_VCPUS = 255;
+
+const OVMF_FILES = [
+  "OVMF_CODE_4M.snakeoil.fd",
+  "OVMF_CODE_4M.secboot.fd",
+  "OVMF_CODE_4M.fd",
+  "OVMF_CODE.fd",
+  "OVMF_CODE_4M.ms.fd",
+];
+
+const RESOLUTIONS = [
+  "1920x1200",
+  "1920x1080",
+  "1600x1200",
+  "1600x900",
+  "1400x1050",
+  "1280x1024",
+  "1280x720",
+  "1024x768",
+  "800x600",
+  "640x480",
+];
+
+/** The VM of this id. */
+export function getVm(nas: Nas, id: unknown): StoredVm {
+  const vm = nas.store.vms.get(Number(id));
+  if (vm === undefined) throw notFound(`VM ${String(id)} does not exist`);
+  return vm;
+}
+
+function rows(nas: Nas, call: Call): Row[] {
+  return [...nas.store.vms.values()].map((vm) => vmRow(nas, vm, call));
+}
+
+function validate(nas: Nas, config: Data, schema: string, own: StoredVm | null): void {
+  const errors = new Validation();
+  const { name, vcpus, cores, threads, memory } = config;
+  if (!/^[A-Za-z0-9_]+$/.test(String(name))) {
+    errors.add(`${schema}.name`, "Only alphanumeric characters are allowed.");
+  }
+  const twin = [...nas.store.vms.values()].find((vm) => vm.config.name === name && vm !== own);
+  if (twin !== undefined) errors.add(`${schema}.name`, "This name already exists.", ERRNO.EEXIST);
+  if (Number(vcpus) * Number(cores) * Number(threads) > MAXIMUM_VCPUS) {
+    const product = `"${schema}.vcpus", "${schema}.cores" and "${schema}.threads"`;
+    errors.add(
+      `${schema}.vcpus`,
+      `Maximum 255 vcpus are supported.Please ensure the product of ${product} is less than 255.`,
+    );
+  }
+  if (typeof config.min_memory === "number" && config.min_memory > Number(memory)) {
+    errors.add(`${schema}.min_memory`, "Minimum memory should not be greater than defined/maximum memory");
+  }
+  if (config.cpu_model !== null && config.cpu_mode !== "CUSTOM") {
+    errors.add(
+      `${schema}.cpu_model`,
+      'This attribute should not be specified when "cpu_mode" is not "CUSTOM".',
+    );
+  }
+  if (config.pin_vcpus === true && config.cpuset === null) {
+    errors.add(`${schema}.cpuset`, `Must be specified when "${schema}.pin_vcpus" is set.`);
+  }
+  if (config.machine_type !== null && config.arch_type === null) {
+    errors.add(`${schema}.arch_type`, "This field is required when machine_type is specified.");
+  }
+  if (typeof config.bootloader_ovmf === "string" && !OVMF_FILES.includes(config.bootloader_ovmf)) {
+    errors.add(`${schema}.bootloader_ovmf`, "Invalid bootloader ovmf choice specified");
+  } else if (
+    config.enable_secure_boot === true && !/secboot/.test(String(config.bootloader_ovmf ?? "secboot"))
+  ) {
+    errors.add(`${schema}.bootloader_ovmf`, "Select a bootloader_ovmf that supports secure boot");
+  }
+  errors.check();
+}
+
+function withFirmware(config: Data): Data {
+  if (config.enable_secure_boot !== true) {
+    return { ...config, bootloader_ovmf: config.bootloader_ovmf ?? "OVMF_CODE_4M.fd" };
+  }
+  const machine = config.machine_type === null ? { machine_type: "pc-q35-6.2", arch_type: "x86_64" } : {};
+  return { ...config, ...machine, bootloader_ovmf: config.bootloader_ovmf ?? "OVMF_CODE_4M.secboot.fd" };
+}
+
+const create: Method = async (nas, [given], call) => {
+  const config = given as Data;
+  validate(nas, config, "vm_create", null);
+  // Checked, then made, with nothing that holds the name in between: as on a real NAS, two at once both pass.
+  await nas.sleep(nas.times.callMs, call.signal);
+  await call.pass("middle");
+  const id = ++nas.store.lastVmId;
+  const uuid = config.uuid ?? crypto.randomUUID();
+  const completed = { ...withFirmware(config), uuid } as unknown as StoredVm["config"];
+  const vm: StoredVm = { id, config: completed, state: "STOPPED", everStarted: false };
+  nas.store.vms.set(id, vm);
+  emitCrud(nas, "added", vm);
+  emitLifecycle(nas, vm, "defined");
+  return vmRow(nas, vm, call);
+};
+
+const update: Method = async (nas, [id, change], call) => {
+  const vm = getVm(nas, id);
+  const config = { ...vm.config, ...(change as Data) };
+  validate(nas, config, "vm_update", vm);
+  await nas.sleep(nas.times.callMs, call.signal);
+  vm.config = config;
+  emitCrud(nas, "changed", vm);
+  return vmRow(nas, vm, call);
+};
+
+const start: Method = async (nas, [id, options], call) => {
+  const vm = getVm(nas, id);
+  const { name } = vm.config;
+  const { texts } = nas.profile;
+  if (vm.state === "RUNNING") throw callError(ERRNO.EFAULT, texts.alreadyRunning(name));
+  if (vm.state === "SUSPENDED") throw callError(ERRNO.EFAULT, texts.startSuspended(name));
+  const overcommit = (options as { overcommit?: boolean }).overcommit === true;
+  if (!overcommit && vm.config.memory * 1_048_576 > freeMemoryBytes(nas.store)) {
+    throw callError(ERRNO.ENOMEM, `Cannot guarantee memory for guest ${name}`);
+  }
+  const gone = devicesOf(nas.store, vm.id).find(({ attributes }) => isGone(nas, attributes));
+  if (gone !== undefined) throw callError(ERRNO.EFAULT, texts.deviceGone(name, gone.attributes.dtype));
+  await nas.sleep(nas.times.callMs + nas.times.startMs, call.signal);
+  await call.pass("middle");
+  vm.state = "RUNNING";
+  vm.everStarted = true;
+  emitLifecycle(nas, vm, "started");
+  return null;
+};
+
+function isGone(nas: Nas, attributes: Data): boolean {
+  if (attributes.dtype === "CDROM") return !nas.store.files.has(String(attributes.path));
+  if (attributes.dtype !== "DISK") return false;
+  const zvol = zvolAt(attributes.path);
+  return zvol !== null && !nas.store.datasets.has(zvol);
+}
+
+function refuse({ kind, reason }: StateRefusal): MethodError {
+  return kind === "call" ? callError(ERRNO.EFAULT, reason) : plainException("Error", reason);
+}
+
+function expectState(nas: Nas, vm: StoredVm, states: readonly StoredVm["state"][]): void {
+  if (states.includes(vm.state)) return;
+  throw refuse(nas.profile.texts.wrongState(vm.config.name, states.join(" / "), vm.everStarted));
+}
+
+const poweroff: Method = async (nas, [id], call) => {
+  const vm = getVm(nas, id);
+  expectState(nas, vm, ["RUNNING", "SUSPENDED"]);
+  await nas.sleep(nas.times.callMs, call.signal);
+  switchOff(nas, vm, "poweredOff");
+  return null;
+};
+
+function switchOff(nas: Nas, vm: StoredVm, how: "poweredOff" | "stopped"): void {
+  vm.state = "STOPPED";
+  emitLifecycle(nas, vm, how);
+}
+
+const suspend: Method = async (nas, [id], call) => {
+  const vm = getVm(nas, id);
+  expectState(nas, vm, ["RUNNING"]);
+  await nas.sleep(nas.times.callMs, call.signal);
+  vm.state = "SUSPENDED";
+  emitLifecycle(nas, vm, "suspended");
+  return null;
+};
+
+const resume: Method = async (nas, [id], call) => {
+  const vm = getVm(nas, id);
+  expectState(nas, vm, ["SUSPENDED"]);
+  await nas.sleep(nas.times.callMs, call.signal);
+  vm.state = "RUNNING";
+  emitLifecycle(nas, vm, "resumed");
+  return null;
+};
+
+const reset: Method = async (nas, [id], call) => {
+  expectState(nas, getVm(nas, id), ["RUNNING"]);
+  await nas.sleep(nas.times.callMs, call.signal);
+  return null;
+};
+
+const stop: JobMethod = {
+  job: async (nas, [id], call) => {
+    const vm = getVm(nas, id);
+    expectState(nas, vm, ["RUNNING"]);
+    await nas.sleep(nas.times.shutdownMs, call.signal);
+    switchOff(nas, vm, "stopped");
+    return null;
+  },
+};
+
+const restart: JobMethod = {
+  job: async (nas, [id], call) => {
+    await stop.job(nas, [id], call);
+    return await start(nas, [id, { overcommit: true }], call);
+  },
+};
+
+const remove: Method = (nas, [id, options], call) =>
+  nas.deleting(async () => {
+    const vm = getVm(nas, id);
+    const { zvols, force } = options as { zvols: boolean; force: boolean };
+    await nas.sleep(nas.times.callMs, call.signal);
+    if (vm.state !== "STOPPED") {
+      if (!force && nas.profile.deleteRunning === "refuses") {
+        throw callError(
+          ERRNO.EBUSY,
+          `'${vm.config.name}' is running; stop the VM first or pass force to delete it.`,
+        );
+      }
+      switchOff(nas, vm, "poweredOff");
+      await nas.sleep(nas.times.deleteRunningMs, call.signal);
+    }
+    const devices = devicesOf(nas.store, vm.id);
+    for (const { attributes } of zvols ? devices : []) {
+      const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
+      if (zvol !== null) await removeZvol(nas, zvol, call, force);
+    }
+    await call.pass("middle");
+    for (const device of devices) nas.store.devices.delete(device.id);
+    nas.store.vms.delete(vm.id);
+    emitRemoved(nas, vm.id);
+    return nas.profile.deleteAnswers;
+  });
+
+const clone: Method = async (nas, [id, wanted], call) => {
+  const vm = getVm(nas, id);
+  const names = new Set([...nas.store.vms.values()].map(({ config }) => config.name));
+  let name = typeof wanted === "string" ? wanted : `${vm.config.name}_clone0`;
+  for (let n = 1; typeof wanted !== "string" && names.has(name); n++) name = `${vm.config.name}_clone${n}`;
+  const config = { ...vm.config, name, uuid: crypto.randomUUID() };
+  validate(nas, config, "vm_create", null);
+  await nas.sleep(nas.times.callMs, call.signal);
+  const copy: StoredVm = { id: ++nas.store.lastVmId, config, state: "STOPPED", everStarted: false };
+  nas.store.vms.set(copy.id, copy);
+  for (const device of devicesOf(nas.store, vm.id)) cloneDevice(nas, device.id, copy);
+  emitCrud(nas, "added", copy);
+  return true;
+};
+
+function cloneDevice(nas: Nas, deviceId: number, vm: StoredVm): void {
+  const device = nas.store.devices.get(deviceId);
+  if (device === undefined) return;
+  const attributes = structuredClone(device.attributes);
+  const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
+  const source = zvol === null ? undefined : nas.store.datasets.get(zvol);
+  if (source !== undefined) {
+    const copy = { ...source, name: `${source.name}_${vm.config.name}`, userProperties: {} };
+    nas.store.datasets.set(copy.name, copy);
+    attributes.path = `/dev/zvol/${copy.name.replaceAll(" ", "+")}`;
+  }
+  if (attributes.dtype === "DISPLAY") Object.assign(attributes, autoPorts(nas));
+  if (attributes.dtype === "NIC") attributes.mac = nas.profile.fillsMac ? randomMac() : null;
+  const id = ++nas.store.lastDeviceId;
+  nas.store.devices.set(id, { id, vm: vm.id, order: device.order, attributes });
+}
+
+/** A MAC as vm.random_mac gives it. */
+export function randomMac(): string {
+  const bytes = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) =>
+    byte.toString(16).padStart(2, "0")
+  );
+  return ["00", "a0", "98", ...bytes].join(":");
+}
+
+function choicesOf(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, name]));
+}
+
+function displayDevices(nas: Nas, id: unknown, call: Call): Row[] {
+  const displays = devicesOf(nas.store, getVm(nas, id).id).filter(({ attributes }) =>
+    attributes.dtype === "DISPLAY"
+  );
+  return displays.map((device) => {
+    const row = deviceRow(device, call);
+    const attributes = row.attributes as Data;
+    const password = nas.profile.masksDisplayPasswords ? "********" : attributes.password;
+    return {
+      ...row,
+      attributes: { ...attributes, password, password_configured: Boolean(device.attributes.password) },
+    };
+  });
+}
+
+const displayWebUri: Method = (nas, [id, host, options], call) => {
+  const [display] = displayDevices(nas, id, call);
+  if (display === undefined) return { error: "Display device is not configured", uri: null };
+  const scheme = (options as { protocol?: string }).protocol === "HTTPS" ? "https" : "http";
+  const path = encodeURIComponent(`vm/display/${String(display.id)}/`);
+  const page = `vm/display/${String(display.id)}/spice_auto.html?path=${path}&autoconnect=1`;
+  return { error: null, uri: `${scheme}://${String(host) || "127.0.0.1"}/${page}` };
+};
+
+/** vm.* */
+export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
+  "vm.query": (nas, [filters, options], call) =>
+    query(rows(nas, call), filters as unknown[], options as Options),
+  "vm.get_instance": (nas, [id], call) => instance(rows(nas, call), id, "VM"),
+  "vm.create": create,
+  "vm.update": update,
+  "vm.delete": remove,
+  "vm.clone": clone,
+  "vm.start": start,
+  "vm.stop": stop,
+  "vm.restart": restart,
+  "vm.poweroff": poweroff,
+  "vm.suspend": suspend,
+  "vm.resume": resume,
+  "vm.reset": reset,
+  "vm.status": (nas, [id]) => statusOf(nas, getVm(nas, id)),
+  "vm.get_available_memory": (nas) => freeMemoryBytes(nas.store),
+  "vm.get_memory_usage": (nas, [id]) => {
+    const vm = getVm(nas, id);
+    if (vm.state === "STOPPED") {
+      throw callError(
+        ERRNO.EFAULT,
+        `Unable to retrieve ${vm.config.name} memory usage: Domain is not active`,
+      );
+    }
+    return vm.config.memory * 1_048_576;
+  },
+  "vm.get_vmemory_in_use": (nas) => {
+    const of = (state: StoredVm["state"]) =>
+      [...nas.store.vms.values()].filter((vm) => vm.state === state).reduce(
+        (sum, vm) => sum + vm.config.memory * 1_048_576,
+        0,
+      );
+    return { RNP: of("RUNNING"), PRD: of("STOPPED"), RPRD: 0 };
+  },
+  "vm.get_vm_memory_info": (nas, [id]) => {
+    const vm = getVm(nas, id);
+    if (vm.state === "RUNNING") throw callError(ERRNO.EFAULT, `VM ${vm.config.name} is already running`);
+    const total = vm.config.memory * 1_048_576;
+    const fits = total <= freeMemoryBytes(nas.store);
+    return {
+      minimum_memory_requested: vm.config.min_memory ?? null,
+      total_memory_requested: total,
+      overcommit_required: !fits,
+      memory_req_fulfilled_after_overcommit: true,
+      arc_to_shrink: 0,
+      current_arc_max: 8 * 1024 ** 3,
+      arc_min: 1024 ** 3,
+      arc_max_after_shrink: 8 * 1024 ** 3,
+      actual_vm_requested_memory: total,
+    };
+  },
+  "vm.get_console": (nas, [id]) => `/dev/pts/${getVm(nas, id).id}`,
+  "vm.get_guest_network_interfaces": (nas, [id]) => {
+    expectState(nas, getVm(nas, id), ["RUNNING"]);
+    return [];
+  },
+  "vm.log_file_path": (nas, [id]) => {
+    const vm = getVm(nas, id);
+    return vm.everStarted ? `/var/log/libvirt/qemu/${vm.id}_${vm.config.name}.log` : null;
+  },
+  "vm.flags": () => ({ intel_vmx: true, unrestricted_guest: true, amd_rvi: false, amd_asids: false }),
+  "vm.virtualization_details": () => ({ supported: true, error: null }),
+  "vm.supports_virtualization": () => true,
+  "vm.maximum_supported_vcpus": () => MAXIMUM_VCPUS,
+  "vm.port_wizard": (nas) => {
+    const { port, web_port } = autoPorts(nas);
+    return { port, web: web_port };
+  },
+  "vm.resolution_choices": () => choicesOf(RESOLUTIONS),
+  "vm.bootloader_options": () => ({ UEFI: "UEFI", UEFI_CSM: "Legacy BIOS" }),
+  "vm.bootloader_ovmf_choices": () => choicesOf(OVMF_FILES),
+  "vm.bootloader_aavmf_choices": () => choicesOf(["AAVMF_CODE.fd", "AAVMF_CODE.ms.fd"]),
+  "vm.cpu_model_choices": () => choicesOf(["EPYC", "EPYC-Rome", "Haswell", "Skylake-Server", "qemu64"]),
+  "vm.guest_architecture_and_machine_choices": () => ({ x86_64: ["pc-q35-6.2", "pc-i440fx-6.2", "q35"] }),
+  "vm.random_mac": () => randomMac(),
+  "vm.get_display_devices": (nas, [id], call) => displayDevices(nas, id, call),
+  "vm.get_display_web_uri": displayWebUri,
+};

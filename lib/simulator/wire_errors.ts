@@ -1,0 +1,119 @@
+/** Errors as TrueNAS puts them on the wire. Texts, codes and shapes are those of recorded conversations. */
+
+/** Names of the errnos that are sent, as Python's errno module and TrueNAS's own table have them. */
+const ERRNAMES: Readonly<Record<number, string>> = {
+  2: "ENOENT",
+  12: "ENOMEM",
+  13: "EACCES",
+  14: "EFAULT",
+  16: "EBUSY",
+  17: "EEXIST",
+  22: "EINVAL",
+  28: "ENOSPC",
+  201: "ENOMETHOD",
+  207: "ENOTAUTHENTICATED",
+};
+
+/** errno values by name. */
+export const ERRNO = {
+  ENOENT: 2,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ENOTAUTHENTICATED: 207,
+} as const;
+
+/** A JSON-RPC error object. */
+export interface WireError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** An error that a method answers with. */
+export class MethodError extends Error {
+  /** What goes on the wire. */
+  readonly wire: WireError;
+
+  /** Wraps a wire error. */
+  constructor(wire: WireError) {
+    super(wire.message);
+    this.wire = wire;
+  }
+}
+
+function data(errno: number, reason: string, className: string, extra: unknown) {
+  return {
+    error: errno,
+    errname: ERRNAMES[errno] ?? "EINVAL",
+    reason,
+    trace: { class: className, formatted: "…", repr: "…" },
+    extra,
+  };
+}
+
+/** TrueNAS's CallError: -32001 with "[ERRNAME] reason". */
+export function callError(errno: number, reason: string): MethodError {
+  const text = `[${ERRNAMES[errno] ?? "EINVAL"}] ${reason}`;
+  return new MethodError({
+    code: -32001,
+    message: "Method call error",
+    data: data(errno, text, "CallError", null),
+  });
+}
+
+/** Any other Python exception: -32001, EINVAL, and its text without a prefix. */
+export function plainException(className: string, reason: string): MethodError {
+  return new MethodError({
+    code: -32001,
+    message: "Method call error",
+    data: data(ERRNO.EINVAL, reason, className, null),
+  });
+}
+
+/** One message of a validation. */
+export type Invalid = readonly [attribute: string, message: string, errno: number];
+
+/** TrueNAS's ValidationErrors: -32602, and every message with its attribute and errno. */
+export function validationErrors(list: readonly Invalid[]): MethodError {
+  const reason = list.map(([attribute, message, errno]) =>
+    `[${ERRNAMES[errno] ?? "EINVAL"}] ${attribute}: ${message}\n`
+  )
+    .join("");
+  return new MethodError({
+    code: -32602,
+    message: "Invalid params",
+    data: data(ERRNO.EINVAL, reason, "ValidationErrors", list),
+  });
+}
+
+/** TrueNAS's InstanceNotFound. */
+export function notFound(message: string): MethodError {
+  return new MethodError({
+    code: -32602,
+    message: "Invalid params",
+    data: data(ERRNO.EINVAL, `[ENOENT] None: ${message}`, "InstanceNotFound", [[
+      null,
+      message,
+      ERRNO.ENOENT,
+    ]]),
+  });
+}
+
+/** Collects the messages of one validation. */
+export class Validation {
+  readonly #list: Invalid[] = [];
+
+  /** Adds a message; the errno is EINVAL unless given. */
+  add(attribute: string, message: string, errno: number = ERRNO.EINVAL): void {
+    this.#list.push([attribute, message, errno]);
+  }
+
+  /** Throws when there is any message. */
+  check(): void {
+    if (this.#list.length > 0) throw validationErrors(this.#list);
+  }
+}

@@ -1,0 +1,289 @@
+/** The JSON templates of VMs and devices: read and checked once, copied for each use. */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import cdromTemplate from "../templates/devices/cdrom.json" with { type: "json" };
+import diskTemplate from "../templates/devices/disk.json" with { type: "json" };
+import displayTemplate from "../templates/devices/display.json" with { type: "json" };
+import nicTemplate from "../templates/devices/nic.json" with { type: "json" };
+import vmTemplate from "../templates/vms/vm.json" with { type: "json" };
+import { ConfigurationError, type Problem, TrueNASError } from "./errors.ts";
+import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
+
+const integer = z.int();
+const vmSpec = z.looseObject({
+  name: z.string().optional(),
+  description: z.string().optional(),
+  vcpus: integer.min(1).optional(),
+  cores: integer.min(1).optional(),
+  threads: integer.min(1).optional(),
+  memory: integer.min(20).optional(),
+  min_memory: integer.min(20).nullable().optional(),
+  cpu_mode: z.enum(["CUSTOM", "HOST-MODEL", "HOST-PASSTHROUGH"]).optional(),
+  cpu_model: z.string().nullable().optional(),
+  cpuset: z.string().nullable().optional(),
+  nodeset: z.string().nullable().optional(),
+  enable_cpu_topology_extension: z.boolean().optional(),
+  pin_vcpus: z.boolean().optional(),
+  suspend_on_snapshot: z.boolean().optional(),
+  trusted_platform_module: z.boolean().optional(),
+  hyperv_enlightenments: z.boolean().optional(),
+  bootloader: z.enum(["UEFI", "UEFI_CSM"]).optional(),
+  bootloader_ovmf: z.string().nullable().optional(),
+  autostart: z.boolean().optional(),
+  hide_from_msr: z.boolean().optional(),
+  ensure_display_device: z.boolean().optional(),
+  time: z.enum(["LOCAL", "UTC"]).optional(),
+  shutdown_timeout: integer.min(5).max(300).optional(),
+  arch_type: z.string().nullable().optional(),
+  machine_type: z.string().nullable().optional(),
+  command_line_args: z.string().optional(),
+  enable_secure_boot: z.boolean().optional(),
+});
+
+const sectorSize = z.union([z.literal(512), z.literal(4096)]).nullable().optional();
+const attributes = {
+  DISPLAY: z.looseObject({
+    dtype: z.literal("DISPLAY"),
+    type: z.enum(["SPICE", "VNC"]).optional(),
+    resolution: z.string().optional(),
+    bind: z.string().min(1).optional(),
+    wait: z.boolean().optional(),
+    web: z.boolean().optional(),
+  }),
+  CDROM: z.looseObject({ dtype: z.literal("CDROM") }),
+  NIC: z.looseObject({
+    dtype: z.literal("NIC"),
+    type: z.enum(["E1000", "VIRTIO"]).optional(),
+    trust_guest_rx_filters: z.boolean().optional(),
+  }),
+  DISK: z.looseObject({
+    dtype: z.literal("DISK"),
+    type: z.enum(["AHCI", "VIRTIO"]).optional(),
+    iotype: z.enum(["NATIVE", "THREADS", "IO_URING"]).optional(),
+    logical_sectorsize: sectorSize,
+    physical_sectorsize: sectorSize,
+  }),
+} satisfies Record<DeviceType, z.ZodType>;
+
+function deviceSpec(dtype: DeviceType) {
+  return z.strictObject({ attributes: attributes[dtype], order: integer.optional() });
+}
+
+/** The argument of vm.create. `memory` in MiB. */
+export interface VmSpec {
+  name: string;
+  cores: number;
+  threads: number;
+  /** MiB. */
+  memory: number;
+  vcpus?: number;
+  description?: string;
+  [key: string]: unknown;
+}
+
+/** The argument of vm.device.create (25.04.2 and later: `dtype` inside the attributes). */
+export interface DeviceSpec {
+  /** The VM's id. */
+  vm: number;
+  attributes: { dtype: string; [key: string]: unknown };
+  /** The boot order: lower boots first. */
+  order?: number;
+}
+
+interface DeviceTemplate {
+  readonly attributes: Readonly<Record<string, unknown>> & { readonly dtype: string };
+  readonly order?: number | undefined;
+}
+
+interface Templates {
+  readonly vm: Readonly<Record<string, unknown>>;
+  readonly devices: Readonly<Record<DeviceType, DeviceTemplate>>;
+}
+
+const FILES = {
+  vm: "vms/vm.json",
+  DISPLAY: "devices/display.json",
+  CDROM: "devices/cdrom.json",
+  NIC: "devices/nic.json",
+  DISK: "devices/disk.json",
+} as const satisfies Record<DeviceType | "vm", string>;
+
+const EMBEDDED: Readonly<Record<DeviceType | "vm", unknown>> = {
+  vm: vmTemplate,
+  DISPLAY: displayTemplate,
+  CDROM: cdromTemplate,
+  NIC: nicTemplate,
+  DISK: diskTemplate,
+};
+
+const DEVICE_TYPES: readonly DeviceType[] = ["DISPLAY", "CDROM", "NIC", "DISK"];
+
+/** How templates are checked. */
+export interface TemplateOptions {
+  /** The release whose keys alone are allowed, for example `25.10`; default: those of every known release. */
+  readonly version?: string;
+}
+
+/**
+ * Holds the templates and makes the arguments of vm.create and vm.device.create from them. Each result is a copy of
+ * its own: changing one changes no other.
+ *
+ * @example Custom template directory
+ * ```ts
+ * const templates = new TemplateManager("./my-templates"); // vms/vm.json, devices/{display,cdrom,nic,disk}.json
+ * const spec = templates.createVmSpec("worker01", 4, 1, 8192);
+ * ```
+ */
+export class TemplateManager {
+  /** The directory that the templates were read from; null for the embedded ones. */
+  readonly basePath: string | null;
+  readonly #templates: Templates;
+
+  /**
+   * Reads and checks all templates.
+   *
+   * @param basePath A directory with vms/vm.json and devices/{display,cdrom,nic,disk}.json; default: the embedded ones.
+   * @throws {ConfigurationError} naming the file, for a missing file, invalid JSON (with line and column), a wrong
+   * value, or a key that TrueNAS would refuse.
+   */
+  constructor(basePath?: string, options: TemplateOptions = {}) {
+    this.basePath = basePath ?? null;
+    const read = (name: DeviceType | "vm") =>
+      basePath === undefined
+        ? EMBEDDED[name]
+        : readTemplate(`${basePath.replace(/\/+$/, "")}/${FILES[name]}`);
+    const vm = this.#parse("vm", vmSpec, read("vm"));
+    const device = (dtype: DeviceType) => this.#parse(dtype, deviceSpec(dtype), read(dtype));
+    const devices = {
+      DISPLAY: device("DISPLAY"),
+      CDROM: device("CDROM"),
+      NIC: device("NIC"),
+      DISK: device("DISK"),
+    };
+    this.#templates = { vm, devices };
+    this.#expectKeys(options.version === undefined ? VERSION_RULES : [rulesFor(options.version)]);
+  }
+
+  /**
+   * Checks that a release takes every key of the templates.
+   *
+   * @param release For example `25.10.7`.
+   * @throws {ConfigurationError} naming file and key.
+   */
+  checkVersion(release: string): void {
+    this.#expectKeys([rulesFor(release)]);
+  }
+
+  /** The argument of vm.create: one VM with so many cores (of `threads` threads each) and so much memory in MiB. */
+  createVmSpec(name: string, cores: number, threads: number, memory: number): VmSpec {
+    return { ...structuredClone(this.#templates.vm), name, cores, threads, memory };
+  }
+
+  /** A display on this port. The web port is TrueNAS's choice unless given. */
+  createDisplayDevice(vmId: number, port: number, password: string, webPort?: number): DeviceSpec {
+    return this.#device("DISPLAY", vmId, {
+      port,
+      password,
+      ...(webPort === undefined ? {} : { web_port: webPort }),
+    });
+  }
+
+  /** A CD-ROM with the image at this path below /mnt. */
+  createCdromDevice(vmId: number, path: string): DeviceSpec {
+    return this.#device("CDROM", vmId, { path });
+  }
+
+  /** A NIC on this bridge. Without a MAC TrueNAS up to 25.10 draws a new one at each start. */
+  createNicDevice(vmId: number, nicAttach: string, mac?: string): DeviceSpec {
+    const fixed = mac === undefined ? {} : { mac: mac.toLowerCase().replaceAll("-", ":") };
+    return this.#device("NIC", vmId, { nic_attach: nicAttach, ...fixed });
+  }
+
+  /** A disk on a new zvol (`tank/vms/worker01-disk0`) of so many bytes. */
+  createDiskDevice(vmId: number, zvolName: string, sizeBytes: number): DeviceSpec {
+    return this.#device("DISK", vmId, { create_zvol: true, zvol_name: zvolName, zvol_volsize: sizeBytes });
+  }
+
+  #device(dtype: DeviceType, vm: number, own: Readonly<Record<string, unknown>>): DeviceSpec {
+    const { attributes, order } = structuredClone(this.#templates.devices[dtype]);
+    return { vm, attributes: { ...attributes, ...own }, ...(order === undefined ? {} : { order }) };
+  }
+
+  #parse<T>(name: DeviceType | "vm", schema: z.ZodType<T>, value: unknown): T {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new ConfigurationError(this.#fileName(name), parsed.error.issues.map(toProblem));
+  }
+
+  #expectKeys(allowed: readonly VersionRules[]): void {
+    const { vm, devices } = this.#templates;
+    this.#expectKnown("vm", Object.keys(vm), allowed.map(({ vmCreateKeys }) => vmCreateKeys), allowed);
+    for (const dtype of DEVICE_TYPES) {
+      const keys = Object.keys(devices[dtype].attributes).filter((key) => key !== "dtype");
+      this.#expectKnown(dtype, keys, allowed.map(({ deviceKeys }) => deviceKeys[dtype]), allowed);
+    }
+  }
+
+  #expectKnown(
+    name: DeviceType | "vm",
+    keys: readonly string[],
+    known: readonly (readonly string[])[],
+    versions: readonly VersionRules[],
+  ): void {
+    const refused = keys.filter((key) => !known.some((names) => names.includes(key)));
+    if (refused.length === 0) return;
+    const who = versions.length === 1 ? `TrueNAS ${versions[0]?.id}` : "every TrueNAS";
+    const problems = refused.map((key) => ({
+      field: key,
+      message: `${who} refuses the key ${JSON.stringify(key)}; remove it`,
+    }));
+    throw new ConfigurationError(this.#fileName(name), problems);
+  }
+
+  #fileName(name: DeviceType | "vm"): string {
+    return `${this.basePath ?? "templates"}/${FILES[name]}`;
+  }
+}
+
+function toProblem(issue: z.core.$ZodIssue): Problem {
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map((key) => JSON.stringify(key)).join(", ");
+    return {
+      field: issue.path.join("."),
+      message: `Unknown key ${keys}; a device template has attributes and order`,
+    };
+  }
+  return { field: issue.path.join("."), message: issue.message };
+}
+
+function readTemplate(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const message = missing ? "There is no such template file" : `Cannot be read: ${error}`;
+    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw new TrueNASError(String(error), { cause: error });
+    const { message, ...place } = jsonMistake(text, error);
+    throw new ConfigurationError(path, [{ field: "", message: `Invalid JSON: ${message}`, ...place }], {
+      cause: error,
+    });
+  }
+}
+
+/** V8 tells the offset of most mistakes, and none for a text that ends too soon. */
+function jsonMistake(text: string, error: SyntaxError): { message: string; line: number; column: number } {
+  const said = /position (\d+)/.exec(error.message)?.[1];
+  const offset = said === undefined ? text.length : Number(said);
+  const before = text.slice(0, offset).split("\n");
+  const message = error.message.replace(/ in JSON at position.*$/s, "").replace(
+    /, ".*" is not valid JSON$/s,
+    "",
+  );
+  return { message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}

@@ -1,0 +1,241 @@
+/**
+ * Calls over one socket: many in flight, never more than the NAS runs at once, each with its own end in time.
+ */
+import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
+import type { Socket, SocketEnd } from "./connection.ts";
+import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
+import { type CollectionEvent, decodeFrame, encodeCall, MAX_RUNNING_CALLS } from "./protocol.ts";
+
+/** What a call may be given beside its parameters. */
+export interface CallOptions {
+  /** Milliseconds from the moment of sending; the default is the method's own. */
+  readonly timeoutMs?: number;
+  /** Gives up waiting. A call that was sent already may still take effect. */
+  readonly signal?: AbortSignal;
+  /** Goes ahead of the queue, and beyond the calls that run at once: only for the ping that tells whether anybody is there. */
+  readonly urgent?: boolean;
+}
+
+/** A typed call: the one way to ask the NAS anything. */
+export interface Caller {
+  /**
+   * Calls a method of the API.
+   *
+   * @throws {TrueNASCallError} when the NAS refuses.
+   * @throws {TrueNASTimeoutError} when no answer came in time (`outcome` is `unknown` for a write).
+   * @throws {TrueNASConnectionError} when the connection is not there or is lost.
+   */
+  call<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    options?: CallOptions,
+  ): Promise<MethodResult<M>>;
+}
+
+interface PendingCall {
+  readonly id: number;
+  readonly method: MethodName;
+  readonly text: string;
+  readonly timeoutMs: number;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** Writes that are refused here, by method name, whatever asks for them. */
+export interface WriteGuard {
+  /** Refuses every write (READ_ONLY). */
+  readonly readOnly: boolean;
+  /** Refuses every deletion (NO_DESTROY). */
+  readonly noDestroy: boolean;
+}
+
+/** How a client is set up. */
+export interface ClientOptions {
+  /** Default: nothing is refused. */
+  readonly guard?: WriteGuard;
+  /** Called with each change that the NAS tells of, in order. */
+  readonly onEvent?: (event: CollectionEvent) => void;
+  /** Called once when the connection has ended, after every call in flight was rejected. */
+  readonly onEnd?: (end: SocketEnd) => void;
+  /** Called with frames that are not understood, for the log. */
+  readonly onOddFrame?: (why: string) => void;
+}
+
+/** A client over an open socket. */
+export class RpcClient implements Caller {
+  readonly #socket: Socket;
+  readonly #options: ClientOptions;
+  readonly #running = new Map<number, PendingCall>();
+  readonly #waiting: PendingCall[] = [];
+  #lastId = 0;
+  #ended: SocketEnd | null = null;
+
+  /** Takes over the socket. */
+  constructor(socket: Socket, options: ClientOptions = {}) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.onMessage = (text) => this.#receive(text);
+    socket.onEnd = (end) => this.#end(end);
+  }
+
+  /** Whether calls can be made. */
+  get isOpen(): boolean {
+    return this.#ended === null;
+  }
+
+  /** Whether as many calls are under way as the NAS runs at once: a further one would wait there. */
+  get isSaturated(): boolean {
+    return this.#running.size >= MAX_RUNNING_CALLS;
+  }
+
+  /** See {@link Caller.call}. */
+  async call<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    options: CallOptions = {},
+  ): Promise<MethodResult<M>> {
+    options.signal?.throwIfAborted();
+    refuseGuarded(method, this.#options.guard);
+    const result = await this.#enqueue(method, params, options);
+    const parsed = METHODS[method].result.safeParse(result);
+    if (parsed.success) return parsed.data as MethodResult<M>;
+    throw new TrueNASError(
+      `Cannot read the answer to ${method}: ${parsed.error.issues[0]?.message ?? "unknown shape"}`,
+      {
+        method,
+        outcome: METHODS[method].writes ? "unknown" : "not-done",
+        cause: parsed.error,
+      },
+    );
+  }
+
+  /** Ends the connection; calls in flight are rejected. */
+  close(): void {
+    this.#socket.close();
+  }
+
+  #enqueue(method: MethodName, params: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (this.#ended !== null) {
+      reject(lost(method, "not-done", this.#ended));
+      return promise;
+    }
+    const id = ++this.#lastId;
+    const text = encodeCall(id, method, params);
+    const pending: PendingCall = {
+      id,
+      method,
+      text,
+      timeoutMs: options.timeoutMs ?? METHODS[method].timeoutMs,
+      resolve,
+      reject,
+    };
+    const { signal } = options;
+    const onAbort = () => this.#giveUp(pending, signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (options.urgent) {
+      this.#send(pending);
+    } else {
+      this.#waiting.push(pending);
+      this.#sendNext();
+    }
+    return promise.finally(() => signal?.removeEventListener("abort", onAbort));
+  }
+
+  #sendNext(): void {
+    while (this.#running.size < MAX_RUNNING_CALLS) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#send(next);
+    }
+  }
+
+  #send(pending: PendingCall): void {
+    this.#running.set(pending.id, pending);
+    pending.timer = setTimeout(() => this.#timeOut(pending), pending.timeoutMs);
+    this.#socket.send(pending.text);
+  }
+
+  #receive(text: string): void {
+    const frame = decodeFrame(text);
+    if (frame.kind === "event") return this.#options.onEvent?.(frame.event);
+    if (frame.kind === "unsubscribed") {
+      return this.#options.onOddFrame?.(`the NAS ended events of ${frame.collection}`);
+    }
+    if (frame.kind === "other") return this.#options.onOddFrame?.(frame.why);
+    const pending = this.#take(frame.id);
+    if (pending === undefined) {
+      return this.#options.onOddFrame?.(`an answer to no call of ours, id ${frame.id}`);
+    }
+    if (frame.kind === "result") pending.resolve(frame.result);
+    else pending.reject(new TrueNASCallError(pending.method, frame.refusal));
+  }
+
+  /** Removes a call that has ended, in whatever way, and lets the next one go. */
+  #take(id: number): PendingCall | undefined {
+    const pending = this.#running.get(id);
+    if (pending === undefined) return undefined;
+    this.#running.delete(id);
+    clearTimeout(pending.timer);
+    this.#sendNext();
+    return pending;
+  }
+
+  #timeOut(pending: PendingCall): void {
+    // The NAS may still be at it: its slot is not given away until an answer comes or the connection ends, or the
+    // next calls could be refused as too many. The caller need not wait for that.
+    pending.reject(
+      new TrueNASTimeoutError(`${pending.method}: no answer within ${pending.timeoutMs} ms`, {
+        method: pending.method,
+        outcome: METHODS[pending.method].writes ? "unknown" : "not-done",
+      }),
+    );
+  }
+
+  #giveUp(pending: PendingCall, reason: unknown): void {
+    const index = this.#waiting.indexOf(pending);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    pending.reject(reason);
+  }
+
+  #end(end: SocketEnd): void {
+    if (this.#ended !== null) return;
+    this.#ended = end;
+    const sent = [...this.#running.values()];
+    const unsent = this.#waiting.splice(0);
+    this.#running.clear();
+    for (const pending of sent) {
+      clearTimeout(pending.timer);
+      pending.reject(lost(pending.method, METHODS[pending.method].writes ? "unknown" : "not-done", end));
+    }
+    for (const pending of unsent) pending.reject(lost(pending.method, "not-done", end));
+    this.#options.onEnd?.(end);
+  }
+}
+
+function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void {
+  const { writes, destroys } = METHODS[method];
+  if (guard?.readOnly && writes) {
+    throw new TrueNASError(`${method} was refused here: READ_ONLY is set, so nothing is changed on the NAS`, {
+      method,
+    });
+  }
+  if (guard?.noDestroy && destroys) {
+    throw new TrueNASError(
+      `${method} was refused here: NO_DESTROY is set, so nothing is deleted on the NAS`,
+      { method },
+    );
+  }
+}
+
+function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): TrueNASConnectionError {
+  const why = end.reason === "" ? `code ${end.code}` : end.reason;
+  const state = outcome === "unknown" ? "it may have taken effect" : "it was not done";
+  return new TrueNASConnectionError(`${method}: the connection to the NAS was lost (${why}); ${state}`, {
+    method,
+    outcome,
+    failure: "lost",
+    remedy: "The program connects again by itself as soon as the NAS answers.",
+  });
+}

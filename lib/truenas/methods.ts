@@ -1,0 +1,173 @@
+/**
+ * Every API method that the product calls, in one table: what it takes and gives, whether it writes or destroys,
+ * and how long it may take. Parameters are positional in every TrueNAS version; replies may carry more fields than
+ * are named here, and those pass.
+ */
+import { z } from "zod";
+
+const roles = z.union([z.looseObject({ $set: z.array(z.string()) }), z.array(z.string())]);
+
+/** A device row of `vm.query` and `vm.device.query` (25.04.2 and later: `dtype` inside the attributes). */
+export const deviceRow = z.looseObject({
+  id: z.number(),
+  vm: z.number(),
+  order: z.number().nullish(),
+  attributes: z.looseObject({ dtype: z.string() }),
+});
+
+/** A device as the NAS has it. */
+export type DeviceRow = z.infer<typeof deviceRow>;
+
+/** A row of `vm.query`. `status.state` is an open string: RUNNING, STOPPED, SUSPENDED, ERROR, and others in events. */
+export const vmRow = z.looseObject({
+  id: z.number(),
+  name: z.string(),
+  description: z.string().nullish(),
+  uuid: z.string().nullish(),
+  vcpus: z.number(),
+  cores: z.number(),
+  threads: z.number(),
+  /** MiB. */
+  memory: z.number(),
+  autostart: z.boolean(),
+  status: z.looseObject({ state: z.string() }),
+  devices: z.array(deviceRow).default([]),
+});
+
+/** A VM as the NAS has it. */
+export type VmRow = z.infer<typeof vmRow>;
+
+const property = z.looseObject({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).nullish();
+
+/** A row of `pool.dataset.query`; only what was selected is there. */
+export const datasetRow = z.looseObject({
+  id: z.string(),
+  type: z.string(),
+  locked: z.boolean().nullish(),
+  available: property,
+  used: property,
+  volsize: property,
+  refreservation: property,
+  children: z.array(z.unknown()).nullish(),
+});
+
+/** A dataset or zvol as the NAS has it. */
+export type DatasetRow = z.infer<typeof datasetRow>;
+
+const loginReply = z.looseObject({ response_type: z.string() });
+
+/** A filter of TrueNAS's query methods: `["name", "=", "worker01"]`. */
+export type QueryFilter = readonly [field: string, operator: string, value: unknown];
+
+/** Options of TrueNAS's query methods. */
+export interface QueryOptions {
+  readonly select?: readonly string[];
+  readonly order_by?: readonly string[];
+  readonly limit?: number;
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+type Query = readonly [filters?: readonly QueryFilter[], options?: QueryOptions];
+
+interface MethodRule<Params extends readonly unknown[], Result> {
+  /** Changes something on the NAS: an unanswered call has an unknown outcome. */
+  readonly writes: boolean;
+  /** Removes something that cannot be had back. */
+  readonly destroys: boolean;
+  /** How long to wait for the answer, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly result: z.ZodType<Result>;
+  /** Never set; it carries the parameters' type. */
+  readonly params?: Params;
+}
+
+/** Reads answer at once, but the first call on an old API version imports it, for more than 8 s. */
+const READ_MS = 30_000;
+const WRITE_MS = 60_000;
+/** A thick zvol on a busy pool; a start that waits for libvirt. */
+const SLOW_WRITE_MS = 180_000;
+/** Up to 25.10 deletions wait for each other, 7 s for each VM that ran. */
+const DELETE_MS = 300_000;
+/** How soon a living connection answers core.ping. */
+export const PING_MS = 5_000;
+
+function read<Params extends readonly unknown[], Result>(
+  result: z.ZodType<Result>,
+): MethodRule<Params, Result> {
+  return { writes: false, destroys: false, timeoutMs: READ_MS, result };
+}
+
+function write<Params extends readonly unknown[], Result>(
+  result: z.ZodType<Result>,
+  timeoutMs: number = WRITE_MS,
+): MethodRule<Params, Result> {
+  return { writes: true, destroys: false, timeoutMs, result };
+}
+
+function destroy<Params extends readonly unknown[]>(): MethodRule<Params, unknown> {
+  return { writes: true, destroys: true, timeoutMs: DELETE_MS, result: z.unknown() };
+}
+
+type Data = Readonly<Record<string, unknown>>;
+
+/** The table of methods; the same names as in TrueNAS's API reference. */
+export const METHODS = {
+  "auth.login": read<readonly [username: string, password: string], boolean>(z.boolean()),
+  "auth.login_ex": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
+  "auth.login_with_api_key": read<readonly [key: string], boolean>(z.boolean()),
+  "auth.logout": read<readonly [], boolean>(z.boolean()),
+  "auth.me": read<readonly [], { privilege?: { roles?: z.infer<typeof roles> } | null }>(
+    z.looseObject({ privilege: z.looseObject({ roles: roles.optional() }).nullish() }) as z.ZodType<
+      { privilege?: { roles?: z.infer<typeof roles> } | null }
+    >,
+  ),
+  "core.ping": { ...read<readonly [], string>(z.string()), timeoutMs: PING_MS },
+  "core.subscribe": read<readonly [collection: string], string>(z.string()),
+  "core.unsubscribe": read<readonly [ident: string], unknown>(z.unknown()),
+  "system.version_short": read<readonly [], string>(z.string()),
+  "system.host_id": read<readonly [], string>(z.string()),
+  "filesystem.stat": read<readonly [path: string], { type?: string }>(
+    z.looseObject({ type: z.string().optional() }),
+  ),
+  "filesystem.listdir": read<
+    readonly [path: string, filters: readonly QueryFilter[], options: QueryOptions],
+    { path: string; type: string }[]
+  >(z.array(z.looseObject({ path: z.string(), type: z.string() }))),
+  "pool.dataset.query": read<Query, DatasetRow[]>(z.array(datasetRow)),
+  "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
+  "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
+  "vm.get_instance": read<readonly [id: number], VmRow>(vmRow),
+  "vm.get_available_memory": read<readonly [overcommit?: boolean], number>(z.number()),
+  "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),
+  "vm.create": write<readonly [spec: Data], VmRow>(vmRow),
+  "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
+    z.unknown(),
+    SLOW_WRITE_MS,
+  ),
+  "vm.poweroff": write<readonly [id: number], unknown>(z.unknown(), SLOW_WRITE_MS),
+  "vm.delete": destroy<
+    readonly [id: number, options: { readonly zvols: boolean; readonly force: boolean }]
+  >(),
+  "vm.device.create": write<readonly [spec: Data], DeviceRow>(deviceRow, SLOW_WRITE_MS),
+  "vm.device.delete": destroy<
+    readonly [
+      id: number,
+      options: { readonly zvol: boolean; readonly raw_file: boolean; readonly force: boolean },
+    ]
+  >(),
+  "vm.device.query": read<Query, DeviceRow[]>(z.array(deviceRow)),
+  "vm.device.nic_attach_choices": read<
+    readonly [],
+    Record<string, string | string[]>
+  >(z.record(z.string(), z.union([z.string(), z.array(z.string())]))),
+  "vm.device.bind_choices": read<readonly [], Record<string, string>>(z.record(z.string(), z.string())),
+} satisfies Record<string, MethodRule<readonly unknown[], unknown>>;
+
+/** A method that the product calls. */
+export type MethodName = keyof typeof METHODS;
+
+/** The parameters of a method, in order. */
+export type MethodParams<M extends MethodName> = NonNullable<(typeof METHODS)[M]["params"]>;
+
+/** What a method gives back. */
+export type MethodResult<M extends MethodName> = z.infer<(typeof METHODS)[M]["result"]>;

@@ -1,0 +1,267 @@
+/**
+ * Reads the inventory from a NAS, as the least that plans and pages need. Only the list of VMs is required; every
+ * other reading may be refused to the account or unknown to this NAS, and then says why.
+ */
+import { TrueNASCallError } from "../errors.ts";
+import type {
+  Cdrom,
+  Dataset,
+  Disk,
+  Display,
+  Inventory,
+  NasIdentity,
+  Nic,
+  Reading,
+  Vm,
+} from "../inventory.ts";
+import { zvolOfPath } from "../names.ts";
+import type { Caller } from "./client.ts";
+import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
+
+/** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
+const NAMES_PER_CALL = 200;
+
+/** What of pool.dataset.query is used, so that the NAS need not read the rest. */
+const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
+
+/** How to read. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** The VMs with their devices; zvol sizes where the account may read them. */
+export async function readVms(caller: Caller, options: ReadOptions = {}): Promise<readonly Vm[]> {
+  const rows = await caller.call("vm.query", [], options);
+  return await withSizes(caller, rows.map(toVm), options);
+}
+
+/** Those of these ids that exist. */
+export async function readVmsById(
+  caller: Caller,
+  ids: readonly number[],
+  options: ReadOptions = {},
+): Promise<readonly Vm[]> {
+  const rows = await caller.call("vm.query", [[["id", "in", ids]]], options);
+  return await withSizes(caller, rows.map(toVm), options);
+}
+
+/** One VM, or null when the NAS has none of that id. */
+export async function readVm(caller: Caller, id: number, options: ReadOptions = {}): Promise<Vm | null> {
+  return (await readVmsById(caller, [id], options))[0] ?? null;
+}
+
+async function withSizes(caller: Caller, vms: readonly Vm[], options: ReadOptions): Promise<readonly Vm[]> {
+  const zvols = vms.flatMap(({ disks }) => disks.flatMap(({ zvol }) => zvol === null ? [] : [zvol]));
+  const datasets = await readDatasets(caller, [...new Set(zvols)], options);
+  if (!datasets.known) return vms;
+  const byName = new Map(datasets.value.map((dataset) => [dataset.name, dataset]));
+  return vms.map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withSize(disk, byName)) }));
+}
+
+function withSize(disk: Disk, byName: ReadonlyMap<string, Dataset>): Disk {
+  const dataset = disk.zvol === null ? undefined : byName.get(disk.zvol);
+  return dataset === undefined ? disk : { ...disk, sizeBytes: dataset.volsizeBytes, sparse: dataset.sparse };
+}
+
+/** What a plan is to be checked against, beside the VMs. */
+export interface InventoryQuestions {
+  readonly nas: NasIdentity;
+  /** Datasets and zvols whose existence and space matter. */
+  readonly datasets: readonly string[];
+  /** Files that have to be there. */
+  readonly files: readonly string[];
+  /** A folder to offer install images from, or null. */
+  readonly isoFolder: string | null;
+}
+
+/**
+ * Everything that a plan is made from and checked against.
+ *
+ * @throws {TrueNASError} when the VMs cannot be listed or the connection is lost.
+ */
+export async function readInventory(
+  caller: Caller,
+  questions: InventoryQuestions,
+  options: ReadOptions = {},
+): Promise<Inventory> {
+  const [vms, datasets, nicChoices, bindChoices, files, isos, availableMemoryBytes, maximumVcpus] =
+    await Promise.all([
+      readVms(caller, options),
+      readDatasets(caller, questions.datasets, options),
+      reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options))),
+      reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
+      readFiles(caller, questions.files, options),
+      readIsos(caller, questions.isoFolder, options),
+      reading(() => caller.call("vm.get_available_memory", [], options)),
+      reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
+    ]);
+  return {
+    nas: questions.nas,
+    vms,
+    datasets,
+    nicChoices,
+    bindChoices,
+    files,
+    isos,
+    availableMemoryBytes,
+    maximumVcpus,
+  };
+}
+
+/** A reading that the NAS may refuse: a refusal is a fact, everything else (a lost connection) is thrown on. */
+async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
+  try {
+    return { known: true, value: await ask() };
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError)) throw error;
+    return { known: false, because: `the NAS answered ${error.message}` };
+  }
+}
+
+/** The datasets and zvols of these names that exist. */
+export async function readDatasets(
+  caller: Caller,
+  names: readonly string[],
+  options: ReadOptions = {},
+): Promise<Reading<readonly Dataset[]>> {
+  const chunks: string[][] = [];
+  for (let start = 0; start < names.length; start += NAMES_PER_CALL) {
+    chunks.push(names.slice(start, start + NAMES_PER_CALL));
+  }
+  return await reading(async () => {
+    const answers = await Promise.all(chunks.map((chunk) => queryDatasets(caller, chunk, options)));
+    return answers.flat().map(toDataset);
+  });
+}
+
+function queryDatasets(
+  caller: Caller,
+  names: readonly string[],
+  options: ReadOptions,
+): Promise<DatasetRow[]> {
+  const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
+  return caller.call("pool.dataset.query", [[["id", "in", names]], { extra }], options);
+}
+
+function toDataset(row: DatasetRow): Dataset {
+  const reserved = bytes(row.refreservation);
+  return {
+    name: row.id,
+    type: row.type === "VOLUME" ? "VOLUME" : "FILESYSTEM",
+    availableBytes: bytes(row.available),
+    volsizeBytes: bytes(row.volsize),
+    sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
+    locked: row.locked ?? false,
+  };
+}
+
+function bytes(property: DatasetRow["volsize"]): number | null {
+  if (typeof property?.parsed === "number") return property.parsed;
+  const raw = Number(property?.rawvalue ?? NaN);
+  return Number.isFinite(raw) ? raw : null;
+}
+
+/** Up to 25.10 a map of names to names; from 26.0 lists by kind, bridges first. */
+function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
+  return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
+}
+
+/** The errno of "there is no such file". */
+const ENOENT = 2;
+
+async function readFiles(
+  caller: Caller,
+  paths: readonly string[],
+  options: ReadOptions,
+): Promise<Reading<ReadonlyMap<string, boolean>>> {
+  return await reading(async () => {
+    const found = await Promise.all(
+      paths.map(async (path) => [path, await fileExists(caller, path, options)] as const),
+    );
+    return new Map(found);
+  });
+}
+
+async function fileExists(caller: Caller, path: string, options: ReadOptions): Promise<boolean> {
+  try {
+    return (await caller.call("filesystem.stat", [path], options)).type !== "DIRECTORY";
+  } catch (error) {
+    if (error instanceof TrueNASCallError && saysNoSuchFile(error)) return false;
+    throw error;
+  }
+}
+
+function saysNoSuchFile({ refusal }: TrueNASCallError): boolean {
+  return refusal.errno === ENOENT || refusal.fields.some(({ errno }) => errno === ENOENT) ||
+    /not found|no such file/i.test(refusal.reason);
+}
+
+async function readIsos(
+  caller: Caller,
+  folder: string | null,
+  options: ReadOptions,
+): Promise<Reading<readonly string[]>> {
+  if (folder === null) return { known: false, because: "no folder is configured" };
+  return await reading(async () => {
+    const filters = [["type", "=", "FILE"]] as const;
+    const entries = await caller.call("filesystem.listdir", [folder, filters, { limit: 1_000 }], options);
+    return entries.map(({ path }) => path).filter((path) => /\.(iso|img)$/i.test(path)).toSorted();
+  });
+}
+
+/** A row of vm.query in the product's own shape. */
+export function toVm(row: VmRow): Vm {
+  const of = (dtype: string) => row.devices.filter(({ attributes }) => attributes.dtype === dtype);
+  return {
+    id: row.id,
+    name: row.name,
+    state: row.status.state,
+    description: row.description ?? "",
+    vcpus: row.vcpus * row.cores * row.threads,
+    sockets: row.vcpus,
+    cores: row.cores,
+    threads: row.threads,
+    memoryMib: row.memory,
+    autostart: row.autostart,
+    uuid: row.uuid ?? null,
+    disks: [...of("DISK"), ...of("RAW")].map(toDisk),
+    nics: of("NIC").map(toNic),
+    displays: of("DISPLAY").map(toDisplay),
+    cdroms: of("CDROM").map(toCdrom),
+  };
+}
+
+function toDisk({ id, order, attributes }: DeviceRow): Disk {
+  const path = text(attributes.path) ?? "";
+  return { deviceId: id, path, zvol: zvolOfPath(path), sizeBytes: null, sparse: null, order: order ?? 0 };
+}
+
+function toNic({ id, attributes }: DeviceRow): Nic {
+  return {
+    deviceId: id,
+    attach: text(attributes.nic_attach),
+    mac: text(attributes.mac)?.toLowerCase() ?? null,
+  };
+}
+
+function toDisplay({ id, attributes }: DeviceRow): Display {
+  return {
+    deviceId: id,
+    type: text(attributes.type) ?? "SPICE",
+    bind: text(attributes.bind) ?? "",
+    port: number(attributes.port),
+    webPort: number(attributes.web_port),
+  };
+}
+
+function toCdrom({ id, order, attributes }: DeviceRow): Cdrom {
+  return { deviceId: id, path: text(attributes.path) ?? "", order: order ?? 0 };
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}

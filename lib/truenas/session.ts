@@ -1,0 +1,345 @@
+/**
+ * A session with one NAS: it signs in, keeps the connection alive, and makes a new one when it is lost. Calls made
+ * meanwhile wait for it, within limits; what was in flight is rejected with what is known of its outcome.
+ */
+import { TrueNASCallError, TrueNASConnectionError, TrueNASError } from "../errors.ts";
+import type { NasIdentity } from "../inventory.ts";
+import type { Logger } from "../logging.ts";
+import type { NasAddress } from "../nas_address.ts";
+import { type Caller, type CallOptions, RpcClient, type WriteGuard } from "./client.ts";
+import { connectionError, openSocket } from "./connection.ts";
+import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
+import type { CollectionEvent } from "./protocol.ts";
+import { rulesFor, type VersionRules } from "./versions.ts";
+
+/** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
+const QUIET_MS = 10_000;
+/** While the NAS runs as many calls as it does at once, a ping waits behind them: patience, in milliseconds. */
+const SATURATED_PING_MS = 120_000;
+/** Waits between attempts to connect, in milliseconds; each is varied by up to a third, so that clients do not march in step. */
+const BACKOFF_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
+/** After a refused login: the NAS locks out after 20 logins in 60 s, and trying again does not mend a password. */
+const LOGIN_BACKOFF_MS = 60_000;
+/** How long a call waits for a connection that is being made again. */
+const PATIENCE_MS = 30_000;
+
+/** How to reach a NAS and sign in. */
+export interface SessionOptions {
+  readonly address: NasAddress;
+  readonly username: string | null;
+  /** For a password login. */
+  readonly password: string | null;
+  /** Instead of a password. */
+  readonly apiKey: string | null;
+  /** Extra trusted certificates, PEM. */
+  readonly caCerts: readonly string[];
+  readonly guard: WriteGuard;
+  /** The simulated NAS of the demo. */
+  readonly simulated: boolean;
+  readonly logger: Logger;
+  /** Waits between attempts, in milliseconds; tests give small ones. */
+  readonly backoffMs?: readonly number[];
+}
+
+/** Where a session stands. */
+export type SessionState =
+  | { readonly kind: "connecting" }
+  | { readonly kind: "live"; readonly nas: NasIdentity; readonly rules: VersionRules }
+  | { readonly kind: "reconnecting"; readonly error: TrueNASError }
+  | { readonly kind: "closed" };
+
+interface Live {
+  readonly client: RpcClient;
+  readonly nas: NasIdentity;
+  readonly rules: VersionRules;
+}
+
+/** A session; see the file's comment. */
+export class Session implements Caller {
+  readonly #options: SessionOptions;
+  readonly #stop = new AbortController();
+  readonly #stateListeners = new Set<(state: SessionState) => void>();
+  readonly #eventListeners = new Set<(event: CollectionEvent) => void>();
+  #state: SessionState = { kind: "connecting" };
+  #live: Live | null = null;
+  #pinger: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+
+  /** Nothing is sent before {@link connect}. */
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** Where it stands now. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /**
+   * Connects and signs in once.
+   *
+   * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
+   */
+  async connect(): Promise<Live> {
+    if (this.#live !== null) return this.#live;
+    this.#stop.signal.throwIfAborted();
+    const live = await this.#open();
+    this.#live = live;
+    this.#failures = 0;
+    this.#setState({ kind: "live", nas: live.nas, rules: live.rules });
+    this.#schedulePing();
+    return live;
+  }
+
+  /** Connects, and goes on trying until it succeeds or the session is closed. Failures are shown in the state. */
+  async keepConnected(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.connect();
+        return;
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        const shown = error instanceof TrueNASError
+          ? error
+          : new TrueNASError(String(error), { cause: error });
+        this.#options.logger.warning("Cannot connect to the NAS", { error: shown.message });
+        this.#setState({ kind: "reconnecting", error: shown });
+        await this.#pause(shown);
+      }
+    }
+  }
+
+  /** Signs out and ends the connection. Calls after this are rejected. */
+  async close(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const client = this.#live?.client;
+    this.#live = null;
+    clearTimeout(this.#pinger);
+    try {
+      if (client?.isOpen && this.#options.address.kind !== "unix") {
+        await client.call("auth.logout", [], { timeoutMs: 2_000, urgent: true });
+      }
+    } catch (error) {
+      this.#options.logger.debug("Signing out failed", { error: String(error) });
+    } finally {
+      this.#stop.abort(closedError(this.#options.address));
+      client?.close();
+      this.#setState({ kind: "closed" });
+    }
+  }
+
+  /** See {@link Caller.call}. Waits up to 30 s for a connection that is being made again. */
+  async call<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    options: CallOptions = {},
+  ): Promise<MethodResult<M>> {
+    const live = this.#live ?? await this.#whenLive(method, options.signal);
+    return await live.client.call(method, params, options);
+  }
+
+  /** Tells of each change of state until the returned function is called. */
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  /** Tells of each change that the NAS tells of, until the returned function is called. */
+  onEvent(listener: (event: CollectionEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  #setState(state: SessionState): void {
+    this.#state = state;
+    for (const listener of this.#stateListeners) listener(state);
+  }
+
+  async #open(): Promise<Live> {
+    const { address, caCerts, guard, logger } = this.#options;
+    const socket = await openSocket(address, { caCerts, signal: this.#stop.signal });
+    const client: RpcClient = new RpcClient(socket, {
+      guard,
+      onEvent: (event) => {
+        for (const listener of this.#eventListeners) listener(event);
+      },
+      onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),
+      onEnd: () => this.#lost(client),
+    });
+    try {
+      await signIn(client, this.#options);
+      const release = await readRelease(client, logger);
+      const rules = rulesFor(release ?? "");
+      await expectVmApi(client, address, release);
+      await client.call("core.subscribe", ["vm.query"]);
+      const nas = { host: address.host, release, apiVersion: "current", simulated: this.#options.simulated };
+      return { client, nas, rules };
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  #lost(client: RpcClient): void {
+    if (this.#live?.client !== client || this.#stop.signal.aborted) return;
+    clearTimeout(this.#pinger);
+    this.#live = null;
+    const error = connectionError(this.#options.address, "lost", "the connection was lost; connecting again");
+    this.#options.logger.warning("The connection to the NAS was lost");
+    this.#setState({ kind: "reconnecting", error });
+    void this.#pause(error).then(() => this.keepConnected());
+  }
+
+  async #pause(error: TrueNASError): Promise<void> {
+    const backoff = this.#options.backoffMs ?? BACKOFF_MS;
+    const wanted = error instanceof TrueNASConnectionError && error.failure === "login"
+      ? LOGIN_BACKOFF_MS
+      : backoff[Math.min(this.#failures, backoff.length - 1)] ?? LOGIN_BACKOFF_MS;
+    this.#failures++;
+    const { signal } = this.#stop;
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, wanted * (1 - Math.random() / 3));
+    const onStop = () => resolve();
+    signal.addEventListener("abort", onStop, { once: true });
+    await promise;
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onStop);
+  }
+
+  async #whenLive(method: MethodName, signal?: AbortSignal): Promise<Live> {
+    const { promise, resolve, reject } = Promise.withResolvers<Live>();
+    const fail = (why: string) =>
+      reject(
+        new TrueNASConnectionError(
+          `${method}: not connected to ${this.#options.address.url} (${why}); it was not sent`,
+          {
+            method,
+            failure: "lost",
+            remedy: "The program connects again by itself as soon as the NAS answers.",
+          },
+        ),
+      );
+    const look = () => {
+      if (this.#live !== null) resolve(this.#live);
+      else if (this.#state.kind === "closed") fail("the session was closed");
+    };
+    const forget = this.onState(look);
+    const timer = setTimeout(() => fail(describeState(this.#state)), PATIENCE_MS);
+    const onAbort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    look();
+    try {
+      return await promise;
+    } finally {
+      forget();
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #schedulePing(): void {
+    clearTimeout(this.#pinger);
+    if (this.#stop.signal.aborted || this.#live === null) return;
+    this.#pinger = setTimeout(() => void this.#ping(), QUIET_MS);
+  }
+
+  async #ping(): Promise<void> {
+    const client = this.#live?.client;
+    if (client === undefined) return;
+    try {
+      const timeoutMs = client.isSaturated ? SATURATED_PING_MS : PING_MS;
+      await client.call("core.ping", [], { urgent: true, timeoutMs });
+      this.#schedulePing();
+    } catch (error) {
+      if (error instanceof TrueNASCallError) return this.#schedulePing();
+      client.close();
+    }
+  }
+}
+
+function describeState(state: SessionState): string {
+  return state.kind === "reconnecting" ? state.error.message : state.kind;
+}
+
+function closedError(address: NasAddress): TrueNASConnectionError {
+  return connectionError(address, "closed", "the session was closed");
+}
+
+/** Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise. */
+async function signIn(client: RpcClient, options: SessionOptions): Promise<void> {
+  const { address, username, password, apiKey } = options;
+  if (address.kind === "unix") return;
+  if (apiKey !== null) refuseKeyInClear(address);
+  const data = apiKey === null
+    ? { mechanism: "PASSWORD_PLAIN", username: username ?? "", password: password ?? "" }
+    : { mechanism: "API_KEY_PLAIN", username: username ?? "", api_key: apiKey };
+  const answer = await loginEx(client, data);
+  if (answer === "SUCCESS") return;
+  if (answer === null && await oldLogin(client, options)) return;
+  throw connectionError(address, "login", describeLogin(answer, username ?? ""));
+}
+
+async function loginEx(client: RpcClient, data: Readonly<Record<string, unknown>>): Promise<string | null> {
+  try {
+    return (await client.call("auth.login_ex", [data])).response_type;
+  } catch (error) {
+    if (error instanceof TrueNASCallError && error.refusal.code === METHOD_NOT_FOUND) return null;
+    throw error;
+  }
+}
+
+async function oldLogin(client: RpcClient, { username, password, apiKey }: SessionOptions): Promise<boolean> {
+  if (apiKey !== null) return await client.call("auth.login_with_api_key", [apiKey]);
+  return await client.call("auth.login", [username ?? "", password ?? ""]);
+}
+
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
+
+/** TrueNAS revokes, for good, a key that arrives over an unencrypted connection (25.04 and later). */
+function refuseKeyInClear(address: NasAddress): void {
+  if (address.kind !== "ws" || ["localhost", "127.0.0.1", "[::1]", "::1"].includes(address.host)) return;
+  throw new TrueNASConnectionError(
+    `Cannot send the API key to ${address.url}: the connection is not encrypted, and TrueNAS revokes a key that arrives so`,
+    { failure: "configuration", remedy: "Write wss:// in TRUENAS_HOST." },
+  );
+}
+
+function describeLogin(answer: string | null, username: string): string {
+  switch (answer) {
+    case "EXPIRED":
+      return `the credentials of ${JSON.stringify(username)} have expired or were revoked`;
+    case "OTP_REQUIRED":
+      return `the account ${JSON.stringify(username)} asks for a one-time password; use an API key instead`;
+    case "DENIED":
+      return `the account ${JSON.stringify(username)} may not use the API`;
+    case "REDIRECT":
+      return "this is the standby controller; name the active one in TRUENAS_HOST";
+    default:
+      return `the NAS does not accept the user name or password of ${JSON.stringify(username)}`;
+  }
+}
+
+async function readRelease(client: RpcClient, logger: Logger): Promise<string | null> {
+  try {
+    return await client.call("system.version_short", []);
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError)) throw error;
+    logger.warning("The account may not read the NAS's release", { error: error.message });
+    return null;
+  }
+}
+
+/** TrueNAS 25.04.0 and 25.04.1 have no `vm.*` at all. */
+async function expectVmApi(client: RpcClient, address: NasAddress, release: string | null): Promise<void> {
+  try {
+    await client.call("vm.query", [[["id", "=", -1]]]);
+  } catch (error) {
+    if (error instanceof TrueNASCallError && error.refusal.code === METHOD_NOT_FOUND) {
+      throw connectionError(address, "no-vm-api", `TrueNAS ${release ?? "here"} has no VM API`, error);
+    }
+    // An account that may not list VMs is connected all the same; the page tells what is missing.
+    if (!(error instanceof TrueNASCallError)) throw error;
+  }
+}

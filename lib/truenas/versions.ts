@@ -1,0 +1,150 @@
+/**
+ * Everything that differs between TrueNAS versions and matters here, as data; nothing else in the program knows a
+ * version. Source of every entry: TrueNAS's own middleware code and the JSON Schemas of its API models.
+ */
+
+/** What one version is like. */
+export interface VersionRules {
+  /** The release train: `25.10`. */
+  readonly id: string;
+  /** What its API is spoken in. 24.x knows only the older protocol at /websocket. */
+  readonly protocol: "legacy" | "jsonrpc";
+  /** Keys that vm.create takes; any other fails the whole call. */
+  readonly vmCreateKeys: readonly string[];
+  /** Keys of the attributes of each device that is made here; any other fails the call. */
+  readonly deviceKeys: Readonly<Record<DeviceType, readonly string[]>>;
+  /** Where an install image may lie: 25.10.1 and later refuse the pool's root dataset. */
+  readonly cdromRule: "anywhere" | "not-pool-root";
+  /** Whether it is covered by the tests against the simulated NAS. */
+  readonly tested: boolean;
+}
+
+/** Devices that are made here. */
+export type DeviceType = "DISPLAY" | "CDROM" | "NIC" | "DISK";
+
+const VM_KEYS_24_04 = [
+  "name",
+  "description",
+  "vcpus",
+  "cores",
+  "threads",
+  "memory",
+  "min_memory",
+  "cpu_mode",
+  "cpu_model",
+  "cpuset",
+  "nodeset",
+  "pin_vcpus",
+  "suspend_on_snapshot",
+  "trusted_platform_module",
+  "hyperv_enlightenments",
+  "bootloader",
+  "bootloader_ovmf",
+  "autostart",
+  "hide_from_msr",
+  "ensure_display_device",
+  "time",
+  "shutdown_timeout",
+  "arch_type",
+  "machine_type",
+  "uuid",
+  "command_line_args",
+] as const;
+
+const VM_KEYS_24_10 = [...VM_KEYS_24_04, "enable_cpu_topology_extension"] as const;
+const VM_KEYS_25_04 = [...VM_KEYS_24_10, "enable_secure_boot"] as const;
+
+const DEVICE_KEYS = {
+  DISPLAY: ["type", "resolution", "port", "web_port", "bind", "wait", "password", "web"],
+  CDROM: ["path"],
+  NIC: ["type", "nic_attach", "mac", "trust_guest_rx_filters"],
+  DISK: [
+    "type",
+    "path",
+    "create_zvol",
+    "zvol_name",
+    "zvol_volsize",
+    "logical_sectorsize",
+    "physical_sectorsize",
+    "iotype",
+    "serial",
+  ],
+} as const satisfies Record<DeviceType, readonly string[]>;
+
+/** 24.x has no `serial` of its own to set. */
+const DEVICE_KEYS_24 = { ...DEVICE_KEYS, DISK: DEVICE_KEYS.DISK.filter((key) => key !== "serial") };
+
+const DEVICE_KEYS_27 = { ...DEVICE_KEYS, NIC: [...DEVICE_KEYS.NIC, "pci_address"] };
+
+/** The versions, oldest first. */
+export const VERSION_RULES: readonly VersionRules[] = [
+  {
+    id: "24.04",
+    protocol: "legacy",
+    vmCreateKeys: VM_KEYS_24_04,
+    deviceKeys: DEVICE_KEYS_24,
+    cdromRule: "anywhere",
+    tested: false,
+  },
+  {
+    id: "24.10",
+    protocol: "legacy",
+    vmCreateKeys: VM_KEYS_24_10,
+    deviceKeys: DEVICE_KEYS_24,
+    cdromRule: "anywhere",
+    tested: false,
+  },
+  {
+    id: "25.04",
+    protocol: "jsonrpc",
+    vmCreateKeys: VM_KEYS_25_04,
+    deviceKeys: DEVICE_KEYS,
+    cdromRule: "anywhere",
+    tested: false,
+  },
+  {
+    id: "25.10.0",
+    protocol: "jsonrpc",
+    vmCreateKeys: VM_KEYS_25_04,
+    deviceKeys: DEVICE_KEYS,
+    cdromRule: "anywhere",
+    tested: true,
+  },
+  {
+    id: "25.10",
+    protocol: "jsonrpc",
+    vmCreateKeys: VM_KEYS_25_04,
+    deviceKeys: DEVICE_KEYS,
+    cdromRule: "not-pool-root",
+    tested: true,
+  },
+  {
+    id: "26.0",
+    protocol: "jsonrpc",
+    vmCreateKeys: VM_KEYS_25_04,
+    deviceKeys: DEVICE_KEYS,
+    cdromRule: "not-pool-root",
+    tested: false,
+  },
+  {
+    id: "27.0",
+    protocol: "jsonrpc",
+    vmCreateKeys: VM_KEYS_25_04,
+    deviceKeys: DEVICE_KEYS_27,
+    cdromRule: "not-pool-root",
+    tested: true,
+  },
+] satisfies readonly VersionRules[];
+
+/** The rules of a release such as `25.10.7`; of the newest known one for a release that is newer or unknown. */
+export function rulesFor(release: string): VersionRules {
+  const bare = release.replace(/^v/, "");
+  const matching = VERSION_RULES.filter(({ id }) =>
+    bare === id || bare.startsWith(`${id}.`) || bare.startsWith(`${id}-`)
+  );
+  const mostExact = matching.toSorted((a, b) => b.id.length - a.id.length)[0];
+  const newest = VERSION_RULES.at(-1);
+  const rules = mostExact ?? newest;
+  if (rules === undefined) throw new Error("the table of versions is empty");
+  return mostExact === undefined ? { ...rules, tested: false } : rules;
+}

@@ -1,0 +1,47 @@
+/** Sizes, times and counts as people read them. Pure. */
+
+/** Bytes in a KiB, MiB, GiB, TiB. */
+export const KIB = 1024;
+/** Bytes in a MiB. */
+export const MIB: number = KIB ** 2;
+/** Bytes in a GiB. */
+export const GIB: number = KIB ** 3;
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+
+/** Bytes as `20 GiB`, `1.5 TiB`, `512 B`: binary units, at most one decimal. */
+export function formatBytes(sizeBytes: number): string {
+  let value = sizeBytes;
+  let unit = 0;
+  while (Math.abs(value) >= KIB && unit < UNITS.length - 1) {
+    value /= KIB;
+    unit++;
+  }
+  return `${Number(value.toFixed(1))} ${UNITS[unit] ?? "B"}`;
+}
+
+/** MiB as `4 GiB` or `512 MiB`. */
+export function formatMib(memoryMib: number): string {
+  return formatBytes(memoryMib * MIB);
+}
+
+/** GiB to bytes. */
+export function gibToBytes(gib: number): number {
+  return gib * GIB;
+}
+
+/** Milliseconds as `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.max(0, durationMs) / 1000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** `1 VM`, `3 VMs`; the plural is the singular with an s unless given. */
+export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
+}

@@ -1,0 +1,48 @@
+/**
+ * The browser's files, embedded in the program and served under names that change with their content, so that a
+ * browser may keep them for ever.
+ */
+import { createHash } from "node:crypto";
+import { Hono } from "hono";
+import hxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
+import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import css from "../static/app.css" with { type: "text" };
+import favicon from "../static/favicon.svg" with { type: "text" };
+import type { AssetUrls } from "../templates/props.ts";
+
+interface Asset {
+  readonly url: string;
+  readonly type: string;
+  readonly body: string;
+}
+
+function asset(name: string, type: string, body: string): Asset {
+  const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
+  const dot = name.lastIndexOf(".");
+  return { url: `/static/${name.slice(0, dot)}.${hash}${name.slice(dot)}`, type, body };
+}
+
+const ASSETS = {
+  css: asset("app.css", "text/css; charset=utf-8", css),
+  htmx: asset("htmx.js", "text/javascript; charset=utf-8", htmx),
+  sse: asset("hx-sse.js", "text/javascript; charset=utf-8", hxSse),
+  favicon: asset("favicon.svg", "image/svg+xml", favicon),
+} as const;
+
+/** Where the browser's files are. */
+export const ASSET_URLS: AssetUrls = {
+  css: ASSETS.css.url,
+  htmx: ASSETS.htmx.url,
+  sse: ASSETS.sse.url,
+  favicon: ASSETS.favicon.url,
+};
+
+/** Serves them. */
+export function assetRoutes(): Hono {
+  const app = new Hono();
+  for (const { url, type, body } of Object.values(ASSETS)) {
+    app.get(url, (c) => c.body(body, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }));
+  }
+  app.get("/favicon.ico", (c) => c.redirect(ASSETS.favicon.url, 301));
+  return app;
+}
