@@ -110,8 +110,6 @@ export interface Inventory {
   readonly nicChoices: Reading<readonly string[]>;
   /** Addresses a display may be bound to. */
   readonly bindChoices: Reading<readonly string[]>;
-  /** Install images: full paths, from the folder of the configured ISO and from VMs that have one. */
-  readonly isos: Reading<readonly string[]>;
   /** Whether the configured ISO is there, by path. */
   readonly files: Reading<ReadonlyMap<string, boolean>>;
   /** Bytes of memory that VMs may still be started with. */

@@ -1,7 +1,7 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
 import { checkConfiguration, type Configuration, type Places, vmTypes } from "./config.ts";
 import { ConfigurationError } from "./errors.ts";
-import type { Inventory, Vm } from "./inventory.ts";
+import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
@@ -17,7 +17,7 @@ import { planCreation, type TemplateFacts, type WantedType } from "./plan/creati
 import { DEFAULT_PREFIXES, planDestruction } from "./plan/destruction.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
-import { readInventory, readVms } from "./truenas/read_inventory.ts";
+import { readChoices, readInventory, readVms } from "./truenas/read_inventory.ts";
 import { MAX_RUNNING_CALLS } from "./truenas/protocol.ts";
 import { Session, type SessionState } from "./truenas/session.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
@@ -56,6 +56,14 @@ export interface VMManagerOptions {
 
 /** Told of every fact of an operation as it happens: each step as it starts and as it ends. */
 export type Observer = (event: OperationEvent) => void;
+
+/** What a form can offer beside free text. */
+export interface Choices {
+  /** Bridges and interfaces that a NIC may be attached to. */
+  readonly nicChoices: Reading<readonly string[]>;
+  /** Install images in the folder of the configured one. */
+  readonly isos: Reading<readonly string[]>;
+}
 
 /** Options of a run. */
 export interface RunOptions {
@@ -203,7 +211,7 @@ export class VMManager implements AsyncDisposable {
     return readVms(this.#session);
   }
 
-  /** What a form offers: everything that a plan is checked against, for this configuration. */
+  /** Everything that a plan for this configuration is made from and checked against. */
   async inventory({ configuration, types }: CreationRequest): Promise<Inventory> {
     const { nas } = await this.#session.connect();
     const { storage } = configuration;
@@ -211,8 +219,12 @@ export class VMManager implements AsyncDisposable {
       nas,
       datasets: [storage.pool_path, ...wantedZvols(configuration, types ?? defaultTypes(configuration))],
       files: [storage.cdrom_path],
-      isoFolder: storage.cdrom_path.replace(/\/[^/]*$/, "") || null,
     });
+  }
+
+  /** What a form can offer for this configuration: bridges and install images. */
+  async choices({ storage }: Configuration): Promise<Choices> {
+    return await readChoices(this.#session, isoFolder(storage.cdrom_path));
   }
 
   /** Plans to create; nothing is changed. */
@@ -409,6 +421,10 @@ export class VMManager implements AsyncDisposable {
     };
     return { log, finished: finish() };
   }
+}
+
+function isoFolder(isoPath: string): string | null {
+  return isoPath.replace(/\/[^/]*$/, "") || null;
 }
 
 /** Every type of a configuration from its usual port. */

@@ -41,7 +41,11 @@ export const ASSET_URLS: AssetUrls = {
 export function assetRoutes(): Hono {
   const app = new Hono();
   for (const { url, type, body } of Object.values(ASSETS)) {
-    app.get(url, (c) => c.body(body, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }));
+    app.get(
+      url,
+      (c) =>
+        c.body(body, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }),
+    );
   }
   app.get("/favicon.ico", (c) => c.redirect(ASSETS.favicon.url, 301));
   return app;

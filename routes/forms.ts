@@ -2,7 +2,7 @@
  * What browsers send, read into plain values. Everything stays text until it is known to be right, so that a form
  * with a mistake comes back as it was typed.
  */
-import { checkConfiguration, type Configuration, type VmTypeSection, vmTypes } from "../lib/config.ts";
+import { checkConfiguration, type Configuration, vmTypes, type VmTypeSection } from "../lib/config.ts";
 import type { Problem } from "../lib/errors.ts";
 import type { CreateForm, CreateFormType } from "../templates/props.ts";
 
@@ -37,7 +37,9 @@ export async function readForm(request: Request): Promise<URLSearchParams | null
   if (type.startsWith("application/x-www-form-urlencoded")) return new URLSearchParams(await request.text());
   if (!type.startsWith("multipart/form-data")) return null;
   const fields = new URLSearchParams();
-  for (const [name, value] of await request.formData()) if (typeof value === "string") fields.append(name, value);
+  for (const [name, value] of await request.formData()) {
+    if (typeof value === "string") fields.append(name, value);
+  }
   return fields;
 }
 
@@ -54,7 +56,10 @@ export function createFormOf(fields: URLSearchParams, types: readonly string[]):
       cpu: text(fields, `${type}.cpu`),
       threads: text(fields, `${type}.threads`),
       disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name, sizeGib]) => ({ name, sizeGib })),
-      networks: rows(fields, `${type}.network`, ["name", "bridge"]).map(([name, bridge]) => ({ name, bridge })),
+      networks: rows(fields, `${type}.network`, ["name", "bridge"]).map(([name, bridge]) => ({
+        name,
+        bridge,
+      })),
     })),
   };
 }
@@ -64,10 +69,17 @@ function text(fields: URLSearchParams, name: string): string {
 }
 
 /** Numbered rows with two fields each; rows in which both are empty are left out. */
-function rows(fields: URLSearchParams, prefix: string, [first, second]: [string, string]): [string, string][] {
+function rows(
+  fields: URLSearchParams,
+  prefix: string,
+  [first, second]: [string, string],
+): [string, string][] {
   const found: [string, string][] = [];
   for (let n = 0; n < MAX_ROWS; n++) {
-    const row: [string, string] = [text(fields, `${prefix}.${n}.${first}`), text(fields, `${prefix}.${n}.${second}`)];
+    const row: [string, string] = [
+      text(fields, `${prefix}.${n}.${first}`),
+      text(fields, `${prefix}.${n}.${second}`),
+    ];
     if (row.some((value) => value !== "")) found.push(row);
   }
   return found;
@@ -87,7 +99,10 @@ export function configurationOf(form: CreateForm): FormConfiguration {
   };
   const checked = checkConfiguration(value, { require: form.types.map(({ name }) => name) });
   if (checked.ok && problems.length === 0) return { ok: true, configuration: checked.configuration };
-  return { ok: false, problems: [...problems, ...(checked.ok ? [] : checked.problems.map((it) => atField(it, form)))] };
+  return {
+    ok: false,
+    problems: [...problems, ...(checked.ok ? [] : checked.problems.map((it) => atField(it, form)))],
+  };
 }
 
 function sectionOf(type: CreateFormType): Record<string, unknown> {
@@ -96,8 +111,12 @@ function sectionOf(type: CreateFormType): Record<string, unknown> {
     memory: number(type.memory),
     cpu: number(type.cpu),
     ...(type.threads === "" ? {} : { threads: number(type.threads) }),
-    disk: Object.fromEntries(type.disks.filter(({ name }) => name !== "").map((it) => [it.name, number(it.sizeGib)])),
-    network: Object.fromEntries(type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge])),
+    disk: Object.fromEntries(
+      type.disks.filter(({ name }) => name !== "").map((it) => [it.name, number(it.sizeGib)]),
+    ),
+    network: Object.fromEntries(
+      type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge]),
+    ),
   };
 }
 
@@ -113,10 +132,19 @@ function rowProblems(type: CreateFormType): Problem[] {
   return [...namedRows(type.name, "disk", type.disks), ...namedRows(type.name, "network", type.networks)];
 }
 
-function namedRows(type: string, kind: "disk" | "network", typed: readonly { readonly name: string }[]): Problem[] {
+function namedRows(
+  type: string,
+  kind: "disk" | "network",
+  typed: readonly { readonly name: string }[],
+): Problem[] {
   return typed.flatMap(({ name }, n) => {
     const field = `${type}.${kind}.${n}.name`;
-    if (name === "") return [{ field, message: `Name the ${kind}: a short word such as ${kind === "disk" ? "root" : "lan"}` }];
+    if (name === "") {
+      return [{
+        field,
+        message: `Name the ${kind}: a short word such as ${kind === "disk" ? "root" : "lan"}`,
+      }];
+    }
     const first = typed.findIndex((other) => other.name === name);
     return first === n ? [] : [{ field, message: `The name ${JSON.stringify(name)} is used twice` }];
   });
@@ -129,7 +157,9 @@ export function atField<T extends { readonly field: string }>(problem: T, form: 
   if (type === undefined || (kind !== "disk" && kind !== "network") || rest.length === 0) return problem;
   const named: readonly { readonly name: string }[] = kind === "disk" ? type.disks : type.networks;
   const n = named.findIndex(({ name }) => name === rest.join("."));
-  return n < 0 ? problem : { ...problem, field: `${typeName}.${kind}.${n}.${kind === "disk" ? "size" : "bridge"}` };
+  return n < 0
+    ? problem
+    : { ...problem, field: `${typeName}.${kind}.${n}.${kind === "disk" ? "size" : "bridge"}` };
 }
 
 /** Prefixes as typed, between commas or spaces. */

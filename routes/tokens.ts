@@ -25,6 +25,11 @@ export class OneTimeTokens {
     return this.#issued.has(token);
   }
 
+  /** Whether it was used, or is being used: then using it again leads to the same place. */
+  isUsed(token: string): boolean {
+    return (this.#issued.get(token) ?? null) !== null;
+  }
+
   /**
    * Where the token's use led: `act` is run at most once at a time, and never again after it led somewhere. When it
    * leads nowhere (null) or throws, the token can be used again.

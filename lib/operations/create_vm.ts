@@ -12,7 +12,7 @@ import type { DeviceRow } from "../truenas/methods.ts";
 import { formatBytes, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
 import { rollBack } from "./roll_back.ts";
-import { lookUntil, runStep, type SettleTimes, StepFailure } from "./steps.ts";
+import { lookUntil, runStep, type SettleTimes } from "./steps.ts";
 
 /** What the runner of a creation works with. */
 export interface CreationContext {

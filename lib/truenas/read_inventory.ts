@@ -70,8 +70,6 @@ export interface InventoryQuestions {
   readonly datasets: readonly string[];
   /** Files that have to be there. */
   readonly files: readonly string[];
-  /** A folder to offer install images from, or null. */
-  readonly isoFolder: string | null;
 }
 
 /**
@@ -84,14 +82,13 @@ export async function readInventory(
   questions: InventoryQuestions,
   options: ReadOptions = {},
 ): Promise<Inventory> {
-  const [vms, datasets, nicChoices, bindChoices, files, isos, availableMemoryBytes, maximumVcpus] =
-    await Promise.all([
+  const [vms, datasets, nicChoices, bindChoices, files, availableMemoryBytes, maximumVcpus] = await Promise
+    .all([
       readVms(caller, options),
       readDatasets(caller, questions.datasets, options),
-      reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options))),
+      readNicChoices(caller, options),
       reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
       readFiles(caller, questions.files, options),
-      readIsos(caller, questions.isoFolder, options),
       reading(() => caller.call("vm.get_available_memory", [], options)),
       reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
     ]);
@@ -102,10 +99,26 @@ export async function readInventory(
     nicChoices,
     bindChoices,
     files,
-    isos,
     availableMemoryBytes,
     maximumVcpus,
   };
+}
+
+/** What a form offers beside free text. */
+export async function readChoices(
+  caller: Caller,
+  isoFolder: string | null,
+  options: ReadOptions = {},
+): Promise<Pick<Inventory, "nicChoices"> & { readonly isos: Reading<readonly string[]> }> {
+  const [nicChoices, isos] = await Promise.all([
+    readNicChoices(caller, options),
+    readIsos(caller, isoFolder, options),
+  ]);
+  return { nicChoices, isos };
+}
+
+function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
+  return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
 }
 
 /** A reading that the NAS may refuse: a refusal is a fact, everything else (a lost connection) is thrown on. */

@@ -1,0 +1,345 @@
+/**
+ * The program: arguments, environment, composition, signals; all work is in lib and routes.
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import embeddedConfiguration from "./config.yaml" with { type: "text" };
+import { parseConfiguration, readConfigurationFile } from "./lib/config.ts";
+import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environment.ts";
+import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
+import { setupLogging } from "./lib/logging.ts";
+import { parseNasAddress } from "./lib/nas_address.ts";
+import type { SimulatedVersion, SimulatorOptions } from "./lib/simulator/types.ts";
+import { TemplateManager } from "./lib/template_manager.ts";
+import { VERSION } from "./lib/version.ts";
+import { VMManager, type VMManagerOptions } from "./lib/vm_manager.ts";
+import { createApp } from "./routes/app.tsx";
+import type { Dashboard } from "./routes/dashboard.ts";
+import { OneTimeTokens } from "./routes/tokens.ts";
+
+/** What the program ends with: see the README. */
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+const USAGE = `TrueNAS VM Manager ${VERSION}
+
+usage: main.ts [serve|demo|simulate|validate|version|help] [options]
+
+  serve      serve the dashboard against the NAS named in the environment (the default)
+  demo       the same against an embedded simulated NAS; needs no setting at all
+  simulate   serve the simulated NAS alone, for rehearsals and scripts
+  validate   check configuration, templates and environment; sends nothing
+
+options
+  --config FILE          default config.yaml
+  --templates-dir DIR    your own vms/vm.json and devices/*.json
+  --env-file FILE        default .env when it exists
+  --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
+  --version 25.10|27.0   the release to simulate (demo, simulate)
+  --port N               where the simulated NAS listens (simulate); default a free one
+  --latency MS           how long each simulated call takes (demo, simulate)
+  --vms N                VMs that are there from the start (demo: 5, simulate: 0)
+
+environment
+${Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(22)} ${help}`).join("\n")}
+`;
+
+interface Options {
+  readonly config: string | undefined;
+  readonly templatesDir: string | undefined;
+  readonly envFile: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly simulator: SimulatorOptions;
+}
+
+/** A mistake in how the program was called. */
+class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const COMMANDS = ["serve", "demo", "simulate", "validate", "version", "help"] as const;
+
+type Command = (typeof COMMANDS)[number];
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { command, options } = readArguments(args);
+    switch (command) {
+      case "help":
+        print(USAGE);
+        return EXIT.done;
+      case "version":
+        print(VERSION);
+        return EXIT.done;
+      case "validate":
+        return validate(options);
+      case "simulate":
+        return await simulate(options);
+      case "demo":
+        return await demo(options);
+      case "serve":
+        return await serve(options);
+    }
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function explain(error: unknown): number {
+  if (error instanceof UsageError) {
+    complain(`${error.message}\nSee: main.ts help`);
+    return EXIT.usage;
+  }
+  if (error instanceof ConfigurationError) {
+    complain(error.message);
+    return EXIT.usage;
+  }
+  complain(
+    error instanceof TrueNASError
+      ? error.message
+      : `An error of this program: ${error instanceof Error ? error.stack : error}`,
+  );
+  return EXIT.failed;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function readArguments(args: readonly string[]): { command: Command; options: Options } {
+  const { values, positionals } = parse(args);
+  const [word = "serve", ...rest] = positionals;
+  const command = COMMANDS.find((known) => known === word);
+  if (command === undefined) {
+    throw new UsageError(`There is no command ${JSON.stringify(word)}; there are ${COMMANDS.join(", ")}`);
+  }
+  if (rest.length > 0) {
+    throw new UsageError(`${command} takes no further words, found ${JSON.stringify(rest.join(" "))}`);
+  }
+  const options = {
+    config: values.config,
+    templatesDir: values["templates-dir"],
+    envFile: values["env-file"],
+    logLevel: values["log-level"],
+    simulator: simulatorOptions(values),
+  };
+  return { command: values.help ? "help" : command, options };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: "string" },
+        "templates-dir": { type: "string" },
+        "env-file": { type: "string" },
+        "log-level": { type: "string" },
+        version: { type: "string" },
+        port: { type: "string" },
+        latency: { type: "string" },
+        vms: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const SIMULATED_VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
+
+function simulatorOptions(
+  values: { version?: string; port?: string; latency?: string; vms?: string },
+): SimulatorOptions {
+  const version = SIMULATED_VERSIONS.find((known) => known === (values.version ?? "25.10"));
+  if (version === undefined) {
+    throw new UsageError(
+      `--version must be ${SIMULATED_VERSIONS.join(" or ")}, found ${JSON.stringify(values.version)}`,
+    );
+  }
+  const latencyMs = wholeNumber("--latency", values.latency, 60_000);
+  const foreignVms = wholeNumber("--vms", values.vms, 10_000);
+  const port = wholeNumber("--port", values.port, 65_535);
+  return {
+    version,
+    ...(port === undefined ? {} : { port }),
+    ...(latencyMs === undefined ? {} : { times: { callMs: latencyMs } }),
+    ...(foreignVms === undefined ? {} : { foreignVms }),
+  };
+}
+
+function wholeNumber(name: string, text: string | undefined, highest: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= highest) return value;
+  throw new UsageError(`${name} must be a whole number from 0 to ${highest}, found ${JSON.stringify(text)}`);
+}
+
+/** The environment, with what the command line says instead. */
+function settingsOf({ envFile, logLevel }: Options, needNas: boolean): Settings {
+  const env = (name: keyof typeof ENVIRONMENT_NAMES) =>
+    name === "LOG_LEVEL" && logLevel ? logLevel : Deno.env.get(name);
+  return readSettings({
+    env,
+    envFile: { path: envFile ?? ".env", required: envFile !== undefined },
+    needNas,
+  });
+}
+
+const DEFAULT_CONFIG = "config.yaml";
+
+/** The demo works anywhere: without a file of that name it takes the example that is part of the program. */
+function configurationReader({ config }: Options, fallback: boolean): Dashboard["configuration"] {
+  const path = config ?? DEFAULT_CONFIG;
+  return () => {
+    try {
+      return parseConfiguration(readConfigurationFile(path), path);
+    } catch (error) {
+      const missing = error instanceof ConfigurationError && error.cause instanceof Error &&
+        "code" in error.cause &&
+        error.cause.code === "ENOENT";
+      if (!missing || !fallback || config !== undefined) throw error;
+      return parseConfiguration(embeddedConfiguration, "the embedded config.yaml");
+    }
+  };
+}
+
+function validate(options: Options): number {
+  const problems: string[] = [];
+  const attempt = (check: () => void) => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      problems.push(error.message);
+    }
+  };
+  attempt(() => settingsOf(options, true));
+  attempt(configurationReader(options, false));
+  attempt(() => new TemplateManager(options.templatesDir));
+  if (problems.length > 0) {
+    complain(problems.join("\n"));
+    return EXIT.usage;
+  }
+  print("Configuration, templates and environment are good");
+  return EXIT.done;
+}
+
+async function simulate(options: Options): Promise<number> {
+  const { startSimulator } = await import("./lib/simulator/simulator.ts");
+  await using simulator = await startSimulator(options.simulator);
+  print(`Simulated TrueNAS ${simulator.version} at ${simulator.url} (account admin, password truenas)`);
+  await stopSignal();
+  return EXIT.done;
+}
+
+const DEMO_VMS = 5;
+
+async function demo(options: Options): Promise<number> {
+  const settings = settingsOf(options, false);
+  const { startSimulator } = await import("./lib/simulator/simulator.ts");
+  await using simulator = await startSimulator({ foreignVms: DEMO_VMS, ...options.simulator });
+  const nas = { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo" };
+  return await dashboard(options, settings, { ...nas, simulated: true });
+}
+
+async function serve(options: Options): Promise<number> {
+  const settings = settingsOf(options, true);
+  const { nas, caFile } = settings;
+  if (nas === null) throw new UsageError("serve needs a NAS");
+  const caCerts = caFile === null ? [] : [readCaFile(caFile)];
+  configurationReader(options, false)();
+  return await dashboard(options, settings, { ...nas, caCerts });
+}
+
+function readCaFile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ConfigurationError(
+      "TRUENAS_CA_FILE",
+      [{ field: "", message: `Cannot read ${path}: ${error}` }],
+      { cause: error },
+    );
+  }
+}
+
+/** Addresses that only this machine reaches. */
+const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
+
+async function dashboard(options: Options, settings: Settings, nas: VMManagerOptions): Promise<number> {
+  const { listenHost, listenPort, readOnly, noDestroy, logLevel, logFormat } = settings;
+  if (!LOOPBACK.includes(listenHost)) {
+    const message =
+      `The dashboard has no sign-in yet, so it listens on this machine only: 127.0.0.1, found ${listenHost}`;
+    throw new ConfigurationError("environment", [{ field: "HOST", message }]);
+  }
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  const templateManager = new TemplateManager(options.templatesDir);
+  await using manager = new VMManager({ ...nas, templateManager, readOnly, noDestroy, logger });
+  const stopping = new AbortController();
+  const address = parseNasAddress(nas.host);
+  const app = createApp({
+    manager,
+    host: nas.simulated ? "demo" : address.ok ? address.address.host : nas.host,
+    simulated: nas.simulated ?? false,
+    configuration: configurationReader(options, nas.simulated ?? false),
+    tokens: new OneTimeTokens(),
+    logger,
+    now: Date.now,
+    stopping: stopping.signal,
+  });
+  const server = listen(app.fetch, { listenHost, listenPort, simulated: nas.simulated ?? false });
+  void manager.keepConnected();
+  await stopSignal();
+  logger.info("Stopping: waiting for the operation that writes, if any");
+  stopping.abort();
+  await server.shutdown();
+  return EXIT.done;
+}
+
+interface ListenOptions {
+  readonly listenHost: string;
+  readonly listenPort: number;
+  readonly simulated: boolean;
+}
+
+function listen(
+  handler: Deno.ServeHandler,
+  { listenHost, listenPort, simulated }: ListenOptions,
+): Deno.HttpServer {
+  const onListen = ({ port }: Deno.NetAddr) => {
+    const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
+    print(`TrueNAS VM Manager is ready at http://${host}:${port}/${simulated ? " (simulated NAS)" : ""}`);
+  };
+  try {
+    return Deno.serve({ hostname: listenHost, port: listenPort, onListen }, handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    const message =
+      `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`;
+    throw new ConfigurationError("environment", [{ field: "PORT", message }], { cause: error });
+  }
+}
+
+/** Waits for SIGINT or SIGTERM. A second signal ends the program at once. */
+function stopSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = false;
+  const onSignal = () => {
+    if (asked) Deno.exit(EXIT.failed);
+    asked = true;
+    resolve();
+  };
+  Deno.addSignalListener("SIGINT", onSignal);
+  Deno.addSignalListener("SIGTERM", onSignal);
+  return promise;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

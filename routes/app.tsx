@@ -1,0 +1,122 @@
+/** The dashboard as one Hono app: what applies to every request, the routes, and what an error becomes. */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { csrf } from "hono/csrf";
+import { secureHeaders } from "hono/secure-headers";
+import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
+import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
+import { assetRoutes } from "./assets.ts";
+import { createRoutes } from "./create.tsx";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { destroyRoutes } from "./destroy.tsx";
+import { healthRoutes } from "./health.ts";
+import { operationRoutes } from "./operations.tsx";
+import { vmRoutes } from "./vms.tsx";
+import type { Context } from "hono";
+
+/** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */
+const MAX_BODY_BYTES = 262_144;
+
+/** The app. */
+export function createApp(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.use(secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+      objectSrc: ["'none'"],
+    },
+    referrerPolicy: "no-referrer",
+    // The dashboard itself speaks HTTP on loopback: whether it is behind TLS is for the proxy to say.
+    strictTransportSecurity: false,
+  }));
+  app.use(async (c, next) => {
+    await next();
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    c.header("vary", "Accept, HX-Request");
+  });
+  app.use(csrf());
+  app.use(bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) =>
+      failure(c, dashboard, {
+        status: 413,
+        title: "Too large",
+        message: "The form is too large.",
+        remedy: null,
+      }),
+  }));
+  app.route("/", assetRoutes());
+  app.route("/", healthRoutes(dashboard));
+  app.route("/", vmRoutes(dashboard));
+  app.route("/", createRoutes(dashboard));
+  app.route("/", destroyRoutes(dashboard));
+  app.route("/", operationRoutes(dashboard));
+  app.notFound((c) =>
+    failure(c, dashboard, {
+      status: 404,
+      title: "Not found",
+      message: "There is no such page, VM or operation.",
+      remedy: "Operations are listed since the program started; VMs as they are on the NAS now.",
+    })
+  );
+  app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
+  return app;
+}
+
+interface Failure {
+  readonly status: 400 | 404 | 413 | 422 | 500 | 502 | 503;
+  readonly title: string;
+  readonly message: string;
+  readonly remedy: string | null;
+}
+
+/** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
+function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
+  if (error instanceof ConfigurationError) {
+    return {
+      status: 422,
+      title: "The configuration cannot be used",
+      message: error.message,
+      remedy: "Correct it and try again.",
+    };
+  }
+  if (error instanceof TrueNASConnectionError) {
+    return { status: 503, title: "Not connected", message: error.message, remedy: error.remedy };
+  }
+  if (error instanceof TrueNASError) {
+    const remedy = error.outcome === "unknown"
+      ? "It may have taken effect: look at the VMs before trying again."
+      : "Nothing was changed.";
+    return { status: 502, title: "The NAS refused", message: error.message, remedy };
+  }
+  logger.error("A request failed", {
+    method: c.req.method,
+    path: c.req.path,
+    error: error.stack ?? String(error),
+  });
+  return {
+    status: 500,
+    title: "Something went wrong here",
+    message: "This is an error of the program, not of the NAS.",
+    remedy: "The log has the details.",
+  };
+}
+
+function failure(
+  c: Context,
+  dashboard: Dashboard,
+  { status, title, message, remedy }: Failure,
+): Response | Promise<Response> {
+  if (wantsJson(c)) return c.json({ error: message, remedy }, status);
+  if (c.req.header("hx-request") === "true") {
+    return c.html(<ErrorPart message={message} remedy={remedy} />, status);
+  }
+  return sendPage(
+    c,
+    <ErrorPage frame={pageFrame(dashboard)} title={title} message={message} remedy={remedy} />,
+    status,
+  );
+}

@@ -1,0 +1,183 @@
+/** Creating: the form, the plan, and the operation. */
+import { type Context, Hono } from "hono";
+import { type Configuration, type ParsedConfiguration, vmTypes } from "../lib/config.ts";
+import { ConfigurationError, type Problem, TrueNASError } from "../lib/errors.ts";
+import type { CreationPlan } from "../lib/plan/types.ts";
+import { CreatePage } from "../templates/pages/create_page.tsx";
+import { paths } from "../templates/paths.ts";
+import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
+import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
+import { atField, configurationOf, createFormOf, formOf, readForm } from "./forms.ts";
+
+const NO_CHOICES: CreateChoices = { bridges: null, isos: null };
+
+/** GET /create, POST /create/plan, POST /create. */
+export function createRoutes(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.get(paths.create(), (c) => showForm(c, dashboard));
+  app.get(paths.createPlan(), (c) => c.redirect(paths.create(), 303));
+  app.post(paths.createPlan(), async (c) => {
+    const read = await readCreateForm(c, dashboard);
+    return "answer" in read ? read.answer : await showPlan(c, dashboard, read);
+  });
+  app.post(paths.create(), async (c) => {
+    const read = await readCreateForm(c, dashboard);
+    return "answer" in read ? read.answer : await create(c, dashboard, read);
+  });
+  return app;
+}
+
+async function showForm(c: Context, dashboard: Dashboard): Promise<Response> {
+  try {
+    const { configuration } = dashboard.configuration();
+    const form = formOf(configuration);
+    return send(c, dashboard, { form, choices: await readChoices(dashboard, configuration) }, 200);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const notice =
+      "There is nothing to start from, because the configuration file cannot be used. Correct it and look again.";
+    return send(c, dashboard, { form: null, problems: error.problems.map(unlinked), notice }, 422);
+  }
+}
+
+/** A problem of the file has no field on the page to link to. */
+function unlinked({ field, message, line, column }: Problem): Problem {
+  const place = line === undefined ? "" : `line ${line}, column ${column ?? 1}: `;
+  return { field: "", message: `${place}${field === "" ? "" : `${field}: `}${message}` };
+}
+
+interface ReadForm {
+  readonly form: CreateForm;
+  readonly fields: URLSearchParams;
+  readonly file: ParsedConfiguration;
+}
+
+async function readCreateForm(
+  c: Context,
+  dashboard: Dashboard,
+): Promise<ReadForm | { readonly answer: Response }> {
+  const fields = await readForm(c.req.raw);
+  const file = dashboard.configuration();
+  const form = fields === null ? null : createFormOf(fields, vmTypes(file.configuration));
+  if (fields !== null && form !== null) return { form, fields, file };
+  const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
+  return { answer: await send(c, dashboard, { form: formOf(file.configuration), notice }, 400) };
+}
+
+async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
+  const read = configurationOf(form);
+  if (!read.ok) {
+    return await send(c, dashboard, {
+      form,
+      problems: read.problems,
+      choices: await readChoices(dashboard, file.configuration),
+    }, 422);
+  }
+  const plan = await dashboard.manager.planCreation(requestOf(read.configuration, file));
+  const choices = await readChoices(dashboard, read.configuration);
+  return await sendPlan(c, dashboard, { form, plan, choices }, null);
+}
+
+/** Lines of the file belong only to values that are still the file's. */
+function requestOf(configuration: Configuration, file: ParsedConfiguration) {
+  const same = JSON.stringify(configuration) === JSON.stringify(file.configuration);
+  return same ? { configuration, places: file.places } : { configuration };
+}
+
+interface ShownPlan {
+  readonly form: CreateForm;
+  readonly plan: CreationPlan;
+  readonly choices: CreateChoices;
+}
+
+async function sendPlan(
+  c: Context,
+  dashboard: Dashboard,
+  shown: ShownPlan,
+  notice: string | null,
+): Promise<Response> {
+  const { form, plan, choices } = shown;
+  const problems = plan.findings.filter(({ severity }) => severity === "error").map((finding) => {
+    const { field, vm, message } = atField(finding, form);
+    return { field, message: vm === null ? message : `${vm}: ${message}` };
+  });
+  const token = problems.length === 0 ? dashboard.tokens.issue() : null;
+  const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
+  return await send(c, dashboard, { form, plan, problems, choices, token, notice }, status);
+}
+
+async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise<Response> {
+  const { manager, tokens } = dashboard;
+  const token = read.fields.get("token") ?? "";
+  const parsed = configurationOf(read.form);
+  if (!parsed.ok || !tokens.knows(token)) return await showPlanAgain(c, dashboard, read);
+  if (manager.writing !== null && !tokens.isUsed(token)) {
+    return await showPlanAgain(
+      c,
+      dashboard,
+      read,
+      `Another operation is under way: ${manager.writing.view.title}. Wait for its end.`,
+    );
+  }
+  const shown = read.fields.get("plan") ?? "";
+  const led = await tokens.redeem(token, async () => {
+    const begun = await manager.beginCreation(requestOf(parsed.configuration, read.file), shown);
+    return begun.begun ? paths.operation(begun.operation.log.id) : null;
+  });
+  if (led !== null) return c.redirect(led, 303);
+  return await showPlanAgain(
+    c,
+    dashboard,
+    read,
+    "The NAS or the form has changed since the plan was shown. This is the plan now.",
+  );
+}
+
+const NOT_SHOWN =
+  "This is what would be made. Nothing has been made yet: look through the plan, then confirm it.";
+
+async function showPlanAgain(
+  c: Context,
+  dashboard: Dashboard,
+  read: ReadForm,
+  notice = NOT_SHOWN,
+): Promise<Response> {
+  const parsed = configurationOf(read.form);
+  if (!parsed.ok) return await showPlan(c, dashboard, read);
+  const plan = await dashboard.manager.planCreation(requestOf(parsed.configuration, read.file));
+  const choices = await readChoices(dashboard, parsed.configuration);
+  return await sendPlan(c, dashboard, { form: read.form, plan, choices }, notice);
+}
+
+/** What the form offers; without a connection it offers nothing, and free text does. */
+async function readChoices(
+  { manager, logger }: Dashboard,
+  configuration: Configuration,
+): Promise<CreateChoices> {
+  if (manager.connection.kind !== "live") return NO_CHOICES;
+  try {
+    const { nicChoices, isos } = await manager.choices(configuration);
+    return { bridges: nicChoices.known ? nicChoices.value : null, isos: isos.known ? isos.value : null };
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    logger.warning("Cannot read what the form offers", { error: error.message });
+    return NO_CHOICES;
+  }
+}
+
+async function send(
+  c: Context,
+  dashboard: Dashboard,
+  given: Partial<CreateProps> & Pick<CreateProps, "form">,
+  status: 200 | 400 | 409 | 422,
+): Promise<Response> {
+  const create: CreateProps = {
+    plan: null,
+    problems: [],
+    choices: NO_CHOICES,
+    token: null,
+    notice: null,
+    ...given,
+  };
+  return await sendPage(c, <CreatePage frame={pageFrame(dashboard)} create={create} />, status);
+}

@@ -1,0 +1,78 @@
+/** What every route works with, and the few things that all of them do with it. */
+import type { Context } from "hono";
+import type { Child } from "hono/jsx";
+import type { ParsedConfiguration } from "../lib/config.ts";
+import type { Logger } from "../lib/logging.ts";
+import { VERSION } from "../lib/version.ts";
+import type { VMManager } from "../lib/vm_manager.ts";
+import type { ConnectionView, PageFrame } from "../templates/props.ts";
+import { ASSET_URLS } from "./assets.ts";
+import type { OneTimeTokens } from "./tokens.ts";
+
+/** The dashboard's parts. */
+export interface Dashboard {
+  readonly manager: VMManager;
+  /** The NAS's name, for the badge before the first connection. */
+  readonly host: string;
+  /** The NAS is the simulated one. */
+  readonly simulated: boolean;
+  /**
+   * Reads the configuration anew, so that an edit of the file shows without a restart.
+   *
+   * @throws {ConfigurationError} listing every problem.
+   */
+  readonly configuration: () => ParsedConfiguration;
+  readonly tokens: OneTimeTokens;
+  readonly logger: Logger;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: () => number;
+  /** Ends when the program does: streams end with it. */
+  readonly stopping: AbortSignal;
+}
+
+/** The connection as the badge shows it. */
+export function connectionView({ manager, host, simulated }: Dashboard): ConnectionView {
+  const state = manager.connection;
+  switch (state.kind) {
+    case "live":
+      return {
+        state: simulated ? "simulated" : "live",
+        host,
+        release: state.nas.release,
+        message: null,
+        remedy: null,
+      };
+    case "connecting":
+      return { state: "reconnecting", host, release: null, message: null, remedy: null };
+    case "reconnecting": {
+      const remedy = "remedy" in state.error && typeof state.error.remedy === "string"
+        ? state.error.remedy
+        : null;
+      return { state: "offline", host, release: null, message: state.error.message, remedy };
+    }
+    case "closed":
+      return { state: "offline", host, release: null, message: "The connection was closed", remedy: null };
+  }
+}
+
+/** What the frame of a page needs. */
+export function pageFrame(dashboard: Dashboard): PageFrame {
+  return { connection: connectionView(dashboard), assets: ASSET_URLS, version: VERSION };
+}
+
+/** Answers with a whole page. Pages are never kept: they show what is true now. */
+export function sendPage(
+  c: Context,
+  page: Child,
+  status: 200 | 400 | 404 | 409 | 413 | 422 | 500 | 502 | 503 = 200,
+): Response {
+  return c.html(`<!DOCTYPE html>${page}`, status);
+}
+
+/** Whether the client would rather have JSON than a page: it names JSON before HTML. */
+export function wantsJson(c: Context): boolean {
+  const accept = c.req.header("accept") ?? "";
+  const json = accept.indexOf("application/json");
+  const html = accept.indexOf("text/html");
+  return json >= 0 && (html < 0 || json < html);
+}

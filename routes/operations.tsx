@@ -1,0 +1,92 @@
+/** The history of operations, and each of them live. */
+import { Hono } from "hono";
+import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
+import type { OperationLog } from "../lib/operations/log.ts";
+import type { OperationView, StepView } from "../lib/operations/types.ts";
+import { OperationPage } from "../templates/pages/operation_page.tsx";
+import { OperationsPage } from "../templates/pages/operations_page.tsx";
+import { OperationPatch } from "../templates/parts/patches.tsx";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { resumeAfter, sendStream } from "./streams.ts";
+
+/** GET /operations, /operations/:id, /operations/:id/events. */
+export function operationRoutes(dashboard: Dashboard): Hono {
+  const { manager, now } = dashboard;
+  const app = new Hono();
+  app.get("/operations", (c) => {
+    const operations = manager.operations.list();
+    if (wantsJson(c)) return c.json({ operations: operations.map(toJson) });
+    return sendPage(c, <OperationsPage frame={pageFrame(dashboard)} operations={operations} now={now()} />);
+  });
+  app.get("/operations/:id", (c) => {
+    const log = manager.operations.get(c.req.param("id"));
+    if (log === undefined) return c.notFound();
+    if (wantsJson(c)) return c.json(toJson(log.view));
+    const page = { frame: pageFrame(dashboard), view: log.view, events: log.since(0), now: now() };
+    return sendPage(c, <OperationPage {...page} />);
+  });
+  app.get("/operations/:id/events", (c) => {
+    const log = manager.operations.get(c.req.param("id"));
+    return sendStream(c, dashboard, async (stream, signal) => {
+      // A 404 would make tabs that were open before a restart ask again for ever.
+      if (log === undefined) return await stream.writeSSE({ event: "end", data: "unknown" });
+      const after = resumeAfter(c);
+      for await (const { id, data } of patches(log, { after, signal, now })) {
+        await stream.writeSSE({ id: String(id), data });
+      }
+      if (!signal.aborted) await stream.writeSSE({ event: "end", data: log.view.status });
+    });
+  });
+  return app;
+}
+
+interface FollowOptions {
+  readonly after: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/** One message an event: the fold runs along, so that each shows what was true then. */
+async function* patches(log: OperationLog, { after, signal, now }: FollowOptions) {
+  let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));
+  for await (const event of log.follow(after, signal)) {
+    view = applyEvent(view, event);
+    const events = log.since(0).slice(0, event.seq);
+    yield {
+      id: event.seq,
+      data: String(<OperationPatch view={view} event={event} events={events} now={now()} />),
+    };
+  }
+}
+
+function toJson(view: OperationView): Record<string, unknown> {
+  return {
+    id: view.id,
+    kind: view.kind,
+    title: view.title,
+    status: view.status,
+    startedAt: iso(view.startedAt),
+    finishedAt: iso(view.finishedAt),
+    vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),
+    steps: view.vms.flatMap(({ steps }) => steps.map(stepJson)),
+  };
+}
+
+function stepJson(
+  { seq, vm, step, status, startedAt, finishedAt, detail, error }: StepView,
+): Record<string, unknown> {
+  return {
+    seq,
+    vm,
+    step,
+    status,
+    startedAt: iso(startedAt),
+    finishedAt: iso(finishedAt),
+    detail,
+    error: error?.message ?? null,
+  };
+}
+
+function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
+}

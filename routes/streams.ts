@@ -1,0 +1,43 @@
+/** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
+import type { Context } from "hono";
+import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import type { Dashboard } from "./dashboard.ts";
+
+/** A comment is sent this often, so that a peer that is gone is noticed and proxies keep the stream. */
+const BEAT_MS = 15_000;
+
+/** Sends a stream; it ends with the client, with the work, or with the program. */
+export function sendStream(
+  c: Context,
+  dashboard: Dashboard,
+  work: (stream: SSEStreamingApi, signal: AbortSignal) => Promise<void>,
+): Response {
+  c.header("cache-control", "no-store");
+  c.header("x-accel-buffering", "no");
+  return streamSSE(c, async (stream) => {
+    const gone = new AbortController();
+    const end = () => gone.abort();
+    stream.onAbort(end);
+    dashboard.stopping.addEventListener("abort", end, { once: true });
+    if (dashboard.stopping.aborted) end();
+    const beat = setInterval(() => void stream.write(": beat\n\n"), BEAT_MS);
+    try {
+      await work(stream, gone.signal);
+    } catch (error) {
+      // Never the error's own text: a stream's reader is a page.
+      dashboard.logger.error("A stream failed", {
+        path: c.req.path,
+        error: error instanceof Error ? error.stack : String(error),
+      });
+    } finally {
+      clearInterval(beat);
+      dashboard.stopping.removeEventListener("abort", end);
+    }
+  });
+}
+
+/** The event after which a stream goes on: what the browser saw last, or else what the page was rendered with. */
+export function resumeAfter(c: Context): number {
+  const seen = Number(c.req.header("last-event-id") ?? c.req.query("after") ?? 0);
+  return Number.isInteger(seen) && seen > 0 ? seen : 0;
+}

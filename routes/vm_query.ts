@@ -1,0 +1,37 @@
+/** Filtering and sorting the list of VMs, as the URL says. Pure. */
+import type { Vm } from "../lib/inventory.ts";
+import type { SortKey, VmQuery } from "../templates/props.ts";
+
+/** The VM type that a name belongs to: `worker` of worker01; null when the name has no number. */
+export function typeOf({ name }: Pick<Vm, "name">): string | null {
+  return /^(.*[^0-9])[0-9]+$/.exec(name)?.[1] ?? null;
+}
+
+/** Whether a VM is in what was asked for. */
+export function matches(vm: Vm, { q, state, type }: VmQuery): boolean {
+  if (state !== "" && vm.state !== state) return false;
+  if (type !== "" && typeOf(vm) !== type) return false;
+  const wanted = q.toLowerCase();
+  const texts = [vm.name, ...vm.nics.map(({ mac }) => mac ?? ""), ...vm.disks.map(({ path }) => path)];
+  return texts.some((text) => text.toLowerCase().includes(wanted));
+}
+
+const KEYS = {
+  name: () => 0,
+  state: (vm) => vm.state,
+  vcpus: (vm) => vm.vcpus,
+  memory: (vm) => vm.memoryMib,
+  disks: (vm) => vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0),
+} as const satisfies Record<SortKey, (vm: Vm) => string | number>;
+
+/** Sorted by a column (`memory`, `-memory`); equal ones by name. An unknown column sorts by name. */
+export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
+  const sign = sort.startsWith("-") ? -1 : 1;
+  const key = KEYS[sort.replace(/^-/, "") as SortKey] ?? KEYS.name;
+  const byName = (a: Vm, b: Vm) => a.name.localeCompare(b.name, "en", { numeric: true });
+  const compare = (a: Vm, b: Vm) => {
+    const [left, right] = [key(a), key(b)];
+    return left < right ? -1 : left > right ? 1 : byName(a, b);
+  };
+  return vms.toSorted((a, b) => sign * compare(a, b));
+}

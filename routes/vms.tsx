@@ -1,0 +1,166 @@
+/** The VMs: the list and its live changes, and one VM. */
+import { type Context, Hono } from "hono";
+import type { SSEStreamingApi } from "hono/streaming";
+import type { Vm } from "../lib/inventory.ts";
+import { VmPage } from "../templates/pages/vm_page.tsx";
+import { VmsPage } from "../templates/pages/vms_page.tsx";
+import { ConnectionPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
+import type { VmListProps, VmQuery } from "../templates/props.ts";
+import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { sendStream } from "./streams.ts";
+import { matches, sorted, typeOf } from "./vm_query.ts";
+
+/** GET /, /vms/:id, /events. */
+export function vmRoutes(dashboard: Dashboard): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  app.get("/", async (c) => {
+    await manager.live.ready();
+    const query = queryOf(c);
+    const list = listProps(dashboard, query);
+    if (wantsJson(c)) {
+      return c.json(
+        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(toJson) },
+        list.vms === null ? 503 : 200,
+      );
+    }
+    return sendPage(c, <VmsPage frame={pageFrame(dashboard)} list={list} />);
+  });
+  app.get("/vms/:id", async (c) => {
+    const { vms } = await manager.live.ready();
+    const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+    if (vm === undefined) return c.notFound();
+    if (wantsJson(c)) return c.json(toJson(vm));
+    return sendPage(c, <VmPage frame={pageFrame(dashboard)} vm={vm} />);
+  });
+  app.get("/events", (c) => {
+    const query = queryOf(c);
+    return sendStream(c, dashboard, (stream, signal) => streamInventory(dashboard, query, stream, signal));
+  });
+  return app;
+}
+
+function queryOf(c: Context): VmQuery {
+  const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
+  return { q: text("q"), state: text("state"), type: text("type"), sort: text("sort") };
+}
+
+/** Longer than any name on a NAS. */
+const MAX_QUERY_CHARS = 200;
+
+function listProps({ manager }: Dashboard, query: VmQuery): VmListProps {
+  const { vms, error } = manager.live.snapshot;
+  const all = vms ?? [];
+  const state = manager.connection;
+  const wrong = state.kind === "reconnecting" ? state.error : error;
+  return {
+    vms: vms === null ? null : sorted(all.filter((vm) => matches(vm, query)), query.sort),
+    total: all.length,
+    query,
+    states: [...new Set(all.map((vm) => vm.state))].sort(),
+    types: [...new Set(all.map(typeOf).filter((type) => type !== null))].sort(),
+    problem: wrong === null ? null : {
+      message: wrong.message,
+      remedy: "remedy" in wrong ? String(wrong.remedy) : "Look again in a moment.",
+    },
+  };
+}
+
+/** Sends changes until the client goes: a row when a VM changed, the list when VMs came or went. */
+async function streamInventory(
+  dashboard: Dashboard,
+  query: VmQuery,
+  stream: SSEStreamingApi,
+  signal: AbortSignal,
+): Promise<void> {
+  const { manager } = dashboard;
+  const shown = new Map<number, string>();
+  const wake = { whole: true, connection: true, changed: new Map<number, Vm>(), ring: () => {} };
+  const forget = [
+    manager.live.onChange((change) => {
+      if (change.type === "changed") wake.changed.set(change.vm.id, change.vm);
+      else wake.whole = true;
+      wake.ring();
+    }),
+    manager.onConnection(() => {
+      wake.connection = true;
+      wake.ring();
+    }),
+  ];
+  const stop = () => wake.ring();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!signal.aborted) {
+      const messages = takeMessages(dashboard, query, wake, shown);
+      for (const data of messages) await stream.writeSSE({ data });
+      if (messages.length === 0) await new Promise<void>((resolve) => wake.ring = resolve);
+    }
+  } finally {
+    for (const end of forget) end();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+interface Wake {
+  whole: boolean;
+  connection: boolean;
+  readonly changed: Map<number, Vm>;
+}
+
+/** What is to be sent now. Rows are compared with what was sent, for one change is often told of several times. */
+function takeMessages(
+  dashboard: Dashboard,
+  query: VmQuery,
+  wake: Wake,
+  shown: Map<number, string>,
+): string[] {
+  const messages: string[] = [];
+  if (wake.connection) messages.push(String(<ConnectionPatch connection={connectionView(dashboard)} />));
+  wake.connection = false;
+  const changed = [...wake.changed.values()];
+  wake.changed.clear();
+  const moved = changed.some((vm) => matches(vm, query) !== shown.has(vm.id));
+  if (wake.whole || moved) {
+    wake.whole = false;
+    const list = listProps(dashboard, query);
+    shown.clear();
+    for (const vm of list.vms ?? []) shown.set(vm.id, JSON.stringify(vm));
+    messages.push(String(<VmListPatch list={list} />));
+    return messages;
+  }
+  for (const vm of changed.filter((vm) => shown.has(vm.id) && shown.get(vm.id) !== JSON.stringify(vm))) {
+    shown.set(vm.id, JSON.stringify(vm));
+    messages.push(String(<VmPatch vm={vm} />));
+  }
+  return messages;
+}
+
+function nasJson(dashboard: Dashboard): Record<string, unknown> {
+  const { state, host, release, message } = connectionView(dashboard);
+  const { readAt } = dashboard.manager.live.snapshot;
+  return {
+    host,
+    release,
+    connection: state,
+    message,
+    readAt: readAt === null ? null : new Date(readAt).toISOString(),
+  };
+}
+
+function toJson(vm: Vm): Record<string, unknown> {
+  const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
+  return {
+    id,
+    name,
+    state,
+    type: typeOf(vm),
+    description,
+    vcpus,
+    memoryMiB: memoryMib,
+    autostart,
+    disks: vm.disks.map(({ path, zvol, sizeBytes, sparse }) => ({ path, zvol, sizeBytes, sparse })),
+    nics: vm.nics.map(({ attach, mac }) => ({ attach, mac })),
+    displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
+    cdroms: vm.cdroms.map(({ path }) => ({ path })),
+  };
+}

@@ -1,0 +1,67 @@
+/** The frame of every page. */
+import type { Child } from "hono/jsx";
+import { ConnectionBadge, ConnectionNotice } from "./parts/connection.tsx";
+import { paths } from "./paths.ts";
+import type { PageFrame, Section } from "./props.ts";
+
+/** What a page gives to its frame. */
+export interface LayoutProps extends PageFrame {
+  readonly title: string;
+  /** The part of the site that the page belongs to, or null. */
+  readonly current: Section | null;
+  readonly children?: Child;
+}
+
+const NAVIGATION: readonly (readonly [Section, string, string])[] = [
+  ["vms", "VMs", paths.home()],
+  ["create", "Create", paths.create()],
+  ["destroy", "Destroy", paths.destroy()],
+  ["operations", "Operations", paths.operations()],
+];
+
+/** No style of htmx's own (the policy forbids it), no eval, no page cache. */
+const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
+
+/** A whole page. */
+export function Layout({ title, current, connection, assets, version, children }: LayoutProps) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="htmx-config" content={HTMX_CONFIG} />
+        <title>{title} · TrueNAS VM Manager</title>
+        <link rel="icon" href={assets.favicon} type="image/svg+xml" />
+        <link rel="stylesheet" href={assets.css} />
+        <script src={assets.htmx} defer></script>
+        <script src={assets.sse} defer></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header class="site">
+          <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
+          <nav aria-label="Site">
+            <ul>
+              {NAVIGATION.map(([section, label, href]) => (
+                <li>
+                  {section === current
+                    ? <a href={href} aria-current="page">{label}</a>
+                    : <a href={href}>{label}</a>}
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <ConnectionBadge connection={connection} />
+        </header>
+        <main id="main" tabindex={-1}>
+          <ConnectionNotice connection={connection} />
+          {children}
+        </main>
+        <footer class="site">
+          <p>TrueNAS VM Manager {version}</p>
+        </footer>
+      </body>
+    </html>
+  );
+}

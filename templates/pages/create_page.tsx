@@ -1,0 +1,150 @@
+/** The form that creates: first it shows the plan, then the same fields make it so. */
+import type { Problem } from "../../lib/errors.ts";
+import { formatCount } from "../../lib/units.ts";
+import { Layout } from "../layout.tsx";
+import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { PlanView } from "../parts/plan_view.tsx";
+import { paths } from "../paths.ts";
+import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
+
+const BRIDGES = "bridge-choices";
+const ISOS = "iso-choices";
+
+/** The page. */
+export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
+  const { form, plan, problems, choices, token, notice } = create;
+  return (
+    <Layout {...frame} title="Create VMs" current="create">
+      <h1>Create VMs</h1>
+      {notice === null ? null : (
+        <Notice tone="warn">
+          <p>{notice}</p>
+        </Notice>
+      )}
+      <ErrorSummary problems={problems} />
+      {form === null ? null : (
+        <form method="post" action={paths.createPlan()} class="create">
+          {plan === null ? null : <PlanView plan={plan} />}
+          {plan === null || token === null || plan.totals.vms === 0
+            ? null
+            : <Confirm plan={plan} token={token} />}
+          <StorageFields form={form} problems={problems} />
+          {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
+          <Choices id={BRIDGES} choices={choices.bridges} />
+          <Choices id={ISOS} choices={choices.isos} />
+          <p class="actions">
+            <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
+              {plan === null ? "Show the plan" : "Show the plan again"}
+            </button>
+            <span class="help">Nothing is changed on the NAS until you confirm the plan.</span>
+          </p>
+        </form>
+      )}
+    </Layout>
+  );
+}
+
+function Confirm({ plan, token }: { plan: NonNullable<CreateProps["plan"]>; token: string }) {
+  return (
+    <p class="actions">
+      <input type="hidden" name="token" value={token} />
+      <input type="hidden" name="plan" value={plan.fingerprint} />
+      <button type="submit" class="primary" formaction={paths.create()} id="confirm-create">
+        Create {formatCount(plan.totals.vms, "VM")}
+      </button>
+    </p>
+  );
+}
+
+function Choices({ id, choices }: { id: string; choices: readonly string[] | null }) {
+  return <datalist id={id}>{(choices ?? []).map((choice) => <option value={choice}></option>)}</datalist>;
+}
+
+function StorageFields({ form, problems }: { form: CreateForm; problems: readonly Problem[] }) {
+  return (
+    <fieldset>
+      <legend>Storage</legend>
+      <div class="fields">
+        <Field
+          name="storage.pool_path"
+          label="Dataset for zvols"
+          value={form.pool_path}
+          problems={problems}
+          help="For example tank/vms"
+        />
+        <Field
+          name="storage.cdrom_path"
+          label="Install image"
+          value={form.cdrom_path}
+          problems={problems}
+          list={ISOS}
+          help="A file below /mnt, in a dataset"
+        />
+      </div>
+    </fieldset>
+  );
+}
+
+function TypeFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
+  const name = (field: string) => `${type.name}.${field}`;
+  const disks = [...type.disks, { name: "", sizeGib: "" }];
+  const networks = [...type.networks, { name: "", bridge: "" }];
+  return (
+    <fieldset id={`type-${type.name}`}>
+      <legend>{type.name}</legend>
+      <div class="fields">
+        <Field
+          name={name("count")}
+          label="Count"
+          value={type.count}
+          problems={problems}
+          numeric
+          help="0 to 99"
+        />
+        <Field name={name("memory")} label="Memory (MiB)" value={type.memory} problems={problems} numeric />
+        <Field name={name("cpu")} label="vCPUs" value={type.cpu} problems={problems} numeric help="In all" />
+        <Field
+          name={name("threads")}
+          label="Threads per core"
+          value={type.threads}
+          problems={problems}
+          numeric
+          help="1 if empty"
+        />
+      </div>
+      <div class="columns">
+        <div role="group" aria-label={`Disks of ${type.name}`}>
+          <h3>Disks</h3>
+          {disks.map((disk, n) => (
+            <div class="pair">
+              <Field name={name(`disk.${n}.name`)} label="Name" value={disk.name} problems={problems} />
+              <Field
+                name={name(`disk.${n}.size`)}
+                label="Size (GiB)"
+                value={disk.sizeGib}
+                problems={problems}
+                numeric
+              />
+            </div>
+          ))}
+          <p class="help">Fill the empty row for one more; empty a row to leave it out.</p>
+        </div>
+        <div role="group" aria-label={`Networks of ${type.name}`}>
+          <h3>Networks</h3>
+          {networks.map((network, n) => (
+            <div class="pair">
+              <Field name={name(`network.${n}.name`)} label="Name" value={network.name} problems={problems} />
+              <Field
+                name={name(`network.${n}.bridge`)}
+                label="Bridge"
+                value={network.bridge}
+                problems={problems}
+                list={BRIDGES}
+              />
+            </div>
+          ))}
+        </div>
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,38 @@
+/** What went wrong, and what to do. */
+import { Layout } from "../layout.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame } from "../props.ts";
+
+/** What the page says. */
+export interface ErrorPageProps {
+  readonly frame: PageFrame;
+  readonly title: string;
+  readonly message: string;
+  readonly remedy: string | null;
+}
+
+/** The page. */
+export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
+  return (
+    <Layout {...frame} title={title} current={null}>
+      <h1>{title}</h1>
+      <p>{message}</p>
+      {remedy === null ? null : <p>{remedy}</p>}
+      <p>
+        <a class="button" href={paths.home()}>To the VMs</a>
+      </p>
+    </Layout>
+  );
+}
+
+/** The same for a part of a page that htmx asked for. */
+export function ErrorPart({ message, remedy }: { message: string; remedy: string | null }) {
+  return (
+    <div class="notice tone-bad" role="alert">
+      <p>
+        <strong>{message}</strong>
+      </p>
+      {remedy === null ? null : <p>{remedy}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,44 @@
+/** One operation, live or finished. */
+import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import { Layout } from "../layout.tsx";
+import { Operation } from "../parts/operation.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame } from "../props.ts";
+
+/** What the page is given. */
+export interface OperationPageProps {
+  readonly frame: PageFrame;
+  readonly view: OperationView;
+  /** Every event so far, for the log. */
+  readonly events: readonly OperationEvent[];
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: number;
+}
+
+/** The page. The stream goes on after the last event that is shown here. */
+export function OperationPage({ frame, view, events, now }: OperationPageProps) {
+  const operation = <Operation view={view} events={events} now={now} />;
+  return (
+    <Layout {...frame} title={view.title} current="operations">
+      <p class="trail">
+        <a href={paths.operations()}>Operations</a>
+      </p>
+      <h1>{view.title}</h1>
+      {view.status === "running"
+        ? (
+          <>
+            <noscript>
+              <p class="notice tone-quiet">
+                This page does not move by itself without JavaScript.{" "}
+                <a href={paths.operation(view.id)}>Look again</a>
+              </p>
+            </noscript>
+            <div hx-sse:connect={paths.operationEvents(view.id, view.lastSeq)} hx-sse:close="end">
+              {operation}
+            </div>
+          </>
+        )
+        : operation}
+    </Layout>
+  );
+}

@@ -1,0 +1,68 @@
+/** The operations since the program started. */
+import type { OperationView } from "../../lib/operations/types.ts";
+import { formatCount, formatDuration } from "../../lib/units.ts";
+import { Layout } from "../layout.tsx";
+import { DateTime } from "../parts/common.tsx";
+import { describeProgress, OperationState } from "../parts/operation.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame } from "../props.ts";
+
+/** The page. */
+export function OperationsPage(
+  { frame, operations, now }: { frame: PageFrame; operations: readonly OperationView[]; now: number },
+) {
+  return (
+    <Layout {...frame} title="Operations" current="operations">
+      <h1>Operations</h1>
+      {operations.length === 0
+        ? (
+          <div class="empty">
+            <h2>Nothing has been done yet</h2>
+            <p>
+              Every creation and destruction since the program started is listed here, with all its steps.
+            </p>
+            <p>
+              <a class="button primary" href={paths.create()}>Create VMs</a>
+            </p>
+          </div>
+        )
+        : <OperationTable operations={operations} now={now} />}
+    </Layout>
+  );
+}
+
+function OperationTable({ operations, now }: { operations: readonly OperationView[]; now: number }) {
+  return (
+    <table class="rows">
+      <caption>{formatCount(operations.length, "operation")}, newest first</caption>
+      <thead>
+        <tr>
+          <th scope="col">Operation</th>
+          <th scope="col">Status</th>
+          <th scope="col">VMs</th>
+          <th scope="col">Started</th>
+          <th scope="col" class="number">Took</th>
+        </tr>
+      </thead>
+      <tbody>
+        {operations.map((view) => (
+          <tr data-operation={view.id} data-status={view.status}>
+            <th scope="row">
+              <a href={paths.operation(view.id)}>{view.title}</a>
+            </th>
+            <td data-label="Status">
+              <OperationState status={view.status} />
+            </td>
+            <td data-label="VMs">{describeProgress(view)}</td>
+            <td data-label="Started">
+              <DateTime at={view.startedAt} />
+            </td>
+            <td class="number" data-label="Took">
+              {formatDuration((view.finishedAt ?? now) - view.startedAt)}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

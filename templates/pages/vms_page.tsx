@@ -1,0 +1,54 @@
+/** The VMs of the NAS, live. */
+import { Layout } from "../layout.tsx";
+import { VmList } from "../parts/vm_list.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame, VmListProps } from "../props.ts";
+
+/** The page. */
+export function VmsPage({ frame, list }: { frame: PageFrame; list: VmListProps }) {
+  const { query, states, types } = list;
+  return (
+    <Layout {...frame} title="VMs" current="vms">
+      <div class="heading">
+        <h1>VMs</h1>
+        <div class="actions">
+          <a class="button primary" href={paths.create()}>Create VMs</a>
+          <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
+        </div>
+      </div>
+      <form class="filters" method="get" action={paths.home()} role="search">
+        <div class="field">
+          <label for="filter-q">Name, MAC or zvol</label>
+          <input id="filter-q" type="search" name="q" value={query.q} autocomplete="off" spellcheck={false} />
+        </div>
+        <Choice id="filter-state" name="state" label="State" value={query.state} choices={states} />
+        <Choice id="filter-type" name="type" label="Type" value={query.type} choices={types} />
+        {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
+        <button type="submit">Filter</button>
+      </form>
+      <div hx-sse:connect={paths.inventoryEvents(query)}>
+        <VmList {...list} />
+      </div>
+    </Layout>
+  );
+}
+
+interface ChoiceProps {
+  readonly id: string;
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+  readonly choices: readonly string[];
+}
+
+function Choice({ id, name, label, value, choices }: ChoiceProps) {
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <select id={id} name={name}>
+        <option value="">All</option>
+        {choices.map((choice) => <option value={choice} selected={choice === value}>{choice}</option>)}
+      </select>
+    </div>
+  );
+}

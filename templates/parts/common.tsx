@@ -1,0 +1,110 @@
+/** Small parts that several pages use. */
+import type { Child } from "hono/jsx";
+import type { Problem } from "../../lib/errors.ts";
+
+/** The five tones. */
+export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
+
+/** A state as shape, then word, then colour. */
+export function State({ tone, word }: { tone: Tone; word: string }) {
+  return (
+    <span class={`state tone-${tone}`}>
+      <span class="shape" aria-hidden="true"></span>
+      {word}
+    </span>
+  );
+}
+
+/** A time of day, with the whole date for machines and on hover. `at` is milliseconds since 1970 (UTC). */
+export function Time({ at }: { at: number }) {
+  const date = new Date(at);
+  return <time datetime={date.toISOString()} title={date.toISOString()}>{timeOfDay(date)}</time>;
+}
+
+/** A date and time of day. */
+export function DateTime({ at }: { at: number }) {
+  const date = new Date(at);
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return <time datetime={date.toISOString()} title={date.toISOString()}>{day} {timeOfDay(date)}</time>;
+}
+
+function timeOfDay(date: Date): string {
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+/** A notice above what it is about. */
+export function Notice({ tone, children }: { tone: Tone; children?: Child }) {
+  return <div class={`notice tone-${tone}`}>{children}</div>;
+}
+
+/** The id of a field's input, from its name. */
+export function fieldId(name: string): string {
+  return `field-${name.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`;
+}
+
+/** All problems of a form, each a link to its field. It takes the focus when the page opens. */
+export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
+  if (problems.length === 0) return null;
+  return (
+    <div class="notice tone-bad" id="error-summary" role="alert" tabindex={-1} autofocus>
+      <h2>{problems.length === 1 ? "One thing to correct" : `${problems.length} things to correct`}</h2>
+      <ul>
+        {problems.map(({ field, message, line }) => (
+          <li>
+            {field === "" ? message : <a href={`#${fieldId(field)}`}>{message}</a>}
+            {line === undefined ? null : <span class="where">config.yaml line {line}</span>}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** What a text field is given. */
+export interface FieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+  readonly problems: readonly Problem[];
+  readonly help?: string;
+  /** The id of a datalist with choices. */
+  readonly list?: string;
+  readonly numeric?: boolean;
+  /** Shows the label to screen readers only, where a column's head says it already. */
+  readonly hideLabel?: boolean;
+}
+
+/** A text field with its label, help and errors. Numbers are text fields too, so that what was typed can come back. */
+export function Field({ name, label, value, problems, help, list, numeric, hideLabel }: FieldProps) {
+  const own = problems.filter(({ field }) => field === name);
+  const id = fieldId(name);
+  const described = [help === undefined ? "" : `${id}-help`, own.length === 0 ? "" : `${id}-error`].join(" ")
+    .trim();
+  return (
+    <div class={own.length === 0 ? "field" : "field invalid"}>
+      <label for={id} class={hideLabel ? "visually-hidden" : undefined}>{label}</label>
+      <input
+        id={id}
+        name={name}
+        value={value}
+        class={numeric ? "number" : undefined}
+        inputmode={numeric ? "numeric" : undefined}
+        list={list}
+        autocomplete="off"
+        spellcheck={false}
+        aria-invalid={own.length === 0 ? undefined : "true"}
+        aria-describedby={described === "" ? undefined : described}
+      />
+      {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
+      {own.length === 0 ? null : (
+        <p class="error" id={`${id}-error`} data-error={name}>
+          {own.map(({ message }) => message).join(" · ")}
+        </p>
+      )}
+    </div>
+  );
+}

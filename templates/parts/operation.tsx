@@ -1,0 +1,259 @@
+/** An operation: its summary, its VMs with their steps, its log; whole for the page, in parts for the stream. */
+import type {
+  OperationEvent,
+  OperationStatus,
+  OperationView,
+  OperationVmView,
+  StepStatus,
+  StepView,
+} from "../../lib/operations/types.ts";
+import { formatCount, formatDuration } from "../../lib/units.ts";
+import { DateTime, State, Time, type Tone } from "./common.tsx";
+
+const STATUSES = {
+  running: { tone: "busy", word: "Running" },
+  done: { tone: "good", word: "Done" },
+  failed: { tone: "bad", word: "Failed" },
+  "partly-done": { tone: "warn", word: "Partly done" },
+  cancelled: { tone: "warn", word: "Cancelled" },
+  interrupted: { tone: "warn", word: "Interrupted" },
+} as const satisfies Record<OperationStatus, { tone: Tone; word: string }>;
+
+/** An operation's status as shape and word. */
+export function OperationState({ status }: { status: OperationStatus }) {
+  return <State {...STATUSES[status]} />;
+}
+
+const STEP_STATUSES = {
+  pending: { tone: "quiet", word: "Waiting" },
+  running: { tone: "busy", word: "Running" },
+  done: { tone: "good", word: "Done" },
+  failed: { tone: "bad", word: "Failed" },
+  skipped: { tone: "quiet", word: "Skipped" },
+  "rolled-back": { tone: "warn", word: "Rolled back" },
+} as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
+
+/** Steps that undo what was made are shown together, for only VMs that failed have them. */
+const UNDO = "undo-";
+
+function isUndo({ step }: StepView): boolean {
+  return step.startsWith(UNDO);
+}
+
+/** The whole operation. */
+export function Operation(
+  { view, events, now }: { view: OperationView; events: readonly OperationEvent[]; now: number },
+) {
+  const columns = columnsOf(view);
+  const lines = events.filter(isLogged);
+  return (
+    <section id="operation" data-operation={view.id} data-status={view.status}>
+      <OperationSummary view={view} now={now} />
+      <OperationNotices view={view} />
+      {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
+        <table class="rows steps">
+          <caption>{formatCount(view.vms.length, "VM")}</caption>
+          <thead>
+            <tr>
+              <th scope="col">VM</th>
+              <th scope="col">Outcome</th>
+              {columns.map((step) => <th scope="col">{step}</th>)}
+              <th scope="col">rollback</th>
+            </tr>
+          </thead>
+          <tbody>{view.vms.map((vm) => <OperationVmRow vm={vm} columns={columns} />)}</tbody>
+        </table>
+      )}
+      <h2 id="log-heading">Log</h2>
+      <ol class="log" id="operation-log" role="log" aria-labelledby="log-heading" tabindex={0}>
+        {lines.map((event) => <OperationLogLine event={event} />)}
+      </ol>
+    </section>
+  );
+}
+
+/** The announced steps of all VMs, in order: one column each. */
+export function columnsOf(view: OperationView): readonly string[] {
+  const columns: string[] = [];
+  for (const { steps } of view.vms) {
+    let at = 0;
+    for (const { step } of steps.filter((step) => !isUndo(step))) {
+      const known = columns.indexOf(step);
+      if (known >= 0) at = known + 1;
+      else columns.splice(at++, 0, step);
+    }
+  }
+  return columns;
+}
+
+/** Status, progress, counts and times. */
+export function OperationSummary({ view, now }: { view: OperationView; now: number }) {
+  const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
+  const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+  const elapsedMs = (view.finishedAt ?? now) - view.startedAt;
+  return (
+    <div id="operation-summary" class="summary">
+      <p class="status" role="status">
+        <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
+      </p>
+      <progress
+        max={Math.max(1, steps.length)}
+        value={view.status === "running" ? over : Math.max(1, steps.length)}
+        aria-label="Steps that are over"
+      >
+        {over} of {steps.length} steps
+      </progress>
+      <dl class="facts">
+        <div>
+          <dt>Started</dt>
+          <dd>
+            <DateTime at={view.startedAt} />
+          </dd>
+        </div>
+        <div>
+          <dt>{view.finishedAt === null ? "Elapsed" : "Took"}</dt>
+          <dd>{formatDuration(elapsedMs)}</dd>
+        </div>
+        <div>
+          <dt>Steps</dt>
+          <dd>{over} of {steps.length}</dd>
+        </div>
+      </dl>
+    </div>
+  );
+}
+
+/** `3 done, 1 failed, 2 to go`: failed VMs count as over. */
+export function describeProgress({ vms }: OperationView): string {
+  const done = vms.filter(({ outcome }) => outcome !== null && GOOD_OUTCOMES.includes(outcome)).length;
+  const decided = vms.filter(({ outcome }) => outcome !== null).length;
+  const parts = [`${done} done`];
+  if (decided > done) parts.push(`${decided - done} failed`);
+  if (vms.length > decided) parts.push(`${vms.length - decided} to go`);
+  return parts.join(", ");
+}
+
+const OUTCOMES = {
+  created: { tone: "good", word: "Created" },
+  kept: { tone: "quiet", word: "Kept" },
+  "rolled-back": { tone: "warn", word: "Rolled back" },
+  "left-behind": { tone: "bad", word: "Left behind" },
+  destroyed: { tone: "good", word: "Destroyed" },
+  "already-gone": { tone: "quiet", word: "Gone already" },
+  failed: { tone: "bad", word: "Failed" },
+  cancelled: { tone: "warn", word: "Cancelled" },
+} as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
+
+const GOOD_OUTCOMES: readonly string[] = ["created", "kept", "destroyed", "already-gone"];
+
+/** The VMs that did not become what was wanted, each with the NAS's own words. */
+export function OperationNotices({ view }: { view: OperationView }) {
+  const troubled = view.vms.filter(({ outcome }) => outcome !== null && !GOOD_OUTCOMES.includes(outcome));
+  const verb = view.kind === "create" ? "created" : "destroyed";
+  return (
+    <div id="operation-notices" aria-live="polite">
+      {view.message === null ? null : (
+        <div class="notice tone-bad">
+          <p>{view.message}</p>
+        </div>
+      )}
+      {troubled.map(({ name, outcome, message }) => (
+        <div class={`notice tone-${outcome === "left-behind" || outcome === "failed" ? "bad" : "warn"}`}>
+          <p>
+            <strong>{name} was not {verb}.</strong> {message}
+          </p>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** One VM: a cell for each step. */
+export function OperationVmRow({ vm, columns }: { vm: OperationVmView; columns: readonly string[] }) {
+  const undo = vm.steps.filter(isUndo);
+  return (
+    <tr id={`op-vm-${vm.name}`}>
+      <th scope="row">
+        {vm.name}
+        <span class="where">{vm.summary}</span>
+      </th>
+      <td data-label="Outcome">
+        <VmOutcomeState vm={vm} />
+      </td>
+      {columns.map((column) => {
+        const step = vm.steps.find(({ step }) => step === column);
+        return (
+          <td data-label={column} class={step === undefined ? "absent" : undefined}>
+            {step === undefined ? <span class="none">–</span> : <Step step={step} />}
+          </td>
+        );
+      })}
+      <td data-label="rollback" class={undo.length === 0 ? "absent" : undefined}>
+        {undo.length === 0 ? <span class="none">–</span> : undo.map((step) => <Step step={step} named />)}
+      </td>
+    </tr>
+  );
+}
+
+function VmOutcomeState({ vm }: { vm: OperationVmView }) {
+  if (vm.outcome !== null) return <State {...OUTCOMES[vm.outcome]} />;
+  const started = vm.steps.some(({ status }) => status !== "pending");
+  return started ? <State tone="busy" word="Working" /> : <State tone="quiet" word="Waiting" />;
+}
+
+function Step({ step, named }: { step: StepView; named?: boolean }) {
+  const { tone, word } = STEP_STATUSES[step.status];
+  const took = step.startedAt !== null && step.finishedAt !== null
+    ? formatDuration(step.finishedAt - step.startedAt)
+    : null;
+  const hint = [step.method, step.detail, step.error?.message].filter(Boolean).join(": ");
+  return (
+    <span
+      class={`state step tone-${tone}`}
+      data-vm={step.vm}
+      data-step={step.step}
+      data-status={step.status}
+      title={hint}
+    >
+      <span class="shape" aria-hidden="true"></span>
+      {named ? <span>{step.step.slice(UNDO.length)}</span> : null}
+      <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
+      {took === null ? null : <span class="time">{took}</span>}
+    </span>
+  );
+}
+
+/** Whether an event gets a line in the log: a step's beginning is seen in its cell. */
+export function isLogged(event: OperationEvent): boolean {
+  return event.type !== "step" || (event.status !== "running" && event.status !== "skipped");
+}
+
+/** One line of the log. */
+export function OperationLogLine({ event }: { event: OperationEvent }) {
+  return (
+    <li id={`log-${event.seq}`}>
+      <Time at={event.at} /> {describeEvent(event)}
+    </li>
+  );
+}
+
+function describeEvent(event: OperationEvent): string {
+  switch (event.type) {
+    case "started":
+      return event.title;
+    case "step": {
+      const what = event.error?.message ?? event.detail;
+      return `${event.vm} ${event.step}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
+        what ? `, ${what}` : ""
+      }`;
+    }
+    case "vm":
+      return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
+        event.message ? `. ${event.message}` : ""
+      }`;
+    case "finished":
+      return `The operation is over: ${STATUSES[event.status].word.toLowerCase()}${
+        event.message ? `. ${event.message}` : ""
+      }`;
+  }
+}

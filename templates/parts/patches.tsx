@@ -1,0 +1,97 @@
+/** What streams send: the parts of a page that an event changes, each with the place it goes to. */
+import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import type { Vm } from "../../lib/inventory.ts";
+import type { ConnectionView, VmListProps } from "../props.ts";
+import { ConnectionBadge, ConnectionNotice } from "./connection.tsx";
+import {
+  columnsOf,
+  isLogged,
+  Operation,
+  OperationLogLine,
+  OperationNotices,
+  OperationSummary,
+  OperationVmRow,
+} from "./operation.tsx";
+import { VmList, VmRow } from "./vm_list.tsx";
+
+/** What an operation's page is brought up to date with. */
+export interface OperationPatchProps {
+  /** The fold up to and with the event. */
+  readonly view: OperationView;
+  readonly event: OperationEvent;
+  /** Every event up to and with this one. */
+  readonly events: readonly OperationEvent[];
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: number;
+}
+
+/** What one event changes on an operation's page. */
+export function OperationPatch({ view, event, events, now }: OperationPatchProps) {
+  if (event.type === "started" || event.type === "finished") {
+    return (
+      <hx-partial hx-target="#operation" hx-swap="outerMorph">
+        <Operation view={view} events={events} now={now} />
+      </hx-partial>
+    );
+  }
+  const vm = view.vms.find(({ name }) => name === event.vm);
+  return (
+    <>
+      {vm === undefined ? null : (
+        <hx-partial hx-target={`#op-vm-${vm.name}`} hx-swap="outerMorph">
+          <OperationVmRow vm={vm} columns={columnsOf(view)} />
+        </hx-partial>
+      )}
+      <hx-partial hx-target="#operation-summary" hx-swap="outerMorph">
+        <OperationSummary view={view} now={now} />
+      </hx-partial>
+      {event.type !== "vm" ? null : (
+        <hx-partial hx-target="#operation-notices" hx-swap="outerMorph">
+          <OperationNotices view={view} />
+        </hx-partial>
+      )}
+      <LogPatch event={event} />
+    </>
+  );
+}
+
+function LogPatch({ event }: { event: OperationEvent }) {
+  if (!isLogged(event)) return null;
+  return (
+    <hx-partial hx-target="#operation-log" hx-swap="beforeend">
+      <OperationLogLine event={event} />
+    </hx-partial>
+  );
+}
+
+/** One VM that changed. */
+export function VmPatch({ vm }: { vm: Vm }) {
+  return (
+    <hx-partial hx-target={`#vm-${vm.id}`} hx-swap="outerMorph">
+      <VmRow vm={vm} />
+    </hx-partial>
+  );
+}
+
+/** The list as a whole, when VMs came or went. */
+export function VmListPatch({ list }: { list: VmListProps }) {
+  return (
+    <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
+      <VmList {...list} />
+    </hx-partial>
+  );
+}
+
+/** The connection, in the header and above the page. */
+export function ConnectionPatch({ connection }: { connection: ConnectionView }) {
+  return (
+    <>
+      <hx-partial hx-target="#connection" hx-swap="outerMorph">
+        <ConnectionBadge connection={connection} />
+      </hx-partial>
+      <hx-partial hx-target="#connection-notice" hx-swap="outerMorph">
+        <ConnectionNotice connection={connection} />
+      </hx-partial>
+    </>
+  );
+}

@@ -1,0 +1,125 @@
+/** What pages and parts are given: plain values, everything decided already. */
+import type { Problem } from "../lib/errors.ts";
+import type { Vm } from "../lib/inventory.ts";
+import type { CreationPlan, DestructionPlan } from "../lib/plan/types.ts";
+
+/** Where the browser's files are. */
+export interface AssetUrls {
+  readonly css: string;
+  readonly htmx: string;
+  readonly sse: string;
+  readonly favicon: string;
+}
+
+/** The connection to the NAS, as the badge shows it. */
+export interface ConnectionView {
+  readonly state: "live" | "reconnecting" | "offline" | "simulated";
+  readonly host: string;
+  /** `25.10.7`, or null while it is not known. */
+  readonly release: string | null;
+  /** What is wrong, or null. */
+  readonly message: string | null;
+  /** What to do about it, or null. */
+  readonly remedy: string | null;
+}
+
+/** A part of the site, for the navigation. */
+export type Section = "vms" | "create" | "destroy" | "operations";
+
+/** What every page has. */
+export interface PageFrame {
+  readonly connection: ConnectionView;
+  readonly assets: AssetUrls;
+  /** The program's version. */
+  readonly version: string;
+}
+
+/** Columns that the list can be sorted by. */
+export const SORT_KEYS = ["name", "state", "vcpus", "memory", "disks"] as const;
+
+/** A column that the list can be sorted by. */
+export type SortKey = (typeof SORT_KEYS)[number];
+
+/** What the list was asked for, as it stands in the URL. */
+export interface VmQuery {
+  readonly q: string;
+  readonly state: string;
+  readonly type: string;
+  /** A column, with a minus for descending. */
+  readonly sort: string;
+}
+
+/** The list of VMs. */
+export interface VmListProps {
+  /** Those that match, in order; null when they were never read. */
+  readonly vms: readonly Vm[] | null;
+  /** How many there are without the filter. */
+  readonly total: number;
+  readonly query: VmQuery;
+  readonly states: readonly string[];
+  readonly types: readonly string[];
+  /** Why they could not be read, or null. */
+  readonly problem: { readonly message: string; readonly remedy: string } | null;
+}
+
+/** A row of a disk in the form, as typed. */
+export interface DiskRow {
+  readonly name: string;
+  readonly sizeGib: string;
+}
+
+/** A row of a network in the form, as typed. */
+export interface NetworkRow {
+  readonly name: string;
+  readonly bridge: string;
+}
+
+/** One VM type in the form, as typed. */
+export interface CreateFormType {
+  readonly name: string;
+  readonly count: string;
+  readonly memory: string;
+  readonly cpu: string;
+  readonly threads: string;
+  readonly disks: readonly DiskRow[];
+  readonly networks: readonly NetworkRow[];
+}
+
+/** The creation form, as typed. */
+export interface CreateForm {
+  readonly pool_path: string;
+  readonly cdrom_path: string;
+  readonly types: readonly CreateFormType[];
+}
+
+/** What the form offers; null where the account may not list it. */
+export interface CreateChoices {
+  readonly bridges: readonly string[] | null;
+  readonly isos: readonly string[] | null;
+}
+
+/** The page that creates. */
+export interface CreateProps {
+  /** null when there is no configuration to start from. */
+  readonly form: CreateForm | null;
+  /** Shown once it was asked for. */
+  readonly plan: CreationPlan | null;
+  readonly problems: readonly Problem[];
+  readonly choices: CreateChoices;
+  readonly token: string | null;
+  /** Something to know first, or null. */
+  readonly notice: string | null;
+}
+
+/** The page that destroys. */
+export interface DestroyProps {
+  /** null when the VMs could not be read. */
+  readonly plan: DestructionPlan | null;
+  /** As typed. */
+  readonly prefixes: string;
+  /** As typed. */
+  readonly phrase: string;
+  readonly problems: readonly Problem[];
+  readonly token: string | null;
+  readonly notice: string | null;
+}
