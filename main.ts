@@ -239,11 +239,17 @@ async function simulate(options: Options): Promise<number> {
 }
 
 const DEMO_VMS = 5;
+/** Slow enough to watch the steps, as on a NAS with spinning disks. */
+const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
 async function demo(options: Options): Promise<number> {
   const settings = settingsOf(options, false);
   const { startSimulator } = await import("./lib/simulator/simulator.ts");
-  await using simulator = await startSimulator({ foreignVms: DEMO_VMS, ...options.simulator });
+  await using simulator = await startSimulator({
+    foreignVms: DEMO_VMS,
+    times: DEMO_TIMES,
+    ...options.simulator,
+  });
   const nas = { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo" };
   return await dashboard(options, settings, { ...nas, simulated: true });
 }

@@ -31,13 +31,17 @@ export interface VmTypeSection {
 
 /** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
 export interface Configuration {
+  /** Where disks and install image are. */
   readonly storage: StorageSection;
+  /** A VM type. */
   readonly [vmType: string]: StorageSection | VmTypeSection | undefined;
 }
 
 /** A place in a file, both 1-based. */
 export interface Place {
+  /** From 1. */
   readonly line: number;
+  /** From 1. */
   readonly column: number;
 }
 
@@ -46,7 +50,9 @@ export type Places = ReadonlyMap<string, Place>;
 
 /** A configuration and where its values stand. */
 export interface ParsedConfiguration {
+  /** What the file says. */
   readonly configuration: Configuration;
+  /** Where it says so. */
   readonly places: Places;
 }
 

@@ -30,11 +30,15 @@ export type Environment = (name: EnvironmentName) => string | undefined;
 
 /** What a script needs to connect and create. */
 export interface EnvironmentVariables {
+  /** TRUENAS_HOST. */
   readonly host: string;
+  /** API_USERNAME; empty over a unix socket. */
   readonly username: string;
   /** Empty when an API key is used instead. */
   readonly password: string;
+  /** TRUENAS_API_KEY. */
   readonly apiKey?: string;
+  /** VNC_PASSWORD. */
   readonly vncPassword: string;
 }
 
@@ -54,6 +58,7 @@ export interface Settings {
 
 /** How to read. */
 export interface ReadOptions {
+  /** Default: the process's own environment. */
   readonly env?: Environment;
   /** A file of NAME=value lines; the environment itself goes before it. */
   readonly envFile?: { readonly path: string; readonly required: boolean };

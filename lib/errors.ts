@@ -43,6 +43,7 @@ export interface TrueNASErrorOptions {
  * ```
  */
 export class TrueNASError extends Error {
+  /** The class's name. */
   override readonly name: string = "TrueNASError";
   /** The API method that failed, if one was being called. */
   readonly method: string | undefined;
@@ -73,6 +74,7 @@ export interface CallRefusal {
 
 /** The NAS answered a call with an error: nothing was done, unless the call is one that fails half-way. */
 export class TrueNASCallError extends TrueNASError {
+  /** The class's name. */
   override readonly name = "TrueNASCallError";
   /** The NAS's answer. */
   readonly refusal: CallRefusal;
@@ -108,6 +110,7 @@ export type ConnectionFailure =
 
 /** No usable connection: it could not be made, or it was lost. */
 export class TrueNASConnectionError extends TrueNASError {
+  /** The class's name. */
   override readonly name = "TrueNASConnectionError";
   /** The kind of failure. */
   readonly failure: ConnectionFailure;
@@ -127,6 +130,7 @@ export class TrueNASConnectionError extends TrueNASError {
 
 /** No answer came in time: the NAS may have done it, may be doing it still, or not. */
 export class TrueNASTimeoutError extends TrueNASError {
+  /** The class's name. */
   override readonly name = "TrueNASTimeoutError";
 }
 
@@ -144,6 +148,7 @@ export interface Problem {
 
 /** A configuration, template or environment that cannot be used; nothing was sent to the NAS. Lists all problems at once. */
 export class ConfigurationError extends TrueNASError {
+  /** The class's name. */
   override readonly name = "ConfigurationError";
   /** Every problem found, in the order of the file. */
   readonly problems: readonly Problem[];

@@ -21,6 +21,7 @@ export interface Disk {
 
 /** A network card of a VM. */
 export interface Nic {
+  /** The device's id on the NAS. */
   readonly deviceId: number;
   /** The bridge or interface it is attached to; null means the NAS's default. */
   readonly attach: string | null;
@@ -30,40 +31,59 @@ export interface Nic {
 
 /** A display of a VM. */
 export interface Display {
+  /** The device's id on the NAS. */
   readonly deviceId: number;
   /** `SPICE` or `VNC`. */
   readonly type: string;
+  /** The address it listens on. */
   readonly bind: string;
+  /** The port of SPICE or VNC. */
   readonly port: number | null;
+  /** The port of the web client. */
   readonly webPort: number | null;
 }
 
 /** A CD-ROM of a VM. */
 export interface Cdrom {
+  /** The device's id on the NAS. */
   readonly deviceId: number;
+  /** The image, below /mnt. */
   readonly path: string;
+  /** The boot order: lower boots first. */
   readonly order: number;
 }
 
 /** A VM as the product shows it. */
 export interface Vm {
+  /** The NAS's id. */
   readonly id: number;
+  /** Unique on the NAS. */
   readonly name: string;
   /** The NAS's own word: `RUNNING`, `STOPPED`, `SUSPENDED`, `ERROR`; other words are passed on. */
   readonly state: string;
+  /** Free text. */
   readonly description: string;
   /** The product of sockets, cores and threads: what the guest sees. */
   readonly vcpus: number;
+  /** `vcpus` in TrueNAS's words. */
   readonly sockets: number;
+  /** Cores per socket. */
   readonly cores: number;
+  /** Threads per core. */
   readonly threads: number;
   /** MiB. */
   readonly memoryMib: number;
+  /** Started with the NAS. */
   readonly autostart: boolean;
+  /** As the NAS tells it. */
   readonly uuid: string | null;
+  /** Disks, zvols and files. */
   readonly disks: readonly Disk[];
+  /** Network cards. */
   readonly nics: readonly Nic[];
+  /** Displays. */
   readonly displays: readonly Display[];
+  /** CD-ROMs. */
   readonly cdroms: readonly Cdrom[];
 }
 
@@ -77,6 +97,7 @@ export type Reading<T> = { readonly known: true; readonly value: T } | {
 export interface Dataset {
   /** `tank/vms`. */
   readonly name: string;
+  /** A filesystem, or a zvol. */
   readonly type: "FILESYSTEM" | "VOLUME";
   /** Bytes that can still be used here; for a zvol, what it may still take. */
   readonly availableBytes: number | null;
@@ -102,7 +123,9 @@ export interface NasIdentity {
 
 /** Everything a plan is made from and checked against. */
 export interface Inventory {
+  /** Which NAS this is. */
   readonly nas: NasIdentity;
+  /** Every VM on it. */
   readonly vms: readonly Vm[];
   /** Datasets and zvols below the pools. */
   readonly datasets: Reading<readonly Dataset[]>;

@@ -12,9 +12,13 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Writes lines of each level. */
 export interface Logger {
+  /** What helps to find a mistake. */
   debug(message: string, fields?: LogFields): void;
+  /** What happened. */
   info(message: string, fields?: LogFields): void;
+  /** What somebody should look at. */
   warning(message: string, fields?: LogFields): void;
+  /** What went wrong. */
   error(message: string, fields?: LogFields): void;
 }
 

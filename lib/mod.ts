@@ -50,13 +50,28 @@
 export * from "./config.ts";
 export * from "./errors.ts";
 export type * from "./inventory.ts";
-export { getEnvironmentVariables } from "./environment.ts";
-export { type Logger, setupLogging } from "./logging.ts";
+export {
+  type Environment,
+  ENVIRONMENT_NAMES,
+  type EnvironmentName,
+  type EnvironmentVariables,
+  getEnvironmentVariables,
+  type ReadOptions,
+} from "./environment.ts";
+export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
+export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
+export type { OperationLog } from "./operations/log.ts";
+export type { SettleTimes } from "./operations/steps.ts";
+export type { OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
+export type { WantedType } from "./plan/creation.ts";
 export type * from "./plan/types.ts";
-export { type DeviceSpec, TemplateManager, type VmSpec } from "./template_manager.ts";
+export { type DeviceSpec, TemplateManager, type TemplateOptions, type VmSpec } from "./template_manager.ts";
+export type { SessionState } from "./truenas/session.ts";
+export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export {
   type Begun,
+  type Choices,
   type CreationRequest,
   type Observer,
   type RunningOperation,

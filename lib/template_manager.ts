@@ -71,13 +71,19 @@ function deviceSpec(dtype: DeviceType) {
 
 /** The argument of vm.create. `memory` in MiB. */
 export interface VmSpec {
+  /** The VM's name. */
   name: string;
+  /** Cores per socket. */
   cores: number;
+  /** Threads per core. */
   threads: number;
   /** MiB. */
   memory: number;
+  /** Sockets, in TrueNAS's words. */
   vcpus?: number;
+  /** Free text. */
   description?: string;
+  /** Any further key of vm.create. */
   [key: string]: unknown;
 }
 
@@ -85,6 +91,7 @@ export interface VmSpec {
 export interface DeviceSpec {
   /** The VM's id. */
   vm: number;
+  /** What the device is; `dtype` says which kind. */
   attributes: { dtype: string; [key: string]: unknown };
   /** The boot order: lower boots first. */
   order?: number;

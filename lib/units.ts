@@ -30,9 +30,10 @@ export function gibToBytes(gib: number): number {
   return gib * GIB;
 }
 
-/** Milliseconds as `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
+/** Milliseconds as `41 ms`, `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
 export function formatDuration(durationMs: number): string {
-  const seconds = Math.max(0, durationMs) / 1000;
+  if (durationMs < 100) return `${Math.max(0, Math.round(durationMs))} ms`;
+  const seconds = durationMs / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

@@ -67,6 +67,7 @@ export interface Choices {
 
 /** Options of a run. */
 export interface RunOptions {
+  /** Told of every fact as it happens. */
   readonly observer?: Observer;
   /** Cancels: calls in flight end, nothing new starts, and VMs that are half made are rolled back. */
   readonly signal?: AbortSignal;
@@ -74,7 +75,9 @@ export interface RunOptions {
 
 /** What became of one VM. */
 export interface VmResult {
+  /** The VM's name. */
   readonly name: string;
+  /** What became of it. */
   readonly outcome: VmOutcome;
   /** The NAS's id, where it has one. */
   readonly vmId: number | null;
@@ -86,6 +89,7 @@ export interface VmResult {
 export interface RunResult {
   /** `done` when every VM is as wanted, `partly-done` when some are, `failed` when none is. */
   readonly status: OperationView["status"];
+  /** Every VM, in the order of the plan. */
   readonly vms: readonly VmResult[];
   /** Every step of it. */
   readonly operation: OperationView;
@@ -93,6 +97,7 @@ export interface RunResult {
 
 /** An operation under way. */
 export interface RunningOperation {
+  /** Its log so far, to follow. */
   readonly log: OperationLog;
   /** Resolves when it has finished; it never rejects. */
   readonly finished: Promise<OperationView>;
@@ -105,6 +110,7 @@ export type Begun<Plan> =
 
 /** What is to be created: a whole configuration, or some of its types. */
 export interface CreationRequest {
+  /** Checked already. */
   readonly configuration: Configuration;
   /** Default: every type of the configuration, each from its usual port. */
   readonly types?: readonly WantedType[];

@@ -48,7 +48,15 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
       const remedy = "remedy" in state.error && typeof state.error.remedy === "string"
         ? state.error.remedy
         : null;
-      return { state: "offline", host, release: null, message: state.error.message, remedy };
+      // A connection that has just been lost is likely to be back in a moment; one that cannot be made is not.
+      const lost = "failure" in state.error && state.error.failure === "lost";
+      return {
+        state: lost ? "reconnecting" : "offline",
+        host,
+        release: null,
+        message: state.error.message,
+        remedy,
+      };
     }
     case "closed":
       return { state: "offline", host, release: null, message: "The connection was closed", remedy: null };

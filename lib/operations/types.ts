@@ -84,25 +84,35 @@ export type OperationEvent = OperationFact & { readonly seq: number; readonly at
 export interface StepView {
   /** The seq of the latest event about this step; 0 while it is pending. */
   readonly seq: number;
+  /** The VM's name. */
   readonly vm: string;
+  /** The step's name. */
   readonly step: string;
+  /** Where it stands. */
   readonly status: StepStatus;
   /** Milliseconds since 1970 (UTC), or null before it starts. */
   readonly startedAt: number | null;
   /** Milliseconds since 1970 (UTC), or null before it ends. */
   readonly finishedAt: number | null;
+  /** The API method it calls, once it has started. */
   readonly method: string | null;
+  /** What it made or found. */
   readonly detail: string | null;
+  /** Why it failed, or null. */
   readonly error: StepError | null;
 }
 
 /** One VM of an operation as a page shows it. */
 export interface OperationVmView {
+  /** The VM's name. */
   readonly name: string;
+  /** One line on what is made or removed. */
   readonly summary: string;
+  /** The NAS's id, where it has one. */
   readonly vmId: number | null;
   /** null while it is not decided. */
   readonly outcome: VmOutcome | null;
+  /** What happened, in a sentence, or null. */
   readonly message: string | null;
   /** In the order announced; steps that came later (a rollback's own) follow. */
   readonly steps: readonly StepView[];
@@ -110,14 +120,21 @@ export interface OperationVmView {
 
 /** An operation as a page shows it: the fold of its log. */
 export interface OperationView {
+  /** The operation's id. */
   readonly id: string;
+  /** What it does. */
   readonly kind: OperationKind;
+  /** `Create 4 VMs` */
   readonly title: string;
+  /** Where it stands. */
   readonly status: OperationStatus;
   /** Milliseconds since 1970 (UTC). */
   readonly startedAt: number;
+  /** Milliseconds since 1970 (UTC), or null while it runs. */
   readonly finishedAt: number | null;
+  /** What went wrong with it as a whole, or null. */
   readonly message: string | null;
+  /** Its VMs, in the order announced. */
   readonly vms: readonly OperationVmView[];
   /** The seq of the last event folded in: the stream goes on after it. */
   readonly lastSeq: number;

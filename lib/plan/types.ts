@@ -8,6 +8,7 @@ export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocke
 
 /** A rule's verdict: an error blocks the plan, a warning is shown. */
 export interface Finding {
+  /** Whether it blocks. */
   readonly severity: "error" | "warning";
   /** The VM it is about, or null when it is about the whole plan. */
   readonly vm: string | null;
@@ -21,13 +22,16 @@ export interface Finding {
 
 /** A field in which an existing VM is not what the configuration asks for. */
 export interface Difference {
+  /** What differs: `memory`, `disk0`. */
   readonly field: string;
+  /** As the configuration asks for it. */
   readonly wanted: string;
+  /** As it is on the NAS. */
   readonly found: string;
 }
 
 /** Fields every planned device has. */
-interface PlannedDeviceBase {
+export interface PlannedDeviceBase {
   /** The step's name: `display`, `cdrom`, `nic0`, `disk0`. */
   readonly step: string;
   /** Unique within the VM, fixed here so that the NAS need not choose; lower boots first. */
@@ -58,19 +62,25 @@ export type PlannedDevice =
 
 /** One VM of the plan. */
 export interface PlannedVm {
+  /** The VM's name. */
   readonly name: string;
   /** The VM type: a section of config.yaml. */
   readonly type: string;
+  /** What is to be done. */
   readonly action: PlannedAction;
   /** Why it is blocked, or what completing it means; empty for a plain create or keep. */
   readonly reasons: readonly string[];
+  /** For `differs`; empty otherwise. */
   readonly differences: readonly Difference[];
   /** The NAS's id when the VM exists. */
   readonly vmId: number | null;
   /** vCPUs in all. */
   readonly vcpus: number;
+  /** Cores per socket. */
   readonly cores: number;
+  /** Threads per core. */
   readonly threads: number;
+  /** MiB. */
   readonly memoryMib: number;
   /** Every device wanted, in the order in which they are made. */
   readonly devices: readonly PlannedDevice[];
@@ -80,7 +90,9 @@ export interface PlannedVm {
 
 /** A whole plan. */
 export interface CreationPlan {
+  /** In the order of the configuration. */
   readonly vms: readonly PlannedVm[];
+  /** What the rules found. */
   readonly findings: readonly Finding[];
   /** Sums over the VMs that will be made or completed. */
   readonly totals: {
@@ -96,9 +108,13 @@ export interface CreationPlan {
 
 /** A VM that a destruction would remove, with what goes with it. */
 export interface DestructionVm {
+  /** The NAS's id, which is never given again. */
   readonly id: number;
+  /** The VM's name. */
   readonly name: string;
+  /** Its uuid, where the NAS tells it. */
   readonly uuid: string | null;
+  /** The NAS's word for its state. */
   readonly state: string;
   /** The zvols attached to it that go with it; sizes in bytes, null when not known. */
   readonly zvols: readonly { readonly name: string; readonly sizeBytes: number | null }[];
@@ -108,8 +124,11 @@ export interface DestructionVm {
 
 /** What a destruction would remove: an exact set, frozen by id. */
 export interface DestructionPlan {
+  /** As asked for. */
   readonly prefixes: readonly string[];
+  /** In order of name. */
   readonly vms: readonly DestructionVm[];
+  /** Sums; bytes of the zvols whose size is known. */
   readonly totals: { readonly vms: number; readonly zvols: number; readonly zvolBytes: number };
   /** What a person types to confirm: `destroy 4 vms`. */
   readonly phrase: string;

@@ -36,7 +36,8 @@ const STEP_STATUSES = {
 /** Steps that undo what was made are shown together, for only VMs that failed have them. */
 const UNDO = "undo-";
 
-function isUndo({ step }: StepView): boolean {
+/** Whether a step undoes another one. */
+export function isUndo({ step }: { readonly step: string }): boolean {
   return step.startsWith(UNDO);
 }
 
@@ -58,10 +59,12 @@ export function Operation(
               <th scope="col">VM</th>
               <th scope="col">Outcome</th>
               {columns.map((step) => <th scope="col">{step}</th>)}
-              <th scope="col">rollback</th>
+              {hasRollback(view) ? <th scope="col">rollback</th> : null}
             </tr>
           </thead>
-          <tbody>{view.vms.map((vm) => <OperationVmRow vm={vm} columns={columns} />)}</tbody>
+          <tbody>
+            {view.vms.map((vm) => <OperationVmRow vm={vm} columns={columns} rollback={hasRollback(view)} />)}
+          </tbody>
         </table>
       )}
       <h2 id="log-heading">Log</h2>
@@ -84,6 +87,11 @@ export function columnsOf(view: OperationView): readonly string[] {
     }
   }
   return columns;
+}
+
+/** Whether any VM is being undone, which takes a column of its own. */
+export function hasRollback({ vms }: OperationView): boolean {
+  return vms.some(({ steps }) => steps.some(isUndo));
 }
 
 /** Status, progress, counts and times. */
@@ -168,8 +176,15 @@ export function OperationNotices({ view }: { view: OperationView }) {
   );
 }
 
+/** What a VM's row is given. */
+export interface OperationVmRowProps {
+  readonly vm: OperationVmView;
+  readonly columns: readonly string[];
+  readonly rollback: boolean;
+}
+
 /** One VM: a cell for each step. */
-export function OperationVmRow({ vm, columns }: { vm: OperationVmView; columns: readonly string[] }) {
+export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
   const undo = vm.steps.filter(isUndo);
   return (
     <tr id={`op-vm-${vm.name}`}>
@@ -188,10 +203,16 @@ export function OperationVmRow({ vm, columns }: { vm: OperationVmView; columns: 
           </td>
         );
       })}
-      <td data-label="rollback" class={undo.length === 0 ? "absent" : undefined}>
-        {undo.length === 0 ? <span class="none">–</span> : undo.map((step) => <Step step={step} named />)}
-      </td>
+      {rollback ? <RollbackCell steps={undo} /> : null}
     </tr>
+  );
+}
+
+function RollbackCell({ steps }: { steps: readonly StepView[] }) {
+  return (
+    <td data-label="rollback" class={steps.length === 0 ? "absent" : undefined}>
+      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
+    </td>
   );
 }
 

@@ -5,7 +5,9 @@ import type { ConnectionView, VmListProps } from "../props.ts";
 import { ConnectionBadge, ConnectionNotice } from "./connection.tsx";
 import {
   columnsOf,
+  hasRollback,
   isLogged,
+  isUndo,
   Operation,
   OperationLogLine,
   OperationNotices,
@@ -27,19 +29,19 @@ export interface OperationPatchProps {
 
 /** What one event changes on an operation's page. */
 export function OperationPatch({ view, event, events, now }: OperationPatchProps) {
-  if (event.type === "started" || event.type === "finished") {
+  if (changesFrame(event)) {
     return (
       <hx-partial hx-target="#operation" hx-swap="outerMorph">
         <Operation view={view} events={events} now={now} />
       </hx-partial>
     );
   }
-  const vm = view.vms.find(({ name }) => name === event.vm);
+  const vm = "vm" in event ? view.vms.find(({ name }) => name === event.vm) : undefined;
   return (
     <>
       {vm === undefined ? null : (
         <hx-partial hx-target={`#op-vm-${vm.name}`} hx-swap="outerMorph">
-          <OperationVmRow vm={vm} columns={columnsOf(view)} />
+          <OperationVmRow vm={vm} columns={columnsOf(view)} rollback={hasRollback(view)} />
         </hx-partial>
       )}
       <hx-partial hx-target="#operation-summary" hx-swap="outerMorph">
@@ -53,6 +55,12 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
       <LogPatch event={event} />
     </>
   );
+}
+
+/** Whether an event changes more than a row: the status on the root, or the columns. */
+function changesFrame(event: OperationEvent): boolean {
+  if (event.type === "started" || event.type === "finished") return true;
+  return event.type === "step" && event.status === "running" && isUndo(event);
 }
 
 function LogPatch({ event }: { event: OperationEvent }) {
