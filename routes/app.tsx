@@ -1,5 +1,6 @@
 /** The dashboard as one Hono app: what applies to every request, the routes, and what an error becomes. */
 import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
 import { secureHeaders } from "hono/secure-headers";
@@ -67,7 +68,7 @@ export function createApp(dashboard: Dashboard): Hono {
 }
 
 interface Failure {
-  readonly status: 400 | 404 | 413 | 422 | 500 | 502 | 503;
+  readonly status: 400 | 403 | 404 | 413 | 422 | 500 | 502 | 503;
   readonly title: string;
   readonly message: string;
   readonly remedy: string | null;
@@ -75,6 +76,14 @@ interface Failure {
 
 /** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
 function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
+  if (error instanceof HTTPException && error.status === 403) {
+    return {
+      status: 403,
+      title: "Refused",
+      message: "The form was sent from another site, or by a program without an Origin header.",
+      remedy: "Open the dashboard itself and send the form from there.",
+    };
+  }
   if (error instanceof ConfigurationError) {
     return {
       status: 422,

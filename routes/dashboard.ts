@@ -72,7 +72,7 @@ export function pageFrame(dashboard: Dashboard): PageFrame {
 export function sendPage(
   c: Context,
   page: Child,
-  status: 200 | 400 | 404 | 409 | 413 | 422 | 500 | 502 | 503 = 200,
+  status: 200 | 400 | 403 | 404 | 409 | 413 | 422 | 500 | 502 | 503 = 200,
 ): Response {
   return c.html(`<!DOCTYPE html>${page}`, status);
 }

@@ -114,7 +114,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
       </div>
       <div class="columns">
         <div role="group" aria-label={`Disks of ${type.name}`}>
-          <h3>Disks</h3>
+          <p class="subhead" aria-hidden="true">Disks</p>
           {disks.map((disk, n) => (
             <div class="pair">
               <Field name={name(`disk.${n}.name`)} label="Name" value={disk.name} problems={problems} />
@@ -130,7 +130,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           <p class="help">Fill the empty row for one more; empty a row to leave it out.</p>
         </div>
         <div role="group" aria-label={`Networks of ${type.name}`}>
-          <h3>Networks</h3>
+          <p class="subhead" aria-hidden="true">Networks</p>
           {networks.map((network, n) => (
             <div class="pair">
               <Field name={name(`network.${n}.name`)} label="Name" value={network.name} problems={problems} />

@@ -68,9 +68,9 @@ export function Operation(
         </table>
       )}
       <h2 id="log-heading">Log</h2>
-      <ol class="log" id="operation-log" role="log" aria-labelledby="log-heading" tabindex={0}>
+      <div class="log" id="operation-log" role="log" aria-labelledby="log-heading" tabindex={0}>
         {lines.map((event) => <OperationLogLine event={event} />)}
-      </ol>
+      </div>
     </section>
   );
 }
@@ -252,9 +252,9 @@ export function isLogged(event: OperationEvent): boolean {
 /** One line of the log. */
 export function OperationLogLine({ event }: { event: OperationEvent }) {
   return (
-    <li id={`log-${event.seq}`}>
+    <div id={`log-${event.seq}`}>
       <Time at={event.at} /> {describeEvent(event)}
-    </li>
+    </div>
   );
 }
 

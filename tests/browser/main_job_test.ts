@@ -1,0 +1,271 @@
+/**
+ * Protects the main job as a person does it, in a real Chromium: list, create three workers while watching the
+ * steps, reload in the middle, a failing disk rolled back and shown, destroy with confirmation, at both releases;
+ * and that no page has an accessibility violation, a script error or a policy violation.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import type { SimulatedVersion } from "../../lib/simulator/types.ts";
+import { startBrowser } from "../support/browser.ts";
+import { type DashboardOptions, startDashboard, type TestDashboard } from "../support/dashboard.ts";
+
+const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;
+/** Slow enough that a page can be watched while it moves. */
+const WATCHABLE = { callMs: 30, zvolMs: 80, startMs: 60, shutdownMs: 10, deleteRunningMs: 20 } as const;
+
+const browser: Browser = await startBrowser();
+addEventListener("unload", () => void browser.close());
+
+interface Session {
+  readonly page: Page;
+  readonly dashboard: TestDashboard;
+  /** What the browser complained of. */
+  readonly complaints: string[];
+}
+
+function browserTest(
+  name: string,
+  options: DashboardOptions,
+  test: (session: Session) => Promise<void>,
+): void {
+  // The browser lives longer than a test, and its socket with it: only here the sanitizers are off.
+  Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
+    await using dashboard = await startDashboard({
+      ...options,
+      simulator: { times: WATCHABLE, foreignVms: 5, ...options.simulator },
+    });
+    const context = await browser.newContext({ viewport: WIDTHS[0], baseURL: dashboard.url });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    try {
+      await test({ page, dashboard, complaints });
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+    }
+  });
+}
+
+async function expectAccessible(page: Page, where: string): Promise<void> {
+  // Playwright's evaluate is not bound by the page's policy, so axe can be put there without loosening it.
+  await page.evaluate(AXE);
+  const found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })") as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const violations = found.violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`
+  );
+  assert.deepEqual(violations, [], where);
+}
+
+/** Every width, light and dark. */
+async function expectAccessibleEverywhere(page: Page, where: string): Promise<void> {
+  for (const viewport of WIDTHS) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      await expectAccessible(page, `${where} at ${viewport.width} px, ${colorScheme}`);
+      const overflow = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+      );
+      assert.equal(overflow, 0, `${where} at ${viewport.width} px does not scroll sideways`);
+    }
+  }
+  await page.setViewportSize(WIDTHS[0]);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+async function createWorkers(page: Page, count: number): Promise<void> {
+  await page.goto("/create");
+  await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
+  await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
+  await page.getByRole("button", { name: "Show the plan" }).click();
+  await page.getByRole("button", { name: `Create ${count} VMs` }).click();
+  await page.waitForSelector("#operation");
+}
+
+function finished(page: Page, status: string) {
+  return page.waitForSelector(`#operation[data-status="${status}"]`, { timeout: 20_000 });
+}
+
+function evaluateAll(page: Page, selector: string, expression: string): Promise<string[]> {
+  return page.evaluate(`[...document.querySelectorAll('${selector}')].map((node) => ${expression})`);
+}
+
+function stepStatuses(page: Page): Promise<string[]> {
+  return evaluateAll(page, "#operation [data-step]", "node.dataset.status");
+}
+
+for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
+  browserTest(`the main job on ${version}: create a cluster from config.yaml, then destroy it`, {
+    simulator: { version },
+  }, async (session) => {
+    const { page, dashboard } = session;
+    const datasets = new Set(dashboard.simulator.store.datasets.keys());
+    await page.goto("/");
+    assert.equal(await page.locator("tr[data-vm]").count(), 5);
+    await page.getByRole("link", { name: "Create VMs" }).first().click();
+    await page.getByRole("button", { name: "Show the plan" }).click();
+    assert.equal(await page.locator("[data-plan-vm]").count(), 4);
+    await page.getByRole("button", { name: "Create 4 VMs" }).click();
+    await finished(page, "done");
+    assert.deepEqual(new Set(await stepStatuses(page)), new Set(["done"]));
+    await page.goto("/");
+    for (const name of ["controlplane01", "worker01", "worker02", "worker03"]) {
+      assert.equal(await page.locator(`tr[data-vm="${name}"]`).getAttribute("data-state"), "RUNNING");
+    }
+    await page.getByRole("link", { name: "Destroy VMs" }).click();
+    assert.equal(await page.locator("tr[data-vm]").count(), 4);
+    await page.getByLabel(/^Type/).fill("destroy 4 vms");
+    await page.getByRole("button", { name: "Destroy 4 VMs and 7 zvols" }).click();
+    await finished(page, "done");
+    assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), datasets);
+    assert.equal(dashboard.simulator.store.vms.size, 5);
+  });
+}
+
+browserTest(
+  "steps stream while they happen, survive a reload and a second viewer",
+  {},
+  async ({ page, dashboard }) => {
+    await createWorkers(page, 3);
+    await page.waitForSelector('[data-step="display"][data-status="done"]');
+    assert.ok((await stepStatuses(page)).includes("pending"), "it is seen before its end");
+    await page.reload();
+    const second = await page.context().newPage();
+    await second.goto(page.url());
+    await Promise.all([finished(page, "done"), finished(second, "done")]);
+    for (const viewer of [page, second]) {
+      const ids = await evaluateAll(viewer, "#operation-log > div", "node.id");
+      assert.equal(new Set(ids).size, ids.length, "no line is repeated");
+      const logged = dashboard.manager.operations.list()[0];
+      assert.equal(ids.at(-1), `log-${logged?.lastSeq}`, "the last line is there");
+      assert.match(await viewer.locator("#operation-summary").innerText(), /3 done/);
+    }
+    await second.close();
+  },
+);
+
+browserTest(
+  "a failing disk is rolled back and shown with the NAS's words",
+  {},
+  async ({ page, dashboard }) => {
+    dashboard.simulator.addFault({
+      method: "vm.device.create",
+      matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
+      moment: "middle",
+      action: "fail",
+      error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
+    });
+    await createWorkers(page, 3);
+    await finished(page, "partly-done");
+    const notice = await page.locator("#operation-notices").innerText();
+    assert.match(notice, /worker02 was not created/);
+    assert.match(notice, /out of space/);
+    assert.match(notice, /nothing is left of it/);
+    assert.match(await page.locator("#operation-summary").innerText(), /2 done, 1 failed/);
+    assert.equal(
+      await page.locator('[data-vm="worker02"][data-step="disk0"]').getAttribute("data-status"),
+      "rolled-back",
+    );
+    assert.equal(
+      await page.locator('[data-vm="worker02"][data-step="disk1"]').getAttribute("data-status"),
+      "failed",
+    );
+    assert.ok(![...dashboard.simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
+    await expectAccessibleEverywhere(page, "a partly done operation");
+  },
+);
+
+browserTest(
+  "the list follows the NAS: VMs appear, change and vanish without a reload",
+  {},
+  async ({ page, dashboard }) => {
+    await page.goto("/");
+    await page.waitForSelector('tr[data-vm="pihole"]');
+    const { configuration } = dashboard.configuration();
+    await dashboard.manager.createVmType(configuration, "controlplane", 5910);
+    await page.waitForSelector('tr[data-vm="controlplane01"][data-state="RUNNING"]');
+    await dashboard.manager.destroyManagedVms(["controlplane"]);
+    await page.waitForSelector('tr[data-vm="controlplane01"]', { state: "detached" });
+    dashboard.simulator.cutConnections();
+    await page.waitForSelector('[data-connection="reconnecting"]');
+    await page.waitForSelector('[data-connection="live"]');
+  },
+);
+
+browserTest(
+  "a mistake stands at its field with what was typed, and the summary leads there",
+  {},
+  async ({ page, complaints }) => {
+    await page.goto("/create");
+    await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
+    await page.getByRole("button", { name: "Show the plan" }).click();
+    const error = page.locator('[data-error="worker.count"]');
+    assert.match(await error.innerText(), /from 0 to 99, found 1000/);
+    await page.locator("#error-summary a").first().click();
+    assert.equal(
+      await page.evaluate("document.activeElement.getAttribute('name')"),
+      "worker.count",
+    );
+    assert.equal(
+      await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").inputValue(),
+      "1000",
+    );
+    await expectAccessibleEverywhere(page, "a form with a mistake");
+    // The browser itself reports the 422 as a failed resource; nothing else may be there.
+    assert.ok(complaints.splice(0).every((complaint) => complaint.includes("422")));
+  },
+);
+
+browserTest("no page has an accessibility violation", {}, async ({ page, dashboard }) => {
+  for (
+    const path of [
+      "/",
+      "/?q=nothing",
+      "/vms/1",
+      "/create",
+      "/destroy",
+      "/destroy?prefixes=none",
+      "/operations",
+    ]
+  ) {
+    await page.goto(path);
+    await expectAccessibleEverywhere(page, path);
+  }
+  await page.goto("/create");
+  await page.getByRole("button", { name: "Show the plan" }).click();
+  await expectAccessibleEverywhere(page, "the plan");
+  await dashboard.manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
+  for (const path of ["/destroy", "/operations"]) {
+    await page.goto(path);
+    await expectAccessibleEverywhere(page, path);
+  }
+  await page.locator("main table a").first().click();
+  await expectAccessibleEverywhere(page, "a finished operation");
+});
+
+browserTest("without JavaScript the whole way works by reloading", {}, async ({ page, dashboard }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
+  const plain = await context.newPage();
+  await createWorkers(plain, 2);
+  const operation = dashboard.manager.operations.list()[0];
+  assert.ok(operation);
+  const log = dashboard.manager.operations.get(operation.id);
+  assert.ok(log);
+  for await (const _event of log.follow(operation.lastSeq, AbortSignal.timeout(20_000)));
+  await plain.reload();
+  await finished(plain, "done");
+  await plain.goto("/destroy");
+  await plain.getByLabel(/^Type/).fill("destroy 2 vms");
+  await plain.getByRole("button", { name: /^Destroy 2 VMs/ }).click();
+  await plain.waitForSelector("#operation");
+  await context.close();
+  await page.goto("/operations");
+  assert.equal(await page.locator("tr[data-operation]").count(), 2);
+});

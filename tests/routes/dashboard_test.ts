@@ -1,0 +1,366 @@
+/**
+ * Protects the dashboard's routes as scripts and browsers without JavaScript use them: statuses, hooks, one-time
+ * forms, JSON, errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
+ */
+import assert from "node:assert/strict";
+import {
+  type DashboardOptions,
+  DISPLAY_PASSWORD,
+  startDashboard,
+  type TestDashboard,
+} from "../support/dashboard.ts";
+
+const FORM = {
+  "storage.pool_path": "tank/vms",
+  "storage.cdrom_path": "/mnt/tank/iso/debian.iso",
+  "controlplane.count": "0",
+  "controlplane.memory": "2048",
+  "controlplane.cpu": "2",
+  "worker.count": "2",
+  "worker.memory": "2048",
+  "worker.cpu": "2",
+  "worker.disk.0.name": "root",
+  "worker.disk.0.size": "20",
+  "worker.network.0.name": "lan",
+  "worker.network.0.bridge": "br0",
+};
+
+type Fields = Readonly<Record<string, string>>;
+
+async function withDashboard(
+  options: DashboardOptions,
+  test: (dashboard: TestDashboard) => Promise<void>,
+): Promise<void> {
+  await using dashboard = await startDashboard(options);
+  await test(dashboard);
+}
+
+function post({ url }: TestDashboard, path: string, fields: Fields, headers: Fields = {}): Promise<Response> {
+  return fetch(url + path, {
+    method: "POST",
+    body: new URLSearchParams(fields),
+    headers: { origin: url, ...headers },
+    redirect: "manual",
+  });
+}
+
+async function text(response: Response | Promise<Response>): Promise<string> {
+  return await (await response).text();
+}
+
+function hidden(html: string, name: string): string {
+  const value = new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1];
+  assert.ok(value, `there is a hidden field ${name}`);
+  return value;
+}
+
+function errorsOf(html: string): string[] {
+  return [...html.matchAll(/data-error="([^"]*)"/g)].map(([, field]) => field ?? "");
+}
+
+async function planned(
+  dashboard: TestDashboard,
+  fields: Fields = FORM,
+): Promise<{ token: string; plan: string; html: string }> {
+  const response = await post(dashboard, "/create/plan", fields);
+  assert.equal(response.status, 200);
+  const html = await response.text();
+  return { token: hidden(html, "token"), plan: hidden(html, "plan"), html };
+}
+
+async function finishedOperation({ url }: TestDashboard, path: string): Promise<Record<string, unknown>> {
+  for (;;) {
+    const response = await fetch(url + path, { headers: { accept: "application/json" } });
+    const operation = await response.json();
+    if (operation.status !== "running") return operation;
+    await text(fetch(`${url}${path}/events`));
+  }
+}
+
+Deno.test("GET / lists the VMs as a page and as JSON", () =>
+  withDashboard({ simulator: { foreignVms: 3 } }, async ({ url }) => {
+    const response = await fetch(url);
+    const html = await response.text();
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.match(response.headers.get("vary") ?? "", /HX-Request/);
+    assert.match(html, /data-vm="homeassistant" data-state="RUNNING"/);
+    assert.match(html, /data-connection="live"/);
+    const json = await (await fetch(url, { headers: { accept: "application/json" } })).json();
+    assert.deepEqual(json.vms.map(({ name }: { name: string }) => name), [
+      "homeassistant",
+      "win11",
+      "workerold",
+    ]);
+    assert.deepEqual(
+      Object.keys(json.vms[0]).filter((key) =>
+        ["id", "vcpus", "memoryMiB", "disks", "nics", "displays"].includes(key)
+      ).length,
+      6,
+    );
+    assert.equal(json.nas.release, "25.10.7");
+  }));
+
+Deno.test("GET / filters and sorts by what stands in the URL", () =>
+  withDashboard({ simulator: { foreignVms: 5 } }, async ({ url }) => {
+    const names = async (query: string) => {
+      const json = await (await fetch(`${url}/?${query}`, { headers: { accept: "application/json" } }))
+        .json();
+      return json.vms.map(({ name }: { name: string }) => name);
+    };
+    assert.deepEqual(await names("q=pi"), ["pihole"]);
+    assert.deepEqual(await names("state=RUNNING&sort=-memory"), ["homeassistant", "pihole"]);
+    assert.deepEqual(await names("state=SUSPENDED"), []);
+    assert.match(await text(fetch(`${url}/?q=nothing`)), /No VM matches/);
+  }));
+
+Deno.test("GET / says what to do while there is no VM", () =>
+  withDashboard({}, async ({ url }) => assert.match(await text(fetch(url)), /No VMs yet/)));
+
+Deno.test("POST /create makes what the plan showed and leads to its operation", () =>
+  withDashboard({}, async (dashboard) => {
+    const { token, plan, html } = await planned(dashboard);
+    assert.match(html, /data-plan-vm="worker02" data-action="create"/);
+    assert.match(html, /tank\/vms\/worker02-disk0/);
+    assert.equal(dashboard.simulator.store.vms.size, 0, "a plan changes nothing");
+    const created = await post(dashboard, "/create", { ...FORM, token, plan });
+    await created.body?.cancel();
+    assert.equal(created.status, 303);
+    const operation = await finishedOperation(dashboard, created.headers.get("location") ?? "");
+    assert.equal(operation.status, "done");
+    const states = [...dashboard.simulator.store.vms.values()].map((
+      { config, state },
+    ) => [config.name, state]);
+    assert.deepEqual(states.sort(), [["worker01", "RUNNING"], ["worker02", "RUNNING"]]);
+  }));
+
+Deno.test("POST /create sent twice starts one operation and leads to it twice", () =>
+  withDashboard({}, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    const send = () => post(dashboard, "/create", { ...FORM, token, plan });
+    const [first, second] = await Promise.all([send(), send()]);
+    const third = await send();
+    for (const response of [first, second, third]) await response.body?.cancel();
+    assert.deepEqual([first.status, second.status, third.status], [303, 303, 303]);
+    const places = new Set([first, second, third].map(({ headers }) => headers.get("location")));
+    assert.equal(places.size, 1);
+    await finishedOperation(dashboard, [...places][0] ?? "");
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+    assert.equal(dashboard.manager.operations.list().length, 1);
+  }));
+
+Deno.test("POST /create answers 409 with the new plan when the NAS has changed", () =>
+  withDashboard({}, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    dashboard.simulator.store.datasets.set("tank/vms/worker01-disk0", {
+      name: "tank/vms/worker01-disk0",
+      type: "VOLUME",
+      volsizeBytes: 1024 ** 3,
+      sparse: false,
+      userProperties: {},
+      createdAt: 0,
+    });
+    const response = await post(dashboard, "/create", { ...FORM, token, plan });
+    assert.equal(response.status, 409);
+    assert.match(await response.text(), /worker01-disk0 exists already/);
+    assert.equal(dashboard.simulator.store.vms.size, 0);
+  }));
+
+Deno.test("POST /create without a token shows the plan instead of making it", () =>
+  withDashboard({}, async (dashboard) => {
+    const response = await post(dashboard, "/create", FORM);
+    assert.equal(response.status, 409);
+    assert.match(await response.text(), /Nothing has been made yet/);
+    assert.equal(dashboard.simulator.store.vms.size, 0);
+  }));
+
+const WRONG_VALUES: readonly (readonly [string, string, string])[] = [
+  ["worker.count", "-1", "worker.count"],
+  ["worker.count", "1.5", "worker.count"],
+  ["worker.count", "1000", "worker.count"],
+  ["worker.count", "many", "worker.count"],
+  ["worker.count", "", "worker.count"],
+  ["worker.memory", "19", "worker.memory"],
+  ["worker.cpu", "0", "worker.cpu"],
+  ["worker.threads", "3", "worker.threads"],
+  ["worker.disk.0.size", "0.5", "worker.disk.0.size"],
+  ["worker.disk.0.name", "", "worker.disk.0.name"],
+  ["worker.network.0.bridge", "", "worker.network.0.bridge"],
+  ["worker.network.0.bridge", "br77", "worker.network.0.bridge"],
+  ["storage.pool_path", "/mnt/tank/vms", "storage.pool_path"],
+  ["storage.pool_path", "tank/none", "storage.pool_path"],
+  ["storage.cdrom_path", "debian.iso", "storage.cdrom_path"],
+  ["storage.cdrom_path", "/mnt/tank/iso/none.iso", "storage.cdrom_path"],
+  ["storage.cdrom_path", "/mnt/tank/atroot.iso", "storage.cdrom_path"],
+  ["worker.memory", "20000", "worker.memory"],
+  ["worker.disk.0.size", "60000", "worker.disk.0.size"],
+];
+
+Deno.test("POST /create/plan puts each mistake at its field, with what was typed, and changes nothing", () =>
+  withDashboard({}, async (dashboard) => {
+    for (const [name, typed, field] of WRONG_VALUES) {
+      const response = await post(dashboard, "/create/plan", { ...FORM, [name]: typed });
+      const html = await response.text();
+      assert.equal(response.status, 422, `${name}=${typed}`);
+      assert.ok(errorsOf(html).includes(field), `${name}=${typed} is marked: ${errorsOf(html)}`);
+      assert.ok(html.includes(`name="${name}" value="${typed}"`), `${name}=${typed} is kept`);
+    }
+    const writes = dashboard.simulator.calls.filter(({ method }) => /create|delete|start/.test(method));
+    assert.deepEqual(writes, []);
+  }));
+
+Deno.test("POST without a form is answered 400, one that is too large 413, one from another site 403", () =>
+  withDashboard({}, async (dashboard) => {
+    const headers = { origin: dashboard.url };
+    for (const path of ["/create", "/create/plan", "/destroy"]) {
+      const response = await fetch(dashboard.url + path, { method: "POST", headers });
+      await response.body?.cancel();
+      assert.equal(response.status, 400, path);
+    }
+    const large = await post(dashboard, "/create", { ...FORM, note: "x".repeat(300_000) });
+    await large.body?.cancel();
+    assert.equal(large.status, 413);
+    const foreign = await post(dashboard, "/create", FORM, {
+      origin: "https://evil.example",
+      "sec-fetch-site": "cross-site",
+    });
+    await foreign.body?.cancel();
+    assert.equal(foreign.status, 403);
+  }));
+
+Deno.test("unknown operations and VMs are 404; the stream of an unknown operation ends at once", () =>
+  withDashboard({}, async ({ url }) => {
+    for (const path of ["/operations/nope", "/vms/99", "/vms/x", "/nowhere"]) {
+      const response = await fetch(url + path);
+      await response.body?.cancel();
+      assert.equal(response.status, 404, path);
+    }
+    assert.match(await text(fetch(`${url}/operations/nope/events`)), /event: end/);
+    const json = await fetch(`${url}/operations/nope`, { headers: { accept: "application/json" } });
+    assert.ok("error" in await json.json());
+  }));
+
+Deno.test("GET /operations/:id/events resumes after Last-Event-ID without a gap or a repeat", () =>
+  withDashboard({}, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    const created = await post(dashboard, "/create", { ...FORM, token, plan });
+    await created.body?.cancel();
+    const path = created.headers.get("location") ?? "";
+    const events = `${dashboard.url}${path}/events`;
+    const idsOf = (stream: string) => [...stream.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+    const whole = idsOf(await text(fetch(events)));
+    assert.deepEqual(whole, whole.map((_, index) => index + 1));
+    assert.ok(whole.length > 20, "every step starts and ends in it");
+    const later = idsOf(await text(fetch(`${events}?after=3`, { headers: { "last-event-id": "7" } })));
+    assert.deepEqual(later, whole.slice(7));
+    assert.deepEqual(idsOf(await text(fetch(`${events}?after=3`))), whole.slice(3));
+  }));
+
+Deno.test("POST /destroy needs the phrase and removes exactly what was shown", () =>
+  withDashboard({ simulator: { foreignVms: 5 } }, async (dashboard) => {
+    const { manager, simulator } = dashboard;
+    const before = new Set([...simulator.store.datasets.keys()]);
+    await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
+    const html = await text(fetch(`${dashboard.url}/destroy`));
+    assert.match(html, /destroy 3 vms/);
+    assert.doesNotMatch(html, /data-vm="workerold"/);
+    const fields = { prefixes: "worker", plan: hidden(html, "plan"), token: hidden(html, "token") };
+    const wrong = await post(dashboard, "/destroy", { ...fields, phrase: "destroy 2 vms" });
+    assert.equal(wrong.status, 422);
+    assert.deepEqual(errorsOf(await wrong.text()), ["phrase"]);
+    assert.equal(simulator.store.vms.size, 8);
+    const right = await post(dashboard, "/destroy", { ...fields, phrase: "destroy 3 vms" });
+    await right.body?.cancel();
+    assert.equal(right.status, 303);
+    assert.equal((await finishedOperation(dashboard, right.headers.get("location") ?? "")).status, "done");
+    assert.deepEqual(new Set(simulator.store.datasets.keys()), before);
+    assert.equal(simulator.store.vms.size, 5);
+  }));
+
+Deno.test("POST /destroy is refused with the new list when the VMs have changed", () =>
+  withDashboard({}, async (dashboard) => {
+    const { manager, simulator } = dashboard;
+    await manager.createVmType(dashboard.configuration().configuration, "controlplane", 5910);
+    const html = await text(fetch(`${dashboard.url}/destroy`));
+    const fields = {
+      prefixes: "controlplane, worker",
+      plan: hidden(html, "plan"),
+      token: hidden(html, "token"),
+    };
+    await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
+    const response = await post(dashboard, "/destroy", { ...fields, phrase: "destroy 1 vm" });
+    assert.equal(response.status, 409);
+    assert.match(await response.text(), /destroy 4 vms/);
+    assert.equal(simulator.store.vms.size, 4);
+  }));
+
+Deno.test("a failed VM is rolled back, shown with the NAS's words, and the others are made", () =>
+  withDashboard({}, async (dashboard) => {
+    dashboard.simulator.addFault({
+      method: "vm.device.create",
+      matches: (params) => JSON.stringify(params).includes("worker02-disk0"),
+      action: "fail",
+      error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
+    });
+    const { token, plan } = await planned(dashboard);
+    const created = await post(dashboard, "/create", { ...FORM, token, plan });
+    await created.body?.cancel();
+    const path = created.headers.get("location") ?? "";
+    const operation = await finishedOperation(dashboard, path);
+    assert.equal(operation.status, "partly-done");
+    const html = await text(fetch(dashboard.url + path));
+    assert.match(html, /worker02 was not created/);
+    assert.match(html, /out of space/);
+    assert.match(html, /data-vm="worker02" data-step="vm" data-status="rolled-back"/);
+    assert.deepEqual([...dashboard.simulator.store.vms.values()].map(({ config }) => config.name), [
+      "worker01",
+    ]);
+  }));
+
+Deno.test("without a connection pages say why, and nothing is lost", () =>
+  withDashboard({}, async (dashboard) => {
+    await dashboard.simulator.stop();
+    await text(fetch(dashboard.url));
+    const response = await post(dashboard, "/create/plan", { ...FORM, "worker.count": "x" });
+    assert.equal(response.status, 422, "a mistake in the form needs no NAS");
+    assert.match(await response.text(), /value="x"/);
+    const ready = await fetch(`${dashboard.url}/readyz`);
+    assert.equal(ready.status, 503);
+    await ready.body?.cancel();
+    assert.equal(await text(fetch(`${dashboard.url}/healthz`)), "ok\n");
+  }));
+
+Deno.test("a configuration that cannot be used is explained with line and column", () =>
+  withDashboard({ config: "storage:\n  pool_path: tank/vms\n  cdrom: x\n" }, async ({ url }) => {
+    const response = await fetch(`${url}/create`);
+    assert.equal(response.status, 422);
+    const html = await response.text();
+    assert.match(html, /line 3, column/);
+    assert.match(html, /Unknown key/);
+  }));
+
+Deno.test("the display password turns up in no page, stream, JSON or log", async () => {
+  const lines: string[] = [];
+  await withDashboard(
+    { onLog: (message, fields) => lines.push(message + JSON.stringify(fields)) },
+    async (dashboard) => {
+      const { token, plan } = await planned(dashboard);
+      const created = await post(dashboard, "/create", { ...FORM, token, plan });
+      await created.body?.cancel();
+      const path = created.headers.get("location") ?? "";
+      await finishedOperation(dashboard, path);
+      const sent = JSON.stringify(dashboard.simulator.calls.map(({ params }) => params));
+      assert.ok(sent.includes(DISPLAY_PASSWORD), "it was sent to the NAS");
+      const pages = ["/", "/create", "/destroy", "/operations", path, `${path}/events`, "/vms/1"];
+      const bodies = await Promise.all(pages.map((page) => text(fetch(dashboard.url + page))));
+      const json = await Promise.all(
+        ["/", path, "/vms/1"].map((page) =>
+          text(fetch(dashboard.url + page, { headers: { accept: "application/json" } }))
+        ),
+      );
+      for (const emitted of [...bodies, ...json, ...lines]) {
+        assert.ok(!emitted.includes(DISPLAY_PASSWORD));
+      }
+    },
+  );
+});

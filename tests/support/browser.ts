@@ -1,0 +1,27 @@
+/** A headless Chromium for tests and screenshots. */
+import { existsSync } from "node:fs";
+import { type Browser, chromium } from "playwright-core";
+
+/** Where Debian and others put it. */
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** No network of its own, no sandbox (tests run as root in CI), nothing that a first start does. */
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Starts it. */
+export function startBrowser(): Promise<Browser> {
+  const executablePath = PLACES.find((place) => existsSync(place));
+  if (executablePath === undefined) {
+    throw new Error(`There is no Chromium in ${PLACES.join(", ")}; install it: apt-get install chromium`);
+  }
+  return chromium.launch({ executablePath, args: FLAGS });
+}

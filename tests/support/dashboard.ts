@@ -1,0 +1,102 @@
+/** A whole dashboard against a simulated NAS, in this process, over real sockets. */
+import { parseConfiguration, type ParsedConfiguration } from "../../lib/config.ts";
+import { type LogFields, type Logger, silentLogger } from "../../lib/logging.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import type { SimulatorOptions } from "../../lib/simulator/types.ts";
+import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { createApp } from "../../routes/app.tsx";
+import { OneTimeTokens } from "../../routes/tokens.ts";
+
+/** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
+export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
+
+/** Quick looks after a call of unknown outcome. */
+export const TEST_SETTLE = { settleMs: 200, lookMs: 20 } as const;
+
+/** The display password of tests: a word that must turn up nowhere. */
+export const DISPLAY_PASSWORD = "display-secret";
+
+/** The configuration that tests use unless they give another. */
+export const TEST_CONFIG = `
+storage:
+  pool_path: tank/vms
+  cdrom_path: /mnt/tank/iso/debian.iso
+controlplane:
+  count: 1
+  memory: 2048
+  cpu: 2
+  disk: { root: 20 }
+  network: { lan: br0 }
+worker:
+  count: 3
+  memory: 2048
+  cpu: 2
+  disk: { root: 20, data: 50 }
+  network: { lan: br0, storage: br1 }
+`;
+
+/** How to start. */
+export interface DashboardOptions {
+  readonly simulator?: SimulatorOptions;
+  readonly manager?: Partial<VMManagerOptions>;
+  readonly config?: string;
+  /** Gets every line that is logged. */
+  readonly onLog?: (message: string, fields: LogFields) => void;
+}
+
+/** A dashboard that runs. */
+export interface TestDashboard extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  readonly simulator: Simulator;
+  readonly manager: VMManager;
+  readonly configuration: () => ParsedConfiguration;
+}
+
+/** Starts simulator and dashboard, and waits until they are connected. */
+export async function startDashboard(options: DashboardOptions = {}): Promise<TestDashboard> {
+  const simulator = await startSimulator({ times: TEST_TIMES, ...options.simulator });
+  const logger = options.onLog === undefined ? silentLogger : loggerTo(options.onLog);
+  const manager = new VMManager({
+    host: simulator.url,
+    username: "admin",
+    password: "truenas",
+    vncPassword: DISPLAY_PASSWORD,
+    settle: TEST_SETTLE,
+    backoffMs: [20],
+    logger,
+    ...options.manager,
+  });
+  await manager.keepConnected();
+  const stopping = new AbortController();
+  const configuration = () => parseConfiguration(options.config ?? TEST_CONFIG, "config.yaml");
+  const app = createApp({
+    manager,
+    host: "nas.test",
+    simulated: false,
+    configuration,
+    tokens: new OneTimeTokens(),
+    logger,
+    now: Date.now,
+    stopping: stopping.signal,
+  });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+  const stop = async () => {
+    stopping.abort();
+    await server.shutdown();
+    await manager.disconnect();
+    await simulator.stop();
+  };
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    simulator,
+    manager,
+    configuration,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
+  const log = (message: string, fields: LogFields = {}) => onLog(message, fields);
+  return { debug: log, info: log, warning: log, error: log };
+}
