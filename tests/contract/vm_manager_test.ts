@@ -1,0 +1,288 @@
+/**
+ * Protects the library's promises against both simulated releases, over real sockets: groups are made once, failures
+ * stay with their VM and are undone, nothing of anyone else's is touched, and wrong input sends nothing.
+ */
+import assert from "node:assert/strict";
+import { type Configuration, parseConfiguration } from "../../lib/config.ts";
+import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../lib/errors.ts";
+import type { OperationEvent } from "../../lib/operations/types.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
+import { type RunResult, VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
+
+const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
+const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+
+interface Lab {
+  readonly simulator: Simulator;
+  readonly manager: VMManager;
+}
+
+async function withLab(
+  options: { simulator?: SimulatorOptions; manager?: Partial<VMManagerOptions> },
+  test: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  await using simulator = await startSimulator({ times: TEST_TIMES, ...options.simulator });
+  await using manager = new VMManager({ ...credentials(simulator), ...options.manager });
+  await manager.connect();
+  await test({ simulator, manager });
+}
+
+function credentials(simulator: Simulator): VMManagerOptions {
+  const account = { username: "admin", password: "truenas", vncPassword: "pw" };
+  return { host: simulator.url, ...account, settle: TEST_SETTLE, backoffMs: [10] };
+}
+
+function onEach(name: string, test: (version: SimulatedVersion) => Promise<void>): void {
+  for (const version of VERSIONS) Deno.test(`${name} (${version})`, () => test(version));
+}
+
+function outcomes({ vms }: RunResult): string[] {
+  return vms.map(({ name, outcome }) => `${name} ${outcome}`);
+}
+
+function vmNames({ store }: Simulator): string[] {
+  return [...store.vms.values()].map(({ config }) => config.name).sort();
+}
+
+function zvols({ store }: Simulator): string[] {
+  return [...store.datasets.values()].filter(({ type }) => type === "VOLUME").map(({ name }) => name).sort();
+}
+
+onEach(
+  "createVmType() makes every VM of a type, each running with its devices",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      const events: OperationEvent[] = [];
+      const result = await manager.createVmType(CONFIG, "worker", 5920, {
+        observer: (event) => events.push(event),
+      });
+      assert.equal(result.status, "done");
+      assert.deepEqual(outcomes(result), ["worker01 created", "worker02 created", "worker03 created"]);
+      const vms = await manager.list();
+      assert.deepEqual(vms.map(({ state }) => state), ["RUNNING", "RUNNING", "RUNNING"]);
+      assert.deepEqual(vms.map(({ displays }) => displays[0]?.port), [5920, 5921, 5922]);
+      assert.equal(new Set(vms.flatMap(({ nics }) => nics.map(({ mac }) => mac))).size, 6);
+      for (const { disks, cdroms } of vms) {
+        const [root] = disks;
+        const [cdrom] = cdroms;
+        assert.ok(root !== undefined && cdrom !== undefined);
+        assert.ok(root.order < cdrom.order, "the disk boots before the CD-ROM");
+      }
+      assert.deepEqual(events.map(({ seq }) => seq), events.map((_, index) => index + 1));
+      const of = (status: string) =>
+        events.filter((event) => event.type === "step" && event.status === status).length;
+      assert.equal(of("running"), of("done"));
+      assert.equal(simulator.connections, 1);
+    }),
+);
+
+onEach(
+  "createVmType() twice changes nothing the second time; a raised count makes only the new ones",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "worker", 5920);
+      const calls = simulator.calls.length;
+      const again = await manager.createVmType(CONFIG, "worker", 5920);
+      assert.deepEqual(outcomes(again), ["worker01 kept", "worker02 kept", "worker03 kept"]);
+      assert.ok(simulator.calls.slice(calls).every(({ method }) => !/create|start|delete/.test(method)));
+      const worker = CONFIG.worker;
+      assert.ok(worker !== undefined && "count" in worker);
+      const more = await manager.createVmType({ ...CONFIG, worker: { ...worker, count: 5 } }, "worker", 5920);
+      assert.deepEqual(outcomes(more).slice(3), ["worker04 created", "worker05 created"]);
+      assert.deepEqual(vmNames(simulator), ["worker01", "worker02", "worker03", "worker04", "worker05"]);
+    }),
+);
+
+onEach(
+  "two runs at once come one after the other, and ports never clash",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ manager }) => {
+      const results = await Promise.all([
+        manager.createVmType(CONFIG, "controlplane", 5920),
+        manager.createVmType(CONFIG, "worker", 5920),
+      ]);
+      assert.deepEqual(results.map(({ status }) => status), ["done", "done"]);
+      const ports = (await manager.list()).flatMap(({ displays }) =>
+        displays.flatMap(({ port, webPort }) => [port, webPort])
+      );
+      assert.equal(new Set(ports).size, 8);
+    }),
+);
+
+onEach(
+  "a zvol that exists stops only its VM, and keeps its data",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      const existing = "tank/vms/worker02-disk0";
+      simulator.store.datasets.set(existing, {
+        name: existing,
+        type: "VOLUME",
+        volsizeBytes: 1024 ** 3,
+        sparse: false,
+        userProperties: {},
+        createdAt: 0,
+      });
+      const result = await manager.createVmType(CONFIG, "worker", 5920);
+      assert.equal(result.status, "partly-done");
+      assert.deepEqual(outcomes(result), ["worker01 created", "worker02 failed", "worker03 created"]);
+      assert.match(result.vms[1]?.message ?? "", /exists already/);
+      await manager.destroyManagedVms();
+      assert.deepEqual(zvols(simulator), [existing]);
+    }),
+);
+
+onEach(
+  "a VM that does not fit in memory at its start is powered off, removed, and the others go on",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      simulator.addFault({
+        method: "vm.start",
+        skip: 1,
+        action: "fail",
+        error: { errno: 12, errname: "ENOMEM", reason: "[ENOMEM] Cannot guarantee memory for guest" },
+      });
+      const result = await manager.createVmType(CONFIG, "worker", 5920);
+      assert.equal(result.vms.filter(({ outcome }) => outcome === "created").length, 2);
+      assert.equal(result.vms.filter(({ outcome }) => outcome === "rolled-back").length, 1);
+      assert.equal(vmNames(simulator).length, 2);
+      assert.equal(zvols(simulator).length, 4);
+    }),
+);
+
+onEach(
+  "destroyManagedVms() takes VMs with a prefix and a number, and nothing else",
+  (version) =>
+    withLab({ simulator: { version, foreignVms: 5 } }, async ({ simulator, manager }) => {
+      const before = { names: vmNames(simulator), zvols: zvols(simulator) };
+      assert.ok(before.names.includes("workerold"), "there is a VM that only looks like ours");
+      await manager.createVmType(CONFIG, "worker", 5920);
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      const result = await manager.destroyManagedVms();
+      assert.equal(result.status, "done");
+      assert.equal(result.vms.length, 4);
+      assert.deepEqual({ names: vmNames(simulator), zvols: zvols(simulator) }, before);
+      assert.deepEqual((await manager.destroyManagedVms()).vms, []);
+    }),
+);
+
+onEach(
+  "destroyManagedVms() names what it could not remove",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      const error = { errno: 16, errname: "EBUSY", reason: "[EBUSY] dataset is busy" };
+      simulator.addFault({ method: "vm.delete", times: Infinity, action: "fail", error });
+      const result = await manager.destroyManagedVms(["controlplane"]);
+      assert.equal(result.status, "failed");
+      assert.match(result.vms[0]?.message ?? "", /dataset is busy/);
+      assert.deepEqual(vmNames(simulator), ["controlplane01"]);
+    }),
+);
+
+onEach(
+  "cancelling rolls back what is half made and starts nothing new",
+  (version) =>
+    withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {
+      const cancel = new AbortController();
+      const observer = (event: OperationEvent) => {
+        if (event.type === "step" && event.vm === "worker02" && event.step === "disk0") cancel.abort();
+      };
+      const result = await manager.createVmType(CONFIG, "worker", 5920, { observer, signal: cancel.signal });
+      assert.equal(result.status, "cancelled");
+      assert.deepEqual(outcomes(result), ["worker01 created", "worker02 cancelled", "worker03 cancelled"]);
+      assert.deepEqual(vmNames(simulator), ["worker01"]);
+      assert.equal(zvols(simulator).length, 2);
+    }),
+);
+
+onEach(
+  "READ_ONLY and NO_DESTROY are held by method name",
+  (version) =>
+    withLab({ simulator: { version }, manager: { noDestroy: true } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      const refused = await manager.destroyManagedVms(["controlplane"]);
+      assert.match(refused.vms[0]?.message ?? "", /NO_DESTROY is set/);
+      await using reader = new VMManager({ ...credentials(simulator), readOnly: true });
+      await reader.connect();
+      const created = await reader.createVmType(CONFIG, "worker", 5920);
+      assert.equal(created.status, "failed");
+      assert.match(created.vms[0]?.message ?? "", /READ_ONLY is set/);
+      assert.deepEqual(vmNames(simulator), ["controlplane01"]);
+    }),
+);
+
+onEach(
+  "an account that may only read gets the NAS's refusal for each VM, and warnings for what it may not read",
+  (version) => {
+    const accounts = [{ username: "viewer", password: "viewer-pw", roles: ["VM_READ", "VM_DEVICE_READ"] }];
+    return withLab({
+      simulator: { version, accounts },
+      manager: { username: "viewer", password: "viewer-pw" },
+    }, async ({ manager }) => {
+      const plan = await manager.planCreation({ configuration: CONFIG });
+      assert.ok(plan.findings.length > 0);
+      assert.ok(
+        plan.findings.every(({ severity, message }) =>
+          severity === "warning" && /not checked, because/.test(message)
+        ),
+      );
+      const result = await manager.createVmType(CONFIG, "worker", 5920);
+      assert.equal(result.status, "failed");
+      assert.match(result.vms[0]?.message ?? "", /Not authorized/);
+    });
+  },
+);
+
+Deno.test("wrong input is refused before anything is sent", () =>
+  withLab({}, async ({ simulator, manager }) => {
+    const sent = simulator.calls.length;
+    const { storage: _storage, ...withoutStorage } = CONFIG;
+    const wrong: readonly (readonly [unknown, string, number, RegExp])[] = [
+      [CONFIG, "gpu", 5930, /There is no VM type "gpu"/],
+      [withoutStorage, "worker", 5920, /storage section is missing/],
+      [{ ...CONFIG, worker: { ...CONFIG.worker, memory: "2048" } }, "worker", 5920, /whole number/],
+      [null, "worker", 5920, /sections/],
+      [CONFIG, "worker", 0, /display port/],
+    ];
+    for (const [config, type, port, message] of wrong) {
+      await assert.rejects(manager.createVmType(config, type, port), (error) => {
+        assert.ok(error instanceof ConfigurationError && error instanceof TrueNASError);
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+    assert.equal(simulator.calls.length, sent);
+  }));
+
+Deno.test("connect() says what is wrong and what to do", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const { port } = simulator;
+  const cases: readonly (readonly [Partial<VMManagerOptions>, string, RegExp])[] = [
+    [{ host: "ws://127.0.0.1:1" }, "refused", /address and port/],
+    [{ host: "ws://nas.invalid" }, "dns", /IP address/],
+    [{ password: "wrong" }, "login", /API_USERNAME/],
+    [{ host: `wss://127.0.0.1:${port}` }, "not-truenas", /wss:\/\/ or ws:\/\//],
+  ];
+  for (const [options, failure, remedy] of cases) {
+    await using manager = new VMManager({ ...credentials(simulator), ...options });
+    await assert.rejects(manager.connect(), (error) => {
+      assert.ok(error instanceof TrueNASConnectionError);
+      assert.equal(error.failure, failure);
+      assert.match(error.remedy, remedy);
+      return true;
+    });
+  }
+});
+
+Deno.test("a NAS without a VM API, and one that is no NAS, are told apart", async () => {
+  const server = Deno.serve({ port: 0, onListen: () => {} }, () => new Response("hello", { status: 404 }));
+  const manager = new VMManager({ host: `ws://127.0.0.1:${server.addr.port}`, username: "a", password: "b" });
+  await assert.rejects(
+    manager.connect(),
+    (error) => error instanceof TrueNASConnectionError && error.failure === "not-truenas",
+  );
+  await manager.disconnect();
+  await server.shutdown();
+});
