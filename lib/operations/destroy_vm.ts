@@ -116,27 +116,32 @@ async function powerOff(
 }
 
 /**
- * vm.delete takes the zvols of all its disks, so it is asked to only when all of them are meant; otherwise each is
- * deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
+ * vm.delete takes the zvols of all its disks, so it is asked to only when all of them are meant and there; otherwise
+ * each is deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
  */
 async function remove(
   { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
 ): Promise<void> {
-  const zvols = vm.keeps.length === 0;
+  const wanted = vm.zvols.map(({ name }) => name);
+  const there = await readDatasets(caller, wanted);
+  const names = there.known ? there.value.map(({ name }) => name) : wanted;
+  const byName = vm.keeps.length > 0 || names.length < wanted.length ? names : null;
+  const zvols = byName === null;
   await runStep(log, {
     vm: vm.name,
     step: "delete",
     method: "vm.delete",
     run: async () => {
       await caller.call("vm.delete", [vm.id, { zvols, force: found.state === "ERROR" }]);
-      if (zvols) return true;
-      for (const { name } of vm.zvols) await caller.call("pool.dataset.delete", [name, { recursive: true }]);
+      for (const name of byName ?? []) {
+        await caller.call("pool.dataset.delete", [name, { recursive: true }]);
+      }
       return true;
     },
     look: async () => (await readVm(caller, vm.id)) === null ? true : null,
-    detail: () => zvols && vm.zvols.length > 0 ? `with ${formatCount(vm.zvols.length, "zvol")}` : "the VM",
+    detail: () => vm.zvols.length > 0 ? `with ${formatCount(vm.zvols.length, "zvol")}` : "the VM",
   }, settle);
 }
 

@@ -177,7 +177,7 @@ export class Connection {
     await pass("before");
     const peerMethod = PEER_METHODS[method];
     const result = peerMethod === undefined
-      ? await this.#run(METHODS[method], args, this.#call(id ?? null, method, pass))
+      ? await this.#run(METHODS[method], args, this.#call({ id, method, params }, pass))
       : peerMethod(this.#peer, args);
     await pass("after");
     return result;
@@ -195,13 +195,22 @@ export class Connection {
     if (!mayCall(account, method, schema)) throw callError(ERRNO.EACCES, "Not authorized");
   }
 
-  #call(id: Id, method: string, pass: Call["pass"]): Call {
+  #call({ id, method, params }: Request, pass: Call["pass"]): Call {
     const { account, credentials, options } = this.#peer;
     // Up to 25.10 calls go on after their connection is gone.
     const signal = this.#shared.nas.profile.cancelsOnDisconnect
       ? this.#gone.signal
       : new AbortController().signal;
-    return { id, method, signal, account, credentials, pass, awaitsJobs: !options.legacy_jobs };
+    return {
+      id: id ?? null,
+      method,
+      params,
+      signal,
+      account,
+      credentials,
+      pass,
+      awaitsJobs: !options.legacy_jobs,
+    };
   }
 
   async #run(method: Method | JobMethod | undefined, args: readonly unknown[], call: Call): Promise<unknown> {
@@ -212,7 +221,7 @@ export class Connection {
       return await method(nas, args, call);
     }
     await nas.sleep(nas.times.callMs, call.signal);
-    const job = nas.addJob(call, args);
+    const job = nas.addJob(call);
     const finished = this.#runJob(method, args, call, job.id);
     return call.awaitsJobs ? await finished : job.id;
   }
@@ -226,7 +235,10 @@ export class Connection {
       nas.updateJob(job, { state: "RUNNING" });
       // A job is the NAS's own: it goes on without the connection that asked for it.
       const result = await method.job(nas, args, { ...call, signal: new AbortController().signal });
-      nas.updateJob(job, { state: "SUCCESS", percent: 100, finishedAt: Date.now() });
+      // TrueNAS tells of an end twice: once with the state, once with the time.
+      for (const _ of ["state", "time"]) {
+        nas.updateJob(job, { state: "SUCCESS", percent: 100, finishedAt: Date.now() });
+      }
       return result;
     } catch (error) {
       const wire = toWire(error);

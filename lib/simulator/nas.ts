@@ -10,6 +10,8 @@ import { type Profile, PROFILES } from "./versions.ts";
 export interface Call {
   readonly id: string | number | null;
   readonly method: string;
+  /** As they were sent, without defaults. */
+  readonly params: readonly unknown[];
   /** Ends with the connection, on releases that cancel calls then. */
   readonly signal: AbortSignal;
   readonly account: Account | null;
@@ -133,11 +135,11 @@ export class Nas {
   }
 
   /** A new job, told to subscribers. */
-  addJob(call: Call, args: readonly unknown[]): StoredJob {
+  addJob(call: Call): StoredJob {
     const job: StoredJob = {
       id: ++this.store.lastJobId,
       method: call.method,
-      arguments: args,
+      arguments: call.params,
       messageIds: [call.id],
       state: "WAITING",
       percent: 0,
