@@ -236,9 +236,9 @@ export class Connection {
       // A job is the NAS's own: it goes on without the connection that asked for it.
       const result = await method.job(nas, args, { ...call, signal: new AbortController().signal });
       // TrueNAS tells of an end twice: once with the state, once with the time.
-      for (const _ of ["state", "time"]) {
-        nas.updateJob(job, { state: "SUCCESS", percent: 100, finishedAt: Date.now() });
-      }
+      const end = { state: "SUCCESS", percent: 100, finishedAt: Date.now() } as const;
+      nas.updateJob(job, end);
+      nas.updateJob(job, end);
       return result;
     } catch (error) {
       const wire = toWire(error);

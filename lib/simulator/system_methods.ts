@@ -142,6 +142,7 @@ function poolRow(nas: Nas): Row {
     dedup_table_size: 0,
     expand: null,
     is_upgraded: true,
+    ...nas.profile.poolFields,
     autotrim: { parsed: "off", rawvalue: "off", source: "DEFAULT", value: "off" },
   };
 }

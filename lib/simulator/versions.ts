@@ -33,7 +33,8 @@ export interface Profile {
   readonly strictMac: boolean;
   readonly masksDisplayPasswords: boolean;
   readonly mechanismChoicesBeforeLogin: boolean;
-  /** Attributes that a device row has beside those of the schema's defaults. */
+  /** Fields of a pool row that other releases do not have. */
+  readonly poolFields: Readonly<Record<string, unknown>>;
   readonly texts: {
     readonly alreadyRunning: (name: string) => string;
     readonly startSuspended: (name: string) => string;
@@ -83,6 +84,7 @@ export const PROFILES = {
     strictMac: false,
     masksDisplayPasswords: false,
     mechanismChoicesBeforeLogin: false,
+    poolFields: {},
     texts: {
       alreadyRunning: (name) => `'${name}' is already running`,
       startSuspended: (name) => `'${name}' VM is suspended and can only be resumed/powered off`,
@@ -123,6 +125,7 @@ export const PROFILES = {
     strictMac: true,
     masksDisplayPasswords: true,
     mechanismChoicesBeforeLogin: true,
+    poolFields: { all_sed: false },
     texts: {
       alreadyRunning: (name) => `VM '${name}' is already running`,
       startSuspended: (name) => `VM '${name}' is already running`,
