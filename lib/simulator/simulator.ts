@@ -65,7 +65,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const port = await listening.promise;
   const stop = async () => {
     nas.halt();
-    for (const socket of sockets) socket.close();
+    await closeAll(sockets);
     await server.shutdown();
   };
   return {
@@ -88,6 +88,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** How long a peer may take to agree to the end; one that is gone never does. */
+const CLOSE_MS = 1_000;
+
+async function closeAll(sockets: ReadonlySet<WebSocket>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, CLOSE_MS);
+  const closed = [...sockets].map((socket) =>
+    new Promise((end) => socket.addEventListener("close", end, { once: true }))
+  );
+  for (const socket of sockets) socket.close();
+  await Promise.race([Promise.all(closed), promise]);
+  clearTimeout(timer);
 }
 
 function answer(

@@ -1,0 +1,133 @@
+/**
+ * Protects a session's life: it comes back after a cut, signs in no more often than needed, restores its
+ * subscription, waits with calls meanwhile, and ends without a trace.
+ */
+import assert from "node:assert/strict";
+import { TrueNASConnectionError } from "../../lib/errors.ts";
+import { silentLogger } from "../../lib/logging.ts";
+import { parseNasAddress } from "../../lib/nas_address.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import { Session, type SessionOptions, type SessionState } from "../../lib/truenas/session.ts";
+import { VMManager } from "../../lib/vm_manager.ts";
+import { TEST_TIMES } from "../support/dashboard.ts";
+
+function sessionWith(simulator: Simulator, options: Partial<SessionOptions> = {}): Session {
+  const parsed = parseNasAddress(simulator.url);
+  assert.ok(parsed.ok);
+  return new Session({
+    address: parsed.address,
+    username: "admin",
+    password: "truenas",
+    apiKey: null,
+    caCerts: [],
+    guard: { readOnly: false, noDestroy: false },
+    simulated: false,
+    logger: silentLogger,
+    backoffMs: [5],
+    ...options,
+  });
+}
+
+function stateOf(session: Session, wanted: (state: SessionState) => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const forget = session.onState((state) => {
+    if (wanted(state)) resolve();
+  });
+  if (wanted(session.state)) resolve();
+  return promise.finally(forget);
+}
+
+Deno.test("a session comes back after each cut, with its subscription, and one connection", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const session = sessionWith(simulator);
+  await session.connect();
+  const events: string[] = [];
+  const told = Promise.withResolvers<void>();
+  session.onEvent(({ msg }) => {
+    events.push(msg);
+    told.resolve();
+  });
+  const CUTS = 5;
+  for (let n = 0; n < CUTS; n++) {
+    simulator.cutConnections();
+    await stateOf(session, ({ kind }) => kind === "reconnecting");
+    assert.deepEqual(await session.call("vm.query", []), [], "a call waits for the connection");
+  }
+  await session.call("vm.create", [{ name: "a", memory: 256 }]);
+  await told.promise;
+  assert.ok(events.includes("added"));
+  assert.equal(simulator.connections, 1);
+  const logins = simulator.calls.filter(({ method }) => method === "auth.login_ex");
+  assert.equal(logins.length, CUTS + 1);
+  await session.close();
+  await session.close();
+  assert.equal(simulator.calls.at(-1)?.method, "auth.logout");
+  assert.equal(session.state.kind, "closed");
+});
+
+Deno.test("a wrong password is told, and not tried again and again", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const session = sessionWith(simulator, { password: "wrong" });
+  const trying = session.keepConnected();
+  await stateOf(session, ({ kind }) => kind === "reconnecting");
+  const { state } = session;
+  assert.ok(state.kind === "reconnecting" && state.error instanceof TrueNASConnectionError);
+  assert.equal(state.error.failure, "login");
+  assert.doesNotMatch(state.error.message, /wrong/);
+  await session.close();
+  await trying;
+  assert.equal(simulator.calls.filter(({ method }) => method === "auth.login_ex").length, 1);
+});
+
+Deno.test("other ways to sign in: an API key over loopback, and the old login where there is no other", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
+  const byKey = sessionWith(simulator, { apiKey, password: null });
+  await byKey.connect();
+  await byKey.close();
+  const noLoginEx = { errno: 201, errname: "ENOMETHOD", reason: "Method does not exist" };
+  simulator.addFault({ method: "auth.login_ex", action: "fail", error: noLoginEx });
+  const refused = sessionWith(simulator);
+  await assert.rejects(refused.connect(), /Method does not exist/);
+  await refused.close();
+});
+
+Deno.test("an API key is never sent in clear to another machine", async () => {
+  const manager = new VMManager({ host: "ws://192.0.2.1", username: "admin", apiKey: "1-secret" });
+  const parsed = parseNasAddress("ws://192.0.2.1");
+  assert.ok(parsed.ok && parsed.address.kind === "ws");
+  await manager.disconnect();
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  // The simulator answers on loopback; only the name in the address tells that it is another machine.
+  const address = { kind: "ws", url: simulator.url, host: "nas.lan" } as const;
+  const session = sessionWith(simulator, { address, apiKey: "1-secret", password: null });
+  await assert.rejects(session.connect(), /TrueNAS revokes a key that arrives so/);
+  await session.close();
+  assert.deepEqual(simulator.calls, []);
+});
+
+Deno.test("calls on a closed session say that nothing was sent", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const session = sessionWith(simulator);
+  await session.connect();
+  await session.close();
+  await assert.rejects(session.call("vm.query", []), /was not sent/);
+  await assert.rejects(session.connect());
+});
+
+Deno.test("the live inventory follows the NAS and its connection", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
+  const account = { username: "admin", password: "truenas", vncPassword: "pw" };
+  await using manager = new VMManager({ host: simulator.url, ...account, backoffMs: [5] });
+  assert.deepEqual((await manager.live.ready()).vms, null);
+  await manager.connect();
+  assert.equal((await manager.live.ready()).vms?.length, 2);
+  const removed = Promise.withResolvers<void>();
+  const forget = manager.live.onChange((change) => change.type === "removed" && removed.resolve());
+  await manager.destroyManagedVms(["none"]);
+  simulator.store.vms.delete(1);
+  manager.live.refresh(1);
+  await removed.promise;
+  forget();
+  assert.equal(manager.live.snapshot.vms?.length, 1);
+});

@@ -1,0 +1,81 @@
+/**
+ * Protects the layers: arrows between folders point one way, and only the files that stand for an edge touch it.
+ * Read from the program's own module graph.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+
+interface Module {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly code?: { readonly specifier: string };
+    readonly type?: { readonly specifier: string };
+  }[];
+}
+
+const ROOT = new URL("../../", import.meta.url).href;
+
+async function graph(): Promise<Map<string, string[]>> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", `${ROOT}main.ts`] })
+    .output();
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: Module[] };
+  const local = (url: string) => url.slice(ROOT.length);
+  const own = modules.filter(({ specifier }) => specifier.startsWith(ROOT));
+  return new Map(own.map(({ specifier, dependencies = [] }) => {
+    const targets = dependencies.flatMap(({ code, type }) => [code?.specifier, type?.specifier]);
+    return [local(specifier), targets.flatMap((target) => target?.startsWith(ROOT) ? [local(target)] : [])];
+  }));
+}
+
+/** From which folder no arrow may lead to which. */
+const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
+  [/^lib\//, /^(routes|templates\/(?!.*\.json$)|main\.ts)/, "the library knows no HTTP and no HTML"],
+  [/^templates\//, /^(routes\/|main\.ts)/, "views know no routes"],
+  [/^templates\//, /^lib\/(truenas|simulator)\//, "views know no NAS"],
+  [/^routes\//, /^lib\/(truenas|simulator)\//, "routes never speak to the NAS"],
+  [/^lib\/plan\//, /^lib\/(operations|simulator)\//, "plans are pure"],
+  [
+    /^lib\/truenas\//,
+    /^lib\/(operations|plan|simulator)\/|^lib\/vm_manager/,
+    "the NAS's client knows no work",
+  ],
+  [/^lib\/(?!simulator\/)/, /^lib\/simulator\//, "the product does not know that its NAS is simulated"],
+];
+
+Deno.test("arrows point one way", async () => {
+  const modules = await graph();
+  assert.ok(modules.size > 40, "the graph is there");
+  const wrong = [...modules].flatMap(([from, targets]) =>
+    targets.flatMap((to) =>
+      FORBIDDEN.filter(([a, b]) => a.test(from) && b.test(to)).map(([, , why]) => `${from} → ${to}: ${why}`)
+    )
+  );
+  assert.deepEqual(wrong, []);
+});
+
+const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
+  [
+    /\bDeno\./,
+    /^(main\.ts|lib\/environment\.ts|lib\/truenas\/connection\.ts|lib\/simulator\/simulator\.ts)$/,
+  ],
+  [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
+  [/\bconsole\./, /^lib\/(mod|vm_manager|errors)\.ts$/],
+  [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts)$/],
+  [
+    /\bDate\.now\b/,
+    /^(main\.ts|lib\/live_inventory\.ts|lib\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
+  ],
+  [/\braw\(/, /^$/],
+];
+
+Deno.test("only the edges touch the world", async () => {
+  const sources = [...(await graph()).keys()].filter((path) => /\.tsx?$/.test(path));
+  const wrong = sources.flatMap((path) => {
+    // Examples in documentation are not code.
+    const text = readFileSync(new URL(path, ROOT), "utf8").replaceAll(/^ \* .*$/gm, "");
+    return EDGES.filter(([what, allowed]) => what.test(text) && !allowed.test(path)).map(([what]) =>
+      `${path} has ${what}`
+    );
+  });
+  assert.deepEqual(wrong, []);
+});

@@ -1,0 +1,134 @@
+/** Protects the templates: what they make, that every result is a copy, and that a bad file is named. */
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { ConfigurationError, TrueNASError } from "../../lib/errors.ts";
+import { TemplateManager } from "../../lib/template_manager.ts";
+
+const DEFAULTS = new URL("../../templates", import.meta.url).pathname;
+
+function withTemplates(change: (folder: string) => void, test: (folder: string) => void): void {
+  const folder = mkdtempSync(`${tmpdir()}/templates-test-`);
+  try {
+    for (const kind of ["vms", "devices"]) {
+      cpSync(`${DEFAULTS}/${kind}`, `${folder}/${kind}`, { recursive: true });
+    }
+    change(folder);
+    test(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+Deno.test("the embedded templates make what any TrueNAS takes", () => {
+  const templates = new TemplateManager();
+  assert.equal(templates.basePath, null);
+  const spec = templates.createVmSpec("worker01", 4, 2, 8192);
+  assert.deepEqual([spec.name, spec.vcpus, spec.cores, spec.threads, spec.memory], [
+    "worker01",
+    1,
+    4,
+    2,
+    8192,
+  ]);
+  assert.ok(!("enable_secure_boot" in spec), "no secure boot unless asked for");
+  assert.deepEqual(templates.createDisplayDevice(7, 5920, "pw").attributes, {
+    dtype: "DISPLAY",
+    type: "SPICE",
+    resolution: "1024x768",
+    bind: "0.0.0.0",
+    web: true,
+    wait: false,
+    port: 5920,
+    password: "pw",
+  });
+  assert.equal(templates.createDisplayDevice(7, 5920, "pw", 7920).attributes.web_port, 7920);
+  assert.deepEqual(
+    templates.createNicDevice(7, "br0", "02-00-00-AA-BB-01").attributes.mac,
+    "02:00:00:aa:bb:01",
+  );
+  assert.ok(!("mac" in templates.createNicDevice(7, "br0").attributes));
+  const disk = templates.createDiskDevice(7, "tank/vms/a", 1024);
+  assert.deepEqual(disk.attributes, {
+    dtype: "DISK",
+    type: "VIRTIO",
+    create_zvol: true,
+    zvol_name: "tank/vms/a",
+    zvol_volsize: 1024,
+  });
+  const cdrom = templates.createCdromDevice(7, "/mnt/tank/iso/a.iso");
+  assert.ok((disk.order ?? 0) < (cdrom.order ?? 0), "the disk boots before the CD-ROM");
+  for (const release of ["24.04.2", "24.10.1", "25.04.2", "25.10.7", "26.0", "27.0.0", "99.1"]) {
+    templates.checkVersion(release);
+  }
+});
+
+Deno.test("every result is a copy of its own", () => {
+  const templates = new TemplateManager();
+  const first = templates.createDiskDevice(1, "a", 1);
+  first.attributes.type = "AHCI";
+  first.attributes.extra = true;
+  const spec = templates.createVmSpec("a", 1, 1, 20);
+  spec.bootloader = "UEFI_CSM";
+  assert.equal(templates.createDiskDevice(1, "a", 1).attributes.type, "VIRTIO");
+  assert.ok(!("extra" in templates.createDiskDevice(1, "a", 1).attributes));
+  assert.equal(templates.createVmSpec("a", 1, 1, 20).bootloader, "UEFI");
+});
+
+Deno.test("a directory of one's own replaces the templates, and is read once", () =>
+  withTemplates(
+    (folder) => writeFileSync(`${folder}/vms/vm.json`, '{"vcpus": 2, "enable_secure_boot": true}'),
+    (folder) => {
+      const templates = new TemplateManager(`${folder}/`);
+      rmSync(`${folder}/vms/vm.json`);
+      const { vcpus, enable_secure_boot: secureBoot } = templates.createVmSpec("a", 1, 1, 20);
+      assert.deepEqual([vcpus, secureBoot], [2, true]);
+      templates.checkVersion("25.10.7");
+      assert.throws(
+        () => templates.checkVersion("24.10.2"),
+        /vms\/vm\.json: enable_secure_boot: TrueNAS 24\.10 refuses/,
+      );
+    },
+  ));
+
+const BAD_FILES: readonly (readonly [file: string, text: string | null, message: RegExp])[] = [
+  ["devices/nic.json", null, /devices\/nic\.json: There is no such template file/],
+  ["devices/disk.json", '{\n  "attributes": {,}\n}', /devices\/disk\.json:2:\d+: Invalid JSON/],
+  ["devices/disk.json", '{"attributes": ', /devices\/disk\.json:1:\d+: Invalid JSON/],
+  ["vms/vm.json", '{"nonsense": 1}', /vms\/vm\.json: nonsense: every TrueNAS refuses the key "nonsense"/],
+  ["vms/vm.json", '{"vcpus": "2"}', /vms\/vm\.json: vcpus: /],
+  ["vms/vm.json", "[]", /vms\/vm\.json: /],
+  ["devices/display.json", '{"attributes": {"dtype": "DISPLAY", "sound": true}}', /display\.json: sound: /],
+  ["devices/cdrom.json", '{"attributes": {"dtype": "DISK"}}', /cdrom\.json: attributes\.dtype: /],
+  ["devices/cdrom.json", '{"dtype": "CDROM", "attributes": {"dtype": "CDROM"}}', /Unknown key "dtype"/],
+];
+
+Deno.test("a file that cannot be used is named, with line and column where it is no JSON", () => {
+  for (const [file, text, message] of BAD_FILES) {
+    withTemplates(
+      (folder) => text === null ? rmSync(`${folder}/${file}`) : writeFileSync(`${folder}/${file}`, text),
+      (folder) =>
+        assert.throws(() => new TemplateManager(folder), (error) => {
+          assert.ok(error instanceof ConfigurationError && error instanceof TrueNASError);
+          assert.match(error.message, message);
+          return true;
+        }),
+    );
+  }
+});
+
+Deno.test("with a version, only its keys are allowed", () =>
+  withTemplates(
+    (folder) =>
+      writeFileSync(
+        `${folder}/devices/nic.json`,
+        '{"attributes": {"dtype": "NIC", "pci_address": {"bus": 1, "slot": 2}}}',
+      ),
+    (folder) => {
+      assert.ok(new TemplateManager(folder, { version: "27.0" }));
+      assert.throws(
+        () => new TemplateManager(folder, { version: "25.10" }),
+        /TrueNAS 25\.10 refuses the key "pci_address"/,
+      );
+    },
+  ));
