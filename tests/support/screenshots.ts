@@ -1,0 +1,33 @@
+/** Takes the README's pictures from the running program: a simulated NAS, the example configuration, a failing disk. */
+import { readFileSync } from "node:fs";
+import { startBrowser } from "./browser.ts";
+import { startDashboard } from "./dashboard.ts";
+
+const TIMES = { callMs: 60, zvolMs: 500, startMs: 700, shutdownMs: 100, deleteRunningMs: 100 } as const;
+
+const folder = new URL("../../docs/", import.meta.url).pathname;
+const config = readFileSync(new URL("../../config.yaml", import.meta.url), "utf8");
+
+await using dashboard = await startDashboard({ config, simulator: { times: TIMES, foreignVms: 3 } });
+const browser = await startBrowser();
+const page = await browser.newPage({ viewport: { width: 1180, height: 760 }, baseURL: dashboard.url });
+const shoot = (name: string) => page.screenshot({ path: `${folder}${name}.png` });
+
+dashboard.simulator.addFault({
+  method: "vm.device.create",
+  matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
+  action: "fail",
+  error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
+});
+await page.goto("/create");
+await page.getByRole("button", { name: "Show the plan" }).click();
+await shoot("plan");
+await page.getByRole("button", { name: "Create 4 VMs" }).click();
+await page.waitForSelector('[data-vm="worker02"][data-status="rolled-back"]');
+await shoot("operation");
+await page.waitForSelector('#operation[data-status="partly-done"]');
+await page.goto("/");
+await shoot("vms");
+await page.goto("/destroy");
+await shoot("destroy");
+await browser.close();
