@@ -1,6 +1,16 @@
 /** config.yaml: what it may say, read with the line and column of every mistake. */
 import { readFileSync } from "node:fs";
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { z } from "zod";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { isVmName } from "./names.ts";
@@ -99,8 +109,14 @@ function wholeNumber(
   });
 }
 
+/** A value in a message; a library's caller may hand in what JSON cannot say. */
 function show(value: unknown): string {
-  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return "a value that is no plain data";
+  }
 }
 
 function word(what: string, check: (text: string) => string | null) {
@@ -120,20 +136,25 @@ function word(what: string, check: (text: string) => string | null) {
 const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
-  return z.record(z.string(), value, { error: `${what} must be a list of name: value lines` }).superRefine(
-    (values, context) => {
-      const names = Object.keys(values);
-      if (names.length > most) {
-        context.addIssue({ code: "custom", message: `At most ${most} are possible, found ${names.length}` });
-      }
-      for (const name of names.filter((name) => !PART_NAME.test(name))) {
-        const message = `The name ${
-          JSON.stringify(name)
-        } must begin with a letter; use letters, digits, hyphens, dots and underscores`;
-        context.addIssue({ code: "custom", path: [name], message });
-      }
-    },
-  );
+  const record = z.record(z.string(), value, { error: `${what} must be a list of name: value lines` });
+  const named = record.superRefine((values, context) => {
+    const names = Object.keys(values);
+    if (names.length > most) {
+      context.addIssue({ code: "custom", message: `At most ${most} are possible, found ${names.length}` });
+    }
+    for (const name of names.filter((name) => !PART_NAME.test(name))) refuseName(name, context);
+  });
+  // zod leaves this one name out of a record without a word: the disk would be missing.
+  return z.unknown().superRefine((values, context) => {
+    if (isRecord(values) && Object.hasOwn(values, "__proto__")) refuseName("__proto__", context);
+  }).pipe(named);
+}
+
+function refuseName(name: string, context: z.RefinementCtx): void {
+  const message = `The name ${
+    JSON.stringify(name)
+  } must begin with a letter; use letters, digits, hyphens, dots and underscores`;
+  context.addIssue({ code: "custom", path: [name], message });
 }
 
 const storageSection = z.strictObject({
@@ -297,18 +318,34 @@ export function parseConfiguration(text: string, source: string): ParsedConfigur
     throw new ConfigurationError(source, problems);
   }
   const places = placesOf(document, at);
-  const checked = checkConfiguration(toPlain(document, source));
+  const checked = checkConfiguration(toPlain(document, source, at));
   if (checked.ok) return { configuration: checked.configuration, places };
   throw new ConfigurationError(source, checked.problems.map((problem) => located(problem, places)));
 }
 
-function toPlain(document: Document, source: string): unknown {
+function toPlain(document: Document, source: string, at: (offset: number) => Place): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError(source, [{ field: "", message }], { cause: error });
+    const offset = aliasOfNothing(document);
+    const place = offset === undefined ? {} : at(offset);
+    throw new ConfigurationError(source, [{ field: "", message, ...place }], { cause: error });
   }
+}
+
+/** Where the first alias stands whose anchor does not come before it. */
+function aliasOfNothing(document: Document): number | undefined {
+  const anchors = new Set<string>();
+  let offset: number | undefined;
+  visit(document, (_key, node) => {
+    if (isAlias(node) && !anchors.has(node.source)) {
+      offset = node.range?.[0];
+      return visit.BREAK;
+    }
+    if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) anchors.add(node.anchor);
+  });
+  return offset;
 }
 
 function placesOf(document: Document, at: (offset: number) => Place): Places {

@@ -67,8 +67,10 @@ export function setupLogging(level: LogLevel = "INFO", options: LoggingOptions =
 /** A logger that writes nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error() {} };
 
+/** A field cannot pass for the line's own time, level or message. */
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
-  return JSON.stringify({ time, level, message, ...fields });
+  const own = { time, level, message };
+  return escapeControls(toJson({ ...own, ...fields, ...own }) ?? JSON.stringify({ ...own, fields: NOT_JSON }));
 }
 
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
@@ -76,10 +78,22 @@ function textLine(time: string, level: LogLevel, message: string, fields: LogFie
     `${name}=${
       typeof value === "number"
         ? value
-        : JSON.stringify(typeof value === "string" ? value : String(JSON.stringify(value)))
+        : JSON.stringify(typeof value === "string" ? value : toJson(value) ?? NOT_JSON)
     }`
   );
   return [time, level.padEnd(7), escapeControls(message), ...pairs.map(escapeControls)].join(" ");
+}
+
+/** What stands for a value that JSON cannot say. */
+const NOT_JSON = "[no JSON]";
+
+/** A value as JSON; null for what has none (a circle, a bigint): logging must not stop the program that logs. */
+function toJson(value: unknown): string | null {
+  try {
+    return String(JSON.stringify(value));
+  } catch {
+    return null;
+  }
 }
 
 function toStandardError(line: string): void {
@@ -94,12 +108,23 @@ function escapeControls(text: string): string {
   );
 }
 
-/** Replaces each secret, also as it reads inside JSON and in a URL. */
+/** JSON within JSON within JSON: how deep a secret is looked for. A text line has two levels of its own. */
+const MAX_JSON_LEVELS = 4;
+
+/** Replaces each secret, also as it reads inside JSON, with its controls escaped, and in a URL. */
 function redactor(secrets: readonly string[]): (line: string) => string {
-  const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap((secret) => {
-    const inJson = JSON.stringify(secret).slice(1, -1);
-    return [secret, inJson, JSON.stringify(inJson).slice(1, -1), encodeURIComponent(secret)];
-  });
+  const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap(formsOf);
   const longestFirst = [...new Set(forms)].toSorted((a, b) => b.length - a.length);
   return (line) => longestFirst.reduce((text, form) => text.replaceAll(form, "[secret]"), line);
+}
+
+function formsOf(secret: string): string[] {
+  const inUrl = secret.toWellFormed();
+  const forms = [encodeURIComponent(inUrl), new URLSearchParams([["", inUrl]]).toString().slice(1)];
+  let inJson = secret;
+  for (let level = 0; level <= MAX_JSON_LEVELS; level++) {
+    forms.push(inJson, escapeControls(inJson));
+    inJson = JSON.stringify(inJson).slice(1, -1);
+  }
+  return forms;
 }

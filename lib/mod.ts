@@ -3,7 +3,7 @@
  *
  * @example Basic creation
  * ```ts
- * import { getEnvironmentVariables, loadConfiguration, setupLogging, VMManager } from "./lib/mod.ts";
+ * import { getEnvironmentVariables, loadConfiguration, setupLogging, VMManager } from "./mod.ts";
  *
  * const logger = setupLogging("INFO");
  * await using manager = new VMManager({ ...getEnvironmentVariables(), logger });
@@ -16,7 +16,7 @@
  *
  * @example Custom template directory
  * ```ts
- * import { getEnvironmentVariables, TemplateManager, VMManager } from "./lib/mod.ts";
+ * import { getEnvironmentVariables, TemplateManager, VMManager } from "./mod.ts";
  *
  * const templateManager = new TemplateManager("./my-templates");
  * await using manager = new VMManager({ ...getEnvironmentVariables(), templateManager });
@@ -24,7 +24,7 @@
  *
  * @example Error handling
  * ```ts
- * import { getEnvironmentVariables, TrueNASError, VMManager } from "./lib/mod.ts";
+ * import { getEnvironmentVariables, TrueNASError, VMManager } from "./mod.ts";
  *
  * try {
  *   await using manager = new VMManager({ ...getEnvironmentVariables() });
@@ -39,7 +39,7 @@
  *
  * @example Configuration validation
  * ```ts
- * import { checkConfiguration } from "./lib/mod.ts";
+ * import { checkConfiguration } from "./mod.ts";
  *
  * const checked = checkConfiguration({ storage: { pool_path: "tank/vms" } });
  * if (!checked.ok) for (const { field, message } of checked.problems) console.error(field, message);

@@ -67,6 +67,7 @@ function refuse(message: string): ParsedAddress {
   return { ok: false, problem: { field: "TRUENAS_HOST", message } };
 }
 
+/** Whatever stands before an @ may be a password, and a message is no place for one. */
 function quote(text: string): string {
-  return JSON.stringify(text);
+  return JSON.stringify(text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@"));
 }

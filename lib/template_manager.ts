@@ -283,14 +283,43 @@ function readTemplate(path: string): unknown {
   }
 }
 
-/** V8 tells the offset of most mistakes, and none for a text that ends too soon. */
+/** What is wrong and where, both from 1. */
 function jsonMistake(text: string, error: SyntaxError): { message: string; line: number; column: number } {
-  const said = /position (\d+)/.exec(error.message)?.[1];
-  const offset = said === undefined ? text.length : Number(said);
-  const before = text.slice(0, offset).split("\n");
+  const before = text.slice(0, mistakeOffset(text, error)).split("\n");
   const message = error.message.replace(/ in JSON at position.*$/s, "").replace(
     /, ".*" is not valid JSON$/s,
     "",
   );
   return { message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}
+
+/** V8 tells the offset of most mistakes; a text that ends too soon has it at its end. */
+function mistakeOffset(text: string, { message }: SyntaxError): number {
+  if (message.startsWith(UNEXPECTED_TOKEN)) return unexpectedTokenOffset(text);
+  const said = / JSON at position (\d+)/.exec(message)?.[1];
+  return said === undefined ? text.length : Number(said);
+}
+
+/** How V8 begins the one message that quotes the text instead of telling the offset. */
+const UNEXPECTED_TOKEN = "Unexpected token ";
+
+/** The text up to the token only ends too soon, and any longer part of it has the mistake: the place is between. */
+function unexpectedTokenOffset(text: string): number {
+  let without = 0;
+  let within = text.length;
+  while (within - without > 1) {
+    const middle = Math.floor((without + within) / 2);
+    if (hasUnexpectedToken(text.slice(0, middle))) within = middle;
+    else without = middle;
+  }
+  return within - 1;
+}
+
+function hasUnexpectedToken(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return false;
+  } catch (error) {
+    return error instanceof SyntaxError && error.message.startsWith(UNEXPECTED_TOKEN);
+  }
 }

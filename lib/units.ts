@@ -13,7 +13,8 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 export function formatBytes(sizeBytes: number): string {
   let value = sizeBytes;
   let unit = 0;
-  while (Math.abs(value) >= KIB && unit < UNITS.length - 1) {
+  // The rounded value decides: a byte less than a MiB is 1 MiB to a reader, not 1024 KiB.
+  while (Math.abs(Number(value.toFixed(1))) >= KIB && unit < UNITS.length - 1) {
     value /= KIB;
     unit++;
   }

@@ -70,7 +70,8 @@ async function runOrLook<T>(action: StepAction<T>, settle: SettleTimes): Promise
     return await action.run();
   } catch (error) {
     if (!(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
-    const seen = await lookUntil(action.look, settle);
+    // When looking fails as well, nothing is known still: its own error, of a mere reading, would say "not done".
+    const seen = await lookUntil(action.look, settle).catch(() => null);
     if (seen !== null) return seen;
     throw error;
   }

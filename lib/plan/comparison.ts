@@ -1,6 +1,6 @@
 /** A VM that is wanted beside the one that exists under its name. Pure. */
 import type { Vm } from "../inventory.ts";
-import { formatBytes, formatMib } from "../units.ts";
+import { formatBytes, MIB } from "../units.ts";
 import { isMarked } from "./marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
 
@@ -46,13 +46,18 @@ function compareFields(wanted: WantedVm, found: Vm): Difference[] {
   const differ = (field: string, want: string, have: string) => {
     if (want !== have) differences.push({ field, wanted: want, found: have });
   };
+  const differSize = (field: string, want: number, have: number) => {
+    const alike = want !== have && formatBytes(want) === formatBytes(have);
+    const format = alike ? formatAllBytes : formatBytes;
+    differ(field, format(want), format(have));
+  };
   differ("vcpus", String(wanted.vcpus), String(found.vcpus));
-  differ("memory", formatMib(wanted.memoryMib), formatMib(found.memoryMib));
+  differSize("memory", wanted.memoryMib * MIB, found.memoryMib * MIB);
   for (const device of wanted.devices) {
     if (device.dtype === "DISK") {
       const disk = found.disks.find(({ zvol }) => zvol === device.zvol);
       const { sizeBytes } = disk ?? { sizeBytes: null };
-      if (sizeBytes !== null) differ(device.step, formatBytes(device.sizeBytes), formatBytes(sizeBytes));
+      if (sizeBytes !== null) differSize(device.step, device.sizeBytes, sizeBytes);
     }
     if (device.dtype === "NIC") {
       const attach = found.nics[nicIndex(device.step)]?.attach;
@@ -60,6 +65,11 @@ function compareFields(wanted: WantedVm, found: Vm): Difference[] {
     }
   }
   return differences;
+}
+
+/** For two sizes that read alike when they are rounded. */
+function formatAllBytes(sizeBytes: number): string {
+  return sizeBytes % MIB === 0 ? `${sizeBytes / MIB} MiB` : `${sizeBytes} B`;
 }
 
 function missingDevices(devices: readonly PlannedDevice[], found: Vm): readonly PlannedDevice[] {

@@ -17,11 +17,12 @@ export function planDestruction(vms: readonly Vm[], prefixes: readonly string[])
     .toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
   const staying = vms.filter((vm) => !doomed.includes(vm));
   const planned = doomed.map((vm) => planVm(vm, staying));
-  const zvols = planned.flatMap((vm) => vm.zvols);
+  // By name: a zvol that two of these VMs share goes once.
+  const zvols = new Map(planned.flatMap((vm) => vm.zvols.map(({ name, sizeBytes }) => [name, sizeBytes])));
   const totals = {
     vms: planned.length,
-    zvols: zvols.length,
-    zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
+    zvols: zvols.size,
+    zvolBytes: [...zvols.values()].reduce<number>((total, sizeBytes) => total + (sizeBytes ?? 0), 0),
   };
   const phrase = `destroy ${formatCount(planned.length, "vm")}`;
   return { prefixes, vms: planned, totals, phrase, fingerprint: fingerprint(planned) };
