@@ -5,10 +5,20 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import embeddedConfiguration from "./config.yaml" with { type: "text" };
 import { parseConfiguration, readConfigurationFile } from "./lib/config.ts";
+import {
+  create,
+  type CreationWish,
+  destroy,
+  expectTypes,
+  listVms,
+  showPlan,
+  type Terminal,
+} from "./lib/command_line.ts";
 import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
 import { parseNasAddress } from "./lib/nas_address.ts";
+import { DEFAULT_PREFIXES } from "./lib/plan/destruction.ts";
 import type { SimulatedVersion, SimulatorOptions } from "./lib/simulator/types.ts";
 import { TemplateManager } from "./lib/template_manager.ts";
 import { VERSION } from "./lib/version.ts";
@@ -22,11 +32,15 @@ const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 const USAGE = `TrueNAS VM Manager ${VERSION}
 
-usage: main.ts [serve|demo|simulate|validate|version|help] [options]
+usage: main.ts [serve|demo|simulate|list|plan|create|destroy|validate|version|help] [options]
 
   serve      serve the dashboard against the NAS named in the environment (the default)
   demo       the same against an embedded simulated NAS; needs no setting at all
   simulate   serve the simulated NAS alone, for rehearsals and scripts
+  list       list the VMs of the NAS
+  plan       show what create would do: plan [TYPE…]; changes nothing
+  create     create the VMs of the configuration: create [TYPE…]
+  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--yes]
   validate   check configuration, templates and environment; sends nothing
 
 options
@@ -34,6 +48,9 @@ options
   --templates-dir DIR    your own vms/vm.json and devices/*.json
   --env-file FILE        default .env when it exists
   --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
+  --json                 answer with one JSON value (list, plan, create, destroy)
+  --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
+  --yes                  confirmed beforehand (destroy); needed where there is no terminal
   --version 25.10|27.0   the release to simulate (demo, simulate)
   --port N               where the simulated NAS listens (simulate); default a free one
   --latency MS           how long each simulated call takes (demo, simulate)
@@ -49,6 +66,11 @@ interface Options {
   readonly envFile: string | undefined;
   readonly logLevel: string | undefined;
   readonly simulator: SimulatorOptions;
+  readonly json: boolean;
+  readonly yes: boolean;
+  readonly prefixes: readonly string[];
+  /** The words after the command. */
+  readonly types: readonly string[];
 }
 
 /** A mistake in how the program was called. */
@@ -56,7 +78,18 @@ class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-const COMMANDS = ["serve", "demo", "simulate", "validate", "version", "help"] as const;
+const COMMANDS = [
+  "serve",
+  "demo",
+  "simulate",
+  "list",
+  "plan",
+  "create",
+  "destroy",
+  "validate",
+  "version",
+  "help",
+] as const;
 
 type Command = (typeof COMMANDS)[number];
 
@@ -72,6 +105,11 @@ async function main(args: readonly string[]): Promise<number> {
         return EXIT.done;
       case "validate":
         return validate(options);
+      case "list":
+      case "plan":
+      case "create":
+      case "destroy":
+        return await work(command, options);
       case "simulate":
         return await simulate(options);
       case "demo":
@@ -116,7 +154,7 @@ function readArguments(args: readonly string[]): { command: Command; options: Op
   if (command === undefined) {
     throw new UsageError(`There is no command ${JSON.stringify(word)}; there are ${COMMANDS.join(", ")}`);
   }
-  if (rest.length > 0) {
+  if (rest.length > 0 && command !== "plan" && command !== "create") {
     throw new UsageError(`${command} takes no further words, found ${JSON.stringify(rest.join(" "))}`);
   }
   const options = {
@@ -125,6 +163,10 @@ function readArguments(args: readonly string[]): { command: Command; options: Op
     envFile: values["env-file"],
     logLevel: values["log-level"],
     simulator: simulatorOptions(values),
+    json: values.json ?? false,
+    yes: values.yes ?? false,
+    prefixes: values.prefix ?? DEFAULT_PREFIXES,
+    types: rest,
   };
   return { command: values.help ? "help" : command, options };
 }
@@ -143,6 +185,9 @@ function parse(args: readonly string[]) {
         port: { type: "string" },
         latency: { type: "string" },
         vms: { type: "string" },
+        json: { type: "boolean" },
+        yes: { type: "boolean" },
+        prefix: { type: "string", multiple: true },
         help: { type: "boolean", short: "h" },
       },
     });
@@ -232,10 +277,63 @@ function validate(options: Options): number {
 
 async function simulate(options: Options): Promise<number> {
   const { startSimulator } = await import("./lib/simulator/simulator.ts");
+  const stopped = stopSignal();
   await using simulator = await startSimulator(options.simulator);
   print(`Simulated TrueNAS ${simulator.version} at ${simulator.url} (account admin, password truenas)`);
-  await stopSignal();
+  await stopped;
   return EXIT.done;
+}
+
+/** list, plan, create and destroy. */
+async function work(command: "list" | "plan" | "create" | "destroy", options: Options): Promise<number> {
+  const settings = settingsOf(options, true);
+  const wish = command === "plan" || command === "create" ? creationWish(options) : null;
+  if (command === "destroy" && !options.yes && !process.stdin.isTTY) {
+    throw new UsageError(
+      "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",
+    );
+  }
+  const terminal: Terminal = {
+    print,
+    tell: options.json ? complain : print,
+    ask: process.stdin.isTTY ? (question) => globalThis.prompt(question) : null,
+    json: options.json,
+  };
+  await using manager = new VMManager(managerOptions(options, settings));
+  await manager.connect();
+  const cancel = new AbortController();
+  Deno.addSignalListener("SIGINT", () => cancel.abort());
+  const success = command === "list"
+    ? await listVms(manager, terminal)
+    : command === "destroy"
+    ? await destroy(manager, { prefixes: options.prefixes, confirmed: options.yes }, terminal, cancel.signal)
+    : wish !== null && command === "plan"
+    ? await showPlan(manager, wish, terminal)
+    : wish !== null && await create(manager, wish, terminal, cancel.signal);
+  return success ? EXIT.done : EXIT.failed;
+}
+
+function creationWish(options: Options): CreationWish {
+  const parsed = configurationReader(options, false)();
+  expectTypes(parsed.configuration, options.types);
+  return { ...parsed, types: options.types };
+}
+
+/** What the environment says of the NAS, with a log whose secrets are blanked out. */
+function managerOptions(options: Options, settings: Settings): VMManagerOptions {
+  const { nas, caFile, readOnly, noDestroy, logLevel, logFormat } = settings;
+  if (nas === null) throw new UsageError("The environment names no NAS");
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  const templateManager = new TemplateManager(options.templatesDir);
+  return {
+    ...nas,
+    caCerts: caFile === null ? [] : [readCaFile(caFile)],
+    templateManager,
+    readOnly,
+    noDestroy,
+    logger,
+  };
 }
 
 const DEMO_VMS = 5;
@@ -250,6 +348,7 @@ async function demo(options: Options): Promise<number> {
     times: DEMO_TIMES,
     ...options.simulator,
   });
+  if (options.config !== undefined) configurationReader(options, false)();
   const nas = { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo" };
   return await dashboard(options, settings, { ...nas, simulated: true });
 }
@@ -301,9 +400,10 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     now: Date.now,
     stopping: stopping.signal,
   });
+  const stopped = stopSignal();
   const server = listen(app.fetch, { listenHost, listenPort, simulated: nas.simulated ?? false });
   void manager.keepConnected();
-  await stopSignal();
+  await stopped;
   logger.info("Stopping: waiting for the operation that writes, if any");
   stopping.abort();
   await server.shutdown();

@@ -111,7 +111,8 @@ function wholeNumber(
 
 /** A value in a message; a library's caller may hand in what JSON cannot say. */
 function show(value: unknown): string {
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
@@ -146,7 +147,8 @@ function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
   });
   // zod leaves this one name out of a record without a word: the disk would be missing.
   return z.unknown().superRefine((values, context) => {
-    if (isRecord(values) && Object.hasOwn(values, "__proto__")) refuseName("__proto__", context);
+    const named = typeof values === "object" && values !== null && Object.hasOwn(values, "__proto__");
+    if (named) refuseName("__proto__", context);
   }).pipe(named);
 }
 

@@ -70,7 +70,9 @@ export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error
 /** A field cannot pass for the line's own time, level or message. */
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
   const own = { time, level, message };
-  return escapeControls(toJson({ ...own, ...fields, ...own }) ?? JSON.stringify({ ...own, fields: NOT_JSON }));
+  return escapeControls(
+    toJson({ ...own, ...fields, ...own }) ?? JSON.stringify({ ...own, fields: NOT_JSON }),
+  );
 }
 
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {

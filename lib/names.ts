@@ -31,6 +31,11 @@ export function matchesPrefix(name: string, prefix: string): boolean {
   return prefix !== "" && name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
 }
 
+/** The VM type that a name belongs to: `worker` of worker01; null when the name has no number. */
+export function typeOf(name: string): string | null {
+  return /^(.*[^0-9])[0-9]+$/.exec(name)?.[1] ?? null;
+}
+
 /** The port of the first VM type's first display, and how far apart the types start. */
 const FIRST_PORT = 5910;
 const PORTS_PER_TYPE = 10;

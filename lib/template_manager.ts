@@ -287,7 +287,7 @@ function readTemplate(path: string): unknown {
 function jsonMistake(text: string, error: SyntaxError): { message: string; line: number; column: number } {
   const before = text.slice(0, mistakeOffset(text, error)).split("\n");
   const message = error.message.replace(/ in JSON at position.*$/s, "").replace(
-    /, ".*" is not valid JSON$/s,
+    /, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s,
     "",
   );
   return { message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };

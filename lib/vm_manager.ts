@@ -293,6 +293,20 @@ export class VMManager implements AsyncDisposable {
     });
   }
 
+  /** Plans and creates several types in one operation; otherwise as {@link createVmType}. */
+  async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
+    this.#displayPassword();
+    return await this.#exclusive(async () => {
+      const plan = await this.planCreation(request);
+      return toResult(await this.#create(plan, options).finished);
+    });
+  }
+
+  /** Destroys exactly what a plan names; a VM that is not what was shown any more is left alone and named. */
+  async destroyPlanned(plan: DestructionPlan, options: RunOptions = {}): Promise<RunResult> {
+    return await this.#exclusive(async () => toResult(await this.#destroy(plan, options).finished));
+  }
+
   /**
    * Destroys the VMs that are called one of the prefixes and a number, with their zvols, and proves that they are
    * gone. Other VMs (`workerold`, say) and zvols that another VM uses are left alone.
@@ -316,7 +330,6 @@ export class VMManager implements AsyncDisposable {
       const message = `The first display port must be a whole number from 5900 to 65535, found ${startPort}`;
       throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
     }
-    this.#displayPassword();
     return checked.configuration;
   }
 
@@ -405,8 +418,17 @@ export class VMManager implements AsyncDisposable {
 
   #openLog({ observer }: RunOptions): OperationLog {
     const log = this.operations.create();
-    if (observer !== undefined) log.observe(observer);
+    if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
     return log;
+  }
+
+  /** An observer's own error must not stop an operation half-way. */
+  #tell(observer: Observer, event: OperationEvent): void {
+    try {
+      observer(event);
+    } catch (error) {
+      this.#options.logger?.error("An observer of an operation failed", { error: String(error) });
+    }
   }
 
   #run<T>(log: OperationLog, items: readonly T[], work: (item: T) => Promise<void>): RunningOperation {

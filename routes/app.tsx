@@ -36,7 +36,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.use(async (c, next) => {
     await next();
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
-    c.header("vary", "Accept, HX-Request");
+    c.header("vary", "Accept, HX-Request, HX-Request-Type");
   });
   app.use(csrf());
   app.use(bodyLimit({
@@ -125,7 +125,7 @@ function failure(
   }
   return sendPage(
     c,
-    <ErrorPage frame={pageFrame(dashboard)} title={title} message={message} remedy={remedy} />,
+    <ErrorPage frame={pageFrame(c, dashboard)} title={title} message={message} remedy={remedy} />,
     status,
   );
 }

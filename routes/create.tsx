@@ -179,5 +179,5 @@ async function send(
     notice: null,
     ...given,
   };
-  return await sendPage(c, <CreatePage frame={pageFrame(dashboard)} create={create} />, status);
+  return await sendPage(c, <CreatePage frame={pageFrame(c, dashboard)} create={create} />, status);
 }

@@ -64,8 +64,13 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
 }
 
 /** What the frame of a page needs. */
-export function pageFrame(dashboard: Dashboard): PageFrame {
-  return { connection: connectionView(dashboard), assets: ASSET_URLS, version: VERSION };
+export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
+  return {
+    connection: connectionView(dashboard),
+    assets: ASSET_URLS,
+    version: VERSION,
+    fragment: wantsFragment(c),
+  };
 }
 
 /** Answers with a whole page. Pages are never kept: they show what is true now. */
@@ -74,7 +79,12 @@ export function sendPage(
   page: Child,
   status: 200 | 400 | 403 | 404 | 409 | 413 | 422 | 500 | 502 | 503 = 200,
 ): Response {
-  return c.html(`<!DOCTYPE html>${page}`, status);
+  return c.html(wantsFragment(c) ? String(page) : `<!DOCTYPE html>${page}`, status);
+}
+
+/** Whether htmx asks for a part of a page: the same URL then answers without the frame. */
+function wantsFragment(c: Context): boolean {
+  return c.req.header("hx-request") === "true" && c.req.header("hx-request-type") !== "full";
 }
 
 /** Whether the client would rather have JSON than a page: it names JSON before HTML. */

@@ -87,5 +87,5 @@ interface Shown {
 function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = dashboard.tokens.issue();
   const destroy = { phrase: "", notice: null, problems: [], token, ...shown };
-  return sendPage(c, <DestroyPage frame={pageFrame(dashboard)} destroy={destroy} />, status);
+  return sendPage(c, <DestroyPage frame={pageFrame(c, dashboard)} destroy={destroy} />, status);
 }

@@ -1,8 +1,8 @@
 /** The history of operations, and each of them live. */
 import { Hono } from "hono";
+import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
-import type { OperationView, StepView } from "../lib/operations/types.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { OperationPatch } from "../templates/parts/patches.tsx";
@@ -15,14 +15,17 @@ export function operationRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
   app.get("/operations", (c) => {
     const operations = manager.operations.list();
-    if (wantsJson(c)) return c.json({ operations: operations.map(toJson) });
-    return sendPage(c, <OperationsPage frame={pageFrame(dashboard)} operations={operations} now={now()} />);
+    if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
+    return sendPage(
+      c,
+      <OperationsPage frame={pageFrame(c, dashboard)} operations={operations} now={now()} />,
+    );
   });
   app.get("/operations/:id", (c) => {
     const log = manager.operations.get(c.req.param("id"));
     if (log === undefined) return c.notFound();
-    if (wantsJson(c)) return c.json(toJson(log.view));
-    const page = { frame: pageFrame(dashboard), view: log.view, events: log.since(0), now: now() };
+    if (wantsJson(c)) return c.json(operationJson(log.view));
+    const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
     return sendPage(c, <OperationPage {...page} />);
   });
   app.get("/operations/:id/events", (c) => {
@@ -57,36 +60,4 @@ async function* patches(log: OperationLog, { after, signal, now }: FollowOptions
       data: String(<OperationPatch view={view} event={event} events={events} now={now()} />),
     };
   }
-}
-
-function toJson(view: OperationView): Record<string, unknown> {
-  return {
-    id: view.id,
-    kind: view.kind,
-    title: view.title,
-    status: view.status,
-    startedAt: iso(view.startedAt),
-    finishedAt: iso(view.finishedAt),
-    vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),
-    steps: view.vms.flatMap(({ steps }) => steps.map(stepJson)),
-  };
-}
-
-function stepJson(
-  { seq, vm, step, status, startedAt, finishedAt, detail, error }: StepView,
-): Record<string, unknown> {
-  return {
-    seq,
-    vm,
-    step,
-    status,
-    startedAt: iso(startedAt),
-    finishedAt: iso(finishedAt),
-    detail,
-    error: error?.message ?? null,
-  };
-}
-
-function iso(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString();
 }

@@ -1,16 +1,12 @@
 /** Filtering and sorting the list of VMs, as the URL says. Pure. */
 import type { Vm } from "../lib/inventory.ts";
+import { typeOf } from "../lib/names.ts";
 import type { SortKey, VmQuery } from "../templates/props.ts";
-
-/** The VM type that a name belongs to: `worker` of worker01; null when the name has no number. */
-export function typeOf({ name }: Pick<Vm, "name">): string | null {
-  return /^(.*[^0-9])[0-9]+$/.exec(name)?.[1] ?? null;
-}
 
 /** Whether a VM is in what was asked for. */
 export function matches(vm: Vm, { q, state, type }: VmQuery): boolean {
   if (state !== "" && vm.state !== state) return false;
-  if (type !== "" && typeOf(vm) !== type) return false;
+  if (type !== "" && typeOf(vm.name) !== type) return false;
   const wanted = q.toLowerCase();
   const texts = [vm.name, ...vm.nics.map(({ mac }) => mac ?? ""), ...vm.disks.map(({ path }) => path)];
   return texts.some((text) => text.toLowerCase().includes(wanted));

@@ -2,13 +2,15 @@
 import { type Context, Hono } from "hono";
 import type { SSEStreamingApi } from "hono/streaming";
 import type { Vm } from "../lib/inventory.ts";
+import { vmJson } from "../lib/json.ts";
+import { typeOf } from "../lib/names.ts";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
 import { ConnectionPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
 import type { VmListProps, VmQuery } from "../templates/props.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
-import { matches, sorted, typeOf } from "./vm_query.ts";
+import { matches, sorted } from "./vm_query.ts";
 
 /** GET /, /vms/:id, /events. */
 export function vmRoutes(dashboard: Dashboard): Hono {
@@ -20,18 +22,18 @@ export function vmRoutes(dashboard: Dashboard): Hono {
     const list = listProps(dashboard, query);
     if (wantsJson(c)) {
       return c.json(
-        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(toJson) },
+        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(vmJson) },
         list.vms === null ? 503 : 200,
       );
     }
-    return sendPage(c, <VmsPage frame={pageFrame(dashboard)} list={list} />);
+    return sendPage(c, <VmsPage frame={pageFrame(c, dashboard)} list={list} />);
   });
   app.get("/vms/:id", async (c) => {
     const { vms } = await manager.live.ready();
     const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
     if (vm === undefined) return c.notFound();
-    if (wantsJson(c)) return c.json(toJson(vm));
-    return sendPage(c, <VmPage frame={pageFrame(dashboard)} vm={vm} />);
+    if (wantsJson(c)) return c.json(vmJson(vm));
+    return sendPage(c, <VmPage frame={pageFrame(c, dashboard)} vm={vm} />);
   });
   app.get("/events", (c) => {
     const query = queryOf(c);
@@ -58,7 +60,7 @@ function listProps({ manager }: Dashboard, query: VmQuery): VmListProps {
     total: all.length,
     query,
     states: [...new Set(all.map((vm) => vm.state))].sort(),
-    types: [...new Set(all.map(typeOf).filter((type) => type !== null))].sort(),
+    types: [...new Set(all.map(({ name }) => typeOf(name)).filter((type) => type !== null))].sort(),
     problem: wrong === null ? null : {
       message: wrong.message,
       remedy: "remedy" in wrong ? String(wrong.remedy) : "Look again in a moment.",
@@ -144,23 +146,5 @@ function nasJson(dashboard: Dashboard): Record<string, unknown> {
     connection: state,
     message,
     readAt: readAt === null ? null : new Date(readAt).toISOString(),
-  };
-}
-
-function toJson(vm: Vm): Record<string, unknown> {
-  const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
-  return {
-    id,
-    name,
-    state,
-    type: typeOf(vm),
-    description,
-    vcpus,
-    memoryMiB: memoryMib,
-    autostart,
-    disks: vm.disks.map(({ path, zvol, sizeBytes, sparse }) => ({ path, zvol, sizeBytes, sparse })),
-    nics: vm.nics.map(({ attach, mac }) => ({ attach, mac })),
-    displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
-    cdroms: vm.cdroms.map(({ path }) => ({ path })),
   };
 }

@@ -22,8 +22,9 @@ const NAVIGATION: readonly (readonly [Section, string, string])[] = [
 /** No style of htmx's own (the policy forbids it), no eval, no page cache. */
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
-/** A whole page. */
-export function Layout({ title, current, connection, assets, version, children }: LayoutProps) {
+/** A whole page, or what is inside its frame. */
+export function Layout({ title, current, connection, assets, version, fragment, children }: LayoutProps) {
+  if (fragment) return <>{children}</>;
   return (
     <html lang="en">
       <head>

@@ -32,6 +32,8 @@ export interface PageFrame {
   readonly assets: AssetUrls;
   /** The program's version. */
   readonly version: string;
+  /** Only what is inside the frame was asked for (by htmx, or a script). */
+  readonly fragment: boolean;
 }
 
 /** Columns that the list can be sorted by. */

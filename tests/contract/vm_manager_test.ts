@@ -276,13 +276,73 @@ Deno.test("connect() says what is wrong and what to do", async () => {
   }
 });
 
-Deno.test("a NAS without a VM API, and one that is no NAS, are told apart", async () => {
-  const server = Deno.serve({ port: 0, onListen: () => {} }, () => new Response("hello", { status: 404 }));
-  const manager = new VMManager({ host: `ws://127.0.0.1:${server.addr.port}`, username: "a", password: "b" });
-  await assert.rejects(
-    manager.connect(),
-    (error) => error instanceof TrueNASConnectionError && error.failure === "not-truenas",
+async function failureOf(host: string): Promise<TrueNASConnectionError> {
+  await using manager = new VMManager({ host, username: "admin", password: "truenas" });
+  const error = await manager.connect().then(() => null, (error: unknown) => error);
+  assert.ok(error instanceof TrueNASConnectionError);
+  return error;
+}
+
+Deno.test("a server that is no NAS is told from one without a VM API", async () => {
+  await using server = Deno.serve(
+    { port: 0, onListen: () => {} },
+    () => new Response("hello", { status: 404 }),
   );
-  await manager.disconnect();
-  await server.shutdown();
+  assert.equal((await failureOf(`ws://127.0.0.1:${server.addr.port}`)).failure, "not-truenas");
+});
+
+/** TrueNAS 25.04.0: every vm.* is unknown. */
+function answerWithoutVms(text: string): string {
+  const { id, method } = JSON.parse(text);
+  if (method === "vm.query") {
+    return JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method does not exist" } });
+  }
+  const result = method === "auth.login_ex" ? { response_type: "SUCCESS" } : "25.04.0";
+  return JSON.stringify({ jsonrpc: "2.0", id, result });
+}
+
+Deno.test("a NAS without a VM API says so, and what to do", async () => {
+  const closed = Promise.withResolvers<void>();
+  const handler = (request: Request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = ({ data }) => socket.send(answerWithoutVms(data));
+    socket.onclose = () => closed.resolve();
+    return response;
+  };
+  await using server = Deno.serve({ port: 0, onListen: () => {} }, handler);
+  const error = await failureOf(`ws://127.0.0.1:${server.addr.port}`);
+  assert.equal(error.failure, "no-vm-api");
+  assert.match(error.message, /TrueNAS 25\.04\.0 has no VM API/);
+  assert.match(error.remedy, /update to 25\.04\.2 or later/);
+  await closed.promise;
+});
+
+Deno.test("a certificate that is not trusted is told, with what to set", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];
+    const args = [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-days",
+      "2",
+      "-subj",
+      "/CN=truenas",
+      "-keyout",
+      key,
+      "-out",
+      cert,
+    ];
+    assert.ok((await new Deno.Command("openssl", { args, stderr: "null" }).output()).success);
+    const tls = { key: await Deno.readTextFile(key), cert: await Deno.readTextFile(cert) };
+    await using server = Deno.serve({ port: 0, onListen: () => {}, ...tls }, () => new Response("hello"));
+    const error = await failureOf(`wss://127.0.0.1:${server.addr.port}`);
+    assert.equal(error.failure, "tls");
+    assert.match(error.remedy, /TRUENAS_CA_FILE/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -101,6 +101,18 @@ Deno.test("GET / lists the VMs as a page and as JSON", () =>
     assert.equal(json.nas.release, "25.10.7");
   }));
 
+Deno.test("the same URL answers a page, or what is inside it when htmx asks", () =>
+  withDashboard({ simulator: { foreignVms: 1 } }, async ({ url }) => {
+    for (const path of ["/", "/create", "/destroy", "/operations", "/vms/1"]) {
+      const part = await text(fetch(url + path, { headers: { "hx-request": "true" } }));
+      assert.doesNotMatch(part, /<html|<header|DOCTYPE/, path);
+      assert.match(part, /<h1/, path);
+      assert.match(await text(fetch(url + path)), /^<!DOCTYPE html><html/, path);
+    }
+    const missing = await text(fetch(`${url}/vms/99`, { headers: { "hx-request": "true" } }));
+    assert.match(missing, /^<div class="notice/);
+  }));
+
 Deno.test("GET / filters and sorts by what stands in the URL", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async ({ url }) => {
     const names = async (query: string) => {

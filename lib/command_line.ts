@@ -1,0 +1,225 @@
+/**
+ * The command line's work: list, plan, create and destroy, on the same plans and operations as the dashboard. Answers
+ * go to `print`, one JSON value with `--json`; progress and questions go to `tell`.
+ */
+import { type Configuration, type Places, vmTypes } from "./config.ts";
+import { ConfigurationError } from "./errors.ts";
+import { operationJson, vmJson } from "./json.ts";
+import type { OperationEvent } from "./operations/types.ts";
+import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
+import { formatBytes, formatCount, formatMib } from "./units.ts";
+import { defaultTypes, type RunResult, type VMManager } from "./vm_manager.ts";
+
+/** Where a command says what, and how it asks. */
+export interface Terminal {
+  /** The answer. */
+  readonly print: (text: string) => void;
+  /** Progress, plans and questions. */
+  readonly tell: (text: string) => void;
+  /** Asks and waits for a line; null when nobody is there to answer. */
+  readonly ask: ((question: string) => string | null) | null;
+  /** One JSON value instead of lines. */
+  readonly json: boolean;
+}
+
+/** What `create` and `plan` work on. */
+export interface CreationWish {
+  readonly configuration: Configuration;
+  readonly places: Places;
+  /** VM types; none means all of the configuration. */
+  readonly types: readonly string[];
+}
+
+/** Whether everything was done. */
+export type Success = boolean;
+
+/** Lists the VMs. */
+export async function listVms(manager: VMManager, terminal: Terminal): Promise<Success> {
+  const vms = await manager.list();
+  if (terminal.json) {
+    terminal.print(JSON.stringify({ vms: vms.map(vmJson) }, null, 2));
+    return true;
+  }
+  const rows = vms.map((vm) => [
+    vm.name,
+    vm.state,
+    formatCount(vm.vcpus, "vCPU"),
+    formatMib(vm.memoryMib),
+    vm.disks.map(({ zvol, path }) => zvol ?? path).join(" "),
+    vm.nics.map(({ attach, mac }) => `${attach ?? "default"}=${mac ?? "random"}`).join(" "),
+  ]);
+  terminal.print(
+    vms.length === 0
+      ? "There are no VMs on the NAS"
+      : table(["NAME", "STATE", "CPU", "MEMORY", "DISKS", "NETWORKS"], rows),
+  );
+  return true;
+}
+
+/** Shows what would be created; nothing is changed. Without success when something stands against it. */
+export async function showPlan(manager: VMManager, wish: CreationWish, terminal: Terminal): Promise<Success> {
+  const plan = await planOf(manager, wish);
+  terminal.print(terminal.json ? JSON.stringify(plan, null, 2) : describePlan(plan));
+  return isClear(plan);
+}
+
+/** Creates what the plan says, but for what stands against it. */
+export async function create(
+  manager: VMManager,
+  wish: CreationWish,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Success> {
+  const plan = await planOf(manager, wish);
+  terminal.tell(describePlan(plan));
+  const types = typesOf(wish);
+  const result = await manager.create({ ...wish, types }, { observer: progressTo(terminal), signal });
+  return report(result, terminal);
+}
+
+/** What `destroy` is told. */
+export interface DestructionWish {
+  readonly prefixes: readonly string[];
+  /** Confirmed beforehand. */
+  readonly confirmed: boolean;
+}
+
+/**
+ * Destroys after the typed phrase, or when it was confirmed beforehand.
+ *
+ * @throws {ConfigurationError} when there is nobody to confirm.
+ */
+export async function destroy(
+  manager: VMManager,
+  { prefixes, confirmed }: DestructionWish,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Success> {
+  const plan = await manager.planDestruction(prefixes);
+  terminal.tell(describeDestruction(plan));
+  if (plan.vms.length > 0 && !confirmed && !confirm(plan, terminal)) {
+    terminal.tell("The phrase was another one: nothing was destroyed");
+    return false;
+  }
+  const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), signal });
+  return report(result, terminal);
+}
+
+function confirm(plan: DestructionPlan, { ask }: Terminal): boolean {
+  if (ask === null) {
+    const message =
+      "There is no terminal to confirm on; add --yes to destroy what is listed. Nothing was destroyed";
+    throw new ConfigurationError("destroy", [{ field: "--yes", message }]);
+  }
+  return ask(`This cannot be undone. Type "${plan.phrase}" to confirm:`)?.trim().toLowerCase() ===
+    plan.phrase;
+}
+
+function planOf(manager: VMManager, wish: CreationWish): Promise<CreationPlan> {
+  return manager.planCreation({ ...wish, types: typesOf(wish) });
+}
+
+function typesOf({ configuration, types }: CreationWish) {
+  const all = defaultTypes(configuration);
+  return types.length === 0 ? all : all.filter(({ type }) => types.includes(type));
+}
+
+/**
+ * Holds the words of a command against the configuration.
+ *
+ * @throws {ConfigurationError} naming every type that is not there.
+ */
+export function expectTypes(configuration: Configuration, types: readonly string[]): void {
+  const known = vmTypes(configuration);
+  const unknown = types.filter((type) => !known.includes(type));
+  if (unknown.length === 0) return;
+  const problems = unknown.map((type) => ({
+    field: "",
+    message: `There is no VM type ${JSON.stringify(type)}; there are ${known.join(", ")}`,
+  }));
+  throw new ConfigurationError("configuration", problems);
+}
+
+function isClear({ vms, findings }: CreationPlan): boolean {
+  const stuck = vms.some(({ action }) => action === "blocked" || action === "differs");
+  return !stuck && findings.every(({ severity }) => severity === "warning");
+}
+
+function describePlan(plan: CreationPlan): string {
+  const findings = plan.findings.map(({ severity, vm, message, line }) =>
+    `${severity}: ${vm === null ? "" : `${vm}: `}${message}${line === undefined ? "" : ` (line ${line})`}`
+  );
+  const rows = plan.vms.map((
+    vm,
+  ) => [vm.name, vm.action, formatCount(vm.vcpus, "vCPU"), formatMib(vm.memoryMib), describeDevices(vm)]);
+  const { vms, zvols, zvolBytes, memoryMib } = plan.totals;
+  const sum = vms === 0
+    ? "Nothing to do"
+    : `${formatCount(vms, "VM")} to make: ${formatMib(memoryMib)} of memory, ${
+      formatCount(zvols, "zvol")
+    } of ${formatBytes(zvolBytes)}`;
+  return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
+}
+
+function describeDevices(vm: PlannedVm): string {
+  const why = [
+    ...vm.reasons,
+    ...vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`),
+  ];
+  if (why.length > 0) return why.join("; ");
+  return vm.devices.map((device) => {
+    switch (device.dtype) {
+      case "DISPLAY":
+        return `display ${device.port}`;
+      case "CDROM":
+        return device.path;
+      case "NIC":
+        return `${device.attach}=${device.mac}`;
+      case "DISK":
+        return `${device.zvol} ${formatBytes(device.sizeBytes)}`;
+    }
+  }).join(", ");
+}
+
+function describeDestruction({ vms, prefixes, totals }: DestructionPlan): string {
+  if (vms.length === 0) return `No VM on the NAS is called ${prefixes.join(" or ")} and a number`;
+  const rows = vms.map(({ id, name, state, zvols, keeps }) => [
+    name,
+    String(id),
+    state,
+    zvols.map(({ name, sizeBytes }) => `${name}${sizeBytes === null ? "" : ` ${formatBytes(sizeBytes)}`}`)
+      .join(", "),
+    keeps.map(({ path, because }) => `${path} stays: ${because}`).join(", "),
+  ]);
+  const sum = `${formatCount(totals.vms, "VM")} and ${
+    formatCount(totals.zvols, "zvol")
+  } will be gone for good`;
+  return `${table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows)}\n${sum}`;
+}
+
+function progressTo({ tell }: Terminal): (event: OperationEvent) => void {
+  return (event) => {
+    if (event.type === "step" && event.status !== "running" && event.status !== "skipped") {
+      const what = event.error?.message ?? event.detail;
+      tell(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);
+    }
+    if (event.type === "vm") {
+      tell(`${event.vm}: ${event.outcome}${event.message === undefined ? "" : `. ${event.message}`}`);
+    }
+  };
+}
+
+function report(result: RunResult, terminal: Terminal): Success {
+  const rows = result.vms.map(({ name, outcome, message }) => [name, outcome, message ?? ""]);
+  if (terminal.json) terminal.print(JSON.stringify(operationJson(result.operation), null, 2));
+  else terminal.print(rows.length === 0 ? "There was nothing to do" : table(["VM", "OUTCOME", ""], rows));
+  return result.status === "done";
+}
+
+/** Columns as wide as their widest cell. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .join("\n");
+}

@@ -1,0 +1,48 @@
+/** VMs and operations as JSON, the same from the dashboard and the command line. */
+import type { Vm } from "./inventory.ts";
+import { typeOf } from "./names.ts";
+import type { OperationView, StepView } from "./operations/types.ts";
+
+/** A VM; memory in MiB, sizes in bytes. */
+export function vmJson(vm: Vm): Record<string, unknown> {
+  const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
+  return {
+    id,
+    name,
+    state,
+    type: typeOf(name),
+    description,
+    vcpus,
+    memoryMiB: memoryMib,
+    autostart,
+    disks: vm.disks.map(({ path, zvol, sizeBytes, sparse }) => ({ path, zvol, sizeBytes, sparse })),
+    nics: vm.nics.map(({ attach, mac }) => ({ attach, mac })),
+    displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
+    cdroms: vm.cdroms.map(({ path }) => ({ path })),
+  };
+}
+
+/** An operation with its steps; times as ISO 8601 in UTC. */
+export function operationJson(view: OperationView): Record<string, unknown> {
+  return {
+    id: view.id,
+    kind: view.kind,
+    title: view.title,
+    status: view.status,
+    startedAt: iso(view.startedAt),
+    finishedAt: iso(view.finishedAt),
+    vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),
+    steps: view.vms.flatMap(({ steps }) => steps.map(stepJson)),
+  };
+}
+
+function stepJson(
+  { seq, vm, step, status, startedAt, finishedAt, detail, error }: StepView,
+): Record<string, unknown> {
+  const times = { startedAt: iso(startedAt), finishedAt: iso(finishedAt) };
+  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null };
+}
+
+function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
+}

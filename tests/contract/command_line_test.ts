@@ -1,0 +1,156 @@
+/**
+ * Protects the command line as scripts use it: commands, answers, exit codes. The real program, in a process of its
+ * own, against a simulated NAS.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import type { SimulatorOptions } from "../../lib/simulator/types.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Lab {
+  readonly simulator: Simulator;
+  readonly run: (...args: string[]) => Promise<Outcome>;
+}
+
+async function withLab(test: (lab: Lab) => Promise<void>, options: SimulatorOptions = {}): Promise<void> {
+  await using simulator = await startSimulator({ times: TEST_TIMES, ...options });
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const env = {
+      TRUENAS_HOST: simulator.url,
+      API_USERNAME: "admin",
+      API_PASSWORD: "truenas",
+      VNC_PASSWORD: "display-secret",
+      NO_COLOR: "1",
+    };
+    await test({ simulator, run: (...args) => program(args, folder, env) });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function program(args: readonly string[], cwd: string, env: Record<string, string>): Promise<Outcome> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", MAIN, ...args],
+    cwd,
+    env,
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await command.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+Deno.test("plan, create, list and destroy do the whole job, and again nothing", () =>
+  withLab(async ({ simulator, run }) => {
+    const plan = await run("plan", "--json");
+    assert.equal(plan.code, 0, plan.err);
+    assert.deepEqual(JSON.parse(plan.out).totals.vms, 4);
+    assert.equal(simulator.store.vms.size, 1, "a plan changes nothing");
+    const created = await run("create", "worker");
+    assert.equal(created.code, 0, created.err);
+    assert.match(created.out, /worker02 disk1: done, tank\/vms\/worker02-disk1, 50 GiB/);
+    assert.equal(simulator.store.vms.size, 4);
+    const again = await run("create", "worker", "--json");
+    assert.deepEqual(JSON.parse(again.out).vms.map(({ outcome }: { outcome: string }) => outcome), [
+      "kept",
+      "kept",
+      "kept",
+    ]);
+    const list = await run("list", "--json");
+    assert.deepEqual(JSON.parse(list.out).vms.map(({ name }: { name: string }) => name), [
+      "homeassistant",
+      "worker01",
+      "worker02",
+      "worker03",
+    ]);
+    const unconfirmed = await run("destroy", "--prefix", "worker");
+    assert.equal(unconfirmed.code, 2);
+    assert.match(unconfirmed.err, /--yes/);
+    assert.equal(simulator.store.vms.size, 4);
+    const destroyed = await run("destroy", "--prefix", "worker", "--yes");
+    assert.equal(destroyed.code, 0, destroyed.err);
+    assert.match(destroyed.out, /3 VMs and 6 zvols will be gone for good/);
+    assert.equal(simulator.store.vms.size, 1);
+    for (const { out, err } of [plan, created, again, list, destroyed]) {
+      assert.ok(!`${out}${err}`.includes("display-secret"));
+    }
+  }, { foreignVms: 1 }));
+
+Deno.test("what fails in part ends with 1 and says what", () =>
+  withLab(async ({ simulator, run }) => {
+    simulator.addFault({
+      method: "vm.start",
+      action: "fail",
+      error: { errno: 14, errname: "EFAULT", reason: "[EFAULT] no luck" },
+    });
+    const created = await run("create", "worker");
+    assert.equal(created.code, 1);
+    assert.match(created.out, /rolled-back.*no luck/);
+    assert.equal(simulator.store.vms.size, 2);
+    simulator.store.bridges.splice(0);
+    const plan = await run("plan");
+    assert.equal(plan.code, 1);
+    assert.match(plan.out, /error: .*There is no bridge or interface br0.*\(line 10\)/);
+  }));
+
+Deno.test("wrong usage, configuration and environment end with 2, and nothing is sent", () =>
+  withLab(async ({ simulator, run }) => {
+    const wrong: readonly (readonly [string[], RegExp])[] = [
+      [["bogus"], /There is no command "bogus"/],
+      [["create", "gpu"], /There is no VM type "gpu"; there are controlplane, worker/],
+      [["list", "x"], /takes no further words/],
+      [["plan", "--config", "none.yaml"], /none\.yaml: There is no such file/],
+      [["plan", "--templates-dir", "none"], /There is no such template file/],
+      [["plan", "--env-file", "none"], /none: There is no such file/],
+      [["plan", "--nonsense"], /nonsense/],
+      [["plan", "--log-level", "LOUD"], /LOG_LEVEL must be/],
+      [["simulate", "--version", "1.0"], /--version must be 25\.10 or 27\.0/],
+      [["simulate", "--port", "99999"], /--port must be a whole number/],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, err } = await run(...args);
+      assert.equal(code, 2, args.join(" "));
+      assert.match(err, message);
+    }
+    assert.deepEqual(simulator.calls, []);
+    assert.equal((await run("validate")).code, 0);
+    assert.match((await run("help")).out, /usage: main\.ts/);
+    assert.match((await run("version")).out, /^\d+\.\d+\.\d+$/m);
+  }));
+
+Deno.test("simulate and demo say where they are, and end when asked to", async () => {
+  for (
+    const [args, ready] of [[["simulate"], /ws:\/\/127\.0\.0\.1:\d+/], [
+      ["demo"],
+      /http:\/\/127\.0\.0\.1:\d+\//,
+    ]] as const
+  ) {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-prompt", MAIN, ...args],
+      env: { PORT: "0" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    });
+    await using child = command.spawn();
+    let said = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stdout) {
+      said += decoder.decode(chunk, { stream: true });
+      if (ready.test(said)) child.kill("SIGTERM");
+    }
+    assert.match(said, ready);
+    assert.equal((await child.status).code, 0, args.join());
+  }
+});
