@@ -77,7 +77,37 @@ const MISTAKES:
     ["worker:", "gpu-node:", "gpu-node", 8, /letters, digits and underscores/],
     ["worker:", "w0rker:", "worker", 1, /There is no VM type "worker"/],
     ["storage:", "stores:", "storage", 1, /storage section is missing/],
+    ["count: 3", "count: .nan", "worker.count", 9, /found NaN/],
+    ["count: 3", "count: [3]", "worker.count", 9, /found \[3\]/],
+    ["count: 3", "count: true", "worker.count", 9, /found true/],
+    ["  memory: 4096\n", "", "worker.memory", 8, /Memory is missing: .* from 20 to 16777216 MiB/],
+    [
+      "cpu: 4",
+      "cpu: 4\n  color: red",
+      "worker.color",
+      12,
+      /Unknown key "color"; known are count, memory, cpu/,
+    ],
+    ["data: 50", "__proto__: 50", "worker.disk.__proto__", 13, /must begin with a letter/],
+    ["root: 20", `${"r".repeat(65)}: 20`, `worker.disk.${"r".repeat(65)}`, 13, /must begin with a letter/],
+    ["root: 20, data: 50", "root: 20, data: 65537", "worker.disk.data", 13, /to 65536 GiB, found 65537/],
+    ["{ root: 20, data: 50 }", "[20, 50]", "worker.disk", 13, /must be a list of name: value lines/],
+    ["{ root: 20, data: 50 }", `{ ${numbered(17, "d", "1")} }`, "worker.disk", 13, /At most 16 .* found 17/],
+    ["{ lan: br0 }", `{ ${numbered(9, "n", "br0")} }`, "worker.network", 14, /At most 8 .* found 9/],
+    ["lan: br0", 'lan: ""', "worker.network.lan", 14, /bridge is missing/],
+    ["tank/vms", "", "storage.pool_path", 2, /dataset for zvols is missing/],
+    ["tank/vms", "tank/vms/", "storage.pool_path", 2, /is no dataset/],
+    ["tank/vms", "/tank/vms", "storage.pool_path", 2, /is no dataset; write it like tank\/vms/],
+    ["tank/vms", "tank/../other", "storage.pool_path", 2, /is no dataset/],
+    ["worker:", "wörker:", "wörker", 8, /cannot be called "wörker01"/],
+    ["worker:", `${"w".repeat(101)}:`, "w".repeat(101), 8, /cannot be called/],
+    ["storage:", "storage: none\nold:", "storage", 1, /must have pool_path and cdrom_path/],
   ];
+
+/** `d0: 1, d1: 1, …` */
+function numbered(count: number, name: string, value: string): string {
+  return Array.from({ length: count }, (_, n) => `${name}${n}: ${value}`).join(", ");
+}
 
 Deno.test("parseConfiguration() tells each mistake at its line", () => {
   for (const [from, to, field, line, message] of MISTAKES) {
@@ -151,5 +181,66 @@ Deno.test("checkConfiguration() never throws, whatever it is given", () => {
   fc.assert(fc.property(fc.anything(), (value) => {
     const checked = checkConfiguration(value);
     assert.ok(checked.ok || checked.problems.length > 0);
+  }));
+});
+
+Deno.test("the premise of every mistake: the configuration without it is good", () => {
+  assert.deepEqual(problemsOf(GOOD), []);
+});
+
+Deno.test("what is no YAML is told at its line and column", () => {
+  const BROKEN: readonly (readonly [text: string, line: number, column: number])[] = [
+    ["storage:\n\tpool_path: tank\n", 2, 1],
+    ['worker: "half\n', 2, 1],
+    ["a: 1\n---\nb: 1\n", 2, 1],
+    ["storage:\n  pool_path: *nowhere\n", 2, 14],
+    ["a: 1\n  b: 2\n", 1, 4],
+    ["{ a: 1\n", 2, 1],
+    ["- a\nb: 1\n", 2, 1],
+  ];
+  for (const [text, line, column] of BROKEN) {
+    const [problem] = problemsOf(text);
+    assert.deepEqual([problem?.line, problem?.column], [line, column], `${text}${problem?.message}`);
+    assert.throws(() => parseConfiguration(text, "my.yaml"), new RegExp(`my\\.yaml:${line}:${column}: `));
+  }
+});
+
+Deno.test("an alias of a section that stands before it is read as that section", () => {
+  const { configuration } = parseConfiguration(GOOD.replace("worker:", "worker: &w") + "gpu: *w\n", "x");
+  assert.deepEqual(configuration.gpu, configuration.worker);
+});
+
+Deno.test("every missing section is told in one error", () => {
+  assert.deepEqual(problemsOf("gpu: { count: 1, memory: 512, cpu: 1 }\n").map(({ field }) => field), [
+    "storage",
+    "controlplane",
+    "worker",
+  ]);
+});
+
+Deno.test("checkConfiguration() asks for the VM types that it is told to", () => {
+  const { configuration } = parseConfiguration(GOOD, "x");
+  const fieldsOf = (require: string[]) => {
+    const checked = checkConfiguration(configuration, { require });
+    return checked.ok ? [] : checked.problems.map(({ field }) => field);
+  };
+  assert.deepEqual([fieldsOf([]), fieldsOf(["worker"]), fieldsOf(["gpu", "db"])], [[], [], ["gpu", "db"]]);
+});
+
+Deno.test("checkConfiguration() never throws at a value in its place, even one that is no plain data", () => {
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+  const value = fc.oneof(
+    fc.anything({ withBigInt: true, withDate: true, withMap: true }),
+    fc.constantFrom(circle, Symbol("s")),
+  );
+  const section = fc.dictionary(
+    fc.constantFrom("count", "memory", "cpu", "threads", "disk", "network", "odd"),
+    value,
+  );
+  const storage = fc.dictionary(fc.constantFrom("pool_path", "cdrom_path", "odd"), value);
+  fc.assert(fc.property(storage, section, section, (storage, controlplane, worker) => {
+    const checked = checkConfiguration({ storage, controlplane, worker });
+    assert.ok(checked.ok || checked.problems.every(({ message }) => message !== ""));
   }));
 });

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import fc from "fast-check";
 import {
   type Environment,
   type EnvironmentName,
@@ -10,7 +9,6 @@ import {
   readSettings,
 } from "../../lib/environment.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
-import { parseNasAddress } from "../../lib/nas_address.ts";
 
 const NAS = { TRUENAS_HOST: "nas.lan", API_USERNAME: "admin", API_PASSWORD: "p", VNC_PASSWORD: "v" } as const;
 
@@ -100,27 +98,64 @@ Deno.test("a file of values stands behind the environment itself", () => {
   }
 });
 
-Deno.test("parseNasAddress() reads every way to write a NAS", () => {
-  const urlOf = (text: string) => {
-    const parsed = parseNasAddress(text);
-    return parsed.ok ? parsed.address.url : parsed.problem.message;
-  };
-  assert.equal(urlOf("nas.lan"), "wss://nas.lan");
-  assert.equal(urlOf(" nas.lan:444 "), "wss://nas.lan:444");
-  assert.equal(urlOf("[::1]:444"), "wss://[::1]:444");
-  assert.equal(urlOf("ws://10.0.0.2/"), "ws://10.0.0.2");
-  assert.equal(urlOf("wss://nas.lan/api/current"), "wss://nas.lan");
-  assert.equal(urlOf("unix:/run/middlewared.sock"), "unix:/run/middlewared.sock");
-  assert.match(urlOf(""), /empty/);
-  assert.match(urlOf("https://nas.lan"), /write wss:\/\//);
-  assert.match(urlOf("ftp://nas.lan"), /begins with ftp/);
-  assert.match(urlOf("wss://admin:pw@nas.lan"), /API_USERNAME/);
-  assert.doesNotMatch(urlOf("wss://admin:pw@nas.lan"), /pw@/);
-  assert.match(urlOf("nas.lan/ui"), /has a path/);
-  assert.match(urlOf("unix:run/x"), /absolute path/);
-  assert.match(urlOf("nas lan"), /is no address/);
+Deno.test("problems of every kind come in one error, a line each", () => {
+  const message = messageOf(() =>
+    readSettings({ env: env({ TRUENAS_HOST: "http://nas.lan", PORT: "70000", NO_DESTROY: "on" }) })
+  );
+  assert.deepEqual(message.split("\n").map((line) => /^environment: (\w+)/.exec(line)?.[1]), [
+    "Missing",
+    "TRUENAS_HOST",
+    "PORT",
+    "NO_DESTROY",
+  ]);
+  assert.match(message, /Missing: API_USERNAME, API_PASSWORD \(or TRUENAS_API_KEY\), VNC_PASSWORD;/);
 });
 
-Deno.test("parseNasAddress() never throws", () => {
-  fc.assert(fc.property(fc.string(), (text) => assert.equal(typeof parseNasAddress(text).ok, "boolean")));
+Deno.test("no message repeats a password or a key", () => {
+  const wrong = { API_PASSWORD: "HUNTER2", TRUENAS_API_KEY: "1-HUNTER2", VNC_PASSWORD: "HUNTER2", PORT: "x" };
+  const message = messageOf(() =>
+    readSettings({ env: env({ ...wrong, TRUENAS_HOST: "https://u:HUNTER2@nas" }) })
+  );
+  assert.match(message, /TRUENAS_HOST/, "the premise");
+  assert.doesNotMatch(message, /HUNTER2/);
+});
+
+Deno.test("PORT takes whole numbers from 0 to 65535", () => {
+  const portOf = (PORT: string) => readSettings({ env: env({ ...NAS, PORT }) }).listenPort;
+  assert.deepEqual(["0", "80", "65535"].map(portOf), [0, 80, 65_535]);
+  for (const PORT of ["-1", "65536", "1.5", "0x50", "8080 ", "eighty", "1e3"]) {
+    assert.match(messageOf(() => portOf(PORT)), /PORT must be a whole number from 0 to 65535/, PORT);
+  }
+});
+
+Deno.test("a protection takes yes and no in the usual words, and is on when it is not understood", () => {
+  const readOnly = (READ_ONLY: string) => readSettings({ env: env({ ...NAS, READ_ONLY }) }).readOnly;
+  assert.deepEqual(["1", "true", "YES"].map(readOnly), [true, true, true]);
+  assert.deepEqual(["0", "false", "No", "", " "].map(readOnly), [false, false, false, false, false]);
+  assert.throws(() => readOnly("ture"), /READ_ONLY must be 1 or 0, found "ture"/);
+});
+
+Deno.test("a file that cannot be read is an error, even when it may be missing", () => {
+  const folder = mkdtempSync(`${tmpdir()}/env-test-`);
+  try {
+    const options = { env: env(NAS), envFile: { path: folder, required: false } };
+    assert.match(messageOf(() => readSettings(options)), /Cannot be read/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("without another source the process's own environment is read", () => {
+  const own = (name: EnvironmentName) => Deno.env.get(name);
+  const outcomeOf = (read: () => unknown) => {
+    try {
+      return read();
+    } catch (error) {
+      return String(error);
+    }
+  };
+  assert.deepEqual(
+    outcomeOf(() => getEnvironmentVariables()),
+    outcomeOf(() => getEnvironmentVariables({ env: own })),
+  );
 });

@@ -1,7 +1,9 @@
 /** Protects the log: one line an event, no secret in any form, nothing that could forge a line or steer a terminal. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { setupLogging } from "../../lib/logging.ts";
+import process from "node:process";
+import { mock } from "node:test";
+import { setupLogging, silentLogger } from "../../lib/logging.ts";
 
 function linesOf(
   format: "text" | "json",
@@ -70,4 +72,105 @@ Deno.test("control characters cannot start a line or steer a terminal", () => {
 Deno.test("a line has a limit", () => {
   const [line = ""] = linesOf("text", [], (logger) => logger.info("x".repeat(100_000)));
   assert.equal(line.length, 4_000);
+});
+
+/** Every way in which this program writes a value down, at the depth that a line can have. */
+function writings(secret: string): Record<string, unknown> {
+  return {
+    plain: secret,
+    between: `x${secret}y`,
+    nested: { list: [secret] },
+    json: JSON.stringify({ secret }),
+    nestedJson: { frame: JSON.stringify({ params: [secret] }) },
+    url: `wss://nas.lan/?token=${encodeURIComponent(secret)}`,
+    form: new URLSearchParams({ secret }).toString(),
+  };
+}
+
+Deno.test("a secret of odd characters never survives either", () => {
+  const char = fc.constantFrom(
+    '"',
+    "\\",
+    "\n",
+    "\t",
+    "\u007f",
+    "\u0085",
+    "\u2028",
+    " ",
+    "+",
+    "%",
+    "ä",
+    "€",
+    "😀",
+    "x",
+  );
+  // The letters around it are in no other part of a line, so that what is left of it can be looked for.
+  const secret = fc.array(char, { minLength: 1, maxLength: 6 }).map((chars) => `Q${chars.join("")}X`);
+  fc.assert(fc.property(secret, fc.constantFrom("text" as const, "json" as const), (secret, format) => {
+    const log = (secrets: string[]) =>
+      linesOf(format, secrets, (logger) => {
+        logger.error(`Cannot sign in with ${secret}`);
+        logger.error(`Cannot sign in with ${JSON.stringify(secret)}`, writings(secret));
+      }).join("\n");
+    assert.match(log([]), /Q.*X/s, "the premise: without redaction it is there");
+    assert.doesNotMatch(log([secret]), /[QX]/);
+    assert.match(log([secret]), /\[secret\]/);
+  }));
+});
+
+Deno.test("a secret that lies in another is no reason to leave a part of the longer one", () => {
+  const [line = ""] = linesOf("text", ["pass", "password1"], (logger) => logger.info("my password1"));
+  assert.match(line, /my \[secret\]$/);
+});
+
+Deno.test("an empty or tiny secret blanks out nothing", () => {
+  const [line = ""] = linesOf("text", ["", "a", "in"], (logger) => logger.info("again and again"));
+  assert.match(line, /again and again$/);
+});
+
+Deno.test("logging never throws, whatever it is given, and a JSON line is always JSON", () => {
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+  const fields = fc.dictionary(fc.string(), fc.anything({ withBigInt: true, withDate: true, withMap: true }));
+  fc.assert(fc.property(fc.string({ unit: "binary" }), fields, (message, fields) => {
+    for (const format of ["text", "json"] as const) {
+      const lines = linesOf(
+        format,
+        ["p\ud800w"],
+        (logger) => logger.info(message, { ...fields, circle, big: 1n }),
+      );
+      assert.equal(lines.length, 1);
+    }
+    const [line = ""] = linesOf("json", [], (logger) => logger.info(message, fields));
+    if (line.length < 4_000) assert.equal(JSON.parse(line).message, message);
+  }));
+  const [line = ""] = linesOf(
+    "text",
+    [],
+    (logger) => logger.info("odd", { circle, big: 1n, none: undefined }),
+  );
+  assert.match(line, /odd circle="\[no JSON\]" big="\[no JSON\]" none="undefined"$/);
+});
+
+Deno.test("a field cannot pass for the time, level or message of its line", () => {
+  const forged = { time: "2000", level: "ERROR", message: "forged", host: "nas" };
+  const [line = ""] = linesOf("json", [], (logger) => logger.info("true", forged));
+  assert.deepEqual(JSON.parse(line), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "INFO",
+    message: "true",
+    host: "nas",
+  });
+});
+
+Deno.test("lines go to standard error unless told otherwise; the silent logger writes nothing", () => {
+  const write = mock.method(process.stderr, "write", () => true);
+  try {
+    setupLogging("DEBUG", { now: () => 0 }).debug("to standard error");
+    for (const level of ["debug", "info", "warning", "error"] as const) silentLogger[level]("nothing");
+    const lines = write.mock.calls.map(({ arguments: [line] }) => String(line));
+    assert.deepEqual(lines, ["1970-01-01T00:00:00.000Z DEBUG   to standard error\n"]);
+  } finally {
+    write.mock.restore();
+  }
 });

@@ -1,7 +1,8 @@
 /** Protects the templates: what they make, that every result is a copy, and that a bad file is named. */
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import fc from "fast-check";
 import { ConfigurationError, TrueNASError } from "../../lib/errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 
@@ -94,7 +95,23 @@ Deno.test("a directory of one's own replaces the templates, and is read once", (
 const BAD_FILES: readonly (readonly [file: string, text: string | null, message: RegExp])[] = [
   ["devices/nic.json", null, /devices\/nic\.json: There is no such template file/],
   ["devices/disk.json", '{\n  "attributes": {,}\n}', /devices\/disk\.json:2:\d+: Invalid JSON/],
-  ["devices/disk.json", '{"attributes": ', /devices\/disk\.json:1:\d+: Invalid JSON/],
+  ["devices/disk.json", '{"attributes": ', /devices\/disk\.json:1:16: Invalid JSON/],
+  ["devices/disk.json", "", /devices\/disk\.json:1:1: Invalid JSON/],
+  [
+    "devices/disk.json",
+    '{\n  "order": nope,\n  "attributes": {}\n}',
+    /disk\.json:2:13: Invalid JSON: .*'o'$/,
+  ],
+  ["devices/disk.json", "position 9 x\n\n", /devices\/disk\.json:1:1: Invalid JSON/],
+  ["devices/disk.json", '{"attributes": {}}\n}', /devices\/disk\.json:2:1: Invalid JSON/],
+  ["vms/vm.json", '{"memory": 19}', /vms\/vm\.json: memory: /],
+  [
+    "vms/vm.json",
+    '{"name": "a", "enable_secureboot": true}',
+    /refuses the key "enable_secureboot"; remove it/,
+  ],
+  ["devices/nic.json", '{"attributes": {"dtype": "NIC"}, "order": 1.5}', /devices\/nic\.json: order: /],
+  ["devices/nic.json", '{"order": 1}', /devices\/nic\.json: attributes: /],
   ["vms/vm.json", '{"nonsense": 1}', /vms\/vm\.json: nonsense: every TrueNAS refuses the key "nonsense"/],
   ["vms/vm.json", '{"vcpus": "2"}', /vms\/vm\.json: vcpus: /],
   ["vms/vm.json", "[]", /vms\/vm\.json: /],
@@ -130,5 +147,82 @@ Deno.test("with a version, only its keys are allowed", () =>
         () => new TemplateManager(folder, { version: "25.10" }),
         /TrueNAS 25\.10 refuses the key "pci_address"/,
       );
+    },
+  ));
+
+Deno.test("the place of a mistake is where the first wrong character stands", () =>
+  withTemplates(() => {}, (folder) => {
+    const value = fc.jsonValue({ maxDepth: 3 }).map((it) => JSON.stringify([it, it], null, 2));
+    fc.assert(
+      fc.property(value, fc.nat(), (good, drawn) => {
+        // Between lines no string is cut, so that the character is wrong wherever it stands there.
+        const ends = [...good.matchAll(/\n/g)].map(({ index }) => index);
+        const at = ends[drawn % ends.length] ?? 0;
+        const bad = `${good.slice(0, at)}@${good.slice(at)}`;
+        writeFileSync(`${folder}/devices/nic.json`, bad);
+        const before = bad.slice(0, at).split("\n");
+        const place = `nic.json:${before.length}:${(before.at(-1) ?? "").length + 1}: Invalid JSON`;
+        assert.throws(() => new TemplateManager(folder), (error) => {
+          assert.ok(error instanceof ConfigurationError);
+          assert.ok(error.message.includes(place), `${error.message} has ${place}`);
+          return true;
+        });
+      }),
+      { numRuns: 50 },
+    );
+  }));
+
+Deno.test("a template that cannot be read, or lies nowhere, is named with the reason", () => {
+  withTemplates(
+    (folder) => {
+      rmSync(`${folder}/devices/nic.json`);
+      mkdirSync(`${folder}/devices/nic.json`);
+    },
+    (folder) => assert.throws(() => new TemplateManager(folder), /devices\/nic\.json: Cannot be read: /),
+  );
+  assert.throws(() => new TemplateManager("no-such-folder"), /no-such-folder\/vms\/vm\.json: /);
+});
+
+Deno.test("copies are deep: what is nested in a template is another object each time", () =>
+  withTemplates(
+    (folder) => {
+      const attributes = { dtype: "NIC", pci_address: { bus: 1, slot: 2 } };
+      writeFileSync(`${folder}/devices/nic.json`, JSON.stringify({ attributes }));
+    },
+    (folder) => {
+      const templates = new TemplateManager(folder);
+      const first = templates.createNicDevice(1, "br0").attributes.pci_address;
+      assert.deepEqual(first, { bus: 1, slot: 2 }, "the premise");
+      Object.assign(first, { bus: 9 });
+      const second = templates.createNicDevice(1, "br0");
+      assert.deepEqual(second.attributes.pci_address, { bus: 1, slot: 2 });
+      assert.ok(!("order" in second), "a template without an order leaves it to the NAS");
+    },
+  ));
+
+Deno.test("what is asked for goes before what a template says", () =>
+  withTemplates(
+    (folder) => {
+      writeFileSync(
+        `${folder}/vms/vm.json`,
+        '{"name": "old", "cores": 8, "memory": 512, "description": "kept"}',
+      );
+      const attributes = { dtype: "DISK", zvol_name: "tank/old", create_zvol: false };
+      writeFileSync(`${folder}/devices/disk.json`, JSON.stringify({ attributes, order: 7 }));
+    },
+    (folder) => {
+      const templates = new TemplateManager(folder);
+      assert.deepEqual(templates.createVmSpec("new", 2, 1, 1024), {
+        name: "new",
+        cores: 2,
+        threads: 1,
+        memory: 1024,
+        description: "kept",
+      });
+      assert.deepEqual(templates.createDiskDevice(3, "tank/new", 10), {
+        vm: 3,
+        attributes: { dtype: "DISK", zvol_name: "tank/new", create_zvol: true, zvol_volsize: 10 },
+        order: 7,
+      });
     },
   ));

@@ -1,0 +1,98 @@
+/** Protects the errors: one family, whose messages tell the place, and which never lose outcome, method and cause. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  type CallRefusal,
+  ConfigurationError,
+  describeRefusal,
+  TrueNASCallError,
+  TrueNASConnectionError,
+  TrueNASError,
+  TrueNASTimeoutError,
+} from "../../lib/errors.ts";
+
+const REFUSAL: CallRefusal = {
+  code: -32001,
+  errno: 14,
+  errname: "EFAULT",
+  reason: " It is busy \n",
+  fields: [],
+};
+
+Deno.test("every error is one of the family, by its own name", () => {
+  const connection = { failure: "lost", remedy: "Wait." } as const;
+  const errors = [
+    new TrueNASError("It failed"),
+    new TrueNASCallError("vm.start", REFUSAL),
+    new TrueNASConnectionError("It was lost", connection),
+    new TrueNASTimeoutError("It took too long"),
+    new ConfigurationError("config.yaml", []),
+  ];
+  assert.deepEqual(errors.map(({ name }) => name), [
+    "TrueNASError",
+    "TrueNASCallError",
+    "TrueNASConnectionError",
+    "TrueNASTimeoutError",
+    "ConfigurationError",
+  ]);
+  for (const error of errors) {
+    assert.ok(error instanceof TrueNASError && error instanceof Error);
+    assert.equal(error.outcome, "not-done", "the outcome is unknown only when it is said to be");
+    assert.ok(!("cause" in error), "no cause is no cause, not an undefined one");
+  }
+});
+
+Deno.test("outcome, method and cause are kept", () => {
+  const cause = new Error("below");
+  const error = new TrueNASTimeoutError("It took too long", {
+    method: "vm.start",
+    outcome: "unknown",
+    cause,
+  });
+  assert.deepEqual([error.method, error.outcome, error.cause], ["vm.start", "unknown", cause]);
+  const lost = new TrueNASConnectionError("It was lost", {
+    failure: "tls",
+    remedy: "Trust it.",
+    outcome: "unknown",
+  });
+  assert.deepEqual([lost.failure, lost.remedy, lost.outcome], ["tls", "Trust it.", "unknown"]);
+});
+
+Deno.test("a refusal is told field by field, or else in the NAS's words", () => {
+  assert.equal(describeRefusal(REFUSAL), "It is busy");
+  const fields = [
+    { attribute: "vm_create.name", message: "This name exists", errno: 17 },
+    { attribute: null, message: "No pool", errno: 22 },
+  ];
+  assert.equal(describeRefusal({ ...REFUSAL, fields }), "vm_create.name: This name exists; No pool");
+  const error = new TrueNASCallError("vm.create", REFUSAL);
+  assert.deepEqual([error.message, error.method, error.refusal], [
+    "vm.create: It is busy",
+    "vm.create",
+    REFUSAL,
+  ]);
+});
+
+Deno.test("ConfigurationError lists every problem on a line of its own, with as much of its place as is known", () => {
+  const error = new ConfigurationError("config.yaml", [
+    { field: "worker.count", message: "It is wrong", line: 3, column: 7 },
+    { field: "worker", message: "It is wrong", line: 3 },
+    { field: "worker", message: "It is wrong" },
+    { field: "", message: "It is no YAML", line: 1, column: 2 },
+  ]);
+  assert.deepEqual(error.message.split("\n"), [
+    "config.yaml:3:7: worker.count: It is wrong",
+    "config.yaml:3:1: worker: It is wrong",
+    "config.yaml: worker: It is wrong",
+    "config.yaml:1:2: It is no YAML",
+  ]);
+  const problem = fc.record({
+    field: fc.stringMatching(/^[a-z.]*$/),
+    message: fc.stringMatching(/^[A-Z][a-z ]*$/),
+  });
+  fc.assert(fc.property(fc.array(problem, { minLength: 1 }), (problems) => {
+    const { message, problems: kept } = new ConfigurationError("x", problems);
+    assert.equal(message.split("\n").length, problems.length);
+    assert.equal(kept, problems);
+  }));
+});

@@ -1,0 +1,17 @@
+/** Protects the mark by which VMs made here are known: it is found again, beside a person's own words. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { isMarked, MARK, markedDescription } from "../../lib/plan/marks.ts";
+
+Deno.test("markedDescription() keeps a person's words and adds the mark", () => {
+  assert.equal(markedDescription(""), MARK);
+  assert.equal(markedDescription("Build farm"), `Build farm ${MARK}`);
+  fc.assert(fc.property(fc.string(), (description) => {
+    const marked = markedDescription(description);
+    assert.ok(isMarked(marked) && marked.startsWith(description));
+  }));
+});
+
+Deno.test("isMarked() is false of descriptions without the mark", () => {
+  for (const description of ["", "truenas-vm-manager", "made by hand"]) assert.ok(!isMarked(description));
+});

@@ -1,0 +1,242 @@
+/** Protects the rules before the first write: what the NAS would refuse is told at its VM, its field and its line. */
+import assert from "node:assert/strict";
+import { type CreationInput, planCreation } from "../../lib/plan/creation.ts";
+import { rulesFor } from "../../lib/truenas/versions.ts";
+import { GIB } from "../../lib/units.ts";
+import { CONFIG, dataset, input, inventory, made, UNKNOWN } from "./plan_samples.ts";
+
+const FINDINGS: readonly (readonly [
+  what: string,
+  given: Partial<CreationInput>,
+  field: string,
+  severity: string,
+  message: RegExp,
+])[] = [
+  [
+    "no dataset",
+    { inventory: inventory({ datasets: { known: true, value: [] } }) },
+    "storage.pool_path",
+    "error",
+    /no dataset tank\/vms/,
+  ],
+  [
+    "a zvol as parent",
+    {
+      inventory: inventory({ datasets: { known: true, value: [dataset("tank/vms", { type: "VOLUME" })] } }),
+    },
+    "storage.pool_path",
+    "error",
+    /is a zvol/,
+  ],
+  [
+    "a locked dataset",
+    { inventory: inventory({ datasets: { known: true, value: [dataset("tank/vms", { locked: true })] } }) },
+    "storage.pool_path",
+    "error",
+    /is locked/,
+  ],
+  [
+    "datasets unread",
+    { inventory: inventory({ datasets: UNKNOWN }) },
+    "storage.pool_path",
+    "warning",
+    /not checked, because the account may not/,
+  ],
+  [
+    "a full pool",
+    {
+      inventory: inventory({
+        datasets: { known: true, value: [dataset("tank/vms", { availableBytes: 100 * GIB })] },
+      }),
+    },
+    "worker.disk.data",
+    "error",
+    /50 GiB do not fit in tank\/vms: 10 GiB are left/,
+  ],
+  [
+    "a zvol there",
+    {
+      inventory: inventory({
+        datasets: { known: true, value: [dataset("tank/vms"), dataset("tank/vms/worker02-disk1")] },
+      }),
+    },
+    "worker.disk.data",
+    "error",
+    /exists already/,
+  ],
+  [
+    "no ISO",
+    {
+      inventory: inventory({
+        files: { known: true, value: new Map([["/mnt/tank/iso/debian.iso", false]]) },
+      }),
+    },
+    "storage.cdrom_path",
+    "error",
+    /no file/,
+  ],
+  [
+    "ISO unread",
+    { inventory: inventory({ files: UNKNOWN }) },
+    "storage.cdrom_path",
+    "warning",
+    /not checked/,
+  ],
+  [
+    "no bridge",
+    { inventory: inventory({ nicChoices: { known: true, value: ["br0"] } }) },
+    "worker.network.storage",
+    "error",
+    /no bridge or interface br1 on the NAS; it has br0/,
+  ],
+  [
+    "bridges unread",
+    { inventory: inventory({ nicChoices: UNKNOWN }) },
+    "network",
+    "warning",
+    /not checked/,
+  ],
+  [
+    "no address",
+    { inventory: inventory({ bindChoices: { known: true, value: ["::"] } }) },
+    "display",
+    "error",
+    /no address 0\.0\.0\.0/,
+  ],
+  ["binds unread", { inventory: inventory({ bindChoices: UNKNOWN }) }, "display", "warning", /not checked/],
+  [
+    "little memory",
+    { inventory: inventory({ availableMemoryBytes: { known: true, value: 3 * GIB } }) },
+    "worker.memory",
+    "error",
+    /1 GiB of the NAS's 3 GiB/,
+  ],
+  [
+    "memory unread",
+    { inventory: inventory({ availableMemoryBytes: UNKNOWN }) },
+    "memory",
+    "warning",
+    /not checked/,
+  ],
+  [
+    "few vCPUs",
+    { inventory: inventory({ maximumVcpus: { known: true, value: 2 } }) },
+    "worker.cpu",
+    "error",
+    /more than the 2/,
+  ],
+  ["no port", { types: [{ type: "worker", startPort: 65_536 }] }, "display", "error", /No display port/],
+  [
+    "ISO in the root",
+    { configuration: { ...CONFIG, storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/a.iso" } } },
+    "storage.cdrom_path",
+    "error",
+    /pool's root/,
+  ],
+];
+
+Deno.test("preflight finds what the NAS would refuse, at its VM and field", () => {
+  for (const [what, given, field, severity, message] of FINDINGS) {
+    const { findings } = planCreation(input(given));
+    const found = findings.find((finding) => finding.field === field && finding.severity === severity);
+    assert.ok(found, `${what}: ${JSON.stringify(findings)}`);
+    assert.match(found.message, message);
+  }
+});
+
+Deno.test("a MAC that another VM has is found", () => {
+  const [planned] = planCreation(input()).vms;
+  assert.ok(planned);
+  const thief = { ...made(planned, 9), name: "thief", displays: [], disks: [] };
+  const { findings } = planCreation(input({ inventory: inventory({ vms: [thief] }) }));
+  assert.match(findings[0]?.message ?? "", /is thief's already/);
+});
+
+Deno.test("the premise of every finding: the plan without its cause has none", () => {
+  assert.deepEqual(planCreation(input()).findings, []);
+});
+
+Deno.test("preflight lets through what just fits", () => {
+  // Two VMs: 2 GiB of memory each, and 20 + 50 GiB of disk each, the last one within 80 % of what is left.
+  const roomFor = (memoryGib: number, spaceGib: number) =>
+    planCreation(input({
+      inventory: inventory({
+        availableMemoryBytes: { known: true, value: memoryGib * GIB },
+        datasets: { known: true, value: [dataset("tank/vms", { availableBytes: spaceGib * GIB })] },
+      }),
+    })).findings.map(({ vm, field }) => [vm, field]);
+  assert.deepEqual(roomFor(4, 152.5), []);
+  assert.deepEqual(roomFor(3.9, 152.5), [["worker02", "worker.memory"]]);
+  assert.deepEqual(roomFor(4, 152.4), [["worker02", "worker.disk.data"]]);
+});
+
+Deno.test("preflight names a VM that no longer fits and lets the smaller one after it go on", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const configuration = { ...CONFIG, big: { ...worker, count: 1, memory: 8_192 } };
+  const types = [{ type: "big", startPort: 5930 }, { type: "worker", startPort: 5920 }];
+  const little = inventory({ availableMemoryBytes: { known: true, value: 4 * GIB } });
+  const plan = planCreation(input({ configuration, types, inventory: little }));
+  assert.deepEqual(plan.vms.map(({ name, action }) => [name, action]), [
+    ["big01", "blocked"],
+    ["worker01", "create"],
+    ["worker02", "create"],
+  ]);
+});
+
+Deno.test("preflight does not ask for a dataset, a bridge or an ISO that nothing needs", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const bare = { ...CONFIG, worker: { ...worker, disk: {}, network: {} } };
+  const nothing = inventory({ datasets: UNKNOWN, nicChoices: UNKNOWN });
+  const before = planCreation(input({ inventory: nothing })).findings.map(({ field }) => field);
+  assert.deepEqual(before, ["storage.pool_path", "network"], "the premise");
+  assert.deepEqual(planCreation(input({ configuration: bare, inventory: nothing })).findings, []);
+});
+
+Deno.test("preflight asks of a VM that is completed only what it still lacks", () => {
+  const vms = planCreation(input()).vms.map((vm, index) => ({
+    ...made(vm, index + 1),
+    state: "STOPPED",
+    nics: [],
+  }));
+  const gone = new Map([["/mnt/tank/iso/debian.iso", false]]);
+  const plan = planCreation(input({ inventory: inventory({ vms, files: { known: true, value: gone } }) }));
+  assert.deepEqual(plan.vms.map(({ steps }) => steps), Array(2).fill(["nic0", "nic1", "start"]));
+  assert.deepEqual(plan.findings, [], "the ISO that is gone is not needed any more");
+});
+
+Deno.test("preflight allows the pool's root where the release does", () => {
+  const storage = { pool_path: "tank/vms", cdrom_path: "/mnt/tank/a.iso" };
+  const fieldsOn = (release: string) =>
+    planCreation(input({ configuration: { ...CONFIG, storage }, rules: rulesFor(release) })).findings
+      .map(({ field }) => field);
+  assert.deepEqual(fieldsOn("25.10.0"), []);
+  assert.deepEqual(fieldsOn("25.10.1"), ["storage.cdrom_path", "storage.cdrom_path"]);
+});
+
+Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of vCPUs by itself", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const named = { ...CONFIG, "gpu-node": { ...worker, count: 1, cpu: 256, threads: 1 } };
+  const { findings } = planCreation(input({
+    configuration: named,
+    types: [{ type: "gpu-node", startPort: 5930 }],
+    inventory: inventory({ maximumVcpus: UNKNOWN }),
+  }));
+  assert.deepEqual(findings.map(({ vm, field }) => [vm, field]), [
+    ["gpu-node01", "gpu-node"],
+    ["gpu-node01", "gpu-node.cpu"],
+  ]);
+  assert.match(findings[0]?.message ?? "", /refuses the name "gpu-node01"; use letters/);
+  assert.match(findings[1]?.message ?? "", /256 vCPUs are more than the 255/);
+});
+
+Deno.test("a finding stands at the line of the value in config.yaml, when it comes from there", () => {
+  const full = inventory({ availableMemoryBytes: { known: true, value: 0 } });
+  const places = new Map([["worker.memory", { line: 11, column: 11 }]]);
+  const linesOf = (given: Partial<CreationInput>) =>
+    planCreation(input({ inventory: full, ...given })).findings.map(({ line }) => line);
+  assert.deepEqual(linesOf({ places }), [11, 11]);
+  assert.deepEqual(linesOf({}), [undefined, undefined]);
+});
