@@ -245,6 +245,12 @@ function missingSection(name: string, present: readonly string[]): string {
 }
 
 function typeNameProblems(name: string): Problem[] {
+  if (/\d$/.test(name)) {
+    const clash = `its VMs (${name}01) could not be told from those of ${
+      JSON.stringify(name.replace(/\d+$/, ""))
+    }`;
+    return [{ field: name, message: `The name of a VM type must not end in a digit: ${clash}` }];
+  }
   if (isVmName(name) && name.length <= MAX_TYPE_CHARS) return [];
   return [{
     field: name,

@@ -123,8 +123,7 @@ function sectionOf(type: CreateFormType): Record<string, unknown> {
 /** A number, or what was typed when it is none; an empty field is no 0. */
 function number(typed: string): number | string | undefined {
   if (typed === "") return undefined;
-  const value = Number(typed);
-  return Number.isFinite(value) ? value : typed;
+  return /^[+-]?\d+(\.\d+)?$/.test(typed) ? Number(typed) : typed;
 }
 
 /** What only a form can get wrong: a row without a name, or two with the same. */
