@@ -2,8 +2,8 @@
  * The program: arguments, environment, composition, signals; all work is in lib and routes.
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
 import embeddedConfiguration from "./config.yaml" with { type: "text" };
+import { type Options, readArguments, USAGE, UsageError } from "./lib/arguments.ts";
 import { parseConfiguration, readConfigurationFile } from "./lib/config.ts";
 import {
   create,
@@ -18,8 +18,6 @@ import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environmen
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
 import { parseNasAddress } from "./lib/nas_address.ts";
-import { DEFAULT_PREFIXES } from "./lib/plan/destruction.ts";
-import type { SimulatedVersion, SimulatorOptions } from "./lib/simulator/types.ts";
 import { TemplateManager } from "./lib/template_manager.ts";
 import { VERSION } from "./lib/version.ts";
 import { VMManager, type VMManagerOptions } from "./lib/vm_manager.ts";
@@ -29,69 +27,6 @@ import { OneTimeTokens } from "./routes/tokens.ts";
 
 /** What the program ends with: see the README. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
-
-const USAGE = `TrueNAS VM Manager ${VERSION}
-
-usage: main.ts [serve|demo|simulate|list|plan|create|destroy|validate|version|help] [options]
-
-  serve      serve the dashboard against the NAS named in the environment (the default)
-  demo       the same against an embedded simulated NAS; needs no setting at all
-  simulate   serve the simulated NAS alone, for rehearsals and scripts
-  list       list the VMs of the NAS
-  plan       show what create would do: plan [TYPE…]; changes nothing
-  create     create the VMs of the configuration: create [TYPE…]
-  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--yes]
-  validate   check configuration, templates and environment; sends nothing
-
-options
-  --config FILE          default config.yaml
-  --templates-dir DIR    your own vms/vm.json and devices/*.json
-  --env-file FILE        default .env when it exists
-  --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
-  --json                 answer with one JSON value (list, plan, create, destroy)
-  --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
-  --yes                  confirmed beforehand (destroy); needed where there is no terminal
-  --version 25.10|27.0   the release to simulate (demo, simulate)
-  --port N               where the simulated NAS listens (simulate); default a free one
-  --latency MS           how long each simulated call takes (demo, simulate)
-  --vms N                VMs that are there from the start (demo: 5, simulate: 0)
-
-environment
-${Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(22)} ${help}`).join("\n")}
-`;
-
-interface Options {
-  readonly config: string | undefined;
-  readonly templatesDir: string | undefined;
-  readonly envFile: string | undefined;
-  readonly logLevel: string | undefined;
-  readonly simulator: SimulatorOptions;
-  readonly json: boolean;
-  readonly yes: boolean;
-  readonly prefixes: readonly string[];
-  /** The words after the command. */
-  readonly types: readonly string[];
-}
-
-/** A mistake in how the program was called. */
-class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-const COMMANDS = [
-  "serve",
-  "demo",
-  "simulate",
-  "list",
-  "plan",
-  "create",
-  "destroy",
-  "validate",
-  "version",
-  "help",
-] as const;
-
-type Command = (typeof COMMANDS)[number];
 
 async function main(args: readonly string[]): Promise<number> {
   try {
@@ -145,84 +80,6 @@ function print(text: string): void {
 
 function complain(text: string): void {
   process.stderr.write(`${text}\n`);
-}
-
-function readArguments(args: readonly string[]): { command: Command; options: Options } {
-  const { values, positionals } = parse(args);
-  const [word = "serve", ...rest] = positionals;
-  const command = COMMANDS.find((known) => known === word);
-  if (command === undefined) {
-    throw new UsageError(`There is no command ${JSON.stringify(word)}; there are ${COMMANDS.join(", ")}`);
-  }
-  if (rest.length > 0 && command !== "plan" && command !== "create") {
-    throw new UsageError(`${command} takes no further words, found ${JSON.stringify(rest.join(" "))}`);
-  }
-  const options = {
-    config: values.config,
-    templatesDir: values["templates-dir"],
-    envFile: values["env-file"],
-    logLevel: values["log-level"],
-    simulator: simulatorOptions(values),
-    json: values.json ?? false,
-    yes: values.yes ?? false,
-    prefixes: values.prefix ?? DEFAULT_PREFIXES,
-    types: rest,
-  };
-  return { command: values.help ? "help" : command, options };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: "string" },
-        "templates-dir": { type: "string" },
-        "env-file": { type: "string" },
-        "log-level": { type: "string" },
-        version: { type: "string" },
-        port: { type: "string" },
-        latency: { type: "string" },
-        vms: { type: "string" },
-        json: { type: "boolean" },
-        yes: { type: "boolean" },
-        prefix: { type: "string", multiple: true },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-const SIMULATED_VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
-
-function simulatorOptions(
-  values: { version?: string; port?: string; latency?: string; vms?: string },
-): SimulatorOptions {
-  const version = SIMULATED_VERSIONS.find((known) => known === (values.version ?? "25.10"));
-  if (version === undefined) {
-    throw new UsageError(
-      `--version must be ${SIMULATED_VERSIONS.join(" or ")}, found ${JSON.stringify(values.version)}`,
-    );
-  }
-  const latencyMs = wholeNumber("--latency", values.latency, 60_000);
-  const foreignVms = wholeNumber("--vms", values.vms, 10_000);
-  const port = wholeNumber("--port", values.port, 65_535);
-  return {
-    version,
-    ...(port === undefined ? {} : { port }),
-    ...(latencyMs === undefined ? {} : { times: { callMs: latencyMs } }),
-    ...(foreignVms === undefined ? {} : { foreignVms }),
-  };
-}
-
-function wholeNumber(name: string, text: string | undefined, highest: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= highest) return value;
-  throw new UsageError(`${name} must be a whole number from 0 to ${highest}, found ${JSON.stringify(text)}`);
 }
 
 /** The environment, with what the command line says instead. */

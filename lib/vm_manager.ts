@@ -12,15 +12,16 @@ import type { OperationLog } from "./operations/log.ts";
 import { eachLimited } from "./operations/pool.ts";
 import { DEFAULT_SETTLE, describeError, type SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
+import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./operations/summary.ts";
 import type { OperationEvent, OperationView, VmOutcome } from "./operations/types.ts";
 import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
 import { DEFAULT_PREFIXES, planDestruction } from "./plan/destruction.ts";
-import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "./plan/types.ts";
+import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { readChoices, readInventory, readVms } from "./truenas/read_inventory.ts";
 import { MAX_RUNNING_CALLS } from "./truenas/protocol.ts";
 import { Session, type SessionState } from "./truenas/session.ts";
-import { formatBytes, formatCount, formatMib } from "./units.ts";
+import { formatCount } from "./units.ts";
 
 /** How to reach a NAS, and how to work there. */
 export interface VMManagerOptions {
@@ -469,47 +470,6 @@ function wantedZvols(configuration: Configuration, types: readonly WantedType[])
     return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
       .flatMap((name) => disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)));
   });
-}
-
-function reportUntouched(log: OperationLog, vm: PlannedVm): void {
-  const id = vm.vmId === null ? {} : { vmId: vm.vmId };
-  if (vm.action === "keep") {
-    log.append({ type: "vm", vm: vm.name, outcome: "kept", message: "It is there as wanted", ...id });
-    return;
-  }
-  const why = vm.action === "differs"
-    ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`)
-    : vm.reasons;
-  log.append({
-    type: "vm",
-    vm: vm.name,
-    outcome: "failed",
-    message: `Nothing was done: ${why.join("; ")}`,
-    ...id,
-  });
-}
-
-function describeVm(vm: PlannedVm): string {
-  const disks = vm.devices.filter((device) => device.dtype === "DISK");
-  const size = disks.reduce((total, disk) => total + disk.sizeBytes, 0);
-  const parts = [formatCount(vm.vcpus, "vCPU"), formatMib(vm.memoryMib)];
-  if (disks.length > 0) parts.push(`${formatCount(disks.length, "disk")} of ${formatBytes(size)}`);
-  return parts.join(", ");
-}
-
-function describeDoomed(vm: DestructionVm): string {
-  const size = vm.zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0);
-  return vm.zvols.length === 0 ? "no zvols" : `${formatCount(vm.zvols.length, "zvol")}, ${formatBytes(size)}`;
-}
-
-/** Outcomes that are what was asked for. */
-const GOOD: readonly (VmOutcome | null)[] = ["created", "kept", "destroyed", "already-gone"];
-
-function overallStatus({ vms }: OperationView): Exclude<OperationView["status"], "running"> {
-  const good = vms.filter(({ outcome }) => GOOD.includes(outcome)).length;
-  if (vms.some(({ outcome }) => outcome === "cancelled")) return "cancelled";
-  if (good === vms.length) return "done";
-  return good === 0 ? "failed" : "partly-done";
 }
 
 function toResult(view: OperationView): RunResult {

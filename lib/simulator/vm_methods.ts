@@ -4,27 +4,11 @@ import { instance, type Options, query, type Row } from "./query.ts";
 import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "./store.ts";
 import { autoPorts, removeZvol } from "./device_rules.ts";
 import { deviceRow, emitCrud, emitLifecycle, emitRemoved, statusOf, vmRow } from "./vm_rows.ts";
-import { callError, ERRNO, MethodError, notFound, plainException, Validation } from "./wire_errors.ts";
+import { callError, ERRNO, MethodError, notFound, plainException } from "./wire_errors.ts";
 import type { StateRefusal } from "./versions.ts";
+import { CPU_MODELS, MACHINES, MAXIMUM_VCPUS, OVMF_FILES, validate } from "./vm_rules.ts";
 
 type Data = Record<string, unknown>;
-
-const MAXIMUM_VCPUS = 255;
-
-const OVMF_FILES = [
-  "OVMF_CODE_4M.snakeoil.fd",
-  "OVMF_CODE_4M.secboot.fd",
-  "OVMF_CODE_4M.fd",
-  "OVMF_CODE.fd",
-  "OVMF_CODE_4M.ms.fd",
-];
-
-const CPU_MODELS = ["EPYC", "EPYC-Rome", "Haswell", "Skylake-Server", "qemu64"];
-
-/** Machines by architecture. */
-const MACHINES: Readonly<Record<string, readonly string[]>> = {
-  x86_64: ["pc-q35-6.2", "pc-i440fx-6.2", "q35"],
-};
 
 const RESOLUTIONS = [
   "1920x1200",
@@ -48,91 +32,6 @@ export function getVm(nas: Nas, id: unknown): StoredVm {
 
 function rows(nas: Nas, call: Call): Row[] {
   return [...nas.store.vms.values()].map((vm) => vmRow(nas, vm, call));
-}
-
-function validate(nas: Nas, config: Data, schema: string, own: StoredVm | null): void {
-  const errors = new Validation();
-  if (typeof config.min_memory === "number" && config.min_memory > Number(config.memory)) {
-    errors.add(`${schema}.min_memory`, "Minimum memory should not be greater than defined/maximum memory");
-  }
-  validateCpus(config, schema, errors);
-  validateMachine(config, schema, errors);
-  validateName(nas, config.name, { schema, own, errors });
-  if (typeof config.bootloader_ovmf === "string" && !OVMF_FILES.includes(config.bootloader_ovmf)) {
-    errors.add(`${schema}.bootloader_ovmf`, "Invalid bootloader ovmf choice specified");
-  } else if (
-    config.enable_secure_boot === true && !/secboot/.test(String(config.bootloader_ovmf ?? "secboot"))
-  ) {
-    const wanted = "Select a bootloader_ovmf that supports secure boot i.e OVMF_CODE_4M.secboot.fd";
-    errors.add(`${schema}.bootloader_ovmf`, wanted);
-  }
-  errors.check();
-}
-
-function validateCpus(config: Data, schema: string, errors: Validation): void {
-  const total = Number(config.vcpus) * Number(config.cores) * Number(config.threads);
-  if (total > MAXIMUM_VCPUS) {
-    const product = `"${schema}.vcpus", "${schema}.cores" and "${schema}.threads"`;
-    const wanted = `Please ensure the product of ${product} is less than ${MAXIMUM_VCPUS}.`;
-    errors.add(`${schema}.vcpus`, `Maximum ${MAXIMUM_VCPUS} vcpus are supported.${wanted}`);
-  }
-  if (config.pin_vcpus === true && !config.cpuset) {
-    errors.add(`${schema}.cpuset`, `Must be specified when "${schema}.pin_vcpus" is set.`);
-  } else if (config.pin_vcpus === true && cpusIn(String(config.cpuset)) !== total) {
-    const wanted =
-      `Number of cpus in "${schema}.cpuset" must be equal to total number vcpus if pinning is enabled.`;
-    errors.add(`${schema}.pin_vcpus`, wanted);
-  }
-  if (config.cpu_model !== null && config.cpu_mode !== "CUSTOM") {
-    errors.add(
-      `${schema}.cpu_model`,
-      'This attribute should not be specified when "cpu_mode" is not "CUSTOM".',
-    );
-  } else if (config.cpu_model !== null && !CPU_MODELS.includes(String(config.cpu_model))) {
-    errors.add(`${schema}.cpu_model`, "Please select a valid CPU model.");
-  }
-}
-
-/** How many CPUs a set like `0-3,8` names. */
-function cpusIn(set: string): number {
-  return set.split(",").reduce((sum, part) => {
-    const [first = 0, last = first] = part.split("-").map(Number);
-    return sum + last - first + 1;
-  }, 0);
-}
-
-function validateMachine(
-  { machine_type: machine, arch_type: arch }: Data,
-  schema: string,
-  errors: Validation,
-): void {
-  if (arch !== null && !(String(arch) in MACHINES)) {
-    errors.add(`${schema}.arch_type`, "Specified architecture type is not supported on this system");
-  }
-  if (machine === null) return;
-  if (arch === null) {
-    errors.add(`${schema}.arch_type`, `Must be specified when "${schema}.machine_type" is specified`);
-  } else if (MACHINES[String(arch)]?.includes(String(machine)) === false) {
-    errors.add(
-      `${schema}.machine_type`,
-      `Specified machine type is not supported for '${String(arch)}' architecture type`,
-    );
-  }
-}
-
-interface NameCheck {
-  readonly schema: string;
-  /** The VM that is changed, which does not clash with itself. */
-  readonly own: StoredVm | null;
-  readonly errors: Validation;
-}
-
-function validateName(nas: Nas, name: unknown, { schema, own, errors }: NameCheck): void {
-  const twin = [...nas.store.vms.values()].find((vm) => vm.config.name === name && vm !== own);
-  if (twin !== undefined) errors.add(`${schema}.name`, "This name already exists.", ERRNO.EEXIST);
-  else if (!/^[A-Za-z0-9_]+$/.test(String(name))) {
-    errors.add(`${schema}.name`, "Only alphanumeric characters are allowed.");
-  }
 }
 
 function withFirmware(config: Data): Data {

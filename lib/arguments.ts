@@ -1,0 +1,156 @@
+/** The program's words: its commands and options, and what is wrong with a call of it. Pure. */
+import { parseArgs } from "node:util";
+import { ENVIRONMENT_NAMES } from "./environment.ts";
+import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
+import type { SimulatedVersion, SimulatorOptions } from "./simulator/types.ts";
+import { VERSION } from "./version.ts";
+
+/** What `help` says. */
+export const USAGE = `TrueNAS VM Manager ${VERSION}
+
+usage: main.ts [serve|demo|simulate|list|plan|create|destroy|validate|version|help] [options]
+
+  serve      serve the dashboard against the NAS named in the environment (the default)
+  demo       the same against an embedded simulated NAS; needs no setting at all
+  simulate   serve the simulated NAS alone, for rehearsals and scripts
+  list       list the VMs of the NAS
+  plan       show what create would do: plan [TYPE…]; changes nothing
+  create     create the VMs of the configuration: create [TYPE…]
+  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--yes]
+  validate   check configuration, templates and environment; sends nothing
+
+options
+  --config FILE          default config.yaml
+  --templates-dir DIR    your own vms/vm.json and devices/*.json
+  --env-file FILE        default .env when it exists
+  --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
+  --json                 answer with one JSON value (list, plan, create, destroy)
+  --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
+  --yes                  confirmed beforehand (destroy); needed where there is no terminal
+  --version 25.10|27.0   the release to simulate (demo, simulate)
+  --port N               where the simulated NAS listens (simulate); default a free one
+  --latency MS           how long each simulated call takes (demo, simulate)
+  --vms N                VMs that are there from the start (demo: 5, simulate: 0)
+
+environment
+${Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(22)} ${help}`).join("\n")}
+`;
+
+/** What the command line says. */
+export interface Options {
+  readonly config: string | undefined;
+  readonly templatesDir: string | undefined;
+  readonly envFile: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly simulator: SimulatorOptions;
+  readonly json: boolean;
+  readonly yes: boolean;
+  readonly prefixes: readonly string[];
+  /** The words after the command. */
+  readonly types: readonly string[];
+}
+
+/** A mistake in how the program was called. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The commands. */
+export const COMMANDS = [
+  "serve",
+  "demo",
+  "simulate",
+  "list",
+  "plan",
+  "create",
+  "destroy",
+  "validate",
+  "version",
+  "help",
+] as const;
+
+/** A command. */
+export type Command = (typeof COMMANDS)[number];
+
+/**
+ * Reads the words of a call.
+ *
+ * @throws {UsageError} saying what is wrong.
+ */
+export function readArguments(args: readonly string[]): { command: Command; options: Options } {
+  const { values, positionals } = parse(args);
+  const [word = "serve", ...rest] = positionals;
+  const command = COMMANDS.find((known) => known === word);
+  if (command === undefined) {
+    throw new UsageError(`There is no command ${JSON.stringify(word)}; there are ${COMMANDS.join(", ")}`);
+  }
+  if (rest.length > 0 && command !== "plan" && command !== "create") {
+    throw new UsageError(`${command} takes no further words, found ${JSON.stringify(rest.join(" "))}`);
+  }
+  const options = {
+    config: values.config,
+    templatesDir: values["templates-dir"],
+    envFile: values["env-file"],
+    logLevel: values["log-level"],
+    simulator: simulatorOptions(values),
+    json: values.json ?? false,
+    yes: values.yes ?? false,
+    prefixes: values.prefix ?? DEFAULT_PREFIXES,
+    types: rest,
+  };
+  return { command: values.help ? "help" : command, options };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: "string" },
+        "templates-dir": { type: "string" },
+        "env-file": { type: "string" },
+        "log-level": { type: "string" },
+        version: { type: "string" },
+        port: { type: "string" },
+        latency: { type: "string" },
+        vms: { type: "string" },
+        json: { type: "boolean" },
+        yes: { type: "boolean" },
+        prefix: { type: "string", multiple: true },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const SIMULATED_VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
+
+function simulatorOptions(
+  values: { version?: string; port?: string; latency?: string; vms?: string },
+): SimulatorOptions {
+  const version = SIMULATED_VERSIONS.find((known) => known === (values.version ?? "25.10"));
+  if (version === undefined) {
+    throw new UsageError(
+      `--version must be ${SIMULATED_VERSIONS.join(" or ")}, found ${JSON.stringify(values.version)}`,
+    );
+  }
+  const latencyMs = wholeNumber("--latency", values.latency, 60_000);
+  const foreignVms = wholeNumber("--vms", values.vms, 10_000);
+  const port = wholeNumber("--port", values.port, 65_535);
+  return {
+    version,
+    ...(port === undefined ? {} : { port }),
+    ...(latencyMs === undefined ? {} : { times: { callMs: latencyMs } }),
+    ...(foreignVms === undefined ? {} : { foreignVms }),
+  };
+}
+
+function wholeNumber(name: string, text: string | undefined, highest: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= highest) return value;
+  throw new UsageError(`${name} must be a whole number from 0 to ${highest}, found ${JSON.stringify(text)}`);
+}

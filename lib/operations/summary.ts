@@ -1,0 +1,50 @@
+/** The words and sums of operations: what is planned for a VM, why one is left alone, how the whole ended. */
+import type { DestructionVm, PlannedVm } from "../plan/types.ts";
+import { formatBytes, formatCount, formatMib } from "../units.ts";
+import type { OperationLog } from "./log.ts";
+import type { OperationView, VmOutcome } from "./types.ts";
+
+/** Says of a VM that a plan leaves alone why. */
+export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
+  const id = vm.vmId === null ? {} : { vmId: vm.vmId };
+  if (vm.action === "keep") {
+    log.append({ type: "vm", vm: vm.name, outcome: "kept", message: "It is there as wanted", ...id });
+    return;
+  }
+  const why = vm.action === "differs"
+    ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`)
+    : vm.reasons;
+  log.append({
+    type: "vm",
+    vm: vm.name,
+    outcome: "failed",
+    message: `Nothing was done: ${why.join("; ")}`,
+    ...id,
+  });
+}
+
+/** What is made of a VM, in one line. */
+export function describeVm(vm: PlannedVm): string {
+  const disks = vm.devices.filter((device) => device.dtype === "DISK");
+  const size = disks.reduce((total, disk) => total + disk.sizeBytes, 0);
+  const parts = [formatCount(vm.vcpus, "vCPU"), formatMib(vm.memoryMib)];
+  if (disks.length > 0) parts.push(`${formatCount(disks.length, "disk")} of ${formatBytes(size)}`);
+  return parts.join(", ");
+}
+
+/** What goes with a VM, in one line. */
+export function describeDoomed(vm: DestructionVm): string {
+  const size = vm.zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0);
+  return vm.zvols.length === 0 ? "no zvols" : `${formatCount(vm.zvols.length, "zvol")}, ${formatBytes(size)}`;
+}
+
+/** Outcomes that are what was asked for. */
+const GOOD: readonly (VmOutcome | null)[] = ["created", "kept", "destroyed", "already-gone"];
+
+/** How an operation ended, from what became of its VMs. */
+export function overallStatus({ vms }: OperationView): Exclude<OperationView["status"], "running"> {
+  const good = vms.filter(({ outcome }) => GOOD.includes(outcome)).length;
+  if (vms.some(({ outcome }) => outcome === "cancelled")) return "cancelled";
+  if (good === vms.length) return "done";
+  return good === 0 ? "failed" : "partly-done";
+}
