@@ -163,7 +163,12 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
   const success = command === "list"
     ? await listVms(manager, terminal)
     : command === "destroy"
-    ? await destroy(manager, { prefixes: options.prefixes, confirmed: options.yes }, terminal, cancel.signal)
+    ? await destroy(
+      manager,
+      { prefixes: options.prefixes, unmarked: options.unmarked, confirmed: options.yes },
+      terminal,
+      cancel.signal,
+    )
     : wish !== null && command === "plan"
     ? await showPlan(manager, wish, terminal)
     : wish !== null && await create(manager, wish, terminal, cancel.signal);

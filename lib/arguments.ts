@@ -26,6 +26,7 @@ options
   --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
   --json                 answer with one JSON value (list, plan, create, destroy)
   --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
+  --vm NAME              a VM that goes although it was not made by this program; may be repeated (destroy)
   --yes                  confirmed beforehand (destroy); needed where there is no terminal
   --version 25.10|27.0   the release to simulate (demo, simulate)
   --port N               where the simulated NAS listens (simulate); default a free one
@@ -46,6 +47,7 @@ export interface Options {
   readonly json: boolean;
   readonly yes: boolean;
   readonly prefixes: readonly string[];
+  readonly unmarked: readonly string[];
   /** The words after the command. */
   readonly types: readonly string[];
 }
@@ -96,6 +98,7 @@ export function readArguments(args: readonly string[]): { command: Command; opti
     json: values.json ?? false,
     yes: values.yes ?? false,
     prefixes: values.prefix ?? DEFAULT_PREFIXES,
+    unmarked: values.vm ?? [],
     types: rest,
   };
   return { command: values.help ? "help" : command, options };
@@ -118,6 +121,7 @@ function parse(args: readonly string[]) {
         json: { type: "boolean" },
         yes: { type: "boolean" },
         prefix: { type: "string", multiple: true },
+        vm: { type: "string", multiple: true },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -80,6 +80,8 @@ export async function create(
 /** What `destroy` is told. */
 export interface DestructionWish {
   readonly prefixes: readonly string[];
+  /** Names of VMs that go although they do not carry this program's mark. */
+  readonly unmarked: readonly string[];
   /** Confirmed beforehand. */
   readonly confirmed: boolean;
 }
@@ -91,11 +93,11 @@ export interface DestructionWish {
  */
 export async function destroy(
   manager: VMManager,
-  { prefixes, confirmed }: DestructionWish,
+  { prefixes, unmarked, confirmed }: DestructionWish,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  const plan = await manager.planDestruction(prefixes);
+  const plan = await manager.planDestruction(prefixes, unmarked);
   terminal.tell(describeDestruction(plan));
   if (plan.vms.length > 0 && !confirmed && !confirm(plan, terminal)) {
     terminal.tell("The phrase was another one: nothing was destroyed");
@@ -181,8 +183,13 @@ function describeDevices(vm: PlannedVm): string {
   }).join(", ");
 }
 
-function describeDestruction({ vms, prefixes, totals }: DestructionPlan): string {
-  if (vms.length === 0) return `No VM on the NAS is called ${prefixes.join(" or ")} and a number`;
+function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan): string {
+  const left = spared.map(({ name }) =>
+    `${name} is left alone: it was not made by this program (--vm ${name} adds it)`
+  );
+  if (vms.length === 0) {
+    return [...left, `There is nothing to destroy for ${prefixes.join(" or ")} and a number`].join("\n");
+  }
   const rows = vms.map(({ id, name, state, zvols, keeps }) => [
     name,
     String(id),
@@ -194,7 +201,7 @@ function describeDestruction({ vms, prefixes, totals }: DestructionPlan): string
   const sum = `${formatCount(totals.vms, "VM")} and ${
     formatCount(totals.zvols, "zvol")
   } will be gone for good`;
-  return `${table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows)}\n${sum}`;
+  return [table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows), ...left, sum].join("\n");
 }
 
 function progressTo({ tell }: Terminal): (event: OperationEvent) => void {

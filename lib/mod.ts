@@ -65,6 +65,7 @@ export type { SettleTimes } from "./operations/steps.ts";
 export type { OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export type { WantedType } from "./plan/creation.ts";
+export type { Unmarked } from "./plan/destruction.ts";
 export type * from "./plan/types.ts";
 export { type DeviceSpec, TemplateManager, type TemplateOptions, type VmSpec } from "./template_manager.ts";
 export type { SessionState } from "./truenas/session.ts";
@@ -73,6 +74,7 @@ export {
   type Begun,
   type Choices,
   type CreationRequest,
+  type DestructionRequest,
   type Observer,
   type RunningOperation,
   type RunOptions,

@@ -15,7 +15,7 @@ import { OperationStore } from "./operations/store.ts";
 import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./operations/summary.ts";
 import type { OperationEvent, OperationView, VmOutcome } from "./operations/types.ts";
 import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
-import { DEFAULT_PREFIXES, planDestruction } from "./plan/destruction.ts";
+import { DEFAULT_PREFIXES, planDestruction, type Unmarked } from "./plan/destruction.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { readChoices, readInventory, readVms } from "./truenas/read_inventory.ts";
@@ -119,6 +119,14 @@ export interface CreationRequest {
   readonly places?: Places;
 }
 
+/** What is to be destroyed. */
+export interface DestructionRequest {
+  /** Names before their number. */
+  readonly prefixes: readonly string[];
+  /** Which go although they do not carry this program's mark. */
+  readonly unmarked: Unmarked;
+}
+
 /**
  * Creates and destroys groups of VMs on one NAS.
  *
@@ -140,6 +148,7 @@ export class VMManager implements AsyncDisposable {
   /** One operation writes at a time: the next waits for this. */
   #last: Promise<unknown> = Promise.resolve();
   #writing: OperationLog | null = null;
+  readonly #cancels = new Map<string, AbortController>();
 
   /**
    * Sends nothing yet.
@@ -250,8 +259,11 @@ export class VMManager implements AsyncDisposable {
   }
 
   /** Plans to destroy; nothing is changed. */
-  async planDestruction(prefixes: readonly string[] = DEFAULT_PREFIXES): Promise<DestructionPlan> {
-    return planDestruction(await this.list(), prefixes);
+  async planDestruction(
+    prefixes: readonly string[] = DEFAULT_PREFIXES,
+    unmarked: Unmarked = "all",
+  ): Promise<DestructionPlan> {
+    return planDestruction(await this.list(), prefixes, unmarked);
   }
 
   /**
@@ -260,12 +272,30 @@ export class VMManager implements AsyncDisposable {
    * @throws {TrueNASError} when the plan cannot be made.
    */
   beginCreation(request: CreationRequest, shown: string): Promise<Begun<CreationPlan>> {
-    return this.#begin(() => this.planCreation(request), shown, (plan) => this.#create(plan, {}));
+    return this.#begin(
+      () => this.planCreation(request),
+      shown,
+      (plan, signal) => this.#create(plan, { signal }),
+    );
   }
 
   /** Plans again and destroys, if the plan is still the one that was shown. */
-  beginDestruction(prefixes: readonly string[], shown: string): Promise<Begun<DestructionPlan>> {
-    return this.#begin(() => this.planDestruction(prefixes), shown, (plan) => this.#destroy(plan, {}));
+  beginDestruction(
+    { prefixes, unmarked }: DestructionRequest,
+    shown: string,
+  ): Promise<Begun<DestructionPlan>> {
+    const makePlan = () => this.planDestruction(prefixes, unmarked);
+    return this.#begin(makePlan, shown, (plan, signal) => this.#destroy(plan, { signal }));
+  }
+
+  /**
+   * Cancels an operation that was begun here: calls in flight end, nothing new starts, and VMs that are half made are
+   * rolled back. False when there is no such operation, or it is over.
+   */
+  cancel(operationId: string): boolean {
+    const cancel = this.#cancels.get(operationId);
+    cancel?.abort();
+    return cancel !== undefined;
   }
 
   /**
@@ -365,15 +395,18 @@ export class VMManager implements AsyncDisposable {
   async #begin<Plan extends { readonly fingerprint: string }>(
     makePlan: () => Promise<Plan>,
     shown: string,
-    run: (plan: Plan) => RunningOperation,
+    run: (plan: Plan, signal: AbortSignal) => RunningOperation,
   ): Promise<Begun<Plan>> {
     const { promise, resolve, reject } = Promise.withResolvers<Begun<Plan>>();
     this.#exclusive(async () => {
       const plan = await makePlan();
       if (plan.fingerprint !== shown) return resolve({ begun: false, plan });
-      const operation = run(plan);
+      const cancel = new AbortController();
+      const operation = run(plan, cancel.signal);
+      this.#cancels.set(operation.log.id, cancel);
       resolve({ begun: true, operation });
       await operation.finished;
+      this.#cancels.delete(operation.log.id);
     }).catch(reject);
     return await promise;
   }

@@ -14,14 +14,14 @@ export function destroyRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
   app.get("/destroy", async (c) => {
     const prefixes = c.req.query("prefixes") ?? DEFAULT_PREFIXES.join(", ");
-    const plan = await manager.planDestruction(prefixesOf(prefixes));
+    const plan = await manager.planDestruction(prefixesOf(prefixes), c.req.queries("vm") ?? []);
     return show(c, dashboard, { plan, prefixes }, 200);
   });
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
     if (fields === null || !fields.has("phrase")) {
       const prefixes = DEFAULT_PREFIXES.join(", ");
-      const plan = await manager.planDestruction(DEFAULT_PREFIXES);
+      const plan = await manager.planDestruction(DEFAULT_PREFIXES, []);
       return show(
         c,
         dashboard,
@@ -38,19 +38,21 @@ async function destroy(c: Context, dashboard: Dashboard, fields: URLSearchParams
   const { manager, tokens } = dashboard;
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const [prefixes, phrase, token, shown] = [text("prefixes"), text("phrase"), text("token"), text("plan")];
+  const request = { prefixes: prefixesOf(prefixes), unmarked: fields.getAll("vm") };
+  const planAgain = () => manager.planDestruction(request.prefixes, request.unmarked);
   const again = async (
     status: 409 | 422,
     notice: string | null,
     problems: (plan: DestructionPlan) => Problem[],
   ) => {
-    const plan = await manager.planDestruction(prefixesOf(prefixes));
+    const plan = await planAgain();
     return show(c, dashboard, { plan, prefixes, phrase, notice, problems: problems(plan) }, status);
   };
   if (!tokens.knows(token)) {
     return await again(409, "Nothing was destroyed: this is the list as it is now. Confirm it.", () => []);
   }
   if (!tokens.isUsed(token)) {
-    const plan = await manager.planDestruction(prefixesOf(prefixes));
+    const plan = await planAgain();
     if (plan.fingerprint === shown && phrase.toLowerCase() !== plan.phrase) {
       return await again(422, null, wrongPhrase);
     }
@@ -61,7 +63,7 @@ async function destroy(c: Context, dashboard: Dashboard, fields: URLSearchParams
     }
   }
   const led = await tokens.redeem(token, async () => {
-    const begun = await manager.beginDestruction(prefixesOf(prefixes), shown);
+    const begun = await manager.beginDestruction(request, shown);
     return begun.begun ? paths.operation(begun.operation.log.id) : null;
   });
   if (led !== null) return c.redirect(led, 303);

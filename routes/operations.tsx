@@ -6,10 +6,11 @@ import type { OperationLog } from "../lib/operations/log.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { OperationPatch } from "../templates/parts/patches.tsx";
+import { paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
-/** GET /operations, /operations/:id, /operations/:id/events. */
+/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel. */
 export function operationRoutes(dashboard: Dashboard): Hono {
   const { manager, now } = dashboard;
   const app = new Hono();
@@ -27,6 +28,13 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     if (wantsJson(c)) return c.json(operationJson(log.view));
     const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
     return sendPage(c, <OperationPage {...page} />);
+  });
+  app.post("/operations/:id/cancel", (c) => {
+    const id = c.req.param("id");
+    if (manager.operations.get(id) === undefined) return c.notFound();
+    // One that is over needs no cancelling: its page says how it ended.
+    manager.cancel(id);
+    return c.redirect(paths.operation(id), 303);
   });
   app.get("/operations/:id/events", (c) => {
     const log = manager.operations.get(c.req.param("id"));

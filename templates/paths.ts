@@ -8,7 +8,11 @@ export const paths = {
   inventoryEvents: (query: Partial<VmQuery> = {}) => withQuery("/events", query),
   create: () => "/create",
   createPlan: () => "/create/plan",
-  destroy: (prefixes?: string) => withQuery("/destroy", prefixes === undefined ? {} : { prefixes }),
+  destroy: (prefixes?: string, vms: readonly string[] = []) =>
+    prefixes === undefined
+      ? "/destroy"
+      : `/destroy?${new URLSearchParams([["prefixes", prefixes], ...vms.map((name) => ["vm", name])])}`,
+  cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
   operations: () => "/operations",
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,
   operationEvents: (id: string, after: number) =>

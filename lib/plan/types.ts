@@ -116,6 +116,8 @@ export interface DestructionVm {
   readonly uuid: string | null;
   /** The NAS's word for its state. */
   readonly state: string;
+  /** Whether it carries this program's mark. */
+  readonly marked: boolean;
   /** The zvols attached to it that go with it; sizes in bytes, null when not known. */
   readonly zvols: readonly { readonly name: string; readonly sizeBytes: number | null }[];
   /** Disks that stay: files and zvols shared with another VM, with the reason. */
@@ -128,6 +130,8 @@ export interface DestructionPlan {
   readonly prefixes: readonly string[];
   /** In order of name. */
   readonly vms: readonly DestructionVm[];
+  /** VMs that match by name, but carry no mark of this program and were not chosen: they are left alone. */
+  readonly spared: readonly { readonly id: number; readonly name: string; readonly state: string }[];
   /** Sums; bytes of the zvols whose size is known. */
   readonly totals: { readonly vms: number; readonly zvols: number; readonly zvolBytes: number };
   /** What a person types to confirm: `destroy 4 vms`. */

@@ -31,17 +31,45 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
             aria-describedby="prefixes-help"
           />
         </div>
+        {plan?.vms.filter(({ marked }) => !marked).map(({ name }) => (
+          <input type="hidden" name="vm" value={name} />
+        ))}
         <button type="submit">List them</button>
         <p class="help" id="prefixes-help">
           Names before their number, between commas: worker means worker01 and worker12, not workerold.
         </p>
       </form>
+      {plan === null || plan.spared.length === 0 ? null : <Spared plan={plan} prefixes={prefixes} />}
       {plan === null
         ? null
         : plan.vms.length === 0
         ? <NothingToDestroy prefixes={prefixes} />
         : <Confirm {...destroy} plan={plan} />}
     </Layout>
+  );
+}
+
+/** VMs that only have such a name: each is added by a choice of its own. */
+function Spared({ plan, prefixes }: { plan: DestructionPlan; prefixes: string }) {
+  const chosen = plan.vms.filter(({ marked }) => !marked).map(({ name }) => name);
+  return (
+    <Notice tone="warn">
+      <p>
+        <strong>
+          {formatCount(plan.spared.length, "VM")} with such a name {plan.spared.length === 1 ? "was" : "were"}
+          {" "}
+          not made by this program
+        </strong>, so {plan.spared.length === 1 ? "it is" : "they are"} left alone:
+      </p>
+      <ul>
+        {plan.spared.map(({ name, state }) => (
+          <li data-spared={name}>
+            <strong>{name}</strong> <VmState state={state} />{" "}
+            <a href={paths.destroy(prefixes, [...chosen, name])}>Add {name} to the list all the same</a>
+          </li>
+        ))}
+      </ul>
+    </Notice>
   );
 }
 
@@ -64,6 +92,9 @@ function Confirm(
   return (
     <form method="post" action={paths.destroy()}>
       <input type="hidden" name="prefixes" value={prefixes} />
+      {plan.vms.filter(({ marked }) => !marked).map(({ name }) => (
+        <input type="hidden" name="vm" value={name} />
+      ))}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
       <table class="rows">
@@ -110,6 +141,7 @@ function DoomedRow({ vm }: { vm: DestructionVm }) {
       <th scope="row">
         <a href={paths.vm(vm.id)}>{vm.name}</a>
         <span class="where">id {vm.id}</span>
+        {vm.marked ? null : <span class="where tone-warn">not made by this program</span>}
       </th>
       <td data-label="State">
         <VmState state={vm.state} />

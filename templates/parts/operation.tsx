@@ -8,6 +8,7 @@ import type {
   StepView,
 } from "../../lib/operations/types.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
+import { paths } from "../paths.ts";
 import { DateTime, State, Time, type Tone } from "./common.tsx";
 
 const STATUSES = {
@@ -104,6 +105,7 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
       <p class="status" role="status">
         <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
       </p>
+      {view.status === "running" ? <CancelForm view={view} /> : null}
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
@@ -128,6 +130,18 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
         </div>
       </dl>
     </div>
+  );
+}
+
+function CancelForm({ view }: { view: OperationView }) {
+  const effect = view.kind === "create"
+    ? "Calls under way end, nothing new starts, and VMs that are half made are removed again."
+    : "Calls under way end, and VMs that were not begun stay.";
+  return (
+    <form method="post" action={paths.cancel(view.id)} class="actions">
+      <button type="submit" class="danger" id="cancel-operation">Cancel</button>
+      <span class="help">{effect}</span>
+    </form>
   );
 }
 

@@ -376,3 +376,51 @@ Deno.test("the display password turns up in no page, stream, JSON or log", async
     },
   );
 });
+
+Deno.test("a VM that only has such a name is spared until it is chosen by itself", () =>
+  withDashboard({}, async (dashboard) => {
+    const { manager, simulator } = dashboard;
+    await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
+    for (const vm of simulator.store.vms.values()) {
+      if (vm.config.name === "worker02") vm.config.description = "made by somebody else";
+    }
+    const list = await text(fetch(`${dashboard.url}/destroy`));
+    assert.match(list, /destroy 2 vms/);
+    assert.match(list, /data-spared="worker02"/);
+    assert.doesNotMatch(list, /data-vm="worker02"/);
+    const chosen = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&vm=worker02`));
+    assert.match(chosen, /data-vm="worker02"/);
+    assert.match(chosen, /not made by this program/);
+    const fields = {
+      prefixes: "controlplane, worker",
+      plan: hidden(list, "plan"),
+      token: hidden(list, "token"),
+    };
+    const response = await post(dashboard, "/destroy", { ...fields, phrase: "destroy 2 vms" });
+    await response.body?.cancel();
+    await finishedOperation(dashboard, response.headers.get("location") ?? "");
+    assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker02"]);
+  }));
+
+Deno.test("POST /operations/:id/cancel rolls back what is half made and keeps what is done", () =>
+  withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    dashboard.simulator.addFault({ method: "vm.device.create", skip: 4, moment: "before", action: "stall" });
+    const created = await post(dashboard, "/create", { ...FORM, token, plan });
+    await created.body?.cancel();
+    const path = created.headers.get("location") ?? "";
+    assert.match(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
+    const cancelled = await post(dashboard, `${path}/cancel`, {});
+    await cancelled.body?.cancel();
+    assert.deepEqual([cancelled.status, cancelled.headers.get("location")], [303, path]);
+    // The stalled call ends with its connection; its outcome is unknown, so it is looked for and then undone.
+    dashboard.simulator.cutConnections();
+    const operation = await finishedOperation(dashboard, path);
+    assert.equal(operation.status, "cancelled");
+    assert.doesNotMatch(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
+    const missing = await post(dashboard, "/operations/nope/cancel", {});
+    await missing.body?.cancel();
+    assert.equal(missing.status, 404);
+    const volumes = [...dashboard.simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME");
+    assert.equal(volumes.length, dashboard.simulator.store.vms.size, "no zvol without its VM");
+  }));
