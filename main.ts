@@ -18,6 +18,7 @@ import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environmen
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
 import { parseNasAddress } from "./lib/nas_address.ts";
+import { Journal } from "./lib/operations/journal.ts";
 import { TemplateManager } from "./lib/template_manager.ts";
 import { VERSION } from "./lib/version.ts";
 import { VMManager, type VMManagerOptions } from "./lib/vm_manager.ts";
@@ -240,6 +241,8 @@ function readCaFile(path: string): string {
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
 
 async function dashboard(options: Options, settings: Settings, nas: VMManagerOptions): Promise<number> {
+  // The demo's NAS forgets everything when it ends, and so does its history.
+  using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, listenPort, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (!LOOPBACK.includes(listenHost)) {
     const message =
@@ -249,7 +252,14 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(options.templatesDir);
-  await using manager = new VMManager({ ...nas, templateManager, readOnly, noDestroy, logger });
+  await using manager = new VMManager({
+    ...nas,
+    templateManager,
+    readOnly,
+    noDestroy,
+    logger,
+    ...(journal === undefined ? {} : { journal }),
+  });
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);
   const app = createApp({

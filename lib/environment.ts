@@ -16,6 +16,7 @@ export const ENVIRONMENT_NAMES = {
   TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
   HOST: "Where the dashboard listens; default 127.0.0.1",
   PORT: "Its port; default 8080, 0 picks a free one",
+  STATE_DIR: "Where the journal of operations is kept; default ./state",
   READ_ONLY: "1 refuses every write to the NAS",
   NO_DESTROY: "1 refuses every deletion on the NAS",
   LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
@@ -50,6 +51,8 @@ export interface Settings {
   readonly listenHost: string;
   /** 0 picks a free one. */
   readonly listenPort: number;
+  /** Where the journal is kept. */
+  readonly stateDir: string;
   readonly readOnly: boolean;
   readonly noDestroy: boolean;
   readonly logLevel: LogLevel;
@@ -100,6 +103,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
     caFile: get("TRUENAS_CA_FILE") ?? null,
     listenHost: get("HOST") ?? "127.0.0.1",
     listenPort: readPort(get("PORT") ?? "8080", problems),
+    stateDir: get("STATE_DIR") ?? "./state",
     readOnly: readFlag(get, "READ_ONLY", problems),
     noDestroy: readFlag(get, "NO_DESTROY", problems),
     logLevel: oneOf(get, "LOG_LEVEL", LOG_LEVELS, "INFO", problems),

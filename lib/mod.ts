@@ -60,6 +60,7 @@ export {
 } from "./environment.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
+export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
 export type { SettleTimes } from "./operations/steps.ts";
 export type { OperationStore } from "./operations/store.ts";

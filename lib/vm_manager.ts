@@ -8,6 +8,7 @@ import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { parseNasAddress } from "./nas_address.ts";
 import { createVm } from "./operations/create_vm.ts";
 import { destroyVm, DESTRUCTION_STEPS } from "./operations/destroy_vm.ts";
+import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
 import { eachLimited } from "./operations/pool.ts";
 import { DEFAULT_SETTLE, describeError, type SettleTimes } from "./operations/steps.ts";
@@ -51,6 +52,8 @@ export interface VMManagerOptions {
   readonly simulated?: boolean;
   /** How long a call of unknown outcome is watched for its effect. */
   readonly settle?: SettleTimes;
+  /** Where every step is written down before it is done; default nowhere. */
+  readonly journal?: OperationJournal;
   /** Waits between attempts to connect again, in milliseconds. */
   readonly backoffMs?: readonly number[];
 }
@@ -139,8 +142,8 @@ export interface DestructionRequest {
  * ```
  */
 export class VMManager implements AsyncDisposable {
-  /** The operations since this manager was made. */
-  readonly operations: OperationStore = new OperationStore();
+  /** The operations since this manager was made, and with a journal those before. */
+  readonly operations: OperationStore;
   readonly #options: VMManagerOptions;
   readonly #templates: TemplateManager;
   readonly #session: Session;
@@ -159,6 +162,7 @@ export class VMManager implements AsyncDisposable {
     const address = parseNasAddress(options.host);
     if (!address.ok) throw new ConfigurationError("host", [address.problem]);
     this.#options = options;
+    this.operations = new OperationStore(undefined, options.journal ?? null);
     this.#templates = options.templateManager ?? new TemplateManager();
     this.#session = new Session({
       address: address.address,

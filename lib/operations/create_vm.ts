@@ -90,6 +90,7 @@ async function createStep({ caller, templates, log, settle }: CreationContext, v
     vm: vm.name,
     step: "vm",
     method: "vm.create",
+    makes: `VM ${vm.name}, uuid ${made.uuid}`,
     run: () => caller.call("vm.create", [{ ...spec, description, uuid: made.uuid }]),
     look: async () => (await caller.call("vm.query", [[["uuid", "=", made.uuid]]]))[0] ?? null,
     detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
@@ -105,6 +106,7 @@ async function deviceStep(context: CreationContext, vm: PlannedVm, device: Plann
     vm: vm.name,
     step: device.step,
     method: "vm.device.create",
+    makes: describeDevice(device),
     run: () => createDevice(context, vmId, device, made),
     look: async () => {
       const rows = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);

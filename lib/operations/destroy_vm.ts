@@ -133,6 +133,7 @@ async function remove(
     vm: vm.name,
     step: "delete",
     method: "vm.delete",
+    makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
     run: async () => {
       await caller.call("vm.delete", [vm.id, { zvols, force: found.state === "ERROR" }]);
       for (const name of byName ?? []) {

@@ -69,6 +69,7 @@ function pending(vm: string, step: string): StepView {
     startedAt: null,
     finishedAt: null,
     method: null,
+    makes: null,
     detail: null,
     error: null,
   };
@@ -100,6 +101,7 @@ function updateStep(step: StepView, event: StepEvent): StepView {
     startedAt: event.status === "running" ? event.at : step.startedAt,
     finishedAt: finishedAt(step, event),
     method: event.method ?? step.method,
+    makes: event.makes ?? step.makes,
     detail: event.detail ?? step.detail,
     error: event.error ?? step.error,
   };

@@ -2,6 +2,7 @@
  * The append-only log of one operation. A watcher is a cursor into it: a reload, a second tab and a lost network are
  * one case, reading on after the last event seen.
  */
+import { TrueNASError } from "../errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 
@@ -15,11 +16,32 @@ export class OperationLog {
   readonly #observers: ((event: OperationEvent) => void)[] = [];
   #view: OperationView;
 
-  /** `now` gives milliseconds since 1970 (UTC). */
-  constructor(id: string, now: () => number) {
+  readonly #write: (event: OperationEvent) => void;
+  #writeError: unknown = null;
+
+  /** `now` gives milliseconds since 1970 (UTC); `write` puts an event where it outlives the program. */
+  constructor(id: string, now: () => number, write: (event: OperationEvent) => void = () => {}) {
     this.id = id;
     this.#now = now;
+    this.#write = write;
     this.#view = emptyView(id);
+  }
+
+  /** Takes in events that were written before; they are not written again. */
+  restore(events: readonly OperationEvent[]): void {
+    this.#events.push(...events);
+    this.#view = events.reduce(applyEvent, this.#view);
+  }
+
+  /**
+   * Makes sure that what was appended is written down, before the call that it announces is made.
+   *
+   * @throws {TrueNASError} when it could not be written; nothing was sent.
+   */
+  expectWritten(): void {
+    if (this.#writeError === null) return;
+    const said = this.#writeError instanceof Error ? this.#writeError.message : String(this.#writeError);
+    throw new TrueNASError(`The journal cannot be written (${said}), so nothing more is begun`);
   }
 
   /** The fold so far. */
@@ -37,11 +59,21 @@ export class OperationLog {
     const event: OperationEvent = { ...fact, seq: this.#events.length + 1, at: this.#now() };
     this.#events.push(event);
     this.#view = applyEvent(this.#view, event);
+    this.#writeDown(event);
     const watchers = [...this.#watchers];
     this.#watchers.clear();
     for (const wake of watchers) wake();
     for (const observer of this.#observers) observer(event);
     return event;
+  }
+
+  #writeDown(event: OperationEvent): void {
+    try {
+      this.#write(event);
+    } catch (error) {
+      // Not thrown here: what is under way has to end in order. The next step is refused by expectWritten().
+      this.#writeError ??= error;
+    }
   }
 
   /** The events after `seq`, in order. */

@@ -23,6 +23,8 @@ export interface StepAction<T> {
   readonly vm: string;
   readonly step: string;
   readonly method: MethodName;
+  /** What it is about to make or remove, for looking after a crash. */
+  readonly makes?: string;
   readonly run: () => Promise<T>;
   /** Looks on the NAS for the effect: its result, or null when there is none. For calls whose outcome is unknown. */
   readonly look: () => Promise<T | null>;
@@ -52,9 +54,18 @@ export class StepFailure extends Error {
  * @throws {StepFailure} when it failed, or when nothing shows that it was done.
  */
 export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
-  const { vm, step, method } = action;
-  log.append({ type: "step", vm, step, status: "running", method });
+  const { vm, step, method, makes } = action;
+  log.append({
+    type: "step",
+    vm,
+    step,
+    status: "running",
+    method,
+    ...(makes === undefined ? {} : { makes }),
+  });
   try {
+    // A step that undoes goes on without: what is half made is worse than a gap in the journal.
+    if (!step.startsWith("undo-")) log.expectWritten();
     const result = await runOrLook(action, settle);
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;

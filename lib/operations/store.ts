@@ -1,6 +1,7 @@
-/** The operations since the program started, newest kept when there are too many. */
+/** The operations, newest kept when there are too many. */
+import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
-import type { OperationView } from "./types.ts";
+import type { OperationView, OperationVmView } from "./types.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */
 const MAX_OPERATIONS = 200;
@@ -9,17 +10,37 @@ const MAX_OPERATIONS = 200;
 export class OperationStore {
   readonly #logs = new Map<string, OperationLog>();
   readonly #now: () => number;
+  readonly #journal: OperationJournal | null;
 
-  /** `now` gives milliseconds since 1970 (UTC). */
-  constructor(now: () => number = Date.now) {
+  /**
+   * `now` gives milliseconds since 1970 (UTC). With a journal, earlier operations are there again, and those that
+   * were running when the program ended are interrupted: what is known of them is told, and what is not.
+   */
+  constructor(now: () => number = Date.now, journal: OperationJournal | null = null) {
     this.#now = now;
+    this.#journal = journal;
+    for (const { id, events } of journal?.load() ?? []) {
+      const log = this.#open(id);
+      log.restore(events);
+      if (log.view.status === "running") interrupt(log);
+    }
   }
 
   /** A new, empty log under a new id. */
   create(): OperationLog {
-    const log = new OperationLog(crypto.randomUUID().slice(0, 8), this.#now);
-    this.#logs.set(log.id, log);
+    const log = this.#open(crypto.randomUUID().slice(0, 8));
     this.#forgetOldest();
+    return log;
+  }
+
+  #open(id: string): OperationLog {
+    const journal = this.#journal;
+    const log = new OperationLog(
+      id,
+      this.#now,
+      journal === null ? undefined : (event) => journal.append(id, event),
+    );
+    this.#logs.set(id, log);
     return log;
   }
 
@@ -39,4 +60,37 @@ export class OperationStore {
       if (view.status !== "running") this.#logs.delete(id);
     }
   }
+}
+
+/** Ends the log of an operation whose program is gone: a step that was running has an unknown outcome. */
+function interrupt(log: OperationLog): void {
+  for (const vm of log.view.vms.filter(({ outcome }) => outcome === null)) {
+    const open = vm.steps.filter(({ status }) => status === "running");
+    for (const { step } of open) {
+      const error = {
+        message: "The program ended during this step; whether it took effect is not known",
+        outcome: "unknown",
+      } as const;
+      log.append({ type: "step", vm: vm.name, step, status: "failed", error });
+    }
+    for (const { step } of vm.steps.filter(({ status }) => status === "pending")) {
+      log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+    }
+    log.append({ type: "vm", vm: vm.name, outcome: "interrupted", message: describeInterrupted(vm) });
+  }
+  const message =
+    "The program ended before the operation did. Nothing was done about it since: look at the VMs below on the NAS";
+  log.append({ type: "finished", status: "interrupted", message });
+}
+
+function describeInterrupted({ steps }: OperationVmView): string {
+  const done = steps.filter(({ status }) => status === "done").map(({ step, detail }) =>
+    detail === null ? step : `${step} (${detail})`
+  );
+  const unknown = steps.filter(({ status }) => status === "running").map(({ step, makes }) =>
+    makes === null ? step : `${step} (${makes})`
+  );
+  const parts = [done.length === 0 ? "No step was done" : `Done: ${done.join(", ")}`];
+  if (unknown.length > 0) parts.push(`Not known: ${unknown.join(", ")}`);
+  return parts.join(". ");
 }

@@ -21,7 +21,8 @@ export type VmOutcome =
   | "destroyed"
   | "already-gone"
   | "failed"
-  | "cancelled";
+  | "cancelled"
+  | "interrupted";
 
 /** Why a step failed, in words fit for a page: no secret, no trace. */
 export interface StepError {
@@ -58,6 +59,8 @@ export type OperationFact =
     readonly status: StepStatus;
     /** The API method that the step calls, when it starts: `vm.device.create`. */
     readonly method?: string;
+    /** What the step is about to make or remove, when it starts: the evidence for looking after a crash. */
+    readonly makes?: string;
     /** What the step made or found, in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
     readonly detail?: string;
     readonly error?: StepError;
@@ -96,6 +99,8 @@ export interface StepView {
   readonly finishedAt: number | null;
   /** The API method it calls, once it has started. */
   readonly method: string | null;
+  /** What it is about to make or remove, for looking after a crash; null when it says nothing. */
+  readonly makes: string | null;
   /** What it made or found. */
   readonly detail: string | null;
   /** Why it failed, or null. */

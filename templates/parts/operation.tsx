@@ -164,6 +164,7 @@ const OUTCOMES = {
   "already-gone": { tone: "quiet", word: "Gone already" },
   failed: { tone: "bad", word: "Failed" },
   cancelled: { tone: "warn", word: "Cancelled" },
+  interrupted: { tone: "warn", word: "Interrupted" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
 const GOOD_OUTCOMES: readonly string[] = ["created", "kept", "destroyed", "already-gone"];

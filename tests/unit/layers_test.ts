@@ -64,7 +64,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
   [/\bconsole\./, /^lib\/(mod|vm_manager|errors)\.ts$/],
-  [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts)$/],
+  [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts|lib\/operations\/journal\.ts)$/],
   [
     /\bDate\.now\b/,
     /^(main\.ts|lib\/live_inventory\.ts|lib\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,

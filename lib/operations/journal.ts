@@ -1,0 +1,132 @@
+/**
+ * The journal: every fact of every operation, on disk before the call that it announces. After a crash it tells what
+ * was done, what was not, and of which call the outcome is not known.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { ConfigurationError } from "../errors.ts";
+import type { OperationEvent } from "./types.ts";
+
+/** The layout of the tables; a journal of a later one is left alone. */
+const LAYOUT = 1;
+
+/** Operations that are read back, newest first; older ones stay in the file. */
+const MAX_LOADED = 200;
+
+/** An operation as it was written down. */
+export interface JournalledOperation {
+  /** The operation's id. */
+  readonly id: string;
+  /** In order of their seq. */
+  readonly events: readonly OperationEvent[];
+}
+
+/** Where operations are written down and read back. */
+export interface OperationJournal {
+  /** Writes a fact down; it is safe when this returns. */
+  append(id: string, event: OperationEvent): void;
+  /** The latest operations, oldest first. */
+  load(): readonly JournalledOperation[];
+}
+
+/** A journal in a SQLite file; nobody else can open it meanwhile. */
+export class Journal implements OperationJournal, Disposable {
+  readonly #database: DatabaseSync;
+
+  /** Takes over an open, exclusive database. */
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Opens the journal in a folder, which is made if need be.
+   *
+   * @throws {ConfigurationError} when it cannot be written, is no journal, is a later program's, or is in use; then
+   * it names who uses it.
+   */
+  static open(folder: string): Journal {
+    const refuse = (message: string, cause?: unknown) =>
+      new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
+    let database: DatabaseSync | undefined;
+    try {
+      mkdirSync(folder, { recursive: true });
+      database = new DatabaseSync(`${folder}/journal.sqlite`);
+      prepare(database);
+    } catch (error) {
+      database?.close();
+      throw refuse(whatIsWrong(error, folder), error);
+    }
+    const layout = Number(database.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value);
+    if (layout > LAYOUT) {
+      database.close();
+      throw refuse(
+        `The journal was written by a later program (layout ${layout}, known is ${LAYOUT}); start that one, or name another folder`,
+      );
+    }
+    writeFileSync(`${folder}/owner`, `process ${process.pid}, since ${new Date().toISOString()}\n`);
+    return new Journal(database);
+  }
+
+  /** Writes a fact down; it is on the disk when this returns. */
+  append(id: string, event: OperationEvent): void {
+    const insert = this.#database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES (?, ?, ?, ?)");
+    insert.run(id, event.seq, event.at, JSON.stringify(event));
+  }
+
+  /** The latest operations, oldest first. */
+  load(): readonly JournalledOperation[] {
+    const newest =
+      "SELECT operation, min(at) AS started FROM event GROUP BY operation ORDER BY started DESC LIMIT ?";
+    const ids = this.#database.prepare(newest).all(MAX_LOADED).map(({ operation }) => String(operation))
+      .toReversed();
+    const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
+    return ids.map((id) => ({ id, events: facts.all(id).map(({ fact }) => JSON.parse(String(fact))) }));
+  }
+
+  /** Lets go of it. */
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}
+
+function prepare(database: DatabaseSync): void {
+  // Exclusive: the lock lives as long as the process, so a second program is refused, and a crash leaves no lock.
+  database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec(`
+    BEGIN EXCLUSIVE;
+    CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    INSERT OR IGNORE INTO about VALUES ('layout', '${LAYOUT}');
+    CREATE TABLE IF NOT EXISTS event (
+      operation TEXT NOT NULL,
+      seq INTEGER NOT NULL,
+      at INTEGER NOT NULL,
+      fact TEXT NOT NULL,
+      PRIMARY KEY (operation, seq)
+    ) STRICT;
+    COMMIT;
+  `);
+}
+
+function whatIsWrong(error: unknown, folder: string): string {
+  const said = error instanceof Error ? error.message : String(error);
+  if (/locked|busy/i.test(said)) {
+    return `The journal is in use by another dashboard (${
+      ownerOf(folder)
+    }); stop that one, or name another folder`;
+  }
+  if (/not a database|malformed|corrupt/i.test(said)) {
+    return "The journal is damaged, or no journal at all; move journal.sqlite away, or name another folder";
+  }
+  return `The journal cannot be written here: ${said}`;
+}
+
+function ownerOf(folder: string): string {
+  try {
+    return readFileSync(`${folder}/owner`, "utf8").trim();
+  } catch {
+    return "it does not say which";
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Protects the journal: what was done is known after a restart and after a crash, a call is announced on disk before
+ * it is made, and a journal that cannot be used stops the program before it does anything.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { parseConfiguration } from "../../lib/config.ts";
+import { ConfigurationError } from "../../lib/errors.ts";
+import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
+import { OperationStore } from "../../lib/operations/store.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
+
+const CONFIG = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+
+async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function options(simulator: Simulator, journal: OperationJournal): VMManagerOptions {
+  const account = { username: "admin", password: "truenas", vncPassword: DISPLAY_PASSWORD };
+  return { host: simulator.url, ...account, settle: TEST_SETTLE, backoffMs: [5], journal };
+}
+
+Deno.test("operations are there again after a restart, as they ended, and hold no secret", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const before = await (async () => {
+      using journal = Journal.open(folder);
+      await using manager = new VMManager(options(simulator, journal));
+      await manager.connect();
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      await manager.destroyManagedVms(["controlplane"]);
+      return manager.operations.list();
+    })();
+    using journal = Journal.open(folder);
+    assert.deepEqual(new OperationStore(undefined, journal).list(), before);
+    assert.deepEqual(before.map(({ kind, status }) => [kind, status]), [["destroy", "done"], [
+      "create",
+      "done",
+    ]]);
+    for await (const { name } of Deno.readDir(folder)) {
+      const bytes = await Deno.readFile(`${folder}/${name}`);
+      assert.ok(!new TextDecoder("latin1").decode(bytes).includes(DISPLAY_PASSWORD), name);
+    }
+  }));
+
+Deno.test("every step is in the journal before its call reaches the NAS", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    using journal = Journal.open(folder);
+    const announced: string[] = [];
+    const watching: OperationJournal = {
+      load: () => journal.load(),
+      append: (id, event) => {
+        journal.append(id, event);
+        if (event.type === "step" && event.status === "running" && event.makes !== undefined) {
+          announced.push(event.makes);
+        }
+      },
+    };
+    const seen: boolean[] = [];
+    simulator.addFault({
+      action: "fail",
+      matches: (params) => {
+        const uuid = /"uuid":"([^"]+)"/.exec(JSON.stringify(params))?.[1];
+        if (uuid !== undefined) seen.push(announced.some((makes) => makes.includes(uuid)));
+        return false;
+      },
+    });
+    await using manager = new VMManager(options(simulator, watching));
+    await manager.connect();
+    await manager.createVmType(CONFIG, "worker", 5920);
+    assert.deepEqual(seen, [true, true, true]);
+    assert.ok(announced.some((makes) => makes.startsWith("tank/vms/worker02-disk1")));
+  }));
+
+Deno.test("when the journal cannot be written, nothing more is begun, and what is half made is removed", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  let left = 12;
+  const full: OperationJournal = {
+    load: () => [],
+    append: () => {
+      if (left-- <= 0) throw new Error("database or disk is full");
+    },
+  };
+  await using manager = new VMManager(options(simulator, full));
+  await manager.connect();
+  const result = await manager.createVmType(CONFIG, "worker", 5920);
+  assert.equal(result.status, "failed");
+  assert.match(result.vms[0]?.message ?? "", /journal cannot be written \(database or disk is full\)/);
+  assert.equal(simulator.store.vms.size, 0);
+  assert.deepEqual([...simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME"), []);
+});
+
+Deno.test("a journal that cannot be used is told: in use, damaged, of a later program, or not to be written", () =>
+  withFolder(async (folder) => {
+    const messageOf = (path: string) => {
+      try {
+        Journal.open(path)[Symbol.dispose]();
+      } catch (error) {
+        assert.ok(error instanceof ConfigurationError);
+        return error.message;
+      }
+      return "";
+    };
+    {
+      using _held = Journal.open(folder);
+      assert.match(
+        messageOf(folder),
+        new RegExp(`in use by another dashboard \\(process ${Deno.pid}, since `),
+      );
+    }
+    assert.equal(messageOf(folder), "", "it is free again");
+    await Deno.mkdir(`${folder}/damaged`);
+    await Deno.writeTextFile(`${folder}/damaged/journal.sqlite`, "this is no database, ".repeat(100));
+    assert.match(messageOf(`${folder}/damaged`), /damaged, or no journal at all/);
+    await Deno.writeTextFile(`${folder}/file`, "");
+    assert.match(messageOf(`${folder}/file/below`), /cannot be written here/);
+    const { DatabaseSync } = await import("node:sqlite");
+    const later = new DatabaseSync(`${folder}/journal.sqlite`);
+    later.exec("UPDATE about SET value = '99' WHERE name = 'layout'");
+    later.close();
+    assert.match(messageOf(folder), /written by a later program \(layout 99/);
+  }));
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+interface Program {
+  readonly url: string;
+  readonly kill: () => Promise<void>;
+}
+
+async function startProgram(simulator: Simulator, folder: string): Promise<Program> {
+  const env = {
+    TRUENAS_HOST: simulator.url,
+    API_USERNAME: "admin",
+    API_PASSWORD: "truenas",
+    VNC_PASSWORD: DISPLAY_PASSWORD,
+    STATE_DIR: `${folder}/state`,
+    PORT: "0",
+  };
+  const args = ["run", "-A", "--no-prompt", MAIN, "serve"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: folder,
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  let url: string | undefined;
+  while (url === undefined) {
+    const { value, done } = await reader.read();
+    assert.ok(!done, `the program started: ${said}`);
+    said += value;
+    url = /(http:\/\/\S+?)\/\s/.exec(said)?.[1];
+  }
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+  };
+  return { url, kill };
+}
+
+async function beginWorkers({ url }: Program): Promise<string> {
+  const field = (html: string, name: string) =>
+    new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? "";
+  const fields = {
+    "storage.pool_path": "tank/vms",
+    "storage.cdrom_path": "/mnt/tank/iso/debian.iso",
+    "controlplane.count": "0",
+    "controlplane.memory": "2048",
+    "controlplane.cpu": "2",
+    "worker.count": "1",
+    "worker.memory": "2048",
+    "worker.cpu": "2",
+    "worker.disk.0.name": "root",
+    "worker.disk.0.size": "20",
+  };
+  const post = (path: string, more: Readonly<Record<string, string>> = {}) =>
+    fetch(url + path, {
+      method: "POST",
+      body: new URLSearchParams({ ...fields, ...more }),
+      headers: { origin: url },
+      redirect: "manual",
+    });
+  for (;;) {
+    const planned = await post("/create/plan");
+    const html = await planned.text();
+    // Until the program has signed in to the NAS it cannot plan.
+    if (planned.status !== 200) continue;
+    const created = await post("/create", { token: field(html, "token"), plan: field(html, "plan") });
+    await created.body?.cancel();
+    assert.equal(created.status, 303);
+    return created.headers.get("location") ?? "";
+  }
+}
+
+Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const struck = Promise.withResolvers<void>();
+    const isDisk = (params: readonly unknown[]) => JSON.stringify(params).includes("create_zvol");
+    simulator.addFault({
+      method: "vm.device.create",
+      moment: "middle",
+      action: "stall",
+      matches: (params) => {
+        if (isDisk(params)) struck.resolve();
+        return isDisk(params);
+      },
+    });
+    const first = await startProgram(simulator, folder);
+    const path = await beginWorkers(first);
+    await struck.promise;
+    await first.kill();
+    const second = await startProgram(simulator, folder);
+    try {
+      const operation = await (await fetch(second.url + path, { headers: { accept: "application/json" } }))
+        .json();
+      assert.equal(operation.status, "interrupted");
+      const [vm] = operation.vms;
+      assert.equal(vm.outcome, "interrupted");
+      assert.match(vm.message, /Done: vm \(id 1, .*Not known: disk0 \(tank\/vms\/worker01-disk0, 20 GiB\)/);
+      const page = await (await fetch(second.url + path)).text();
+      assert.match(page, /data-status="interrupted"/);
+      assert.match(page, /data-step="start" data-status="skipped"/);
+    } finally {
+      await second.kill();
+    }
+  }));
