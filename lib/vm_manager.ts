@@ -13,8 +13,15 @@ import type { OperationLog } from "./operations/log.ts";
 import { eachLimited } from "./operations/pool.ts";
 import { DEFAULT_SETTLE, describeError, type SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./operations/summary.ts";
-import type { OperationEvent, OperationView, VmOutcome } from "./operations/types.ts";
+import {
+  describeDoomed,
+  describeVm,
+  overallStatus,
+  reportUntouched,
+  unfinishedVms,
+} from "./operations/summary.ts";
+import type { OperationEvent, OperationView, OperationVmView, VmOutcome } from "./operations/types.ts";
+import { undoVm } from "./operations/undo_vm.ts";
 import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
 import { DEFAULT_PREFIXES, planDestruction, type Unmarked } from "./plan/destruction.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
@@ -293,6 +300,25 @@ export class VMManager implements AsyncDisposable {
   }
 
   /**
+   * Removes what an interrupted creation left: VMs that were not finished, found by the uuid that they were given, and
+   * zvols that were made for them. VMs that were finished stay, and so does one that somebody has started since.
+   *
+   * @returns null when there is nothing of that operation to undo.
+   */
+  async beginUndo(operationId: string): Promise<RunningOperation | null> {
+    const view = this.operations.get(operationId)?.view;
+    const vms = view?.status === "interrupted" && view.kind === "create" ? unfinishedVms(view.vms) : [];
+    if (view === undefined || vms.length === 0) return null;
+    const { promise, resolve, reject } = Promise.withResolvers<RunningOperation>();
+    this.#exclusive(async () => {
+      const operation = this.#undo(view.title, vms);
+      resolve(operation);
+      await operation.finished;
+    }).catch(reject);
+    return await promise;
+  }
+
+  /**
    * Cancels an operation that was begun here: calls in flight end, nothing new starts, and VMs that are half made are
    * rolled back. False when there is no such operation, or it is over.
    */
@@ -452,6 +478,18 @@ export class VMManager implements AsyncDisposable {
       signal: options.signal ?? new AbortController().signal,
     };
     return this.#run(log, plan.vms, (vm) => destroyVm(context, vm));
+  }
+
+  #undo(title: string, vms: readonly OperationVmView[]): RunningOperation {
+    const log = this.#openLog({});
+    log.append({
+      type: "started",
+      kind: "undo",
+      title: `Remove what is unfinished of: ${title}`,
+      vms: vms.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
+    });
+    const context = { caller: this.#session, log, settle: this.#options.settle ?? DEFAULT_SETTLE };
+    return this.#run(log, vms, (vm) => undoVm(context, vm));
   }
 
   #openLog({ observer }: RunOptions): OperationLog {

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
+import type { RunningOperation } from "../lib/vm_manager.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { OperationPatch } from "../templates/parts/patches.tsx";
@@ -10,10 +11,11 @@ import { paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
-/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel. */
+/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /undo. */
 export function operationRoutes(dashboard: Dashboard): Hono {
   const { manager, now } = dashboard;
   const app = new Hono();
+  const undone = new Map<string, Promise<RunningOperation | null>>();
   app.get("/operations", (c) => {
     const operations = manager.operations.list();
     if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
@@ -28,6 +30,17 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     if (wantsJson(c)) return c.json(operationJson(log.view));
     const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
     return sendPage(c, <OperationPage {...page} />);
+  });
+  app.post("/operations/:id/undo", async (c) => {
+    const id = c.req.param("id");
+    if (manager.operations.get(id) === undefined) return c.notFound();
+    // A second click leads to the first one's operation, unless that one could not remove everything.
+    const earlier = await undone.get(id);
+    const settled = earlier?.log.view.status === "running" || earlier?.log.view.status === "done";
+    const undoing = settled && earlier ? Promise.resolve(earlier) : manager.beginUndo(id);
+    undone.set(id, undoing);
+    const operation = await undoing;
+    return c.redirect(paths.operation(operation?.log.id ?? id), 303);
   });
   app.post("/operations/:id/cancel", (c) => {
     const id = c.req.param("id");

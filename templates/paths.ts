@@ -12,6 +12,7 @@ export const paths = {
     prefixes === undefined
       ? "/destroy"
       : `/destroy?${new URLSearchParams([["prefixes", prefixes], ...vms.map((name) => ["vm", name])])}`,
+  undo: (id: string) => `/operations/${encodeURIComponent(id)}/undo`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
   operations: () => "/operations",
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,

@@ -11,6 +11,7 @@ import type { Caller } from "../truenas/client.ts";
 import type { DeviceRow } from "../truenas/methods.ts";
 import { formatBytes, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
+import type { Evidence } from "./types.ts";
 import { rollBack } from "./roll_back.ts";
 import { lookUntil, runStep, type SettleTimes } from "./steps.ts";
 
@@ -91,6 +92,7 @@ async function createStep({ caller, templates, log, settle }: CreationContext, v
     step: "vm",
     method: "vm.create",
     makes: `VM ${vm.name}, uuid ${made.uuid}`,
+    evidence: () => made.uuid === null ? null : { uuid: made.uuid },
     run: () => caller.call("vm.create", [{ ...spec, description, uuid: made.uuid }]),
     look: async () => (await caller.call("vm.query", [[["uuid", "=", made.uuid]]]))[0] ?? null,
     detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
@@ -107,6 +109,7 @@ async function deviceStep(context: CreationContext, vm: PlannedVm, device: Plann
     step: device.step,
     method: "vm.device.create",
     makes: describeDevice(device),
+    ...(device.dtype === "DISK" ? { evidence: () => zvolEvidence(made, device.zvol) } : {}),
     run: () => createDevice(context, vmId, device, made),
     look: async () => {
       const rows = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
@@ -115,6 +118,10 @@ async function deviceStep(context: CreationContext, vm: PlannedVm, device: Plann
     detail: () => describeDevice(device),
   }, settle);
   made.deviceIds.push(row.id);
+}
+
+function zvolEvidence(made: Made, zvol: string): Evidence | null {
+  return made.zvols.includes(zvol) ? { zvol } : null;
 }
 
 async function createDevice(context: CreationContext, vmId: number, device: PlannedDevice, made: Made) {

@@ -70,6 +70,7 @@ function pending(vm: string, step: string): StepView {
     finishedAt: null,
     method: null,
     makes: null,
+    evidence: null,
     detail: null,
     error: null,
   };
@@ -102,6 +103,7 @@ function updateStep(step: StepView, event: StepEvent): StepView {
     finishedAt: finishedAt(step, event),
     method: event.method ?? step.method,
     makes: event.makes ?? step.makes,
+    evidence: event.evidence === undefined ? step.evidence : event.evidence,
     detail: event.detail ?? step.detail,
     error: event.error ?? step.error,
   };

@@ -9,8 +9,16 @@ import type { Caller } from "../truenas/client.ts";
 import type { VmRow } from "../truenas/methods.ts";
 import { readDatasets } from "../truenas/read_inventory.ts";
 import { formatCount } from "../units.ts";
-import type { CreationContext, Made } from "./create_vm.ts";
-import { runStep } from "./steps.ts";
+import type { Made } from "./create_vm.ts";
+import type { OperationLog } from "./log.ts";
+import { runStep, type SettleTimes } from "./steps.ts";
+
+/** What undoing works with. */
+export interface UndoContext {
+  readonly caller: Caller;
+  readonly log: OperationLog;
+  readonly settle: SettleTimes;
+}
 
 /** Why and what to undo. */
 export interface Undo {
@@ -22,7 +30,7 @@ export interface Undo {
 }
 
 /** Undoes a VM. It never throws: the log tells what was removed and what is left. */
-export async function rollBack(context: CreationContext, undo: Undo): Promise<void> {
+export async function rollBack(context: UndoContext, undo: Undo): Promise<void> {
   const { log } = context;
   try {
     const removed = await removeMade(context, undo);
@@ -52,7 +60,7 @@ function describeLeft({ vm, made }: Undo): string {
 }
 
 /** Removes what was made and says what that was. */
-async function removeMade(context: CreationContext, undo: Undo): Promise<string[]> {
+async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
   const removed: string[] = [];
   const row = await findOurs(context.caller, undo);
   if (row !== null && undo.made.uuid !== null) {
@@ -76,7 +84,7 @@ async function findOurs(caller: Caller, { made, vm }: Undo): Promise<VmRow | nul
   return (await caller.call("vm.query", [[["id", "=", made.vmId], ["name", "=", vm]]]))[0] ?? null;
 }
 
-async function powerOff({ caller, log, settle }: CreationContext, { vm }: Undo, row: VmRow): Promise<void> {
+async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
   if (row.status.state === "STOPPED") return;
   await runStep(log, {
     vm,
@@ -90,7 +98,7 @@ async function powerOff({ caller, log, settle }: CreationContext, { vm }: Undo, 
 
 /** With its zvols only when this run made each of them. */
 async function deleteVm(
-  { caller, log, settle }: CreationContext,
+  { caller, log, settle }: UndoContext,
   { vm, made }: Undo,
   row: VmRow,
 ): Promise<void> {
@@ -115,7 +123,7 @@ function attachedZvols(row: VmRow): string[] {
 }
 
 /** Takes back the devices that were added to a VM that existed before. */
-async function deleteDevices({ caller, log, settle }: CreationContext, { vm, made }: Undo): Promise<number> {
+async function deleteDevices({ caller, log, settle }: UndoContext, { vm, made }: Undo): Promise<number> {
   for (const id of made.deviceIds) {
     await runStep(log, {
       vm,
@@ -130,7 +138,7 @@ async function deleteDevices({ caller, log, settle }: CreationContext, { vm, mad
 }
 
 /** Removes zvols that outlived the VM, or never got a device; returns how many of this run's are gone in all. */
-async function deleteZvols({ caller, log, settle }: CreationContext, { vm, made }: Undo, row: VmRow | null) {
+async function deleteZvols({ caller, log, settle }: UndoContext, { vm, made }: Undo, row: VmRow | null) {
   if (made.zvols.length === 0) return 0;
   const wereAttached = row === null || made.uuid === null ? [] : attachedZvols(row);
   const left = await existing(caller, made.zvols);

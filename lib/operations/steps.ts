@@ -5,7 +5,7 @@
 import { TrueNASError } from "../errors.ts";
 import type { MethodName } from "../truenas/methods.ts";
 import type { OperationLog } from "./log.ts";
-import type { StepError } from "./types.ts";
+import type { Evidence, StepError } from "./types.ts";
 
 /** How long, after a lost connection or a timeout, a call is given to show its effect on the NAS, and how often to look. */
 export interface SettleTimes {
@@ -25,6 +25,8 @@ export interface StepAction<T> {
   readonly method: MethodName;
   /** What it is about to make or remove, for looking after a crash. */
   readonly makes?: string;
+  /** What it makes or may have made, asked before it runs and again when it fails; null: nothing. */
+  readonly evidence?: () => Evidence | null;
   readonly run: () => Promise<T>;
   /** Looks on the NAS for the effect: its result, or null when there is none. For calls whose outcome is unknown. */
   readonly look: () => Promise<T | null>;
@@ -54,15 +56,8 @@ export class StepFailure extends Error {
  * @throws {StepFailure} when it failed, or when nothing shows that it was done.
  */
 export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
-  const { vm, step, method, makes } = action;
-  log.append({
-    type: "step",
-    vm,
-    step,
-    status: "running",
-    method,
-    ...(makes === undefined ? {} : { makes }),
-  });
+  const { vm, step, method } = action;
+  log.append({ type: "step", vm, step, status: "running", method, ...announced(action) });
   try {
     // A step that undoes goes on without: what is half made is worse than a gap in the journal.
     if (!step.startsWith("undo-")) log.expectWritten();
@@ -71,9 +66,16 @@ export async function runStep<T>(log: OperationLog, action: StepAction<T>, settl
     return result;
   } catch (error) {
     const logged = describeError(error);
-    log.append({ type: "step", vm, step, status: "failed", error: logged });
+    log.append({ type: "step", vm, step, status: "failed", error: logged, ...announced(action) });
     throw new StepFailure(step, logged, error);
   }
+}
+
+function announced<T>({ makes, evidence }: StepAction<T>): { makes?: string; evidence?: Evidence | null } {
+  return {
+    ...(makes === undefined ? {} : { makes }),
+    ...(evidence === undefined ? {} : { evidence: evidence() }),
+  };
 }
 
 async function runOrLook<T>(action: StepAction<T>, settle: SettleTimes): Promise<T> {

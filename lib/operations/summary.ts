@@ -2,7 +2,7 @@
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
-import type { OperationView, VmOutcome } from "./types.ts";
+import type { OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
 /** Says of a VM that a plan leaves alone why. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
@@ -39,12 +39,29 @@ export function describeDoomed(vm: DestructionVm): string {
 }
 
 /** Outcomes that are what was asked for. */
-const GOOD: readonly (VmOutcome | null)[] = ["created", "kept", "destroyed", "already-gone"];
+const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
+  create: ["created", "kept"],
+  destroy: ["destroyed", "already-gone"],
+  // "failed" is rollBack's word for a VM of which nothing was there to remove.
+  undo: ["rolled-back", "failed"],
+};
+
+/** Whether a VM became what its operation was for. */
+export function isGood(kind: OperationKind, outcome: VmOutcome | null): boolean {
+  return GOOD[kind].includes(outcome);
+}
 
 /** How an operation ended, from what became of its VMs. */
-export function overallStatus({ vms }: OperationView): Exclude<OperationView["status"], "running"> {
-  const good = vms.filter(({ outcome }) => GOOD.includes(outcome)).length;
+export function overallStatus({ kind, vms }: OperationView): Exclude<OperationView["status"], "running"> {
+  const good = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
   if (vms.some(({ outcome }) => outcome === "cancelled")) return "cancelled";
   if (good === vms.length) return "done";
   return good === 0 ? "failed" : "partly-done";
+}
+
+/** The VMs of an interrupted creation of which something may be left. */
+export function unfinishedVms(vms: readonly OperationVmView[]): readonly OperationVmView[] {
+  return vms.filter(({ outcome, steps }) =>
+    outcome === "interrupted" && steps.some(({ evidence }) => evidence !== null)
+  );
 }

@@ -4,7 +4,7 @@
 import type { Outcome } from "../errors.ts";
 
 /** What an operation does. */
-export type OperationKind = "create" | "destroy";
+export type OperationKind = "create" | "destroy" | "undo";
 
 /** Where an operation stands as a whole. `interrupted`: the program that ran it ended before it did. */
 export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
@@ -34,6 +34,14 @@ export interface StepError {
   readonly outcome: Outcome;
 }
 
+/** What a step made or may have made, by which it is found and undone after a crash. */
+export interface Evidence {
+  /** The uuid that the VM was asked to have. */
+  readonly uuid?: string;
+  /** A zvol that was absent before. */
+  readonly zvol?: string;
+}
+
 /** A VM as an operation announces it: its name and the steps it will take, in order. */
 export interface AnnouncedVm {
   /** The VM's name. */
@@ -61,6 +69,8 @@ export type OperationFact =
     readonly method?: string;
     /** What the step is about to make or remove, when it starts: the evidence for looking after a crash. */
     readonly makes?: string;
+    /** What it makes or may have made; null when it is certain that it made nothing. */
+    readonly evidence?: Evidence | null;
     /** What the step made or found, in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
     readonly detail?: string;
     readonly error?: StepError;
@@ -101,6 +111,8 @@ export interface StepView {
   readonly method: string | null;
   /** What it is about to make or remove, for looking after a crash; null when it says nothing. */
   readonly makes: string | null;
+  /** What it makes or may have made; null when there is none. */
+  readonly evidence: Evidence | null;
   /** What it made or found. */
   readonly detail: string | null;
   /** Why it failed, or null. */

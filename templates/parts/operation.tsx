@@ -1,12 +1,14 @@
 /** An operation: its summary, its VMs with their steps, its log; whole for the page, in parts for the stream. */
 import type {
   OperationEvent,
+  OperationKind,
   OperationStatus,
   OperationView,
   OperationVmView,
   StepStatus,
   StepView,
 } from "../../lib/operations/types.ts";
+import { isGood, unfinishedVms } from "../../lib/operations/summary.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import { DateTime, State, Time, type Tone } from "./common.tsx";
@@ -106,6 +108,7 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
         <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
       </p>
       {view.status === "running" ? <CancelForm view={view} /> : null}
+      {view.status === "interrupted" ? <Recovery view={view} /> : null}
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
@@ -133,6 +136,27 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
   );
 }
 
+/** What a person can do about an interrupted operation; doing nothing is always possible. */
+function Recovery({ view }: { view: OperationView }) {
+  const unfinished = unfinishedVms(view.vms);
+  if (view.kind !== "create") {
+    return <p>Open Destroy to see what is still there, and confirm it again.</p>;
+  }
+  if (unfinished.length === 0) {
+    return <p>Nothing is left unfinished by it. Open Create to make what lacks.</p>;
+  }
+  return (
+    <form method="post" action={paths.undo(view.id)} class="actions">
+      <button type="submit" class="danger" id="undo-operation">Remove what is unfinished</button>
+      <span class="help">
+        {unfinished.map(({ name }) => name).join(", ")} with the zvols made for{" "}
+        {unfinished.length === 1 ? "it" : "them"}, found by the uuid that this operation gave. VMs that were
+        finished stay. Then create again: only what lacks is made.
+      </span>
+    </form>
+  );
+}
+
 function CancelForm({ view }: { view: OperationView }) {
   const effect = view.kind === "create"
     ? "Calls under way end, nothing new starts, and VMs that are half made are removed again."
@@ -146,8 +170,8 @@ function CancelForm({ view }: { view: OperationView }) {
 }
 
 /** `3 done, 1 failed, 2 to go`: failed VMs count as over. */
-export function describeProgress({ vms }: OperationView): string {
-  const done = vms.filter(({ outcome }) => outcome !== null && GOOD_OUTCOMES.includes(outcome)).length;
+export function describeProgress({ kind, vms }: OperationView): string {
+  const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
   const decided = vms.filter(({ outcome }) => outcome !== null).length;
   const parts = [`${done} done`];
   if (decided > done) parts.push(`${decided - done} failed`);
@@ -167,12 +191,15 @@ const OUTCOMES = {
   interrupted: { tone: "warn", word: "Interrupted" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
-const GOOD_OUTCOMES: readonly string[] = ["created", "kept", "destroyed", "already-gone"];
+const VERBS = { create: "created", destroy: "destroyed", undo: "removed" } as const satisfies Record<
+  OperationKind,
+  string
+>;
 
 /** The VMs that did not become what was wanted, each with the NAS's own words. */
 export function OperationNotices({ view }: { view: OperationView }) {
-  const troubled = view.vms.filter(({ outcome }) => outcome !== null && !GOOD_OUTCOMES.includes(outcome));
-  const verb = view.kind === "create" ? "created" : "destroyed";
+  const troubled = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
+  const verb = VERBS[view.kind];
   return (
     <div id="operation-notices" aria-live="polite">
       {view.message === null ? null : (

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseConfiguration } from "../../lib/config.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
 import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
+import type { OperationEvent } from "../../lib/operations/types.ts";
 import { OperationStore } from "../../lib/operations/store.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
@@ -206,6 +207,58 @@ async function beginWorkers({ url }: Program): Promise<string> {
   }
 }
 
+function zvolsOf({ store }: Simulator): string[] {
+  return [...store.datasets.values()].filter(({ type }) => type === "VOLUME").map(({ name }) => name);
+}
+
+/** Sends an empty form; returns where it leads. */
+async function post({ url }: Program, path: string): Promise<string> {
+  const response = await fetch(url + path, {
+    method: "POST",
+    body: new URLSearchParams(),
+    headers: { origin: url },
+    redirect: "manual",
+  });
+  await response.body?.cancel();
+  assert.equal(response.status, 303);
+  return response.headers.get("location") ?? "";
+}
+
+/** The operation once it is over. */
+async function ended({ url }: Program, path: string): Promise<Record<string, unknown>> {
+  await (await fetch(`${url}${path}/events`)).text();
+  return await (await fetch(url + path, { headers: { accept: "application/json" } })).json();
+}
+
+Deno.test("an unfinished VM that somebody has started since is left alone", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const written: { id: string; event: OperationEvent }[] = [];
+  const crashed: OperationJournal = { load: () => [], append: (id, event) => written.push({ id, event }) };
+  {
+    await using manager = new VMManager(options(simulator, crashed));
+    await manager.connect();
+    await manager.createVmType(CONFIG, "controlplane", 5910);
+  }
+  // The journal as it would be had the program ended while the disk was made.
+  const cut = written.findIndex(({ event }) =>
+    event.type === "step" && event.step === "disk0" && event.status === "running"
+  );
+  const events = written.slice(0, cut + 1).map(({ event }) => event);
+  const left: OperationJournal = { load: () => [{ id: "left", events }], append: () => {} };
+  await using manager = new VMManager(options(simulator, left));
+  await manager.connect();
+  assert.equal(manager.operations.get("left")?.view.status, "interrupted");
+  const operation = await manager.beginUndo("left");
+  const view = await operation?.finished;
+  assert.equal(view?.status, "failed");
+  assert.match(view?.vms[0]?.message ?? "", /controlplane01 is RUNNING: somebody has started it since/);
+  assert.equal(simulator.store.vms.size, 1);
+  for (const vm of simulator.store.vms.values()) vm.state = "STOPPED";
+  assert.equal((await (await manager.beginUndo("left"))?.finished)?.status, "done");
+  assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
+  assert.equal(await manager.beginUndo("none"), null);
+});
+
 Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>
   withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -236,6 +289,23 @@ Deno.test("after the program was killed in the middle, the operation is interrup
       const page = await (await fetch(second.url + path)).text();
       assert.match(page, /data-status="interrupted"/);
       assert.match(page, /data-step="start" data-status="skipped"/);
+      assert.match(page, /id="undo-operation"/);
+      assert.deepEqual(
+        zvolsOf(simulator),
+        ["tank/vms/worker01-disk0"],
+        "the premise: a zvol without a device is left",
+      );
+      const undone = await ended(second, await post(second, `${path}/undo`));
+      assert.deepEqual([undone.kind, undone.status], ["undo", "done"]);
+      assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
+      assert.equal(
+        await post(second, `${path}/undo`),
+        `/operations/${undone.id}`,
+        "a second click does nothing more",
+      );
+      const again = await ended(second, await beginWorkers(second));
+      assert.equal(again.status, "done");
+      assert.deepEqual([...simulator.store.vms.values()].map(({ state }) => state), ["RUNNING"]);
     } finally {
       await second.kill();
     }
