@@ -37,6 +37,14 @@ export interface VmTypeSection {
   readonly disk: Readonly<Record<string, number>>;
   /** NICs in order: name to bridge. */
   readonly network: Readonly<Record<string, string>>;
+  /** Whether the VMs are started once they are made; default true. */
+  readonly start?: boolean | undefined;
+  /** Whether they start with the NAS; default: as the VM template says. */
+  readonly autostart?: boolean | undefined;
+  /** Whether they are started although the NAS's free memory does not suffice; default false. */
+  readonly overcommit?: boolean | undefined;
+  /** Free text that stands in the VMs' description, before this program's mark. */
+  readonly description?: string | undefined;
 }
 
 /** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
@@ -159,6 +167,22 @@ function refuseName(name: string, context: z.RefinementCtx): void {
   context.addIssue({ code: "custom", path: [name], message });
 }
 
+function flag(what: string) {
+  return z.unknown().transform((value, context): boolean => {
+    if (typeof value === "boolean") return value;
+    context.addIssue({ code: "custom", message: `${what} must be true or false, found ${show(value)}` });
+    return z.NEVER;
+  });
+}
+
+/** TrueNAS takes strings of 1024 characters; the mark is added to it. */
+const MAX_DESCRIPTION_CHARS = 900;
+
+function checkDescription(text: string): string | null {
+  if (text.length <= MAX_DESCRIPTION_CHARS) return null;
+  return `The description has ${text.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
+}
+
 const storageSection = z.strictObject({
   pool_path: word("The dataset for zvols", checkPoolPath),
   cdrom_path: word("The install image", checkCdromPath),
@@ -171,6 +195,10 @@ const vmTypeSection = z.strictObject({
   threads: wholeNumber("Threads per core", LIMITS.threads).optional(),
   disk: namedValues("disk", MAX_DISKS, wholeNumber("The disk's size", LIMITS.disk)).default({}),
   network: namedValues("network", MAX_NICS, word("The bridge", () => null)).default({}),
+  start: flag("start").optional(),
+  autostart: flag("autostart").optional(),
+  overcommit: flag("overcommit").optional(),
+  description: word("The description", checkDescription).optional(),
 }, { error: "A VM type must have count, memory and cpu" }).superRefine(({ cpu, threads }, context) => {
   if (threads === undefined || cpu % threads === 0) return;
   const message =

@@ -195,6 +195,11 @@ export class VMManager implements AsyncDisposable {
     return this.#live;
   }
 
+  /** What the templates say where a configuration says nothing. */
+  get templateDefaults(): { readonly autostart: boolean } {
+    return { autostart: this.#templates.createVmSpec("name", 1, 1, 20).autostart !== false };
+  }
+
   /** The operation that writes now, or null. */
   get writing(): OperationLog | null {
     return this.#writing;

@@ -30,7 +30,7 @@ export function createRoutes(dashboard: Dashboard): Hono {
 async function showForm(c: Context, dashboard: Dashboard): Promise<Response> {
   try {
     const { configuration } = dashboard.configuration();
-    const form = formOf(configuration);
+    const form = formOf(configuration, dashboard.manager.templateDefaults);
     return send(c, dashboard, { form, choices: await readChoices(dashboard, configuration) }, 200);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
@@ -61,7 +61,12 @@ async function readCreateForm(
   const form = fields === null ? null : createFormOf(fields, vmTypes(file.configuration));
   if (fields !== null && form !== null) return { form, fields, file };
   const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
-  return { answer: await send(c, dashboard, { form: formOf(file.configuration), notice }, 400) };
+  return {
+    answer: await send(c, dashboard, {
+      form: formOf(file.configuration, dashboard.manager.templateDefaults),
+      notice,
+    }, 400),
+  };
 }
 
 async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
@@ -78,10 +83,18 @@ async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadFo
   return await sendPlan(c, dashboard, { form, plan, choices }, null);
 }
 
-/** Lines of the file belong only to values that are still the file's. */
+/** A line of the file belongs only to a value that is still the file's. */
 function requestOf(configuration: Configuration, file: ParsedConfiguration) {
-  const same = JSON.stringify(configuration) === JSON.stringify(file.configuration);
-  return same ? { configuration, places: file.places } : { configuration };
+  const places = new Map(
+    [...file.places].filter(([path]) => valueAt(configuration, path) === valueAt(file.configuration, path)),
+  );
+  return { configuration, places };
+}
+
+function valueAt(configuration: Configuration, path: string): unknown {
+  const [section = "", key = "", ...rest] = path.split(".");
+  const value: unknown = Reflect.get(configuration[section] ?? {}, key);
+  return typeof value === "object" && value !== null ? Reflect.get(value, rest.join(".")) : value;
 }
 
 interface ShownPlan {

@@ -9,23 +9,34 @@ import type { CreateForm, CreateFormType } from "../templates/props.ts";
 /** Most rows of disks or networks that one VM type's form may have. */
 const MAX_ROWS = 32;
 
+/** What the templates say where the configuration says nothing. */
+export interface TemplateDefaults {
+  readonly autostart: boolean;
+}
+
 /** The form as the configuration fills it in. */
-export function formOf(configuration: Configuration): CreateForm {
+export function formOf(configuration: Configuration, defaults: TemplateDefaults): CreateForm {
   const { storage } = configuration;
   return {
     pool_path: storage.pool_path,
     cdrom_path: storage.cdrom_path,
-    types: vmTypes(configuration).map((type) => typeForm(type, configuration[type] as VmTypeSection)),
+    types: vmTypes(configuration).map((type) =>
+      typeForm(type, configuration[type] as VmTypeSection, defaults)
+    ),
   };
 }
 
-function typeForm(name: string, section: VmTypeSection): CreateFormType {
+function typeForm(name: string, section: VmTypeSection, defaults: TemplateDefaults): CreateFormType {
   return {
     name,
     count: String(section.count),
     memory: String(section.memory),
     cpu: String(section.cpu),
     threads: section.threads === undefined ? "" : String(section.threads),
+    start: section.start ?? true,
+    autostart: section.autostart ?? defaults.autostart,
+    overcommit: section.overcommit ?? false,
+    description: section.description ?? "",
     disks: Object.entries(section.disk).map(([disk, size]) => ({ name: disk, sizeGib: String(size) })),
     networks: Object.entries(section.network).map(([nic, bridge]) => ({ name: nic, bridge })),
   };
@@ -55,6 +66,10 @@ export function createFormOf(fields: URLSearchParams, types: readonly string[]):
       memory: text(fields, `${type}.memory`),
       cpu: text(fields, `${type}.cpu`),
       threads: text(fields, `${type}.threads`),
+      start: isTicked(fields, `${type}.start`, true),
+      autostart: isTicked(fields, `${type}.autostart`, true),
+      overcommit: isTicked(fields, `${type}.overcommit`, false),
+      description: text(fields, `${type}.description`),
       disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name, sizeGib]) => ({ name, sizeGib })),
       networks: rows(fields, `${type}.network`, ["name", "bridge"]).map(([name, bridge]) => ({
         name,
@@ -62,6 +77,12 @@ export function createFormOf(fields: URLSearchParams, types: readonly string[]):
       })),
     })),
   };
+}
+
+/** A browser sends nothing for an empty box; the hidden field before each says that it was there. */
+function isTicked(fields: URLSearchParams, name: string, usual: boolean): boolean {
+  const sent = fields.getAll(name);
+  return sent.length === 0 ? usual : sent.includes("yes");
 }
 
 function text(fields: URLSearchParams, name: string): string {
@@ -111,6 +132,10 @@ function sectionOf(type: CreateFormType): Record<string, unknown> {
     memory: number(type.memory),
     cpu: number(type.cpu),
     ...(type.threads === "" ? {} : { threads: number(type.threads) }),
+    start: type.start,
+    autostart: type.autostart,
+    overcommit: type.overcommit,
+    ...(type.description === "" ? {} : { description: type.description }),
     disk: Object.fromEntries(
       type.disks.filter(({ name }) => name !== "").map((it) => [it.name, number(it.sizeGib)]),
     ),

@@ -83,6 +83,10 @@ export interface CreateFormType {
   readonly memory: string;
   readonly cpu: string;
   readonly threads: string;
+  readonly start: boolean;
+  readonly autostart: boolean;
+  readonly overcommit: boolean;
+  readonly description: string;
   readonly disks: readonly DiskRow[];
   readonly networks: readonly NetworkRow[];
 }

@@ -86,14 +86,18 @@ function performStep(context: CreationContext, vm: PlannedVm, step: string, made
 
 async function createStep({ caller, templates, log, settle }: CreationContext, vm: PlannedVm, made: Made) {
   const spec = templates.createVmSpec(vm.name, vm.cores, vm.threads, vm.memoryMib);
-  const description = markedDescription(typeof spec.description === "string" ? spec.description : "");
+  const own = vm.description === "" ? spec.description ?? "" : vm.description;
+  const chosen = {
+    description: markedDescription(own),
+    ...(vm.autostart === null ? {} : { autostart: vm.autostart }),
+  };
   const row = await runStep(log, {
     vm: vm.name,
     step: "vm",
     method: "vm.create",
     makes: `VM ${vm.name}, uuid ${made.uuid}`,
     evidence: () => made.uuid === null ? null : { uuid: made.uuid },
-    run: () => caller.call("vm.create", [{ ...spec, description, uuid: made.uuid }]),
+    run: () => caller.call("vm.create", [{ ...spec, ...chosen, uuid: made.uuid }]),
     look: async () => (await caller.call("vm.query", [[["uuid", "=", made.uuid]]]))[0] ?? null,
     detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
   }, settle);
@@ -192,7 +196,7 @@ async function startStep({ caller, log, settle }: CreationContext, vm: PlannedVm
     step: "start",
     method: "vm.start",
     run: async () => {
-      await caller.call("vm.start", [vmId]);
+      await caller.call("vm.start", vm.overcommit ? [vmId, { overcommit: true }] : [vmId]);
       // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
       if (await lookUntil(isRunning, settle) !== null) return true;
       throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });

@@ -5,10 +5,7 @@ import { isMarked } from "./marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
 
 /** A VM as wanted, before it is known whether it exists. */
-export type WantedVm = Pick<
-  PlannedVm,
-  "name" | "type" | "vcpus" | "cores" | "threads" | "memoryMib" | "devices"
->;
+export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "vmId" | "steps">;
 
 /**
  * What is to be done about a VM that exists: nothing (`keep`, `differs`), the devices it lacks (`complete`, only
@@ -37,7 +34,7 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
       reasons: [`${lacks}, and it is ${found.state}; stop it first`],
     };
   }
-  const steps = [...missing.map(({ step }) => step), "start"];
+  const steps = [...missing.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
   return { ...base, action: "complete", differences, reasons: [lacks], steps };
 }
 

@@ -84,10 +84,14 @@ function draftVm(draft: Draft): PlannedVm {
     cores,
     threads,
     memoryMib: section.memory,
+    start: section.start ?? true,
+    autostart: section.autostart ?? null,
+    overcommit: section.overcommit ?? false,
+    description: section.description ?? "",
     devices,
   };
   if (existing !== undefined) return compareVm(wanted, existing);
-  const steps = ["vm", ...devices.map(({ step }) => step), "start"];
+  const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
   return { ...wanted, action: "create", reasons: [], differences: [], vmId: null, steps };
 }
 

@@ -81,7 +81,8 @@ function checkMemory({ active, inventory }: Context): readonly Finding[] {
   const { availableMemoryBytes: available } = inventory;
   if (!available.known) return [notChecked("memory", "Free memory", available.because)];
   let left = available.value;
-  return active.flatMap(({ name, type, memoryMib }) => {
+  const starting = active.filter(({ start, overcommit }) => start && !overcommit);
+  return starting.flatMap(({ name, type, memoryMib }) => {
     if (memoryMib * MIB <= left) {
       left -= memoryMib * MIB;
       return [];

@@ -82,6 +82,14 @@ export interface PlannedVm {
   readonly threads: number;
   /** MiB. */
   readonly memoryMib: number;
+  /** Whether it is started once it is made. */
+  readonly start: boolean;
+  /** Whether it starts with the NAS; null: as the template says. */
+  readonly autostart: boolean | null;
+  /** Whether it is started although the NAS's free memory does not suffice. */
+  readonly overcommit: boolean;
+  /** Free text before the mark; empty: as the template says. */
+  readonly description: string;
   /** Every device wanted, in the order in which they are made. */
   readonly devices: readonly PlannedDevice[];
   /** The steps that applying the plan takes for this VM, in order; empty for keep, differs and blocked. */

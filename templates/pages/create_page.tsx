@@ -2,7 +2,7 @@
 import type { Problem } from "../../lib/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { paths } from "../paths.ts";
 import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
@@ -24,6 +24,10 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
       <ErrorSummary problems={problems} />
       {form === null ? null : (
         <form method="post" action={paths.createPlan()} class="create">
+          {/* The first button is the one that Enter presses: it must never be the one that creates. */}
+          <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
+            Show the plan
+          </button>
           {plan === null ? null : <PlanView plan={plan} />}
           {plan === null || token === null || plan.totals.vms === 0
             ? null
@@ -112,6 +116,16 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           help="1 if empty"
         />
       </div>
+      <div class="ticks">
+        <Tick name={name("start")} label="Start when made" ticked={type.start} />
+        <Tick name={name("autostart")} label="Start with the NAS" ticked={type.autostart} />
+        <Tick
+          name={name("overcommit")}
+          label="Start even if memory does not suffice"
+          ticked={type.overcommit}
+        />
+      </div>
+      <Field name={name("description")} label="Description" value={type.description} problems={problems} />
       <div class="columns">
         <div role="group" aria-label={`Disks of ${type.name}`}>
           <p class="subhead" aria-hidden="true">Disks</p>

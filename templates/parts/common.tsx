@@ -108,3 +108,21 @@ export function Field({ name, label, value, problems, help, list, numeric, hideL
     </div>
   );
 }
+
+/** What a tick box is given. */
+export interface TickProps {
+  readonly name: string;
+  readonly label: string;
+  readonly ticked: boolean;
+}
+
+/** A tick box; the hidden field tells an empty box from one that was not there. */
+export function Tick({ name, label, ticked }: TickProps) {
+  return (
+    <label class="tick">
+      <input type="hidden" name={name} value="no" />
+      <input type="checkbox" id={fieldId(name)} name={name} value="yes" checked={ticked} />
+      {label}
+    </label>
+  );
+}

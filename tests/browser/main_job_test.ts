@@ -223,6 +223,25 @@ browserTest(
   },
 );
 
+browserTest(
+  "Enter in a field shows the plan and never creates; choices of a type come back as they were made",
+  {},
+  async ({ page, dashboard }) => {
+    await page.goto("/create");
+    const worker = () => page.getByRole("group", { name: "worker", exact: true });
+    await worker().getByLabel("Start when made").uncheck();
+    await worker().getByLabel("Description").fill("lab <7>");
+    await worker().getByLabel("Count").press("Enter");
+    await page.waitForSelector("#confirm-create");
+    await worker().getByLabel("Count").press("Enter");
+    await page.waitForSelector("#confirm-create");
+    assert.equal(dashboard.manager.operations.list().length, 0);
+    assert.equal(await worker().getByLabel("Start when made").isChecked(), false);
+    assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
+    assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
+  },
+);
+
 browserTest("no page has an accessibility violation", {}, async ({ page, dashboard }) => {
   for (
     const path of [

@@ -235,6 +235,33 @@ onEach(
   },
 );
 
+onEach(
+  "choices of a type: not started, no autostart, a description, and overcommit where memory does not suffice",
+  (version) =>
+    withLab({ simulator: { version, freeMemoryBytes: 1024 ** 3 } }, async ({ simulator, manager }) => {
+      const { controlplane } = CONFIG;
+      const quiet = {
+        ...CONFIG,
+        controlplane: { ...controlplane, start: false, autostart: false, description: "lab 7" },
+      };
+      assert.equal((await manager.createVmType(quiet, "controlplane", 5910)).status, "done");
+      const [vm] = await manager.list();
+      assert.deepEqual([vm?.state, vm?.autostart, vm?.description], [
+        "STOPPED",
+        false,
+        "lab 7 [truenas-vm-manager]",
+      ]);
+      const tight = await manager.createVmType(CONFIG, "worker", 5920);
+      assert.equal(tight.status, "failed", "2 GiB each do not fit in 1 GiB");
+      const eager = { ...CONFIG, worker: { ...CONFIG.worker, overcommit: true } };
+      assert.equal((await manager.createVmType(eager, "worker", 5920)).status, "done");
+      const starts = simulator.calls.filter(({ method }) => method === "vm.start").map(({ params }) =>
+        params[1]
+      );
+      assert.deepEqual(starts, [{ overcommit: true }, { overcommit: true }, { overcommit: true }]);
+    }),
+);
+
 Deno.test("wrong input is refused before anything is sent", () =>
   withLab({}, async ({ simulator, manager }) => {
     const sent = simulator.calls.length;

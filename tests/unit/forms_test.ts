@@ -27,7 +27,10 @@ function fieldsOf(form: CreateForm): URLSearchParams {
   fields.set("storage.pool_path", form.pool_path);
   fields.set("storage.cdrom_path", form.cdrom_path);
   for (const { name: type, disks, networks, ...numbers } of form.types) {
-    for (const [name, value] of Object.entries(numbers)) fields.set(`${type}.${name}`, value);
+    for (const [name, value] of Object.entries(numbers)) {
+      if (typeof value === "string") fields.set(`${type}.${name}`, value);
+      else for (const sent of value ? ["no", "yes"] : ["no"]) fields.append(`${type}.${name}`, sent);
+    }
     for (const [n, { name, sizeGib }] of disks.entries()) {
       fields.set(`${type}.disk.${n}.name`, name);
       fields.set(`${type}.disk.${n}.size`, sizeGib);
@@ -40,7 +43,7 @@ function fieldsOf(form: CreateForm): URLSearchParams {
   return fields;
 }
 
-const FORM: CreateForm = formOf(CONFIG);
+const FORM: CreateForm = formOf(CONFIG, { autostart: true });
 
 /** The problems of a form whose worker is changed. */
 function problemsOf(change: Partial<CreateFormType>) {
@@ -52,7 +55,14 @@ function problemsOf(change: Partial<CreateFormType>) {
 Deno.test("a configuration goes through the form and comes back as it was", () => {
   const sent = createFormOf(new URLSearchParams(fieldsOf(FORM).toString()), vmTypes(CONFIG));
   assert.deepEqual(sent, FORM);
-  assert.deepEqual(configurationOf(FORM), { ok: true, configuration: CONFIG });
+  const ticks = { start: true, autostart: true, overcommit: false };
+  const { storage, controlplane, worker } = CONFIG;
+  const configuration = {
+    storage,
+    controlplane: { ...controlplane, ...ticks },
+    worker: { ...worker, ...ticks },
+  };
+  assert.deepEqual(configurationOf(FORM), { ok: true, configuration });
 });
 
 /** Objects as the program makes them. */
@@ -74,6 +84,10 @@ Deno.test("what was typed comes back as it was typed, right or wrong", () => {
       memory: typed,
       cpu: typed,
       threads: typed,
+      start: fc.boolean(),
+      autostart: fc.boolean(),
+      overcommit: fc.boolean(),
+      description: typed,
       disks,
       networks,
     }, PLAIN)),
