@@ -237,6 +237,9 @@ function readCaFile(path: string): string {
   }
 }
 
+/** A page waits this long for a connection, and then says what is wrong with it. */
+const PAGE_PATIENCE_MS = 2_000;
+
 /** Addresses that only this machine reaches. */
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
 
@@ -259,6 +262,7 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     noDestroy,
     logger,
     ...(journal === undefined ? {} : { journal }),
+    patienceMs: PAGE_PATIENCE_MS,
   });
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);

@@ -28,7 +28,7 @@ import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { readChoices, readInventory, readVms } from "./truenas/read_inventory.ts";
 import { MAX_RUNNING_CALLS } from "./truenas/protocol.ts";
-import { Session, type SessionState } from "./truenas/session.ts";
+import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 import { formatCount } from "./units.ts";
 
 /** How to reach a NAS, and how to work there. */
@@ -59,6 +59,8 @@ export interface VMManagerOptions {
   readonly simulated?: boolean;
   /** How long a call of unknown outcome is watched for its effect. */
   readonly settle?: SettleTimes;
+  /** How long a reading waits for a connection that is being made again, in milliseconds; default 30 s. */
+  readonly patienceMs?: number;
   /** Where every step is written down before it is done; default nowhere. */
   readonly journal?: OperationJournal;
   /** Waits between attempts to connect again, in milliseconds. */
@@ -240,28 +242,28 @@ export class VMManager implements AsyncDisposable {
 
   /** The VMs on the NAS, read now. */
   list(): Promise<readonly Vm[]> {
-    return readVms(this.#session);
+    return readVms(this.#session, this.#patience);
   }
 
   /** Everything that a plan for this configuration is made from and checked against. */
   async inventory({ configuration, types }: CreationRequest): Promise<Inventory> {
-    const { nas } = await this.#session.connect();
+    const { nas } = await this.#session.live(this.#patience.patienceMs);
     const { storage } = configuration;
     return await readInventory(this.#session, {
       nas,
       datasets: [storage.pool_path, ...wantedZvols(configuration, types ?? defaultTypes(configuration))],
       files: [storage.cdrom_path],
-    });
+    }, this.#patience);
   }
 
   /** What a form can offer for this configuration: bridges and install images. */
   async choices({ storage }: Configuration): Promise<Choices> {
-    return await readChoices(this.#session, isoFolder(storage.cdrom_path));
+    return await readChoices(this.#session, isoFolder(storage.cdrom_path), this.#patience);
   }
 
   /** Plans to create; nothing is changed. */
   async planCreation(request: CreationRequest): Promise<CreationPlan> {
-    const { rules } = await this.#session.connect();
+    const { rules } = await this.#session.live(this.#patience.patienceMs);
     const types = request.types ?? defaultTypes(request.configuration);
     const inventory = await this.inventory(request);
     const input = {
@@ -397,6 +399,10 @@ export class VMManager implements AsyncDisposable {
       throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
     }
     return checked.configuration;
+  }
+
+  get #patience(): { readonly patienceMs: number } {
+    return { patienceMs: this.#options.patienceMs ?? PATIENCE_MS };
   }
 
   #displayPassword(): string {

@@ -1,7 +1,7 @@
 /** Creating: the form, the plan, and the operation. */
 import { type Context, Hono } from "hono";
 import { type Configuration, type ParsedConfiguration, vmTypes } from "../lib/config.ts";
-import { ConfigurationError, type Problem, TrueNASError } from "../lib/errors.ts";
+import { ConfigurationError, type Problem, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
@@ -18,11 +18,11 @@ export function createRoutes(dashboard: Dashboard): Hono {
   app.get(paths.createPlan(), (c) => c.redirect(paths.create(), 303));
   app.post(paths.createPlan(), async (c) => {
     const read = await readCreateForm(c, dashboard);
-    return "answer" in read ? read.answer : await showPlan(c, dashboard, read);
+    return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, showPlan);
   });
   app.post(paths.create(), async (c) => {
     const read = await readCreateForm(c, dashboard);
-    return "answer" in read ? read.answer : await create(c, dashboard, read);
+    return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, create);
   });
   return app;
 }
@@ -67,6 +67,30 @@ async function readCreateForm(
       notice,
     }, 400),
   };
+}
+
+type Handler = (c: Context, dashboard: Dashboard, read: ReadForm) => Promise<Response>;
+
+/** When the NAS cannot be reached or refuses, what was typed is kept, and the form says what is wrong. */
+async function keepingForm(
+  c: Context,
+  dashboard: Dashboard,
+  read: ReadForm,
+  handle: Handler,
+): Promise<Response> {
+  try {
+    return await handle(c, dashboard, read);
+  } catch (error) {
+    if (!(error instanceof TrueNASError) || error instanceof ConfigurationError) throw error;
+    const remedy = error instanceof TrueNASConnectionError ? ` ${error.remedy}` : "";
+    const notice = `${error.message}.${remedy} What you typed is kept.`;
+    return await send(
+      c,
+      dashboard,
+      { form: read.form, notice },
+      error instanceof TrueNASConnectionError ? 503 : 502,
+    );
+  }
 }
 
 async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
@@ -182,7 +206,7 @@ async function send(
   c: Context,
   dashboard: Dashboard,
   given: Partial<CreateProps> & Pick<CreateProps, "form">,
-  status: 200 | 400 | 409 | 422,
+  status: 200 | 400 | 409 | 422 | 502 | 503,
 ): Promise<Response> {
   const create: CreateProps = {
     plan: null,

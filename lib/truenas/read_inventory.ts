@@ -15,7 +15,7 @@ import type {
   Vm,
 } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
-import type { Caller } from "./client.ts";
+import type { Caller, CallOptions } from "./client.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
 
 /** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
@@ -25,9 +25,7 @@ const NAMES_PER_CALL = 200;
 const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 
 /** How to read. */
-export interface ReadOptions {
-  readonly signal?: AbortSignal;
-}
+export type ReadOptions = Pick<CallOptions, "signal" | "patienceMs">;
 
 /** The VMs with their devices; zvol sizes where the account may read them. */
 export async function readVms(caller: Caller, options: ReadOptions = {}): Promise<readonly Vm[]> {

@@ -21,7 +21,10 @@ const BACKOFF_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** After a refused login: the NAS locks out after 20 logins in 60 s, and trying again does not mend a password. */
 const LOGIN_BACKOFF_MS = 60_000;
 /** How long a call waits for a connection that is being made again. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
+
+/** A reading that loses its connection so often is given up. */
+const MAX_ATTEMPTS = 5;
 
 /** How to reach a NAS and sign in. */
 export interface SessionOptions {
@@ -62,6 +65,7 @@ export class Session implements Caller {
   readonly #eventListeners = new Set<(event: CollectionEvent) => void>();
   #state: SessionState = { kind: "connecting" };
   #live: Live | null = null;
+  #connecting: Promise<Live> | null = null;
   #pinger: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
@@ -83,12 +87,30 @@ export class Session implements Caller {
   async connect(): Promise<Live> {
     if (this.#live !== null) return this.#live;
     this.#stop.signal.throwIfAborted();
+    // Whoever asks while it is being made waits for the same one: two at once would be two logins.
+    return await (this.#connecting ??= this.#connectOnce().finally(() => this.#connecting = null));
+  }
+
+  async #connectOnce(): Promise<Live> {
     const live = await this.#open();
+    if (this.#stop.signal.aborted) {
+      live.client.close();
+      this.#stop.signal.throwIfAborted();
+    }
     this.#live = live;
     this.#failures = 0;
     this.#setState({ kind: "live", nas: live.nas, rules: live.rules });
     this.#schedulePing();
     return live;
+  }
+
+  /**
+   * The connection that is there, or that is there within `patienceMs`.
+   *
+   * @throws {TrueNASConnectionError} with what is wrong and its remedy.
+   */
+  async live(patienceMs: number): Promise<Live> {
+    return this.#live ?? await this.#whenLive("Reading the NAS", { patienceMs });
   }
 
   /** Connects, and goes on trying until it succeeds or the session is closed. Failures are shown in the state. */
@@ -128,14 +150,23 @@ export class Session implements Caller {
     }
   }
 
-  /** See {@link Caller.call}. Waits up to 30 s for a connection that is being made again. */
+  /**
+   * See {@link Caller.call}. Waits up to 30 s for a connection that is being made again. A call that certainly had no
+   * effect (a reading, or one that was not sent yet) is made again when the connection is lost under it.
+   */
   async call<M extends MethodName>(
     method: M,
     params: MethodParams<M>,
     options: CallOptions = {},
   ): Promise<MethodResult<M>> {
-    const live = this.#live ?? await this.#whenLive(method, options.signal);
-    return await live.client.call(method, params, options);
+    for (let attempt = 1;; attempt++) {
+      const live = this.#live ?? await this.#whenLive(method, options);
+      try {
+        return await live.client.call(method, params, options);
+      } catch (error) {
+        if (attempt >= MAX_ATTEMPTS || !hadNoEffect(error)) throw error;
+      }
+    }
   }
 
   /** Tells of each change of state until the returned function is called. */
@@ -207,25 +238,15 @@ export class Session implements Caller {
     signal.removeEventListener("abort", onStop);
   }
 
-  async #whenLive(method: MethodName, signal?: AbortSignal): Promise<Live> {
+  async #whenLive(what: string, { signal, patienceMs = PATIENCE_MS }: CallOptions): Promise<Live> {
     const { promise, resolve, reject } = Promise.withResolvers<Live>();
-    const fail = (why: string) =>
-      reject(
-        new TrueNASConnectionError(
-          `${method}: not connected to ${this.#options.address.url} (${why}); it was not sent`,
-          {
-            method,
-            failure: "lost",
-            remedy: "The program connects again by itself as soon as the NAS answers.",
-          },
-        ),
-      );
+    const fail = () => reject(notConnected(what, this.#options.address, this.#state));
     const look = () => {
       if (this.#live !== null) resolve(this.#live);
-      else if (this.#state.kind === "closed") fail("the session was closed");
+      else if (this.#state.kind === "closed" || this.#isIdle()) fail();
     };
     const forget = this.onState(look);
-    const timer = setTimeout(() => fail(describeState(this.#state)), PATIENCE_MS);
+    const timer = setTimeout(fail, patienceMs);
     const onAbort = () => reject(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     look();
@@ -236,6 +257,11 @@ export class Session implements Caller {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Nobody has asked to connect yet, so there is nothing to wait for. */
+  #isIdle(): boolean {
+    return this.#state.kind === "connecting" && this.#connecting === null;
   }
 
   #schedulePing(): void {
@@ -258,8 +284,25 @@ export class Session implements Caller {
   }
 }
 
-function describeState(state: SessionState): string {
-  return state.kind === "reconnecting" ? state.error.message : state.kind;
+function hadNoEffect(error: unknown): boolean {
+  return error instanceof TrueNASConnectionError && error.failure === "lost" && error.outcome === "not-done";
+}
+
+/** What is wrong with the connection is told in its own words, with its remedy; nothing was sent. */
+function notConnected(what: string, address: NasAddress, state: SessionState): TrueNASConnectionError {
+  if (state.kind === "reconnecting" && state.error instanceof TrueNASConnectionError) {
+    const { message, failure, remedy } = state.error;
+    return new TrueNASConnectionError(`${what}: ${message}; it was not sent`, {
+      failure,
+      remedy,
+      cause: state.error,
+    });
+  }
+  const why = state.kind === "closed" ? "the session was closed" : "connect first";
+  return new TrueNASConnectionError(`${what}: not connected to ${address.url} (${why}); it was not sent`, {
+    failure: "closed",
+    remedy: "Connect, and try again.",
+  });
 }
 
 function closedError(address: NasAddress): TrueNASConnectionError {

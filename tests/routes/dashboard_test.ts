@@ -336,6 +336,15 @@ Deno.test("without a connection pages say why, and nothing is lost", () =>
     const response = await post(dashboard, "/create/plan", { ...FORM, "worker.count": "x" });
     assert.equal(response.status, 422, "a mistake in the form needs no NAS");
     assert.match(await response.text(), /value="x"/);
+    const planned = await post(dashboard, "/create/plan", { ...FORM, "worker.count": "7" });
+    assert.equal(planned.status, 503);
+    const kept = await planned.text();
+    assert.match(kept, /name="worker\.count" value="7"/);
+    assert.match(kept, /What you typed is kept/);
+    assert.match(kept, /data-connection="(reconnecting|offline)"/);
+    const destroy = await fetch(`${dashboard.url}/destroy`);
+    assert.equal(destroy.status, 503);
+    assert.match(await destroy.text(), /Not connected/);
     const ready = await fetch(`${dashboard.url}/readyz`);
     assert.equal(ready.status, 503);
     await ready.body?.cancel();

@@ -64,6 +64,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     vncPassword: DISPLAY_PASSWORD,
     settle: TEST_SETTLE,
     backoffMs: [20],
+    patienceMs: 100,
     logger,
     ...options.manager,
   });
