@@ -26,7 +26,10 @@ export function vmRoutes(dashboard: Dashboard): Hono {
         list.vms === null ? 503 : 200,
       );
     }
-    return sendPage(c, <VmsPage frame={pageFrame(c, dashboard)} list={list} />);
+    return sendPage(
+      c,
+      <VmsPage frame={pageFrame(c, dashboard)} list={list} running={manager.writing?.view ?? null} />,
+    );
   });
   app.get("/vms/:id", async (c) => {
     const { vms } = await manager.live.ready();

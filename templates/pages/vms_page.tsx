@@ -1,11 +1,20 @@
 /** The VMs of the NAS, live. */
 import { Layout } from "../layout.tsx";
+import { Notice } from "../parts/common.tsx";
 import { VmList } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame, VmListProps } from "../props.ts";
 
+/** What the page is given. */
+export interface VmsPageProps {
+  readonly frame: PageFrame;
+  readonly list: VmListProps;
+  /** The operation that is under way, or null. */
+  readonly running: { readonly id: string; readonly title: string } | null;
+}
+
 /** The page. */
-export function VmsPage({ frame, list }: { frame: PageFrame; list: VmListProps }) {
+export function VmsPage({ frame, list, running }: VmsPageProps) {
   const { query, states, types } = list;
   return (
     <Layout {...frame} title="VMs" current="vms">
@@ -16,6 +25,13 @@ export function VmsPage({ frame, list }: { frame: PageFrame; list: VmListProps }
           <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
         </div>
       </div>
+      {running === null ? null : (
+        <Notice tone="busy">
+          <p>
+            <strong>{running.title}</strong> is under way. <a href={paths.operation(running.id)}>Watch it</a>
+          </p>
+        </Notice>
+      )}
       <form class="filters" method="get" action={paths.home()} role="search">
         <div class="field">
           <label for="filter-q">Name, MAC or zvol</label>

@@ -419,6 +419,11 @@ Deno.test("POST /operations/:id/cancel rolls back what is half made and keeps wh
     await created.body?.cancel();
     const path = created.headers.get("location") ?? "";
     assert.match(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
+    assert.match(
+      await text(fetch(dashboard.url)),
+      new RegExp(`under way\\..*href="${path}"`),
+      "the list leads to it",
+    );
     const cancelled = await post(dashboard, `${path}/cancel`, {});
     await cancelled.body?.cancel();
     assert.deepEqual([cancelled.status, cancelled.headers.get("location")], [303, path]);
