@@ -157,7 +157,13 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
     ask: process.stdin.isTTY ? (question) => globalThis.prompt(question) : null,
     json: options.json,
   };
-  await using manager = new VMManager(managerOptions(options, settings));
+  // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
+  const writes = command === "create" || command === "destroy";
+  using journal = writes ? Journal.open(settings.stateDir) : undefined;
+  await using manager = new VMManager({
+    ...managerOptions(options, settings),
+    ...(journal === undefined ? {} : { journal }),
+  });
   await manager.connect();
   const cancel = new AbortController();
   Deno.addSignalListener("SIGINT", () => cancel.abort());
@@ -166,7 +172,13 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
     : command === "destroy"
     ? await destroy(
       manager,
-      { prefixes: options.prefixes, unmarked: options.unmarked, confirmed: options.yes },
+      {
+        prefixes: options.prefixes,
+        unmarked: options.unmarked,
+        keepDisks: options.keepDisks,
+        shutdown: options.shutdown,
+        confirmed: options.yes,
+      },
       terminal,
       cancel.signal,
     )
@@ -179,7 +191,13 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
 function creationWish(options: Options): CreationWish {
   const parsed = configurationReader(options, false)();
   expectTypes(parsed.configuration, options.types);
-  return { ...parsed, types: options.types };
+  const { types, parallel, onFailure } = options;
+  return {
+    ...parsed,
+    types,
+    ...(parallel === undefined ? {} : { parallel }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+  };
 }
 
 /** What the environment says of the NAS, with a log whose secrets are blanked out. */

@@ -1,5 +1,6 @@
 /** The program's words: its commands and options, and what is wrong with a call of it. Pure. */
 import { parseArgs } from "node:util";
+import { ON_FAILURE, type OnFailure } from "./config.ts";
 import { ENVIRONMENT_NAMES } from "./environment.ts";
 import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
 import type { SimulatedVersion, SimulatorOptions } from "./simulator/types.ts";
@@ -27,6 +28,10 @@ options
   --json                 answer with one JSON value (list, plan, create, destroy)
   --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
   --vm NAME              a VM that goes although it was not made by this program; may be repeated (destroy)
+  --keep-disks           leave the zvols (destroy)
+  --shutdown             ask running VMs to shut down before powering them off (destroy)
+  --at-a-time N          VMs of each type at a time; default as many as the NAS takes (create)
+  --on-failure WHAT      roll-back (default), keep, or stop: what is done when a VM fails (create)
   --yes                  confirmed beforehand (destroy); needed where there is no terminal
   --version 25.10|27.0   the release to simulate (demo, simulate)
   --port N               where the simulated NAS listens (simulate); default a free one
@@ -48,6 +53,11 @@ export interface Options {
   readonly yes: boolean;
   readonly prefixes: readonly string[];
   readonly unmarked: readonly string[];
+  readonly keepDisks: boolean;
+  readonly shutdown: boolean;
+  /** VMs of each type at a time. */
+  readonly parallel: number | undefined;
+  readonly onFailure: OnFailure | undefined;
   /** The words after the command. */
   readonly types: readonly string[];
 }
@@ -99,6 +109,10 @@ export function readArguments(args: readonly string[]): { command: Command; opti
     yes: values.yes ?? false,
     prefixes: values.prefix ?? DEFAULT_PREFIXES,
     unmarked: values.vm ?? [],
+    keepDisks: values["keep-disks"] ?? false,
+    shutdown: values.shutdown ?? false,
+    parallel: atATime(values["at-a-time"]),
+    onFailure: onFailure(values["on-failure"]),
     types: rest,
   };
   return { command: values.help ? "help" : command, options };
@@ -120,6 +134,10 @@ function parse(args: readonly string[]) {
         vms: { type: "string" },
         json: { type: "boolean" },
         yes: { type: "boolean" },
+        "keep-disks": { type: "boolean" },
+        shutdown: { type: "boolean" },
+        "at-a-time": { type: "string" },
+        "on-failure": { type: "string" },
         prefix: { type: "string", multiple: true },
         vm: { type: "string", multiple: true },
         help: { type: "boolean", short: "h" },
@@ -128,6 +146,18 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function atATime(text: string | undefined): number | undefined {
+  const value = wholeNumber("--at-a-time", text, 99);
+  if (value === 0) throw new UsageError("--at-a-time must be at least 1");
+  return value;
+}
+
+function onFailure(text: string | undefined): OnFailure | undefined {
+  const choice = ON_FAILURE.find((known) => known === text);
+  if (text === undefined || choice !== undefined) return choice;
+  throw new UsageError(`--on-failure must be ${ON_FAILURE.join(", ")}; found ${JSON.stringify(text)}`);
 }
 
 const SIMULATED_VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];

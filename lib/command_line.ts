@@ -2,13 +2,13 @@
  * The command line's work: list, plan, create and destroy, on the same plans and operations as the dashboard. Answers
  * go to `print`, one JSON value with `--json`; progress and questions go to `tell`.
  */
-import { type Configuration, type Places, vmTypes } from "./config.ts";
+import { type Configuration, type OnFailure, type Places, vmTypes } from "./config.ts";
 import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";
 import type { OperationEvent } from "./operations/types.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
-import { defaultTypes, type RunResult, type VMManager } from "./vm_manager.ts";
+import { type CreationRequest, defaultTypes, type RunResult, type VMManager } from "./vm_manager.ts";
 
 /** Where a command says what, and how it asks. */
 export interface Terminal {
@@ -28,6 +28,10 @@ export interface CreationWish {
   readonly places: Places;
   /** VM types; none means all of the configuration. */
   readonly types: readonly string[];
+  /** VMs of each type at a time; as the configuration says when absent. */
+  readonly parallel?: number;
+  /** What is done when one fails; as the configuration says when absent. */
+  readonly onFailure?: OnFailure;
 }
 
 /** Whether everything was done. */
@@ -72,8 +76,7 @@ export async function create(
 ): Promise<Success> {
   const plan = await planOf(manager, wish);
   terminal.tell(describePlan(plan));
-  const types = typesOf(wish);
-  const result = await manager.create({ ...wish, types }, { observer: progressTo(terminal), signal });
+  const result = await manager.create(requestOf(wish), { observer: progressTo(terminal), signal });
   return report(result, terminal);
 }
 
@@ -82,6 +85,8 @@ export interface DestructionWish {
   readonly prefixes: readonly string[];
   /** Names of VMs that go although they do not carry this program's mark. */
   readonly unmarked: readonly string[];
+  readonly keepDisks: boolean;
+  readonly shutdown: boolean;
   /** Confirmed beforehand. */
   readonly confirmed: boolean;
 }
@@ -93,11 +98,11 @@ export interface DestructionWish {
  */
 export async function destroy(
   manager: VMManager,
-  { prefixes, unmarked, confirmed }: DestructionWish,
+  { confirmed, ...request }: DestructionWish,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  const plan = await manager.planDestruction(prefixes, unmarked);
+  const plan = await manager.planDestruction(request);
   terminal.tell(describeDestruction(plan));
   if (plan.vms.length > 0 && !confirmed && !confirm(plan, terminal)) {
     terminal.tell("The phrase was another one: nothing was destroyed");
@@ -118,7 +123,22 @@ function confirm(plan: DestructionPlan, { ask }: Terminal): boolean {
 }
 
 function planOf(manager: VMManager, wish: CreationWish): Promise<CreationPlan> {
-  return manager.planCreation({ ...wish, types: typesOf(wish) });
+  return manager.planCreation(requestOf(wish));
+}
+
+/** The configuration with what the command says instead. */
+function requestOf(wish: CreationWish): CreationRequest {
+  const { configuration, places, parallel, onFailure } = wish;
+  const said = {
+    ...(parallel === undefined ? {} : { parallel }),
+    ...(onFailure === undefined ? {} : { on_failure: onFailure }),
+  };
+  const sections = vmTypes(configuration).map((type) => [type, { ...configuration[type], ...said }] as const);
+  return {
+    configuration: { ...configuration, ...Object.fromEntries(sections) } as Configuration,
+    places,
+    types: typesOf(wish),
+  };
 }
 
 function typesOf({ configuration, types }: CreationWish) {
@@ -184,9 +204,7 @@ function describeDevices(vm: PlannedVm): string {
 }
 
 function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan): string {
-  const left = spared.map(({ name }) =>
-    `${name} is left alone: it was not made by this program (--vm ${name} adds it)`
-  );
+  const left = spared.map(({ name, because }) => `${name} is left alone: ${because} (--vm ${name} adds it)`);
   if (vms.length === 0) {
     return [...left, `There is nothing to destroy for ${prefixes.join(" or ")} and a number`].join("\n");
   }

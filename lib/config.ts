@@ -13,7 +13,8 @@ import {
 } from "yaml";
 import { z } from "zod";
 import { ConfigurationError, type Problem } from "./errors.ts";
-import { isVmName } from "./names.ts";
+import { isVmName, normalMac } from "./names.ts";
+import { checkOverrides, type TemplateOverrides } from "./template_manager.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
 export interface StorageSection {
@@ -45,7 +46,26 @@ export interface VmTypeSection {
   readonly overcommit?: boolean | undefined;
   /** Free text that stands in the VMs' description, before this program's mark. */
   readonly description?: string | undefined;
+  /** Whether the zvols take their space only as it is written; default false: they take it at once. */
+  readonly sparse?: boolean | undefined;
+  /** Fixed MACs by network, the first VM's first; networks that are not named get derived ones. */
+  readonly macs?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** How many VMs of this type are worked on at once; default as many as the NAS takes. */
+  readonly parallel?: number | undefined;
+  /** What is done when one of these VMs cannot be made; default `roll-back`. */
+  readonly on_failure?: OnFailure | undefined;
+  /** What these VMs have otherwise than the templates say. */
+  readonly template?: TemplateOverrides | undefined;
 }
+
+/** What can be done when a VM cannot be made. */
+export const ON_FAILURE = ["roll-back", "keep", "stop"] as const;
+
+/**
+ * `roll-back`: what was made of it is removed, and the other VMs go on. `keep`: it is left as it is, to be looked at.
+ * `stop`: it is rolled back, and no further VM is begun.
+ */
+export type OnFailure = (typeof ON_FAILURE)[number];
 
 /** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
 export interface Configuration {
@@ -94,6 +114,7 @@ const LIMITS = {
   threads: { lowest: 1, highest: 255, unit: "" },
   /** 64 TiB. */
   disk: { lowest: 1, highest: 65_536, unit: " GiB" },
+  parallel: { lowest: 1, highest: 99, unit: "" },
 } as const;
 
 const MAX_DISKS = 16;
@@ -183,6 +204,37 @@ function checkDescription(text: string): string | null {
   return `The description has ${text.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
 }
 
+/** MACs in a list, one for each VM. */
+const macList = z.array(
+  word("A MAC", (text) => {
+    if (normalMac(text) !== null) return null;
+    return `${JSON.stringify(text)} is no MAC of one machine; write it like 02:00:5e:10:00:01`;
+  }).transform((text) => normalMac(text) ?? text),
+  { error: "The MACs of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]" },
+);
+
+function oneOf<T extends string>(what: string, choices: readonly T[]) {
+  return z.enum(choices as readonly [T, ...T[]], {
+    error: ({ input }) => `${what} must be ${choices.join(", ")}; found ${show(input)}`,
+  });
+}
+
+const overrideKeys = z.record(z.string(), z.unknown(), {
+  error: "Template overrides must be name: value lines",
+});
+
+const templateSection = z.strictObject({
+  vm: overrideKeys.optional(),
+  display: overrideKeys.optional(),
+  cdrom: overrideKeys.optional(),
+  nic: overrideKeys.optional(),
+  disk: overrideKeys.optional(),
+}, { error: "template must have vm, display, cdrom, nic or disk" }).superRefine((overrides, context) => {
+  for (const { field, message } of checkOverrides(overrides)) {
+    context.addIssue({ code: "custom", path: field.split("."), message });
+  }
+});
+
 const storageSection = z.strictObject({
   pool_path: word("The dataset for zvols", checkPoolPath),
   cdrom_path: word("The install image", checkCdromPath),
@@ -199,12 +251,37 @@ const vmTypeSection = z.strictObject({
   autostart: flag("autostart").optional(),
   overcommit: flag("overcommit").optional(),
   description: word("The description", checkDescription).optional(),
-}, { error: "A VM type must have count, memory and cpu" }).superRefine(({ cpu, threads }, context) => {
-  if (threads === undefined || cpu % threads === 0) return;
-  const message =
-    `${cpu} vCPUs cannot be divided into cores of ${threads} threads; choose a divisor of ${cpu}`;
-  context.addIssue({ code: "custom", path: ["threads"], message });
+  sparse: flag("sparse").optional(),
+  macs: namedValues("macs", MAX_NICS, macList).optional(),
+  parallel: wholeNumber("VMs at a time", LIMITS.parallel).optional(),
+  on_failure: oneOf("on_failure", ON_FAILURE).optional(),
+  template: templateSection.optional(),
+}, { error: "A VM type must have count, memory and cpu" }).superRefine((section, context) => {
+  const { cpu, threads } = section;
+  if (threads !== undefined && cpu % threads !== 0) {
+    const message =
+      `${cpu} vCPUs cannot be divided into cores of ${threads} threads; choose a divisor of ${cpu}`;
+    context.addIssue({ code: "custom", path: ["threads"], message });
+  }
+  for (const [network, macs] of Object.entries(section.macs ?? {})) {
+    const message = macListProblem(network, macs, section);
+    if (message !== null) context.addIssue({ code: "custom", path: ["macs", network], message });
+  }
 });
+
+function macListProblem(
+  network: string,
+  macs: readonly string[],
+  { count, network: networks }: Pick<VmTypeSection, "count" | "network">,
+): string | null {
+  if (!Object.hasOwn(networks, network)) {
+    return `There is no network ${JSON.stringify(network)}; there are ${Object.keys(networks).join(", ")}`;
+  }
+  if (macs.length >= count) return null;
+  return `${macs.length} MACs do not suffice for ${count} VMs; add ${
+    count - macs.length
+  }, or leave the list out`;
+}
 
 function checkPoolPath(path: string): string | null {
   if (path.startsWith("/mnt/")) {

@@ -2,6 +2,7 @@
  * What is on the NAS, in the product's own shape: the VMs with their devices, and the readings that plans are
  * checked against. Plain data; reading it from a NAS is `lib/truenas/inventory.ts`'s work.
  */
+import type { ZvolMark } from "./marks.ts";
 
 /** A disk of a VM. */
 export interface Disk {
@@ -15,6 +16,8 @@ export interface Disk {
   readonly sizeBytes: number | null;
   /** A zvol that takes its space only as it is written; null when not known. */
   readonly sparse: boolean | null;
+  /** Where this program's properties say that the zvol is from; null when it has none, or they cannot be read. */
+  readonly mark: ZvolMark | null;
   /** The boot order: lower boots first. */
   readonly order: number;
 }
@@ -77,6 +80,8 @@ export interface Vm {
   readonly autostart: boolean;
   /** As the NAS tells it. */
   readonly uuid: string | null;
+  /** Whether it ran at any time, by its log on the NAS; null when that was not asked. */
+  readonly everStarted: boolean | null;
   /** Disks, zvols and files. */
   readonly disks: readonly Disk[];
   /** Network cards. */
@@ -105,6 +110,8 @@ export interface Dataset {
   readonly volsizeBytes: number | null;
   /** Only for a zvol: it has no reservation of its own. */
   readonly sparse: boolean | null;
+  /** Where this program's properties say that a zvol is from. */
+  readonly mark: ZvolMark | null;
   /** An encrypted dataset that is locked cannot be used. */
   readonly locked: boolean;
 }
@@ -139,4 +146,6 @@ export interface Inventory {
   readonly availableMemoryBytes: Reading<number>;
   /** vCPUs at most in one VM (255). */
   readonly maximumVcpus: Reading<number>;
+  /** The block size that this pool's zvols should have: `16K`. */
+  readonly zvolBlockSize: Reading<string>;
 }

@@ -62,23 +62,28 @@ export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_i
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
+export type { Begun, Observer, RunningOperation, RunOptions } from "./operations/runner.ts";
+export type { CancelMode } from "./operations/create_vm.ts";
 export type { SettleTimes } from "./operations/steps.ts";
 export type { OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export type { WantedType } from "./plan/creation.ts";
-export type { Unmarked } from "./plan/destruction.ts";
+export type { DestructionRequest, Unmarked } from "./plan/destruction.ts";
+export type { ZvolMark } from "./marks.ts";
+export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
 export type * from "./plan/types.ts";
-export { type DeviceSpec, TemplateManager, type TemplateOptions, type VmSpec } from "./template_manager.ts";
+export {
+  type DeviceSpec,
+  TemplateManager,
+  type TemplateOptions,
+  type TemplateOverrides,
+  type VmSpec,
+} from "./template_manager.ts";
 export type { SessionState } from "./truenas/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export {
-  type Begun,
   type Choices,
   type CreationRequest,
-  type DestructionRequest,
-  type Observer,
-  type RunningOperation,
-  type RunOptions,
   type RunResult,
   VMManager,
   type VMManagerOptions,

@@ -26,6 +26,11 @@ export function zvolOfPath(path: string): string | null {
   return path.startsWith(ZVOL_DEVICES) ? path.slice(ZVOL_DEVICES.length).replaceAll("+", " ") : null;
 }
 
+/** The path of a zvol's device: the other way round. */
+export function zvolPath(zvol: string): string {
+  return `${ZVOL_DEVICES}${zvol.replaceAll(" ", "+")}`;
+}
+
 /** Whether a name is the prefix and a number: `worker` takes worker01 and worker12, not workerold or workers. */
 export function matchesPrefix(name: string, prefix: string): boolean {
   return prefix !== "" && name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
@@ -46,6 +51,16 @@ export function firstDisplayPort(type: string, types: readonly string[]): number
   if (type === "worker") return FIRST_PORT + PORTS_PER_TYPE;
   const others = types.filter((other) => other !== "controlplane" && other !== "worker");
   return FIRST_PORT + PORTS_PER_TYPE * (2 + Math.max(0, others.indexOf(type)));
+}
+
+/**
+ * A MAC in the one form that every TrueNAS version and libvirt take (lower case, colons), from colons or hyphens; null
+ * when it is none, or a group's (multicast) address.
+ */
+export function normalMac(text: string): string | null {
+  if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return null;
+  const mac = text.toLowerCase().replaceAll("-", ":");
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;
 }
 
 /** What a MAC is derived from. */

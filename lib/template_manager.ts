@@ -7,6 +7,7 @@ import displayTemplate from "../templates/devices/display.json" with { type: "js
 import nicTemplate from "../templates/devices/nic.json" with { type: "json" };
 import vmTemplate from "../templates/vms/vm.json" with { type: "json" };
 import { ConfigurationError, type Problem, TrueNASError } from "./errors.ts";
+import { zvolPath } from "./names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
 const integer = z.int();
@@ -125,6 +126,66 @@ const EMBEDDED: Readonly<Record<DeviceType | "vm", unknown>> = {
 
 const DEVICE_TYPES: readonly DeviceType[] = ["DISPLAY", "CDROM", "NIC", "DISK"];
 
+/** What a VM type has otherwise than the templates say: keys of vm.create, and of each device's attributes, or `order`. */
+export interface TemplateOverrides {
+  /** Keys of vm.create. */
+  readonly vm?: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes of the display. */
+  readonly display?: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes of the CD-ROM. */
+  readonly cdrom?: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes of every NIC. */
+  readonly nic?: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes of every disk. */
+  readonly disk?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What the plan says itself, and no template can. */
+const PLANNED_KEYS: Readonly<Record<DeviceType | "vm", readonly string[]>> = {
+  vm: ["name", "cores", "threads", "memory", "uuid"],
+  DISPLAY: ["port", "web_port", "password"],
+  CDROM: ["path"],
+  NIC: ["nic_attach", "mac"],
+  DISK: ["path", "create_zvol", "zvol_name", "zvol_volsize"],
+};
+
+const OVERRIDES: readonly (readonly [keyof TemplateOverrides, DeviceType | "vm"])[] = [
+  ["vm", "vm"],
+  ["display", "DISPLAY"],
+  ["cdrom", "CDROM"],
+  ["nic", "NIC"],
+  ["disk", "DISK"],
+];
+
+/** Everything that is wrong with overrides, each at its path below `template`: `disk.type`. */
+export function checkOverrides(overrides: TemplateOverrides): Problem[] {
+  return OVERRIDES.flatMap(([part, name]) => {
+    const values = overrides[part] ?? {};
+    const known = VERSION_RULES.flatMap((rules) =>
+      name === "vm" ? rules.vmCreateKeys : [...rules.deviceKeys[name], "order"]
+    );
+    const keys = Object.keys(values);
+    const planned = keys.filter((key) => PLANNED_KEYS[name].includes(key)).map((key) => ({
+      field: `${part}.${key}`,
+      message: `${key} is what the configuration says elsewhere; it cannot be overridden here`,
+    }));
+    const unknown = keys.filter((key) => !known.includes(key)).map((key) => ({
+      field: `${part}.${key}`,
+      message: `No TrueNAS takes the key ${JSON.stringify(key)}`,
+    }));
+    const { order, ...rest } = values;
+    const checked = name === "vm" ? vmSpec.safeParse(values) : deviceSpec(name).safeParse({
+      attributes: { ...rest, dtype: name },
+      ...(order === undefined ? {} : { order }),
+    });
+    const wrong = (checked.error?.issues ?? []).map(({ path, message }) => ({
+      field: [part, ...path.filter((key) => key !== "attributes").map(String)].join("."),
+      message,
+    }));
+    return [...planned, ...unknown, ...wrong];
+  });
+}
+
 /** How templates are checked. */
 export interface TemplateOptions {
   /** The release whose keys alone are allowed, for example `25.10`; default: those of every known release. */
@@ -144,7 +205,7 @@ export interface TemplateOptions {
 export class TemplateManager {
   /** The directory that the templates were read from; null for the embedded ones. */
   readonly basePath: string | null;
-  readonly #templates: Templates;
+  #templates: Templates;
 
   /**
    * Reads and checks all templates.
@@ -181,6 +242,31 @@ export class TemplateManager {
     this.#expectKeys([rulesFor(release)]);
   }
 
+  /** The same templates with some keys otherwise; see {@link checkOverrides} for what is possible. */
+  withOverrides(overrides: TemplateOverrides | undefined): TemplateManager {
+    if (overrides === undefined) return this;
+    const { vm, devices } = this.#templates;
+    const device = (dtype: DeviceType, values: Readonly<Record<string, unknown>> = {}): DeviceTemplate => {
+      const { order, ...own } = values;
+      const template = devices[dtype];
+      return {
+        attributes: { ...template.attributes, ...own },
+        order: typeof order === "number" ? order : template.order,
+      };
+    };
+    const overridden = new TemplateManager();
+    overridden.#templates = {
+      vm: { ...vm, ...overrides.vm },
+      devices: {
+        DISPLAY: device("DISPLAY", overrides.display),
+        CDROM: device("CDROM", overrides.cdrom),
+        NIC: device("NIC", overrides.nic),
+        DISK: device("DISK", overrides.disk),
+      },
+    };
+    return overridden;
+  }
+
   /** The argument of vm.create: one VM with so many cores (of `threads` threads each) and so much memory in MiB. */
   createVmSpec(name: string, cores: number, threads: number, memory: number): VmSpec {
     return { ...structuredClone(this.#templates.vm), name, cores, threads, memory };
@@ -209,6 +295,11 @@ export class TemplateManager {
   /** A disk on a new zvol (`tank/vms/worker01-disk0`) of so many bytes. */
   createDiskDevice(vmId: number, zvolName: string, sizeBytes: number): DeviceSpec {
     return this.#device("DISK", vmId, { create_zvol: true, zvol_name: zvolName, zvol_volsize: sizeBytes });
+  }
+
+  /** A disk on a zvol that is there already. */
+  createAttachedDiskDevice(vmId: number, zvolName: string): DeviceSpec {
+    return this.#device("DISK", vmId, { path: zvolPath(zvolName) });
   }
 
   #device(dtype: DeviceType, vm: number, own: Readonly<Record<string, unknown>>): DeviceSpec {

@@ -1,35 +1,32 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
-import { checkConfiguration, type Configuration, type Places, vmTypes } from "./config.ts";
+import {
+  checkConfiguration,
+  type Configuration,
+  type Places,
+  vmTypes,
+  type VmTypeSection,
+} from "./config.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { parseNasAddress } from "./nas_address.ts";
-import { createVm } from "./operations/create_vm.ts";
-import { destroyVm, DESTRUCTION_STEPS } from "./operations/destroy_vm.ts";
+import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
-import { eachLimited } from "./operations/pool.ts";
-import { DEFAULT_SETTLE, describeError, type SettleTimes } from "./operations/steps.ts";
+import { recoveryOf } from "./operations/recovery.ts";
+import { type Begun, OperationRunner, type RunningOperation, type RunOptions } from "./operations/runner.ts";
+import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import {
-  describeDoomed,
-  describeVm,
-  overallStatus,
-  reportUntouched,
-  unfinishedVms,
-} from "./operations/summary.ts";
-import type { OperationEvent, OperationView, OperationVmView, VmOutcome } from "./operations/types.ts";
-import { undoVm } from "./operations/undo_vm.ts";
+import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
 import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
-import { DEFAULT_PREFIXES, planDestruction, type Unmarked } from "./plan/destruction.ts";
+import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
+import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
-import { readChoices, readInventory, readVms } from "./truenas/read_inventory.ts";
-import { MAX_RUNNING_CALLS } from "./truenas/protocol.ts";
+import { readChoices, readInventory, readMarkedZvols, readVms } from "./truenas/read_inventory.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
-import { formatCount } from "./units.ts";
 
 /** How to reach a NAS, and how to work there. */
 export interface VMManagerOptions {
@@ -67,23 +64,12 @@ export interface VMManagerOptions {
   readonly backoffMs?: readonly number[];
 }
 
-/** Told of every fact of an operation as it happens: each step as it starts and as it ends. */
-export type Observer = (event: OperationEvent) => void;
-
 /** What a form can offer beside free text. */
 export interface Choices {
   /** Bridges and interfaces that a NIC may be attached to. */
   readonly nicChoices: Reading<readonly string[]>;
   /** Install images in the folder of the configured one. */
   readonly isos: Reading<readonly string[]>;
-}
-
-/** Options of a run. */
-export interface RunOptions {
-  /** Told of every fact as it happens. */
-  readonly observer?: Observer;
-  /** Cancels: calls in flight end, nothing new starts, and VMs that are half made are rolled back. */
-  readonly signal?: AbortSignal;
 }
 
 /** What became of one VM. */
@@ -108,19 +94,6 @@ export interface RunResult {
   readonly operation: OperationView;
 }
 
-/** An operation under way. */
-export interface RunningOperation {
-  /** Its log so far, to follow. */
-  readonly log: OperationLog;
-  /** Resolves when it has finished; it never rejects. */
-  readonly finished: Promise<OperationView>;
-}
-
-/** Either an operation was begun, or the plan is not the one that was shown any more. */
-export type Begun<Plan> =
-  | { readonly begun: true; readonly operation: RunningOperation }
-  | { readonly begun: false; readonly plan: Plan };
-
 /** What is to be created: a whole configuration, or some of its types. */
 export interface CreationRequest {
   /** Checked already. */
@@ -129,14 +102,6 @@ export interface CreationRequest {
   readonly types?: readonly WantedType[];
   /** Where in the file each value stands. */
   readonly places?: Places;
-}
-
-/** What is to be destroyed. */
-export interface DestructionRequest {
-  /** Names before their number. */
-  readonly prefixes: readonly string[];
-  /** Which go although they do not carry this program's mark. */
-  readonly unmarked: Unmarked;
 }
 
 /**
@@ -157,10 +122,7 @@ export class VMManager implements AsyncDisposable {
   readonly #templates: TemplateManager;
   readonly #session: Session;
   readonly #live: LiveInventory;
-  /** One operation writes at a time: the next waits for this. */
-  #last: Promise<unknown> = Promise.resolve();
-  #writing: OperationLog | null = null;
-  readonly #cancels = new Map<string, AbortController>();
+  readonly #runner: OperationRunner;
 
   /**
    * Sends nothing yet.
@@ -185,6 +147,15 @@ export class VMManager implements AsyncDisposable {
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
     });
     this.#live = new LiveInventory(this.#session, options.logger ?? silentLogger);
+    this.#runner = new OperationRunner({
+      caller: this.#session,
+      store: this.operations,
+      logger: options.logger ?? silentLogger,
+      templates: (request, type) =>
+        request?.kind === "create" ? this.#templatesOf(request.configuration, type) : this.#templates,
+      ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+      ...(options.settle === undefined ? {} : { settle: options.settle }),
+    });
   }
 
   /** Where the connection stands. */
@@ -204,7 +175,7 @@ export class VMManager implements AsyncDisposable {
 
   /** The operation that writes now, or null. */
   get writing(): OperationLog | null {
-    return this.#writing;
+    return this.#runner.writing;
   }
 
   /** Tells of each change of the connection until the returned function is called. */
@@ -230,7 +201,7 @@ export class VMManager implements AsyncDisposable {
 
   /** Signs out and closes the connection. Waits for an operation that is still writing. */
   async disconnect(): Promise<void> {
-    await this.#last;
+    await this.#runner.idle();
     this.#live.close();
     await this.#session.close();
   }
@@ -249,10 +220,13 @@ export class VMManager implements AsyncDisposable {
   async inventory({ configuration, types }: CreationRequest): Promise<Inventory> {
     const { nas } = await this.#session.live(this.#patience.patienceMs);
     const { storage } = configuration;
+    const wanted = wantedVms(configuration, types ?? defaultTypes(configuration));
     return await readInventory(this.#session, {
       nas,
-      datasets: [storage.pool_path, ...wantedZvols(configuration, types ?? defaultTypes(configuration))],
+      datasets: [storage.pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
       files: [storage.cdrom_path],
+      vms: wanted.map(({ name }) => name),
+      pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
     }, this.#patience);
   }
 
@@ -269,7 +243,8 @@ export class VMManager implements AsyncDisposable {
     const input = {
       configuration: request.configuration,
       types,
-      templates: this.#templateFacts(),
+      templates: factsOf((type) => this.#templatesOf(request.configuration, type)),
+      passwordChars: this.#options.vncPassword?.trim().length ?? null,
       inventory,
       rules,
     };
@@ -278,10 +253,26 @@ export class VMManager implements AsyncDisposable {
 
   /** Plans to destroy; nothing is changed. */
   async planDestruction(
-    prefixes: readonly string[] = DEFAULT_PREFIXES,
-    unmarked: Unmarked = "all",
+    request: DestructionRequest = { prefixes: DEFAULT_PREFIXES },
   ): Promise<DestructionPlan> {
-    return planDestruction(await this.list(), prefixes, unmarked);
+    return planDestruction(await this.list(), request, this.operations.evidence());
+  }
+
+  /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
+  async planCleaning(left: readonly string[] = []): Promise<OrphanPlan> {
+    const [vms, zvols] = await Promise.all([
+      this.list(),
+      readMarkedZvols(this.#session, this.#patience),
+    ]);
+    const { operations } = this;
+    return findOrphans({
+      vms,
+      zvols,
+      unfinished: operations.unfinished(),
+      running: operations.running(),
+      journal: operations.evidence(),
+      left,
+    });
   }
 
   /**
@@ -290,49 +281,55 @@ export class VMManager implements AsyncDisposable {
    * @throws {TrueNASError} when the plan cannot be made.
    */
   beginCreation(request: CreationRequest, shown: string): Promise<Begun<CreationPlan>> {
-    return this.#begin(
-      () => this.planCreation(request),
-      shown,
-      (plan, signal) => this.#create(plan, { signal }),
-    );
+    const makePlan = () => this.planCreation(request);
+    return this.#runner.begin(makePlan, shown, (plan) => this.#create(plan, request));
   }
 
   /** Plans again and destroys, if the plan is still the one that was shown. */
-  beginDestruction(
-    { prefixes, unmarked }: DestructionRequest,
-    shown: string,
-  ): Promise<Begun<DestructionPlan>> {
-    const makePlan = () => this.planDestruction(prefixes, unmarked);
-    return this.#begin(makePlan, shown, (plan, signal) => this.#destroy(plan, { signal }));
+  beginDestruction(request: DestructionRequest, shown: string): Promise<Begun<DestructionPlan>> {
+    const makePlan = () => this.planDestruction(request);
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan));
+  }
+
+  /** Looks again and removes the orphans, if they are still those that were shown. */
+  beginCleaning(left: readonly string[], shown: string): Promise<Begun<OrphanPlan>> {
+    const makePlan = () => this.planCleaning(left);
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.clean(plan));
   }
 
   /**
-   * Removes what an interrupted creation left: VMs that were not finished, found by the uuid that they were given, and
-   * zvols that were made for them. VMs that were finished stay, and so does one that somebody has started since.
+   * Takes up again an operation that was interrupted, cancelled or failed in part: the NAS is read again, and only
+   * what lacks is done. A destruction goes on with the set that was confirmed, each VM looked at again.
    *
-   * @returns null when there is nothing of that operation to undo.
+   * @returns null when there is nothing of that operation to take up.
    */
-  async beginUndo(operationId: string): Promise<RunningOperation | null> {
-    const view = this.operations.get(operationId)?.view;
-    const vms = view?.status === "interrupted" && view.kind === "create" ? unfinishedVms(view.vms) : [];
-    if (view === undefined || vms.length === 0) return null;
-    const { promise, resolve, reject } = Promise.withResolvers<RunningOperation>();
-    this.#exclusive(async () => {
-      const operation = this.#undo(view.title, vms);
-      resolve(operation);
-      await operation.finished;
-    }).catch(reject);
-    return await promise;
+  resume(operationId: string, options: RunOptions = {}): Promise<RunningOperation | null> {
+    return this.#runner.recover(operationId, "resumed", (view) => this.#resume(view, options));
+  }
+
+  /**
+   * Removes everything that an operation made that did not end as it should: VMs by the uuid that they were given,
+   * devices that were added, and zvols whose properties name it. A VM that was unfinished and that somebody has
+   * started since stays.
+   *
+   * @returns null when there is nothing of that operation to remove.
+   */
+  rollBack(operationId: string, options: RunOptions = {}): Promise<RunningOperation | null> {
+    const run = (view: OperationView) => Promise.resolve(this.#runner.undo(view, options));
+    return this.#runner.recover(operationId, "rolled-back", run);
+  }
+
+  /** Leaves what an operation made as it is: nothing is asked about it any more. False when there was nothing to decide. */
+  leave(operationId: string): boolean {
+    return this.#runner.leave(operationId);
   }
 
   /**
    * Cancels an operation that was begun here: calls in flight end, nothing new starts, and VMs that are half made are
-   * rolled back. False when there is no such operation, or it is over.
+   * rolled back, or kept to be resumed. False when there is no such operation, or it is over.
    */
-  cancel(operationId: string): boolean {
-    const cancel = this.#cancels.get(operationId);
-    cancel?.abort();
-    return cancel !== undefined;
+  cancel(operationId: string, mode: CancelMode = "roll-back"): boolean {
+    return this.#runner.cancel(operationId, mode);
   }
 
   /**
@@ -352,42 +349,38 @@ export class VMManager implements AsyncDisposable {
     options: RunOptions = {},
   ): Promise<RunResult> {
     const configuration = this.#check(config, vmType, vncStartPort);
-    return await this.#exclusive(async () => {
-      const plan = await this.planCreation({
-        configuration,
-        types: [{ type: vmType, startPort: vncStartPort }],
-      });
-      return toResult(await this.#create(plan, options).finished);
-    });
+    return await this.create({ configuration, types: [{ type: vmType, startPort: vncStartPort }] }, options);
   }
 
   /** Plans and creates several types in one operation; otherwise as {@link createVmType}. */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
     this.#displayPassword();
-    return await this.#exclusive(async () => {
+    return await this.#runner.exclusive(async () => {
       const plan = await this.planCreation(request);
-      return toResult(await this.#create(plan, options).finished);
+      return toResult(await this.#create(plan, request, options).finished);
     });
   }
 
   /** Destroys exactly what a plan names; a VM that is not what was shown any more is left alone and named. */
   async destroyPlanned(plan: DestructionPlan, options: RunOptions = {}): Promise<RunResult> {
-    return await this.#exclusive(async () => toResult(await this.#destroy(plan, options).finished));
+    const run = async () => toResult(await this.#runner.destroy(plan, options).finished);
+    return await this.#runner.exclusive(run);
   }
 
   /**
    * Destroys the VMs that are called one of the prefixes and a number, with their zvols, and proves that they are
-   * gone. Other VMs (`workerold`, say) and zvols that another VM uses are left alone.
+   * gone. Other VMs (`workerold`, say), VMs whose marks do not say that this program made them (unless `unmarked`
+   * names them, or is `all`) and zvols that another VM uses are left alone.
    *
    * @throws {TrueNASError} when the VMs cannot be listed; nothing was done.
    */
   async destroyManagedVms(
     vmPrefixes: readonly string[] = DEFAULT_PREFIXES,
-    options: RunOptions = {},
+    options: RunOptions & Omit<DestructionRequest, "prefixes" | "only"> = {},
   ): Promise<RunResult> {
-    return await this.#exclusive(async () => {
-      const plan = await this.planDestruction(vmPrefixes);
-      return toResult(await this.#destroy(plan, options).finished);
+    return await this.#runner.exclusive(async () => {
+      const plan = await this.planDestruction({ ...options, prefixes: vmPrefixes });
+      return toResult(await this.#runner.destroy(plan, options).finished);
     });
   }
 
@@ -414,128 +407,66 @@ export class VMManager implements AsyncDisposable {
     }]);
   }
 
-  #templateFacts(): TemplateFacts {
-    const display = this.#templates.createDisplayDevice(0, 5900, "");
-    const orders = {
-      DISPLAY: display.order ?? 1002,
-      CDROM: this.#templates.createCdromDevice(0, "/").order ?? 1000,
-      NIC: this.#templates.createNicDevice(0, "br0").order ?? 1002,
-      DISK: this.#templates.createDiskDevice(0, "", 0).order ?? 1001,
-    };
-    const { vcpus } = this.#templates.createVmSpec("name", 1, 1, 20);
-    return { bind: String(display.attributes.bind ?? "0.0.0.0"), sockets: vcpus ?? 1, orders };
+  #templatesOf(configuration: Configuration, type: string): TemplateManager {
+    return this.#templates.withOverrides(sectionOf(configuration, type)?.template);
   }
 
-  /** Runs one after another whatever writes; reading for the plan is part of it, so that no plan is stale. */
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {});
-    return result;
+  #create(plan: CreationPlan, request: CreationRequest, options: RunOptions = {}): RunningOperation {
+    const { configuration, types = defaultTypes(configuration) } = request;
+    const asked: OperationRequest = { kind: "create", configuration, types };
+    return this.#runner.create({ plan, request: asked, displayPassword: this.#displayPassword() }, options);
   }
 
-  async #begin<Plan extends { readonly fingerprint: string }>(
-    makePlan: () => Promise<Plan>,
-    shown: string,
-    run: (plan: Plan, signal: AbortSignal) => RunningOperation,
-  ): Promise<Begun<Plan>> {
-    const { promise, resolve, reject } = Promise.withResolvers<Begun<Plan>>();
-    this.#exclusive(async () => {
-      const plan = await makePlan();
-      if (plan.fingerprint !== shown) return resolve({ begun: false, plan });
-      const cancel = new AbortController();
-      const operation = run(plan, cancel.signal);
-      this.#cancels.set(operation.log.id, cancel);
-      resolve({ begun: true, operation });
-      await operation.finished;
-      this.#cancels.delete(operation.log.id);
-    }).catch(reject);
-    return await promise;
-  }
-
-  #create(plan: CreationPlan, options: RunOptions): RunningOperation {
-    const displayPassword = this.#displayPassword();
-    const log = this.#openLog(options);
-    const active = plan.vms.filter(({ steps }) => steps.length > 0);
-    log.append({
-      type: "started",
-      kind: "create",
-      title: `Create ${formatCount(active.length, "VM")}`,
-      vms: plan.vms.map((vm) => ({ name: vm.name, steps: vm.steps, summary: describeVm(vm) })),
-    });
-    for (const vm of plan.vms.filter(({ steps }) => steps.length === 0)) reportUntouched(log, vm);
-    const context = {
-      caller: this.#session,
-      templates: this.#templates,
-      displayPassword,
-      log,
-      settle: this.#options.settle ?? DEFAULT_SETTLE,
-      signal: options.signal ?? new AbortController().signal,
-    };
-    return this.#run(log, active, (vm) => createVm(context, vm));
-  }
-
-  #destroy(plan: DestructionPlan, options: RunOptions): RunningOperation {
-    const log = this.#openLog(options);
-    log.append({
-      type: "started",
-      kind: "destroy",
-      title: `Destroy ${formatCount(plan.vms.length, "VM")} and ${formatCount(plan.totals.zvols, "zvol")}`,
-      vms: plan.vms.map((vm) => ({ name: vm.name, steps: DESTRUCTION_STEPS, summary: describeDoomed(vm) })),
-    });
-    const context = {
-      caller: this.#session,
-      log,
-      settle: this.#options.settle ?? DEFAULT_SETTLE,
-      signal: options.signal ?? new AbortController().signal,
-    };
-    return this.#run(log, plan.vms, (vm) => destroyVm(context, vm));
-  }
-
-  #undo(title: string, vms: readonly OperationVmView[]): RunningOperation {
-    const log = this.#openLog({});
-    log.append({
-      type: "started",
-      kind: "undo",
-      title: `Remove what is unfinished of: ${title}`,
-      vms: vms.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
-    });
-    const context = { caller: this.#session, log, settle: this.#options.settle ?? DEFAULT_SETTLE };
-    return this.#run(log, vms, (vm) => undoVm(context, vm));
-  }
-
-  #openLog({ observer }: RunOptions): OperationLog {
-    const log = this.operations.create();
-    if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
-    return log;
-  }
-
-  /** An observer's own error must not stop an operation half-way. */
-  #tell(observer: Observer, event: OperationEvent): void {
-    try {
-      observer(event);
-    } catch (error) {
-      this.#options.logger?.error("An observer of an operation failed", { error: String(error) });
+  async #resume(view: OperationView, options: RunOptions): Promise<RunningOperation> {
+    const { request } = view;
+    const names = recoveryOf(view).resumable.map(({ name }) => name);
+    if (request?.kind === "destroy") {
+      const vms = request.vms.filter(({ name }) => names.includes(name));
+      return this.#runner.destroy({ ...request, vms }, options, true);
     }
+    if (request === null) throw new TypeError("An operation without a request cannot be taken up");
+    const plan = await this.planCreation(request);
+    return this.#create(
+      { ...plan, vms: plan.vms.filter(({ name }) => names.includes(name)) },
+      request,
+      options,
+    );
   }
+}
 
-  #run<T>(log: OperationLog, items: readonly T[], work: (item: T) => Promise<void>): RunningOperation {
-    const finish = async () => {
-      this.#writing = log;
-      try {
-        await eachLimited(items, this.#options.parallel ?? MAX_RUNNING_CALLS, work);
-        log.append({ type: "finished", status: overallStatus(log.view) });
-      } catch (error) {
-        log.append({ type: "finished", status: "failed", message: describeError(error).message });
-        this.#options.logger?.error("An operation ended in an error of this program", {
-          error: String(error),
-        });
-      } finally {
-        this.#writing = null;
-      }
-      return log.view;
-    };
-    return { log, finished: finish() };
-  }
+/** What a plan needs to know of the templates of each VM type, worked out once for each. */
+function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {
+  const known = new Map<string, TemplateFacts>();
+  return (type) => {
+    const facts = known.get(type) ?? templateFacts(templatesOf(type));
+    known.set(type, facts);
+    return facts;
+  };
+}
+
+function templateFacts(templates: TemplateManager): TemplateFacts {
+  const display = templates.createDisplayDevice(0, 5900, "");
+  const orders = {
+    DISPLAY: display.order ?? 1002,
+    CDROM: templates.createCdromDevice(0, "/").order ?? 1000,
+    NIC: templates.createNicDevice(0, "br0").order ?? 1002,
+    DISK: templates.createDiskDevice(0, "", 0).order ?? 1001,
+  };
+  const spec = templates.createVmSpec("name", 1, 1, 20);
+  return {
+    bind: String(display.attributes.bind ?? "0.0.0.0"),
+    sockets: spec.vcpus ?? 1,
+    orders,
+    displayType: String(display.attributes.type ?? "SPICE"),
+    web: display.attributes.web !== false,
+    autostart: spec.autostart !== false,
+    secureBoot: spec.enable_secure_boot === true,
+  };
+}
+
+function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
+  const section = configuration[type];
+  return section !== undefined && "count" in section ? section : null;
 }
 
 function isoFolder(isoPath: string): string | null {
@@ -548,13 +479,16 @@ export function defaultTypes(configuration: Configuration): WantedType[] {
   return types.map((type) => ({ type, startPort: firstDisplayPort(type, types) }));
 }
 
-function wantedZvols(configuration: Configuration, types: readonly WantedType[]): string[] {
+function wantedVms(configuration: Configuration, types: readonly WantedType[]) {
   return types.flatMap(({ type }) => {
-    const section = configuration[type];
-    if (section === undefined || !("count" in section)) return [];
+    const section = sectionOf(configuration, type);
+    if (section === null) return [];
     const disks = Object.keys(section.disk);
     return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
-      .flatMap((name) => disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)));
+      .map((name) => ({
+        name,
+        zvols: disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)),
+      }));
   });
 }
 

@@ -12,6 +12,7 @@ import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { destroyRoutes } from "./destroy.tsx";
 import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
+import { orphanRoutes } from "./orphans.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context } from "hono";
 
@@ -55,12 +56,13 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", createRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", operationRoutes(dashboard));
+  app.route("/", orphanRoutes(dashboard));
   app.notFound((c) =>
     failure(c, dashboard, {
       status: 404,
       title: "Not found",
       message: "There is no such page, VM or operation.",
-      remedy: "Operations are listed since the program started; VMs as they are on the NAS now.",
+      remedy: "Operations are kept for the latest 200; VMs are listed as they are on the NAS now.",
     })
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));

@@ -1,6 +1,6 @@
 /** Creating: the form, the plan, and the operation. */
 import { type Context, Hono } from "hono";
-import { type Configuration, type ParsedConfiguration, vmTypes } from "../lib/config.ts";
+import type { Configuration, ParsedConfiguration } from "../lib/config.ts";
 import { ConfigurationError, type Problem, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
@@ -58,7 +58,7 @@ async function readCreateForm(
 ): Promise<ReadForm | { readonly answer: Response }> {
   const fields = await readForm(c.req.raw);
   const file = dashboard.configuration();
-  const form = fields === null ? null : createFormOf(fields, vmTypes(file.configuration));
+  const form = fields === null ? null : createFormOf(fields, file.configuration);
   if (fields !== null && form !== null) return { form, fields, file };
   const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
   return {
@@ -94,7 +94,7 @@ async function keepingForm(
 }
 
 async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
-  const read = configurationOf(form);
+  const read = configurationOf(form, file.configuration);
   if (!read.ok) {
     return await send(c, dashboard, {
       form,
@@ -146,7 +146,7 @@ async function sendPlan(
 async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise<Response> {
   const { manager, tokens } = dashboard;
   const token = read.fields.get("token") ?? "";
-  const parsed = configurationOf(read.form);
+  const parsed = configurationOf(read.form, read.file.configuration);
   if (!parsed.ok || !tokens.knows(token)) return await showPlanAgain(c, dashboard, read);
   if (manager.writing !== null && !tokens.isUsed(token)) {
     return await showPlanAgain(
@@ -179,7 +179,7 @@ async function showPlanAgain(
   read: ReadForm,
   notice = NOT_SHOWN,
 ): Promise<Response> {
-  const parsed = configurationOf(read.form);
+  const parsed = configurationOf(read.form, read.file.configuration);
   if (!parsed.ok) return await showPlan(c, dashboard, read);
   const plan = await dashboard.manager.planCreation(requestOf(parsed.configuration, read.file));
   const choices = await readChoices(dashboard, parsed.configuration);

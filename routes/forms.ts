@@ -36,10 +36,25 @@ function typeForm(name: string, section: VmTypeSection, defaults: TemplateDefaul
     start: section.start ?? true,
     autostart: section.autostart ?? defaults.autostart,
     overcommit: section.overcommit ?? false,
+    sparse: section.sparse ?? false,
     description: section.description ?? "",
+    parallel: section.parallel === undefined ? "" : String(section.parallel),
+    onFailure: section.on_failure ?? "roll-back",
+    overrides: overridesOf(section),
     disks: Object.entries(section.disk).map(([disk, size]) => ({ name: disk, sizeGib: String(size) })),
-    networks: Object.entries(section.network).map(([nic, bridge]) => ({ name: nic, bridge })),
+    networks: Object.entries(section.network).map(([nic, bridge]) => ({
+      name: nic,
+      bridge,
+      macs: (section.macs?.[nic] ?? []).join(" "),
+    })),
   };
+}
+
+/** What a type overrides in the templates, as dotted names. */
+function overridesOf({ template = {} }: VmTypeSection): string[] {
+  return Object.entries(template).flatMap(([part, values]) =>
+    Object.keys(values ?? {}).map((key) => `${part}.${key}`)
+  );
 }
 
 /** A request's body as text fields; null when it is not a form. */
@@ -55,7 +70,8 @@ export async function readForm(request: Request): Promise<URLSearchParams | null
 }
 
 /** The form as it was typed, for these VM types; null when it has none of their fields. */
-export function createFormOf(fields: URLSearchParams, types: readonly string[]): CreateForm | null {
+export function createFormOf(fields: URLSearchParams, file: Configuration): CreateForm | null {
+  const types = vmTypes(file);
   if (!types.some((type) => fields.has(`${type}.count`))) return null;
   return {
     pool_path: text(fields, "storage.pool_path"),
@@ -69,12 +85,18 @@ export function createFormOf(fields: URLSearchParams, types: readonly string[]):
       start: isTicked(fields, `${type}.start`, true),
       autostart: isTicked(fields, `${type}.autostart`, true),
       overcommit: isTicked(fields, `${type}.overcommit`, false),
+      sparse: isTicked(fields, `${type}.sparse`, false),
       description: text(fields, `${type}.description`),
-      disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name, sizeGib]) => ({ name, sizeGib })),
-      networks: rows(fields, `${type}.network`, ["name", "bridge"]).map(([name, bridge]) => ({
+      parallel: text(fields, `${type}.parallel`),
+      onFailure: text(fields, `${type}.on_failure`) || "roll-back",
+      overrides: overridesOf(file[type] as VmTypeSection),
+      disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name = "", sizeGib = ""]) => ({
         name,
-        bridge,
+        sizeGib,
       })),
+      networks: rows(fields, `${type}.network`, ["name", "bridge", "macs"]).map(
+        ([name = "", bridge = "", macs = ""]) => ({ name, bridge, macs }),
+      ),
     })),
   };
 }
@@ -89,18 +111,11 @@ function text(fields: URLSearchParams, name: string): string {
   return fields.get(name)?.trim() ?? "";
 }
 
-/** Numbered rows with two fields each; rows in which both are empty are left out. */
-function rows(
-  fields: URLSearchParams,
-  prefix: string,
-  [first, second]: [string, string],
-): [string, string][] {
-  const found: [string, string][] = [];
+/** Numbered rows with some fields each; rows in which all are empty are left out. */
+function rows(fields: URLSearchParams, prefix: string, names: readonly string[]): string[][] {
+  const found: string[][] = [];
   for (let n = 0; n < MAX_ROWS; n++) {
-    const row: [string, string] = [
-      text(fields, `${prefix}.${n}.${first}`),
-      text(fields, `${prefix}.${n}.${second}`),
-    ];
+    const row = names.map((name) => text(fields, `${prefix}.${n}.${name}`));
     if (row.some((value) => value !== "")) found.push(row);
   }
   return found;
@@ -111,12 +126,15 @@ export type FormConfiguration =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads the numbers and checks everything as if it had come from a file. */
-export function configurationOf(form: CreateForm): FormConfiguration {
+/**
+ * Reads the numbers and checks everything as if it had come from a file. What the form has no fields for, the
+ * overrides of templates, is as in the file.
+ */
+export function configurationOf(form: CreateForm, file?: Configuration): FormConfiguration {
   const problems = form.types.flatMap(rowProblems);
   const value = {
     storage: { pool_path: form.pool_path, cdrom_path: form.cdrom_path },
-    ...Object.fromEntries(form.types.map((type) => [type.name, sectionOf(type)])),
+    ...Object.fromEntries(form.types.map((type) => [type.name, sectionOf(type, file)])),
   };
   const checked = checkConfiguration(value, { require: form.types.map(({ name }) => name) });
   if (checked.ok && problems.length === 0) return { ok: true, configuration: checked.configuration };
@@ -126,8 +144,11 @@ export function configurationOf(form: CreateForm): FormConfiguration {
   };
 }
 
-function sectionOf(type: CreateFormType): Record<string, unknown> {
+function sectionOf(type: CreateFormType, file: Configuration | undefined): Record<string, unknown> {
+  const section = file?.[type.name];
+  const template = section !== undefined && "count" in section ? section.template : undefined;
   return {
+    ...(template === undefined ? {} : { template }),
     count: number(type.count),
     memory: number(type.memory),
     cpu: number(type.cpu),
@@ -135,13 +156,25 @@ function sectionOf(type: CreateFormType): Record<string, unknown> {
     start: type.start,
     autostart: type.autostart,
     overcommit: type.overcommit,
+    ...(type.sparse ? { sparse: true } : {}),
     ...(type.description === "" ? {} : { description: type.description }),
+    ...(type.parallel === "" ? {} : { parallel: number(type.parallel) }),
+    ...(type.onFailure === "roll-back" ? {} : { on_failure: type.onFailure }),
+    ...macsOf(type),
     disk: Object.fromEntries(
       type.disks.filter(({ name }) => name !== "").map((it) => [it.name, number(it.sizeGib)]),
     ),
     network: Object.fromEntries(
       type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge]),
     ),
+  };
+}
+
+function macsOf({ networks }: CreateFormType): { macs?: Record<string, string[]> } {
+  const fixed = networks.filter(({ name, macs }) => name !== "" && macs !== "");
+  if (fixed.length === 0) return {};
+  return {
+    macs: Object.fromEntries(fixed.map(({ name, macs }) => [name, macs.split(/[\s,]+/).filter(Boolean)])),
   };
 }
 
@@ -178,7 +211,13 @@ function namedRows(
 export function atField<T extends { readonly field: string }>(problem: T, form: CreateForm): T {
   const [typeName, kind, ...rest] = problem.field.split(".");
   const type = form.types.find(({ name }) => name === typeName);
-  if (type === undefined || (kind !== "disk" && kind !== "network") || rest.length === 0) return problem;
+  if (type === undefined || rest.length === 0) return problem;
+  if (kind === "macs") {
+    const [network = ""] = rest;
+    const n = type.networks.findIndex(({ name }) => name === network);
+    return n < 0 ? problem : { ...problem, field: `${typeName}.network.${n}.macs` };
+  }
+  if (kind !== "disk" && kind !== "network") return problem;
   const named: readonly { readonly name: string }[] = kind === "disk" ? type.disks : type.networks;
   const n = named.findIndex(({ name }) => name === rest.join("."));
   return n < 0

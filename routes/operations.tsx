@@ -1,21 +1,21 @@
 /** The history of operations, and each of them live. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
-import type { RunningOperation } from "../lib/vm_manager.ts";
+import type { RunningOperation } from "../lib/operations/runner.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { OperationPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { readForm } from "./forms.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
-/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /undo. */
+/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /resume, /rollback, /leave. */
 export function operationRoutes(dashboard: Dashboard): Hono {
   const { manager, now } = dashboard;
   const app = new Hono();
-  const undone = new Map<string, Promise<RunningOperation | null>>();
   app.get("/operations", (c) => {
     const operations = manager.operations.list();
     if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
@@ -31,22 +31,20 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
     return sendPage(c, <OperationPage {...page} />);
   });
-  app.post("/operations/:id/undo", async (c) => {
+  app.post("/operations/:id/resume", (c) => recover(c, dashboard, (id) => manager.resume(id)));
+  app.post("/operations/:id/rollback", (c) => recover(c, dashboard, (id) => manager.rollBack(id)));
+  app.post("/operations/:id/leave", (c) => {
     const id = c.req.param("id");
     if (manager.operations.get(id) === undefined) return c.notFound();
-    // A second click leads to the first one's operation, unless that one could not remove everything.
-    const earlier = await undone.get(id);
-    const settled = earlier?.log.view.status === "running" || earlier?.log.view.status === "done";
-    const undoing = settled && earlier ? Promise.resolve(earlier) : manager.beginUndo(id);
-    undone.set(id, undoing);
-    const operation = await undoing;
-    return c.redirect(paths.operation(operation?.log.id ?? id), 303);
+    manager.leave(id);
+    return c.redirect(paths.operation(id), 303);
   });
-  app.post("/operations/:id/cancel", (c) => {
+  app.post("/operations/:id/cancel", async (c) => {
     const id = c.req.param("id");
     if (manager.operations.get(id) === undefined) return c.notFound();
+    const fields = await readForm(c.req.raw);
     // One that is over needs no cancelling: its page says how it ended.
-    manager.cancel(id);
+    manager.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back");
     return c.redirect(paths.operation(id), 303);
   });
   app.get("/operations/:id/events", (c) => {
@@ -62,6 +60,20 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     });
   });
   return app;
+}
+
+/** A second click leads to what the first one began; when there is nothing to do, back to the page that says so. */
+async function recover(
+  c: Context,
+  { manager }: Dashboard,
+  begin: (id: string) => Promise<RunningOperation | null>,
+): Promise<Response> {
+  const id = c.req.param("id") ?? "";
+  const log = manager.operations.get(id);
+  if (log === undefined) return c.notFound();
+  const operation = await begin(id);
+  const led = operation?.log.id ?? log.view.resolution?.operation ?? id;
+  return c.redirect(paths.operation(led), 303);
 }
 
 interface FollowOptions {

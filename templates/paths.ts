@@ -1,5 +1,5 @@
 /** Every URL of the site, from a function. */
-import type { VmQuery } from "./props.ts";
+import type { DestroyWish, VmQuery } from "./props.ts";
 
 /** The URLs. */
 export const paths = {
@@ -8,17 +8,29 @@ export const paths = {
   inventoryEvents: (query: Partial<VmQuery> = {}) => withQuery("/events", query),
   create: () => "/create",
   createPlan: () => "/create/plan",
-  destroy: (prefixes?: string, vms: readonly string[] = []) =>
-    prefixes === undefined
-      ? "/destroy"
-      : `/destroy?${new URLSearchParams([["prefixes", prefixes], ...vms.map((name) => ["vm", name])])}`,
-  undo: (id: string) => `/operations/${encodeURIComponent(id)}/undo`,
+  destroy: (wish?: DestroyWish) =>
+    wish === undefined ? "/destroy" : `/destroy?${new URLSearchParams(wishFields(wish))}`,
+  orphans: (left: readonly string[] = []) =>
+    left.length === 0 ? "/orphans" : `/orphans?${new URLSearchParams(left.map((name) => ["leave", name]))}`,
+  resume: (id: string) => `/operations/${encodeURIComponent(id)}/resume`,
+  rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
+  leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
   operations: () => "/operations",
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,
   operationEvents: (id: string, after: number) =>
     `/operations/${encodeURIComponent(id)}/events?after=${after}`,
 } as const;
+
+/** A destruction as fields of a URL or a form. */
+export function wishFields({ prefixes, vms, keepDisks, shutdown }: DestroyWish): [string, string][] {
+  return [
+    ["prefixes", prefixes],
+    ...vms.map((name): [string, string] => ["vm", name]),
+    ...(keepDisks ? [["keep", "yes"] as [string, string]] : []),
+    ...(shutdown ? [["shutdown", "yes"] as [string, string]] : []),
+  ];
+}
 
 /** Adds what is not empty. */
 function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {

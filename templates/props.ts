@@ -1,6 +1,7 @@
 /** What pages and parts are given: plain values, everything decided already. */
 import type { Problem } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
+import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "../lib/plan/types.ts";
 
 /** Where the browser's files are. */
@@ -74,6 +75,8 @@ export interface DiskRow {
 export interface NetworkRow {
   readonly name: string;
   readonly bridge: string;
+  /** Fixed MACs, between commas or spaces; empty: derived. */
+  readonly macs: string;
 }
 
 /** One VM type in the form, as typed. */
@@ -86,7 +89,12 @@ export interface CreateFormType {
   readonly start: boolean;
   readonly autostart: boolean;
   readonly overcommit: boolean;
+  readonly sparse: boolean;
   readonly description: string;
+  readonly parallel: string;
+  readonly onFailure: string;
+  /** Keys that the configuration file overrides in the templates; the form keeps them. */
+  readonly overrides: readonly string[];
   readonly disks: readonly DiskRow[];
   readonly networks: readonly NetworkRow[];
 }
@@ -117,12 +125,30 @@ export interface CreateProps {
   readonly notice: string | null;
 }
 
-/** The page that destroys. */
-export interface DestroyProps {
-  /** null when the VMs could not be read. */
-  readonly plan: DestructionPlan | null;
+/** What a person wants destroyed, as it stands in the URL. */
+export interface DestroyWish {
   /** As typed. */
   readonly prefixes: string;
+  /** VMs chosen although their marks do not agree. */
+  readonly vms: readonly string[];
+  readonly keepDisks: boolean;
+  readonly shutdown: boolean;
+}
+
+/** The page of orphans. */
+export interface OrphansProps {
+  readonly plan: OrphanPlan;
+  /** As typed. */
+  readonly phrase: string;
+  readonly problems: readonly Problem[];
+  readonly token: string | null;
+  readonly notice: string | null;
+}
+
+/** The page that destroys. */
+export interface DestroyProps {
+  readonly plan: DestructionPlan;
+  readonly wish: DestroyWish;
   /** As typed. */
   readonly phrase: string;
   readonly problems: readonly Problem[];

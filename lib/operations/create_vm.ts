@@ -1,41 +1,61 @@
 /**
  * Carries out a plan for one VM: its steps in order, and, when one fails, the way back. What this run made is known
- * by evidence (the uuid it chose, the zvols that were not there before), and only that is removed.
+ * by evidence (the uuid it chose, the properties of its zvols), and only that is removed.
  */
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
-import { markedDescription } from "../plan/marks.ts";
+import { markedDescription, ZVOL_PROPERTIES } from "../marks.ts";
 import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
-import { zvolOfPath } from "../names.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { DeviceRow } from "../truenas/methods.ts";
-import { formatBytes, formatMib } from "../units.ts";
+import { readDatasets } from "../truenas/read_inventory.ts";
+import { formatMib } from "../units.ts";
+import { describeDevice, isDevice } from "./devices.ts";
 import type { OperationLog } from "./log.ts";
 import type { Evidence } from "./types.ts";
-import { rollBack } from "./roll_back.ts";
-import { lookUntil, runStep, type SettleTimes } from "./steps.ts";
+import { keepForInspection, rollBack } from "./roll_back.ts";
+import { lookUntil, runOrLook, runStep, type SettleTimes } from "./steps.ts";
+
+/** What becomes of half-made VMs when a person cancels. */
+export type CancelMode = "roll-back" | "keep";
 
 /** What the runner of a creation works with. */
 export interface CreationContext {
   readonly caller: Caller;
-  readonly templates: TemplateManager;
+  /** Of each VM type, with what it overrides. */
+  readonly templates: (type: string) => TemplateManager;
   /** The displays' password; it goes to the NAS and nowhere else. */
   readonly displayPassword: string;
   readonly log: OperationLog;
   readonly settle: SettleTimes;
+  /** Its reason is a {@link CancelMode}. */
   readonly signal: AbortSignal;
+  /** Ends when a VM whose type says `stop` has failed: VMs that were not begun are not begun. */
+  readonly stop: AbortController;
+  /** Whether the account may make zvols by themselves; found out by the first that it is refused. */
+  readonly zvols: { mayCreate: boolean };
 }
 
-/** What this run has made of one VM so far. */
+/** A zvol that may have been made: asked for, absent before, and not refused. */
+export interface MadeZvol {
+  readonly name: string;
+  /** It carries our properties, by which it is known again. */
+  readonly marked: boolean;
+}
+
+/** What an operation has made of one VM so far. */
 export interface Made {
+  /** The operation's id. */
+  readonly operation: string;
   /** The uuid that the VM was asked to have; null when the VM was there before. */
   readonly uuid: string | null;
   /** The NAS's id once it is known. */
   vmId: number | null;
-  /** Ids of the devices made. */
-  readonly deviceIds: number[];
-  /** Zvols that may have been made: asked for, absent before, and not refused. */
-  readonly zvols: string[];
+  /** Devices that were added to a VM that was there before. */
+  readonly devices: PlannedDevice[];
+  readonly zvols: MadeZvol[];
+  /** The VM was asked to start. */
+  started: boolean;
   /** Steps that were done, to be marked when they are rolled back. */
   readonly doneSteps: string[];
 }
@@ -43,9 +63,18 @@ export interface Made {
 /** Creates or completes one VM. It never throws: the log tells what became of it. */
 export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
   const uuid = vm.vmId === null ? crypto.randomUUID() : null;
-  const made: Made = { uuid, vmId: vm.vmId, deviceIds: [], zvols: [], doneSteps: [] };
+  const made: Made = {
+    operation: context.log.id,
+    uuid,
+    vmId: vm.vmId,
+    devices: [],
+    zvols: [],
+    started: false,
+    doneSteps: [],
+  };
   let reached = 0;
   try {
+    if (context.stop.signal.aborted) throw new Stopped(String(context.stop.signal.reason));
     for (const step of vm.steps) {
       if (context.signal.aborted) throw new Cancelled();
       reached++;
@@ -57,12 +86,9 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
     for (const step of vm.steps.slice(reached)) {
       context.log.append({ type: "step", vm: vm.name, step, status: "skipped" });
     }
-    await rollBack(context, {
-      vm: vm.name,
-      made,
-      why: describeFailure(error),
-      cancelled: error instanceof Cancelled,
-    });
+    if (reached > 0) return await endFailed(context, vm, made, error);
+    const message = `${describeFailure(error)}; nothing was made of it`;
+    context.log.append({ type: "vm", vm: vm.name, outcome: "cancelled", message });
   }
 }
 
@@ -71,8 +97,30 @@ class Cancelled extends Error {
   override readonly name = "Cancelled";
 }
 
+/** Another VM failed, and its type says to stop then. */
+class Stopped extends Error {
+  override readonly name = "Stopped";
+}
+
+async function endFailed(
+  context: CreationContext,
+  vm: PlannedVm,
+  made: Made,
+  error: unknown,
+): Promise<void> {
+  const cancelled = error instanceof Cancelled || error instanceof Stopped;
+  const why = describeFailure(error);
+  if (vm.onFailure === "stop" && !cancelled) {
+    context.stop.abort(`${vm.name} failed, and its type says to stop then`);
+  }
+  const keep = cancelled ? context.signal.reason === "keep" : vm.onFailure === "keep";
+  if (keep) keepForInspection(context.log, { vm: vm.name, made, why, cancelled });
+  else await rollBack(context, { vm: vm.name, made, why, cancelled });
+}
+
 function describeFailure(error: unknown): string {
   if (error instanceof Cancelled) return "It was cancelled";
+  if (error instanceof Stopped) return `It was not begun: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -84,8 +132,9 @@ function performStep(context: CreationContext, vm: PlannedVm, step: string, made
   return deviceStep(context, vm, device, made);
 }
 
-async function createStep({ caller, templates, log, settle }: CreationContext, vm: PlannedVm, made: Made) {
-  const spec = templates.createVmSpec(vm.name, vm.cores, vm.threads, vm.memoryMib);
+async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
+  const { caller, log, settle } = context;
+  const spec = context.templates(vm.type).createVmSpec(vm.name, vm.cores, vm.threads, vm.memoryMib);
   const own = vm.description === "" ? spec.description ?? "" : vm.description;
   const chosen = {
     description: markedDescription(own),
@@ -107,83 +156,171 @@ async function createStep({ caller, templates, log, settle }: CreationContext, v
 async function deviceStep(context: CreationContext, vm: PlannedVm, device: PlannedDevice, made: Made) {
   const { caller, log, settle } = context;
   const vmId = knownId(made);
-  if (device.dtype === "DISK") made.zvols.push(device.zvol);
-  const row = await runStep(log, {
+  if (made.uuid === null) made.devices.push(device);
+  const makesZvol = device.dtype === "DISK" && !device.adopt;
+  if (makesZvol) made.zvols.push({ name: device.zvol, marked: context.zvols.mayCreate });
+  await runStep(log, {
     vm: vm.name,
     step: device.step,
-    method: "vm.device.create",
+    method: makesZvol && context.zvols.mayCreate ? "pool.dataset.create" : "vm.device.create",
     makes: describeDevice(device),
-    ...(device.dtype === "DISK" ? { evidence: () => zvolEvidence(made, device.zvol) } : {}),
-    run: () => createDevice(context, vmId, device, made),
+    evidence: () => deviceEvidence(device, made),
+    run: async (next) => {
+      if (makesZvol) await makeZvol(context, vm, device, { made, next });
+      return await createDevice(context, { vm, vmId, device, made });
+    },
     look: async () => {
       const rows = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
       return rows.find((row) => isDevice(row, device)) ?? null;
     },
     detail: () => describeDevice(device),
   }, settle);
-  made.deviceIds.push(row.id);
 }
 
-function zvolEvidence(made: Made, zvol: string): Evidence | null {
-  return made.zvols.includes(zvol) ? { zvol } : null;
+function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
+  const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
+  const added = made.uuid === null && made.devices.includes(device);
+  if (zvol === undefined && !added) return null;
+  return {
+    ...(zvol === undefined ? {} : { zvol: zvol.name, ...(zvol.marked ? {} : { unmarked: true }) }),
+    ...(added ? { vmId: knownId(made), device } : {}),
+  };
 }
 
-async function createDevice(context: CreationContext, vmId: number, device: PlannedDevice, made: Made) {
-  const spec = { ...deviceSpec(context, vmId, device), order: device.order };
+type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
+
+interface ZvolStep {
+  readonly made: Made;
+  /** Announces the step's next call. */
+  readonly next: (method: "vm.device.create") => void;
+}
+
+/** Makes the zvol with the properties that tell whose it is; an account that may not leaves it to the device. */
+async function makeZvol(
+  context: CreationContext,
+  vm: PlannedVm,
+  device: PlannedDisk,
+  { made, next }: ZvolStep,
+): Promise<void> {
+  const { caller, zvols, settle } = context;
+  if (!zvols.mayCreate) return expectThick(device);
+  const owner = made.uuid ?? vm.vmUuid ?? "";
+  const find = async () => {
+    const found = await readDatasets(caller, [device.zvol]);
+    const dataset = found.known ? found.value[0] : undefined;
+    return dataset?.mark?.operation === made.operation ? { id: dataset.name } : null;
+  };
+  try {
+    const spec = zvolSpec(device, owner, made.operation);
+    await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+  } catch (error) {
+    if (isUnavailable(error)) {
+      zvols.mayCreate = false;
+      replaceZvol(made, { name: device.zvol, marked: false });
+      expectThick(device);
+      return next("vm.device.create");
+    }
+    if (refusedBeforeEffect(error)) forgetZvol(made, device.zvol);
+    throw error;
+  }
+  next("vm.device.create");
+}
+
+function zvolSpec(device: PlannedDisk, owner: string, operation: string): Record<string, unknown> {
+  return {
+    name: device.zvol,
+    type: "VOLUME",
+    volsize: device.sizeBytes,
+    ...(device.sparse === true ? { sparse: true } : {}),
+    ...(device.force ? { force_size: true } : {}),
+    ...(device.blockSize === null ? {} : { volblocksize: device.blockSize }),
+    user_properties: [
+      { key: ZVOL_PROPERTIES.vm, value: owner },
+      { key: ZVOL_PROPERTIES.operation, value: operation },
+    ],
+  };
+}
+
+/** vm.device.create makes zvols that take their space at once, and no others. */
+function expectThick({ sparse, zvol }: PlannedDisk): void {
+  if (sparse !== true) return;
+  throw new TrueNASError(
+    `The account may not make the sparse zvol ${zvol}: grant it the role DATASET_WRITE, or leave sparse out`,
+  );
+}
+
+/** TrueNAS's errnos for "not authorized" and for a method that this release does not have. */
+const EACCES = 13;
+const ENOMETHOD = 201;
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof TrueNASCallError)) return false;
+  const { code, errno } = error.refusal;
+  return code === METHOD_NOT_FOUND || errno === EACCES || errno === ENOMETHOD;
+}
+
+function replaceZvol(made: Made, zvol: MadeZvol): void {
+  forgetZvol(made, zvol.name);
+  made.zvols.push(zvol);
+}
+
+function forgetZvol(made: Made, name: string): void {
+  const index = made.zvols.findIndex((zvol) => zvol.name === name);
+  if (index >= 0) made.zvols.splice(index, 1);
+}
+
+interface DeviceStep {
+  readonly vm: PlannedVm;
+  readonly vmId: number;
+  readonly device: PlannedDevice;
+  readonly made: Made;
+}
+
+async function createDevice(context: CreationContext, step: DeviceStep): Promise<DeviceRow> {
+  const { device, made } = step;
+  const spec = { ...deviceSpec(context, step), order: device.order };
   try {
     return await context.caller.call("vm.device.create", [spec]);
   } catch (error) {
-    if (device.dtype === "DISK" && refusedBeforeEffect(error)) {
-      made.zvols.splice(made.zvols.indexOf(device.zvol), 1);
+    if (refusedBeforeEffect(error)) {
+      // A zvol that the device was to make is not there either; one that was made before it is.
+      const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
+      if (zvol?.marked === false) forgetZvol(made, zvol.name);
+      const added = made.devices.indexOf(device);
+      if (added >= 0) made.devices.splice(added, 1);
     }
     throw error;
   }
 }
 
-/** TrueNAS validates first and writes afterwards: a refusal that names fields came before any zvol was made. */
+/** TrueNAS validates first and writes afterwards: a refusal that names fields came before anything was made. */
 function refusedBeforeEffect(error: unknown): boolean {
   if (error instanceof TrueNASCallError) return error.refusal.fields.length > 0;
   return error instanceof TrueNASError && error.outcome === "not-done";
 }
 
-function deviceSpec({ templates, displayPassword }: CreationContext, vmId: number, device: PlannedDevice) {
+function deviceSpec(context: CreationContext, { vm, vmId, device, made }: DeviceStep) {
+  const templates = context.templates(vm.type);
   switch (device.dtype) {
     case "DISPLAY":
-      return templates.createDisplayDevice(vmId, device.port, displayPassword, device.webPort ?? undefined);
+      return templates.createDisplayDevice(
+        vmId,
+        device.port,
+        context.displayPassword,
+        device.webPort ?? undefined,
+      );
     case "CDROM":
       return templates.createCdromDevice(vmId, device.path);
     case "NIC":
       return templates.createNicDevice(vmId, device.attach, device.mac);
-    case "DISK":
-      return templates.createDiskDevice(vmId, device.zvol, device.sizeBytes);
-  }
-}
-
-/** Whether a device on the NAS is the planned one, by what identifies it within its VM. */
-function isDevice({ attributes }: DeviceRow, device: PlannedDevice): boolean {
-  if (attributes.dtype !== device.dtype) return false;
-  switch (device.dtype) {
-    case "DISPLAY":
-      return attributes.port === device.port;
-    case "CDROM":
-      return attributes.path === device.path;
-    case "NIC":
-      return attributes.mac === device.mac;
-    case "DISK":
-      return typeof attributes.path === "string" && zvolOfPath(attributes.path) === device.zvol;
-  }
-}
-
-function describeDevice(device: PlannedDevice): string {
-  switch (device.dtype) {
-    case "DISPLAY":
-      return `port ${device.port}`;
-    case "CDROM":
-      return device.path;
-    case "NIC":
-      return `${device.attach}, ${device.mac}`;
-    case "DISK":
-      return `${device.zvol}, ${formatBytes(device.sizeBytes)}`;
+    case "DISK": {
+      const isThere = device.adopt || made.zvols.some(({ name, marked }) => name === device.zvol && marked);
+      return isThere
+        ? templates.createAttachedDiskDevice(vmId, device.zvol)
+        : templates.createDiskDevice(vmId, device.zvol, device.sizeBytes);
+    }
   }
 }
 
@@ -191,10 +328,12 @@ async function startStep({ caller, log, settle }: CreationContext, vm: PlannedVm
   const vmId = knownId(made);
   const isRunning = async () =>
     (await caller.call("vm.get_instance", [vmId])).status.state === "RUNNING" || null;
+  made.started = true;
   await runStep(log, {
     vm: vm.name,
     step: "start",
     method: "vm.start",
+    evidence: () => made.uuid === null ? { vmId } : null,
     run: async () => {
       await caller.call("vm.start", vm.overcommit ? [vmId, { overcommit: true }] : [vmId]);
       // The NAS's word is not taken for it: the VM counts as started when it is seen to run.

@@ -5,14 +5,17 @@
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import type { DestructionVm } from "../plan/types.ts";
 import type { Caller } from "../truenas/client.ts";
+import { followJob } from "../truenas/jobs.ts";
 import { readDatasets, readVm } from "../truenas/read_inventory.ts";
 import { formatCount } from "../units.ts";
-import type { Reading, Vm } from "../inventory.ts";
+import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { OperationLog } from "./log.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
 
-/** The steps of every destruction, in order. */
-export const DESTRUCTION_STEPS = ["look", "poweroff", "delete", "check"] as const;
+/** The steps of a destruction, in order. */
+export function destructionSteps({ shutdown }: { readonly shutdown: boolean }): readonly string[] {
+  return ["look", ...(shutdown ? ["shutdown"] : []), "poweroff", "delete", "check"];
+}
 
 /** What the runner of a destruction works with. */
 export interface DestructionContext {
@@ -20,6 +23,10 @@ export interface DestructionContext {
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
+  /** Running VMs are asked to shut down before they are powered off. */
+  readonly shutdown: boolean;
+  /** The VM's destruction had begun earlier: what it left goes as well. */
+  readonly resumed: boolean;
 }
 
 /** Destroys one VM. It never throws: the log tells what became of it. */
@@ -28,19 +35,19 @@ export async function destroyVm(context: DestructionContext, vm: DestructionVm):
   const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) =>
     log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
   if (context.signal.aborted) {
-    skip(context, vm, DESTRUCTION_STEPS);
+    skip(context, vm, destructionSteps(context));
     finish("cancelled", "It was cancelled; nothing was done to it");
     return;
   }
   try {
     const found = await look(context, vm);
     if (found === null) {
-      skip(context, vm, ["poweroff", "delete"]);
-      await check(context, vm, "leave");
+      skip(context, vm, destructionSteps(context).slice(1, -1));
+      await check(context, vm, context.resumed ? "remove-own" : "leave");
       finish("already-gone", "It was gone already");
       return;
     }
-    await powerOff(context, vm, found);
+    await powerOff(context, vm, await shutDown(context, vm, found));
     await remove(context, vm, found);
     await check(context, vm, "remove");
     finish("destroyed", `It is gone${vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`}`);
@@ -69,7 +76,7 @@ async function look({ caller, log, settle }: DestructionContext, vm: Destruction
     step: "look",
     method: "vm.query",
     run: async () => ({ found: sameVm(vm, await readVm(caller, vm.id)) }),
-    look: () => Promise.resolve(null),
+    look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
   return seen.found;
@@ -94,6 +101,36 @@ function sameVm(vm: DestructionVm, found: Vm | null): Vm | null {
 function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"]): string[] {
   return [...zvols.map(({ name }) => name), ...keeps.map(({ path }) => path.replace(/^\/dev\/zvol\//, ""))]
     .toSorted();
+}
+
+/** The longest that TrueNAS lets a guest take for its shutdown (shutdown_timeout), and a little more. */
+const SHUTDOWN_MS = 330_000;
+
+/** Asks a running guest to shut down; one that does not is powered off by the next step. */
+async function shutDown(context: DestructionContext, vm: DestructionVm, found: Vm): Promise<Vm> {
+  const { caller, log, settle } = context;
+  if (!context.shutdown) return found;
+  if (found.state !== "RUNNING") {
+    log.append({ type: "step", vm: vm.name, step: "shutdown", status: "skipped", detail: found.state });
+    return found;
+  }
+  const state = await runStep(log, {
+    vm: vm.name,
+    step: "shutdown",
+    method: "vm.stop",
+    run: async () => {
+      const options = { force: false, force_after_timeout: false };
+      const job = await caller.call("vm.stop", [vm.id, options]);
+      await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
+      return (await readVm(caller, vm.id))?.state ?? "gone";
+    },
+    look: async () => {
+      const state = (await readVm(caller, vm.id))?.state ?? "gone";
+      return state === "RUNNING" ? null : state;
+    },
+    detail: (state) => state === "RUNNING" ? "it did not shut down in time" : state,
+  }, settle);
+  return { ...found, state };
 }
 
 async function powerOff(
@@ -134,9 +171,10 @@ async function remove(
     step: "delete",
     method: "vm.delete",
     makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
-    run: async () => {
+    run: async (next) => {
       await caller.call("vm.delete", [vm.id, { zvols, force: found.state === "ERROR" }]);
       for (const name of byName ?? []) {
+        next("pool.dataset.delete");
         await caller.call("pool.dataset.delete", [name, { recursive: true }]);
       }
       return true;
@@ -148,12 +186,13 @@ async function remove(
 
 /**
  * Looks for what should be gone. Zvols that a half-done deletion left are removed by name, for they were shown and
- * confirmed; when the VM was gone already (somebody else's doing), they are left and named.
+ * confirmed; when the VM was gone already (somebody else's doing), they are left and named. Between an interruption
+ * and its resumption the names may have been taken: then only zvols that say that they were made for this VM go.
  */
 async function check(
   context: DestructionContext,
   vm: DestructionVm,
-  leftovers: "remove" | "leave",
+  leftovers: "remove" | "remove-own" | "leave",
 ): Promise<void> {
   const { caller, log, settle } = context;
   await runStep(log, {
@@ -163,26 +202,28 @@ async function check(
     run: async () => {
       const seen = await leftOf(caller, vm);
       if (leftovers === "leave" || !seen.known) return expectNothing(seen);
-      for (const zvol of seen.value) await deleteLeftover(caller, zvol);
-      return expectNothing(seen.value.length === 0 ? seen : await leftOf(caller, vm));
+      const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
+      for (const { name } of going) await deleteLeftover(caller, name);
+      return expectNothing(going.length === 0 ? seen : await leftOf(caller, vm));
     },
-    look: () => Promise.resolve(null),
+    look: null,
     detail: (said) => said,
   }, settle);
 }
 
 /** What the step says when nothing is left, as far as could be seen. */
-function expectNothing(left: Reading<readonly string[]>): string {
+function expectNothing(left: Reading<readonly Dataset[]>): string {
   if (!left.known) return `the VM is gone; its zvols were not looked for, because ${left.because}`;
   if (left.value.length === 0) return "nothing is left";
-  throw new TrueNASError(`The VM is gone, but left on the NAS: ${left.value.join(", ")}`);
+  throw new TrueNASError(
+    `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
+  );
 }
 
-async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly string[]>> {
+async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
   if (await readVm(caller, vm.id) !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
   if (vm.zvols.length === 0) return { known: true, value: [] };
-  const datasets = await readDatasets(caller, vm.zvols.map(({ name }) => name));
-  return datasets.known ? { known: true, value: datasets.value.map(({ name }) => name) } : datasets;
+  return await readDatasets(caller, vm.zvols.map(({ name }) => name));
 }
 
 async function deleteLeftover(caller: Caller, zvol: string): Promise<void> {

@@ -12,6 +12,8 @@ export function emptyView(id: string): OperationView {
     finishedAt: null,
     message: null,
     vms: [],
+    request: null,
+    resolution: null,
     lastSeq: 0,
   };
 }
@@ -27,10 +29,16 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         kind: event.kind,
         title: event.title,
         startedAt: event.at,
+        request: event.request ?? null,
         vms: event.vms.map(announced),
       };
     case "step":
       return updateVm(next, event.vm, (vm) => ({ ...vm, steps: updateSteps(vm.steps, event) }));
+    case "call":
+      return updateVm(next, event.vm, (vm) => ({
+        ...vm,
+        steps: vm.steps.map((step) => step.step === event.step ? updateCall(step, event) : step),
+      }));
     case "vm":
       return updateVm(next, event.vm, (vm) => ({
         ...vm,
@@ -40,6 +48,10 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
       }));
     case "finished":
       return { ...next, status: event.status, finishedAt: event.at, message: event.message ?? null };
+    case "resolved": {
+      const { how, operation } = event;
+      return { ...next, resolution: operation === undefined ? { how } : { how, operation } };
+    }
   }
 }
 
@@ -107,6 +119,13 @@ function updateStep(step: StepView, event: StepEvent): StepView {
     detail: event.detail ?? step.detail,
     error: event.error ?? step.error,
   };
+}
+
+function updateCall(
+  step: StepView,
+  { seq, method, evidence }: Extract<OperationEvent, { type: "call" }>,
+): StepView {
+  return { ...step, seq, method, evidence: evidence === undefined ? step.evidence : evidence };
 }
 
 function finishedAt(step: StepView, event: StepEvent): number | null {

@@ -27,9 +27,13 @@ export interface StepAction<T> {
   readonly makes?: string;
   /** What it makes or may have made, asked before it runs and again when it fails; null: nothing. */
   readonly evidence?: () => Evidence | null;
-  readonly run: () => Promise<T>;
-  /** Looks on the NAS for the effect: its result, or null when there is none. For calls whose outcome is unknown. */
-  readonly look: () => Promise<T | null>;
+  /** A step of several calls writes each further one down by `next` before it is made. */
+  readonly run: (next: (method: MethodName) => void) => Promise<T>;
+  /**
+   * Looks on the NAS for the effect: its result, or null when there is none. For a call whose outcome is unknown;
+   * null for a reading.
+   */
+  readonly look: (() => Promise<T | null>) | null;
   /** What was made or found, in a few words. */
   readonly detail: (result: T) => string;
 }
@@ -56,12 +60,18 @@ export class StepFailure extends Error {
  * @throws {StepFailure} when it failed, or when nothing shows that it was done.
  */
 export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
-  const { vm, step, method } = action;
-  log.append({ type: "step", vm, step, status: "running", method, ...announced(action) });
+  const { vm, step } = action;
+  // A step that undoes goes on without: what is half made is worse than a gap in the journal.
+  const expectWritten = () => step.startsWith("undo-") || log.expectWritten();
+  const next = (method: MethodName) => {
+    const { evidence } = announced(action);
+    log.append({ type: "call", vm, step, method, ...(evidence === undefined ? {} : { evidence }) });
+    expectWritten();
+  };
+  log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
   try {
-    // A step that undoes goes on without: what is half made is worse than a gap in the journal.
-    if (!step.startsWith("undo-")) log.expectWritten();
-    const result = await runOrLook(action, settle);
+    expectWritten();
+    const result = await runOrLook(() => action.run(next), action.look, settle);
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
@@ -78,13 +88,18 @@ function announced<T>({ makes, evidence }: StepAction<T>): { makes?: string; evi
   };
 }
 
-async function runOrLook<T>(action: StepAction<T>, settle: SettleTimes): Promise<T> {
+/** Makes a call; when its outcome is unknown, looks for its effect, and fails only when there is none to see. */
+export async function runOrLook<T>(
+  run: () => Promise<T>,
+  look: (() => Promise<T | null>) | null,
+  settle: SettleTimes,
+): Promise<T> {
   try {
-    return await action.run();
+    return await run();
   } catch (error) {
-    if (!(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
+    if (look === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
     // When looking fails as well, nothing is known still: its own error, of a mere reading, would say "not done".
-    const seen = await lookUntil(action.look, settle).catch(() => null);
+    const seen = await lookUntil(look, settle).catch(() => null);
     if (seen !== null) return seen;
     throw error;
   }

@@ -1,7 +1,9 @@
 /** The operations, newest kept when there are too many. */
+import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
-import type { OperationView, OperationVmView } from "./types.ts";
+import { recoveryOf } from "./recovery.ts";
+import type { OperationView, OperationVmView, StepView } from "./types.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */
 const MAX_OPERATIONS = 200;
@@ -9,7 +11,8 @@ const MAX_OPERATIONS = 200;
 /** Holds the logs. */
 export class OperationStore {
   readonly #logs = new Map<string, OperationLog>();
-  readonly #now: () => number;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: () => number;
   readonly #journal: OperationJournal | null;
 
   /**
@@ -17,7 +20,7 @@ export class OperationStore {
    * were running when the program ended are interrupted: what is known of them is told, and what is not.
    */
   constructor(now: () => number = Date.now, journal: OperationJournal | null = null) {
-    this.#now = now;
+    this.now = now;
     this.#journal = journal;
     for (const { id, events } of journal?.load() ?? []) {
       const log = this.#open(id);
@@ -37,7 +40,7 @@ export class OperationStore {
     const journal = this.#journal;
     const log = new OperationLog(
       id,
-      this.#now,
+      this.now,
       journal === null ? undefined : (event) => journal.append(id, event),
     );
     this.#logs.set(id, log);
@@ -52,6 +55,38 @@ export class OperationStore {
   /** Every operation, newest first. */
   list(): readonly OperationView[] {
     return [...this.#logs.values()].map(({ view }) => view).toReversed();
+  }
+
+  /** What the operations saw made, for telling whose a VM is. */
+  evidence(): JournalEvidence {
+    const all = this.#steps().flatMap(({ evidence }) => evidence === null ? [] : [evidence]);
+    return {
+      uuids: new Set(all.flatMap(({ uuid }) => uuid === undefined ? [] : [uuid])),
+      zvols: new Set(all.flatMap(({ zvol }) => zvol === undefined ? [] : [zvol])),
+    };
+  }
+
+  /** The uuids of VMs that a creation left unfinished, and about which nobody has decided. */
+  unfinished(): ReadonlySet<string> {
+    const vms = [...this.#logs.values()].flatMap(({ view }) => recoveryOf(view).removable);
+    const unfinished = vms.filter(({ outcome }) => outcome !== "created");
+    return new Set(unfinished.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])));
+  }
+
+  /** Ids of the operations under way, and the uuids that they gave. */
+  running(): { readonly operations: ReadonlySet<string>; readonly uuids: ReadonlySet<string> } {
+    const views = [...this.#logs.values()].map(({ view }) => view).filter(({ status }) =>
+      status === "running"
+    );
+    const steps = views.flatMap(({ vms }) => vms.flatMap(({ steps }) => steps));
+    return {
+      operations: new Set(views.map(({ id }) => id)),
+      uuids: new Set(steps.flatMap(({ evidence }) => evidence?.uuid ?? [])),
+    };
+  }
+
+  #steps(): readonly StepView[] {
+    return [...this.#logs.values()].flatMap(({ view }) => view.vms.flatMap(({ steps }) => steps));
   }
 
   #forgetOldest(): void {

@@ -2,7 +2,7 @@
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
-import type { OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
+import type { OperationKind, OperationView, VmOutcome } from "./types.ts";
 
 /** Says of a VM that a plan leaves alone why. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
@@ -44,6 +44,7 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   destroy: ["destroyed", "already-gone"],
   // "failed" is rollBack's word for a VM of which nothing was there to remove.
   undo: ["rolled-back", "failed"],
+  clean: ["destroyed", "already-gone"],
 };
 
 /** Whether a VM became what its operation was for. */
@@ -57,11 +58,4 @@ export function overallStatus({ kind, vms }: OperationView): Exclude<OperationVi
   if (vms.some(({ outcome }) => outcome === "cancelled")) return "cancelled";
   if (good === vms.length) return "done";
   return good === 0 ? "failed" : "partly-done";
-}
-
-/** The VMs of an interrupted creation of which something may be left. */
-export function unfinishedVms(vms: readonly OperationVmView[]): readonly OperationVmView[] {
-  return vms.filter(({ outcome, steps }) =>
-    outcome === "interrupted" && steps.some(({ evidence }) => evidence !== null)
-  );
 }

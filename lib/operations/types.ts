@@ -1,10 +1,13 @@
 /**
  * The words in which an operation is told: a log of facts, and the fold of that log which a page shows.
  */
+import type { Configuration } from "../config.ts";
 import type { Outcome } from "../errors.ts";
+import type { WantedType } from "../plan/creation.ts";
+import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
 
 /** What an operation does. */
-export type OperationKind = "create" | "destroy" | "undo";
+export type OperationKind = "create" | "destroy" | "undo" | "clean";
 
 /** Where an operation stands as a whole. `interrupted`: the program that ran it ended before it did. */
 export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
@@ -40,6 +43,34 @@ export interface Evidence {
   readonly uuid?: string;
   /** A zvol that was absent before. */
   readonly zvol?: string;
+  /** It was made with its device, so that it carries no properties of ours. */
+  readonly unmarked?: boolean;
+  /** A VM that was there before, and to which this device was added, or which was started. */
+  readonly vmId?: number;
+  /** The device that was added to it. */
+  readonly device?: PlannedDevice;
+}
+
+/** What an operation was asked for, so that it can be taken up again. It holds no secret. */
+export type OperationRequest =
+  | {
+    readonly kind: "create";
+    readonly configuration: Configuration;
+    readonly types: readonly WantedType[];
+  }
+  | {
+    readonly kind: "destroy";
+    readonly vms: readonly DestructionVm[];
+    readonly keepDisks: boolean;
+    readonly shutdown: boolean;
+  };
+
+/** What was done about an operation that did not end as it should. */
+export interface Resolution {
+  /** The person's choice. */
+  readonly how: "resumed" | "rolled-back" | "left";
+  /** The operation that does it, where there is one. */
+  readonly operation?: string;
 }
 
 /** A VM as an operation announces it: its name and the steps it will take, in order. */
@@ -59,6 +90,7 @@ export type OperationFact =
     readonly kind: OperationKind;
     readonly title: string;
     readonly vms: readonly AnnouncedVm[];
+    readonly request?: OperationRequest;
   }
   | {
     readonly type: "step";
@@ -76,6 +108,14 @@ export type OperationFact =
     readonly error?: StepError;
   }
   | {
+    /** A step of several calls goes on: its last call succeeded, and this one is about to be made. */
+    readonly type: "call";
+    readonly vm: string;
+    readonly step: string;
+    readonly method: string;
+    readonly evidence?: Evidence | null;
+  }
+  | {
     readonly type: "vm";
     readonly vm: string;
     readonly outcome: VmOutcome;
@@ -88,7 +128,8 @@ export type OperationFact =
     readonly type: "finished";
     readonly status: Exclude<OperationStatus, "running">;
     readonly message?: string;
-  };
+  }
+  | ({ readonly type: "resolved" } & Resolution);
 
 /** A fact in the log: `seq` counts from 1 without a gap, `at` is milliseconds since 1970 (UTC). */
 export type OperationEvent = OperationFact & { readonly seq: number; readonly at: number };
@@ -153,6 +194,10 @@ export interface OperationView {
   readonly message: string | null;
   /** Its VMs, in the order announced. */
   readonly vms: readonly OperationVmView[];
+  /** What it was asked for; null for one that cannot be taken up again. */
+  readonly request: OperationRequest | null;
+  /** What was done about it since it ended, or null. */
+  readonly resolution: Resolution | null;
   /** The seq of the last event folded in: the stream goes on after it. */
   readonly lastSeq: number;
 }

@@ -1,6 +1,7 @@
 /**
- * Removes what an interrupted creation left of a VM, by the evidence in the journal: the uuid that the VM was given,
- * and zvols that were absent before. A VM that somebody has started since is left alone.
+ * Removes what an earlier operation made of a VM, by the evidence in the journal: the uuid that the VM was given, the
+ * devices that were added, and zvols whose properties name the operation. A VM that somebody has started since is
+ * left alone.
  */
 import { TrueNASError } from "../errors.ts";
 import type { VmRow } from "../truenas/methods.ts";
@@ -9,9 +10,13 @@ import { rollBack, type UndoContext } from "./roll_back.ts";
 import { runStep } from "./steps.ts";
 import type { OperationVmView } from "./types.ts";
 
-/** Undoes one of them. It never throws: the log tells what was removed and what is left. */
-export async function undoVm(context: UndoContext, vm: OperationVmView): Promise<void> {
-  const made = madeOf(vm);
+/** Undoes what the operation of this id made of one VM. It never throws: the log tells what was removed and what is left. */
+export async function undoVm(
+  context: UndoContext,
+  vm: OperationVmView,
+  operation: string,
+): Promise<void> {
+  const made = madeOf(vm, operation);
   try {
     await lookFirst(context, vm, made);
   } catch (error) {
@@ -19,13 +24,27 @@ export async function undoVm(context: UndoContext, vm: OperationVmView): Promise
     context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
     return;
   }
-  await rollBack(context, { vm: vm.name, made, why: "It was unfinished", cancelled: false });
+  const why = vm.outcome === "created" ? "It was to be rolled back" : "It was unfinished";
+  await rollBack(context, { vm: vm.name, made, why, cancelled: false });
 }
 
-function madeOf({ steps }: OperationVmView): Made {
-  const uuid = steps.map(({ evidence }) => evidence?.uuid).find((found) => found !== undefined) ?? null;
-  const zvols = steps.flatMap(({ evidence }) => evidence?.zvol === undefined ? [] : [evidence.zvol]);
-  return { uuid, vmId: null, deviceIds: [], zvols, doneSteps: [] };
+function madeOf({ steps }: OperationVmView, operation: string): Made {
+  const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
+  return {
+    operation,
+    uuid: evidence.find(({ uuid }) => uuid !== undefined)?.uuid ?? null,
+    vmId: evidence.find(({ vmId }) => vmId !== undefined)?.vmId ?? null,
+    devices: evidence.flatMap(({ device }) => device === undefined ? [] : [device]),
+    zvols: evidence.flatMap(({ zvol, unmarked }) =>
+      zvol === undefined ? [] : [{ name: zvol, marked: unmarked !== true }]
+    ),
+    started: wasStarted(steps),
+    doneSteps: [],
+  };
+}
+
+function wasStarted(steps: OperationVmView["steps"]): boolean {
+  return steps.some(({ step, startedAt }) => step === "start" && startedAt !== null);
 }
 
 async function lookFirst(
@@ -33,20 +52,20 @@ async function lookFirst(
   vm: OperationVmView,
   made: Made,
 ): Promise<void> {
-  const wasStarting = vm.steps.some(({ step, status }) => step === "start" && status === "failed");
   await runStep(log, {
     vm: vm.name,
     step: "look",
     method: "vm.query",
     run: async () => {
-      const rows: readonly VmRow[] = made.uuid === null
+      const filter = made.uuid === null ? ["id", "=", made.vmId] as const : ["uuid", "=", made.uuid] as const;
+      const rows: readonly VmRow[] = made.uuid === null && made.vmId === null
         ? []
-        : await caller.call("vm.query", [[["uuid", "=", made.uuid]]]);
+        : await caller.call("vm.query", [[filter]]);
       const state = rows[0]?.status.state;
-      if (state === undefined || state === "STOPPED" || wasStarting) return state ?? "there is no such VM";
+      if (state === undefined || state === "STOPPED" || made.started) return state ?? "there is no such VM";
       throw new TrueNASError(`${vm.name} is ${state}: somebody has started it since`);
     },
-    look: () => Promise.resolve(null),
+    look: null,
     detail: (state) => state,
   }, settle);
 }

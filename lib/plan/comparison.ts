@@ -1,22 +1,26 @@
 /** A VM that is wanted beside the one that exists under its name. Pure. */
 import type { Vm } from "../inventory.ts";
 import { formatBytes, MIB } from "../units.ts";
-import { isMarked } from "./marks.ts";
+import { isMarked } from "../marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
 
 /** A VM as wanted, before it is known whether it exists. */
-export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "vmId" | "steps">;
+export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "vmId" | "vmUuid" | "steps">;
 
 /**
  * What is to be done about a VM that exists: nothing (`keep`, `differs`), the devices it lacks (`complete`, only
  * when it carries our mark and is stopped), or nothing because it is not ours to touch (`blocked`).
  */
 export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
-  const base = { ...wanted, vmId: found.id, steps: [], reasons: [] };
+  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, steps: [], reasons: [] };
   const differences = compareFields(wanted, found);
   if (differences.length > 0) return { ...base, action: "differs", differences };
   const missing = missingDevices(wanted.devices, found);
-  if (missing.length === 0) return { ...base, action: "keep", differences };
+  if (missing.length === 0) {
+    return neverStarted(wanted, found)
+      ? { ...base, action: "complete", differences, reasons: ["it was never started"], steps: ["start"] }
+      : { ...base, action: "keep", differences };
+  }
   const lacks = `it lacks ${missing.map(({ step }) => step).join(", ")}`;
   if (!isMarked(found.description)) {
     return {
@@ -38,6 +42,11 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
   return { ...base, action: "complete", differences, reasons: [lacks], steps };
 }
 
+/** A VM made here that should run and never did; one that somebody stopped is left so. */
+function neverStarted({ start }: WantedVm, { state, everStarted, description }: Vm): boolean {
+  return start && state === "STOPPED" && everStarted === false && isMarked(description);
+}
+
 function compareFields(wanted: WantedVm, found: Vm): Difference[] {
   const differences: Difference[] = [];
   const differ = (field: string, want: string, have: string) => {
@@ -55,10 +64,15 @@ function compareFields(wanted: WantedVm, found: Vm): Difference[] {
       const disk = found.disks.find(({ zvol }) => zvol === device.zvol);
       const { sizeBytes } = disk ?? { sizeBytes: null };
       if (sizeBytes !== null) differSize(device.step, device.sizeBytes, sizeBytes);
+      const sparse = disk?.sparse ?? null;
+      if (device.sparse !== null && sparse !== null) {
+        differ(device.step, device.sparse ? "sparse" : "thick", sparse ? "sparse" : "thick");
+      }
     }
     if (device.dtype === "NIC") {
-      const attach = found.nics[nicIndex(device.step)]?.attach;
-      if (attach) differ(device.step, device.attach, attach);
+      const nic = found.nics[nicIndex(device.step)];
+      if (nic?.attach) differ(device.step, device.attach, nic.attach);
+      if (nic?.mac) differ(device.step, device.mac, nic.mac);
     }
   }
   return differences;
@@ -83,7 +97,8 @@ function missingDevices(devices: readonly PlannedDevice[], found: Vm): readonly 
     }
   });
   // A VM that has everything but its CD-ROM has been installed, and somebody took the disc out: that is complete.
-  return missing.every(({ dtype }) => dtype === "CDROM") ? [] : missing;
+  const isInstalled = missing.every(({ dtype }) => dtype === "CDROM") && found.everStarted !== false;
+  return isInstalled ? [] : missing;
 }
 
 function nicIndex(step: string): number {

@@ -21,6 +21,14 @@ export interface TemplateFacts {
   readonly sockets: number;
   /** The `order` of each device template. */
   readonly orders: Readonly<Record<"DISPLAY" | "CDROM" | "NIC" | "DISK", number>>;
+  /** `SPICE` or `VNC`. */
+  readonly displayType: string;
+  /** Whether the display has a web client. */
+  readonly web: boolean;
+  /** Whether VMs start with the NAS. */
+  readonly autostart: boolean;
+  /** Whether VMs boot with secure boot. */
+  readonly secureBoot: boolean;
 }
 
 /** A VM type that is asked for. */
@@ -35,7 +43,10 @@ export interface WantedType {
 export interface CreationInput {
   readonly configuration: Configuration;
   readonly types: readonly WantedType[];
-  readonly templates: TemplateFacts;
+  /** Of each VM type, with what it overrides. */
+  readonly templates: (type: string) => TemplateFacts;
+  /** Characters of the displays' password; null when it is not known yet. */
+  readonly passwordChars: number | null;
   readonly inventory: Inventory;
   readonly rules: VersionRules;
   /** Where in the file each value stands, when it comes from one. */
@@ -57,7 +68,7 @@ function draftType(input: CreationInput, { type, startPort }: WantedType, ports:
   return Array.from({ length: section.count }, (_, index) => {
     const name = vmName(type, index + 1);
     const existing = input.inventory.vms.find((vm) => vm.name === name);
-    return draftVm({ input, type, section, name, startPort, ports, existing });
+    return draftVm({ input, type, section, name, index, startPort, ports, existing });
   });
 }
 
@@ -66,6 +77,8 @@ interface Draft {
   readonly type: string;
   readonly section: VmTypeSection;
   readonly name: string;
+  /** Among the VMs of its type, from 0. */
+  readonly index: number;
   readonly startPort: number;
   readonly ports: PortAllocator;
   readonly existing: Vm | undefined;
@@ -73,7 +86,7 @@ interface Draft {
 
 function draftVm(draft: Draft): PlannedVm {
   const { type, section, name, existing, input } = draft;
-  const { sockets } = input.templates;
+  const { sockets } = input.templates(type);
   const threads = section.threads ?? 1;
   const cores = Math.max(1, Math.floor(section.cpu / threads));
   const devices = planDevices(draft);
@@ -88,15 +101,19 @@ function draftVm(draft: Draft): PlannedVm {
     autostart: section.autostart ?? null,
     overcommit: section.overcommit ?? false,
     description: section.description ?? "",
+    parallel: section.parallel ?? null,
+    onFailure: section.on_failure ?? "roll-back",
     devices,
   };
   if (existing !== undefined) return compareVm(wanted, existing);
   const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
-  return { ...wanted, action: "create", reasons: [], differences: [], vmId: null, steps };
+  return { ...wanted, action: "create", reasons: [], differences: [], vmId: null, vmUuid: null, steps };
 }
 
-function planDevices({ input, section, name, startPort, ports, existing }: Draft): PlannedDevice[] {
-  const { templates, configuration, inventory } = input;
+function planDevices(draft: Draft): PlannedDevice[] {
+  const { input, type, section, name, index, startPort, ports, existing } = draft;
+  const { configuration, inventory } = input;
+  const templates = input.templates(type);
   const nics = Object.entries(section.network);
   const disks = Object.entries(section.disk);
   const orders = assignOrders([
@@ -115,16 +132,39 @@ function planDevices({ input, section, name, startPort, ports, existing }: Draft
       dtype: "NIC",
       name: nic,
       attach,
-      mac: existing?.nics[n]?.mac ?? deriveMac({ nasId: inventory.nas.host, vm: name, nic }),
+      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ??
+        deriveMac({ nasId: inventory.nas.host, vm: name, nic }),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),
       dtype: "DISK",
       name: disk,
-      zvol: zvolName(configuration.storage.pool_path, name, n),
-      sizeBytes: gibToBytes(gib),
+      ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib)),
     })),
   ];
+}
+
+/** TrueNAS makes a zvol of at most this part of what its parent has left, unless it is forced to. */
+export const ZVOL_SHARE = 0.8;
+
+function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: number) {
+  const { datasets, vms, zvolBlockSize } = input.inventory;
+  const find = (wanted: string) =>
+    datasets.known ? datasets.value.find(({ name }) => name === wanted) : undefined;
+  const found = find(zvol);
+  const isUsed = vms.some(({ disks }) => disks.some((disk) => disk.zvol === zvol));
+  const ours = existing !== undefined && existing.uuid !== null && found?.mark?.vm === existing.uuid;
+  const adopt = ours && !isUsed && found?.volsizeBytes === sizeBytes;
+  const room = find(input.configuration.storage.pool_path)?.availableBytes ?? null;
+  const sparse = section.sparse ?? null;
+  return {
+    zvol,
+    sizeBytes,
+    sparse,
+    force: sparse === true && room !== null && sizeBytes > room * ZVOL_SHARE,
+    blockSize: zvolBlockSize.known ? zvolBlockSize.value : null,
+    adopt,
+  };
 }
 
 /** A VM that exists keeps its ports; port 0 means that none is left, which preflight reports. */
@@ -148,7 +188,7 @@ function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
 
 function sum(vms: readonly PlannedVm[]): CreationPlan["totals"] {
   const zvols = vms.flatMap((vm) =>
-    vm.devices.filter((device) => device.dtype === "DISK" && vm.steps.includes(device.step))
+    vm.devices.filter((device) => device.dtype === "DISK" && vm.steps.includes(device.step) && !device.adopt)
   );
   return {
     vms: vms.length,

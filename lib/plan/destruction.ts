@@ -3,33 +3,62 @@ import type { Disk, Vm } from "../inventory.ts";
 import { matchesPrefix } from "../names.ts";
 import { formatCount } from "../units.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { isMarked } from "./marks.ts";
-import type { DestructionPlan, DestructionVm } from "./types.ts";
+import { isMarked } from "../marks.ts";
+import type { DestructionPlan, DestructionVm, VmMarks } from "./types.ts";
 
 /** The VM types whose VMs are destroyed unless others are named. */
 export const DEFAULT_PREFIXES: readonly string[] = ["controlplane", "worker"];
 
-/** Which of the VMs that match go although they do not carry this program's mark: every one, or these by name. */
+/** Which VMs go although their marks do not agree: every one that matches by name, or these by name. */
 export type Unmarked = "all" | readonly string[];
+
+/** What is to be destroyed, and how. */
+export interface DestructionRequest {
+  /** Names before their number. */
+  readonly prefixes: readonly string[];
+  /** The one VM of this id, whatever it is called. */
+  readonly only?: number;
+  /** Which go although the marks do not agree that this program made them; default none. */
+  readonly unmarked?: Unmarked;
+  /** Disks stay; default false. */
+  readonly keepDisks?: boolean;
+  /** Running VMs are asked to shut down before they are powered off; default false. */
+  readonly shutdown?: boolean;
+}
+
+/** What the journal tells: the uuids of the VMs, and the names of the zvols, that it saw made. */
+export interface JournalEvidence {
+  readonly uuids: ReadonlySet<string>;
+  readonly zvols: ReadonlySet<string>;
+}
+
+const NO_EVIDENCE: JournalEvidence = { uuids: new Set(), zvols: new Set() };
 
 /**
  * Plans to destroy every VM that is called one of the prefixes and a number: `worker` means worker01 and worker12,
- * not workerold. A VM without this program's mark goes only when `unmarked` says so. A zvol that another VM uses as
+ * not workerold. A VM whose marks do not agree goes only when `unmarked` says so. A zvol that another VM uses as
  * well stays, and so does everything that is not a zvol.
  */
 export function planDestruction(
   vms: readonly Vm[],
-  prefixes: readonly string[],
-  unmarked: Unmarked = "all",
+  request: DestructionRequest,
+  journal: JournalEvidence = NO_EVIDENCE,
 ): DestructionPlan {
-  const matching = vms.filter(({ name }) => prefixes.some((prefix) => matchesPrefix(name, prefix)))
+  const { prefixes, only, unmarked = [], keepDisks = false, shutdown = false } = request;
+  const isMeant = ({ id, name }: Vm) => id === only || prefixes.some((prefix) => matchesPrefix(name, prefix));
+  const matching = vms.filter(isMeant)
     .toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
-  const goes = ({ name, description }: Vm) =>
-    isMarked(description) || unmarked === "all" || unmarked.includes(name);
+  const goes = (vm: Vm) =>
+    unmarked === "all" || unmarked.includes(vm.name) || whyNotOurs(vm, journal) === null;
   const doomed = matching.filter(goes);
-  const spared = matching.filter((vm) => !goes(vm)).map(({ id, name, state }) => ({ id, name, state }));
+  const spared = matching.filter((vm) => !goes(vm)).map((vm) => ({
+    id: vm.id,
+    name: vm.name,
+    state: vm.state,
+    because: whyNotOurs(vm, journal) ?? "",
+  }));
   const staying = vms.filter((vm) => !doomed.includes(vm));
-  const planned = doomed.map((vm) => planVm(vm, staying));
+  const planned = doomed.map((vm) => planVm(vm, { staying, keepDisks, journal }));
   // By name: a zvol that two of these VMs share goes once.
   const zvols = new Map(planned.flatMap((vm) => vm.zvols.map(({ name, sizeBytes }) => [name, sizeBytes])));
   const totals = {
@@ -38,17 +67,25 @@ export function planDestruction(
     zvolBytes: [...zvols.values()].reduce<number>((total, sizeBytes) => total + (sizeBytes ?? 0), 0),
   };
   const phrase = `destroy ${formatCount(planned.length, "vm")}`;
-  return { prefixes, vms: planned, spared, totals, phrase, fingerprint: fingerprint(planned) };
+  const set = fingerprint([planned, keepDisks, shutdown]);
+  return { prefixes, vms: planned, spared, keepDisks, shutdown, totals, phrase, fingerprint: set };
 }
 
-function planVm(vm: Vm, staying: readonly Vm[]): DestructionVm {
-  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(disk, staying) }));
+interface Fate {
+  readonly staying: readonly Vm[];
+  readonly keepDisks: boolean;
+  readonly journal: JournalEvidence;
+}
+
+function planVm(vm: Vm, fate: Fate): DestructionVm {
+  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(disk, fate) }));
   return {
     id: vm.id,
     name: vm.name,
     uuid: vm.uuid,
     state: vm.state,
-    marked: isMarked(vm.description),
+    marked: whyNotOurs(vm, fate.journal) === null,
+    marks: marksOf(vm, fate.journal),
     zvols: fates.flatMap(({ disk, because }) =>
       because === null && disk.zvol !== null ? [{ name: disk.zvol, sizeBytes: disk.sizeBytes }] : []
     ),
@@ -56,8 +93,42 @@ function planVm(vm: Vm, staying: readonly Vm[]): DestructionVm {
   };
 }
 
-function whyItStays(disk: Disk, staying: readonly Vm[]): string | null {
+function whyItStays(disk: Disk, { staying, keepDisks }: Fate): string | null {
   if (disk.zvol === null) return "it is not a zvol";
+  if (keepDisks) return "the disks are kept";
   const other = staying.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
   return other === undefined ? null : `${other.name} uses it too`;
+}
+
+function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
+  const readable = vm.disks.filter(({ zvol, sizeBytes }) => zvol !== null && sizeBytes !== null);
+  const own = readable.filter(({ mark }) => mark !== null && mark.vm === vm.uuid).length;
+  const zvols = readable.length === 0
+    ? "unknown"
+    : own === readable.length
+    ? "all"
+    : own > 0
+    ? "some"
+    : "none";
+  return {
+    description: isMarked(vm.description),
+    zvols,
+    journal: vm.uuid !== null && uuids.has(vm.uuid),
+  };
+}
+
+/**
+ * Why a VM is taken for somebody else's, or null when it is ours: the description has to carry the mark, and each
+ * zvol to name the VM, as far as that can be read, or the journal to have seen both made. A clone of a VM of ours has
+ * the description, and zvols that name nobody.
+ */
+function whyNotOurs(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
+  if (!isMarked(vm.description)) return "its description does not carry the mark";
+  const journalled = vm.uuid !== null && uuids.has(vm.uuid);
+  const odd = vm.disks.find(({ zvol, sizeBytes, mark }) => {
+    if (zvol === null || sizeBytes === null) return false;
+    if (mark !== null) return mark.vm !== vm.uuid;
+    return !(journalled && zvols.has(zvol));
+  });
+  return odd === undefined ? null : `its disk ${odd.zvol} was not made for it`;
 }

@@ -5,13 +5,11 @@
 import type { Dataset, Inventory, Reading } from "../inventory.ts";
 import { isVmName } from "../names.ts";
 import { formatBytes, formatMib, MIB } from "../units.ts";
-import type { CreationInput } from "./creation.ts";
+import { type CreationInput, ZVOL_SHARE } from "./creation.ts";
 import type { Finding, PlannedDevice, PlannedVm } from "./types.ts";
 
 /** TrueNAS's own limit on the product of sockets, cores and threads, where it cannot be asked. */
 const MAXIMUM_VCPUS = 255;
-/** TrueNAS makes a zvol of at most this part of what its parent has left. */
-const ZVOL_SHARE = 0.8;
 
 type DeviceOf<D extends PlannedDevice["dtype"]> = Extract<PlannedDevice, { dtype: D }>;
 
@@ -33,17 +31,31 @@ type Rule = (context: Context) => readonly Finding[];
 
 const RULES: readonly Rule[] = [
   checkNames,
+  checkNodeNames,
   checkVcpus,
   checkMemory,
+  checkMemoryAfterReboot,
   checkParent,
   checkZvols,
   checkSpace,
   checkIso,
+  checkSecureBoot,
+  checkBootOrder,
   checkBridges,
   checkBinds,
+  checkDisplays,
   checkPorts,
   checkMacs,
 ];
+
+/** A rule that holds for a whole VM type is told once, at the type's first VM. */
+function firstOfEachType(active: readonly PlannedVm[]): readonly PlannedVm[] {
+  return active.filter((vm, index) => active.findIndex(({ type }) => type === vm.type) === index);
+}
+
+function warning(vm: string | null, field: string, message: string): Finding {
+  return { severity: "warning", vm, field, message };
+}
 
 function error(vm: string | null, field: string, message: string): Finding {
   return { severity: "error", vm, field, message };
@@ -65,6 +77,18 @@ function checkNames({ active }: Context): Finding[] {
       name,
       type,
       `TrueNAS refuses the name ${JSON.stringify(name)}; use letters, digits and underscores, at most 150`,
+    )
+  );
+}
+
+/** Kubernetes takes a node's name as RFC 1123 has it: lower-case letters, digits and hyphens, at most 63. */
+function checkNodeNames({ active }: Context): Finding[] {
+  const odd = firstOfEachType(active).filter(({ name }) => !/^[a-z0-9]{1,63}$/.test(name));
+  return odd.filter(({ name }) => isVmName(name)).map(({ name, type }) =>
+    warning(
+      null,
+      type,
+      `A Kubernetes node cannot be called ${name}; for nodes use lower-case letters and digits, at most 63`,
     )
   );
 }
@@ -92,6 +116,24 @@ function checkMemory({ active, inventory }: Context): readonly Finding[] {
     } of free memory are left for it`;
     return [error(name, `${type}.memory`, `${formatMib(memoryMib)} of memory do not fit: ${fits}`)];
   });
+}
+
+/** What starts with the NAS has to fit beside what does already, or some of it stays off after a reboot. */
+function checkMemoryAfterReboot(context: Context): readonly Finding[] {
+  const { active, inventory, input } = context;
+  const { availableMemoryBytes: available, vms } = inventory;
+  // What does not even fit now is told already.
+  if (!available.known || checkMemory(context).length > 0) return [];
+  const running = vms.filter(({ state }) => state !== "STOPPED");
+  const room = available.value + running.reduce((sum, { memoryMib }) => sum + memoryMib * MIB, 0);
+  const starting = active.filter(({ autostart, type }) => autostart ?? input.templates(type).autostart);
+  const already = vms.filter((vm) => vm.autostart && !starting.some(({ name }) => name === vm.name));
+  const wanted = [...starting, ...already].reduce((sum, { memoryMib }) => sum + memoryMib * MIB, 0);
+  if (starting.length === 0 || wanted <= room) return [];
+  const message = `After a reboot of the NAS, VMs with ${formatBytes(wanted)} of memory would start, and ${
+    formatBytes(room)
+  } are there for them; some would stay off`;
+  return [warning(null, "memory", message)];
 }
 
 function withZvols(active: readonly PlannedVm[]): { vm: PlannedVm; disk: DeviceOf<"DISK"> }[] {
@@ -126,13 +168,17 @@ function checkZvols({ active, inventory }: Context): Finding[] {
   const { datasets } = inventory;
   if (!datasets.known) return [];
   const names = new Set(datasets.value.map(({ name }) => name));
-  return withZvols(active).filter(({ disk }) => names.has(disk.zvol)).map(({ vm, disk }) =>
-    error(
+  return withZvols(active).filter(({ disk }) => names.has(disk.zvol) && !disk.adopt).map(({ vm, disk }) => {
+    const isMarked = (findDataset(datasets, disk.zvol)?.mark ?? null) !== null;
+    const remedy = isMarked
+      ? "it was left by this program; see Orphans"
+      : "it may hold data; rename or delete it on the NAS";
+    return error(
       vm.name,
       `${vm.type}.disk.${disk.name}`,
-      `The zvol ${disk.zvol} exists already, and may hold data; rename or delete it on the NAS`,
-    )
-  );
+      `The zvol ${disk.zvol} exists already: ${remedy}`,
+    );
+  });
 }
 
 /** Thick zvols take their space at once, so each is held against what the ones before it leave. */
@@ -140,7 +186,21 @@ function checkSpace({ active, inventory, input }: Context): Finding[] {
   const parent = findDataset(inventory.datasets, input.configuration.storage.pool_path);
   if (parent?.availableBytes === undefined || parent.availableBytes === null) return [];
   let left = parent.availableBytes;
-  return withZvols(active).flatMap(({ vm, disk }) => {
+  const all = withZvols(active).filter(({ disk }) => !disk.adopt);
+  const sparse = all.filter(({ disk }) => disk.sparse === true);
+  const full = all.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
+  const overfull = sparse.length > 0 && full > left
+    ? [
+      warning(
+        null,
+        "storage.pool_path",
+        `The zvols are ${formatBytes(full)} in all, and ${parent.name} has ${
+          formatBytes(left)
+        } left; sparse ones fail when it is full`,
+      ),
+    ]
+    : [];
+  const thick = all.filter(({ disk }) => disk.sparse !== true).flatMap(({ vm, disk }) => {
     if (disk.sizeBytes <= left * ZVOL_SHARE) {
       left -= disk.sizeBytes;
       return [];
@@ -154,6 +214,7 @@ function checkSpace({ active, inventory, input }: Context): Finding[] {
       ),
     ];
   });
+  return [...thick, ...overfull];
 }
 
 function findDataset(datasets: Reading<readonly Dataset[]>, name: string): Dataset | undefined {
@@ -175,6 +236,66 @@ function checkIso({ active, inventory, input }: Context): Finding[] {
   return files.value.get(path) === false
     ? refuse(`There is no file ${path} on the NAS; check the path, or upload the image`)
     : [];
+}
+
+/** Images are signed for secure boot or not, and say so in their name by custom (Talos, for one). */
+function checkSecureBoot({ active, input }: Context): Finding[] {
+  const path = input.configuration.storage.cdrom_path;
+  const file = path.split("/").at(-1) ?? path;
+  const signed = /secure-?boot/i.test(file);
+  const using = firstOfEachType(active).filter((vm) => planned(vm, "CDROM").length > 0);
+  return using.flatMap(({ type }) => {
+    const { secureBoot } = input.templates(type);
+    if (signed && !secureBoot) {
+      const message = `${file} is made for secure boot, which ${type} does not use; set enable_secure_boot`;
+      return [warning(null, "storage.cdrom_path", message)];
+    }
+    if (secureBoot && !signed && /talos/i.test(file)) {
+      const message =
+        `${type} boots with secure boot, and ${file} does not say that it can; use the secureboot image`;
+      return [warning(null, "storage.cdrom_path", message)];
+    }
+    return [];
+  });
+}
+
+/** An empty disk falls through to the CD-ROM; the other way round the installer starts again and again. */
+function checkBootOrder({ active }: Context): Finding[] {
+  return firstOfEachType(active).flatMap((vm) => {
+    const cdrom = planned(vm, "CDROM")[0];
+    const disk = planned(vm, "DISK").toSorted((a, b) => a.order - b.order)[0];
+    if (cdrom === undefined || disk === undefined || disk.order < cdrom.order) return [];
+    const message =
+      `The CD-ROM of ${vm.type} boots before its disk: the installer starts again until the image is detached`;
+    return [warning(null, "storage.cdrom_path", message)];
+  });
+}
+
+/** TrueNAS takes 8 characters at most for VNC, and no web client with it. */
+const VNC_PASSWORD_CHARS = 8;
+
+function checkDisplays({ active, input }: Context): Finding[] {
+  const { rules, passwordChars } = input;
+  const using = firstOfEachType(active).filter((vm) => planned(vm, "DISPLAY").length > 0);
+  return using.flatMap(({ type }) => {
+    const { displayType, web } = input.templates(type);
+    const refuse = (message: string) =>
+      active.filter((vm) => vm.type === type).map((vm) => error(vm.name, "display", message));
+    if (!rules.displayTypes.includes(displayType)) {
+      return refuse(
+        `TrueNAS ${rules.id} has no ${displayType} displays; it has ${rules.displayTypes.join(", ")}`,
+      );
+    }
+    if (passwordChars === 0) {
+      return refuse("TrueNAS refuses displays without a password; set VNC_PASSWORD");
+    }
+    if (displayType !== "VNC") return [];
+    if (web) return refuse("TrueNAS has no web client for VNC; set web to false in the display's template");
+    if (passwordChars === null || passwordChars <= VNC_PASSWORD_CHARS) return [];
+    return refuse(
+      `A VNC display takes a password of ${VNC_PASSWORD_CHARS} characters at most; VNC_PASSWORD has ${passwordChars}`,
+    );
+  });
 }
 
 function checkBridges({ active, inventory }: Context): Finding[] {
@@ -218,8 +339,13 @@ function checkMacs({ active, inventory }: Context): Finding[] {
   return active.flatMap((vm) =>
     planned(vm, "NIC").flatMap((nic) => {
       const owner = owners.get(nic.mac);
-      if (owner === undefined || owner === vm.name) return [];
-      return [error(vm.name, `${vm.type}.network.${nic.name}`, `The MAC ${nic.mac} is ${owner}'s already`)];
+      const twin = active.find((other) =>
+        planned(other, "NIC").some((it) => it.mac === nic.mac && !(other === vm && it.step === nic.step))
+      );
+      const whose = owner !== undefined && owner !== vm.name ? owner : twin?.name;
+      if (whose === undefined) return [];
+      const message = `The MAC ${nic.mac} is ${whose === vm.name ? "another NIC" : whose}'s already`;
+      return [error(vm.name, `${vm.type}.network.${nic.name}`, message)];
     })
   );
 }

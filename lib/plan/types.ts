@@ -3,6 +3,8 @@
  * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
  */
 
+import type { OnFailure } from "../config.ts";
+
 /** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
 export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";
 
@@ -58,6 +60,14 @@ export type PlannedDevice =
     readonly name: string;
     readonly zvol: string;
     readonly sizeBytes: number;
+    /** Takes its space only as it is written; null: as TrueNAS makes them, which is all at once. */
+    readonly sparse: boolean | null;
+    /** Larger than TrueNAS advises, which only a sparse zvol may be. */
+    readonly force: boolean;
+    /** As the pool wants it, for example `16K`; null: as TrueNAS chooses. */
+    readonly blockSize: string | null;
+    /** The zvol is there, made for this VM: only the device is to be made. */
+    readonly adopt: boolean;
   });
 
 /** One VM of the plan. */
@@ -74,6 +84,8 @@ export interface PlannedVm {
   readonly differences: readonly Difference[];
   /** The NAS's id when the VM exists. */
   readonly vmId: number | null;
+  /** Its uuid when it exists. */
+  readonly vmUuid: string | null;
   /** vCPUs in all. */
   readonly vcpus: number;
   /** Cores per socket. */
@@ -90,6 +102,10 @@ export interface PlannedVm {
   readonly overcommit: boolean;
   /** Free text before the mark; empty: as the template says. */
   readonly description: string;
+  /** How many VMs of this type are worked on at once; null: as many as the NAS takes. */
+  readonly parallel: number | null;
+  /** What is done when it cannot be made. */
+  readonly onFailure: OnFailure;
   /** Every device wanted, in the order in which they are made. */
   readonly devices: readonly PlannedDevice[];
   /** The steps that applying the plan takes for this VM, in order; empty for keep, differs and blocked. */
@@ -114,6 +130,24 @@ export interface CreationPlan {
   readonly fingerprint: string;
 }
 
+/** What speaks for a VM having been made here. */
+export interface VmMarks {
+  /** Its description carries the mark. */
+  readonly description: boolean;
+  /** Its zvols' properties name it: all of them, some, or none; `unknown` when they cannot be read or there are none. */
+  readonly zvols: "all" | "some" | "none" | "unknown";
+  /** The journal tells of its making. */
+  readonly journal: boolean;
+}
+
+/** A zvol that goes. */
+export interface DoomedZvol {
+  /** `tank/vms/worker01-disk0` */
+  readonly name: string;
+  /** Bytes; null when not known. */
+  readonly sizeBytes: number | null;
+}
+
 /** A VM that a destruction would remove, with what goes with it. */
 export interface DestructionVm {
   /** The NAS's id, which is never given again. */
@@ -124,12 +158,26 @@ export interface DestructionVm {
   readonly uuid: string | null;
   /** The NAS's word for its state. */
   readonly state: string;
-  /** Whether it carries this program's mark. */
+  /** Whether its marks agree that this program made it and its zvols. */
   readonly marked: boolean;
-  /** The zvols attached to it that go with it; sizes in bytes, null when not known. */
-  readonly zvols: readonly { readonly name: string; readonly sizeBytes: number | null }[];
+  /** Which marks say so. */
+  readonly marks: VmMarks;
+  /** The zvols attached to it that go with it. */
+  readonly zvols: readonly DoomedZvol[];
   /** Disks that stay: files and zvols shared with another VM, with the reason. */
   readonly keeps: readonly { readonly path: string; readonly because: string }[];
+}
+
+/** A VM that is left alone. */
+export interface SparedVm {
+  /** The NAS's id. */
+  readonly id: number;
+  /** The VM's name. */
+  readonly name: string;
+  /** The NAS's word for its state. */
+  readonly state: string;
+  /** Why it is taken for somebody else's. */
+  readonly because: string;
 }
 
 /** What a destruction would remove: an exact set, frozen by id. */
@@ -138,8 +186,12 @@ export interface DestructionPlan {
   readonly prefixes: readonly string[];
   /** In order of name. */
   readonly vms: readonly DestructionVm[];
-  /** VMs that match by name, but carry no mark of this program and were not chosen: they are left alone. */
-  readonly spared: readonly { readonly id: number; readonly name: string; readonly state: string }[];
+  /** VMs that match by name, but whose marks do not agree and that were not chosen: they are left alone. */
+  readonly spared: readonly SparedVm[];
+  /** Disks stay: only the VMs go. */
+  readonly keepDisks: boolean;
+  /** Running VMs are asked to shut down first, and powered off only when they do not. */
+  readonly shutdown: boolean;
   /** Sums; bytes of the zvols whose size is known. */
   readonly totals: { readonly vms: number; readonly zvols: number; readonly zvolBytes: number };
   /** What a person types to confirm: `destroy 4 vms`. */

@@ -88,6 +88,7 @@ const createDataset: Method = async (nas, [given], call) => {
   }
   errors.check();
   await nas.sleep(nas.times.callMs + (data.type === "VOLUME" ? nas.times.zvolMs : 0), call.signal);
+  await call.pass("middle");
   const { name, type, volsize = 0, sparse = false, user_properties: properties = [] } = data;
   const userProperties = Object.fromEntries(properties.map(({ key, value }) => [key, value]));
   const dataset = addDataset(nas.store, { name, type, volsizeBytes: volsize, sparse, userProperties });
@@ -246,6 +247,10 @@ export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
   },
   "pool.dataset.get_instance": (nas, [id]) => instance(datasetRows(nas), id, "PoolDataset"),
   "pool.dataset.create": createDataset,
+  "pool.dataset.recommended_zvol_blocksize": (nas, [pool]) => {
+    if (String(pool) !== nas.store.pool) throw notFound(`Pool ${String(pool)} does not exist`);
+    return "16K";
+  },
   "pool.dataset.delete": deleteDataset,
   "filesystem.stat": stat,
   "filesystem.listdir": listdir,

@@ -48,11 +48,23 @@ export const datasetRow = z.looseObject({
   used: property,
   volsize: property,
   refreservation: property,
+  user_properties: z.record(z.string(), property).nullish(),
   children: z.array(z.unknown()).nullish(),
 });
 
 /** A dataset or zvol as the NAS has it. */
 export type DatasetRow = z.infer<typeof datasetRow>;
+
+/** A row of `core.get_jobs`. */
+export const jobRow = z.looseObject({
+  id: z.number(),
+  state: z.string(),
+  progress: z.looseObject({ percent: z.number().nullish(), description: z.string().nullish() }).nullish(),
+  error: z.string().nullish(),
+});
+
+/** A job as the NAS has it. */
+export type JobRow = z.infer<typeof jobRow>;
 
 const loginReply = z.looseObject({ response_type: z.string() });
 
@@ -134,9 +146,15 @@ export const METHODS = {
     { path: string; type: string }[]
   >(z.array(z.looseObject({ path: z.string(), type: z.string() }))),
   "pool.dataset.query": read<Query, DatasetRow[]>(z.array(datasetRow)),
+  "pool.dataset.create": write<readonly [spec: Data], { id: string }>(
+    z.looseObject({ id: z.string() }),
+    SLOW_WRITE_MS,
+  ),
+  "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
   "vm.get_instance": read<readonly [id: number], VmRow>(vmRow),
+  "vm.log_file_path": read<readonly [id: number], string | null>(z.string().nullable()),
   "vm.get_available_memory": read<readonly [overcommit?: boolean], number>(z.number()),
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),
   "vm.create": write<readonly [spec: Data], VmRow>(vmRow),
@@ -145,6 +163,11 @@ export const METHODS = {
     SLOW_WRITE_MS,
   ),
   "vm.poweroff": write<readonly [id: number], unknown>(z.unknown(), SLOW_WRITE_MS),
+  "vm.stop": write<
+    readonly [id: number, options: { readonly force: boolean; readonly force_after_timeout: boolean }],
+    number
+  >(z.number()),
+  "core.get_jobs": read<Query, JobRow[]>(z.array(jobRow)),
   "vm.delete": destroy<
     readonly [id: number, options: { readonly zvols: boolean; readonly force: boolean }]
   >(),

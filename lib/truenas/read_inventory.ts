@@ -15,6 +15,7 @@ import type {
   Vm,
 } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
+import { isMarked, ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
 
@@ -58,7 +59,9 @@ async function withSizes(caller: Caller, vms: readonly Vm[], options: ReadOption
 
 function withSize(disk: Disk, byName: ReadonlyMap<string, Dataset>): Disk {
   const dataset = disk.zvol === null ? undefined : byName.get(disk.zvol);
-  return dataset === undefined ? disk : { ...disk, sizeBytes: dataset.volsizeBytes, sparse: dataset.sparse };
+  if (dataset === undefined) return disk;
+  const { volsizeBytes: sizeBytes, sparse, mark } = dataset;
+  return { ...disk, sizeBytes, sparse, mark };
 }
 
 /** What a plan is to be checked against, beside the VMs. */
@@ -68,6 +71,10 @@ export interface InventoryQuestions {
   readonly datasets: readonly string[];
   /** Files that have to be there. */
   readonly files: readonly string[];
+  /** VMs of which it matters whether they ever ran. */
+  readonly vms: readonly string[];
+  /** The pool in which zvols are to be made. */
+  readonly pool: string;
 }
 
 /**
@@ -80,18 +87,7 @@ export async function readInventory(
   questions: InventoryQuestions,
   options: ReadOptions = {},
 ): Promise<Inventory> {
-  const [vms, datasets, nicChoices, bindChoices, files, availableMemoryBytes, maximumVcpus] = await Promise
-    .all([
-      readVms(caller, options),
-      readDatasets(caller, questions.datasets, options),
-      readNicChoices(caller, options),
-      reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
-      readFiles(caller, questions.files, options),
-      reading(() => caller.call("vm.get_available_memory", [], options)),
-      reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
-    ]);
-  return {
-    nas: questions.nas,
+  const [
     vms,
     datasets,
     nicChoices,
@@ -99,7 +95,40 @@ export async function readInventory(
     files,
     availableMemoryBytes,
     maximumVcpus,
+    zvolBlockSize,
+  ] = await Promise.all([
+    readVms(caller, options),
+    readDatasets(caller, questions.datasets, options),
+    readNicChoices(caller, options),
+    reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
+    readFiles(caller, questions.files, options),
+    reading(() => caller.call("vm.get_available_memory", [], options)),
+    reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
+    reading(() => caller.call("pool.dataset.recommended_zvol_blocksize", [questions.pool], options)),
+  ]);
+  return {
+    nas: questions.nas,
+    vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, questions.vms, options))),
+    zvolBlockSize,
+    datasets,
+    nicChoices,
+    bindChoices,
+    files,
+    availableMemoryBytes,
+    maximumVcpus,
   };
+}
+
+/** Adds whether the VM ever ran, where that matters: for VMs made here that are wanted and stopped. */
+async function withHistory(
+  caller: Caller,
+  vm: Vm,
+  wanted: readonly string[],
+  options: ReadOptions,
+): Promise<Vm> {
+  if (vm.state !== "STOPPED" || !wanted.includes(vm.name) || !isMarked(vm.description)) return vm;
+  const log = await reading(() => caller.call("vm.log_file_path", [vm.id], options));
+  return { ...vm, everStarted: log.known ? log.value !== null : null };
 }
 
 /** What a form offers beside free text. */
@@ -162,8 +191,27 @@ function toDataset(row: DatasetRow): Dataset {
     availableBytes: bytes(row.available),
     volsizeBytes: bytes(row.volsize),
     sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
+    mark: row.type === "VOLUME" ? toMark(row.user_properties ?? {}) : null,
     locked: row.locked ?? false,
   };
+}
+
+function toMark(properties: NonNullable<DatasetRow["user_properties"]>): ZvolMark | null {
+  const vm = properties[ZVOL_PROPERTIES.vm]?.rawvalue;
+  const operation = properties[ZVOL_PROPERTIES.operation]?.rawvalue;
+  return vm && operation ? { vm, operation } : null;
+}
+
+/** Every zvol that this program's properties mark, in all pools. */
+export async function readMarkedZvols(
+  caller: Caller,
+  options: ReadOptions = {},
+): Promise<Reading<readonly Dataset[]>> {
+  return await reading(async () => {
+    const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
+    const rows = await caller.call("pool.dataset.query", [[["type", "=", "VOLUME"]], { extra }], options);
+    return rows.map(toDataset).filter(({ mark }) => mark !== null);
+  });
 }
 
 function bytes(property: DatasetRow["volsize"]): number | null {
@@ -235,6 +283,7 @@ export function toVm(row: VmRow): Vm {
     memoryMib: row.memory,
     autostart: row.autostart,
     uuid: row.uuid ?? null,
+    everStarted: null,
     disks: [...of("DISK"), ...of("RAW")].map(toDisk),
     nics: of("NIC").map(toNic),
     displays: of("DISPLAY").map(toDisplay),
@@ -244,7 +293,15 @@ export function toVm(row: VmRow): Vm {
 
 function toDisk({ id, order, attributes }: DeviceRow): Disk {
   const path = text(attributes.path) ?? "";
-  return { deviceId: id, path, zvol: zvolOfPath(path), sizeBytes: null, sparse: null, order: order ?? 0 };
+  return {
+    deviceId: id,
+    path,
+    zvol: zvolOfPath(path),
+    sizeBytes: null,
+    sparse: null,
+    mark: null,
+    order: order ?? 0,
+  };
 }
 
 function toNic({ id, attributes }: DeviceRow): Nic {

@@ -15,6 +15,8 @@ export interface VersionRules {
   readonly deviceKeys: Readonly<Record<DeviceType, readonly string[]>>;
   /** Where an install image may lie: 25.10.1 and later refuse the pool's root dataset. */
   readonly cdromRule: "anywhere" | "not-pool-root";
+  /** Displays that VMs may have: VNC came with 25.10. */
+  readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
   readonly tested: boolean;
 }
@@ -84,6 +86,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
+    displayTypes: ["SPICE"],
     tested: false,
   },
   {
@@ -92,6 +95,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
+    displayTypes: ["SPICE"],
     tested: false,
   },
   {
@@ -100,6 +104,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
+    displayTypes: ["SPICE"],
     tested: false,
   },
   {
@@ -108,6 +113,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
+    displayTypes: ["SPICE", "VNC"],
     tested: true,
   },
   {
@@ -116,6 +122,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
+    displayTypes: ["SPICE", "VNC"],
     tested: true,
   },
   {
@@ -124,6 +131,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
+    displayTypes: ["SPICE", "VNC"],
     tested: false,
   },
   {
@@ -132,6 +140,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",
+    displayTypes: ["SPICE", "VNC"],
     tested: true,
   },
 ] satisfies readonly VersionRules[];

@@ -1,8 +1,9 @@
 /** The form that creates: first it shows the plan, then the same fields make it so. */
+import type { OnFailure } from "../../lib/config.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
+import { Choice, ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { paths } from "../paths.ts";
 import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
@@ -48,6 +49,12 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
   );
 }
 
+const FAILURE_CHOICES = {
+  "roll-back": "Roll it back; the others go on",
+  keep: "Keep it for inspection",
+  stop: "Roll it back and begin no further VM",
+} as const satisfies Record<OnFailure, string>;
+
 function Confirm({ plan, token }: { plan: NonNullable<CreateProps["plan"]>; token: string }) {
   return (
     <p class="actions">
@@ -92,7 +99,7 @@ function StorageFields({ form, problems }: { form: CreateForm; problems: readonl
 function TypeFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
   const name = (field: string) => `${type.name}.${field}`;
   const disks = [...type.disks, { name: "", sizeGib: "" }];
-  const networks = [...type.networks, { name: "", bridge: "" }];
+  const networks = [...type.networks, { name: "", bridge: "", macs: "" }];
   return (
     <fieldset id={`type-${type.name}`}>
       <legend>{type.name}</legend>
@@ -124,8 +131,35 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           label="Start even if memory does not suffice"
           ticked={type.overcommit}
         />
+        <Tick
+          name={name("sparse")}
+          label="Sparse zvols: take space only as it is written"
+          ticked={type.sparse}
+        />
       </div>
       <Field name={name("description")} label="Description" value={type.description} problems={problems} />
+      <div class="fields">
+        <Field
+          name={name("parallel")}
+          label="VMs at a time"
+          value={type.parallel}
+          problems={problems}
+          numeric
+          help="As many as the NAS takes if empty"
+        />
+        <Choice
+          name={name("on_failure")}
+          label="If a VM fails"
+          value={type.onFailure}
+          choices={FAILURE_CHOICES}
+          problems={problems}
+        />
+      </div>
+      {type.overrides.length === 0 ? null : (
+        <p class="help">
+          The configuration overrides the templates here: {type.overrides.join(", ")}.
+        </p>
+      )}
       <div class="columns">
         <div role="group" aria-label={`Disks of ${type.name}`}>
           <p class="subhead" aria-hidden="true">Disks</p>
@@ -155,8 +189,18 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
                 problems={problems}
                 list={BRIDGES}
               />
+              <Field
+                name={name(`network.${n}.macs`)}
+                label="MACs"
+                value={network.macs}
+                problems={problems}
+              />
             </div>
           ))}
+          <p class="help">
+            Without MACs each VM gets one that stays the same when it is made again. To fix them, list one for
+            each VM, between spaces.
+          </p>
         </div>
       </div>
     </fieldset>

@@ -2,14 +2,14 @@
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { ErrorSummary, Field, Notice, State } from "../parts/common.tsx";
 import { VmState } from "../parts/vm_list.tsx";
-import { paths } from "../paths.ts";
-import type { DestroyProps, PageFrame } from "../props.ts";
+import { paths, wishFields } from "../paths.ts";
+import type { DestroyProps, DestroyWish, PageFrame } from "../props.ts";
 
 /** The page. */
 export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: DestroyProps }) {
-  const { plan, prefixes, problems, notice } = destroy;
+  const { plan, wish, problems, notice } = destroy;
   return (
     <Layout {...frame} title="Destroy VMs" current="destroy">
       <h1>Destroy VMs</h1>
@@ -19,53 +19,67 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      <form method="get" action={paths.destroy()} class="filters">
-        <div class="field">
-          <label for="prefixes">VM types</label>
-          <input
-            id="prefixes"
-            name="prefixes"
-            value={prefixes}
-            autocomplete="off"
-            spellcheck={false}
-            aria-describedby="prefixes-help"
-          />
-        </div>
-        {plan?.vms.filter(({ marked }) => !marked).map(({ name }) => (
-          <input type="hidden" name="vm" value={name} />
-        ))}
-        <button type="submit">List them</button>
-        <p class="help" id="prefixes-help">
-          Names before their number, between commas: worker means worker01 and worker12, not workerold.
-        </p>
-      </form>
-      {plan === null || plan.spared.length === 0 ? null : <Spared plan={plan} prefixes={prefixes} />}
-      {plan === null
-        ? null
-        : plan.vms.length === 0
-        ? <NothingToDestroy prefixes={prefixes} />
-        : <Confirm {...destroy} plan={plan} />}
+      <Wish wish={wish} />
+      {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
+      {plan.vms.length === 0 ? <NothingToDestroy prefixes={wish.prefixes} /> : <Confirm {...destroy} />}
+      <p>
+        <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
+        are on a page of their own: half-made VMs and zvols in no VM.
+      </p>
     </Layout>
   );
 }
 
+/** What is asked for; sending it lists again and changes nothing. */
+function Wish({ wish }: { wish: DestroyWish }) {
+  return (
+    <form method="get" action={paths.destroy()} class="filters">
+      <div class="field">
+        <label for="prefixes">VM types</label>
+        <input
+          id="prefixes"
+          name="prefixes"
+          value={wish.prefixes}
+          autocomplete="off"
+          spellcheck={false}
+          aria-describedby="prefixes-help"
+        />
+      </div>
+      {wish.vms.map((name) => <input type="hidden" name="vm" value={name} />)}
+      <label class="tick">
+        <input type="checkbox" id="keep" name="keep" value="yes" checked={wish.keepDisks} />
+        Keep the disks
+      </label>
+      <label class="tick">
+        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={wish.shutdown} />
+        Shut down before powering off
+      </label>
+      <button type="submit">List them</button>
+      <p class="help" id="prefixes-help">
+        Names before their number, between commas: worker means worker01 and worker12, not workerold.
+      </p>
+    </form>
+  );
+}
+
 /** VMs that only have such a name: each is added by a choice of its own. */
-function Spared({ plan, prefixes }: { plan: DestructionPlan; prefixes: string }) {
-  const chosen = plan.vms.filter(({ marked }) => !marked).map(({ name }) => name);
+function Spared({ plan, wish }: { plan: DestructionPlan; wish: DestroyWish }) {
+  const one = plan.spared.length === 1;
   return (
     <Notice tone="warn">
       <p>
         <strong>
-          {formatCount(plan.spared.length, "VM")} with such a name {plan.spared.length === 1 ? "was" : "were"}
-          {" "}
-          not made by this program
-        </strong>, so {plan.spared.length === 1 ? "it is" : "they are"} left alone:
+          {formatCount(plan.spared.length, "VM")} with such a name {one ? "does" : "do"}{" "}
+          not seem to be made by this program
+        </strong>, so {one ? "it is" : "they are"} left alone:
       </p>
       <ul>
-        {plan.spared.map(({ name, state }) => (
+        {plan.spared.map(({ name, state, because }) => (
           <li data-spared={name}>
-            <strong>{name}</strong> <VmState state={state} />{" "}
-            <a href={paths.destroy(prefixes, [...chosen, name])}>Add {name} to the list all the same</a>
+            <strong>{name}</strong> <VmState state={state} /> {because}.{" "}
+            <a href={paths.destroy({ ...wish, vms: [...wish.vms, name] })}>
+              Add {name} to the list all the same
+            </a>
           </li>
         ))}
       </ul>
@@ -78,34 +92,33 @@ function NothingToDestroy({ prefixes }: { prefixes: string }) {
     <div class="empty">
       <h2>No VM matches</h2>
       <p>
-        No VM on the NAS is called {prefixes === "" ? "so" : prefixes} and a number. Nothing can be destroyed.
+        No VM of this program is called {prefixes === "" ? "so" : prefixes}{" "}
+        and a number. Nothing can be destroyed.
       </p>
     </div>
   );
 }
 
-function Confirm(
-  { plan, prefixes, phrase, problems, token }: DestroyProps & { readonly plan: DestructionPlan },
-) {
+function Confirm({ plan, wish, phrase, problems, token }: DestroyProps) {
   const { totals } = plan;
   const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
+  const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
   return (
     <form method="post" action={paths.destroy()}>
-      <input type="hidden" name="prefixes" value={prefixes} />
-      {plan.vms.filter(({ marked }) => !marked).map(({ name }) => (
-        <input type="hidden" name="vm" value={name} />
-      ))}
+      {wishFields(wish).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
       <table class="rows">
         <caption>
           {formatCount(totals.vms, "VM")}
-          {zvols} of {formatBytes(totals.zvolBytes)} will be gone for good
+          {zvols}
+          {size} will be gone for good
         </caption>
         <thead>
           <tr>
             <th scope="col">VM</th>
             <th scope="col">State</th>
+            <th scope="col">Made here</th>
             <th scope="col">Zvols that go</th>
             <th scope="col">What stays</th>
           </tr>
@@ -114,8 +127,7 @@ function Confirm(
       </table>
       <Notice tone="bad">
         <p>
-          <strong>This cannot be undone.</strong>{" "}
-          Running VMs are powered off, and the zvols are destroyed with their data and snapshots.
+          <strong>This cannot be undone.</strong> {describeEnd(plan)}
         </p>
         <Field
           name="phrase"
@@ -135,16 +147,40 @@ function Confirm(
   );
 }
 
+function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
+  const off = shutdown
+    ? "Running VMs are asked to shut down, and powered off when they do not"
+    : "Running VMs are powered off";
+  return keepDisks
+    ? `${off}; their disks stay.`
+    : `${off}, and the zvols are destroyed with their data and snapshots.`;
+}
+
+function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
+  const disks = zvols.length + keeps.length;
+  const words = [
+    `description: ${marks.description ? "yes" : "no"}`,
+    `zvols: ${disks === 0 ? "none there" : ZVOL_MARKS[marks.zvols]}`,
+    `journal: ${marks.journal ? "yes" : "no"}`,
+  ];
+  return <span class="where">{words.join(", ")}</span>;
+}
+
+const ZVOL_MARKS = { all: "yes", some: "some", none: "no", unknown: "not known" } as const;
+
 function DoomedRow({ vm }: { vm: DestructionVm }) {
   return (
     <tr data-vm={vm.name} data-state={vm.state}>
       <th scope="row">
         <a href={paths.vm(vm.id)}>{vm.name}</a>
         <span class="where">id {vm.id}</span>
-        {vm.marked ? null : <span class="where tone-warn">not made by this program</span>}
       </th>
       <td data-label="State">
         <VmState state={vm.state} />
+      </td>
+      <td data-label="Made here">
+        {vm.marked ? <State tone="good" word="Yes" /> : <State tone="warn" word="Does not seem so" />}
+        <Marks vm={vm} />
       </td>
       <td data-label="Zvols that go">
         {vm.zvols.length === 0 ? <span class="none">none</span> : (

@@ -1,4 +1,4 @@
-/** The operations since the program started. */
+/** The operations, newest first. */
 import type { OperationView } from "../../lib/operations/types.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
@@ -19,7 +19,7 @@ export function OperationsPage(
           <div class="empty">
             <h2>Nothing has been done yet</h2>
             <p>
-              Every creation and destruction since the program started is listed here, with all its steps.
+              Every creation and destruction is listed here, with all its steps.
             </p>
             <p>
               <a class="button primary" href={paths.create()}>Create VMs</a>

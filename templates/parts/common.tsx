@@ -109,6 +109,37 @@ export function Field({ name, label, value, problems, help, list, numeric, hideL
   );
 }
 
+/** What a choice is given. */
+export interface ChoiceProps {
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+  /** Values with their words. */
+  readonly choices: Readonly<Record<string, string>>;
+  readonly problems: readonly Problem[];
+}
+
+/** One of a few values. */
+export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
+  const own = problems.filter(({ field }) => field === name);
+  const id = fieldId(name);
+  return (
+    <div class={own.length === 0 ? "field" : "field invalid"}>
+      <label for={id}>{label}</label>
+      <select id={id} name={name} aria-describedby={own.length === 0 ? undefined : `${id}-error`}>
+        {Object.entries(choices).map(([choice, words]) => (
+          <option value={choice} selected={choice === value}>{words}</option>
+        ))}
+      </select>
+      {own.length === 0 ? null : (
+        <p class="error" id={`${id}-error`} data-error={name}>
+          {own.map(({ message }) => message).join(" · ")}
+        </p>
+      )}
+    </div>
+  );
+}
+
 /** What a tick box is given. */
 export interface TickProps {
   readonly name: string;

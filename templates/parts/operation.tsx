@@ -5,10 +5,12 @@ import type {
   OperationStatus,
   OperationView,
   OperationVmView,
+  Resolution,
   StepStatus,
   StepView,
 } from "../../lib/operations/types.ts";
-import { isGood, unfinishedVms } from "../../lib/operations/summary.ts";
+import { recoveryOf } from "../../lib/operations/recovery.ts";
+import { isGood } from "../../lib/operations/summary.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import { DateTime, State, Time, type Tone } from "./common.tsx";
@@ -108,7 +110,7 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
         <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
       </p>
       {view.status === "running" ? <CancelForm view={view} /> : null}
-      {view.status === "interrupted" ? <Recovery view={view} /> : null}
+      {view.status === "running" ? null : <Recovery view={view} />}
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
@@ -136,35 +138,88 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
   );
 }
 
-/** What a person can do about an interrupted operation; doing nothing is always possible. */
+const RESOLUTIONS = {
+  resumed: "It was taken up again",
+  "rolled-back": "What it made was removed",
+  left: "What it left was kept as it is, by choice",
+} as const satisfies Record<Resolution["how"], string>;
+
+/** What a person can do about an operation that did not end as it should. */
 function Recovery({ view }: { view: OperationView }) {
-  const unfinished = unfinishedVms(view.vms);
-  if (view.kind !== "create") {
-    return <p>Open Destroy to see what is still there, and confirm it again.</p>;
+  const { resolution, kind } = view;
+  if (resolution !== null) {
+    return (
+      <p class="resolution" data-resolution={resolution.how}>
+        {RESOLUTIONS[resolution.how]}. {resolution.operation === undefined
+          ? null
+          : <a href={paths.operation(resolution.operation)}>See that operation</a>}
+      </p>
+    );
   }
-  if (unfinished.length === 0) {
-    return <p>Nothing is left unfinished by it. Open Create to make what lacks.</p>;
-  }
+  const { resumable, removable } = recoveryOf(view);
+  if (resumable.length + removable.length === 0) return null;
+  const names = (vms: readonly OperationVmView[]) => vms.map(({ name }) => name).join(", ");
   return (
-    <form method="post" action={paths.undo(view.id)} class="actions">
-      <button type="submit" class="danger" id="undo-operation">Remove what is unfinished</button>
-      <span class="help">
-        {unfinished.map(({ name }) => name).join(", ")} with the zvols made for{" "}
-        {unfinished.length === 1 ? "it" : "them"}, found by the uuid that this operation gave. VMs that were
-        finished stay. Then create again: only what lacks is made.
-      </span>
-    </form>
+    <div class="recovery" role="group" aria-label="What to do about it">
+      {resumable.length === 0 ? null : (
+        <form method="post" action={paths.resume(view.id)} class="actions">
+          <button type="submit" class="primary" id="resume-operation">
+            {kind === "destroy" ? "Go on" : "Resume"}: {formatCount(resumable.length, "VM")}
+          </button>
+          <span class="help">
+            {kind === "destroy"
+              ? `${
+                names(resumable)
+              }: each is looked at again, and destroyed if it is still what was confirmed.`
+              : `${names(resumable)}: the NAS is read again, and only what lacks is made.`}
+          </span>
+        </form>
+      )}
+      {removable.length === 0 ? null : (
+        <form method="post" action={paths.rollBack(view.id)} class="actions">
+          <button type="submit" class="danger" id="roll-back-operation">
+            Roll back: remove {formatCount(removable.length, "VM")}
+          </button>
+          <span class="help">
+            {names(removable)} with the zvols that this operation made for{" "}
+            {removable.length === 1 ? "it" : "them"}: {describeMade(removable)}. This cannot be undone.
+          </span>
+        </form>
+      )}
+      <form method="post" action={paths.leave(view.id)} class="actions">
+        <button type="submit" id="leave-operation">Leave it as it is</button>
+        <span class="help">Nothing is done, and this is not asked again.</span>
+      </form>
+    </div>
   );
 }
 
+/** The zvols that a rollback would remove, by name. */
+function describeMade(vms: readonly OperationVmView[]): string {
+  const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
+  return zvols.length === 0 ? "no zvols" : zvols.join(", ");
+}
+
 function CancelForm({ view }: { view: OperationView }) {
-  const effect = view.kind === "create"
-    ? "Calls under way end, nothing new starts, and VMs that are half made are removed again."
-    : "Calls under way end, and VMs that were not begun stay.";
+  const action = paths.cancel(view.id);
+  if (view.kind !== "create") {
+    return (
+      <form method="post" action={action} class="actions">
+        <button type="submit" class="danger" id="cancel-operation">Cancel</button>
+        <span class="help">Calls under way end, and what was not begun stays.</span>
+      </form>
+    );
+  }
   return (
-    <form method="post" action={paths.cancel(view.id)} class="actions">
-      <button type="submit" class="danger" id="cancel-operation">Cancel</button>
-      <span class="help">{effect}</span>
+    <form method="post" action={action} class="actions">
+      <button type="submit" class="danger" id="cancel-operation" name="then" value="roll-back">
+        Cancel and roll back
+      </button>
+      <button type="submit" id="cancel-keep" name="then" value="keep">Cancel and keep</button>
+      <span class="help">
+        Calls under way end and nothing new starts. VMs that are half made are removed again, or kept to be
+        resumed; finished ones stay.
+      </span>
     </form>
   );
 }
@@ -191,7 +246,12 @@ const OUTCOMES = {
   interrupted: { tone: "warn", word: "Interrupted" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
-const VERBS = { create: "created", destroy: "destroyed", undo: "removed" } as const satisfies Record<
+const VERBS = {
+  create: "created",
+  destroy: "destroyed",
+  undo: "removed",
+  clean: "removed",
+} as const satisfies Record<
   OperationKind,
   string
 >;
@@ -225,11 +285,16 @@ export interface OperationVmRowProps {
   readonly rollback: boolean;
 }
 
+/** The id of a VM's row; a zvol's name has characters that no selector takes as they are. */
+export function operationRowId(name: string): string {
+  return `op-vm-${name.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;
+}
+
 /** One VM: a cell for each step. */
 export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
   const undo = vm.steps.filter(isUndo);
   return (
-    <tr id={`op-vm-${vm.name}`}>
+    <tr id={operationRowId(vm.name)}>
       <th scope="row">
         {vm.name}
         <span class="where">{vm.summary}</span>
@@ -288,6 +353,7 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
 
 /** Whether an event gets a line in the log: a step's beginning is seen in its cell. */
 export function isLogged(event: OperationEvent): boolean {
+  if (event.type === "call") return false;
   return event.type !== "step" || (event.status !== "running" && event.status !== "skipped");
 }
 
@@ -310,6 +376,8 @@ function describeEvent(event: OperationEvent): string {
         what ? `, ${what}` : ""
       }`;
     }
+    case "call":
+      return `${event.vm} ${event.step}: ${event.method}`;
     case "vm":
       return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
         event.message ? `. ${event.message}` : ""
@@ -318,5 +386,7 @@ function describeEvent(event: OperationEvent): string {
       return `The operation is over: ${STATUSES[event.status].word.toLowerCase()}${
         event.message ? `. ${event.message}` : ""
       }`;
+    case "resolved":
+      return RESOLUTIONS[event.how];
   }
 }

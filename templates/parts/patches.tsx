@@ -11,6 +11,7 @@ import {
   Operation,
   OperationLogLine,
   OperationNotices,
+  operationRowId,
   OperationSummary,
   OperationVmRow,
 } from "./operation.tsx";
@@ -40,7 +41,7 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
   return (
     <>
       {vm === undefined ? null : (
-        <hx-partial hx-target={`#op-vm-${vm.name}`} hx-swap="outerMorph">
+        <hx-partial hx-target={`#${operationRowId(vm.name)}`} hx-swap="outerMorph">
           <OperationVmRow vm={vm} columns={columnsOf(view)} rollback={hasRollback(view)} />
         </hx-partial>
       )}

@@ -107,9 +107,11 @@ function PlanRow({ vm }: { vm: PlannedVm }) {
       <td class="number" data-label="Memory">{formatMib(vm.memoryMib)}</td>
       <td data-label="Disks">
         <ul class="plain">
-          {of("DISK").map(({ zvol, sizeBytes }) => (
+          {of("DISK").map(({ zvol, sizeBytes, sparse, adopt }) => (
             <li>
               <code>{zvol}</code> {formatBytes(sizeBytes)}
+              {sparse ? " sparse" : ""}
+              {adopt ? ", there already" : ""}
             </li>
           ))}
         </ul>

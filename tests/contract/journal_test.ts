@@ -248,15 +248,15 @@ Deno.test("an unfinished VM that somebody has started since is left alone", asyn
   await using manager = new VMManager(options(simulator, left));
   await manager.connect();
   assert.equal(manager.operations.get("left")?.view.status, "interrupted");
-  const operation = await manager.beginUndo("left");
+  const operation = await manager.rollBack("left");
   const view = await operation?.finished;
   assert.equal(view?.status, "failed");
   assert.match(view?.vms[0]?.message ?? "", /controlplane01 is RUNNING: somebody has started it since/);
   assert.equal(simulator.store.vms.size, 1);
   for (const vm of simulator.store.vms.values()) vm.state = "STOPPED";
-  assert.equal((await (await manager.beginUndo("left"))?.finished)?.status, "done");
+  assert.equal((await (await manager.rollBack("left"))?.finished)?.status, "done");
   assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
-  assert.equal(await manager.beginUndo("none"), null);
+  assert.equal(await manager.rollBack("none"), null);
 });
 
 Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>
@@ -264,10 +264,10 @@ Deno.test("after the program was killed in the middle, the operation is interrup
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const struck = Promise.withResolvers<void>();
-    const isDisk = (params: readonly unknown[]) => JSON.stringify(params).includes("create_zvol");
+    const isDisk = (params: readonly unknown[]) => JSON.stringify(params).includes("/dev/zvol/");
     simulator.addFault({
       method: "vm.device.create",
-      moment: "middle",
+      moment: "before",
       action: "stall",
       matches: (params) => {
         if (isDisk(params)) struck.resolve();
@@ -289,17 +289,17 @@ Deno.test("after the program was killed in the middle, the operation is interrup
       const page = await (await fetch(second.url + path)).text();
       assert.match(page, /data-status="interrupted"/);
       assert.match(page, /data-step="start" data-status="skipped"/);
-      assert.match(page, /id="undo-operation"/);
+      assert.match(page, /id="roll-back-operation"[\s\S]*id="leave-operation"/);
       assert.deepEqual(
         zvolsOf(simulator),
         ["tank/vms/worker01-disk0"],
         "the premise: a zvol without a device is left",
       );
-      const undone = await ended(second, await post(second, `${path}/undo`));
+      const undone = await ended(second, await post(second, `${path}/rollback`));
       assert.deepEqual([undone.kind, undone.status], ["undo", "done"]);
       assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
       assert.equal(
-        await post(second, `${path}/undo`),
+        await post(second, `${path}/rollback`),
         `/operations/${undone.id}`,
         "a second click does nothing more",
       );

@@ -106,7 +106,14 @@ async function runProduct(simulator: Simulator): Promise<void> {
   await manager.createVmType(configuration, "worker", 5920);
   simulator.clearFaults();
   await manager.createVmType(configuration, "worker", 5920);
-  await manager.destroyManagedVms();
+  const workers = [...simulator.store.vms.values()].filter(({ config }) => config.name.startsWith("worker0"));
+  const [stopped, suspended] = workers;
+  assert.ok(stopped && suspended);
+  stopped.state = "STOPPED";
+  await manager.createVmType(configuration, "worker", 5920);
+  suspended.state = "SUSPENDED";
+  await manager.destroyManagedVms(["worker"], { shutdown: true });
+  await manager.planCleaning();
 }
 
 /** Calls the simulator directly, one after another. */

@@ -399,7 +399,7 @@ Deno.test("a VM that only has such a name is spared until it is chosen by itself
     assert.doesNotMatch(list, /data-vm="worker02"/);
     const chosen = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&vm=worker02`));
     assert.match(chosen, /data-vm="worker02"/);
-    assert.match(chosen, /not made by this program/);
+    assert.match(chosen, /Does not seem so/);
     const fields = {
       prefixes: "controlplane, worker",
       plan: hidden(list, "plan"),

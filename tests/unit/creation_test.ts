@@ -122,9 +122,9 @@ Deno.test("names, ports, MACs, zvols and orders never clash, whatever is there a
 
 Deno.test("planCreation() is pure: it changes nothing that it is given", () => {
   const given = input();
-  const before = structuredClone({ ...given, places: null });
+  const before = structuredClone({ ...given, templates: null, places: null });
   planCreation(given);
-  assert.deepEqual({ ...given, places: null }, before);
+  assert.deepEqual({ ...given, templates: null, places: null }, before);
 });
 
 Deno.test("planCreation() of no VMs has no findings, even on a NAS that has nothing", () => {

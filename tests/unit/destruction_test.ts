@@ -13,6 +13,7 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
     zvol,
     sizeBytes: GIB,
     sparse: false,
+    mark: null,
     order: 1,
   });
   const vms: Vm[] = [
@@ -26,7 +27,7 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
     { ...FOREIGN, id: 3, name: "workerold", disks: [disk("tank/shared")] },
     { ...FOREIGN, id: 4, name: "workers" },
   ];
-  const plan = planDestruction(vms, ["worker"]);
+  const plan = planDestruction(vms, { prefixes: ["worker"], unmarked: "all" });
   assert.deepEqual(plan.vms.map(({ name }) => name), ["worker2", "worker10"]);
   assert.deepEqual(plan.vms[1]?.zvols, [{ name: "tank/a", sizeBytes: GIB }]);
   assert.deepEqual(plan.vms[1]?.keeps.map(({ because }) => because), [
@@ -37,14 +38,14 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
   const [first] = vms;
   assert.ok(first);
   assert.notEqual(
-    planDestruction([{ ...first, state: "RUNNING" }], ["worker"]).fingerprint,
-    planDestruction([first], ["worker"]).fingerprint,
+    planDestruction([{ ...first, state: "RUNNING" }], { prefixes: ["worker"], unmarked: "all" }).fingerprint,
+    planDestruction([first], { prefixes: ["worker"], unmarked: "all" }).fingerprint,
   );
 });
 
 /** A disk on a zvol. */
 function zvolDisk(zvol: string, sizeBytes: number | null = GIB): Disk {
-  return { deviceId: 1, path: `/dev/zvol/${zvol}`, zvol, sizeBytes, sparse: false, order: 1 };
+  return { deviceId: 1, path: `/dev/zvol/${zvol}`, zvol, sizeBytes, sparse: false, mark: null, order: 1 };
 }
 
 const name = fc.oneof(
@@ -64,7 +65,7 @@ Deno.test("planDestruction() never names a VM outside of prefix and digits, and 
         const digits = name.slice(prefix.length);
         return prefix !== "" && name === prefix + digits && digits !== "" && [...digits].every(isDigit);
       });
-    const planned = planDestruction(vms, prefixes).vms;
+    const planned = planDestruction(vms, { prefixes, unmarked: "all" }).vms;
     assert.deepEqual(planned.map(({ name }) => name).toSorted(), names.filter(meant).toSorted());
     for (const { id, name } of planned) assert.equal(names[id], name, "the id is that VM's own");
   }));
@@ -85,7 +86,7 @@ Deno.test("planDestruction() never removes a zvol that a VM uses which stays", (
       name,
       disks: zvols.map((zvol) => zvolDisk(zvol)),
     }));
-    const plan = planDestruction(all, DEFAULT_PREFIXES);
+    const plan = planDestruction(all, { prefixes: DEFAULT_PREFIXES, unmarked: "all" });
     const doomed = new Set(plan.vms.map(({ id }) => id));
     const used = all.filter(({ id }) => !doomed.has(id)).flatMap(({ disks }) =>
       disks.map(({ zvol }) => zvol)
@@ -101,10 +102,11 @@ Deno.test("planDestruction() never removes a zvol that a VM uses which stays", (
 });
 
 Deno.test("planDestruction() of nothing is an empty plan, and a size that is not known counts as none", () => {
-  const nothing = planDestruction([{ ...FOREIGN, name: "workers" }], ["worker"]);
+  const nothing = planDestruction([{ ...FOREIGN, name: "workers" }], { prefixes: ["worker"] });
   assert.deepEqual([nothing.vms, nothing.phrase], [[], "destroy 0 vms"]);
-  const one = planDestruction([{ ...FOREIGN, name: "worker01", disks: [zvolDisk("tank/a", null)] }], [
-    "worker",
-  ]);
+  const one = planDestruction([{ ...FOREIGN, name: "worker01", disks: [zvolDisk("tank/a", null)] }], {
+    prefixes: ["worker"],
+    unmarked: "all",
+  });
   assert.deepEqual([one.phrase, one.totals], ["destroy 1 vm", { vms: 1, zvols: 1, zvolBytes: 0 }]);
 });

@@ -27,7 +27,9 @@ function fieldsOf(form: CreateForm): URLSearchParams {
   fields.set("storage.pool_path", form.pool_path);
   fields.set("storage.cdrom_path", form.cdrom_path);
   for (const { name: type, disks, networks, ...numbers } of form.types) {
-    for (const [name, value] of Object.entries(numbers)) {
+    for (const [key, value] of Object.entries(numbers)) {
+      if (Array.isArray(value)) continue;
+      const name = key === "onFailure" ? "on_failure" : key;
       if (typeof value === "string") fields.set(`${type}.${name}`, value);
       else for (const sent of value ? ["no", "yes"] : ["no"]) fields.append(`${type}.${name}`, sent);
     }
@@ -35,13 +37,19 @@ function fieldsOf(form: CreateForm): URLSearchParams {
       fields.set(`${type}.disk.${n}.name`, name);
       fields.set(`${type}.disk.${n}.size`, sizeGib);
     }
-    for (const [n, { name, bridge }] of networks.entries()) {
+    for (const [n, { name, bridge, macs }] of networks.entries()) {
       fields.set(`${type}.network.${n}.name`, name);
       fields.set(`${type}.network.${n}.bridge`, bridge);
+      fields.set(`${type}.network.${n}.macs`, macs);
     }
   }
   return fields;
 }
+
+const WORKER_AND_GPU: Configuration = {
+  ...CONFIG,
+  gpu: { count: 0, memory: 20, cpu: 1, disk: {}, network: {} },
+};
 
 const FORM: CreateForm = formOf(CONFIG, { autostart: true });
 
@@ -53,7 +61,7 @@ function problemsOf(change: Partial<CreateFormType>) {
 }
 
 Deno.test("a configuration goes through the form and comes back as it was", () => {
-  const sent = createFormOf(new URLSearchParams(fieldsOf(FORM).toString()), vmTypes(CONFIG));
+  const sent = createFormOf(new URLSearchParams(fieldsOf(FORM).toString()), CONFIG);
   assert.deepEqual(sent, FORM);
   const ticks = { start: true, autostart: true, overcommit: false };
   const { storage, controlplane, worker } = CONFIG;
@@ -72,7 +80,7 @@ Deno.test("what was typed comes back as it was typed, right or wrong", () => {
   const typed = fc.string().map((text) => text.trim());
   const filled = (row: object) => Object.values(row).some((value) => value !== "");
   const disks = fc.array(fc.record({ name: typed, sizeGib: typed }, PLAIN).filter(filled), { maxLength: 4 });
-  const networks = fc.array(fc.record({ name: typed, bridge: typed }, PLAIN).filter(filled), {
+  const networks = fc.array(fc.record({ name: typed, bridge: typed, macs: typed }, PLAIN).filter(filled), {
     maxLength: 4,
   });
   const form = fc.record({
@@ -87,24 +95,25 @@ Deno.test("what was typed comes back as it was typed, right or wrong", () => {
       start: fc.boolean(),
       autostart: fc.boolean(),
       overcommit: fc.boolean(),
+      sparse: fc.boolean(),
       description: typed,
+      parallel: typed,
+      onFailure: typed.map((text) => text || "roll-back"),
+      overrides: fc.constant([]),
       disks,
       networks,
     }, PLAIN)),
   }, PLAIN);
   fc.assert(fc.property(form, (form) => {
-    assert.deepEqual(createFormOf(fieldsOf(form), ["worker", "gpu"]), form);
+    assert.deepEqual(createFormOf(fieldsOf(form), WORKER_AND_GPU), form);
     const checked = configurationOf(form);
     assert.ok(checked.ok || checked.problems.length > 0);
   }));
 });
 
 Deno.test("createFormOf() is null for a request that has no form, and leaves out types that it does not have", () => {
-  assert.equal(createFormOf(new URLSearchParams("confirm=yes"), ["worker"]), null);
-  const one = createFormOf(new URLSearchParams("worker.count= 2 &worker.disk.3.size=5"), [
-    "controlplane",
-    "worker",
-  ]);
+  assert.equal(createFormOf(new URLSearchParams("confirm=yes"), CONFIG), null);
+  const one = createFormOf(new URLSearchParams("worker.count= 2 &worker.disk.3.size=5"), CONFIG);
   assert.deepEqual(one?.types.map(({ name, count, disks }) => [name, count, disks]), [
     ["worker", "2", [{ name: "", sizeGib: "5" }]],
   ]);
@@ -137,9 +146,25 @@ Deno.test("every mistake stands at its field, in words", () => {
       /"a" is used twice/,
     ],
     [{ disks: [{ name: "__proto__", sizeGib: "5" }] }, "worker.disk.0.size", /must begin with a letter/],
-    [{ networks: [{ name: "lan", bridge: "" }] }, "worker.network.0.bridge", /bridge is missing/],
-    [{ networks: [{ name: "", bridge: "br0" }] }, "worker.network.0.name", /Name the network/],
-    [{ networks: [{ name: "2nd", bridge: "br0" }] }, "worker.network.0.bridge", /must begin with a letter/],
+    [{ networks: [{ name: "lan", bridge: "", macs: "" }] }, "worker.network.0.bridge", /bridge is missing/],
+    [{ networks: [{ name: "", bridge: "br0", macs: "" }] }, "worker.network.0.name", /Name the network/],
+    [
+      { networks: [{ name: "2nd", bridge: "br0", macs: "" }] },
+      "worker.network.0.bridge",
+      /must begin with a letter/,
+    ],
+    [
+      { networks: [{ name: "lan", bridge: "br0", macs: "02:00:00:00:00:01" }] },
+      "worker.network.0.macs",
+      /1 MACs do not suffice for 3 VMs/,
+    ],
+    [
+      { networks: [{ name: "lan", bridge: "br0", macs: "x, 02-00-00-00-00-02 02:00:00:00:00:03" }] },
+      "worker.network.0.macs",
+      /"x" is no MAC/,
+    ],
+    [{ parallel: "0" }, "worker.parallel", /from 1 to 99, found 0$/],
+    [{ onFailure: "explode" }, "worker.on_failure", /must be roll-back, keep, stop; found "explode"$/],
   ];
   for (const [change, field, message] of MISTAKES) {
     const problems = problemsOf(change);

@@ -2,7 +2,7 @@
 import type { Configuration } from "../../lib/config.ts";
 import type { Dataset, Inventory, Vm } from "../../lib/inventory.ts";
 import type { CreationInput } from "../../lib/plan/creation.ts";
-import { markedDescription } from "../../lib/plan/marks.ts";
+import { markedDescription } from "../../lib/marks.ts";
 import type { CreationPlan, PlannedVm } from "../../lib/plan/types.ts";
 import { rulesFor } from "../../lib/truenas/versions.ts";
 import { GIB } from "../../lib/units.ts";
@@ -12,6 +12,10 @@ export const TEMPLATES = {
   bind: "0.0.0.0",
   sockets: 1,
   orders: { DISPLAY: 1004, CDROM: 1003, NIC: 1005, DISK: 1001 },
+  displayType: "SPICE",
+  web: true,
+  autostart: true,
+  secureBoot: false,
 };
 
 /** Two workers with two disks and two NICs each. */
@@ -35,6 +39,7 @@ export function dataset(name: string, fields: Partial<Dataset> = {}): Dataset {
     availableBytes: 1000 * GIB,
     volsizeBytes: null,
     sparse: null,
+    mark: null,
     locked: false,
     ...fields,
   };
@@ -51,6 +56,7 @@ export function inventory(fields: Partial<Inventory> = {}): Inventory {
     files: { known: true, value: new Map([["/mnt/tank/iso/debian.iso", true]]) },
     availableMemoryBytes: { known: true, value: 32 * GIB },
     maximumVcpus: { known: true, value: 255 },
+    zvolBlockSize: { known: true, value: "16K" },
     ...fields,
   };
 }
@@ -60,7 +66,8 @@ export function input(fields: Partial<CreationInput> = {}): CreationInput {
   return {
     configuration: CONFIG,
     types: [{ type: "worker", startPort: 5920 }],
-    templates: TEMPLATES,
+    templates: () => TEMPLATES,
+    passwordChars: 6,
     inventory: inventory(),
     rules: rulesFor("25.10.7"),
     ...fields,
@@ -85,12 +92,14 @@ export function made(planned: PlannedVm, id: number): Vm {
     memoryMib: planned.memoryMib,
     autostart: true,
     uuid: `uuid-${id}`,
+    everStarted: true,
     disks: of("DISK").map(({ zvol, sizeBytes, order }) => ({
       deviceId: 1,
       path: `/dev/zvol/${zvol}`,
       zvol,
       sizeBytes,
       sparse: false,
+      mark: { vm: `uuid-${id}`, operation: "op" },
       order,
     })),
     nics: of("NIC").map(({ attach, mac }) => ({ deviceId: 2, attach, mac })),
@@ -125,6 +134,7 @@ export const FOREIGN: Vm = {
   memoryMib: 512,
   autostart: false,
   uuid: null,
+  everStarted: null,
   disks: [],
   nics: [],
   displays: [],

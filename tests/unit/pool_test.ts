@@ -9,7 +9,7 @@ Deno.test("eachLimited() works at everything, never at more than its width at on
       let running = 0;
       let most = 0;
       const done: number[] = [];
-      await eachLimited(items, width, async (item) => {
+      await eachLimited(items, { width }, async (item) => {
         most = Math.max(most, ++running);
         await Promise.resolve();
         running--;
@@ -23,10 +23,37 @@ Deno.test("eachLimited() works at everything, never at more than its width at on
 
 Deno.test("eachLimited() begins in order of the list, and has nothing to do with an empty one", async () => {
   const begun: number[] = [];
-  await eachLimited([3, 1, 2], 2, async (item) => {
+  await eachLimited([3, 1, 2], { width: 2 }, async (item) => {
     begun.push(item);
     await Promise.resolve();
   });
   assert.deepEqual(begun, [3, 1, 2]);
-  await eachLimited([], 2, () => assert.fail("there is no item"));
+  await eachLimited([], { width: 2 }, () => assert.fail("there is no item"));
+});
+
+Deno.test("eachLimited() keeps each group to its own width, and lets others go on meanwhile", async () => {
+  const running = new Map<string, number>();
+  const most = new Map<string, number>();
+  const items = ["a", "a", "a", "b", "b", "b"];
+  await eachLimited(items, {
+    width: 4,
+    group: (item) => ({ name: item, width: item === "a" ? 1 : 2 }),
+  }, async (item) => {
+    running.set(item, (running.get(item) ?? 0) + 1);
+    most.set(item, Math.max(most.get(item) ?? 0, running.get(item) ?? 0));
+    await Promise.resolve();
+    running.set(item, (running.get(item) ?? 0) - 1);
+  });
+  assert.deepEqual([...most], [["a", 1], ["b", 2]]);
+});
+
+Deno.test("eachLimited() begins nothing further when the work throws after all, and says so", async () => {
+  const begun: number[] = [];
+  const work = async (item: number) => {
+    begun.push(item);
+    await Promise.resolve();
+    throw new Error("a mistake of the program");
+  };
+  await assert.rejects(() => eachLimited([1, 2, 3], { width: 1 }, work), /a mistake/);
+  assert.deepEqual(begun, [1]);
 });

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { type CreationInput, planCreation } from "../../lib/plan/creation.ts";
 import { rulesFor } from "../../lib/truenas/versions.ts";
 import { GIB } from "../../lib/units.ts";
-import { CONFIG, dataset, input, inventory, made, UNKNOWN } from "./plan_samples.ts";
+import type { Vm } from "../../lib/inventory.ts";
+import { CONFIG, dataset, FOREIGN, input, inventory, made, TEMPLATES, UNKNOWN } from "./plan_samples.ts";
 
 const FINDINGS: readonly (readonly [
   what: string,
@@ -239,4 +240,109 @@ Deno.test("a finding stands at the line of the value in config.yaml, when it com
     planCreation(input({ inventory: full, ...given })).findings.map(({ line }) => line);
   assert.deepEqual(linesOf({ places }), [11, 11]);
   assert.deepEqual(linesOf({}), [undefined, undefined]);
+});
+
+Deno.test("preflight tells what would not start with the NAS after a reboot, beside what starts so already", () => {
+  const idle = { ...FOREIGN, name: "idle", memoryMib: 30 * 1024, autostart: true };
+  const messages = (vms: readonly Vm[], start = true) => {
+    const { worker } = CONFIG;
+    assert.ok(worker && "count" in worker);
+    const configuration = { ...CONFIG, worker: { ...worker, autostart: start } };
+    return planCreation(input({ configuration, inventory: inventory({ vms }) })).findings.map(({ message }) =>
+      message
+    );
+  };
+  assert.deepEqual(messages([idle]), [
+    "After a reboot of the NAS, VMs with 34 GiB of memory would start, and 32 GiB are there for them; some would stay off",
+  ]);
+  assert.deepEqual(messages([idle], false), []);
+  assert.deepEqual(messages([{ ...idle, state: "RUNNING" }]), [], "its memory is not free now, but is there");
+  assert.deepEqual(messages([{ ...idle, autostart: false }]), []);
+});
+
+Deno.test("preflight warns of names that Kubernetes refuses", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const configuration = { ...CONFIG, Big_node: { ...worker, count: 2 } };
+  const { findings, vms } = planCreation(
+    input({ configuration, types: [{ type: "Big_node", startPort: 5930 }] }),
+  );
+  assert.deepEqual(findings.map(({ severity, field }) => [severity, field]), [["warning", "Big_node"]]);
+  assert.match(findings[0]?.message ?? "", /A Kubernetes node cannot be called Big_node01/);
+  assert.deepEqual(vms.map(({ action }) => action), ["create", "create"], "it is only a warning");
+});
+
+/** What is found when the templates, the image or the password are others. */
+function foundWith(
+  template: Partial<typeof TEMPLATES>,
+  { iso = "debian.iso", release = "25.10.7", passwordChars = 6 } = {},
+): [string, string][] {
+  const path = `/mnt/tank/iso/${iso}`;
+  const { findings } = planCreation(input({
+    configuration: { ...CONFIG, storage: { pool_path: "tank/vms", cdrom_path: path } },
+    templates: () => ({ ...TEMPLATES, ...template }),
+    inventory: inventory({ files: { known: true, value: new Map([[path, true]]) } }),
+    rules: rulesFor(release),
+    passwordChars,
+  }));
+  return findings.map(({ severity, message }) => [severity, message]);
+}
+
+Deno.test("preflight holds secure boot against the image's name", () => {
+  const signed = "metal-amd64-secureboot.iso";
+  assert.deepEqual(foundWith({ secureBoot: true }, { iso: signed }), []);
+  assert.deepEqual(foundWith({ secureBoot: true }, { iso: "debian.iso" }), []);
+  assert.match(
+    String(foundWith({}, { iso: signed })),
+    /^warning,.*made for secure boot, which worker does not use/,
+  );
+  assert.match(
+    String(foundWith({ secureBoot: true }, { iso: "talos.iso" })),
+    /^warning,worker boots with secure boot, and talos\.iso does not say that it can/,
+  );
+});
+
+Deno.test("preflight warns of a CD-ROM that boots before the disk", () => {
+  const orders = { ...TEMPLATES.orders, CDROM: 1000 };
+  assert.match(String(foundWith({ orders })), /^warning,The CD-ROM of worker boots before its disk/);
+});
+
+Deno.test("preflight holds displays against the release and its rules for passwords", () => {
+  const vnc = { displayType: "VNC", web: false };
+  assert.deepEqual(foundWith(vnc, { passwordChars: 8 }), []);
+  const refused = (template: Partial<typeof TEMPLATES>, options = {}) => {
+    const found = foundWith(template, options);
+    assert.deepEqual(found.map(([severity]) => severity), ["error", "error"]);
+    return found[0]?.[1] ?? "";
+  };
+  assert.match(refused(vnc, { passwordChars: 9 }), /8 characters at most; VNC_PASSWORD has 9/);
+  assert.match(refused({ ...vnc, web: true }), /no web client for VNC/);
+  assert.match(refused(vnc, { release: "25.04.2" }), /TrueNAS 25\.04 has no VNC displays; it has SPICE/);
+  assert.match(refused({}, { passwordChars: 0 }), /refuses displays without a password/);
+});
+
+Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const mac = "02:00:00:00:00:01";
+  const configuration = { ...CONFIG, worker: { ...worker, macs: { lan: [mac, mac] } } };
+  const { findings } = planCreation(input({ configuration }));
+  assert.deepEqual(findings.map(({ vm, message }) => [vm, message]), [
+    ["worker01", `The MAC ${mac} is worker02's already`],
+    ["worker02", `The MAC ${mac} is worker01's already`],
+  ]);
+});
+
+Deno.test("preflight lets sparse zvols be larger than the room, and says so", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const configuration = { ...CONFIG, worker: { ...worker, sparse: true } };
+  const little = inventory({
+    datasets: { known: true, value: [dataset("tank/vms", { availableBytes: 30 * GIB })] },
+  });
+  const { findings, vms } = planCreation(input({ configuration, inventory: little }));
+  assert.deepEqual(findings.map(({ severity }) => severity), ["warning"]);
+  assert.match(findings[0]?.message ?? "", /140 GiB in all, and tank\/vms has 30 GiB left; sparse ones fail/);
+  const disks = vms[0]?.devices.filter((device) => device.dtype === "DISK") ?? [];
+  assert.deepEqual(disks.map(({ sparse, force }) => [sparse, force]), [[true, false], [true, true]]);
 });

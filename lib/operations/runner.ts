@@ -1,0 +1,331 @@
+/**
+ * Begins operations, one that writes at a time, and ends them: the words of the log, the VMs several at once, the
+ * choices that a person has afterwards.
+ */
+import type { Logger } from "../logging.ts";
+import type { OrphanPlan } from "../plan/orphans.ts";
+import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
+import type { TemplateManager } from "../template_manager.ts";
+import type { Caller } from "../truenas/client.ts";
+import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
+import { formatCount } from "../units.ts";
+import { type CancelMode, createVm } from "./create_vm.ts";
+import { destroyVm, destructionSteps } from "./destroy_vm.ts";
+import type { OperationLog } from "./log.ts";
+import { eachLimited, type Limits } from "./pool.ts";
+import { recoveryOf, unsettledMs } from "./recovery.ts";
+import { REMOVAL_STEPS, removeZvol } from "./remove_zvol.ts";
+import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps.ts";
+import type { OperationStore } from "./store.ts";
+import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./summary.ts";
+import type { OperationEvent, OperationRequest, OperationView, Resolution } from "./types.ts";
+import { undoVm } from "./undo_vm.ts";
+
+/** Told of every fact of an operation as it happens: each step as it starts and as it ends. */
+export type Observer = (event: OperationEvent) => void;
+
+/** Options of a run. */
+export interface RunOptions {
+  /** Told of every fact as it happens. */
+  readonly observer?: Observer;
+  /**
+   * Cancels: calls in flight end, nothing new starts, and VMs that are half made are rolled back, or kept when the
+   * signal's reason is `keep`.
+   */
+  readonly signal?: AbortSignal;
+}
+
+/** An operation under way. */
+export interface RunningOperation {
+  /** Its log so far, to follow. */
+  readonly log: OperationLog;
+  /** Resolves when it has finished; it never rejects. */
+  readonly finished: Promise<OperationView>;
+}
+
+/** Either an operation was begun, or the plan is not the one that was shown any more. */
+export type Begun<Plan> =
+  | { readonly begun: true; readonly operation: RunningOperation }
+  | { readonly begun: false; readonly plan: Plan };
+
+/** What operations work with. */
+export interface RunnerOptions {
+  readonly caller: Caller;
+  /** The templates of a VM type, with what it overrides. */
+  readonly templates: (request: OperationRequest | null, type: string) => TemplateManager;
+  readonly store: OperationStore;
+  /** VMs worked on at once; default as many calls as TrueNAS runs at once on one connection. */
+  readonly parallel?: number;
+  readonly settle?: SettleTimes;
+  readonly logger: Logger;
+}
+
+/** What a creation is told beside its plan. */
+export interface Creation {
+  readonly plan: CreationPlan;
+  readonly request: OperationRequest;
+  /** The displays' password; it goes to the NAS and nowhere else. */
+  readonly displayPassword: string;
+}
+
+/** Runs operations; see the file's comment. */
+export class OperationRunner {
+  readonly #options: RunnerOptions;
+  /** One operation writes at a time: the next waits for this. */
+  #last: Promise<unknown> = Promise.resolve();
+  #writing: OperationLog | null = null;
+  readonly #cancels = new Map<string, AbortController>();
+  /** What takes up an operation, by that one's id, while it is under way. */
+  readonly #recoveries = new Map<string, Promise<RunningOperation | null>>();
+
+  /** Begins nothing yet. */
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** The operation that writes now, or null. */
+  get writing(): OperationLog | null {
+    return this.#writing;
+  }
+
+  /** Resolves when nothing writes any more. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  /** Runs one after another whatever writes; reading for the plan is part of it, so that no plan is stale. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** Plans again when its turn comes, and begins if the plan is still the one that was shown. */
+  async begin<Plan extends { readonly fingerprint: string }>(
+    makePlan: () => Promise<Plan>,
+    shown: string,
+    run: (plan: Plan) => RunningOperation,
+  ): Promise<Begun<Plan>> {
+    return await this.#first<Begun<Plan>>(async (tell) => {
+      const plan = await makePlan();
+      if (plan.fingerprint !== shown) return tell({ begun: false, plan });
+      const operation = run(plan);
+      tell({ begun: true, operation });
+      await operation.finished;
+    });
+  }
+
+  /**
+   * Takes up again what did not end as it should: when it is its turn, and every call of unknown outcome has had its
+   * time, `run` begins it. Asked again meanwhile, it is the same one. Null when there is nothing of that kind to do.
+   */
+  recover(
+    operationId: string,
+    how: "resumed" | "rolled-back",
+    run: Recover,
+  ): Promise<RunningOperation | null> {
+    const begun = this.#recoveries.get(operationId) ?? this.#recover(operationId, how, run);
+    this.#recoveries.set(operationId, begun);
+    return begun;
+  }
+
+  async #recover(
+    operationId: string,
+    how: "resumed" | "rolled-back",
+    run: Recover,
+  ): Promise<RunningOperation | null> {
+    return await this.#first<RunningOperation | null>(async (tell) => {
+      try {
+        const log = this.#options.store.get(operationId);
+        if (log === undefined || !isOpen(log.view, how)) return tell(null);
+        await pause(unsettledMs(log.view, this.#options.store.now(), this.#settle.settleMs));
+        const operation = await run(log.view);
+        tell(operation);
+        const { status } = await operation.finished;
+        // One that did not end well leaves the decision open.
+        if (status === "done") this.#resolve(log, { how, operation: operation.log.id });
+      } finally {
+        this.#recoveries.delete(operationId);
+      }
+    });
+  }
+
+  /** Leaves what an operation made as it is; false when there is nothing to decide. */
+  leave(operationId: string): boolean {
+    const log = this.#options.store.get(operationId);
+    if (log === undefined) return false;
+    const { resumable, removable } = recoveryOf(log.view);
+    if (resumable.length + removable.length === 0) return false;
+    this.#resolve(log, { how: "left" });
+    return true;
+  }
+
+  /** Cancels an operation that was begun here; false when there is no such operation, or it is over. */
+  cancel(operationId: string, mode: CancelMode): boolean {
+    const cancel = this.#cancels.get(operationId);
+    cancel?.abort(mode);
+    return cancel !== undefined;
+  }
+
+  /** Carries out a plan to create. */
+  create({ plan, request, displayPassword }: Creation, options: RunOptions = {}): RunningOperation {
+    const active = plan.vms.filter(({ steps }) => steps.length > 0);
+    const log = this.#open(options, {
+      kind: "create",
+      title: `Create ${formatCount(active.length, "VM")}`,
+      vms: plan.vms.map((vm) => ({ name: vm.name, steps: vm.steps, summary: describeVm(vm) })),
+      request,
+    });
+    for (const vm of plan.vms.filter(({ steps }) => steps.length === 0)) reportUntouched(log, vm);
+    const templates = new Map(
+      active.map(({ type }) => [type, this.#options.templates(request, type)] as const),
+    );
+    const templatesOf = (type: string) => templates.get(type) ?? this.#options.templates(request, type);
+    const group = ({ type, parallel }: PlannedVm) => ({ name: type, width: parallel ?? Infinity });
+    const stop = new AbortController();
+    const zvols = { mayCreate: true };
+    const work = (signal: AbortSignal) => (vm: PlannedVm) =>
+      createVm({ ...this.#context(log), templates: templatesOf, displayPassword, signal, stop, zvols }, vm);
+    return this.#run(log, { items: active, group, work, options });
+  }
+
+  /** Carries out a plan to destroy; `resumed` when its VMs' destruction had begun earlier. */
+  destroy(
+    plan: Pick<DestructionPlan, "vms" | "keepDisks" | "shutdown">,
+    options: RunOptions = {},
+    resumed = false,
+  ): RunningOperation {
+    const { vms, keepDisks, shutdown } = plan;
+    const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
+    const log = this.#open(options, {
+      kind: "destroy",
+      title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
+      vms: vms.map((vm) => ({ name: vm.name, steps: destructionSteps(plan), summary: describeDoomed(vm) })),
+      request: { kind: "destroy", vms, keepDisks, shutdown },
+    });
+    const work = (signal: AbortSignal) => (vm: DestructionVm) =>
+      destroyVm({ ...this.#context(log), signal, shutdown, resumed }, vm);
+    return this.#run(log, { items: vms, work, options });
+  }
+
+  /** Removes everything that an operation made, or may have made, of VMs that its view calls removable. */
+  undo(view: OperationView, options: RunOptions = {}): RunningOperation {
+    const { removable } = recoveryOf(view);
+    const log = this.#open(options, {
+      kind: "undo",
+      title: `Roll back: ${view.title}`,
+      vms: removable.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
+    });
+    const work = () => (vm: OperationView["vms"][number]) => undoVm(this.#context(log), vm, view.id);
+    return this.#run(log, { items: removable, work, options });
+  }
+
+  /** Removes orphans: half-made VMs first, then zvols. */
+  clean({ vms, zvols }: OrphanPlan, options: RunOptions = {}): RunningOperation {
+    const alone = zvols.known ? zvols.value : [];
+    const log = this.#open(options, {
+      kind: "clean",
+      title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
+        formatCount(alone.length, "unused zvol")
+      }`,
+      vms: [
+        ...vms.map((vm) => ({
+          name: vm.name,
+          steps: destructionSteps({ shutdown: false }),
+          summary: describeDoomed(vm),
+        })),
+        ...alone.map(({ name }) => ({ name, steps: REMOVAL_STEPS, summary: "a zvol in no VM" })),
+      ],
+    });
+    const items = [
+      ...vms.map((vm) => ({ vm, zvol: null })),
+      ...alone.map((zvol) => ({ vm: null, zvol })),
+    ];
+    const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
+      const context = { ...this.#context(log), signal, shutdown: false, resumed: false };
+      return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
+    };
+    return this.#run(log, { items, work, options });
+  }
+
+  get #settle(): SettleTimes {
+    return this.#options.settle ?? DEFAULT_SETTLE;
+  }
+
+  #context(log: OperationLog) {
+    return { caller: this.#options.caller, log, settle: this.#settle };
+  }
+
+  #resolve(log: OperationLog, resolution: Resolution): void {
+    log.append({ type: "resolved", ...resolution });
+  }
+
+  /** Runs when its turn comes; resolves with the first thing told, while the turn lasts until the work has ended. */
+  async #first<T>(work: (tell: (value: T) => void) => Promise<void>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.exclusive(() => work(resolve)).catch(reject);
+    return await promise;
+  }
+
+  #open(
+    { observer }: RunOptions,
+    started: Omit<Extract<OperationEvent, { type: "started" }>, "type" | "seq" | "at">,
+  ): OperationLog {
+    const log = this.#options.store.create();
+    if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
+    log.append({ type: "started", ...started });
+    return log;
+  }
+
+  /** An observer's own error must not stop an operation half-way. */
+  #tell(observer: Observer, event: OperationEvent): void {
+    try {
+      observer(event);
+    } catch (error) {
+      this.#options.logger.error("An observer of an operation failed", { error: String(error) });
+    }
+  }
+
+  #run<T>(log: OperationLog, { items, group, work, options }: Work<T>): RunningOperation {
+    const cancel = new AbortController();
+    const given = options.signal;
+    const onAbort = () => cancel.abort(given?.reason);
+    if (given?.aborted) onAbort();
+    given?.addEventListener("abort", onAbort, { once: true });
+    const width = this.#options.parallel ?? MAX_RUNNING_CALLS;
+    const finish = async () => {
+      this.#writing = log;
+      this.#cancels.set(log.id, cancel);
+      try {
+        await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));
+        log.append({ type: "finished", status: overallStatus(log.view) });
+      } catch (error) {
+        log.append({ type: "finished", status: "failed", message: describeError(error).message });
+        this.#options.logger.error("An operation ended in an error of this program", {
+          error: String(error),
+        });
+      } finally {
+        this.#writing = null;
+        this.#cancels.delete(log.id);
+        given?.removeEventListener("abort", onAbort);
+      }
+      return log.view;
+    };
+    return { log, finished: finish() };
+  }
+}
+
+/** Begins what takes up an operation. */
+export type Recover = (view: OperationView) => Promise<RunningOperation>;
+
+interface Work<T> {
+  readonly items: readonly T[];
+  readonly group?: Limits<T>["group"];
+  readonly work: (signal: AbortSignal) => (item: T) => Promise<void>;
+  readonly options: RunOptions;
+}
+
+function isOpen(view: OperationView, how: "resumed" | "rolled-back"): boolean {
+  const { resumable, removable } = recoveryOf(view);
+  return (how === "resumed" ? resumable : removable).length > 0;
+}

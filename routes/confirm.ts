@@ -1,0 +1,62 @@
+/** Destroying takes a list that was shown, a phrase that was typed, and a token that works once: the same wherever it is asked. */
+import type { Context } from "hono";
+import type { Problem } from "../lib/errors.ts";
+import type { Begun } from "../lib/operations/runner.ts";
+import { paths } from "../templates/paths.ts";
+import type { Dashboard } from "./dashboard.ts";
+
+/** What is confirmed: the exact set, and the words for it. */
+export interface Confirmable {
+  readonly fingerprint: string;
+  readonly phrase: string;
+}
+
+/** What a page shows beside the list. */
+export interface ShownAgain {
+  readonly notice: string | null;
+  readonly problems: readonly Problem[];
+  /** As typed. */
+  readonly phrase: string;
+}
+
+/** The parts that differ. */
+export interface Confirmation<Plan extends Confirmable> {
+  readonly makePlan: () => Promise<Plan>;
+  readonly begin: (shown: string) => Promise<Begun<Plan>>;
+  readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
+}
+
+/** Begins when everything agrees; otherwise shows the list as it is now, and says what was wrong. */
+export async function confirm<Plan extends Confirmable>(
+  c: Context,
+  { manager, tokens }: Dashboard,
+  fields: URLSearchParams,
+  { makePlan, begin, show }: Confirmation<Plan>,
+): Promise<Response> {
+  const text = (name: string) => fields.get(name)?.trim() ?? "";
+  const [phrase, token, shown] = [text("phrase"), text("token"), text("plan")];
+  const changed = async (notice: string) => show(await makePlan(), { notice, problems: [], phrase }, 409);
+  if (!tokens.knows(token)) {
+    return await changed("Nothing was destroyed: this is the list as it is now. Confirm it.");
+  }
+  if (!tokens.isUsed(token)) {
+    const plan = await makePlan();
+    if (plan.fingerprint === shown && phrase.toLowerCase() !== plan.phrase) {
+      const message = `Type ${plan.phrase} to confirm; nothing was destroyed`;
+      return show(plan, { notice: null, problems: [{ field: "phrase", message }], phrase }, 422);
+    }
+    if (manager.writing !== null) {
+      return await changed(
+        `Another operation is under way: ${manager.writing.view.title}. Wait for its end; nothing was destroyed.`,
+      );
+    }
+  }
+  const led = await tokens.redeem(token, async () => {
+    const begun = await begin(shown);
+    return begun.begun ? paths.operation(begun.operation.log.id) : null;
+  });
+  if (led !== null) return c.redirect(led, 303);
+  return await changed(
+    "What is there has changed since the list was shown; nothing was destroyed. This is the list now.",
+  );
+}

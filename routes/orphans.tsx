@@ -1,0 +1,40 @@
+/** What carries this program's marks and belongs to nothing: the list, the typed confirmation, and the operation. */
+import { type Context, Hono } from "hono";
+import { OrphansPage } from "../templates/pages/orphans_page.tsx";
+import type { OrphansProps } from "../templates/props.ts";
+import { confirm } from "./confirm.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { readForm } from "./forms.ts";
+
+/** GET /orphans, POST /orphans. */
+export function orphanRoutes(dashboard: Dashboard): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  app.get("/orphans", async (c) => {
+    const plan = await manager.planCleaning(c.req.queries("leave") ?? []);
+    if (wantsJson(c)) return c.json(plan);
+    return show(c, dashboard, { plan }, 200);
+  });
+  app.post("/orphans", async (c) => {
+    const fields = await readForm(c.req.raw);
+    if (fields === null || !fields.has("phrase")) {
+      const notice = "The form did not arrive: nothing was destroyed.";
+      return show(c, dashboard, { plan: await manager.planCleaning(), notice }, 400);
+    }
+    const left = fields.getAll("leave");
+    return await confirm(c, dashboard, fields, {
+      makePlan: () => manager.planCleaning(left),
+      begin: (shown) => manager.beginCleaning(left, shown),
+      show: (plan, again, status) => show(c, dashboard, { plan, ...again }, status),
+    });
+  });
+  return app;
+}
+
+type Shown = Pick<OrphansProps, "plan"> & Partial<OrphansProps>;
+
+function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
+  const token = dashboard.tokens.issue();
+  const orphans = { phrase: "", notice: null, problems: [], token, ...shown };
+  return sendPage(c, <OrphansPage frame={pageFrame(c, dashboard)} orphans={orphans} />, status);
+}

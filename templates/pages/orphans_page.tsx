@@ -1,0 +1,146 @@
+/** Half-made VMs and zvols in no VM that this program made, and the phrase that confirms their removal. */
+import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
+import { formatBytes, formatCount } from "../../lib/units.ts";
+import { Layout } from "../layout.tsx";
+import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { VmState } from "../parts/vm_list.tsx";
+import { paths } from "../paths.ts";
+import type { OrphansProps, PageFrame } from "../props.ts";
+
+/** The page. */
+export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: OrphansProps }) {
+  const { plan, problems, notice } = orphans;
+  const zvols = plan.zvols.known ? plan.zvols.value : [];
+  return (
+    <Layout {...frame} title="Orphans" current="destroy">
+      <p class="trail">
+        <a href={paths.destroy()}>Destroy</a>
+      </p>
+      <h1>Orphans</h1>
+      <p>
+        What carries this program's marks and belongs to nothing: VMs that were left half-made, and zvols that
+        no VM uses.
+      </p>
+      {notice === null ? null : (
+        <Notice tone="warn">
+          <p>{notice}</p>
+        </Notice>
+      )}
+      <ErrorSummary problems={problems} />
+      {plan.zvols.known ? null : (
+        <Notice tone="warn">
+          <p>Zvols are not listed, because {plan.zvols.because}.</p>
+        </Notice>
+      )}
+      {plan.left.length === 0 ? null : (
+        <p>
+          Left out: {plan.left.join(", ")}. <a href={paths.orphans()}>List all again</a>
+        </p>
+      )}
+      {plan.vms.length + zvols.length === 0
+        ? (
+          <div class="empty">
+            <h2>There are no orphans</h2>
+            <p>Every VM that was made here is whole, and every zvol that was made here is in a VM.</p>
+          </div>
+        )
+        : <Confirm {...orphans} zvols={zvols} />}
+    </Layout>
+  );
+}
+
+function Confirm(
+  { plan, zvols, phrase, problems, token }: OrphansProps & { readonly zvols: readonly OrphanZvol[] },
+) {
+  const inVms = plan.vms.flatMap((vm) => vm.zvols);
+  const size = [...inVms, ...zvols].reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+  const all = inVms.length + zvols.length;
+  const what = [
+    ...(plan.vms.length === 0 ? [] : [formatCount(plan.vms.length, "VM")]),
+    ...(all === 0 ? [] : [formatCount(all, "zvol")]),
+  ].join(" and ");
+  return (
+    <form method="post" action={paths.orphans()}>
+      {plan.left.map((name) => <input type="hidden" name="leave" value={name} />)}
+      <input type="hidden" name="plan" value={plan.fingerprint} />
+      <input type="hidden" name="token" value={token ?? ""} />
+      <table class="rows">
+        <caption>{what} of {formatBytes(size)}</caption>
+        <thead>
+          <tr>
+            <th scope="col">What</th>
+            <th scope="col">Why it is here</th>
+            <th scope="col" class="number">Size</th>
+            <th scope="col">Choice</th>
+          </tr>
+        </thead>
+        <tbody>
+          {plan.vms.map((vm) => <VmRow vm={vm} plan={plan} />)}
+          {zvols.map((zvol) => <ZvolRow zvol={zvol} plan={plan} />)}
+        </tbody>
+      </table>
+      <Notice tone="bad">
+        <p>
+          <strong>This cannot be undone.</strong> Zvols are destroyed with their data and snapshots.
+        </p>
+        <Field
+          name="phrase"
+          label={`Type “${plan.phrase}” to confirm`}
+          value={phrase}
+          problems={problems}
+        />
+        <p class="actions">
+          <button type="submit" class="danger" id="confirm-clean">Destroy {what}</button>
+          <a class="button" href={paths.home()}>Cancel</a>
+        </p>
+      </Notice>
+    </form>
+  );
+}
+
+function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
+  return (
+    <tr data-vm={vm.name} data-state={vm.state}>
+      <th scope="row">
+        <a href={paths.vm(vm.id)}>{vm.name}</a> <VmState state={vm.state} />
+        <span class="where">id {vm.id}</span>
+      </th>
+      <td data-label="Why it is here">{vm.because}</td>
+      <td class="number" data-label="Size">
+        {vm.zvols.length === 0 ? <span class="none">no zvols</span> : (
+          <ul class="plain">
+            {vm.zvols.map(({ name, sizeBytes }) => (
+              <li>
+                <code>{name}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+              </li>
+            ))}
+          </ul>
+        )}
+      </td>
+      <td data-label="Choice">
+        <a href={paths.orphans([...plan.left, vm.name])}>Leave {vm.name} out</a>
+      </td>
+    </tr>
+  );
+}
+
+function ZvolRow({ zvol, plan }: { zvol: OrphanZvol; plan: OrphanPlan }) {
+  return (
+    <tr data-zvol={zvol.name}>
+      <th scope="row">
+        <code>{zvol.name}</code>
+      </th>
+      <td data-label="Why it is here">
+        {zvol.madeFor === null
+          ? "the VM that it was made for is not there"
+          : `it was made for ${zvol.madeFor}, which does not use it`}
+      </td>
+      <td class="number" data-label="Size">
+        {zvol.sizeBytes === null ? "not known" : formatBytes(zvol.sizeBytes)}
+      </td>
+      <td data-label="Choice">
+        <a href={paths.orphans([...plan.left, zvol.name])}>Leave {zvol.name} out</a>
+      </td>
+    </tr>
+  );
+}
