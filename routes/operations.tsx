@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
+import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
@@ -32,7 +33,23 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     return sendPage(c, <OperationPage {...page} />);
   });
   app.post("/operations/:id/resume", (c) => recover(c, dashboard, (id) => manager.resume(id)));
-  app.post("/operations/:id/rollback", (c) => recover(c, dashboard, (id) => manager.rollBack(id)));
+  app.post("/operations/:id/rollback", async (c) => {
+    const log = manager.operations.get(c.req.param("id"));
+    const phrase = log === undefined ? null : recoveryOf(log.view).phrase;
+    const typed = (await readForm(c.req.raw))?.get("phrase")?.trim().toLowerCase() ?? "";
+    if (log === undefined || phrase === null || typed === phrase) {
+      return await recover(c, dashboard, (id) => manager.rollBack(id));
+    }
+    const problems = [{ field: "phrase", message: `Type ${phrase} to confirm; nothing was removed` }];
+    const page = {
+      frame: pageFrame(c, dashboard),
+      view: log.view,
+      events: log.since(0),
+      now: now(),
+      problems,
+    };
+    return sendPage(c, <OperationPage {...page} />, 422);
+  });
   app.post("/operations/:id/leave", (c) => {
     const id = c.req.param("id");
     if (manager.operations.get(id) === undefined) return c.notFound();

@@ -113,7 +113,8 @@ async function endFailed(
   if (vm.onFailure === "stop" && !cancelled) {
     context.stop.abort(`${vm.name} failed, and its type says to stop then`);
   }
-  const keep = cancelled ? context.signal.reason === "keep" : vm.onFailure === "keep";
+  // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
+  const keep = context.signal.aborted ? context.signal.reason === "keep" : vm.onFailure === "keep";
   if (keep) keepForInspection(context.log, { vm: vm.name, made, why, cancelled });
   else await rollBack(context, { vm: vm.name, made, why, cancelled });
 }

@@ -1,4 +1,5 @@
 /** What can be done about an operation that did not end as it should. Pure. */
+import { formatCount } from "../units.ts";
 import { isGood } from "./summary.ts";
 import type { OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
@@ -8,9 +9,11 @@ export interface Recovery {
   readonly resumable: readonly OperationVmView[];
   /** VMs of which it made something that rolling it back would remove. */
   readonly removable: readonly OperationVmView[];
+  /** What a person types before finished VMs are removed: `roll back 4 vms`; null when only half-made ones are. */
+  readonly phrase: string | null;
 }
 
-const NOTHING: Recovery = { resumable: [], removable: [] };
+const NOTHING: Recovery = { resumable: [], removable: [], phrase: null };
 
 /** Outcomes after which something of a creation may be on the NAS. */
 const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "created"];
@@ -20,9 +23,12 @@ export function recoveryOf(view: OperationView): Recovery {
   const { kind, status, vms, request, resolution } = view;
   if (status === "running" || status === "done" || resolution !== null) return NOTHING;
   if (kind !== "create" && kind !== "destroy") return NOTHING;
+  const removable = kind === "create" ? vms.filter(hasLeft) : [];
+  const finished = removable.some(({ outcome }) => outcome === "created");
   return {
     resumable: request === null ? [] : vms.filter(({ outcome }) => !isGood(kind, outcome)),
-    removable: kind === "create" ? vms.filter(hasLeft) : [],
+    removable,
+    phrase: finished ? `roll back ${formatCount(removable.length, "vm")}` : null,
   };
 }
 

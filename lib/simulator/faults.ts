@@ -33,7 +33,8 @@ export class Faults {
   /** Chooses the fault that strikes this call, if any. */
   strike(method: string, params: readonly unknown[]): Strike {
     const armed = this.#armed.find(({ fault, left }) =>
-      left > 0 && (fault.method ?? method) === method && (fault.matches?.(params) ?? true)
+      left > 0 && (fault.method ?? method) === method && (fault.methods?.(method) ?? true) &&
+      (fault.matches?.(params) ?? true)
     );
     if (armed === undefined) return NO_STRIKE;
     if (armed.toSkip > 0) {
@@ -43,8 +44,8 @@ export class Faults {
     armed.left--;
     const { fault } = armed;
     return {
-      pass: async (moment, gone) => {
-        if (moment === (fault.moment ?? "before")) await act(fault, gone);
+      pass: async (moment, gone, nas) => {
+        if (moment === (fault.moment ?? "before")) await act(fault, gone, nas);
       },
     };
   }
@@ -54,8 +55,16 @@ const NO_STRIKE: Strike = { pass: () => Promise.resolve() };
 
 const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulated failure" } as const;
 
-async function act({ action, error = DEFAULT_ERROR }: Fault, gone: AbortSignal): Promise<void> {
+/** How long a call that goes on without its connection is behind it. */
+const LINGER_MS = 30;
+
+async function act({ action, error = DEFAULT_ERROR }: Fault, gone: AbortSignal, nas: Nas): Promise<void> {
   if (action === "cut") throw CUT;
+  if (action === "linger") {
+    await untilAborted(gone);
+    if (nas.profile.cancelsOnDisconnect) throw STALLED;
+    return await nas.sleep(LINGER_MS);
+  }
   if (action === "stall") {
     await untilAborted(gone);
     throw STALLED;

@@ -23,6 +23,8 @@ export type FaultMoment = "before" | "middle" | "after";
 /** A fault to come: it strikes calls of `method` (all when absent) that `matches`, after `skip` such calls, `times` times. */
 export interface Fault {
   readonly method?: string;
+  /** Which methods, where it is not one by name. */
+  readonly methods?: (method: string) => boolean;
   readonly matches?: (params: readonly unknown[]) => boolean;
   /** Calls to let pass first; default 0. */
   readonly skip?: number;
@@ -30,8 +32,11 @@ export interface Fault {
   readonly times?: number;
   /** Default `before`. */
   readonly moment?: FaultMoment;
-  /** `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as possible. */
-  readonly action: "fail" | "stall" | "cut";
+  /**
+   * `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as
+   * possible; `linger`: wait until the connection is gone, and then go on, where the release lets calls do so.
+   */
+  readonly action: "fail" | "stall" | "cut" | "linger";
   /** For `fail`; default a CallError EFAULT "[EFAULT] Simulated failure". */
   readonly error?: { readonly errno: number; readonly errname: string; readonly reason: string };
 }

@@ -1,6 +1,8 @@
 /** One operation, live or finished. */
+import type { Problem } from "../../lib/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import { Layout } from "../layout.tsx";
+import { ErrorSummary } from "../parts/common.tsx";
 import { Operation } from "../parts/operation.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
@@ -13,17 +15,20 @@ export interface OperationPageProps {
   readonly events: readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
+  /** What was wrong with the form that was sent. */
+  readonly problems?: readonly Problem[];
 }
 
 /** The page. The stream goes on after the last event that is shown here. */
-export function OperationPage({ frame, view, events, now }: OperationPageProps) {
-  const operation = <Operation view={view} events={events} now={now} />;
+export function OperationPage({ frame, view, events, now, problems = [] }: OperationPageProps) {
+  const operation = <Operation view={view} events={events} now={now} problems={problems} />;
   return (
     <Layout {...frame} title={view.title} current="operations">
       <p class="trail">
         <a href={paths.operations()}>Operations</a>
       </p>
       <h1>{view.title}</h1>
+      <ErrorSummary problems={problems} />
       {view.status === "running"
         ? (
           <>

@@ -9,11 +9,12 @@ import type {
   StepStatus,
   StepView,
 } from "../../lib/operations/types.ts";
+import type { Problem } from "../../lib/errors.ts";
 import { recoveryOf } from "../../lib/operations/recovery.ts";
 import { isGood } from "../../lib/operations/summary.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
-import { DateTime, State, Time, type Tone } from "./common.tsx";
+import { DateTime, Field, State, Time, type Tone } from "./common.tsx";
 
 const STATUSES = {
   running: { tone: "busy", word: "Running" },
@@ -48,7 +49,12 @@ export function isUndo({ step }: { readonly step: string }): boolean {
 
 /** The whole operation. */
 export function Operation(
-  { view, events, now }: { view: OperationView; events: readonly OperationEvent[]; now: number },
+  { view, events, now, problems = [] }: {
+    view: OperationView;
+    events: readonly OperationEvent[];
+    now: number;
+    problems?: readonly Problem[];
+  },
 ) {
   const columns = columnsOf(view);
   const lines = events.filter(isLogged);
@@ -56,6 +62,7 @@ export function Operation(
     <section id="operation" data-operation={view.id} data-status={view.status}>
       <OperationSummary view={view} now={now} />
       <OperationNotices view={view} />
+      {view.status === "running" ? null : <Recovery view={view} problems={problems} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
         <table class="rows steps">
           <caption>{formatCount(view.vms.length, "VM")}</caption>
@@ -110,7 +117,6 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
         <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
       </p>
       {view.status === "running" ? <CancelForm view={view} /> : null}
-      {view.status === "running" ? null : <Recovery view={view} />}
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
@@ -145,7 +151,7 @@ const RESOLUTIONS = {
 } as const satisfies Record<Resolution["how"], string>;
 
 /** What a person can do about an operation that did not end as it should. */
-function Recovery({ view }: { view: OperationView }) {
+function Recovery({ view, problems }: { view: OperationView; problems: readonly Problem[] }) {
   const { resolution, kind } = view;
   if (resolution !== null) {
     return (
@@ -156,7 +162,7 @@ function Recovery({ view }: { view: OperationView }) {
       </p>
     );
   }
-  const { resumable, removable } = recoveryOf(view);
+  const { resumable, removable, phrase } = recoveryOf(view);
   if (resumable.length + removable.length === 0) return null;
   const names = (vms: readonly OperationVmView[]) => vms.map(({ name }) => name).join(", ");
   return (
@@ -180,10 +186,20 @@ function Recovery({ view }: { view: OperationView }) {
           <button type="submit" class="danger" id="roll-back-operation">
             Roll back: remove {formatCount(removable.length, "VM")}
           </button>
-          <span class="help">
-            {names(removable)} with the zvols that this operation made for{" "}
-            {removable.length === 1 ? "it" : "them"}: {describeMade(removable)}. This cannot be undone.
-          </span>
+          <div class="help">
+            <p>
+              {names(removable)} with the zvols that this operation made for{" "}
+              {removable.length === 1 ? "it" : "them"}: {describeMade(removable)}. This cannot be undone.
+            </p>
+            {phrase === null ? null : (
+              <Field
+                name="phrase"
+                label={`Finished VMs go as well. Type “${phrase}” to confirm`}
+                value=""
+                problems={problems}
+              />
+            )}
+          </div>
         </form>
       )}
       <form method="post" action={paths.leave(view.id)} class="actions">

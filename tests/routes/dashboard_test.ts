@@ -3,78 +3,20 @@
  * forms, JSON, errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
  */
 import assert from "node:assert/strict";
+import { DISPLAY_PASSWORD, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {
-  type DashboardOptions,
-  DISPLAY_PASSWORD,
-  startDashboard,
-  type TestDashboard,
-} from "../support/dashboard.ts";
-
-const FORM = {
-  "storage.pool_path": "tank/vms",
-  "storage.cdrom_path": "/mnt/tank/iso/debian.iso",
-  "controlplane.count": "0",
-  "controlplane.memory": "2048",
-  "controlplane.cpu": "2",
-  "worker.count": "2",
-  "worker.memory": "2048",
-  "worker.cpu": "2",
-  "worker.disk.0.name": "root",
-  "worker.disk.0.size": "20",
-  "worker.network.0.name": "lan",
-  "worker.network.0.bridge": "br0",
-};
-
-type Fields = Readonly<Record<string, string>>;
-
-async function withDashboard(
-  options: DashboardOptions,
-  test: (dashboard: TestDashboard) => Promise<void>,
-): Promise<void> {
-  await using dashboard = await startDashboard(options);
-  await test(dashboard);
-}
-
-function post({ url }: TestDashboard, path: string, fields: Fields, headers: Fields = {}): Promise<Response> {
-  return fetch(url + path, {
-    method: "POST",
-    body: new URLSearchParams(fields),
-    headers: { origin: url, ...headers },
-    redirect: "manual",
-  });
-}
-
-async function text(response: Response | Promise<Response>): Promise<string> {
-  return await (await response).text();
-}
-
-function hidden(html: string, name: string): string {
-  const value = new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1];
-  assert.ok(value, `there is a hidden field ${name}`);
-  return value;
-}
+  type Fields,
+  finishedOperation,
+  FORM,
+  hidden,
+  planned,
+  post,
+  text,
+  withDashboard,
+} from "../support/http.ts";
 
 function errorsOf(html: string): string[] {
   return [...html.matchAll(/data-error="([^"]*)"/g)].map(([, field]) => field ?? "");
-}
-
-async function planned(
-  dashboard: TestDashboard,
-  fields: Fields = FORM,
-): Promise<{ token: string; plan: string; html: string }> {
-  const response = await post(dashboard, "/create/plan", fields);
-  assert.equal(response.status, 200);
-  const html = await response.text();
-  return { token: hidden(html, "token"), plan: hidden(html, "plan"), html };
-}
-
-async function finishedOperation({ url }: TestDashboard, path: string): Promise<Record<string, unknown>> {
-  for (;;) {
-    const response = await fetch(url + path, { headers: { accept: "application/json" } });
-    const operation = await response.json();
-    if (operation.status !== "running") return operation;
-    await text(fetch(`${url}${path}/events`));
-  }
 }
 
 Deno.test("GET / lists the VMs as a page and as JSON", () =>

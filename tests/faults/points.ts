@@ -1,0 +1,220 @@
+/** Where a run is disturbed, what the NAS has to look like afterwards, and how the sweeps are counted. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { type Configuration, parseConfiguration } from "../../lib/config.ts";
+import { markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import { addDataset } from "../../lib/simulator/store.ts";
+import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
+import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { TEST_CONFIG } from "../support/dashboard.ts";
+
+/** The whole sweep takes minutes, so the tests try one point in so many; `deno task test:faults` tries all. */
+const SAMPLE = process.env.FAULTS === "all" ? 1 : 4;
+
+/** Both ends of what is supported, which differ in every rule that matters here. */
+export const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
+
+/** One disturbance: the nth call of a run, and what happens to it. */
+export interface Point {
+  readonly version: SimulatedVersion;
+  readonly action: "fail" | "cut" | "kill";
+  /** `late`: the call takes effect after whoever made it is gone. */
+  readonly moment: FaultMoment | "late";
+  readonly nth: number;
+}
+
+const TIMES = { callMs: 0, zvolMs: 1, startMs: 0, shutdownMs: 0, deleteRunningMs: 1 } as const;
+
+/** Short, but longer than a call takes that goes on alone. */
+const SETTLE = { settleMs: 80, lookMs: 10 } as const;
+
+const PARSED = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+
+/** So many workers with two disks and two NICs each. */
+export function workers(count: number): Configuration {
+  const { worker } = PARSED;
+  assert.ok(worker !== undefined && "count" in worker);
+  return { ...PARSED, worker: { ...worker, count } };
+}
+
+/** A NAS on which others have VMs with names like ours, and a zvol with data under a name of ours. */
+export async function startNas(version: SimulatedVersion): Promise<Simulator> {
+  const simulator = await startSimulator({ version, times: TIMES, foreignVms: 2 });
+  for (const name of ["workerold", "workers"]) addForeignVm(simulator, name, "made by hand");
+  addForeignVm(simulator, "worker77_copy", markedDescription("a clone"));
+  addDataset(simulator.store, { name: "tank/vms/worker07-disk0", type: "VOLUME", volsizeBytes: 1 });
+  return simulator;
+}
+
+/** Puts a VM with a disk there that this program did not make. */
+export function addForeignVm({ store }: Simulator, name: string, description: string): void {
+  const zvol = `tank/VMs/${name}-data`;
+  const [template] = store.vms.values();
+  assert.ok(template !== undefined, "there is a VM to take the fields from");
+  const id = ++store.lastVmId;
+  const config = { ...template.config, name, description, uuid: crypto.randomUUID() };
+  store.vms.set(id, { id, config, state: "STOPPED", everStarted: true });
+  addDataset(store, { name: zvol, type: "VOLUME", volsizeBytes: 1 });
+  const deviceId = ++store.lastDeviceId;
+  const attributes = { dtype: "DISK", path: `/dev/zvol/${zvol}`, type: "VIRTIO" };
+  store.devices.set(deviceId, { id: deviceId, vm: id, order: 1001, attributes });
+}
+
+/** How a manager works in these tests. */
+export function managerOptions({ url }: Pick<Simulator, "url">): VMManagerOptions {
+  const account = { username: "admin", password: "truenas", vncPassword: "pw" };
+  return { host: url, ...account, settle: SETTLE, backoffMs: [1] };
+}
+
+/** A manager that is connected. */
+export async function connect(
+  simulator: Simulator,
+  options: Partial<VMManagerOptions> = {},
+): Promise<VMManager> {
+  const manager = new VMManager({ ...managerOptions(simulator), ...options });
+  await manager.connect();
+  await manager.live.ready();
+  return manager;
+}
+
+/** Methods of signing in and listening, which are no part of a run. */
+const ASIDE = /^(auth|core|system)\./;
+
+/** Counts the calls of a run, and lets a fault strike the nth; tells when it has struck. */
+export function strike(simulator: Simulator, { action, moment, nth }: Point) {
+  const struck = Promise.withResolvers<void>();
+  let seen = 0;
+  let hasStruck = false;
+  const fault = {
+    fail: { action: "fail" },
+    cut: { action: "cut" },
+    kill: { action: moment === "late" ? "linger" : "stall" },
+  }[action] as Pick<Fault, "action">;
+  simulator.addFault({
+    ...fault,
+    times: Infinity,
+    moment: moment === "late" ? "before" : moment,
+    methods: (method) => !ASIDE.test(method),
+    matches: () => {
+      const isIt = seen++ === nth;
+      if (isIt) {
+        hasStruck = true;
+        // The call is received; it is stopped at its moment, which comes at once after.
+        setTimeout(struck.resolve, moment === "before" || moment === "late" ? 0 : 12);
+      }
+      return isIt;
+    },
+  });
+  return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen };
+}
+
+/** Everything that is on the NAS, as text. */
+export function picture({ store }: Simulator): string {
+  const vms = [...store.vms.values()].map(({ id, config, state }) => ({ id, config, state }));
+  return JSON.stringify([vms, [...store.devices.values()], [...store.datasets.values()]], null, 1);
+}
+
+/** Our VMs are exactly as planned, each once, running, with its devices and zvols. */
+export function expectPlanned({ store }: Simulator, count: number, at: string): void {
+  const ours = [...store.vms.values()].filter(({ config }) => /^worker\d+$/.test(config.name));
+  const names = ours.map(({ config }) => config.name).toSorted();
+  assert.deepEqual(names, Array.from({ length: count }, (_, n) => `worker0${n + 1}`), at);
+  for (const vm of ours) {
+    const own = [...store.devices.values()].filter((device) => device.vm === vm.id);
+    const kinds = own.map(({ attributes }) => attributes.dtype).toSorted();
+    assert.equal(vm.state, "RUNNING", `${at}: ${vm.config.name} runs`);
+    assert.deepEqual(kinds, ["CDROM", "DISK", "DISK", "DISPLAY", "NIC", "NIC"], `${at}: ${vm.config.name}`);
+    for (const n of [0, 1]) {
+      const zvol = store.datasets.get(`tank/vms/${vm.config.name}-disk${n}`);
+      assert.equal(zvol?.userProperties[ZVOL_PROPERTIES.vm], vm.config.uuid, `${at}: its zvol names it`);
+    }
+  }
+}
+
+/** No zvol is without a VM, and no device either. */
+export function expectNoOrphans({ store }: Simulator, at: string): void {
+  const used = new Set(
+    [...store.devices.values()].map(({ attributes }) => String(attributes.path).replace("/dev/zvol/", "")),
+  );
+  for (const { name, type } of store.datasets.values()) {
+    if (type === "VOLUME" && name !== "tank/vms/worker07-disk0") {
+      assert.ok(used.has(name), `${at}: ${name} belongs to a VM`);
+    }
+  }
+  for (const { vm, id } of store.devices.values()) {
+    assert.ok(store.vms.has(vm), `${at}: device ${id} belongs to a VM`);
+  }
+}
+
+/** What was there before is as it was. */
+export function expectUntouched({ store }: Simulator, before: string, at: string): void {
+  const [vms, devices, datasets] = JSON.parse(before) as [
+    { id: number }[],
+    { id: number }[],
+    { name: string }[],
+  ];
+  for (const vm of vms) {
+    const { id, config, state } = store.vms.get(vm.id) ?? {};
+    assert.equal(JSON.stringify({ id, config, state }), JSON.stringify(vm), at);
+  }
+  for (const device of devices) {
+    assert.equal(JSON.stringify(store.devices.get(device.id)), JSON.stringify(device), at);
+  }
+  for (const dataset of datasets) {
+    assert.equal(JSON.stringify(store.datasets.get(dataset.name)), JSON.stringify(dataset), at);
+  }
+}
+
+/** No VM and no zvol was asked for twice under one identity: whoever looked first did not repeat. */
+export function expectOnce({ calls }: Simulator, at: string): void {
+  const asked = calls.flatMap(({ method, params }) => {
+    const spec = params[0] as { uuid?: string; name?: string; user_properties?: unknown };
+    if (method === "vm.create") return [`vm ${spec.uuid}`];
+    return method === "pool.dataset.create"
+      ? [`zvol ${spec.name} ${JSON.stringify(spec.user_properties)}`]
+      : [];
+  });
+  assert.equal(new Set(asked).size, asked.length, `${at}: ${asked.join("\n")}`);
+}
+
+/** How a sweep is set up. */
+export interface Sweep {
+  readonly name: string;
+  readonly actions: readonly Point["action"][];
+  readonly moments: readonly Point["moment"][];
+  /** Calls of an undisturbed run. */
+  readonly count: (version: SimulatedVersion) => Promise<number>;
+  /** Tries one point; false when the run was over before it. */
+  readonly run: (point: Point) => Promise<boolean>;
+  /** Points tried at once. */
+  readonly width: number;
+}
+
+/** Tries every point, or a sample that is spread over all of them, and prints the totals. */
+export async function sweep({ name, actions, moments, count, run, width }: Sweep): Promise<void> {
+  const points: Point[] = [];
+  for (const version of VERSIONS) {
+    const calls = await count(version);
+    assert.ok(calls > 10, "the premise: the run makes calls");
+    for (const action of actions) {
+      for (const moment of moments) {
+        // Only up to 25.10 a call goes on without its connection.
+        if (moment === "late" && version !== "25.10") continue;
+        for (let nth = 0; nth < calls; nth++) points.push({ version, action, moment, nth });
+      }
+    }
+  }
+  const chosen = points.filter((_, index) => index % SAMPLE === 0);
+  let tried = 0;
+  const queue = chosen[Symbol.iterator]();
+  const work = async () => {
+    for (const point of queue) if (await run(point)) tried++;
+  };
+  await Promise.all(Array.from({ length: width }, work));
+  assert.ok(tried > chosen.length / 2, `the sweep reached the run: ${tried} of ${chosen.length}`);
+  const sampled = SAMPLE === 1 ? "" : ` (one in ${SAMPLE} of ${points.length})`;
+  await Deno.stdout.write(
+    new TextEncoder().encode(`${name}: ${tried} points tried, ${tried} survived${sampled}\n`),
+  );
+}

@@ -1,0 +1,180 @@
+/**
+ * Protects what a person does about operations that did not end well, and about leftovers, in pages that work without
+ * JavaScript: resume, roll back, leave, cancel and keep; orphans; what a destruction keeps. Over real HTTP.
+ */
+import assert from "node:assert/strict";
+import type { TestDashboard } from "../support/dashboard.ts";
+import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
+
+/** Creates with a form; the path of its operation. */
+async function create(dashboard: TestDashboard, fields: Readonly<Record<string, string>>): Promise<string> {
+  const { token, plan } = await planned(dashboard, fields);
+  return await follow(post(dashboard, "/create", { ...fields, token, plan }));
+}
+
+/** Where an answer leads. */
+async function follow(answer: Promise<Response>): Promise<string> {
+  const response = await answer;
+  const body = await response.text();
+  assert.equal(response.status, 303, body);
+  return response.headers.get("location") ?? "";
+}
+
+function zvols({ simulator }: TestDashboard): string[] {
+  return [...simulator.store.datasets.keys()].filter((name) => name.startsWith("tank/vms/"));
+}
+
+function failDisk({ simulator }: TestDashboard): void {
+  simulator.addFault({
+    method: "vm.device.create",
+    action: "fail",
+    matches: (params) => JSON.stringify(params).includes("worker01-disk0"),
+  });
+}
+
+const KEEP = { ...FORM, "worker.on_failure": "keep" };
+
+Deno.test("an operation that failed in part is resumed on a click, and a second click leads to the same", () =>
+  withDashboard({}, async (dashboard) => {
+    failDisk(dashboard);
+    const path = await create(dashboard, KEEP);
+    assert.equal((await finishedOperation(dashboard, path)).status, "partly-done");
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /id="resume-operation">Resume: 1 VM</);
+    assert.match(page, /id="roll-back-operation">Roll back: remove 2 VMs</);
+    assert.match(page, /tank\/vms\/worker01-disk0, tank\/vms\/worker02-disk0/, "what goes is named");
+    const [first, second] = await Promise.all([
+      follow(post(dashboard, `${path}/resume`, {})),
+      follow(post(dashboard, `${path}/resume`, {})),
+    ]);
+    assert.equal(first, second);
+    assert.notEqual(first, path);
+    assert.equal((await finishedOperation(dashboard, first)).status, "done");
+    const settled = await text(fetch(dashboard.url + path));
+    assert.match(settled, /data-resolution="resumed"/);
+    assert.doesNotMatch(settled, /id="resume-operation"/);
+    assert.equal(await follow(post(dashboard, `${path}/resume`, {})), first, "later as well");
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+  }));
+
+Deno.test("an operation that failed in part is rolled back on a click: everything that it made goes", () =>
+  withDashboard({}, async (dashboard) => {
+    failDisk(dashboard);
+    const path = await create(dashboard, KEEP);
+    await finishedOperation(dashboard, path);
+    const unsure = await post(dashboard, `${path}/rollback`, { phrase: "roll back 1 vm" });
+    assert.equal(unsure.status, 422);
+    assert.match(await unsure.text(), /data-error="phrase"[^<]*Type roll back 2 vms/);
+    assert.equal(dashboard.simulator.store.vms.size, 2, "a finished VM goes only by the typed phrase");
+    const led = await follow(post(dashboard, `${path}/rollback`, { phrase: "roll back 2 vms" }));
+    const undone = await finishedOperation(dashboard, led);
+    assert.deepEqual([undone.kind, undone.status], ["undo", "done"]);
+    assert.deepEqual([dashboard.simulator.store.vms.size, zvols(dashboard)], [0, []]);
+    assert.match(await text(fetch(dashboard.url + path)), /data-resolution="rolled-back"/);
+  }));
+
+Deno.test("an operation that failed in part can be left as it is, and is not asked about again", () =>
+  withDashboard({}, async (dashboard) => {
+    failDisk(dashboard);
+    const path = await create(dashboard, KEEP);
+    await finishedOperation(dashboard, path);
+    assert.equal(await follow(post(dashboard, `${path}/leave`, {})), path);
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /data-resolution="left"/);
+    assert.doesNotMatch(page, /id="(resume|roll-back)-operation"/);
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+    for (const action of ["resume", "rollback", "leave"]) {
+      const response = await post(dashboard, `/operations/none/${action}`, {});
+      await response.body?.cancel();
+      assert.equal(response.status, 404);
+    }
+  }));
+
+Deno.test("a creation can be cancelled so that what is half made stays", () =>
+  withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    const struck = Promise.withResolvers<void>();
+    dashboard.simulator.addFault({
+      method: "vm.device.create",
+      action: "stall",
+      matches: (params) => {
+        const isNic = JSON.stringify(params).includes("NIC");
+        if (isNic) struck.resolve();
+        return isNic;
+      },
+    });
+    const path = await follow(post(dashboard, "/create", { ...FORM, token, plan }));
+    assert.match(await text(fetch(dashboard.url + path)), /id="cancel-keep"/);
+    await struck.promise;
+    await follow(post(dashboard, `${path}/cancel`, { then: "keep" }));
+    dashboard.simulator.cutConnections();
+    assert.equal((await finishedOperation(dashboard, path)).status, "cancelled");
+    assert.equal(dashboard.simulator.store.vms.size, 1, "it is kept");
+    const led = await follow(post(dashboard, `${path}/resume`, {}));
+    assert.equal((await finishedOperation(dashboard, led)).status, "done");
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+  }));
+
+Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phrase, and the list that was shown", () =>
+  withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
+    assert.match(await text(fetch(`${dashboard.url}/orphans`)), /There are no orphans/);
+    await finishedOperation(dashboard, await create(dashboard, FORM));
+    const list = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&keep=yes`));
+    assert.match(list, /the disks are kept/);
+    assert.match(list, /description: yes, zvols: yes, journal: yes/);
+    const destroyed = await follow(post(dashboard, "/destroy", {
+      prefixes: "worker",
+      keep: "yes",
+      plan: hidden(list, "plan"),
+      token: hidden(list, "token"),
+      phrase: "destroy 2 vms",
+    }));
+    assert.equal((await finishedOperation(dashboard, destroyed)).status, "done");
+    assert.deepEqual(zvols(dashboard), ["tank/vms/worker01-disk0", "tank/vms/worker02-disk0"]);
+
+    const orphans = await text(fetch(`${dashboard.url}/orphans`));
+    assert.match(orphans, /data-zvol="tank\/vms\/worker01-disk0"/);
+    assert.match(orphans, /2 zvols of 40 GiB/);
+    const fields = { plan: hidden(orphans, "plan"), token: hidden(orphans, "token") };
+    const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 zvol" });
+    assert.equal(wrong.status, 422);
+    assert.match(await wrong.text(), /data-error="phrase"/);
+    const stale = await post(dashboard, "/orphans", { ...fields, plan: "old", phrase: "destroy 2 zvols" });
+    assert.equal(stale.status, 409);
+    const again = await stale.text();
+    assert.equal(zvols(dashboard).length, 2, "nothing was destroyed");
+    const token = hidden(again, "token");
+    const led = await follow(post(dashboard, "/orphans", { ...fields, token, phrase: "destroy 2 zvols" }));
+    const cleaned = await finishedOperation(dashboard, led);
+    assert.deepEqual([cleaned.kind, cleaned.status], ["clean", "done"]);
+    assert.deepEqual(zvols(dashboard), []);
+    assert.equal(dashboard.simulator.store.vms.size, 2, "what is somebody else's stays");
+    const json = await (await fetch(`${dashboard.url}/orphans`, { headers: { accept: "application/json" } }))
+      .json();
+    assert.deepEqual([json.vms, json.zvols], [[], { known: true, value: [] }]);
+    const empty = await post(dashboard, "/orphans", {});
+    assert.match(await empty.text(), /The form did not arrive/);
+    assert.equal(empty.status, 400);
+  }));
+
+Deno.test("what the form chooses reaches the NAS: sparse zvols, fixed MACs, VMs at a time", () =>
+  withDashboard({}, async (dashboard) => {
+    const fields = {
+      ...FORM,
+      "worker.sparse": "yes",
+      "worker.parallel": "1",
+      "worker.network.0.macs": "02-00-5E-00-00-01, 02:00:5e:00:00:02",
+    };
+    const { html } = await planned(dashboard, fields);
+    assert.match(html, /20 GiB sparse/);
+    assert.match(html, /value="02-00-5E-00-00-01, 02:00:5e:00:00:02"/, "what was typed is kept");
+    await finishedOperation(dashboard, await create(dashboard, fields));
+    const made = [...dashboard.simulator.store.devices.values()].flatMap(({ attributes }) =>
+      attributes.dtype === "NIC" ? [attributes.mac] : []
+    );
+    assert.deepEqual(made, ["02:00:5e:00:00:01", "02:00:5e:00:00:02"]);
+    assert.ok(zvols(dashboard).every((zvol) => dashboard.simulator.store.datasets.get(zvol)?.sparse));
+    const short = await post(dashboard, "/create/plan", { ...fields, "worker.count": "3" });
+    assert.equal(short.status, 422);
+    assert.match(await short.text(), /data-error="worker\.network\.0\.macs"/);
+  }));
