@@ -68,7 +68,7 @@ export type { SettleTimes } from "./operations/steps.ts";
 export type { OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export type { WantedType } from "./plan/creation.ts";
-export type { DestructionRequest, Unmarked } from "./plan/destruction.ts";
+export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
 export type { ZvolMark } from "./marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
 export type * from "./plan/types.ts";

@@ -129,6 +129,47 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
   });
 }
 
+for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
+  browserTest(
+    `what failed on ${version} is resumed, and leftovers are removed, each on a page that says what goes`,
+    {
+      simulator: { version },
+    },
+    async ({ page, dashboard }) => {
+      const before = new Set(dashboard.simulator.store.datasets.keys());
+      dashboard.simulator.addFault({
+        method: "vm.device.create",
+        action: "fail",
+        matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
+      });
+      await page.goto("/create");
+      await page.locator("#type-worker").getByLabel("If a VM fails").selectOption("keep");
+      await page.getByRole("button", { name: "Show the plan" }).click();
+      await page.getByRole("button", { name: "Create 4 VMs" }).click();
+      await finished(page, "partly-done");
+      await expectAccessibleEverywhere(page, "an operation with choices");
+      await page.getByRole("button", { name: "Resume: 1 VM" }).click();
+      await finished(page, "done");
+      await page.goto("/destroy");
+      await page.getByLabel("Keep the disks").check();
+      await page.getByRole("button", { name: "List them" }).click();
+      await page.getByLabel(/^Type/).fill("destroy 4 vms");
+      await page.getByRole("button", { name: "Destroy 4 VMs" }).click();
+      await finished(page, "done");
+      await page.goto("/destroy");
+      await page.getByRole("link", { name: "Leftovers of what was interrupted" }).click();
+      assert.equal(await page.locator("tr[data-zvol]").count(), 7);
+      await expectAccessibleEverywhere(page, "the orphans");
+      await page.getByRole("link", { name: "Leave tank/vms/controlplane01-disk0 out" }).click();
+      await page.getByLabel(/^Type/).fill("destroy 6 zvols");
+      await page.getByRole("button", { name: "Destroy 6 zvols" }).click();
+      await finished(page, "done");
+      before.add("tank/vms/controlplane01-disk0");
+      assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), before);
+    },
+  );
+}
+
 browserTest(
   "steps stream while they happen, survive a reload and a second viewer",
   {},

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { Journal } from "../../lib/operations/journal.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
@@ -19,6 +20,8 @@ interface Outcome {
 interface Lab {
   readonly simulator: Simulator;
   readonly run: (...args: string[]) => Promise<Outcome>;
+  /** Where the program runs. */
+  readonly folder: string;
 }
 
 async function withLab(test: (lab: Lab) => Promise<void>, options: SimulatorOptions = {}): Promise<void> {
@@ -33,7 +36,7 @@ async function withLab(test: (lab: Lab) => Promise<void>, options: SimulatorOpti
       VNC_PASSWORD: "display-secret",
       NO_COLOR: "1",
     };
-    await test({ simulator, run: (...args) => program(args, folder, env) });
+    await test({ simulator, folder, run: (...args) => program(args, folder, env) });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -87,6 +90,53 @@ Deno.test("plan, create, list and destroy do the whole job, and again nothing", 
     }
   }, { foreignVms: 1 }));
 
+Deno.test("choices of the command line: what fails is kept, taken up again, and destroyed without its disks", () =>
+  withLab(async ({ simulator, run }) => {
+    simulator.addFault({
+      method: "vm.device.create",
+      action: "fail",
+      matches: (params) => JSON.stringify(params).includes("worker01-disk1"),
+    });
+    const kept = await run("create", "worker", "--on-failure", "keep", "--at-a-time", "1");
+    assert.equal(kept.code, 1);
+    assert.match(kept.out, /worker01 +left-behind.*It is kept as it is, as asked for/);
+    const plan = await run("plan", "worker");
+    assert.match(plan.out, /worker01 +complete .*it lacks disk1/);
+    const completed = await run("create", "worker");
+    assert.equal(completed.code, 0, completed.err);
+    const destroyed = await run("destroy", "--prefix", "worker", "--yes", "--keep-disks", "--shutdown");
+    assert.equal(destroyed.code, 0, destroyed.out);
+    assert.match(destroyed.out, /worker01 shutdown: done, STOPPED/);
+    assert.equal(simulator.store.vms.size, 0);
+    assert.equal([...simulator.store.datasets.keys()].filter((name) => name.includes("-disk")).length, 6);
+  }));
+
+Deno.test("a VM of somebody else is spared unless it is named", () =>
+  withLab(async ({ simulator, run }) => {
+    assert.equal((await run("create", "worker")).code, 0);
+    const [first] = simulator.store.vms.values();
+    assert.ok(first);
+    first.config.description = "by hand";
+    const spared = await run("destroy", "--prefix", "worker", "--yes");
+    assert.match(spared.out, /worker01 is left alone: its description does not carry the mark/);
+    assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker01"]);
+    assert.equal((await run("destroy", "--prefix", "worker", "--vm", "worker01", "--yes")).code, 0);
+    assert.equal(simulator.store.vms.size, 0);
+  }));
+
+Deno.test("while another program keeps the journal, what writes is refused and what looks is not", () =>
+  withLab(async ({ simulator, run, folder }) => {
+    using _journal = Journal.open(`${folder}/state`);
+    for (const args of [["create", "worker"], ["destroy", "--yes"]]) {
+      const { code, err } = await run(...args);
+      assert.equal(code, 2, args.join(" "));
+      assert.match(err, /The journal is in use by another dashboard \(process \d+/);
+    }
+    assert.deepEqual(simulator.calls, [], "nothing was sent");
+    assert.equal((await run("plan")).code, 0);
+    assert.equal((await run("list")).code, 0);
+  }));
+
 Deno.test("what fails in part ends with 1 and says what", () =>
   withLab(async ({ simulator, run }) => {
     simulator.addFault({
@@ -117,6 +167,8 @@ Deno.test("wrong usage, configuration and environment end with 2, and nothing is
       [["plan", "--log-level", "LOUD"], /LOG_LEVEL must be/],
       [["simulate", "--version", "1.0"], /--version must be 25\.10 or 27\.0/],
       [["simulate", "--port", "99999"], /--port must be a whole number/],
+      [["create", "--on-failure", "explode"], /--on-failure must be roll-back, keep, stop; found "explode"/],
+      [["create", "--at-a-time", "0"], /--at-a-time must be at least 1/],
     ];
     for (const [args, message] of wrong) {
       const { code, err } = await run(...args);

@@ -3,17 +3,8 @@
  * forms, JSON, errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
  */
 import assert from "node:assert/strict";
-import { DISPLAY_PASSWORD, startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import {
-  type Fields,
-  finishedOperation,
-  FORM,
-  hidden,
-  planned,
-  post,
-  text,
-  withDashboard,
-} from "../support/http.ts";
+import { DISPLAY_PASSWORD } from "../support/dashboard.ts";
+import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
 
 function errorsOf(html: string): string[] {
   return [...html.matchAll(/data-error="([^"]*)"/g)].map(([, field]) => field ?? "");

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Disk, Vm } from "../../lib/inventory.ts";
-import { DEFAULT_PREFIXES, planDestruction } from "../../lib/plan/destruction.ts";
+import {
+  DEFAULT_PREFIXES,
+  type DestructionRequest,
+  type JournalEvidence,
+  planDestruction,
+} from "../../lib/plan/destruction.ts";
 import { GIB } from "../../lib/units.ts";
 import { FOREIGN } from "./plan_samples.ts";
 
@@ -109,4 +114,40 @@ Deno.test("planDestruction() of nothing is an empty plan, and a size that is not
     unmarked: "all",
   });
   assert.deepEqual([one.phrase, one.totals], ["destroy 1 vm", { vms: 1, zvols: 1, zvolBytes: 0 }]);
+});
+
+Deno.test("planDestruction() takes only VMs whose marks agree, unless others are named", () => {
+  const ours = { ...FOREIGN, uuid: "u1", description: "lab [truenas-vm-manager]" };
+  const own = { ...zvolDisk("tank/vms/worker01-disk0"), mark: { vm: "u1", operation: "op" } };
+  const reasonFor = (vm: Partial<Vm>, journal?: JournalEvidence) =>
+    planDestruction([{ ...ours, name: "worker01", ...vm }], { prefixes: ["worker"] }, journal).spared[0]
+      ?.because ??
+      null;
+  assert.equal(reasonFor({}), null);
+  assert.equal(reasonFor({ disks: [own] }), null);
+  assert.match(reasonFor({ description: "" }) ?? "", /does not carry the mark/);
+  assert.match(reasonFor({ disks: [own, zvolDisk("tank/data")] }) ?? "", /tank\/data was not made for it/);
+  const others = { ...own, mark: { vm: "u2", operation: "op" } };
+  assert.match(reasonFor({ disks: [others] }) ?? "", /was not made for it/);
+  const seen = { uuids: new Set(["u1"]), zvols: new Set(["tank/data"]) };
+  assert.equal(reasonFor({ disks: [zvolDisk("tank/data")] }, seen), null, "the journal saw both made");
+  assert.equal(
+    reasonFor({ disks: [zvolDisk("tank/data", null)] }),
+    null,
+    "what cannot be read speaks for nothing",
+  );
+});
+
+Deno.test("planDestruction() keeps disks when it is asked to, and has another fingerprint then", () => {
+  const vm = { ...FOREIGN, name: "worker01", disks: [zvolDisk("tank/a")] };
+  const plan = (request: Partial<DestructionRequest>) =>
+    planDestruction([vm], { prefixes: ["worker"], unmarked: "all", ...request });
+  assert.deepEqual(plan({ keepDisks: true }).vms[0]?.keeps, [
+    { path: "/dev/zvol/tank/a", because: "the disks are kept" },
+  ]);
+  assert.equal(plan({ keepDisks: true }).totals.zvols, 0);
+  const prints = [plan({}), plan({ keepDisks: true }), plan({ shutdown: true })].map(({ fingerprint }) =>
+    fingerprint
+  );
+  assert.equal(new Set(prints).size, 3);
 });
