@@ -28,7 +28,9 @@ export interface DestructionRequest {
 
 /** What the journal tells: the uuids of the VMs, and the names of the zvols, that it saw made. */
 export interface JournalEvidence {
+  /** Of VMs. */
   readonly uuids: ReadonlySet<string>;
+  /** `tank/vms/worker01-disk0` */
   readonly zvols: ReadonlySet<string>;
 }
 
