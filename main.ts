@@ -17,7 +17,7 @@ import {
 import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
-import { parseNasAddress } from "./lib/nas_address.ts";
+import { isUnencrypted, parseNasAddress } from "./lib/nas_address.ts";
 import { Journal } from "./lib/operations/journal.ts";
 import { TemplateManager } from "./lib/template_manager.ts";
 import { VERSION } from "./lib/version.ts";
@@ -202,14 +202,15 @@ function creationWish(options: Options): CreationWish {
 
 /** What the environment says of the NAS, with a log whose secrets are blanked out. */
 function managerOptions(options: Options, settings: Settings): VMManagerOptions {
-  const { nas, caFile, readOnly, noDestroy, logLevel, logFormat } = settings;
+  const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (nas === null) throw new UsageError("The environment names no NAS");
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(options.templatesDir);
   return {
     ...nas,
-    caCerts: caFile === null ? [] : [readCaFile(caFile)],
+    ...trustOf(settings),
+    ...(process.stdin.isTTY ? { askOtp } : {}),
     templateManager,
     readOnly,
     noDestroy,
@@ -236,11 +237,32 @@ async function demo(options: Options): Promise<number> {
 
 async function serve(options: Options): Promise<number> {
   const settings = settingsOf(options, true);
-  const { nas, caFile } = settings;
+  const { nas } = settings;
   if (nas === null) throw new UsageError("serve needs a NAS");
-  const caCerts = caFile === null ? [] : [readCaFile(caFile)];
   configurationReader(options, false)();
-  return await dashboard(options, settings, { ...nas, caCerts });
+  return await dashboard(options, settings, { ...nas, ...trustOf(settings) });
+}
+
+/** How it signs in, without a secret. */
+function describeAccount({ host, username, apiKey }: VMManagerOptions): string {
+  if (host.trim().startsWith("unix:")) return "as root, over the NAS's own socket";
+  return `as ${username ?? ""}, ${apiKey === undefined ? "with a password" : "with an API key"}`;
+}
+
+/** Which certificates of the NAS are trusted beside the public ones. */
+function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
+  return {
+    caCerts: caFile === null ? [] : [readCaFile(caFile)],
+    ...(certFingerprint === null ? {} : { certFingerprint }),
+  };
+}
+
+/** On a terminal the one-time password is asked for there. */
+function askOtp(): Promise<string> {
+  const typed = globalThis.prompt("The NAS asks for a one-time password:");
+  return typed === null
+    ? Promise.reject(new UsageError("No one-time password was given"))
+    : Promise.resolve(typed.trim());
 }
 
 function readCaFile(path: string): string {
@@ -288,6 +310,8 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     manager,
     host: nas.simulated ? "demo" : address.ok ? address.address.host : nas.host,
     simulated: nas.simulated ?? false,
+    account: describeAccount(nas),
+    unencrypted: address.ok && isUnencrypted(address.address),
     configuration: configurationReader(options, nas.simulated ?? false),
     tokens: new OneTimeTokens(),
     logger,

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { ON_FAILURE, type OnFailure } from "./config.ts";
 import { ENVIRONMENT_NAMES } from "./environment.ts";
 import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
-import type { SimulatedVersion, SimulatorOptions } from "./simulator/types.ts";
+import { SIMULATED_VERSIONS, type SimulatorOptions } from "./simulator/types.ts";
 import { VERSION } from "./version.ts";
 
 /** What `help` says. */
@@ -33,7 +33,7 @@ options
   --at-a-time N          VMs of each type at a time; default as many as the NAS takes (create)
   --on-failure WHAT      roll-back (default), keep, or stop: what is done when a VM fails (create)
   --yes                  confirmed beforehand (destroy); needed where there is no terminal
-  --version 25.10|27.0   the release to simulate (demo, simulate)
+  --version RELEASE      24.10, 25.04.2, 25.10 (default), 26.0 or 27.0: what to simulate (demo, simulate)
   --port N               where the simulated NAS listens (simulate); default a free one
   --latency MS           how long each simulated call takes (demo, simulate)
   --vms N                VMs that are there from the start (demo: 5, simulate: 0)
@@ -160,15 +160,13 @@ function onFailure(text: string | undefined): OnFailure | undefined {
   throw new UsageError(`--on-failure must be ${ON_FAILURE.join(", ")}; found ${JSON.stringify(text)}`);
 }
 
-const SIMULATED_VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
-
 function simulatorOptions(
   values: { version?: string; port?: string; latency?: string; vms?: string },
 ): SimulatorOptions {
   const version = SIMULATED_VERSIONS.find((known) => known === (values.version ?? "25.10"));
   if (version === undefined) {
     throw new UsageError(
-      `--version must be ${SIMULATED_VERSIONS.join(" or ")}, found ${JSON.stringify(values.version)}`,
+      `--version must be ${SIMULATED_VERSIONS.join(", ")}; found ${JSON.stringify(values.version)}`,
     );
   }
   const latencyMs = wholeNumber("--latency", values.latency, 60_000);

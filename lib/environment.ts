@@ -4,6 +4,7 @@ import { parseEnv } from "node:util";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
 import { parseNasAddress } from "./nas_address.ts";
+import { normalFingerprint } from "./truenas/certificate.ts";
 
 /** Every name that is read, with a line of help. */
 export const ENVIRONMENT_NAMES = {
@@ -14,6 +15,7 @@ export const ENVIRONMENT_NAMES = {
   TRUENAS_API_KEY: "An API key of the account, instead of the password",
   VNC_PASSWORD: "The password of the SPICE displays of VMs that are made",
   TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
+  TRUENAS_CERT_FINGERPRINT: "The SHA-256 fingerprint of the one certificate to trust, whoever signed it",
   HOST: "Where the dashboard listens; default 127.0.0.1",
   PORT: "Its port; default 8080, 0 picks a free one",
   STATE_DIR: "Where the journal of operations is kept; default ./state",
@@ -48,6 +50,8 @@ export interface Settings {
   /** null when no NAS is needed (the demo). */
   readonly nas: EnvironmentVariables | null;
   readonly caFile: string | null;
+  /** As capital pairs with colons. */
+  readonly certFingerprint: string | null;
   readonly listenHost: string;
   /** 0 picks a free one. */
   readonly listenPort: number;
@@ -101,6 +105,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
   const settings: Settings = {
     nas: options.needNas === false ? null : readNas(get, problems),
     caFile: get("TRUENAS_CA_FILE") ?? null,
+    certFingerprint: readFingerprint(get, problems),
     listenHost: get("HOST") ?? "127.0.0.1",
     listenPort: readPort(get("PORT") ?? "8080", problems),
     stateDir: get("STATE_DIR") ?? "./state",
@@ -162,6 +167,20 @@ function readNas(get: Environment, problems: Problem[]): EnvironmentVariables | 
     vncPassword: get("VNC_PASSWORD") ?? "",
     ...(apiKey === undefined ? {} : { apiKey }),
   };
+}
+
+function readFingerprint(get: Environment, problems: Problem[]): string | null {
+  const text = get("TRUENAS_CERT_FINGERPRINT");
+  if (text === undefined) return null;
+  const fingerprint = normalFingerprint(text);
+  if (fingerprint === null) {
+    const wanted = "a SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
+    problems.push({
+      field: "TRUENAS_CERT_FINGERPRINT",
+      message: `${wanted}, found ${JSON.stringify(text)}`,
+    });
+  }
+  return fingerprint;
 }
 
 const HIGHEST_PORT = 65_535;

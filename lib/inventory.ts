@@ -122,8 +122,12 @@ export interface NasIdentity {
   readonly host: string;
   /** `25.10.7`, or null when the account may not read it. */
   readonly release: string | null;
-  /** The API version in use: `v25.10.5`. */
+  /** The API version in use: `v25.10.5`, `current`, or `legacy` for the older protocol. */
   readonly apiVersion: string;
+  /** What to know of the version in use, or null when it is a tested one. */
+  readonly notice: string | null;
+  /** The account's roles, or null where they cannot be read. */
+  readonly roles: readonly string[] | null;
   /** The simulated NAS of the demo. */
   readonly simulated: boolean;
 }

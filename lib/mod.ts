@@ -79,6 +79,7 @@ export {
   type TemplateOverrides,
   type VmSpec,
 } from "./template_manager.ts";
+export type { NeededRole } from "./truenas/roles.ts";
 export type { SessionState } from "./truenas/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export {

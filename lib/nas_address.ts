@@ -39,6 +39,11 @@ export function parseNasAddress(text: string): ParsedAddress {
   return webAddress(typed, scheme === undefined ? `wss://${typed}` : typed, scheme ?? "wss");
 }
 
+/** Whether what is sent there can be read on the way: ws:// to another machine. */
+export function isUnencrypted(address: NasAddress): boolean {
+  return address.kind === "ws" && !["localhost", "127.0.0.1", "::1"].includes(address.host);
+}
+
 function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {
   const parsed = URL.parse(url);
   if (parsed === null || parsed.hostname === "") {

@@ -26,6 +26,8 @@ import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { readChoices, readInventory, readMarkedZvols, readVms } from "./truenas/read_inventory.ts";
+import { normalFingerprint } from "./truenas/certificate.ts";
+import { missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 
 /** How to reach a NAS, and how to work there. */
@@ -44,6 +46,12 @@ export interface VMManagerOptions {
   readonly templateManager?: TemplateManager;
   /** Extra trusted certificates, PEM. */
   readonly caCerts?: readonly string[];
+  /** The one certificate that is trusted, by its SHA-256 fingerprint (64 hexadecimal digits, colons or not). */
+  readonly certFingerprint?: string;
+  /** Asks for a one-time password when the NAS wants one; default: {@link VMManager.giveOtp} hands it over. */
+  readonly askOtp?: () => Promise<string>;
+  /** Logins at most within a time in milliseconds; default 6 in a minute. */
+  readonly logins?: { readonly most: number; readonly withinMs: number };
   /** Refuses every write. */
   readonly readOnly?: boolean;
   /** Refuses every deletion. */
@@ -119,6 +127,7 @@ export class VMManager implements AsyncDisposable {
   /** The operations since this manager was made, and with a journal those before. */
   readonly operations: OperationStore;
   readonly #options: VMManagerOptions;
+  readonly #address: string;
   readonly #templates: TemplateManager;
   readonly #session: Session;
   readonly #live: LiveInventory;
@@ -132,7 +141,14 @@ export class VMManager implements AsyncDisposable {
   constructor(options: VMManagerOptions) {
     const address = parseNasAddress(options.host);
     if (!address.ok) throw new ConfigurationError("host", [address.problem]);
+    const { certFingerprint } = options;
+    const fingerprint = certFingerprint === undefined ? null : normalFingerprint(certFingerprint);
+    if (certFingerprint !== undefined && fingerprint === null) {
+      const message = "A SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
+      throw new ConfigurationError("certFingerprint", [{ field: "", message }]);
+    }
     this.#options = options;
+    this.#address = address.address.url;
     this.operations = new OperationStore(undefined, options.journal ?? null);
     this.#templates = options.templateManager ?? new TemplateManager();
     this.#session = new Session({
@@ -141,6 +157,9 @@ export class VMManager implements AsyncDisposable {
       password: options.password ?? null,
       apiKey: options.apiKey ?? null,
       caCerts: options.caCerts ?? [],
+      fingerprint,
+      ...(options.askOtp === undefined ? {} : { askOtp: options.askOtp }),
+      ...(options.logins === undefined ? {} : { logins: options.logins }),
       guard: { readOnly: options.readOnly ?? false, noDestroy: options.noDestroy ?? false },
       simulated: options.simulated ?? false,
       logger: options.logger ?? silentLogger,
@@ -161,6 +180,17 @@ export class VMManager implements AsyncDisposable {
   /** Where the connection stands. */
   get connection(): SessionState {
     return this.#session.state;
+  }
+
+  /** Where the NAS is, without credentials: `wss://nas.lan`. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** The roles that the account lacks, each with what fails without it; none while that is not known. */
+  get missingRoles(): readonly NeededRole[] {
+    const { state } = this.#session;
+    return state.kind === "live" ? missingRoles(state.nas.roles) : [];
   }
 
   /** The inventory that events keep true, for pages. */
@@ -192,6 +222,11 @@ export class VMManager implements AsyncDisposable {
   async connect(): Promise<void> {
     const { rules } = await this.#session.connect();
     this.#templates.checkVersion(rules.id);
+  }
+
+  /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
+  giveOtp(code: string): boolean {
+    return this.#session.giveOtp(code);
   }
 
   /** Connects in the background and goes on trying; what is wrong shows in {@link connection}. */

@@ -7,6 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { assetRoutes } from "./assets.ts";
+import { connectionRoutes } from "./connection.tsx";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { destroyRoutes } from "./destroy.tsx";
@@ -53,6 +54,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", assetRoutes());
   app.route("/", healthRoutes(dashboard));
   app.route("/", vmRoutes(dashboard));
+  app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", operationRoutes(dashboard));

@@ -16,6 +16,10 @@ export interface Dashboard {
   readonly host: string;
   /** The NAS is the simulated one. */
   readonly simulated: boolean;
+  /** How it signs in to the NAS, in words without a secret. */
+  readonly account: string;
+  /** What is sent to the NAS can be read on the way. */
+  readonly unencrypted: boolean;
   /**
    * Reads the configuration anew, so that an edit of the file shows without a restart.
    *
@@ -30,6 +34,8 @@ export interface Dashboard {
   readonly stopping: AbortSignal;
 }
 
+const OTP_REMEDY = "Type it on the connection page; it is not stored.";
+
 /** The connection as the badge shows it. */
 export function connectionView({ manager, host, simulated }: Dashboard): ConnectionView {
   const state = manager.connection;
@@ -39,9 +45,11 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
         state: simulated ? "simulated" : "live",
         host,
         release: state.nas.release,
-        message: null,
+        message: state.nas.notice,
         remedy: null,
       };
+    case "otp":
+      return { state: "offline", host, release: null, message: state.error.message, remedy: OTP_REMEDY };
     case "connecting":
       return { state: "reconnecting", host, release: null, message: null, remedy: null };
     case "reconnecting": {
@@ -67,6 +75,8 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
   return {
     connection: connectionView(dashboard),
+    unencrypted: dashboard.unencrypted,
+    lacks: dashboard.manager.missingRoles.filter(({ essential }) => essential).map(({ role }) => role),
     assets: ASSET_URLS,
     version: VERSION,
     fragment: wantsFragment(c),

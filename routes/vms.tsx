@@ -6,8 +6,8 @@ import { vmJson } from "../lib/json.ts";
 import { typeOf } from "../lib/names.ts";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
-import { ConnectionPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
-import type { VmListProps, VmQuery } from "../templates/props.ts";
+import { AgePatch, ConnectionPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
+import type { Stale, VmListProps, VmQuery } from "../templates/props.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
 import { matches, sorted } from "./vm_query.ts";
@@ -53,11 +53,18 @@ function queryOf(c: Context): VmQuery {
 /** Longer than any name on a NAS. */
 const MAX_QUERY_CHARS = 200;
 
-function listProps({ manager }: Dashboard, query: VmQuery): VmListProps {
+/** How old what is known is, while it is not kept true. */
+function staleness({ manager, now }: Dashboard): Stale | null {
+  const { readAt } = manager.live.snapshot;
+  return manager.connection.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
+}
+
+function listProps(dashboard: Dashboard, query: VmQuery): VmListProps {
+  const { manager } = dashboard;
   const { vms, error } = manager.live.snapshot;
   const all = vms ?? [];
   const state = manager.connection;
-  const wrong = state.kind === "reconnecting" ? state.error : error;
+  const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   return {
     vms: vms === null ? null : sorted(all.filter((vm) => matches(vm, query)), query.sort),
     total: all.length,
@@ -68,6 +75,7 @@ function listProps({ manager }: Dashboard, query: VmQuery): VmListProps {
       message: wrong.message,
       remedy: "remedy" in wrong ? String(wrong.remedy) : "Look again in a moment.",
     },
+    stale: staleness(dashboard),
   };
 }
 
@@ -80,7 +88,11 @@ async function streamInventory(
 ): Promise<void> {
   const { manager } = dashboard;
   const shown = new Map<number, string>();
-  const wake = { whole: true, connection: true, changed: new Map<number, Vm>(), ring: () => {} };
+  const wake = { whole: true, connection: true, age: false, changed: new Map<number, Vm>(), ring: () => {} };
+  const aging = setInterval(() => {
+    wake.age = staleness(dashboard) !== null;
+    if (wake.age) wake.ring();
+  }, AGE_MS);
   const forget = [
     manager.live.onChange((change) => {
       if (change.type === "changed") wake.changed.set(change.vm.id, change.vm);
@@ -89,6 +101,7 @@ async function streamInventory(
     }),
     manager.onConnection(() => {
       wake.connection = true;
+      wake.age = true;
       wake.ring();
     }),
   ];
@@ -101,14 +114,19 @@ async function streamInventory(
       if (messages.length === 0) await new Promise<void>((resolve) => wake.ring = resolve);
     }
   } finally {
+    clearInterval(aging);
     for (const end of forget) end();
     signal.removeEventListener("abort", stop);
   }
 }
 
+/** How often the age of what is not kept true is told anew. */
+const AGE_MS = 5_000;
+
 interface Wake {
   whole: boolean;
   connection: boolean;
+  age: boolean;
   readonly changed: Map<number, Vm>;
 }
 
@@ -122,6 +140,8 @@ function takeMessages(
   const messages: string[] = [];
   if (wake.connection) messages.push(String(<ConnectionPatch connection={connectionView(dashboard)} />));
   wake.connection = false;
+  if (wake.age) messages.push(String(<AgePatch stale={staleness(dashboard)} />));
+  wake.age = false;
   const changed = [...wake.changed.values()];
   wake.changed.clear();
   const moved = changed.some((vm) => matches(vm, query) !== shown.has(vm.id));

@@ -1,6 +1,6 @@
 /** The frame of every page. */
 import type { Child } from "hono/jsx";
-import { ConnectionBadge, ConnectionNotice } from "./parts/connection.tsx";
+import { ConnectionBadge, ConnectionNotice, UnencryptedNotice } from "./parts/connection.tsx";
 import { paths } from "./paths.ts";
 import type { PageFrame, Section } from "./props.ts";
 
@@ -23,7 +23,8 @@ const NAVIGATION: readonly (readonly [Section, string, string])[] = [
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
 /** A whole page, or what is inside its frame. */
-export function Layout({ title, current, connection, assets, version, fragment, children }: LayoutProps) {
+export function Layout(props: LayoutProps) {
+  const { title, current, connection, unencrypted, assets, version, fragment, children } = props;
   if (fragment) return <>{children}</>;
   return (
     <html lang="en">
@@ -57,6 +58,7 @@ export function Layout({ title, current, connection, assets, version, fragment, 
         </header>
         <main id="main" tabindex={-1}>
           <ConnectionNotice connection={connection} />
+          {unencrypted ? <UnencryptedNotice /> : null}
           {children}
         </main>
         <footer class="site">

@@ -25,14 +25,18 @@ export interface ConnectionView {
 }
 
 /** A part of the site, for the navigation. */
-export type Section = "vms" | "create" | "destroy" | "operations";
+export type Section = "vms" | "create" | "destroy" | "operations" | "connection";
 
 /** What every page has. */
 export interface PageFrame {
   readonly connection: ConnectionView;
+  /** What is sent to the NAS can be read on the way: every page says so. */
+  readonly unencrypted: boolean;
   readonly assets: AssetUrls;
   /** The program's version. */
   readonly version: string;
+  /** Roles that the account lacks, and without which changing anything fails. */
+  readonly lacks: readonly string[];
   /** Only what is inside the frame was asked for (by htmx, or a script). */
   readonly fragment: boolean;
 }
@@ -63,6 +67,30 @@ export interface VmListProps {
   readonly types: readonly string[];
   /** Why they could not be read, or null. */
   readonly problem: { readonly message: string; readonly remedy: string } | null;
+  /** When they were last known to be true, while there is no connection; null while there is one. */
+  readonly stale: Stale | null;
+}
+
+/** Data that is not kept true now: both in milliseconds since 1970 (UTC). */
+export interface Stale {
+  readonly since: number;
+  readonly now: number;
+}
+
+/** The page of the connection. */
+export interface ConnectionProps {
+  /** As configured: `wss://nas.lan`. */
+  readonly address: string;
+  /** How it signs in, in words. */
+  readonly account: string;
+  /** `v25.10.5`, `current`, `legacy`; null while there is no connection. */
+  readonly apiVersion: string | null;
+  /** Roles of the account; null where they are not known. */
+  readonly roles: readonly string[] | null;
+  readonly missing: readonly { readonly role: string; readonly for: string; readonly essential: boolean }[];
+  /** The NAS waits for a one-time password. */
+  readonly wantsOtp: boolean;
+  readonly problems: readonly Problem[];
 }
 
 /** A row of a disk in the form, as typed. */

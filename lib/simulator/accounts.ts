@@ -9,6 +9,9 @@ export interface Account {
   /** `<id>-<64 characters>`, or null. */
   readonly apiKey: string | null;
   apiKeyRevoked: boolean;
+  readonly apiKeyExpired: boolean;
+  /** The one-time password that is asked for, or null. */
+  readonly otp: string | null;
 }
 
 /** Roles that come with a role. Source: TrueNAS's role manager, as far as VMs go. */

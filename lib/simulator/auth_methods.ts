@@ -12,6 +12,8 @@ export interface Peer {
   credentials: unknown;
   /** Loopback and TLS keep an API key safe; anything else makes the NAS revoke it. */
   readonly secureTransport: boolean;
+  /** Who gave a right password and still owes the one-time one, and how often a wrong one may come yet. */
+  awaiting: { readonly account: Account; retries: number } | null;
   readonly options: { legacy_jobs: boolean; private_methods: boolean; py_exceptions: boolean };
   readonly subscriptions: Map<string, string>;
   readonly tokens: Map<string, Account>;
@@ -62,6 +64,7 @@ interface LoginData {
   readonly password?: string;
   readonly api_key?: string;
   readonly token?: string;
+  readonly otp_token?: string;
   readonly login_options?: { readonly user_info?: boolean };
 }
 
@@ -69,15 +72,22 @@ const PLAIN = "LOGIN_PASSWORD";
 
 const loginEx: PeerMethod = (peer, [given]) => {
   const data = given as LoginData;
-  if (data.mechanism === "OTP_TOKEN") {
-    throw callError(ERRNO.EINVAL, "OTP_TOKEN: no authentication in progress");
-  }
-  const account = accountFor(peer, data);
+  const account = data.mechanism === "OTP_TOKEN"
+    ? accountByOtp(peer, data.otp_token ?? "")
+    : accountFor(peer, data);
   if (account === "EXPIRED") return { response_type: "EXPIRED" };
   if (account === null) return { response_type: "AUTH_ERR" };
+  if (account === "AGAIN") {
+    return { response_type: "OTP_REQUIRED", username: peer.awaiting?.account.username };
+  }
+  if (account.otp !== null && data.mechanism === "PASSWORD_PLAIN") {
+    peer.awaiting = { account, retries: peer.nas.profile.otpRetries };
+    return { response_type: "OTP_REQUIRED", username: account.username };
+  }
+  peer.awaiting = null;
   signIn(peer, account, data.mechanism === "API_KEY_PLAIN" ? "API_KEY" : PLAIN);
   const wantsInfo = data.login_options?.user_info !== false;
-  const reconnect = "v26.0.0" in peer.nas.profile.apiVersions || peer.nas.profile.cancelsOnDisconnect;
+  const reconnect = peer.nas.profile.cancelsOnDisconnect;
   return {
     response_type: "SUCCESS",
     user_info: wantsInfo ? userInfo(account) : null,
@@ -85,6 +95,16 @@ const loginEx: PeerMethod = (peer, [given]) => {
     ...(reconnect ? { reconnect_token: null } : {}),
   };
 };
+
+/** The account that a one-time password completes; up to 25.10 a wrong one may be mended, from 26 on it ends the exchange. */
+function accountByOtp(peer: Peer, code: string): Account | null | "AGAIN" {
+  const { awaiting } = peer;
+  if (awaiting === null) throw callError(ERRNO.EINVAL, "OTP_TOKEN: no authentication in progress");
+  if (awaiting.account.otp === code) return awaiting.account;
+  if (awaiting.retries-- > 0) return "AGAIN";
+  peer.awaiting = null;
+  return null;
+}
 
 function accountFor(peer: Peer, data: LoginData): Account | null | "EXPIRED" {
   const { accounts } = peer.nas.store;
@@ -106,18 +126,20 @@ function accountFor(peer: Peer, data: LoginData): Account | null | "EXPIRED" {
 /** A correct key that arrives in clear is revoked for good. */
 function keyOwner(peer: Peer, owner: Account | undefined): Account | null | "EXPIRED" {
   if (owner === undefined || owner.apiKeyRevoked) return null;
+  if (owner.apiKeyExpired) return "EXPIRED";
   if (peer.secureTransport) return owner;
   owner.apiKeyRevoked = true;
   return "EXPIRED";
 }
 
-const login: PeerMethod = (peer, [username, password]) => {
+const login: PeerMethod = (peer, [username, password, otp]) => {
   const account = accountFor(peer, {
     mechanism: "PASSWORD_PLAIN",
     username: String(username),
     password: String(password),
   });
   if (account === null || account === "EXPIRED") return false;
+  if (account.otp !== null && account.otp !== otp) return false;
   signIn(peer, account, PLAIN);
   return true;
 };
@@ -197,7 +219,10 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
     subscriptions.delete(String(ident));
     return null;
   },
-  "core.set_options": ({ options }, [given]) => Object.assign(options, given),
+  "core.set_options": ({ nas, options }, [given]) => {
+    Object.assign(options, given);
+    return nas.profile.tellsOptions ? options : null;
+  },
   "core.resize_shell": () => null,
   "core.get_jobs": (peer, [filters, options]) =>
     query(visibleJobs(peer), filters as unknown[], options as Options),

@@ -4,6 +4,7 @@ import { type Peer, PEER_METHODS } from "./auth_methods.ts";
 import { DEVICE_METHODS } from "./device_methods.ts";
 import type { Faults } from "./faults.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "./nas.ts";
+import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
 import { checkArguments, type MethodSchema } from "./schema_check.ts";
 import { SYSTEM_METHODS } from "./system_methods.ts";
 import type { ReceivedCall } from "./types.ts";
@@ -29,6 +30,14 @@ export interface Wire {
   close(code: number, reason: string): void;
   /** Drops it without a close frame, as far as possible. */
   cut(): void;
+}
+
+/** How a connection came. */
+export interface Transport {
+  /** TLS, loopback or a unix socket: an API key is safe there. */
+  readonly secureTransport: boolean;
+  /** By the unix socket, where whoever comes is root. */
+  readonly root: boolean;
 }
 
 /** What connections share. */
@@ -61,7 +70,7 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
 
   /** Takes over an open socket. */
-  constructor(wire: Wire, shared: Shared, secureTransport: boolean) {
+  constructor(wire: Wire, shared: Shared, { secureTransport, root }: Transport) {
     this.#wire = wire;
     this.#shared = shared;
     this.#peer = {
@@ -69,10 +78,15 @@ export class Connection {
       account: null,
       credentials: null,
       secureTransport,
+      awaiting: null,
       options: { legacy_jobs: true, private_methods: false, py_exceptions: false },
       subscriptions: new Map(),
       tokens: shared.tokens,
     };
+    if (root) {
+      this.#peer.account = shared.nas.store.accounts[0] ?? null;
+      this.#peer.credentials = { type: "UNIX_SOCKET", data: { username: "root" } };
+    }
     this.#forget = shared.nas.onEvent((event) => this.#notify(event));
   }
 
@@ -171,7 +185,9 @@ export class Connection {
   async #perform({ id, method, params }: Request, schema: MethodSchema): Promise<unknown> {
     const { nas, faults } = this.#shared;
     this.#authorise(method, schema);
-    const args = checkArguments(schema, params);
+    const args = nas.profile.topLevelDtype
+      ? checkLegacyArguments(method, schema, params)
+      : checkArguments(schema, params);
     const plan = faults.strike(method, params);
     const pass = (moment: "before" | "middle" | "after") => plan.pass(moment, this.#gone.signal, nas);
     await pass("before");
@@ -252,7 +268,7 @@ export class Connection {
 
   #answer(id: Id | undefined, answer: { readonly result: unknown }): void {
     if (id === undefined || this.#gone.signal.aborted) return;
-    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", result: answer.result, id }));
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", result: this.#shape(answer.result), id }));
   }
 
   #answerError(id: Id | undefined, error: WireError): void {
@@ -260,10 +276,19 @@ export class Connection {
     this.#wire.send(JSON.stringify({ jsonrpc: "2.0", error, id }));
   }
 
+  /** Rows as this release has them. */
+  #shape<T>(value: T): unknown {
+    return this.#shared.nas.profile.topLevelDtype ? withTopLevelDtype(value) : value;
+  }
+
   #notify(event: NasEvent): void {
     if (this.#peer.account === null) return;
     if (![...this.#peer.subscriptions.values()].includes(event.collection)) return;
-    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params: event }));
+    const { msg, collection, id } = event;
+    // A job's events have their fields in every release.
+    const bare = !this.#shared.nas.profile.eventFields && collection !== "core.get_jobs";
+    const params = bare ? { msg, collection, id } : this.#shape(event);
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params }));
   }
 }
 

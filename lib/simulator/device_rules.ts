@@ -126,11 +126,14 @@ function checkCdrom(nas: Nas, candidate: Candidate, errors: Validation): void {
   if (!exists && texts.isoMissing === null) {
     throw plainException("FileNotFoundError", `[Errno 2] No such file or directory: '${path}'`);
   }
-  if (!exists && texts.isoMissing !== null) errors.add("attributes.path", texts.isoMissing(path));
+  if (!exists && texts.isoMissing !== null) {
+    const { attribute, message } = texts.isoMissing(path);
+    errors.add(attribute, message, attribute === "path" ? ERRNO.ENOENT : ERRNO.EINVAL);
+  }
   const [, mnt, pool, ...rest] = path.split("/");
   if (mnt !== "mnt" || pool !== nas.store.pool) {
     if (exists) errors.add("attributes.path", "The path must reside within a pool mount point");
-  } else if (exists && rest.length < 2) {
+  } else if (exists && rest.length < 2 && texts.isoInPoolRoot !== null) {
     errors.add("attributes.path", texts.isoInPoolRoot(pool));
   }
   checkTwice(nas, candidate, path, errors);

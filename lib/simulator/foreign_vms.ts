@@ -62,7 +62,7 @@ function addVm(nas: Nas, kind: Kind, n: number): void {
   };
   const bytes = [n >> 16 & 255, n >> 8 & 255, n & 255].map((byte) => byte.toString(16).padStart(2, "0"));
   const mac = ["00", "a0", "98", ...bytes].join(":");
-  const pci = profile.lifecycle === "rows" ? { pci_address: null } : {};
+  const pci = profile.nicPciAddress ? { pci_address: null } : {};
   add({ dtype: "NIC", trust_guest_rx_filters: false, type: "VIRTIO", nic_attach: "br0", mac, ...pci }, 1002);
   add(diskAttributes(zvol), 1001);
   add({

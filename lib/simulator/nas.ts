@@ -71,8 +71,16 @@ export class Nas {
           roles: ["FULL_ADMIN"],
           apiKey: `1-${"a".repeat(64)}`,
           apiKeyRevoked: false,
+          apiKeyExpired: false,
+          otp: null,
         },
-        ...(options.accounts ?? []).map((account) => ({ ...account, apiKey: null, apiKeyRevoked: false })),
+        ...(options.accounts ?? []).map((account) => ({
+          ...account,
+          apiKey: account.apiKey ?? null,
+          apiKeyRevoked: false,
+          apiKeyExpired: account.apiKeyExpired ?? false,
+          otp: account.otp ?? null,
+        })),
       ],
     });
   }

@@ -1,5 +1,6 @@
 /** The simulated NAS as a server: what the demo, rehearsals and tests connect to over a real WebSocket. */
-import { Connection, type Shared } from "./connection.ts";
+import { Connection, type Shared, type Transport } from "./connection.ts";
+import { LegacyWire } from "./legacy_wire.ts";
 import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Nas } from "./nas.ts";
@@ -39,11 +40,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   addForeignVms(nas, options.foreignVms ?? 0);
   const calls: ReceivedCall[] = [];
   const faults = new Faults();
-  const shared: Shared = {
+  const { newerApiVersion } = options;
+  const shared: Shared & { readonly apiVersions: readonly string[] } = {
+    apiVersions: [...nas.profile.apiVersions, ...(newerApiVersion === undefined ? [] : [newerApiVersion])],
     nas,
     faults,
     tokens: new Map(),
-    isRateLimited: rateLimiter(),
+    isRateLimited: rateLimiter(options.rateWindowMs ?? RATE_WINDOW_MS),
     record: (call) => {
       calls.push(call);
       if (calls.length > MAX_CALLS) calls.shift();
@@ -52,24 +55,32 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const sockets = new Set<WebSocket>();
   const hostname = options.hostname ?? "127.0.0.1";
   const listening = Promise.withResolvers<number>();
+  const { tls, unixPath, answerInstead } = options;
+  const onError = () => new Response("The simulated NAS failed", { status: 500 });
   const server = Deno.serve({
+    ...tls,
     hostname,
     port: options.port ?? 0,
     onListen: ({ port }) => listening.resolve(port),
-    onError: () => new Response("The simulated NAS failed", { status: 500 }),
+    onError,
   }, (request, { remoteAddr }) => {
+    if (answerInstead !== undefined) return answerInstead();
     const loopback = "hostname" in remoteAddr && ["127.0.0.1", "::1"].includes(remoteAddr.hostname);
-    return answer(request, shared, sockets, loopback);
+    return answer(request, shared, sockets, { secureTransport: loopback || tls !== undefined, root: false });
   });
+  const local = unixPath === undefined ? null : Deno.serve(
+    { path: unixPath, onListen: () => {}, onError },
+    (request) => answer(request, shared, sockets, { secureTransport: true, root: true }),
+  );
   server.finished.catch(listening.reject);
   const port = await listening.promise;
   const stop = async () => {
     nas.halt();
     await closeAll(sockets);
-    await server.shutdown();
+    await Promise.all([server.shutdown(), local?.shutdown()]);
   };
   return {
-    url: `ws://${hostname}:${port}`,
+    url: `${tls === undefined ? "ws" : "wss"}://${hostname}:${port}`,
     port,
     version,
     store: nas.store,
@@ -106,35 +117,37 @@ async function closeAll(sockets: ReadonlySet<WebSocket>): Promise<void> {
 
 function answer(
   request: Request,
-  shared: Shared,
+  shared: Shared & { readonly apiVersions: readonly string[] },
   sockets: Set<WebSocket>,
-  secureTransport: boolean,
+  transport: Transport,
 ): Response {
   const { pathname } = new URL(request.url);
-  const { apiVersions } = shared.nas.profile;
-  if (pathname === "/api/versions") return Response.json(apiVersions);
-  if (pathname === "/api/boot_id") return Response.json(shared.nas.store.bootId);
-  const isApi = pathname === "/api/current" || apiVersions.some((version) => pathname === `/api/${version}`);
-  if (!isApi) return new Response("Not found", { status: 404 });
+  const { apiVersions } = shared;
+  const isLegacy = pathname === "/websocket";
+  if (apiVersions.length > 0 && pathname === "/api/versions") return Response.json(apiVersions);
+  if (apiVersions.length > 0 && pathname === "/api/boot_id") return Response.json(shared.nas.store.bootId);
+  const isCurrent = apiVersions.length > 0 && pathname === "/api/current";
+  const isApi = isCurrent || apiVersions.some((version) => pathname === `/api/${version}`);
+  if (!isApi && !isLegacy) return new Response("Not found", { status: 404 });
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return new Response("This is a WebSocket endpoint", { status: 400 });
   }
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   sockets.add(socket);
-  const connection = new Connection(
-    {
-      send: (text) => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(text);
-      },
-      close: (code, reason) => socket.close(code, reason),
-      cut: () => socket.close(),
+  const wire = {
+    send: (text: string) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
     },
-    shared,
-    secureTransport,
-  );
+    close: (code: number, reason: string) => socket.close(code, reason),
+    cut: () => socket.close(),
+  };
+  const legacy = isLegacy ? new LegacyWire(wire, shared.nas.profile.answersPing) : null;
+  const connection = new Connection(legacy?.wire ?? wire, shared, transport);
+  if (legacy !== null) legacy.inner = connection;
   socket.onmessage = ({ data }) => {
-    if (typeof data === "string") connection.receive(data);
-    else socket.close(1003);
+    if (typeof data !== "string") socket.close(1003);
+    else if (legacy === null) connection.receive(data);
+    else legacy.receive(data);
   };
   socket.onclose = () => {
     sockets.delete(socket);
@@ -144,11 +157,11 @@ function answer(
   return response;
 }
 
-function rateLimiter(): (method: string) => boolean {
+function rateLimiter(windowMs: number): (method: string) => boolean {
   const seen = new Map<string, number[]>();
   return (method) => {
     const now = Date.now();
-    const recent = (seen.get(method) ?? []).filter((at) => now - at < RATE_WINDOW_MS);
+    const recent = (seen.get(method) ?? []).filter((at) => now - at < windowMs);
     recent.push(now);
     seen.set(method, recent);
     return recent.length > RATE_LIMIT;

@@ -84,7 +84,7 @@ const createDataset: Method = async (nas, [given], call) => {
   if (data.type === "VOLUME") {
     if (data.volsize === undefined) {
       errors.add("pool_dataset_create.volsize", "This field is required for VOLUME");
-    } else checkVolsize(nas, data.volsize, data.force_size === true || data.sparse === true, errors);
+    } else checkVolsize(nas, data.volsize, data.force_size === true, errors);
   }
   errors.check();
   await nas.sleep(nas.times.callMs + (data.type === "VOLUME" ? nas.times.zvolMs : 0), call.signal);
@@ -228,7 +228,7 @@ function interfaceNames(nas: Nas): string[] {
 
 /** system.*, pool.*, filesystem.*, interface.* */
 export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
-  "system.version": (nas) => `TrueNAS-${nas.profile.release}`,
+  "system.version": (nas) => `TrueNAS-${nas.profile.answersPing ? "SCALE-" : ""}${nas.profile.release}`,
   "system.version_short": (nas) => nas.profile.release,
   "system.product_type": () => "COMMUNITY_EDITION",
   "system.host_id": (nas) => nas.store.hostId,

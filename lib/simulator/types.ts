@@ -1,7 +1,10 @@
 /** What the simulated NAS can be told, and what it tells: the face that the demo, the command line and the tests use. */
 
 /** The releases that the simulator can be. */
-export type SimulatedVersion = "25.10" | "27.0";
+export const SIMULATED_VERSIONS = ["24.04", "24.10", "25.04.0", "25.04.2", "25.10", "26.0", "27.0"] as const;
+
+/** A release that the simulator can be; 25.04.0 is the one without any VM API. */
+export type SimulatedVersion = (typeof SIMULATED_VERSIONS)[number];
 
 /** How long things take on the simulated NAS, in milliseconds. */
 export interface SimulatedTimes {
@@ -70,5 +73,21 @@ export interface SimulatorOptions {
     readonly username: string;
     readonly password: string;
     readonly roles: readonly string[];
+    /** A one-time password that is asked for after the password. */
+    readonly otp?: string;
+    /** `<id>-<64 characters>` */
+    readonly apiKey?: string;
+    /** The key is past its end. */
+    readonly apiKeyExpired?: boolean;
   }[];
+  /** Serves wss:// with this certificate and key, both PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Listens on a unix socket too, where whoever comes is root, as at the real middleware. */
+  readonly unixPath?: string;
+  /** Releases that GET /api/versions lists beyond the simulated one: a NAS that is newer than everything known. */
+  readonly newerApiVersion?: string;
+  /** The window of the limit on logins, in milliseconds; default 60,000 as on a real NAS. */
+  readonly rateWindowMs?: number;
+  /** Answers every HTTP request so instead of serving the API: a web server that is no NAS. */
+  readonly answerInstead?: () => Response;
 }

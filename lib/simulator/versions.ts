@@ -1,6 +1,10 @@
 /** All in which the simulated releases differ: texts, shapes and rules, each as the real release has it. */
+import schemas2504 from "./schemas/v25_04_0.json" with { type: "json" };
+import schemas25042 from "./schemas/v25_04_2.json" with { type: "json" };
 import schemas25 from "./schemas/v25_10_5.json" with { type: "json" };
+import schemas26 from "./schemas/v26_0_0.json" with { type: "json" };
 import schemas27 from "./schemas/v27_0_0.json" with { type: "json" };
+import { legacySchemas } from "./legacy_models.ts";
 import type { MethodSchema } from "./schema_check.ts";
 import type { SimulatedVersion } from "./types.ts";
 
@@ -33,6 +37,20 @@ export interface Profile {
   readonly strictMac: boolean;
   readonly masksDisplayPasswords: boolean;
   readonly mechanismChoicesBeforeLogin: boolean;
+  /** CRUD events carry the row (25.10 and later), or only its id. */
+  readonly eventFields: boolean;
+  /** Wrong one-time passwords that may be mended before the exchange is over. */
+  readonly otpRetries: number;
+  /** The kind of a device stands beside its attributes (24.x), not in them; and updates replace all attributes. */
+  readonly topLevelDtype: boolean;
+  /** The older protocol answers its own ping (24.x). */
+  readonly answersPing: boolean;
+  /** Secure boot needs a firmware file that has it (25.10 and later), or takes any. */
+  readonly checksFirmware: boolean;
+  /** core.set_options answers with the options (25.10 and later), or with nothing. */
+  readonly tellsOptions: boolean;
+  /** NICs have a PCI address (27.0). */
+  readonly nicPciAddress: boolean;
   /** Fields of a pool row that other releases do not have. */
   readonly poolFields: Readonly<Record<string, unknown>>;
   readonly texts: {
@@ -42,11 +60,18 @@ export interface Profile {
     readonly wrongState: (name: string, wanted: string, everStarted: boolean) => StateRefusal;
     readonly parentMissing: (parent: string) => string;
     readonly zvolMissing: (zvol: string, path: string) => string;
-    readonly isoInPoolRoot: (pool: string) => string;
+    /** null: an image may lie in the pool's root. */
+    readonly isoInPoolRoot: ((pool: string) => string) | null;
     /** null: a plain FileNotFoundError instead of a validation error. */
-    readonly isoMissing: ((path: string) => string) | null;
+    readonly isoMissing: ((path: string) => IsoMissing) | null;
     readonly deviceGone: (name: string, device: string) => string;
   };
+}
+
+/** What is said of an image that is not there. */
+export interface IsoMissing {
+  readonly attribute: string;
+  readonly message: string;
 }
 
 /** How a state is refused: with a CallError, or with libvirt's own exception. */
@@ -55,91 +80,173 @@ export interface StateRefusal {
   readonly reason: string;
 }
 
+function methods(schemas: unknown): Readonly<Record<string, MethodSchema>> {
+  return schemas as Readonly<Record<string, MethodSchema>>;
+}
+
+const V25_10: Profile = {
+  release: "25.10.7",
+  apiVersions: [
+    "v25.04.0",
+    "v25.04.1",
+    "v25.04.2",
+    "v25.10.0",
+    "v25.10.1",
+    "v25.10.2",
+    "v25.10.3",
+    "v25.10.4",
+    "v25.10.5",
+  ],
+  schemas: methods(schemas25),
+  lifecycle: "raw",
+  nicChoices: "map",
+  deleteRunning: "powers-off",
+  serialDeletes: true,
+  deleteAnswers: true,
+  cancelsOnDisconnect: false,
+  unusedDomainState: "SHUTOFF",
+  suspendOnSnapshot: false,
+  refusesPortlessSpice: false,
+  fillsMac: false,
+  strictMac: false,
+  masksDisplayPasswords: false,
+  mechanismChoicesBeforeLogin: false,
+  eventFields: true,
+  otpRetries: 3,
+  topLevelDtype: false,
+  answersPing: false,
+  checksFirmware: true,
+  tellsOptions: true,
+  nicPciAddress: false,
+  poolFields: {},
+  texts: {
+    alreadyRunning: (name) => `'${name}' is already running`,
+    startSuspended: (name) => `'${name}' VM is suspended and can only be resumed/powered off`,
+    wrongState: (_name, wanted) => ({ kind: "call", reason: `VM state is currently not '${wanted}'` }),
+    parentMissing: (parent) => `Parent dataset ${parent} does not exist.`,
+    zvolMissing: () => "Zvol referenced by path does not exist",
+    isoInPoolRoot: () => "The path must be a dataset or a directory within a dataset.",
+    isoMissing: null,
+    deviceGone: (_name, device) => `VM will not start as ${device} device(s) are not available.`,
+  },
+};
+
+const V27: Profile = {
+  release: "27.0.0",
+  apiVersions: [
+    "v25.04.0",
+    "v25.04.1",
+    "v25.04.2",
+    "v25.10.0",
+    "v25.10.1",
+    "v25.10.2",
+    "v25.10.3",
+    "v25.10.4",
+    "v25.10.5",
+    "v26.0.0",
+    "v27.0.0",
+  ],
+  schemas: methods(schemas27),
+  lifecycle: "rows",
+  nicChoices: "grouped",
+  deleteRunning: "refuses",
+  serialDeletes: false,
+  deleteAnswers: null,
+  cancelsOnDisconnect: true,
+  unusedDomainState: null,
+  suspendOnSnapshot: true,
+  refusesPortlessSpice: true,
+  fillsMac: true,
+  strictMac: true,
+  masksDisplayPasswords: true,
+  mechanismChoicesBeforeLogin: true,
+  eventFields: true,
+  otpRetries: 0,
+  topLevelDtype: false,
+  answersPing: false,
+  checksFirmware: true,
+  tellsOptions: true,
+  nicPciAddress: true,
+  poolFields: { all_sed: false },
+  texts: {
+    alreadyRunning: (name) => `VM '${name}' is already running`,
+    startSuspended: (name) => `VM '${name}' is already running`,
+    wrongState: (name, _wanted, everStarted) => ({
+      kind: "libvirt",
+      reason: everStarted ? `Domain '${name}' is not active` : `Domain '${name}' does not exist`,
+    }),
+    parentMissing: (parent) => `Parent '${parent}' does not exist.`,
+    zvolMissing: (zvol, path) => `Zvol (${zvol}) path (${path}) does not exist.`,
+    isoInPoolRoot: (pool) =>
+      `The specified path is located in the root dataset of pool '${pool}'. VM resources must be stored within a child ` +
+      `dataset of the pool, not the pool root. Create a dataset under '${pool}' (e.g., ${pool}/iso) and move your files there.`,
+    isoMissing: (path) => ({ attribute: "attributes.path", message: `Path ${path} does not exist` }),
+    deviceGone: (name, device) => `Cannot start domain ${name}: ${device} is not available`,
+  },
+};
+
+/** 26.0 is as 27.0, with models of its own. */
+const V26: Profile = {
+  ...V27,
+  release: "26.0.0",
+  apiVersions: V27.apiVersions.filter((version) => version !== "v27.0.0"),
+  schemas: methods(schemas26),
+  nicPciAddress: false,
+};
+
+/** VMs came back with 25.04.2: events have no fields yet, and images may lie in the pool's root. */
+const V25_04_2: Profile = {
+  ...V25_10,
+  release: "25.04.2.6",
+  apiVersions: ["v25.04.0", "v25.04.1", "v25.04.2"],
+  schemas: methods(schemas25042),
+  eventFields: false,
+  checksFirmware: false,
+  tellsOptions: false,
+  texts: { ...V25_10.texts, isoInPoolRoot: null },
+};
+
+/** Without any vm.*. */
+const V25_04_0: Profile = {
+  ...V25_04_2,
+  release: "25.04.0",
+  apiVersions: ["v24.10", "v25.04.0"],
+  schemas: methods(schemas2504),
+};
+
+const MISSING_24_10 = "Path does not exist (underlying dataset may be locked or the path is just missing).";
+
+/** Only the older protocol, and models of their own. */
+const V24_10: Profile = {
+  ...V25_04_2,
+  release: "24.10.2.4",
+  apiVersions: [],
+  schemas: legacySchemas(methods(schemas25042), ["enable_secure_boot"]),
+  topLevelDtype: true,
+  answersPing: true,
+  texts: { ...V25_04_2.texts, isoMissing: () => ({ attribute: "path", message: MISSING_24_10 }) },
+};
+
+const V24_04: Profile = {
+  ...V24_10,
+  release: "24.04.2.5",
+  schemas: legacySchemas(methods(schemas25042), ["enable_secure_boot", "enable_cpu_topology_extension"]),
+  texts: {
+    ...V24_10.texts,
+    isoMissing: (path) => ({
+      attribute: "attributes.path",
+      message: `Unable to locate CDROM device at ${path}`,
+    }),
+  },
+};
+
 /** The releases that can be simulated. */
 export const PROFILES = {
-  "25.10": {
-    release: "25.10.7",
-    apiVersions: [
-      "v25.04.0",
-      "v25.04.1",
-      "v25.04.2",
-      "v25.10.0",
-      "v25.10.1",
-      "v25.10.2",
-      "v25.10.3",
-      "v25.10.4",
-      "v25.10.5",
-    ],
-    schemas: schemas25 as unknown as Readonly<Record<string, MethodSchema>>,
-    lifecycle: "raw",
-    nicChoices: "map",
-    deleteRunning: "powers-off",
-    serialDeletes: true,
-    deleteAnswers: true,
-    cancelsOnDisconnect: false,
-    unusedDomainState: "SHUTOFF",
-    suspendOnSnapshot: false,
-    refusesPortlessSpice: false,
-    fillsMac: false,
-    strictMac: false,
-    masksDisplayPasswords: false,
-    mechanismChoicesBeforeLogin: false,
-    poolFields: {},
-    texts: {
-      alreadyRunning: (name) => `'${name}' is already running`,
-      startSuspended: (name) => `'${name}' VM is suspended and can only be resumed/powered off`,
-      wrongState: (_name, wanted) => ({ kind: "call", reason: `VM state is currently not '${wanted}'` }),
-      parentMissing: (parent) => `Parent dataset ${parent} does not exist.`,
-      zvolMissing: () => "Zvol referenced by path does not exist",
-      isoInPoolRoot: () => "The path must be a dataset or a directory within a dataset.",
-      isoMissing: null,
-      deviceGone: (_name, device) => `VM will not start as ${device} device(s) are not available.`,
-    },
-  },
-  "27.0": {
-    release: "27.0.0",
-    apiVersions: [
-      "v25.04.0",
-      "v25.04.1",
-      "v25.04.2",
-      "v25.10.0",
-      "v25.10.1",
-      "v25.10.2",
-      "v25.10.3",
-      "v25.10.4",
-      "v25.10.5",
-      "v26.0.0",
-      "v27.0.0",
-    ],
-    schemas: schemas27 as unknown as Readonly<Record<string, MethodSchema>>,
-    lifecycle: "rows",
-    nicChoices: "grouped",
-    deleteRunning: "refuses",
-    serialDeletes: false,
-    deleteAnswers: null,
-    cancelsOnDisconnect: true,
-    unusedDomainState: null,
-    suspendOnSnapshot: true,
-    refusesPortlessSpice: true,
-    fillsMac: true,
-    strictMac: true,
-    masksDisplayPasswords: true,
-    mechanismChoicesBeforeLogin: true,
-    poolFields: { all_sed: false },
-    texts: {
-      alreadyRunning: (name) => `VM '${name}' is already running`,
-      startSuspended: (name) => `VM '${name}' is already running`,
-      wrongState: (name, _wanted, everStarted) => ({
-        kind: "libvirt",
-        reason: everStarted ? `Domain '${name}' is not active` : `Domain '${name}' does not exist`,
-      }),
-      parentMissing: (parent) => `Parent '${parent}' does not exist.`,
-      zvolMissing: (zvol, path) => `Zvol (${zvol}) path (${path}) does not exist.`,
-      isoInPoolRoot: (pool) =>
-        `The specified path is located in the root dataset of pool '${pool}'. VM resources must be stored within a child ` +
-        `dataset of the pool, not the pool root. Create a dataset under '${pool}' (e.g., ${pool}/iso) and move your files there.`,
-      isoMissing: (path) => `Path ${path} does not exist`,
-      deviceGone: (name, device) => `Cannot start domain ${name}: ${device} is not available`,
-    },
-  },
+  "24.04": V24_04,
+  "24.10": V24_10,
+  "25.04.0": V25_04_0,
+  "25.04.2": V25_04_2,
+  "25.10": V25_10,
+  "26.0": V26,
+  "27.0": V27,
 } as const satisfies Record<SimulatedVersion, Profile>;

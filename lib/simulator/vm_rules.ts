@@ -34,7 +34,8 @@ export function validate(nas: Nas, config: Data, schema: string, own: StoredVm |
   if (typeof config.bootloader_ovmf === "string" && !OVMF_FILES.includes(config.bootloader_ovmf)) {
     errors.add(`${schema}.bootloader_ovmf`, "Invalid bootloader ovmf choice specified");
   } else if (
-    config.enable_secure_boot === true && !/secboot/.test(String(config.bootloader_ovmf ?? "secboot"))
+    nas.profile.checksFirmware && config.enable_secure_boot === true &&
+    !/secboot/.test(String(config.bootloader_ovmf ?? "secboot"))
   ) {
     const wanted = "Select a bootloader_ovmf that supports secure boot i.e OVMF_CODE_4M.secboot.fd";
     errors.add(`${schema}.bootloader_ovmf`, wanted);

@@ -4,7 +4,7 @@
 import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
 import type { Socket, SocketEnd } from "./connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
-import { type CollectionEvent, decodeFrame, encodeCall, MAX_RUNNING_CALLS } from "./protocol.ts";
+import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./protocol.ts";
 
 /** What a call may be given beside its parameters. */
 export interface CallOptions {
@@ -54,6 +54,10 @@ export interface WriteGuard {
 
 /** How a client is set up. */
 export interface ClientOptions {
+  /** How the NAS is spoken with; default JSON-RPC. */
+  readonly protocol?: Protocol;
+  /** Turns parameters into what this release takes; default as they are. */
+  readonly adapt?: (method: MethodName, params: readonly unknown[]) => readonly unknown[];
   /** Default: nothing is refused. */
   readonly guard?: WriteGuard;
   /** Called with each change that the NAS tells of, in order. */
@@ -124,7 +128,8 @@ export class RpcClient implements Caller {
       return promise;
     }
     const id = ++this.#lastId;
-    const text = encodeCall(id, method, params);
+    const { protocol = JSON_RPC, adapt } = this.#options;
+    const text = protocol.encode(id, method, adapt?.(method, params) ?? params);
     const pending: PendingCall = {
       id,
       method,
@@ -160,7 +165,7 @@ export class RpcClient implements Caller {
   }
 
   #receive(text: string): void {
-    const frame = decodeFrame(text);
+    const frame = (this.#options.protocol ?? JSON_RPC).decode(text);
     if (frame.kind === "event") return this.#options.onEvent?.(frame.event);
     if (frame.kind === "unsubscribed") {
       return this.#options.onOddFrame?.(`the NAS ended events of ${frame.collection}`);

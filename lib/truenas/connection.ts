@@ -1,9 +1,14 @@
 /**
- * One WebSocket to a NAS: the only place that opens a socket. It turns what the runtime says of a failed connection
- * into what a person can act on.
+ * One WebSocket to a NAS: the only place that opens one. It finds out how the NAS is spoken with, and turns what the
+ * runtime says of a failed connection into what a person can act on.
  */
-import { type ConnectionFailure, TrueNASConnectionError } from "../errors.ts";
 import type { NasAddress } from "../nas_address.ts";
+import { lookAtCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
+import { classify, connectionError, isAboutCertificate } from "./failures.ts";
+import { TrueNASConnectionError } from "../errors.ts";
+import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
+import { JSON_RPC, type Protocol } from "./protocol.ts";
+import { chooseApi } from "./versions.ts";
 
 /** How long a connection may take to open, in milliseconds: a NAS that starts up answers slowly. */
 export const OPEN_TIMEOUT_MS = 10_000;
@@ -30,63 +35,197 @@ export interface Socket {
 export interface OpenOptions {
   /** Extra trusted certificates, PEM. */
   readonly caCerts?: readonly string[];
+  /** The one certificate that is trusted, by its SHA-256 fingerprint: then no other is, whoever signed it. */
+  readonly fingerprint?: string | null;
   /** Milliseconds; default {@link OPEN_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
+/** A NAS that answers, and how it is spoken with. */
+export interface OpenNas {
+  readonly socket: Socket;
+  readonly protocol: Protocol;
+  /** As the path names it: `v25.10.5`, `current`, or `legacy`. */
+  readonly apiVersion: string;
+  /** What to tell the person about the version, or null. */
+  readonly notice: string | null;
+}
+
+/** How the NAS is reached: a client for HTTP and WebSocket alike. */
+interface Transport {
+  readonly client: Deno.HttpClient;
+  /** `ws://nas.lan`, without a path. */
+  readonly base: string;
+  readonly tunnel: PinnedTunnel | null;
+  readonly close: () => void;
+}
+
 /**
- * Opens a socket to the NAS's current API.
+ * Opens a socket to the newest API that both sides know.
  *
  * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
  */
-export function openSocket(address: NasAddress, options: OpenOptions = {}): Promise<Socket> {
+export async function openNas(address: NasAddress, options: OpenOptions = {}): Promise<OpenNas> {
+  const transport = await makeTransport(address, options);
+  try {
+    return await openWith(transport, options);
+  } catch (error) {
+    transport.close();
+    throw await explain(error, address, transport);
+  }
+}
+
+async function openWith(transport: Transport, options: OpenOptions): Promise<OpenNas> {
+  const listed = await readApiVersions(transport, options);
+  const { apiVersion, notice } = chooseApi(listed ?? []);
+  const path = apiVersion === "current" ? JSON_RPC.path : `/api/${apiVersion}`;
+  try {
+    const socket = await openSocket(transport, path, options);
+    return { socket, protocol: JSON_RPC, apiVersion, notice };
+  } catch (error) {
+    // A NAS that lists no versions may be one of 24.x, which has only the older protocol.
+    if (listed !== null || !(error instanceof Failed) || classify(error.said) !== "not-truenas") throw error;
+  }
+  const socket = await openSocket(transport, LEGACY_PROTOCOL.path, options);
+  await sayHello(socket, LEGACY_PROTOCOL, options);
+  return { socket, protocol: LEGACY_PROTOCOL, apiVersion: "legacy", notice: null };
+}
+
+/** What the runtime said of a connection that failed. */
+class Failed extends Error {
+  override readonly name = "Failed";
+  readonly said: string;
+
+  constructor(said: string, options?: ErrorOptions) {
+    super(said, options);
+    this.said = said;
+  }
+}
+
+/** No answer in time. */
+class TimedOut extends Error {
+  override readonly name = "TimedOut";
+}
+
+async function makeTransport(address: NasAddress, options: OpenOptions): Promise<Transport> {
+  // Nothing is kept open behind a connection that has ended.
+  const pool = { poolMaxIdlePerHost: 0 };
+  if (address.kind === "unix") {
+    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: address.path } });
+    return { client, base: "ws://localhost", tunnel: null, close: () => client.close() };
+  }
+  const { caCerts = [], fingerprint } = options;
+  if (fingerprint && address.kind === "wss") {
+    const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint);
+    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
+    const close = () => {
+      client.close();
+      tunnel.close();
+    };
+    return { client, base: `ws://${new URL(address.url).host}`, tunnel, close };
+  }
+  const client = Deno.createHttpClient({
+    ...pool,
+    ...(caCerts.length === 0 ? {} : { caCerts: [...caCerts] }),
+  });
+  return { client, base: address.url, tunnel: null, close: () => client.close() };
+}
+
+const TLS_PORT = 443;
+
+function peerOf(url: string): TlsPeer {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? TLS_PORT : Number(port) };
+}
+
+/** The API versions that the NAS lists, oldest first; null when it lists none (24.x, or no TrueNAS at all). */
+async function readApiVersions(
+  { client, base }: Transport,
+  { timeoutMs = OPEN_TIMEOUT_MS, signal }: OpenOptions,
+): Promise<readonly string[] | null> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signals = signal === undefined ? [timeout] : [timeout, signal];
+  let response: Response;
+  try {
+    response = await fetch(`${base.replace(/^ws/, "http")}/api/versions`, {
+      client,
+      redirect: "manual",
+      signal: AbortSignal.any(signals),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (timeout.aborted) throw new TimedOut(`no answer within ${timeoutMs} ms`);
+    throw new Failed(wordsOf(error), { cause: error });
+  }
+  const text = await response.text().catch(() => "");
+  const location = response.headers.get("location") ?? "";
+  if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
+    throw new Failed("HTTP version: it sends everything to https; write wss:// in TRUENAS_HOST");
+  }
+  return response.ok ? versionsIn(text) : null;
+}
+
+function versionsIn(text: string): readonly string[] | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const all = Array.isArray(value) && value.length > 0 && value.every((it) => typeof it === "string");
+    return all ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
   const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const client = httpClient(address, options.caCerts ?? []);
-  const url = `${address.kind === "unix" ? "ws://localhost" : address.url}/api/current`;
-  const socket = client === null ? new WebSocket(url) : new WebSocket(url, { client });
-  const giveUp = (error: unknown) => {
-    abandon(socket);
-    client?.close();
-    reject(error);
-  };
-  const timer = setTimeout(
-    () => giveUp(connectionError(address, "timeout", `no answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  );
-  const onAbort = () => giveUp(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const socket = new WebSocket(`${transport.base}${path}`, { client: transport.client });
   const settle = () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   };
-  socket.onerror = (event) => {
+  const giveUp = (error: unknown) => {
     settle();
-    const said = event instanceof ErrorEvent ? event.message : "connection failed";
-    giveUp(connectionError(address, classify(said), plainWords(said)));
+    abandon(socket);
+    reject(error);
   };
+  const timer = setTimeout(() => giveUp(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const onAbort = () => giveUp(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  socket.onerror = (event) => giveUp(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
   socket.onopen = () => {
     settle();
-    resolve(wrap(socket, client));
+    resolve(wrap(socket, transport));
   };
   return promise;
 }
 
-function httpClient(address: NasAddress, caCerts: readonly string[]): Deno.HttpClient | null {
-  if (address.kind === "unix") {
-    return Deno.createHttpClient({ proxy: { transport: "unix", path: address.path } });
+/** The older protocol wants a word before the first call. */
+async function sayHello(socket: Socket, protocol: Protocol, options: OpenOptions): Promise<void> {
+  const { hello } = protocol;
+  if (hello === null) return;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { timeoutMs = OPEN_TIMEOUT_MS } = options;
+  const timer = setTimeout(() => reject(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  socket.onMessage = (text) => {
+    if (hello.isAnswer(text)) resolve();
+  };
+  socket.onEnd = ({ reason, code }) => reject(new Failed(`HTTP version: ${reason || `code ${code}`}`));
+  socket.send(hello.send);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
   }
-  return caCerts.length === 0 ? null : Deno.createHttpClient({ caCerts: [...caCerts] });
 }
 
-function wrap(socket: WebSocket, client: Deno.HttpClient | null): Socket {
+function wrap(socket: WebSocket, transport: Transport): Socket {
   let ended = false;
   const end = (how: SocketEnd) => {
     if (ended) return;
     ended = true;
     abandon(socket);
-    client?.close();
+    transport.close();
     wrapped.onEnd(how);
   };
   const wrapped: Socket = {
@@ -117,52 +256,45 @@ function abandon(socket: WebSocket): void {
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
-/** The runtime's words for each kind of failure (Deno 2.9), by a part of its message. */
-const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
-  [/dns error/i, "dns"],
-  [/peer certificate|certificate|tls|UnknownIssuer/i, "tls"],
-  [/InvalidContentType|corrupt message/i, "not-truenas"],
-  [/status code|HTTP version|invalid HTTP/i, "not-truenas"],
-  [/tcp connect error|refused|unreachable|No such file/i, "refused"],
-];
-
-function classify(said: string): ConnectionFailure {
-  return SIGNS.find(([sign]) => sign.test(said))?.[1] ?? "refused";
+/** The words of an error and of those that lie below it. */
+function wordsOf(error: unknown): string {
+  const words: string[] = [];
+  for (let it: unknown = error; it instanceof Error && words.length < 5; it = it.cause) {
+    words.push(it.message);
+  }
+  return words.length === 0 ? String(error) : words.join(": ");
 }
 
 function plainWords(said: string): string {
-  return said.replace(/^NetworkError: /, "").replace(/^failed to connect to WebSocket: /, "");
+  return said.replace(/^NetworkError: /, "").replace(/^failed to connect to WebSocket: /, "")
+    .replace(/^error sending request for url \([^)]*\):? ?/, "").replace(/^HTTP version: /, "");
 }
 
-const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
-  dns: "Check the name in TRUENAS_HOST, or write the NAS's IP address instead.",
-  refused:
-    "Check the address and port in TRUENAS_HOST, that the NAS is up, and that no firewall stands between.",
-  timeout: "Check the address in TRUENAS_HOST, that the NAS is up, and that no firewall drops the packets.",
-  tls:
-    "The NAS's certificate is not trusted here: name its CA file in TRUENAS_CA_FILE, and use the name that the " +
-    "certificate carries in TRUENAS_HOST.",
-  "not-truenas":
-    "Something answers there, but not TrueNAS's API: check the port and wss:// or ws:// in TRUENAS_HOST. " +
-    "TrueNAS before 25.04 has no such API.",
-  "no-vm-api":
-    "This release has no VM API: TrueNAS 25.04.0 and 25.04.1 came without it; update to 25.04.2 or later.",
-  login: "Check API_USERNAME and API_PASSWORD.",
-  lost: "The program connects again by itself as soon as the NAS answers.",
-  closed: "Connect again.",
-  configuration: "Correct the setting and start again.",
-};
-
-/** An error of the given kind with its remedy; `said` is the cause in a few words. */
-export function connectionError(
-  address: NasAddress,
-  failure: ConnectionFailure,
-  said: string,
-  cause?: unknown,
-): TrueNASConnectionError {
-  return new TrueNASConnectionError(`Cannot connect to ${address.url}: ${said}`, {
+/** What failed, in words and with a remedy; a certificate that is not trusted is looked at for its fingerprint. */
+async function explain(error: unknown, address: NasAddress, { tunnel }: Transport): Promise<unknown> {
+  if (error instanceof TimedOut) return connectionError(address, "timeout", error.message, error);
+  if (!(error instanceof Failed)) return error;
+  const other = tunnel?.mismatch() ?? null;
+  if (other !== null) {
+    const said =
+      `the certificate is not the pinned one; it shows ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
+    return connectionError(address, "tls-pin-mismatch", said, error);
+  }
+  const failure = classify(error.said);
+  const facts = isAboutCertificate(failure) ? await lookAtCertificate(peerOf(address.url)) : null;
+  if (facts === null) return connectionError(address, failure, plainWords(error.said), error);
+  const said = `${CERTIFICATE_WORDS[failure] ?? "the certificate is not trusted"}. It is ${facts.subject}, ` +
+    `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;
+  const { message, remedy } = connectionError(address, failure, said, error);
+  return new TrueNASConnectionError(message, {
     failure,
-    remedy: REMEDIES[failure],
-    cause,
+    remedy: `${remedy} The line: TRUENAS_CERT_FINGERPRINT=${facts.fingerprint}`,
+    cause: error,
   });
 }
+
+const CERTIFICATE_WORDS: Readonly<Record<string, string>> = {
+  "tls-unknown-issuer": "nobody that is trusted here has signed the NAS's certificate",
+  "tls-name-mismatch": "the NAS's certificate is for another name",
+  "tls-expired": "the NAS's certificate is out of date",
+};

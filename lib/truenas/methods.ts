@@ -4,16 +4,20 @@
  * are named here, and those pass.
  */
 import { z } from "zod";
+import { withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.looseObject({ $set: z.array(z.string()) }), z.array(z.string())]);
 
-/** A device row of `vm.query` and `vm.device.query` (25.04.2 and later: `dtype` inside the attributes). */
-export const deviceRow = z.looseObject({
-  id: z.number(),
-  vm: z.number(),
-  order: z.number().nullish(),
-  attributes: z.looseObject({ dtype: z.string() }),
-});
+/** A device row of `vm.query` and `vm.device.query`, in the shape of 25.04.2 and later: `dtype` inside the attributes. */
+export const deviceRow = z.preprocess(
+  withInnerDtype,
+  z.looseObject({
+    id: z.number(),
+    vm: z.number(),
+    order: z.number().nullish(),
+    attributes: z.looseObject({ dtype: z.string() }),
+  }),
+);
 
 /** A device as the NAS has it. */
 export type DeviceRow = z.infer<typeof deviceRow>;
@@ -66,7 +70,15 @@ export const jobRow = z.looseObject({
 /** A job as the NAS has it. */
 export type JobRow = z.infer<typeof jobRow>;
 
-const loginReply = z.looseObject({ response_type: z.string() });
+const userInfo = z.looseObject({
+  pw_name: z.string().nullish(),
+  privilege: z.looseObject({ roles: roles.nullish() }).nullish(),
+});
+
+/** Who is signed in, as far as it matters. */
+export type UserInfo = z.infer<typeof userInfo>;
+
+const loginReply = z.looseObject({ response_type: z.string(), user_info: userInfo.nullish() });
 
 /** A filter of TrueNAS's query methods: `["name", "=", "worker01"]`. */
 export type QueryFilter = readonly [field: string, operator: string, value: unknown];
@@ -128,11 +140,9 @@ export const METHODS = {
   "auth.login_ex": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
   "auth.login_with_api_key": read<readonly [key: string], boolean>(z.boolean()),
   "auth.logout": read<readonly [], boolean>(z.boolean()),
-  "auth.me": read<readonly [], { privilege?: { roles?: z.infer<typeof roles> } | null }>(
-    z.looseObject({ privilege: z.looseObject({ roles: roles.optional() }).nullish() }) as z.ZodType<
-      { privilege?: { roles?: z.infer<typeof roles> } | null }
-    >,
-  ),
+  "auth.login_ex_continue": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
+  "auth.generate_token": read<readonly [ttlSeconds: number], string>(z.string()),
+  "auth.me": read<readonly [], UserInfo>(userInfo),
   "core.ping": { ...read<readonly [], string>(z.string()), timeoutMs: PING_MS },
   "core.subscribe": read<readonly [collection: string], string>(z.string()),
   "core.unsubscribe": read<readonly [ident: string], unknown>(z.unknown()),

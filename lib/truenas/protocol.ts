@@ -12,6 +12,22 @@ export const MAX_MESSAGE_CHARS = 65_536;
 /** Calls that run at once on one connection; ten more wait at the NAS, and the 21st unfinished one is refused. */
 export const MAX_RUNNING_CALLS = 10;
 
+/** A way of speaking with a NAS. */
+export interface Protocol {
+  /** Where it is spoken, when no API version is named. */
+  readonly path: string;
+  /** What is said first, and how the answer is known; null when calls can be made at once. */
+  readonly hello: { readonly send: string; readonly isAnswer: (text: string) => boolean } | null;
+  /**
+   * The text of a call.
+   *
+   * @throws {TrueNASError} when the NAS would close the connection over its length; nothing was sent.
+   */
+  readonly encode: (id: number, method: string, params: readonly unknown[]) => string;
+  /** Reads one message. It never throws: what is no frame of ours comes back as `other`, with the reason. */
+  readonly decode: (text: string) => IncomingFrame;
+}
+
 /** An answer or a notification, as one value. */
 export type IncomingFrame =
   | { readonly kind: "result"; readonly id: number; readonly result: unknown }
@@ -104,6 +120,14 @@ function decodeUnsubscribed(params: unknown): IncomingFrame {
   return { kind: "unsubscribed", collection: parsed.data.collection };
 }
 
+/** JSON-RPC 2.0, as of 25.04. */
+export const JSON_RPC: Protocol = {
+  path: "/api/current",
+  hello: null,
+  encode: encodeCall,
+  decode: decodeFrame,
+};
+
 interface WireError {
   readonly code: number;
   readonly message: string;
@@ -121,7 +145,8 @@ function toRefusal({ code, message, data }: WireError): CallRefusal {
   };
 }
 
-function toFields(extra: unknown): readonly FieldRefusal[] {
+/** Each field's message of a validation; empty when there is none of that shape. */
+export function toFields(extra: unknown): readonly FieldRefusal[] {
   const parsed = fieldRefusals.safeParse(extra);
   if (!parsed.success) return [];
   return parsed.data.map(([attribute, message, errno]) => ({ attribute, message, errno }));

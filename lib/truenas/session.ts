@@ -2,15 +2,17 @@
  * A session with one NAS: it signs in, keeps the connection alive, and makes a new one when it is lost. Calls made
  * meanwhile wait for it, within limits; what was in flight is rejected with what is known of its outcome.
  */
-import { TrueNASCallError, TrueNASConnectionError, TrueNASError } from "../errors.ts";
+import { type ConnectionFailure, TrueNASCallError, TrueNASConnectionError, TrueNASError } from "../errors.ts";
 import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
 import { type Caller, type CallOptions, RpcClient, type WriteGuard } from "./client.ts";
-import { connectionError, openSocket } from "./connection.ts";
+import { openNas } from "./connection.ts";
+import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
-import { rulesFor, type VersionRules } from "./versions.ts";
+import { type SignedIn, signIn } from "./sign_in.ts";
+import { adaptParams, rulesFor, type VersionRules } from "./versions.ts";
 
 /** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
 const QUIET_MS = 10_000;
@@ -20,11 +22,21 @@ const SATURATED_PING_MS = 120_000;
 const BACKOFF_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** After a refused login: the NAS locks out after 20 logins in 60 s, and trying again does not mend a password. */
 const LOGIN_BACKOFF_MS = 60_000;
+/** Logins in a minute at most, whatever happens: the NAS itself refuses after 20 from one address. */
+const LOGINS = { most: 6, withinMs: 60_000 } as const;
+/** A login waits this long for its one-time password. */
+const OTP_MS = 300_000;
+/** How long a token that spares the next one-time password lives without use, in seconds. */
+const TOKEN_SECONDS = 3_600;
+
 /** How long a call waits for a connection that is being made again. */
 export const PATIENCE_MS = 30_000;
 
 /** A reading that loses its connection so often is given up. */
 const MAX_ATTEMPTS = 5;
+
+/** Trying again soon does not mend these. */
+const REFUSED_LOGINS: readonly ConnectionFailure[] = ["login", "expired", "denied", "otp", "rate-limited"];
 
 /** How to reach a NAS and sign in. */
 export interface SessionOptions {
@@ -36,6 +48,12 @@ export interface SessionOptions {
   readonly apiKey: string | null;
   /** Extra trusted certificates, PEM. */
   readonly caCerts: readonly string[];
+  /** The one certificate that is trusted, by its SHA-256 fingerprint. */
+  readonly fingerprint?: string | null;
+  /** Asks for a one-time password; default: the session's state says so, and waits for {@link Session.giveOtp}. */
+  readonly askOtp?: () => Promise<string>;
+  /** Logins at most within a time; tests give others. */
+  readonly logins?: { readonly most: number; readonly withinMs: number };
   readonly guard: WriteGuard;
   /** The simulated NAS of the demo. */
   readonly simulated: boolean;
@@ -49,6 +67,7 @@ export type SessionState =
   | { readonly kind: "connecting" }
   | { readonly kind: "live"; readonly nas: NasIdentity; readonly rules: VersionRules }
   | { readonly kind: "reconnecting"; readonly error: TrueNASError }
+  | { readonly kind: "otp"; readonly error: TrueNASError }
   | { readonly kind: "closed" };
 
 interface Live {
@@ -68,6 +87,12 @@ export class Session implements Caller {
   #connecting: Promise<Live> | null = null;
   #pinger: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
+  /** Whoever waits for a one-time password. */
+  #otp: { readonly resolve: (code: string) => void } | null = null;
+  /** Spares the next one-time password; only in memory. */
+  #token: string | null = null;
+  /** When logins were made, in milliseconds since the process began. */
+  #logins: number[] = [];
 
   /** Nothing is sent before {@link connect}. */
   constructor(options: SessionOptions) {
@@ -187,10 +212,15 @@ export class Session implements Caller {
   }
 
   async #open(): Promise<Live> {
-    const { address, caCerts, guard, logger } = this.#options;
-    const socket = await openSocket(address, { caCerts, signal: this.#stop.signal });
+    const { address, caCerts, fingerprint = null, guard, logger } = this.#options;
+    await this.#awaitLogin();
+    const { signal } = this.#stop;
+    const { socket, protocol, apiVersion, notice } = await openNas(address, { caCerts, fingerprint, signal });
+    let rules = rulesFor("");
     const client: RpcClient = new RpcClient(socket, {
       guard,
+      protocol,
+      adapt: (method, params) => adaptParams(rules, method, params),
       onEvent: (event) => {
         for (const listener of this.#eventListeners) listener(event);
       },
@@ -198,17 +228,84 @@ export class Session implements Caller {
       onEnd: () => this.#lost(client),
     });
     try {
-      await signIn(client, this.#options);
+      const { roles, usedOtp } = await this.#signIn(client);
       const release = await readRelease(client, logger);
-      const rules = rulesFor(release ?? "");
+      rules = rulesFor(release ?? "");
       await expectVmApi(client, address, release);
       await client.call("core.subscribe", ["vm.query"]);
-      const nas = { host: address.host, release, apiVersion: "current", simulated: this.#options.simulated };
+      if (usedOtp) await this.#keepToken(client);
+      const { simulated } = this.#options;
+      const nas = { host: address.host, release, apiVersion, notice, roles, simulated };
       return { client, nas, rules };
     } catch (error) {
       client.close();
       throw error;
     }
+  }
+
+  async #signIn(client: RpcClient): Promise<SignedIn> {
+    const { address, username, password, apiKey, askOtp } = this.#options;
+    return await signIn(client, {
+      address,
+      username,
+      password,
+      apiKey,
+      token: this.#token,
+      askOtp: askOtp ?? (() => this.#waitForOtp()),
+    });
+  }
+
+  /** A person types it on a page: the connection waits for it. */
+  async #waitForOtp(): Promise<string> {
+    const { address, username } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const said = `the account ${JSON.stringify(username ?? "")} asks for a one-time password`;
+    const giveUp = () => reject(connectionError(address, "otp", `${said}, and none was given`));
+    const timer = setTimeout(giveUp, OTP_MS);
+    this.#stop.signal.addEventListener("abort", giveUp, { once: true });
+    this.#otp = { resolve };
+    this.#setState({ kind: "otp", error: connectionError(address, "otp", said) });
+    try {
+      return await promise;
+    } finally {
+      this.#otp = null;
+      clearTimeout(timer);
+      this.#stop.signal.removeEventListener("abort", giveUp);
+      if (!this.#stop.signal.aborted) this.#setState({ kind: "connecting" });
+    }
+  }
+
+  /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
+  giveOtp(code: string): boolean {
+    const waiting = this.#otp;
+    waiting?.resolve(code);
+    return waiting !== null;
+  }
+
+  async #keepToken(client: RpcClient): Promise<void> {
+    try {
+      this.#token = await client.call("auth.generate_token", [TOKEN_SECONDS]);
+    } catch (error) {
+      if (!(error instanceof TrueNASCallError)) throw error;
+      this.#options.logger.warning(
+        "The NAS gives no token: the next login asks for a one-time password again",
+      );
+    }
+  }
+
+  /** Waits until one more login stays within the limit. */
+  async #awaitLogin(): Promise<void> {
+    if (this.#options.address.kind === "unix") return;
+    const { most, withinMs } = this.#options.logins ?? LOGINS;
+    for (;;) {
+      const now = performance.now();
+      this.#logins = this.#logins.filter((at) => now - at < withinMs);
+      const [oldest] = this.#logins;
+      if (this.#logins.length < most || oldest === undefined) break;
+      await this.#sleep(oldest + withinMs - now);
+      this.#stop.signal.throwIfAborted();
+    }
+    this.#logins.push(performance.now());
   }
 
   #lost(client: RpcClient): void {
@@ -223,14 +320,19 @@ export class Session implements Caller {
 
   async #pause(error: TrueNASError): Promise<void> {
     const backoff = this.#options.backoffMs ?? BACKOFF_MS;
-    const wanted = error instanceof TrueNASConnectionError && error.failure === "login"
+    const wanted = error instanceof TrueNASConnectionError && REFUSED_LOGINS.includes(error.failure)
       ? LOGIN_BACKOFF_MS
       : backoff[Math.min(this.#failures, backoff.length - 1)] ?? LOGIN_BACKOFF_MS;
     this.#failures++;
+    await this.#sleep(wanted * (1 - Math.random() / 3));
+  }
+
+  /** Waits, or until the session is closed. */
+  async #sleep(ms: number): Promise<void> {
     const { signal } = this.#stop;
     if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, wanted * (1 - Math.random() / 3));
+    const timer = setTimeout(resolve, ms);
     const onStop = () => resolve();
     signal.addEventListener("abort", onStop, { once: true });
     await promise;
@@ -290,7 +392,9 @@ function hadNoEffect(error: unknown): boolean {
 
 /** What is wrong with the connection is told in its own words, with its remedy; nothing was sent. */
 function notConnected(what: string, address: NasAddress, state: SessionState): TrueNASConnectionError {
-  if (state.kind === "reconnecting" && state.error instanceof TrueNASConnectionError) {
+  if (
+    (state.kind === "reconnecting" || state.kind === "otp") && state.error instanceof TrueNASConnectionError
+  ) {
     const { message, failure, remedy } = state.error;
     return new TrueNASConnectionError(`${what}: ${message}; it was not sent`, {
       failure,
@@ -309,61 +413,6 @@ function closedError(address: NasAddress): TrueNASConnectionError {
   return connectionError(address, "closed", "the session was closed");
 }
 
-/** Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise. */
-async function signIn(client: RpcClient, options: SessionOptions): Promise<void> {
-  const { address, username, password, apiKey } = options;
-  if (address.kind === "unix") return;
-  if (apiKey !== null) refuseKeyInClear(address);
-  const data = apiKey === null
-    ? { mechanism: "PASSWORD_PLAIN", username: username ?? "", password: password ?? "" }
-    : { mechanism: "API_KEY_PLAIN", username: username ?? "", api_key: apiKey };
-  const answer = await loginEx(client, data);
-  if (answer === "SUCCESS") return;
-  if (answer === null && await oldLogin(client, options)) return;
-  throw connectionError(address, "login", describeLogin(answer, username ?? ""));
-}
-
-async function loginEx(client: RpcClient, data: Readonly<Record<string, unknown>>): Promise<string | null> {
-  try {
-    return (await client.call("auth.login_ex", [data])).response_type;
-  } catch (error) {
-    if (error instanceof TrueNASCallError && error.refusal.code === METHOD_NOT_FOUND) return null;
-    throw error;
-  }
-}
-
-async function oldLogin(client: RpcClient, { username, password, apiKey }: SessionOptions): Promise<boolean> {
-  if (apiKey !== null) return await client.call("auth.login_with_api_key", [apiKey]);
-  return await client.call("auth.login", [username ?? "", password ?? ""]);
-}
-
-/** JSON-RPC's "Method does not exist". */
-const METHOD_NOT_FOUND = -32601;
-
-/** TrueNAS revokes, for good, a key that arrives over an unencrypted connection (25.04 and later). */
-function refuseKeyInClear(address: NasAddress): void {
-  if (address.kind !== "ws" || ["localhost", "127.0.0.1", "[::1]", "::1"].includes(address.host)) return;
-  throw new TrueNASConnectionError(
-    `Cannot send the API key to ${address.url}: the connection is not encrypted, and TrueNAS revokes a key that arrives so`,
-    { failure: "configuration", remedy: "Write wss:// in TRUENAS_HOST." },
-  );
-}
-
-function describeLogin(answer: string | null, username: string): string {
-  switch (answer) {
-    case "EXPIRED":
-      return `the credentials of ${JSON.stringify(username)} have expired or were revoked`;
-    case "OTP_REQUIRED":
-      return `the account ${JSON.stringify(username)} asks for a one-time password; use an API key instead`;
-    case "DENIED":
-      return `the account ${JSON.stringify(username)} may not use the API`;
-    case "REDIRECT":
-      return "this is the standby controller; name the active one in TRUENAS_HOST";
-    default:
-      return `the NAS does not accept the user name or password of ${JSON.stringify(username)}`;
-  }
-}
-
 async function readRelease(client: RpcClient, logger: Logger): Promise<string | null> {
   try {
     return await client.call("system.version_short", []);
@@ -373,6 +422,9 @@ async function readRelease(client: RpcClient, logger: Logger): Promise<string | 
     return null;
   }
 }
+
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
 
 /** TrueNAS 25.04.0 and 25.04.1 have no `vm.*` at all. */
 async function expectVmApi(client: RpcClient, address: NasAddress, release: string | null): Promise<void> {

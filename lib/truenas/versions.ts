@@ -15,6 +15,10 @@ export interface VersionRules {
   readonly deviceKeys: Readonly<Record<DeviceType, readonly string[]>>;
   /** Where an install image may lie: 25.10.1 and later refuse the pool's root dataset. */
   readonly cdromRule: "anywhere" | "not-pool-root";
+  /** Where a device's `dtype` stands: beside its attributes (24.x), or in them. */
+  readonly dtype: "beside" | "inside";
+  /** How to sign in: auth.login_ex tells why it refuses; 24.x has only auth.login. */
+  readonly login: "login_ex" | "login";
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -83,33 +87,41 @@ export const VERSION_RULES: readonly VersionRules[] = [
   {
     id: "24.04",
     protocol: "legacy",
+    dtype: "beside",
+    login: "login",
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
     displayTypes: ["SPICE"],
-    tested: false,
+    tested: true,
   },
   {
     id: "24.10",
     protocol: "legacy",
+    dtype: "beside",
+    login: "login",
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
     displayTypes: ["SPICE"],
-    tested: false,
+    tested: true,
   },
   {
     id: "25.04",
     protocol: "jsonrpc",
+    dtype: "inside",
+    login: "login_ex",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
     displayTypes: ["SPICE"],
-    tested: false,
+    tested: true,
   },
   {
     id: "25.10.0",
     protocol: "jsonrpc",
+    dtype: "inside",
+    login: "login_ex",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -119,6 +131,8 @@ export const VERSION_RULES: readonly VersionRules[] = [
   {
     id: "25.10",
     protocol: "jsonrpc",
+    dtype: "inside",
+    login: "login_ex",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -128,15 +142,19 @@ export const VERSION_RULES: readonly VersionRules[] = [
   {
     id: "26.0",
     protocol: "jsonrpc",
+    dtype: "inside",
+    login: "login_ex",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
     displayTypes: ["SPICE", "VNC"],
-    tested: false,
+    tested: true,
   },
   {
     id: "27.0",
     protocol: "jsonrpc",
+    dtype: "inside",
+    login: "login_ex",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",
@@ -156,4 +174,66 @@ export function rulesFor(release: string): VersionRules {
   const rules = mostExact ?? newest;
   if (rules === undefined) throw new Error("the table of versions is empty");
   return mostExact === undefined ? { ...rules, tested: false } : rules;
+}
+
+/** Parameters in the shape of a release: 24.x has the kind of a device beside its attributes. */
+export function adaptParams(
+  { dtype }: VersionRules,
+  method: string,
+  params: readonly unknown[],
+): readonly unknown[] {
+  const [spec] = params;
+  if (dtype === "inside" || method !== "vm.device.create" || typeof spec !== "object" || spec === null) {
+    return params;
+  }
+  const { attributes, ...rest } = spec as DeviceParams;
+  const { dtype: kind, ...own } = attributes;
+  return [{ ...rest, dtype: kind, attributes: own }];
+}
+
+interface DeviceParams {
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** A device row in the newer shape: 24.x has the kind beside the attributes. */
+export function withInnerDtype(row: unknown): unknown {
+  if (typeof row !== "object" || row === null || !("dtype" in row) || !("attributes" in row)) return row;
+  const { dtype, attributes, ...rest } = row;
+  return { ...rest, attributes: { ...(attributes as object), dtype } };
+}
+
+/** An API version of the NAS's list, and what is known of it. */
+export interface ApiChoice {
+  /** As the path names it: `v25.10.5`, or `current`. */
+  readonly apiVersion: string;
+  /** What to tell the person, or null when all is as tested. */
+  readonly notice: string | null;
+}
+
+/**
+ * Which of a NAS's API versions to use: its own newest one when that is known here, because the NAS loses details when
+ * it adapts between versions; otherwise the newest known one that it still offers.
+ */
+export function chooseApi(listed: readonly string[]): ApiChoice {
+  const newest = listed.at(-1);
+  if (newest === undefined || isKnown(newest)) return { apiVersion: "current", notice: null };
+  const known = listed.findLast(isKnown);
+  if (known === undefined) {
+    return {
+      apiVersion: "current",
+      notice: `The NAS's API ${newest} is not known here, nor any other that it offers; it is used as it is`,
+    };
+  }
+  return {
+    apiVersion: known,
+    notice:
+      `The NAS's API ${newest} is newer than this program; ${known} is used, in which the NAS leaves out details`,
+  };
+}
+
+function isKnown(apiVersion: string): boolean {
+  const bare = apiVersion.replace(/^v/, "");
+  return VERSION_RULES.some(({ id, tested }) =>
+    tested && bare.startsWith(`${id.split(".").slice(0, 2).join(".")}.`)
+  );
 }

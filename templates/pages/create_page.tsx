@@ -5,6 +5,7 @@ import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Choice, ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
+import { LackingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
 import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
 
@@ -32,7 +33,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
           {plan === null ? null : <PlanView plan={plan} />}
           {plan === null || token === null || plan.totals.vms === 0
             ? null
-            : <Confirm plan={plan} token={token} />}
+            : <Confirm plan={plan} token={token} lacks={frame.lacks} />}
           <StorageFields form={form} problems={problems} />
           {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
           <Choices id={BRIDGES} choices={choices.bridges} />
@@ -55,15 +56,24 @@ const FAILURE_CHOICES = {
   stop: "Roll it back and begin no further VM",
 } as const satisfies Record<OnFailure, string>;
 
-function Confirm({ plan, token }: { plan: NonNullable<CreateProps["plan"]>; token: string }) {
+interface ConfirmProps {
+  readonly plan: NonNullable<CreateProps["plan"]>;
+  readonly token: string;
+  readonly lacks: readonly string[];
+}
+
+function Confirm({ plan, token, lacks }: ConfirmProps) {
   return (
-    <p class="actions">
-      <input type="hidden" name="token" value={token} />
-      <input type="hidden" name="plan" value={plan.fingerprint} />
-      <button type="submit" class="primary" formaction={paths.create()} id="confirm-create">
-        Create {formatCount(plan.totals.vms, "VM")}
-      </button>
-    </p>
+    <>
+      <p class="actions">
+        <input type="hidden" name="token" value={token} />
+        <input type="hidden" name="plan" value={plan.fingerprint} />
+        <button type="submit" class="primary" formaction={paths.create()} id="confirm-create">
+          Create {formatCount(plan.totals.vms, "VM")}
+        </button>
+      </p>
+      <LackingRoles lacks={lacks} />
+    </>
   );
 }
 

@@ -3,6 +3,7 @@ import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary, Field, Notice, State } from "../parts/common.tsx";
+import { LackingRoles } from "../parts/connection.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths, wishFields } from "../paths.ts";
 import type { DestroyProps, DestroyWish, PageFrame } from "../props.ts";
@@ -21,7 +22,9 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
       <ErrorSummary problems={problems} />
       <Wish wish={wish} />
       {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
-      {plan.vms.length === 0 ? <NothingToDestroy prefixes={wish.prefixes} /> : <Confirm {...destroy} />}
+      {plan.vms.length === 0
+        ? <NothingToDestroy prefixes={wish.prefixes} />
+        : <Confirm {...destroy} lacks={frame.lacks} />}
       <p>
         <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
         are on a page of their own: half-made VMs and zvols in no VM.
@@ -99,7 +102,9 @@ function NothingToDestroy({ prefixes }: { prefixes: string }) {
   );
 }
 
-function Confirm({ plan, wish, phrase, problems, token }: DestroyProps) {
+function Confirm(
+  { plan, wish, phrase, problems, token, lacks }: DestroyProps & { readonly lacks: readonly string[] },
+) {
   const { totals } = plan;
   const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
   const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
@@ -142,6 +147,7 @@ function Confirm({ plan, wish, phrase, problems, token }: DestroyProps) {
           </button>
           <a class="button" href={paths.home()}>Cancel</a>
         </p>
+        <LackingRoles lacks={lacks} />
       </Notice>
     </form>
   );

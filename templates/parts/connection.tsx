@@ -1,4 +1,5 @@
 /** The connection to the NAS: a badge in the header, and a notice when something is wrong. */
+import { paths } from "../paths.ts";
 import type { ConnectionView } from "../props.ts";
 
 const WORDS = {
@@ -15,8 +16,32 @@ export function ConnectionBadge({ connection }: { connection: ConnectionView }) 
   return (
     <p id="connection" class={`connection tone-${tone}`} data-connection={connection.state}>
       <span class="shape" aria-hidden="true"></span>
-      <span class="host">{connection.host}{release}</span> <span class="word">{word}</span>
+      <a class="host" href={paths.connection()}>{connection.host}{release}</a>{" "}
+      <span class="word">{word}</span>
     </p>
+  );
+}
+
+/** Stands at a button that the NAS would refuse to this account. */
+export function LackingRoles({ lacks }: { lacks: readonly string[] }) {
+  if (lacks.length === 0) return null;
+  return (
+    <p class="error" data-lacking={lacks.join(" ")}>
+      The account lacks {lacks.join(" and ")}, so the NAS would refuse this.{" "}
+      <a href={paths.connection()}>What to grant</a>
+    </p>
+  );
+}
+
+/** Stands on every page while what is sent to the NAS can be read on the way. */
+export function UnencryptedNotice() {
+  return (
+    <div class="notice tone-warn" id="unencrypted">
+      <p>
+        <strong>The connection to the NAS is not encrypted.</strong>{" "}
+        Passwords can be read on the way: write wss:// in TRUENAS_HOST.
+      </p>
+    </div>
   );
 }
 

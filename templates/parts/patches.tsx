@@ -15,7 +15,7 @@ import {
   OperationSummary,
   OperationVmRow,
 } from "./operation.tsx";
-import { VmList, VmRow } from "./vm_list.tsx";
+import { VmList, VmListAge, VmRow } from "./vm_list.tsx";
 
 /** What an operation's page is brought up to date with. */
 export interface OperationPatchProps {
@@ -87,6 +87,15 @@ export function VmListPatch({ list }: { list: VmListProps }) {
   return (
     <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
       <VmList {...list} />
+    </hx-partial>
+  );
+}
+
+/** How old the list is. */
+export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
+  return (
+    <hx-partial hx-target="#vm-list-age" hx-swap="outerMorph">
+      <VmListAge stale={stale} />
     </hx-partial>
   );
 }

@@ -1,9 +1,9 @@
 /** The list of VMs: its table, its rows, and what stands there when there is none. */
 import type { Vm } from "../../lib/inventory.ts";
-import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
+import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import type { SortKey, VmListProps, VmQuery } from "../props.ts";
-import { State, type Tone } from "./common.tsx";
+import { State, Time, type Tone } from "./common.tsx";
 
 /** How each state of a VM looks; a word that is not known is passed on as it is. */
 const STATES: Readonly<Record<string, { readonly tone: Tone; readonly word: string }>> = {
@@ -45,13 +45,29 @@ export function VmList(props: VmListProps) {
   );
 }
 
-function VmTable({ vms, total, query }: VmListProps & { readonly vms: readonly Vm[] }) {
+/** How old what is shown is, while there is no connection; empty otherwise. Its id stays, so that it can be replaced. */
+export function VmListAge({ stale }: Pick<VmListProps, "stale">) {
+  return (
+    <span id="vm-list-age" class="tone-warn" data-stale={stale === null ? undefined : "true"}>
+      {stale === null ? "" : (
+        <>
+          , as of <Time at={stale.since} />, {formatDuration(stale.now - stale.since)} ago
+        </>
+      )}
+    </span>
+  );
+}
+
+function VmTable({ vms, total, query, stale }: VmListProps & { readonly vms: readonly Vm[] }) {
   const shown = vms.length === total
     ? formatCount(total, "VM")
     : `${vms.length} of ${formatCount(total, "VM")}`;
   return (
     <table class="rows vms">
-      <caption id="vm-list-caption">{shown}</caption>
+      <caption id="vm-list-caption">
+        {shown}
+        <VmListAge stale={stale} />
+      </caption>
       <thead>
         <tr>{COLUMNS.map((column) => <ColumnHead {...column} query={query} />)}</tr>
       </thead>

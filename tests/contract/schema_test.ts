@@ -20,10 +20,12 @@ interface MethodSchema {
   readonly param_order: readonly string[];
 }
 
-const SCHEMAS: readonly (readonly [SimulatedVersion, string])[] = [["25.10", "v25_10_5"], [
-  "27.0",
-  "v27_0_0",
-]];
+const SCHEMAS: readonly (readonly [SimulatedVersion, string])[] = [
+  ["25.04.2", "v25_04_2"],
+  ["25.10", "v25_10_5"],
+  ["26.0", "v26_0_0"],
+  ["27.0", "v27_0_0"],
+];
 
 /** What 27.0 refuses by role or has not, and what needs a state that the tour does not make. */
 const TOUR: readonly (readonly [method: string, params: readonly unknown[]])[] = [
@@ -114,6 +116,13 @@ async function runProduct(simulator: Simulator): Promise<void> {
   suspended.state = "SUSPENDED";
   await manager.destroyManagedVms(["worker"], { shutdown: true });
   await manager.planCleaning();
+  await using second = new VMManager({
+    host: simulator.url,
+    username: "otp",
+    password: "otp-pw",
+    askOtp: () => Promise.resolve("123456"),
+  });
+  await second.connect();
 }
 
 /** Calls the simulator directly, one after another. */
@@ -185,7 +194,13 @@ class Validators {
 
 for (const [version, file] of SCHEMAS) {
   Deno.test(`every request of the product and every reply of the simulator is valid on ${version}`, async () => {
-    await using simulator = await startSimulator({ version, times: TEST_TIMES, foreignVms: 3 });
+    const otp = { username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" };
+    await using simulator = await startSimulator({
+      version,
+      times: TEST_TIMES,
+      foreignVms: 3,
+      accounts: [otp],
+    });
     await runProduct(simulator);
     const product = [...simulator.calls];
     await takeTour(simulator);

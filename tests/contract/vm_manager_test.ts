@@ -367,8 +367,12 @@ Deno.test("a certificate that is not trusted is told, with what to set", async (
     const tls = { key: await Deno.readTextFile(key), cert: await Deno.readTextFile(cert) };
     await using server = Deno.serve({ port: 0, onListen: () => {}, ...tls }, () => new Response("hello"));
     const error = await failureOf(`wss://127.0.0.1:${server.addr.port}`);
-    assert.equal(error.failure, "tls");
-    assert.match(error.remedy, /TRUENAS_CA_FILE/);
+    assert.equal(error.failure, "tls-unknown-issuer");
+    assert.match(
+      error.message,
+      /It is CN=truenas, valid from .* with the SHA-256 fingerprint ([0-9A-F]{2}:){31}/,
+    );
+    assert.match(error.remedy, /TRUENAS_CA_FILE\. The line: TRUENAS_CERT_FINGERPRINT=([0-9A-F]{2}:){31}/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -40,6 +40,10 @@ export interface DashboardOptions {
   readonly simulator?: SimulatorOptions;
   readonly manager?: Partial<VMManagerOptions>;
   readonly config?: string;
+  /** Default true; false does not wait for the connection. */
+  readonly untilConnected?: boolean;
+  /** What is sent to the NAS can be read on the way; default false. */
+  readonly unencrypted?: boolean;
   /** Gets every line that is logged. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
@@ -68,13 +72,16 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     logger,
     ...options.manager,
   });
-  await manager.keepConnected();
+  const connecting = manager.keepConnected();
+  if (options.untilConnected !== false) await connecting;
   const stopping = new AbortController();
   const configuration = () => parseConfiguration(options.config ?? TEST_CONFIG, "config.yaml");
   const app = createApp({
     manager,
     host: "nas.test",
     simulated: false,
+    account: "as admin, with a password",
+    unencrypted: options.unencrypted ?? false,
     configuration,
     tokens: new OneTimeTokens(),
     logger,

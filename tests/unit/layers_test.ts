@@ -63,6 +63,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
     /^(main\.ts|lib\/environment\.ts|lib\/truenas\/connection\.ts|lib\/simulator\/simulator\.ts)$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
+  [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/certificate\.ts$/],
   [/\bconsole\./, /^lib\/(mod|vm_manager|errors)\.ts$/],
   [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts|lib\/operations\/journal\.ts)$/],
   [

@@ -48,7 +48,14 @@ export function dataset(name: string, fields: Partial<Dataset> = {}): Dataset {
 /** A NAS on which {@link CONFIG} can be made. */
 export function inventory(fields: Partial<Inventory> = {}): Inventory {
   return {
-    nas: { host: "nas.lan", release: "25.10.7", apiVersion: "current", simulated: false },
+    nas: {
+      host: "nas.lan",
+      release: "25.10.7",
+      apiVersion: "current",
+      notice: null,
+      roles: null,
+      simulated: false,
+    },
     vms: [],
     datasets: { known: true, value: [dataset("tank/vms")] },
     nicChoices: { known: true, value: ["br0", "br1"] },

@@ -1,0 +1,91 @@
+/**
+ * The models of TrueNAS 24.x, made from those of 25.04.2: the kind of a device stands beside its attributes, some keys
+ * are not there yet, and mistakes are told in the words of the older schema engine.
+ */
+import { checkArguments, type MethodSchema, type Schema } from "./schema_check.ts";
+import { type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
+
+/** Methods that came after 24.x. */
+const LATER: readonly string[] = ["auth.login_ex", "auth.login_ex_continue", "core.set_options"];
+
+/** The schemas of a 24.x release, whose vm.create does not know some keys. */
+export function legacySchemas(
+  schemas: Readonly<Record<string, MethodSchema>>,
+  unknownKeys: readonly string[],
+): Readonly<Record<string, MethodSchema>> {
+  const older = Object.entries(schemas).filter(([name]) => !LATER.includes(name)).map(([name, schema]) => {
+    if (name !== "vm.create" && name !== "vm.update") return [name, schema] as const;
+    return [name, { ...schema, accepts: without(schema.accepts, unknownKeys) }] as const;
+  });
+  return Object.fromEntries(older);
+}
+
+/** The same schema with some properties of every object left out. */
+function without(schema: Schema, keys: readonly string[]): Schema {
+  const { $defs, properties } = schema;
+  const keep = (all: Readonly<Record<string, Schema>>) =>
+    Object.fromEntries(Object.entries(all).filter(([key]) => !keys.includes(key)));
+  return {
+    ...schema,
+    ...(properties === undefined ? {} : { properties: keep(properties) }),
+    ...($defs === undefined ? {} : {
+      $defs: Object.fromEntries(Object.entries($defs).map(([name, it]) => [name, without(it, keys)])),
+    }),
+  };
+}
+
+const NOT_EXPECTED = "Field was not expected";
+const REQUIRED = "attribute required";
+
+/** The older engine's words for the newer one's. */
+function olderWords([attribute, message, errno]: Invalid): Invalid {
+  const path = attribute.replace(/^vm_device_(create|update)\.attributes\.[A-Z]+\.?/, "")
+    .replace(/^vm_device_/, "vmdevice_");
+  if (message === "Extra inputs are not permitted") return [path, NOT_EXPECTED, errno];
+  return message === "Field required" ? [path, REQUIRED, errno] : [path, message, errno];
+}
+
+/**
+ * The arguments with their defaults, in the shape of 25.04.2, which the methods work with.
+ *
+ * @throws {MethodError} with every mistake in the words of 24.x.
+ */
+export function checkLegacyArguments(
+  method: string,
+  schema: MethodSchema,
+  params: readonly unknown[],
+): unknown[] {
+  const moved = method === "vm.device.create" ? [withInnerDtype(params[0]), ...params.slice(1)] : params;
+  try {
+    return checkArguments(schema, moved);
+  } catch (error) {
+    const extra = error instanceof MethodError
+      ? (error.wire.data as { extra?: readonly Invalid[] } | undefined)?.extra
+      : undefined;
+    throw extra ? validationErrors(extra.map(olderWords)) : error;
+  }
+}
+
+function withInnerDtype(given: unknown): unknown {
+  if (typeof given !== "object" || given === null) return given;
+  const { dtype, attributes, ...rest } = given as Record<string, unknown>;
+  const inner = typeof attributes === "object" && attributes !== null ? attributes : {};
+  const errors: Invalid[] = [
+    ...("dtype" in inner ? [["vmdevice_create.attributes.dtype", NOT_EXPECTED, 22] as const] : []),
+    ...(dtype === undefined ? [["vmdevice_create.dtype", REQUIRED, 22] as const] : []),
+  ];
+  if (errors.length > 0) throw validationErrors(errors);
+  return { ...rest, attributes: { ...inner, dtype } };
+}
+
+/** The same value with each device's kind beside its attributes. */
+export function withTopLevelDtype(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withTopLevelDtype);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, it]) => [key, withTopLevelDtype(it)] as const);
+  const row = Object.fromEntries(entries);
+  const { attributes } = row;
+  if (typeof attributes !== "object" || attributes === null || !("dtype" in attributes)) return row;
+  const { dtype, ...rest } = attributes as Record<string, unknown>;
+  return { ...row, dtype, attributes: rest };
+}

@@ -1,0 +1,74 @@
+/** The connection to the NAS: how it stands, what the account may do, and the one-time password. */
+import { type Context, Hono } from "hono";
+import type { Problem } from "../lib/errors.ts";
+import { ConnectionPage } from "../templates/pages/connection_page.tsx";
+import { paths } from "../templates/paths.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { readForm } from "./forms.ts";
+
+/** GET /connection, POST /connection/otp. */
+export function connectionRoutes(dashboard: Dashboard): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  app.get(paths.connection(), (c) => show(c, dashboard, [], 200));
+  app.post(paths.otp(), async (c) => {
+    const code = (await readForm(c.req.raw))?.get("otp")?.trim() ?? "";
+    if (!/^\d{6,8}$/.test(code)) {
+      const message = "Type the digits of the one-time password, without spaces";
+      return show(c, dashboard, [{ field: "otp", message }], 422);
+    }
+    const waiting = manager.connection;
+    if (!manager.giveOtp(code)) {
+      return show(c, dashboard, [{
+        field: "otp",
+        message: "The NAS does not wait for a one-time password now",
+      }], 409);
+    }
+    await changed(dashboard, waiting);
+    return c.redirect(paths.connection(), 303);
+  });
+  return app;
+}
+
+/** How long the answer to a one-time password is waited for, before the page is shown as it is. */
+const ANSWER_MS = 3_000;
+
+/** Waits until the connection has another state than the one given, and is not just connecting. */
+async function changed({ manager }: Dashboard, before: Dashboard["manager"]["connection"]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = () => {
+    const now = manager.connection;
+    if (now !== before && now.kind !== "connecting") resolve();
+  };
+  const forget = manager.onConnection(look);
+  const timer = setTimeout(resolve, ANSWER_MS);
+  look();
+  await promise;
+  clearTimeout(timer);
+  forget();
+}
+
+function show(
+  c: Context,
+  dashboard: Dashboard,
+  problems: readonly Problem[],
+  status: 200 | 409 | 422,
+): Response | Promise<Response> {
+  const { manager, account } = dashboard;
+  const state = manager.connection;
+  const nas = state.kind === "live" ? state.nas : null;
+  const connection = {
+    address: manager.address,
+    account,
+    apiVersion: nas?.apiVersion ?? null,
+    roles: nas?.roles ?? null,
+    missing: manager.missingRoles,
+    wantsOtp: state.kind === "otp",
+    problems,
+  };
+  if (wantsJson(c)) {
+    const { problems: _problems, ...facts } = connection;
+    return c.json({ state: pageFrame(c, dashboard).connection, ...facts }, status);
+  }
+  return sendPage(c, <ConnectionPage frame={pageFrame(c, dashboard)} connection={connection} />, status);
+}
