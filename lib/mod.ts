@@ -62,10 +62,20 @@ export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_i
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
+export type { ActionWish } from "./operations/act_on_vm.ts";
+export {
+  type ActionFacts,
+  isVmAction,
+  VM_ACTION_NAMES,
+  VM_ACTIONS,
+  type VmAction,
+  type VmActionName,
+  whyNot,
+} from "./vm_actions.ts";
 export type { Begun, Observer, RunningOperation, RunOptions } from "./operations/runner.ts";
 export type { CancelMode } from "./operations/create_vm.ts";
 export type { SettleTimes } from "./operations/steps.ts";
-export type { OperationStore } from "./operations/store.ts";
+export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export type { WantedType } from "./plan/creation.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";

@@ -12,6 +12,7 @@ import { LiveInventory } from "./live_inventory.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { parseNasAddress } from "./nas_address.ts";
+import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
@@ -26,6 +27,7 @@ import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { readChoices, readInventory, readMarkedZvols, readVms } from "./truenas/read_inventory.ts";
+import type { VmActionName } from "./vm_actions.ts";
 import { normalFingerprint } from "./truenas/certificate.ts";
 import { missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
@@ -330,6 +332,20 @@ export class VMManager implements AsyncDisposable {
   beginCleaning(left: readonly string[], shown: string): Promise<Begun<OrphanPlan>> {
     const makePlan = () => this.planCleaning(left);
     return this.#runner.begin(makePlan, shown, (plan) => this.#runner.clean(plan));
+  }
+
+  /**
+   * Does one thing with some VMs: each is looked at again before, and seen to be as wanted afterwards. It runs beside
+   * an operation that makes or removes VMs.
+   */
+  act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
+    return this.#runner.act(action, wishes, options);
+  }
+
+  /** Whether this release can do an action at all; true while it is not known. */
+  get canReset(): boolean {
+    const { state } = this.#session;
+    return state.kind !== "live" || state.rules.canReset;
   }
 
   /**

@@ -34,6 +34,13 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
       };
     case "step":
       return updateVm(next, event.vm, (vm) => ({ ...vm, steps: updateSteps(vm.steps, event) }));
+    case "progress":
+      return updateVm(next, event.vm, (vm) => ({
+        ...vm,
+        steps: vm.steps.map((step) =>
+          step.step === event.step ? { ...step, seq: event.seq, percent: event.percent } : step
+        ),
+      }));
     case "call":
       return updateVm(next, event.vm, (vm) => ({
         ...vm,
@@ -83,6 +90,7 @@ function pending(vm: string, step: string): StepView {
     method: null,
     makes: null,
     evidence: null,
+    percent: null,
     detail: null,
     error: null,
   };

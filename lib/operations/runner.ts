@@ -9,6 +9,8 @@ import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
 import { formatCount } from "../units.ts";
+import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
+import { type ActionWish, actOnVm } from "./act_on_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
 import { destroyVm, destructionSteps } from "./destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
@@ -248,6 +250,21 @@ export class OperationRunner {
     return this.#run(log, { items, work, options });
   }
 
+  /** Does one thing with some VMs, beside whatever else is under way: each VM is looked at again before. */
+  act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
+    const { verb } = VM_ACTIONS[action];
+    const [first] = wishes;
+    const what = wishes.length === 1 && first !== undefined ? first.name : formatCount(wishes.length, "VM");
+    const log = this.#open(options, {
+      kind: "act",
+      title: `${verb} ${what}`,
+      vms: wishes.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
+    });
+    const work = (signal: AbortSignal) => (wish: ActionWish) =>
+      actOnVm({ ...this.#context(log), signal }, wish);
+    return this.#run(log, { items: wishes, work, options, beside: true });
+  }
+
   get #settle(): SettleTimes {
     return this.#options.settle ?? DEFAULT_SETTLE;
   }
@@ -286,7 +303,7 @@ export class OperationRunner {
     }
   }
 
-  #run<T>(log: OperationLog, { items, group, work, options }: Work<T>): RunningOperation {
+  #run<T>(log: OperationLog, { items, group, work, options, beside = false }: Work<T>): RunningOperation {
     const cancel = new AbortController();
     const given = options.signal;
     const onAbort = () => cancel.abort(given?.reason);
@@ -294,7 +311,7 @@ export class OperationRunner {
     given?.addEventListener("abort", onAbort, { once: true });
     const width = this.#options.parallel ?? MAX_RUNNING_CALLS;
     const finish = async () => {
-      this.#writing = log;
+      if (!beside) this.#writing = log;
       this.#cancels.set(log.id, cancel);
       try {
         await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));
@@ -305,7 +322,7 @@ export class OperationRunner {
           error: String(error),
         });
       } finally {
-        this.#writing = null;
+        if (!beside) this.#writing = null;
         this.#cancels.delete(log.id);
         given?.removeEventListener("abort", onAbort);
       }
@@ -323,6 +340,8 @@ interface Work<T> {
   readonly group?: Limits<T>["group"];
   readonly work: (signal: AbortSignal) => (item: T) => Promise<void>;
   readonly options: RunOptions;
+  /** Runs beside the one operation that writes. */
+  readonly beside?: boolean;
 }
 
 function isOpen(view: OperationView, how: "resumed" | "rolled-back"): boolean {

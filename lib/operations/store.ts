@@ -3,7 +3,9 @@ import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
 import { recoveryOf } from "./recovery.ts";
-import type { OperationView, OperationVmView, StepView } from "./types.ts";
+import { overallStatus } from "./summary.ts";
+import { isVmAction, VM_ACTIONS } from "../vm_actions.ts";
+import type { OperationEvent, OperationKind, OperationView, OperationVmView, StepView } from "./types.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */
 const MAX_OPERATIONS = 200;
@@ -14,6 +16,7 @@ export class OperationStore {
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
   readonly #journal: OperationJournal | null;
+  readonly #listeners = new Set<(view: OperationView, event: OperationEvent) => void>();
 
   /**
    * `now` gives milliseconds since 1970 (UTC). With a journal, earlier operations are there again, and those that
@@ -43,8 +46,29 @@ export class OperationStore {
       this.now,
       journal === null ? undefined : (event) => journal.append(id, event),
     );
+    log.observe((event) => {
+      for (const listener of this.#listeners) listener(log.view, event);
+    });
     this.#logs.set(id, log);
     return log;
+  }
+
+  /** Calls the listener after each event of any operation, until the returned function is called. */
+  onEvent(listener: (view: OperationView, event: OperationEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What is being done to a VM of this name now, or null. */
+  busy(name: string): Busy | null {
+    for (const { view } of this.#logs.values()) {
+      if (view.status !== "running") continue;
+      const vm = view.vms.find((it) => it.name === name && it.outcome === null);
+      if (vm === undefined) continue;
+      const over = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+      return { operation: view.id, doing: doing(view, vm), over, steps: vm.steps.length };
+    }
+    return null;
   }
 
   /** The log of an operation, or undefined when there is none of that id. */
@@ -97,8 +121,38 @@ export class OperationStore {
   }
 }
 
+/** What an operation is doing to a VM. */
+export interface Busy {
+  /** The operation's id. */
+  readonly operation: string;
+  /** `Creating` */
+  readonly doing: string;
+  /** Steps that are over, of so many. */
+  readonly over: number;
+  readonly steps: number;
+}
+
+const DOING = {
+  create: "Creating",
+  destroy: "Destroying",
+  undo: "Rolling back",
+  clean: "Removing",
+  change: "Changing",
+} as const satisfies Record<Exclude<OperationKind, "act">, string>;
+
+function doing({ kind }: OperationView, { steps }: OperationVmView): string {
+  if (kind !== "act") return DOING[kind];
+  const action = steps[0]?.step ?? "";
+  return isVmAction(action) ? VM_ACTIONS[action].doing : "Working";
+}
+
 /** Ends the log of an operation whose program is gone: a step that was running has an unknown outcome. */
 function interrupt(log: OperationLog): void {
+  // Only the last word is missing: everything that it was to do had ended.
+  if (log.view.vms.length > 0 && log.view.vms.every(({ outcome }) => outcome !== null)) {
+    log.append({ type: "finished", status: overallStatus(log.view) });
+    return;
+  }
   for (const vm of log.view.vms.filter(({ outcome }) => outcome === null)) {
     const open = vm.steps.filter(({ status }) => status === "running");
     for (const { step } of open) {

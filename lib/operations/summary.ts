@@ -45,6 +45,8 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   // "failed" is rollBack's word for a VM of which nothing was there to remove.
   undo: ["rolled-back", "failed"],
   clean: ["destroyed", "already-gone"],
+  act: ["done"],
+  change: ["done"],
 };
 
 /** Whether a VM became what its operation was for. */

@@ -7,7 +7,7 @@ import type { WantedType } from "../plan/creation.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
 
 /** What an operation does. */
-export type OperationKind = "create" | "destroy" | "undo" | "clean";
+export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change";
 
 /** Where an operation stands as a whole. `interrupted`: the program that ran it ended before it did. */
 export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
@@ -25,7 +25,9 @@ export type VmOutcome =
   | "already-gone"
   | "failed"
   | "cancelled"
-  | "interrupted";
+  | "interrupted"
+  | "done"
+  | "out-of-memory";
 
 /** Why a step failed, in words fit for a page: no secret, no trace. */
 export interface StepError {
@@ -108,6 +110,13 @@ export type OperationFact =
     readonly error?: StepError;
   }
   | {
+    /** How far the NAS's job of a step is, in per cent. */
+    readonly type: "progress";
+    readonly vm: string;
+    readonly step: string;
+    readonly percent: number;
+  }
+  | {
     /** A step of several calls goes on: its last call succeeded, and this one is about to be made. */
     readonly type: "call";
     readonly vm: string;
@@ -154,6 +163,8 @@ export interface StepView {
   readonly makes: string | null;
   /** What it makes or may have made; null when there is none. */
   readonly evidence: Evidence | null;
+  /** How far the NAS's job is, in per cent; null without one. */
+  readonly percent: number | null;
   /** What it made or found. */
   readonly detail: string | null;
   /** Why it failed, or null. */

@@ -177,6 +177,10 @@ export const METHODS = {
     readonly [id: number, options: { readonly force: boolean; readonly force_after_timeout: boolean }],
     number
   >(z.number()),
+  "vm.restart": write<readonly [id: number], number>(z.number()),
+  "vm.suspend": write<readonly [id: number], unknown>(z.unknown()),
+  "vm.resume": write<readonly [id: number], unknown>(z.unknown()),
+  "vm.reset": write<readonly [id: number], unknown>(z.unknown()),
   "core.get_jobs": read<Query, JobRow[]>(z.array(jobRow)),
   "vm.delete": destroy<
     readonly [id: number, options: { readonly zvols: boolean; readonly force: boolean }]

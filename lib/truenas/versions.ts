@@ -19,6 +19,8 @@ export interface VersionRules {
   readonly dtype: "beside" | "inside";
   /** How to sign in: auth.login_ex tells why it refuses; 24.x has only auth.login. */
   readonly login: "login_ex" | "login";
+  /** Whether vm.reset is there (27.0). */
+  readonly canReset: boolean;
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -89,6 +91,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "legacy",
     dtype: "beside",
     login: "login",
+    canReset: false,
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -100,6 +103,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "legacy",
     dtype: "beside",
     login: "login",
+    canReset: false,
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -111,6 +115,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    canReset: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -122,6 +127,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    canReset: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -133,6 +139,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    canReset: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -144,6 +151,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    canReset: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -155,6 +163,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    canReset: true,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",

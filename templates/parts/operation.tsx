@@ -260,6 +260,8 @@ const OUTCOMES = {
   failed: { tone: "bad", word: "Failed" },
   cancelled: { tone: "warn", word: "Cancelled" },
   interrupted: { tone: "warn", word: "Interrupted" },
+  done: { tone: "good", word: "Done" },
+  "out-of-memory": { tone: "bad", word: "Out of memory" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
 const VERBS = {
@@ -267,6 +269,8 @@ const VERBS = {
   destroy: "destroyed",
   undo: "removed",
   clean: "removed",
+  act: "changed",
+  change: "changed",
 } as const satisfies Record<
   OperationKind,
   string
@@ -362,6 +366,9 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
       <span class="shape" aria-hidden="true"></span>
       {named ? <span>{step.step.slice(UNDO.length)}</span> : null}
       <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
+      {step.status === "running" && step.percent !== null
+        ? <span class="time">{Math.round(step.percent)} %</span>
+        : null}
       {took === null ? null : <span class="time">{took}</span>}
     </span>
   );
@@ -369,7 +376,7 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
 
 /** Whether an event gets a line in the log: a step's beginning is seen in its cell. */
 export function isLogged(event: OperationEvent): boolean {
-  if (event.type === "call") return false;
+  if (event.type === "call" || event.type === "progress") return false;
   return event.type !== "step" || (event.status !== "running" && event.status !== "skipped");
 }
 
@@ -392,6 +399,8 @@ function describeEvent(event: OperationEvent): string {
         what ? `, ${what}` : ""
       }`;
     }
+    case "progress":
+      return `${event.vm} ${event.step}: ${event.percent} %`;
     case "call":
       return `${event.vm} ${event.step}: ${event.method}`;
     case "vm":

@@ -208,10 +208,20 @@ export async function sweep({ name, actions, moments, count, run, width }: Sweep
   const chosen = points.filter((_, index) => index % SAMPLE === 0);
   let tried = 0;
   const queue = chosen[Symbol.iterator]();
+  const failures: unknown[] = [];
   const work = async () => {
-    for (const point of queue) if (await run(point)) tried++;
+    for (const point of queue) {
+      if (failures.length > 0) return;
+      try {
+        if (await run(point)) tried++;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
   };
+  // Points that are under way end in order, also when another one failed.
   await Promise.all(Array.from({ length: width }, work));
+  if (failures.length > 0) throw failures[0];
   assert.ok(tried > chosen.length / 2, `the sweep reached the run: ${tried} of ${chosen.length}`);
   const sampled = SAMPLE === 1 ? "" : ` (one in ${SAMPLE} of ${points.length})`;
   await Deno.stdout.write(
