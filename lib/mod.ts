@@ -90,6 +90,7 @@ export {
   type VmSpec,
 } from "./template_manager.ts";
 export type { NeededRole } from "./truenas/roles.ts";
+export type { Capacity } from "./truenas/read_inventory.ts";
 export type { SessionState } from "./truenas/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export {

@@ -26,7 +26,14 @@ import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./pl
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { TemplateManager } from "./template_manager.ts";
-import { readChoices, readInventory, readMarkedZvols, readVms } from "./truenas/read_inventory.ts";
+import {
+  type Capacity,
+  readCapacity,
+  readChoices,
+  readInventory,
+  readMarkedZvols,
+  readVms,
+} from "./truenas/read_inventory.ts";
 import type { VmActionName } from "./vm_actions.ts";
 import { normalFingerprint } from "./truenas/certificate.ts";
 import { missingRoles, type NeededRole } from "./truenas/roles.ts";
@@ -270,6 +277,11 @@ export class VMManager implements AsyncDisposable {
   /** What a form can offer for this configuration: bridges and install images. */
   async choices({ storage }: Configuration): Promise<Choices> {
     return await readChoices(this.#session, isoFolder(storage.cdrom_path), this.#patience);
+  }
+
+  /** What the NAS has left for further VMs, read now; null where the account may not read it. */
+  async capacity(dataset: string): Promise<Capacity> {
+    return await readCapacity(this.#session, dataset, this.#patience);
   }
 
   /** Plans to create; nothing is changed. */

@@ -14,6 +14,7 @@ import { destroyRoutes } from "./destroy.tsx";
 import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
+import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context } from "hono";
 
@@ -53,6 +54,7 @@ export function createApp(dashboard: Dashboard): Hono {
   }));
   app.route("/", assetRoutes());
   app.route("/", healthRoutes(dashboard));
+  app.route("/", vmActionRoutes(dashboard));
   app.route("/", vmRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));

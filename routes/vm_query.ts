@@ -1,10 +1,12 @@
 /** Filtering and sorting the list of VMs, as the URL says. Pure. */
 import type { Vm } from "../lib/inventory.ts";
+import { isMarked } from "../lib/marks.ts";
 import { typeOf } from "../lib/names.ts";
 import type { SortKey, VmQuery } from "../templates/props.ts";
 
 /** Whether a VM is in what was asked for. */
-export function matches(vm: Vm, { q, state, type }: VmQuery): boolean {
+export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
+  if (ours !== "" && isMarked(vm.description) !== (ours === "yes")) return false;
   if (state !== "" && vm.state !== state) return false;
   if (type !== "" && typeOf(vm.name) !== type) return false;
   const wanted = q.toLowerCase();
@@ -18,6 +20,9 @@ const KEYS = {
   vcpus: (vm) => vm.vcpus,
   memory: (vm) => vm.memoryMib,
   disks: (vm) => vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0),
+  networks: (vm) => vm.nics[0]?.attach ?? "",
+  display: (vm) => vm.displays[0]?.port ?? 0,
+  autostart: (vm) => vm.autostart ? 0 : 1,
 } as const satisfies Record<SortKey, (vm: Vm) => string | number>;
 
 /** Sorted by a column (`memory`, `-memory`); equal ones by name. An unknown column sorts by name. */

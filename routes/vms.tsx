@@ -1,13 +1,16 @@
 /** The VMs: the list and its live changes, and one VM. */
 import { type Context, Hono } from "hono";
 import type { SSEStreamingApi } from "hono/streaming";
+import { TrueNASError } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
 import { vmJson } from "../lib/json.ts";
 import { typeOf } from "../lib/names.ts";
+import { VM_ACTION_NAMES, whyNot } from "../lib/vm_actions.ts";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
-import { AgePatch, ConnectionPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
-import type { Stale, VmListProps, VmQuery } from "../templates/props.ts";
+import { AgePatch, ConnectionPatch, GroupPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
+import { isByName } from "../templates/parts/vm_list.tsx";
+import type { Capacity, Stale, VmListProps, VmQuery, VmRowProps } from "../templates/props.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
 import { matches, sorted } from "./vm_query.ts";
@@ -22,21 +25,19 @@ export function vmRoutes(dashboard: Dashboard): Hono {
     const list = listProps(dashboard, query);
     if (wantsJson(c)) {
       return c.json(
-        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(vmJson) },
+        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(({ vm }) => vmJson(vm)) },
         list.vms === null ? 503 : 200,
       );
     }
-    return sendPage(
-      c,
-      <VmsPage frame={pageFrame(c, dashboard)} list={list} running={manager.writing?.view ?? null} />,
-    );
+    const page = { frame: pageFrame(c, dashboard), list, running: manager.writing?.view ?? null };
+    return sendPage(c, <VmsPage {...page} capacity={await readCapacity(dashboard)} />);
   });
   app.get("/vms/:id", async (c) => {
     const { vms } = await manager.live.ready();
     const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(vmJson(vm));
-    return sendPage(c, <VmPage frame={pageFrame(c, dashboard)} vm={vm} />);
+    return sendPage(c, <VmPage {...vmPage(c, dashboard, vm)} />);
   });
   app.get("/events", (c) => {
     const query = queryOf(c);
@@ -47,7 +48,36 @@ export function vmRoutes(dashboard: Dashboard): Hono {
 
 function queryOf(c: Context): VmQuery {
   const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
-  return { q: text("q"), state: text("state"), type: text("type"), sort: text("sort") };
+  return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };
+}
+
+/** What a VM's page is given; `notice` is what has to be known first. */
+export function vmPage(c: Context, dashboard: Dashboard, vm: Vm, notice: string | null = null) {
+  const { manager } = dashboard;
+  const operations = manager.operations.list().filter(({ vms }) => vms.some(({ name }) => name === vm.name));
+  const facts = { busy: manager.operations.busy(vm.name)?.doing ?? null, canReset: manager.canReset };
+  return {
+    frame: pageFrame(c, dashboard),
+    vm,
+    actions: VM_ACTION_NAMES.map((name) => ({ name, because: whyNot(name, vm, facts) })),
+    operations: operations.slice(0, MAX_OPERATIONS),
+    notice,
+  };
+}
+
+/** A VM's page is about the VM: the rest is in the history. */
+const MAX_OPERATIONS = 10;
+
+/** What the NAS has left; what cannot be read is left out. */
+async function readCapacity({ manager, configuration, logger }: Dashboard): Promise<Capacity> {
+  try {
+    const { storage } = configuration().configuration;
+    return await manager.capacity(storage.pool_path);
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    logger.debug("The NAS's capacity cannot be read", { error: error.message });
+    return { memoryBytes: null, storage: null };
+  }
 }
 
 /** Longer than any name on a NAS. */
@@ -66,7 +96,9 @@ function listProps(dashboard: Dashboard, query: VmQuery): VmListProps {
   const state = manager.connection;
   const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   return {
-    vms: vms === null ? null : sorted(all.filter((vm) => matches(vm, query)), query.sort),
+    vms: vms === null
+      ? null
+      : sorted(all.filter((vm) => matches(vm, query)), query.sort).map((vm) => rowOf(dashboard, vm)),
     total: all.length,
     query,
     states: [...new Set(all.map((vm) => vm.state))].sort(),
@@ -77,6 +109,10 @@ function listProps(dashboard: Dashboard, query: VmQuery): VmListProps {
     },
     stale: staleness(dashboard),
   };
+}
+
+function rowOf({ manager }: Dashboard, vm: Vm): VmRowProps {
+  return { vm, busy: manager.operations.busy(vm.name) };
 }
 
 /** Sends changes until the client goes: a row when a VM changed, the list when VMs came or went. */
@@ -97,6 +133,13 @@ async function streamInventory(
     manager.live.onChange((change) => {
       if (change.type === "changed") wake.changed.set(change.vm.id, change.vm);
       else wake.whole = true;
+      wake.ring();
+    }),
+    manager.operations.onEvent((_view, event) => {
+      if (event.type !== "step" && event.type !== "vm") return;
+      const vm = manager.live.snapshot.vms?.find(({ name }) => name === event.vm);
+      if (vm === undefined) return;
+      wake.changed.set(vm.id, vm);
       wake.ring();
     }),
     manager.onConnection(() => {
@@ -149,13 +192,25 @@ function takeMessages(
     wake.whole = false;
     const list = listProps(dashboard, query);
     shown.clear();
-    for (const vm of list.vms ?? []) shown.set(vm.id, JSON.stringify(vm));
+    for (const row of list.vms ?? []) shown.set(row.vm.id, JSON.stringify(row));
     messages.push(String(<VmListPatch list={list} />));
     return messages;
   }
-  for (const vm of changed.filter((vm) => shown.has(vm.id) && shown.get(vm.id) !== JSON.stringify(vm))) {
-    shown.set(vm.id, JSON.stringify(vm));
-    messages.push(String(<VmPatch vm={vm} />));
+  const groups = new Set<string>();
+  for (const vm of changed) {
+    const row = rowOf(dashboard, vm);
+    const text = JSON.stringify(row);
+    if (!shown.has(vm.id) || shown.get(vm.id) === text) continue;
+    shown.set(vm.id, text);
+    groups.add(typeOf(vm.name) ?? "");
+    messages.push(String(<VmPatch {...row} />));
+  }
+  if (!isByName(query)) return messages;
+  for (const type of groups) {
+    const vms = (dashboard.manager.live.snapshot.vms ?? []).filter((vm) =>
+      (typeOf(vm.name) ?? "") === type && shown.has(vm.id)
+    );
+    messages.push(String(<GroupPatch type={type} vms={vms} />));
   }
   return messages;
 }

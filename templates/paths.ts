@@ -5,6 +5,11 @@ import type { DestroyWish, VmQuery } from "./props.ts";
 export const paths = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
   vm: (id: number) => `/vms/${id}`,
+  vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
+  act: (action?: string, ids: readonly number[] = []) =>
+    action === undefined
+      ? "/vms/act"
+      : `/vms/act?${new URLSearchParams([["action", action], ...ids.map((id) => ["id", String(id)])])}`,
   inventoryEvents: (query: Partial<VmQuery> = {}) => withQuery("/events", query),
   create: () => "/create",
   createPlan: () => "/create/plan",

@@ -1,6 +1,8 @@
 /** What pages and parts are given: plain values, everything decided already. */
 import type { Problem } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
+import type { Busy } from "../lib/operations/store.ts";
+import type { VmActionName } from "../lib/vm_actions.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "../lib/plan/types.ts";
 
@@ -42,7 +44,16 @@ export interface PageFrame {
 }
 
 /** Columns that the list can be sorted by. */
-export const SORT_KEYS = ["name", "state", "vcpus", "memory", "disks"] as const;
+export const SORT_KEYS = [
+  "name",
+  "state",
+  "vcpus",
+  "memory",
+  "disks",
+  "networks",
+  "display",
+  "autostart",
+] as const;
 
 /** A column that the list can be sorted by. */
 export type SortKey = (typeof SORT_KEYS)[number];
@@ -52,14 +63,22 @@ export interface VmQuery {
   readonly q: string;
   readonly state: string;
   readonly type: string;
+  /** `yes`: made by this program; `no`: by others; empty: all. */
+  readonly ours: string;
   /** A column, with a minus for descending. */
   readonly sort: string;
+}
+
+/** A VM in the list, with what is being done to it. */
+export interface VmRowProps {
+  readonly vm: Vm;
+  readonly busy: Busy | null;
 }
 
 /** The list of VMs. */
 export interface VmListProps {
   /** Those that match, in order; null when they were never read. */
-  readonly vms: readonly Vm[] | null;
+  readonly vms: readonly VmRowProps[] | null;
   /** How many there are without the filter. */
   readonly total: number;
   readonly query: VmQuery;
@@ -69,6 +88,32 @@ export interface VmListProps {
   readonly problem: { readonly message: string; readonly remedy: string } | null;
   /** When they were last known to be true, while there is no connection; null while there is one. */
   readonly stale: Stale | null;
+}
+
+/** An action on some VMs, before it is done. */
+export interface ActProps {
+  readonly action: VmActionName;
+  /** Those that it will be done to, as they are now. */
+  readonly doing: readonly Vm[];
+  /** Those that were chosen and that it cannot be done to, with the reason. */
+  readonly left: readonly { readonly name: string; readonly because: string }[];
+  readonly token: string;
+  readonly notice: string | null;
+}
+
+/** What can be done with one VM now. */
+export interface OfferedAction {
+  readonly name: VmActionName;
+  /** Why it is not possible now, or null. */
+  readonly because: string | null;
+}
+
+/** What the NAS has left, as far as it can be read. */
+export interface Capacity {
+  /** Bytes of memory that VMs may still be started with; null when not known. */
+  readonly memoryBytes: number | null;
+  /** The dataset for zvols, and bytes that are left in it. */
+  readonly storage: { readonly name: string; readonly bytes: number } | null;
 }
 
 /** Data that is not kept true now: both in milliseconds since 1970 (UTC). */

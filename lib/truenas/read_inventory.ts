@@ -131,6 +131,31 @@ async function withHistory(
   return { ...vm, everStarted: log.known ? log.value !== null : null };
 }
 
+/** What a NAS has left, as far as it can be read. */
+export interface Capacity {
+  /** Bytes of memory that VMs may still be started with. */
+  readonly memoryBytes: number | null;
+  /** A dataset, and bytes that are left in it. */
+  readonly storage: { readonly name: string; readonly bytes: number } | null;
+}
+
+/** What is left of memory, and in this dataset. */
+export async function readCapacity(
+  caller: Caller,
+  dataset: string,
+  options: ReadOptions = {},
+): Promise<Capacity> {
+  const [memory, datasets] = await Promise.all([
+    reading(() => caller.call("vm.get_available_memory", [], options)),
+    readDatasets(caller, [dataset], options),
+  ]);
+  const bytes = datasets.known ? datasets.value[0]?.availableBytes ?? null : null;
+  return {
+    memoryBytes: memory.known ? memory.value : null,
+    storage: bytes === null ? null : { name: dataset, bytes },
+  };
+}
+
 /** What a form offers beside free text. */
 export async function readChoices(
   caller: Caller,

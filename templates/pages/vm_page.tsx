@@ -2,12 +2,26 @@
 import type { Vm } from "../../lib/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
+import type { OperationView } from "../../lib/operations/types.ts";
+import { VM_ACTIONS } from "../../lib/vm_actions.ts";
+import { DateTime, Notice } from "../parts/common.tsx";
+import { OperationState } from "../parts/operation.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
+import type { OfferedAction, PageFrame } from "../props.ts";
+
+/** What the page is given. */
+export interface VmPageProps {
+  readonly frame: PageFrame;
+  readonly vm: Vm;
+  readonly actions: readonly OfferedAction[];
+  /** Its operations, newest first. */
+  readonly operations: readonly OperationView[];
+  readonly notice: string | null;
+}
 
 /** The page. */
-export function VmPage({ frame, vm }: { frame: PageFrame; vm: Vm }) {
+export function VmPage({ frame, vm, actions, operations, notice }: VmPageProps) {
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
     formatCount(vm.threads, "thread")
   }`;
@@ -17,6 +31,12 @@ export function VmPage({ frame, vm }: { frame: PageFrame; vm: Vm }) {
         <a href={paths.home()}>VMs</a>
       </p>
       <h1 dir="auto">{vm.name}</h1>
+      {notice === null ? null : (
+        <Notice tone="warn">
+          <p>{notice}</p>
+        </Notice>
+      )}
+      <Actions vm={vm} actions={actions} />
       <dl class="facts" data-vm={vm.name} data-state={vm.state}>
         <div>
           <dt>State</dt>
@@ -48,7 +68,53 @@ export function VmPage({ frame, vm }: { frame: PageFrame; vm: Vm }) {
         </div>
       </dl>
       <Devices vm={vm} />
+      <Operations operations={operations} />
     </Layout>
+  );
+}
+
+/** Gentle ones at a click, abrupt ones after a question; what is not possible says why. */
+function Actions({ vm, actions }: Pick<VmPageProps, "vm" | "actions">) {
+  return (
+    <div class="actions" role="group" aria-label={`Actions of ${vm.name}`}>
+      {actions.map(({ name, because }) => {
+        const { verb, abrupt } = VM_ACTIONS[name];
+        const kind = abrupt ? "danger" : undefined;
+        if (because !== null) {
+          return (
+            <button type="button" class={kind} disabled title={`Not now: ${because}`} data-because={because}>
+              {verb}
+            </button>
+          );
+        }
+        if (abrupt || name === "restart") {
+          return <a class={`button ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}…</a>;
+        }
+        return (
+          <form method="post" action={paths.vmAction(vm.id, name)}>
+            <input type="hidden" name="state" value={vm.state} />
+            <button type="submit" id={`action-${name}`}>{verb}</button>
+          </form>
+        );
+      })}
+    </div>
+  );
+}
+
+function Operations({ operations }: Pick<VmPageProps, "operations">) {
+  if (operations.length === 0) return null;
+  return (
+    <>
+      <h2>Operations</h2>
+      <ul class="plain">
+        {operations.map((view) => (
+          <li>
+            <a href={paths.operation(view.id)}>{view.title}</a> <OperationState status={view.status} />{" "}
+            <DateTime at={view.startedAt} />
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 

@@ -1,20 +1,22 @@
 /** The VMs of the NAS, live. */
+import { formatBytes } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Notice } from "../parts/common.tsx";
 import { VmList } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame, VmListProps } from "../props.ts";
+import type { Capacity, PageFrame, VmListProps } from "../props.ts";
 
 /** What the page is given. */
 export interface VmsPageProps {
   readonly frame: PageFrame;
   readonly list: VmListProps;
+  readonly capacity: Capacity;
   /** The operation that is under way, or null. */
   readonly running: { readonly id: string; readonly title: string } | null;
 }
 
 /** The page. */
-export function VmsPage({ frame, list, running }: VmsPageProps) {
+export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
   const { query, states, types } = list;
   return (
     <Layout {...frame} title="VMs" current="vms">
@@ -25,6 +27,7 @@ export function VmsPage({ frame, list, running }: VmsPageProps) {
           <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
         </div>
       </div>
+      <CapacityLine capacity={capacity} />
       {running === null ? null : (
         <Notice tone="busy">
           <p>
@@ -39,6 +42,14 @@ export function VmsPage({ frame, list, running }: VmsPageProps) {
         </div>
         <Choice id="filter-state" name="state" label="State" value={query.state} choices={states} />
         <Choice id="filter-type" name="type" label="Type" value={query.type} choices={types} />
+        <div class="field">
+          <label for="filter-ours">Made</label>
+          <select id="filter-ours" name="ours">
+            <option value="">By anybody</option>
+            <option value="yes" selected={query.ours === "yes"}>Here</option>
+            <option value="no" selected={query.ours === "no"}>Elsewhere</option>
+          </select>
+        </div>
         {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
         <button type="submit">Filter</button>
       </form>
@@ -47,6 +58,15 @@ export function VmsPage({ frame, list, running }: VmsPageProps) {
       </div>
     </Layout>
   );
+}
+
+/** What the NAS has left for further VMs. */
+function CapacityLine({ capacity: { memoryBytes, storage } }: { capacity: Capacity }) {
+  const parts = [
+    ...(memoryBytes === null ? [] : [`${formatBytes(memoryBytes)} of memory free`]),
+    ...(storage === null ? [] : [`${formatBytes(storage.bytes)} free in ${storage.name}`]),
+  ];
+  return parts.length === 0 ? null : <p class="help" id="capacity">{parts.join(" · ")}</p>;
 }
 
 interface ChoiceProps {

@@ -162,6 +162,17 @@ function Recovery({ view, problems }: { view: OperationView; problems: readonly 
       </p>
     );
   }
+  const short = view.vms.filter(({ outcome }) => outcome === "out-of-memory");
+  if (short.length > 0) {
+    const ids = short.flatMap(({ vmId }) => vmId === null ? [] : [vmId]);
+    return (
+      <p>
+        <a class="button" id="start-anyway" href={paths.act("start", ids)}>
+          Start {formatCount(short.length, "VM")} all the same…
+        </a>
+      </p>
+    );
+  }
   const { resumable, removable, phrase } = recoveryOf(view);
   if (resumable.length + removable.length === 0) return null;
   const names = (vms: readonly OperationVmView[]) => vms.map(({ name }) => name).join(", ");

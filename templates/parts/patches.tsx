@@ -1,7 +1,7 @@
 /** What streams send: the parts of a page that an event changes, each with the place it goes to. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Vm } from "../../lib/inventory.ts";
-import type { ConnectionView, VmListProps } from "../props.ts";
+import type { ConnectionView, VmListProps, VmRowProps } from "../props.ts";
 import { ConnectionBadge, ConnectionNotice } from "./connection.tsx";
 import {
   columnsOf,
@@ -15,7 +15,7 @@ import {
   OperationSummary,
   OperationVmRow,
 } from "./operation.tsx";
-import { VmList, VmListAge, VmRow } from "./vm_list.tsx";
+import { groupId, VmGroup, VmList, VmListAge, VmRow } from "./vm_list.tsx";
 
 /** What an operation's page is brought up to date with. */
 export interface OperationPatchProps {
@@ -74,10 +74,19 @@ function LogPatch({ event }: { event: OperationEvent }) {
 }
 
 /** One VM that changed. */
-export function VmPatch({ vm }: { vm: Vm }) {
+export function VmPatch(row: VmRowProps) {
   return (
-    <hx-partial hx-target={`#vm-${vm.id}`} hx-swap="outerMorph">
-      <VmRow vm={vm} />
+    <hx-partial hx-target={`#vm-${row.vm.id}`} hx-swap="outerMorph">
+      <VmRow {...row} />
+    </hx-partial>
+  );
+}
+
+/** The line of a group of which a VM changed. */
+export function GroupPatch({ type, vms }: { type: string; vms: readonly Vm[] }) {
+  return (
+    <hx-partial hx-target={`#${groupId(type)}`} hx-swap="outerMorph">
+      <VmGroup type={type} vms={vms} />
     </hx-partial>
   );
 }

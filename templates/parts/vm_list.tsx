@@ -1,8 +1,11 @@
 /** The list of VMs: its table, its rows, and what stands there when there is none. */
 import type { Vm } from "../../lib/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
+import { typeOf } from "../../lib/names.ts";
+import type { Busy } from "../../lib/operations/store.ts";
+import { VM_ACTION_NAMES, VM_ACTIONS, type VmActionName, whyNot } from "../../lib/vm_actions.ts";
 import { paths } from "../paths.ts";
-import type { SortKey, VmListProps, VmQuery } from "../props.ts";
+import type { SortKey, VmListProps, VmQuery, VmRowProps } from "../props.ts";
 import { State, Time, type Tone } from "./common.tsx";
 
 /** How each state of a VM looks; a word that is not known is passed on as it is. */
@@ -29,9 +32,10 @@ const COLUMNS: readonly {
   { label: "vCPUs", sort: "vcpus", numeric: true },
   { label: "Memory", sort: "memory", numeric: true },
   { label: "Disks", sort: "disks", numeric: true },
-  { label: "Networks", sort: null },
-  { label: "Display", sort: null, numeric: true },
-  { label: "Autostart", sort: null },
+  { label: "Networks", sort: "networks" },
+  { label: "Display", sort: "display", numeric: true },
+  { label: "Autostart", sort: "autostart" },
+  { label: "Actions", sort: null },
 ];
 
 /** The table, or why there is none. Its id stays, so that it can be replaced as a whole. */
@@ -58,21 +62,90 @@ export function VmListAge({ stale }: Pick<VmListProps, "stale">) {
   );
 }
 
-function VmTable({ vms, total, query, stale }: VmListProps & { readonly vms: readonly Vm[] }) {
+function VmTable({ vms, total, query, stale }: VmListProps & { readonly vms: readonly VmRowProps[] }) {
   const shown = vms.length === total
     ? formatCount(total, "VM")
     : `${vms.length} of ${formatCount(total, "VM")}`;
   return (
-    <table class="rows vms">
-      <caption id="vm-list-caption">
-        {shown}
-        <VmListAge stale={stale} />
-      </caption>
-      <thead>
-        <tr>{COLUMNS.map((column) => <ColumnHead {...column} query={query} />)}</tr>
-      </thead>
-      <tbody>{vms.map((vm) => <VmRow vm={vm} />)}</tbody>
-    </table>
+    <form method="get" action={paths.act()} class="bulk">
+      <p class="actions" role="group" aria-label="With the selected VMs">
+        <span class="help">With the selected:</span>
+        {VM_ACTION_NAMES.map((name) => (
+          <button
+            type="submit"
+            name="action"
+            value={name}
+            class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
+          >
+            {VM_ACTIONS[name].verb}…
+          </button>
+        ))}
+      </p>
+      <table class="rows vms">
+        <caption id="vm-list-caption">
+          {shown}
+          <VmListAge stale={stale} />
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="visually-hidden">Select</span>
+            </th>
+            {COLUMNS.map((column) => <ColumnHead {...column} query={query} />)}
+          </tr>
+        </thead>
+        {isByName(query)
+          ? groupsOf(vms).map(({ type, rows }) => (
+            <tbody>
+              <VmGroup type={type} vms={rows.map(({ vm }) => vm)} />
+              {rows.map((row) => <VmRow {...row} />)}
+            </tbody>
+          ))
+          : <tbody>{vms.map((row) => <VmRow {...row} />)}</tbody>}
+      </table>
+    </form>
+  );
+}
+
+/** Only a list in order of name is in groups. */
+export function isByName({ sort }: VmQuery): boolean {
+  return sort === "" || sort === "name";
+}
+
+/** VMs of one type stand together, types in order of name; those without a number come last. */
+function groupsOf(rows: readonly VmRowProps[]): { readonly type: string; readonly rows: VmRowProps[] }[] {
+  const groups = new Map<string, VmRowProps[]>();
+  for (const row of rows) {
+    const type = typeOf(row.vm.name) ?? "";
+    const group = groups.get(type);
+    if (group === undefined) groups.set(type, [row]);
+    else group.push(row);
+  }
+  return [...groups].sort(([a], [b]) => a === "" ? 1 : b === "" ? -1 : a.localeCompare(b)).map(
+    ([type, rows]) => ({ type, rows }),
+  );
+}
+
+/** The id of a group's line. */
+export function groupId(type: string): string {
+  return `group-${type === "" ? "-" : type.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;
+}
+
+/** One line on a group: how many, how many run, and what they have together. */
+export function VmGroup({ type, vms }: { type: string; vms: readonly Vm[] }) {
+  const running = vms.filter(({ state }) => state === "RUNNING").length;
+  const vcpus = vms.reduce((sum, vm) => sum + vm.vcpus, 0);
+  const memory = vms.reduce((sum, vm) => sum + vm.memoryMib, 0);
+  return (
+    <tr class="group" id={groupId(type)} data-group={type}>
+      <th scope="rowgroup" colspan={COLUMNS.length + 1}>
+        {type === "" ? "Others" : type}
+        <span class="where">
+          {formatCount(vms.length, "VM")}, {running} running, {formatCount(vcpus, "vCPU")},{" "}
+          {formatMib(memory)}
+        </span>
+      </th>
+    </tr>
   );
 }
 
@@ -100,8 +173,11 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
   );
 }
 
+/** What a click does at once: nothing by which a guest could lose data. */
+const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
+
 /** One VM. */
-export function VmRow({ vm }: { vm: Vm }) {
+export function VmRow({ vm, busy }: VmRowProps) {
   const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
   const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
@@ -109,6 +185,15 @@ export function VmRow({ vm }: { vm: Vm }) {
   }`;
   return (
     <tr id={`vm-${vm.id}`} data-vm={vm.name} data-state={vm.state}>
+      <td class="select">
+        <input
+          type="checkbox"
+          id={`select-${vm.id}`}
+          name="id"
+          value={vm.id}
+          aria-label={`Select ${vm.name}`}
+        />
+      </td>
       <th scope="row">
         <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
         {vm.cdroms.length === 0
@@ -116,7 +201,7 @@ export function VmRow({ vm }: { vm: Vm }) {
           : <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>ISO</span>}
       </th>
       <td data-label="State">
-        <VmState state={vm.state} />
+        {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
       </td>
       <td class="number" data-label="vCPUs" title={topology}>{vm.vcpus}</td>
       <td class="number" data-label="Memory">{formatMib(vm.memoryMib)}</td>
@@ -144,7 +229,35 @@ export function VmRow({ vm }: { vm: Vm }) {
           : vm.displays.map(({ port }) => port ?? "auto").join(", ")}
       </td>
       <td data-label="Autostart">{vm.autostart ? "Yes" : "No"}</td>
+      <td data-label="Actions" class="row-actions">
+        {QUICK.filter((name) => whyNot(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null).map(
+          (name) => (
+            <button
+              type="submit"
+              id={`${name}-${vm.id}`}
+              formmethod="post"
+              formaction={paths.vmAction(vm.id, name)}
+              name="state"
+              value={vm.state}
+              aria-label={`${VM_ACTIONS[name].verb} ${vm.name}`}
+            >
+              {VM_ACTIONS[name].verb}
+            </button>
+          ),
+        )}
+      </td>
     </tr>
+  );
+}
+
+/** What is being done to a VM, with a link to watch it. */
+function BusyState({ busy }: { busy: Busy }) {
+  return (
+    <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
+      <span class="shape" aria-hidden="true"></span>
+      {busy.doing}
+      {busy.steps > 1 ? ` ${busy.over}/${busy.steps}` : ""}
+    </a>
   );
 }
 

@@ -1,0 +1,93 @@
+/** What an action would do to the chosen VMs, a sentence for each state, before it does it. */
+import type { Vm } from "../../lib/inventory.ts";
+import { formatCount } from "../../lib/units.ts";
+import { VM_ACTIONS } from "../../lib/vm_actions.ts";
+import { Layout } from "../layout.tsx";
+import { LackingRoles } from "../parts/connection.tsx";
+import { Notice, Tick } from "../parts/common.tsx";
+import { VmState } from "../parts/vm_list.tsx";
+import { paths } from "../paths.ts";
+import type { ActProps, PageFrame } from "../props.ts";
+
+/** The page. */
+export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
+  const { action, doing, left, notice } = act;
+  const { verb } = VM_ACTIONS[action];
+  return (
+    <Layout {...frame} title={verb} current="vms">
+      <p class="trail">
+        <a href={paths.home()}>VMs</a>
+      </p>
+      <h1>{verb} {formatCount(doing.length, "VM")}</h1>
+      {notice === null ? null : (
+        <Notice tone="warn">
+          <p>{notice}</p>
+        </Notice>
+      )}
+      {doing.length + left.length === 0 ? <p>No VM was selected. Tick some in the list.</p> : null}
+      {left.length === 0 ? null : (
+        <Notice tone="warn">
+          <p>
+            <strong>{formatCount(left.length, "VM")} of the selection will be left alone:</strong>
+          </p>
+          <ul>
+            {left.map(({ name, because }) => (
+              <li data-left={name}>
+                <strong dir="auto">{name}</strong>: {because}
+              </li>
+            ))}
+          </ul>
+        </Notice>
+      )}
+      {doing.length === 0
+        ? (
+          <p>
+            <a class="button" href={paths.home()}>Back to the list</a>
+          </p>
+        )
+        : <Confirm {...act} lacks={frame.lacks} />}
+    </Layout>
+  );
+}
+
+function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: readonly string[] }) {
+  const { verb, abrupt } = VM_ACTIONS[action];
+  return (
+    <form method="post" action={paths.act()}>
+      <input type="hidden" name="action" value={action} />
+      <input type="hidden" name="token" value={token} />
+      {doing.map(({ id, state }) => (
+        <>
+          <input type="hidden" name="id" value={id} />
+          <input type="hidden" name="state" value={state} />
+        </>
+      ))}
+      {byState(doing).map(({ state, vms }) => (
+        <p data-state={state}>
+          <VmState state={state} /> {vms.map(({ name }) => name).join(", ")}: {VM_ACTIONS[action].effect}.
+        </p>
+      ))}
+      {action === "start"
+        ? (
+          <Tick
+            name="overcommit"
+            label="Start even if the NAS's free memory does not suffice"
+            ticked={false}
+          />
+        )
+        : null}
+      <p class="actions">
+        <button type="submit" class={abrupt ? "danger" : "primary"} id="confirm-act">
+          {verb} {formatCount(doing.length, "VM")}
+        </button>
+        <a class="button" href={paths.home()}>Cancel</a>
+      </p>
+      <LackingRoles lacks={lacks} />
+    </form>
+  );
+}
+
+function byState(vms: readonly Vm[]): { readonly state: string; readonly vms: readonly Vm[] }[] {
+  const states = [...new Set(vms.map(({ state }) => state))];
+  return states.map((state) => ({ state, vms: vms.filter((vm) => vm.state === state) }));
+}
