@@ -197,7 +197,7 @@ function flag(what: string) {
 }
 
 /** TrueNAS takes strings of 1024 characters; the mark is added to it. */
-const MAX_DESCRIPTION_CHARS = 900;
+export const MAX_DESCRIPTION_CHARS = 900;
 
 function checkDescription(text: string): string | null {
   if (text.length <= MAX_DESCRIPTION_CHARS) return null;

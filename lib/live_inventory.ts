@@ -77,6 +77,15 @@ export class LiveInventory {
     }, GATHER_MS);
   }
 
+  /** Reads everything that is known to be stale, and this VM, now; resolves when it is known. */
+  async refreshNow(id: number): Promise<void> {
+    this.#stale.add(id);
+    clearTimeout(this.#gatherer);
+    this.#gatherer = undefined;
+    this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
+    await this.#catchingUp;
+  }
+
   /** Tells of each change until the returned function is called. */
   onChange(listener: (change: InventoryChange) => void): () => void {
     this.#listeners.add(listener);

@@ -72,7 +72,8 @@ export {
   type VmActionName,
   whyNot,
 } from "./vm_actions.ts";
-export type { Begun, Observer, RunningOperation, RunOptions } from "./operations/runner.ts";
+export type { ChangedVm, VmChange, VmChangeKind } from "./operations/change_vm.ts";
+export type { Begun, Observer, RunningChange, RunningOperation, RunOptions } from "./operations/runner.ts";
 export type { CancelMode } from "./operations/create_vm.ts";
 export type { SettleTimes } from "./operations/steps.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";

@@ -6,7 +6,7 @@ import {
   vmTypes,
   type VmTypeSection,
 } from "./config.ts";
-import { ConfigurationError } from "./errors.ts";
+import { ConfigurationError, TrueNASError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
 import { type Logger, silentLogger } from "./logging.ts";
@@ -17,7 +17,14 @@ import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
 import { recoveryOf } from "./operations/recovery.ts";
-import { type Begun, OperationRunner, type RunningOperation, type RunOptions } from "./operations/runner.ts";
+import type { ChangedVm, VmChange } from "./operations/change_vm.ts";
+import {
+  type Begun,
+  OperationRunner,
+  type RunningChange,
+  type RunningOperation,
+  type RunOptions,
+} from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
@@ -352,6 +359,24 @@ export class VMManager implements AsyncDisposable {
    */
   act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
     return this.#runner.act(action, wishes, options);
+  }
+
+  /** Changes one VM: its settings, devices or disks; or clones it. It runs beside other operations. */
+  change(vm: ChangedVm, change: VmChange, options: RunOptions = {}): RunningChange {
+    return this.#runner.change(vm, change, options);
+  }
+
+  /**
+   * Where the NAS's own page shows a VM's display.
+   *
+   * @throws {TrueNASError} when it has none.
+   */
+  async displayUri(id: number): Promise<string> {
+    const protocol = this.#address.startsWith("wss:") ? "HTTPS" : "HTTP";
+    const host = this.#address.startsWith("unix:") ? "" : new URL(this.#address).host;
+    const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, { protocol }]);
+    if (uri !== null) return uri;
+    throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
   }
 
   /** Whether this release can do an action at all; true while it is not known. */

@@ -15,6 +15,7 @@ import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
 import { vmActionRoutes } from "./vm_actions.tsx";
+import { vmChangeRoutes } from "./vm_changes.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context } from "hono";
 
@@ -55,6 +56,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", assetRoutes());
   app.route("/", healthRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
+  app.route("/", vmChangeRoutes(dashboard));
   app.route("/", vmRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));

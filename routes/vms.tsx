@@ -1,16 +1,16 @@
 /** The VMs: the list and its live changes, and one VM. */
 import { type Context, Hono } from "hono";
 import type { SSEStreamingApi } from "hono/streaming";
-import { TrueNASError } from "../lib/errors.ts";
+import { type Problem, TrueNASError } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
 import { vmJson } from "../lib/json.ts";
 import { typeOf } from "../lib/names.ts";
 import { VM_ACTION_NAMES, whyNot } from "../lib/vm_actions.ts";
-import { VmPage } from "../templates/pages/vm_page.tsx";
+import { VmPage, type VmPageProps } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
 import { AgePatch, ConnectionPatch, GroupPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
 import { isByName } from "../templates/parts/vm_list.tsx";
-import type { Capacity, Stale, VmListProps, VmQuery, VmRowProps } from "../templates/props.ts";
+import type { Capacity, Stale, Typed, VmListProps, VmQuery, VmRowProps } from "../templates/props.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
 import { matches, sorted } from "./vm_query.ts";
@@ -51,8 +51,15 @@ function queryOf(c: Context): VmQuery {
   return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };
 }
 
-/** What a VM's page is given; `notice` is what has to be known first. */
-export function vmPage(c: Context, dashboard: Dashboard, vm: Vm, notice: string | null = null) {
+/** What has to be said on a VM's page beside what is there. */
+export interface VmPageWords {
+  readonly notice?: string;
+  readonly problems?: readonly Problem[];
+  readonly typed?: Typed;
+}
+
+/** What a VM's page is given. */
+export function vmPage(c: Context, dashboard: Dashboard, vm: Vm, words: VmPageWords = {}): VmPageProps {
   const { manager } = dashboard;
   const operations = manager.operations.list().filter(({ vms }) => vms.some(({ name }) => name === vm.name));
   const facts = { busy: manager.operations.busy(vm.name)?.doing ?? null, canReset: manager.canReset };
@@ -61,7 +68,9 @@ export function vmPage(c: Context, dashboard: Dashboard, vm: Vm, notice: string 
     vm,
     actions: VM_ACTION_NAMES.map((name) => ({ name, because: whyNot(name, vm, facts) })),
     operations: operations.slice(0, MAX_OPERATIONS),
-    notice,
+    notice: words.notice ?? null,
+    problems: words.problems ?? [],
+    typed: words.typed ?? null,
   };
 }
 

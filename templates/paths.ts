@@ -6,6 +6,9 @@ export const paths = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
   vm: (id: number) => `/vms/${id}`,
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
+  vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
+  vmConsole: (id: number) => `/vms/${id}/console`,
+  vmViewer: (id: number) => `/vms/${id}/console.vv`,
   act: (action?: string, ids: readonly number[] = []) =>
     action === undefined
       ? "/vms/act"

@@ -101,6 +101,12 @@ export interface ActProps {
   readonly notice: string | null;
 }
 
+/** What was typed into one of a page's forms. */
+export interface Typed {
+  readonly form: string;
+  readonly fields: URLSearchParams;
+}
+
 /** What can be done with one VM now. */
 export interface OfferedAction {
   readonly name: VmActionName;

@@ -2,6 +2,7 @@
  * Begins operations, one that writes at a time, and ends them: the words of the log, the VMs several at once, the
  * choices that a person has afterwards.
  */
+import type { Problem } from "../errors.ts";
 import type { Logger } from "../logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
@@ -11,6 +12,7 @@ import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
 import { formatCount } from "../units.ts";
 import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { type ActionWish, actOnVm } from "./act_on_vm.ts";
+import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
 import { destroyVm, destructionSteps } from "./destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
@@ -43,6 +45,12 @@ export interface RunningOperation {
   readonly log: OperationLog;
   /** Resolves when it has finished; it never rejects. */
   readonly finished: Promise<OperationView>;
+}
+
+/** A change under way. */
+export interface RunningChange extends RunningOperation {
+  /** What stands against it, at its field; resolves with nothing once it is done. */
+  readonly problems: Promise<readonly Problem[]>;
 }
 
 /** Either an operation was begun, or the plan is not the one that was shown any more. */
@@ -263,6 +271,21 @@ export class OperationRunner {
     const work = (signal: AbortSignal) => (wish: ActionWish) =>
       actOnVm({ ...this.#context(log), signal }, wish);
     return this.#run(log, { items: wishes, work, options, beside: true });
+  }
+
+  /** Changes one VM, beside whatever else is under way; what the NAS says against it comes with the result. */
+  change(vm: ChangedVm, change: VmChange, options: RunOptions = {}): RunningChange {
+    const log = this.#open(options, {
+      kind: "change",
+      title: `${titleOf(change)} ${vm.name}`,
+      vms: [{ name: vm.name, steps: [change.kind], summary: "" }],
+    });
+    const problems: Problem[] = [];
+    const work = () => async (it: ChangedVm) => {
+      problems.push(...await changeVm(this.#context(log), it, change));
+    };
+    const { finished } = this.#run(log, { items: [vm], work, options, beside: true });
+    return { log, finished, problems: finished.then(() => problems) };
   }
 
   get #settle(): SettleTimes {

@@ -115,6 +115,26 @@ const deleteDataset: Method = async (nas, [id], call) => {
   return true;
 };
 
+const updateDataset: Method = async (nas, [id, given], call) => {
+  const dataset = nas.store.datasets.get(String(id));
+  if (dataset === undefined) throw notFound(`PoolDataset ${String(id)} does not exist`);
+  const { volsize, force_size: forced } = given as { volsize?: number; force_size?: boolean };
+  if (volsize !== undefined) {
+    const errors = new Validation();
+    if (volsize < dataset.volsizeBytes) {
+      errors.add(
+        "pool_dataset_update.volsize",
+        "You cannot shrink a zvol from GUI, this may lead to data loss.",
+      );
+    }
+    checkVolsize(nas, volsize - dataset.volsizeBytes, forced === true, errors);
+    errors.check();
+    await nas.sleep(nas.times.callMs, call.signal);
+    dataset.volsizeBytes = volsize;
+  }
+  return datasetRow(nas, dataset);
+};
+
 function poolRow(nas: Nas): Row {
   const { pool, poolBytes } = nas.store;
   const free = poolFreeBytes(nas.store);
@@ -247,6 +267,7 @@ export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
   },
   "pool.dataset.get_instance": (nas, [id]) => instance(datasetRows(nas), id, "PoolDataset"),
   "pool.dataset.create": createDataset,
+  "pool.dataset.update": updateDataset,
   "pool.dataset.recommended_zvol_blocksize": (nas, [pool]) => {
     if (String(pool) !== nas.store.pool) throw notFound(`Pool ${String(pool)} does not exist`);
     return "16K";

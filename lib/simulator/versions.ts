@@ -80,8 +80,27 @@ export interface StateRefusal {
   readonly reason: string;
 }
 
+/** Not among TrueNAS's schemas that are kept here: its argument as its API reference has it, for zvols. */
+const DATASET_UPDATE: MethodSchema = {
+  accepts: {
+    additionalProperties: false,
+    properties: {
+      id: { type: "string" },
+      data: {
+        type: "object",
+        additionalProperties: false,
+        properties: { volsize: { type: "integer" }, force_size: { type: "boolean" } },
+      },
+    },
+    required: ["id", "data"],
+    type: "object",
+  },
+  param_order: ["id", "data"],
+  roles: ["DATASET_WRITE"],
+};
+
 function methods(schemas: unknown): Readonly<Record<string, MethodSchema>> {
-  return schemas as Readonly<Record<string, MethodSchema>>;
+  return { ...(schemas as Readonly<Record<string, MethodSchema>>), "pool.dataset.update": DATASET_UPDATE };
 }
 
 const V25_10: Profile = {

@@ -160,6 +160,9 @@ export const METHODS = {
     z.looseObject({ id: z.string() }),
     SLOW_WRITE_MS,
   ),
+  "pool.dataset.update": write<readonly [id: string, change: { readonly volsize: number }], unknown>(
+    z.unknown(),
+  ),
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
@@ -168,6 +171,12 @@ export const METHODS = {
   "vm.get_available_memory": read<readonly [overcommit?: boolean], number>(z.number()),
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),
   "vm.create": write<readonly [spec: Data], VmRow>(vmRow),
+  "vm.update": write<readonly [id: number, change: Data], VmRow>(vmRow),
+  "vm.clone": write<readonly [id: number, name: string], unknown>(z.unknown(), SLOW_WRITE_MS),
+  "vm.get_display_web_uri": read<
+    readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],
+    { error: string | null; uri: string | null }
+  >(z.looseObject({ error: z.string().nullable(), uri: z.string().nullable() })),
   "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
     z.unknown(),
     SLOW_WRITE_MS,

@@ -4,11 +4,13 @@ import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import type { OperationView } from "../../lib/operations/types.ts";
 import { VM_ACTIONS } from "../../lib/vm_actions.ts";
-import { DateTime, Notice } from "../parts/common.tsx";
+import type { Problem } from "../../lib/errors.ts";
+import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
+import { CloneForm, DiskForms, NicAndMediaForms, SettingsForm } from "../parts/vm_forms.tsx";
 import { OperationState } from "../parts/operation.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { OfferedAction, PageFrame } from "../props.ts";
+import type { OfferedAction, PageFrame, Typed } from "../props.ts";
 
 /** What the page is given. */
 export interface VmPageProps {
@@ -18,10 +20,13 @@ export interface VmPageProps {
   /** Its operations, newest first. */
   readonly operations: readonly OperationView[];
   readonly notice: string | null;
+  readonly problems: readonly Problem[];
+  readonly typed: Typed | null;
 }
 
 /** The page. */
-export function VmPage({ frame, vm, actions, operations, notice }: VmPageProps) {
+export function VmPage({ frame, vm, actions, operations, notice, problems, typed }: VmPageProps) {
+  const form = { vm, problems, typed };
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
     formatCount(vm.threads, "thread")
   }`;
@@ -36,7 +41,9 @@ export function VmPage({ frame, vm, actions, operations, notice }: VmPageProps) 
           <p>{notice}</p>
         </Notice>
       )}
+      <ErrorSummary problems={problems} />
       <Actions vm={vm} actions={actions} />
+      <Consoles vm={vm} />
       <dl class="facts" data-vm={vm.name} data-state={vm.state}>
         <div>
           <dt>State</dt>
@@ -68,6 +75,11 @@ export function VmPage({ frame, vm, actions, operations, notice }: VmPageProps) 
         </div>
       </dl>
       <Devices vm={vm} />
+      <h2>Change</h2>
+      <SettingsForm {...form} />
+      <DiskForms {...form} />
+      <NicAndMediaForms {...form} />
+      <CloneForm {...form} />
       <Operations operations={operations} />
     </Layout>
   );
@@ -98,6 +110,22 @@ function Actions({ vm, actions }: Pick<VmPageProps, "vm" | "actions">) {
         );
       })}
     </div>
+  );
+}
+
+/** The ways to see the guest's screen. */
+function Consoles({ vm }: Pick<VmPageProps, "vm">) {
+  if (vm.displays.length === 0) return null;
+  return (
+    <p class="actions">
+      {vm.state === "RUNNING" ? <a class="button" href={paths.vmConsole(vm.id)}>Web console</a> : null}
+      <a class="button" href={paths.vmViewer(vm.id)} download>remote-viewer file</a>
+      <span class="help">
+        {vm.state === "RUNNING"
+          ? "Both ask for the display's password."
+          : "The web console is there while the VM runs."}
+      </span>
+    </p>
   );
 }
 

@@ -66,7 +66,10 @@ export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
 
 /** What a text field is given. */
 export interface FieldProps {
+  /** Where its problems stand, and what its id is made from. */
   readonly name: string;
+  /** What it is called in the form that is sent; default the name. */
+  readonly sentAs?: string;
   readonly label: string;
   readonly value: string;
   readonly problems: readonly Problem[];
@@ -79,7 +82,7 @@ export interface FieldProps {
 }
 
 /** A text field with its label, help and errors. Numbers are text fields too, so that what was typed can come back. */
-export function Field({ name, label, value, problems, help, list, numeric, hideLabel }: FieldProps) {
+export function Field({ name, sentAs, label, value, problems, help, list, numeric, hideLabel }: FieldProps) {
   const own = problems.filter(({ field }) => field === name);
   const id = fieldId(name);
   const described = [help === undefined ? "" : `${id}-help`, own.length === 0 ? "" : `${id}-error`].join(" ")
@@ -89,7 +92,7 @@ export function Field({ name, label, value, problems, help, list, numeric, hideL
       <label for={id} class={hideLabel ? "visually-hidden" : undefined}>{label}</label>
       <input
         id={id}
-        name={name}
+        name={sentAs ?? name}
         value={value}
         class={numeric ? "number" : undefined}
         inputmode={numeric ? "numeric" : undefined}

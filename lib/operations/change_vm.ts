@@ -1,0 +1,222 @@
+/**
+ * Changes one VM: its settings, its devices, its disks; or clones it. One step, journalled like any other; what the
+ * NAS says against it comes back at its field.
+ */
+import { type Problem, TrueNASCallError, TrueNASError } from "../errors.ts";
+import { ZVOL_PROPERTIES } from "../marks.ts";
+import { zvolPath } from "../names.ts";
+import type { Caller } from "../truenas/client.ts";
+import type { MethodName } from "../truenas/methods.ts";
+import { readDatasets, readVm } from "../truenas/read_inventory.ts";
+import { formatBytes } from "../units.ts";
+import type { UndoContext } from "./roll_back.ts";
+import { describeError, runOrLook, runStep, StepFailure } from "./steps.ts";
+
+/** A change of one VM. */
+export type VmChange =
+  | {
+    readonly kind: "settings";
+    readonly name: string;
+    readonly description: string;
+    readonly cores: number;
+    readonly threads: number;
+    readonly memoryMib: number;
+    readonly autostart: boolean;
+  }
+  | { readonly kind: "add-disk"; readonly zvol: string; readonly sizeBytes: number; readonly sparse: boolean }
+  | { readonly kind: "grow-disk"; readonly zvol: string; readonly sizeBytes: number }
+  | { readonly kind: "add-nic"; readonly attach: string; readonly mac: string }
+  | { readonly kind: "attach-iso"; readonly path: string; readonly first: boolean }
+  | { readonly kind: "remove-device"; readonly deviceId: number; readonly withZvol: boolean }
+  | { readonly kind: "clone"; readonly name: string };
+
+/** The kind of a change. */
+export type VmChangeKind = VmChange["kind"];
+
+/** Which VM, as it was shown. */
+export interface ChangedVm {
+  readonly id: number;
+  readonly name: string;
+  readonly uuid: string | null;
+}
+
+/** What each change is called, what it calls, and which of the NAS's attributes is which field of the form. */
+const CHANGES = {
+  settings: { title: "Change", method: "vm.update" },
+  "add-disk": { title: "Add a disk to", method: "pool.dataset.create" },
+  "grow-disk": { title: "Grow a disk of", method: "pool.dataset.update" },
+  "add-nic": { title: "Add a NIC to", method: "vm.device.create" },
+  "attach-iso": { title: "Attach an image to", method: "vm.device.create" },
+  "remove-device": { title: "Remove a device of", method: "vm.device.delete" },
+  clone: { title: "Clone", method: "vm.clone" },
+} as const satisfies Record<VmChangeKind, { readonly title: string; readonly method: MethodName }>;
+
+/** What a change is called, before the VM's name. */
+export function titleOf({ kind }: VmChange): string {
+  return CHANGES[kind].title;
+}
+
+/** The NAS's attribute, without its schema's name, to the form's field. */
+const FIELDS: Readonly<Record<string, string>> = {
+  vcpus: "cpu",
+  cores: "cpu",
+  path: "path",
+  nic_attach: "attach",
+  zvol_name: "size",
+  volsize: "size",
+  zvol_volsize: "size",
+};
+
+/** Makes a change; returns what the NAS says against it, nothing when it is done. It never throws: the log has it. */
+export async function changeVm(
+  context: UndoContext,
+  vm: ChangedVm,
+  change: VmChange,
+): Promise<readonly Problem[]> {
+  const { log } = context;
+  try {
+    const detail = await perform(context, vm, change);
+    log.append({ type: "vm", vm: vm.name, outcome: "done", vmId: vm.id, message: detail });
+    return [];
+  } catch (error) {
+    const logged = error instanceof StepFailure ? error.logged : describeError(error);
+    log.append({ type: "vm", vm: vm.name, outcome: "failed", vmId: vm.id, message: logged.message });
+    return problemsOf(error instanceof StepFailure ? error.cause : error, logged.message);
+  }
+}
+
+function problemsOf(error: unknown, message: string): Problem[] {
+  if (!(error instanceof TrueNASCallError) || error.refusal.fields.length === 0) {
+    return [{ field: "", message }];
+  }
+  return error.refusal.fields.map(({ attribute, message }) => {
+    const last = attribute?.split(".").at(-1) ?? "";
+    return { field: FIELDS[last] ?? last, message };
+  });
+}
+
+function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise<string> {
+  const { caller, log, settle } = context;
+  return runStep(log, {
+    vm: vm.name,
+    step: change.kind,
+    method: CHANGES[change.kind].method,
+    ...(change.kind === "add-disk" ? { evidence: () => ({ zvol: change.zvol }) } : {}),
+    run: async (next) => {
+      const found = await readVm(caller, vm.id);
+      if (found === null || found.name !== vm.name) {
+        throw new TrueNASError(`${vm.name} is not what was shown any more; nothing was done`);
+      }
+      return await apply(context, vm, change, next);
+    },
+    look: () => Promise.resolve(null),
+    detail: (done) => done,
+  }, settle);
+}
+
+async function apply(
+  context: UndoContext,
+  vm: ChangedVm,
+  change: VmChange,
+  next: (method: MethodName) => void,
+): Promise<string> {
+  const { caller } = context;
+  switch (change.kind) {
+    case "settings": {
+      const { kind: _kind, memoryMib: memory, ...rest } = change;
+      await caller.call("vm.update", [vm.id, { ...rest, memory }]);
+      return "Its settings are changed";
+    }
+    case "add-disk":
+      return await addDisk(context, vm, change, next);
+    case "grow-disk":
+      return await growDisk(caller, change);
+    case "add-nic": {
+      const { attach: nic_attach, mac } = change;
+      await caller.call("vm.device.create", [{
+        vm: vm.id,
+        attributes: { dtype: "NIC", type: "VIRTIO", nic_attach, mac },
+      }]);
+      return `It has a NIC on ${nic_attach}`;
+    }
+    case "attach-iso": {
+      const { path, first } = change;
+      const order = await bootOrder(caller, vm.id, first);
+      await caller.call("vm.device.create", [{ vm: vm.id, attributes: { dtype: "CDROM", path }, order }]);
+      return `${path} is attached`;
+    }
+    case "remove-device": {
+      const options = { zvol: change.withZvol, raw_file: false, force: false };
+      await caller.call("vm.device.delete", [change.deviceId, options]);
+      return change.withZvol ? "The disk is removed, and its zvol destroyed" : "The device is removed";
+    }
+    case "clone": {
+      await caller.call("vm.clone", [vm.id, change.name]);
+      return `${change.name} is its clone`;
+    }
+  }
+}
+
+/** Before every other device that boots, or after them. */
+async function bootOrder(caller: Caller, vmId: number, first: boolean): Promise<number> {
+  const devices = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+  const orders = devices.map(({ order }) => order ?? 0);
+  if (orders.length === 0) return 1_000;
+  return first ? Math.min(...orders) - 1 : Math.max(...orders) + 1;
+}
+
+type AddDisk = Extract<VmChange, { kind: "add-disk" }>;
+
+async function addDisk(
+  { caller, log, settle }: UndoContext,
+  vm: ChangedVm,
+  { zvol, sizeBytes, sparse }: AddDisk,
+  next: (method: MethodName) => void,
+): Promise<string> {
+  const spec = {
+    name: zvol,
+    type: "VOLUME",
+    volsize: sizeBytes,
+    ...(sparse ? { sparse } : {}),
+    user_properties: [
+      { key: ZVOL_PROPERTIES.vm, value: vm.uuid ?? "" },
+      { key: ZVOL_PROPERTIES.operation, value: log.id },
+    ],
+  };
+  const find = async () => {
+    const found = await readDatasets(caller, [zvol]);
+    const dataset = found.known ? found.value[0] : undefined;
+    return dataset?.mark?.operation === log.id ? { id: zvol } : null;
+  };
+  await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+  next("vm.device.create");
+  try {
+    await caller.call("vm.device.create", [{
+      vm: vm.id,
+      attributes: { dtype: "DISK", type: "VIRTIO", path: zvolPath(zvol) },
+    }]);
+  } catch (error) {
+    if (error instanceof TrueNASCallError) {
+      next("pool.dataset.delete");
+      await caller.call("pool.dataset.delete", [zvol, { recursive: false }]);
+    }
+    throw error;
+  }
+  return `It has a disk of ${formatBytes(sizeBytes)}, ${zvol}`;
+}
+
+/** A zvol only grows: making it smaller cuts off what is written at its end. */
+async function growDisk(
+  caller: Caller,
+  { zvol, sizeBytes }: Extract<VmChange, { kind: "grow-disk" }>,
+): Promise<string> {
+  const found = await readDatasets(caller, [zvol]);
+  const now = found.known ? found.value[0]?.volsizeBytes ?? null : null;
+  if (now !== null && sizeBytes <= now) {
+    throw new TrueNASError(
+      `${zvol} has ${formatBytes(now)} already, and a disk can only grow; nothing was done`,
+    );
+  }
+  await caller.call("pool.dataset.update", [zvol, { volsize: sizeBytes }]);
+  return `${zvol} has ${formatBytes(sizeBytes)} now; a guest that runs sees it after a restart`;
+}

@@ -1,0 +1,246 @@
+/** Changing one VM on its page: settings, disks, NICs, install media, clone; and the ways to its console. */
+import { type Context, Hono } from "hono";
+import { MAX_DESCRIPTION_CHARS } from "../lib/config.ts";
+import { type Problem, TrueNASError } from "../lib/errors.ts";
+import type { Vm } from "../lib/inventory.ts";
+import { MARK } from "../lib/marks.ts";
+import { deriveMac, isVmName, normalMac, zvolName } from "../lib/names.ts";
+import type { VmChange } from "../lib/operations/change_vm.ts";
+import { gibToBytes } from "../lib/units.ts";
+import { VmPage } from "../templates/pages/vm_page.tsx";
+import { paths } from "../templates/paths.ts";
+import { type Dashboard, sendPage } from "./dashboard.ts";
+import { readForm } from "./forms.ts";
+import { vmPage } from "./vms.tsx";
+
+/** What was read of a form: a change, or what is wrong with it. */
+type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
+
+/** Reads one form; problems stand at the form's own fields. */
+type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read;
+
+const READERS: Readonly<Record<string, Reader>> = {
+  settings: readSettings,
+  disks: readDisk,
+  grow: readGrowth,
+  nics: readNic,
+  cdroms: readCdrom,
+  remove: readRemoval,
+  clone: readClone,
+};
+
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,remove,clone}, GET /vms/:id/console, /vms/:id/console.vv. */
+export function vmChangeRoutes(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.post("/vms/:id/:form", async (c, next) => {
+    const form = c.req.param("form");
+    const read = Object.hasOwn(READERS, form) ? READERS[form] : undefined;
+    if (read === undefined) return await next();
+    return await change(c, dashboard, form, read);
+  });
+  app.get("/vms/:id/console", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    if (vm === undefined) return await c.notFound();
+    try {
+      return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return sendPage(c, <VmPage {...vmPage(c, dashboard, vm, { notice: error.message })} />, 502);
+    }
+  });
+  app.get("/vms/:id/console.vv", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    const display = vm?.displays[0];
+    if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
+    c.header("content-type", "application/x-virt-viewer");
+    c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
+    return c.body(viewerFile(vm, display.type, display.port, dashboard.host));
+  });
+  return app;
+}
+
+/** What remote-viewer opens. The password is typed there: it is no part of a file that stays in a downloads folder. */
+function viewerFile(vm: Vm, type: string, port: number, host: string): string {
+  const bind = vm.displays[0]?.bind ?? "";
+  const at = ["0.0.0.0", "::", ""].includes(bind) ? host : bind;
+  const lines = [`type=${type.toLowerCase()}`, `host=${at}`, `port=${port}`, `title=${vm.name}`];
+  return `[virt-viewer]\n${lines.join("\n")}\n`;
+}
+
+async function vmOf(c: Context, { manager }: Dashboard): Promise<Vm | undefined> {
+  const { vms } = await manager.live.ready();
+  return vms?.find(({ id }) => String(id) === c.req.param("id"));
+}
+
+async function change(c: Context, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
+  const { manager } = dashboard;
+  const vm = await vmOf(c, dashboard);
+  if (vm === undefined) return await c.notFound();
+  const fields = await readForm(c.req.raw) ?? new URLSearchParams();
+  const again = (problems: readonly Problem[], status: 409 | 422) => {
+    const at = problems.map((problem) => ({
+      ...problem,
+      field: problem.field === "" ? "" : `${form}.${problem.field}`,
+    }));
+    return sendPage(
+      c,
+      <VmPage {...vmPage(c, dashboard, vm, { problems: at, typed: { form, fields } })} />,
+      status,
+    );
+  };
+  const busy = manager.operations.busy(vm.name);
+  if (busy !== null) {
+    return again([{ field: "", message: `${busy.doing} is under way; wait for its end` }], 409);
+  }
+  const wanted = read(fields, vm, dashboard);
+  if ("problems" in wanted) return again(wanted.problems, 422);
+  const { problems } = manager.change({ id: vm.id, name: vm.name, uuid: vm.uuid }, wanted.change);
+  const refused = await problems;
+  // The page that follows shows what is true now.
+  await manager.live.refreshNow(vm.id);
+  if (refused.length > 0) return again(refused, 422);
+  return c.redirect(
+    wanted.change.kind === "clone" ? paths.home({ q: wanted.change.name }) : paths.vm(vm.id),
+    303,
+  );
+}
+
+function text(fields: URLSearchParams, name: string): string {
+  return fields.get(name)?.trim() ?? "";
+}
+
+/** A whole number within limits; a problem is added where it is none. */
+function number(
+  fields: URLSearchParams,
+  name: string,
+  { lowest, highest, what }: { readonly lowest: number; readonly highest: number; readonly what: string },
+  problems: Problem[],
+): number {
+  const typed = text(fields, name);
+  const value = Number(typed);
+  if (/^\d+$/.test(typed) && value >= lowest && value <= highest) return value;
+  problems.push({
+    field: name,
+    message: `${what} must be a whole number from ${lowest} to ${highest}, found ${JSON.stringify(typed)}`,
+  });
+  return lowest;
+}
+
+function checkName(name: string, problems: Problem[]): void {
+  if (isVmName(name)) return;
+  problems.push({ field: "name", message: "Use letters, digits and underscores, at most 150" });
+}
+
+function result(problems: readonly Problem[], change: VmChange): Read {
+  return problems.length > 0 ? { problems } : { change };
+}
+
+/** TrueNAS's limits; 16 TiB of memory is more than any NAS has. */
+const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
+const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
+const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
+
+function readSettings(fields: URLSearchParams, vm: Vm): Read {
+  const problems: Problem[] = [];
+  const name = text(fields, "name");
+  checkName(name, problems);
+  const description = fields.get("description")?.replaceAll("\r\n", "\n").trim() ?? "";
+  if (description.length > MAX_DESCRIPTION_CHARS) {
+    const message =
+      `The description has ${description.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
+    problems.push({ field: "description", message });
+  }
+  const vcpus = number(fields, "cpu", CPU, problems);
+  const { threads, sockets } = vm;
+  if (problems.length === 0 && vcpus % (threads * sockets) !== 0) {
+    const message = `${vcpus} cannot be divided by ${sockets} × ${threads} (sockets × threads of this VM)`;
+    problems.push({ field: "cpu", message });
+  }
+  const memoryMib = number(fields, "memory", MEMORY, problems);
+  // The mark stays: by it the VM is known to be made here.
+  const kept = vm.description.includes(MARK) && !description.includes(MARK)
+    ? `${description} ${MARK}`.trim()
+    : description;
+  const cores = Math.floor(vcpus / (threads * sockets));
+  const autostart = fields.getAll("autostart").includes("yes");
+  return result(problems, {
+    kind: "settings",
+    name,
+    description: kept,
+    cores,
+    threads,
+    memoryMib,
+    autostart,
+  });
+}
+
+function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Read {
+  const problems: Problem[] = [];
+  const size = number(fields, "size", DISK, problems);
+  const first = vm.disks.find(({ zvol }) => zvol !== null)?.zvol ?? null;
+  const parent = first?.replace(/\/[^/]*$/, "") ?? configuration().configuration.storage.pool_path;
+  const used = new Set(vm.disks.map(({ zvol }) => zvol));
+  let n = vm.disks.length;
+  while (used.has(zvolName(parent, vm.name, n))) n++;
+  const sparse = fields.getAll("sparse").includes("yes");
+  const zvol = zvolName(parent, vm.name, n);
+  return result(problems, { kind: "add-disk", zvol, sizeBytes: gibToBytes(size), sparse });
+}
+
+function readGrowth(fields: URLSearchParams, vm: Vm): Read {
+  const problems: Problem[] = [];
+  const disk = vm.disks.find(({ deviceId }) => String(deviceId) === text(fields, "device"));
+  if (disk === undefined || disk.zvol === null) {
+    return { problems: [{ field: "", message: "This disk is not there any more; look at the VM again" }] };
+  }
+  const size = gibToBytes(number(fields, "size", DISK, problems));
+  if (problems.length === 0 && disk.sizeBytes !== null && size <= disk.sizeBytes) {
+    const message = `A disk can only grow: this one has ${disk.sizeBytes / gibToBytes(1)} GiB`;
+    problems.push({ field: "size", message });
+  }
+  return result(problems, { kind: "grow-disk", zvol: disk.zvol, sizeBytes: size });
+}
+
+function readNic(fields: URLSearchParams, vm: Vm, { host }: Dashboard): Read {
+  const attach = text(fields, "attach");
+  const typed = text(fields, "mac");
+  const mac = typed === ""
+    ? deriveMac({ nasId: host, vm: vm.name, nic: `nic${vm.nics.length}` })
+    : normalMac(typed);
+  const problems: Problem[] = [];
+  if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
+  if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });
+  if (vm.nics.some((nic) => nic.mac === mac)) {
+    problems.push({ field: "mac", message: "This VM has that MAC already" });
+  }
+  return result(problems, { kind: "add-nic", attach, mac: mac ?? "" });
+}
+
+function readCdrom(fields: URLSearchParams): Read {
+  const path = text(fields, "path");
+  const problems = path.startsWith("/mnt/") && !path.endsWith("/")
+    ? []
+    : [{ field: "path", message: "Write a file's full path below /mnt/" }];
+  return result(problems, { kind: "attach-iso", path, first: fields.getAll("first").includes("yes") });
+}
+
+function readRemoval(fields: URLSearchParams, vm: Vm): Read {
+  const deviceId = Number(text(fields, "device"));
+  const disk = vm.disks.find((it) => it.deviceId === deviceId);
+  const known = [...vm.disks, ...vm.nics, ...vm.cdroms].some((it) => it.deviceId === deviceId);
+  if (!known) return { problems: [{ field: "", message: "This device is not there any more" }] };
+  const withZvol = disk?.zvol != null && fields.getAll("zvol").includes("yes");
+  if (withZvol && text(fields, "phrase").toLowerCase() !== "destroy 1 zvol") {
+    return {
+      problems: [{ field: `phrase-${deviceId}`, message: "Type destroy 1 zvol to destroy the disk's data" }],
+    };
+  }
+  return { change: { kind: "remove-device", deviceId, withZvol } };
+}
+
+function readClone(fields: URLSearchParams): Read {
+  const problems: Problem[] = [];
+  const name = text(fields, "name");
+  checkName(name, problems);
+  return result(problems, { kind: "clone", name });
+}

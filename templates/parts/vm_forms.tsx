@@ -1,0 +1,196 @@
+/** The forms of a VM's page: settings, disks, NICs, install media, clone. */
+import type { Vm } from "../../lib/inventory.ts";
+import type { Problem } from "../../lib/errors.ts";
+import { formatBytes } from "../../lib/units.ts";
+import { paths } from "../paths.ts";
+import type { Typed } from "../props.ts";
+import { Field, Tick } from "./common.tsx";
+
+/** What every form is given. */
+export interface VmFormProps {
+  readonly vm: Vm;
+  readonly problems: readonly Problem[];
+  /** What was typed into which form, when it comes back. */
+  readonly typed: Typed | null;
+}
+
+/** What was typed, or else what is there. */
+function valueOf(typed: Typed | null, form: string, name: string, there: string): string {
+  return typed?.form === form ? typed.fields.get(name) ?? there : there;
+}
+
+/** A field of a form; its name for the browser is bare, its problems stand at `form.name`. */
+function FormField(
+  props: VmFormProps & {
+    readonly form: string;
+    readonly name: string;
+    readonly label: string;
+    readonly there?: string;
+    readonly help?: string;
+    readonly numeric?: boolean;
+  },
+) {
+  const { form, name, label, there = "", help, numeric = false, problems, typed } = props;
+  return (
+    <Field
+      name={`${form}.${name}`}
+      sentAs={name}
+      label={label}
+      value={valueOf(typed, form, name, there)}
+      problems={problems}
+      numeric={numeric}
+      {...(help === undefined ? {} : { help })}
+    />
+  );
+}
+
+/** Name, description, vCPUs, memory, autostart. */
+export function SettingsForm(props: VmFormProps) {
+  const { vm } = props;
+  const runs = vm.state === "RUNNING" ? "After a restart of the VM" : undefined;
+  const help = runs === undefined ? {} : { help: runs };
+  return (
+    <form method="post" action={paths.vmForm(vm.id, "settings")} class="panel">
+      <h3>Settings</h3>
+      <div class="fields">
+        <FormField {...props} form="settings" name="name" label="Name" there={vm.name} />
+        <FormField
+          {...props}
+          form="settings"
+          name="cpu"
+          label="vCPUs"
+          there={String(vm.vcpus)}
+          numeric
+          {...help}
+        />
+        <FormField
+          {...props}
+          form="settings"
+          name="memory"
+          label="Memory (MiB)"
+          there={String(vm.memoryMib)}
+          numeric
+          {...help}
+        />
+      </div>
+      <FormField {...props} form="settings" name="description" label="Description" there={vm.description} />
+      <Tick name="autostart" label="Start with the NAS" ticked={vm.autostart} />
+      <p class="actions">
+        <button type="submit" id="save-settings">Save settings</button>
+      </p>
+    </form>
+  );
+}
+
+/** Each disk with what can be done to it, and one more. */
+export function DiskForms(props: VmFormProps) {
+  const { vm } = props;
+  return (
+    <div class="panel">
+      <h3>Disks</h3>
+      {vm.disks.map(({ deviceId, zvol, path, sizeBytes }) => (
+        <div class="device" data-device={deviceId}>
+          <p>
+            <code>{zvol ?? path}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+          </p>
+          {zvol === null ? null : (
+            <form method="post" action={paths.vmForm(vm.id, "grow")} class="inline">
+              <input type="hidden" name="device" value={deviceId} />
+              <FormField {...props} form="grow" name="size" label="Grow to (GiB)" numeric />
+              <button type="submit">Grow</button>
+            </form>
+          )}
+          <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
+            <input type="hidden" name="device" value={deviceId} />
+            {zvol === null ? null : (
+              <>
+                <Tick name="zvol" label="Destroy its zvol with all data" ticked={false} />
+                <Field
+                  name={`remove.phrase-${deviceId}`}
+                  sentAs="phrase"
+                  label="Then type “destroy 1 zvol”"
+                  value=""
+                  problems={props.problems}
+                />
+              </>
+            )}
+            <button type="submit" class="danger">Remove this disk</button>
+          </form>
+        </div>
+      ))}
+      <form method="post" action={paths.vmForm(vm.id, "disks")} class="inline">
+        <FormField {...props} form="disks" name="size" label="New disk (GiB)" numeric />
+        <Tick name="sparse" label="Sparse" ticked={false} />
+        <button type="submit" id="add-disk">Add a disk</button>
+      </form>
+    </div>
+  );
+}
+
+/** NICs and install media. */
+export function NicAndMediaForms(props: VmFormProps) {
+  const { vm } = props;
+  const remove = (deviceId: number, label: string) => (
+    <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
+      <input type="hidden" name="device" value={deviceId} />
+      <button type="submit" class="danger">{label}</button>
+    </form>
+  );
+  return (
+    <>
+      <div class="panel">
+        <h3>NICs</h3>
+        {vm.nics.map(({ deviceId, attach, mac }) => (
+          <div class="device" data-device={deviceId}>
+            <p>
+              {attach ?? "default"} <code>{mac ?? "new MAC at each start"}</code>
+            </p>
+            {remove(deviceId, "Remove this NIC")}
+          </div>
+        ))}
+        <form method="post" action={paths.vmForm(vm.id, "nics")} class="inline">
+          <FormField {...props} form="nics" name="attach" label="Bridge" />
+          <FormField {...props} form="nics" name="mac" label="MAC" help="Made from the VM's name if empty" />
+          <button type="submit" id="add-nic">Add a NIC</button>
+        </form>
+      </div>
+      <div class="panel">
+        <h3>Install media</h3>
+        {vm.cdroms.length === 0 ? <p>No image is attached.</p> : null}
+        {vm.cdroms.map(({ deviceId, path }) => (
+          <div class="device" data-device={deviceId}>
+            <p>
+              <code>{path}</code>
+            </p>
+            {remove(deviceId, "Detach this image")}
+          </div>
+        ))}
+        <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="inline">
+          <FormField
+            {...props}
+            form="cdroms"
+            name="path"
+            label="Image"
+            help="A file below /mnt, in a dataset"
+          />
+          <Tick name="first" label="Boot from it first" ticked={false} />
+          <button type="submit" id="attach-iso">Attach</button>
+        </form>
+      </div>
+    </>
+  );
+}
+
+/** A copy of the VM under another name. */
+export function CloneForm(props: VmFormProps) {
+  const { vm } = props;
+  return (
+    <form method="post" action={paths.vmForm(vm.id, "clone")} class="panel">
+      <h3>Clone</h3>
+      <div class="inline">
+        <FormField {...props} form="clone" name="name" label="Name of the clone" there={`${vm.name}_copy`} />
+        <button type="submit" id="clone">Clone</button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,189 @@
+/**
+ * Protects what people do to one VM on its page: every change reaches the NAS, mistakes and the NAS's refusals stand
+ * at their field with what was typed kept, a disk never shrinks, a zvol goes only by a phrase, and hostile text stays
+ * text. Over real HTTP, on both releases.
+ */
+import assert from "node:assert/strict";
+import { isMarked } from "../../lib/marks.ts";
+import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { post, text } from "../support/http.ts";
+
+interface Lab {
+  readonly dashboard: TestDashboard;
+  /** Of a VM made here, stopped, with one disk and one NIC. */
+  readonly id: number;
+  /** Sends a form of the VM's page; the status, and the page when it comes back. */
+  readonly send: (form: string, fields: Record<string, string>) => Promise<{ status: number; html: string }>;
+}
+
+function onEach(name: string, test: (lab: Lab) => Promise<void>): void {
+  for (const version of ["25.10", "27.0"] as const) {
+    Deno.test(`${name} (${version})`, async () => {
+      await using dashboard = await startDashboard({ simulator: { version, foreignVms: 1 } });
+      const { configuration } = dashboard.configuration();
+      await dashboard.manager.create(
+        {
+          configuration: { ...configuration, controlplane: { ...configuration.controlplane, start: false } },
+          types: [{ type: "controlplane", startPort: 5910 }],
+        } as Parameters<typeof dashboard.manager.create>[0],
+      );
+      const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) =>
+        config.name === "controlplane01"
+      );
+      const id = vm?.id ?? assert.fail("it is there");
+      dashboard.manager.live.refresh(id);
+      while (!dashboard.manager.live.snapshot.vms?.some((it) => it.id === id && it.cdroms.length === 1)) {
+        await new Promise<void>((resolve) => {
+          const forget = dashboard.manager.live.onChange(() => (forget(), resolve()));
+        });
+      }
+      const send: Lab["send"] = async (form, fields) => {
+        const response = await post(dashboard, `/vms/${id}/${form}`, fields);
+        return { status: response.status, html: await response.text() };
+      };
+      await test({ dashboard, id, send });
+    });
+  }
+}
+
+const SETTINGS = { name: "controlplane01", cpu: "4", memory: "3072", description: "lab", autostart: "no" };
+
+function devices({ simulator }: TestDashboard, id: number, dtype: string) {
+  return [...simulator.store.devices.values()].filter(({ vm, attributes }) =>
+    vm === id && attributes.dtype === dtype
+  );
+}
+
+onEach(
+  "settings are changed, the mark stays, and mistakes stand at their fields",
+  async ({ dashboard, id, send }) => {
+    const vm = dashboard.simulator.store.vms.get(id);
+    assert.equal((await send("settings", SETTINGS)).status, 303);
+    const { cores, memory, description, autostart } = vm?.config ?? assert.fail();
+    assert.deepEqual([cores, memory, autostart], [4, 3072, false]);
+    assert.ok(isMarked(String(description)), "it stays known as made here");
+    const wrong = await send("settings", { ...SETTINGS, name: "no-hyphens", cpu: "0", memory: "x" });
+    assert.equal(wrong.status, 422);
+    for (const field of ["settings.name", "settings.cpu", "settings.memory"]) {
+      assert.match(wrong.html, new RegExp(`data-error="${field}"`));
+    }
+    assert.match(wrong.html, /value="no-hyphens"/, "what was typed is kept");
+    const taken = await send("settings", { ...SETTINGS, name: "homeassistant" });
+    assert.match(
+      taken.html,
+      /data-error="settings\.name"[^<]*>This name already exists\./,
+      "the NAS's words at the field",
+    );
+  },
+);
+
+onEach(
+  "disks are added, grown and removed; none shrinks, and data goes only by the phrase",
+  async ({ dashboard, id, send }) => {
+    const { store } = dashboard.simulator;
+    assert.equal((await send("disks", { size: "5", sparse: "yes" })).status, 303);
+    const added = "tank/vms/controlplane01-disk1";
+    assert.deepEqual([store.datasets.get(added)?.volsizeBytes, store.datasets.get(added)?.sparse], [
+      5 * 1024 ** 3,
+      true,
+    ]);
+    const [root, data] = devices(dashboard, id, "DISK");
+    assert.ok(root && data);
+    const smaller = await send("grow", { device: String(root.id), size: "5" });
+    assert.equal(smaller.status, 422);
+    assert.match(smaller.html, /data-error="grow\.size"[^<]*>A disk can only grow: this one has 20 GiB/);
+    assert.equal((await send("grow", { device: String(root.id), size: "30" })).status, 303);
+    assert.equal(store.datasets.get("tank/vms/controlplane01-disk0")?.volsizeBytes, 30 * 1024 ** 3);
+    const hasty = await send("remove", { device: String(data.id), zvol: "yes", phrase: "" });
+    assert.equal(hasty.status, 422);
+    assert.equal((await send("remove", { device: String(data.id) })).status, 303);
+    assert.ok(store.datasets.has(added), "without the tick the zvol stays");
+    const rest = await send("remove", { device: String(root.id), zvol: "yes", phrase: "destroy 1 zvol" });
+    assert.equal(rest.status, 303);
+    assert.ok(!store.datasets.has("tank/vms/controlplane01-disk0"));
+    const huge = await send("disks", { size: "60000" });
+    assert.match(huge.html, /data-error="disks\.size"[^<]*>It is not recommended to use more than 80%/);
+  },
+);
+
+onEach(
+  "NICs and images are attached and detached, and the NAS's refusals stand at their fields",
+  async ({ dashboard, id, send }) => {
+    assert.equal((await send("nics", { attach: "br1", mac: "02-00-5E-00-00-09" })).status, 303);
+    assert.deepEqual(
+      devices(dashboard, id, "NIC").map(({ attributes }) => [attributes.nic_attach, attributes.mac])[1],
+      [
+        "br1",
+        "02:00:5e:00:00:09",
+      ],
+    );
+    assert.match(
+      (await send("nics", { attach: "br9" })).html,
+      /data-error="nics\.attach"[^<]*>Not a valid choice\./,
+    );
+    assert.match((await send("nics", { attach: "br1", mac: "zz" })).html, /data-error="nics\.mac"/);
+    const [cdrom] = devices(dashboard, id, "CDROM");
+    assert.equal((await send("remove", { device: String(cdrom?.id) })).status, 303);
+    assert.equal(devices(dashboard, id, "CDROM").length, 0);
+    assert.equal((await send("cdroms", { path: "/mnt/tank/iso/talos.iso", first: "yes" })).status, 303);
+    const [attached] = devices(dashboard, id, "CDROM");
+    const [disk] = devices(dashboard, id, "DISK");
+    assert.ok((attached?.order ?? 0) < (disk?.order ?? 0), "it boots first");
+    assert.match((await send("cdroms", { path: "/etc/passwd" })).html, /data-error="cdroms\.path"/);
+    assert.equal((await send("cdroms", { path: "/mnt/tank/iso/none.iso" })).status, 422);
+  },
+);
+
+onEach("a device of a running VM stays, with the NAS's words", async ({ dashboard, id, send }) => {
+  const vm = dashboard.simulator.store.vms.get(id);
+  assert.ok(vm);
+  vm.state = "RUNNING";
+  const [nic] = devices(dashboard, id, "NIC");
+  const refused = await send("remove", { device: String(nic?.id) });
+  assert.equal(refused.status, 422);
+  assert.match(refused.html, /Please stop\/resume associated VM before deleting VM device/);
+  assert.equal(devices(dashboard, id, "NIC").length, 1);
+});
+
+onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
+  assert.equal((await send("clone", { name: "copy01" })).status, 303);
+  assert.ok([...dashboard.simulator.store.vms.values()].some(({ config }) => config.name === "copy01"));
+  assert.match(
+    (await send("clone", { name: "copy01" })).html,
+    /data-error="clone\.name"[^<]*>This name already exists/,
+  );
+});
+
+onEach("markup, emoji, right-to-left and very long text stay text", async ({ dashboard, id, send }) => {
+  const hostile = `<script>alert(1)</script>"'&<img src=x onerror=alert(2)> 🧊 \u202Eevil ${"x".repeat(700)}`;
+  assert.equal((await send("settings", { ...SETTINGS, description: hostile })).status, 303);
+  const page = await text(fetch(`${dashboard.url}/vms/${id}`));
+  assert.ok(!page.includes("<script>alert") && !page.includes("<img src=x"));
+  assert.match(page, /&lt;script&gt;alert\(1\)/);
+  const long = await send("settings", { ...SETTINGS, description: "x".repeat(10_000) });
+  assert.equal(long.status, 422);
+  assert.match(
+    long.html,
+    /data-error="settings\.description"[^<]*>The description has 10000 characters; at most 900/,
+  );
+});
+
+onEach(
+  "the consoles: the NAS's page while it runs, and a file for remote-viewer",
+  async ({ dashboard, id }) => {
+    const { url } = dashboard;
+    const web = await fetch(`${url}/vms/${id}/console`, { redirect: "manual" });
+    await web.body?.cancel();
+    assert.equal(web.status, 303);
+    assert.match(
+      web.headers.get("location") ?? "",
+      /^http:\/\/127\.0\.0\.1:\d+\/vm\/display\/\d+\/spice_auto\.html/,
+    );
+    const viewer = await fetch(`${url}/vms/${id}/console.vv`);
+    assert.equal(viewer.headers.get("content-type"), "application/x-virt-viewer");
+    assert.equal(
+      await viewer.text(),
+      "[virt-viewer]\ntype=spice\nhost=nas.test\nport=5910\ntitle=controlplane01\n",
+    );
+  },
+);
