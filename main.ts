@@ -14,7 +14,7 @@ import {
   showPlan,
   type Terminal,
 } from "./lib/command_line.ts";
-import { ENVIRONMENT_NAMES, readSettings, type Settings } from "./lib/environment.ts";
+import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
 import { isUnencrypted, parseNasAddress } from "./lib/nas_address.ts";
@@ -85,8 +85,7 @@ function complain(text: string): void {
 
 /** The environment, with what the command line says instead. */
 function settingsOf({ envFile, logLevel }: Options, needNas: boolean): Settings {
-  const env = (name: keyof typeof ENVIRONMENT_NAMES) =>
-    name === "LOG_LEVEL" && logLevel ? logLevel : Deno.env.get(name);
+  const env = (name: EnvironmentName) => name === "LOG_LEVEL" && logLevel ? logLevel : Deno.env.get(name);
   return readSettings({
     env,
     envFile: { path: envFile ?? ".env", required: envFile !== undefined },
@@ -287,12 +286,16 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
   // The demo's NAS forgets everything when it ends, and so does its history.
   using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, listenPort, readOnly, noDestroy, logLevel, logFormat } = settings;
-  if (!LOOPBACK.includes(listenHost)) {
+  const { dashboardPassword, viewerPassword } = settings;
+  if (!LOOPBACK.includes(listenHost) && dashboardPassword === null) {
     const message =
-      `The dashboard has no sign-in yet, so it listens on this machine only: 127.0.0.1, found ${listenHost}`;
+      `It listens beyond this machine (${listenHost}) only with a password: set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
     throw new ConfigurationError("environment", [{ field: "HOST", message }]);
   }
-  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const tls = readTls(settings);
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword, dashboardPassword, viewerPassword].filter((
+    secret,
+  ) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(options.templatesDir);
   await using manager = new VMManager({
@@ -314,12 +317,23 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     unencrypted: address.ok && isUnencrypted(address.address),
     configuration: configurationReader(options, nas.simulated ?? false),
     tokens: new OneTimeTokens(),
+    access: {
+      password: dashboardPassword,
+      viewerPassword,
+      secure: tls !== null,
+      allowedHosts: [listenHost, ...settings.allowedHosts],
+    },
     logger,
     now: Date.now,
     stopping: stopping.signal,
   });
   const stopped = stopSignal();
-  const server = listen(app.fetch, { listenHost, listenPort, simulated: nas.simulated ?? false });
+  const server = listen((request, info) => app.fetch(request, info), {
+    listenHost,
+    listenPort,
+    simulated: nas.simulated ?? false,
+    tls,
+  });
   void manager.keepConnected();
   await stopped;
   logger.info("Stopping: waiting for the operation that writes, if any");
@@ -332,19 +346,47 @@ interface ListenOptions {
   readonly listenHost: string;
   readonly listenPort: number;
   readonly simulated: boolean;
+  readonly tls: Tls | null;
+}
+
+/** Certificate and key, both PEM. */
+interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+function readTls({ tls }: Settings): Tls | null {
+  if (tls === null) return null;
+  const read = (field: string, path: string) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (error) {
+      throw new ConfigurationError("environment", [{ field, message: `Cannot read ${path}: ${error}` }]);
+    }
+  };
+  return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
 }
 
 function listen(
   handler: Deno.ServeHandler,
-  { listenHost, listenPort, simulated }: ListenOptions,
+  { listenHost, listenPort, simulated, tls }: ListenOptions,
 ): Deno.HttpServer {
   const onListen = ({ port }: Deno.NetAddr) => {
     const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
-    print(`TrueNAS VM Manager is ready at http://${host}:${port}/${simulated ? " (simulated NAS)" : ""}`);
+    const scheme = tls === null ? "http" : "https";
+    print(
+      `TrueNAS VM Manager is ready at ${scheme}://${host}:${port}/${simulated ? " (simulated NAS)" : ""}`,
+    );
   };
   try {
-    return Deno.serve({ hostname: listenHost, port: listenPort, onListen }, handler);
+    return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);
   } catch (error) {
+    if (tls !== null && !(error instanceof Deno.errors.AddrInUse)) {
+      const message = `Certificate and key cannot be used together: ${
+        error instanceof Error ? error.message : error
+      }`;
+      throw new ConfigurationError("environment", [{ field: "TLS_CERT_FILE", message }], { cause: error });
+    }
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     const message =
       `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`;

@@ -17,6 +17,11 @@ export const ENVIRONMENT_NAMES = {
   TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
   TRUENAS_CERT_FINGERPRINT: "The SHA-256 fingerprint of the one certificate to trust, whoever signed it",
   HOST: "Where the dashboard listens; default 127.0.0.1",
+  DASHBOARD_PASSWORD: "Asked for at /login; required before it listens on anything but this machine",
+  DASHBOARD_VIEWER_PASSWORD: "A second password, with which one may see and not change",
+  ALLOWED_HOSTS: "Names by which the dashboard is reached, between commas; addresses need not be named",
+  TLS_CERT_FILE: "Certificate (PEM) with which the dashboard itself speaks HTTPS",
+  TLS_KEY_FILE: "Its key (PEM)",
   PORT: "Its port; default 8080, 0 picks a free one",
   STATE_DIR: "Where the journal of operations is kept; default ./state",
   READ_ONLY: "1 refuses every write to the NAS",
@@ -25,8 +30,19 @@ export const ENVIRONMENT_NAMES = {
   LOG_FORMAT: "text (default) or json",
 } as const;
 
+/** Secrets: each may stand in a file instead, named by NAME_FILE. */
+const SECRETS = [
+  "API_PASSWORD",
+  "TRUENAS_API_KEY",
+  "VNC_PASSWORD",
+  "DASHBOARD_PASSWORD",
+  "DASHBOARD_VIEWER_PASSWORD",
+] as const;
+
+type SecretFile = `${(typeof SECRETS)[number]}_FILE`;
+
 /** A name that is read. */
-export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES;
+export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES | SecretFile;
 
 /** Where values come from; the process's environment unless a test gives another. */
 export type Environment = (name: EnvironmentName) => string | undefined;
@@ -52,6 +68,12 @@ export interface Settings {
   readonly caFile: string | null;
   /** As capital pairs with colons. */
   readonly certFingerprint: string | null;
+  /** Asked for at /login; null: nobody is asked. */
+  readonly dashboardPassword: string | null;
+  readonly viewerPassword: string | null;
+  readonly allowedHosts: readonly string[];
+  /** With which the dashboard itself speaks HTTPS; null: it speaks HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly listenHost: string;
   /** 0 picks a free one. */
   readonly listenPort: number;
@@ -89,7 +111,7 @@ function processEnvironment(name: EnvironmentName): string | undefined {
  */
 export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
   const problems: Problem[] = [];
-  const variables = readNas(lookup(options), problems);
+  const variables = readNas(lookup(options, problems), problems);
   if (variables !== null && problems.length === 0) return variables;
   throw new ConfigurationError("environment", problems);
 }
@@ -100,12 +122,16 @@ export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentV
  * @throws {ConfigurationError} listing everything that is missing or wrong.
  */
 export function readSettings(options: ReadOptions = {}): Settings {
-  const get = lookup(options);
   const problems: Problem[] = [];
+  const get = lookup(options, problems);
   const settings: Settings = {
     nas: options.needNas === false ? null : readNas(get, problems),
     caFile: get("TRUENAS_CA_FILE") ?? null,
     certFingerprint: readFingerprint(get, problems),
+    dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
+    viewerPassword: readViewerPassword(get, problems),
+    allowedHosts: (get("ALLOWED_HOSTS") ?? "").split(/[\s,]+/).filter((name) => name !== ""),
+    tls: readTls(get, problems),
     listenHost: get("HOST") ?? "127.0.0.1",
     listenPort: readPort(get("PORT") ?? "8080", problems),
     stateDir: get("STATE_DIR") ?? "./state",
@@ -119,12 +145,64 @@ export function readSettings(options: ReadOptions = {}): Settings {
 }
 
 /** Empty values count as absent: `NAME=` in a file means that it was not filled in. */
-function lookup({ env = processEnvironment, envFile }: ReadOptions): Environment {
+function lookup({ env = processEnvironment, envFile }: ReadOptions, problems: Problem[]): Environment {
   const file = envFile === undefined ? {} : readEnvFile(envFile);
-  return (name) => {
+  const own: Environment = (name) => {
     const value = env(name) ?? file[name];
     return value === undefined || value.trim() === "" ? undefined : value;
   };
+  const fromFiles = new Map<EnvironmentName, string | undefined>();
+  for (const name of SECRETS) {
+    const path = own(`${name}_FILE`);
+    if (path !== undefined) fromFiles.set(name, readSecret(name, path, own(name), problems));
+  }
+  return (name) => fromFiles.has(name) ? fromFiles.get(name) : own(name);
+}
+
+/** A secret from its file, without the newline that editors put at the end. */
+function readSecret(
+  name: string,
+  path: string,
+  direct: string | undefined,
+  problems: Problem[],
+): string | undefined {
+  const field = `${name}_FILE`;
+  if (direct !== undefined) {
+    problems.push({ field, message: `Both ${name} and ${field} are set; remove one of them` });
+    return undefined;
+  }
+  try {
+    const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    if (text.trim() === "") problems.push({ field, message: `The file ${path} is empty` });
+    return text;
+  } catch (error) {
+    problems.push({
+      field,
+      message: `Cannot read ${path}: ${error instanceof Error ? error.message : error}`,
+    });
+    return undefined;
+  }
+}
+
+function readViewerPassword(get: Environment, problems: Problem[]): string | null {
+  const viewer = get("DASHBOARD_VIEWER_PASSWORD") ?? null;
+  const password = get("DASHBOARD_PASSWORD") ?? null;
+  const refuse = (message: string) => problems.push({ field: "DASHBOARD_VIEWER_PASSWORD", message });
+  if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
+  if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
+  return viewer;
+}
+
+function readTls(get: Environment, problems: Problem[]): Settings["tls"] {
+  const [certFile, keyFile] = [get("TLS_CERT_FILE"), get("TLS_KEY_FILE")];
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile !== undefined || keyFile !== undefined) {
+    problems.push({
+      field: "TLS_CERT_FILE",
+      message: "TLS_CERT_FILE and TLS_KEY_FILE go together; one is missing",
+    });
+  }
+  return null;
 }
 
 function readEnvFile(

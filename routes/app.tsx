@@ -6,8 +6,10 @@ import { csrf } from "hono/csrf";
 import { secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
+import { accessControl } from "./access.tsx";
 import { assetRoutes } from "./assets.ts";
 import { connectionRoutes } from "./connection.tsx";
+import { SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { destroyRoutes } from "./destroy.tsx";
@@ -42,6 +44,8 @@ export function createApp(dashboard: Dashboard): Hono {
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
     c.header("vary", "Accept, HX-Request, HX-Request-Type");
   });
+  const { guard, routes } = accessControl(dashboard);
+  app.use(guard);
   app.use(csrf());
   app.use(bodyLimit({
     maxSize: MAX_BODY_BYTES,
@@ -53,6 +57,7 @@ export function createApp(dashboard: Dashboard): Hono {
         remedy: null,
       }),
   }));
+  app.route("/", routes);
   app.route("/", assetRoutes());
   app.route("/", healthRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
@@ -76,7 +81,7 @@ export function createApp(dashboard: Dashboard): Hono {
 }
 
 interface Failure {
-  readonly status: 400 | 403 | 404 | 413 | 422 | 500 | 502 | 503;
+  readonly status: 400 | 403 | 408 | 404 | 413 | 422 | 500 | 502 | 503;
   readonly title: string;
   readonly message: string;
   readonly remedy: string | null;
@@ -84,6 +89,14 @@ interface Failure {
 
 /** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
 function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
+  if (error instanceof SlowBody) {
+    return {
+      status: 408,
+      title: "Too slow",
+      message: "The form took too long to arrive.",
+      remedy: "Send it again.",
+    };
+  }
   if (error instanceof HTTPException && error.status === 403) {
     return {
       status: 403,

@@ -7,6 +7,8 @@ import { VERSION } from "../lib/version.ts";
 import type { VMManager } from "../lib/vm_manager.ts";
 import type { ConnectionView, PageFrame } from "../templates/props.ts";
 import { ASSET_URLS } from "./assets.ts";
+import type { AccessOptions } from "./access.tsx";
+import type { Role } from "./sessions.ts";
 import type { OneTimeTokens } from "./tokens.ts";
 
 /** The dashboard's parts. */
@@ -27,6 +29,8 @@ export interface Dashboard {
    */
   readonly configuration: () => ParsedConfiguration;
   readonly tokens: OneTimeTokens;
+  /** Who may use the dashboard. */
+  readonly access: AccessOptions;
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
@@ -71,9 +75,24 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
   }
 }
 
+const roles = new WeakMap<Request, Role>();
+
+/** Notes who sent a request. */
+export function remember(c: Context, role: Role): void {
+  roles.set(c.req.raw, role);
+}
+
+/** Whether whoever sent a request may change anything. */
+export function mayChange(c: Context): boolean {
+  return roles.get(c.req.raw) === "admin";
+}
+
 /** What the frame of a page needs. */
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
+  const role = roles.get(c.req.raw) ?? null;
   return {
+    mayChange: role === "admin",
+    signedIn: role !== null && dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
     lacks: dashboard.manager.missingRoles.filter(({ essential }) => essential).map(({ role }) => role),
@@ -87,7 +106,7 @@ export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
 export function sendPage(
   c: Context,
   page: Child,
-  status: 200 | 400 | 403 | 404 | 409 | 413 | 422 | 500 | 502 | 503 = 200,
+  status: 200 | 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 429 | 500 | 502 | 503 = 200,
 ): Response {
   return c.html(wantsFragment(c) ? String(page) : `<!DOCTYPE html>${page}`, status);
 }

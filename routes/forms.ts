@@ -57,8 +57,30 @@ function overridesOf({ template = {} }: VmTypeSection): string[] {
   );
 }
 
-/** A request's body as text fields; null when it is not a form. */
-export async function readForm(request: Request): Promise<URLSearchParams | null> {
+/** A form is small: whoever needs longer to send one holds a connection, not a conversation. */
+const BODY_MS = 15_000;
+
+/** The body did not arrive in time. */
+export class SlowBody extends Error {
+  override readonly name = "SlowBody";
+}
+
+/**
+ * A request's body as text fields; null when it is not a form.
+ *
+ * @throws {SlowBody} when it does not arrive in time.
+ */
+export async function readForm(request: Request, timeoutMs = BODY_MS): Promise<URLSearchParams | null> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new SlowBody("The body did not arrive in time")), timeoutMs);
+  try {
+    return await Promise.race([readFields(request), promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readFields(request: Request): Promise<URLSearchParams | null> {
   const type = request.headers.get("content-type") ?? "";
   if (type.startsWith("application/x-www-form-urlencoded")) return new URLSearchParams(await request.text());
   if (!type.startsWith("multipart/form-data")) return null;

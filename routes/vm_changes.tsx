@@ -80,7 +80,9 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
   const again = (problems: readonly Problem[], status: 409 | 422) => {
     const at = problems.map((problem) => ({
       ...problem,
-      field: problem.field === "" ? "" : `${form}.${problem.field}`,
+      field: problem.field === ""
+        ? ""
+        : `${form}.${problem.field}${form === "grow" ? `-${text(fields, "device")}` : ""}`,
     }));
     return sendPage(
       c,

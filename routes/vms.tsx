@@ -11,7 +11,7 @@ import { VmsPage } from "../templates/pages/vms_page.tsx";
 import { AgePatch, ConnectionPatch, GroupPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
 import { isByName } from "../templates/parts/vm_list.tsx";
 import type { Capacity, Stale, Typed, VmListProps, VmQuery, VmRowProps } from "../templates/props.ts";
-import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { connectionView, type Dashboard, mayChange, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
 import { matches, sorted } from "./vm_query.ts";
 
@@ -22,7 +22,7 @@ export function vmRoutes(dashboard: Dashboard): Hono {
   app.get("/", async (c) => {
     await manager.live.ready();
     const query = queryOf(c);
-    const list = listProps(dashboard, query);
+    const list = listProps(dashboard, query, mayChange(c));
     if (wantsJson(c)) {
       return c.json(
         { nas: nasJson(dashboard), vms: (list.vms ?? []).map(({ vm }) => vmJson(vm)) },
@@ -41,7 +41,11 @@ export function vmRoutes(dashboard: Dashboard): Hono {
   });
   app.get("/events", (c) => {
     const query = queryOf(c);
-    return sendStream(c, dashboard, (stream, signal) => streamInventory(dashboard, query, stream, signal));
+    return sendStream(
+      c,
+      dashboard,
+      (stream, signal) => streamInventory(dashboard, { query, mayChange: mayChange(c) }, stream, signal),
+    );
   });
   return app;
 }
@@ -98,16 +102,19 @@ function staleness({ manager, now }: Dashboard): Stale | null {
   return manager.connection.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
 }
 
-function listProps(dashboard: Dashboard, query: VmQuery): VmListProps {
+function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boolean): VmListProps {
   const { manager } = dashboard;
   const { vms, error } = manager.live.snapshot;
   const all = vms ?? [];
   const state = manager.connection;
   const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   return {
+    mayChange,
     vms: vms === null
       ? null
-      : sorted(all.filter((vm) => matches(vm, query)), query.sort).map((vm) => rowOf(dashboard, vm)),
+      : sorted(all.filter((vm) => matches(vm, query)), query.sort).map((vm) =>
+        rowOf(dashboard, vm, mayChange)
+      ),
     total: all.length,
     query,
     states: [...new Set(all.map((vm) => vm.state))].sort(),
@@ -120,14 +127,20 @@ function listProps(dashboard: Dashboard, query: VmQuery): VmListProps {
   };
 }
 
-function rowOf({ manager }: Dashboard, vm: Vm): VmRowProps {
-  return { vm, busy: manager.operations.busy(vm.name) };
+function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
+  return { vm, busy: manager.operations.busy(vm.name), mayChange };
+}
+
+/** Who watches what. */
+interface Watcher {
+  readonly query: VmQuery;
+  readonly mayChange: boolean;
 }
 
 /** Sends changes until the client goes: a row when a VM changed, the list when VMs came or went. */
 async function streamInventory(
   dashboard: Dashboard,
-  query: VmQuery,
+  watcher: Watcher,
   stream: SSEStreamingApi,
   signal: AbortSignal,
 ): Promise<void> {
@@ -161,7 +174,7 @@ async function streamInventory(
   signal.addEventListener("abort", stop, { once: true });
   try {
     while (!signal.aborted) {
-      const messages = takeMessages(dashboard, query, wake, shown);
+      const messages = takeMessages(dashboard, watcher, wake, shown);
       for (const data of messages) await stream.writeSSE({ data });
       if (messages.length === 0) await new Promise<void>((resolve) => wake.ring = resolve);
     }
@@ -185,7 +198,7 @@ interface Wake {
 /** What is to be sent now. Rows are compared with what was sent, for one change is often told of several times. */
 function takeMessages(
   dashboard: Dashboard,
-  query: VmQuery,
+  { query, mayChange }: Watcher,
   wake: Wake,
   shown: Map<number, string>,
 ): string[] {
@@ -199,7 +212,7 @@ function takeMessages(
   const moved = changed.some((vm) => matches(vm, query) !== shown.has(vm.id));
   if (wake.whole || moved) {
     wake.whole = false;
-    const list = listProps(dashboard, query);
+    const list = listProps(dashboard, query, mayChange);
     shown.clear();
     for (const row of list.vms ?? []) shown.set(row.vm.id, JSON.stringify(row));
     messages.push(String(<VmListPatch list={list} />));
@@ -207,7 +220,7 @@ function takeMessages(
   }
   const groups = new Set<string>();
   for (const vm of changed) {
-    const row = rowOf(dashboard, vm);
+    const row = rowOf(dashboard, vm, mayChange);
     const text = JSON.stringify(row);
     if (!shown.has(vm.id) || shown.get(vm.id) === text) continue;
     shown.set(vm.id, text);

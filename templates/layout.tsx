@@ -9,6 +9,8 @@ export interface LayoutProps extends PageFrame {
   readonly title: string;
   /** The part of the site that the page belongs to, or null. */
   readonly current: Section | null;
+  /** For whoever has not signed in: nothing of the NAS. */
+  readonly closed?: boolean;
   readonly children?: Child;
 }
 
@@ -24,7 +26,8 @@ const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false,
 
 /** A whole page, or what is inside its frame. */
 export function Layout(props: LayoutProps) {
-  const { title, current, connection, unencrypted, assets, version, fragment, children } = props;
+  const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
+  const { mayChange, signedIn } = props;
   if (fragment) return <>{children}</>;
   return (
     <html lang="en">
@@ -43,22 +46,33 @@ export function Layout(props: LayoutProps) {
         <a class="skip" href="#main">Skip to the content</a>
         <header class="site">
           <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
-          <nav aria-label="Site">
-            <ul>
-              {NAVIGATION.map(([section, label, href]) => (
-                <li>
-                  {section === current
-                    ? <a href={href} aria-current="page">{label}</a>
-                    : <a href={href}>{label}</a>}
-                </li>
-              ))}
-            </ul>
-          </nav>
-          <ConnectionBadge connection={connection} />
+          {closed ? null : (
+            <>
+              <nav aria-label="Site">
+                <ul>
+                  {NAVIGATION.map(([section, label, href]) => (
+                    <li>
+                      {section === current
+                        ? <a href={href} aria-current="page">{label}</a>
+                        : <a href={href}>{label}</a>}
+                    </li>
+                  ))}
+                </ul>
+              </nav>
+              <ConnectionBadge connection={connection} />
+              {signedIn
+                ? (
+                  <form method="post" action={paths.logout()} class="logout">
+                    <button type="submit">Sign out{mayChange ? "" : " (viewer)"}</button>
+                  </form>
+                )
+                : null}
+            </>
+          )}
         </header>
         <main id="main" tabindex={-1}>
-          <ConnectionNotice connection={connection} />
-          {unencrypted ? <UnencryptedNotice /> : null}
+          {closed ? null : <ConnectionNotice connection={connection} />}
+          {!closed && unencrypted ? <UnencryptedNotice /> : null}
           {children}
         </main>
         <footer class="site">

@@ -24,6 +24,8 @@ export const paths = {
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
+  login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
+  logout: () => "/logout",
   connection: () => "/connection",
   otp: () => "/connection/otp",
   operations: () => "/operations",

@@ -37,6 +37,10 @@ export interface PageFrame {
   readonly assets: AssetUrls;
   /** The program's version. */
   readonly version: string;
+  /** Whether whoever asks may change anything. */
+  readonly mayChange: boolean;
+  /** Whether there is somebody to sign out. */
+  readonly signedIn: boolean;
   /** Roles that the account lacks, and without which changing anything fails. */
   readonly lacks: readonly string[];
   /** Only what is inside the frame was asked for (by htmx, or a script). */
@@ -73,10 +77,14 @@ export interface VmQuery {
 export interface VmRowProps {
   readonly vm: Vm;
   readonly busy: Busy | null;
+  /** Whether whoever looks may change anything. */
+  readonly mayChange: boolean;
 }
 
 /** The list of VMs. */
 export interface VmListProps {
+  /** Whether whoever looks may change anything. */
+  readonly mayChange: boolean;
   /** Those that match, in order; null when they were never read. */
   readonly vms: readonly VmRowProps[] | null;
   /** How many there are without the filter. */

@@ -42,7 +42,7 @@ export function VmPage({ frame, vm, actions, operations, notice, problems, typed
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      <Actions vm={vm} actions={actions} />
+      {frame.mayChange ? <Actions vm={vm} actions={actions} /> : null}
       <Consoles vm={vm} />
       <dl class="facts" data-vm={vm.name} data-state={vm.state}>
         <div>
@@ -75,11 +75,17 @@ export function VmPage({ frame, vm, actions, operations, notice, problems, typed
         </div>
       </dl>
       <Devices vm={vm} />
-      <h2>Change</h2>
-      <SettingsForm {...form} />
-      <DiskForms {...form} />
-      <NicAndMediaForms {...form} />
-      <CloneForm {...form} />
+      {frame.mayChange
+        ? (
+          <>
+            <h2>Change</h2>
+            <SettingsForm {...form} />
+            <DiskForms {...form} />
+            <NicAndMediaForms {...form} />
+            <CloneForm {...form} />
+          </>
+        )
+        : null}
       <Operations operations={operations} />
     </Layout>
   );

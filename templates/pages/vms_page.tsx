@@ -22,10 +22,14 @@ export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
     <Layout {...frame} title="VMs" current="vms">
       <div class="heading">
         <h1>VMs</h1>
-        <div class="actions">
-          <a class="button primary" href={paths.create()}>Create VMs</a>
-          <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
-        </div>
+        {frame.mayChange
+          ? (
+            <div class="actions">
+              <a class="button primary" href={paths.create()}>Create VMs</a>
+              <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
+            </div>
+          )
+          : null}
       </div>
       <CapacityLine capacity={capacity} />
       {running === null ? null : (

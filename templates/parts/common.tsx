@@ -146,16 +146,18 @@ export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
 /** What a tick box is given. */
 export interface TickProps {
   readonly name: string;
+  /** Where one name stands in several forms of a page; default from the name. */
+  readonly id?: string;
   readonly label: string;
   readonly ticked: boolean;
 }
 
 /** A tick box; the hidden field tells an empty box from one that was not there. */
-export function Tick({ name, label, ticked }: TickProps) {
+export function Tick({ name, id, label, ticked }: TickProps) {
   return (
     <label class="tick">
       <input type="hidden" name={name} value="no" />
-      <input type="checkbox" id={fieldId(name)} name={name} value="yes" checked={ticked} />
+      <input type="checkbox" id={id ?? fieldId(name)} name={name} value="yes" checked={ticked} />
       {label}
     </label>
   );

@@ -96,7 +96,14 @@ export function DiskForms(props: VmFormProps) {
           {zvol === null ? null : (
             <form method="post" action={paths.vmForm(vm.id, "grow")} class="inline">
               <input type="hidden" name="device" value={deviceId} />
-              <FormField {...props} form="grow" name="size" label="Grow to (GiB)" numeric />
+              <Field
+                name={`grow.size-${deviceId}`}
+                sentAs="size"
+                label="Grow to (GiB)"
+                value=""
+                problems={props.problems}
+                numeric
+              />
               <button type="submit">Grow</button>
             </form>
           )}
@@ -104,7 +111,12 @@ export function DiskForms(props: VmFormProps) {
             <input type="hidden" name="device" value={deviceId} />
             {zvol === null ? null : (
               <>
-                <Tick name="zvol" label="Destroy its zvol with all data" ticked={false} />
+                <Tick
+                  name="zvol"
+                  id={`zvol-${deviceId}`}
+                  label="Destroy its zvol with all data"
+                  ticked={false}
+                />
                 <Field
                   name={`remove.phrase-${deviceId}`}
                   sentAs="phrase"

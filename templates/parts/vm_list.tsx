@@ -62,25 +62,15 @@ export function VmListAge({ stale }: Pick<VmListProps, "stale">) {
   );
 }
 
-function VmTable({ vms, total, query, stale }: VmListProps & { readonly vms: readonly VmRowProps[] }) {
+function VmTable(
+  { vms, total, query, stale, mayChange }: VmListProps & { readonly vms: readonly VmRowProps[] },
+) {
   const shown = vms.length === total
     ? formatCount(total, "VM")
     : `${vms.length} of ${formatCount(total, "VM")}`;
   return (
     <form method="get" action={paths.act()} class="bulk">
-      <p class="actions" role="group" aria-label="With the selected VMs">
-        <span class="help">With the selected:</span>
-        {VM_ACTION_NAMES.map((name) => (
-          <button
-            type="submit"
-            name="action"
-            value={name}
-            class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
-          >
-            {VM_ACTIONS[name].verb}…
-          </button>
-        ))}
-      </p>
+      {mayChange ? <BulkActions /> : null}
       <table class="rows vms">
         <caption id="vm-list-caption">
           {shown}
@@ -104,6 +94,24 @@ function VmTable({ vms, total, query, stale }: VmListProps & { readonly vms: rea
           : <tbody>{vms.map((row) => <VmRow {...row} />)}</tbody>}
       </table>
     </form>
+  );
+}
+
+function BulkActions() {
+  return (
+    <p class="actions" role="group" aria-label="With the selected VMs">
+      <span class="help">With the selected:</span>
+      {VM_ACTION_NAMES.map((name) => (
+        <button
+          type="submit"
+          name="action"
+          value={name}
+          class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
+        >
+          {VM_ACTIONS[name].verb}…
+        </button>
+      ))}
+    </p>
   );
 }
 
@@ -177,7 +185,7 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
 const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
 
 /** One VM. */
-export function VmRow({ vm, busy }: VmRowProps) {
+export function VmRow({ vm, busy, mayChange }: VmRowProps) {
   const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
   const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
@@ -230,7 +238,9 @@ export function VmRow({ vm, busy }: VmRowProps) {
       </td>
       <td data-label="Autostart">{vm.autostart ? "Yes" : "No"}</td>
       <td data-label="Actions" class="row-actions">
-        {QUICK.filter((name) => whyNot(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null).map(
+        {QUICK.filter((name) =>
+          mayChange && whyNot(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null
+        ).map(
           (name) => (
             <button
               type="submit"

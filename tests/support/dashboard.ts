@@ -4,6 +4,7 @@ import { type LogFields, type Logger, silentLogger } from "../../lib/logging.ts"
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import type { AccessOptions } from "../../routes/access.tsx";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/tokens.ts";
 
@@ -44,6 +45,10 @@ export interface DashboardOptions {
   readonly untilConnected?: boolean;
   /** What is sent to the NAS can be read on the way; default false. */
   readonly unencrypted?: boolean;
+  /** Who may use the dashboard; default everybody. */
+  readonly access?: Partial<AccessOptions>;
+  /** Milliseconds since 1970 (UTC); default the real clock. */
+  readonly now?: () => number;
   /** Gets every line that is logged. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
@@ -84,11 +89,21 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     unencrypted: options.unencrypted ?? false,
     configuration,
     tokens: new OneTimeTokens(),
+    access: {
+      password: null,
+      viewerPassword: null,
+      secure: false,
+      allowedHosts: [],
+      ...options.access,
+    },
     logger,
-    now: Date.now,
+    now: options.now ?? Date.now,
     stopping: stopping.signal,
   });
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request, info) => app.fetch(request, info),
+  );
   const stop = async () => {
     stopping.abort();
     await server.shutdown();

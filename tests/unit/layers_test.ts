@@ -64,7 +64,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/certificate\.ts$/],
-  [/\bconsole\./, /^lib\/(mod|vm_manager|errors)\.ts$/],
+  [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors)\.ts$/],
   [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts|lib\/operations\/journal\.ts)$/],
   [
     /\bDate\.now\b/,

@@ -1,0 +1,188 @@
+/**
+ * Who may use the dashboard: without a password everybody who reaches it (it listens on this machine only then), with
+ * one whoever has signed in. A viewer sees, and changes nothing.
+ */
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { LoginPage } from "../templates/pages/login_page.tsx";
+import { paths } from "../templates/paths.ts";
+import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
+import { readForm } from "./forms.ts";
+import { Attempts, isSame, type Role, Sessions } from "./sessions.ts";
+
+/** The passwords, and how requests come. */
+export interface AccessOptions {
+  /** May do everything; null: nobody is asked. */
+  readonly password: string | null;
+  /** May see. */
+  readonly viewerPassword: string | null;
+  /** The dashboard itself speaks TLS, so its cookies may never go without. */
+  readonly secure: boolean;
+  /** Host names that requests may name, beside addresses and this machine's own names. */
+  readonly allowedHosts: readonly string[];
+}
+
+const COOKIE = "session";
+
+/** Open to everybody: they tell nothing. */
+const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
+
+/** Holds every request against the rules, before any route. */
+export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler; routes: Hono } {
+  const { access, now } = dashboard;
+  const sessions = new Sessions(now);
+  const attempts = new Attempts(now);
+  const guard: MiddlewareHandler = async (c, next) => {
+    if (!isAllowedHost(c.req.header("host") ?? "", access.allowedHosts)) return refuseHost(c);
+    const role = roleOf(c, access, { sessions, attempts });
+    if (role !== null) remember(c, role);
+    if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
+    const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
+    if (role === "viewer" && changes && !OPEN.test(c.req.path)) return await refuseViewer(c, dashboard);
+    await next();
+  };
+  return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
+}
+
+interface Held {
+  readonly sessions: Sessions;
+  readonly attempts: Attempts;
+}
+
+/** From the cookie, or for scripts from the password of basic authentication. */
+function roleOf(c: Context, access: AccessOptions, { sessions, attempts }: Held): Role | null {
+  if (access.password === null) return "admin";
+  const cookie = getCookie(c, COOKIE);
+  if (cookie !== undefined) return sessions.roleOf(cookie);
+  const basic = /^Basic (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  if (basic === undefined || attempts.waitSeconds(addressOf(c)) > 0) return null;
+  const password = passwordIn(basic);
+  const role = password === null ? null : roleByPassword(access, password);
+  if (role === null) attempts.failed(addressOf(c));
+  return role;
+}
+
+function passwordIn(basic: string): string | null {
+  try {
+    const text = new TextDecoder().decode(Uint8Array.from(atob(basic), (char) => char.charCodeAt(0)));
+    return text.slice(text.indexOf(":") + 1);
+  } catch {
+    return null;
+  }
+}
+
+function roleByPassword({ password, viewerPassword }: AccessOptions, given: string): Role | null {
+  // Both are compared always, so that the time tells nothing.
+  const isAdmin = password !== null && isSame(password, given);
+  const isViewer = viewerPassword !== null && isSame(viewerPassword, given);
+  return isAdmin ? "admin" : isViewer ? "viewer" : null;
+}
+
+/** Where the request came from, as the server says; behind a proxy all share the proxy's address. */
+function addressOf(c: Context): string {
+  const info: unknown = c.env;
+  const address = typeof info === "object" && info !== null && "remoteAddr" in info ? info.remoteAddr : null;
+  return typeof address === "object" && address !== null && "hostname" in address
+    ? String(address.hostname)
+    : "";
+}
+
+/**
+ * A page of somebody else's name that resolves to this address (DNS rebinding) would pass every other check; an
+ * address cannot be rebound.
+ */
+export function isAllowedHost(host: string, allowed: readonly string[]): boolean {
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  if (name === "localhost" || /^\[[0-9a-f:.]+\]$/.test(name) || /^\d{1,3}(\.\d{1,3}){3}$/.test(name)) {
+    return true;
+  }
+  return allowed.some((it) => it.toLowerCase() === name);
+}
+
+function refuseHost(c: Context): Response {
+  const name = (c.req.header("host") ?? "").replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
+  return c.text(`The name ${name} is not one of this dashboard's; add it to ALLOWED_HOSTS\n`, 421);
+}
+
+async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
+  const { pathname, search } = new URL(c.req.url);
+  const to = c.req.method === "GET" ? `${pathname}${search}` : "/";
+  if (wantsJson(c) || pathname === "/metrics") {
+    return c.json({ error: "Sign in first", remedy: "POST /login, or basic authentication" }, 401);
+  }
+  if (c.req.header("hx-request") === "true") {
+    c.header("hx-redirect", paths.login(to));
+    return c.text("Sign in first\n", 401);
+  }
+  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Sign in first\n", 401);
+  if (c.req.method === "GET") return c.redirect(paths.login(to), 303);
+  return await showLogin(c, dashboard, { to, message: "Sign in first: nothing was done.", status: 401 });
+}
+
+async function refuseViewer(c: Context, dashboard: Dashboard): Promise<Response> {
+  const message = "This sign-in may see and not change. Nothing was done.";
+  if (wantsJson(c)) return c.json({ error: message }, 403);
+  return await showLogin(c, dashboard, { to: "/", message, status: 403 });
+}
+
+interface Shown {
+  readonly to: string;
+  readonly message: string | null;
+  readonly status: 200 | 401 | 403 | 429;
+}
+
+function showLogin(c: Context, dashboard: Dashboard, { to, message, status }: Shown): Response {
+  return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
+}
+
+/** Only a path of this site: no other host, and no scheme. */
+function sitePath(to: string): string {
+  return /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : "/";
+}
+
+function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
+  const { access, logger } = dashboard;
+  const app = new Hono();
+  app.get("/login", (c) => {
+    const to = sitePath(c.req.query("to") ?? "/");
+    if (access.password === null) return c.redirect(to, 303);
+    return showLogin(c, dashboard, { to, message: null, status: 200 });
+  });
+  app.post("/login", async (c) => {
+    const fields = await readForm(c.req.raw);
+    const to = sitePath(fields?.get("to") ?? "/");
+    if (access.password === null) return c.redirect(to, 303);
+    const address = addressOf(c);
+    const wait = attempts.waitSeconds(address);
+    if (wait > 0) {
+      c.header("retry-after", String(wait));
+      const message = `Too many wrong passwords; try again in ${Math.ceil(wait / 60)} min.`;
+      return showLogin(c, dashboard, { to, message, status: 429 });
+    }
+    const role = roleByPassword(access, fields?.get("password") ?? "");
+    if (role === null) {
+      attempts.failed(address);
+      logger.warning("A wrong password for the dashboard", { address });
+      return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
+    }
+    logger.info("Signed in to the dashboard", { address, role });
+    const old = getCookie(c, COOKIE);
+    if (old !== undefined) sessions.end(old);
+    const cookie = { httpOnly: true, sameSite: "Strict", path: "/", secure: access.secure } as const;
+    setCookie(c, COOKIE, sessions.begin(role), cookie);
+    return c.redirect(to, 303);
+  });
+  app.post("/logout", (c) => {
+    const cookie = getCookie(c, COOKIE);
+    if (cookie !== undefined) sessions.end(cookie);
+    setCookie(c, COOKIE, "", {
+      path: "/",
+      maxAge: 0,
+      httpOnly: true,
+      sameSite: "Strict",
+      secure: access.secure,
+    });
+    return c.redirect(access.password === null ? "/" : paths.login(), 303);
+  });
+  return app;
+}

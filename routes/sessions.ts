@@ -1,0 +1,123 @@
+/** Who is signed in to the dashboard: sessions in memory under signed, random names, and the limits on attempts. */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** What somebody may do. */
+export type Role = "admin" | "viewer";
+
+/** How long a session lives, and how many there are. */
+export interface SessionLimits {
+  /** Milliseconds without a request. */
+  readonly idleMs: number;
+  /** Milliseconds from the sign-in. */
+  readonly absoluteMs: number;
+  readonly most: number;
+}
+
+/** A working day at most, half an hour unattended; a team with some tabs each. */
+export const SESSION_LIMITS: SessionLimits = { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000, most: 500 };
+
+interface Session {
+  readonly role: Role;
+  readonly since: number;
+  lastSeen: number;
+}
+
+/** Holds the sessions. The key lives as long as the program: a restart signs everybody out. */
+export class Sessions {
+  readonly #key = randomBytes(32);
+  readonly #sessions = new Map<string, Session>();
+  readonly #now: () => number;
+  readonly #limits: SessionLimits;
+
+  /** `now` gives milliseconds since 1970 (UTC). */
+  constructor(now: () => number, limits: SessionLimits = SESSION_LIMITS) {
+    this.#now = now;
+    this.#limits = limits;
+  }
+
+  /** Begins a session; the value of its cookie. The oldest one ends when there are too many. */
+  begin(role: Role): string {
+    const id = randomBytes(24).toString("base64url");
+    const now = this.#now();
+    this.#sessions.set(id, { role, since: now, lastSeen: now });
+    const [oldest] = this.#sessions.keys();
+    if (this.#sessions.size > this.#limits.most && oldest !== undefined) this.#sessions.delete(oldest);
+    return `${id}.${this.#sign(id)}`;
+  }
+
+  /** The role of a cookie's session, or null when there is none, or it has ended. */
+  roleOf(cookie: string): Role | null {
+    const id = this.#idOf(cookie);
+    const session = id === null ? undefined : this.#sessions.get(id);
+    if (id === null || session === undefined) return null;
+    const now = this.#now();
+    const { idleMs, absoluteMs } = this.#limits;
+    // A clock that jumps back makes no session younger than its own beginning.
+    if (now - session.lastSeen > idleMs || now - session.since > absoluteMs || now < session.since) {
+      this.#sessions.delete(id);
+      return null;
+    }
+    session.lastSeen = now;
+    return session.role;
+  }
+
+  /** Ends a session. */
+  end(cookie: string): void {
+    const id = this.#idOf(cookie);
+    if (id !== null) this.#sessions.delete(id);
+  }
+
+  #sign(id: string): string {
+    return createHmac("sha256", this.#key).update(id).digest("base64url");
+  }
+
+  #idOf(cookie: string): string | null {
+    const [id = "", signature = ""] = cookie.split(".");
+    return isSame(this.#sign(id), signature) ? id : null;
+  }
+}
+
+/** Whether two texts are the same, in a time that tells nothing of where they differ. */
+export function isSame(a: string, b: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+/** How many wrong passwords may come. */
+export interface AttemptLimits {
+  readonly windowMs: number;
+  readonly perAddress: number;
+  readonly inAll: number;
+}
+
+/** A person mistypes now and then; a scanner does not stop. */
+export const ATTEMPT_LIMITS: AttemptLimits = { windowMs: 5 * 60_000, perAddress: 10, inAll: 100 };
+
+/** Counts wrong passwords, by address and in all. */
+export class Attempts {
+  #failures: { readonly at: number; readonly address: string }[] = [];
+  readonly #now: () => number;
+  readonly #limits: AttemptLimits;
+
+  /** `now` gives milliseconds since 1970 (UTC). */
+  constructor(now: () => number, limits: AttemptLimits = ATTEMPT_LIMITS) {
+    this.#now = now;
+    this.#limits = limits;
+  }
+
+  /** Seconds until another attempt is taken from this address; 0 when one is taken now. */
+  waitSeconds(address: string): number {
+    const now = this.#now();
+    const { windowMs, perAddress, inAll } = this.#limits;
+    this.#failures = this.#failures.filter(({ at }) => now - at < windowMs);
+    const own = this.#failures.filter((failure) => failure.address === address);
+    const full = own.length >= perAddress ? own : this.#failures.length >= inAll ? this.#failures : [];
+    const [oldest] = full;
+    return oldest === undefined ? 0 : Math.ceil((oldest.at + windowMs - now) / 1000);
+  }
+
+  /** Counts a wrong password. */
+  failed(address: string): void {
+    this.#failures.push({ at: this.#now(), address });
+  }
+}

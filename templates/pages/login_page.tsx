@@ -1,0 +1,45 @@
+/** Signing in to the dashboard. */
+import { Layout } from "../layout.tsx";
+import { Notice } from "../parts/common.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame } from "../props.ts";
+
+/** What the page is given. */
+export interface LoginPageProps {
+  readonly frame: PageFrame;
+  /** The page that was asked for. */
+  readonly to: string;
+  readonly message: string | null;
+}
+
+/** The page. It says nothing of the NAS: whoever reads it has not signed in. */
+export function LoginPage({ frame, to, message }: LoginPageProps) {
+  return (
+    <Layout {...frame} title="Sign in" current={null} closed>
+      <h1>Sign in</h1>
+      {message === null ? null : (
+        <Notice tone="warn">
+          <p role="alert" id="login-message">{message}</p>
+        </Notice>
+      )}
+      <form method="post" action={paths.login()} class="login">
+        <input type="hidden" name="to" value={to} />
+        <div class="field">
+          <label for="password">Password of this dashboard</label>
+          <input
+            id="password"
+            name="password"
+            type="password"
+            autocomplete="current-password"
+            required
+            autofocus
+            aria-describedby={message === null ? undefined : "login-message"}
+          />
+        </div>
+        <p class="actions">
+          <button type="submit" class="primary">Sign in</button>
+        </p>
+      </form>
+    </Layout>
+  );
+}
