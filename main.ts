@@ -18,6 +18,7 @@ import { type EnvironmentName, readSettings, type Settings } from "./lib/environ
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
 import { setupLogging } from "./lib/logging.ts";
 import { isUnencrypted, parseNasAddress } from "./lib/nas_address.ts";
+import { Metrics } from "./lib/metrics.ts";
 import { Journal } from "./lib/operations/journal.ts";
 import { TemplateManager } from "./lib/template_manager.ts";
 import { VERSION } from "./lib/version.ts";
@@ -298,8 +299,13 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
   ) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(options.templatesDir);
+  const metrics = new Metrics();
+  const startedAt = Date.now() / 1000;
+  metrics.gauge("process_start_time_seconds", () => [{ value: startedAt }]);
+  metrics.gauge("process_resident_memory_bytes", () => [{ value: Deno.memoryUsage().rss }]);
   await using manager = new VMManager({
     ...nas,
+    metrics,
     templateManager,
     readOnly,
     noDestroy,
@@ -317,6 +323,7 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     unencrypted: address.ok && isUnencrypted(address.address),
     configuration: configurationReader(options, nas.simulated ?? false),
     tokens: new OneTimeTokens(),
+    metrics,
     access: {
       password: dashboardPassword,
       viewerPassword,

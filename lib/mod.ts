@@ -60,6 +60,7 @@ export {
 } from "./environment.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
+export { type Gauge, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
 export type { ActionWish } from "./operations/act_on_vm.ts";

@@ -9,6 +9,8 @@ import {
 import { ConfigurationError, TrueNASError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
+import type { Metrics } from "./metrics.ts";
+import type { EndedCall } from "./truenas/client.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { parseNasAddress } from "./nas_address.ts";
@@ -84,6 +86,8 @@ export interface VMManagerOptions {
   readonly patienceMs?: number;
   /** Where every step is written down before it is done; default nowhere. */
   readonly journal?: OperationJournal;
+  /** Numbers for a monitoring system are kept here; default nowhere. */
+  readonly metrics?: Metrics;
   /** Waits between attempts to connect again, in milliseconds. */
   readonly backoffMs?: readonly number[];
 }
@@ -175,6 +179,7 @@ export class VMManager implements AsyncDisposable {
       caCerts: options.caCerts ?? [],
       fingerprint,
       ...(options.askOtp === undefined ? {} : { askOtp: options.askOtp }),
+      ...measured(options.metrics),
       ...(options.logins === undefined ? {} : { logins: options.logins }),
       guard: { readOnly: options.readOnly ?? false, noDestroy: options.noDestroy ?? false },
       simulated: options.simulated ?? false,
@@ -182,6 +187,7 @@ export class VMManager implements AsyncDisposable {
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
     });
     this.#live = new LiveInventory(this.#session, options.logger ?? silentLogger);
+    if (options.metrics !== undefined) this.#measure(options.metrics);
     this.#runner = new OperationRunner({
       caller: this.#session,
       store: this.operations,
@@ -472,6 +478,38 @@ export class VMManager implements AsyncDisposable {
     });
   }
 
+  #measure(metrics: Metrics): void {
+    this.operations.onEvent((view, event) => {
+      if (event.type === "finished") {
+        const { kind, status } = view;
+        metrics.count("truenas_vm_manager_operations_total", { kind, status });
+      }
+      if (event.type !== "step" || event.status === "running" || event.status === "pending") return;
+      const step = event.step.replace(/-?\d+$/, "");
+      metrics.count("truenas_vm_manager_steps_total", { step, status: event.status });
+      const ended = view.vms.find(({ name }) => name === event.vm)?.steps.find((it) =>
+        it.step === event.step
+      );
+      if (ended?.startedAt != null && ended.finishedAt !== null) {
+        metrics.observe("truenas_vm_manager_step_seconds", (ended.finishedAt - ended.startedAt) / 1000, {
+          step,
+        });
+      }
+    });
+    this.#session.onState(({ kind }) => {
+      if (kind === "reconnecting") metrics.count("truenas_vm_manager_reconnects_total");
+    });
+    metrics.gauge(
+      "truenas_vm_manager_connected",
+      () => [{ value: this.#session.state.kind === "live" ? 1 : 0 }],
+    );
+    metrics.gauge("truenas_vm_manager_vms", () => {
+      const states = new Map<string, number>();
+      for (const { state } of this.#live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);
+      return [...states].map(([state, value]) => ({ labels: { state }, value }));
+    });
+  }
+
   #check(config: unknown, vmType: string, startPort: number): Configuration {
     const checked = checkConfiguration(config, { require: [vmType] });
     if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);
@@ -520,6 +558,14 @@ export class VMManager implements AsyncDisposable {
       options,
     );
   }
+}
+
+function measured(metrics: Metrics | undefined) {
+  if (metrics === undefined) return {};
+  return {
+    onCall: ({ method, durationMs, outcome }: EndedCall) =>
+      metrics.observe("truenas_vm_manager_nas_call_seconds", durationMs / 1000, { method, outcome }),
+  };
 }
 
 /** What a plan needs to know of the templates of each VM type, worked out once for each. */

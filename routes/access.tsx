@@ -33,7 +33,7 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
   const sessions = new Sessions(now);
   const attempts = new Attempts(now);
   const guard: MiddlewareHandler = async (c, next) => {
-    if (!isAllowedHost(c.req.header("host") ?? "", access.allowedHosts)) return refuseHost(c);
+    if (!isAllowedHost(hostOf(c), access.allowedHosts)) return refuseHost(c);
     const role = roleOf(c, access, { sessions, attempts });
     if (role !== null) remember(c, role);
     if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
@@ -99,8 +99,13 @@ export function isAllowedHost(host: string, allowed: readonly string[]): boolean
   return allowed.some((it) => it.toLowerCase() === name);
 }
 
+/** HTTP/2 has the name in its own place, from which the URL is made. */
+function hostOf(c: Context): string {
+  return c.req.header("host") ?? new URL(c.req.url).host;
+}
+
 function refuseHost(c: Context): Response {
-  const name = (c.req.header("host") ?? "").replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
+  const name = hostOf(c).replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
   return c.text(`The name ${name} is not one of this dashboard's; add it to ALLOWED_HOSTS\n`, 421);
 }
 

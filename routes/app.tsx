@@ -12,6 +12,7 @@ import { connectionRoutes } from "./connection.tsx";
 import { SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { openStreams } from "./streams.ts";
 import { destroyRoutes } from "./destroy.tsx";
 import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
@@ -27,6 +28,7 @@ const MAX_BODY_BYTES = 262_144;
 /** The app. */
 export function createApp(dashboard: Dashboard): Hono {
   const app = new Hono();
+  dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Logger } from "../lib/logging.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
 import type { VMManager } from "../lib/vm_manager.ts";
 import type { ConnectionView, PageFrame } from "../templates/props.ts";
@@ -29,6 +30,8 @@ export interface Dashboard {
    */
   readonly configuration: () => ParsedConfiguration;
   readonly tokens: OneTimeTokens;
+  /** Numbers for a monitoring system. */
+  readonly metrics: Metrics;
   /** Who may use the dashboard. */
   readonly access: AccessOptions;
   readonly logger: Logger;

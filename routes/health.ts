@@ -1,14 +1,18 @@
-/** For watchdogs: whether the program is alive, and whether it can do its work. */
+/** For watchdogs and monitoring: whether the program is alive, whether it can do its work, and its numbers. */
 import { Hono } from "hono";
 import type { Dashboard } from "./dashboard.ts";
 
-/** GET /healthz, /readyz. */
-export function healthRoutes({ manager }: Dashboard): Hono {
+/** GET /healthz, /readyz, /metrics. */
+export function healthRoutes({ manager, metrics }: Dashboard): Hono {
   const app = new Hono();
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
     const { kind } = manager.connection;
     return kind === "live" ? c.text("ok\n") : c.text(`not connected to the NAS: ${kind}\n`, 503);
   });
+  app.get(
+    "/metrics",
+    (c) => c.body(metrics.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  );
   return app;
 }

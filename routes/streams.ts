@@ -6,15 +6,33 @@ import type { Dashboard } from "./dashboard.ts";
 /** A comment is sent this often, so that a peer that is gone is noticed and proxies keep the stream. */
 const BEAT_MS = 15_000;
 
+/** Streams at once: far more than people have pages open, and few enough for the memory of a NAS. */
+const MAX_STREAMS = 1_000;
+
+const open = new WeakMap<Dashboard, { count: number }>();
+
+/** How many streams a dashboard sends now. */
+export function openStreams(dashboard: Dashboard): { count: number } {
+  const known = open.get(dashboard) ?? { count: 0 };
+  open.set(dashboard, known);
+  return known;
+}
+
 /** Sends a stream; it ends with the client, with the work, or with the program. */
 export function sendStream(
   c: Context,
   dashboard: Dashboard,
   work: (stream: SSEStreamingApi, signal: AbortSignal) => Promise<void>,
 ): Response {
+  const streams = openStreams(dashboard);
+  if (streams.count >= MAX_STREAMS) {
+    c.header("retry-after", "30");
+    return c.text("Too many pages are kept up to date already; close some\n", 503);
+  }
   c.header("cache-control", "no-store");
   c.header("x-accel-buffering", "no");
   return streamSSE(c, async (stream) => {
+    streams.count++;
     const gone = new AbortController();
     const end = () => gone.abort();
     stream.onAbort(end);
@@ -30,6 +48,7 @@ export function sendStream(
         error: error instanceof Error ? error.stack : String(error),
       });
     } finally {
+      streams.count--;
       clearInterval(beat);
       dashboard.stopping.removeEventListener("abort", end);
     }

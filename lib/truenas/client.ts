@@ -42,6 +42,8 @@ interface PendingCall {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   timer?: ReturnType<typeof setTimeout>;
+  /** When it was sent, in milliseconds since the process began. */
+  sentAt?: number;
 }
 
 /** Writes that are refused here, by method name, whatever asks for them. */
@@ -64,8 +66,18 @@ export interface ClientOptions {
   readonly onEvent?: (event: CollectionEvent) => void;
   /** Called once when the connection has ended, after every call in flight was rejected. */
   readonly onEnd?: (end: SocketEnd) => void;
+  /** Called with each call that ended: how long the NAS took, and how it ended. */
+  readonly onCall?: (call: EndedCall) => void;
   /** Called with frames that are not understood, for the log. */
   readonly onOddFrame?: (why: string) => void;
+}
+
+/** A call that ended. */
+export interface EndedCall {
+  readonly method: MethodName;
+  /** From sending to the answer. */
+  readonly durationMs: number;
+  readonly outcome: "answered" | "refused";
 }
 
 /** A client over an open socket. */
@@ -160,6 +172,7 @@ export class RpcClient implements Caller {
 
   #send(pending: PendingCall): void {
     this.#running.set(pending.id, pending);
+    pending.sentAt = performance.now();
     pending.timer = setTimeout(() => this.#timeOut(pending), pending.timeoutMs);
     this.#socket.send(pending.text);
   }
@@ -175,6 +188,9 @@ export class RpcClient implements Caller {
     if (pending === undefined) {
       return this.#options.onOddFrame?.(`an answer to no call of ours, id ${frame.id}`);
     }
+    const outcome = frame.kind === "result" ? "answered" : "refused";
+    const durationMs = performance.now() - (pending.sentAt ?? 0);
+    this.#options.onCall?.({ method: pending.method, durationMs, outcome });
     if (frame.kind === "result") pending.resolve(frame.result);
     else pending.reject(new TrueNASCallError(pending.method, frame.refusal));
   }

@@ -6,7 +6,7 @@ import { type ConnectionFailure, TrueNASCallError, TrueNASConnectionError, TrueN
 import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
-import { type Caller, type CallOptions, RpcClient, type WriteGuard } from "./client.ts";
+import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "./client.ts";
 import { openNas } from "./connection.ts";
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
@@ -55,6 +55,8 @@ export interface SessionOptions {
   /** Logins at most within a time; tests give others. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
   readonly guard: WriteGuard;
+  /** Told of each call that ended, for the metrics. */
+  readonly onCall?: (call: EndedCall) => void;
   /** The simulated NAS of the demo. */
   readonly simulated: boolean;
   readonly logger: Logger;
@@ -220,6 +222,7 @@ export class Session implements Caller {
     const client: RpcClient = new RpcClient(socket, {
       guard,
       protocol,
+      ...(this.#options.onCall === undefined ? {} : { onCall: this.#options.onCall }),
       adapt: (method, params) => adaptParams(rules, method, params),
       onEvent: (event) => {
         for (const listener of this.#eventListeners) listener(event);

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Journal } from "../../lib/operations/journal.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
@@ -204,5 +205,91 @@ Deno.test("simulate and demo say where they are, and end when asked to", async (
     }
     assert.match(said, ready);
     assert.equal((await child.status).code, 0, args.join());
+  }
+});
+
+Deno.test("what is wrong with listening, passwords and certificates is told at the start, and ends with 2", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    await Deno.writeTextFile(`${folder}/secret`, "from a file\n");
+    await Deno.writeTextFile(`${folder}/not.pem`, "no certificate");
+    const nas = { TRUENAS_HOST: "nas.invalid", API_USERNAME: "a", API_PASSWORD: "b", VNC_PASSWORD: "c" };
+    const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
+      [
+        { HOST: "0.0.0.0" },
+        /beyond this machine \(0\.0\.0\.0\) only with a password: set DASHBOARD_PASSWORD/,
+      ],
+      [
+        { DASHBOARD_PASSWORD: "x", DASHBOARD_PASSWORD_FILE: `${folder}/secret` },
+        /Both DASHBOARD_PASSWORD and/,
+      ],
+      [{ DASHBOARD_PASSWORD_FILE: `${folder}/none` }, /DASHBOARD_PASSWORD_FILE: Cannot read .*none/],
+      [{ DASHBOARD_VIEWER_PASSWORD: "x" }, /It needs DASHBOARD_PASSWORD beside it/],
+      [{ TLS_CERT_FILE: `${folder}/not.pem` }, /TLS_CERT_FILE and TLS_KEY_FILE go together/],
+      [
+        { TLS_CERT_FILE: `${folder}/not.pem`, TLS_KEY_FILE: `${folder}/not.pem`, PORT: "0" },
+        /Certificate and key cannot be used together/,
+      ],
+      [{ TRUENAS_CERT_FINGERPRINT: "AA:BB" }, /a SHA-256 fingerprint has 64 hexadecimal digits/],
+    ];
+    for (const [env, message] of wrong) {
+      const { code, err, out } = await program(["serve"], folder, { ...nas, ...env });
+      assert.equal(code, 2, out + err);
+      assert.match(err, message);
+      assert.ok(!err.includes("from a file"));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("with a password it listens beyond this machine, over TLS, and says so", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { good, ca } = await makeCertificates();
+    await Deno.writeTextFile(`${folder}/cert.pem`, good.cert);
+    await Deno.writeTextFile(`${folder}/key.pem`, good.key);
+    await Deno.writeTextFile(`${folder}/secret`, "open sesame\n");
+    const env = {
+      HOST: "0.0.0.0",
+      PORT: "0",
+      DASHBOARD_PASSWORD_FILE: `${folder}/secret`,
+      TLS_CERT_FILE: `${folder}/cert.pem`,
+      TLS_KEY_FILE: `${folder}/key.pem`,
+    };
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-prompt", MAIN, "demo"],
+      cwd: folder,
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!/https:\/\/0\.0\.0\.0:\d+\//.test(said)) said += (await reader.read()).value ?? assert.fail(said);
+    const port = /:(\d+)\//.exec(said)?.[1];
+    using client = Deno.createHttpClient({ caCerts: [ca] });
+    const url = `https://127.0.0.1:${port}`;
+    const closed = await fetch(url, { client, redirect: "manual" });
+    await closed.body?.cancel();
+    assert.equal(closed.headers.get("location"), "/login?to=%2F");
+    const body = new URLSearchParams({ password: "open sesame", to: "/" });
+    const open = await fetch(`${url}/login`, {
+      client,
+      method: "POST",
+      body,
+      headers: { origin: url },
+      redirect: "manual",
+    });
+    await open.body?.cancel();
+    assert.equal(open.status, 303);
+    assert.match(open.headers.get("set-cookie") ?? "", /Secure/);
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

@@ -255,3 +255,23 @@ Deno.test("sessions are limited in number, and isSame() compares whole texts", (
   ]);
   assert.ok(isSame("a", "a") && !isSame("a", "ab") && !isSame("", "a"));
 });
+
+Deno.test("GET /metrics tells operations, steps, call times, connection and streams, to whoever may see", () =>
+  withAccess(async (dashboard) => {
+    assert.equal((await send(dashboard, "/metrics", {})).status, 401);
+    await dashboard.manager.createVmType(dashboard.configuration().configuration, "controlplane", 5910);
+    for (const id of dashboard.simulator.store.vms.keys()) await dashboard.manager.live.refreshNow(id);
+    const authorization = `Basic ${btoa("prometheus:just looking")}`;
+    const { status, headers, body } = await send(dashboard, "/metrics", { authorization });
+    assert.equal(status, 200);
+    assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+    assert.match(body, /^truenas_vm_manager_operations_total\{kind="create",status="done"\} 1$/m);
+    assert.match(body, /^truenas_vm_manager_steps_total\{step="disk",status="done"\} 1$/m);
+    assert.match(
+      body,
+      /^truenas_vm_manager_nas_call_seconds_count\{method="vm\.create",outcome="answered"\} 1$/m,
+    );
+    assert.match(body, /^truenas_vm_manager_connected 1$/m);
+    assert.match(body, /^truenas_vm_manager_streams 0$/m);
+    assert.match(body, /^truenas_vm_manager_vms\{state="RUNNING"\} 2$/m);
+  }));

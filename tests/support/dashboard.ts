@@ -1,6 +1,7 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import { parseConfiguration, type ParsedConfiguration } from "../../lib/config.ts";
 import { type LogFields, type Logger, silentLogger } from "../../lib/logging.ts";
+import { Metrics } from "../../lib/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
@@ -66,7 +67,9 @@ export interface TestDashboard extends AsyncDisposable {
 export async function startDashboard(options: DashboardOptions = {}): Promise<TestDashboard> {
   const simulator = await startSimulator({ times: TEST_TIMES, ...options.simulator });
   const logger = options.onLog === undefined ? silentLogger : loggerTo(options.onLog);
+  const metrics = new Metrics();
   const manager = new VMManager({
+    metrics,
     host: simulator.url,
     username: "admin",
     password: "truenas",
@@ -89,6 +92,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     unencrypted: options.unencrypted ?? false,
     configuration,
     tokens: new OneTimeTokens(),
+    metrics,
     access: {
       password: null,
       viewerPassword: null,
