@@ -18,6 +18,8 @@ export interface Disk {
   readonly sparse: boolean | null;
   /** Where this program's properties say that the zvol is from; null when it has none, or they cannot be read. */
   readonly mark: ZvolMark | null;
+  /** How the guest sees it; null when the NAS does not say. */
+  readonly bus: "VIRTIO" | "AHCI" | null;
   /** The boot order: lower boots first. */
   readonly order: number;
 }

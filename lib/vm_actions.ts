@@ -15,7 +15,8 @@ export interface VmAction {
     | "vm.poweroff"
     | "vm.suspend"
     | "vm.resume"
-    | "vm.reset";
+    | "vm.reset"
+    | "vm.device.delete";
   /** The call answers with a job's id, and the job takes its time. */
   readonly job: boolean;
   /** States in which the NAS does it. Source: the checks of TrueNAS's own vm plugin. */
@@ -100,6 +101,16 @@ export const VM_ACTIONS = {
     effect: "will be powered off at once: what is not written to disk is lost",
     abrupt: true,
   },
+  detach: {
+    verb: "Detach the ISO",
+    doing: "Detaching",
+    method: "vm.device.delete",
+    job: false,
+    from: ["STOPPED"],
+    to: "STOPPED",
+    effect: "will have no install image any more; the image itself stays",
+    abrupt: false,
+  },
 } as const satisfies Record<string, VmAction>;
 
 /** The name of an action. */
@@ -122,9 +133,14 @@ export interface ActionFacts {
 }
 
 /** Why an action is not possible with a VM now, or null when it is. */
-export function whyNot(name: VmActionName, vm: Pick<Vm, "state">, facts: ActionFacts): string | null {
+export function whyNot(
+  name: VmActionName,
+  vm: Pick<Vm, "state" | "cdroms">,
+  facts: ActionFacts,
+): string | null {
   const { from } = VM_ACTIONS[name];
   if (facts.busy !== null) return `${facts.busy} is under way`;
+  if (name === "detach" && vm.cdroms.length === 0) return "no image is attached to it";
   if (name === "reset" && !facts.canReset) return "this TrueNAS release cannot reset a VM";
   const states: readonly string[] = from;
   if (states.includes(vm.state)) return null;

@@ -13,6 +13,7 @@ import { SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { openStreams } from "./streams.ts";
+import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
 import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
@@ -67,6 +68,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", vmRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
+  app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", operationRoutes(dashboard));
   app.route("/", orphanRoutes(dashboard));

@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import hxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import css from "../static/app.css" with { type: "text" };
+import keys from "../static/keys.js" with { type: "text" };
 import favicon from "../static/favicon.svg" with { type: "text" };
 import type { AssetUrls } from "../templates/props.ts";
 
@@ -26,6 +27,7 @@ const ASSETS = {
   css: asset("app.css", "text/css; charset=utf-8", css),
   htmx: asset("htmx.js", "text/javascript; charset=utf-8", htmx),
   sse: asset("hx-sse.js", "text/javascript; charset=utf-8", hxSse),
+  keys: asset("keys.js", "text/javascript; charset=utf-8", keys),
   favicon: asset("favicon.svg", "image/svg+xml", favicon),
 } as const;
 
@@ -34,6 +36,7 @@ export const ASSET_URLS: AssetUrls = {
   css: ASSETS.css.url,
   htmx: ASSETS.htmx.url,
   sse: ASSETS.sse.url,
+  keys: ASSETS.keys.url,
   favicon: ASSETS.favicon.url,
 };
 

@@ -1,4 +1,5 @@
 /** Filtering and sorting the list of VMs, as the URL says. Pure. */
+import type { Context } from "hono";
 import type { Vm } from "../lib/inventory.ts";
 import { isMarked } from "../lib/marks.ts";
 import { typeOf } from "../lib/names.ts";
@@ -35,4 +36,13 @@ export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
     return left < right ? -1 : left > right ? 1 : byName(a, b);
   };
   return vms.toSorted((a, b) => sign * compare(a, b));
+}
+
+/** Longer than any name on a NAS. */
+const MAX_QUERY_CHARS = 200;
+
+/** What the URL asks for. */
+export function queryOf(c: Context): VmQuery {
+  const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
+  return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };
 }

@@ -13,7 +13,7 @@ import { isByName } from "../templates/parts/vm_list.tsx";
 import type { Capacity, Stale, Typed, VmListProps, VmQuery, VmRowProps } from "../templates/props.ts";
 import { connectionView, type Dashboard, mayChange, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
-import { matches, sorted } from "./vm_query.ts";
+import { matches, queryOf, sorted } from "./vm_query.ts";
 
 /** GET /, /vms/:id, /events. */
 export function vmRoutes(dashboard: Dashboard): Hono {
@@ -48,11 +48,6 @@ export function vmRoutes(dashboard: Dashboard): Hono {
     );
   });
   return app;
-}
-
-function queryOf(c: Context): VmQuery {
-  const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
-  return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };
 }
 
 /** What has to be said on a VM's page beside what is there. */
@@ -92,9 +87,6 @@ async function readCapacity({ manager, configuration, logger }: Dashboard): Prom
     return { memoryBytes: null, storage: null };
   }
 }
-
-/** Longer than any name on a NAS. */
-const MAX_QUERY_CHARS = 200;
 
 /** How old what is known is, while it is not kept true. */
 function staleness({ manager, now }: Dashboard): Stale | null {

@@ -21,6 +21,15 @@ const NAVIGATION: readonly (readonly [Section, string, string])[] = [
   ["operations", "Operations", paths.operations()],
 ];
 
+const KEYS: readonly (readonly [string, string])[] = [
+  ["/", "Filter the list"],
+  ["↑ ↓", "From VM to VM"],
+  ["Space", "Select the VM"],
+  ["Enter", "Open a link, press a button"],
+  ["Esc", "Leave a field, close this"],
+  ["?", "These keys"],
+];
+
 /** No style of htmx's own (the policy forbids it), no eval, no page cache. */
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
@@ -41,6 +50,7 @@ export function Layout(props: LayoutProps) {
         <link rel="stylesheet" href={assets.css} />
         <script src={assets.htmx} defer></script>
         <script src={assets.sse} defer></script>
+        <script src={assets.keys} defer></script>
       </head>
       <body>
         <a class="skip" href="#main">Skip to the content</a>
@@ -78,6 +88,22 @@ export function Layout(props: LayoutProps) {
         <footer class="site">
           <p>TrueNAS VM Manager {version}</p>
         </footer>
+        <dialog id="keys" aria-labelledby="keys-heading">
+          <h2 id="keys-heading">Keys</h2>
+          <dl class="facts">
+            {KEYS.map(([key, what]) => (
+              <div>
+                <dt>
+                  <kbd>{key}</kbd>
+                </dt>
+                <dd>{what}</dd>
+              </div>
+            ))}
+          </dl>
+          <form method="dialog">
+            <button type="submit">Close</button>
+          </form>
+        </dialog>
       </body>
     </html>
   );

@@ -1,6 +1,13 @@
 /** Every URL of the site, from a function. */
 import type { DestroyWish, VmQuery } from "./props.ts";
 
+/** How an export is asked for. */
+export interface ExportWish {
+  readonly planned?: boolean;
+  readonly format?: string;
+  readonly download?: boolean;
+}
+
 /** The URLs. */
 export const paths = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
@@ -24,6 +31,13 @@ export const paths = {
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
+  export: (query: Partial<VmQuery> = {}, { planned, format, download }: ExportWish = {}) =>
+    withQuery("/export", {
+      ...query,
+      planned: planned ? "yes" : "",
+      format: format ?? "",
+      download: download ? "1" : "",
+    }),
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",
   connection: () => "/connection",

@@ -11,6 +11,7 @@ export interface AssetUrls {
   readonly css: string;
   readonly htmx: string;
   readonly sse: string;
+  readonly keys: string;
   readonly favicon: string;
 }
 

@@ -54,8 +54,9 @@ async function perform(context: UndoContext, wish: ActionWish): Promise<string> 
   const { action, id, name } = wish;
   const { method, to } = VM_ACTIONS[action];
   const look = async () => {
-    const state = (await readVm(caller, id))?.state;
-    return state === to ? state : null;
+    const found = await readVm(caller, id);
+    const isDone = action !== "detach" || found?.cdroms.length === 0;
+    return found?.state === to && isDone ? found.state : null;
   };
   return await runStep(log, {
     vm: name,
@@ -105,9 +106,19 @@ async function call({ caller, settle, log }: UndoContext, wish: ActionWish): Pro
         "vm.stop",
         await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]),
       );
+    case "detach": {
+      const found = await readVm(caller, id);
+      for (const { deviceId } of found?.cdroms ?? []) {
+        await caller.call("vm.device.delete", [deviceId, { zvol: false, raw_file: false, force: false }]);
+      }
+      return;
+    }
     case "restart":
       return await follow("vm.restart", await caller.call("vm.restart", [id]));
-    default:
+    case "suspend":
+    case "resume":
+    case "reset":
+    case "poweroff":
       await caller.call(VM_ACTIONS[action].method, [id]);
   }
 }

@@ -67,6 +67,15 @@ export const jobRow = z.looseObject({
   error: z.string().nullish(),
 });
 
+/** A network interface as the guest's agent tells it (27.0 and later). */
+export const guestInterface = z.looseObject({
+  hardware_address: z.string(),
+  ip_addresses: z.array(z.looseObject({ ip_address: z.string(), ip_address_type: z.string() })),
+});
+
+/** An interface in a guest. */
+export type GuestInterface = z.infer<typeof guestInterface>;
+
 /** A job as the NAS has it. */
 export type JobRow = z.infer<typeof jobRow>;
 
@@ -177,6 +186,7 @@ export const METHODS = {
     readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],
     { error: string | null; uri: string | null }
   >(z.looseObject({ error: z.string().nullable(), uri: z.string().nullable() })),
+  "vm.get_guest_network_interfaces": read<readonly [id: number], GuestInterface[]>(z.array(guestInterface)),
   "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
     z.unknown(),
     SLOW_WRITE_MS,

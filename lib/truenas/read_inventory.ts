@@ -156,6 +156,22 @@ export async function readCapacity(
   };
 }
 
+/** IPv4 addresses by MAC, of guests whose agent answers. */
+export async function readGuestIps(
+  caller: Caller,
+  vms: readonly Vm[],
+  options: ReadOptions = {},
+): Promise<ReadonlyMap<string, string>> {
+  const all = await Promise.all(
+    vms.map(({ id }) => reading(() => caller.call("vm.get_guest_network_interfaces", [id], options))),
+  );
+  const found = all.flatMap((it) => it.known ? it.value : []).flatMap((it) => {
+    const ip = it.ip_addresses.find(({ ip_address_type: type }) => type === "IPV4")?.ip_address;
+    return ip ? [[it.hardware_address.toLowerCase(), ip] as const] : [];
+  });
+  return new Map(found);
+}
+
 /** What a form offers beside free text. */
 export async function readChoices(
   caller: Caller,
@@ -318,7 +334,9 @@ export function toVm(row: VmRow): Vm {
 
 function toDisk({ id, order, attributes }: DeviceRow): Disk {
   const path = text(attributes.path) ?? "";
+  const bus = attributes.type === "VIRTIO" || attributes.type === "AHCI" ? attributes.type : null;
   return {
+    bus,
     deviceId: id,
     path,
     zvol: zvolOfPath(path),

@@ -21,6 +21,8 @@ export interface VersionRules {
   readonly login: "login_ex" | "login";
   /** Whether vm.reset is there (27.0). */
   readonly canReset: boolean;
+  /** Whether the guest's addresses can be asked for (27.0). */
+  readonly guestIps: boolean;
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -92,6 +94,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "beside",
     login: "login",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -104,6 +107,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "beside",
     login: "login",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -116,6 +120,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "inside",
     login: "login_ex",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -128,6 +133,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "inside",
     login: "login_ex",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -140,6 +146,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "inside",
     login: "login_ex",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -152,6 +159,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "inside",
     login: "login_ex",
     canReset: false,
+    guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -164,6 +172,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     dtype: "inside",
     login: "login_ex",
     canReset: true,
+    guestIps: true,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",

@@ -25,6 +25,7 @@ export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
         {frame.mayChange
           ? (
             <div class="actions">
+              <a class="button" href={paths.export(query)}>Export</a>
               <a class="button primary" href={paths.create()}>Create VMs</a>
               <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
             </div>

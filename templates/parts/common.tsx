@@ -143,6 +143,11 @@ export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
   );
 }
 
+/** Copies an element's text; without a script it is not there, and the text can be selected. */
+export function CopyButton({ of, label }: { of: string; label: string }) {
+  return <button type="button" class="copy" data-copy={of}>{label}</button>;
+}
+
 /** What a tick box is given. */
 export interface TickProps {
   readonly name: string;

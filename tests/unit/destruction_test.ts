@@ -18,6 +18,7 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
     zvol,
     sizeBytes: GIB,
     sparse: false,
+    bus: "VIRTIO" as const,
     mark: null,
     order: 1,
   });
@@ -50,7 +51,16 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
 
 /** A disk on a zvol. */
 function zvolDisk(zvol: string, sizeBytes: number | null = GIB): Disk {
-  return { deviceId: 1, path: `/dev/zvol/${zvol}`, zvol, sizeBytes, sparse: false, mark: null, order: 1 };
+  return {
+    deviceId: 1,
+    path: `/dev/zvol/${zvol}`,
+    zvol,
+    sizeBytes,
+    sparse: false,
+    bus: "VIRTIO" as const,
+    mark: null,
+    order: 1,
+  };
 }
 
 const name = fc.oneof(

@@ -31,6 +31,7 @@ function withDisk(name: string, zvols: readonly string[], fields: Partial<Vm> = 
     zvol: it,
     sizeBytes: 5,
     sparse: false,
+    bus: "VIRTIO" as const,
     mark: { vm: fields.uuid ?? "", operation: "op1" },
     order: 1,
   }));

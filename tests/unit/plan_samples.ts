@@ -106,6 +106,7 @@ export function made(planned: PlannedVm, id: number): Vm {
       zvol,
       sizeBytes,
       sparse: false,
+      bus: "VIRTIO" as const,
       mark: { vm: `uuid-${id}`, operation: "op" },
       order,
     })),
