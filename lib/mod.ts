@@ -94,6 +94,7 @@ export {
   type VmSpec,
 } from "./template_manager.ts";
 export type { NeededRole } from "./truenas/roles.ts";
+export type { SerialConsole, ShellSocket } from "./truenas/shell.ts";
 export type { Capacity } from "./truenas/read_inventory.ts";
 export type { SessionState } from "./truenas/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";

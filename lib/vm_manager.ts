@@ -9,6 +9,7 @@ import {
 import { ConfigurationError, TrueNASError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
+import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
 import type { EndedCall } from "./truenas/client.ts";
 import { type Logger, silentLogger } from "./logging.ts";
@@ -366,6 +367,24 @@ export class VMManager implements AsyncDisposable {
    */
   act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
     return this.#runner.act(action, wishes, options);
+  }
+
+  /** Opens a VM's serial console; whoever opens it closes it. READ_ONLY refuses it, for typing changes the guest. */
+  async openSerial(id: number): Promise<SerialConsole> {
+    if (this.#options.readOnly) {
+      throw new TrueNASError("The serial console was refused here: READ_ONLY is set");
+    }
+    return await this.#session.openSerial(id);
+  }
+
+  /** Tells a console the size of its terminal; a console that has ended is not told. */
+  async resizeSerial(session: string, cols: number, rows: number): Promise<void> {
+    try {
+      await this.#session.call("core.resize_shell", [session, cols, rows]);
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      this.#options.logger?.debug("A console's size could not be set", { error: error.message });
+    }
   }
 
   /** IPv4 addresses by MAC of the VMs that run, where the release knows them (27.0 and later, by the guest's agent). */

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
-import { secureHeaders } from "hono/secure-headers";
+import { NONCE, secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./access.tsx";
@@ -12,6 +12,7 @@ import { connectionRoutes } from "./connection.tsx";
 import { SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { serialRoutes } from "./serial.tsx";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
@@ -33,6 +34,8 @@ export function createApp(dashboard: Dashboard): Hono {
   app.use(secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],
+      // Only the terminal of the serial console makes styles of its own, and they carry the response's nonce.
+      styleSrc: ["'self'", NONCE],
       baseUri: ["'none'"],
       formAction: ["'self'"],
       frameAncestors: ["'none'"],
@@ -63,6 +66,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", routes);
   app.route("/", assetRoutes());
   app.route("/", healthRoutes(dashboard));
+  app.route("/", serialRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
   app.route("/", vmChangeRoutes(dashboard));
   app.route("/", vmRoutes(dashboard));

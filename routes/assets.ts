@@ -6,7 +6,11 @@ import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import hxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import xtermFit from "@xterm/addon-fit/lib/addon-fit.js" with { type: "text" };
+import xtermCss from "@xterm/xterm/css/xterm.css" with { type: "text" };
+import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import css from "../static/app.css" with { type: "text" };
+import serial from "../static/serial.js" with { type: "text" };
 import keys from "../static/keys.js" with { type: "text" };
 import favicon from "../static/favicon.svg" with { type: "text" };
 import type { AssetUrls } from "../templates/props.ts";
@@ -28,6 +32,10 @@ const ASSETS = {
   htmx: asset("htmx.js", "text/javascript; charset=utf-8", htmx),
   sse: asset("hx-sse.js", "text/javascript; charset=utf-8", hxSse),
   keys: asset("keys.js", "text/javascript; charset=utf-8", keys),
+  serial: asset("serial.js", "text/javascript; charset=utf-8", serial),
+  xterm: asset("xterm.js", "text/javascript; charset=utf-8", xterm),
+  xtermCss: asset("xterm.css", "text/css; charset=utf-8", xtermCss),
+  xtermFit: asset("xterm-fit.js", "text/javascript; charset=utf-8", xtermFit),
   favicon: asset("favicon.svg", "image/svg+xml", favicon),
 } as const;
 
@@ -37,6 +45,10 @@ export const ASSET_URLS: AssetUrls = {
   htmx: ASSETS.htmx.url,
   sse: ASSETS.sse.url,
   keys: ASSETS.keys.url,
+  serial: ASSETS.serial.url,
+  xterm: ASSETS.xterm.url,
+  xtermCss: ASSETS.xtermCss.url,
+  xtermFit: ASSETS.xtermFit.url,
   favicon: ASSETS.favicon.url,
 };
 

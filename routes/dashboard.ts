@@ -90,6 +90,12 @@ export function mayChange(c: Context): boolean {
   return roles.get(c.req.raw) === "admin";
 }
 
+/** The nonce of a response's policy. */
+export function nonceOf(c: Context): string {
+  const nonce: unknown = c.get("secureHeadersNonce");
+  return typeof nonce === "string" ? nonce : "";
+}
+
 /** What the frame of a page needs. */
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
   const role = roles.get(c.req.raw) ?? null;

@@ -15,6 +15,8 @@ export const paths = {
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
   vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
   vmConsole: (id: number) => `/vms/${id}/console`,
+  vmSerial: (id: number) => `/vms/${id}/serial`,
+  vmSerialSocket: (id: number) => `/vms/${id}/serial/socket`,
   vmViewer: (id: number) => `/vms/${id}/console.vv`,
   act: (action?: string, ids: readonly number[] = []) =>
     action === undefined

@@ -12,6 +12,10 @@ export interface AssetUrls {
   readonly htmx: string;
   readonly sse: string;
   readonly keys: string;
+  readonly serial: string;
+  readonly xterm: string;
+  readonly xtermCss: string;
+  readonly xtermFit: string;
   readonly favicon: string;
 }
 

@@ -4,6 +4,7 @@ import { LegacyWire } from "./legacy_wire.ts";
 import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Nas } from "./nas.ts";
+import { SimulatedShell } from "./shell.ts";
 import type { Store } from "./store.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
 
@@ -126,6 +127,7 @@ function answer(
   const isLegacy = pathname === "/websocket";
   if (apiVersions.length > 0 && pathname === "/api/versions") return Response.json(apiVersions);
   if (apiVersions.length > 0 && pathname === "/api/boot_id") return Response.json(shared.nas.store.bootId);
+  if (pathname === "/websocket/shell") return answerShell(request, shared, sockets);
   const isCurrent = apiVersions.length > 0 && pathname === "/api/current";
   const isApi = isCurrent || apiVersions.some((version) => pathname === `/api/${version}`);
   if (!isApi && !isLegacy) return new Response("Not found", { status: 404 });
@@ -152,6 +154,28 @@ function answer(
   socket.onclose = () => {
     sockets.delete(socket);
     connection.ended();
+  };
+  socket.onerror = () => {};
+  return response;
+}
+
+function answerShell(request: Request, { nas, tokens }: Shared, sockets: Set<WebSocket>): Response {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return new Response("This is a WebSocket endpoint", { status: 400 });
+  }
+  const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+  socket.binaryType = "arraybuffer";
+  sockets.add(socket);
+  const wire = {
+    send: (data: string | Uint8Array<ArrayBuffer>) =>
+      socket.readyState === WebSocket.OPEN && socket.send(data),
+    close: () => socket.close(),
+  };
+  const shell = new SimulatedShell(nas, wire, tokens);
+  socket.onmessage = ({ data }) => shell.receive(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = () => {
+    sockets.delete(socket);
+    shell.ended();
   };
   socket.onerror = () => {};
   return response;

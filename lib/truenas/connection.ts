@@ -8,6 +8,7 @@ import { classify, connectionError, isAboutCertificate } from "./failures.ts";
 import { TrueNASConnectionError } from "../errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
 import { JSON_RPC, type Protocol } from "./protocol.ts";
+import { SHELL_PATH, type ShellSocket } from "./shell.ts";
 import { chooseApi } from "./versions.ts";
 
 /** How long a connection may take to open, in milliseconds: a NAS that starts up answers slowly. */
@@ -173,6 +174,44 @@ function versionsIn(text: string): readonly string[] | null {
     return all ? value : null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * Opens the NAS's shell WebSocket.
+ *
+ * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
+ */
+export async function openShell(address: NasAddress, options: OpenOptions = {}): Promise<ShellSocket> {
+  const transport = await makeTransport(address, options);
+  const { promise, resolve, reject } = Promise.withResolvers<ShellSocket>();
+  const socket = new WebSocket(`${transport.base}${SHELL_PATH}`, { client: transport.client });
+  socket.binaryType = "arraybuffer";
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    abandon(socket);
+    transport.close();
+    shell.onEnd();
+  };
+  const shell: ShellSocket = {
+    send: (data) => socket.readyState === WebSocket.OPEN && socket.send(data),
+    close: end,
+    onData: () => {},
+    onEnd: () => {},
+  };
+  socket.onmessage = ({ data }) => shell.onData(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onopen = () => resolve(shell);
+  socket.onclose = end;
+  socket.onerror = (event) => {
+    reject(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
+    end();
+  };
+  try {
+    return await promise;
+  } catch (error) {
+    throw await explain(error, address, transport);
   }
 }
 

@@ -152,6 +152,7 @@ export const METHODS = {
   "auth.login_ex_continue": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
   "auth.generate_token": read<readonly [ttlSeconds: number], string>(z.string()),
   "auth.me": read<readonly [], UserInfo>(userInfo),
+  "core.resize_shell": read<readonly [session: string, cols: number, rows: number], unknown>(z.unknown()),
   "core.ping": { ...read<readonly [], string>(z.string()), timeoutMs: PING_MS },
   "core.subscribe": read<readonly [collection: string], string>(z.string()),
   "core.unsubscribe": read<readonly [ident: string], unknown>(z.unknown()),

@@ -7,10 +7,11 @@ import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "./client.ts";
-import { openNas } from "./connection.ts";
+import { openNas, openShell } from "./connection.ts";
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
+import { enterConsole, type SerialConsole } from "./shell.ts";
 import { type SignedIn, signIn } from "./sign_in.ts";
 import { adaptParams, rulesFor, type VersionRules } from "./versions.ts";
 
@@ -28,6 +29,9 @@ const LOGINS = { most: 6, withinMs: 60_000 } as const;
 const OTP_MS = 300_000;
 /** How long a token that spares the next one-time password lives without use, in seconds. */
 const TOKEN_SECONDS = 3_600;
+
+/** A token that opens a console is used at once. */
+const SHELL_TOKEN_SECONDS = 60;
 
 /** How long a call waits for a connection that is being made again. */
 export const PATIENCE_MS = 30_000;
@@ -276,6 +280,18 @@ export class Session implements Caller {
       this.#stop.signal.removeEventListener("abort", giveUp);
       if (!this.#stop.signal.aborted) this.#setState({ kind: "connecting" });
     }
+  }
+
+  /**
+   * Opens a VM's serial console, on a socket of its own.
+   *
+   * @throws {TrueNASError} with the NAS's words when it refuses.
+   */
+  async openSerial(vmId: number): Promise<SerialConsole> {
+    const { address, caCerts, fingerprint = null } = this.#options;
+    const token = await this.call("auth.generate_token", [SHELL_TOKEN_SECONDS]);
+    const { signal } = this.#stop;
+    return await enterConsole(await openShell(address, { caCerts, fingerprint, signal }), token, vmId);
   }
 
   /** Hands over the one-time password that the NAS waits for; false when it waits for none. */

@@ -121,15 +121,30 @@ function Actions({ vm, actions }: Pick<VmPageProps, "vm" | "actions">) {
 
 /** The ways to see the guest's screen. */
 function Consoles({ vm }: Pick<VmPageProps, "vm">) {
-  if (vm.displays.length === 0) return null;
+  if (vm.displays.length === 0) {
+    return vm.state === "RUNNING"
+      ? (
+        <p class="actions">
+          <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a>
+        </p>
+      )
+      : null;
+  }
   return (
     <p class="actions">
-      {vm.state === "RUNNING" ? <a class="button" href={paths.vmConsole(vm.id)}>Web console</a> : null}
+      {vm.state === "RUNNING"
+        ? (
+          <>
+            <a class="button" href={paths.vmConsole(vm.id)}>Web console</a>
+            <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a>
+          </>
+        )
+        : null}
       <a class="button" href={paths.vmViewer(vm.id)} download>remote-viewer file</a>
       <span class="help">
         {vm.state === "RUNNING"
-          ? "Both ask for the display's password."
-          : "The web console is there while the VM runs."}
+          ? "Web console and viewer ask for the display's password."
+          : "The other consoles are there while the VM runs."}
       </span>
     </p>
   );

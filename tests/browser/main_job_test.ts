@@ -4,102 +4,16 @@
  * and that no page has an accessibility violation, a script error or a policy violation.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
-import { startBrowser } from "../support/browser.ts";
-import { type DashboardOptions, startDashboard, type TestDashboard } from "../support/dashboard.ts";
-
-const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;
-/** Slow enough that a page can be watched while it moves. */
-const WATCHABLE = { callMs: 30, zvolMs: 80, startMs: 60, shutdownMs: 10, deleteRunningMs: 20 } as const;
-
-const browser: Browser = await startBrowser();
-addEventListener("unload", () => void browser.close());
-
-interface Session {
-  readonly page: Page;
-  readonly dashboard: TestDashboard;
-  /** What the browser complained of. */
-  readonly complaints: string[];
-}
-
-function browserTest(
-  name: string,
-  options: DashboardOptions,
-  test: (session: Session) => Promise<void>,
-): void {
-  // The browser lives longer than a test, and its socket with it: only here the sanitizers are off.
-  Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
-    await using dashboard = await startDashboard({
-      ...options,
-      simulator: { times: WATCHABLE, foreignVms: 5, ...options.simulator },
-    });
-    const context = await browser.newContext({ viewport: WIDTHS[0], baseURL: dashboard.url });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    try {
-      await test({ page, dashboard, complaints });
-      assert.deepEqual(complaints, []);
-    } finally {
-      await context.close();
-    }
-  });
-}
-
-async function expectAccessible(page: Page, where: string): Promise<void> {
-  // Playwright's evaluate is not bound by the page's policy, so axe can be put there without loosening it.
-  await page.evaluate(AXE);
-  const found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })") as {
-    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-  };
-  const violations = found.violations.map(({ id, nodes }) =>
-    `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`
-  );
-  assert.deepEqual(violations, [], where);
-}
-
-/** Every width, light and dark. */
-async function expectAccessibleEverywhere(page: Page, where: string): Promise<void> {
-  for (const viewport of WIDTHS) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize(viewport);
-      await page.emulateMedia({ colorScheme });
-      await expectAccessible(page, `${where} at ${viewport.width} px, ${colorScheme}`);
-      const overflow = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-      );
-      assert.equal(overflow, 0, `${where} at ${viewport.width} px does not scroll sideways`);
-    }
-  }
-  await page.setViewportSize(WIDTHS[0]);
-  await page.emulateMedia({ colorScheme: "light" });
-}
-
-async function createWorkers(page: Page, count: number): Promise<void> {
-  await page.goto("/create");
-  await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
-  await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
-  await page.getByRole("button", { name: "Show the plan" }).click();
-  await page.getByRole("button", { name: `Create ${count} VMs` }).click();
-  await page.waitForSelector("#operation");
-}
-
-function finished(page: Page, status: string) {
-  return page.waitForSelector(`#operation[data-status="${status}"]`, { timeout: 20_000 });
-}
-
-function evaluateAll(page: Page, selector: string, expression: string): Promise<string[]> {
-  return page.evaluate(`[...document.querySelectorAll('${selector}')].map((node) => ${expression})`);
-}
-
-function stepStatuses(page: Page): Promise<string[]> {
-  return evaluateAll(page, "#operation [data-step]", "node.dataset.status");
-}
+import {
+  browser,
+  browserTest,
+  createWorkers,
+  evaluateAll,
+  expectAccessibleEverywhere,
+  finished,
+  stepStatuses,
+} from "../support/pages.ts";
 
 for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
   browserTest(`the main job on ${version}: create a cluster from config.yaml, then destroy it`, {

@@ -250,6 +250,7 @@ for (const [version, file] of SCHEMAS) {
 const NOT_IN_THE_RUN: ReadonlySet<string> = new Set([
   "vm.reset",
   "vm.get_guest_network_interfaces",
+  "core.resize_shell",
   "pool.dataset.update",
   "auth.login",
   "auth.login_with_api_key",

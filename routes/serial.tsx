@@ -1,0 +1,98 @@
+/** The serial console of a VM in the page: a WebSocket between the browser and the NAS's shell. */
+import { type Context, Hono } from "hono";
+import { upgradeWebSocket } from "hono/deno";
+import type { WSContext } from "hono/ws";
+import { TrueNASError } from "../lib/errors.ts";
+
+import { SerialPage } from "../templates/pages/serial_page.tsx";
+import { type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
+
+/** What the browser may send in one message: a paste, not a file. */
+const MAX_TYPED_CHARS = 65_536;
+
+/** GET /vms/:id/serial, /vms/:id/serial/socket. */
+export function serialRoutes(dashboard: Dashboard): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  const vmOf = async (c: Context) => {
+    const { vms } = await manager.live.ready();
+    return vms?.find(({ id }) => String(id) === c.req.param("id"));
+  };
+  app.get("/vms/:id/serial", async (c) => {
+    const vm = await vmOf(c);
+    if (vm === undefined) return await c.notFound();
+    return sendPage(c, <SerialPage frame={pageFrame(c, dashboard)} vm={vm} nonce={nonceOf(c)} />);
+  });
+  app.get("/vms/:id/serial/socket", async (c, next) => {
+    // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
+    const origin = c.req.header("origin");
+    if (origin === undefined || new URL(origin).host !== new URL(c.req.url).host) {
+      return c.text("Only this dashboard's own pages may open a console\n", 403);
+    }
+    if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);
+    const vm = await vmOf(c);
+    if (vm === undefined) return await c.notFound();
+    await next();
+  }, upgradeWebSocket((c) => bridge(dashboard, Number(c.req.param("id")))));
+  return app;
+}
+
+type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
+
+/** Carries bytes both ways until either side ends. */
+function bridge({ manager, logger, stopping }: Dashboard, vmId: number) {
+  let serial: Opened | null = null;
+  let closed = false;
+  const say = (ws: WSContext, message: object) => ws.send(JSON.stringify(message));
+  const open = async (ws: WSContext) => {
+    try {
+      const opened = await manager.openSerial(vmId);
+      if (closed) return opened.close();
+      serial = opened;
+      say(ws, { type: "connected" });
+      opened.listen((data) => ws.send(data), () => ws.close(1000, "the console ended"));
+      stopping.addEventListener("abort", () => ws.close(1001, "the dashboard stops"), { once: true });
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      logger.warning("A serial console could not be opened", { vm: vmId, error: error.message });
+      say(ws, { type: "failed", message: error.message });
+      ws.close(1000, "it could not be opened");
+    }
+  };
+  return {
+    onOpen: (_event: Event, ws: WSContext) => void open(ws),
+    onMessage: ({ data }: MessageEvent) => {
+      if (serial === null || typeof data !== "string" || data.length > MAX_TYPED_CHARS) return;
+      const message = parse(data);
+      if (message.type === "input") serial.send(message.data);
+      if (message.type === "resize") void manager.resizeSerial(serial.session, message.cols, message.rows);
+    },
+    onClose: () => {
+      closed = true;
+      serial?.close();
+    },
+  };
+}
+
+type Typed =
+  | { readonly type: "input"; readonly data: string }
+  | { readonly type: "resize"; readonly cols: number; readonly rows: number }
+  | { readonly type: "other" };
+
+/** Terminals are between a stamp and a wall. */
+const SIZES = { lowest: 2, highest: 1_000 } as const;
+
+function parse(text: string): Typed {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { type: "other" };
+  }
+  if (typeof value !== "object" || value === null) return { type: "other" };
+  const { input, cols, rows } = value as Record<string, unknown>;
+  if (typeof input === "string") return { type: "input", data: input };
+  const isSize = (it: unknown): it is number =>
+    typeof it === "number" && Number.isInteger(it) && it >= SIZES.lowest && it <= SIZES.highest;
+  return isSize(cols) && isSize(rows) ? { type: "resize", cols, rows } : { type: "other" };
+}

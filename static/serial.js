@@ -1,0 +1,66 @@
+/* The serial console: a terminal, its size, and a connection that comes back. */
+"use strict";
+
+const place = document.getElementById("serial");
+const status = document.getElementById("serial-status");
+
+/* The terminal makes style elements of its own: the policy lets in those that carry the page's nonce. */
+const createElement = document.createElement.bind(document);
+document.createElement = (name, options) => {
+  const element = createElement(name, options);
+  if (String(name).toLowerCase() === "style") element.setAttribute("nonce", place.dataset.nonce);
+  return element;
+};
+
+const terminal = new Terminal({ scrollback: 5_000, convertEol: false, fontSize: 14 });
+const fit = new FitAddon.FitAddon();
+terminal.loadAddon(fit);
+terminal.open(place);
+
+let socket = null;
+let wait = 500;
+const LONGEST_WAIT = 15_000;
+
+const send = (message) => {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+};
+
+const resize = () => {
+  fit.fit();
+  send({ cols: terminal.cols, rows: terminal.rows });
+};
+
+function connect() {
+  socket = new WebSocket(new URL(place.dataset.socket, location.href.replace(/^http/, "ws")));
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => {
+    if (typeof data !== "string") return terminal.write(new Uint8Array(data));
+    const message = JSON.parse(data);
+    if (message.type === "connected") {
+      wait = 500;
+      status.textContent = "Connected";
+      place.dataset.state = "connected";
+      resize();
+      terminal.focus();
+    }
+    if (message.type === "failed") status.textContent = message.message;
+  };
+  socket.onclose = () => {
+    place.dataset.state = "closed";
+    if (status.textContent === "Connected") status.textContent = "The console ended; connecting again…";
+    setTimeout(connect, wait);
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  };
+}
+
+terminal.onData((input) => send({ input }));
+terminal.attachCustomKeyEventHandler((event) => {
+  if (event.type !== "keydown" || !event.ctrlKey || !event.shiftKey) return true;
+  if (event.code === "KeyC" && terminal.hasSelection()) {
+    navigator.clipboard?.writeText(terminal.getSelection());
+    return false;
+  }
+  return event.code !== "KeyV";
+});
+new ResizeObserver(resize).observe(place);
+connect();

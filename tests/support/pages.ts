@@ -1,0 +1,114 @@
+/** Pages in a real Chromium: a test with a dashboard of its own, and what every page has to hold. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { startBrowser } from "./browser.ts";
+import { type DashboardOptions, startDashboard, type TestDashboard } from "./dashboard.ts";
+
+/** axe-core, as text that is put into a page. */
+export const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+/** A desk and a phone. */
+export const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;
+/** Slow enough that a page can be watched while it moves. */
+export const WATCHABLE = {
+  callMs: 30,
+  zvolMs: 80,
+  startMs: 60,
+  shutdownMs: 10,
+  deleteRunningMs: 20,
+} as const;
+
+/** One browser for all tests of a file. */
+export const browser: Browser = await startBrowser();
+addEventListener("unload", () => void browser.close());
+
+/** A page and the dashboard that it shows. */
+export interface Session {
+  readonly page: Page;
+  readonly dashboard: TestDashboard;
+  /** What the browser complained of. */
+  readonly complaints: string[];
+}
+
+/** A test in a page of its own. */
+export function browserTest(
+  name: string,
+  options: DashboardOptions,
+  test: (session: Session) => Promise<void>,
+  { ignore }: { readonly ignore?: RegExp } = {},
+): void {
+  // The browser lives longer than a test, and its socket with it: only here the sanitizers are off.
+  Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
+    await using dashboard = await startDashboard({
+      ...options,
+      simulator: { times: WATCHABLE, foreignVms: 5, ...options.simulator },
+    });
+    const context = await browser.newContext({ viewport: WIDTHS[0], baseURL: dashboard.url });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    try {
+      await test({ page, dashboard, complaints });
+      assert.deepEqual(complaints.filter((text) => !ignore?.test(text)), []);
+    } finally {
+      await context.close();
+    }
+  });
+}
+
+/** No accessibility violation on the page as it is. */
+export async function expectAccessible(page: Page, where: string): Promise<void> {
+  // Playwright's evaluate is not bound by the page's policy, so axe can be put there without loosening it.
+  await page.evaluate(AXE);
+  const found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })") as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const violations = found.violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`
+  );
+  assert.deepEqual(violations, [], where);
+}
+
+/** Every width, light and dark. */
+export async function expectAccessibleEverywhere(page: Page, where: string): Promise<void> {
+  for (const viewport of WIDTHS) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      await expectAccessible(page, `${where} at ${viewport.width} px, ${colorScheme}`);
+      const overflow = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+      );
+      assert.equal(overflow, 0, `${where} at ${viewport.width} px does not scroll sideways`);
+    }
+  }
+  await page.setViewportSize(WIDTHS[0]);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** Fills in the form and creates workers. */
+export async function createWorkers(page: Page, count: number): Promise<void> {
+  await page.goto("/create");
+  await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
+  await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
+  await page.getByRole("button", { name: "Show the plan" }).click();
+  await page.getByRole("button", { name: `Create ${count} VMs` }).click();
+  await page.waitForSelector("#operation");
+}
+
+/** Waits for the end of the operation that the page shows. */
+export function finished(page: Page, status: string) {
+  return page.waitForSelector(`#operation[data-status="${status}"]`, { timeout: 20_000 });
+}
+
+/** A value of each element of a selector. */
+export function evaluateAll(page: Page, selector: string, expression: string): Promise<string[]> {
+  return page.evaluate(`[...document.querySelectorAll('${selector}')].map((node) => ${expression})`);
+}
+
+/** The status of each step that the page shows. */
+export function stepStatuses(page: Page): Promise<string[]> {
+  return evaluateAll(page, "#operation [data-step]", "node.dataset.status");
+}
