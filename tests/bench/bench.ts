@@ -3,12 +3,14 @@
  *
  * Creation: 20 VMs with 2 disks and 2 NICs, as the program does it and one call at a time, against the lower bound
  * that follows from the NAS's own limit (10 calls at once on a connection) and the simulated time of each call.
+ * Pages: the list of 10 to 5,000 VMs.
  */
 import process from "node:process";
 import { parseConfiguration } from "../../lib/config.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { MAX_RUNNING_CALLS } from "../../lib/truenas/protocol.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
+import { measureList } from "./pages.ts";
 
 const COUNTS = [1, 5, 20] as const;
 const CALL_TIMES_MS = [5, 20, 100] as const;
@@ -76,4 +78,13 @@ for (const callMs of CALL_TIMES_MS) {
     const ratios = [(program / bound).toFixed(2), Math.round(single), (single / program).toFixed(1)];
     print(cells([count, callMs, Math.round(bound), Math.round(program), ...ratios]));
   }
+}
+
+print("");
+print("The list of VMs: the server's time for the page (median), its size, and requests a second");
+print(cells(["VMs", "ms", "kB", "kB gzipped", "requests/s"]));
+for (const vms of [10, 100, 1_000, 5_000]) {
+  const { medianMs, bytes, gzipBytes, requestsPerSecond } = await measureList(vms);
+  const sizes = [Math.round(bytes / 1000), Math.round(gzipBytes / 1000)];
+  print(cells([vms, medianMs.toFixed(1), ...sizes, Math.round(requestsPerSecond)]));
 }

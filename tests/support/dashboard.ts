@@ -6,6 +6,7 @@ import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import type { AccessOptions } from "../../routes/access.tsx";
+import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/tokens.ts";
 
@@ -60,6 +61,8 @@ export interface TestDashboard extends AsyncDisposable {
   readonly url: string;
   readonly simulator: Simulator;
   readonly manager: VMManager;
+  /** The app itself, for what needs no socket. */
+  readonly app: Hono;
   readonly configuration: () => ParsedConfiguration;
 }
 
@@ -118,6 +121,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     url: `http://127.0.0.1:${server.addr.port}`,
     simulator,
     manager,
+    app,
     configuration,
     [Symbol.asyncDispose]: stop,
   };

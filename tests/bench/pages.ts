@@ -1,0 +1,38 @@
+/** The list of 10 to 5,000 VMs: the server's time for the page, its bytes raw and compressed, and requests a second. */
+import { gzipSync } from "node:zlib";
+import { startDashboard } from "../support/dashboard.ts";
+
+/** What was measured of one length of the list. */
+export interface PageMeasure {
+  readonly vms: number;
+  /** Median of the server's own time for the page, without network. */
+  readonly medianMs: number;
+  readonly bytes: number;
+  readonly gzipBytes: number;
+  readonly requestsPerSecond: number;
+}
+
+const RUNS = 30;
+
+/** Measures one length of the list: the whole way of a request through the app, without a socket. */
+export async function measureList(vms: number): Promise<PageMeasure> {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: vms } });
+  await dashboard.manager.live.ready();
+  const ask = async () => await (await dashboard.app.fetch(new Request("http://127.0.0.1/"))).text();
+  const body = await ask();
+  const timesMs: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    const started = performance.now();
+    await ask();
+    timesMs.push(performance.now() - started);
+  }
+  const medianMs = timesMs.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)] ?? 0;
+  const totalMs = timesMs.reduce((sum, it) => sum + it, 0);
+  return {
+    vms,
+    medianMs,
+    bytes: body.length,
+    gzipBytes: gzipSync(body).length,
+    requestsPerSecond: RUNS / totalMs * 1000,
+  };
+}
