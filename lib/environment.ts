@@ -30,16 +30,24 @@ export const ENVIRONMENT_NAMES = {
   LOG_FORMAT: "text (default) or json",
 } as const;
 
-/** Secrets: each may stand in a file instead, named by NAME_FILE. */
-const SECRETS = [
+/** A name whose value is a secret: it may stand in a file instead, named by `NAME_FILE`. */
+export type SecretName =
+  | "API_PASSWORD"
+  | "TRUENAS_API_KEY"
+  | "VNC_PASSWORD"
+  | "DASHBOARD_PASSWORD"
+  | "DASHBOARD_VIEWER_PASSWORD";
+
+const SECRETS: readonly SecretName[] = [
   "API_PASSWORD",
   "TRUENAS_API_KEY",
   "VNC_PASSWORD",
   "DASHBOARD_PASSWORD",
   "DASHBOARD_VIEWER_PASSWORD",
-] as const;
+];
 
-type SecretFile = `${(typeof SECRETS)[number]}_FILE`;
+/** The name of a file with a secret: `API_PASSWORD_FILE`. */
+export type SecretFile = `${SecretName}_FILE`;
 
 /** A name that is read. */
 export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES | SecretFile;

@@ -1,6 +1,7 @@
 /** Numbers for a monitoring system, in Prometheus' text format. No clock and no I/O of its own. */
 
-type Labels = Readonly<Record<string, string>>;
+/** What tells one series from another. */
+export type Labels = Readonly<Record<string, string>>;
 
 /** Upper ends of the buckets of times, in seconds: a call takes milliseconds, a zvol a second, a shutdown minutes. */
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180] as const;

@@ -57,12 +57,14 @@ export {
   type EnvironmentVariables,
   getEnvironmentVariables,
   type ReadOptions,
+  type SecretFile,
+  type SecretName,
 } from "./environment.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
 export { EXPORT_FORMATS, type ExportFormat, type ExportName, isExportName } from "./exports/formats.ts";
 export { type ClusterNode, type KnownIps, type NodeNic, nodeOfPlanned, nodeOfVm } from "./exports/nodes.ts";
-export { type Gauge, type MetricName, METRICS, Metrics } from "./metrics.ts";
+export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
 export type { ActionWish } from "./operations/act_on_vm.ts";

@@ -154,6 +154,8 @@ export class VMManager implements AsyncDisposable {
   readonly #session: Session;
   readonly #live: LiveInventory;
   readonly #runner: OperationRunner;
+  #capacity: { readonly dataset: string; readonly at: number; readonly value: Promise<Capacity> } | null =
+    null;
 
   /**
    * Sends nothing yet.
@@ -294,9 +296,15 @@ export class VMManager implements AsyncDisposable {
     return await readChoices(this.#session, isoFolder(storage.cdrom_path), this.#patience);
   }
 
-  /** What the NAS has left for further VMs, read now; null where the account may not read it. */
+  /** What the NAS has left for further VMs, at most a few seconds old; null where the account may not read it. */
   async capacity(dataset: string): Promise<Capacity> {
-    return await readCapacity(this.#session, dataset, this.#patience);
+    const known = this.#capacity;
+    if (known !== null && known.dataset === dataset && performance.now() - known.at < CAPACITY_MS) {
+      return await known.value;
+    }
+    const value = readCapacity(this.#session, dataset, this.#patience);
+    this.#capacity = { dataset, at: performance.now(), value };
+    return await value;
   }
 
   /** Plans to create; nothing is changed. */
@@ -594,6 +602,9 @@ function measured(metrics: Metrics | undefined) {
       metrics.observe("truenas_vm_manager_nas_call_seconds", durationMs / 1000, { method, outcome }),
   };
 }
+
+/** How long what the NAS has left is shown without being read again: pages are opened more often than VMs are made. */
+const CAPACITY_MS = 5_000;
 
 /** What a plan needs to know of the templates of each VM type, worked out once for each. */
 function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {

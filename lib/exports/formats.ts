@@ -8,9 +8,11 @@ export interface ExportFormat {
   readonly label: string;
   /** The file's name. */
   readonly file: string;
+  /** For HTTP. */
   readonly contentType: string;
   /** What it is good for, in a sentence. */
   readonly help: string;
+  /** The text for these nodes. */
   readonly write: (nodes: readonly ClusterNode[]) => string;
 }
 

@@ -8,8 +8,11 @@ import { describeError, lookUntil, runStep, StepFailure } from "./steps.ts";
 
 /** What is done, and to which VM as it was shown. */
 export interface ActionWish {
+  /** What is done. */
   readonly action: VmActionName;
+  /** The NAS's id. */
   readonly id: number;
+  /** The VM's name. */
   readonly name: string;
   /** The state that was shown; another one by then refuses the action. */
   readonly state: string;

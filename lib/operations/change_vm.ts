@@ -35,8 +35,11 @@ export type VmChangeKind = VmChange["kind"];
 
 /** Which VM, as it was shown. */
 export interface ChangedVm {
+  /** The NAS's id. */
   readonly id: number;
+  /** The VM's name. */
   readonly name: string;
+  /** Its uuid, which its zvols name. */
   readonly uuid: string | null;
 }
 

@@ -127,8 +127,9 @@ export interface Busy {
   readonly operation: string;
   /** `Creating` */
   readonly doing: string;
-  /** Steps that are over, of so many. */
+  /** Steps that are over. */
   readonly over: number;
+  /** All its steps. */
   readonly steps: number;
 }
 
