@@ -3,6 +3,7 @@ import type { Account } from "./accounts.ts";
 import { hasRole } from "./accounts.ts";
 import { jobRow, type Nas } from "./nas.ts";
 import { type Options, query } from "./query.ts";
+import { challenge, type ScramChallenge } from "./scram.ts";
 import { callError, ERRNO } from "./wire_errors.ts";
 
 /** What a method may do to its connection. */
@@ -14,6 +15,8 @@ export interface Peer {
   readonly secureTransport: boolean;
   /** Who gave a right password and still owes the one-time one, and how often a wrong one may come yet. */
   awaiting: { readonly account: Account; retries: number } | null;
+  /** An API key that is being proven by SCRAM. */
+  scram: ScramChallenge | null;
   readonly options: { legacy_jobs: boolean; private_methods: boolean; py_exceptions: boolean };
   readonly subscriptions: Map<string, string>;
   readonly tokens: Map<string, Account>;
@@ -65,6 +68,8 @@ interface LoginData {
   readonly api_key?: string;
   readonly token?: string;
   readonly otp_token?: string;
+  readonly scram_type?: string;
+  readonly rfc_str?: string;
   readonly login_options?: { readonly user_info?: boolean };
 }
 
@@ -72,6 +77,7 @@ const PLAIN = "LOGIN_PASSWORD";
 
 const loginEx: PeerMethod = (peer, [given]) => {
   const data = given as LoginData;
+  if (data.mechanism === "SCRAM") return scramLogin(peer, data);
   const account = data.mechanism === "OTP_TOKEN"
     ? accountByOtp(peer, data.otp_token ?? "")
     : accountFor(peer, data);
@@ -95,6 +101,28 @@ const loginEx: PeerMethod = (peer, [given]) => {
     ...(reconnect ? { reconnect_token: null } : {}),
   };
 };
+
+/** Two calls: the challenge, and the proof. A key that is proven so may also arrive in clear: it was not sent. */
+function scramLogin(peer: Peer, { scram_type, rfc_str = "" }: LoginData): Record<string, unknown> {
+  const answer = (type: string, text: string, account: Account | null) => ({
+    response_type: "SCRAM_RESPONSE",
+    scram_type: type,
+    rfc_str: text,
+    user_info: account === null ? null : userInfo(account),
+  });
+  const { scram } = peer;
+  peer.scram = null;
+  if (scram_type === "CLIENT_FIRST_MESSAGE") {
+    peer.scram = challenge(peer.nas.store.accounts, rfc_str);
+    if (peer.scram === null) return { response_type: "AUTH_ERR" };
+    return answer("SERVER_FIRST_RESPONSE", peer.scram.serverFirst, null);
+  }
+  const final = scram?.verify(rfc_str) ?? null;
+  if (scram === null || final === null) return { response_type: "AUTH_ERR" };
+  if (scram.account.apiKeyExpired) return { response_type: "EXPIRED" };
+  signIn(peer, scram.account, "API_KEY");
+  return answer("SERVER_FINAL_RESPONSE", final, scram.account);
+}
 
 /** The account that a one-time password completes; up to 25.10 a wrong one may be mended, from 26 on it ends the exchange. */
 function accountByOtp(peer: Peer, code: string): Account | null | "AGAIN" {

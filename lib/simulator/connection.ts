@@ -9,7 +9,7 @@ import { checkArguments, type MethodSchema } from "./schema_check.ts";
 import { SYSTEM_METHODS } from "./system_methods.ts";
 import type { ReceivedCall } from "./types.ts";
 import { VM_METHODS } from "./vm_methods.ts";
-import { callError, ERRNO, MethodError, plainException, type WireError } from "./wire_errors.ts";
+import { callError, ERRNO, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
 
 const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...VM_METHODS,
@@ -79,6 +79,7 @@ export class Connection {
       credentials: null,
       secureTransport,
       awaiting: null,
+      scram: null,
       options: { legacy_jobs: true, private_methods: false, py_exceptions: false },
       subscriptions: new Map(),
       tokens: shared.tokens,
@@ -161,6 +162,7 @@ export class Connection {
       this.#answer(id, { result });
     } catch (error) {
       if (error === CUT) return this.#wire.cut();
+      if (error instanceof OtherReply) return this.#answer(id, { result: error.result });
       if (error === STALLED || this.#gone.signal.aborted) return;
       const wire = toWire(error);
       received.answer = { error: wire };

@@ -2,7 +2,7 @@
 import { CUT, STALLED } from "./connection.ts";
 import type { Nas } from "./nas.ts";
 import type { Fault, FaultMoment } from "./types.ts";
-import { MethodError } from "./wire_errors.ts";
+import { MethodError, OtherReply } from "./wire_errors.ts";
 
 interface Armed {
   readonly fault: Fault;
@@ -58,8 +58,13 @@ const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulate
 /** How long a call that goes on without its connection is behind it. */
 const LINGER_MS = 30;
 
-async function act({ action, error = DEFAULT_ERROR }: Fault, gone: AbortSignal, nas: Nas): Promise<void> {
+async function act(
+  { action, error = DEFAULT_ERROR, result }: Fault,
+  gone: AbortSignal,
+  nas: Nas,
+): Promise<void> {
   if (action === "cut") throw CUT;
+  if (action === "answer") throw new OtherReply(result);
   if (action === "linger") {
     await untilAborted(gone);
     if (nas.profile.cancelsOnDisconnect) throw STALLED;

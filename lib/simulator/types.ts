@@ -37,9 +37,12 @@ export interface Fault {
   readonly moment?: FaultMoment;
   /**
    * `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as
-   * possible; `linger`: wait until the connection is gone, and then go on, where the release lets calls do so.
+   * possible; `linger`: wait until the connection is gone, and then go on, where the release lets calls do so;
+   * `answer`: reply with `result`, as a NAS would that is broken or somebody else.
    */
-  readonly action: "fail" | "stall" | "cut" | "linger";
+  readonly action: "fail" | "stall" | "cut" | "linger" | "answer";
+  /** For `answer`. */
+  readonly result?: unknown;
   /** For `fail`; default a CallError EFAULT "[EFAULT] Simulated failure". */
   readonly error?: { readonly errno: number; readonly errname: string; readonly reason: string };
 }

@@ -117,3 +117,14 @@ export class Validation {
     if (this.#list.length > 0) throw validationErrors(this.#list);
   }
 }
+
+/** Thrown to reply with something else than the method's own result. */
+export class OtherReply extends Error {
+  override readonly name = "OtherReply";
+  readonly result: unknown;
+
+  constructor(result: unknown) {
+    super("a fault replies");
+    this.result = result;
+  }
+}

@@ -9,7 +9,7 @@ import { TrueNASConnectionError } from "../errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
 import { JSON_RPC, type Protocol } from "./protocol.ts";
 import { SHELL_PATH, type ShellSocket } from "./shell.ts";
-import { chooseApi } from "./versions.ts";
+import { type ApiChoice, chooseApi } from "./versions.ts";
 
 /** How long a connection may take to open, in milliseconds: a NAS that starts up answers slowly. */
 export const OPEN_TIMEOUT_MS = 10_000;
@@ -51,6 +51,8 @@ export interface OpenNas {
   readonly apiVersion: string;
   /** What to tell the person about the version, or null. */
   readonly notice: string | null;
+  /** How this NAS takes an API key. */
+  readonly keyLogin: ApiChoice["keyLogin"];
 }
 
 /** How the NAS is reached: a client for HTTP and WebSocket alike. */
@@ -79,18 +81,18 @@ export async function openNas(address: NasAddress, options: OpenOptions = {}): P
 
 async function openWith(transport: Transport, options: OpenOptions): Promise<OpenNas> {
   const listed = await readApiVersions(transport, options);
-  const { apiVersion, notice } = chooseApi(listed ?? []);
+  const { apiVersion, notice, keyLogin } = chooseApi(listed ?? []);
   const path = apiVersion === "current" ? JSON_RPC.path : `/api/${apiVersion}`;
   try {
     const socket = await openSocket(transport, path, options);
-    return { socket, protocol: JSON_RPC, apiVersion, notice };
+    return { socket, protocol: JSON_RPC, apiVersion, notice, keyLogin };
   } catch (error) {
     // A NAS that lists no versions may be one of 24.x, which has only the older protocol.
     if (listed !== null || !(error instanceof Failed) || classify(error.said) !== "not-truenas") throw error;
   }
   const socket = await openSocket(transport, LEGACY_PROTOCOL.path, options);
   await sayHello(socket, LEGACY_PROTOCOL, options);
-  return { socket, protocol: LEGACY_PROTOCOL, apiVersion: "legacy", notice: null };
+  return { socket, protocol: LEGACY_PROTOCOL, apiVersion: "legacy", notice: null, keyLogin: "plain" };
 }
 
 /** What the runtime said of a connection that failed. */

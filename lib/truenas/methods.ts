@@ -87,7 +87,15 @@ const userInfo = z.looseObject({
 /** Who is signed in, as far as it matters. */
 export type UserInfo = z.infer<typeof userInfo>;
 
-const loginReply = z.looseObject({ response_type: z.string(), user_info: userInfo.nullish() });
+const loginReply = z.looseObject({
+  response_type: z.string(),
+  user_info: userInfo.nullish(),
+  scram_type: z.string().nullish(),
+  rfc_str: z.string().nullish(),
+});
+
+/** What auth.login_ex answers. */
+export type LoginReply = z.infer<typeof loginReply>;
 
 /** A filter of TrueNAS's query methods: `["name", "=", "worker01"]`. */
 export type QueryFilter = readonly [field: string, operator: string, value: unknown];
@@ -146,11 +154,12 @@ type Data = Readonly<Record<string, unknown>>;
 /** The table of methods; the same names as in TrueNAS's API reference. */
 export const METHODS = {
   "auth.login": read<readonly [username: string, password: string], boolean>(z.boolean()),
-  "auth.login_ex": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
+  "auth.login_ex": read<readonly [data: Data], LoginReply>(loginReply),
   "auth.login_with_api_key": read<readonly [key: string], boolean>(z.boolean()),
   "auth.logout": read<readonly [], boolean>(z.boolean()),
-  "auth.login_ex_continue": read<readonly [data: Data], z.infer<typeof loginReply>>(loginReply),
+  "auth.login_ex_continue": read<readonly [data: Data], LoginReply>(loginReply),
   "auth.generate_token": read<readonly [ttlSeconds: number], string>(z.string()),
+  "auth.mechanism_choices": read<readonly [], readonly string[]>(z.array(z.string())),
   "auth.me": read<readonly [], UserInfo>(userInfo),
   "core.resize_shell": read<readonly [session: string, cols: number, rows: number], unknown>(z.unknown()),
   "core.ping": { ...read<readonly [], string>(z.string()), timeoutMs: PING_MS },

@@ -12,7 +12,7 @@ import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
 import { enterConsole, type SerialConsole } from "./shell.ts";
-import { type SignedIn, signIn } from "./sign_in.ts";
+import { type Credentials, type SignedIn, signIn } from "./sign_in.ts";
 import { adaptParams, rulesFor, type VersionRules } from "./versions.ts";
 
 /** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
@@ -221,7 +221,8 @@ export class Session implements Caller {
     const { address, caCerts, fingerprint = null, guard, logger } = this.#options;
     await this.#awaitLogin();
     const { signal } = this.#stop;
-    const { socket, protocol, apiVersion, notice } = await openNas(address, { caCerts, fingerprint, signal });
+    const opened = await openNas(address, { caCerts, fingerprint, signal });
+    const { socket, protocol, apiVersion, notice, keyLogin } = opened;
     let rules = rulesFor("");
     const client: RpcClient = new RpcClient(socket, {
       guard,
@@ -235,7 +236,7 @@ export class Session implements Caller {
       onEnd: () => this.#lost(client),
     });
     try {
-      const { roles, usedOtp } = await this.#signIn(client);
+      const { roles, usedOtp } = await this.#signIn(client, keyLogin);
       const release = await readRelease(client, logger);
       rules = rulesFor(release ?? "");
       await expectVmApi(client, address, release);
@@ -250,13 +251,14 @@ export class Session implements Caller {
     }
   }
 
-  async #signIn(client: RpcClient): Promise<SignedIn> {
+  async #signIn(client: RpcClient, keyLogin: Credentials["keyLogin"]): Promise<SignedIn> {
     const { address, username, password, apiKey, askOtp } = this.#options;
     return await signIn(client, {
       address,
       username,
       password,
       apiKey,
+      keyLogin,
       token: this.#token,
       askOtp: askOtp ?? (() => this.#waitForOtp()),
     });

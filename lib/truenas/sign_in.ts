@@ -3,7 +3,8 @@ import { TrueNASCallError, TrueNASConnectionError } from "../errors.ts";
 import { isUnencrypted, type NasAddress } from "../nas_address.ts";
 import type { RpcClient } from "./client.ts";
 import { connectionError } from "./failures.ts";
-import type { UserInfo } from "./methods.ts";
+import type { LoginReply, UserInfo } from "./methods.ts";
+import { beginScram, ScramError, splitApiKey } from "./scram.ts";
 
 /** What to sign in with. */
 export interface Credentials {
@@ -13,6 +14,8 @@ export interface Credentials {
   readonly password: string | null;
   /** Instead of a password. */
   readonly apiKey: string | null;
+  /** How the NAS takes an API key. */
+  readonly keyLogin: "plain" | "scram";
   /** A token of an earlier login of this process, which spares another one-time password; or null. */
   readonly token: string | null;
   /** Asks for the one-time password; rejects when none comes. */
@@ -33,7 +36,8 @@ const METHOD_NOT_FOUND = -32601;
 const EBUSY = 16;
 
 /**
- * Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise.
+ * Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise; with an API key by SCRAM
+ * where the NAS has that (26 and later).
  *
  * @throws {TrueNASConnectionError} saying why it was refused, and what to do.
  */
@@ -63,6 +67,13 @@ async function signInEx(client: RpcClient, credentials: Credentials): Promise<Si
     const byToken = await client.call("auth.login_ex", [{ mechanism: "TOKEN_PLAIN", token }]);
     if (byToken.response_type === "SUCCESS") return { roles: rolesOf(byToken.user_info), usedOtp: true };
   }
+  if (apiKey !== null && credentials.keyLogin === "scram" && await offersScram(client)) {
+    const answer = await proveKey(client, credentials, apiKey);
+    if (answer.response_type === SCRAM_DONE) {
+      return { roles: rolesOf(answer.user_info) ?? await readRoles(client), usedOtp: false };
+    }
+    throw refused(answer.response_type, credentials, false);
+  }
   const data = apiKey === null
     ? { mechanism: "PASSWORD_PLAIN", username: user, password: password ?? "" }
     : { mechanism: "API_KEY_PLAIN", username: user, api_key: apiKey };
@@ -75,6 +86,41 @@ async function signInEx(client: RpcClient, credentials: Credentials): Promise<Si
   }
   if (answer.response_type === "SUCCESS") return { roles: rolesOf(answer.user_info), usedOtp };
   throw refused(answer.response_type, credentials, usedOtp);
+}
+
+const SCRAM_DONE = "SCRAM_RESPONSE";
+
+async function offersScram(client: RpcClient): Promise<boolean> {
+  return (await client.call("auth.mechanism_choices", [])).includes("SCRAM");
+}
+
+/** Proves to the NAS that the key is known, and has the NAS prove the same, without sending the key. */
+async function proveKey(client: RpcClient, credentials: Credentials, apiKey: string): Promise<LoginReply> {
+  const { address, username } = credentials;
+  const parts = splitApiKey(apiKey);
+  if (parts === null) {
+    throw connectionError(
+      address,
+      "login",
+      "the API key is not one: it is written as 7-, and then 64 characters",
+    );
+  }
+  const say = (scram_type: string, rfc_str: string) =>
+    client.call("auth.login_ex", [{ mechanism: "SCRAM", scram_type, rfc_str }]);
+  try {
+    const exchange = beginScram(parts, username ?? "");
+    const challenge = await say("CLIENT_FIRST_MESSAGE", exchange.clientFirst);
+    if (challenge.response_type !== SCRAM_DONE) return challenge;
+    const proof = await exchange.prove(challenge.rfc_str ?? "");
+    const answer = await say("CLIENT_FINAL_MESSAGE", proof.clientFinal);
+    if (answer.response_type === SCRAM_DONE && !proof.proves(answer.rfc_str ?? "")) {
+      throw new ScramError("the NAS could not prove that it knows the API key: it may be another one");
+    }
+    return answer;
+  } catch (error) {
+    if (error instanceof ScramError) throw connectionError(address, "login", error.message, error);
+    throw error;
+  }
 }
 
 async function oldLogin(client: RpcClient, credentials: Credentials): Promise<SignedIn> {

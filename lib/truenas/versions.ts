@@ -19,6 +19,8 @@ export interface VersionRules {
   readonly dtype: "beside" | "inside";
   /** How to sign in: auth.login_ex tells why it refuses; 24.x has only auth.login. */
   readonly login: "login_ex" | "login";
+  /** How an API key is shown: SCRAM proves it without sending it (26 and later). */
+  readonly keyLogin: "plain" | "scram";
   /** Whether vm.reset is there (27.0). */
   readonly canReset: boolean;
   /** Whether the guest's addresses can be asked for (27.0). */
@@ -93,6 +95,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "legacy",
     dtype: "beside",
     login: "login",
+    keyLogin: "plain",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_24_04,
@@ -106,6 +109,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "legacy",
     dtype: "beside",
     login: "login",
+    keyLogin: "plain",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_24_10,
@@ -119,6 +123,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    keyLogin: "plain",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
@@ -132,6 +137,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    keyLogin: "plain",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
@@ -145,6 +151,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    keyLogin: "plain",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
@@ -158,6 +165,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    keyLogin: "scram",
     canReset: false,
     guestIps: false,
     vmCreateKeys: VM_KEYS_25_04,
@@ -171,6 +179,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     protocol: "jsonrpc",
     dtype: "inside",
     login: "login_ex",
+    keyLogin: "scram",
     canReset: true,
     guestIps: true,
     vmCreateKeys: VM_KEYS_25_04,
@@ -226,6 +235,8 @@ export interface ApiChoice {
   readonly apiVersion: string;
   /** What to tell the person, or null when all is as tested. */
   readonly notice: string | null;
+  /** How this NAS takes an API key. */
+  readonly keyLogin: VersionRules["keyLogin"];
 }
 
 /**
@@ -234,18 +245,21 @@ export interface ApiChoice {
  */
 export function chooseApi(listed: readonly string[]): ApiChoice {
   const newest = listed.at(-1);
-  if (newest === undefined || isKnown(newest)) return { apiVersion: "current", notice: null };
+  const keyLogin = newest === undefined ? "plain" : rulesFor(newest).keyLogin;
+  if (newest === undefined || isKnown(newest)) return { apiVersion: "current", notice: null, keyLogin };
   const known = listed.findLast(isKnown);
   if (known === undefined) {
     return {
       apiVersion: "current",
       notice: `The NAS's API ${newest} is not known here, nor any other that it offers; it is used as it is`,
+      keyLogin,
     };
   }
   return {
     apiVersion: known,
     notice:
       `The NAS's API ${newest} is newer than this program; ${known} is used, in which the NAS leaves out details`,
+    keyLogin: rulesFor(known).keyLogin,
   };
 }
 

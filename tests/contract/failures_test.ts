@@ -159,6 +159,25 @@ const ROWS: Readonly<Record<string, Row>> = {
     message: /does not accept the API key of "admin"; it is wrong, or was revoked/,
     produce: () => failureWith({}, { apiKey: "1-nonsense" }),
   },
+  "a wrong or revoked API key on 27.0": {
+    failure: "login",
+    message: /does not accept the API key of "admin"; it is wrong, or was revoked/,
+    produce: () => failureWith({ version: "27.0" }, { apiKey: `1-${"b".repeat(64)}` }),
+  },
+  "an API key that is none": {
+    failure: "login",
+    message: /the API key is not one/,
+    produce: () => failureWith({ version: "27.0" }, { apiKey: "nonsense" }),
+  },
+  "an expired API key on 27.0": {
+    failure: "expired",
+    message: /the API key of "ci" has expired or was revoked/,
+    produce: () =>
+      failureWith({
+        version: "27.0",
+        accounts: [{ username: "ci", password: "x", roles: ["VM_READ"], apiKey: KEY, apiKeyExpired: true }],
+      }, { username: "ci", apiKey: KEY }),
+  },
   "an expired API key": {
     failure: "expired",
     message: /the API key of "ci" has expired or was revoked/,

@@ -92,6 +92,40 @@ Deno.test("other ways to sign in: an API key over loopback, and the old login wh
   await refused.close();
 });
 
+Deno.test("from 26 on an API key is proven, and never sent", async () => {
+  for (const version of ["26.0", "27.0"] as const) {
+    await using simulator = await startSimulator({ version, times: TEST_TIMES });
+    const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
+    const byKey = sessionWith(simulator, { apiKey, password: null });
+    await byKey.connect();
+    assert.ok(byKey.state.kind === "live" && byKey.state.nas.roles?.includes("FULL_ADMIN"));
+    await byKey.close();
+    const logins = simulator.calls.filter(({ method }) => method === "auth.login_ex");
+    assert.equal(logins.length, 2);
+    assert.doesNotMatch(JSON.stringify(simulator.calls), new RegExp(apiKey.slice(2)));
+  }
+});
+
+Deno.test("a NAS that cannot prove that it knows the key is not spoken to", async () => {
+  await using simulator = await startSimulator({ version: "27.0", times: TEST_TIMES });
+  const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
+  simulator.addFault({
+    method: "auth.login_ex",
+    skip: 1,
+    action: "answer",
+    result: {
+      response_type: "SCRAM_RESPONSE",
+      scram_type: "SERVER_FINAL_RESPONSE",
+      rfc_str: "v=AAAA",
+      user_info: null,
+    },
+  });
+  const byKey = sessionWith(simulator, { apiKey, password: null });
+  await assert.rejects(byKey.connect(), /could not prove that it knows the API key/);
+  await byKey.close();
+  assert.ok(!simulator.calls.some(({ method }) => method === "vm.query"));
+});
+
 Deno.test("an API key is never sent in clear to another machine", async () => {
   const manager = new VMManager({ host: "ws://192.0.2.1", username: "admin", apiKey: "1-secret" });
   const parsed = parseNasAddress("ws://192.0.2.1");
