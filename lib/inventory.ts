@@ -24,6 +24,14 @@ export interface Disk {
   readonly order: number;
 }
 
+/** A guest's address, as its agent told the NAS (TrueNAS 27.0 and later). */
+export interface GuestAddress {
+  /** IPv4. */
+  readonly address: string;
+  /** When it was last told, in milliseconds since 1970 (UTC). */
+  readonly readAt: number;
+}
+
 /** A network card of a VM. */
 export interface Nic {
   /** The device's id on the NAS. */
@@ -32,6 +40,8 @@ export interface Nic {
   readonly attach: string | null;
   /** Lower-case with colons; null means a new one at each start (TrueNAS up to 25.10). */
   readonly mac: string | null;
+  /** What the guest is reached by, while it runs and where the NAS knows it; null otherwise. */
+  readonly ip: GuestAddress | null;
 }
 
 /** A display of a VM. */

@@ -16,7 +16,7 @@ export function vmJson(vm: Vm): Record<string, unknown> {
     memoryMiB: memoryMib,
     autostart,
     disks: vm.disks.map(({ path, zvol, sizeBytes, sparse }) => ({ path, zvol, sizeBytes, sparse })),
-    nics: vm.nics.map(({ attach, mac }) => ({ attach, mac })),
+    nics: vm.nics.map(({ attach, mac, ip }) => ({ attach, mac, ip: ip?.address ?? null })),
     displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
     cdroms: vm.cdroms.map(({ path }) => ({ path })),
   };

@@ -3,13 +3,18 @@
  * the reply of the call that caused them, so an event only says which VM to read again.
  */
 import { TrueNASError } from "./errors.ts";
-import type { Vm } from "./inventory.ts";
+import type { GuestAddress, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
-import { readVms, readVmsById } from "./truenas/read_inventory.ts";
+import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts";
 
 /** Events within this many milliseconds are answered by one reading. */
 const GATHER_MS = 40;
+
+/** How often guests are asked for their addresses, while somebody looks. */
+const ADDRESSES_MS = 30_000;
+/** An address that stays the same is told anew this often, so that its age stays true without much traffic. */
+const ADDRESS_AGE_MS = 300_000;
 
 /** A change of the inventory. `all`: it was read anew as a whole. */
 export type InventoryChange =
@@ -41,6 +46,10 @@ export class LiveInventory {
   #reading: Promise<void> | null = null;
   #gatherer: ReturnType<typeof setTimeout> | undefined;
   #catchingUp: Promise<void> = Promise.resolve();
+  #addresses: ReadonlyMap<string, GuestAddress> = new Map();
+  #readingAddresses: Promise<void> | null = null;
+  #addressTimer: ReturnType<typeof setTimeout> | undefined;
+  #watchers = 0;
   #closed = false;
 
   /** Reads as soon as the session is live, and again after each reconnection. */
@@ -86,6 +95,21 @@ export class LiveInventory {
     await this.#catchingUp;
   }
 
+  /** Asks the guests that run for their addresses, where the release has that (27.0 and later). */
+  readAddresses(): Promise<void> {
+    return this.#readingAddresses ??= this.#doReadAddresses().finally(() => this.#readingAddresses = null);
+  }
+
+  /** Keeps the guests' addresses known while somebody looks, until the returned function is called. */
+  watchAddresses(): () => void {
+    if (this.#watchers++ === 0) void this.#keepAddresses();
+    let watching = true;
+    return () => {
+      if (watching && --this.#watchers === 0) clearTimeout(this.#addressTimer);
+      watching = false;
+    };
+  }
+
   /** Tells of each change until the returned function is called. */
   onChange(listener: (change: InventoryChange) => void): () => void {
     this.#listeners.add(listener);
@@ -96,6 +120,7 @@ export class LiveInventory {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#gatherer);
+    clearTimeout(this.#addressTimer);
     for (const forget of this.#forget) forget();
     this.#listeners.clear();
   }
@@ -122,7 +147,7 @@ export class LiveInventory {
   async #doReadAll(): Promise<void> {
     try {
       const vms = await readVms(this.#session);
-      this.#byId = new Map(vms.map((vm) => [vm.id, vm]));
+      this.#byId = new Map(vms.map((vm) => [vm.id, this.#withAddresses(vm)]));
       this.#error = null;
       this.#touch();
     } catch (error) {
@@ -148,9 +173,50 @@ export class LiveInventory {
   }
 
   #change(vm: Vm): void {
-    this.#byId?.set(vm.id, vm);
+    const known = this.#withAddresses(vm);
+    this.#byId?.set(vm.id, known);
     this.#sorted = null;
-    this.#tell({ type: "changed", vm });
+    this.#tell({ type: "changed", vm: known });
+  }
+
+  async #keepAddresses(): Promise<void> {
+    await this.readAddresses();
+    clearTimeout(this.#addressTimer);
+    if (this.#watchers === 0 || this.#closed) return;
+    this.#addressTimer = setTimeout(() => void this.#keepAddresses(), ADDRESSES_MS);
+  }
+
+  async #doReadAddresses(): Promise<void> {
+    const { state } = this.#session;
+    if (state.kind !== "live" || !state.rules.guestIps) return;
+    await this.ready();
+    const running = (this.#vms() ?? []).filter((vm) => vm.state === "RUNNING");
+    let told: ReadonlyMap<string, string>;
+    try {
+      told = await readGuestIps(this.#session, running);
+    } catch (error) {
+      // The connection is lost: what was known stays, with its age.
+      if (!(error instanceof TrueNASError)) throw error;
+      return this.#logger.debug("Guests cannot be asked for their addresses", { error: error.message });
+    }
+    const readAt = Date.now();
+    const before = this.#addresses;
+    this.#addresses = new Map([...told].map(([mac, address]) => {
+      const known = before.get(mac);
+      const keep = known?.address === address && readAt - known.readAt < ADDRESS_AGE_MS;
+      return [mac, keep ? known : { address, readAt }];
+    }));
+    for (const vm of this.#vms() ?? []) {
+      if (vm.nics.some(({ mac, ip }) => ip !== this.#addressOf(vm, mac))) this.#change(vm);
+    }
+  }
+
+  #addressOf({ state }: Vm, mac: string | null): GuestAddress | null {
+    return state === "RUNNING" && mac !== null ? this.#addresses.get(mac) ?? null : null;
+  }
+
+  #withAddresses(vm: Vm): Vm {
+    return { ...vm, nics: vm.nics.map((nic) => ({ ...nic, ip: this.#addressOf(vm, nic.mac) })) };
   }
 
   #remove(id: number): void {

@@ -63,7 +63,7 @@ export {
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
 export { EXPORT_FORMATS, type ExportFormat, type ExportName, isExportName } from "./exports/formats.ts";
-export { type ClusterNode, type KnownIps, type NodeNic, nodeOfPlanned, nodeOfVm } from "./exports/nodes.ts";
+export { type ClusterNode, type NodeNic, nodeOfPlanned, nodeOfVm } from "./exports/nodes.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";

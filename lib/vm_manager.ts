@@ -40,7 +40,6 @@ import {
   type Capacity,
   readCapacity,
   readChoices,
-  readGuestIps,
   readInventory,
   readMarkedZvols,
   readVms,
@@ -393,13 +392,6 @@ export class VMManager implements AsyncDisposable {
       if (!(error instanceof TrueNASError)) throw error;
       this.#options.logger?.debug("A console's size could not be set", { error: error.message });
     }
-  }
-
-  /** IPv4 addresses by MAC of the VMs that run, where the release knows them (27.0 and later, by the guest's agent). */
-  async guestIps(vms: readonly Vm[]): Promise<ReadonlyMap<string, string>> {
-    const { state } = this.#session;
-    if (state.kind !== "live" || !state.rules.guestIps) return new Map();
-    return await readGuestIps(this.#session, vms.filter((vm) => vm.state === "RUNNING"), this.#patience);
   }
 
   /** Changes one VM: its settings, devices or disks; or clones it. It runs beside other operations. */

@@ -21,6 +21,7 @@ import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
 import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmChangeRoutes } from "./vm_changes.tsx";
+import { liveRoutes } from "./live.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context } from "hono";
 
@@ -69,6 +70,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", serialRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
   app.route("/", vmChangeRoutes(dashboard));
+  app.route("/", liveRoutes(dashboard));
   app.route("/", vmRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));

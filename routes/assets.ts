@@ -29,8 +29,8 @@ function asset(name: string, type: string, body: string): Asset {
 
 const ASSETS = {
   css: asset("app.css", "text/css; charset=utf-8", css),
-  htmx: asset("htmx.js", "text/javascript; charset=utf-8", htmx),
-  sse: asset("hx-sse.js", "text/javascript; charset=utf-8", hxSse),
+  // One file: htmx begins a moment after it is loaded, and an extension that comes later than that is never used.
+  htmx: asset("htmx.js", "text/javascript; charset=utf-8", `${htmx}\n${hxSse}`),
   keys: asset("keys.js", "text/javascript; charset=utf-8", keys),
   serial: asset("serial.js", "text/javascript; charset=utf-8", serial),
   xterm: asset("xterm.js", "text/javascript; charset=utf-8", xterm),
@@ -43,7 +43,6 @@ const ASSETS = {
 export const ASSET_URLS: AssetUrls = {
   css: ASSETS.css.url,
   htmx: ASSETS.htmx.url,
-  sse: ASSETS.sse.url,
   keys: ASSETS.keys.url,
   serial: ASSETS.serial.url,
   xterm: ASSETS.xterm.url,

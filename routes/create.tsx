@@ -6,10 +6,9 @@ import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
+import { NO_CHOICES, readChoices } from "./choices.ts";
 import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { atField, configurationOf, createFormOf, formOf, readForm } from "./forms.ts";
-
-const NO_CHOICES: CreateChoices = { bridges: null, isos: null };
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono {
@@ -184,22 +183,6 @@ async function showPlanAgain(
   const plan = await dashboard.manager.planCreation(requestOf(parsed.configuration, read.file));
   const choices = await readChoices(dashboard, parsed.configuration);
   return await sendPlan(c, dashboard, { form: read.form, plan, choices }, notice);
-}
-
-/** What the form offers; without a connection it offers nothing, and free text does. */
-async function readChoices(
-  { manager, logger }: Dashboard,
-  configuration: Configuration,
-): Promise<CreateChoices> {
-  if (manager.connection.kind !== "live") return NO_CHOICES;
-  try {
-    const { nicChoices, isos } = await manager.choices(configuration);
-    return { bridges: nicChoices.known ? nicChoices.value : null, isos: isos.known ? isos.value : null };
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    logger.warning("Cannot read what the form offers", { error: error.message });
-    return NO_CHOICES;
-  }
 }
 
 async function send(

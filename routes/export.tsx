@@ -36,10 +36,10 @@ async function presentNodes(
   { manager }: Dashboard,
   query: ReturnType<typeof queryOf>,
 ): Promise<ClusterNode[]> {
+  await manager.live.readAddresses();
   const { vms } = await manager.live.ready();
   const chosen = sorted((vms ?? []).filter((vm) => matches(vm, query)), query.sort);
-  const ips = await manager.guestIps(chosen);
-  return chosen.map((vm) => nodeOfVm(vm, ips));
+  return chosen.map((vm) => nodeOfVm(vm));
 }
 
 /** Before creation: what the configuration asks for, with the MACs that it will have. */

@@ -123,7 +123,7 @@ async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName):
   if (because !== null) {
     const message = `Nothing was done: ${because}.`;
     if (wantsJson(c)) return c.json({ error: message }, 409);
-    return sendPage(c, <VmPage {...vmPage(c, dashboard, vm, { notice: message })} />, 409);
+    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: message })} />, 409);
   }
   const overcommit = fields?.get("overcommit") === "yes";
   const { log } = manager.act(action, [{ action, id: vm.id, name: vm.name, state: vm.state, overcommit }]);

@@ -11,7 +11,7 @@ import { VmPage } from "../templates/pages/vm_page.tsx";
 import { paths } from "../templates/paths.ts";
 import { type Dashboard, sendPage } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
-import { vmPage } from "./vms.tsx";
+import { settingsShown, vmPage } from "./vms.tsx";
 
 /** What was read of a form: a change, or what is wrong with it. */
 type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
@@ -21,6 +21,7 @@ type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read;
 
 const READERS: Readonly<Record<string, Reader>> = {
   settings: readSettings,
+  boot: readBootFirst,
   disks: readDisk,
   grow: readGrowth,
   nics: readNic,
@@ -29,7 +30,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   clone: readClone,
 };
 
-/** POST /vms/:id/{settings,disks,grow,nics,cdroms,remove,clone}, GET /vms/:id/console, /vms/:id/console.vv. */
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone}, GET /vms/:id/console, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
   app.post("/vms/:id/:form", async (c, next) => {
@@ -45,7 +46,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono {
       return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
-      return sendPage(c, <VmPage {...vmPage(c, dashboard, vm, { notice: error.message })} />, 502);
+      return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: error.message })} />, 502);
     }
   });
   app.get("/vms/:id/console.vv", async (c) => {
@@ -63,7 +64,12 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono {
 function viewerFile(vm: Vm, type: string, port: number, host: string): string {
   const bind = vm.displays[0]?.bind ?? "";
   const at = ["0.0.0.0", "::", ""].includes(bind) ? host : bind;
-  const lines = [`type=${type.toLowerCase()}`, `host=${at}`, `port=${port}`, `title=${vm.name}`];
+  const lines = [
+    `type=${type.toLowerCase()}`,
+    `host=${at}`,
+    `port=${port}`,
+    `title=${vm.name.replaceAll(/\p{Cc}/gu, " ")}`,
+  ];
   return `[virt-viewer]\n${lines.join("\n")}\n`;
 }
 
@@ -77,7 +83,7 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
   const vm = await vmOf(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw) ?? new URLSearchParams();
-  const again = (problems: readonly Problem[], status: 409 | 422) => {
+  const again = async (problems: readonly Problem[], status: 409 | 422) => {
     const at = problems.map((problem) => ({
       ...problem,
       field: problem.field === ""
@@ -86,7 +92,7 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
     }));
     return sendPage(
       c,
-      <VmPage {...vmPage(c, dashboard, vm, { problems: at, typed: { form, fields } })} />,
+      <VmPage {...await vmPage(c, dashboard, vm, { problems: at, typed: { form, fields } })} />,
       status,
     );
   };
@@ -144,6 +150,12 @@ const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
 
 function readSettings(fields: URLSearchParams, vm: Vm): Read {
   const problems: Problem[] = [];
+  const shown = text(fields, "shown");
+  if (shown !== "" && shown !== settingsShown(vm)) {
+    const message =
+      "The settings were changed elsewhere since this page was opened; nothing was done. What you typed is kept: compare it with what stands above, and save again";
+    return { problems: [{ field: "", message }] };
+  }
   const name = text(fields, "name");
   checkName(name, problems);
   const description = fields.get("description")?.replaceAll("\r\n", "\n").trim() ?? "";
@@ -238,6 +250,14 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
     };
   }
   return { change: { kind: "remove-device", deviceId, withZvol } };
+}
+
+function readBootFirst(fields: URLSearchParams, vm: Vm): Read {
+  const deviceId = Number(text(fields, "device"));
+  if (![...vm.disks, ...vm.cdroms].some((it) => it.deviceId === deviceId)) {
+    return { problems: [{ field: "", message: "This device is not there any more" }] };
+  }
+  return { change: { kind: "boot-first", deviceId } };
 }
 
 function readClone(fields: URLSearchParams): Read {

@@ -11,7 +11,11 @@ export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
   if (state !== "" && vm.state !== state) return false;
   if (type !== "" && typeOf(vm.name) !== type) return false;
   const wanted = q.toLowerCase();
-  const texts = [vm.name, ...vm.nics.map(({ mac }) => mac ?? ""), ...vm.disks.map(({ path }) => path)];
+  const texts = [
+    vm.name,
+    ...vm.nics.flatMap(({ mac, ip }) => [mac ?? "", ip?.address ?? ""]),
+    ...vm.disks.map(({ path }) => path),
+  ];
   return texts.some((text) => text.toLowerCase().includes(wanted));
 }
 

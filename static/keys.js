@@ -1,22 +1,61 @@
-/* Conveniences that need a script: copy buttons, and keys. Everything works without. */
+/* Conveniences that need a script: copy buttons, keys, and the count of what is selected. Everything works without. */
 "use strict";
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-copy]");
+  const button = event.target.closest("button[data-copy], button[data-text]");
   if (button === null) return;
-  const source = document.getElementById(button.dataset.copy);
+  const source = button.dataset.copy === undefined
+    ? button.previousElementSibling
+    : document.getElementById(button.dataset.copy);
   const text = button.dataset.text ?? source?.textContent ?? "";
   const label = button.textContent;
+  const isIcon = button.classList.contains("icon");
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    if (isIcon) button.dataset.copied = "";
+    else button.textContent = "Copied";
+    say(`Copied ${isIcon ? text : ""}`);
   } catch {
     // Without a secure context there is no clipboard: the text is selected, to be copied by hand.
     if (source !== null) getSelection().selectAllChildren(source);
-    button.textContent = "Press Ctrl+C";
+    if (!isIcon) button.textContent = "Press Ctrl+C";
+    say("Selected: press Ctrl+C");
   }
-  setTimeout(() => button.textContent = label, 2_000);
+  setTimeout(() => {
+    delete button.dataset.copied;
+    button.textContent = label;
+  }, 2_000);
 });
+
+/* For screen readers, in the place where the page's own changes are said. */
+function say(words) {
+  const place = document.getElementById("live-words");
+  if (place !== null) place.textContent = words;
+}
+
+const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
+
+/* How many are selected; a filter or a VM that goes takes its tick with it, so the count is taken anew each time. */
+function count() {
+  const all = boxes();
+  const ticked = all.filter((box) => box.checked).length;
+  const every = document.getElementById("select-all");
+  if (every !== null) {
+    every.checked = ticked > 0 && ticked === all.length;
+    every.indeterminate = ticked > 0 && ticked < all.length;
+  }
+  const told = document.getElementById("selected-count");
+  if (told !== null) told.textContent = ticked === 0 ? "With the selected:" : `With ${ticked} selected:`;
+}
+
+document.addEventListener("change", (event) => {
+  const { target } = event;
+  if (target.id === "select-all") { for (const box of boxes()) box.checked = target.checked; }
+  if (target.id === "select-all" || target.name === "id") count();
+});
+document.addEventListener("htmx:after:swap", count);
+/* The browser puts ticks back after Back and reload. */
+addEventListener("pageshow", count);
 
 const typing = (target) =>
   target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]") !== null;
@@ -43,10 +82,10 @@ document.addEventListener("keydown", (event) => {
 
 /* Arrows go from row to row; space then ticks, as it does on any tick box. */
 function moveRow(event, by) {
-  const boxes = [...document.querySelectorAll("#vm-list input[name=id]")];
-  if (boxes.length === 0 || event.target.closest("#operation-log, .log") !== null) return;
-  const at = boxes.indexOf(document.activeElement);
-  const next = at < 0 ? (by > 0 ? 0 : boxes.length - 1) : Math.min(Math.max(at + by, 0), boxes.length - 1);
+  const all = boxes();
+  if (all.length === 0 || event.target.closest("#operation-log, .log") !== null) return;
+  const at = all.indexOf(document.activeElement);
+  const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1);
   event.preventDefault();
-  boxes[next].focus();
+  all[next].focus();
 }

@@ -11,6 +11,8 @@ export interface LayoutProps extends PageFrame {
   readonly current: Section | null;
   /** For whoever has not signed in: nothing of the NAS. */
   readonly closed?: boolean;
+  /** The stream that keeps the page true; by default one that tells of the connection alone. */
+  readonly stream?: string;
   readonly children?: Child;
 }
 
@@ -36,7 +38,7 @@ const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false,
 /** A whole page, or what is inside its frame. */
 export function Layout(props: LayoutProps) {
   const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
-  const { mayChange, signedIn } = props;
+  const { mayChange, signedIn, stream = paths.connectionEvents() } = props;
   if (fragment) return <>{children}</>;
   return (
     <html lang="en">
@@ -49,11 +51,12 @@ export function Layout(props: LayoutProps) {
         <link rel="icon" href={assets.favicon} type="image/svg+xml" />
         <link rel="stylesheet" href={assets.css} />
         <script src={assets.htmx} defer></script>
-        <script src={assets.sse} defer></script>
         <script src={assets.keys} defer></script>
       </head>
       <body>
         <a class="skip" href="#main">Skip to the content</a>
+        {/* What the stream sends names its places itself; this is only where it hangs. */}
+        {closed ? null : <div hx-sse:connect={stream}></div>}
         <header class="site">
           <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
           {closed ? null : (
@@ -85,6 +88,7 @@ export function Layout(props: LayoutProps) {
           {!closed && unencrypted ? <UnencryptedNotice /> : null}
           {children}
         </main>
+        <p id="live-words" class="visually-hidden" role="status"></p>
         <footer class="site">
           <p>TrueNAS VM Manager {version}</p>
         </footer>

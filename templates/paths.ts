@@ -23,6 +23,8 @@ export const paths = {
       ? "/vms/act"
       : `/vms/act?${new URLSearchParams([["action", action], ...ids.map((id) => ["id", String(id)])])}`,
   inventoryEvents: (query: Partial<VmQuery> = {}) => withQuery("/events", query),
+  connectionEvents: () => "/events?only=connection",
+  vmEvents: (id: number) => `/vms/${id}/events`,
   create: () => "/create",
   createPlan: () => "/create/plan",
   destroy: (wish?: DestroyWish) =>

@@ -1,6 +1,7 @@
 /** What pages and parts are given: plain values, everything decided already. */
 import type { Problem } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
+import type { OperationView } from "../lib/operations/types.ts";
 import type { Busy } from "../lib/operations/store.ts";
 import type { VmActionName } from "../lib/vm_actions.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
@@ -10,7 +11,6 @@ import type { CreationPlan, DestructionPlan } from "../lib/plan/types.ts";
 export interface AssetUrls {
   readonly css: string;
   readonly htmx: string;
-  readonly sse: string;
   readonly keys: string;
   readonly serial: string;
   readonly xterm: string;
@@ -125,6 +125,13 @@ export interface OfferedAction {
   readonly name: VmActionName;
   /** Why it is not possible now, or null. */
   readonly because: string | null;
+}
+
+/** What is known of one VM, what can be done with it now, and what was done: kept true while the page is open. */
+export interface VmNowProps extends VmRowProps {
+  readonly actions: readonly OfferedAction[];
+  /** Its operations, newest first. */
+  readonly operations: readonly OperationView[];
 }
 
 /** What the NAS has left, as far as it can be read. */

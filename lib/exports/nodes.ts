@@ -25,20 +25,13 @@ export interface ClusterNode {
   readonly installDisk: string | null;
 }
 
-/** IP addresses by MAC, where they are known. */
-export type KnownIps = ReadonlyMap<string, string>;
-
 /** A VM that exists. */
-export function nodeOfVm(vm: Vm, ips: KnownIps = new Map()): ClusterNode {
+export function nodeOfVm(vm: Vm): ClusterNode {
   const [first] = vm.disks.toSorted((a, b) => a.order - b.order);
   return {
     name: vm.name,
     type: typeOf(vm.name),
-    nics: vm.nics.map(({ mac, attach }) => ({
-      mac,
-      attach,
-      ip: mac === null ? null : ips.get(mac) ?? null,
-    })),
+    nics: vm.nics.map(({ mac, attach, ip }) => ({ mac, attach, ip: ip?.address ?? null })),
     installDisk: first === undefined ? null : first.bus === "AHCI" ? "/dev/sda" : "/dev/vda",
   };
 }

@@ -27,6 +27,7 @@ export type VmChange =
   | { readonly kind: "grow-disk"; readonly zvol: string; readonly sizeBytes: number }
   | { readonly kind: "add-nic"; readonly attach: string; readonly mac: string }
   | { readonly kind: "attach-iso"; readonly path: string; readonly first: boolean }
+  | { readonly kind: "boot-first"; readonly deviceId: number }
   | { readonly kind: "remove-device"; readonly deviceId: number; readonly withZvol: boolean }
   | { readonly kind: "clone"; readonly name: string };
 
@@ -50,6 +51,7 @@ const CHANGES = {
   "grow-disk": { title: "Grow a disk of", method: "pool.dataset.update" },
   "add-nic": { title: "Add a NIC to", method: "vm.device.create" },
   "attach-iso": { title: "Attach an image to", method: "vm.device.create" },
+  "boot-first": { title: "Change the boot order of", method: "vm.device.update" },
   "remove-device": { title: "Remove a device of", method: "vm.device.delete" },
   clone: { title: "Clone", method: "vm.clone" },
 } as const satisfies Record<VmChangeKind, { readonly title: string; readonly method: MethodName }>;
@@ -147,6 +149,11 @@ async function apply(
       const order = await bootOrder(caller, vm.id, first);
       await caller.call("vm.device.create", [{ vm: vm.id, attributes: { dtype: "CDROM", path }, order }]);
       return `${path} is attached`;
+    }
+    case "boot-first": {
+      const order = await bootOrder(caller, vm.id, true);
+      await caller.call("vm.device.update", [change.deviceId, { order }]);
+      return "It boots from this device first, from its next start on";
     }
     case "remove-device": {
       const options = { zvol: change.withZvol, raw_file: false, force: false };

@@ -103,9 +103,11 @@ function getDevice(nas: Nas, id: unknown): StoredDevice {
 
 const update: Method = async (nas, [id, change], call) => {
   const device = getDevice(nas, id);
-  const { attributes: changed = {}, order, vm: vmId = device.vm } = change as Partial<StoredDevice>;
+  const { attributes: changed, order, vm: vmId = device.vm } = change as Partial<StoredDevice>;
   const { dtype } = device.attributes;
-  const merged = nas.profile.topLevelDtype ? { ...changed, dtype } : { ...device.attributes, ...changed };
+  const merged = nas.profile.topLevelDtype && changed !== undefined
+    ? { ...changed, dtype }
+    : { ...device.attributes, ...changed };
   const schema = nas.profile.schemas["vm.device.create"];
   if (schema === undefined) throw new Error("vm.device.create has no schema");
   const [checked] = checkArguments(schema, [{ vm: vmId, attributes: merged, order: null }]);

@@ -48,6 +48,7 @@ function addVm(nas: Nas, kind: Kind, n: number): void {
     config: completed,
     state: kind.running ? "RUNNING" : "STOPPED",
     everStarted: kind.running,
+    agent: true,
   });
   const zvol = `tank/VMs/${kind.name}-data`;
   addDataset(store, {

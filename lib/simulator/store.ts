@@ -16,6 +16,8 @@ export interface StoredVm {
   config: Record<string, unknown> & { name: string; memory: number };
   state: "RUNNING" | "STOPPED" | "SUSPENDED";
   everStarted: boolean;
+  /** Its guest runs an agent, which knows its addresses. */
+  agent?: boolean;
 }
 
 /** A filesystem or zvol. */

@@ -308,8 +308,19 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   },
   "vm.get_console": (nas, [id]) => `/dev/pts/${getVm(nas, id).id}`,
   "vm.get_guest_network_interfaces": (nas, [id]) => {
-    expectState(nas, getVm(nas, id), ["RUNNING"]);
-    return [];
+    const vm = getVm(nas, id);
+    expectState(nas, vm, ["RUNNING"]);
+    if (vm.agent !== true) throw callError(ERRNO.EFAULT, "Guest agent is not responding");
+    return devicesOf(nas.store, vm.id).filter(({ attributes }) => attributes.dtype === "NIC").map(
+      ({ attributes }, n) => ({
+        name: `eth${n}`,
+        hardware_address: attributes.mac,
+        ip_addresses: [
+          { ip_address: `192.168.${n + 1}.${10 + vm.id % 240}`, prefix: 24, ip_address_type: "IPV4" },
+          { ip_address: "fe80::1", prefix: 64, ip_address_type: "IPV6" },
+        ],
+      }),
+    );
   },
   "vm.log_file_path": (nas, [id]) => {
     const vm = getVm(nas, id);

@@ -34,7 +34,8 @@ export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
   "rate-limited":
     "The NAS takes no more logins for a minute. The program waits, and tries again by itself; nothing need be done.",
   denied:
-    "Give the account the right to use the API: a privilege with roles, under Credentials, Groups, Privileges.",
+    "Give the account's group a privilege with the roles VM_WRITE and VM_DEVICE_WRITE (or VM_READ, to look only), under " +
+    "Credentials, Groups, Privileges.",
   standby: "This is the standby controller: name the active one in TRUENAS_HOST.",
   lost: "The program connects again by itself as soon as the NAS answers.",
   closed: "Connect again.",

@@ -191,6 +191,7 @@ export const METHODS = {
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),
   "vm.create": write<readonly [spec: Data], VmRow>(vmRow),
   "vm.update": write<readonly [id: number, change: Data], VmRow>(vmRow),
+  "vm.device.update": write<readonly [id: number, change: { readonly order: number }], unknown>(z.unknown()),
   "vm.clone": write<readonly [id: number, name: string], unknown>(z.unknown(), SLOW_WRITE_MS),
   "vm.get_display_web_uri": read<
     readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],

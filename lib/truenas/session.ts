@@ -218,7 +218,7 @@ export class Session implements Caller {
   }
 
   async #open(): Promise<Live> {
-    const { address, caCerts, fingerprint = null, guard, logger } = this.#options;
+    const { address, username, caCerts, fingerprint = null, guard, logger } = this.#options;
     await this.#awaitLogin();
     const { signal } = this.#stop;
     const opened = await openNas(address, { caCerts, fingerprint, signal });
@@ -240,7 +240,7 @@ export class Session implements Caller {
       const release = await readRelease(client, logger);
       rules = rulesFor(release ?? "");
       await expectVmApi(client, address, release);
-      await client.call("core.subscribe", ["vm.query"]);
+      await followVms(client, address, username);
       if (usedOtp) await this.#keepToken(client);
       const { simulated } = this.#options;
       const nas = { host: address.host, release, apiVersion, notice, roles, simulated };
@@ -446,6 +446,20 @@ async function readRelease(client: RpcClient, logger: Logger): Promise<string | 
 
 /** JSON-RPC's "Method does not exist". */
 const METHOD_NOT_FOUND = -32601;
+
+/** TrueNAS's errno for a call that the account's roles do not allow. */
+const EACCES = 13;
+
+/** Has the NAS tell of changes; who may not see VMs is told so. */
+async function followVms(client: RpcClient, address: NasAddress, username: string | null): Promise<void> {
+  try {
+    await client.call("core.subscribe", ["vm.query"]);
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError) || error.refusal.errno !== EACCES) throw error;
+    const said = `the account ${JSON.stringify(username ?? "")} may not see VMs`;
+    throw connectionError(address, "denied", said, error);
+  }
+}
 
 /** TrueNAS 25.04.0 and 25.04.1 have no `vm.*` at all. */
 async function expectVmApi(client: RpcClient, address: NasAddress, release: string | null): Promise<void> {

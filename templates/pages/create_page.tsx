@@ -3,7 +3,7 @@ import type { OnFailure } from "../../lib/config.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { Choice, ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
+import { Choice, Choices, ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
@@ -75,10 +75,6 @@ function Confirm({ plan, token, lacks }: ConfirmProps) {
       <LackingRoles lacks={lacks} />
     </>
   );
-}
-
-function Choices({ id, choices }: { id: string; choices: readonly string[] | null }) {
-  return <datalist id={id}>{(choices ?? []).map((choice) => <option value={choice}></option>)}</datalist>;
 }
 
 function StorageFields({ form, problems }: { form: CreateForm; problems: readonly Problem[] }) {

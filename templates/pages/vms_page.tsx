@@ -19,7 +19,7 @@ export interface VmsPageProps {
 export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
   const { query, states, types } = list;
   return (
-    <Layout {...frame} title="VMs" current="vms">
+    <Layout {...frame} title="VMs" current="vms" stream={paths.inventoryEvents(query)}>
       <div class="heading">
         <h1>VMs</h1>
         {frame.mayChange
@@ -42,7 +42,7 @@ export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
       )}
       <form class="filters" method="get" action={paths.home()} role="search">
         <div class="field">
-          <label for="filter-q">Name, MAC or zvol</label>
+          <label for="filter-q">Name, MAC, IP or zvol</label>
           <input id="filter-q" type="search" name="q" value={query.q} autocomplete="off" spellcheck={false} />
         </div>
         <Choice id="filter-state" name="state" label="State" value={query.state} choices={states} />
@@ -58,9 +58,7 @@ export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
         {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
         <button type="submit">Filter</button>
       </form>
-      <div hx-sse:connect={paths.inventoryEvents(query)}>
-        <VmList {...list} />
-      </div>
+      <VmList {...list} />
     </Layout>
   );
 }

@@ -143,6 +143,11 @@ export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
   );
 }
 
+/** What a text field offers beside free text. */
+export function Choices({ id, choices }: { id: string; choices: readonly string[] | null }) {
+  return <datalist id={id}>{(choices ?? []).map((choice) => <option value={choice}></option>)}</datalist>;
+}
+
 /** Copies an element's text; without a script it is not there, and the text can be selected. */
 export function CopyButton({ of, label }: { of: string; label: string }) {
   return <button type="button" class="copy" data-copy={of}>{label}</button>;

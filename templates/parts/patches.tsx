@@ -1,7 +1,7 @@
 /** What streams send: the parts of a page that an event changes, each with the place it goes to. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Vm } from "../../lib/inventory.ts";
-import type { ConnectionView, VmListProps, VmRowProps } from "../props.ts";
+import type { ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
 import { ConnectionBadge, ConnectionNotice } from "./connection.tsx";
 import {
   columnsOf,
@@ -15,6 +15,7 @@ import {
   OperationSummary,
   OperationVmRow,
 } from "./operation.tsx";
+import { VmGone, VmNow } from "./vm_now.tsx";
 import { groupId, VmGroup, VmList, VmListAge, VmRow } from "./vm_list.tsx";
 
 /** What an operation's page is brought up to date with. */
@@ -98,6 +99,33 @@ export function VmListPatch({ list }: { list: VmListProps }) {
       <VmList {...list} />
     </hx-partial>
   );
+}
+
+/** One VM's page, but for its forms. */
+export function VmNowPatch(now: VmNowProps) {
+  return (
+    <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
+      <VmNow {...now} />
+    </hx-partial>
+  );
+}
+
+/** One VM's page when the VM is gone. */
+export function VmGonePatch() {
+  return (
+    <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
+      <VmGone />
+    </hx-partial>
+  );
+}
+
+/** More than so many changes at once are only counted aloud. */
+const MAX_WORDS = 3;
+
+/** What is said aloud by screen readers, and seen by nobody. */
+export function WordsPatch({ words }: { words: readonly string[] }) {
+  const said = words.length > MAX_WORDS ? `${words.length} changes in the list` : words.join("; ");
+  return <hx-partial hx-target="#live-words" hx-swap="innerHTML">{said}</hx-partial>;
 }
 
 /** How old the list is. */

@@ -3,8 +3,8 @@ import type { Vm } from "../../lib/inventory.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { formatBytes } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
-import type { Typed } from "../props.ts";
-import { Field, Tick } from "./common.tsx";
+import type { CreateChoices, Typed } from "../props.ts";
+import { Choices, Field, Tick } from "./common.tsx";
 
 /** What every form is given. */
 export interface VmFormProps {
@@ -12,6 +12,9 @@ export interface VmFormProps {
   readonly problems: readonly Problem[];
   /** What was typed into which form, when it comes back. */
   readonly typed: Typed | null;
+  readonly choices: CreateChoices;
+  /** What the form of settings is filled in against. */
+  readonly shown: string;
 }
 
 /** What was typed, or else what is there. */
@@ -28,9 +31,11 @@ function FormField(
     readonly there?: string;
     readonly help?: string;
     readonly numeric?: boolean;
+    /** The id of a datalist with choices. */
+    readonly list?: string;
   },
 ) {
-  const { form, name, label, there = "", help, numeric = false, problems, typed } = props;
+  const { form, name, label, there = "", help, numeric = false, list, problems, typed } = props;
   return (
     <Field
       name={`${form}.${name}`}
@@ -40,6 +45,7 @@ function FormField(
       problems={problems}
       numeric={numeric}
       {...(help === undefined ? {} : { help })}
+      {...(list === undefined ? {} : { list })}
     />
   );
 }
@@ -52,6 +58,7 @@ export function SettingsForm(props: VmFormProps) {
   return (
     <form method="post" action={paths.vmForm(vm.id, "settings")} class="panel">
       <h3>Settings</h3>
+      <input type="hidden" name="shown" value={props.shown} />
       <div class="fields">
         <FormField {...props} form="settings" name="name" label="Name" there={vm.name} />
         <FormField
@@ -139,9 +146,37 @@ export function DiskForms(props: VmFormProps) {
   );
 }
 
+/** What boots in which order, and what is to boot first. */
+export function BootForm({ vm }: VmFormProps) {
+  const boots = [
+    ...vm.disks.map(({ deviceId, zvol, path, order }) => ({ deviceId, what: zvol ?? path, order })),
+    ...vm.cdroms.map(({ deviceId, path, order }) => ({ deviceId, what: path, order })),
+  ].toSorted((a, b) => a.order - b.order || a.deviceId - b.deviceId);
+  if (boots.length < 2) return null;
+  return (
+    <div class="panel">
+      <h3>Boot order</h3>
+      <ol class="boots">
+        {boots.map(({ deviceId, what }, index) => (
+          <li>
+            <code>{what}</code>
+            {index === 0 ? null : (
+              <form method="post" action={paths.vmForm(vm.id, "boot")} class="inline">
+                <input type="hidden" name="device" value={deviceId} />
+                <button type="submit" aria-label={`Boot ${what} first`}>Boot first</button>
+              </form>
+            )}
+          </li>
+        ))}
+      </ol>
+      {vm.state === "RUNNING" ? <p class="help">A new order holds from the next start on.</p> : null}
+    </div>
+  );
+}
+
 /** NICs and install media. */
 export function NicAndMediaForms(props: VmFormProps) {
-  const { vm } = props;
+  const { vm, choices } = props;
   const remove = (deviceId: number, label: string) => (
     <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
       <input type="hidden" name="device" value={deviceId} />
@@ -161,7 +196,8 @@ export function NicAndMediaForms(props: VmFormProps) {
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "nics")} class="inline">
-          <FormField {...props} form="nics" name="attach" label="Bridge" />
+          <Choices id="bridges" choices={choices.bridges} />
+          <FormField {...props} form="nics" name="attach" label="Bridge" list="bridges" />
           <FormField {...props} form="nics" name="mac" label="MAC" help="Made from the VM's name if empty" />
           <button type="submit" id="add-nic">Add a NIC</button>
         </form>
@@ -178,11 +214,13 @@ export function NicAndMediaForms(props: VmFormProps) {
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="inline">
+          <Choices id="isos" choices={choices.isos} />
           <FormField
             {...props}
             form="cdroms"
             name="path"
             label="Image"
+            list="isos"
             help="A file below /mnt, in a dataset"
           />
           <Tick name="first" label="Boot from it first" ticked={false} />

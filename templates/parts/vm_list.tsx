@@ -1,5 +1,5 @@
 /** The list of VMs: its table, its rows, and what stands there when there is none. */
-import type { Vm } from "../../lib/inventory.ts";
+import type { Nic, Vm } from "../../lib/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
 import { typeOf } from "../../lib/names.ts";
 import type { Busy } from "../../lib/operations/store.ts";
@@ -38,6 +38,14 @@ const COLUMNS: readonly {
   { label: "Actions", sort: null },
 ];
 
+/** What changed from one row to the next, as it is said aloud; the first telling of a VM is that it is there. */
+export function wordsOn(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
+  if (before === null) return [`${vm.name} is in the list`];
+  const now = busy === null ? STATES[vm.state]?.word ?? vm.state : busy.doing;
+  const was = before.busy === null ? STATES[before.vm.state]?.word ?? before.vm.state : before.busy.doing;
+  return now === was ? [] : [`${vm.name}: ${now}`];
+}
+
 /** The table, or why there is none. Its id stays, so that it can be replaced as a whole. */
 export function VmList(props: VmListProps) {
   return (
@@ -71,7 +79,7 @@ function VmTable(
   return (
     <form method="get" action={paths.act()} class="bulk">
       {mayChange ? <BulkActions /> : null}
-      <table class="rows vms">
+      <table class={isByName(query) ? "rows vms" : "rows vms flat"}>
         <caption id="vm-list-caption">
           {shown}
           <VmListAge stale={stale} />
@@ -79,7 +87,12 @@ function VmTable(
         <thead>
           <tr>
             <th scope="col">
-              <span class="visually-hidden">Select</span>
+              <input
+                type="checkbox"
+                id="select-all"
+                class="scripted"
+                aria-label="Select every VM in the list"
+              />
             </th>
             {COLUMNS.map((column) => <ColumnHead {...column} query={query} />)}
           </tr>
@@ -100,7 +113,7 @@ function VmTable(
 function BulkActions() {
   return (
     <p class="actions" role="group" aria-label="With the selected VMs">
-      <span class="help">With the selected:</span>
+      <span class="help" id="selected-count">With the selected:</span>
       {VM_ACTION_NAMES.map((name) => (
         <button
           type="submit"
@@ -186,6 +199,7 @@ const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
 
 /** One VM. */
 export function VmRow({ vm, busy, mayChange }: VmRowProps) {
+  const type = typeOf(vm.name);
   const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
   const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
@@ -204,9 +218,10 @@ export function VmRow({ vm, busy, mayChange }: VmRowProps) {
       </td>
       <th scope="row">
         <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
+        {type === null ? null : <span class="where type">{type}</span>}
         {vm.cdroms.length === 0
           ? null
-          : <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>ISO</span>}
+          : <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>ISO attached</span>}
       </th>
       <td data-label="State">
         {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
@@ -219,13 +234,14 @@ export function VmRow({ vm, busy, mayChange }: VmRowProps) {
           : known
           ? `${vm.disks.length} · ${formatBytes(total)}`
           : vm.disks.length}
+        <Allocation disks={vm.disks} />
       </td>
       <td data-label="Networks">
         {vm.nics.length === 0 ? <span class="none">none</span> : (
           <ul class="plain">
-            {vm.nics.map(({ attach, mac }) => (
+            {vm.nics.map((nic) => (
               <li>
-                {attach ?? "default"} <code>{mac ?? "new MAC at each start"}</code>
+                {nic.attach ?? "default"} <NicAddresses nic={nic} />
               </li>
             ))}
           </ul>
@@ -260,8 +276,37 @@ export function VmRow({ vm, busy, mayChange }: VmRowProps) {
   );
 }
 
+/** Whether zvols have their space reserved. */
+function Allocation({ disks }: Pick<Vm, "disks">) {
+  const kinds = new Set(disks.map(({ sparse }) => sparse).filter((sparse) => sparse !== null));
+  if (kinds.size === 0) return null;
+  return (
+    <span class="help">{kinds.size > 1 ? " sparse and thick" : kinds.has(true) ? " sparse" : " thick"}</span>
+  );
+}
+
+/** A NIC's MAC, to be copied, and the address by which its guest is reached, with when it was last told. */
+export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
+  if (mac === null) return <span class="help">new MAC at each start</span>;
+  return (
+    <>
+      <code>{mac}</code>
+      <button type="button" class="copy icon" data-text={mac} aria-label={`Copy ${mac}`}></button>
+      {ip === null ? null : (
+        <>
+          {" "}
+          <code>{ip.address}</code>{" "}
+          <span class="help">
+            at <Time at={ip.readAt} />
+          </span>
+        </>
+      )}
+    </>
+  );
+}
+
 /** What is being done to a VM, with a link to watch it. */
-function BusyState({ busy }: { busy: Busy }) {
+export function BusyState({ busy }: { busy: Busy }) {
   return (
     <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
       <span class="shape" aria-hidden="true"></span>

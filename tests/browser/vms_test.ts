@@ -7,7 +7,14 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
-import { browser, browserTest, expectAccessibleEverywhere, finished, WIDTHS } from "../support/pages.ts";
+import {
+  browser,
+  browserTest,
+  expectAccessibleEverywhere,
+  finished,
+  type Look,
+  LOOKS,
+} from "../support/pages.ts";
 
 function idOf({ simulator }: TestDashboard, name: string): number {
   const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
@@ -18,7 +25,13 @@ function row(page: Page, name: string) {
   return page.locator(`tr[data-vm="${name}"]`);
 }
 
-for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
+/** Each flow on a desk by day and on a phone by night, and on the oldest and the newest release that matters most. */
+const PLACES = [
+  { version: "25.10", look: LOOKS[0] },
+  { version: "27.0", look: LOOKS[1] },
+] as const satisfies readonly { version: SimulatedVersion; look: Look }[];
+
+for (const { version, look } of PLACES) {
   browserTest(`the list on ${version} is live, and a change elsewhere keeps selection and focus`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {
@@ -50,7 +63,34 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
     assert.ok(await selected.isChecked(), "a row that changes keeps its tick");
     assert.equal(await page.evaluate("document.activeElement.id"), `select-${other.id}`, "and the focus");
     assert.match(await page.locator('tr[data-group=""]').innerText(), /0 running/, "the group's sum follows");
-  });
+    assert.match(await page.locator("#live-words").innerText(), /pihole: Stopped/, "and it is said aloud");
+    assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
+    const win = dashboard.simulator.store.vms.get(idOf(dashboard, "win11"));
+    assert.ok(win);
+    await manager.change({ id: win.id, name: "win11", uuid: null }, { kind: "clone", name: "win12" })
+      .problems;
+    await row(page, "win12").waitFor();
+    assert.ok(await selected.isChecked(), "a VM that is new takes no tick away");
+    assert.equal(await page.evaluate("document.activeElement.id"), `select-${other.id}`);
+    await page.goto("/?q=win");
+    await row(page, "win12").getByRole("checkbox").check();
+    await row(page, "win11").getByRole("checkbox").check();
+    await manager.act("start", [{
+      action: "start",
+      id: win.id,
+      name: "win11",
+      state: "STOPPED",
+      overcommit: false,
+    }])
+      .finished;
+    await page.waitForSelector('tr[data-vm="win11"][data-state="RUNNING"]');
+    await page.goto("/?q=win&state=STOPPED");
+    await row(page, "win12").getByRole("checkbox").check();
+    const copy = { action: "start" as const, id: idOf(dashboard, "win12"), name: "win12", state: "STOPPED" };
+    await manager.act("start", [{ ...copy, overcommit: false }]).finished;
+    await page.waitForSelector("text=No VM matches");
+    assert.equal(await page.locator("input[name=id]:checked").count(), 0, "nothing hidden stays selected");
+  }, { look });
 
   browserTest(`several VMs on ${version} are started by keyboard, after a page that says what will happen`, {
     simulator: { version },
@@ -82,7 +122,7 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
     assert.ok(await page.getByRole("dialog", { name: "Keys" }).isVisible());
     await page.keyboard.press("Escape");
     assert.ok(!await page.locator("#keys").isVisible());
-  });
+  }, { look });
 
   browserTest(`the serial console on ${version} types, reads, follows its size and comes back`, {
     simulator: { version },
@@ -106,61 +146,172 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
       sized.length > 0 && Number(sized.at(-1)?.params[1]) > 20,
       "the guest knows the terminal's width",
     );
-    await page.setViewportSize(WIDTHS[1]);
+    await page.setViewportSize({ width: 330, height: 700 });
     const calls = () => dashboard.simulator.calls.filter(({ method }) => method === "core.resize_shell");
     while (Number(calls().at(-1)?.params[1]) > 45) await page.evaluate("new Promise(requestAnimationFrame)");
     dashboard.simulator.cutConnections();
     await page.waitForSelector('#serial[data-state="closed"]');
     await page.waitForSelector('#serial[data-state="connected"]');
     assert.ok(await screen.isVisible());
-  });
+  }, { look });
+
+  browserTest(`a VM's page on ${version} follows the NAS while its forms are filled in`, {
+    simulator: { version },
+  }, async ({ page, dashboard }) => {
+    const { manager, simulator } = dashboard;
+    const id = idOf(dashboard, "ubuntu_dev");
+    await page.goto(`/vms/${id}`);
+    const description = page.getByLabel("Description");
+    await description.fill("half-typed");
+    await description.focus();
+    const elsewhere = {
+      kind: "settings",
+      name: "ubuntu_dev",
+      description: "",
+      cores: 2,
+      threads: 1,
+    } as const;
+    const vm = { id, name: "ubuntu_dev", uuid: null };
+    const change = manager.change(vm, { ...elsewhere, memoryMib: 3072, autostart: true });
+    assert.deepEqual(await change.problems, []);
+    await page.locator("#vm-now", { hasText: "3 GiB" }).waitFor();
+    assert.equal(await description.inputValue(), "half-typed");
+    assert.match(String(await page.evaluate("document.activeElement.id")), /description/);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#error-summary");
+    assert.match(
+      await page.locator("#error-summary").innerText(),
+      /changed elsewhere since this page was opened/,
+    );
+    assert.equal(await description.inputValue(), "half-typed", "what was typed is kept");
+    assert.equal(simulator.store.vms.get(id)?.config.memory, 3072, "and nothing was overwritten");
+    await page.getByRole("button", { name: "Start", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/operations\//);
+    await finished(page, "done");
+    await page.goto(`/vms/${id}`);
+    await page.waitForSelector('#vm-now [data-state="RUNNING"]');
+    await manager.act("poweroff", [{
+      action: "poweroff",
+      id,
+      name: vm.name,
+      state: "RUNNING",
+      overcommit: false,
+    }])
+      .finished;
+    await page.waitForSelector('#vm-now [data-state="STOPPED"]');
+    assert.match(await page.locator("#live-words").innerText(), /ubuntu_dev: Stopped/);
+    simulator.store.vms.delete(id);
+    manager.live.refresh(id);
+    await page.waitForSelector("text=This VM is gone");
+  }, { look, ignore: /409|422/ });
+
+  browserTest(`every page on ${version} tells of the connection`, {
+    simulator: { version },
+    manager: { backoffMs: [300] },
+  }, async ({ page, dashboard }) => {
+    for (const path of ["/operations", "/destroy", "/create", `/vms/${idOf(dashboard, "pihole")}`]) {
+      await page.goto(path);
+      await page.waitForSelector('#connection[data-connection="live"]');
+      dashboard.simulator.cutConnections();
+      await page.waitForSelector('#connection[data-connection="reconnecting"]');
+      await page.waitForSelector('#connection[data-connection="live"]');
+    }
+  }, { look });
 }
 
 browserTest(
-  "a VM's page changes it, and keeps what was typed when the NAS refuses",
-  {},
+  "a page is live however late its scripts arrive",
+  { manager: { backoffMs: [300] } },
   async ({ page, dashboard }) => {
-    const id = idOf(dashboard, "ubuntu_dev");
-    await page.goto(`/vms/${id}`);
-    await expectAccessibleEverywhere(page, "a VM's page");
-    await page.getByLabel("Memory (MiB)").fill("5120");
-    await page.getByRole("button", { name: "Save settings" }).click();
-    await page.waitForURL(/\/vms\/\d+$/);
-    assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
-    await page.getByLabel("Name", { exact: true }).fill("win11");
-    await page.getByRole("button", { name: "Save settings" }).click();
-    await page.waitForSelector('[data-error="settings.name"]');
-    assert.match(await page.locator('[data-error="settings.name"]').innerText(), /This name already exists/);
-    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
-    await expectAccessibleEverywhere(page, "a VM's page with a mistake");
-    await page.goto(`/vms/${id}`);
-    await page.getByLabel("New disk (GiB)").fill("3");
-    await page.getByRole("button", { name: "Add a disk" }).click();
-    await page.locator("main", { hasText: "3 GiB" }).waitFor();
-    // The browser notes a refused form as an error of its own.
+    let scripts = 0;
+    await page.route("**/static/*.js", async (route) => {
+      // Each later than the one before: a slow network.
+      await new Promise((resolve) => setTimeout(resolve, 150 * scripts++));
+      await route.continue();
+    });
+    await page.goto("/");
+    assert.ok(scripts >= 2, "the premise: there are several");
+    await page.waitForSelector('#connection[data-connection="live"]');
+    dashboard.simulator.cutConnections();
+    await page.waitForSelector('#connection[data-connection="reconnecting"]');
   },
-  { ignore: /422|409/ },
+  { ignore: /Failed to load/ },
 );
 
-browserTest(
-  "exports are copied and downloaded, and every page of the list is accessible",
-  {},
-  async ({ page }) => {
-    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.goto("/");
-    await expectAccessibleEverywhere(page, "the list");
-    await page.getByRole("link", { name: "Export" }).click();
-    await expectAccessibleEverywhere(page, "the export");
-    await page.getByRole("button", { name: "Copy dnsmasq" }).click();
-    await page.waitForSelector('button:has-text("Copied")');
-    assert.match(String(await page.evaluate("navigator.clipboard.readText()")), /^dhcp-host=00:a0:98:/);
-    const download = page.waitForEvent("download");
-    await page.getByRole("link", { name: "Download" }).first().click();
-    assert.equal((await download).suggestedFilename(), "nodes.csv");
-    await page.goto("/connection");
-    await expectAccessibleEverywhere(page, "the connection");
-  },
-);
+browserTest("addresses of guests stand in the list with their age, are found and copied", {
+  simulator: { version: "27.0" },
+}, async ({ page }) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto("/");
+  await row(page, "pihole").locator("code", { hasText: "192.168.1." }).waitFor();
+  const ip = await row(page, "pihole").locator("code").last().innerText();
+  assert.match(await row(page, "pihole").innerText(), new RegExp(`${ip} at \\d\\d:\\d\\d:\\d\\d`));
+  const mac = await row(page, "pihole").locator("code").first().innerText();
+  await page.getByRole("button", { name: `Copy ${mac}` }).click();
+  await page.waitForSelector("button[data-copied]");
+  assert.equal(await page.evaluate("navigator.clipboard.readText()"), mac);
+  await page.getByLabel("Name, MAC, IP or zvol").fill(ip);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\?q=192/);
+  assert.deepEqual(await page.locator("tr[data-vm]").count(), 1);
+  await page.getByLabel("Select every VM in the list").check();
+  assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
+});
+
+for (const look of LOOKS) {
+  browserTest(
+    `a VM's page changes it at ${look.viewport.width} px, and keeps what was typed when the NAS refuses`,
+    {},
+    async ({ page, dashboard }) => {
+      const id = idOf(dashboard, "ubuntu_dev");
+      await page.goto(`/vms/${id}`);
+      await expectAccessibleEverywhere(page, "a VM's page");
+      await page.getByLabel("Memory (MiB)").fill("5120");
+      await page.getByRole("button", { name: "Save settings" }).click();
+      await page.waitForURL(/\/vms\/\d+$/);
+      assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
+      await page.getByLabel("Name", { exact: true }).fill("win11");
+      await page.getByRole("button", { name: "Save settings" }).click();
+      await page.waitForSelector('[data-error="settings.name"]');
+      assert.match(
+        await page.locator('[data-error="settings.name"]').innerText(),
+        /This name already exists/,
+      );
+      assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
+      await expectAccessibleEverywhere(page, "a VM's page with a mistake");
+      await page.goto(`/vms/${id}`);
+      await page.getByLabel("New disk (GiB)").fill("3");
+      await page.getByRole("button", { name: "Add a disk" }).click();
+      await page.locator("main", { hasText: "3 GiB" }).waitFor();
+      // The browser notes a refused form as an error of its own.
+    },
+    { look, ignore: /422|409/ },
+  );
+}
+
+for (const look of LOOKS) {
+  browserTest(
+    `exports are copied and downloaded at ${look.viewport.width} px, and every page of the list is accessible`,
+    {},
+    async ({ page }) => {
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await page.goto("/");
+      await expectAccessibleEverywhere(page, "the list");
+      await page.getByRole("link", { name: "Export" }).click();
+      await expectAccessibleEverywhere(page, "the export");
+      await page.getByRole("button", { name: "Copy dnsmasq" }).click();
+      await page.waitForSelector('button:has-text("Copied")');
+      assert.match(String(await page.evaluate("navigator.clipboard.readText()")), /^dhcp-host=00:a0:98:/);
+      const download = page.waitForEvent("download");
+      await page.getByRole("link", { name: "Download" }).first().click();
+      assert.equal((await download).suggestedFilename(), "nodes.csv");
+      await page.goto("/connection");
+      await expectAccessibleEverywhere(page, "the connection");
+    },
+    { look },
+  );
+}
 
 browserTest("signing in and out, on a page that says nothing of the NAS", {
   access: { password: "open sesame", viewerPassword: "just looking" },

@@ -195,6 +195,14 @@ const ROWS: Readonly<Record<string, Row>> = {
         accounts: [{ username: "otp", password: "otp-pw", roles: ["VM_READ"], otp: "123456" }],
       }, { username: "otp", password: "otp-pw", askOtp: () => Promise.resolve("000000") }),
   },
+  "an account that may not see VMs": {
+    failure: "denied",
+    message: /the account "poor" may not see VMs/,
+    produce: () =>
+      failureWith({
+        accounts: [{ username: "poor", password: "poor", roles: ["DATASET_READ"] }],
+      }, { username: "poor", password: "poor" }),
+  },
   "too many logins": {
     failure: "rate-limited",
     message: /takes no more logins for now/,
@@ -255,7 +263,7 @@ Deno.test("the README tells every failure with its remedy", () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
   const parsed = parseNasAddress("nas.lan");
   assert.ok(parsed.ok);
-  const told = ["lost", "closed", "configuration", "standby", "not-allowed", "denied", "tls"];
+  const told = ["lost", "closed", "configuration", "standby", "not-allowed", "tls"];
   for (const failure of Object.keys(REMEDIES) as ConnectionFailure[]) {
     if (told.includes(failure)) continue;
     assert.match(readme, new RegExp(`\\| \`${failure}\``), failure);

@@ -134,6 +134,45 @@ onEach(
   },
 );
 
+onEach(
+  "the boot order is changed, and told where the NAS has no such device",
+  async ({ dashboard, id, send }) => {
+    const [cdrom] = devices(dashboard, id, "CDROM");
+    const [disk] = devices(dashboard, id, "DISK");
+    assert.ok(cdrom && disk && disk.order < cdrom.order, "the premise: the disk boots first");
+    assert.equal((await send("boot", { device: String(cdrom.id) })).status, 303);
+    assert.ok(cdrom.order < disk.order);
+    assert.equal(
+      devices(dashboard, id, "DISPLAY")[0]?.attributes.password,
+      "display-secret",
+      "nothing else changed",
+    );
+    const page = await text(fetch(`${dashboard.url}/vms/${id}`));
+    assert.ok(page.indexOf("Boot tank/vms/controlplane01-disk0 first") > 0, "now the disk can be put first");
+    const gone = await send("boot", { device: "9999" });
+    assert.equal(gone.status, 422);
+    assert.match(gone.html, /This device is not there any more/);
+  },
+);
+
+onEach(
+  "settings that were changed elsewhere meanwhile are not overwritten",
+  async ({ dashboard, id, send }) => {
+    const page = await text(fetch(`${dashboard.url}/vms/${id}`));
+    const [, shown = ""] = /name="shown" value="([^"]+)"/.exec(page) ?? [];
+    assert.ok(shown !== "");
+    const elsewhere = await send("settings", { ...SETTINGS, memory: "4096", shown });
+    assert.equal(elsewhere.status, 303);
+    const late = await send("settings", { ...SETTINGS, memory: "1024", shown });
+    assert.equal(late.status, 422);
+    assert.match(late.html, /The settings were changed elsewhere since this page was opened/);
+    assert.match(late.html, /value="1024"/, "what was typed is kept");
+    assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 4096);
+    const [, anew = ""] = /name="shown" value="([^"]+)"/.exec(late.html) ?? [];
+    assert.equal((await send("settings", { ...SETTINGS, memory: "1024", shown: anew })).status, 303);
+  },
+);
+
 onEach("a device of a running VM stays, with the NAS's words", async ({ dashboard, id, send }) => {
   const vm = dashboard.simulator.store.vms.get(id);
   assert.ok(vm);

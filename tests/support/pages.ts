@@ -10,6 +10,21 @@ import { type DashboardOptions, startDashboard, type TestDashboard } from "./das
 export const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 /** A desk and a phone. */
 export const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;
+/** The narrowest that is cared for: a zoom of 400 % on a desk. */
+const NARROWEST = { width: 320, height: 780 } as const;
+
+/** How a page is looked at. */
+export interface Look {
+  readonly viewport: { readonly width: number; readonly height: number };
+  readonly colorScheme: "light" | "dark";
+}
+
+/** A desk by day, a phone by night. */
+export const LOOKS = [
+  { viewport: WIDTHS[0], colorScheme: "light" },
+  { viewport: WIDTHS[1], colorScheme: "dark" },
+] as const satisfies readonly Look[];
+
 /** Slow enough that a page can be watched while it moves. */
 export const WATCHABLE = {
   callMs: 30,
@@ -36,7 +51,7 @@ export function browserTest(
   name: string,
   options: DashboardOptions,
   test: (session: Session) => Promise<void>,
-  { ignore }: { readonly ignore?: RegExp } = {},
+  { ignore, look = LOOKS[0] }: { readonly ignore?: RegExp; readonly look?: Look } = {},
 ): void {
   // The browser lives longer than a test, and its socket with it: only here the sanitizers are off.
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
@@ -44,7 +59,7 @@ export function browserTest(
       ...options,
       simulator: { times: WATCHABLE, foreignVms: 5, ...options.simulator },
     });
-    const context = await browser.newContext({ viewport: WIDTHS[0], baseURL: dashboard.url });
+    const context = await browser.newContext({ ...look, baseURL: dashboard.url });
     const page = await context.newPage();
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -73,19 +88,23 @@ export async function expectAccessible(page: Page, where: string): Promise<void>
 
 /** Every width, light and dark. */
 export async function expectAccessibleEverywhere(page: Page, where: string): Promise<void> {
+  const before = page.viewportSize();
   for (const viewport of WIDTHS) {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme });
       await expectAccessible(page, `${where} at ${viewport.width} px, ${colorScheme}`);
-      const overflow = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-      );
-      assert.equal(overflow, 0, `${where} at ${viewport.width} px does not scroll sideways`);
     }
   }
-  await page.setViewportSize(WIDTHS[0]);
-  await page.emulateMedia({ colorScheme: "light" });
+  for (const viewport of [...WIDTHS, NARROWEST]) {
+    await page.setViewportSize(viewport);
+    const overflow = await page.evaluate(
+      "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    );
+    assert.equal(overflow, 0, `${where} at ${viewport.width} px does not scroll sideways`);
+  }
+  if (before !== null) await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
 }
 
 /** Fills in the form and creates workers. */

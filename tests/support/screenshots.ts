@@ -8,7 +8,10 @@ const TIMES = { callMs: 60, zvolMs: 500, startMs: 700, shutdownMs: 100, deleteRu
 const folder = new URL("../../docs/", import.meta.url).pathname;
 const config = readFileSync(new URL("../../config.yaml", import.meta.url), "utf8");
 
-await using dashboard = await startDashboard({ config, simulator: { times: TIMES, foreignVms: 3 } });
+await using dashboard = await startDashboard({
+  config,
+  simulator: { version: "27.0", times: TIMES, foreignVms: 3 },
+});
 const browser = await startBrowser();
 const page = await browser.newPage({ viewport: { width: 1180, height: 760 }, baseURL: dashboard.url });
 const shoot = (name: string) => page.screenshot({ path: `${folder}${name}.png` });
@@ -27,7 +30,12 @@ await page.waitForSelector('[data-vm="worker02"][data-status="rolled-back"]');
 await shoot("operation");
 await page.waitForSelector('#operation[data-status="partly-done"]');
 await page.goto("/");
+await page.locator("tr[data-vm] code", { hasText: "192.168.1." }).first().waitFor();
+await page.getByRole("checkbox", { name: "Select worker01" }).check();
 await shoot("vms");
+await page.getByRole("link", { name: "controlplane01" }).click();
+await page.waitForSelector("#vm-now");
+await shoot("vm");
 await page.goto("/destroy");
 await shoot("destroy");
 await browser.close();

@@ -110,7 +110,7 @@ export function made(planned: PlannedVm, id: number): Vm {
       mark: { vm: `uuid-${id}`, operation: "op" },
       order,
     })),
-    nics: of("NIC").map(({ attach, mac }) => ({ deviceId: 2, attach, mac })),
+    nics: of("NIC").map(({ attach, mac }) => ({ deviceId: 2, attach, mac, ip: null })),
     displays: of("DISPLAY").map(({ port, webPort, bind }) => ({
       deviceId: 3,
       type: "SPICE",

@@ -1,0 +1,34 @@
+/** What forms offer beside free text: bridges and install images of the NAS. */
+import type { Configuration } from "../lib/config.ts";
+import { ConfigurationError, TrueNASError } from "../lib/errors.ts";
+import type { CreateChoices } from "../templates/props.ts";
+import type { Dashboard } from "./dashboard.ts";
+
+/** Nothing to choose from: free text does. */
+export const NO_CHOICES: CreateChoices = { bridges: null, isos: null };
+
+/** What the NAS has; nothing without a connection. */
+export async function readChoices(
+  { manager, logger }: Dashboard,
+  configuration: Configuration,
+): Promise<CreateChoices> {
+  if (manager.connection.kind !== "live") return NO_CHOICES;
+  try {
+    const { nicChoices, isos } = await manager.choices(configuration);
+    return { bridges: nicChoices.known ? nicChoices.value : null, isos: isos.known ? isos.value : null };
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    logger.warning("Cannot read what the form offers", { error: error.message });
+    return NO_CHOICES;
+  }
+}
+
+/** The same by the configuration as it is; a file with mistakes is told of where it is used. */
+export async function readConfiguredChoices(dashboard: Dashboard): Promise<CreateChoices> {
+  try {
+    return await readChoices(dashboard, dashboard.configuration().configuration);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return NO_CHOICES;
+  }
+}

@@ -1,0 +1,202 @@
+/** What is known of one VM, and what can be done with it now: all of its page but the forms. */
+import type { Vm } from "../../lib/inventory.ts";
+import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
+import { VM_ACTIONS } from "../../lib/vm_actions.ts";
+import { paths } from "../paths.ts";
+import type { VmNowProps } from "../props.ts";
+import { DateTime, Notice } from "./common.tsx";
+import { OperationState } from "./operation.tsx";
+import { BusyState, NicAddresses, VmState } from "./vm_list.tsx";
+
+/** It is replaced as a whole when the VM changes. */
+export function VmNow(now: VmNowProps) {
+  const { vm, busy, mayChange } = now;
+  const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
+    formatCount(vm.threads, "thread")
+  }`;
+  return (
+    <div id="vm-now" class="stack">
+      {mayChange ? <Actions {...now} /> : null}
+      <Consoles vm={vm} mayChange={mayChange} />
+      <dl class="facts" data-vm={vm.name} data-state={vm.state}>
+        <div>
+          <dt>State</dt>
+          <dd>{busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}</dd>
+        </div>
+        <div>
+          <dt>vCPUs</dt>
+          <dd>
+            {vm.vcpus} <span class="where">{topology}</span>
+          </dd>
+        </div>
+        <div>
+          <dt>Memory</dt>
+          <dd>{formatMib(vm.memoryMib)}</dd>
+        </div>
+        <div>
+          <dt>Autostart</dt>
+          <dd>{vm.autostart ? "Yes" : "No"}</dd>
+        </div>
+        <div>
+          <dt>Id on the NAS</dt>
+          <dd>{vm.id}</dd>
+        </div>
+        <div>
+          <dt>Description</dt>
+          <dd dir="auto">{vm.description === "" ? <span class="none">none</span> : vm.description}</dd>
+        </div>
+      </dl>
+      <Devices vm={vm} />
+      <Operations {...now} />
+    </div>
+  );
+}
+
+/** It was removed while its page was open. */
+export function VmGone() {
+  return (
+    <div id="vm-now" class="stack">
+      <Notice tone="warn">
+        <p>
+          <strong>This VM is gone.</strong> It was removed from the NAS since the page was opened.{" "}
+          <a href={paths.home()}>The VMs that are there</a>
+        </p>
+      </Notice>
+    </div>
+  );
+}
+
+/** Gentle ones at a click, abrupt ones after a question; what is not possible says why. */
+function Actions({ vm, actions }: VmNowProps) {
+  const reasons = Map.groupBy(actions.filter(({ because }) => because !== null), ({ because }) => because);
+  return (
+    <div class="stack">
+      <div class="actions" role="group" aria-label={`Actions of ${vm.name}`}>
+        {actions.map(({ name, because }) => {
+          const { verb, abrupt } = VM_ACTIONS[name];
+          const kind = abrupt ? "danger" : undefined;
+          if (because !== null) {
+            return (
+              <button
+                type="button"
+                class={kind}
+                disabled
+                title={`Not now: ${because}`}
+                data-because={because}
+              >
+                {verb}
+              </button>
+            );
+          }
+          if (abrupt || name === "restart") {
+            return <a class={`button ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}…</a>;
+          }
+          return (
+            <form method="post" action={paths.vmAction(vm.id, name)}>
+              <input type="hidden" name="state" value={vm.state} />
+              <button type="submit" id={`action-${name}`}>{verb}</button>
+            </form>
+          );
+        })}
+      </div>
+      {[...reasons].map(([because, left]) => (
+        <p class="help">Not now: {left.map(({ name }) => VM_ACTIONS[name].verb).join(", ")}: {because}</p>
+      ))}
+    </div>
+  );
+}
+
+/** The ways to see the guest's screen. */
+function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
+  if (vm.displays.length === 0) {
+    return vm.state === "RUNNING" && mayChange
+      ? (
+        <p class="actions">
+          <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a>
+        </p>
+      )
+      : null;
+  }
+  return (
+    <p class="actions">
+      {vm.state === "RUNNING"
+        ? (
+          <>
+            <a class="button" href={paths.vmConsole(vm.id)}>Web console</a>
+            {mayChange ? <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a> : null}
+          </>
+        )
+        : null}
+      <a class="button" href={paths.vmViewer(vm.id)} download>remote-viewer file</a>
+      <span class="help">
+        {vm.state === "RUNNING"
+          ? "Web console and viewer ask for the display's password."
+          : "The other consoles are there while the VM runs."}
+      </span>
+    </p>
+  );
+}
+
+function Operations({ operations }: VmNowProps) {
+  if (operations.length === 0) return null;
+  return (
+    <>
+      <h2>Operations</h2>
+      <ul class="plain">
+        {operations.map((view) => (
+          <li>
+            <a href={paths.operation(view.id)}>{view.title}</a> <OperationState status={view.status} />{" "}
+            <DateTime at={view.startedAt} />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Devices({ vm }: { vm: Vm }) {
+  const rows = [
+    ...vm.disks.map((disk) => ({
+      kind: "Disk",
+      what: disk.zvol ?? disk.path,
+      detail: disk.sizeBytes === null
+        ? "size not known"
+        : `${formatBytes(disk.sizeBytes)}${disk.sparse ? ", sparse" : ""}`,
+    })),
+    ...vm.cdroms.map(({ path }) => ({ kind: "CD-ROM", what: path, detail: "" })),
+    ...vm.nics.map((nic) => ({
+      kind: "NIC",
+      what: nic.attach ?? "default",
+      detail: <NicAddresses nic={nic} />,
+    })),
+    ...vm.displays.map(({ type, bind, port, webPort }) => ({
+      kind: "Display",
+      what: `${type} on ${bind}`,
+      detail: `port ${port ?? "automatic"}, web ${webPort ?? "automatic"}`,
+    })),
+  ];
+  if (rows.length === 0) return <p class="empty">This VM has no devices.</p>;
+  return (
+    <table class="rows">
+      <caption>{formatCount(rows.length, "device")}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Device</th>
+          <th scope="col">What</th>
+          <th scope="col">Detail</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ kind, what, detail }) => (
+          <tr>
+            <th scope="row">{kind}</th>
+            <td data-label="What">
+              <code>{what}</code>
+            </td>
+            <td data-label="Detail">{detail}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
