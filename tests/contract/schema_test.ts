@@ -148,7 +148,8 @@ async function useVm(manager: VMManager, simulator: Simulator): Promise<void> {
   await manager.displayUri(vm.id);
   const { cores, threads, memoryMib, autostart, description, name } = vm;
   const settings = { kind: "settings", name, description, cores, threads, memoryMib, autostart } as const;
-  const changes: readonly VmChange[] = [settings, { kind: "clone", name: "replica" }];
+  const boot = { kind: "boot-first", deviceId: vm.disks[0]?.deviceId ?? 0 } as const;
+  const changes: readonly VmChange[] = [settings, boot, { kind: "clone", name: "replica" }];
   for (const change of changes) assert.deepEqual(await manager.change(vm, change).problems, []);
   const copy = [...simulator.store.vms.values()].find(({ config }) => config.name === "replica");
   assert.ok(copy);
