@@ -4,7 +4,6 @@
  * and that no page has an accessibility violation, a script error or a policy violation.
  */
 import assert from "node:assert/strict";
-import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import {
   browser,
   browserTest,
@@ -12,10 +11,12 @@ import {
   evaluateAll,
   expectAccessibleEverywhere,
   finished,
+  LOOKS,
+  PLACES,
   stepStatuses,
 } from "../support/pages.ts";
 
-for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
+for (const { version, look } of PLACES) {
   browserTest(`the main job on ${version}: create a cluster from config.yaml, then destroy it`, {
     simulator: { version },
   }, async (session) => {
@@ -40,10 +41,10 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
     await finished(page, "done");
     assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), datasets);
     assert.equal(dashboard.simulator.store.vms.size, 5);
-  });
+  }, { look });
 }
 
-for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVersion[]) {
+for (const { version, look } of PLACES) {
   browserTest(
     `what failed on ${version} is resumed, and leftovers are removed, each on a page that says what goes`,
     {
@@ -81,61 +82,68 @@ for (const version of ["25.10", "27.0"] as const satisfies readonly SimulatedVer
       before.add("tank/vms/controlplane01-disk0");
       assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), before);
     },
+    { look },
   );
 }
 
-browserTest(
-  "steps stream while they happen, survive a reload and a second viewer",
-  {},
-  async ({ page, dashboard }) => {
-    await createWorkers(page, 3);
-    await page.waitForSelector('[data-step="display"][data-status="done"]');
-    assert.ok((await stepStatuses(page)).includes("pending"), "it is seen before its end");
-    await page.reload();
-    const second = await page.context().newPage();
-    await second.goto(page.url());
-    await Promise.all([finished(page, "done"), finished(second, "done")]);
-    for (const viewer of [page, second]) {
-      const ids = await evaluateAll(viewer, "#operation-log > div", "node.id");
-      assert.equal(new Set(ids).size, ids.length, "no line is repeated");
-      const logged = dashboard.manager.operations.list()[0];
-      assert.equal(ids.at(-1), `log-${logged?.lastSeq}`, "the last line is there");
-      assert.match(await viewer.locator("#operation-summary").innerText(), /3 done/);
-    }
-    await second.close();
-  },
-);
+for (const look of LOOKS) {
+  browserTest(
+    `steps stream while they happen, survive a reload and a second viewer (${look.viewport.width} px)`,
+    {},
+    async ({ page, dashboard }) => {
+      await createWorkers(page, 3);
+      await page.waitForSelector('[data-step="display"][data-status="done"]');
+      assert.ok((await stepStatuses(page)).includes("pending"), "it is seen before its end");
+      await page.reload();
+      const second = await page.context().newPage();
+      await second.goto(page.url());
+      await Promise.all([finished(page, "done"), finished(second, "done")]);
+      for (const viewer of [page, second]) {
+        const ids = await evaluateAll(viewer, "#operation-log > div", "node.id");
+        assert.equal(new Set(ids).size, ids.length, "no line is repeated");
+        const logged = dashboard.manager.operations.list()[0];
+        assert.equal(ids.at(-1), `log-${logged?.lastSeq}`, "the last line is there");
+        assert.match(await viewer.locator("#operation-summary").innerText(), /3 done/);
+      }
+      await second.close();
+    },
+    { look },
+  );
+}
 
-browserTest(
-  "a failing disk is rolled back and shown with the NAS's words",
-  {},
-  async ({ page, dashboard }) => {
-    dashboard.simulator.addFault({
-      method: "vm.device.create",
-      matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
-      moment: "middle",
-      action: "fail",
-      error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
-    });
-    await createWorkers(page, 3);
-    await finished(page, "partly-done");
-    const notice = await page.locator("#operation-notices").innerText();
-    assert.match(notice, /worker02 was not created/);
-    assert.match(notice, /out of space/);
-    assert.match(notice, /nothing is left of it/);
-    assert.match(await page.locator("#operation-summary").innerText(), /2 done, 1 failed/);
-    assert.equal(
-      await page.locator('[data-vm="worker02"][data-step="disk0"]').getAttribute("data-status"),
-      "rolled-back",
-    );
-    assert.equal(
-      await page.locator('[data-vm="worker02"][data-step="disk1"]').getAttribute("data-status"),
-      "failed",
-    );
-    assert.ok(![...dashboard.simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
-    await expectAccessibleEverywhere(page, "a partly done operation");
-  },
-);
+for (const look of LOOKS) {
+  browserTest(
+    `a failing disk is rolled back and shown with the NAS's words (${look.viewport.width} px)`,
+    {},
+    async ({ page, dashboard }) => {
+      dashboard.simulator.addFault({
+        method: "vm.device.create",
+        matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
+        moment: "middle",
+        action: "fail",
+        error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
+      });
+      await createWorkers(page, 3);
+      await finished(page, "partly-done");
+      const notice = await page.locator("#operation-notices").innerText();
+      assert.match(notice, /worker02 was not created/);
+      assert.match(notice, /out of space/);
+      assert.match(notice, /nothing is left of it/);
+      assert.match(await page.locator("#operation-summary").innerText(), /2 done, 1 failed/);
+      assert.equal(
+        await page.locator('[data-vm="worker02"][data-step="disk0"]').getAttribute("data-status"),
+        "rolled-back",
+      );
+      assert.equal(
+        await page.locator('[data-vm="worker02"][data-step="disk1"]').getAttribute("data-status"),
+        "failed",
+      );
+      assert.ok(![...dashboard.simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
+      await expectAccessibleEverywhere(page, "a partly done operation");
+    },
+    { look },
+  );
+}
 
 browserTest(
   "the list follows the NAS: VMs appear, change and vanish without a reload",
@@ -154,48 +162,54 @@ browserTest(
   },
 );
 
-browserTest(
-  "a mistake stands at its field with what was typed, and the summary leads there",
-  {},
-  async ({ page, complaints }) => {
-    await page.goto("/create");
-    await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
-    await page.getByRole("button", { name: "Show the plan" }).click();
-    const error = page.locator('[data-error="worker.count"]');
-    assert.match(await error.innerText(), /from 0 to 99, found 1000/);
-    await page.locator("#error-summary a").first().click();
-    assert.equal(
-      await page.evaluate("document.activeElement.getAttribute('name')"),
-      "worker.count",
-    );
-    assert.equal(
-      await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").inputValue(),
-      "1000",
-    );
-    await expectAccessibleEverywhere(page, "a form with a mistake");
-    // The browser itself reports the 422 as a failed resource; nothing else may be there.
-    assert.ok(complaints.splice(0).every((complaint) => complaint.includes("422")));
-  },
-);
+for (const look of LOOKS) {
+  browserTest(
+    `a mistake stands at its field with what was typed, and the summary leads there (${look.viewport.width} px)`,
+    {},
+    async ({ page, complaints }) => {
+      await page.goto("/create");
+      await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
+      await page.getByRole("button", { name: "Show the plan" }).click();
+      const error = page.locator('[data-error="worker.count"]');
+      assert.match(await error.innerText(), /from 0 to 99, found 1000/);
+      await page.locator("#error-summary a").first().click();
+      assert.equal(
+        await page.evaluate("document.activeElement.getAttribute('name')"),
+        "worker.count",
+      );
+      assert.equal(
+        await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").inputValue(),
+        "1000",
+      );
+      await expectAccessibleEverywhere(page, "a form with a mistake");
+      // The browser itself reports the 422 as a failed resource; nothing else may be there.
+      assert.ok(complaints.splice(0).every((complaint) => complaint.includes("422")));
+    },
+    { look },
+  );
+}
 
-browserTest(
-  "Enter in a field shows the plan and never creates; choices of a type come back as they were made",
-  {},
-  async ({ page, dashboard }) => {
-    await page.goto("/create");
-    const worker = () => page.getByRole("group", { name: "worker", exact: true });
-    await worker().getByLabel("Start when made").uncheck();
-    await worker().getByLabel("Description").fill("lab <7>");
-    await worker().getByLabel("Count").press("Enter");
-    await page.waitForSelector("#confirm-create");
-    await worker().getByLabel("Count").press("Enter");
-    await page.waitForSelector("#confirm-create");
-    assert.equal(dashboard.manager.operations.list().length, 0);
-    assert.equal(await worker().getByLabel("Start when made").isChecked(), false);
-    assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
-    assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
-  },
-);
+for (const look of LOOKS) {
+  browserTest(
+    `Enter in a field shows the plan and never creates; choices of a type come back as they were made (${look.viewport.width} px)`,
+    {},
+    async ({ page, dashboard }) => {
+      await page.goto("/create");
+      const worker = () => page.getByRole("group", { name: "worker", exact: true });
+      await worker().getByLabel("Start when made").uncheck();
+      await worker().getByLabel("Description").fill("lab <7>");
+      await worker().getByLabel("Count").press("Enter");
+      await page.waitForSelector("#confirm-create");
+      await worker().getByLabel("Count").press("Enter");
+      await page.waitForSelector("#confirm-create");
+      assert.equal(dashboard.manager.operations.list().length, 0);
+      assert.equal(await worker().getByLabel("Start when made").isChecked(), false);
+      assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
+      assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
+    },
+    { look },
+  );
+}
 
 browserTest("no page has an accessibility violation", {}, async ({ page, dashboard }) => {
   for (

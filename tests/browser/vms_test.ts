@@ -5,15 +5,14 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
 import {
   browser,
   browserTest,
   expectAccessibleEverywhere,
   finished,
-  type Look,
   LOOKS,
+  PLACES,
 } from "../support/pages.ts";
 
 function idOf({ simulator }: TestDashboard, name: string): number {
@@ -24,12 +23,6 @@ function idOf({ simulator }: TestDashboard, name: string): number {
 function row(page: Page, name: string) {
   return page.locator(`tr[data-vm="${name}"]`);
 }
-
-/** Each flow on a desk by day and on a phone by night, and on the oldest and the newest release that matters most. */
-const PLACES = [
-  { version: "25.10", look: LOOKS[0] },
-  { version: "27.0", look: LOOKS[1] },
-] as const satisfies readonly { version: SimulatedVersion; look: Look }[];
 
 for (const { version, look } of PLACES) {
   browserTest(`the list on ${version} is live, and a change elsewhere keeps selection and focus`, {

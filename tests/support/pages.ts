@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
+import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { startBrowser } from "./browser.ts";
 import { type DashboardOptions, startDashboard, type TestDashboard } from "./dashboard.ts";
 
@@ -24,6 +25,12 @@ export const LOOKS = [
   { viewport: WIDTHS[0], colorScheme: "light" },
   { viewport: WIDTHS[1], colorScheme: "dark" },
 ] as const satisfies readonly Look[];
+
+/** Each flow on a desk by day and on a phone by night, and on the oldest and the newest release that matters most. */
+export const PLACES = [
+  { version: "25.10", look: LOOKS[0] },
+  { version: "27.0", look: LOOKS[1] },
+] as const satisfies readonly { version: SimulatedVersion; look: Look }[];
 
 /** Slow enough that a page can be watched while it moves. */
 export const WATCHABLE = {
