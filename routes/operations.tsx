@@ -7,9 +7,9 @@ import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
-import { OperationPatch } from "../templates/parts/patches.tsx";
+import { ConnectionPatch, OperationPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
@@ -70,8 +70,16 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       // A 404 would make tabs that were open before a restart ask again for ever.
       if (log === undefined) return await stream.writeSSE({ event: "end", data: "unknown" });
       const after = resumeAfter(c);
-      for await (const { id, data } of patches(log, { after, signal, now })) {
-        await stream.writeSSE({ id: String(id), data });
+      // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
+      const forget = manager.onConnection(() => {
+        void stream.writeSSE({ data: String(<ConnectionPatch connection={connectionView(dashboard)} />) });
+      });
+      try {
+        for await (const { id, data } of patches(log, { after, signal, now })) {
+          await stream.writeSSE({ id: String(id), data });
+        }
+      } finally {
+        forget();
       }
       if (!signal.aborted) await stream.writeSSE({ event: "end", data: log.view.status });
     });

@@ -1,6 +1,6 @@
 /** The frame of every page. */
 import type { Child } from "hono/jsx";
-import { ConnectionBadge, ConnectionNotice, UnencryptedNotice } from "./parts/connection.tsx";
+import { ConnectionBadge, ConnectionNotice, PageStream, UnencryptedNotice } from "./parts/connection.tsx";
 import { paths } from "./paths.ts";
 import type { PageFrame, Section } from "./props.ts";
 
@@ -11,8 +11,8 @@ export interface LayoutProps extends PageFrame {
   readonly current: Section | null;
   /** For whoever has not signed in: nothing of the NAS. */
   readonly closed?: boolean;
-  /** The stream that keeps the page true; by default one that tells of the connection alone. */
-  readonly stream?: string;
+  /** The stream that keeps the page true; by default one that tells of the connection alone; null: the page has another. */
+  readonly stream?: string | null;
   readonly children?: Child;
 }
 
@@ -55,8 +55,7 @@ export function Layout(props: LayoutProps) {
       </head>
       <body>
         <a class="skip" href="#main">Skip to the content</a>
-        {/* What the stream sends names its places itself; this is only where it hangs. */}
-        {closed ? null : <div hx-sse:connect={stream}></div>}
+        {closed ? null : <PageStream stream={stream} />}
         <header class="site">
           <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
           {closed ? null : (

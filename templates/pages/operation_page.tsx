@@ -23,7 +23,15 @@ export interface OperationPageProps {
 export function OperationPage({ frame, view, events, now, problems = [] }: OperationPageProps) {
   const operation = <Operation view={view} events={events} now={now} problems={problems} />;
   return (
-    <Layout {...frame} title={view.title} current="operations">
+    <Layout
+      {...frame}
+      title={view.title}
+      current="operations"
+      {
+        // A browser holds six connections to a host: a page has one stream.
+        ...(view.status === "running" ? { stream: null } : {})
+      }
+    >
       <p class="trail">
         <a href={paths.operations()}>Operations</a>
       </p>

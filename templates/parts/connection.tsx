@@ -60,3 +60,8 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
     </div>
   );
 }
+
+/** Where a page's stream hangs: what it sends names its places itself. */
+export function PageStream({ stream }: { stream: string | null }) {
+  return <div id="page-stream" hx-sse:connect={stream ?? undefined}></div>;
+}

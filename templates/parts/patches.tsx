@@ -2,7 +2,8 @@
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Vm } from "../../lib/inventory.ts";
 import type { ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
-import { ConnectionBadge, ConnectionNotice } from "./connection.tsx";
+import { paths } from "../paths.ts";
+import { ConnectionBadge, ConnectionNotice, PageStream } from "./connection.tsx";
 import {
   columnsOf,
   hasRollback,
@@ -33,9 +34,12 @@ export interface OperationPatchProps {
 export function OperationPatch({ view, event, events, now }: OperationPatchProps) {
   if (changesFrame(event)) {
     return (
-      <hx-partial hx-target="#operation" hx-swap="outerMorph">
-        <Operation view={view} events={events} now={now} />
-      </hx-partial>
+      <>
+        <hx-partial hx-target="#operation" hx-swap="outerMorph">
+          <Operation view={view} events={events} now={now} />
+        </hx-partial>
+        {event.type === "finished" ? <StreamPatch /> : null}
+      </>
     );
   }
   const vm = "vm" in event ? view.vms.find(({ name }) => name === event.vm) : undefined;
@@ -56,6 +60,15 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
       )}
       <LogPatch event={event} />
     </>
+  );
+}
+
+/** The operation's own stream ends with it: from then on the page has the one that every page has. */
+function StreamPatch() {
+  return (
+    <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
+      <PageStream stream={paths.connectionEvents()} />
+    </hx-partial>
   );
 }
 

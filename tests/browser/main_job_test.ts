@@ -93,6 +93,7 @@ for (const look of LOOKS) {
     async ({ page, dashboard }) => {
       await createWorkers(page, 3);
       await page.waitForSelector('[data-step="display"][data-status="done"]');
+      assert.equal(await page.locator("[hx-sse\\:connect]").count(), 1, "a page has one stream");
       assert.ok((await stepStatuses(page)).includes("pending"), "it is seen before its end");
       await page.reload();
       const second = await page.context().newPage();
@@ -106,6 +107,9 @@ for (const look of LOOKS) {
         assert.match(await viewer.locator("#operation-summary").innerText(), /3 done/);
       }
       await second.close();
+      dashboard.simulator.cutConnections();
+      await page.waitForSelector('[data-connection="reconnecting"]');
+      await page.waitForSelector('[data-connection="live"]');
     },
     { look },
   );
