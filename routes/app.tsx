@@ -9,7 +9,7 @@ import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./access.tsx";
 import { assetRoutes } from "./assets.ts";
 import { connectionRoutes } from "./connection.tsx";
-import { SlowBody } from "./forms.ts";
+import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { serialRoutes } from "./serial.tsx";
@@ -104,6 +104,14 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
       status: 408,
       title: "Too slow",
       message: "The form took too long to arrive.",
+      remedy: "Send it again.",
+    };
+  }
+  if (error instanceof BrokenBody) {
+    return {
+      status: 400,
+      title: "Not understood",
+      message: "The form arrived broken.",
       remedy: "Send it again.",
     };
   }

@@ -60,6 +60,11 @@ function overridesOf({ template = {} }: VmTypeSection): string[] {
 /** A form is small: whoever needs longer to send one holds a connection, not a conversation. */
 const BODY_MS = 15_000;
 
+/** A body that says of itself to be a form, and is none. */
+export class BrokenBody extends Error {
+  override readonly name = "BrokenBody";
+}
+
 /** The body did not arrive in time. */
 export class SlowBody extends Error {
   override readonly name = "SlowBody";
@@ -85,10 +90,18 @@ async function readFields(request: Request): Promise<URLSearchParams | null> {
   if (type.startsWith("application/x-www-form-urlencoded")) return new URLSearchParams(await request.text());
   if (!type.startsWith("multipart/form-data")) return null;
   const fields = new URLSearchParams();
-  for (const [name, value] of await request.formData()) {
+  for (const [name, value] of await partsOf(request)) {
     if (typeof value === "string") fields.append(name, value);
   }
   return fields;
+}
+
+async function partsOf(request: Request): Promise<FormData> {
+  try {
+    return await request.formData();
+  } catch (error) {
+    throw new BrokenBody("The body is no form", { cause: error });
+  }
 }
 
 /** The form as it was typed, for these VM types; null when it has none of their fields. */

@@ -26,7 +26,7 @@ export function serialRoutes(dashboard: Dashboard): Hono {
   app.get("/vms/:id/serial/socket", async (c, next) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
     const origin = c.req.header("origin");
-    if (origin === undefined || new URL(origin).host !== new URL(c.req.url).host) {
+    if (origin === undefined || URL.parse(origin)?.host !== new URL(c.req.url).host) {
       return c.text("Only this dashboard's own pages may open a console\n", 403);
     }
     if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);

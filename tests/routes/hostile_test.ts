@@ -1,0 +1,272 @@
+/**
+ * Protects the dashboard from whoever knocks: every route that there is (as the app itself lists them, so that none is
+ * forgotten) without a session, with a viewer's, a stale and a forged one, from another site, under a foreign name,
+ * with bodies that are too large, broken or of another kind, and many times over. Nothing may reach the NAS.
+ */
+import assert from "node:assert/strict";
+import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+
+const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
+
+/** Told to everybody: nothing of the NAS is in them. */
+const OPEN = ["/login", "/logout", "/healthz", "/readyz", "/favicon.ico"];
+
+interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+}
+
+/** Every route, with a VM and an operation that are there in the place of parameters. */
+function routesOf({ app, manager }: TestDashboard): Route[] {
+  const operation = manager.operations.list()[0]?.id ?? assert.fail("the premise: there is an operation");
+  const VALUES = { ":id": "1", ":form": "settings", ":action": "start" } as const;
+  const fill = (path: string) =>
+    Object.entries(VALUES).reduce(
+      (filled, [name, value]) => filled.replace(name, value),
+      path.replace("/operations/:id", `/operations/${operation}`),
+    );
+  const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
+    .map(({ method, path }) => ({ method: method as Route["method"], path: fill(path) }));
+  assert.ok(routes.every(({ path }) => !path.includes(":")), "every parameter is filled in");
+  assert.ok(routes.length > 40, "the premise: the app lists its routes");
+  return routes;
+}
+
+function guarded(dashboard: TestDashboard): Route[] {
+  return routesOf(dashboard).filter(({ path }) => !OPEN.includes(path) && !path.startsWith("/static/"));
+}
+
+async function withHouse(test: (dashboard: TestDashboard, clock: { now: number }) => Promise<void>) {
+  const clock = { now: Date.UTC(2026, 10, 23) };
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 1 },
+    access: ACCESS,
+    now: () => clock.now,
+  });
+  const wish = {
+    action: "poweroff",
+    id: 1,
+    name: "homeassistant",
+    state: "RUNNING",
+    overcommit: false,
+  } as const;
+  await dashboard.manager.act("poweroff", [wish]).finished;
+  await test(dashboard, clock);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly cookie: string;
+}
+
+/** Streams are read to their first bytes only. */
+async function knock(
+  { url }: TestDashboard,
+  { method, path }: Route,
+  { headers = {}, body }: { readonly headers?: HeadersInit; readonly body?: BodyInit } = {},
+): Promise<Answer> {
+  const gone = new AbortController();
+  const response = await fetch(url + path, {
+    method,
+    redirect: "manual",
+    signal: gone.signal,
+    headers,
+    ...(method === "POST" ? { body: body ?? new URLSearchParams({ a: "b" }) } : {}),
+  });
+  const stream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const read = stream ? "" : await response.text();
+  if (stream) gone.abort();
+  const cookie = /session=[^;]*/.exec(response.headers.get("set-cookie") ?? "")?.[0] ?? "";
+  return { status: response.status, body: read, cookie };
+}
+
+async function signIn(dashboard: TestDashboard, password: string): Promise<string> {
+  const body = new URLSearchParams({ password });
+  const { cookie } = await knock(dashboard, { method: "POST", path: "/login" }, {
+    headers: { origin: dashboard.url },
+    body,
+  });
+  assert.notEqual(cookie, "");
+  return cookie;
+}
+
+/** Writes that reached the NAS since; looking again at what is there is no harm. */
+function writesSince({ simulator }: TestDashboard, since: number): string[] {
+  return simulator.calls.slice(since).map(({ method }) => method)
+    .filter((method) =>
+      /\.(create|update|delete|start|stop|poweroff|restart|suspend|resume|reset|clone)$/.test(method)
+    );
+}
+
+Deno.test("without a session, and with a stale or forged one, no route tells or does anything", () =>
+  withHouse(async (dashboard, clock) => {
+    const stale = await signIn(dashboard, ACCESS.password);
+    clock.now += 13 * 3_600_000;
+    const good = await signIn(dashboard, ACCESS.password);
+    const [id, signature = ""] = good.split(".");
+    const forged = [
+      `${id}.${signature.slice(0, -2)}xx`,
+      `${id}.`,
+      `${id}`,
+      "session=",
+      "session=.",
+      `session=admin.${signature}`,
+      `session=${"x".repeat(4_000)}`,
+    ];
+    const since = dashboard.simulator.calls.length;
+    for (const route of guarded(dashboard)) {
+      for (const cookie of [undefined, stale, ...forged]) {
+        const headers = { origin: dashboard.url, ...(cookie === undefined ? {} : { cookie }) };
+        const { status, body } = await knock(dashboard, route, { headers });
+        const what = `${route.method} ${route.path} with ${cookie ?? "no cookie"}: ${status}`;
+        assert.ok(status === 401 || (route.method === "GET" && status === 303), what);
+        assert.doesNotMatch(body, /homeassistant|nas\.test|25\.10/, what);
+      }
+    }
+    assert.deepEqual(writesSince(dashboard, since), []);
+  }));
+
+Deno.test("a viewer's session changes nothing by any route", () =>
+  withHouse(async (dashboard) => {
+    const cookie = await signIn(dashboard, ACCESS.viewerPassword);
+    const since = dashboard.simulator.calls.length;
+    for (const route of guarded(dashboard)) {
+      const { status } = await knock(dashboard, route, { headers: { origin: dashboard.url, cookie } });
+      const what = `${route.method} ${route.path}: ${status}`;
+      if (route.method === "POST" || route.path.endsWith("/serial/socket")) assert.equal(status, 403, what);
+      else assert.ok(status < 500 && status !== 401, what);
+    }
+    assert.deepEqual(writesSince(dashboard, since), []);
+  }));
+
+Deno.test("forms and consoles of other sites are refused, whatever their kind, also with a session", () =>
+  withHouse(async (dashboard) => {
+    const cookie = await signIn(dashboard, ACCESS.password);
+    const since = dashboard.simulator.calls.length;
+    const KINDS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"];
+    const posts = guarded(dashboard).filter(({ method }) => method === "POST");
+    for (
+      const route of [...posts, { method: "POST", path: "/login" }, {
+        method: "POST",
+        path: "/logout",
+      }] as const
+    ) {
+      for (const origin of ["https://evil.test", "null", `${dashboard.url}.evil.test`]) {
+        for (const type of KINDS) {
+          const headers = { cookie, origin, "content-type": type, "sec-fetch-site": "cross-site" };
+          const { status } = await knock(dashboard, route, { headers, body: "a=b" });
+          assert.equal(status, 403, `${route.path} from ${origin} as ${type}`);
+        }
+      }
+    }
+    for (const origin of ["https://evil.test", "null", "not an origin", ""]) {
+      const headers = { cookie, origin, upgrade: "websocket", connection: "Upgrade" };
+      const { status } = await knock(dashboard, { method: "GET", path: "/vms/1/serial/socket" }, { headers });
+      assert.equal(status, 403, `a console from ${JSON.stringify(origin)}`);
+    }
+    assert.deepEqual(writesSince(dashboard, since), []);
+    assert.equal((await knock(dashboard, { method: "GET", path: "/" }, { headers: { cookie } })).status, 200);
+  }));
+
+Deno.test("bodies that are too large, broken or of another kind end in a 4xx on every route, and do nothing", () =>
+  withHouse(async (dashboard) => {
+    const cookie = await signIn(dashboard, ACCESS.password);
+    const since = dashboard.simulator.calls.length;
+    const multipart = "multipart/form-data; boundary=x";
+    const form = "application/x-www-form-urlencoded";
+    const BODIES: readonly (readonly [string, string, BodyInit])[] = [
+      ["too large", form, `a=${"x".repeat(300_000)}`],
+      ["a broken multipart", multipart, "--x\r\nContent-Disposition: form-data"],
+      ["a multipart without a boundary", "multipart/form-data", "abc"],
+      ["JSON", "application/json", '{"count": 99}'],
+      ["bytes", "application/octet-stream", new Uint8Array([0, 255, 1, 254])],
+      ["broken escapes", form, "token=%zz&plan=%00%ff&phrase=%E0%A4%A"],
+      ["nothing", form, ""],
+    ];
+    for (const route of guarded(dashboard).filter(({ method }) => method === "POST")) {
+      for (const [what, type, body] of BODIES) {
+        const headers = { cookie, origin: dashboard.url, "content-type": type };
+        const { status } = await knock(dashboard, route, { headers, body });
+        // What needs no field works with an odd body as with none: it is led back to its page.
+        assert.ok(status < 500, `${what} to ${route.path}: ${status}`);
+        if (what === "too large") assert.equal(status, 413, route.path);
+      }
+    }
+    // A start of the VM needs no field, and is the one thing that a signed-in person's odd body may do.
+    assert.deepEqual(writesSince(dashboard, since).filter((method) => method !== "vm.start"), []);
+  }));
+
+Deno.test("odd paths, queries and headers are answered, never with an error of the program", () =>
+  withHouse(async (dashboard) => {
+    const cookie = await signIn(dashboard, ACCESS.password);
+    const PATHS = [
+      "/vms/%zz",
+      "/vms/-1",
+      "/vms/1e3",
+      "/vms/999999999999999999999",
+      "/vms/1%00",
+      "/operations/..%2f..%2fetc",
+      "/static/../main.ts",
+      "/static/%2e%2e/deno.json",
+      `/?q=${"x".repeat(5_000)}`,
+      "/?sort=constructor",
+      "/?sort=-__proto__",
+      "/?state=%F0%9F%A7%8A&type=%3Cscript%3E",
+      "/export?format=__proto__",
+      "/export?format=constructor",
+      "/vms/act?action=__proto__&id=1",
+      "/vms/act?action=start&id=1&id=x&id=-1",
+      "/destroy?prefixes=%0a%0d",
+      "/operations/x/events?after=-5",
+      "//evil.test/",
+    ];
+    for (const path of PATHS) {
+      const { status, body } = await knock(dashboard, { method: "GET", path }, { headers: { cookie } });
+      assert.ok(status < 500, `${path}: ${status}`);
+      assert.doesNotMatch(body, /<script>alert|at file:/, path);
+    }
+    const headers = {
+      cookie,
+      "last-event-id": "9".repeat(400),
+      accept: "application/json;q=x",
+      "hx-request": "maybe",
+    };
+    for (const route of guarded(dashboard).filter(({ method }) => method === "GET")) {
+      const { status } = await knock(dashboard, route, { headers });
+      assert.ok(status < 500 || route.path === "/vms/1/console", `${route.path}: ${status}`);
+    }
+  }));
+
+Deno.test("a scanner that hammers the sign-in is made to wait, and people who are signed in are not", () =>
+  withHouse(async (dashboard) => {
+    const cookie = await signIn(dashboard, ACCESS.viewerPassword);
+    const guess = (password: string) =>
+      knock(dashboard, { method: "POST", path: "/login" }, {
+        headers: { origin: dashboard.url },
+        body: new URLSearchParams({ password }),
+      });
+    const statuses = await Promise.all(
+      Array.from({ length: 200 }, async (_, n) => (await guess(`guess ${n}`)).status),
+    );
+    assert.ok(statuses.filter((status) => status === 401).length <= 10, "only a few are tried");
+    assert.equal((await guess(ACCESS.password)).status, 429, "and then not even the right one from there");
+    assert.equal((await knock(dashboard, { method: "GET", path: "/" }, { headers: { cookie } })).status, 200);
+  }));
+
+Deno.test("the same form sent many times at once acts once", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
+  const post = (path: string, fields: Record<string, string>) =>
+    knock(dashboard, { method: "POST", path }, {
+      headers: { origin: dashboard.url },
+      body: new URLSearchParams(fields),
+    });
+  const since = dashboard.simulator.calls.length;
+  await Promise.all(Array.from({ length: 20 }, () => post("/vms/1/poweroff", { state: "RUNNING" })));
+  while (dashboard.manager.operations.list().some(({ status }) => status === "running")) {
+    await new Promise<void>((resolve) => {
+      const forget = dashboard.manager.operations.onEvent(() => (forget(), resolve()));
+    });
+  }
+  assert.deepEqual(writesSince(dashboard, since), ["vm.poweroff"]);
+});
