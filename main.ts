@@ -16,7 +16,7 @@ import {
 } from "./lib/command_line.ts";
 import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
-import { setupLogging } from "./lib/logging.ts";
+import { printable, setupLogging } from "./lib/logging.ts";
 import { isUnencrypted, parseNasAddress } from "./lib/nas_address.ts";
 import { Metrics } from "./lib/metrics.ts";
 import { Journal } from "./lib/operations/journal.ts";
@@ -77,11 +77,11 @@ function explain(error: unknown): number {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
 }
 
 function complain(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** The environment, with what the command line says instead. */

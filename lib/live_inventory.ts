@@ -11,6 +11,9 @@ import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts"
 /** Events within this many milliseconds are answered by one reading. */
 const GATHER_MS = 40;
 
+/** A page waits so long for the first reading, and is then sent without the VMs, which follow. */
+const FIRST_READING_MS = 3_000;
+
 /** How often guests are asked for their addresses, while somebody looks. */
 const ADDRESSES_MS = 30_000;
 /** An address that stays the same is told anew this often, so that its age stays true without much traffic. */
@@ -71,9 +74,13 @@ export class LiveInventory {
     return { vms: this.#vms(), readAt: this.#readAt, error: this.#error };
   }
 
-  /** What is known, after the first reading has ended, in whatever way. */
+  /** What is known, after the first reading has ended, in whatever way; or what is known by then when it takes long. */
   async ready(): Promise<InventorySnapshot> {
-    if (this.#byId === null && this.#session.state.kind === "live") await this.#readAll();
+    if (this.#byId !== null || this.#session.state.kind !== "live") return this.snapshot;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, FIRST_READING_MS);
+    await Promise.race([this.#readAll(), promise]);
+    clearTimeout(timer);
     return this.snapshot;
   }
 

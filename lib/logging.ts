@@ -102,6 +102,11 @@ function toStandardError(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** A text for a terminal: names and descriptions come from the NAS, and may not steer it. Lines stay lines. */
+export function printable(text: string): string {
+  return text.split("\n").map(escapeControls).join("\n");
+}
+
 /** Escapes what could start a line of its own or steer a terminal. */
 function escapeControls(text: string): string {
   return text.replace(

@@ -68,8 +68,8 @@ function viewerFile(vm: Vm, type: string, port: number, host: string): string {
     `type=${type.toLowerCase()}`,
     `host=${at}`,
     `port=${port}`,
-    `title=${vm.name.replaceAll(/\p{Cc}/gu, " ")}`,
-  ];
+    `title=${vm.name}`,
+  ].map((line) => line.replaceAll(/\p{Cc}/gu, " "));
   return `[virt-viewer]\n${lines.join("\n")}\n`;
 }
 

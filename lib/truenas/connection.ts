@@ -276,7 +276,10 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
     onEnd: () => {},
   };
   socket.onmessage = ({ data }) => {
-    if (typeof data === "string") wrapped.onMessage(data);
+    if (typeof data !== "string") return;
+    if (data.length <= MAX_MESSAGE_CHARS) return wrapped.onMessage(data);
+    const megabytes = Math.round(data.length / 1_000_000);
+    end({ code: 1009, reason: `the NAS sent a message of ${megabytes} MB, more than is taken` });
   };
   socket.onclose = ({ code, reason }) => end({ code, reason });
   socket.onerror = (event) => {
@@ -285,6 +288,9 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
   };
   return wrapped;
 }
+
+/** 5,000 VMs with their devices are some 15 million characters; more is a mistake or an attack. */
+const MAX_MESSAGE_CHARS = 32_000_000;
 
 /** Lets go of a socket without waiting: `close()` can stay in CLOSING for ever when the peer is gone. */
 function abandon(socket: WebSocket): void {

@@ -2,7 +2,7 @@
  * Reads the inventory from a NAS, as the least that plans and pages need. Only the list of VMs is required; every
  * other reading may be refused to the account or unknown to this NAS, and then says why.
  */
-import { TrueNASCallError } from "../errors.ts";
+import { TrueNASCallError, TrueNASTimeoutError } from "../errors.ts";
 import type {
   Cdrom,
   Dataset,
@@ -198,11 +198,14 @@ function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<r
   return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
 }
 
-/** A reading that the NAS may refuse: a refusal is a fact, everything else (a lost connection) is thrown on. */
+/** A reading that may be refused, or not come in time: that is a fact. A lost connection is thrown on. */
 async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
   try {
     return { known: true, value: await ask() };
   } catch (error) {
+    if (error instanceof TrueNASTimeoutError) {
+      return { known: false, because: "the NAS did not answer in time" };
+    }
     if (!(error instanceof TrueNASCallError)) throw error;
     return { known: false, because: `the NAS answered ${error.message}` };
   }

@@ -7,7 +7,7 @@ import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "./client.ts";
-import { openNas, openShell } from "./connection.ts";
+import { openNas, openShell, type SocketEnd } from "./connection.ts";
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
@@ -233,7 +233,7 @@ export class Session implements Caller {
         for (const listener of this.#eventListeners) listener(event);
       },
       onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),
-      onEnd: () => this.#lost(client),
+      onEnd: (end) => this.#lost(client, end),
     });
     try {
       const { roles, usedOtp } = await this.#signIn(client, keyLogin);
@@ -329,12 +329,14 @@ export class Session implements Caller {
     this.#logins.push(performance.now());
   }
 
-  #lost(client: RpcClient): void {
+  #lost(client: RpcClient, { code, reason }: SocketEnd): void {
     if (this.#live?.client !== client || this.#stop.signal.aborted) return;
     clearTimeout(this.#pinger);
     this.#live = null;
-    const error = connectionError(this.#options.address, "lost", "the connection was lost; connecting again");
-    this.#options.logger.warning("The connection to the NAS was lost");
+    const why = reason === "" ? "" : ` (${reason})`;
+    const said = `the connection was lost${why}; connecting again`;
+    const error = connectionError(this.#options.address, "lost", said);
+    this.#options.logger.warning("The connection to the NAS was lost", { code, reason });
     this.#setState({ kind: "reconnecting", error });
     void this.#pause(error).then(() => this.keepConnected());
   }

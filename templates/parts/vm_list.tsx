@@ -321,7 +321,7 @@ function EmptyList({ vms, total, problem }: VmListProps) {
     return (
       <div class="empty">
         <h2 id="vm-list-caption">The VMs are not known yet</h2>
-        <p>{problem?.message ?? "The NAS has not been read."}</p>
+        <p>{problem?.message ?? "The NAS is being read; they appear as soon as it answers."}</p>
         {problem === null ? null : <p>{problem.remedy}</p>}
         <p>
           <a class="button" href={paths.home()}>Look again</a>
