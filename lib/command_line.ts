@@ -5,7 +5,7 @@
 import { type Configuration, type OnFailure, type Places, vmTypes } from "./config.ts";
 import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";
-import type { OperationEvent } from "./operations/types.ts";
+import type { Actor, OperationEvent } from "./operations/types.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
 import { type CreationRequest, defaultTypes, type RunResult, type VMManager } from "./vm_manager.ts";
@@ -33,6 +33,8 @@ export interface CreationWish {
   /** What is done when one fails; as the configuration says when absent. */
   readonly onFailure?: OnFailure;
 }
+
+const BY: Actor = { who: "command line" };
 
 /** Whether everything was done. */
 export type Success = boolean;
@@ -76,7 +78,7 @@ export async function create(
 ): Promise<Success> {
   const plan = await planOf(manager, wish);
   terminal.tell(describePlan(plan));
-  const result = await manager.create(requestOf(wish), { observer: progressTo(terminal), signal });
+  const result = await manager.create(requestOf(wish), { observer: progressTo(terminal), by: BY, signal });
   return report(result, terminal);
 }
 
@@ -108,7 +110,7 @@ export async function destroy(
     terminal.tell("The phrase was another one: nothing was destroyed");
     return false;
   }
-  const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), signal });
+  const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), by: BY, signal });
   return report(result, terminal);
 }
 

@@ -1,4 +1,5 @@
 /** VMs and operations as JSON, the same from the dashboard and the command line. */
+import type { AuditEntry } from "./audit.ts";
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
 import type { OperationView, StepView } from "./operations/types.ts";
@@ -22,6 +23,13 @@ export function vmJson(vm: Vm): Record<string, unknown> {
   };
 }
 
+/** An entry of the audit log; time as ISO 8601 in UTC. */
+export function auditJson(
+  { seq, at, by, what, vms, outcome, operation }: AuditEntry,
+): Record<string, unknown> {
+  return { seq, at: iso(at), who: by?.who ?? null, from: by?.from ?? null, what, vms, outcome, operation };
+}
+
 /** An operation with its steps; times as ISO 8601 in UTC. */
 export function operationJson(view: OperationView): Record<string, unknown> {
   return {
@@ -29,6 +37,7 @@ export function operationJson(view: OperationView): Record<string, unknown> {
     kind: view.kind,
     title: view.title,
     status: view.status,
+    by: view.by,
     startedAt: iso(view.startedAt),
     finishedAt: iso(view.finishedAt),
     vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),

@@ -47,6 +47,13 @@
  *
  * @module
  */
+export {
+  type AuditEntry,
+  type AuditJournal,
+  AuditLog,
+  type AuditRecord,
+  MAX_AUDIT_ENTRIES,
+} from "./audit.ts";
 export * from "./config.ts";
 export * from "./errors.ts";
 export type * from "./inventory.ts";

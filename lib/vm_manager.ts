@@ -1,4 +1,5 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
+import { AuditLog } from "./audit.ts";
 import {
   checkConfiguration,
   type Configuration,
@@ -30,7 +31,7 @@ import {
 } from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
+import type { OperationEvent, OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
 import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
 import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
@@ -147,6 +148,8 @@ export interface CreationRequest {
 export class VMManager implements AsyncDisposable {
   /** The operations since this manager was made, and with a journal those before. */
   readonly operations: OperationStore;
+  /** Who did what, what the operations are a part of. */
+  readonly audit: AuditLog;
   readonly #options: VMManagerOptions;
   readonly #address: string;
   readonly #templates: TemplateManager;
@@ -173,6 +176,8 @@ export class VMManager implements AsyncDisposable {
     this.#options = options;
     this.#address = address.address.url;
     this.operations = new OperationStore(undefined, options.journal ?? null);
+    this.operations.onEvent(logOperations(options.logger ?? silentLogger));
+    this.audit = new AuditLog(this.operations, options.journal ?? null, options.logger);
     this.#templates = options.templateManager ?? new TemplateManager();
     this.#session = new Session({
       address: address.address,
@@ -351,21 +356,33 @@ export class VMManager implements AsyncDisposable {
    *
    * @throws {TrueNASError} when the plan cannot be made.
    */
-  beginCreation(request: CreationRequest, shown: string): Promise<Begun<CreationPlan>> {
+  beginCreation(
+    request: CreationRequest,
+    shown: string,
+    options: RunOptions = {},
+  ): Promise<Begun<CreationPlan>> {
     const makePlan = () => this.planCreation(request);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#create(plan, request));
+    return this.#runner.begin(makePlan, shown, (plan) => this.#create(plan, request, options));
   }
 
   /** Plans again and destroys, if the plan is still the one that was shown. */
-  beginDestruction(request: DestructionRequest, shown: string): Promise<Begun<DestructionPlan>> {
+  beginDestruction(
+    request: DestructionRequest,
+    shown: string,
+    options: RunOptions = {},
+  ): Promise<Begun<DestructionPlan>> {
     const makePlan = () => this.planDestruction(request);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan));
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options));
   }
 
   /** Looks again and removes the orphans, if they are still those that were shown. */
-  beginCleaning(left: readonly string[], shown: string): Promise<Begun<OrphanPlan>> {
+  beginCleaning(
+    left: readonly string[],
+    shown: string,
+    options: RunOptions = {},
+  ): Promise<Begun<OrphanPlan>> {
     const makePlan = () => this.planCleaning(left);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.clean(plan));
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.clean(plan, options));
   }
 
   /**
@@ -397,6 +414,18 @@ export class VMManager implements AsyncDisposable {
   /** Changes one VM: its settings, devices or disks; or clones it. It runs beside other operations. */
   change(vm: ChangedVm, change: VmChange, options: RunOptions = {}): RunningChange {
     return this.#runner.change(vm, change, options);
+  }
+
+  /**
+   * The passwords of a VM's displays, in order, read from the NAS now; null where it does not tell this account.
+   * They are kept nowhere.
+   */
+  async displayPasswords(id: number): Promise<readonly (string | null)[]> {
+    const devices = await this.#session.call("vm.device.query", [[["vm", "=", id]]], this.#patience);
+    const displays = devices.filter(({ attributes }) => attributes.dtype === "DISPLAY");
+    return displays.map(({ attributes: { password } }) =>
+      typeof password === "string" && password !== "" && !/^\*+$/.test(password) ? password : null
+    );
   }
 
   /**
@@ -631,6 +660,20 @@ function templateFacts(templates: TemplateManager): TemplateFacts {
 function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
   const section = configuration[type];
   return section !== undefined && "count" in section ? section : null;
+}
+
+/** Begin, end and failures of operations, each with the operation's id and the request's that began it. */
+function logOperations(logger: Logger): (view: OperationView, event: OperationEvent) => void {
+  return ({ id, title, by }, event) => {
+    const of = { operation: id, ...(by?.request === undefined ? {} : { request: by.request }) };
+    if (event.type === "started") {
+      logger.info("Operation begun", { ...of, title, who: by?.who, from: by?.from });
+    }
+    if (event.type === "finished") logger.info("Operation ended", { ...of, title, status: event.status });
+    if (event.type === "step" && event.status === "failed") {
+      logger.warning("A step failed", { ...of, vm: event.vm, step: event.step, error: event.error?.message });
+    }
+  };
 }
 
 function isoFolder(isoPath: string): string | null {

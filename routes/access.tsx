@@ -35,7 +35,7 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
   const guard: MiddlewareHandler = async (c, next) => {
     if (!isAllowedHost(hostOf(c), access.allowedHosts)) return refuseHost(c);
     const role = roleOf(c, access, { sessions, attempts });
-    if (role !== null) remember(c, role);
+    if (role !== null) remember(c, role, addressOf(c));
     if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
     const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
     if (role === "viewer" && changes && !OPEN.test(c.req.path)) return await refuseViewer(c, dashboard);
@@ -147,6 +147,7 @@ function sitePath(to: string): string {
 
 function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
   const { access, logger } = dashboard;
+  const { audit } = dashboard.manager;
   const app = new Hono();
   app.get("/login", (c) => {
     const to = sitePath(c.req.query("to") ?? "/");
@@ -166,11 +167,15 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     }
     const role = roleByPassword(access, fields?.get("password") ?? "");
     if (role === null) {
-      attempts.failed(address);
       logger.warning("A wrong password for the dashboard", { address });
+      // Not each: whoever tries thousands must not push everything else out of the log.
+      if (attempts.failed(address)) {
+        audit.record({ by: { who: "nobody", from: address }, what: "Sign in", outcome: "wrong password" });
+      }
       return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
     }
     logger.info("Signed in to the dashboard", { address, role });
+    audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
     const old = getCookie(c, COOKIE);
     if (old !== undefined) sessions.end(old);
     const cookie = { httpOnly: true, sameSite: "Strict", path: "/", secure: access.secure } as const;
@@ -179,7 +184,12 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
   });
   app.post("/logout", (c) => {
     const cookie = getCookie(c, COOKIE);
-    if (cookie !== undefined) sessions.end(cookie);
+    if (cookie !== undefined) {
+      const role = sessions.roleOf(cookie);
+      const by = { who: role ?? "nobody", from: addressOf(c) };
+      if (role !== null) audit.record({ by, what: "Sign out", outcome: "done" });
+      sessions.end(cookie);
+    }
     setCookie(c, COOKIE, "", {
       path: "/",
       maxAge: 0,

@@ -3,15 +3,24 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
+import { requestId } from "hono/request-id";
 import { NONCE, secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./access.tsx";
 import { assetRoutes } from "./assets.ts";
+import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import {
+  actorOf,
+  type Dashboard,
+  pageFrame,
+  requestId as requestIdOf,
+  sendPage,
+  wantsJson,
+} from "./dashboard.ts";
 import { serialRoutes } from "./serial.tsx";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
@@ -23,7 +32,7 @@ import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmChangeRoutes } from "./vm_changes.tsx";
 import { liveRoutes } from "./live.tsx";
 import { vmRoutes } from "./vms.tsx";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 
 /** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */
 const MAX_BODY_BYTES = 262_144;
@@ -31,6 +40,9 @@ const MAX_BODY_BYTES = 262_144;
 /** The app. */
 export function createApp(dashboard: Dashboard): Hono {
   const app = new Hono();
+  // No id of the client's own: it would let anybody write the ids of others into the log.
+  app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
+  app.use(logRequests(dashboard));
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({
     contentSecurityPolicy: {
@@ -76,6 +88,7 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", createRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
+  app.route("/", auditRoutes(dashboard));
   app.route("/", operationRoutes(dashboard));
   app.route("/", orphanRoutes(dashboard));
   app.notFound((c) =>
@@ -88,6 +101,21 @@ export function createApp(dashboard: Dashboard): Hono {
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
   return app;
+}
+
+/** One line a request: what changes something at INFO, the rest at DEBUG. */
+function logRequests({ logger }: Dashboard): MiddlewareHandler {
+  return async (c, next) => {
+    const began = performance.now();
+    await next();
+    const { method, path } = c.req;
+    c.header("x-request-id", requestIdOf(c));
+    const { who, from, request } = actorOf(c);
+    const ms = Math.round(performance.now() - began);
+    const fields = { request, method, path, status: c.res.status, ms, who, from };
+    if (method === "GET" || method === "HEAD") logger.debug("Answered", fields);
+    else logger.info("Answered", fields);
+  };
 }
 
 interface Failure {
@@ -141,6 +169,7 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
     return { status: 502, title: "The NAS refused", message: error.message, remedy };
   }
   logger.error("A request failed", {
+    request: requestIdOf(c),
     method: c.req.method,
     path: c.req.path,
     error: error.stack ?? String(error),
@@ -149,7 +178,7 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
     status: 500,
     title: "Something went wrong here",
     message: "This is an error of the program, not of the NAS.",
-    remedy: "The log has the details.",
+    remedy: `The log has the details, at request ${requestIdOf(c)}.`,
   };
 }
 

@@ -7,7 +7,7 @@ import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
-import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { atField, configurationOf, createFormOf, formOf, readForm } from "./forms.ts";
 
 /** GET /create, POST /create/plan, POST /create. */
@@ -157,7 +157,9 @@ async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise
   }
   const shown = read.fields.get("plan") ?? "";
   const led = await tokens.redeem(token, async () => {
-    const begun = await manager.beginCreation(requestOf(parsed.configuration, read.file), shown);
+    const begun = await manager.beginCreation(requestOf(parsed.configuration, read.file), shown, {
+      by: actorOf(c),
+    });
     return begun.begun ? paths.operation(begun.operation.log.id) : null;
   });
   if (led !== null) return c.redirect(led, 303);

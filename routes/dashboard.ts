@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Logger } from "../lib/logging.ts";
+import type { Actor } from "../lib/operations/types.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
 import type { VMManager } from "../lib/vm_manager.ts";
@@ -78,16 +79,29 @@ export function connectionView({ manager, host, simulated }: Dashboard): Connect
   }
 }
 
-const roles = new WeakMap<Request, Role>();
+const senders = new WeakMap<Request, { readonly role: Role; readonly from: string }>();
 
-/** Notes who sent a request. */
-export function remember(c: Context, role: Role): void {
-  roles.set(c.req.raw, role);
+/** Notes who sent a request, and from which address. */
+export function remember(c: Context, role: Role, from: string): void {
+  senders.set(c.req.raw, { role, from });
+}
+
+/** The id of a request: in its answer's X-Request-Id, in the log, and with the operation that it began. */
+export function requestId(c: Context): string {
+  const id: unknown = c.get("requestId");
+  return typeof id === "string" ? id : "";
 }
 
 /** Whether whoever sent a request may change anything. */
 export function mayChange(c: Context): boolean {
-  return roles.get(c.req.raw) === "admin";
+  return senders.get(c.req.raw)?.role === "admin";
+}
+
+/** Who sent a request, for the audit log. */
+export function actorOf(c: Context): Actor {
+  const sender = senders.get(c.req.raw);
+  const request = requestId(c);
+  return sender === undefined ? { who: "nobody", request } : { who: sender.role, from: sender.from, request };
 }
 
 /** The nonce of a response's policy. */
@@ -98,7 +112,7 @@ export function nonceOf(c: Context): string {
 
 /** What the frame of a page needs. */
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
-  const role = roles.get(c.req.raw) ?? null;
+  const role = senders.get(c.req.raw)?.role ?? null;
   return {
     mayChange: role === "admin",
     signedIn: role !== null && dashboard.access.password !== null,

@@ -4,7 +4,7 @@ import { DEFAULT_PREFIXES } from "../lib/plan/destruction.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyWish } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 
 /** GET /destroy, POST /destroy. */
@@ -27,7 +27,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono {
     const request = requestOf(wish);
     return await confirm(c, dashboard, fields, {
       makePlan: () => manager.planDestruction(request),
-      begin: (shown) => manager.beginDestruction(request, shown),
+      begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
       show: (plan, again, status) => show(c, dashboard, { plan, wish, ...again }, status),
     });
   });

@@ -3,13 +3,14 @@ import { type Context, Hono } from "hono";
 import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
+import type { OperationView } from "../lib/operations/types.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { ConnectionPatch, OperationPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
-import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
@@ -17,6 +18,10 @@ import { resumeAfter, sendStream } from "./streams.ts";
 export function operationRoutes(dashboard: Dashboard): Hono {
   const { manager, now } = dashboard;
   const app = new Hono();
+  const recordDecision = (c: Context, { id, title, vms }: OperationView, what: string) => {
+    const told = { what: `${what}: ${title}`, vms: vms.map(({ name }) => name), operation: id };
+    manager.audit.record({ by: actorOf(c), ...told, outcome: "done" });
+  };
   app.get("/operations", (c) => {
     const operations = manager.operations.list();
     if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
@@ -32,13 +37,16 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
     return sendPage(c, <OperationPage {...page} />);
   });
-  app.post("/operations/:id/resume", (c) => recover(c, dashboard, (id) => manager.resume(id)));
+  app.post(
+    "/operations/:id/resume",
+    (c) => recover(c, dashboard, (id) => manager.resume(id, { by: actorOf(c) })),
+  );
   app.post("/operations/:id/rollback", async (c) => {
     const log = manager.operations.get(c.req.param("id"));
     const phrase = log === undefined ? null : recoveryOf(log.view).phrase;
     const typed = (await readForm(c.req.raw))?.get("phrase")?.trim().toLowerCase() ?? "";
     if (log === undefined || phrase === null || typed === phrase) {
-      return await recover(c, dashboard, (id) => manager.rollBack(id));
+      return await recover(c, dashboard, (id) => manager.rollBack(id, { by: actorOf(c) }));
     }
     const problems = [{ field: "phrase", message: `Type ${phrase} to confirm; nothing was removed` }];
     const page = {
@@ -52,16 +60,20 @@ export function operationRoutes(dashboard: Dashboard): Hono {
   });
   app.post("/operations/:id/leave", (c) => {
     const id = c.req.param("id");
-    if (manager.operations.get(id) === undefined) return c.notFound();
-    manager.leave(id);
+    const log = manager.operations.get(id);
+    if (log === undefined) return c.notFound();
+    if (manager.leave(id)) recordDecision(c, log.view, "Leave as it is");
     return c.redirect(paths.operation(id), 303);
   });
   app.post("/operations/:id/cancel", async (c) => {
     const id = c.req.param("id");
-    if (manager.operations.get(id) === undefined) return c.notFound();
+    const log = manager.operations.get(id);
+    if (log === undefined) return c.notFound();
     const fields = await readForm(c.req.raw);
     // One that is over needs no cancelling: its page says how it ended.
-    manager.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back");
+    if (manager.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
+      recordDecision(c, log.view, "Cancel");
+    }
     return c.redirect(paths.operation(id), 303);
   });
   app.get("/operations/:id/events", (c) => {

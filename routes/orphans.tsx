@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 
 /** GET /orphans, POST /orphans. */
@@ -24,7 +24,7 @@ export function orphanRoutes(dashboard: Dashboard): Hono {
     const left = fields.getAll("leave");
     return await confirm(c, dashboard, fields, {
       makePlan: () => manager.planCleaning(left),
-      begin: (shown) => manager.beginCleaning(left, shown),
+      begin: (shown) => manager.beginCleaning(left, shown, { by: actorOf(c) }),
       show: (plan, again, status) => show(c, dashboard, { plan, ...again }, status),
     });
   });

@@ -2,10 +2,11 @@
 import { type Context, Hono } from "hono";
 import { upgradeWebSocket } from "hono/deno";
 import type { WSContext } from "hono/ws";
+import type { Actor } from "../lib/operations/types.ts";
 import { TrueNASError } from "../lib/errors.ts";
 
 import { SerialPage } from "../templates/pages/serial_page.tsx";
-import { type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
@@ -33,19 +34,24 @@ export function serialRoutes(dashboard: Dashboard): Hono {
     const vm = await vmOf(c);
     if (vm === undefined) return await c.notFound();
     await next();
-  }, upgradeWebSocket((c) => bridge(dashboard, Number(c.req.param("id")))));
+  }, upgradeWebSocket((c) => bridge(dashboard, { id: Number(c.req.param("id")), by: actorOf(c) })));
   return app;
 }
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
 
 /** Carries bytes both ways until either side ends. */
-function bridge({ manager, logger, stopping }: Dashboard, vmId: number) {
+function bridge({ manager, logger, stopping }: Dashboard, { id: vmId, by }: { id: number; by: Actor }) {
   let serial: Opened | null = null;
   let closed = false;
   const say = (ws: WSContext, message: object) => ws.send(JSON.stringify(message));
+  const record = (outcome: string) => {
+    const vms = manager.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
+    manager.audit.record({ by, what: "Open the serial console", vms, outcome });
+  };
   const open = async (ws: WSContext) => {
     try {
+      record("begun");
       const opened = await manager.openSerial(vmId);
       if (closed) return opened.close();
       serial = opened;
@@ -54,6 +60,7 @@ function bridge({ manager, logger, stopping }: Dashboard, vmId: number) {
       stopping.addEventListener("abort", () => ws.close(1001, "the dashboard stops"), { once: true });
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
+      record(`failed: ${error.message}`);
       logger.warning("A serial console could not be opened", { vm: vmId, error: error.message });
       say(ws, { type: "failed", message: error.message });
       ws.close(1000, "it could not be opened");

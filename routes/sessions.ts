@@ -88,10 +88,12 @@ export interface AttemptLimits {
   readonly windowMs: number;
   readonly perAddress: number;
   readonly inAll: number;
+  /** Addresses of a window that the audit log names. */
+  readonly noted: number;
 }
 
 /** A person mistypes now and then; a scanner does not stop. */
-export const ATTEMPT_LIMITS: AttemptLimits = { windowMs: 5 * 60_000, perAddress: 10, inAll: 100 };
+export const ATTEMPT_LIMITS: AttemptLimits = { windowMs: 5 * 60_000, perAddress: 10, inAll: 100, noted: 5 };
 
 /** Counts wrong passwords, by address and in all. */
 export class Attempts {
@@ -116,8 +118,10 @@ export class Attempts {
     return oldest === undefined ? 0 : Math.ceil((oldest.at + windowMs - now) / 1000);
   }
 
-  /** Counts a wrong password. */
-  failed(address: string): void {
+  /** Counts a wrong password; true for the first few of a window that come from somewhere new. */
+  failed(address: string): boolean {
+    const known = new Set(this.#failures.map((failure) => failure.address));
     this.#failures.push({ at: this.#now(), address });
+    return !known.has(address) && known.size < this.#limits.noted;
   }
 }

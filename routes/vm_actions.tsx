@@ -5,7 +5,7 @@ import { isVmAction, type VmActionName, whyNot } from "../lib/vm_actions.ts";
 import { ActPage } from "../templates/pages/act_page.tsx";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { paths } from "../templates/paths.ts";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { vmPage } from "./vms.tsx";
 
@@ -99,7 +99,9 @@ async function act(
       state: states.get(String(id)) || state,
       overcommit,
     }));
-    return wishes.length === 0 ? null : paths.operation(manager.act(action, wishes).log.id);
+    return wishes.length === 0
+      ? null
+      : paths.operation(manager.act(action, wishes, { by: actorOf(c) }).log.id);
   });
   if (led !== null) return c.redirect(led, 303);
   return await ask(
@@ -126,6 +128,7 @@ async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName):
     return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: message })} />, 409);
   }
   const overcommit = fields?.get("overcommit") === "yes";
-  const { log } = manager.act(action, [{ action, id: vm.id, name: vm.name, state: vm.state, overcommit }]);
+  const wish = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
+  const { log } = manager.act(action, [wish], { by: actorOf(c) });
   return c.redirect(paths.operation(log.id), 303);
 }

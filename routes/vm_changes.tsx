@@ -7,9 +7,10 @@ import { MARK } from "../lib/marks.ts";
 import { deriveMac, isVmName, normalMac, zvolName } from "../lib/names.ts";
 import type { VmChange } from "../lib/operations/change_vm.ts";
 import { gibToBytes } from "../lib/units.ts";
+import { PasswordPage } from "../templates/pages/password_page.tsx";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { paths } from "../templates/paths.ts";
-import { type Dashboard, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { settingsShown, vmPage } from "./vms.tsx";
 
@@ -30,7 +31,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   clone: readClone,
 };
 
-/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone}, GET /vms/:id/console, /vms/:id/console.vv. */
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
   app.post("/vms/:id/:form", async (c, next) => {
@@ -38,6 +39,16 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono {
     const read = Object.hasOwn(READERS, form) ? READERS[form] : undefined;
     if (read === undefined) return await next();
     return await change(c, dashboard, form, read);
+  });
+  app.post("/vms/:id/password", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    if (vm === undefined) return await c.notFound();
+    const { manager } = dashboard;
+    const passwords = await manager.displayPasswords(vm.id);
+    // Before it is shown: what cannot be recorded is not shown.
+    const outcome = passwords.some((it) => it !== null) ? "shown" : "not known";
+    manager.audit.record({ by: actorOf(c), what: "Show the display password", vms: [vm.name], outcome });
+    return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
   });
   app.get("/vms/:id/console", async (c) => {
     const vm = await vmOf(c, dashboard);
@@ -102,7 +113,8 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
   }
   const wanted = read(fields, vm, dashboard);
   if ("problems" in wanted) return again(wanted.problems, 422);
-  const { problems } = manager.change({ id: vm.id, name: vm.name, uuid: vm.uuid }, wanted.change);
+  const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
+  const { problems } = manager.change(changed, wanted.change, { by: actorOf(c) });
   const refused = await problems;
   // The page that follows shows what is true now.
   await manager.live.refreshNow(vm.id);

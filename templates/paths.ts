@@ -17,6 +17,7 @@ export const paths = {
   vmConsole: (id: number) => `/vms/${id}/console`,
   vmSerial: (id: number) => `/vms/${id}/serial`,
   vmSerialSocket: (id: number) => `/vms/${id}/serial/socket`,
+  vmPassword: (id: number) => `/vms/${id}/password`,
   vmViewer: (id: number) => `/vms/${id}/console.vv`,
   act: (action?: string, ids: readonly number[] = []) =>
     action === undefined
@@ -47,6 +48,8 @@ export const paths = {
   connection: () => "/connection",
   otp: () => "/connection/otp",
   operations: () => "/operations",
+  audit: (wish: { q?: string; format?: string; download?: string } = {}) =>
+    withQuery("/operations/audit", wish),
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,
   operationEvents: (id: string, after: number) =>
     `/operations/${encodeURIComponent(id)}/events?after=${after}`,

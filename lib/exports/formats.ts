@@ -83,8 +83,12 @@ function toCsv(nodes: readonly ClusterNode[]): string {
   const rows = nodes.flatMap(({ name, type, nics }) =>
     nics.map((nic, index) => [name, type, String(index), nic.attach, nic.mac, nic.ip])
   );
-  const lines = [["name", "type", "nic", "network", "mac", "ip"], ...rows];
-  return lines.map((line) => `${line.map(csvValue).join(",")}\r\n`).join("");
+  return csv([["name", "type", "nic", "network", "mac", "ip"], ...rows]);
+}
+
+/** Rows as CSV (RFC 4180); no cell is a formula to a spreadsheet. */
+export function csv(rows: readonly (readonly (string | null)[])[]): string {
+  return rows.map((row) => `${row.map(csvValue).join(",")}\r\n`).join("");
 }
 
 /** NICs with a MAC, and the host name that each reserves: the first has the VM's own. */

@@ -5,14 +5,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
+import { type AuditEntry, type AuditJournal, MAX_AUDIT_ENTRIES } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { OperationEvent } from "./types.ts";
 
-/** The layout of the tables; a journal of a later one is left alone. */
-const LAYOUT = 1;
+/** The layout of the tables: 2 has the audit log. A journal of an earlier one gets what it lacks, a later one is left alone. */
+const LAYOUT = 2;
 
-/** Operations that are read back, newest first; older ones stay in the file. */
-const MAX_LOADED = 200;
+/** The log beside the tables is cut down to this when it was larger. */
+const MAX_WAL_BYTES = 4_194_304;
+
+/** How often an audit entry is followed by the removal of those that are too many. */
+const AUDIT_ROTATION = 1_000;
 
 /** An operation as it was written down. */
 export interface JournalledOperation {
@@ -22,12 +26,14 @@ export interface JournalledOperation {
   readonly events: readonly OperationEvent[];
 }
 
-/** Where operations are written down and read back. */
-export interface OperationJournal {
+/** Where operations and the audit log are written down and read back. */
+export interface OperationJournal extends AuditJournal {
   /** Writes a fact down; it is safe when this returns. */
   append(id: string, event: OperationEvent): void;
-  /** The latest operations, oldest first. */
+  /** Every operation that was not forgotten, oldest first. */
   load(): readonly JournalledOperation[];
+  /** Removes an operation, so that the journal does not grow for ever. */
+  forget(id: string): void;
 }
 
 /** A journal in a SQLite file; nobody else can open it meanwhile. */
@@ -74,14 +80,33 @@ export class Journal implements OperationJournal, Disposable {
     insert.run(id, event.seq, event.at, JSON.stringify(event));
   }
 
-  /** The latest operations, oldest first. */
+  /** Every operation that was not forgotten, oldest first. */
   load(): readonly JournalledOperation[] {
-    const newest =
-      "SELECT operation, min(at) AS started FROM event GROUP BY operation ORDER BY started DESC LIMIT ?";
-    const ids = this.#database.prepare(newest).all(MAX_LOADED).map(({ operation }) => String(operation))
-      .toReversed();
+    const oldest = "SELECT operation FROM event GROUP BY operation ORDER BY min(at), min(rowid)";
+    const ids = this.#database.prepare(oldest).all().map(({ operation }) => String(operation));
     const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
     return ids.map((id) => ({ id, events: facts.all(id).map(({ fact }) => JSON.parse(String(fact))) }));
+  }
+
+  /** Removes an operation's facts; the file keeps its size and uses the room again. */
+  forget(id: string): void {
+    this.#database.prepare("DELETE FROM event WHERE operation = ?").run(id);
+  }
+
+  /** Writes an entry of the audit log down, and now and then removes the oldest. */
+  appendAudit(entry: AuditEntry): void {
+    const { seq, at } = entry;
+    const insert = this.#database.prepare("INSERT INTO audit (seq, at, entry) VALUES (?, ?, ?)");
+    insert.run(seq, at, JSON.stringify(entry));
+    if (seq % AUDIT_ROTATION > 0) return;
+    this.#database.prepare("DELETE FROM audit WHERE seq <= ?").run(seq - MAX_AUDIT_ENTRIES);
+  }
+
+  /** The latest entries of the audit log, oldest first. */
+  loadAudit(): readonly AuditEntry[] {
+    const newest = "SELECT entry FROM audit ORDER BY seq DESC LIMIT ?";
+    const rows = this.#database.prepare(newest).all(MAX_AUDIT_ENTRIES);
+    return rows.map(({ entry }) => JSON.parse(String(entry))).toReversed();
   }
 
   /** Lets go of it. */
@@ -95,6 +120,7 @@ function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
+  database.exec(`PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
   database.exec(`
     BEGIN EXCLUSIVE;
     CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -106,6 +132,12 @@ function prepare(database: DatabaseSync): void {
       fact TEXT NOT NULL,
       PRIMARY KEY (operation, seq)
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS audit (
+      seq INTEGER PRIMARY KEY,
+      at INTEGER NOT NULL,
+      entry TEXT NOT NULL
+    ) STRICT;
+    UPDATE about SET value = '${LAYOUT}' WHERE name = 'layout' AND CAST(value AS INTEGER) < ${LAYOUT};
     COMMIT;
   `);
 }

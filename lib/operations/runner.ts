@@ -22,7 +22,7 @@ import { REMOVAL_STEPS, removeZvol } from "./remove_zvol.ts";
 import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps.ts";
 import type { OperationStore } from "./store.ts";
 import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./summary.ts";
-import type { OperationEvent, OperationRequest, OperationView, Resolution } from "./types.ts";
+import type { Actor, OperationEvent, OperationRequest, OperationView, Resolution } from "./types.ts";
 import { undoVm } from "./undo_vm.ts";
 
 /** Told of every fact of an operation as it happens: each step as it starts and as it ends. */
@@ -32,6 +32,8 @@ export type Observer = (event: OperationEvent) => void;
 export interface RunOptions {
   /** Told of every fact as it happens. */
   readonly observer?: Observer;
+  /** Who asks for it, for the audit log. */
+  readonly by?: Actor;
   /**
    * Cancels: calls in flight end, nothing new starts, and VMs that are half made are rolled back, or kept when the
    * signal's reason is `keep`.
@@ -308,12 +310,12 @@ export class OperationRunner {
   }
 
   #open(
-    { observer }: RunOptions,
+    { observer, by }: RunOptions,
     started: Omit<Extract<OperationEvent, { type: "started" }>, "type" | "seq" | "at">,
   ): OperationLog {
     const log = this.#options.store.create();
     if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
-    log.append({ type: "started", ...started });
+    log.append({ type: "started", ...(by === undefined ? {} : { by }), ...started });
     return log;
   }
 

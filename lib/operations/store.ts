@@ -2,13 +2,16 @@
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
-import { recoveryOf } from "./recovery.ts";
+import { needsDecision, recoveryOf } from "./recovery.ts";
 import { overallStatus } from "./summary.ts";
 import { isVmAction, VM_ACTIONS } from "../vm_actions.ts";
 import type { OperationEvent, OperationKind, OperationView, OperationVmView, StepView } from "./types.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */
-const MAX_OPERATIONS = 200;
+export const MAX_OPERATIONS = 200;
+
+/** Those about which somebody has still to decide are kept beyond that, up to here. */
+export const MAX_WITH_UNDECIDED = 400;
 
 /** Holds the logs. */
 export class OperationStore {
@@ -30,6 +33,7 @@ export class OperationStore {
       log.restore(events);
       if (log.view.status === "running") interrupt(log);
     }
+    this.#forgetOldest();
   }
 
   /** A new, empty log under a new id. */
@@ -114,9 +118,16 @@ export class OperationStore {
   }
 
   #forgetOldest(): void {
+    this.#forget(MAX_OPERATIONS, (view) => !isUndecided(view));
+    this.#forget(MAX_WITH_UNDECIDED, () => true);
+  }
+
+  #forget(most: number, may: (view: OperationView) => boolean): void {
     for (const [id, { view }] of this.#logs) {
-      if (this.#logs.size <= MAX_OPERATIONS) return;
-      if (view.status !== "running") this.#logs.delete(id);
+      if (this.#logs.size <= most) return;
+      if (view.status === "running" || !may(view)) continue;
+      this.#logs.delete(id);
+      this.#journal?.forget(id);
     }
   }
 }
@@ -131,6 +142,11 @@ export interface Busy {
   readonly over: number;
   /** All its steps. */
   readonly steps: number;
+}
+
+/** Whether it left something about which nobody has decided. */
+function isUndecided(view: OperationView): boolean {
+  return needsDecision(view) || recoveryOf(view).removable.some(({ outcome }) => outcome === "left-behind");
 }
 
 const DOING = {

@@ -49,6 +49,13 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   change: ["done"],
 };
 
+/** How an operation ended, in a few words: `done`, or `partly-done: 2 of 3, not worker02`. */
+export function describeEnd({ kind, status, vms }: OperationView): string {
+  const bad = vms.filter(({ outcome }) => !isGood(kind, outcome)).map(({ name }) => name);
+  if (status === "done" || bad.length === 0) return status;
+  return `${status}: ${vms.length - bad.length} of ${vms.length}, not ${bad.join(", ")}`;
+}
+
 /** Whether a VM became what its operation was for. */
 export function isGood(kind: OperationKind, outcome: VmOutcome | null): boolean {
   return GOOD[kind].includes(outcome);

@@ -53,6 +53,16 @@ export interface Evidence {
   readonly device?: PlannedDevice;
 }
 
+/** Whoever asked for something. */
+export interface Actor {
+  /** `admin` or `viewer` of the dashboard, `command line`. */
+  readonly who: string;
+  /** The address that it came from; none for the command line. */
+  readonly from?: string;
+  /** The id of the request, as it stands in the log. */
+  readonly request?: string;
+}
+
 /** What an operation was asked for, so that it can be taken up again. It holds no secret. */
 export type OperationRequest =
   | {
@@ -91,6 +101,7 @@ export type OperationFact =
     readonly type: "started";
     readonly kind: OperationKind;
     readonly title: string;
+    readonly by?: Actor;
     readonly vms: readonly AnnouncedVm[];
     readonly request?: OperationRequest;
   }
@@ -195,6 +206,8 @@ export interface OperationView {
   readonly kind: OperationKind;
   /** `Create 4 VMs` */
   readonly title: string;
+  /** Who asked for it; null when that was not said (by the library's caller). */
+  readonly by: Actor | null;
   /** Where it stands. */
   readonly status: OperationStatus;
   /** Milliseconds since 1970 (UTC). */

@@ -3,6 +3,7 @@ import type { OperationView } from "../../lib/operations/types.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { DateTime } from "../parts/common.tsx";
+import { HistoryTabs, Who } from "../parts/history.tsx";
 import { describeProgress, OperationState } from "../parts/operation.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
@@ -14,6 +15,7 @@ export function OperationsPage(
   return (
     <Layout {...frame} title="Operations" current="operations">
       <h1>Operations</h1>
+      <HistoryTabs current="operations" />
       {operations.length === 0
         ? (
           <div class="empty">
@@ -40,6 +42,7 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
           <th scope="col">Operation</th>
           <th scope="col">Status</th>
           <th scope="col">VMs</th>
+          <th scope="col">Who</th>
           <th scope="col">Started</th>
           <th scope="col" class="number">Took</th>
         </tr>
@@ -54,6 +57,9 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
               <OperationState status={view.status} />
             </td>
             <td data-label="VMs">{describeProgress(view)}</td>
+            <td data-label="Who">
+              <Who by={view.by} />
+            </td>
             <td data-label="Started">
               <DateTime at={view.startedAt} />
             </td>

@@ -128,6 +128,13 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
         )
         : null}
       <a class="button" href={paths.vmViewer(vm.id)} download>remote-viewer file</a>
+      {mayChange
+        ? (
+          <form method="post" action={paths.vmPassword(vm.id)}>
+            <button type="submit">Show the display password</button>
+          </form>
+        )
+        : null}
       <span class="help">
         {vm.state === "RUNNING"
           ? "Web console and viewer ask for the display's password."

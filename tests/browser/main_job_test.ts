@@ -234,7 +234,7 @@ browserTest("no page has an accessibility violation", {}, async ({ page, dashboa
   await page.getByRole("button", { name: "Show the plan" }).click();
   await expectAccessibleEverywhere(page, "the plan");
   await dashboard.manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
-  for (const path of ["/destroy", "/operations"]) {
+  for (const path of ["/destroy", "/operations/audit", "/operations/audit?q=nothing", "/operations"]) {
     await page.goto(path);
     await expectAccessibleEverywhere(page, path);
   }

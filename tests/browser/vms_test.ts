@@ -306,6 +306,25 @@ for (const look of LOOKS) {
   );
 }
 
+browserTest("a display password is shown on a click, copied, and the click is in the audit log", {}, async ({
+  page,
+  dashboard,
+}) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
+  assert.ok(!(await page.content()).includes("someone-elses"));
+  await page.getByRole("button", { name: "Show the display password" }).click();
+  await page.getByText("someone-elses").waitFor();
+  await expectAccessibleEverywhere(page, "a display password");
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  assert.equal(await page.evaluate("navigator.clipboard.readText()"), "someone-elses");
+  await page.getByRole("link", { name: "Operations" }).first().click();
+  await page.getByRole("link", { name: "Audit log" }).click();
+  const row = page.getByRole("row", { name: /Show the display password/ });
+  assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
+});
+
 browserTest("signing in and out, on a page that says nothing of the NAS", {
   access: { password: "open sesame", viewerPassword: "just looking" },
 }, async ({ page }) => {

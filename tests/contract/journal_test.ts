@@ -3,15 +3,24 @@
  * it is made, and a journal that cannot be used stops the program before it does anything.
  */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
+import { AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
 import { parseConfiguration } from "../../lib/config.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
 import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
-import type { OperationEvent } from "../../lib/operations/types.ts";
-import { OperationStore } from "../../lib/operations/store.ts";
+import type { OperationEvent, OperationRequest } from "../../lib/operations/types.ts";
+import { MAX_OPERATIONS, OperationStore } from "../../lib/operations/store.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
+
+const REQUEST: OperationRequest = {
+  kind: "destroy",
+  vms: [],
+  keepDisks: false,
+  shutdown: false,
+};
 
 const CONFIG = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
@@ -23,6 +32,15 @@ async function withFolder(test: (folder: string) => Promise<void>): Promise<void
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Keeps nothing. */
+const NO_JOURNAL: OperationJournal = {
+  append: () => {},
+  load: () => [],
+  forget: () => {},
+  appendAudit: () => {},
+  loadAudit: () => [],
+};
 
 function options(simulator: Simulator, journal: OperationJournal): VMManagerOptions {
   const account = { username: "admin", password: "truenas", vncPassword: DISPLAY_PASSWORD };
@@ -58,7 +76,7 @@ Deno.test("every step is in the journal before its call reaches the NAS", () =>
     using journal = Journal.open(folder);
     const announced: string[] = [];
     const watching: OperationJournal = {
-      load: () => journal.load(),
+      ...NO_JOURNAL,
       append: (id, event) => {
         journal.append(id, event);
         if (event.type === "step" && event.status === "running" && event.makes !== undefined) {
@@ -86,7 +104,7 @@ Deno.test("when the journal cannot be written, nothing more is begun, and what i
   await using simulator = await startSimulator({ times: TEST_TIMES });
   let left = 12;
   const full: OperationJournal = {
-    load: () => [],
+    ...NO_JOURNAL,
     append: () => {
       if (left-- <= 0) throw new Error("database or disk is full");
     },
@@ -124,7 +142,6 @@ Deno.test("a journal that cannot be used is told: in use, damaged, of a later pr
     assert.match(messageOf(`${folder}/damaged`), /damaged, or no journal at all/);
     await Deno.writeTextFile(`${folder}/file`, "");
     assert.match(messageOf(`${folder}/file/below`), /cannot be written here/);
-    const { DatabaseSync } = await import("node:sqlite");
     const later = new DatabaseSync(`${folder}/journal.sqlite`);
     later.exec("UPDATE about SET value = '99' WHERE name = 'layout'");
     later.close();
@@ -233,7 +250,7 @@ async function ended({ url }: Program, path: string): Promise<Record<string, unk
 Deno.test("an unfinished VM that somebody has started since is left alone", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const written: { id: string; event: OperationEvent }[] = [];
-  const crashed: OperationJournal = { load: () => [], append: (id, event) => written.push({ id, event }) };
+  const crashed: OperationJournal = { ...NO_JOURNAL, append: (id, event) => written.push({ id, event }) };
   {
     await using manager = new VMManager(options(simulator, crashed));
     await manager.connect();
@@ -244,7 +261,7 @@ Deno.test("an unfinished VM that somebody has started since is left alone", asyn
     event.type === "step" && event.step === "disk0" && event.status === "running"
   );
   const events = written.slice(0, cut + 1).map(({ event }) => event);
-  const left: OperationJournal = { load: () => [{ id: "left", events }], append: () => {} };
+  const left: OperationJournal = { ...NO_JOURNAL, load: () => [{ id: "left", events }] };
   await using manager = new VMManager(options(simulator, left));
   await manager.connect();
   assert.equal(manager.operations.get("left")?.view.status, "interrupted");
@@ -309,4 +326,90 @@ Deno.test("after the program was killed in the middle, the operation is interrup
     } finally {
       await second.kill();
     }
+  }));
+
+Deno.test("the journal keeps the latest operations and those that wait for a decision, and forgets the rest", () =>
+  withFolder((folder) => {
+    const rounds = MAX_OPERATIONS + 50;
+    const undecided = (() => {
+      using journal = Journal.open(folder);
+      const store = new OperationStore(() => 1, journal);
+      const vms = [{ name: "worker01", steps: ["vm"], summary: "" }];
+      const first = store.create();
+      first.append({ type: "started", kind: "create", title: "Create 1 VM", vms, request: REQUEST });
+      first.append({ type: "step", vm: "worker01", step: "vm", status: "running", evidence: { uuid: "u" } });
+      first.append({ type: "vm", vm: "worker01", outcome: "left-behind" });
+      first.append({ type: "finished", status: "failed" });
+      for (let round = 0; round < rounds; round++) {
+        const log = store.create();
+        log.append({ type: "started", kind: "act", title: `Start ${round}`, vms: [] });
+        log.append({ type: "finished", status: "done" });
+      }
+      assert.equal(store.list().length, MAX_OPERATIONS);
+      return first.id;
+    })();
+    using journal = Journal.open(folder);
+    assert.equal(journal.load().length, MAX_OPERATIONS, "the file forgets as well");
+    const store = new OperationStore(() => 1, journal);
+    assert.ok(store.get(undecided), "somebody has still to decide about it");
+    assert.equal(store.list().at(0)?.title, `Start ${rounds - 1}`);
+    return Promise.resolve();
+  }));
+
+Deno.test("the audit log survives a restart, tells the end that a crash has hidden, and has an end itself", () =>
+  withFolder((folder) => {
+    const by = { who: "admin", from: "192.0.2.1" };
+    {
+      using journal = Journal.open(folder);
+      const operations = new OperationStore(() => 1_000, journal);
+      const audit = new AuditLog(operations, journal);
+      const vms = [{ name: "worker01", steps: ["start"], summary: "" }];
+      operations.create().append({ type: "started", kind: "act", title: "Start worker01", by, vms });
+      for (let round = 0; round < MAX_AUDIT_ENTRIES; round++) {
+        audit.record({ by, what: "Sign in", outcome: "done" });
+      }
+      assert.equal(audit.list().length, MAX_AUDIT_ENTRIES);
+    }
+    using journal = Journal.open(folder);
+    assert.ok(journal.loadAudit().length <= MAX_AUDIT_ENTRIES);
+    const audit = new AuditLog(new OperationStore(() => 2_000, journal), journal);
+    assert.equal(audit.list().at(0)?.what, "Sign in", "what was begun long ago has left the log");
+    const operations = new OperationStore(() => 3_000, journal);
+    const log = operations.create();
+    const again = new AuditLog(operations, journal);
+    const vms = [{ name: "worker02", steps: ["start"], summary: "" }];
+    log.append({ type: "started", kind: "act", title: "Start worker02", by, vms });
+    const begun = again.list().at(0);
+    assert.deepEqual([begun?.what, begun?.outcome, begun?.vms, begun?.by], [
+      "Start worker02",
+      "begun",
+      ["worker02"],
+      by,
+    ]);
+    const after = new AuditLog(new OperationStore(() => 4_000, journal), journal).list().at(0);
+    assert.deepEqual([after?.what, after?.outcome, after?.by, after?.operation], [
+      "Start worker02",
+      "interrupted: 0 of 1, not worker02",
+      by,
+      log.id,
+    ]);
+    assert.equal(after?.seq, (begun?.seq ?? 0) + 1);
+    return Promise.resolve();
+  }));
+
+Deno.test("a journal of an earlier layout gets what it lacks", () =>
+  withFolder((folder) => {
+    Journal.open(folder)[Symbol.dispose]();
+    const earlier = new DatabaseSync(`${folder}/journal.sqlite`);
+    earlier.exec("DROP TABLE audit; UPDATE about SET value = '1' WHERE name = 'layout'");
+    earlier.close();
+    {
+      using journal = Journal.open(folder);
+      journal.appendAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      assert.equal(journal.loadAudit().length, 1);
+    }
+    const now = new DatabaseSync(`${folder}/journal.sqlite`);
+    assert.equal(now.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value, "2");
+    now.close();
+    return Promise.resolve();
   }));

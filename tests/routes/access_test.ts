@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { send, signIn } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { isAllowedHost } from "../../routes/access.tsx";
 import { ATTEMPT_LIMITS, isSame, SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
@@ -22,38 +23,6 @@ async function withAccess(
     onLog: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
   });
   await test(dashboard, clock);
-}
-
-interface Sent {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: string;
-}
-
-async function send(
-  { url }: TestDashboard,
-  path: string,
-  { fields, ...headers }:
-    | Record<string, string> & { fields?: never }
-    | { fields: Record<string, string> } & Record<string, unknown>,
-): Promise<Sent> {
-  const response = await fetch(url + path, {
-    method: fields === undefined ? "GET" : "POST",
-    ...(fields === undefined ? {} : { body: new URLSearchParams(fields as Record<string, string>) }),
-    headers: { origin: url, ...(headers as Record<string, string>) },
-    redirect: "manual",
-  });
-  return { status: response.status, headers: response.headers, body: await response.text() };
-}
-
-async function signIn(
-  dashboard: TestDashboard,
-  password: string,
-  to = "/",
-): Promise<Sent & { cookie: string }> {
-  const answer = await send(dashboard, "/login", { fields: { password, to } });
-  const cookie = /session=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
-  return { ...answer, cookie };
 }
 
 const PAGES = [

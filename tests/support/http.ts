@@ -80,3 +80,38 @@ export async function finishedOperation(
     await text(fetch(`${url}${path}/events`));
   }
 }
+
+/** What came back. */
+export interface Sent {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+/** Asks, or sends a form when there are fields; what else is given are headers. */
+export async function send(
+  { url }: TestDashboard,
+  path: string,
+  { fields, ...headers }:
+    | Record<string, string> & { fields?: never }
+    | { fields: Record<string, string> } & Record<string, unknown>,
+): Promise<Sent> {
+  const response = await fetch(url + path, {
+    method: fields === undefined ? "GET" : "POST",
+    ...(fields === undefined ? {} : { body: new URLSearchParams(fields as Record<string, string>) }),
+    headers: { origin: url, ...(headers as Record<string, string>) },
+    redirect: "manual",
+  });
+  return { status: response.status, headers: response.headers, body: await response.text() };
+}
+
+/** Signs in to the dashboard; the cookie is for the next requests. */
+export async function signIn(
+  dashboard: TestDashboard,
+  password: string,
+  to = "/",
+): Promise<Sent & { cookie: string }> {
+  const answer = await send(dashboard, "/login", { fields: { password, to } });
+  const cookie = /session=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
+  return { ...answer, cookie };
+}

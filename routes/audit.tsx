@@ -1,0 +1,54 @@
+/** The audit log: who did what, to look at and to keep elsewhere. */
+import { type Context, Hono } from "hono";
+import type { AuditEntry } from "../lib/audit.ts";
+import { csv } from "../lib/exports/formats.ts";
+import { auditJson } from "../lib/json.ts";
+import { AuditPage } from "../templates/pages/audit_page.tsx";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+
+/** Entries that a page shows; the rest is found by the filter and is in the exports. */
+const ON_A_PAGE = 500;
+
+/** GET /operations/audit, also as `?format=csv` and `?format=json`. */
+export function auditRoutes(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.get("/operations/audit", (c) => {
+    const q = c.req.query("q")?.trim() ?? "";
+    const entries = dashboard.manager.audit.list().filter((entry) => matches(entry, q));
+    const format = c.req.query("format") ?? (wantsJson(c) ? "json" : "");
+    if (format === "csv") return send(c, "audit.csv", "text/csv; charset=utf-8", asCsv(entries));
+    if (format === "json") {
+      const text = JSON.stringify({ entries: entries.map(auditJson) }, null, 2);
+      return send(c, "audit.json", "application/json; charset=utf-8", text);
+    }
+    if (format !== "") return c.text("There is no such format; there are csv and json\n", 422);
+    const page = { frame: pageFrame(c, dashboard), q, total: entries.length };
+    return sendPage(c, <AuditPage {...page} entries={entries.slice(0, ON_A_PAGE)} />);
+  });
+  return app;
+}
+
+function matches({ by, what, vms, outcome, operation }: AuditEntry, q: string): boolean {
+  const texts = [by?.who ?? "", by?.from ?? "", what, outcome, operation ?? "", ...vms];
+  return texts.some((text) => text.toLowerCase().includes(q.toLowerCase()));
+}
+
+function send(c: Context, file: string, contentType: string, text: string): Response {
+  c.header("content-type", contentType);
+  if (c.req.query("download") === "1") c.header("content-disposition", `attachment; filename="${file}"`);
+  return c.body(text);
+}
+
+function asCsv(entries: readonly AuditEntry[]): string {
+  const rows = entries.map(({ seq, at, by, what, vms, outcome, operation }) => [
+    String(seq),
+    new Date(at).toISOString(),
+    by?.who ?? null,
+    by?.from ?? null,
+    what,
+    vms.join(" "),
+    outcome,
+    operation,
+  ]);
+  return csv([["seq", "at", "who", "from", "what", "vms", "outcome", "operation"], ...rows]);
+}

@@ -1,0 +1,44 @@
+/** The password of a VM's display, after somebody asked for it. */
+import type { Vm } from "../../lib/inventory.ts";
+import { Layout } from "../layout.tsx";
+import { CopyButton } from "../parts/common.tsx";
+import { paths } from "../paths.ts";
+import type { PageFrame } from "../props.ts";
+
+/** What the page is given. */
+export interface PasswordPageProps {
+  readonly frame: PageFrame;
+  readonly vm: Vm;
+  /** In the order of the displays; null where the NAS does not tell. */
+  readonly passwords: readonly (string | null)[];
+}
+
+/** The page. */
+export function PasswordPage({ frame, vm, passwords }: PasswordPageProps) {
+  return (
+    <Layout {...frame} title={`Display password of ${vm.name}`} current="vms">
+      <p class="trail">
+        <a href={paths.home()}>VMs</a> <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
+      </p>
+      <h1 dir="auto">Display password of {vm.name}</h1>
+      {passwords.length === 0 ? <p class="empty">It has no display.</p> : (
+        <ul class="plain">
+          {passwords.map((password, index) => (
+            <li>
+              {password === null ? "The NAS does not tell it to this account." : (
+                <>
+                  <output id={`password-${index}`} class="secret">{password}</output>{" "}
+                  <CopyButton of={`password-${index}`} label="Copy" />
+                </>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      <p class="help">That it was shown stands in the audit log. It is kept nowhere by this dashboard.</p>
+      <p>
+        <a class="button" href={paths.vm(vm.id)}>Back to the VM</a>
+      </p>
+    </Layout>
+  );
+}

@@ -1,0 +1,28 @@
+/** What the pages of the history share. */
+import type { Actor } from "../../lib/operations/types.ts";
+import { paths } from "../paths.ts";
+
+/** Leads from one page of the history to the other. */
+export function HistoryTabs({ current }: { current: "operations" | "audit" }) {
+  const tab = (of: typeof current, href: string, label: string) => (
+    <a href={href} aria-current={of === current ? "page" : undefined}>{label}</a>
+  );
+  return (
+    <nav class="tabs" aria-label="History">
+      {tab("operations", paths.operations(), "Operations")}
+      {tab("audit", paths.audit(), "Audit log")}
+    </nav>
+  );
+}
+
+/** Who did something, and from where. */
+export function Who({ by }: { by: Actor | null }) {
+  if (by === null) return <>–</>;
+  const { who, from = "" } = by;
+  if (from === "") return <>{who}</>;
+  return (
+    <>
+      {who} <span class="quiet">{from}</span>
+    </>
+  );
+}
