@@ -280,6 +280,10 @@ function readCaFile(path: string): string {
 /** A page waits this long for a connection, and then says what is wrong with it. */
 const PAGE_PATIENCE_MS = 2_000;
 
+/** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
+const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
+const LAST_MS = 9_500;
+
 /** Addresses that only this machine reaches. */
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
 
@@ -313,6 +317,7 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     ...(journal === undefined ? {} : { journal }),
     patienceMs: PAGE_PATIENCE_MS,
   });
+  const ending = new AbortController();
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);
   const app = createApp({
@@ -332,6 +337,7 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
     },
     logger,
     now: Date.now,
+    ending: ending.signal,
     stopping: stopping.signal,
   });
   const stopped = stopSignal();
@@ -343,9 +349,22 @@ async function dashboard(options: Options, settings: Settings, nas: VMManagerOpt
   });
   void manager.keepConnected();
   await stopped;
-  logger.info("Stopping: waiting for the operation that writes, if any");
+  logger.info("Stopping: nothing more is begun, and what is under way may finish", {
+    waitMs: WIND_DOWN.finishMs,
+  });
+  const last = setTimeout(() => {
+    logger.error("Stopping took too long; ended at once");
+    Deno.exit(EXIT.failed);
+  }, LAST_MS);
+  ending.abort();
+  for (const { id, title } of await manager.windDown(WIND_DOWN)) {
+    logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
+  }
   stopping.abort();
   await server.shutdown();
+  await manager.disconnect();
+  clearTimeout(last);
+  logger.info("Stopped");
   return EXIT.done;
 }
 

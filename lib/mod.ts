@@ -85,7 +85,14 @@ export {
   whyNot,
 } from "./vm_actions.ts";
 export type { ChangedVm, VmChange, VmChangeKind } from "./operations/change_vm.ts";
-export type { Begun, Observer, RunningChange, RunningOperation, RunOptions } from "./operations/runner.ts";
+export type {
+  Begun,
+  Observer,
+  RunningChange,
+  RunningOperation,
+  RunOptions,
+  WindDown,
+} from "./operations/runner.ts";
 export type { CancelMode } from "./operations/create_vm.ts";
 export type { SettleTimes } from "./operations/steps.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";

@@ -28,6 +28,7 @@ import {
   type RunningChange,
   type RunningOperation,
   type RunOptions,
+  type WindDown,
 } from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
@@ -262,6 +263,15 @@ export class VMManager implements AsyncDisposable {
   /** Connects in the background and goes on trying; what is wrong shows in {@link connection}. */
   keepConnected(): Promise<void> {
     return this.#session.keepConnected();
+  }
+
+  /**
+   * Begins nothing more, and ends what is under way, for a program that has to stop: see {@link WindDown}.
+   *
+   * @returns the operations that were let go; the journal tells the next program of them.
+   */
+  windDown(times: WindDown): Promise<readonly OperationView[]> {
+    return this.#runner.windDown(times);
   }
 
   /** Signs out and closes the connection. Waits for an operation that is still writing. */

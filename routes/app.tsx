@@ -16,6 +16,7 @@ import { createRoutes } from "./create.tsx";
 import {
   actorOf,
   type Dashboard,
+  ENDING,
   pageFrame,
   requestId as requestIdOf,
   sendPage,
@@ -66,6 +67,11 @@ export function createApp(dashboard: Dashboard): Hono {
   const { guard, routes } = accessControl(dashboard);
   app.use(guard);
   app.use(csrf());
+  app.use(async (c, next) => {
+    if (!dashboard.ending.aborted || c.req.method === "GET" || c.req.method === "HEAD") return await next();
+    const { message, remedy } = ENDING;
+    return await failure(c, dashboard, { status: 503, title: "Nothing was done", message, remedy });
+  });
   app.use(bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (c) =>

@@ -38,14 +38,37 @@ export interface Dashboard {
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
+  /** The program has been asked to stop: nothing more is begun. */
+  readonly ending: AbortSignal;
   /** Ends when the program does: streams end with it. */
   readonly stopping: AbortSignal;
 }
 
 const OTP_REMEDY = "Type it on the connection page; it is not stored.";
 
-/** The connection as the badge shows it. */
-export function connectionView({ manager, host, simulated }: Dashboard): ConnectionView {
+/** Calls back when what {@link connectionView} gives may be another, until the returned function is called. */
+export function onConnection({ manager, ending }: Dashboard, listener: () => void): () => void {
+  const forget = manager.onConnection(listener);
+  ending.addEventListener("abort", listener);
+  return () => {
+    forget();
+    ending.removeEventListener("abort", listener);
+  };
+}
+
+/** The connection as the badge shows it, and what is to be said of it. */
+export function connectionView(dashboard: Dashboard): ConnectionView {
+  const view = viewOf(dashboard);
+  return dashboard.ending.aborted ? { ...view, message: ENDING.message, remedy: ENDING.remedy } : view;
+}
+
+/** What is said once the program has been asked to stop. */
+export const ENDING = {
+  message: "The dashboard is stopping.",
+  remedy: "What is under way ends, or is taken up again on its page once the dashboard is back.",
+} as const;
+
+function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
   const state = manager.connection;
   switch (state.kind) {
     case "live":

@@ -18,7 +18,7 @@ import {
 } from "../templates/parts/patches.tsx";
 import { isByName, wordsOn } from "../templates/parts/vm_list.tsx";
 import type { VmQuery, VmRowProps } from "../templates/props.ts";
-import { connectionView, type Dashboard, mayChange } from "./dashboard.ts";
+import { connectionView, type Dashboard, mayChange, onConnection } from "./dashboard.ts";
 import { sendStream } from "./streams.ts";
 import { listProps, rowOf, staleness, vmNow } from "./vm_props.ts";
 import { matches, queryOf } from "./vm_query.ts";
@@ -75,7 +75,7 @@ async function pump(
 /** The badge, and why there is no connection. */
 function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   let stale = true;
-  const forget = dashboard.manager.onConnection(() => {
+  const forget = onConnection(dashboard, () => {
     stale = true;
     ring();
   });

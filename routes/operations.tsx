@@ -10,7 +10,15 @@ import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { ConnectionPatch, OperationPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
-import { actorOf, connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import {
+  actorOf,
+  connectionView,
+  type Dashboard,
+  onConnection,
+  pageFrame,
+  sendPage,
+  wantsJson,
+} from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { resumeAfter, sendStream } from "./streams.ts";
 
@@ -83,7 +91,7 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       if (log === undefined) return await stream.writeSSE({ event: "end", data: "unknown" });
       const after = resumeAfter(c);
       // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
-      const forget = manager.onConnection(() => {
+      const forget = onConnection(dashboard, () => {
         void stream.writeSSE({ data: String(<ConnectionPatch connection={connectionView(dashboard)} />) });
       });
       try {
@@ -93,7 +101,8 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       } finally {
         forget();
       }
-      if (!signal.aborted) await stream.writeSSE({ event: "end", data: log.view.status });
+      const { status } = log.view;
+      if (status !== "running") await stream.writeSSE({ event: "end", data: status });
     });
   });
   return app;

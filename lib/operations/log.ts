@@ -81,16 +81,19 @@ export class OperationLog {
     return this.#events.slice(Math.max(0, seq));
   }
 
-  /** Every event after `seq`, those to come as well; it ends after the last event of a finished operation, or when the signal says so. */
+  /**
+   * Every event after `seq`, those to come as well; it ends after the last event of a finished operation, or, once the
+   * signal says so, after the last one so far.
+   */
   async *follow(seq: number, signal: AbortSignal): AsyncGenerator<OperationEvent> {
     let cursor = Math.min(Math.max(0, seq), this.#events.length);
-    while (!signal.aborted) {
+    for (;;) {
       for (const event of this.since(cursor)) {
         cursor = event.seq;
         yield event;
       }
       if (cursor < this.#events.length) continue;
-      if (this.#view.status !== "running") return;
+      if (this.#view.status !== "running" || signal.aborted) return;
       await this.#next(signal);
     }
   }

@@ -2,7 +2,7 @@
  * Begins operations, one that writes at a time, and ends them: the words of the log, the VMs several at once, the
  * choices that a person has afterwards.
  */
-import type { Problem } from "../errors.ts";
+import { type Problem, TrueNASError } from "../errors.ts";
 import type { Logger } from "../logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
@@ -86,7 +86,9 @@ export class OperationRunner {
   /** One operation writes at a time: the next waits for this. */
   #last: Promise<unknown> = Promise.resolve();
   #writing: OperationLog | null = null;
-  readonly #cancels = new Map<string, AbortController>();
+  /** What is under way, by the operation's id. */
+  readonly #running = new Map<string, { cancel: AbortController; finished: Promise<OperationView> }>();
+  #closing: "open" | "closing" | "abandoned" = "open";
   /** What takes up an operation, by that one's id, while it is under way. */
   readonly #recoveries = new Map<string, Promise<RunningOperation | null>>();
 
@@ -100,9 +102,9 @@ export class OperationRunner {
     return this.#writing;
   }
 
-  /** Resolves when nothing writes any more. */
+  /** Resolves when nothing writes any more, or when what writes was let go. */
   async idle(): Promise<void> {
-    await this.#last;
+    if (this.#closing !== "abandoned") await this.#last;
   }
 
   /** Runs one after another whatever writes; reading for the plan is part of it, so that no plan is stale. */
@@ -174,9 +176,25 @@ export class OperationRunner {
 
   /** Cancels an operation that was begun here; false when there is no such operation, or it is over. */
   cancel(operationId: string, mode: CancelMode): boolean {
-    const cancel = this.#cancels.get(operationId);
-    cancel?.abort(mode);
-    return cancel !== undefined;
+    const running = this.#running.get(operationId);
+    running?.cancel.abort(mode);
+    return running !== undefined;
+  }
+
+  /**
+   * Begins nothing more, and ends what is under way: it may finish for a while; then it is cancelled, so that calls in
+   * flight end and nothing new starts; what is not over then is let go, and the journal tells the next program.
+   *
+   * @returns what was let go.
+   */
+  async windDown({ finishMs, cancelMs }: WindDown): Promise<readonly OperationView[]> {
+    this.#closing = "closing";
+    const over = () => Promise.all([...this.#running.values()].map(({ finished }) => finished));
+    if (await within(over(), finishMs)) return [];
+    for (const { cancel } of this.#running.values()) cancel.abort("keep");
+    if (await within(over(), cancelMs)) return [];
+    this.#closing = "abandoned";
+    return [...this.#running.keys()].flatMap((id) => this.#options.store.get(id)?.view ?? []);
   }
 
   /** Carries out a plan to create. */
@@ -313,6 +331,9 @@ export class OperationRunner {
     { observer, by }: RunOptions,
     started: Omit<Extract<OperationEvent, { type: "started" }>, "type" | "seq" | "at">,
   ): OperationLog {
+    if (this.#closing !== "open") {
+      throw new TrueNASError("The program is stopping, so nothing was begun", { outcome: "not-done" });
+    }
     const log = this.#options.store.create();
     if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
     log.append({ type: "started", ...(by === undefined ? {} : { by }), ...started });
@@ -336,8 +357,6 @@ export class OperationRunner {
     given?.addEventListener("abort", onAbort, { once: true });
     const width = this.#options.parallel ?? MAX_RUNNING_CALLS;
     const finish = async () => {
-      if (!beside) this.#writing = log;
-      this.#cancels.set(log.id, cancel);
       try {
         await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));
         log.append({ type: "finished", status: overallStatus(log.view) });
@@ -348,13 +367,34 @@ export class OperationRunner {
         });
       } finally {
         if (!beside) this.#writing = null;
-        this.#cancels.delete(log.id);
+        this.#running.delete(log.id);
         given?.removeEventListener("abort", onAbort);
       }
       return log.view;
     };
-    return { log, finished: finish() };
+    // Begun in a moment, so that it is in the books before it can be over.
+    const finished = Promise.resolve().then(finish);
+    this.#running.set(log.id, { cancel, finished });
+    if (!beside) this.#writing = log;
+    return { log, finished };
   }
+}
+
+/** How long what is under way may go on when the program stops, in milliseconds. */
+export interface WindDown {
+  /** To finish by itself. */
+  readonly finishMs: number;
+  /** To end once it was cancelled. */
+  readonly cancelMs: number;
+}
+
+/** Whether it was over in time. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const over = await Promise.race([work.then(() => true), promise]);
+  clearTimeout(timer);
+  return over;
 }
 
 /** Begins what takes up an operation. */

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
 import { parseConfiguration } from "../../lib/config.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
@@ -14,6 +13,7 @@ import { MAX_OPERATIONS, OperationStore } from "../../lib/operations/store.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
+import { beginWorkers, type Program, startProgram } from "../support/program.ts";
 
 const REQUEST: OperationRequest = {
   kind: "destroy",
@@ -148,82 +148,6 @@ Deno.test("a journal that cannot be used is told: in use, damaged, of a later pr
     assert.match(messageOf(folder), /written by a later program \(layout 99/);
   }));
 
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
-
-interface Program {
-  readonly url: string;
-  readonly kill: () => Promise<void>;
-}
-
-async function startProgram(simulator: Simulator, folder: string): Promise<Program> {
-  const env = {
-    TRUENAS_HOST: simulator.url,
-    API_USERNAME: "admin",
-    API_PASSWORD: "truenas",
-    VNC_PASSWORD: DISPLAY_PASSWORD,
-    STATE_DIR: `${folder}/state`,
-    PORT: "0",
-  };
-  const args = ["run", "-A", "--no-prompt", MAIN, "serve"];
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: folder,
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said = "";
-  let url: string | undefined;
-  while (url === undefined) {
-    const { value, done } = await reader.read();
-    assert.ok(!done, `the program started: ${said}`);
-    said += value;
-    url = /(http:\/\/\S+?)\/\s/.exec(said)?.[1];
-  }
-  const kill = async () => {
-    child.kill("SIGKILL");
-    await child.status;
-    await reader.cancel();
-  };
-  return { url, kill };
-}
-
-async function beginWorkers({ url }: Program): Promise<string> {
-  const field = (html: string, name: string) =>
-    new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? "";
-  const fields = {
-    "storage.pool_path": "tank/vms",
-    "storage.cdrom_path": "/mnt/tank/iso/debian.iso",
-    "controlplane.count": "0",
-    "controlplane.memory": "2048",
-    "controlplane.cpu": "2",
-    "worker.count": "1",
-    "worker.memory": "2048",
-    "worker.cpu": "2",
-    "worker.disk.0.name": "root",
-    "worker.disk.0.size": "20",
-  };
-  const post = (path: string, more: Readonly<Record<string, string>> = {}) =>
-    fetch(url + path, {
-      method: "POST",
-      body: new URLSearchParams({ ...fields, ...more }),
-      headers: { origin: url },
-      redirect: "manual",
-    });
-  for (;;) {
-    const planned = await post("/create/plan");
-    const html = await planned.text();
-    // Until the program has signed in to the NAS it cannot plan.
-    if (planned.status !== 200) continue;
-    const created = await post("/create", { token: field(html, "token"), plan: field(html, "plan") });
-    await created.body?.cancel();
-    assert.equal(created.status, 303);
-    return created.headers.get("location") ?? "";
-  }
-}
-
 function zvolsOf({ store }: Simulator): string[] {
   return [...store.datasets.values()].filter(({ type }) => type === "VOLUME").map(({ name }) => name);
 }
@@ -292,7 +216,7 @@ Deno.test("after the program was killed in the middle, the operation is interrup
       },
     });
     const first = await startProgram(simulator, folder);
-    const path = await beginWorkers(first);
+    const path = await beginWorkers(first, { "worker.count": "1" });
     await struck.promise;
     await first.kill();
     const second = await startProgram(simulator, folder);
@@ -320,7 +244,7 @@ Deno.test("after the program was killed in the middle, the operation is interrup
         `/operations/${undone.id}`,
         "a second click does nothing more",
       );
-      const again = await ended(second, await beginWorkers(second));
+      const again = await ended(second, await beginWorkers(second, { "worker.count": "1" }));
       assert.equal(again.status, "done");
       assert.deepEqual([...simulator.store.vms.values()].map(({ state }) => state), ["RUNNING"]);
     } finally {

@@ -64,6 +64,8 @@ export interface TestDashboard extends AsyncDisposable {
   /** The app itself, for what needs no socket. */
   readonly app: Hono;
   readonly configuration: () => ParsedConfiguration;
+  /** Asks it to stop, as a signal does to the program. */
+  readonly end: () => void;
 }
 
 /** Starts simulator and dashboard, and waits until they are connected. */
@@ -85,6 +87,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   });
   const connecting = manager.keepConnected();
   if (options.untilConnected !== false) await connecting;
+  const ending = new AbortController();
   const stopping = new AbortController();
   const configuration = () => parseConfiguration(options.config ?? TEST_CONFIG, "config.yaml");
   const app = createApp({
@@ -105,6 +108,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     },
     logger,
     now: options.now ?? Date.now,
+    ending: ending.signal,
     stopping: stopping.signal,
   });
   const server = Deno.serve(
@@ -123,6 +127,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     manager,
     app,
     configuration,
+    end: () => ending.abort(),
     [Symbol.asyncDispose]: stop,
   };
 }

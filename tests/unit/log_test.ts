@@ -22,14 +22,23 @@ Deno.test("follow() gives what was and what comes, from any place, and ends with
   assert.deepEqual(later.map(({ seq }) => seq), [3, 4]);
 });
 
-Deno.test("follow() ends when its reader goes", async () => {
+Deno.test("follow() ends when it is told to, after what is there: the last event of a stop is not lost", async () => {
   const log = logOf([]);
   const reader = new AbortController();
+  const seen: string[] = [];
   const watching = (async () => {
-    for await (const _event of log.follow(0, reader.signal)) reader.abort();
+    for await (const { type } of log.follow(0, reader.signal)) seen.push(type);
   })();
+  await Promise.resolve();
+  log.append({ type: "finished", status: "done" });
+  reader.abort();
   await watching;
-  for await (const _event of log.follow(0, AbortSignal.abort())) assert.fail("nothing comes after the end");
+  assert.equal(seen.at(-1), "finished");
+  const running = logOf([]);
+  const before = running.view.lastSeq;
+  const told: number[] = [];
+  for await (const { seq } of running.follow(0, AbortSignal.abort())) told.push(seq);
+  assert.equal(told.at(-1) ?? 0, before, "an operation that goes on holds nobody");
 });
 
 Deno.test("append() numbers the events without a gap and tells observers of each", () => {
