@@ -1,79 +1,63 @@
 /**
- * The program: arguments, environment, composition, signals; all work is in lib and routes.
+ * The program: arguments, environment, signals. A dashboard runs in a worker that may touch its NAS, its address and
+ * its files, and nothing else; this part gives up its own permissions once that runs.
  */
 import process from "node:process";
-import embeddedConfiguration from "./config.yaml" with { type: "text" };
 import { type Options, readArguments, USAGE, UsageError } from "./lib/arguments.ts";
-import { parseConfiguration, readConfigurationFile } from "./lib/config.ts";
-import {
-  create,
-  type CreationWish,
-  destroy,
-  expectTypes,
-  listVms,
-  showPlan,
-  type Terminal,
-} from "./lib/command_line.ts";
+import type { Terminal } from "./lib/command_line.ts";
 import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
-import { printable, setupLogging } from "./lib/logging.ts";
-import { isUnencrypted, parseNasAddress } from "./lib/nas_address.ts";
-import { Metrics } from "./lib/metrics.ts";
-import { Journal } from "./lib/operations/journal.ts";
-import { TemplateManager } from "./lib/template_manager.ts";
+import { printable } from "./lib/logging.ts";
+import { describePermissions, type Permissions, permissionsOf } from "./lib/permissions.ts";
 import { VERSION } from "./lib/version.ts";
-import { VMManager, type VMManagerOptions } from "./lib/vm_manager.ts";
-import { createApp } from "./routes/app.tsx";
-import type { Dashboard } from "./routes/dashboard.ts";
-import { OneTimeTokens } from "./routes/tokens.ts";
 
 /** What the program ends with: see the README. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
-  try {
-    const { command, options } = readArguments(args);
-    switch (command) {
-      case "help":
-        print(USAGE);
-        return EXIT.done;
-      case "version":
-        print(VERSION);
-        return EXIT.done;
-      case "validate":
-        return validate(options);
-      case "list":
-      case "plan":
-      case "create":
-      case "destroy":
-        return await work(command, options);
-      case "simulate":
-        return await simulate(options);
-      case "demo":
-        return await demo(options);
-      case "serve":
-        return await serve(options);
-    }
-  } catch (error) {
-    return explain(error);
+  const { command, options } = readArguments(args);
+  switch (command) {
+    case "help":
+      print(USAGE);
+      return EXIT.done;
+    case "version":
+      print(VERSION);
+      return EXIT.done;
+    case "validate":
+      return await validate(options);
+    case "list":
+    case "plan":
+    case "create":
+    case "destroy":
+      return await work(command, options);
+    case "simulate":
+      return await simulate(options);
+    case "demo":
+    case "serve":
+      return await launch(command, options);
   }
 }
 
-function explain(error: unknown): number {
-  if (error instanceof UsageError) {
-    complain(`${error.message}\nSee: main.ts help`);
-    return EXIT.usage;
+/** Runs something that ends with an exit code; an error is told, and has one too. */
+async function explained(run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`${error.message}\nSee: main.ts help`);
+      return EXIT.usage;
+    }
+    if (error instanceof ConfigurationError) {
+      complain(error.message);
+      return EXIT.usage;
+    }
+    complain(
+      error instanceof TrueNASError
+        ? error.message
+        : `An error of this program: ${error instanceof Error ? error.stack : error}`,
+    );
+    return EXIT.failed;
   }
-  if (error instanceof ConfigurationError) {
-    complain(error.message);
-    return EXIT.usage;
-  }
-  complain(
-    error instanceof TrueNASError
-      ? error.message
-      : `An error of this program: ${error instanceof Error ? error.stack : error}`,
-  );
-  return EXIT.failed;
 }
 
 function print(text: string): void {
@@ -94,37 +78,13 @@ function settingsOf({ envFile, logLevel }: Options, needNas: boolean): Settings 
   });
 }
 
-const DEFAULT_CONFIG = "config.yaml";
-
-/** The demo works anywhere: without a file of that name it takes the example that is part of the program. */
-function configurationReader({ config }: Options, fallback: boolean): Dashboard["configuration"] {
-  const path = config ?? DEFAULT_CONFIG;
-  return () => {
-    try {
-      return parseConfiguration(readConfigurationFile(path), path);
-    } catch (error) {
-      const missing = error instanceof ConfigurationError && error.cause instanceof Error &&
-        "code" in error.cause &&
-        error.cause.code === "ENOENT";
-      if (!missing || !fallback || config !== undefined) throw error;
-      return parseConfiguration(embeddedConfiguration, "the embedded config.yaml");
-    }
-  };
+function configFileOf({ config = "config.yaml" }: Options): string {
+  return config;
 }
 
-function validate(options: Options): number {
-  const problems: string[] = [];
-  const attempt = (check: () => void) => {
-    try {
-      check();
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      problems.push(error.message);
-    }
-  };
-  attempt(() => settingsOf(options, true));
-  attempt(configurationReader(options, false));
-  attempt(() => new TemplateManager(options.templatesDir));
+async function validate(options: Options): Promise<number> {
+  const program = await import("./lib/program.ts");
+  const problems = program.validate(configFileOf(options), options, () => settingsOf(options, true));
   if (problems.length > 0) {
     complain(problems.join("\n"));
     return EXIT.usage;
@@ -135,18 +95,19 @@ function validate(options: Options): number {
 
 async function simulate(options: Options): Promise<number> {
   const { startSimulator } = await import("./lib/simulator/simulator.ts");
-  const stopped = stopSignal();
+  const stopped = Promise.withResolvers<void>();
+  onStopSignal(stopped.resolve);
   await using simulator = await startSimulator(options.simulator);
   print(`Simulated TrueNAS ${simulator.version} at ${simulator.url} (account admin, password truenas)`);
-  await stopped;
+  await stopped.promise;
   return EXIT.done;
 }
 
 /** list, plan, create and destroy. */
 async function work(command: "list" | "plan" | "create" | "destroy", options: Options): Promise<number> {
   const settings = settingsOf(options, true);
-  const wish = command === "plan" || command === "create" ? creationWish(options) : null;
-  if (command === "destroy" && !options.yes && !process.stdin.isTTY) {
+  const { isTTY } = process.stdin;
+  if (command === "destroy" && !options.yes && !isTTY) {
     throw new UsageError(
       "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",
     );
@@ -154,107 +115,24 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
   const terminal: Terminal = {
     print,
     tell: options.json ? complain : print,
-    ask: process.stdin.isTTY ? (question) => globalThis.prompt(question) : null,
+    ask: isTTY ? (question) => globalThis.prompt(question) : null,
     json: options.json,
   };
-  // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
-  const writes = command === "create" || command === "destroy";
-  using journal = writes ? Journal.open(settings.stateDir) : undefined;
-  await using manager = new VMManager({
-    ...managerOptions(options, settings),
-    ...(journal === undefined ? {} : { journal }),
-  });
-  await manager.connect();
   const cancel = new AbortController();
   Deno.addSignalListener("SIGINT", () => cancel.abort());
-  const success = command === "list"
-    ? await listVms(manager, terminal)
-    : command === "destroy"
-    ? await destroy(
-      manager,
-      {
-        prefixes: options.prefixes,
-        unmarked: options.unmarked,
-        keepDisks: options.keepDisks,
-        shutdown: options.shutdown,
-        confirmed: options.yes,
-      },
-      terminal,
-      cancel.signal,
-    )
-    : wish !== null && command === "plan"
-    ? await showPlan(manager, wish, terminal)
-    : wish !== null && await create(manager, wish, terminal, cancel.signal);
-  return success ? EXIT.done : EXIT.failed;
-}
-
-function creationWish(options: Options): CreationWish {
-  const parsed = configurationReader(options, false)();
-  expectTypes(parsed.configuration, options.types);
-  const { types, parallel, onFailure } = options;
-  return {
-    ...parsed,
-    types,
-    ...(parallel === undefined ? {} : { parallel }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-  };
-}
-
-/** What the environment says of the NAS, with a log whose secrets are blanked out. */
-function managerOptions(options: Options, settings: Settings): VMManagerOptions {
-  const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
-  if (nas === null) throw new UsageError("The environment names no NAS");
-  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
-  const logger = setupLogging(logLevel, { format: logFormat, secrets });
-  const templateManager = new TemplateManager(options.templatesDir);
-  return {
-    ...nas,
-    ...trustOf(settings),
-    ...(process.stdin.isTTY ? { askOtp } : {}),
-    templateManager,
-    readOnly,
-    noDestroy,
-    logger,
-  };
-}
-
-const DEMO_VMS = 5;
-/** Slow enough to watch the steps, as on a NAS with spinning disks. */
-const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
-
-async function demo(options: Options): Promise<number> {
-  const settings = settingsOf(options, false);
-  const { startSimulator } = await import("./lib/simulator/simulator.ts");
-  await using simulator = await startSimulator({
-    foreignVms: DEMO_VMS,
-    times: DEMO_TIMES,
-    ...options.simulator,
+  const { signal } = cancel;
+  const configFile = configFileOf(options);
+  const program = await import("./lib/program.ts");
+  const done = await program.work({
+    command,
+    options,
+    settings,
+    configFile,
+    terminal,
+    askOtp: isTTY ? askOtp : null,
+    signal,
   });
-  if (options.config !== undefined) configurationReader(options, false)();
-  const nas = { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo" };
-  return await dashboard(options, settings, { ...nas, simulated: true });
-}
-
-async function serve(options: Options): Promise<number> {
-  const settings = settingsOf(options, true);
-  const { nas } = settings;
-  if (nas === null) throw new UsageError("serve needs a NAS");
-  configurationReader(options, false)();
-  return await dashboard(options, settings, { ...nas, ...trustOf(settings) });
-}
-
-/** How it signs in, without a secret. */
-function describeAccount({ host, username, apiKey }: VMManagerOptions): string {
-  if (host.trim().startsWith("unix:")) return "as root, over the NAS's own socket";
-  return `as ${username ?? ""}, ${apiKey === undefined ? "with a password" : "with an API key"}`;
-}
-
-/** Which certificates of the NAS are trusted beside the public ones. */
-function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
-  return {
-    caCerts: caFile === null ? [] : [readCaFile(caFile)],
-    ...(certFingerprint === null ? {} : { certFingerprint }),
-  };
+  return done ? EXIT.done : EXIT.failed;
 }
 
 /** On a terminal the one-time password is asked for there. */
@@ -265,173 +143,145 @@ function askOtp(): Promise<string> {
     : Promise.resolve(typed.trim());
 }
 
-function readCaFile(path: string): string {
+/** What the worker is called, by which it knows itself. */
+const WORKER = "dashboard";
+
+/** A service manager kills after ten seconds or more. */
+const STOP_MS = 9_500;
+
+/** Connections to a pinned NAS: the session's, and one for each serial console. */
+const MAX_PINNED = 16;
+
+/** What the worker is sent first. */
+interface Launch {
+  readonly command: "demo" | "serve";
+  readonly options: Options;
+  readonly settings: Settings;
+  readonly permissions: Permissions;
+  readonly tunnelSockets: readonly string[];
+}
+
+/** Its modules are there. */
+const LOADED = "loaded";
+
+/** What the worker says: that it is there, and at last its exit code. */
+type Told = typeof LOADED | number;
+
+interface Sent {
+  readonly launch: Launch;
+  /** Tells when to stop, and takes the exit code. */
+  readonly port: MessagePort;
+}
+
+/** Serves the dashboard in a worker with the least permissions, and passes signals on to it. */
+async function launch(command: "demo" | "serve", options: Options): Promise<number> {
+  const settings = settingsOf(options, command === "serve");
+  const pinned = command === "serve" && settings.certFingerprint !== null;
+  const tunnelFolder = pinned ? Deno.makeTempDirSync({ prefix: "truenas-vm-manager-" }) : null;
+  const configFile = configFileOf(options);
+  const simulated = command === "demo";
+  const tunnelSockets = tunnelFolder === null
+    ? []
+    : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
+  const permissions = permissionsOf({ options, settings, configFile, tunnelSockets, simulated });
   try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new ConfigurationError(
-      "TRUENAS_CA_FILE",
-      [{ field: "", message: `Cannot read ${path}: ${error}` }],
-      { cause: error },
-    );
+    return await inWorker({ command, options, settings, permissions, tunnelSockets });
+  } finally {
+    if (tunnelFolder !== null) Deno.removeSync(tunnelFolder, { recursive: true });
   }
 }
 
-/** A page waits this long for a connection, and then says what is wrong with it. */
-const PAGE_PATIENCE_MS = 2_000;
+function inWorker(launch: Launch): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const worker = new Worker(import.meta.url, {
+    type: "module",
+    name: WORKER,
+    deno: { permissions: { ...launch.permissions } },
+  });
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = ({ data }: MessageEvent<Told>) => data === LOADED ? giveUp(launch) : resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    complain(`An error of this program: ${event.message}`);
+    resolve(EXIT.failed);
+  };
+  onStopSignal(() => {
+    port1.postMessage("stop");
+    setTimeout(() => {
+      complain("Stopping took too long; ended at once");
+      Deno.exit(EXIT.failed);
+    }, STOP_MS);
+  });
+  const sent: Sent = { launch, port: port2 };
+  worker.postMessage(sent, [port2]);
+  return promise;
+}
 
-/** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
-const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
-const LAST_MS = 9_500;
-
-/** Addresses that only this machine reaches. */
-const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
-
-async function dashboard(options: Options, settings: Settings, nas: VMManagerOptions): Promise<number> {
-  // The demo's NAS forgets everything when it ends, and so does its history.
-  using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
-  const { listenHost, listenPort, readOnly, noDestroy, logLevel, logFormat } = settings;
-  const { dashboardPassword, viewerPassword } = settings;
-  if (!LOOPBACK.includes(listenHost) && dashboardPassword === null) {
-    const message =
-      `It listens beyond this machine (${listenHost}) only with a password: set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
-    throw new ConfigurationError("environment", [{ field: "HOST", message }]);
+/** What starts the worker has done its work: what it was allowed, nobody needs any more, but to remove its folder. */
+function giveUp({ tunnelSockets }: Launch): void {
+  const files = ["read", "write"] as const;
+  for (
+    const name of ["net", "env", "run", "sys", "ffi", ...(tunnelSockets.length === 0 ? files : [])] as const
+  ) {
+    Deno.permissions.revokeSync({ name });
   }
-  const tls = readTls(settings);
-  const secrets = [nas.password, nas.apiKey, nas.vncPassword, dashboardPassword, viewerPassword].filter((
-    secret,
-  ) => typeof secret === "string");
-  const logger = setupLogging(logLevel, { format: logFormat, secrets });
-  const templateManager = new TemplateManager(options.templatesDir);
-  const metrics = new Metrics();
-  const startedAt = Date.now() / 1000;
-  metrics.gauge("process_start_time_seconds", () => [{ value: startedAt }]);
-  metrics.gauge("process_resident_memory_bytes", () => [{ value: Deno.memoryUsage().rss }]);
-  await using manager = new VMManager({
-    ...nas,
-    metrics,
-    templateManager,
-    readOnly,
-    noDestroy,
-    logger,
-    ...(journal === undefined ? {} : { journal }),
-    patienceMs: PAGE_PATIENCE_MS,
+}
+
+/** The worker's side. */
+async function serve({ launch, port }: Sent): Promise<number> {
+  const { command, options, settings, permissions, tunnelSockets } = launch;
+  const stopped = Promise.withResolvers<void>();
+  port.onmessage = () => stopped.resolve();
+  const demo = command === "demo";
+  // Every module before the permission to read them is given up.
+  const [{ serveDashboard }, { configurationReader, trustOf }, simulated] = await Promise.all([
+    import("./routes/server.ts"),
+    import("./lib/program.ts"),
+    demo ? import("./lib/simulator/simulator.ts") : null,
+  ]);
+  port.postMessage(LOADED);
+  const configuration = configurationReader(configFileOf(options), demo && options.config === undefined);
+  configuration();
+  const nasOptions = { foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator };
+  await using simulator = simulated === null ? null : await simulated.startSimulator(nasOptions);
+  const nas = simulator === null
+    ? { ...settings.nas, ...trustOf(settings), ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }) }
+    : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
+  const { host } = nas;
+  if (host === undefined) throw new UsageError("serve needs a NAS");
+  await serveDashboard({
+    settings,
+    nas: { ...nas, host },
+    templatesDir: options.templatesDir,
+    configuration,
+    permissions: describePermissions(permissions),
+    print,
+    stopped: stopped.promise,
   });
-  const ending = new AbortController();
-  const stopping = new AbortController();
-  const address = parseNasAddress(nas.host);
-  const app = createApp({
-    manager,
-    host: nas.simulated ? "demo" : address.ok ? address.address.host : nas.host,
-    simulated: nas.simulated ?? false,
-    account: describeAccount(nas),
-    unencrypted: address.ok && isUnencrypted(address.address),
-    configuration: configurationReader(options, nas.simulated ?? false),
-    tokens: new OneTimeTokens(),
-    metrics,
-    access: {
-      password: dashboardPassword,
-      viewerPassword,
-      secure: tls !== null,
-      allowedHosts: [listenHost, ...settings.allowedHosts],
-    },
-    logger,
-    now: Date.now,
-    ending: ending.signal,
-    stopping: stopping.signal,
-  });
-  const stopped = stopSignal();
-  const server = listen((request, info) => app.fetch(request, info), {
-    listenHost,
-    listenPort,
-    simulated: nas.simulated ?? false,
-    tls,
-  });
-  void manager.keepConnected();
-  await stopped;
-  logger.info("Stopping: nothing more is begun, and what is under way may finish", {
-    waitMs: WIND_DOWN.finishMs,
-  });
-  const last = setTimeout(() => {
-    logger.error("Stopping took too long; ended at once");
-    Deno.exit(EXIT.failed);
-  }, LAST_MS);
-  ending.abort();
-  for (const { id, title } of await manager.windDown(WIND_DOWN)) {
-    logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
-  }
-  stopping.abort();
-  await server.shutdown();
-  await manager.disconnect();
-  clearTimeout(last);
-  logger.info("Stopped");
   return EXIT.done;
 }
 
-interface ListenOptions {
-  readonly listenHost: string;
-  readonly listenPort: number;
-  readonly simulated: boolean;
-  readonly tls: Tls | null;
-}
+const DEMO_VMS = 5;
+/** Slow enough to watch the steps, as on a NAS with spinning disks. */
+const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
-/** Certificate and key, both PEM. */
-interface Tls {
-  readonly cert: string;
-  readonly key: string;
-}
-
-function readTls({ tls }: Settings): Tls | null {
-  if (tls === null) return null;
-  const read = (field: string, path: string) => {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch (error) {
-      throw new ConfigurationError("environment", [{ field, message: `Cannot read ${path}: ${error}` }]);
-    }
-  };
-  return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
-}
-
-function listen(
-  handler: Deno.ServeHandler,
-  { listenHost, listenPort, simulated, tls }: ListenOptions,
-): Deno.HttpServer {
-  const onListen = ({ port }: Deno.NetAddr) => {
-    const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
-    const scheme = tls === null ? "http" : "https";
-    print(
-      `TrueNAS VM Manager is ready at ${scheme}://${host}:${port}/${simulated ? " (simulated NAS)" : ""}`,
-    );
-  };
-  try {
-    return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);
-  } catch (error) {
-    if (tls !== null && !(error instanceof Deno.errors.AddrInUse)) {
-      const message = `Certificate and key cannot be used together: ${
-        error instanceof Error ? error.message : error
-      }`;
-      throw new ConfigurationError("environment", [{ field: "TLS_CERT_FILE", message }], { cause: error });
-    }
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const message =
-      `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`;
-    throw new ConfigurationError("environment", [{ field: "PORT", message }], { cause: error });
-  }
-}
-
-/** Waits for SIGINT or SIGTERM. A second signal ends the program at once. */
-function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** Calls back at SIGINT or SIGTERM. A second signal ends the program at once. */
+function onStopSignal(stop: () => void): void {
   let asked = false;
   const onSignal = () => {
     if (asked) Deno.exit(EXIT.failed);
     asked = true;
-    resolve();
+    stop();
   };
   Deno.addSignalListener("SIGINT", onSignal);
   Deno.addSignalListener("SIGTERM", onSignal);
-  return promise;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  if (globalThis.name === WORKER) {
+    addEventListener("message", async (event) => {
+      const { data } = event as MessageEvent<Sent>;
+      data.port.postMessage(await explained(() => serve(data)));
+    });
+  } else Deno.exit(await explained(() => main(Deno.args)));
+}

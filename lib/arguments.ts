@@ -1,6 +1,6 @@
 /** The program's words: its commands and options, and what is wrong with a call of it. Pure. */
 import { parseArgs } from "node:util";
-import { ON_FAILURE, type OnFailure } from "./config.ts";
+import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { ENVIRONMENT_NAMES } from "./environment.ts";
 import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "./simulator/types.ts";

@@ -14,6 +14,7 @@ import {
 import { z } from "zod";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { isVmName, normalMac } from "./names.ts";
+import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { checkOverrides, type TemplateOverrides } from "./template_manager.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
@@ -57,15 +58,6 @@ export interface VmTypeSection {
   /** What these VMs have otherwise than the templates say. */
   readonly template?: TemplateOverrides | undefined;
 }
-
-/** What can be done when a VM cannot be made. */
-export const ON_FAILURE = ["roll-back", "keep", "stop"] as const;
-
-/**
- * `roll-back`: what was made of it is removed, and the other VMs go on. `keep`: it is left as it is, to be looked at.
- * `stop`: it is rolled back, and no further VM is begun.
- */
-export type OnFailure = (typeof ON_FAILURE)[number];
 
 /** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
 export interface Configuration {

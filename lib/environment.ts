@@ -3,8 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./logging.ts";
-import { parseNasAddress } from "./nas_address.ts";
-import { normalFingerprint } from "./truenas/certificate.ts";
+import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
 
 /** Every name that is read, with a line of help. */
 export const ENVIRONMENT_NAMES = {

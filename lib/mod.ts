@@ -97,6 +97,7 @@ export type { CancelMode } from "./operations/create_vm.ts";
 export type { SettleTimes } from "./operations/steps.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
+export * from "./on_failure.ts";
 export type { WantedType } from "./plan/creation.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
 export type { ZvolMark } from "./marks.ts";

@@ -1,4 +1,4 @@
-/** The address of a NAS as a person writes it. Pure. */
+/** The address of a NAS, and the fingerprint of its certificate, as a person writes them. Pure. */
 import type { Problem } from "./errors.ts";
 
 /** Where a NAS is. */
@@ -75,4 +75,11 @@ function refuse(message: string): ParsedAddress {
 /** Whatever stands before an @ may be a password, and a message is no place for one. */
 function quote(text: string): string {
   return JSON.stringify(text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@"));
+}
+
+/** A SHA-256 fingerprint in capital pairs with colons, from any usual way of writing it; null when it is none. */
+export function normalFingerprint(text: string): string | null {
+  const digits = text.trim().replace(/^sha-?256[:= ]/i, "").replaceAll(/[:\s-]/g, "").toUpperCase();
+  if (!/^[0-9A-F]{64}$/.test(digits)) return null;
+  return digits.match(/../g)?.join(":") ?? null;
 }

@@ -15,7 +15,7 @@ import type { Metrics } from "./metrics.ts";
 import type { EndedCall } from "./truenas/client.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
-import { parseNasAddress } from "./nas_address.ts";
+import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
 import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
@@ -47,7 +47,6 @@ import {
   readVms,
 } from "./truenas/read_inventory.ts";
 import type { VmActionName } from "./vm_actions.ts";
-import { normalFingerprint } from "./truenas/certificate.ts";
 import { missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 
@@ -69,6 +68,8 @@ export interface VMManagerOptions {
   readonly caCerts?: readonly string[];
   /** The one certificate that is trusted, by its SHA-256 fingerprint (64 hexadecimal digits, colons or not). */
   readonly certFingerprint?: string;
+  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  readonly tunnelSockets?: readonly string[];
   /** Asks for a one-time password when the NAS wants one; default: {@link VMManager.giveOtp} hands it over. */
   readonly askOtp?: () => Promise<string>;
   /** Logins at most within a time in milliseconds; default 6 in a minute. */
@@ -187,6 +188,7 @@ export class VMManager implements AsyncDisposable {
       apiKey: options.apiKey ?? null,
       caCerts: options.caCerts ?? [],
       fingerprint,
+      ...(options.tunnelSockets === undefined ? {} : { tunnelSockets: options.tunnelSockets }),
       ...(options.askOtp === undefined ? {} : { askOtp: options.askOtp }),
       ...measured(options.metrics),
       ...(options.logins === undefined ? {} : { logins: options.logins }),

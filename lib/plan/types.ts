@@ -3,7 +3,7 @@
  * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
  */
 
-import type { OnFailure } from "../config.ts";
+import type { OnFailure } from "../on_failure.ts";
 
 /** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
 export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";

@@ -2,6 +2,7 @@
  * TLS beyond what the runtime's client can: a look at a certificate that is not trusted, and a tunnel to a NAS whose
  * certificate is pinned by its fingerprint. Not a byte of payload passes before the fingerprint was compared.
  */
+import { TrueNASError } from "../errors.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -66,10 +67,37 @@ export interface PinnedTunnel {
   readonly close: () => void;
 }
 
-/** Opens a tunnel. The certificate is compared anew for each connection through it. */
-export async function openPinnedTunnel(peer: TlsPeer, fingerprint: string): Promise<PinnedTunnel> {
-  const folder = mkdtempSync(`${tmpdir()}/truenas-vm-manager-`);
-  const path = `${folder}/nas.sock`;
+const taken = new Set<string>();
+
+/** A path for a socket, and what gives it back. */
+function takePath(
+  paths: readonly string[] | undefined,
+): { readonly path: string; readonly release: () => void } {
+  if (paths === undefined) {
+    const folder = mkdtempSync(`${tmpdir()}/truenas-vm-manager-`);
+    return { path: `${folder}/nas.sock`, release: () => rmSync(folder, { recursive: true, force: true }) };
+  }
+  const path = paths.find((it) => !taken.has(it));
+  if (path === undefined) throw new TrueNASError(`No more than ${paths.length} pinned connections at a time`);
+  taken.add(path);
+  rmSync(path, { force: true });
+  const release = () => {
+    rmSync(path, { force: true });
+    taken.delete(path);
+  };
+  return { path, release };
+}
+
+/**
+ * Opens a tunnel at one of the paths, by default below the system's temporary folder. The certificate is compared anew
+ * for each connection.
+ */
+export async function openPinnedTunnel(
+  peer: TlsPeer,
+  fingerprint: string,
+  paths?: readonly string[],
+): Promise<PinnedTunnel> {
+  const { path, release } = takePath(paths);
   const open = new Set<Socket | TLSSocket>();
   let mismatch: CertificateFacts | null = null;
   const server = createServer((near) => {
@@ -102,14 +130,7 @@ export async function openPinnedTunnel(peer: TlsPeer, fingerprint: string): Prom
   const close = () => {
     server.close();
     for (const socket of open) socket.destroy();
-    rmSync(folder, { recursive: true, force: true });
+    release();
   };
   return { path, mismatch: () => mismatch, close };
-}
-
-/** A SHA-256 fingerprint in capital pairs with colons, from any usual way of writing it; null when it is none. */
-export function normalFingerprint(text: string): string | null {
-  const digits = text.trim().replace(/^sha-?256[:= ]/i, "").replaceAll(/[:\s-]/g, "").toUpperCase();
-  if (!/^[0-9A-F]{64}$/.test(digits)) return null;
-  return digits.match(/../g)?.join(":") ?? null;
 }

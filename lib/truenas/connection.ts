@@ -38,6 +38,8 @@ export interface OpenOptions {
   readonly caCerts?: readonly string[];
   /** The one certificate that is trusted, by its SHA-256 fingerprint: then no other is, whoever signed it. */
   readonly fingerprint?: string | null;
+  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  readonly tunnelSockets?: readonly string[];
   /** Milliseconds; default {@link OPEN_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -120,7 +122,7 @@ async function makeTransport(address: NasAddress, options: OpenOptions): Promise
   }
   const { caCerts = [], fingerprint } = options;
   if (fingerprint && address.kind === "wss") {
-    const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint);
+    const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint, options.tunnelSockets);
     const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
     const close = () => {
       client.close();

@@ -7,7 +7,7 @@ import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "./client.ts";
-import { openNas, openShell, type SocketEnd } from "./connection.ts";
+import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connection.ts";
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "./methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
@@ -54,6 +54,8 @@ export interface SessionOptions {
   readonly caCerts: readonly string[];
   /** The one certificate that is trusted, by its SHA-256 fingerprint. */
   readonly fingerprint?: string | null;
+  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  readonly tunnelSockets?: readonly string[];
   /** Asks for a one-time password; default: the session's state says so, and waits for {@link Session.giveOtp}. */
   readonly askOtp?: () => Promise<string>;
   /** Logins at most within a time; tests give others. */
@@ -218,10 +220,10 @@ export class Session implements Caller {
   }
 
   async #open(): Promise<Live> {
-    const { address, username, caCerts, fingerprint = null, guard, logger } = this.#options;
+    const { address, username, guard, logger } = this.#options;
     await this.#awaitLogin();
     const { signal } = this.#stop;
-    const opened = await openNas(address, { caCerts, fingerprint, signal });
+    const opened = await openNas(address, { ...this.#trust, signal });
     const { socket, protocol, apiVersion, notice, keyLogin } = opened;
     let rules = rulesFor("");
     const client: RpcClient = new RpcClient(socket, {
@@ -290,10 +292,18 @@ export class Session implements Caller {
    * @throws {TrueNASError} with the NAS's words when it refuses.
    */
   async openSerial(vmId: number): Promise<SerialConsole> {
-    const { address, caCerts, fingerprint = null } = this.#options;
     const token = await this.call("auth.generate_token", [SHELL_TOKEN_SECONDS]);
     const { signal } = this.#stop;
-    return await enterConsole(await openShell(address, { caCerts, fingerprint, signal }), token, vmId);
+    return await enterConsole(
+      await openShell(this.#options.address, { ...this.#trust, signal }),
+      token,
+      vmId,
+    );
+  }
+
+  get #trust(): OpenOptions {
+    const { caCerts, fingerprint = null, tunnelSockets } = this.#options;
+    return { caCerts, fingerprint, ...(tunnelSockets === undefined ? {} : { tunnelSockets }) };
   }
 
   /** Hands over the one-time password that the NAS waits for; false when it waits for none. */

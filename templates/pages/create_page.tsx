@@ -1,5 +1,5 @@
 /** The form that creates: first it shows the plan, then the same fields make it so. */
-import type { OnFailure } from "../../lib/config.ts";
+import type { OnFailure } from "../../lib/on_failure.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";

@@ -60,15 +60,15 @@ Deno.test("arrows point one way", async () => {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main\.ts|lib\/environment\.ts|lib\/truenas\/connection\.ts|lib\/simulator\/simulator\.ts)$/,
+    /^(main|routes\/server|lib\/environment|lib\/truenas\/connection|lib\/simulator\/simulator)\.ts$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/certificate\.ts$/],
   [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors)\.ts$/],
-  [/\bnode:process\b/, /^(main\.ts|lib\/logging\.ts|lib\/operations\/journal\.ts)$/],
+  [/\bnode:process\b/, /^(main|routes\/server|lib\/logging|lib\/operations\/journal)\.ts$/],
   [
     /\bDate\.now\b/,
-    /^(main\.ts|lib\/live_inventory\.ts|lib\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
+    /^(routes\/server\.ts|lib\/live_inventory\.ts|lib\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
   ],
   [/\braw\(/, /^$/],
 ];

@@ -1,0 +1,138 @@
+/** The commands that work with a configuration and a NAS, put together from what was read of the call and the environment. */
+import { readFileSync } from "node:fs";
+import embeddedConfiguration from "../config.yaml" with { type: "text" };
+import { type Options, UsageError } from "./arguments.ts";
+import {
+  create,
+  type CreationWish,
+  destroy,
+  expectTypes,
+  listVms,
+  showPlan,
+  type Success,
+  type Terminal,
+} from "./command_line.ts";
+import { parseConfiguration, type ParsedConfiguration, readConfigurationFile } from "./config.ts";
+import type { Settings } from "./environment.ts";
+import { ConfigurationError } from "./errors.ts";
+import { setupLogging } from "./logging.ts";
+import { Journal } from "./operations/journal.ts";
+import { TemplateManager } from "./template_manager.ts";
+import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
+
+/**
+ * Reads a file of configuration anew at each call.
+ *
+ * @param path The file.
+ * @param fallback The example that is part of the program is taken when there is no such file.
+ */
+export function configurationReader(path: string, fallback: boolean): () => ParsedConfiguration {
+  return () => {
+    try {
+      return parseConfiguration(readConfigurationFile(path), path);
+    } catch (error) {
+      const missing = error instanceof ConfigurationError && error.cause instanceof Error &&
+        "code" in error.cause &&
+        error.cause.code === "ENOENT";
+      if (!missing || !fallback) throw error;
+      return parseConfiguration(embeddedConfiguration, "the embedded config.yaml");
+    }
+  };
+}
+
+/** All that is wrong with configuration, templates and environment; nothing is sent. */
+export function validate(
+  configFile: string,
+  { templatesDir }: Options,
+  readSettings: () => Settings,
+): string[] {
+  const attempt = (check: () => unknown): string[] => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return [error.message];
+    }
+  };
+  return [
+    ...attempt(readSettings),
+    ...attempt(configurationReader(configFile, false)),
+    ...attempt(() => new TemplateManager(templatesDir)),
+  ];
+}
+
+/** What a command works with. */
+export interface Work {
+  readonly command: "list" | "plan" | "create" | "destroy";
+  readonly options: Options;
+  readonly settings: Settings;
+  readonly configFile: string;
+  readonly terminal: Terminal;
+  /** Asks for a one-time password; null when nobody is there to answer. */
+  readonly askOtp: (() => Promise<string>) | null;
+  /** Ends with the person's patience. */
+  readonly signal: AbortSignal;
+}
+
+/** list, plan, create and destroy. */
+export async function work(
+  { command, options, settings, configFile, terminal, askOtp, signal }: Work,
+): Promise<Success> {
+  const wish = command === "plan" || command === "create" ? creationWish(options, configFile) : null;
+  // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
+  const writes = command === "create" || command === "destroy";
+  using journal = writes ? Journal.open(settings.stateDir) : undefined;
+  await using manager = new VMManager({
+    ...managerOptions(options, settings),
+    ...(askOtp === null ? {} : { askOtp }),
+    ...(journal === undefined ? {} : { journal }),
+  });
+  await manager.connect();
+  if (wish !== null) {
+    return command === "plan"
+      ? await showPlan(manager, wish, terminal)
+      : await create(manager, wish, terminal, signal);
+  }
+  if (command === "list") return await listVms(manager, terminal);
+  const { prefixes, unmarked, keepDisks, shutdown, yes: confirmed } = options;
+  return await destroy(manager, { prefixes, unmarked, keepDisks, shutdown, confirmed }, terminal, signal);
+}
+
+function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
+  const parsed = configurationReader(configFile, false)();
+  expectTypes(parsed.configuration, types);
+  return {
+    ...parsed,
+    types,
+    ...(parallel === undefined ? {} : { parallel }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+  };
+}
+
+/** What the environment says of the NAS, with a log whose secrets are blanked out. */
+function managerOptions({ templatesDir }: Options, settings: Settings): VMManagerOptions {
+  const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
+  if (nas === null) throw new UsageError("The environment names no NAS");
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  const templateManager = new TemplateManager(templatesDir);
+  return { ...nas, ...trustOf(settings), templateManager, readOnly, noDestroy, logger };
+}
+
+/** Which certificates of the NAS are trusted beside the public ones. */
+export function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
+  return {
+    caCerts: caFile === null ? [] : [readCaFile(caFile)],
+    ...(certFingerprint === null ? {} : { certFingerprint }),
+  };
+}
+
+function readCaFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const message = `Cannot read ${path}: ${error}`;
+    throw new ConfigurationError("TRUENAS_CA_FILE", [{ field: "", message }], { cause: error });
+  }
+}

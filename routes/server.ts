@@ -1,0 +1,178 @@
+/** The dashboard as a server: put together from its settings, listening, and stopped in order. */
+import process from "node:process";
+import { readFileSync } from "node:fs";
+import type { ParsedConfiguration } from "../lib/config.ts";
+import type { Settings } from "../lib/environment.ts";
+import { ConfigurationError } from "../lib/errors.ts";
+import { setupLogging } from "../lib/logging.ts";
+import { Metrics } from "../lib/metrics.ts";
+import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
+import { Journal } from "../lib/operations/journal.ts";
+import { TemplateManager } from "../lib/template_manager.ts";
+import { VMManager, type VMManagerOptions } from "../lib/vm_manager.ts";
+import { createApp } from "./app.tsx";
+import { OneTimeTokens } from "./tokens.ts";
+
+/** What a server is started with. */
+export interface ServerOptions {
+  readonly settings: Settings;
+  /** The NAS and its account. */
+  readonly nas: VMManagerOptions;
+  readonly templatesDir: string | undefined;
+  /** Reads the configuration anew. */
+  readonly configuration: () => ParsedConfiguration;
+  /** What the program may touch, for the log. */
+  readonly permissions: string;
+  /** Says one line on standard output. */
+  readonly print: (text: string) => void;
+  /** Resolves when it is to stop. */
+  readonly stopped: Promise<void>;
+}
+
+/** A page waits this long for a connection, and then says what is wrong with it. */
+const PAGE_PATIENCE_MS = 2_000;
+
+/** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
+const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
+
+/** Addresses that only this machine reaches. */
+const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
+
+/**
+ * Serves until it is told to stop.
+ *
+ * @throws {ConfigurationError} when it cannot start: nothing was sent to the NAS then.
+ */
+export async function serveDashboard(options: ServerOptions): Promise<void> {
+  const { settings, nas, configuration, stopped } = options;
+  // The demo's NAS forgets everything when it ends, and so does its history.
+  using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
+  const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
+  const { dashboardPassword, viewerPassword } = settings;
+  if (!LOOPBACK.includes(listenHost) && dashboardPassword === null) {
+    const message =
+      `It listens beyond this machine (${listenHost}) only with a password: set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
+    throw new ConfigurationError("environment", [{ field: "HOST", message }]);
+  }
+  const tls = readTls(settings);
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword, dashboardPassword, viewerPassword].filter((
+    secret,
+  ) => typeof secret === "string");
+  const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  const templateManager = new TemplateManager(options.templatesDir);
+  const metrics = new Metrics();
+  const startedAt = Date.now() / 1000;
+  metrics.gauge("process_start_time_seconds", () => [{ value: startedAt }]);
+  metrics.gauge("process_resident_memory_bytes", () => [{ value: process.memoryUsage.rss() }]);
+  await using manager = new VMManager({
+    ...nas,
+    metrics,
+    templateManager,
+    readOnly,
+    noDestroy,
+    logger,
+    ...(journal === undefined ? {} : { journal }),
+    patienceMs: PAGE_PATIENCE_MS,
+  });
+  const ending = new AbortController();
+  const stopping = new AbortController();
+  const address = parseNasAddress(nas.host);
+  const account = describeAccount(nas);
+  const app = createApp({
+    manager,
+    host: nas.simulated ? "demo" : address.ok ? address.address.host : nas.host,
+    simulated: nas.simulated ?? false,
+    account,
+    unencrypted: address.ok && isUnencrypted(address.address),
+    configuration,
+    tokens: new OneTimeTokens(),
+    metrics,
+    access: {
+      password: dashboardPassword,
+      viewerPassword,
+      secure: tls !== null,
+      allowedHosts: [listenHost, ...settings.allowedHosts],
+    },
+    logger,
+    now: Date.now,
+    ending: ending.signal,
+    stopping: stopping.signal,
+  });
+  logger.info("Starting", {
+    nas: `${manager.address} ${account}`,
+    journal: journal === undefined ? "none" : settings.stateDir,
+    access: describeAccess(settings),
+    writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
+    permissions: options.permissions,
+  });
+  const server = listen((request, info) => app.fetch(request, info), options, tls);
+  void manager.keepConnected();
+  await stopped;
+  logger.info("Stopping: nothing more is begun, and what is under way may finish", {
+    waitMs: WIND_DOWN.finishMs,
+  });
+  ending.abort();
+  for (const { id, title } of await manager.windDown(WIND_DOWN)) {
+    logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
+  }
+  stopping.abort();
+  await server.shutdown();
+  await manager.disconnect();
+  logger.info("Stopped");
+}
+
+/** How it signs in, without a secret. */
+function describeAccount({ host, username, apiKey }: VMManagerOptions): string {
+  if (host.trim().startsWith("unix:")) return "as root, over the NAS's own socket";
+  return `as ${username ?? ""}, ${apiKey === undefined ? "with a password" : "with an API key"}`;
+}
+
+function describeAccess({ dashboardPassword, viewerPassword }: Settings): string {
+  if (dashboardPassword === null) return "everybody on this machine";
+  return viewerPassword === null ? "by password" : "by password, viewers by theirs";
+}
+
+/** Certificate and key, both PEM. */
+interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+function readTls({ tls }: Settings): Tls | null {
+  if (tls === null) return null;
+  const read = (field: string, path: string) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      throw new ConfigurationError("environment", [{ field, message: `Cannot read ${path}: ${error}` }]);
+    }
+  };
+  return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
+}
+
+function listen(
+  handler: Deno.ServeHandler,
+  { settings: { listenHost, listenPort }, nas, print }: ServerOptions,
+  tls: Tls | null,
+): Deno.HttpServer {
+  const onListen = ({ port }: Deno.NetAddr) => {
+    const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
+    const scheme = tls === null ? "http" : "https";
+    const what = nas.simulated ? " (simulated NAS)" : "";
+    print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${port}/${what}`);
+  };
+  try {
+    return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);
+  } catch (error) {
+    if (tls !== null && !(error instanceof Deno.errors.AddrInUse)) {
+      const message = `Certificate and key cannot be used together: ${
+        error instanceof Error ? error.message : error
+      }`;
+      throw new ConfigurationError("environment", [{ field: "TLS_CERT_FILE", message }], { cause: error });
+    }
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    const message =
+      `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`;
+    throw new ConfigurationError("environment", [{ field: "PORT", message }], { cause: error });
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Protects everything that is not the NAS from the dashboard: it may reach its NAS, its address and its files, and an
+ * attempt at anything else is refused by the runtime. The program itself runs as `deno task start` runs it.
+ */
+import assert from "node:assert/strict";
+import { readArguments } from "../../lib/arguments.ts";
+import { readSettings } from "../../lib/environment.ts";
+import { describePermissions, type Permissions, permissionsOf } from "../../lib/permissions.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import project from "../../deno.json" with { type: "json" };
+import { fingerprintOf, makeCertificates } from "../support/certificates.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import type { Attempt } from "../support/probe.ts";
+import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+
+const ENV = { API_USERNAME: "admin", API_PASSWORD: "pw", VNC_PASSWORD: "pw" };
+
+function permissions(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+  tunnelSockets: readonly string[] = [],
+): Permissions {
+  const all: Readonly<Record<string, string>> = { ...ENV, ...env };
+  const settings = readSettings({ env: (name) => all[name] });
+  const { options } = readArguments(["serve", ...args]);
+  const configFile = options.config ?? "config.yaml";
+  return permissionsOf({ options, settings, configFile, tunnelSockets, simulated: false });
+}
+
+Deno.test("permissions name this NAS, this address and these files", () => {
+  const plain = permissions({ TRUENAS_HOST: "nas.lan" });
+  assert.deepEqual(plain, {
+    net: ["127.0.0.1:8080", "nas.lan:443"],
+    read: ["config.yaml", "./state"],
+    write: ["./state"],
+    env: ["LOG_TOKENS", "LOG_STREAM"],
+    run: false,
+    sys: false,
+    ffi: false,
+    import: false,
+  });
+  assert.equal(
+    describePermissions(plain),
+    "connect and listen: 127.0.0.1:8080, nas.lan:443; read: config.yaml, ./state; write: ./state",
+  );
+  const other = permissions(
+    {
+      TRUENAS_HOST: "ws://[fd00::1]:6000",
+      HOST: "::1",
+      PORT: "9000",
+      STATE_DIR: "/var/lib/vms",
+      TRUENAS_CA_FILE: "/etc/ca.pem",
+      TLS_CERT_FILE: "/etc/cert.pem",
+      TLS_KEY_FILE: "/etc/key.pem",
+    },
+    ["--config", "/etc/vms.yaml", "--templates-dir", "/etc/templates"],
+    ["/tmp/nas0.sock"],
+  );
+  assert.deepEqual(other.net, ["[::1]:9000", "[fd00::1]:6000", "unix:/tmp/nas0.sock"]);
+  assert.deepEqual(other.read, [
+    "/etc/vms.yaml",
+    "/etc/templates",
+    "/etc/ca.pem",
+    "/etc/cert.pem",
+    "/etc/key.pem",
+    "/var/lib/vms",
+    "/tmp/nas0.sock",
+  ]);
+  assert.deepEqual(other.write, ["/var/lib/vms", "/tmp/nas0.sock"]);
+  const socket = permissions({ TRUENAS_HOST: "unix:/run/middleware.sock" });
+  assert.deepEqual(socket.net, ["127.0.0.1:8080", "localhost:80", "unix:/run/middleware.sock"]);
+  assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
+});
+
+Deno.test("an attempt at anything else is refused", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    await using nas = await startSimulator({ times: TEST_TIMES });
+    await using another = await startSimulator({ times: TEST_TIMES });
+    for (const name of ["state", "templates", "others"]) await Deno.mkdir(`${folder}/${name}`);
+    const granted = permissions(
+      { TRUENAS_HOST: nas.url, PORT: "0", STATE_DIR: `${folder}/state` },
+      ["--config", `${folder}/config.yaml`, "--templates-dir", `${folder}/templates`],
+    );
+    const hostOf = ({ url }: { url: string }) => new URL(url).host;
+    const cases: readonly (readonly [Attempt, "done" | "NotCapable"])[] = [
+      [["connect", hostOf(nas)], "done"],
+      [["connect", hostOf(another)], "NotCapable"],
+      [["connect", "example.com:443"], "NotCapable"],
+      [["listen", "127.0.0.1:0"], "done"],
+      [["listen", "0.0.0.0:0"], "NotCapable"],
+      [["read", `${folder}/state`], "done"],
+      [["read", `${folder}/templates`], "done"],
+      [["read", `${folder}/others`], "NotCapable"],
+      [["read", folder], "NotCapable"],
+      [["read", "/etc"], "NotCapable"],
+      [["write", `${folder}/state/journal`], "done"],
+      [["write", `${folder}/state/../others/x`], "NotCapable"],
+      [["write", `${folder}/config.yaml`], "NotCapable"],
+      [["write", `${folder}/templates/x`], "NotCapable"],
+      [["env", "LOG_STREAM"], "done"],
+      [["env", "API_PASSWORD"], "NotCapable"],
+      [["env", "HOME"], "NotCapable"],
+      [["run", "true"], "NotCapable"],
+      [["sys", ""], "NotCapable"],
+      [["ffi", "/lib/x86_64-linux-gnu/libc.so.6"], "NotCapable"],
+    ];
+    const worker = new Worker(new URL("../support/probe.ts", import.meta.url), {
+      type: "module",
+      deno: { permissions: granted },
+    });
+    const { port1, port2 } = new MessageChannel();
+    const answer = Promise.withResolvers<string[]>();
+    port1.onmessage = ({ data }) => answer.resolve(data);
+    worker.postMessage({ attempts: cases.map(([attempt]) => attempt), port: port2 }, [port2]);
+    const ended = await answer.promise;
+    port1.close();
+    worker.terminate();
+    assert.deepEqual(
+      cases.map(([attempt], index) => [...attempt, ended[index]]),
+      cases.map(([attempt, wanted]) => [...attempt, wanted]),
+    );
+  }));
+
+/** What `deno task start` gives the program. */
+const START_FLAGS = project.tasks.start.command.split(" ").filter((word) => word.startsWith("--"));
+
+Deno.test("as deno task start runs it, over a unix socket and with a pinned certificate, it does its whole work", async () => {
+  const certificates = await makeCertificates();
+  const fingerprint = await fingerprintOf(certificates.selfSigned);
+  for (const way of ["a unix socket", "a pinned certificate"]) {
+    await withFolder(TEST_CONFIG, async (folder) => {
+      const unixPath = `${folder}/middlewared.sock`;
+      await using simulator = await startSimulator({
+        times: TEST_TIMES,
+        ...(way === "a unix socket" ? { unixPath } : { tls: certificates.selfSigned }),
+      });
+      const env: Record<string, string> = way === "a unix socket"
+        ? { TRUENAS_HOST: `unix:${unixPath}` }
+        : { TRUENAS_CERT_FINGERPRINT: fingerprint };
+      const program = await startProgram(simulator, folder, { env, flags: START_FLAGS });
+      const path = await beginWorkers(program);
+      await (await fetch(`${program.url}${path}/events`)).text();
+      const operation = await (await fetch(program.url + path, { headers: { accept: "application/json" } }))
+        .json();
+      assert.equal(operation.status, "done", way);
+      assert.equal(simulator.store.vms.size, 2);
+      const { code } = await program.stop("SIGTERM");
+      assert.equal(code, 0);
+      assert.ok(!/NotCapable|Requires \w+ access/.test(program.said()), program.said());
+    });
+  }
+});
