@@ -177,7 +177,7 @@ interface Sent {
 async function launch(command: "demo" | "serve", options: Options): Promise<number> {
   const settings = settingsOf(options, command === "serve");
   const pinned = command === "serve" && settings.certFingerprint !== null;
-  const tunnelFolder = pinned ? Deno.makeTempDirSync({ prefix: "truenas-vm-manager-" }) : null;
+  const tunnelFolder = pinned ? await Deno.makeTempDir({ prefix: "truenas-vm-manager-" }) : null;
   const configFile = configFileOf(options);
   const simulated = command === "demo";
   const tunnelSockets = tunnelFolder === null
@@ -187,7 +187,7 @@ async function launch(command: "demo" | "serve", options: Options): Promise<numb
   try {
     return await inWorker({ command, options, settings, permissions, tunnelSockets });
   } finally {
-    if (tunnelFolder !== null) Deno.removeSync(tunnelFolder, { recursive: true });
+    if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
   }
 }
 

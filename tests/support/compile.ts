@@ -1,0 +1,75 @@
+/** `deno task compile`: one binary for each platform of a NAS host, the same bytes whoever makes it from the same sources. */
+import { createHash } from "node:crypto";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import project from "../../deno.json" with { type: "json" };
+import { fixTimes } from "./payload.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The platforms, by what `uname -m` calls them. */
+const TARGETS = { x86_64: "x86_64-unknown-linux-gnu", aarch64: "aarch64-unknown-linux-gnu" } as const;
+
+/** The moment that all files in a binary bear. */
+const EPOCH_MS = Date.UTC(2020, 0, 1);
+
+/**
+ * What a binary may do before it knows its settings: read the environment's own names, listen, connect, and read and
+ * write files. Its dashboard gets less: see lib/permissions.ts. It never asks, and runs no programs.
+ */
+const ENVIRONMENT = project.tasks.start.command.split(" ").filter((word) =>
+  /^--(allow|ignore)-env/.test(word)
+);
+const FLAGS = [
+  "--no-prompt",
+  "--exclude-unused-npm",
+  ...ENVIRONMENT,
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+];
+
+/** Makes one binary; what Deno says goes to standard error. */
+export async function compile(
+  output: string,
+  { target, env = {} }: { readonly target?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const to = target === undefined ? [] : ["--target", target];
+  const args = ["compile", ...FLAGS, ...to, "--app-name", project.name, "--output", output, "main.ts"];
+  const command = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    env,
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  const { success } = await command.output();
+  if (!success) throw new Error(`deno compile made no ${output}`);
+  const binary = await Deno.readFile(output);
+  fixTimes(binary, EPOCH_MS);
+  await Deno.writeFile(output, binary);
+  return binary;
+}
+
+if (import.meta.main) {
+  const wanted = Deno.args.length === 0 ? Object.keys(TARGETS) : Deno.args;
+  try {
+    for (const name of wanted) {
+      const target = Object.entries(TARGETS).find(([known]) => known === name)?.[1];
+      if (target === undefined) {
+        throw new Error(`There is no platform ${name}; there are ${Object.keys(TARGETS).join(", ")}`);
+      }
+      const output = `dist/${project.name}-${name}`;
+      const binary = await compile(`${ROOT}${output}`, { target });
+      const hash = createHash("sha256").update(binary).digest("hex");
+      process.stdout.write(`${hash}  ${output}\n`);
+    }
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.stderr.write(
+      "Deno fetches the runtime of a binary from its own site; where that is out of reach, put its zip at\n" +
+        "$DENO_DIR/dl/release/vVERSION/denort-TARGET.zip, or set DENORT_BIN to it.\n",
+    );
+    Deno.exit(1);
+  }
+}
