@@ -120,6 +120,7 @@ Deno.test("answers of a wrong kind are told, and the program goes on", async () 
     assert.match(await text(fetch(dashboard.url)), /Cannot read the answer to vm\.query/, what);
     dashboard.simulator.clearFaults();
     assert.equal((await fetch(`${dashboard.url}/healthz`).then(text)).trim(), "ok", what);
+    await dashboard.manager.keepConnected();
     const list = dashboard.manager.list();
     assert.equal((await list).length, 1, `${what}: afterwards it works`);
   }
@@ -129,6 +130,7 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
   const logged: string[] = [];
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
+    manager: { patienceMs: 10_000 },
     onLog: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
   });
   await dashboard.manager.live.ready();

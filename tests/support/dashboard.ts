@@ -1,6 +1,6 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import { parseConfiguration, type ParsedConfiguration } from "../../lib/config.ts";
-import { type LogFields, type Logger, silentLogger } from "../../lib/logging.ts";
+import type { LogFields, Logger } from "../../lib/logging.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
@@ -9,6 +9,7 @@ import type { AccessOptions } from "../../routes/access.tsx";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/tokens.ts";
+import { SecretScan } from "./secrets.ts";
 
 /** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
 export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
@@ -18,6 +19,9 @@ export const TEST_SETTLE = { settleMs: 200, lookMs: 20 } as const;
 
 /** The display password of tests: a word that must turn up nowhere. */
 export const DISPLAY_PASSWORD = "display-secret";
+
+/** The password of the account on the NAS: the same. */
+export const ACCOUNT_PASSWORD = "account-secret";
 
 /** The configuration that tests use unless they give another. */
 export const TEST_CONFIG = `
@@ -70,14 +74,25 @@ export interface TestDashboard extends AsyncDisposable {
 
 /** Starts simulator and dashboard, and waits until they are connected. */
 export async function startDashboard(options: DashboardOptions = {}): Promise<TestDashboard> {
-  const simulator = await startSimulator({ times: TEST_TIMES, ...options.simulator });
-  const logger = options.onLog === undefined ? silentLogger : loggerTo(options.onLog);
+  const account = { username: "planted", password: ACCOUNT_PASSWORD, roles: ["FULL_ADMIN"] };
+  const simulator = await startSimulator({
+    times: TEST_TIMES,
+    ...options.simulator,
+    accounts: [account, ...(options.simulator?.accounts ?? [])],
+  });
+  const { password, viewerPassword } = { password: null, viewerPassword: null, ...options.access };
+  const planted = [DISPLAY_PASSWORD, ACCOUNT_PASSWORD, password, viewerPassword];
+  const scan = new SecretScan(planted.filter((it) => it !== null));
+  const logger = loggerTo((message, fields) => {
+    scan.text(`${message} ${JSON.stringify(fields)}`, "the log");
+    options.onLog?.(message, fields);
+  });
   const metrics = new Metrics();
   const manager = new VMManager({
     metrics,
     host: simulator.url,
-    username: "admin",
-    password: "truenas",
+    username: account.username,
+    password: account.password,
     vncPassword: DISPLAY_PASSWORD,
     settle: TEST_SETTLE,
     backoffMs: [20],
@@ -113,13 +128,15 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   });
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request, info) => app.fetch(request, info),
+    async (request, info) =>
+      scan.response(await app.fetch(request, info), `${request.method} ${new URL(request.url).pathname}`),
   );
   const stop = async () => {
     stopping.abort();
     await server.shutdown();
     await manager.disconnect();
     await simulator.stop();
+    scan.expectNone();
   };
   return {
     url: `http://127.0.0.1:${server.addr.port}`,

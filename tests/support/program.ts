@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
+import { SecretScan } from "./secrets.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
@@ -69,6 +70,9 @@ export async function startProgram(
     const status = await child.status;
     clearTimeout(timer);
     await reading;
+    const scan = new SecretScan([DISPLAY_PASSWORD]);
+    scan.text(said, "what the program wrote");
+    scan.expectNone();
     return status;
   };
   return { url, said: () => said, stop, kill: () => stop("SIGKILL") };
