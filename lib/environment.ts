@@ -19,6 +19,8 @@ export const ENVIRONMENT_NAMES = {
   DASHBOARD_PASSWORD: "Asked for at /login; required before it listens on anything but this machine",
   DASHBOARD_VIEWER_PASSWORD: "A second password, with which one may see and not change",
   ALLOWED_HOSTS: "Names by which the dashboard is reached, between commas; addresses need not be named",
+  BASE_PATH: "The path below which a reverse proxy serves the dashboard: /vms; default the root",
+  TRUSTED_PROXIES: "Addresses of reverse proxies whose X-Forwarded-For, -Host and -Proto are believed",
   TLS_CERT_FILE: "Certificate (PEM) with which the dashboard itself speaks HTTPS",
   TLS_KEY_FILE: "Its key (PEM)",
   PORT: "Its port; default 8080, 0 picks a free one",
@@ -79,6 +81,10 @@ export interface Settings {
   readonly dashboardPassword: string | null;
   readonly viewerPassword: string | null;
   readonly allowedHosts: readonly string[];
+  /** `/vms`, or empty for the root. */
+  readonly basePath: string;
+  /** Addresses of reverse proxies that are believed. */
+  readonly trustedProxies: readonly string[];
   /** With which the dashboard itself speaks HTTPS; null: it speaks HTTP. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly listenHost: string;
@@ -137,7 +143,9 @@ export function readSettings(options: ReadOptions = {}): Settings {
     certFingerprint: readFingerprint(get, problems),
     dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
     viewerPassword: readViewerPassword(get, problems),
-    allowedHosts: (get("ALLOWED_HOSTS") ?? "").split(/[\s,]+/).filter((name) => name !== ""),
+    allowedHosts: list(get("ALLOWED_HOSTS")),
+    basePath: readBasePath(get, problems),
+    trustedProxies: list(get("TRUSTED_PROXIES")),
     tls: readTls(get, problems),
     listenHost: get("HOST") ?? "127.0.0.1",
     listenPort: readPort(get("PORT") ?? "8080", problems),
@@ -198,6 +206,19 @@ function readViewerPassword(get: Environment, problems: Problem[]): string | nul
   if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
   if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
   return viewer;
+}
+
+/** Values between commas or spaces. */
+function list(text = ""): readonly string[] {
+  return text.split(/[\s,]+/).filter((name) => name !== "");
+}
+
+function readBasePath(get: Environment, problems: Problem[]): string {
+  const path = (get("BASE_PATH") ?? "").replace(/\/+$/, "");
+  if (path === "" || /^(\/[\w.~-]+)+$/.test(path)) return path;
+  const message = `BASE_PATH must be a path such as /vms, found ${JSON.stringify(path)}`;
+  problems.push({ field: "BASE_PATH", message });
+  return "";
 }
 
 function readTls(get: Environment, problems: Problem[]): Settings["tls"] {

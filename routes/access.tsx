@@ -5,13 +5,14 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { LoginPage } from "../templates/pages/login_page.tsx";
-import { paths } from "../templates/paths.ts";
+import { below, paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
+import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
 import { Attempts, isSame, type Role, Sessions } from "./sessions.ts";
 
 /** The passwords, and how requests come. */
-export interface AccessOptions {
+export interface AccessOptions extends Trust {
   /** May do everything; null: nobody is asked. */
   readonly password: string | null;
   /** May see. */
@@ -33,9 +34,9 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
   const sessions = new Sessions(now);
   const attempts = new Attempts(now);
   const guard: MiddlewareHandler = async (c, next) => {
-    if (!isAllowedHost(hostOf(c), access.allowedHosts)) return refuseHost(c);
+    if (!isAllowedHost(hostOf(c, access), access.allowedHosts)) return refuseHost(c, access);
     const role = roleOf(c, access, { sessions, attempts });
-    if (role !== null) remember(c, role, addressOf(c));
+    if (role !== null) remember(c, role, addressOf(c, access));
     if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
     const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
     if (role === "viewer" && changes && !OPEN.test(c.req.path)) return await refuseViewer(c, dashboard);
@@ -55,10 +56,10 @@ function roleOf(c: Context, access: AccessOptions, { sessions, attempts }: Held)
   const cookie = getCookie(c, COOKIE);
   if (cookie !== undefined) return sessions.roleOf(cookie);
   const basic = /^Basic (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (basic === undefined || attempts.waitSeconds(addressOf(c)) > 0) return null;
+  if (basic === undefined || attempts.waitSeconds(addressOf(c, access)) > 0) return null;
   const password = passwordIn(basic);
   const role = password === null ? null : roleByPassword(access, password);
-  if (role === null) attempts.failed(addressOf(c));
+  if (role === null) attempts.failed(addressOf(c, access));
   return role;
 }
 
@@ -78,15 +79,6 @@ function roleByPassword({ password, viewerPassword }: AccessOptions, given: stri
   return isAdmin ? "admin" : isViewer ? "viewer" : null;
 }
 
-/** Where the request came from, as the server says; behind a proxy all share the proxy's address. */
-function addressOf(c: Context): string {
-  const info: unknown = c.env;
-  const address = typeof info === "object" && info !== null && "remoteAddr" in info ? info.remoteAddr : null;
-  return typeof address === "object" && address !== null && "hostname" in address
-    ? String(address.hostname)
-    : "";
-}
-
 /**
  * A page of somebody else's name that resolves to this address (DNS rebinding) would pass every other check; an
  * address cannot be rebound.
@@ -99,20 +91,15 @@ export function isAllowedHost(host: string, allowed: readonly string[]): boolean
   return allowed.some((it) => it.toLowerCase() === name);
 }
 
-/** HTTP/2 has the name in its own place, from which the URL is made. */
-function hostOf(c: Context): string {
-  return c.req.header("host") ?? new URL(c.req.url).host;
-}
-
-function refuseHost(c: Context): Response {
-  const name = hostOf(c).replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
+function refuseHost(c: Context, access: AccessOptions): Response {
+  const name = hostOf(c, access).replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
   return c.text(`The name ${name} is not one of this dashboard's; add it to ALLOWED_HOSTS\n`, 421);
 }
 
 async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
-  const { pathname, search } = new URL(c.req.url);
-  const to = c.req.method === "GET" ? `${pathname}${search}` : "/";
-  if (wantsJson(c) || pathname === "/metrics") {
+  const { path } = c.req;
+  const to = c.req.method === "GET" ? `${path}${new URL(c.req.url).search}` : "/";
+  if (wantsJson(c) || path === "/metrics") {
     return c.json({ error: "Sign in first", remedy: "POST /login, or basic authentication" }, 401);
   }
   if (c.req.header("hx-request") === "true") {
@@ -145,20 +132,25 @@ function sitePath(to: string): string {
   return /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : "/";
 }
 
+function cookieOptions(c: Context, access: AccessOptions) {
+  const secure = access.secure || originOf(c, access).startsWith("https:");
+  return { httpOnly: true, sameSite: "Strict", path: below("/"), secure } as const;
+}
+
 function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
   const { access, logger } = dashboard;
   const { audit } = dashboard.manager;
   const app = new Hono();
   app.get("/login", (c) => {
     const to = sitePath(c.req.query("to") ?? "/");
-    if (access.password === null) return c.redirect(to, 303);
+    if (access.password === null) return c.redirect(below(to), 303);
     return showLogin(c, dashboard, { to, message: null, status: 200 });
   });
   app.post("/login", async (c) => {
     const fields = await readForm(c.req.raw);
     const to = sitePath(fields?.get("to") ?? "/");
-    if (access.password === null) return c.redirect(to, 303);
-    const address = addressOf(c);
+    if (access.password === null) return c.redirect(below(to), 303);
+    const address = addressOf(c, access);
     const wait = attempts.waitSeconds(address);
     if (wait > 0) {
       c.header("retry-after", String(wait));
@@ -178,26 +170,19 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
     const old = getCookie(c, COOKIE);
     if (old !== undefined) sessions.end(old);
-    const cookie = { httpOnly: true, sameSite: "Strict", path: "/", secure: access.secure } as const;
-    setCookie(c, COOKIE, sessions.begin(role), cookie);
-    return c.redirect(to, 303);
+    setCookie(c, COOKIE, sessions.begin(role), cookieOptions(c, access));
+    return c.redirect(below(to), 303);
   });
   app.post("/logout", (c) => {
     const cookie = getCookie(c, COOKIE);
     if (cookie !== undefined) {
       const role = sessions.roleOf(cookie);
-      const by = { who: role ?? "nobody", from: addressOf(c) };
+      const by = { who: role ?? "nobody", from: addressOf(c, access) };
       if (role !== null) audit.record({ by, what: "Sign out", outcome: "done" });
       sessions.end(cookie);
     }
-    setCookie(c, COOKIE, "", {
-      path: "/",
-      maxAge: 0,
-      httpOnly: true,
-      sameSite: "Strict",
-      secure: access.secure,
-    });
-    return c.redirect(access.password === null ? "/" : paths.login(), 303);
+    setCookie(c, COOKIE, "", { ...cookieOptions(c, access), maxAge: 0 });
+    return c.redirect(access.password === null ? paths.home() : paths.login(), 303);
   });
   return app;
 }

@@ -4,8 +4,10 @@ import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
 import { requestId } from "hono/request-id";
+import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
+import { bare } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./access.tsx";
 import { assetRoutes } from "./assets.ts";
@@ -23,6 +25,7 @@ import {
   wantsJson,
 } from "./dashboard.ts";
 import { serialRoutes } from "./serial.tsx";
+import { originOf } from "./origin.ts";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
@@ -40,7 +43,7 @@ const MAX_BODY_BYTES = 262_144;
 
 /** The app. */
 export function createApp(dashboard: Dashboard): Hono {
-  const app = new Hono();
+  const app = new Hono({ getPath: (request) => bare(getPath(request)) });
   // No id of the client's own: it would let anybody write the ids of others into the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
@@ -66,7 +69,7 @@ export function createApp(dashboard: Dashboard): Hono {
   });
   const { guard, routes } = accessControl(dashboard);
   app.use(guard);
-  app.use(csrf());
+  app.use(csrf({ origin: (origin, c) => origin === originOf(c, dashboard.access) }));
   app.use(async (c, next) => {
     if (!dashboard.ending.aborted || c.req.method === "GET" || c.req.method === "HEAD") return await next();
     const { message, remedy } = ENDING;

@@ -13,6 +13,7 @@ import css from "../static/app.css" with { type: "text" };
 import serial from "../static/serial.js" with { type: "text" };
 import keys from "../static/keys.js" with { type: "text" };
 import favicon from "../static/favicon.svg" with { type: "text" };
+import { below } from "../templates/paths.ts";
 import type { AssetUrls } from "../templates/props.ts";
 
 interface Asset {
@@ -40,16 +41,20 @@ const ASSETS = {
 } as const;
 
 /** Where the browser's files are. */
-export const ASSET_URLS: AssetUrls = {
-  css: ASSETS.css.url,
-  htmx: ASSETS.htmx.url,
-  keys: ASSETS.keys.url,
-  serial: ASSETS.serial.url,
-  xterm: ASSETS.xterm.url,
-  xtermCss: ASSETS.xtermCss.url,
-  xtermFit: ASSETS.xtermFit.url,
-  favicon: ASSETS.favicon.url,
-};
+export function assetUrls(): AssetUrls {
+  const { css, htmx, keys, serial, xterm, xtermCss, xtermFit, favicon } = ASSETS;
+  const of = ({ url }: Asset) => below(url);
+  return {
+    css: of(css),
+    htmx: of(htmx),
+    keys: of(keys),
+    serial: of(serial),
+    xterm: of(xterm),
+    xtermCss: of(xtermCss),
+    xtermFit: of(xtermFit),
+    favicon: of(favicon),
+  };
+}
 
 /** Serves them. */
 export function assetRoutes(): Hono {
@@ -61,6 +66,6 @@ export function assetRoutes(): Hono {
         c.body(body, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }),
     );
   }
-  app.get("/favicon.ico", (c) => c.redirect(ASSETS.favicon.url, 301));
+  app.get("/favicon.ico", (c) => c.redirect(below(ASSETS.favicon.url), 301));
   return app;
 }

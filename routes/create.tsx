@@ -14,7 +14,7 @@ import { atField, configurationOf, createFormOf, formOf, readForm } from "./form
 export function createRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
   app.get(paths.create(), (c) => showForm(c, dashboard));
-  app.get(paths.createPlan(), (c) => c.redirect(paths.create(), 303));
+  app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
   app.post(paths.createPlan(), async (c) => {
     const read = await readCreateForm(c, dashboard);
     return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, showPlan);

@@ -8,7 +8,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import { VERSION } from "../lib/version.ts";
 import type { VMManager } from "../lib/vm_manager.ts";
 import type { ConnectionView, PageFrame } from "../templates/props.ts";
-import { ASSET_URLS } from "./assets.ts";
+import { assetUrls } from "./assets.ts";
 import type { AccessOptions } from "./access.tsx";
 import type { Role } from "./sessions.ts";
 import type { OneTimeTokens } from "./tokens.ts";
@@ -142,7 +142,7 @@ export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
     lacks: dashboard.manager.missingRoles.filter(({ essential }) => essential).map(({ role }) => role),
-    assets: ASSET_URLS,
+    assets: assetUrls(),
     version: VERSION,
     fragment: wantsFragment(c),
   };

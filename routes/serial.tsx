@@ -7,6 +7,7 @@ import { TrueNASError } from "../lib/errors.ts";
 
 import { SerialPage } from "../templates/pages/serial_page.tsx";
 import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
+import { originOf } from "./origin.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
@@ -27,7 +28,7 @@ export function serialRoutes(dashboard: Dashboard): Hono {
   app.get("/vms/:id/serial/socket", async (c, next) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
     const origin = c.req.header("origin");
-    if (origin === undefined || URL.parse(origin)?.host !== new URL(c.req.url).host) {
+    if (origin !== originOf(c, dashboard.access)) {
       return c.text("Only this dashboard's own pages may open a console\n", 403);
     }
     if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);

@@ -10,6 +10,7 @@ import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
 import { Journal } from "../lib/operations/journal.ts";
 import { TemplateManager } from "../lib/template_manager.ts";
 import { VMManager, type VMManagerOptions } from "../lib/vm_manager.ts";
+import { paths, serveBelow } from "../templates/paths.ts";
 import { createApp } from "./app.tsx";
 import { OneTimeTokens } from "./tokens.ts";
 
@@ -74,6 +75,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     ...(journal === undefined ? {} : { journal }),
     patienceMs: PAGE_PATIENCE_MS,
   });
+  serveBelow(settings.basePath);
   const ending = new AbortController();
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);
@@ -92,6 +94,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
       viewerPassword,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
+      trustedProxies: settings.trustedProxies,
     },
     logger,
     now: Date.now,
@@ -159,7 +162,7 @@ function listen(
     const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
     const scheme = tls === null ? "http" : "https";
     const what = nas.simulated ? " (simulated NAS)" : "";
-    print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${port}/${what}`);
+    print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${port}${paths.home()}${what}`);
   };
   try {
     return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);

@@ -16,11 +16,11 @@ export interface LayoutProps extends PageFrame {
   readonly children?: Child;
 }
 
-const NAVIGATION: readonly (readonly [Section, string, string])[] = [
-  ["vms", "VMs", paths.home()],
-  ["create", "Create", paths.create()],
-  ["destroy", "Destroy", paths.destroy()],
-  ["operations", "Operations", paths.operations()],
+const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
+  ["vms", "VMs", paths.home],
+  ["create", "Create", paths.create],
+  ["destroy", "Destroy", paths.destroy],
+  ["operations", "Operations", paths.operations],
 ];
 
 const KEYS: readonly (readonly [string, string])[] = [
@@ -65,8 +65,8 @@ export function Layout(props: LayoutProps) {
                   {NAVIGATION.map(([section, label, href]) => (
                     <li>
                       {section === current
-                        ? <a href={href} aria-current="page">{label}</a>
-                        : <a href={href}>{label}</a>}
+                        ? <a href={href()} aria-current="page">{label}</a>
+                        : <a href={href()}>{label}</a>}
                     </li>
                   ))}
                 </ul>

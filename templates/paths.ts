@@ -8,8 +8,27 @@ export interface ExportWish {
   readonly download?: boolean;
 }
 
-/** The URLs. */
-export const paths = {
+/** Where the site stands on its host: empty at the root, or `/vms`. One program serves one site. */
+let base = "";
+
+/** Puts the site below a path of its host, as a reverse proxy serves it; `/vms`, or empty for the root. */
+export function serveBelow(path: string): void {
+  base = path;
+}
+
+/** A path of this site as a browser asks for it. */
+export function below(path: string): string {
+  return base + path;
+}
+
+/** A path that was asked for, as this site's routes know it: without the base, which a proxy may have removed already. */
+export function bare(path: string): string {
+  if (base === "" || !`${path}/`.startsWith(`${base}/`)) return path;
+  return path.slice(base.length) || "/";
+}
+
+/** The URLs within the site. */
+const routes = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
   vm: (id: number) => `/vms/${id}`,
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
@@ -54,6 +73,14 @@ export const paths = {
   operationEvents: (id: string, after: number) =>
     `/operations/${encodeURIComponent(id)}/events?after=${after}`,
 } as const;
+
+/** The URLs, as a browser asks for them. */
+export const paths = Object.fromEntries(
+  Object.entries(routes).map(([name, path]) => [
+    name,
+    (...args: readonly unknown[]) => below((path as (...args: readonly unknown[]) => string)(...args)),
+  ]),
+) as unknown as typeof routes;
 
 /** A destruction as fields of a URL or a form. */
 export function wishFields({ prefixes, vms, keepDisks, shutdown }: DestroyWish): [string, string][] {

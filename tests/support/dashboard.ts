@@ -119,6 +119,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
       viewerPassword: null,
       secure: false,
       allowedHosts: [],
+      trustedProxies: [],
       ...options.access,
     },
     logger,

@@ -1,0 +1,115 @@
+/**
+ * Protects the dashboard behind a reverse proxy: below a path of the proxy's host every link, form, stream and file is
+ * found, whether the proxy keeps the path or removes it; a trusted proxy's word on address, host and scheme counts, and
+ * nobody else's. The program itself, over HTTP as a proxy sends it.
+ */
+import assert from "node:assert/strict";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { send } from "../support/http.ts";
+import { startProgram, withFolder } from "../support/program.ts";
+
+/** What a proxy that speaks HTTPS says of a request. */
+const PROXIED = {
+  "x-forwarded-for": "198.51.100.7, 203.0.113.9",
+  "x-forwarded-host": "vms.lan",
+  "x-forwarded-proto": "https",
+  origin: "https://vms.lan",
+};
+
+const ENV = {
+  BASE_PATH: "/vms",
+  TRUSTED_PROXIES: "127.0.0.1",
+  ALLOWED_HOSTS: "vms.lan",
+  DASHBOARD_PASSWORD: "open sesame",
+};
+
+Deno.test("below a path of a trusted proxy's host all is found, kept or removed", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
+    const program = await startProgram(simulator, folder, { env: ENV });
+    assert.match(program.url, /\/vms$/);
+    const { origin } = new URL(program.url);
+    const ask = async (path: string, init: RequestInit = {}) => {
+      const headers = { ...PROXIED, ...init.headers };
+      const response = await fetch(origin + path, { redirect: "manual", ...init, headers });
+      return { response, body: await response.text() };
+    };
+    const form = (fields: Record<string, string>, headers = {}): RequestInit => ({
+      method: "POST",
+      body: new URLSearchParams(fields),
+      headers,
+    });
+    const signIn = form({ password: "open sesame", to: "/?q=x" });
+    const first = await ask("/vms/");
+    assert.equal(first.response.headers.get("location"), "/vms/login?to=%2F");
+    for (const path of ["/vms/login", "/login"]) {
+      const { response } = await ask(path, signIn);
+      assert.equal(response.headers.get("location"), "/vms/?q=x", path);
+      assert.match(
+        response.headers.get("set-cookie") ?? "",
+        /Path=\/vms\/; HttpOnly; Secure; SameSite=Strict/,
+      );
+    }
+    const cookie = /session=[^;]*/.exec(
+      (await ask("/vms/login", signIn)).response.headers.get("set-cookie") ?? "",
+    );
+    const signed = { headers: { cookie: cookie?.[0] ?? "" } };
+    while ((await ask("/vms/readyz")).response.status !== 200);
+    const followed = new Set<string>();
+    for (
+      const page of [
+        "/vms",
+        "/vms/",
+        "/vms/create",
+        "/vms/destroy",
+        "/vms/operations",
+        "/vms/export",
+        "/vms/vms/1",
+      ]
+    ) {
+      const { response, body } = await ask(page, signed);
+      assert.equal(response.status, 200, page);
+      const links = [...body.matchAll(/\b(?:href|src|action|hx-[\w:-]+|data-socket)="(\/[^"]*)"/g)];
+      for (const [, link = ""] of links) {
+        assert.match(link, /^\/vms\//, `${link} on ${page}`);
+        if (link.includes("/static/")) followed.add(link);
+      }
+    }
+    assert.ok(followed.size >= 3);
+    for (const path of followed) assert.equal((await ask(path)).response.status, 200, path);
+    const begun = await ask("/vms/vms/1/poweroff", form({}, signed.headers));
+    assert.match(begun.response.headers.get("location") ?? "", /^\/vms\/operations\/[0-9a-f]{8}$/);
+    const plain = { ...signed.headers, origin: "http://vms.lan" };
+    assert.equal(
+      (await ask("/vms/vms/1/start", form({}, plain))).response.status,
+      403,
+      "the scheme is another",
+    );
+    const other = { headers: { ...signed.headers, "x-forwarded-host": "evil.test" } };
+    assert.equal((await ask("/vms/", other)).response.status, 421);
+    const audit = await ask("/vms/operations/audit?format=csv", signed);
+    assert.match(audit.body, /admin,203\.0\.113\.9,Sign in/);
+    assert.doesNotMatch(
+      audit.body,
+      /198\.51\.100\.7|127\.0\.0\.1/,
+      "what the client itself wrote is not believed",
+    );
+    await program.stop("SIGTERM");
+  }));
+
+Deno.test("whoever is not a trusted proxy is not believed", async () => {
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 1 },
+    access: { password: "open sesame" },
+  });
+  const answer = await send(dashboard, "/login", {
+    fields: { password: "open sesame" },
+    "x-forwarded-for": "203.0.113.9",
+    "x-forwarded-host": "evil.test",
+    "x-forwarded-proto": "https",
+  });
+  assert.equal(answer.status, 303);
+  assert.doesNotMatch(answer.headers.get("set-cookie") ?? "", /Secure/);
+  assert.equal(dashboard.manager.audit.list()[0]?.by?.from, "127.0.0.1");
+});
