@@ -32,7 +32,8 @@ function onEach(name: string, test: (lab: Lab) => Promise<void>): void {
       );
       const id = vm?.id ?? assert.fail("it is there");
       dashboard.manager.live.refresh(id);
-      while (!dashboard.manager.live.snapshot.vms?.some((it) => it.id === id && it.cdroms.length === 1)) {
+      // The disk is the last that is made of it: a reading from before would name the next one wrongly.
+      while (!dashboard.manager.live.snapshot.vms?.some((it) => it.id === id && it.disks.length === 1)) {
         await new Promise<void>((resolve) => {
           const forget = dashboard.manager.live.onChange(() => (forget(), resolve()));
         });
