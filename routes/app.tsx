@@ -35,6 +35,7 @@ import { orphanRoutes } from "./orphans.tsx";
 import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmChangeRoutes } from "./vm_changes.tsx";
 import { liveRoutes } from "./live.tsx";
+import { nameSpans, traceOperations } from "./telemetry.ts";
 import { vmRoutes } from "./vms.tsx";
 import type { Context, MiddlewareHandler } from "hono";
 
@@ -47,6 +48,8 @@ export function createApp(dashboard: Dashboard): Hono {
   // No id of the client's own: it would let anybody write the ids of others into the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
+  app.use(nameSpans());
+  traceOperations(dashboard.manager.operations);
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({
     contentSecurityPolicy: {
