@@ -1,0 +1,27 @@
+#!/bin/sh
+# Starts the dashboard on TrueNAS itself: Init/Shutdown Scripts, type Script, when Post Init. What it needs lies
+# beside it. TrueNAS's own system stays untouched: the service exists until the next boot, when this runs again.
+set -eu
+cd "$(dirname "$0")"
+folder=$(pwd)
+unit=truenas-vm-manager
+
+if systemctl is-active --quiet "$unit"; then
+  systemctl stop "$unit"
+fi
+systemctl reset-failed "$unit" 2> /dev/null || true
+mkdir -p "$folder/state"
+chmod 700 "$folder/state"
+chmod 600 "$folder/.env"
+
+# The socket of the middleware makes whoever opens it root on the NAS; the sandbox keeps everything else away.
+exec systemd-run --unit="$unit" --description="TrueNAS VM Manager" --collect \
+  --working-directory="$folder" \
+  --property=Restart=on-failure --property=RestartSec=5 --property=TimeoutStopSec=15 \
+  --property=NoNewPrivileges=yes --property=CapabilityBoundingSet= \
+  --property=ProtectSystem=strict --property=ReadWritePaths="$folder/state" \
+  --property=ProtectHome=yes --property=PrivateTmp=yes --property=PrivateDevices=yes \
+  --property=ProtectKernelTunables=yes --property=ProtectKernelModules=yes --property=ProtectControlGroups=yes \
+  --property=RestrictAddressFamilies="AF_UNIX AF_INET AF_INET6" --property=RestrictNamespaces=yes \
+  --property=LockPersonality=yes --property=SystemCallArchitectures=native --property=LimitCORE=0 \
+  "$folder/truenas-vm-manager-$(uname -m)" serve

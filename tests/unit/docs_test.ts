@@ -1,0 +1,71 @@
+/**
+ * Protects whoever follows the documents: each promise of SECURITY.md names a test that is there, links lead somewhere,
+ * and what is to be copied (a script, a unit, a compose file) can be read by what reads it.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { readArguments } from "../../lib/arguments.ts";
+import { ENVIRONMENT_NAMES } from "../../lib/environment.ts";
+import project from "../../deno.json" with { type: "json" };
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
+const DOCUMENTS = ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/install.md"];
+
+/** A name that is read from the environment, or a file of a secret. */
+function isEnvironmentName(name: string): boolean {
+  return Object.hasOwn(ENVIRONMENT_NAMES, name.replace(/(PASSWORD|KEY)_FILE$/, "$1")) ||
+    Object.hasOwn(ENVIRONMENT_NAMES, name);
+}
+
+Deno.test("every promise of SECURITY.md names a test that is there", () => {
+  const folders = ["unit", "contract", "routes", "faults", "browser"];
+  const tests = folders.flatMap((folder) =>
+    readdirSync(new URL(`tests/${folder}`, ROOT)).map((name) => read(`tests/${folder}/${name}`))
+  ).join("\n");
+  const promises =
+    read("SECURITY.md").split("## What is promised")[1]?.split("Everything has its limit")[0] ?? "";
+  const named = [...promises.matchAll(/(?<=^|\s)_([^_]+)_(?=\s|$)/g)].map(([, name = ""]) =>
+    name.replaceAll(/\s+/g, " ")
+  );
+  assert.ok(named.length >= 25);
+  for (const name of named) assert.ok(tests.includes(`"${name}"`), name);
+  const items = promises.split(/^- /m).slice(1);
+  for (const item of items) assert.match(item, /(?<=^|\s)_[^_]+_(?=\s|$)/, "each promise has its test");
+});
+
+Deno.test("links of the documents lead somewhere", () => {
+  for (const document of DOCUMENTS) {
+    for (const [, target = ""] of read(document).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      assert.ok(existsSync(new URL(target, new URL(document, ROOT))), `${target} in ${document}`);
+    }
+  }
+});
+
+Deno.test("the environment is told whole: in the README, and to the runtime by each task that starts the program", () => {
+  const readme = read("README.md");
+  const tasks = [project.tasks.start.command, project.tasks.demo.command];
+  for (const name of Object.keys(ENVIRONMENT_NAMES)) {
+    assert.ok(readme.includes(name), `${name} in the README`);
+    for (const task of tasks) assert.match(task, new RegExp(`[=,]${name}[, ]`), `${name} in a task`);
+  }
+});
+
+Deno.test("the files to install can be read by what reads them, and name what is there", async () => {
+  const script = await new Deno.Command("sh", { args: ["-n", "docs/install/start.sh"], cwd: ROOT }).output();
+  assert.ok(script.success, new TextDecoder().decode(script.stderr));
+  const unit = read("docs/install/truenas-vm-manager.service");
+  const command = /^ExecStart=\S+ (.*)$/m.exec(unit)?.[1]?.split(" ") ?? assert.fail("it starts something");
+  assert.equal(readArguments(command).command, "serve");
+  const sections = [...unit.matchAll(/^\[(\w+)\]$/gm)].map(([, name]) => name);
+  assert.deepEqual(sections, ["Unit", "Service", "Install"]);
+  const { services } = parse(read("docs/install/compose.yaml"));
+  const { environment, command: words } = services["vm-manager"];
+  assert.equal(readArguments(words.slice(1)).command, "serve");
+  for (const name of Object.keys(environment)) assert.ok(isEnvironmentName(name), name);
+  for (const [, name = ""] of read("docs/install.md").matchAll(/^\s*([A-Z][A-Z_]+)=/gm)) {
+    assert.ok(isEnvironmentName(name), name);
+  }
+});
