@@ -37,6 +37,7 @@ import { planCreation, type TemplateFacts, type WantedType } from "./plan/creati
 import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
+import { Remembered } from "./remembered.ts";
 import { TemplateManager } from "./template_manager.ts";
 import {
   type Capacity,
@@ -158,8 +159,14 @@ export class VMManager implements AsyncDisposable {
   readonly #session: Session;
   readonly #live: LiveInventory;
   readonly #runner: OperationRunner;
-  #capacity: { readonly dataset: string; readonly at: number; readonly value: Promise<Capacity> } | null =
-    null;
+  readonly #capacity = new Remembered(
+    (dataset) => readCapacity(this.#session, dataset, this.#patience),
+    PAGE_AGES,
+  );
+  readonly #choices = new Remembered(
+    (folder) => readChoices(this.#session, folder, this.#patience),
+    PAGE_AGES,
+  );
 
   /**
    * Sends nothing yet.
@@ -307,20 +314,14 @@ export class VMManager implements AsyncDisposable {
     }, this.#patience);
   }
 
-  /** What a form can offer for this configuration: bridges and install images. */
+  /** What a form can offer for this configuration: bridges and install images, at most half a minute old. */
   async choices({ storage }: Configuration): Promise<Choices> {
-    return await readChoices(this.#session, isoFolder(storage.cdrom_path), this.#patience);
+    return await this.#choices.get(isoFolder(storage.cdrom_path) ?? "");
   }
 
-  /** What the NAS has left for further VMs, at most a few seconds old; null where the account may not read it. */
+  /** What the NAS has left for further VMs, at most half a minute old; null where the account may not read it. */
   async capacity(dataset: string): Promise<Capacity> {
-    const known = this.#capacity;
-    if (known !== null && known.dataset === dataset && performance.now() - known.at < CAPACITY_MS) {
-      return await known.value;
-    }
-    const value = readCapacity(this.#session, dataset, this.#patience);
-    this.#capacity = { dataset, at: performance.now(), value };
-    return await value;
+    return await this.#capacity.get(dataset);
   }
 
   /** Plans to create; nothing is changed. */
@@ -636,8 +637,8 @@ function measured(metrics: Metrics | undefined) {
   };
 }
 
-/** How long what the NAS has left is shown without being read again: pages are opened more often than VMs are made. */
-const CAPACITY_MS = 5_000;
+/** Pages show readings of so many milliseconds ago at once, and have them read again. */
+const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 
 /** What a plan needs to know of the templates of each VM type, worked out once for each. */
 function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {

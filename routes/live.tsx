@@ -16,16 +16,17 @@ import {
   VmPatch,
   WordsPatch,
 } from "../templates/parts/patches.tsx";
-import { isByName, wordsOn } from "../templates/parts/vm_list.tsx";
+import { isByName, VmRowOnce, wordsOn } from "../templates/parts/vm_list.tsx";
 import type { VmQuery, VmRowProps } from "../templates/props.ts";
 import { connectionView, type Dashboard, mayChange, onConnection } from "./dashboard.ts";
-import { sendStream } from "./streams.ts";
+import { frame, sendStream } from "./streams.ts";
 import { listProps, rowOf, staleness, vmNow } from "./vm_props.ts";
 import { matches, queryOf } from "./vm_query.ts";
 
 /** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
 export function liveRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
+  const shared = new Shared(dashboard);
   const stream = (c: Context, begin: (ring: () => void) => Source) =>
     sendStream(c, dashboard, (stream, signal) => pump(stream, signal, begin));
   app.get("/events", (c) => {
@@ -33,19 +34,19 @@ export function liveRoutes(dashboard: Dashboard): Hono {
       return stream(c, (ring) => watchConnection(dashboard, ring));
     }
     const watcher = { query: queryOf(c), mayChange: mayChange(c) };
-    return stream(c, (ring) => watchList(dashboard, watcher, ring));
+    return stream(c, (ring) => watchList(dashboard, shared, watcher, ring));
   });
   app.get("/vms/:id/events", (c) => {
     const watcher = { id: Number(c.req.param("id")), mayChange: mayChange(c) };
-    return stream(c, (ring) => watchVm(dashboard, watcher, ring));
+    return stream(c, (ring) => watchVm(dashboard, shared, watcher, ring));
   });
   return app;
 }
 
 /** Something that has messages at times. */
 interface Source {
-  /** What is to be sent now; nothing when all is sent. */
-  take(): readonly string[];
+  /** What is to be sent now, ready for the wire; nothing when all is sent. */
+  take(): readonly Uint8Array[];
   /** Ends its subscriptions. */
   readonly end: readonly (() => void)[];
 }
@@ -63,13 +64,41 @@ async function pump(
   try {
     while (!signal.aborted) {
       const messages = source.take();
-      for (const data of messages) await stream.writeSSE({ data });
+      if (messages.length > 0) await stream.write(joined(messages));
       if (messages.length === 0) await new Promise<void>((resolve) => wake = resolve);
+      else await pause(GATHER_MS, signal);
     }
   } finally {
     for (const end of source.end) end();
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Several messages as one piece: each piece costs the same, however large. */
+function joined(messages: readonly Uint8Array[]): Uint8Array {
+  const [first] = messages;
+  if (messages.length === 1 && first !== undefined) return first;
+  const whole = new Uint8Array(messages.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const message of messages) {
+    whole.set(message, at);
+    at += message.length;
+  }
+  return whole;
+}
+
+/** Waits, or until the client goes. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, ms);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
 }
 
 /** The badge, and why there is no connection. */
@@ -84,24 +113,9 @@ function watchConnection(dashboard: Dashboard, ring: () => void): Source {
     take: () => {
       if (!stale) return [];
       stale = false;
-      return [String(<ConnectionPatch connection={connectionView(dashboard)} />)];
+      return [frame(String(<ConnectionPatch connection={connectionView(dashboard)} />))];
     },
   };
-}
-
-/** VMs that changed on the NAS, or to which something is being done here. */
-function onVm({ manager }: Dashboard, changed: (vm: Vm) => void): () => void {
-  const forget = [
-    manager.live.onChange((change) => {
-      if (change.type === "changed") changed(change.vm);
-    }),
-    manager.operations.onEvent((_view, event) => {
-      if (event.type !== "step" && event.type !== "vm") return;
-      const vm = manager.live.snapshot.vms?.find(({ name }) => name === event.vm);
-      if (vm !== undefined) changed(vm);
-    }),
-  ];
-  return () => forget.forEach((end) => end());
 }
 
 /** Who watches the list. */
@@ -113,17 +127,96 @@ interface ListWatcher {
 /** How often the age of what is not kept true is told anew. */
 const AGE_MS = 5_000;
 
-/** A row as it was sent: what it said, and of which state it told. */
+/** A row as it was sent, and what it told of. */
 interface Shown {
-  readonly text: string;
+  readonly html: string;
   readonly row: VmRowProps;
 }
 
+/** A browser that is told of many changes gets them together, so often. */
+const GATHER_MS = 50;
+
+/** The list as everybody is sent it who looks for the same. */
+interface SharedList {
+  readonly message: Uint8Array;
+  readonly shown: ReadonlyMap<number, Shown>;
+  /** Lines of groups, by type. */
+  readonly groups: Map<string, Uint8Array>;
+}
+
+/** Makes lists and rows once for all who are sent them, until something changes. */
+class Shared {
+  readonly #dashboard: Dashboard;
+  readonly #vmListeners = new Set<(vm: Vm) => void>();
+  readonly #rows = new WeakMap<object, Uint8Array>();
+  readonly #lists = new Map<string, SharedList>();
+
+  constructor(dashboard: Dashboard) {
+    this.#dashboard = dashboard;
+    const forget = () => this.#lists.clear();
+    const changed = (vm: Vm | undefined) => {
+      if (vm !== undefined) { for (const listener of this.#vmListeners) listener(vm); }
+    };
+    const { live, operations } = dashboard.manager;
+    live.onChange((change) => {
+      forget();
+      if (change.type === "changed") changed(change.vm);
+    });
+    operations.onEvent((_view, event) => {
+      forget();
+      if (event.type !== "step" && event.type !== "vm") return;
+      changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
+    });
+    dashboard.manager.onConnection(forget);
+  }
+
+  /** VMs that changed on the NAS, or to which something is being done here. */
+  onVm(listener: (vm: Vm) => void): () => void {
+    this.#vmListeners.add(listener);
+    return () => this.#vmListeners.delete(listener);
+  }
+
+  list({ query, mayChange }: ListWatcher): SharedList {
+    const key = JSON.stringify([query, mayChange]);
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    const list = listProps(this.#dashboard, query, mayChange);
+    const rows = (list.vms ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
+    const message = frame(String(<VmListPatch list={list} />));
+    const made = { message, shown: new Map(rows), groups: new Map() };
+    // Of lists with an age the next one is another, and odd queries must not pile up.
+    if (list.stale === null && this.#lists.size < MAX_LISTS) this.#lists.set(key, made);
+    return made;
+  }
+
+  row(row: VmRowProps): Uint8Array {
+    const rendered = VmRowOnce(row);
+    const known = this.#rows.get(rendered);
+    if (known !== undefined) return known;
+    const made = frame(String(<VmPatch {...row} />));
+    this.#rows.set(rendered, made);
+    return made;
+  }
+
+  group(watcher: ListWatcher, type: string): Uint8Array {
+    const { groups, shown } = this.list(watcher);
+    const vms = [...shown.values()].map(({ row }) => row.vm).filter(({ name }) =>
+      (typeOf(name) ?? "") === type
+    );
+    const known = groups.get(type) ?? frame(String(<GroupPatch type={type} vms={vms} />));
+    groups.set(type, known);
+    return known;
+  }
+}
+
+/** Queries that are looked for at the same time. */
+const MAX_LISTS = 100;
+
 /** A row when a VM changed, the list when VMs came or went. */
-function watchList(dashboard: Dashboard, watcher: ListWatcher, ring: () => void): Source {
+function watchList(dashboard: Dashboard, shared: Shared, watcher: ListWatcher, ring: () => void): Source {
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
-  const shown = new Map<number, Shown>();
+  let shown = new Map<number, Shown>();
   const changed = new Map<number, Vm>();
   let [whole, first, age] = [true, true, false];
   const aging = setInterval(() => {
@@ -139,7 +232,7 @@ function watchList(dashboard: Dashboard, watcher: ListWatcher, ring: () => void)
       whole = true;
       ring();
     }),
-    onVm(dashboard, (vm) => {
+    shared.onVm((vm) => {
       changed.set(vm.id, vm);
       ring();
     }),
@@ -148,23 +241,31 @@ function watchList(dashboard: Dashboard, watcher: ListWatcher, ring: () => void)
       ring();
     }),
   ];
+  const takeList = (): Told => {
+    const before = shown;
+    const list = shared.list(watcher);
+    shown = new Map(list.shown);
+    const words = [
+      ...[...shown].flatMap(([id, { row }]) => wordsOn(before.get(id)?.row ?? null, row)),
+      ...[...before].flatMap(([id, { row }]) => shown.has(id) ? [] : [`${row.vm.name} left the list`]),
+    ];
+    return { messages: [list.message], words };
+  };
   const take = () => {
     const messages = [...connection.take()];
-    if (age) messages.push(String(<AgePatch stale={staleness(dashboard)} />));
+    if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
     age = false;
     const vms = [...changed.values()];
     changed.clear();
     const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));
-    const told = whole || moved
-      ? takeList(dashboard, watcher, shown)
-      : takeRows(dashboard, watcher, shown, vms);
+    const told = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
     // What the page was opened with is no news.
     const words = first ? [] : told.words;
     if (whole || moved) [whole, first] = [false, false];
     return [
       ...messages,
       ...told.messages,
-      ...(words.length === 0 ? [] : [String(<WordsPatch words={words} />)]),
+      ...(words.length === 0 ? [] : [frame(String(<WordsPatch words={words} />))]),
     ];
   };
   return { take, end };
@@ -172,50 +273,33 @@ function watchList(dashboard: Dashboard, watcher: ListWatcher, ring: () => void)
 
 /** Messages, and what is to be said aloud of them. */
 interface Told {
-  readonly messages: readonly string[];
+  readonly messages: readonly Uint8Array[];
   readonly words: readonly string[];
-}
-
-function takeList(dashboard: Dashboard, { query, mayChange }: ListWatcher, shown: Map<number, Shown>): Told {
-  const list = listProps(dashboard, query, mayChange);
-  const before = new Map(shown);
-  shown.clear();
-  for (const row of list.vms ?? []) shown.set(row.vm.id, { text: JSON.stringify(row), row });
-  const words = [
-    ...[...shown].flatMap(([id, { row }]) => wordsOn(before.get(id)?.row ?? null, row)),
-    ...[...before].flatMap(([id, { row }]) => shown.has(id) ? [] : [`${row.vm.name} left the list`]),
-  ];
-  return { messages: [String(<VmListPatch list={list} />)], words };
 }
 
 /** Rows are compared with what was sent, for one change is often told of several times. */
 function takeRows(
   dashboard: Dashboard,
-  { query, mayChange }: ListWatcher,
+  shared: Shared,
+  watcher: ListWatcher,
   shown: Map<number, Shown>,
   vms: readonly Vm[],
 ): Told {
-  const messages: string[] = [];
+  const messages: Uint8Array[] = [];
   const words: string[] = [];
   const groups = new Set<string>();
   for (const vm of vms) {
-    const row = rowOf(dashboard, vm, mayChange);
-    const text = JSON.stringify(row);
+    const row = rowOf(dashboard, vm, watcher.mayChange);
+    const html = String(VmRowOnce(row));
     const before = shown.get(vm.id);
-    if (before === undefined || before.text === text) continue;
-    shown.set(vm.id, { text, row });
+    if (before === undefined || before.html === html) continue;
+    shown.set(vm.id, { html, row });
     groups.add(typeOf(vm.name) ?? "");
-    messages.push(String(<VmPatch {...row} />));
+    messages.push(shared.row(row));
     words.push(...wordsOn(before.row, row));
   }
-  if (!isByName(query)) return { messages, words };
-  for (const type of groups) {
-    const group = (dashboard.manager.live.snapshot.vms ?? []).filter((vm) =>
-      (typeOf(vm.name) ?? "") === type && shown.has(vm.id)
-    );
-    messages.push(String(<GroupPatch type={type} vms={group} />));
-  }
-  return { messages, words };
+  if (!isByName(watcher.query)) return { messages, words };
+  return { messages: [...messages, ...[...groups].map((type) => shared.group(watcher, type))], words };
 }
 
 /** Who watches one VM. */
@@ -225,7 +309,12 @@ interface VmWatcher {
 }
 
 /** What is known of one VM, and what is being done to it; the forms stay as they are being filled in. */
-function watchVm(dashboard: Dashboard, { id, mayChange }: VmWatcher, ring: () => void): Source {
+function watchVm(
+  dashboard: Dashboard,
+  shared: Shared,
+  { id, mayChange }: VmWatcher,
+  ring: () => void,
+): Source {
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
   let stale = true;
@@ -241,7 +330,7 @@ function watchVm(dashboard: Dashboard, { id, mayChange }: VmWatcher, ring: () =>
     manager.live.onChange((change) => {
       if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();
     }),
-    onVm(dashboard, (vm) => {
+    shared.onVm((vm) => {
       if (vm.id === id) touch();
     }),
     manager.operations.onEvent((view) => {
@@ -257,12 +346,12 @@ function watchVm(dashboard: Dashboard, { id, mayChange }: VmWatcher, ring: () =>
     const now = vm === undefined
       ? String(<VmGonePatch />)
       : String(<VmNowPatch {...vmNow(dashboard, vm, mayChange)} />);
-    if (now !== sent) messages.push(now);
+    if (now !== sent) messages.push(frame(now));
     sent = now;
     const row = vm === undefined ? null : rowOf(dashboard, vm, mayChange);
     const words = row === null || before === null ? [] : wordsOn(before, row);
     before = row;
-    if (words.length > 0) messages.push(String(<WordsPatch words={words} />));
+    if (words.length > 0) messages.push(frame(String(<WordsPatch words={words} />)));
     return messages;
   };
   return { take, end };

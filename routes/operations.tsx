@@ -20,7 +20,7 @@ import {
   wantsJson,
 } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
-import { resumeAfter, sendStream } from "./streams.ts";
+import { frame, resumeAfter, sendStream } from "./streams.ts";
 
 /** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /resume, /rollback, /leave. */
 export function operationRoutes(dashboard: Dashboard): Hono {
@@ -95,9 +95,7 @@ export function operationRoutes(dashboard: Dashboard): Hono {
         void stream.writeSSE({ data: String(<ConnectionPatch connection={connectionView(dashboard)} />) });
       });
       try {
-        for await (const { id, data } of patches(log, { after, signal, now })) {
-          await stream.writeSSE({ id: String(id), data });
-        }
+        for await (const message of patches(log, { after, signal, now })) await stream.write(message);
       } finally {
         forget();
       }
@@ -128,15 +126,36 @@ interface FollowOptions {
   readonly now: () => number;
 }
 
+/** Messages of an operation that is watched, by seq: its watchers are sent the same, most of them at the same time. */
+interface Rendered {
+  readonly messages: Map<number, Uint8Array>;
+  watchers: number;
+}
+
+const rendered = new WeakMap<OperationLog, Rendered>();
+
+/** Messages kept of one operation: whoever is further behind has them made anew. */
+const MAX_RENDERED = 64;
+
 /** One message an event: the fold runs along, so that each shows what was true then. */
 async function* patches(log: OperationLog, { after, signal, now }: FollowOptions) {
   let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));
-  for await (const event of log.follow(after, signal)) {
-    view = applyEvent(view, event);
-    const events = log.since(0).slice(0, event.seq);
-    yield {
-      id: event.seq,
-      data: String(<OperationPatch view={view} event={event} events={events} now={now()} />),
-    };
+  const known = rendered.get(log) ?? { messages: new Map<number, Uint8Array>(), watchers: 0 };
+  rendered.set(log, known);
+  known.watchers++;
+  try {
+    for await (const event of log.follow(after, signal)) {
+      view = applyEvent(view, event);
+      const { seq } = event;
+      const events = () => log.since(0).slice(0, seq);
+      const message = known.messages.get(seq) ??
+        frame(String(<OperationPatch view={view} event={event} events={events} now={now()} />), seq);
+      if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(seq, message);
+      known.messages.delete(seq - MAX_RENDERED);
+      yield message;
+    }
+  } finally {
+    known.watchers--;
+    if (known.watchers === 0) rendered.delete(log);
   }
 }

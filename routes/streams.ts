@@ -55,6 +55,12 @@ export function sendStream(
   });
 }
 
+/** A message as it goes over the wire, to be made once for everybody who is sent the same; `id` is for reconnections. */
+export function frame(data: string, id?: number): Uint8Array {
+  const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("");
+  return new TextEncoder().encode(`${lines}${id === undefined ? "" : `id: ${id}\n`}\n`);
+}
+
 /** The event after which a stream goes on: what the browser saw last, or else what the page was rendered with. */
 export function resumeAfter(c: Context): number {
   const seen = Number(c.req.header("last-event-id") ?? c.req.query("after") ?? 0);

@@ -10,6 +10,7 @@ export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
   if (ours !== "" && isMarked(vm.description) !== (ours === "yes")) return false;
   if (state !== "" && vm.state !== state) return false;
   if (type !== "" && typeOf(vm.name) !== type) return false;
+  if (q === "") return true;
   const wanted = q.toLowerCase();
   const texts = [
     vm.name,
@@ -30,11 +31,13 @@ const KEYS = {
   autostart: (vm) => vm.autostart ? 0 : 1,
 } as const satisfies Record<SortKey, (vm: Vm) => string | number>;
 
+const NAMES = new Intl.Collator("en", { numeric: true });
+
 /** Sorted by a column (`memory`, `-memory`); equal ones by name. An unknown column sorts by name. */
 export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
   const sign = sort.startsWith("-") ? -1 : 1;
   const key = KEYS[sort.replace(/^-/, "") as SortKey] ?? KEYS.name;
-  const byName = (a: Vm, b: Vm) => a.name.localeCompare(b.name, "en", { numeric: true });
+  const byName = (a: Vm, b: Vm) => NAMES.compare(a.name, b.name);
   const compare = (a: Vm, b: Vm) => {
     const [left, right] = [key(a), key(b)];
     return left < right ? -1 : left > right ? 1 : byName(a, b);

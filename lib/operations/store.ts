@@ -16,6 +16,7 @@ export const MAX_WITH_UNDECIDED = 400;
 /** Holds the logs. */
 export class OperationStore {
   readonly #logs = new Map<string, OperationLog>();
+  readonly #running = new Set<OperationLog>();
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
   readonly #journal: OperationJournal | null;
@@ -51,6 +52,8 @@ export class OperationStore {
       journal === null ? undefined : (event) => journal.append(id, event),
     );
     log.observe((event) => {
+      if (event.type === "started") this.#running.add(log);
+      if (event.type === "finished") this.#running.delete(log);
       for (const listener of this.#listeners) listener(log.view, event);
     });
     this.#logs.set(id, log);
@@ -65,8 +68,7 @@ export class OperationStore {
 
   /** What is being done to a VM of this name now, or null. */
   busy(name: string): Busy | null {
-    for (const { view } of this.#logs.values()) {
-      if (view.status !== "running") continue;
+    for (const { view } of this.#running) {
       const vm = view.vms.find((it) => it.name === name && it.outcome === null);
       if (vm === undefined) continue;
       const over = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;

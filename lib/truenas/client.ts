@@ -156,7 +156,9 @@ export class RpcClient implements Caller {
     if (options.urgent) {
       this.#send(pending);
     } else {
-      this.#waiting.push(pending);
+      // What is read is short, and a page waits for it: it goes before writes that are not sent yet.
+      const before = METHODS[method].writes ? -1 : this.#waiting.findIndex((it) => METHODS[it.method].writes);
+      this.#waiting.splice(before < 0 ? this.#waiting.length : before, 0, pending);
       this.#sendNext();
     }
     return promise.finally(() => signal?.removeEventListener("abort", onAbort));

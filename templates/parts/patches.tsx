@@ -17,15 +17,15 @@ import {
   OperationVmRow,
 } from "./operation.tsx";
 import { VmGone, VmNow } from "./vm_now.tsx";
-import { groupId, VmGroup, VmList, VmListAge, VmRow } from "./vm_list.tsx";
+import { groupId, VmGroup, VmList, VmListAge, VmRowOnce } from "./vm_list.tsx";
 
 /** What an operation's page is brought up to date with. */
 export interface OperationPatchProps {
   /** The fold up to and with the event. */
   readonly view: OperationView;
   readonly event: OperationEvent;
-  /** Every event up to and with this one. */
-  readonly events: readonly OperationEvent[];
+  /** Every event up to and with this one, for what shows them all. */
+  readonly events: () => readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
 }
@@ -36,7 +36,7 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
     return (
       <>
         <hx-partial hx-target="#operation" hx-swap="outerMorph">
-          <Operation view={view} events={events} now={now} />
+          <Operation view={view} events={events()} now={now} />
         </hx-partial>
         {event.type === "finished" ? <StreamPatch /> : null}
       </>
@@ -91,7 +91,7 @@ function LogPatch({ event }: { event: OperationEvent }) {
 export function VmPatch(row: VmRowProps) {
   return (
     <hx-partial hx-target={`#vm-${row.vm.id}`} hx-swap="outerMorph">
-      <VmRow {...row} />
+      <VmRowOnce {...row} />
     </hx-partial>
   );
 }

@@ -101,10 +101,10 @@ function VmTable(
           ? groupsOf(vms).map(({ type, rows }) => (
             <tbody>
               <VmGroup type={type} vms={rows.map(({ vm }) => vm)} />
-              {rows.map((row) => <VmRow {...row} />)}
+              {rows.map((row) => <VmRowOnce {...row} />)}
             </tbody>
           ))
-          : <tbody>{vms.map((row) => <VmRow {...row} />)}</tbody>}
+          : <tbody>{vms.map((row) => <VmRowOnce {...row} />)}</tbody>}
       </table>
     </form>
   );
@@ -197,8 +197,28 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
 /** What a click does at once: nothing by which a guest could lose data. */
 const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
 
-/** One VM. */
-export function VmRow({ vm, busy, mayChange }: VmRowProps) {
+/** Rows by what they show: a VM is another value once it has changed. */
+const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
+
+/** One VM. The same row is rendered once, however many pages show it. */
+export function VmRowOnce(row: VmRowProps) {
+  const { vm, busy, mayChange } = row;
+  const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
+  rendered.set(vm, rows);
+  const key = JSON.stringify([mayChange, busy]);
+  const known = rows.get(key);
+  if (known !== undefined) return known;
+  // While something is done to a VM each step shows it anew; the earlier ones are not asked for again.
+  if (rows.size >= MAX_RENDERED) rows.clear();
+  const made = VmRow(row);
+  rows.set(key, made);
+  return made;
+}
+
+/** Ways in which one VM is shown at a time: to those who may change it, and to those who may not. */
+const MAX_RENDERED = 4;
+
+function VmRow({ vm, busy, mayChange }: VmRowProps) {
   const type = typeOf(vm.name);
   const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
   const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);

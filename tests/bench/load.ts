@@ -71,12 +71,13 @@ await withFolder(TEST_CONFIG, async (folder) => {
   };
 
   const until = performance.now() + minutes * 60_000;
-  const pagesMs: number[] = [];
+  const PAGES = ["/", "/operations", "/create", "/destroy"] as const;
+  const pagesMs = new Map<string, number[]>(PAGES.map((path) => [path, []]));
   const look = async () => {
-    for (const path of ["/", "/operations", "/create", "/destroy"]) {
+    for (const [path, times] of pagesMs) {
       const started = performance.now();
       await ask(path);
-      pagesMs.push(performance.now() - started);
+      times.push(performance.now() - started);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
@@ -136,8 +137,10 @@ await withFolder(TEST_CONFIG, async (folder) => {
     `events: ${followed} streams of operations read to their end, ${lost} with a gap; ${listMessages} list messages`,
   );
   print(`scanner: ${attempts} attempts at the sign-in`);
-  const p = (percent: number) => percentile(pagesMs, percent).toFixed(0);
-  print(`pages: ${pagesMs.length} asked for, p50 ${p(50)} ms, p99 ${p(99)} ms, longest ${p(100)} ms`);
+  for (const [path, times] of [...pagesMs, ["all pages", [...pagesMs.values()].flat()] as const]) {
+    const p = (percent: number) => percentile(times, percent).toFixed(0);
+    print(`${path}: ${times.length} times, p50 ${p(50)} ms, p99 ${p(99)} ms, longest ${p(100)} ms`);
+  }
   print(`memory (MB), start to end: ${memory.join(" ")}`);
   await program.stop("SIGTERM");
   // The list's streams were cut with the program; nothing waits for them.

@@ -59,6 +59,21 @@ Deno.test("never more calls are under way than the NAS runs at once; an urgent o
   await Promise.all([...calls, urgent]);
 });
 
+Deno.test("readings go before writes that wait: a page is not held up by a creation", async () => {
+  const socket = new PlayedSocket();
+  const client = new RpcClient(socket);
+  const first = Array.from({ length: MAX_RUNNING_CALLS }, () => client.call("core.ping", []));
+  const writes = [1, 2].map((id) => client.call("vm.poweroff", [id]));
+  const reads = [client.call("system.version_short", []), client.call("core.ping", [])];
+  for (let n = 0; n < socket.sent.length; n++) {
+    const { id, method } = socket.sent[n] ?? assert.fail();
+    socket.answer(id, method === "vm.poweroff" ? null : method === "core.ping" ? "pong" : "25.10.7");
+  }
+  await Promise.all([...first, ...writes, ...reads]);
+  const waited = socket.sent.slice(MAX_RUNNING_CALLS).map(({ method }) => method);
+  assert.deepEqual(waited, ["system.version_short", "core.ping", "vm.poweroff", "vm.poweroff"]);
+});
+
 Deno.test("a call that is not answered in time is of unknown outcome if it writes", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
