@@ -8,7 +8,7 @@ import type { Logger } from "./logging.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
 import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts";
 
-/** Events within this many milliseconds are answered by one reading. */
+/** Readings that events ask for are so many milliseconds apart; the first one after a quiet time is made at once. */
 const GATHER_MS = 40;
 
 /** A page waits so long for the first reading, and is then sent without the VMs, which follow. */
@@ -48,6 +48,7 @@ export class LiveInventory {
   #error: TrueNASError | null = null;
   #reading: Promise<void> | null = null;
   #gatherer: ReturnType<typeof setTimeout> | undefined;
+  #gatheredAt = -Infinity;
   #catchingUp: Promise<void> = Promise.resolve();
   #addresses: ReadonlyMap<string, GuestAddress> = new Map();
   #readingAddresses: Promise<void> | null = null;
@@ -87,10 +88,12 @@ export class LiveInventory {
   /** Reads one VM again soon; several such requests become one call. */
   refresh(id: number): void {
     this.#stale.add(id);
+    const sinceMs = performance.now() - this.#gatheredAt;
     this.#gatherer ??= setTimeout(() => {
       this.#gatherer = undefined;
+      this.#gatheredAt = performance.now();
       this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
-    }, GATHER_MS);
+    }, Math.max(0, GATHER_MS - sinceMs));
   }
 
   /** Reads everything that is known to be stale, and this VM, now; resolves when it is known. */

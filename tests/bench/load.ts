@@ -8,6 +8,7 @@ import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { FORM, hidden } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
+import { memoryMb, percentile } from "./statistics.ts";
 
 const PASSWORD = "open sesame";
 const LIST_PAGES = 150;
@@ -17,12 +18,6 @@ const minutes = Number(Deno.args[0] ?? 1);
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-/** The value below which so many per cent lie. */
-function percentile(values: readonly number[], percent: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))] ?? 0;
 }
 
 await withFolder(TEST_CONFIG, async (folder) => {
@@ -93,10 +88,7 @@ await withFolder(TEST_CONFIG, async (folder) => {
     }
   })();
   const memory: string[] = [];
-  const sample = async () => {
-    const bytes = Number(/^process_resident_memory_bytes (\S+)$/m.exec(await ask("/metrics"))?.[1]);
-    memory.push((bytes / 1e6).toFixed(0));
-  };
+  const sample = async () => memory.push((await memoryMb(program, { cookie })).toFixed(0));
   await sample();
   const sampler = setInterval(() => void sample(), minutes * 60_000 / 10);
 

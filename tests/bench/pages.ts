@@ -1,9 +1,10 @@
-/** The list of 10 to 5,000 VMs: the server's time for the page, its bytes raw and compressed, and requests a second. */
+/** (c) The list of 10 to 5,000 VMs: the server's time for the page, its bytes raw and compressed, and requests a second. */
 import { gzipSync } from "node:zlib";
 import { startDashboard } from "../support/dashboard.ts";
+import type { Report } from "./report.ts";
 
 /** What was measured of one length of the list. */
-export interface PageMeasure {
+interface PageMeasure {
   readonly vms: number;
   /** Median of the server's own time for the page, without network. */
   readonly medianMs: number;
@@ -14,8 +15,18 @@ export interface PageMeasure {
 
 const RUNS = 30;
 
+/** (c) Measures the list at its lengths. */
+export async function benchPages(report: Report, quick: boolean): Promise<void> {
+  report.title("The list of VMs: the server's time for the page (median), its size, and requests a second");
+  report.head("pages", ["VMs", "ms", "kB", "kB gzipped", "requests/s"]);
+  for (const vms of quick ? [10, 100] : [10, 100, 1_000, 5_000]) {
+    const { medianMs, bytes, gzipBytes, requestsPerSecond } = await measureList(vms);
+    report.row("pages", [vms, medianMs, bytes / 1000, gzipBytes / 1000, requestsPerSecond]);
+  }
+}
+
 /** Measures one length of the list: the whole way of a request through the app, without a socket. */
-export async function measureList(vms: number): Promise<PageMeasure> {
+async function measureList(vms: number): Promise<PageMeasure> {
   await using dashboard = await startDashboard({ simulator: { foreignVms: vms } });
   await dashboard.manager.live.ready();
   const ask = async () => await (await dashboard.app.fetch(new Request("http://127.0.0.1/"))).text();

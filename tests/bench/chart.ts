@@ -1,0 +1,54 @@
+/** `deno task bench:chart FILE`: draws docs/benchmarks.svg from what `deno task bench --json FILE` kept. */
+import type { Table } from "./report.ts";
+
+interface Kept {
+  readonly at: string;
+  readonly machine: string;
+  readonly tables: Readonly<Record<string, Table>>;
+}
+
+/** What is drawn of each row of `create`: where it stands in the row, what it is called, its colour on light and dark. */
+const BARS = [
+  { column: "bound", label: "the NAS's own limit", colour: "#8a8f98" },
+  { column: "program", label: "TrueNAS VM Manager", colour: "#2f7d4f" },
+  { column: "one by one", label: "one call at a time", colour: "#b5652a" },
+] as const;
+
+const [LEFT, WIDTH, BAR, GAP] = [170, 560, 13, 14];
+
+const [file] = Deno.args;
+if (file === undefined) throw new Error("Name the file that deno task bench --json wrote");
+const kept: Kept = JSON.parse(await Deno.readTextFile(file));
+await Deno.writeTextFile(new URL("../../docs/benchmarks.svg", import.meta.url), draw(kept));
+
+function draw({ at, machine, tables }: Kept): string {
+  const { heads, rows } = tables.create ?? { heads: [], rows: [] };
+  const value = (row: readonly number[], head: string) => row[heads.indexOf(head)] ?? 0;
+  const longest = Math.max(...rows.flatMap((row) => BARS.map(({ column }) => value(row, column))));
+  const height = BARS.length * BAR + GAP;
+  const groups = rows.map((row, index) => {
+    const top = 60 + index * height;
+    const bars = BARS.map(({ column, colour }, bar) => {
+      const y = top + bar * BAR;
+      const width = Math.max(1, value(row, column) / longest * WIDTH);
+      const seconds = (value(row, column) / 1000).toFixed(1);
+      return `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR - 2}" fill="${colour}"/>` +
+        `<text x="${(LEFT + width + 5).toFixed(1)}" y="${y + 9}">${seconds} s</text>`;
+    });
+    const label = `${value(row, "VMs")} VMs, ${value(row, "ms a call")} ms a call`;
+    return `<text x="${LEFT - 10}" y="${top + 22}" text-anchor="end">${label}</text>${bars.join("")}`;
+  });
+  const legend = BARS.map(({ label, colour }, index) =>
+    `<rect x="${LEFT + index * 190}" y="32" width="11" height="11" fill="${colour}"/>` +
+    `<text x="${LEFT + 16 + index * 190}" y="42">${label}</text>`
+  );
+  const total = 70 + rows.length * height;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 ${total}" font-family="system-ui, sans-serif" font-size="11">
+<title>Creating VMs with 2 disks and 2 NICs, 300 ms a zvol: the NAS's limit, this program, one call at a time</title>
+<rect width="800" height="${total}" fill="#fff"/>
+<g fill="#222"><text x="10" y="18" font-size="13">Creating VMs with 2 disks and 2 NICs, 300 ms a zvol (${at}, ${machine})</text>
+${legend.join("\n")}
+${groups.join("\n")}
+</g></svg>
+`;
+}

@@ -1,0 +1,41 @@
+/** What benchmarks print, and keep for charts. */
+import process from "node:process";
+
+/** A table: its heads, and rows of numbers. */
+export interface Table {
+  readonly heads: readonly string[];
+  readonly rows: (readonly number[])[];
+}
+
+/** Prints tables as they grow. */
+export class Report {
+  /** By name. */
+  readonly tables: Record<string, Table> = {};
+
+  /** A line before tables. */
+  title(text: string): void {
+    print(`\n${text}`);
+  }
+
+  /** Begins a table; times are in milliseconds. */
+  head(name: string, heads: readonly string[]): void {
+    this.tables[name] = { heads, rows: [] };
+    print(`${name.padEnd(10)}${heads.map((head) => head.padStart(12)).join("")}`);
+  }
+
+  /** Adds a row. */
+  row(name: string, values: readonly number[]): void {
+    this.tables[name]?.rows.push(values);
+    print(`${"".padEnd(10)}${values.map((value) => show(value).padStart(12)).join("")}`);
+  }
+}
+
+/** Three digits that say something. */
+function show(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,99 @@
+/**
+ * (d) From an event of the NAS to the bytes at 1, 20 and 200 open pages: the program as a process of its own, a change
+ * made by somebody else on the NAS, and the time from the event until each page has been told.
+ */
+import { silentLogger } from "../../lib/logging.ts";
+import { parseNasAddress } from "../../lib/nas_address.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { Session } from "../../lib/truenas/session.ts";
+import { TEST_CONFIG } from "../support/dashboard.ts";
+import { type Program, startProgram, withFolder } from "../support/program.ts";
+import type { Report } from "./report.ts";
+import { memoryMb, percentile } from "./statistics.ts";
+
+const CHANGES = 30;
+
+/** Measures. */
+export async function benchWatchers(report: Report, quick: boolean): Promise<void> {
+  report.title("An event of the NAS until the pages that are open have been told");
+  report.head("watchers", ["pages", "p50", "p99", "kB a page"]);
+  for (const pages of quick ? [1, 20] : [1, 20, 200]) await measure(report, pages, quick ? 5 : CHANGES);
+}
+
+async function measure(report: Report, pages: number, changes: number): Promise<void> {
+  await withFolder(TEST_CONFIG, async (folder) => {
+    const times = { callMs: 0, zvolMs: 0, startMs: 0, shutdownMs: 0, deleteRunningMs: 0 };
+    await using simulator = await startSimulator({ times, foreignVms: 20 });
+    const program = await startProgram(simulator, folder);
+    const address = parseNasAddress(simulator.url);
+    if (!address.ok) throw new Error("the simulator has an address");
+    const elsewhere = new Session({
+      address: address.address,
+      username: "admin",
+      password: "truenas",
+      apiKey: null,
+      caCerts: [],
+      guard: { readOnly: false, noDestroy: false },
+      simulated: true,
+      logger: silentLogger,
+    });
+    await elsewhere.connect();
+    await until(program, "/readyz");
+    const before = await memoryMb(program);
+    const told = new Set<() => void>();
+    const opened = Array.from({ length: pages }, () =>
+      watch(program, (text) => {
+        if (/id="vm-1"[^]*Autostart/.test(text)) { for (const tell of told) tell(); }
+      }));
+    await Promise.all(opened);
+    const after = await memoryMb(program);
+    const tookMs: number[] = [];
+    for (let change = 0; change < changes; change++) {
+      let eventAt = 0;
+      const forget = elsewhere.onEvent(() => eventAt ||= performance.now());
+      const all = Promise.withResolvers<void>();
+      let left = pages;
+      const tell = () => {
+        tookMs.push(performance.now() - eventAt);
+        if (--left === 0) all.resolve();
+      };
+      told.add(tell);
+      await elsewhere.call("vm.update", [1, { autostart: change % 2 === 0 }]);
+      await all.promise;
+      told.delete(tell);
+      forget();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    report.row("watchers", [
+      pages,
+      percentile(tookMs, 50),
+      percentile(tookMs, 99),
+      (after - before) * 1000 / pages,
+    ]);
+    await elsewhere.close();
+    await program.stop("SIGTERM");
+  });
+}
+
+/** Opens a page's stream; resolves once it has been told the list. */
+async function watch({ url }: Program, onText: (text: string) => void): Promise<void> {
+  const { body } = await fetch(`${url}/events`);
+  const first = Promise.withResolvers<void>();
+  void (async () => {
+    let isFirst = true;
+    for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      if (!isFirst) onText(text);
+      isFirst = false;
+      first.resolve();
+    }
+  })();
+  await first.promise;
+}
+
+async function until({ url }: Program, path: string): Promise<void> {
+  for (let ready = false; !ready;) {
+    const answer = await fetch(url + path);
+    await answer.body?.cancel();
+    ready = answer.ok;
+  }
+}
