@@ -65,7 +65,8 @@ export class LiveInventory {
       session.onEvent(({ collection, msg, id }) => {
         if (collection !== "vm.query" || typeof id !== "number") return;
         if (msg === "removed") this.#remove(id);
-        else this.refresh(id);
+        // What is being read as a whole may be older than this event.
+        if (msg !== "removed" || this.#reading !== null) this.refresh(id);
       }),
     ];
   }
@@ -167,6 +168,7 @@ export class LiveInventory {
   }
 
   async #catchUp(): Promise<void> {
+    await this.#reading;
     const ids = [...this.#stale];
     this.#stale.clear();
     if (this.#closed || this.#byId === null || ids.length === 0) return;

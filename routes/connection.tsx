@@ -10,8 +10,8 @@ import { readForm } from "./forms.ts";
 export function connectionRoutes(dashboard: Dashboard): Hono {
   const { manager } = dashboard;
   const app = new Hono();
-  app.get(paths.connection(), (c) => show(c, dashboard, [], 200));
-  app.post(paths.otp(), async (c) => {
+  app.get("/connection", (c) => show(c, dashboard, [], 200));
+  app.post("/connection/otp", async (c) => {
     const code = (await readForm(c.req.raw))?.get("otp")?.trim() ?? "";
     if (!/^\d{6,8}$/.test(code)) {
       const message = "Type the digits of the one-time password, without spaces";

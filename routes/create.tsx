@@ -13,13 +13,13 @@ import { atField, configurationOf, createFormOf, formOf, readForm } from "./form
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono {
   const app = new Hono();
-  app.get(paths.create(), (c) => showForm(c, dashboard));
+  app.get("/create", (c) => showForm(c, dashboard));
   app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
-  app.post(paths.createPlan(), async (c) => {
+  app.post("/create/plan", async (c) => {
     const read = await readCreateForm(c, dashboard);
     return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, showPlan);
   });
-  app.post(paths.create(), async (c) => {
+  app.post("/create", async (c) => {
     const read = await readCreateForm(c, dashboard);
     return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, create);
   });

@@ -109,7 +109,12 @@ Deno.test("a stream cannot be steered by a name: every message is one of ours", 
 Deno.test("answers of a wrong kind are told, and the program goes on", async () => {
   const ODD: readonly unknown[] = [null, 7, "vms", { vms: [] }, [null], [{ id: "1", name: 7 }], [[]], true];
   for (const result of ODD) {
-    await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
+    await using dashboard = await startDashboard({
+      simulator: { foreignVms: 1 },
+      // It is tried again below, and not often enough by itself to be held back by the limit of logins.
+      manager: { backoffMs: [600_000] },
+      untilConnected: false,
+    });
     dashboard.simulator.addFault({ method: "vm.query", action: "answer", result, times: Infinity });
     const what = JSON.stringify(result);
     while (dashboard.manager.connection.kind !== "reconnecting") {

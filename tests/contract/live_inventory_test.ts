@@ -1,0 +1,61 @@
+/** Protects the truth of the list: whatever the NAS tells of while the list is being read is not lost. */
+import assert from "node:assert/strict";
+import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
+
+Deno.test("a VM that comes while all are being read is in the list", async () => {
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 1, times: { ...TEST_TIMES, callMs: 50 } },
+    untilConnected: false,
+  });
+  const { simulator, manager } = dashboard;
+  const read = Promise.withResolvers<void>();
+  const forget = manager.live.onChange((change) => {
+    if (change.type === "changed") read.resolve();
+  });
+  // The reading of all was made before the VM was there, and its answer comes after the VM's event.
+  simulator.addFault({
+    method: "vm.query",
+    matches: (params) => {
+      if (params.length > 0) return false;
+      manager.live.refresh(1);
+      return true;
+    },
+    moment: "after",
+    action: "answer",
+    result: [],
+  });
+  await read.promise;
+  forget();
+  assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [1]);
+});
+
+Deno.test("a VM that goes while all are being read is not in the list", async () => {
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 2, times: { ...TEST_TIMES, callMs: 50 } },
+  });
+  const { simulator, manager } = dashboard;
+  await manager.live.ready();
+  const answer = simulator.calls.find(({ method, params }) => method === "vm.query" && params.length === 0)
+    ?.answer;
+  assert.ok(answer !== undefined && "result" in answer);
+  const gone = Promise.withResolvers<number>();
+  const forget = manager.live.onChange((change) => {
+    if (change.type === "removed") gone.resolve(change.id);
+  });
+  simulator.addFault({
+    method: "vm.query",
+    matches: (params) => {
+      if (params.length > 0) return false;
+      simulator.store.vms.delete(1);
+      manager.live.refresh(1);
+      return true;
+    },
+    moment: "after",
+    action: "answer",
+    result: answer.result,
+  });
+  simulator.cutConnections();
+  assert.equal(await gone.promise, 1);
+  forget();
+  assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [2]);
+});
