@@ -36,6 +36,7 @@ import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmChangeRoutes } from "./vm_changes.tsx";
 import { liveRoutes } from "./live.tsx";
 import { nameSpans, traceOperations } from "./telemetry.ts";
+import { SharedLists } from "./shared_lists.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context, MiddlewareHandler } from "hono";
 
@@ -94,8 +95,9 @@ export function createApp(dashboard: Dashboard): Hono {
   app.route("/", serialRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
   app.route("/", vmChangeRoutes(dashboard));
-  app.route("/", liveRoutes(dashboard));
-  app.route("/", vmRoutes(dashboard));
+  const lists = new SharedLists(dashboard);
+  app.route("/", liveRoutes(dashboard, lists));
+  app.route("/", vmRoutes(dashboard, lists));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));

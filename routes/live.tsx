@@ -3,38 +3,35 @@
  * what changed while the last message was on its way, so that a slow browser gets fewer messages and never old ones.
  */
 import { type Context, Hono } from "hono";
-import type { SSEStreamingApi } from "hono/streaming";
 import type { Vm } from "../lib/inventory.ts";
 import { typeOf } from "../lib/names.ts";
 import {
   AgePatch,
   ConnectionPatch,
-  GroupPatch,
   VmGonePatch,
-  VmListPatch,
   VmNowPatch,
-  VmPatch,
   WordsPatch,
 } from "../templates/parts/patches.tsx";
 import { isByName, VmRowOnce, wordsOn } from "../templates/parts/vm_list.tsx";
-import type { VmQuery, VmRowProps } from "../templates/props.ts";
+import type { VmRowProps } from "../templates/props.ts";
 import { connectionView, type Dashboard, mayChange, onConnection } from "./dashboard.ts";
-import { frame, sendStream } from "./streams.ts";
-import { listProps, rowOf, staleness, vmNow } from "./vm_props.ts";
+import { frame, sendStream, type Write } from "./streams.ts";
+import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
+import { rowOf, staleness, vmNow } from "./vm_props.ts";
 import { matches, queryOf } from "./vm_query.ts";
 
 /** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
-export function liveRoutes(dashboard: Dashboard): Hono {
+export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
   const app = new Hono();
-  const shared = new Shared(dashboard);
   const stream = (c: Context, begin: (ring: () => void) => Source) =>
-    sendStream(c, dashboard, (stream, signal) => pump(stream, signal, begin));
+    sendStream(c, dashboard, (write, signal) => pump(write, signal, begin));
   app.get("/events", (c) => {
     if (c.req.query("only") === "connection") {
       return stream(c, (ring) => watchConnection(dashboard, ring));
     }
     const watcher = { query: queryOf(c), mayChange: mayChange(c) };
-    return stream(c, (ring) => watchList(dashboard, shared, watcher, ring));
+    const seen = c.req.query("seen") ?? "";
+    return stream(c, (ring) => watchList(dashboard, shared, { ...watcher, seen }, ring));
   });
   app.get("/vms/:id/events", (c) => {
     const watcher = { id: Number(c.req.param("id")), mayChange: mayChange(c) };
@@ -46,14 +43,14 @@ export function liveRoutes(dashboard: Dashboard): Hono {
 /** Something that has messages at times. */
 interface Source {
   /** What is to be sent now, ready for the wire; nothing when all is sent. */
-  take(): readonly Uint8Array[];
+  take(): readonly Uint8Array<ArrayBuffer>[];
   /** Ends its subscriptions. */
   readonly end: readonly (() => void)[];
 }
 
 /** Sends what a source has, each time it rings, until the client goes. */
 async function pump(
-  stream: SSEStreamingApi,
+  write: Write,
   signal: AbortSignal,
   begin: (ring: () => void) => Source,
 ): Promise<void> {
@@ -64,7 +61,7 @@ async function pump(
   try {
     while (!signal.aborted) {
       const messages = source.take();
-      if (messages.length > 0) await stream.write(joined(messages));
+      if (messages.length > 0) await write(joined(messages));
       if (messages.length === 0) await new Promise<void>((resolve) => wake = resolve);
       else await pause(GATHER_MS, signal);
     }
@@ -75,7 +72,7 @@ async function pump(
 }
 
 /** Several messages as one piece: each piece costs the same, however large. */
-function joined(messages: readonly Uint8Array[]): Uint8Array {
+function joined(messages: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first] = messages;
   if (messages.length === 1 && first !== undefined) return first;
   const whole = new Uint8Array(messages.reduce((sum, { length }) => sum + length, 0));
@@ -118,107 +115,26 @@ function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   };
 }
 
-/** Who watches the list. */
-interface ListWatcher {
-  readonly query: VmQuery;
-  readonly mayChange: boolean;
-}
-
 /** How often the age of what is not kept true is told anew. */
 const AGE_MS = 5_000;
-
-/** A row as it was sent, and what it told of. */
-interface Shown {
-  readonly html: string;
-  readonly row: VmRowProps;
-}
 
 /** A browser that is told of many changes gets them together, so often. */
 const GATHER_MS = 50;
 
-/** The list as everybody is sent it who looks for the same. */
-interface SharedList {
-  readonly message: Uint8Array;
-  readonly shown: ReadonlyMap<number, Shown>;
-  /** Lines of groups, by type. */
-  readonly groups: Map<string, Uint8Array>;
-}
-
-/** Makes lists and rows once for all who are sent them, until something changes. */
-class Shared {
-  readonly #dashboard: Dashboard;
-  readonly #vmListeners = new Set<(vm: Vm) => void>();
-  readonly #rows = new WeakMap<object, Uint8Array>();
-  readonly #lists = new Map<string, SharedList>();
-
-  constructor(dashboard: Dashboard) {
-    this.#dashboard = dashboard;
-    const forget = () => this.#lists.clear();
-    const changed = (vm: Vm | undefined) => {
-      if (vm !== undefined) { for (const listener of this.#vmListeners) listener(vm); }
-    };
-    const { live, operations } = dashboard.manager;
-    live.onChange((change) => {
-      forget();
-      if (change.type === "changed") changed(change.vm);
-    });
-    operations.onEvent((_view, event) => {
-      forget();
-      if (event.type !== "step" && event.type !== "vm") return;
-      changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
-    });
-    dashboard.manager.onConnection(forget);
-  }
-
-  /** VMs that changed on the NAS, or to which something is being done here. */
-  onVm(listener: (vm: Vm) => void): () => void {
-    this.#vmListeners.add(listener);
-    return () => this.#vmListeners.delete(listener);
-  }
-
-  list({ query, mayChange }: ListWatcher): SharedList {
-    const key = JSON.stringify([query, mayChange]);
-    const known = this.#lists.get(key);
-    if (known !== undefined) return known;
-    const list = listProps(this.#dashboard, query, mayChange);
-    const rows = (list.vms ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
-    const message = frame(String(<VmListPatch list={list} />));
-    const made = { message, shown: new Map(rows), groups: new Map() };
-    // Of lists with an age the next one is another, and odd queries must not pile up.
-    if (list.stale === null && this.#lists.size < MAX_LISTS) this.#lists.set(key, made);
-    return made;
-  }
-
-  row(row: VmRowProps): Uint8Array {
-    const rendered = VmRowOnce(row);
-    const known = this.#rows.get(rendered);
-    if (known !== undefined) return known;
-    const made = frame(String(<VmPatch {...row} />));
-    this.#rows.set(rendered, made);
-    return made;
-  }
-
-  group(watcher: ListWatcher, type: string): Uint8Array {
-    const { groups, shown } = this.list(watcher);
-    const vms = [...shown.values()].map(({ row }) => row.vm).filter(({ name }) =>
-      (typeOf(name) ?? "") === type
-    );
-    const known = groups.get(type) ?? frame(String(<GroupPatch type={type} vms={vms} />));
-    groups.set(type, known);
-    return known;
-  }
-}
-
-/** Queries that are looked for at the same time. */
-const MAX_LISTS = 100;
-
 /** A row when a VM changed, the list when VMs came or went. */
-function watchList(dashboard: Dashboard, shared: Shared, watcher: ListWatcher, ring: () => void): Source {
+function watchList(
+  dashboard: Dashboard,
+  shared: SharedLists,
+  { seen, ...watcher }: ListWatcher & { readonly seen: string },
+  ring: () => void,
+): Source {
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
-  let shown = new Map<number, Shown>();
+  // A page that was made from the list as it still is need not be sent it again.
+  const isNew = seen === shared.version && staleness(dashboard) === null;
+  let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
   const changed = new Map<number, Vm>();
-  let [whole, first, age] = [true, true, false];
+  let [whole, first, age] = [!isNew, !isNew, false];
   const aging = setInterval(() => {
     age = staleness(dashboard) !== null;
     if (age) ring();
@@ -273,19 +189,19 @@ function watchList(dashboard: Dashboard, shared: Shared, watcher: ListWatcher, r
 
 /** Messages, and what is to be said aloud of them. */
 interface Told {
-  readonly messages: readonly Uint8Array[];
+  readonly messages: readonly Uint8Array<ArrayBuffer>[];
   readonly words: readonly string[];
 }
 
 /** Rows are compared with what was sent, for one change is often told of several times. */
 function takeRows(
   dashboard: Dashboard,
-  shared: Shared,
+  shared: SharedLists,
   watcher: ListWatcher,
   shown: Map<number, Shown>,
   vms: readonly Vm[],
 ): Told {
-  const messages: Uint8Array[] = [];
+  const messages: Uint8Array<ArrayBuffer>[] = [];
   const words: string[] = [];
   const groups = new Set<string>();
   for (const vm of vms) {
@@ -311,7 +227,7 @@ interface VmWatcher {
 /** What is known of one VM, and what is being done to it; the forms stay as they are being filled in. */
 function watchVm(
   dashboard: Dashboard,
-  shared: Shared,
+  shared: SharedLists,
   { id, mayChange }: VmWatcher,
   ring: () => void,
 ): Source {

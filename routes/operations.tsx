@@ -86,21 +86,21 @@ export function operationRoutes(dashboard: Dashboard): Hono {
   });
   app.get("/operations/:id/events", (c) => {
     const log = manager.operations.get(c.req.param("id"));
-    return sendStream(c, dashboard, async (stream, signal) => {
+    return sendStream(c, dashboard, async (write, signal) => {
       // A 404 would make tabs that were open before a restart ask again for ever.
-      if (log === undefined) return await stream.writeSSE({ event: "end", data: "unknown" });
+      if (log === undefined) return await write(frame("unknown", { event: "end" }));
       const after = resumeAfter(c);
       // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
       const forget = onConnection(dashboard, () => {
-        void stream.writeSSE({ data: String(<ConnectionPatch connection={connectionView(dashboard)} />) });
+        void write(frame(String(<ConnectionPatch connection={connectionView(dashboard)} />)));
       });
       try {
-        for await (const message of patches(log, { after, signal, now })) await stream.write(message);
+        for await (const message of patches(log, { after, signal, now })) await write(message);
       } finally {
         forget();
       }
       const { status } = log.view;
-      if (status !== "running") await stream.writeSSE({ event: "end", data: status });
+      if (status !== "running") await write(frame(status, { event: "end" }));
     });
   });
   return app;
@@ -128,7 +128,7 @@ interface FollowOptions {
 
 /** Messages of an operation that is watched, by seq: its watchers are sent the same, most of them at the same time. */
 interface Rendered {
-  readonly messages: Map<number, Uint8Array>;
+  readonly messages: Map<number, Uint8Array<ArrayBuffer>>;
   watchers: number;
 }
 
@@ -140,7 +140,7 @@ const MAX_RENDERED = 64;
 /** One message an event: the fold runs along, so that each shows what was true then. */
 async function* patches(log: OperationLog, { after, signal, now }: FollowOptions) {
   let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));
-  const known = rendered.get(log) ?? { messages: new Map<number, Uint8Array>(), watchers: 0 };
+  const known = rendered.get(log) ?? { messages: new Map<number, Uint8Array<ArrayBuffer>>(), watchers: 0 };
   rendered.set(log, known);
   known.watchers++;
   try {
@@ -149,7 +149,7 @@ async function* patches(log: OperationLog, { after, signal, now }: FollowOptions
       const { seq } = event;
       const events = () => log.since(0).slice(0, seq);
       const message = known.messages.get(seq) ??
-        frame(String(<OperationPatch view={view} event={event} events={events} now={now()} />), seq);
+        frame(String(<OperationPatch view={view} event={event} events={events} now={now()} />), { id: seq });
       if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(seq, message);
       known.messages.delete(seq - MAX_RENDERED);
       yield message;

@@ -1,6 +1,5 @@
 /** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
 import type { Context } from "hono";
-import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Dashboard } from "./dashboard.ts";
 
 /** A comment is sent this often, so that a peer that is gone is noticed and proxies keep the stream. */
@@ -18,47 +17,124 @@ export function openStreams(dashboard: Dashboard): { count: number } {
   return known;
 }
 
+/** One client's stream: a queue of one message, so that whoever writes goes at the client's pace. */
+class EventStream {
+  /** What the client reads. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Aborted when the client has gone, or the stream is to end. */
+  readonly gone = new AbortController();
+  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | null = null;
+  /** Settles when the client takes more; null while nobody waits for that. */
+  #wanted: PromiseWithResolvers<void> | null = null;
+
+  constructor() {
+    this.body = new ReadableStream({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#goOn(),
+      cancel: () => {
+        this.#controller = null;
+        this.end();
+      },
+    });
+  }
+
+  /** Sends a message, and waits until the client takes more, or has gone. */
+  async write(message: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#controller === null) return;
+    this.#controller.enqueue(message);
+    if ((this.#controller.desiredSize ?? 0) > 0) return;
+    await (this.#wanted ??= Promise.withResolvers<void>()).promise;
+  }
+
+  /** Sends a message that waits for nothing and nobody waits for; not to a client that is behind. */
+  beat(message: Uint8Array<ArrayBuffer>): void {
+    if ((this.#controller?.desiredSize ?? 0) > 0) this.#controller?.enqueue(message);
+  }
+
+  /** Sends nothing more; what was written before still arrives. */
+  close(): void {
+    const controller = this.#controller;
+    this.#controller = null;
+    controller?.close();
+  }
+
+  /** Ends the work: the client has gone, or the program stops. */
+  end(): void {
+    this.gone.abort();
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#wanted?.resolve();
+    this.#wanted = null;
+  }
+}
+
+/** What sends a stream's messages; each write waits until the client takes more. */
+export type Write = (message: Uint8Array<ArrayBuffer>) => Promise<void>;
+
+const BEAT = new TextEncoder().encode(": beat\n\n");
+
 /** Sends a stream; it ends with the client, with the work, or with the program. */
 export function sendStream(
   c: Context,
   dashboard: Dashboard,
-  work: (stream: SSEStreamingApi, signal: AbortSignal) => Promise<void>,
+  work: (write: Write, signal: AbortSignal) => Promise<void>,
 ): Response {
   const streams = openStreams(dashboard);
   if (streams.count >= MAX_STREAMS) {
     c.header("retry-after", "30");
     return c.text("Too many pages are kept up to date already; close some\n", 503);
   }
+  c.header("content-type", "text/event-stream");
   c.header("cache-control", "no-store");
   c.header("x-accel-buffering", "no");
-  return streamSSE(c, async (stream) => {
-    streams.count++;
-    const gone = new AbortController();
-    const end = () => gone.abort();
-    stream.onAbort(end);
-    dashboard.stopping.addEventListener("abort", end, { once: true });
-    if (dashboard.stopping.aborted) end();
-    const beat = setInterval(() => void stream.write(": beat\n\n"), BEAT_MS);
-    try {
-      await work(stream, gone.signal);
-    } catch (error) {
-      // Never the error's own text: a stream's reader is a page.
-      dashboard.logger.error("A stream failed", {
-        path: c.req.path,
-        error: error instanceof Error ? error.stack : String(error),
-      });
-    } finally {
-      streams.count--;
-      clearInterval(beat);
-      dashboard.stopping.removeEventListener("abort", end);
-    }
-  });
+  const stream = new EventStream();
+  void run(dashboard, c.req.path, stream, work);
+  return c.body(stream.body);
 }
 
-/** A message as it goes over the wire, to be made once for everybody who is sent the same; `id` is for reconnections. */
-export function frame(data: string, id?: number): Uint8Array {
+async function run(
+  dashboard: Dashboard,
+  path: string,
+  stream: EventStream,
+  work: (write: Write, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const streams = openStreams(dashboard);
+  streams.count++;
+  const end = () => stream.end();
+  dashboard.stopping.addEventListener("abort", end, { once: true });
+  if (dashboard.stopping.aborted) end();
+  const beat = setInterval(() => stream.beat(BEAT), BEAT_MS);
+  try {
+    await work((message) => stream.write(message), stream.gone.signal);
+  } catch (error) {
+    // Never the error's own text: a stream's reader is a page.
+    dashboard.logger.error("A stream failed", {
+      path,
+      error: error instanceof Error ? error.stack : String(error),
+    });
+  } finally {
+    streams.count--;
+    clearInterval(beat);
+    dashboard.stopping.removeEventListener("abort", end);
+    stream.close();
+  }
+}
+
+/** What goes before a message's data. */
+export interface FrameHead {
+  /** For reconnections. */
+  readonly id?: number;
+  /** Only the end of a stream is named. */
+  readonly event?: "end";
+}
+
+/** A message as it goes over the wire, to be made once for everybody who is sent the same. */
+export function frame(data: string, { id, event }: FrameHead = {}): Uint8Array<ArrayBuffer> {
+  const head = `${event === undefined ? "" : `event: ${event}\n`}${id === undefined ? "" : `id: ${id}\n`}`;
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("");
-  return new TextEncoder().encode(`${lines}${id === undefined ? "" : `id: ${id}\n`}\n`);
+  return new TextEncoder().encode(`${head}${lines}\n`);
 }
 
 /** The event after which a stream goes on: what the browser saw last, or else what the page was rendered with. */

@@ -9,11 +9,12 @@ import { VmsPage } from "../templates/pages/vms_page.tsx";
 import type { Capacity, Typed } from "../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "./choices.ts";
 import { connectionView, type Dashboard, mayChange, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import type { SharedLists } from "./shared_lists.tsx";
 import { listProps, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 
 /** GET /, /vms/:id. */
-export function vmRoutes(dashboard: Dashboard): Hono {
+export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
   const { manager } = dashboard;
   const app = new Hono();
   app.get("/", async (c) => {
@@ -26,7 +27,8 @@ export function vmRoutes(dashboard: Dashboard): Hono {
         list.vms === null ? 503 : 200,
       );
     }
-    const page = { frame: pageFrame(c, dashboard), list, running: manager.writing?.view ?? null };
+    const { version } = shared;
+    const page = { frame: pageFrame(c, dashboard), list, version, running: manager.writing?.view ?? null };
     return sendPage(c, <VmsPage {...page} capacity={await readCapacity(dashboard)} />);
   });
   app.get("/vms/:id", async (c) => {

@@ -42,7 +42,7 @@ const routes = {
     action === undefined
       ? "/vms/act"
       : `/vms/act?${new URLSearchParams([["action", action], ...ids.map((id) => ["id", String(id)])])}`,
-  inventoryEvents: (query: Partial<VmQuery> = {}) => withQuery("/events", query),
+  inventoryEvents: (query: Partial<VmQuery>, seen: string) => withQuery("/events", { ...query, seen }),
   connectionEvents: () => "/events?only=connection",
   vmEvents: (id: number) => `/vms/${id}/events`,
   create: () => "/create",

@@ -10,16 +10,18 @@ import type { Capacity, PageFrame, VmListProps } from "../props.ts";
 export interface VmsPageProps {
   readonly frame: PageFrame;
   readonly list: VmListProps;
+  /** Of what the list tells; the stream goes on from it. */
+  readonly version: string;
   readonly capacity: Capacity;
   /** The operation that is under way, or null. */
   readonly running: { readonly id: string; readonly title: string } | null;
 }
 
 /** The page. */
-export function VmsPage({ frame, list, running, capacity }: VmsPageProps) {
+export function VmsPage({ frame, list, version, running, capacity }: VmsPageProps) {
   const { query, states, types } = list;
   return (
-    <Layout {...frame} title="VMs" current="vms" stream={paths.inventoryEvents(query)}>
+    <Layout {...frame} title="VMs" current="vms" stream={paths.inventoryEvents(query, version)}>
       <div class="heading">
         <h1>VMs</h1>
         {frame.mayChange

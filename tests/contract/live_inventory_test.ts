@@ -1,6 +1,7 @@
 /** Protects the truth of the list: whatever the NAS tells of while the list is being read is not lost. */
 import assert from "node:assert/strict";
 import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
+import { text } from "../support/http.ts";
 
 Deno.test("a VM that comes while all are being read is in the list", async () => {
   await using dashboard = await startDashboard({
@@ -58,4 +59,40 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
   assert.equal(await gone.promise, 1);
   forget();
   assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [2]);
+});
+
+/** Reads a stream until it has said what is looked for. */
+async function readUntil(url: string, sought: RegExp, onFirst: () => void = () => {}): Promise<string> {
+  const gone = new AbortController();
+  const { body } = await fetch(url, { signal: gone.signal });
+  assert.ok(body);
+  let read = "";
+  try {
+    for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+      if (read === "") onFirst();
+      read += chunk;
+      if (sought.test(read)) break;
+    }
+  } finally {
+    gone.abort();
+  }
+  return read;
+}
+
+Deno.test("a page is sent the list again only when it is another than the page was made from", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 3 } });
+  const { simulator, manager, url } = dashboard;
+  const page = await text(fetch(url));
+  const stream = url + (/"(\/events[^"]*)"/.exec(page)?.[1] ?? "").replaceAll("&amp;", "&");
+  const change = () => {
+    const [vm] = simulator.store.vms.values();
+    assert.ok(vm);
+    simulator.store.vms.set(vm.id, { ...vm, config: { ...vm.config, autostart: false } });
+    manager.live.refresh(vm.id);
+  };
+  const first = await readUntil(stream, /Autostart">No/, change);
+  assert.match(first, /id="vm-1"/);
+  assert.doesNotMatch(first, /id="vm-2"/, "a row, and not the list");
+  const later = await readUntil(stream, /id="vm-3"/);
+  assert.match(later, /id="vm-1"[^]*id="vm-2"/, "the list has changed since the page");
 });
