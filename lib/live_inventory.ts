@@ -3,13 +3,16 @@
  * the reply of the call that caused them, so an event only says which VM to read again.
  */
 import { TrueNASError } from "./errors.ts";
-import type { GuestAddress, Vm } from "./inventory.ts";
+import type { Disk, GuestAddress, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
 import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts";
 
 /** Readings that events ask for are so many milliseconds apart; the first one after a quiet time is made at once. */
 const GATHER_MS = 40;
+
+/** Sizes of zvols are read again with their VM when they are older than this. */
+const SIZES_MS = 60_000;
 
 /** A page waits so long for the first reading, and is then sent without the VMs, which follow. */
 const FIRST_READING_MS = 3_000;
@@ -46,6 +49,8 @@ export class LiveInventory {
   #sorted: readonly Vm[] | null = null;
   #readAt: number | null = null;
   #error: TrueNASError | null = null;
+  /** When the sizes of a VM's zvols were read, by its id. */
+  readonly #sizesAt = new Map<number, number>();
   #reading: Promise<void> | null = null;
   #gatherer: ReturnType<typeof setTimeout> | undefined;
   #gatheredAt = -Infinity;
@@ -100,6 +105,7 @@ export class LiveInventory {
   /** Reads everything that is known to be stale, and this VM, now; resolves when it is known. */
   async refreshNow(id: number): Promise<void> {
     this.#stale.add(id);
+    this.#sizesAt.delete(id);
     clearTimeout(this.#gatherer);
     this.#gatherer = undefined;
     this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
@@ -158,6 +164,7 @@ export class LiveInventory {
   async #doReadAll(): Promise<void> {
     try {
       const vms = await readVms(this.#session);
+      for (const { id } of vms) this.#sizesAt.set(id, performance.now());
       this.#byId = new Map(vms.map((vm) => [vm.id, this.#withAddresses(vm)]));
       this.#error = null;
       this.#touch();
@@ -173,7 +180,7 @@ export class LiveInventory {
     this.#stale.clear();
     if (this.#closed || this.#byId === null || ids.length === 0) return;
     try {
-      const found = await readVmsById(this.#session, ids);
+      const found = await readVmsById(this.#session, ids, { known: this.#knownDisks(ids) });
       const seen = new Set(found.map(({ id }) => id));
       for (const vm of found) this.#change(vm);
       for (const id of ids) if (!seen.has(id)) this.#remove(id);
@@ -182,6 +189,19 @@ export class LiveInventory {
       // A lost connection is followed by a reading of everything; until then the rows stand as they were.
       this.#failed(error);
     }
+  }
+
+  /** Disks of these VMs whose sizes were read lately: an event of a VM says nothing of them. */
+  #knownDisks(ids: readonly number[]): ReadonlyMap<string, Disk> {
+    const now = performance.now();
+    const known = new Map<string, Disk>();
+    for (const id of ids) {
+      if (now - (this.#sizesAt.get(id) ?? -Infinity) > SIZES_MS) this.#sizesAt.set(id, now);
+      else {for (const disk of this.#byId?.get(id)?.disks ?? []) {
+          if (disk.zvol !== null) known.set(disk.zvol, disk);
+        }}
+    }
+    return known;
   }
 
   #change(vm: Vm): void {
@@ -233,6 +253,7 @@ export class LiveInventory {
 
   #remove(id: number): void {
     this.#stale.delete(id);
+    this.#sizesAt.delete(id);
     if (!this.#byId?.delete(id)) return;
     this.#sorted = null;
     this.#touch();

@@ -21,6 +21,7 @@ export const METRICS = {
   truenas_vm_manager_steps_total: "Steps that ended, by step kind and status",
   truenas_vm_manager_step_seconds: "How long steps took, by step kind",
   truenas_vm_manager_nas_call_seconds: "How long the NAS took to answer, by method and outcome",
+  truenas_vm_manager_nas_calls_width: "Calls that change the NAS which may be under way at once",
   truenas_vm_manager_connected: "1 while there is a connection to the NAS",
   truenas_vm_manager_reconnects_total: "Connections to the NAS that were lost",
   truenas_vm_manager_streams: "Pages that are kept up to date now",

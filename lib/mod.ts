@@ -74,6 +74,7 @@ export { type ClusterNode, type NodeNic, nodeOfPlanned, nodeOfVm } from "./expor
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
+export type { Pace } from "./operations/pace.ts";
 export type { ActionWish } from "./operations/act_on_vm.ts";
 export {
   type ActionFacts,

@@ -20,6 +20,7 @@ import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
+import type { Pace } from "./operations/pace.ts";
 import { recoveryOf } from "./operations/recovery.ts";
 import type { ChangedVm, VmChange } from "./operations/change_vm.ts";
 import {
@@ -79,7 +80,7 @@ export interface VMManagerOptions {
   readonly readOnly?: boolean;
   /** Refuses every deletion. */
   readonly noDestroy?: boolean;
-  /** VMs worked on at once; default 10, as many calls as TrueNAS runs at once on one connection. */
+  /** VMs worked on at once; default 20, twice as many as TrueNAS runs calls at once on one connection. */
   readonly parallel?: number;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
@@ -246,6 +247,16 @@ export class VMManager implements AsyncDisposable {
   /** The operation that writes now, or null. */
   get writing(): OperationLog | null {
     return this.#runner.writing;
+  }
+
+  /** How many calls that change the NAS go to it at once. */
+  get pace(): Pace {
+    return this.#runner.pace;
+  }
+
+  /** Tells of each change of the pace's width until the returned function is called. */
+  onPace(listener: () => void): () => void {
+    return this.#runner.onPace(listener);
   }
 
   /** Tells of each change of the connection until the returned function is called. */
@@ -572,6 +583,7 @@ export class VMManager implements AsyncDisposable {
       "truenas_vm_manager_connected",
       () => [{ value: this.#session.state.kind === "live" ? 1 : 0 }],
     );
+    metrics.gauge("truenas_vm_manager_nas_calls_width", () => [{ value: this.pace.width }]);
     metrics.gauge("truenas_vm_manager_vms", () => {
       const states = new Map<string, number>();
       for (const { state } of this.#live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);

@@ -8,7 +8,7 @@ import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
-import { ConnectionPatch, OperationPatch } from "../templates/parts/patches.tsx";
+import { ConnectionPatch, OperationPatch, PacePatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   actorOf,
@@ -42,7 +42,14 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     const log = manager.operations.get(c.req.param("id"));
     if (log === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(operationJson(log.view));
-    const page = { frame: pageFrame(c, dashboard), view: log.view, events: log.since(0), now: now() };
+    const { view } = log;
+    const page = {
+      frame: pageFrame(c, dashboard),
+      view,
+      events: log.since(0),
+      pace: manager.pace,
+      now: now(),
+    };
     return sendPage(c, <OperationPage {...page} />);
   });
   app.post(
@@ -61,6 +68,7 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       frame: pageFrame(c, dashboard),
       view: log.view,
       events: log.since(0),
+      pace: manager.pace,
       now: now(),
       problems,
     };
@@ -94,10 +102,12 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       const forget = onConnection(dashboard, () => {
         void write(frame(String(<ConnectionPatch connection={connectionView(dashboard)} />)));
       });
+      const forgetPace = manager.onPace(() => void write(frame(String(<PacePatch pace={manager.pace} />))));
       try {
         for await (const message of patches(log, { after, signal, now })) await write(message);
       } finally {
         forget();
+        forgetPace();
       }
       const { status } = log.view;
       if (status !== "running") await write(frame(status, { event: "end" }));

@@ -2,7 +2,9 @@
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { followJob } from "../truenas/jobs.ts";
-import { readVm } from "../truenas/read_inventory.ts";
+import type { Vm } from "../inventory.ts";
+import { lookAtVm } from "../truenas/looks.ts";
+import type { FreeMemory } from "./memory.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, lookUntil, runStep, StepFailure } from "./steps.ts";
 
@@ -25,11 +27,14 @@ const JOB_MS = 360_000;
 /** TrueNAS's errno when memory does not suffice. */
 const ENOMEM = 12;
 
+/** What acting works with. */
+export interface ActionContext extends UndoContext {
+  readonly memory: FreeMemory;
+  readonly signal: AbortSignal;
+}
+
 /** Does it. It never throws: the log tells what became of it. */
-export async function actOnVm(
-  context: UndoContext & { readonly signal: AbortSignal },
-  wish: ActionWish,
-): Promise<void> {
+export async function actOnVm(context: ActionContext, wish: ActionWish): Promise<void> {
   const { log } = context;
   const { id, name } = wish;
   if (context.signal.aborted) {
@@ -52,12 +57,12 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof TrueNASCallError && error.refusal.errno === ENOMEM;
 }
 
-async function perform(context: UndoContext, wish: ActionWish): Promise<string> {
+async function perform(context: ActionContext, wish: ActionWish): Promise<string> {
   const { caller, log, settle } = context;
   const { action, id, name } = wish;
   const { method, to } = VM_ACTIONS[action];
   const look = async () => {
-    const found = await readVm(caller, id);
+    const found = await lookAtVm(caller, id);
     const isDone = action !== "detach" || found?.cdroms.length === 0;
     return found?.state === to && isDone ? found.state : null;
   };
@@ -66,11 +71,11 @@ async function perform(context: UndoContext, wish: ActionWish): Promise<string> 
     step: action,
     method,
     run: async () => {
-      await expectAsShown(context, wish);
-      await call(context, wish);
+      const { memoryMib } = await expectAsShown(context, wish);
+      await call(context, wish, memoryMib);
       const seen = await lookUntil(look, settle);
       if (seen !== null) return seen;
-      const now = (await readVm(caller, id))?.state ?? "gone";
+      const now = (await lookAtVm(caller, id))?.state ?? "gone";
       throw new TrueNASError(`${method} was answered, but ${name} is ${now.toLowerCase()}`, { method });
     },
     // A restart ends in the state that it began in: looking cannot tell.
@@ -80,19 +85,23 @@ async function perform(context: UndoContext, wish: ActionWish): Promise<string> 
 }
 
 /** Somebody else may have acted since the page was shown. */
-async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionWish): Promise<void> {
-  const found = await readVm(caller, id);
+async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionWish): Promise<Vm> {
+  const found = await lookAtVm(caller, id);
   if (found === null) throw new TrueNASError(`${name} is not on the NAS any more; nothing was done`);
   if (found.name !== name) {
     throw new TrueNASError(`${name} is called ${found.name} now; nothing was done: look at it and try again`);
   }
-  if (found.state === state) return;
+  if (found.state === state) return found;
   throw new TrueNASError(
     `${name} is ${found.state.toLowerCase()} by now, and was shown ${state.toLowerCase()}; nothing was done`,
   );
 }
 
-async function call({ caller, settle, log }: UndoContext, wish: ActionWish): Promise<void> {
+async function call(
+  { caller, settle, log, memory }: ActionContext,
+  wish: ActionWish,
+  memoryMib: number,
+): Promise<void> {
   const { action, id, name, overcommit } = wish;
   const follow = (method: "vm.stop" | "vm.restart", job: number) =>
     followJob(caller, method, job, {
@@ -102,7 +111,8 @@ async function call({ caller, settle, log }: UndoContext, wish: ActionWish): Pro
     });
   switch (action) {
     case "start":
-      await caller.call("vm.start", overcommit ? [id, { overcommit: true }] : [id]);
+      if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
+      else await memory.start(memoryMib, () => caller.call("vm.start", [id]));
       return;
     case "stop":
       return await follow(
@@ -110,7 +120,7 @@ async function call({ caller, settle, log }: UndoContext, wish: ActionWish): Pro
         await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]),
       );
     case "detach": {
-      const found = await readVm(caller, id);
+      const found = await lookAtVm(caller, id);
       for (const { deviceId } of found?.cdroms ?? []) {
         await caller.call("vm.device.delete", [deviceId, { zvol: false, raw_file: false, force: false }]);
       }

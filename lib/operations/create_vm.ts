@@ -1,6 +1,7 @@
 /**
- * Carries out a plan for one VM: its steps in order, and, when one fails, the way back. What this run made is known
- * by evidence (the uuid it chose, the properties of its zvols), and only that is removed.
+ * Carries out a plan for one VM: its steps in order, and, when one fails, the way back. Zvols take longest, so
+ * they are made while the other devices are. What this run made is known by evidence (the uuid it chose, the
+ * properties of its zvols), and only that is removed.
  */
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import { markedDescription, ZVOL_PROPERTIES } from "../marks.ts";
@@ -8,20 +9,26 @@ import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { DeviceRow } from "../truenas/methods.ts";
-import { readDatasets } from "../truenas/read_inventory.ts";
+import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatMib } from "../units.ts";
 import { describeDevice, isDevice } from "./devices.ts";
 import type { OperationLog } from "./log.ts";
+import type { FreeMemory } from "./memory.ts";
+import { NotSent } from "./pace.ts";
 import type { Evidence } from "./types.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
-import { lookUntil, runOrLook, runStep, type SettleTimes } from "./steps.ts";
+import { lookUntil, NotReached, runOrLook, runStep, type SettleTimes } from "./steps.ts";
 
 /** What becomes of half-made VMs when a person cancels. */
 export type CancelMode = "roll-back" | "keep";
 
 /** What the runner of a creation works with. */
 export interface CreationContext {
+  /** Its writes go, whatever happens: for the way back. */
   readonly caller: Caller;
+  /** Its writes that still wait for their turn are given up when the person cancels: for the way there. */
+  readonly going: Caller;
+  readonly memory: FreeMemory;
   /** Of each VM type, with what it overrides. */
   readonly templates: (type: string) => TemplateManager;
   /** The displays' password; it goes to the NAS and nowhere else. */
@@ -72,23 +79,73 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
     started: false,
     doneSteps: [],
   };
-  let reached = 0;
+  let begun = false;
+  const ahead = new ZvolsAhead();
   try {
     if (context.stop.signal.aborted) throw new Stopped(String(context.stop.signal.reason));
+    const going = { ...context, caller: context.going };
     for (const step of vm.steps) {
       if (context.signal.aborted) throw new Cancelled();
-      reached++;
-      await performStep(context, vm, step, made);
+      ahead.expectWell();
+      begun = true;
+      // Not before the VM is there: after a crash, its zvols are known by it.
+      if (made.vmId !== null) ahead.begin(going, vm, made);
+      await (ahead.goOn(step) ?? performStep(going, vm, step, made));
       made.doneSteps.push(step);
     }
     context.log.append({ type: "vm", vm: vm.name, outcome: "created", vmId: knownId(made) });
   } catch (error) {
-    for (const step of vm.steps.slice(reached)) {
+    await ahead.abandon();
+    const now = context.log.view.vms.find(({ name }) => name === vm.name)?.steps ?? [];
+    for (const { step } of now.filter(({ status }) => status === "pending")) {
       context.log.append({ type: "step", vm: vm.name, step, status: "skipped" });
     }
-    if (reached > 0) return await endFailed(context, vm, made, error);
+    if (begun) return await endFailed(context, vm, made, error);
     const message = `${describeFailure(error)}; nothing was made of it`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "cancelled", message });
+  }
+}
+
+/** Disks whose zvols are made while the steps before them are under way; each gets its device when it is its turn. */
+class ZvolsAhead {
+  readonly #disks = new Map<
+    string,
+    { readonly turn: PromiseWithResolvers<void>; readonly done: Promise<void> }
+  >();
+  #begun = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** Begins every disk that has a zvol to be made, once. */
+  begin(context: CreationContext, vm: PlannedVm, made: Made): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    for (const device of vm.devices) {
+      if (!makesZvol(device) || !vm.steps.includes(device.step)) continue;
+      const turn = Promise.withResolvers<void>();
+      turn.promise.catch(() => {});
+      const done = deviceStep(context, vm, device, made, turn.promise);
+      done.catch((error) => this.#failure ??= { error });
+      this.#disks.set(device.step, { turn, done });
+    }
+  }
+
+  /** It is this step's turn: resolves when it is done; undefined when it was not begun ahead. */
+  goOn(step: string): Promise<void> | undefined {
+    const disk = this.#disks.get(step);
+    disk?.turn.resolve();
+    return disk?.done;
+  }
+
+  /** Throws what went wrong ahead, before more is made in vain. */
+  expectWell(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** An earlier step failed: what is under way ends, and the rest is not begun. */
+  async abandon(): Promise<void> {
+    const disks = [...this.#disks.values()];
+    for (const { turn } of disks) turn.reject(new NotReached());
+    await Promise.allSettled(disks.map(({ done }) => done));
   }
 }
 
@@ -108,7 +165,7 @@ async function endFailed(
   made: Made,
   error: unknown,
 ): Promise<void> {
-  const cancelled = error instanceof Cancelled || error instanceof Stopped;
+  const cancelled = error instanceof Cancelled || error instanceof Stopped || error instanceof NotSent;
   const why = describeFailure(error);
   if (vm.onFailure === "stop" && !cancelled) {
     context.stop.abort(`${vm.name} failed, and its type says to stop then`);
@@ -120,7 +177,7 @@ async function endFailed(
 }
 
 function describeFailure(error: unknown): string {
-  if (error instanceof Cancelled) return "It was cancelled";
+  if (error instanceof Cancelled || error instanceof NotSent) return "It was cancelled";
   if (error instanceof Stopped) return `It was not begun: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
@@ -154,28 +211,52 @@ async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
   made.vmId = row.id;
 }
 
-async function deviceStep(context: CreationContext, vm: PlannedVm, device: PlannedDevice, made: Made) {
+function makesZvol(device: PlannedDevice): device is PlannedDisk {
+  return device.dtype === "DISK" && !device.adopt;
+}
+
+/** Makes a device, and its zvol before; the device itself waits for its turn. */
+async function deviceStep(
+  context: CreationContext,
+  vm: PlannedVm,
+  device: PlannedDevice,
+  made: Made,
+  turn: Promise<void> = Promise.resolve(),
+): Promise<void> {
   const { caller, log, settle } = context;
-  const vmId = knownId(made);
   if (made.uuid === null) made.devices.push(device);
-  const makesZvol = device.dtype === "DISK" && !device.adopt;
-  if (makesZvol) made.zvols.push({ name: device.zvol, marked: context.zvols.mayCreate });
+  const zvol = makesZvol(device) ? device : null;
+  if (zvol !== null) made.zvols.push({ name: zvol.zvol, marked: context.zvols.mayCreate });
   await runStep(log, {
     vm: vm.name,
     step: device.step,
-    method: makesZvol && context.zvols.mayCreate ? "pool.dataset.create" : "vm.device.create",
+    method: zvol !== null && context.zvols.mayCreate ? "pool.dataset.create" : "vm.device.create",
     makes: describeDevice(device),
     evidence: () => deviceEvidence(device, made),
     run: async (next) => {
-      if (makesZvol) await makeZvol(context, vm, device, { made, next });
-      return await createDevice(context, { vm, vmId, device, made });
+      const isAnnounced = zvol === null || !context.zvols.mayCreate;
+      if (zvol !== null) await makeZvol(context, vm, zvol, made);
+      await expectTurn(turn, device, made);
+      if (!isAnnounced) next("vm.device.create");
+      return await createDevice(context, { vm, vmId: knownId(made), device, made });
     },
     look: async () => {
-      const rows = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+      const rows = await caller.call("vm.device.query", [[["vm", "=", knownId(made)]]]);
       return rows.find((row) => isDevice(row, device)) ?? null;
     },
     detail: () => describeDevice(device),
   }, settle);
+}
+
+/** A device that was never asked for is not among what was added. */
+async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: Made): Promise<void> {
+  try {
+    await turn;
+  } catch (error) {
+    const added = made.devices.indexOf(device);
+    if (added >= 0) made.devices.splice(added, 1);
+    throw error;
+  }
 }
 
 function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
@@ -190,24 +271,18 @@ function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
 
 type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
 
-interface ZvolStep {
-  readonly made: Made;
-  /** Announces the step's next call. */
-  readonly next: (method: "vm.device.create") => void;
-}
-
 /** Makes the zvol with the properties that tell whose it is; an account that may not leaves it to the device. */
 async function makeZvol(
   context: CreationContext,
   vm: PlannedVm,
   device: PlannedDisk,
-  { made, next }: ZvolStep,
+  made: Made,
 ): Promise<void> {
   const { caller, zvols, settle } = context;
   if (!zvols.mayCreate) return expectThick(device);
   const owner = made.uuid ?? vm.vmUuid ?? "";
   const find = async () => {
-    const found = await readDatasets(caller, [device.zvol]);
+    const found = await lookAtDatasets(caller, [device.zvol]);
     const dataset = found.known ? found.value[0] : undefined;
     return dataset?.mark?.operation === made.operation ? { id: dataset.name } : null;
   };
@@ -218,13 +293,11 @@ async function makeZvol(
     if (isUnavailable(error)) {
       zvols.mayCreate = false;
       replaceZvol(made, { name: device.zvol, marked: false });
-      expectThick(device);
-      return next("vm.device.create");
+      return expectThick(device);
     }
     if (refusedBeforeEffect(error)) forgetZvol(made, device.zvol);
     throw error;
   }
-  next("vm.device.create");
 }
 
 function zvolSpec(device: PlannedDisk, owner: string, operation: string): Record<string, unknown> {
@@ -325,10 +398,9 @@ function deviceSpec(context: CreationContext, { vm, vmId, device, made }: Device
   }
 }
 
-async function startStep({ caller, log, settle }: CreationContext, vm: PlannedVm, made: Made) {
+async function startStep({ caller, log, settle, memory }: CreationContext, vm: PlannedVm, made: Made) {
   const vmId = knownId(made);
-  const isRunning = async () =>
-    (await caller.call("vm.get_instance", [vmId])).status.state === "RUNNING" || null;
+  const isRunning = async () => (await lookAtVm(caller, vmId))?.state === "RUNNING" || null;
   made.started = true;
   await runStep(log, {
     vm: vm.name,
@@ -336,7 +408,8 @@ async function startStep({ caller, log, settle }: CreationContext, vm: PlannedVm
     method: "vm.start",
     evidence: () => made.uuid === null ? { vmId } : null,
     run: async () => {
-      await caller.call("vm.start", vm.overcommit ? [vmId, { overcommit: true }] : [vmId]);
+      if (vm.overcommit) await caller.call("vm.start", [vmId, { overcommit: true }]);
+      else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
       // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
       if (await lookUntil(isRunning, settle) !== null) return true;
       throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });

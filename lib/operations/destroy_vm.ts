@@ -6,7 +6,7 @@ import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import type { DestructionVm } from "../plan/types.ts";
 import type { Caller } from "../truenas/client.ts";
 import { followJob } from "../truenas/jobs.ts";
-import { readDatasets, readVm } from "../truenas/read_inventory.ts";
+import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { OperationLog } from "./log.ts";
@@ -47,8 +47,11 @@ export async function destroyVm(context: DestructionContext, vm: DestructionVm):
       finish("already-gone", "It was gone already");
       return;
     }
-    await powerOff(context, vm, await shutDown(context, vm, found));
-    await remove(context, vm, found);
+    const off = await shutDown(context, vm, found);
+    const there = lookAtDatasets(context.caller, vm.zvols.map(({ name }) => name));
+    there.catch(() => {});
+    await powerOff(context, vm, off);
+    await remove(context, vm, found, await there);
     await check(context, vm, "remove");
     finish("destroyed", `It is gone${vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`}`);
   } catch (error) {
@@ -75,7 +78,7 @@ async function look({ caller, log, settle }: DestructionContext, vm: Destruction
     vm: vm.name,
     step: "look",
     method: "vm.query",
-    run: async () => ({ found: sameVm(vm, await readVm(caller, vm.id)) }),
+    run: async () => ({ found: sameVm(vm, await lookAtVm(caller, vm.id)) }),
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
@@ -122,10 +125,10 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
       const options = { force: false, force_after_timeout: false };
       const job = await caller.call("vm.stop", [vm.id, options]);
       await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
-      return (await readVm(caller, vm.id))?.state ?? "gone";
+      return (await lookAtVm(caller, vm.id))?.state ?? "gone";
     },
     look: async () => {
-      const state = (await readVm(caller, vm.id))?.state ?? "gone";
+      const state = (await lookAtVm(caller, vm.id))?.state ?? "gone";
       return state === "RUNNING" ? null : state;
     },
     detail: (state) => state === "RUNNING" ? "it did not shut down in time" : state,
@@ -147,7 +150,7 @@ async function powerOff(
     step: "poweroff",
     method: "vm.poweroff",
     run: () => caller.call("vm.poweroff", [vm.id]),
-    look: async () => (await readVm(caller, vm.id))?.state !== "RUNNING" || null,
+    look: async () => (await lookAtVm(caller, vm.id))?.state !== "RUNNING" || null,
     detail: () => "STOPPED",
   }, settle);
 }
@@ -160,9 +163,9 @@ async function remove(
   { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
+  there: Reading<readonly Dataset[]>,
 ): Promise<void> {
   const wanted = vm.zvols.map(({ name }) => name);
-  const there = await readDatasets(caller, wanted);
   const names = there.known ? there.value.map(({ name }) => name) : wanted;
   const byName = vm.keeps.length > 0 || names.length < wanted.length ? names : null;
   const zvols = byName === null;
@@ -179,7 +182,7 @@ async function remove(
       }
       return true;
     },
-    look: async () => (await readVm(caller, vm.id)) === null ? true : null,
+    look: async () => (await lookAtVm(caller, vm.id)) === null ? true : null,
     detail: () => vm.zvols.length > 0 ? `with ${formatCount(vm.zvols.length, "zvol")}` : "the VM",
   }, settle);
 }
@@ -221,9 +224,12 @@ function expectNothing(left: Reading<readonly Dataset[]>): string {
 }
 
 async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
-  if (await readVm(caller, vm.id) !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
-  if (vm.zvols.length === 0) return { known: true, value: [] };
-  return await readDatasets(caller, vm.zvols.map(({ name }) => name));
+  const [found, zvols] = await Promise.all([
+    lookAtVm(caller, vm.id),
+    lookAtDatasets(caller, vm.zvols.map(({ name }) => name)),
+  ]);
+  if (found !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
+  return zvols;
 }
 
 async function deleteLeftover(caller: Caller, zvol: string): Promise<void> {

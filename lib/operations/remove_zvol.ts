@@ -1,7 +1,8 @@
 /** Removes one zvol that this program made and nobody uses, after looking at it again, and proves that it is gone. */
 import { TrueNASError } from "../errors.ts";
 import type { OrphanZvol } from "../plan/orphans.ts";
-import { readDatasets, readVms } from "../truenas/read_inventory.ts";
+import { lookAtDatasets } from "../truenas/looks.ts";
+import { readVms } from "../truenas/read_inventory.ts";
 import { formatBytes } from "../units.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, runStep, StepFailure } from "./steps.ts";
@@ -46,7 +47,7 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
     step: "look",
     method: "pool.dataset.query",
     run: async () => {
-      const [found, vms] = await Promise.all([readDatasets(caller, [zvol.name]), readVms(caller)]);
+      const [found, vms] = await Promise.all([lookAtDatasets(caller, [zvol.name]), readVms(caller)]);
       if (!found.known) throw new TrueNASError(`It cannot be looked at, because ${found.because}`);
       const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
       if (user !== undefined) throw new TrueNASError(`${user.name} uses it now; nothing was done to it`);
@@ -68,7 +69,7 @@ async function remove({ caller, log, settle }: UndoContext, { name, sizeBytes }:
     makes: name,
     run: () => caller.call("pool.dataset.delete", [name, { recursive: true }]),
     look: async () => {
-      const seen = await readDatasets(caller, [name]);
+      const seen = await lookAtDatasets(caller, [name]);
       return seen.known && seen.value.length === 0 || null;
     },
     detail: () => sizeBytes === null ? "the zvol" : formatBytes(sizeBytes),
@@ -81,7 +82,7 @@ async function check({ caller, log, settle }: UndoContext, { name }: OrphanZvol)
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await readDatasets(caller, [name]);
+      const seen = await lookAtDatasets(caller, [name]);
       if (!seen.known || seen.value.length === 0) return true;
       throw new TrueNASError(`${name} is still there`);
     },

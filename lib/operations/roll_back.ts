@@ -7,7 +7,7 @@ import type { Dataset, Reading } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { DeviceRow, VmRow } from "../truenas/methods.ts";
-import { readDatasets } from "../truenas/read_inventory.ts";
+import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Made } from "./create_vm.ts";
 import { isDevice } from "./devices.ts";
@@ -104,7 +104,7 @@ async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row:
     step: "undo-poweroff",
     method: "vm.poweroff",
     run: () => caller.call("vm.poweroff", [row.id]),
-    look: async () => (await caller.call("vm.get_instance", [row.id])).status.state === "STOPPED" || null,
+    look: async () => (await lookAtVm(caller, row.id))?.state === "STOPPED" || null,
     detail: () => "STOPPED",
   }, settle);
 }
@@ -117,7 +117,7 @@ async function findZvols(
 ): Promise<Reading<readonly string[]>> {
   const names = [...new Set([...made.zvols.map(({ name }) => name), ...attached])];
   if (names.length === 0) return { known: true, value: [] };
-  const found = await readDatasets(caller, names);
+  const found = await lookAtDatasets(caller, names);
   if (!found.known) return found;
   const own = found.value.filter((dataset) => isOwn(made, dataset)).map(({ name }) => name);
   return { known: true, value: own };
@@ -201,7 +201,7 @@ async function deleteZvols(
       method: "pool.dataset.delete",
       run: () => caller.call("pool.dataset.delete", [zvol, { recursive: false }]),
       look: async () => {
-        const seen = await readDatasets(caller, [zvol]);
+        const seen = await lookAtDatasets(caller, [zvol]);
         return seen.known && seen.value.length === 0 || null;
       },
       detail: () => `${zvol} removed`,

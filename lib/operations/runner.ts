@@ -16,6 +16,8 @@ import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts
 import { type CancelMode, createVm } from "./create_vm.ts";
 import { destroyVm, destructionSteps } from "./destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
+import { FreeMemory } from "./memory.ts";
+import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
 import { eachLimited, type Limits } from "./pool.ts";
 import { recoveryOf, unsettledMs } from "./recovery.ts";
 import { REMOVAL_STEPS, removeZvol } from "./remove_zvol.ts";
@@ -66,7 +68,7 @@ export interface RunnerOptions {
   /** The templates of a VM type, with what it overrides. */
   readonly templates: (request: OperationRequest | null, type: string) => TemplateManager;
   readonly store: OperationStore;
-  /** VMs worked on at once; default as many calls as TrueNAS runs at once on one connection. */
+  /** VMs worked on at once; default 20, so that there is always one more than the calls that may be under way. */
   readonly parallel?: number;
   readonly settle?: SettleTimes;
   readonly logger: Logger;
@@ -83,6 +85,8 @@ export interface Creation {
 /** Runs operations; see the file's comment. */
 export class OperationRunner {
   readonly #options: RunnerOptions;
+  readonly #caller: PacedCaller;
+  readonly #memory: FreeMemory;
   /** One operation writes at a time: the next waits for this. */
   #last: Promise<unknown> = Promise.resolve();
   #writing: OperationLog | null = null;
@@ -95,6 +99,18 @@ export class OperationRunner {
   /** Begins nothing yet. */
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#caller = new PacedCaller(options.caller);
+    this.#memory = new FreeMemory(options.caller);
+  }
+
+  /** How many calls go to the NAS at once, which change it. */
+  get pace(): Pace {
+    return this.#caller.pace;
+  }
+
+  /** Tells of each change of the pace's width until the returned function is called. */
+  onPace(listener: () => void): () => void {
+    return this.#caller.onPace(listener);
   }
 
   /** The operation that writes now, or null. */
@@ -214,8 +230,11 @@ export class OperationRunner {
     const group = ({ type, parallel }: PlannedVm) => ({ name: type, width: parallel ?? Infinity });
     const stop = new AbortController();
     const zvols = { mayCreate: true };
-    const work = (signal: AbortSignal) => (vm: PlannedVm) =>
-      createVm({ ...this.#context(log), templates: templatesOf, displayPassword, signal, stop, zvols }, vm);
+    const work = (signal: AbortSignal) => {
+      const going = untilCancelled(this.#caller, signal);
+      const context = { ...this.#context(log), going, templates: templatesOf, displayPassword, signal };
+      return (vm: PlannedVm) => createVm({ ...context, stop, zvols }, vm);
+    };
     return this.#run(log, { items: active, group, work, options });
   }
 
@@ -313,7 +332,7 @@ export class OperationRunner {
   }
 
   #context(log: OperationLog) {
-    return { caller: this.#options.caller, log, settle: this.#settle };
+    return { caller: this.#caller, memory: this.#memory, log, settle: this.#settle };
   }
 
   #resolve(log: OperationLog, resolution: Resolution): void {
@@ -355,7 +374,7 @@ export class OperationRunner {
     const onAbort = () => cancel.abort(given?.reason);
     if (given?.aborted) onAbort();
     given?.addEventListener("abort", onAbort, { once: true });
-    const width = this.#options.parallel ?? MAX_RUNNING_CALLS;
+    const width = this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
     const finish = async () => {
       try {
         await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));

@@ -5,6 +5,7 @@
 import { TrueNASError } from "../errors.ts";
 import type { MethodName } from "../truenas/methods.ts";
 import type { OperationLog } from "./log.ts";
+import { NotSent } from "./pace.ts";
 import type { Evidence, StepError } from "./types.ts";
 
 /** How long, after a lost connection or a timeout, a call is given to show its effect on the NAS, and how often to look. */
@@ -38,6 +39,16 @@ export interface StepAction<T> {
   readonly detail: (result: T) => string;
 }
 
+/** A step that was begun ahead is not gone on with, because an earlier one failed. */
+export class NotReached extends Error {
+  override readonly name = "NotReached";
+
+  /** Makes the error. */
+  constructor() {
+    super("An earlier step failed");
+  }
+}
+
 /** A step that did not succeed; the log has it already. */
 export class StepFailure extends Error {
   override readonly name = "StepFailure";
@@ -58,6 +69,8 @@ export class StepFailure extends Error {
  * Runs a step and logs it.
  *
  * @throws {StepFailure} when it failed, or when nothing shows that it was done.
+ * @throws {NotSent} when it was cancelled before its call had its turn.
+ * @throws {NotReached} when it was begun ahead and is not gone on with.
  */
 export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
   const { vm, step } = action;
@@ -75,6 +88,10 @@ export async function runStep<T>(log: OperationLog, action: StepAction<T>, settl
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
+    if (error instanceof NotReached || error instanceof NotSent) {
+      log.append({ type: "step", vm, step, status: "skipped", ...announced(action) });
+      throw error;
+    }
     const logged = describeError(error);
     log.append({ type: "step", vm, step, status: "failed", error: logged, ...announced(action) });
     throw new StepFailure(step, logged, error);

@@ -102,6 +102,8 @@ export async function openPinnedTunnel(
   let mismatch: CertificateFacts | null = null;
   const server = createServer((near) => {
     const far = connectUnverified(peer);
+    // A call must not wait until the one before it was acknowledged.
+    far.setNoDelay(true);
     const end = () => {
       near.destroy();
       far.destroy();

@@ -185,7 +185,6 @@ export const METHODS = {
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
-  "vm.get_instance": read<readonly [id: number], VmRow>(vmRow),
   "vm.log_file_path": read<readonly [id: number], string | null>(z.string().nullable()),
   "vm.get_available_memory": read<readonly [overcommit?: boolean], number>(z.number()),
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),

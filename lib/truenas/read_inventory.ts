@@ -34,14 +34,23 @@ export async function readVms(caller: Caller, options: ReadOptions = {}): Promis
   return await withSizes(caller, rows.map(toVm), options);
 }
 
-/** Those of these ids that exist. */
+/** Those of these ids that exist; of zvols among the known ones, the size is not read again. */
 export async function readVmsById(
   caller: Caller,
   ids: readonly number[],
-  options: ReadOptions = {},
+  options: ReadOptions & { readonly known?: ReadonlyMap<string, Disk> } = {},
 ): Promise<readonly Vm[]> {
-  const rows = await caller.call("vm.query", [[["id", "in", ids]]], options);
-  return await withSizes(caller, rows.map(toVm), options);
+  const { known = new Map<string, Disk>(), ...others } = options;
+  const rows = await caller.call("vm.query", [[["id", "in", ids]]], others);
+  const vms = rows.map(toVm).map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withKnown(disk, known)) }));
+  return await withSizes(caller, vms, others);
+}
+
+function withKnown(disk: Disk, known: ReadonlyMap<string, Disk>): Disk {
+  const before = disk.zvol === null ? undefined : known.get(disk.zvol);
+  if (before === undefined) return disk;
+  const { sizeBytes, sparse, mark } = before;
+  return { ...disk, sizeBytes, sparse, mark };
 }
 
 /** One VM, or null when the NAS has none of that id. */
@@ -50,9 +59,11 @@ export async function readVm(caller: Caller, id: number, options: ReadOptions = 
 }
 
 async function withSizes(caller: Caller, vms: readonly Vm[], options: ReadOptions): Promise<readonly Vm[]> {
-  const zvols = vms.flatMap(({ disks }) => disks.flatMap(({ zvol }) => zvol === null ? [] : [zvol]));
+  const zvols = vms.flatMap(({ disks }) =>
+    disks.flatMap(({ zvol, sizeBytes }) => zvol === null || sizeBytes !== null ? [] : [zvol])
+  );
   const datasets = await readDatasets(caller, [...new Set(zvols)], options);
-  if (!datasets.known) return vms;
+  if (!datasets.known || datasets.value.length === 0) return vms;
   const byName = new Map(datasets.value.map((dataset) => [dataset.name, dataset]));
   return vms.map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withSize(disk, byName)) }));
 }
@@ -217,6 +228,7 @@ export async function readDatasets(
   names: readonly string[],
   options: ReadOptions = {},
 ): Promise<Reading<readonly Dataset[]>> {
+  if (names.length === 0) return { known: true, value: [] };
   const chunks: string[][] = [];
   for (let start = 0; start < names.length; start += NAMES_PER_CALL) {
     chunks.push(names.slice(start, start + NAMES_PER_CALL));

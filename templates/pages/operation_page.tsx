@@ -1,9 +1,11 @@
 /** One operation, live or finished. */
 import type { Problem } from "../../lib/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import type { Pace } from "../../lib/operations/pace.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary } from "../parts/common.tsx";
 import { Operation } from "../parts/operation.tsx";
+import { PaceLine } from "../parts/pace.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 
@@ -13,6 +15,8 @@ export interface OperationPageProps {
   readonly view: OperationView;
   /** Every event so far, for the log. */
   readonly events: readonly OperationEvent[];
+  /** How many calls go to the NAS at once now. */
+  readonly pace: Pace;
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
   /** What was wrong with the form that was sent. */
@@ -20,7 +24,7 @@ export interface OperationPageProps {
 }
 
 /** The page. The stream goes on after the last event that is shown here. */
-export function OperationPage({ frame, view, events, now, problems = [] }: OperationPageProps) {
+export function OperationPage({ frame, view, events, pace, now, problems = [] }: OperationPageProps) {
   const operation = <Operation view={view} events={events} now={now} problems={problems} />;
   return (
     <Layout
@@ -48,6 +52,7 @@ export function OperationPage({ frame, view, events, now, problems = [] }: Opera
             </noscript>
             <div hx-sse:connect={paths.operationEvents(view.id, view.lastSeq)} hx-sse:close="end">
               {operation}
+              <PaceLine pace={pace} />
             </div>
           </>
         )

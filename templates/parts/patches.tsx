@@ -1,5 +1,6 @@
 /** What streams send: the parts of a page that an event changes, each with the place it goes to. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import type { Pace } from "../../lib/operations/pace.ts";
 import type { Vm } from "../../lib/inventory.ts";
 import type { ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
 import { paths } from "../paths.ts";
@@ -16,6 +17,7 @@ import {
   OperationSummary,
   OperationVmRow,
 } from "./operation.tsx";
+import { PaceLine } from "./pace.tsx";
 import { VmGone, VmNow } from "./vm_now.tsx";
 import { groupId, VmGroup, VmList, VmListAge, VmRowOnce } from "./vm_list.tsx";
 
@@ -30,6 +32,15 @@ export interface OperationPatchProps {
   readonly now: number;
 }
 
+/** How many calls go at once. */
+export function PacePatch({ pace }: { pace: Pace | null }) {
+  return (
+    <hx-partial hx-target="#pace" hx-swap="outerMorph">
+      <PaceLine pace={pace} />
+    </hx-partial>
+  );
+}
+
 /** What one event changes on an operation's page. */
 export function OperationPatch({ view, event, events, now }: OperationPatchProps) {
   if (changesFrame(event)) {
@@ -38,6 +49,7 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
         <hx-partial hx-target="#operation" hx-swap="outerMorph">
           <Operation view={view} events={events()} now={now} />
         </hx-partial>
+        {event.type === "finished" ? <PacePatch pace={null} /> : null}
         {event.type === "finished" ? <StreamPatch /> : null}
       </>
     );

@@ -3,21 +3,27 @@
  * against one call at a time, as scripts do it.
  */
 import { parseConfiguration } from "../../lib/config.ts";
+import { silentLogger } from "../../lib/logging.ts";
+import { parseNasAddress } from "../../lib/nas_address.ts";
 import { Journal } from "../../lib/operations/journal.ts";
-import { startSimulator } from "../../lib/simulator/simulator.ts";
+import type { SimulatedVersion } from "../../lib/simulator/types.ts";
+import { TemplateManager } from "../../lib/template_manager.ts";
 import { MAX_RUNNING_CALLS } from "../../lib/truenas/protocol.ts";
+import { Session } from "../../lib/truenas/session.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
+import { type DistantNas, startDistantNas } from "./nas.ts";
 import type { Report } from "./report.ts";
 
 const ZVOL_MS = 300;
 const DISKS = 2;
 const NICS = 2;
+const GIB = 1024 ** 3;
 
 /** vm.create, display, CD-ROM, NICs, for each disk its zvol and its device, and the start. */
 const CALLS = 1 + 1 + 1 + NICS + 2 * DISKS + 1;
 
-/** The longest chain of one VM in which nothing can overlap: the zvol, its device after the VM, the start. */
-const CHAIN_CALLS = 3;
+/** The longest chain of one VM in which nothing can overlap: the VM, a zvol, its device, the start. */
+const CHAIN_CALLS = 4;
 
 function configuration(count: number) {
   const text = `
@@ -39,33 +45,108 @@ function creationBoundMs(count: number, callMs: number): number {
   return Math.max(workMs, CHAIN_CALLS * callMs + ZVOL_MS);
 }
 
-/** For each VM poweroff, delete and a look, and for each zvol its removal. */
-function destructionBoundMs(count: number, callMs: number): number {
-  const calls = 2 + DISKS;
-  return Math.max(count * calls * callMs / MAX_RUNNING_CALLS, 3 * callMs);
+/**
+ * Power off, and delete with its zvols, each of which takes as long as it took to make. Up to 25.10 TrueNAS runs one
+ * deletion at a time.
+ */
+function destructionBoundMs(count: number, callMs: number, version: SimulatedVersion): number {
+  const deleteMs = callMs + DISKS * ZVOL_MS;
+  const chainMs = callMs + deleteMs;
+  if (version === "25.10") return Math.max(callMs + count * deleteMs, chainMs);
+  return Math.max(count * chainMs / MAX_RUNNING_CALLS, chainMs);
 }
 
-/** Milliseconds that creating and then destroying took. */
-async function measure(count: number, callMs: number, parallel: number, journal?: Journal) {
+/** What is measured of one way to work. */
+interface Took {
+  readonly createMs: number;
+  readonly destroyMs: number;
+}
+
+interface Round {
+  readonly count: number;
+  readonly callMs: number;
+  readonly version?: SimulatedVersion;
+  /** Default: as on the NAS itself. */
+  readonly way?: "unix socket" | "network";
+}
+
+async function nasFor({ callMs, version = "25.10", way = "unix socket" }: Round): Promise<DistantNas> {
   const times = { callMs, zvolMs: ZVOL_MS, startMs: 0, shutdownMs: 0, deleteRunningMs: 0 };
-  await using simulator = await startSimulator({ times });
+  return await startDistantNas({ times, version }, way);
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** The program: from the order to the last VM, with its plan and its own looks at the NAS. */
+async function measureProgram(round: Round, journal?: Journal): Promise<Took> {
+  using nas = await nasFor(round);
   await using manager = new VMManager({
-    host: simulator.url,
+    host: nas.url,
     username: "admin",
     password: "truenas",
     vncPassword: "pw",
-    parallel,
     ...(journal === undefined ? {} : { journal }),
   });
   await manager.connect();
-  const timed = async (work: () => Promise<{ status: string }>) => {
-    const started = performance.now();
-    const { status } = await work();
+  const expectDone = async (work: Promise<{ status: string }>) => {
+    const { status } = await work;
     if (status !== "done") throw new Error(`the benchmark's work ended as ${status}`);
-    return performance.now() - started;
   };
-  const createMs = await timed(() => manager.createVmType(configuration(count), "worker", 5920));
-  const destroyMs = await timed(() => manager.destroyManagedVms(["worker"]));
+  return {
+    createMs: await timed(() => expectDone(manager.createVmType(configuration(round.count), "worker", 5920))),
+    destroyMs: await timed(() => expectDone(manager.destroyManagedVms(["worker"]))),
+  };
+}
+
+/** A script: one call after another, no plan and no looks, with the zvols made by their devices. */
+async function measureScript(round: Round): Promise<Took> {
+  using nas = await nasFor(round);
+  const parsed = parseNasAddress(nas.url);
+  if (!parsed.ok) throw new Error("the simulator has an address");
+  const session = new Session({
+    address: parsed.address,
+    username: "admin",
+    password: "truenas",
+    apiKey: null,
+    caCerts: [],
+    guard: { readOnly: false, noDestroy: false },
+    simulated: true,
+    logger: silentLogger,
+  });
+  await session.connect();
+  const templates = new TemplateManager();
+  const ids: number[] = [];
+  const create = async (n: number) => {
+    const name = `worker${String(n).padStart(2, "0")}`;
+    const { id } = await session.call("vm.create", [templates.createVmSpec(name, 1, 1, 64)]);
+    ids.push(id);
+    const devices = [
+      templates.createDisplayDevice(id, 5920 + n, "pw", 7920 + n),
+      templates.createCdromDevice(id, "/mnt/tank/iso/debian.iso"),
+      ...["br0", "br1"].map((bridge) => templates.createNicDevice(id, bridge)),
+      ...Array.from(
+        { length: DISKS },
+        (_, disk) => templates.createDiskDevice(id, `tank/vms/${name}-disk${disk}`, GIB),
+      ),
+    ];
+    for (const device of devices) await session.call("vm.device.create", [{ ...device }]);
+    await session.call("vm.start", [id]);
+  };
+  const destroy = async (id: number) => {
+    await session.call("vm.poweroff", [id]);
+    await session.call("vm.delete", [id, { zvols: true, force: false }]);
+  };
+  const createMs = await timed(async () => {
+    for (let n = 1; n <= round.count; n++) await create(n);
+  });
+  const destroyMs = await timed(async () => {
+    for (const id of ids) await destroy(id);
+  });
+  await session.close();
   return { createMs, destroyMs };
 }
 
@@ -75,23 +156,88 @@ export async function benchWork(report: Report, quick: boolean): Promise<void> {
     `Creating and destroying VMs with ${DISKS} disks and ${NICS} NICs; a zvol takes ${ZVOL_MS} ms`,
   );
   const heads = ["VMs", "ms a call", "bound", "program", "x bound", "one by one", "x faster"];
-  for (const what of ["create", "destroy"] as const) {
-    report.head(what, heads);
-    for (const callMs of quick ? [20] : [5, 20, 100]) {
-      for (const count of quick ? [5, 20] : [1, 5, 20, 50]) {
-        const program = await measure(count, callMs, MAX_RUNNING_CALLS);
-        const single = await measure(count, callMs, 1);
-        const bound = what === "create" ? creationBoundMs(count, callMs) : destructionBoundMs(count, callMs);
-        const [took, alone] = [program[`${what}Ms`], single[`${what}Ms`]];
-        report.row(what, [count, callMs, bound, took, took / bound, alone, alone / took]);
-      }
+  const rows: { round: Round; program: Took; script: Took }[] = [];
+  report.head("create", heads);
+  for (const callMs of quick ? [20] : [5, 20, 100]) {
+    for (const count of quick ? [1, 5, 20] : [1, 5, 20, 50]) {
+      const round = { count, callMs };
+      const [program, script] = [await measureProgram(round), await measureScript(round)];
+      rows.push({ round, program, script });
+      const bound = creationBoundMs(count, callMs);
+      report.row("create", [
+        count,
+        callMs,
+        bound,
+        program.createMs,
+        program.createMs / bound,
+        script.createMs,
+        script.createMs / program.createMs,
+      ]);
     }
   }
+  report.title("Destroying them on TrueNAS 25.10, which runs one deletion at a time");
+  report.head("destroy", heads);
+  for (const { round, program, script } of rows) {
+    reportDestruction(report, "destroy", { ...round, version: "25.10" }, [program, script]);
+  }
+  report.title("Destroying them on TrueNAS 27.0");
+  report.head("destroy27", heads);
+  for (const count of quick ? [20] : [1, 5, 20, 50]) {
+    const round = { count, callMs: 20, version: "27.0" } as const;
+    reportDestruction(report, "destroy27", round, [await measureProgram(round), await measureScript(round)]);
+  }
+  report.title(
+    "Creating over the network: the runtime's WebSocket holds a call back until the last one was acknowledged",
+  );
+  report.head("network", heads);
+  for (const callMs of quick ? [20] : [20, 100]) {
+    const round = { count: 20, callMs, way: "network" } as const;
+    const [program, script] = [await measureProgram(round), await measureScript(round)];
+    const bound = creationBoundMs(20, callMs);
+    const { createMs } = program;
+    report.row("network", [
+      20,
+      callMs,
+      bound,
+      createMs,
+      createMs / bound,
+      script.createMs,
+      script.createMs / createMs,
+    ]);
+  }
+  report.title("Creating with the journal, each step on the disk before its call, and without");
   report.head("journal", ["VMs", "ms a call", "without", "with", "ratio"]);
-  const folder = await Deno.makeTempDir();
-  const without = await measure(20, 20, MAX_RUNNING_CALLS);
-  using journal = Journal.open(folder);
-  const withOne = await measure(20, 20, MAX_RUNNING_CALLS, journal);
-  report.row("journal", [20, 20, without.createMs, withOne.createMs, withOne.createMs / without.createMs]);
-  await Deno.remove(folder, { recursive: true });
+  for (const callMs of quick ? [20] : [5, 20]) {
+    const round = { count: 20, callMs };
+    const folder = await Deno.makeTempDir();
+    const without = await measureProgram(round);
+    using journal = Journal.open(folder);
+    const withOne = await measureProgram(round, journal);
+    report.row("journal", [
+      20,
+      callMs,
+      without.createMs,
+      withOne.createMs,
+      withOne.createMs / without.createMs,
+    ]);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function reportDestruction(
+  report: Report,
+  name: string,
+  { count, callMs, version = "25.10" }: Round,
+  [program, script]: readonly [Took, Took],
+): void {
+  const bound = destructionBoundMs(count, callMs, version);
+  report.row(name, [
+    count,
+    callMs,
+    bound,
+    program.destroyMs,
+    program.destroyMs / bound,
+    script.destroyMs,
+    script.destroyMs / program.destroyMs,
+  ]);
 }

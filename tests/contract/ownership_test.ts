@@ -271,7 +271,9 @@ onEach(
       });
       assert.equal(result.status, "cancelled");
       assert.deepEqual(outcomes(result), ["worker01 left-behind", "worker02 cancelled"]);
-      assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
+      const made = ["tank/vms/worker01-disk0", "tank/vms/worker01-disk1"];
+      assert.deepEqual(zvols(simulator), made, "zvols are made ahead of their devices");
+      for (const zvol of made) assert.match(result.vms[0]?.message ?? "", new RegExp(zvol));
       const resumed = await (await manager.resume(result.operation.id))?.finished;
       assert.equal(resumed?.status, "done");
       assert.equal(zvols(simulator).length, 4);

@@ -106,6 +106,8 @@ async function runProduct(simulator: Simulator): Promise<void> {
   await manager.choices(configuration);
   const failing = { method: "vm.device.create", moment: "middle", action: "fail" } as const;
   simulator.addFault({ ...failing, matches: (params) => JSON.stringify(params).includes("worker01-disk1") });
+  await manager.createVmType(configuration, "worker", 5920);
+  simulator.clearFaults();
   simulator.addFault({ method: "vm.device.create", skip: 3, moment: "after", action: "cut" });
   await manager.createVmType(configuration, "worker", 5920);
   simulator.clearFaults();

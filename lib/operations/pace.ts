@@ -1,0 +1,216 @@
+/**
+ * How many writes go to the NAS at once: as many as it runs at once, fewer while its calls get slow, and for a while
+ * none when it says that they are too many. Readings are not held back, for somebody waits for them.
+ */
+import { TrueNASCallError, TrueNASError } from "../errors.ts";
+import type { Caller, CallOptions } from "../truenas/client.ts";
+import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
+import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
+
+/** Slow calls alone never bring it below this: what the NAS does one after another is still kept busy. */
+const MIN_WIDTH = 4;
+/** Waits after calls that the NAS refused as too many, in milliseconds; each is varied by up to a third. */
+const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
+/** A call that is refused as too many so often is given up. */
+const MAX_REFUSALS = 8;
+/** Calls quicker than this are no sign of anything, in milliseconds. */
+const QUICK_MS = 50;
+/** Calls take so many times as long as they can: fewer at once do as much. */
+const SLOW = 3;
+/** Calls take no longer than so many times what they can: more at once do more. */
+const FAST = 1.5;
+
+/** The pace as a page shows it. */
+export interface Pace {
+  /** Writes that may be under way at once. */
+  readonly width: number;
+  /** The most that it may become: what the NAS runs at once. */
+  readonly most: number;
+  /** Under way now. */
+  readonly running: number;
+  /** Waiting for their turn. */
+  readonly waiting: number;
+  /** Why it is less than it may be; null when it is not. */
+  readonly why: "slow" | "refused" | null;
+}
+
+/** How a pace is set up; tests give their own clock. */
+export interface PaceOptions {
+  /** Milliseconds from any beginning. */
+  readonly now?: () => number;
+  /** Waits after refusals, in milliseconds. */
+  readonly waitsMs?: readonly number[];
+}
+
+/** Refuses a call that was still waiting when the person cancelled: it was never sent. */
+export class NotSent extends TrueNASError {
+  /** The class's name. */
+  override readonly name = "NotSent";
+
+  /** Makes the error of a method. */
+  constructor(method: string) {
+    super(`${method} was not sent, because it was cancelled before its turn`, {
+      method,
+      outcome: "not-done",
+    });
+  }
+}
+
+interface Turn {
+  readonly begin: () => void;
+}
+
+/** A caller that keeps the pace; see the file's comment. */
+export class PacedCaller implements Caller {
+  readonly #caller: Caller;
+  readonly #now: () => number;
+  readonly #waitsMs: readonly number[];
+  readonly #listeners = new Set<() => void>();
+  readonly #queue: Turn[] = [];
+  readonly #leastMs = new Map<MethodName, number>();
+  #width = MAX_RUNNING_CALLS;
+  #why: Pace["why"] = null;
+  #running = 0;
+  /** How many times as long as they can calls take, smoothed. */
+  #slowness = 1;
+  #answered = 0;
+  #refusals = 0;
+  #notBefore = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Makes its calls by `caller`. */
+  constructor(
+    caller: Caller,
+    { now = () => performance.now(), waitsMs = WAITS_MS }: PaceOptions = {},
+  ) {
+    this.#caller = caller;
+    this.#now = now;
+    this.#waitsMs = waitsMs;
+  }
+
+  /** How it stands now. */
+  get pace(): Pace {
+    return {
+      width: this.#width,
+      most: MAX_RUNNING_CALLS,
+      running: this.#running,
+      waiting: this.#queue.length,
+      why: this.#why,
+    };
+  }
+
+  /** Tells of each change of the width until the returned function is called. */
+  onPace(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * See {@link Caller.call}. A write waits for its turn; one that is refused as too many waits and is made again. With
+   * a signal, a write that is still waiting is given up; one that was sent is waited for all the same.
+   *
+   * @throws {NotSent} when the signal was aborted before its turn.
+   */
+  async call<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    { signal, ...options }: CallOptions = {},
+  ): Promise<MethodResult<M>> {
+    if (!METHODS[method].writes) return await this.#caller.call(method, params, options);
+    for (let refusals = 0;; refusals++) {
+      await this.#turn(method, signal, refusals > 0);
+      const startedAt = this.#now();
+      try {
+        const result = await this.#caller.call(method, params, options);
+        this.#refusals = 0;
+        this.#note(method, this.#now() - startedAt);
+        return result;
+      } catch (error) {
+        if (!isTooMany(error) || refusals >= MAX_REFUSALS) throw error;
+        this.#backOff();
+      } finally {
+        this.#running--;
+        this.#next();
+      }
+    }
+  }
+
+  /** Waits for a turn, at the head of the queue if need be. */
+  async #turn(method: string, signal: AbortSignal | undefined, first: boolean): Promise<void> {
+    if (signal?.aborted) throw new NotSent(method);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const turn: Turn = { begin: resolve };
+    const giveUp = () => {
+      const index = this.#queue.indexOf(turn);
+      if (index >= 0) this.#queue.splice(index, 1);
+      reject(new NotSent(method));
+    };
+    signal?.addEventListener("abort", giveUp, { once: true });
+    if (first) this.#queue.unshift(turn);
+    else this.#queue.push(turn);
+    this.#next();
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #next(): void {
+    const waitMs = this.#notBefore - this.#now();
+    if (waitMs > 0) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#next();
+      }, waitMs);
+      return;
+    }
+    while (this.#running < this.#width) {
+      const turn = this.#queue.shift();
+      if (turn === undefined) return;
+      // Counted here, and not when it is woken, so that no more are woken than may run.
+      this.#running++;
+      turn.begin();
+    }
+  }
+
+  /** Learns from how long a call took, compared with how quick that method has been. */
+  #note(method: MethodName, tookMs: number): void {
+    const leastMs = Math.max(QUICK_MS, Math.min((this.#leastMs.get(method) ?? Infinity) * 1.02, tookMs));
+    this.#leastMs.set(method, leastMs);
+    this.#slowness = 0.8 * this.#slowness + 0.2 * Math.max(1, tookMs / leastMs);
+    if (++this.#answered < this.#width) return;
+    this.#answered = 0;
+    if (this.#slowness > SLOW && this.#width > MIN_WIDTH) this.#setWidth(this.#width - 1, "slow");
+    if (this.#slowness < FAST && this.#width < MAX_RUNNING_CALLS) this.#setWidth(this.#width + 1, this.#why);
+  }
+
+  /** The NAS refused a call as too many, before it did anything: half as many, after a while. */
+  #backOff(): void {
+    const waitMs = this.#waitsMs[Math.min(this.#refusals, this.#waitsMs.length - 1)] ?? 0;
+    this.#refusals++;
+    this.#notBefore = this.#now() + waitMs * (1 - Math.random() / 3);
+    this.#setWidth(Math.max(1, Math.floor(this.#width / 2)), "refused");
+  }
+
+  #setWidth(width: number, why: Pace["why"]): void {
+    this.#width = width;
+    this.#why = width < MAX_RUNNING_CALLS ? why : null;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** TrueNAS's errno ETOOMANYREFS, and JSON-RPC's code for it, when more than 20 calls of a connection are unfinished. */
+const TOO_MANY = { errno: 109, code: -32000 } as const;
+
+/** Whether the NAS refused a call for its load alone, before it did anything (facts: errors, limits). */
+function isTooMany(error: unknown): boolean {
+  if (!(error instanceof TrueNASCallError)) return false;
+  const { errno, code, reason } = error.refusal;
+  return errno === TOO_MANY.errno || code === TOO_MANY.code || /Rate Limit Exceeded/.test(reason);
+}
+
+/** The caller of one piece of work that can be cancelled: its writes that still wait are given up then. */
+export function untilCancelled(caller: Caller, signal: AbortSignal): Caller {
+  return { call: (method, params, options) => caller.call(method, params, { signal, ...options }) };
+}

@@ -1,0 +1,72 @@
+/**
+ * Looks at single VMs and zvols, while operations work on many: what is asked for at about the same time becomes one
+ * call. Each look sees the NAS as it is after it was asked for, as if it had been made alone.
+ */
+import type { Dataset, Reading, Vm } from "../inventory.ts";
+import type { Caller } from "./client.ts";
+import { readDatasets, toVm } from "./read_inventory.ts";
+
+/** Looks are gathered for so long, in milliseconds: a little beside any call. */
+const GATHER_MS = 3;
+
+/** Keys that are asked for together. */
+class Gatherer<K, V> {
+  readonly #read: (keys: readonly K[]) => Promise<V>;
+  #next: { readonly keys: Set<K>; readonly answer: Promise<V> } | null = null;
+
+  constructor(read: (keys: readonly K[]) => Promise<V>) {
+    this.#read = read;
+  }
+
+  /** Resolves with what was read of these keys, and maybe of others. */
+  ask(keys: readonly K[]): Promise<V> {
+    this.#next ??= this.#begin();
+    for (const key of keys) this.#next.keys.add(key);
+    return this.#next.answer;
+  }
+
+  #begin(): { readonly keys: Set<K>; readonly answer: Promise<V> } {
+    const keys = new Set<K>();
+    const answer = new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS)).then(() => {
+      this.#next = null;
+      return this.#read([...keys]);
+    });
+    return { keys, answer };
+  }
+}
+
+interface Looks {
+  readonly vms: Gatherer<number, ReadonlyMap<number, Vm>>;
+  readonly datasets: Gatherer<string, Reading<readonly Dataset[]>>;
+}
+
+const looksOf = new WeakMap<Caller, Looks>();
+
+function looksBy(caller: Caller): Looks {
+  const known = looksOf.get(caller);
+  if (known !== undefined) return known;
+  const made: Looks = {
+    vms: new Gatherer(async (ids) => {
+      const rows = await caller.call("vm.query", [[["id", "in", ids]]]);
+      return new Map(rows.map((row) => [row.id, toVm(row)]));
+    }),
+    datasets: new Gatherer((names) => readDatasets(caller, names)),
+  };
+  looksOf.set(caller, made);
+  return made;
+}
+
+/** One VM, without the sizes of its disks, or null when the NAS has none of that id. */
+export async function lookAtVm(caller: Caller, id: number): Promise<Vm | null> {
+  return (await looksBy(caller).vms.ask([id])).get(id) ?? null;
+}
+
+/** The datasets and zvols of these names that exist. */
+export async function lookAtDatasets(
+  caller: Caller,
+  names: readonly string[],
+): Promise<Reading<readonly Dataset[]>> {
+  if (names.length === 0) return { known: true, value: [] };
+  const found = await looksBy(caller).datasets.ask(names);
+  return found.known ? { known: true, value: found.value.filter(({ name }) => names.includes(name)) } : found;
+}

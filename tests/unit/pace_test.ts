@@ -1,0 +1,228 @@
+/**
+ * Protects the NAS and the work on it: never more writes at once than it runs, fewer while it is slow or says that they
+ * are too many, none lost and none made twice; and no memory promised twice.
+ */
+import assert from "node:assert/strict";
+import { TrueNASCallError } from "../../lib/errors.ts";
+import { FreeMemory } from "../../lib/operations/memory.ts";
+import { NotSent, PacedCaller, untilCancelled } from "../../lib/operations/pace.ts";
+import type { Caller } from "../../lib/truenas/client.ts";
+import { lookAtDatasets, lookAtVm } from "../../lib/truenas/looks.ts";
+
+interface Call {
+  readonly method: string;
+  readonly params: readonly unknown[];
+  readonly answer: (result?: unknown) => void;
+  readonly refuse: (refusal: Partial<TrueNASCallError["refusal"]>) => void;
+}
+
+/** A caller whose calls are answered by hand. */
+function byHand(): { caller: Caller; calls: Call[]; open: () => Call[] } {
+  const calls: (Call & { isOpen: boolean })[] = [];
+  const call = (method: string, params: readonly unknown[]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const made = {
+      method,
+      params,
+      isOpen: true,
+      answer: (result: unknown = null) => {
+        made.isOpen = false;
+        resolve(result);
+      },
+      refuse: (refusal: Partial<TrueNASCallError["refusal"]>) => {
+        made.isOpen = false;
+        const whole = { code: -32001, errno: null, errname: null, reason: "", fields: [], ...refusal };
+        reject(new TrueNASCallError(method, whole as TrueNASCallError["refusal"]));
+      },
+    };
+    calls.push(made);
+    return promise;
+  };
+  return { caller: { call } as Caller, calls, open: () => calls.filter(({ isOpen }) => isOpen) };
+}
+
+/** Lets everything that is ready go on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+const TOO_MANY = { code: -32000, reason: "Maximum number of concurrent calls (20) has exceeded" };
+
+Deno.test("writes go as many at once as the NAS runs; readings wait for none of them", async () => {
+  const { caller, calls, open } = byHand();
+  const paced = new PacedCaller(caller);
+  const writes = Array.from({ length: 25 }, (_, id) => paced.call("vm.start", [id]));
+  await settle();
+  assert.equal(open().length, 10);
+  assert.deepEqual(paced.pace, { width: 10, most: 10, running: 10, waiting: 15, why: null });
+  const reading = paced.call("vm.query", []);
+  assert.equal(calls.at(-1)?.method, "vm.query");
+  calls.at(-1)?.answer([]);
+  await reading;
+  for (let done = 0; done < 25; done++) {
+    open()[0]?.answer();
+    await settle();
+    assert.ok(open().length <= 10);
+  }
+  await Promise.all(writes);
+  assert.deepEqual(calls.filter(({ method }) => method === "vm.start").map(({ params }) => params[0]), [
+    ...Array(25).keys(),
+  ]);
+});
+
+Deno.test("a call that the NAS refuses as too many waits and is made again, and fewer go at once", async () => {
+  const { caller, calls, open } = byHand();
+  const paced = new PacedCaller(caller, { waitsMs: [1] });
+  const told: (string | null)[] = [];
+  paced.onPace(() => told.push(`${paced.pace.width} ${paced.pace.why}`));
+  const writes = Array.from({ length: 10 }, (_, id) => paced.call("vm.start", [id]));
+  await settle();
+  open()[9]?.refuse(TOO_MANY);
+  await settle();
+  assert.deepEqual(told, ["5 refused"]);
+  for (const call of open()) call.answer();
+  while (calls.length < 11) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(calls[10]?.params, [9], "the same call, once more");
+  calls[10]?.answer("started");
+  assert.deepEqual((await Promise.all(writes)).at(-1), "started");
+  assert.equal(calls.length, 11, "nothing else was made twice");
+});
+
+Deno.test("other refusals are no question of pace, and too many refusals are told", async () => {
+  const { caller, calls, open } = byHand();
+  const paced = new PacedCaller(caller, { waitsMs: [0] });
+  const busy = paced.call("vm.delete", [1, { zvols: false, force: false }]);
+  await settle();
+  open()[0]?.refuse({ errno: 16, errname: "EBUSY", reason: "'x' is running; stop the VM first" });
+  await assert.rejects(busy, /stop the VM first/);
+  assert.equal(calls.length, 1, "it is not made again");
+  assert.equal(paced.pace.width, 10);
+  const hopeless = paced.call("vm.start", [2]);
+  const end = assert.rejects(hopeless, /concurrent calls/);
+  let ended = false;
+  void end.then(() => ended = true);
+  while (!ended) {
+    open()[0]?.refuse({ errno: 109, reason: "Maximum number of concurrent calls" });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.equal(calls.length, 1 + 9);
+});
+
+Deno.test("calls that get slow narrow the pace, and calls that are quick again widen it", async () => {
+  const { caller, open } = byHand();
+  let now = 0;
+  const paced = new PacedCaller(caller, { now: () => now });
+  const take = async (count: number, ms: number) => {
+    for (let n = 0; n < count; n++) {
+      const call = paced.call("vm.start", [n]);
+      await settle();
+      now += ms;
+      open()[0]?.answer();
+      await call;
+    }
+  };
+  await take(20, 100);
+  assert.equal(paced.pace.width, 10);
+  await take(60, 1_000);
+  const { width, why } = paced.pace;
+  assert.deepEqual([width < 10, width >= 4, why], [true, true, "slow"]);
+  await take(100, 100);
+  assert.deepEqual([paced.pace.width, paced.pace.why], [10, null]);
+});
+
+Deno.test("who cancels gives up what still waits; what was sent is waited for", async () => {
+  const { caller, calls, open } = byHand();
+  const paced = new PacedCaller(caller);
+  const cancel = new AbortController();
+  const going = untilCancelled(paced, cancel.signal);
+  const sent = Array.from({ length: 10 }, (_, id) => going.call("vm.start", [id]));
+  const waiting = going.call("vm.start", [10]);
+  const wayBack = paced.call("vm.poweroff", [11]);
+  await settle();
+  cancel.abort();
+  await assert.rejects(waiting, NotSent);
+  await assert.rejects(going.call("vm.start", [12]), NotSent);
+  for (const call of open()) call.answer();
+  await Promise.all(sent);
+  await settle();
+  assert.deepEqual(calls.slice(10).map(({ method }) => method), ["vm.poweroff"]);
+  open()[0]?.answer();
+  await wayBack;
+});
+
+const GIB = 1024 ** 3;
+
+Deno.test("starts go together as far as memory holds them all, and then one after another", async () => {
+  const { caller, calls, open } = byHand();
+  const memory = new FreeMemory(caller, () => 0);
+  const started: string[] = [];
+  const ends: (() => void)[] = [];
+  const start = (name: string, mib: number) =>
+    memory.start(mib, async () => {
+      started.push(name);
+      await new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const all = [start("a", 4096), start("b", 4096), start("c", 4096)];
+  await settle();
+  assert.deepEqual(calls.map(({ method }) => method), ["vm.get_available_memory"]);
+  open()[0]?.answer(10 * GIB);
+  await settle();
+  assert.deepEqual(started, ["a", "b"], "the third does not fit beside them");
+  ends[0]?.();
+  await settle();
+  assert.deepEqual(started, ["a", "b"], "what is left is not known before all have started");
+  ends[1]?.();
+  await settle();
+  open()[0]?.answer(2 * GIB);
+  await settle();
+  assert.deepEqual(started, ["a", "b", "c"], "alone, the NAS decides");
+  ends[2]?.();
+  await Promise.all(all);
+});
+
+Deno.test("an account that may not read the memory starts one VM after another, and a failed start holds none up", async () => {
+  const { caller, open } = byHand();
+  const memory = new FreeMemory(caller);
+  const started: string[] = [];
+  const first = memory.start(1, () => {
+    started.push("a");
+    return Promise.reject(new Error("refused"));
+  });
+  const second = memory.start(1, () => Promise.resolve(started.push("b")));
+  const refused = assert.rejects(first, /refused/);
+  await settle();
+  open()[0]?.refuse({ errno: 13, reason: "Not authorized" });
+  await refused;
+  await settle();
+  open()[0]?.refuse({ errno: 13, reason: "Not authorized" });
+  await second;
+  assert.deepEqual(started, ["a", "b"]);
+});
+
+Deno.test("looks at about the same time are one call, and each gets what it asked for", async () => {
+  const { caller, calls } = byHand();
+  const looks = [lookAtVm(caller, 1), lookAtVm(caller, 2), lookAtVm(caller, 1)];
+  const zvols = [lookAtDatasets(caller, ["tank/a"]), lookAtDatasets(caller, ["tank/b"])];
+  while (calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const [vms, datasets] = calls;
+  assert.deepEqual(vms?.params, [[["id", "in", [1, 2]]]]);
+  vms?.answer([{
+    id: 2,
+    name: "b",
+    vcpus: 1,
+    cores: 1,
+    threads: 1,
+    memory: 1,
+    autostart: false,
+    status: { state: "STOPPED" },
+    devices: [],
+  }]);
+  datasets?.answer([{ id: "tank/a", type: "VOLUME" }]);
+  const [one, two, again] = await Promise.all(looks);
+  assert.deepEqual([one, two?.name, again], [null, "b", null]);
+  const [a, b] = await Promise.all(zvols);
+  assert.deepEqual(a?.known && a.value.map(({ name }) => name), ["tank/a"]);
+  assert.deepEqual(b, { known: true, value: [] });
+  assert.deepEqual(await lookAtDatasets(caller, []), { known: true, value: [] });
+  assert.equal(calls.length, 2);
+});
