@@ -193,7 +193,8 @@ for (const { version, look } of PLACES) {
     }])
       .finished;
     await page.waitForSelector('#vm-now [data-state="STOPPED"]');
-    assert.match(await page.locator("#live-words").innerText(), /ubuntu_dev: Stopped/);
+    // Said once the operation is over as well, which may come a moment after the state.
+    await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
     simulator.store.vms.delete(id);
     manager.live.refresh(id);
     await page.waitForSelector("text=This VM is gone");
