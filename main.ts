@@ -2,12 +2,11 @@
  * The program: arguments, environment, signals. A dashboard runs in a worker that may touch its NAS, its address and
  * its files, and nothing else; this part gives up its own permissions once that runs.
  */
-import process from "node:process";
 import { type Options, readArguments, USAGE, UsageError } from "./lib/arguments.ts";
 import type { Terminal } from "./lib/command_line.ts";
 import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError, TrueNASError } from "./lib/errors.ts";
-import { printable } from "./lib/logging.ts";
+import { printable } from "./lib/printable.ts";
 import { describePermissions, type Permissions, permissionsOf } from "./lib/permissions.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -61,11 +60,16 @@ async function explained(run: () => Promise<number>): Promise<number> {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${printable(text)}\n`);
+  write(Deno.stdout, text);
 }
 
 function complain(text: string): void {
-  process.stderr.write(`${printable(text)}\n`);
+  write(Deno.stderr, text);
+}
+
+function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(`${printable(text)}\n`);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
 /** The environment, with what the command line says instead. */
@@ -106,7 +110,7 @@ async function simulate(options: Options): Promise<number> {
 /** list, plan, create and destroy. */
 async function work(command: "list" | "plan" | "create" | "destroy", options: Options): Promise<number> {
   const settings = settingsOf(options, true);
-  const { isTTY } = process.stdin;
+  const isTTY = Deno.stdin.isTerminal();
   if (command === "destroy" && !options.yes && !isTTY) {
     throw new UsageError(
       "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",

@@ -1,8 +1,7 @@
 /** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
-import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { ConfigurationError, type Problem } from "./errors.ts";
-import { LOG_LEVELS, type LogLevel } from "./logging.ts";
+import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
 
 /** Every name that is read, with a line of help. */
@@ -187,7 +186,7 @@ function readSecret(
     return undefined;
   }
   try {
-    const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    const text = Deno.readTextFileSync(path).replace(/\r?\n$/, "");
     if (text.trim() === "") problems.push({ field, message: `The file ${path} is empty` });
     return text;
   } catch (error) {
@@ -237,7 +236,7 @@ function readEnvFile(
   { path, required }: { path: string; required: boolean },
 ): Record<string, string | undefined> {
   try {
-    return parseEnv(readFileSync(path, "utf8"));
+    return parseEnv(Deno.readTextFileSync(path));
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     if (missing && !required) return {};

@@ -1,11 +1,9 @@
 /** The log: one line an event, on standard error. Nothing else in the library writes there. */
 import process from "node:process";
+import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
+import { escapeControls } from "./printable.ts";
 
-/** How much is logged: each level includes the ones after it. */
-export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR";
-
-/** The levels, from the most talkative. */
-export const LOG_LEVELS: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR"];
+export type { LogLevel } from "./log_levels.ts";
 
 /** Values that belong to a line: small, and never a secret on purpose. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -100,19 +98,6 @@ function toJson(value: unknown): string | null {
 
 function toStandardError(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-/** A text for a terminal: names and descriptions come from the NAS, and may not steer it. Lines stay lines. */
-export function printable(text: string): string {
-  return text.split("\n").map(escapeControls).join("\n");
-}
-
-/** Escapes what could start a line of its own or steer a terminal. */
-function escapeControls(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
-    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 /** JSON within JSON within JSON: how deep a secret is looked for. A text line has two levels of its own. */

@@ -35,7 +35,7 @@ import { orphanRoutes } from "./orphans.tsx";
 import { vmActionRoutes } from "./vm_actions.tsx";
 import { vmChangeRoutes } from "./vm_changes.tsx";
 import { liveRoutes } from "./live.tsx";
-import { nameSpans, traceOperations } from "./telemetry.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { SharedLists } from "./shared_lists.tsx";
 import { vmRoutes } from "./vms.tsx";
 import type { Context, MiddlewareHandler } from "hono";
@@ -43,14 +43,16 @@ import type { Context, MiddlewareHandler } from "hono";
 /** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */
 const MAX_BODY_BYTES = 262_144;
 
-/** The app. */
-export function createApp(dashboard: Dashboard): Hono {
+/** The app. With telemetry, what it does is told of in spans. */
+export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono {
   const app = new Hono({ getPath: (request) => bare(getPath(request)) });
   // No id of the client's own: it would let anybody write the ids of others into the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
-  app.use(nameSpans());
-  traceOperations(dashboard.manager.operations);
+  if (telemetry !== null) {
+    app.use(telemetry.nameSpans());
+    telemetry.traceOperations(dashboard.manager.operations);
+  }
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({
     contentSecurityPolicy: {

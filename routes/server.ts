@@ -30,6 +30,12 @@ export interface ServerOptions {
   readonly stopped: Promise<void>;
 }
 
+/** OpenTelemetry's own mark, which the runtime sets when it exports (`@opentelemetry/api`, its global registry). */
+const IS_TRACED = Symbol.for("opentelemetry.js.api.1") in globalThis;
+
+/** Loaded with this module: what is to be loaded later may not be read any more. */
+const telemetry = IS_TRACED ? await import("./telemetry.ts") : null;
+
 /** A page waits this long for a connection, and then says what is wrong with it. */
 const PAGE_PATIENCE_MS = 2_000;
 
@@ -100,7 +106,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     now: Date.now,
     ending: ending.signal,
     stopping: stopping.signal,
-  });
+  }, telemetry);
   logger.info("Starting", {
     nas: `${manager.address} ${account}`,
     journal: journal === undefined ? "none" : settings.stateDir,

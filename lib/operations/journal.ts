@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type AuditEntry, type AuditJournal, MAX_AUDIT_ENTRIES } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { OperationEvent } from "./types.ts";
@@ -39,10 +39,12 @@ export interface OperationJournal extends AuditJournal {
 /** A journal in a SQLite file; nobody else can open it meanwhile. */
 export class Journal implements OperationJournal, Disposable {
   readonly #database: DatabaseSync;
+  readonly #insert: StatementSync;
 
   /** Takes over an open, exclusive database. */
   private constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#insert = database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES (?, ?, ?, ?)");
   }
 
   /**
@@ -76,8 +78,7 @@ export class Journal implements OperationJournal, Disposable {
 
   /** Writes a fact down; it is on the disk when this returns. */
   append(id: string, event: OperationEvent): void {
-    const insert = this.#database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES (?, ?, ?, ?)");
-    insert.run(id, event.seq, event.at, JSON.stringify(event));
+    this.#insert.run(id, event.seq, event.at, JSON.stringify(event));
   }
 
   /** Every operation that was not forgotten, oldest first. */

@@ -15,15 +15,16 @@ const EPOCH_MS = Date.UTC(2020, 0, 1);
 
 /**
  * What a binary may do before it knows its settings: read the environment's own names, listen, connect, and read and
- * write files. Its dashboard gets less: see lib/permissions.ts. It never asks, and runs no programs.
+ * write files. Its dashboard gets less: see lib/permissions.ts. It never asks, and runs no programs. It is as sparing
+ * with memory as when it is started from its sources.
  */
-const ENVIRONMENT = project.tasks.start.command.split(" ").filter((word) =>
-  /^--(allow|ignore)-env/.test(word)
+const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
+  /^--(allow-env|ignore-env|v8-flags)/.test(word)
 );
 const FLAGS = [
   "--no-prompt",
   "--exclude-unused-npm",
-  ...ENVIRONMENT,
+  ...AS_STARTED,
   "--allow-net",
   "--allow-read",
   "--allow-write",

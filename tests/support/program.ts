@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
+import manifest from "../../deno.json" with { type: "json" };
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
 import { SecretScan } from "./secrets.ts";
@@ -20,6 +21,9 @@ export interface Program {
   readonly kill: () => Promise<Deno.CommandStatus>;
 }
 
+/** What `deno task start` gives the runtime for its memory. */
+export const MEMORY_FLAGS: readonly string[] = manifest.tasks.start.command.match(/--v8-flags=\S+/g) ?? [];
+
 /** A process that has to end by itself within this time is killed, and its status says so. */
 const PATIENCE_MS = 10_000;
 
@@ -34,7 +38,7 @@ export interface ProgramOptions {
 export async function startProgram(
   simulator: Simulator,
   folder: string,
-  { env = {}, flags = ["-A", "--no-prompt"] }: ProgramOptions = {},
+  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"] }: ProgramOptions = {},
 ): Promise<Program> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...flags, MAIN, "serve"],
