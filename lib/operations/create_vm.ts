@@ -119,6 +119,8 @@ class ZvolsAhead {
   begin(context: CreationContext, vm: PlannedVm, made: Made): void {
     if (this.#begun) return;
     this.#begun = true;
+    // Otherwise the device makes its zvol, and there is nothing to do before its turn.
+    if (!context.zvols.mayCreate) return;
     for (const device of vm.devices) {
       if (!makesZvol(device) || !vm.steps.includes(device.step)) continue;
       const turn = Promise.withResolvers<void>();

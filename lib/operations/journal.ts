@@ -32,6 +32,8 @@ export interface OperationJournal extends AuditJournal {
   append(id: string, event: OperationEvent): void;
   /** Every operation that was not forgotten, oldest first. */
   load(): readonly JournalledOperation[];
+  /** The facts of one operation, in order of their seq. */
+  read(id: string): readonly OperationEvent[];
   /** Removes an operation, so that the journal does not grow for ever. */
   forget(id: string): void;
 }
@@ -85,8 +87,13 @@ export class Journal implements OperationJournal, Disposable {
   load(): readonly JournalledOperation[] {
     const oldest = "SELECT operation FROM event GROUP BY operation ORDER BY min(at), min(rowid)";
     const ids = this.#database.prepare(oldest).all().map(({ operation }) => String(operation));
+    return ids.map((id) => ({ id, events: this.read(id) }));
+  }
+
+  /** The facts of one operation, in order of their seq. */
+  read(id: string): readonly OperationEvent[] {
     const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
-    return ids.map((id) => ({ id, events: facts.all(id).map(({ fact }) => JSON.parse(String(fact))) }));
+    return facts.all(id).map(({ fact }) => JSON.parse(String(fact)));
   }
 
   /** Removes an operation's facts; the file keeps its size and uses the room again. */

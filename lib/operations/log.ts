@@ -6,30 +6,39 @@ import { TrueNASError } from "../errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 
+/** Where the events of one operation outlive the program. */
+export interface LogBook {
+  /** Writes an event down; it is safe when this returns. */
+  readonly write: (event: OperationEvent) => void;
+  /** Every event that was written, in order. */
+  readonly read: () => readonly OperationEvent[];
+}
+
 /** A log that is being written. */
 export class OperationLog {
   /** The operation's id. */
   readonly id: string;
   readonly #now: () => number;
-  readonly #events: OperationEvent[] = [];
+  /** Null once it was released: then they are read where they were written down. */
+  #events: OperationEvent[] | null = [];
   readonly #watchers = new Set<() => void>();
   readonly #observers: ((event: OperationEvent) => void)[] = [];
   #view: OperationView;
 
-  readonly #write: (event: OperationEvent) => void;
+  readonly #book: LogBook | null;
   #writeError: unknown = null;
 
-  /** `now` gives milliseconds since 1970 (UTC); `write` puts an event where it outlives the program. */
-  constructor(id: string, now: () => number, write: (event: OperationEvent) => void = () => {}) {
+  /** `now` gives milliseconds since 1970 (UTC); with a book, it outlives the program. */
+  constructor(id: string, now: () => number, book: LogBook | null = null) {
     this.id = id;
     this.#now = now;
-    this.#write = write;
+    this.#book = book;
     this.#view = emptyView(id);
   }
 
   /** Takes in events that were written before; they are not written again. */
   restore(events: readonly OperationEvent[]): void {
-    this.#events.push(...events);
+    this.#events?.push(...events);
     this.#view = events.reduce(applyEvent, this.#view);
   }
 
@@ -56,8 +65,8 @@ export class OperationLog {
 
   /** Adds a fact at the end and wakes the watchers. */
   append(fact: OperationFact): OperationEvent {
-    const event: OperationEvent = { ...fact, seq: this.#events.length + 1, at: this.#now() };
-    this.#events.push(event);
+    const event: OperationEvent = { ...fact, seq: this.#view.lastSeq + 1, at: this.#now() };
+    this.#events?.push(event);
     this.#view = applyEvent(this.#view, event);
     this.#writeDown(event);
     const watchers = [...this.#watchers];
@@ -69,16 +78,22 @@ export class OperationLog {
 
   #writeDown(event: OperationEvent): void {
     try {
-      this.#write(event);
+      this.#book?.write(event);
     } catch (error) {
       // Not thrown here: what is under way has to end in order. The next step is refused by expectWritten().
       this.#writeError ??= error;
     }
   }
 
+  /** Lets go of the events of an operation that is over: its view stays, and they are read again when asked for. */
+  release(): void {
+    const isWritten = this.#book !== null && this.#writeError === null;
+    if (isWritten && this.#view.status !== "running") this.#events = null;
+  }
+
   /** The events after `seq`, in order. */
   since(seq: number): readonly OperationEvent[] {
-    return this.#events.slice(Math.max(0, seq));
+    return (this.#events ?? this.#book?.read() ?? []).slice(Math.max(0, seq));
   }
 
   /**
@@ -86,13 +101,13 @@ export class OperationLog {
    * signal says so, after the last one so far.
    */
   async *follow(seq: number, signal: AbortSignal): AsyncGenerator<OperationEvent> {
-    let cursor = Math.min(Math.max(0, seq), this.#events.length);
+    let cursor = Math.min(Math.max(0, seq), this.#view.lastSeq);
     for (;;) {
       for (const event of this.since(cursor)) {
         cursor = event.seq;
         yield event;
       }
-      if (cursor < this.#events.length) continue;
+      if (cursor < this.#view.lastSeq) continue;
       if (this.#view.status !== "running" || signal.aborted) return;
       await this.#next(signal);
     }

@@ -13,10 +13,15 @@ export const MAX_OPERATIONS = 200;
 /** Those about which somebody has still to decide are kept beyond that, up to here. */
 export const MAX_WITH_UNDECIDED = 400;
 
+/** Of so many the events are kept in memory, where there is a journal to read the others in. */
+const MAX_IN_MEMORY = 10;
+
 /** Holds the logs. */
 export class OperationStore {
   readonly #logs = new Map<string, OperationLog>();
   readonly #running = new Set<OperationLog>();
+  /** Those that ended last. */
+  readonly #inMemory: OperationLog[] = [];
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
   readonly #journal: OperationJournal | null;
@@ -33,6 +38,7 @@ export class OperationStore {
       const log = this.#open(id);
       log.restore(events);
       if (log.view.status === "running") interrupt(log);
+      else this.#ended(log);
     }
     this.#forgetOldest();
   }
@@ -46,18 +52,26 @@ export class OperationStore {
 
   #open(id: string): OperationLog {
     const journal = this.#journal;
-    const log = new OperationLog(
-      id,
-      this.now,
-      journal === null ? undefined : (event) => journal.append(id, event),
-    );
+    const book = journal === null
+      ? null
+      : { write: (event: OperationEvent) => journal.append(id, event), read: () => journal.read(id) };
+    const log = new OperationLog(id, this.now, book);
     log.observe((event) => {
       if (event.type === "started") this.#running.add(log);
-      if (event.type === "finished") this.#running.delete(log);
+      if (event.type === "finished") {
+        this.#running.delete(log);
+        this.#ended(log);
+      }
       for (const listener of this.#listeners) listener(log.view, event);
     });
     this.#logs.set(id, log);
     return log;
+  }
+
+  /** Only of the latest operations the events stay in memory: people follow those. */
+  #ended(log: OperationLog): void {
+    this.#inMemory.push(log);
+    if (this.#inMemory.length > MAX_IN_MEMORY) this.#inMemory.shift()?.release();
   }
 
   /** Calls the listener after each event of any operation, until the returned function is called. */

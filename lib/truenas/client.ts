@@ -41,9 +41,10 @@ interface PendingCall {
   readonly timeoutMs: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  timer?: ReturnType<typeof setTimeout>;
   /** When it was sent, in milliseconds since the process began. */
-  sentAt?: number;
+  sentAt: number;
+  /** Whoever made it was told that no answer came in time. */
+  isLate: boolean;
 }
 
 /** Writes that are refused here, by method name, whatever asks for them. */
@@ -87,6 +88,9 @@ export class RpcClient implements Caller {
   readonly #running = new Map<number, PendingCall>();
   readonly #waiting: PendingCall[] = [];
   #lastId = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer ends, in milliseconds since the process began. */
+  #timerEndMs = Infinity;
   #ended: SocketEnd | null = null;
 
   /** Takes over the socket. */
@@ -149,10 +153,10 @@ export class RpcClient implements Caller {
       timeoutMs: options.timeoutMs ?? METHODS[method].timeoutMs,
       resolve,
       reject,
+      sentAt: 0,
+      isLate: false,
     };
     const { signal } = options;
-    const onAbort = () => this.#giveUp(pending, signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
     if (options.urgent) {
       this.#send(pending);
     } else {
@@ -161,7 +165,10 @@ export class RpcClient implements Caller {
       this.#waiting.splice(before < 0 ? this.#waiting.length : before, 0, pending);
       this.#sendNext();
     }
-    return promise.finally(() => signal?.removeEventListener("abort", onAbort));
+    if (signal === undefined) return promise;
+    const onAbort = () => this.#giveUp(pending, signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    return promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
   #sendNext(): void {
@@ -175,8 +182,27 @@ export class RpcClient implements Caller {
   #send(pending: PendingCall): void {
     this.#running.set(pending.id, pending);
     pending.sentAt = performance.now();
-    pending.timer = setTimeout(() => this.#timeOut(pending), pending.timeoutMs);
+    this.#watchUntil(pending.sentAt + pending.timeoutMs);
     this.#socket.send(pending.text);
+  }
+
+  /** One timer for all calls, for the first that may end: a timer for each costs more than the rest of a call. */
+  #watchUntil(endMs: number): void {
+    if (endMs >= this.#timerEndMs) return;
+    clearTimeout(this.#timer);
+    this.#timerEndMs = endMs;
+    this.#timer = setTimeout(() => this.#timeOutLate(), Math.ceil(endMs - performance.now()));
+  }
+
+  #timeOutLate(): void {
+    this.#timerEndMs = Infinity;
+    const now = performance.now();
+    for (const pending of [...this.#running.values()]) {
+      const endMs = pending.sentAt + pending.timeoutMs;
+      if (pending.isLate) continue;
+      if (endMs > now) this.#watchUntil(endMs);
+      else this.#timeOut(pending);
+    }
   }
 
   #receive(text: string): void {
@@ -191,7 +217,7 @@ export class RpcClient implements Caller {
       return this.#options.onOddFrame?.(`an answer to no call of ours, id ${frame.id}`);
     }
     const outcome = frame.kind === "result" ? "answered" : "refused";
-    const durationMs = performance.now() - (pending.sentAt ?? 0);
+    const durationMs = performance.now() - pending.sentAt;
     this.#options.onCall?.({ method: pending.method, durationMs, outcome });
     if (frame.kind === "result") pending.resolve(frame.result);
     else pending.reject(new TrueNASCallError(pending.method, frame.refusal));
@@ -202,14 +228,18 @@ export class RpcClient implements Caller {
     const pending = this.#running.get(id);
     if (pending === undefined) return undefined;
     this.#running.delete(id);
-    clearTimeout(pending.timer);
     this.#sendNext();
+    if (this.#running.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timerEndMs = Infinity;
+    }
     return pending;
   }
 
   #timeOut(pending: PendingCall): void {
     // The NAS may still be at it: its slot is not given away until an answer comes or the connection ends, or the
     // next calls could be refused as too many. The caller need not wait for that.
+    pending.isLate = true;
     pending.reject(
       new TrueNASTimeoutError(`${pending.method}: no answer within ${pending.timeoutMs} ms`, {
         method: pending.method,
@@ -230,8 +260,8 @@ export class RpcClient implements Caller {
     const sent = [...this.#running.values()];
     const unsent = this.#waiting.splice(0);
     this.#running.clear();
+    clearTimeout(this.#timer);
     for (const pending of sent) {
-      clearTimeout(pending.timer);
       pending.reject(lost(pending.method, METHODS[pending.method].writes ? "unknown" : "not-done", end));
     }
     for (const pending of unsent) pending.reject(lost(pending.method, "not-done", end));

@@ -94,6 +94,7 @@ export function decodeFrame(text: string): IncomingFrame {
   } catch (error) {
     return { kind: "other", why: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }
+  if (isResult(value)) return { kind: "result", id: value.id, result: value.result };
   const parsed = frame.safeParse(value);
   if (!parsed.success) return { kind: "other", why: "not a JSON-RPC frame" };
   const { id, method, params, result, error } = parsed.data;
@@ -105,6 +106,13 @@ export function decodeFrame(text: string): IncomingFrame {
   }
   if (error) return { kind: "refusal", id, refusal: toRefusal(error) };
   return { kind: "result", id, result };
+}
+
+/** Nearly every frame is one, and needs no closer look: what the result has to be is the method's matter. */
+function isResult(value: unknown): value is { readonly id: number; readonly result: unknown } {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, method, error } = value as Readonly<Record<string, unknown>>;
+  return typeof id === "number" && "result" in value && method === undefined && error === undefined;
 }
 
 function decodeEvent(params: unknown): IncomingFrame {

@@ -1,5 +1,8 @@
-/** `deno task bench:chart FILE`: draws docs/benchmarks.svg from what `deno task bench --json FILE` kept. */
-import type { Table } from "./report.ts";
+/**
+ * `deno task bench:chart FILE`: draws docs/benchmarks.svg, and writes the tables of docs/benchmarks.md, from what
+ * `deno task bench --json FILE` kept.
+ */
+import { show, type Table } from "./report.ts";
 
 interface Kept {
   readonly at: string;
@@ -19,10 +22,32 @@ const [LEFT, WIDTH, BAR, GAP] = [170, 560, 13, 14];
 const [file] = Deno.args;
 if (file === undefined) throw new Error("Name the file that deno task bench --json wrote");
 const kept: Kept = JSON.parse(await Deno.readTextFile(file));
-await Deno.writeTextFile(new URL("../../docs/benchmarks.svg", import.meta.url), draw(kept));
+const docs = new URL("../../docs/", import.meta.url);
+await Deno.writeTextFile(new URL("benchmarks.svg", docs), draw(kept));
+const page = new URL("benchmarks.md", docs);
+const written = await Deno.readTextFile(page);
+const marks = /(<!-- tables -->\n)[^]*(<!-- \/tables -->)/;
+await Deno.writeTextFile(
+  page,
+  written.replace(marks, (_all, begin, end) => `${begin}\n${write(kept)}\n${end}`),
+);
+
+/** The tables, each below its title; columns as wide as their longest cell, as the formatter has them. */
+function write({ at, machine, tables }: Kept): string {
+  const parts = Object.values(tables).map(({ title, heads, rows }) => {
+    const cells = [heads, ...rows.map((row) => row.map(show))];
+    const widths = heads.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+    const line = (row: readonly string[]) =>
+      `| ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join(" | ")} |`;
+    const rule = `| ${widths.map((width) => `${"-".repeat(width - 1)}:`).join(" | ")} |`;
+    const [head = [], ...body] = cells;
+    return [`**${title}**`, "", line(head), rule, ...body.map(line), ""].join("\n");
+  });
+  return [`Measured on ${at}: ${machine}. Times are in milliseconds.`, "", ...parts].join("\n");
+}
 
 function draw({ at, machine, tables }: Kept): string {
-  const { heads, rows } = tables.create ?? { heads: [], rows: [] };
+  const { heads, rows }: Table = tables.create ?? { title: "", heads: [], rows: [] };
   const value = (row: readonly number[], head: string) => row[heads.indexOf(head)] ?? 0;
   const longest = Math.max(...rows.flatMap((row) => BARS.map(({ column }) => value(row, column))));
   const height = BARS.length * BAR + GAP;

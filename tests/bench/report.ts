@@ -3,6 +3,7 @@ import process from "node:process";
 
 /** A table: its heads, and rows of numbers. */
 export interface Table {
+  readonly title: string;
   readonly heads: readonly string[];
   readonly rows: (readonly number[])[];
 }
@@ -12,14 +13,17 @@ export class Report {
   /** By name. */
   readonly tables: Record<string, Table> = {};
 
+  #title = "";
+
   /** A line before tables. */
   title(text: string): void {
+    this.#title = text;
     print(`\n${text}`);
   }
 
   /** Begins a table; times are in milliseconds. */
   head(name: string, heads: readonly string[]): void {
-    this.tables[name] = { heads, rows: [] };
+    this.tables[name] = { title: this.#title, heads, rows: [] };
     print(`${name.padEnd(10)}${heads.map((head) => head.padStart(12)).join("")}`);
   }
 
@@ -31,7 +35,7 @@ export class Report {
 }
 
 /** Three digits that say something. */
-function show(value: number): string {
+export function show(value: number): string {
   if (Number.isInteger(value)) return String(value);
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

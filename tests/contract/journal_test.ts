@@ -37,6 +37,7 @@ async function withFolder(test: (folder: string) => Promise<void>): Promise<void
 const NO_JOURNAL: OperationJournal = {
   append: () => {},
   load: () => [],
+  read: () => [],
   forget: () => {},
   appendAudit: () => {},
   loadAudit: () => [],
@@ -67,6 +68,44 @@ Deno.test("operations are there again after a restart, as they ended, and hold n
     for await (const { name } of Deno.readDir(folder)) {
       const bytes = await Deno.readFile(`${folder}/${name}`);
       assert.ok(!new TextDecoder("latin1").decode(bytes).includes(DISPLAY_PASSWORD), name);
+    }
+  }));
+
+Deno.test("what is over is read in the journal again: its log, its stream, and what is decided about it later", () =>
+  withFolder(async (folder) => {
+    using journal = Journal.open(folder);
+    const store = new OperationStore(() => 1, journal);
+    const logs = Array.from({ length: 12 }, (_, n) => {
+      const log = store.create();
+      log.append({ type: "started", kind: "act", title: `Start ${n}`, vms: [] });
+      log.append({ type: "finished", status: "failed", message: `over ${n}` });
+      return log;
+    });
+    let readings = 0;
+    const counted: OperationJournal = {
+      ...NO_JOURNAL,
+      load: () => journal.load(),
+      append: (id, event) => journal.append(id, event),
+      read: (id) => {
+        readings++;
+        return journal.read(id);
+      },
+    };
+    const again = new OperationStore(() => 2, counted);
+    for (const [n, { id }] of logs.entries()) {
+      const log = again.get(id) ?? assert.fail("it is there");
+      assert.equal(log.view.message, `over ${n}`);
+      readings = 0;
+      log.append({ type: "resolved", how: "left" });
+      const followed: number[] = [];
+      for await (const { seq } of log.follow(1, AbortSignal.timeout(5_000))) followed.push(seq);
+      assert.deepEqual(followed, [2, 3]);
+      assert.deepEqual(log.since(0).map(({ type, at }) => [type, at]), [
+        ["started", 1],
+        ["finished", 1],
+        ["resolved", 2],
+      ]);
+      assert.equal(readings > 0, n < 2, "only the ten latest are in memory");
     }
   }));
 

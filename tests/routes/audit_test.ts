@@ -112,6 +112,7 @@ Deno.test("what cannot be recorded is not shown", async () => {
   const journal = {
     append: () => {},
     load: () => [],
+    read: () => [],
     forget: () => {},
     loadAudit: () => [],
     appendAudit: () => {
