@@ -2,6 +2,7 @@
  * `deno task bench:chart FILE`: draws docs/benchmarks.svg, and writes the tables of docs/benchmarks.md, from what
  * `deno task bench --json FILE` kept.
  */
+import { formatCount } from "../../lib/units.ts";
 import { show, type Table } from "./report.ts";
 
 interface Kept {
@@ -60,7 +61,7 @@ function draw({ at, machine, tables }: Kept): string {
       return `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR - 2}" fill="${colour}"/>` +
         `<text x="${(LEFT + width + 5).toFixed(1)}" y="${y + 9}">${seconds} s</text>`;
     });
-    const label = `${value(row, "VMs")} VMs, ${value(row, "ms a call")} ms a call`;
+    const label = `${formatCount(value(row, "VMs"), "VM")}, ${value(row, "ms a call")} ms a call`;
     return `<text x="${LEFT - 10}" y="${top + 22}" text-anchor="end">${label}</text>${bars.join("")}`;
   });
   const legend = BARS.map(({ label, colour }, index) =>
