@@ -59,12 +59,13 @@ const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulate
 const LINGER_MS = 30;
 
 async function act(
-  { action, error = DEFAULT_ERROR, result }: Fault,
+  { action, error = DEFAULT_ERROR, result, until }: Fault,
   gone: AbortSignal,
   nas: Nas,
 ): Promise<void> {
   if (action === "cut") throw CUT;
   if (action === "answer") throw new OtherReply(result);
+  if (action === "hold") return await until;
   if (action === "linger") {
     await untilAborted(gone);
     if (nas.profile.cancelsOnDisconnect) throw STALLED;

@@ -38,9 +38,11 @@ export interface Fault {
   /**
    * `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as
    * possible; `linger`: wait until the connection is gone, and then go on, where the release lets calls do so;
-   * `answer`: reply with `result`, as a NAS would that is broken or somebody else.
+   * `answer`: reply with `result`, as a NAS would that is broken or somebody else; `hold`: go on once `until` resolves.
    */
-  readonly action: "fail" | "stall" | "cut" | "linger" | "answer";
+  readonly action: "fail" | "stall" | "cut" | "linger" | "answer" | "hold";
+  /** For `hold`. */
+  readonly until?: Promise<void>;
   /** For `answer`. */
   readonly result?: unknown;
   /** For `fail`; default a CallError EFAULT "[EFAULT] Simulated failure". */

@@ -91,13 +91,16 @@ for (const look of LOOKS) {
     `steps stream while they happen, survive a reload and a second viewer (${look.viewport.width} px)`,
     {},
     async ({ page, dashboard }) => {
+      const seen = Promise.withResolvers<void>();
+      dashboard.simulator.addFault({ method: "vm.start", action: "hold", until: seen.promise });
       await createWorkers(page, 3);
       await page.waitForSelector('[data-step="display"][data-status="done"]');
       assert.equal(await page.locator("[hx-sse\\:connect]").count(), 1, "a page has one stream");
-      assert.ok((await stepStatuses(page)).includes("pending"), "it is seen before its end");
+      assert.ok((await stepStatuses(page)).includes("running"), "it is seen before its end");
       await page.reload();
       const second = await page.context().newPage();
       await second.goto(page.url());
+      seen.resolve();
       await Promise.all([finished(page, "done"), finished(second, "done")]);
       for (const viewer of [page, second]) {
         const ids = await evaluateAll(viewer, "#operation-log > div", "node.id");
