@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { ENVIRONMENT_NAMES } from "./environment.ts";
-import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
+import { UsageError } from "./process.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "./simulator/types.ts";
 import { VERSION } from "./version.ts";
 
@@ -51,7 +51,8 @@ export interface Options {
   readonly simulator: SimulatorOptions;
   readonly json: boolean;
   readonly yes: boolean;
-  readonly prefixes: readonly string[];
+  /** Not given: those of the usual types. */
+  readonly prefixes: readonly string[] | undefined;
   readonly unmarked: readonly string[];
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
@@ -60,11 +61,6 @@ export interface Options {
   readonly onFailure: OnFailure | undefined;
   /** The words after the command. */
   readonly types: readonly string[];
-}
-
-/** A mistake in how the program was called. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /** The commands. */
@@ -107,7 +103,7 @@ export function readArguments(args: readonly string[]): { command: Command; opti
     simulator: simulatorOptions(values),
     json: values.json ?? false,
     yes: values.yes ?? false,
-    prefixes: values.prefix ?? DEFAULT_PREFIXES,
+    prefixes: values.prefix,
     unmarked: values.vm ?? [],
     keepDisks: values["keep-disks"] ?? false,
     shutdown: values.shutdown ?? false,

@@ -1,19 +1,10 @@
 /** config.yaml: what it may say, read with the line and column of every mistake. */
-import { readFileSync } from "node:fs";
-import {
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseDocument,
-  visit,
-} from "yaml";
+import type { Document, Node } from "yaml";
 import { z } from "zod";
 import { ConfigurationError, type Problem } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 import { isVmName, normalMac } from "./names.ts";
+import { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, visit } from "./yaml.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { checkOverrides, type TemplateOverrides } from "./template_manager.ts";
 
@@ -392,7 +383,7 @@ export function readConfigurationFile(path: string): string {
     new ConfigurationError(path, [{ field: "", message }], { cause });
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw fail(

@@ -1,7 +1,7 @@
 /** The log: one line an event, on standard error. Nothing else in the library writes there. */
-import process from "node:process";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { escapeControls } from "./printable.ts";
+import { writeLogLine } from "./process.ts";
 
 export type { LogLevel } from "./log_levels.ts";
 
@@ -48,7 +48,7 @@ const MIN_SECRET_CHARS = 3;
  * ```
  */
 export function setupLogging(level: LogLevel = "INFO", options: LoggingOptions = {}): Logger {
-  const { format = "text", secrets = [], write = toStandardError, now = Date.now } = options;
+  const { format = "text", secrets = [], write = writeLogLine, now = Date.now } = options;
   const lowest = LOG_LEVELS.indexOf(level);
   const redact = redactor(secrets);
   const log = (of: LogLevel) => (message: string, fields: LogFields = {}) => {
@@ -94,10 +94,6 @@ function toJson(value: unknown): string | null {
   } catch {
     return null;
   }
-}
-
-function toStandardError(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
 
 /** JSON within JSON within JSON: how deep a secret is looked for. A text line has two levels of its own. */

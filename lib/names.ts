@@ -1,5 +1,5 @@
 /** Names: of VMs, zvols and MACs, as TrueNAS takes them and as this product makes them. Pure. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "./hashes.ts";
 
 /** TrueNAS's rule for the name of a VM, in every version (its vm.create check); the column takes 150 characters. */
 const VM_NAME = /^[A-Za-z0-9_]{1,150}$/;
@@ -77,6 +77,6 @@ export interface MacSeed {
  * administered, unicast, lower-case with colons (the one form that every TrueNAS version and libvirt take).
  */
 export function deriveMac({ nasId, vm, nic }: MacSeed): string {
-  const digest = createHash("sha256").update(JSON.stringify([nasId, vm, nic])).digest("hex");
+  const digest = sha256Hex(JSON.stringify([nasId, vm, nic]));
   return ["02", ...(digest.slice(0, 10).match(/../g) ?? [])].join(":");
 }

@@ -35,9 +35,6 @@ export interface Started {
   readonly simulated: boolean;
 }
 
-/** The YAML parser looks for these while it works; nothing of ours does. */
-const READ_BY_YAML = ["LOG_TOKENS", "LOG_STREAM"];
-
 /** The least that a dashboard needs. The secrets' own files are not among it: they were read before. */
 export function permissionsOf(
   { options, settings, configFile, tunnelSockets, simulated }: Started,
@@ -51,7 +48,7 @@ export function permissionsOf(
     net: [withPort(listenHost, listenPort), ...nas.net, ...sockets.map((path) => `unix:${path}`)],
     read: [configFile, ...files.filter((path) => typeof path === "string"), ...written],
     write: written,
-    env: [...READ_BY_YAML],
+    env: [],
     run: false,
     sys: false,
     ffi: false,

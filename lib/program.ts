@@ -1,7 +1,6 @@
 /** The commands that work with a configuration and a NAS, put together from what was read of the call and the environment. */
-import { readFileSync } from "node:fs";
 import embeddedConfiguration from "../config.yaml" with { type: "text" };
-import { type Options, UsageError } from "./arguments.ts";
+import type { Options } from "./arguments.ts";
 import {
   create,
   type CreationWish,
@@ -15,8 +14,11 @@ import {
 import { parseConfiguration, type ParsedConfiguration, readConfigurationFile } from "./config.ts";
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
+import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
+import { UsageError } from "./process.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
 
@@ -95,7 +97,7 @@ export async function work(
       : await create(manager, wish, terminal, signal);
   }
   if (command === "list") return await listVms(manager, terminal);
-  const { prefixes, unmarked, keepDisks, shutdown, yes: confirmed } = options;
+  const { prefixes = DEFAULT_PREFIXES, unmarked, keepDisks, shutdown, yes: confirmed } = options;
   return await destroy(manager, { prefixes, unmarked, keepDisks, shutdown, confirmed }, terminal, signal);
 }
 
@@ -130,7 +132,7 @@ export function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManage
 
 function readCaFile(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readTextFile(path);
   } catch (error) {
     const message = `Cannot read ${path}: ${error}`;
     throw new ConfigurationError("TRUENAS_CA_FILE", [{ field: "", message }], { cause: error });

@@ -1,5 +1,4 @@
 /** The JSON templates of VMs and devices: read and checked once, copied for each use. */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import cdromTemplate from "../templates/devices/cdrom.json" with { type: "json" };
 import diskTemplate from "../templates/devices/disk.json" with { type: "json" };
@@ -7,6 +6,7 @@ import displayTemplate from "../templates/devices/display.json" with { type: "js
 import nicTemplate from "../templates/devices/nic.json" with { type: "json" };
 import vmTemplate from "../templates/vms/vm.json" with { type: "json" };
 import { ConfigurationError, type Problem, TrueNASError } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 import { zvolPath } from "./names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
@@ -357,7 +357,7 @@ function toProblem(issue: z.core.$ZodIssue): Problem {
 function readTemplate(path: string): unknown {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     const message = missing ? "There is no such template file" : `Cannot be read: ${error}`;

@@ -9,7 +9,8 @@ import { below, paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
-import { Attempts, isSame, type Role, Sessions } from "./sessions.ts";
+import { isSame } from "../lib/hashes.ts";
+import { Attempts, type Role, Sessions } from "./sessions.ts";
 
 /** The passwords, and how requests come. */
 export interface AccessOptions extends Trust {

@@ -2,7 +2,6 @@
  * The browser's files, embedded in the program and served under names that change with their content, so that a
  * browser may keep them for ever.
  */
-import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import hxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
@@ -22,22 +21,23 @@ interface Asset {
   readonly body: string;
 }
 
-function asset(name: string, type: string, body: string): Asset {
-  const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
+async function asset(name: string, type: string, body: string): Promise<Asset> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body));
+  const hash = new Uint8Array(digest).toHex().slice(0, 12);
   const dot = name.lastIndexOf(".");
   return { url: `/static/${name.slice(0, dot)}.${hash}${name.slice(dot)}`, type, body };
 }
 
 const ASSETS = {
-  css: asset("app.css", "text/css; charset=utf-8", css),
+  css: await asset("app.css", "text/css; charset=utf-8", css),
   // One file: htmx begins a moment after it is loaded, and an extension that comes later than that is never used.
-  htmx: asset("htmx.js", "text/javascript; charset=utf-8", `${htmx}\n${hxSse}`),
-  keys: asset("keys.js", "text/javascript; charset=utf-8", keys),
-  serial: asset("serial.js", "text/javascript; charset=utf-8", serial),
-  xterm: asset("xterm.js", "text/javascript; charset=utf-8", xterm),
-  xtermCss: asset("xterm.css", "text/css; charset=utf-8", xtermCss),
-  xtermFit: asset("xterm-fit.js", "text/javascript; charset=utf-8", xtermFit),
-  favicon: asset("favicon.svg", "image/svg+xml", favicon),
+  htmx: await asset("htmx.js", "text/javascript; charset=utf-8", `${htmx}\n${hxSse}`),
+  keys: await asset("keys.js", "text/javascript; charset=utf-8", keys),
+  serial: await asset("serial.js", "text/javascript; charset=utf-8", serial),
+  xterm: await asset("xterm.js", "text/javascript; charset=utf-8", xterm),
+  xtermCss: await asset("xterm.css", "text/css; charset=utf-8", xtermCss),
+  xtermFit: await asset("xterm-fit.js", "text/javascript; charset=utf-8", xtermFit),
+  favicon: await asset("favicon.svg", "image/svg+xml", favicon),
 } as const;
 
 /** Where the browser's files are. */

@@ -1,13 +1,12 @@
 /** The serial console of a VM in the page: a WebSocket between the browser and the NAS's shell. */
 import { type Context, Hono } from "hono";
-import { upgradeWebSocket } from "hono/deno";
-import type { WSContext } from "hono/ws";
 import type { Actor } from "../lib/operations/types.ts";
 import { TrueNASError } from "../lib/errors.ts";
 
 import { SerialPage } from "../templates/pages/serial_page.tsx";
 import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
 import { originOf } from "./origin.ts";
+import { upgradeToWebSocket } from "./websocket.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
@@ -25,7 +24,7 @@ export function serialRoutes(dashboard: Dashboard): Hono {
     if (vm === undefined) return await c.notFound();
     return sendPage(c, <SerialPage frame={pageFrame(c, dashboard)} vm={vm} nonce={nonceOf(c)} />);
   });
-  app.get("/vms/:id/serial/socket", async (c, next) => {
+  app.get("/vms/:id/serial/socket", async (c) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
     const origin = c.req.header("origin");
     if (origin !== originOf(c, dashboard.access)) {
@@ -34,51 +33,58 @@ export function serialRoutes(dashboard: Dashboard): Hono {
     if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);
     const vm = await vmOf(c);
     if (vm === undefined) return await c.notFound();
-    await next();
-  }, upgradeWebSocket((c) => bridge(dashboard, { id: Number(c.req.param("id")), by: actorOf(c) })));
+    return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, { id: vm.id, by: actorOf(c) }));
+  });
   return app;
 }
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
 
 /** Carries bytes both ways until either side ends. */
-function bridge({ manager, logger, stopping }: Dashboard, { id: vmId, by }: { id: number; by: Actor }) {
+function bridge(
+  { manager, logger, stopping }: Dashboard,
+  socket: WebSocket,
+  { id: vmId, by }: { id: number; by: Actor },
+): void {
   let serial: Opened | null = null;
   let closed = false;
-  const say = (ws: WSContext, message: object) => ws.send(JSON.stringify(message));
+  const send = (data: string | Uint8Array<ArrayBuffer>) => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(data);
+  };
+  const say = (message: object) => send(JSON.stringify(message));
+  const onStop = () => socket.close(1001, "the dashboard stops");
   const record = (outcome: string) => {
     const vms = manager.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
   };
-  const open = async (ws: WSContext) => {
+  const open = async () => {
     try {
       record("begun");
       const opened = await manager.openSerial(vmId);
       if (closed) return opened.close();
       serial = opened;
-      say(ws, { type: "connected" });
-      opened.listen((data) => ws.send(data), () => ws.close(1000, "the console ended"));
-      stopping.addEventListener("abort", () => ws.close(1001, "the dashboard stops"), { once: true });
+      say({ type: "connected" });
+      opened.listen(send, () => socket.close(1000, "the console ended"));
+      stopping.addEventListener("abort", onStop, { once: true });
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
       record(`failed: ${error.message}`);
       logger.warning("A serial console could not be opened", { vm: vmId, error: error.message });
-      say(ws, { type: "failed", message: error.message });
-      ws.close(1000, "it could not be opened");
+      say({ type: "failed", message: error.message });
+      socket.close(1000, "it could not be opened");
     }
   };
-  return {
-    onOpen: (_event: Event, ws: WSContext) => void open(ws),
-    onMessage: ({ data }: MessageEvent) => {
-      if (serial === null || typeof data !== "string" || data.length > MAX_TYPED_CHARS) return;
-      const message = parse(data);
-      if (message.type === "input") serial.send(message.data);
-      if (message.type === "resize") void manager.resizeSerial(serial.session, message.cols, message.rows);
-    },
-    onClose: () => {
-      closed = true;
-      serial?.close();
-    },
+  socket.onopen = () => void open();
+  socket.onmessage = ({ data }: MessageEvent) => {
+    if (serial === null || typeof data !== "string" || data.length > MAX_TYPED_CHARS) return;
+    const message = parse(data);
+    if (message.type === "input") serial.send(message.data);
+    if (message.type === "resize") void manager.resizeSerial(serial.session, message.cols, message.rows);
+  };
+  socket.onclose = () => {
+    closed = true;
+    stopping.removeEventListener("abort", onStop);
+    serial?.close();
   };
 }
 

@@ -1,13 +1,13 @@
 /** The dashboard as a server: put together from its settings, listening, and stopped in order. */
-import process from "node:process";
-import { readFileSync } from "node:fs";
 import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Settings } from "../lib/environment.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { readTextFile } from "../lib/files.ts";
 import { setupLogging } from "../lib/logging.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
 import { Journal } from "../lib/operations/journal.ts";
+import { residentBytes } from "../lib/process.ts";
 import { TemplateManager } from "../lib/template_manager.ts";
 import { VMManager, type VMManagerOptions } from "../lib/vm_manager.ts";
 import { paths, serveBelow } from "../templates/paths.ts";
@@ -70,7 +70,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   const metrics = new Metrics();
   const startedAt = Date.now() / 1000;
   metrics.gauge("process_start_time_seconds", () => [{ value: startedAt }]);
-  metrics.gauge("process_resident_memory_bytes", () => [{ value: process.memoryUsage.rss() }]);
+  metrics.gauge("process_resident_memory_bytes", () => [{ value: residentBytes() }]);
   await using manager = new VMManager({
     ...nas,
     metrics,
@@ -151,7 +151,7 @@ function readTls({ tls }: Settings): Tls | null {
   if (tls === null) return null;
   const read = (field: string, path: string) => {
     try {
-      return readFileSync(path, "utf8");
+      return readTextFile(path);
     } catch (error) {
       throw new ConfigurationError("environment", [{ field, message: `Cannot read ${path}: ${error}` }]);
     }

@@ -1,5 +1,5 @@
 /** Who is signed in to the dashboard: sessions in memory under signed, random names, and the limits on attempts. */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hmacSha256, isSame } from "../lib/hashes.ts";
 
 /** What somebody may do. */
 export type Role = "admin" | "viewer";
@@ -24,7 +24,7 @@ interface Session {
 
 /** Holds the sessions. The key lives as long as the program: a restart signs everybody out. */
 export class Sessions {
-  readonly #key = randomBytes(32);
+  readonly #key = crypto.getRandomValues(new Uint8Array(32));
   readonly #sessions = new Map<string, Session>();
   readonly #now: () => number;
   readonly #limits: SessionLimits;
@@ -37,7 +37,7 @@ export class Sessions {
 
   /** Begins a session; the value of its cookie. The oldest one ends when there are too many. */
   begin(role: Role): string {
-    const id = randomBytes(24).toString("base64url");
+    const id = crypto.getRandomValues(new Uint8Array(24)).toBase64({ alphabet: "base64url" });
     const now = this.#now();
     this.#sessions.set(id, { role, since: now, lastSeen: now });
     const [oldest] = this.#sessions.keys();
@@ -68,19 +68,13 @@ export class Sessions {
   }
 
   #sign(id: string): string {
-    return createHmac("sha256", this.#key).update(id).digest("base64url");
+    return hmacSha256(this.#key, id).toBase64({ alphabet: "base64url", omitPadding: true });
   }
 
   #idOf(cookie: string): string | null {
     const [id = "", signature = ""] = cookie.split(".");
     return isSame(this.#sign(id), signature) ? id : null;
   }
-}
-
-/** Whether two texts are the same, in a time that tells nothing of where they differ. */
-export function isSame(a: string, b: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }
 
 /** How many wrong passwords may come. */

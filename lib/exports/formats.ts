@@ -1,5 +1,5 @@
 /** Nodes of a cluster in the formats of the tools that make one. Pure; whatever stands in a value stays one value. */
-import { stringify } from "yaml";
+import { stringify } from "../yaml.ts";
 import type { ClusterNode, NodeNic } from "./nodes.ts";
 
 /** A format. */

@@ -2,11 +2,11 @@
  * The journal: every fact of every operation, on disk before the call that it announces. After a crash it tells what
  * was done, what was not, and of which call the outcome is not known.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type AuditEntry, type AuditJournal, MAX_AUDIT_ENTRIES } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
+import { makeFolder, readTextFile, writeTextFile } from "../files.ts";
+import { processId } from "../process.ts";
 import type { OperationEvent } from "./types.ts";
 
 /** The layout of the tables: 2 has the audit log. A journal of an earlier one gets what it lacks, a later one is left alone. */
@@ -60,7 +60,7 @@ export class Journal implements OperationJournal, Disposable {
       new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
     let database: DatabaseSync | undefined;
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       database = new DatabaseSync(`${folder}/journal.sqlite`);
       prepare(database);
     } catch (error) {
@@ -74,7 +74,7 @@ export class Journal implements OperationJournal, Disposable {
         `The journal was written by a later program (layout ${layout}, known is ${LAYOUT}); start that one, or name another folder`,
       );
     }
-    writeFileSync(`${folder}/owner`, `process ${process.pid}, since ${new Date().toISOString()}\n`);
+    writeTextFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
     return new Journal(database);
   }
 
@@ -165,7 +165,7 @@ function whatIsWrong(error: unknown, folder: string): string {
 
 function ownerOf(folder: string): string {
   try {
-    return readFileSync(`${folder}/owner`, "utf8").trim();
+    return readTextFile(`${folder}/owner`).trim();
   } catch {
     return "it does not say which";
   }

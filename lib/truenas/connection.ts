@@ -3,7 +3,7 @@
  * runtime says of a failed connection into what a person can act on.
  */
 import type { NasAddress } from "../nas_address.ts";
-import { lookAtCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
+import type { PinnedTunnel, TlsPeer } from "./certificate.ts";
 import { classify, connectionError, isAboutCertificate } from "./failures.ts";
 import { TrueNASConnectionError } from "../errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
@@ -122,6 +122,7 @@ async function makeTransport(address: NasAddress, options: OpenOptions): Promise
   }
   const { caCerts = [], fingerprint } = options;
   if (fingerprint && address.kind === "wss") {
+    const { openPinnedTunnel } = await loadCertificate();
     const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint, options.tunnelSockets);
     const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
     const close = () => {
@@ -135,6 +136,11 @@ async function makeTransport(address: NasAddress, options: OpenOptions): Promise
     ...(caCerts.length === 0 ? {} : { caCerts: [...caCerts] }),
   });
   return { client, base: address.url, tunnel: null, close: () => client.close() };
+}
+
+/** Node's TLS is loaded by who needs it: it costs 5 MB, and 40 ms of a start. */
+function loadCertificate(): Promise<typeof import("./certificate.ts")> {
+  return import("./certificate.ts");
 }
 
 const TLS_PORT = 443;
@@ -330,7 +336,9 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
     return connectionError(address, "tls-pin-mismatch", said, error);
   }
   const failure = classify(error.said);
-  const facts = isAboutCertificate(failure) ? await lookAtCertificate(peerOf(address.url)) : null;
+  const facts = isAboutCertificate(failure)
+    ? await (await loadCertificate()).lookAtCertificate(peerOf(address.url))
+    : null;
   if (facts === null) return connectionError(address, failure, plainWords(error.said), error);
   const said = `${CERTIFICATE_WORDS[failure] ?? "the certificate is not trusted"}. It is ${facts.subject}, ` +
     `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { compile } from "../support/compile.ts";
+import { compile, PARTS } from "../support/compile.ts";
 import { type Payload, payloadOf } from "../support/payload.ts";
 import { withFolder } from "../support/program.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
@@ -38,20 +38,22 @@ interface Module {
 
 /** Every local file that the program reaches as code; what is only a type is not needed to run. */
 async function reached(): Promise<string[]> {
-  const { modules, roots } = JSON.parse(await output(["info", "--json", "main.ts"])) as {
-    modules: readonly Module[];
-    roots: readonly string[];
-  };
-  const byName = new Map(modules.map((module) => [module.specifier, module]));
   const seen = new Set<string>();
-  const visit = (specifier: string) => {
-    if (seen.has(specifier)) return;
-    seen.add(specifier);
-    for (const { code } of byName.get(specifier)?.dependencies ?? []) {
-      if (code !== undefined) visit(code.specifier);
-    }
-  };
-  for (const root of roots) visit(root);
+  for (const part of ["main.ts", ...PARTS]) {
+    const { modules, roots } = JSON.parse(await output(["info", "--json", part])) as {
+      modules: readonly Module[];
+      roots: readonly string[];
+    };
+    const byName = new Map(modules.map((module) => [module.specifier, module]));
+    const visit = (specifier: string) => {
+      if (seen.has(specifier)) return;
+      seen.add(specifier);
+      for (const { code } of byName.get(specifier)?.dependencies ?? []) {
+        if (code !== undefined) visit(code.specifier);
+      }
+    };
+    for (const root of roots) visit(root);
+  }
   const root = new URL("../../", import.meta.url).href;
   return [...seen].filter((it) => it.startsWith(root)).map((it) => it.slice(root.length));
 }

@@ -7,7 +7,8 @@ import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { send, signIn } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { isAllowedHost } from "../../routes/access.tsx";
-import { ATTEMPT_LIMITS, isSame, SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
+import { isSame } from "../../lib/hashes.ts";
+import { ATTEMPT_LIMITS, SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 

@@ -21,6 +21,15 @@ const EPOCH_MS = Date.UTC(2020, 0, 1);
 const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
   /^--(allow-env|ignore-env|v8-flags)/.test(word)
 );
+
+/** What main.ts loads by its address when it needs it, which no import names. */
+export const PARTS: readonly string[] = [
+  "lib/program.ts",
+  "lib/simulator/simulator.ts",
+  "routes/serve.ts",
+  "routes/demo.ts",
+];
+
 const FLAGS = [
   "--no-prompt",
   "--exclude-unused-npm",
@@ -28,6 +37,7 @@ const FLAGS = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
+  ...PARTS.flatMap((part) => ["--include", part]),
 ];
 
 /** Makes one binary; what Deno says goes to standard error. */

@@ -1,7 +1,6 @@
 /** Protects the log: one line an event, no secret in any form, nothing that could forge a line or steer a terminal. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import process from "node:process";
 import { mock } from "node:test";
 import { setupLogging, silentLogger } from "../../lib/logging.ts";
 
@@ -164,12 +163,27 @@ Deno.test("a field cannot pass for the time, level or message of its line", () =
 });
 
 Deno.test("lines go to standard error unless told otherwise; the silent logger writes nothing", () => {
-  const write = mock.method(process.stderr, "write", () => true);
+  const lines: string[] = [];
+  const write = mock.method(Deno.stderr, "writeSync", (bytes: Uint8Array) => {
+    lines.push(new TextDecoder().decode(bytes));
+    return bytes.length;
+  });
   try {
     setupLogging("DEBUG", { now: () => 0 }).debug("to standard error");
     for (const level of ["debug", "info", "warning", "error"] as const) silentLogger[level]("nothing");
-    const lines = write.mock.calls.map(({ arguments: [line] }) => String(line));
     assert.deepEqual(lines, ["1970-01-01T00:00:00.000Z DEBUG   to standard error\n"]);
+  } finally {
+    write.mock.restore();
+  }
+});
+
+Deno.test("a log that nobody reads any more stops nothing", () => {
+  const write = mock.method(Deno.stderr, "writeSync", () => {
+    throw new Deno.errors.BrokenPipe("Broken pipe");
+  });
+  try {
+    setupLogging("DEBUG").info("to a closed pipe");
+    assert.equal(write.mock.callCount(), 1);
   } finally {
     write.mock.restore();
   }

@@ -1,0 +1,12 @@
+/**
+ * The YAML parser, from its package's build of ES modules, to which the package's exports lead only browsers. The
+ * other build is CommonJS, and brings the runtime's whole loader for such modules along: 6 MB, and 50 ms at each start.
+ */
+import "yaml/package.json" with { type: "json" };
+import type * as Yaml from "yaml";
+
+const build = new URL("./browser/index.js", import.meta.resolve("yaml/package.json"));
+const yaml: typeof Yaml = await import(build.href);
+
+/** See the package's own documentation. */
+export const { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, stringify, visit } = yaml;
