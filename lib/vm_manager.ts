@@ -210,6 +210,7 @@ export class VMManager implements AsyncDisposable {
     this.#runner = new OperationRunner({
       caller: this.#session,
       store: this.operations,
+      serialDeletes: () => this.connection.kind === "live" && this.connection.rules.serialDeletes,
       logger: options.logger ?? silentLogger,
       templates: (request, type) =>
         request?.kind === "create" ? this.#templatesOf(request.configuration, type) : this.#templates,

@@ -9,22 +9,41 @@ import { followJob } from "../truenas/jobs.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
+import type { Gate } from "./gate.ts";
 import type { OperationLog } from "./log.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
 
+/** How VMs are destroyed. */
+export interface DestructionWay {
+  /** Running VMs are asked to shut down before they are powered off. */
+  readonly shutdown: boolean;
+  /**
+   * Zvols go with their devices, before their VM: where the NAS deletes one VM at a time, with its zvols, that is
+   * what can be done beside each other.
+   */
+  readonly disksApart: boolean;
+}
+
 /** The steps of a destruction, in order. */
-export function destructionSteps({ shutdown }: { readonly shutdown: boolean }): readonly string[] {
-  return ["look", ...(shutdown ? ["shutdown"] : []), "poweroff", "delete", "check"];
+export function destructionSteps({ shutdown, disksApart }: DestructionWay): readonly string[] {
+  return [
+    "look",
+    ...(shutdown ? ["shutdown"] : []),
+    "poweroff",
+    ...(disksApart ? ["disks"] : []),
+    "delete",
+    "check",
+  ];
 }
 
 /** What the runner of a destruction works with. */
-export interface DestructionContext {
+export interface DestructionContext extends DestructionWay {
   readonly caller: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
-  /** Running VMs are asked to shut down before they are powered off. */
-  readonly shutdown: boolean;
+  /** How many deletions of VMs are sent at once. */
+  readonly deletions: Gate;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
 }
@@ -48,10 +67,17 @@ export async function destroyVm(context: DestructionContext, vm: DestructionVm):
       return;
     }
     const off = await shutDown(context, vm, found);
-    const there = lookAtDatasets(context.caller, vm.zvols.map(({ name }) => name));
-    there.catch(() => {});
-    await powerOff(context, vm, off);
-    await remove(context, vm, found, await there);
+    if (context.disksApart) {
+      await powerOff(context, vm, off);
+      const left = await removeDisks(context, vm, found);
+      await remove(context, vm, found, { wanted: left, there: await lookAtDatasets(context.caller, left) });
+    } else {
+      const wanted = vm.zvols.map(({ name }) => name);
+      const there = lookAtDatasets(context.caller, wanted);
+      there.catch(() => {});
+      await powerOff(context, vm, off);
+      await remove(context, vm, found, { wanted, there: await there });
+    }
     await check(context, vm, "remove");
     finish("destroyed", `It is gone${vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`}`);
   } catch (error) {
@@ -72,28 +98,31 @@ function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly st
   for (const step of steps) log.append({ type: "step", vm: vm.name, step, status: "skipped" });
 }
 
-/** Whether it is still the VM that was shown: the same id, name, uuid and zvols. */
-async function look({ caller, log, settle }: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
+/**
+ * Whether it is still the VM that was shown: the same id, name, uuid and zvols. One whose destruction had begun may
+ * have lost some of them.
+ */
+async function look(
+  { caller, log, settle, resumed }: DestructionContext,
+  vm: DestructionVm,
+): Promise<Vm | null> {
   const seen = await runStep(log, {
     vm: vm.name,
     step: "look",
     method: "vm.query",
-    run: async () => ({ found: sameVm(vm, await lookAtVm(caller, vm.id)) }),
+    run: async () => ({ found: sameVm(vm, await lookAtVm(caller, vm.id), resumed) }),
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
   return seen.found;
 }
 
-function sameVm(vm: DestructionVm, found: Vm | null): Vm | null {
+function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
   if (found === null) return null;
-  const wanted = JSON.stringify([vm.name, vm.uuid, zvolNames(vm.zvols, vm.keeps)]);
-  const has = JSON.stringify([
-    found.name,
-    found.uuid,
-    found.disks.map(({ zvol, path }) => zvol ?? path).toSorted(),
-  ]);
-  if (wanted === has) return found;
+  const has = found.disks.map(({ zvol, path }) => zvol ?? path);
+  const shown = zvolNames(vm.zvols, vm.keeps).filter((name) => !resumed || has.includes(name));
+  const wanted = JSON.stringify([vm.name, vm.uuid, shown]);
+  if (wanted === JSON.stringify([found.name, found.uuid, has.toSorted()])) return found;
   throw new TrueNASError(
     `VM ${vm.id} is not what was shown any more (${found.name} with ${
       formatCount(found.disks.length, "disk")
@@ -156,16 +185,73 @@ async function powerOff(
 }
 
 /**
+ * Removes the disks whose zvols were shown, each with its zvol. What the NAS refuses to remove so (a zvol with
+ * snapshots, an account without the right) is left to vm.delete, which takes those too or says why not.
+ *
+ * @returns the zvols that are left.
+ */
+async function removeDisks(
+  { caller, log, settle }: DestructionContext,
+  vm: DestructionVm,
+  found: Vm,
+): Promise<readonly string[]> {
+  const meant = new Set(vm.zvols.map(({ name }) => name));
+  const disks = found.disks.filter(({ zvol }) => zvol !== null && meant.has(zvol));
+  if (disks.length === 0) {
+    log.append({ type: "step", vm: vm.name, step: "disks", status: "skipped", detail: "it has none" });
+    return [];
+  }
+  const method = "vm.device.delete";
+  const { left } = await runStep(log, {
+    vm: vm.name,
+    step: "disks",
+    method,
+    makes: disks.map(({ zvol }) => zvol).join(", "),
+    run: async (next) => {
+      for (const _further of disks.slice(1)) next(method);
+      const options = { zvol: true, raw_file: false, force: false };
+      const ends = await Promise.allSettled(
+        disks.map(({ deviceId }) => caller.call(method, [deviceId, options])),
+      );
+      const left: { readonly zvol: string; readonly because: string }[] = [];
+      for (const [index, end] of ends.entries()) {
+        if (end.status === "fulfilled") continue;
+        if (!(end.reason instanceof TrueNASCallError)) throw end.reason;
+        left.push({ zvol: disks[index]?.zvol ?? "", because: end.reason.message });
+      }
+      return { left, count: disks.length - left.length };
+    },
+    look: async () => {
+      const now = await lookAtVm(caller, vm.id);
+      const gone = disks.every(({ deviceId }) => !now?.disks.some((disk) => disk.deviceId === deviceId));
+      return gone ? { left: [], count: disks.length } : null;
+    },
+    detail: ({ left, count }) =>
+      [
+        formatCount(count, "zvol"),
+        ...left.map(({ zvol, because }) => `${zvol} is left to vm.delete, because ${because}`),
+      ].join("; "),
+  }, settle);
+  return left.map(({ zvol }) => zvol);
+}
+
+/** Zvols that are to go with the VM. */
+interface WithIt {
+  readonly wanted: readonly string[];
+  /** Those of them that are there. */
+  readonly there: Reading<readonly Dataset[]>;
+}
+
+/**
  * vm.delete takes the zvols of all its disks, so it is asked to only when all of them are meant and there; otherwise
  * each is deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
  */
 async function remove(
-  { caller, log, settle }: DestructionContext,
+  { caller, log, settle, deletions }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
-  there: Reading<readonly Dataset[]>,
+  { wanted, there }: WithIt,
 ): Promise<void> {
-  const wanted = vm.zvols.map(({ name }) => name);
   const names = there.known ? there.value.map(({ name }) => name) : wanted;
   const byName = vm.keeps.length > 0 || names.length < wanted.length ? names : null;
   const zvols = byName === null;
@@ -175,7 +261,8 @@ async function remove(
     method: "vm.delete",
     makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
     run: async (next) => {
-      await caller.call("vm.delete", [vm.id, { zvols, force: found.state === "ERROR" }]);
+      const options = { zvols: zvols && names.length > 0, force: found.state === "ERROR" };
+      await deletions.through(() => caller.call("vm.delete", [vm.id, options]));
       for (const name of byName ?? []) {
         next("pool.dataset.delete");
         await caller.call("pool.dataset.delete", [name, { recursive: true }]);
@@ -183,7 +270,7 @@ async function remove(
       return true;
     },
     look: async () => (await lookAtVm(caller, vm.id)) === null ? true : null,
-    detail: () => vm.zvols.length > 0 ? `with ${formatCount(vm.zvols.length, "zvol")}` : "the VM",
+    detail: () => wanted.length > 0 ? `with ${formatCount(wanted.length, "zvol")}` : "the VM",
   }, settle);
 }
 

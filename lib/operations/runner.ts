@@ -14,7 +14,8 @@ import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { type ActionWish, actOnVm } from "./act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
-import { destroyVm, destructionSteps } from "./destroy_vm.ts";
+import { destroyVm, destructionSteps, type DestructionWay } from "./destroy_vm.ts";
+import { Gate } from "./gate.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
@@ -68,6 +69,8 @@ export interface RunnerOptions {
   /** The templates of a VM type, with what it overrides. */
   readonly templates: (request: OperationRequest | null, type: string) => TemplateManager;
   readonly store: OperationStore;
+  /** Whether the NAS deletes one VM at a time, with its zvols. */
+  readonly serialDeletes: () => boolean;
   /** VMs worked on at once; default 20, so that there is always one more than the calls that may be under way. */
   readonly parallel?: number;
   readonly settle?: SettleTimes;
@@ -246,14 +249,15 @@ export class OperationRunner {
   ): RunningOperation {
     const { vms, keepDisks, shutdown } = plan;
     const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
+    const way = this.#wayTo(zvols, shutdown);
     const log = this.#open(options, {
       kind: "destroy",
       title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
-      vms: vms.map((vm) => ({ name: vm.name, steps: destructionSteps(plan), summary: describeDoomed(vm) })),
+      vms: vms.map((vm) => ({ name: vm.name, steps: destructionSteps(way), summary: describeDoomed(vm) })),
       request: { kind: "destroy", vms, keepDisks, shutdown },
     });
     const work = (signal: AbortSignal) => (vm: DestructionVm) =>
-      destroyVm({ ...this.#context(log), signal, shutdown, resumed }, vm);
+      destroyVm({ ...this.#context(log), ...way, signal, resumed }, vm);
     return this.#run(log, { items: vms, work, options });
   }
 
@@ -272,6 +276,7 @@ export class OperationRunner {
   /** Removes orphans: half-made VMs first, then zvols. */
   clean({ vms, zvols }: OrphanPlan, options: RunOptions = {}): RunningOperation {
     const alone = zvols.known ? zvols.value : [];
+    const way = this.#wayTo(vms.reduce((sum, vm) => sum + vm.zvols.length, 0), false);
     const log = this.#open(options, {
       kind: "clean",
       title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
@@ -280,7 +285,7 @@ export class OperationRunner {
       vms: [
         ...vms.map((vm) => ({
           name: vm.name,
-          steps: destructionSteps({ shutdown: false }),
+          steps: destructionSteps(way),
           summary: describeDoomed(vm),
         })),
         ...alone.map(({ name }) => ({ name, steps: REMOVAL_STEPS, summary: "a zvol in no VM" })),
@@ -291,7 +296,7 @@ export class OperationRunner {
       ...alone.map((zvol) => ({ vm: null, zvol })),
     ];
     const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
-      const context = { ...this.#context(log), signal, shutdown: false, resumed: false };
+      const context = { ...this.#context(log), ...way, signal, resumed: false };
       return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
     };
     return this.#run(log, { items, work, options });
@@ -333,6 +338,12 @@ export class OperationRunner {
 
   #context(log: OperationLog) {
     return { caller: this.#caller, memory: this.#memory, log, settle: this.#settle };
+  }
+
+  /** How so many zvols are destroyed with their VMs. One alone goes as quickly with its VM. */
+  #wayTo(zvols: number, shutdown: boolean): DestructionWay & { readonly deletions: Gate } {
+    const serial = this.#options.serialDeletes();
+    return { shutdown, disksApart: serial && zvols > 1, deletions: new Gate(serial ? 2 : Infinity) };
   }
 
   #resolve(log: OperationLog, resolution: Resolution): void {

@@ -25,6 +25,8 @@ export interface VersionRules {
   readonly canReset: boolean;
   /** Whether the guest's addresses can be asked for (27.0). */
   readonly guestIps: boolean;
+  /** Whether vm.delete holds a lock until its zvols are gone, so that deletions wait for each other (up to 25.10). */
+  readonly serialDeletes: boolean;
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -98,6 +100,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "plain",
     canReset: false,
     guestIps: false,
+    serialDeletes: true,
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -112,6 +115,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "plain",
     canReset: false,
     guestIps: false,
+    serialDeletes: true,
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -126,6 +130,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "plain",
     canReset: false,
     guestIps: false,
+    serialDeletes: true,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -140,6 +145,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "plain",
     canReset: false,
     guestIps: false,
+    serialDeletes: true,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -154,6 +160,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "plain",
     canReset: false,
     guestIps: false,
+    serialDeletes: true,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -168,6 +175,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "scram",
     canReset: false,
     guestIps: false,
+    serialDeletes: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -182,6 +190,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     keyLogin: "scram",
     canReset: true,
     guestIps: true,
+    serialDeletes: false,
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",

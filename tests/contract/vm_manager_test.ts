@@ -181,6 +181,47 @@ onEach(
     }),
 );
 
+Deno.test("up to 25.10 zvols go with their devices, beside each other; what the NAS refuses so goes with its VM", () =>
+  withLab({}, async ({ simulator, manager }) => {
+    await manager.createVmType(CONFIG, "worker", 5920);
+    const disk = [...simulator.store.devices.values()].find(({ attributes }) =>
+      attributes.path === "/dev/zvol/tank/vms/worker02-disk1"
+    );
+    simulator.addFault({
+      method: "vm.device.delete",
+      matches: ([id]) => id === disk?.id,
+      action: "fail",
+      error: { errno: 14, errname: "EFAULT", reason: "[EFAULT] it has snapshots" },
+    });
+    const before = simulator.calls.length;
+    const result = await manager.destroyManagedVms(["worker"]);
+    assert.equal(result.status, "done");
+    assert.deepEqual([vmNames(simulator), zvols(simulator)], [[], []]);
+    const calls = simulator.calls.slice(before);
+    const optionsOf = (method: string) =>
+      calls.filter((call) => call.method === method).map(({ params: [, options] }) => options);
+    assert.deepEqual(
+      optionsOf("vm.device.delete"),
+      Array.from({ length: 6 }, () => ({ zvol: true, raw_file: false, force: false })),
+    );
+    const deletions = optionsOf("vm.delete") as { readonly zvols: boolean }[];
+    assert.deepEqual(deletions.map(({ zvols }) => zvols).toSorted(), [false, false, true]);
+    const steps = result.operation.vms.find(({ name }) => name === "worker02")?.steps ?? [];
+    assert.match(
+      steps.find(({ step }) => step === "disks")?.detail ?? "",
+      /^1 zvol; tank\/vms\/worker02-disk1 is left to vm\.delete, because .*it has snapshots/,
+    );
+  }));
+
+Deno.test("from 26 on, where deletions do not wait for each other, vm.delete takes the zvols", () =>
+  withLab({ simulator: { version: "27.0" } }, async ({ simulator, manager }) => {
+    await manager.createVmType(CONFIG, "worker", 5920);
+    const before = simulator.calls.length;
+    assert.equal((await manager.destroyManagedVms(["worker"])).status, "done");
+    const methods = new Set(simulator.calls.slice(before).map(({ method }) => method));
+    assert.deepEqual([methods.has("vm.device.delete"), methods.has("vm.delete")], [false, true]);
+  }));
+
 onEach(
   "cancelling rolls back what is half made and starts nothing new",
   (version) =>
