@@ -9,7 +9,6 @@ import { followJob } from "../truenas/jobs.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
-import type { Gate } from "./gate.ts";
 import type { OperationLog } from "./log.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
 
@@ -42,8 +41,8 @@ export interface DestructionContext extends DestructionWay {
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
-  /** How many deletions of VMs are sent at once. */
-  readonly deletions: Gate;
+  /** For looks that nothing waits for but the VM's own end: they go behind the writes that wait. */
+  readonly afterwards: Caller;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
 }
@@ -247,7 +246,7 @@ interface WithIt {
  * each is deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
  */
 async function remove(
-  { caller, log, settle, deletions }: DestructionContext,
+  { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
   { wanted, there }: WithIt,
@@ -262,7 +261,7 @@ async function remove(
     makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
     run: async (next) => {
       const options = { zvols: zvols && names.length > 0, force: found.state === "ERROR" };
-      await deletions.through(() => caller.call("vm.delete", [vm.id, options]));
+      await caller.call("vm.delete", [vm.id, options]);
       for (const name of byName ?? []) {
         next("pool.dataset.delete");
         await caller.call("pool.dataset.delete", [name, { recursive: true }]);
@@ -284,17 +283,17 @@ async function check(
   vm: DestructionVm,
   leftovers: "remove" | "remove-own" | "leave",
 ): Promise<void> {
-  const { caller, log, settle } = context;
+  const { caller, log, settle, afterwards } = context;
   await runStep(log, {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await leftOf(caller, vm);
+      const seen = await leftOf(afterwards, vm);
       if (leftovers === "leave" || !seen.known) return expectNothing(seen);
       const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
       for (const { name } of going) await deleteLeftover(caller, name);
-      return expectNothing(going.length === 0 ? seen : await leftOf(caller, vm));
+      return expectNothing(going.length === 0 ? seen : await leftOf(afterwards, vm));
     },
     look: null,
     detail: (said) => said,

@@ -12,10 +12,11 @@ const MIN_WIDTH = 4;
 /** Waits after calls that the NAS refused as too many, in milliseconds; each is varied by up to a third. */
 const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /**
- * Goes before other writes that wait: up to 25.10 the NAS runs one such call at a time, so that a moment in which none
- * runs is lost.
+ * What goes before others that wait, the lowest first: what is begun is ended before more is begun, and up to 25.10,
+ * where the NAS runs one vm.delete at a time, a moment in which none runs is lost.
  */
-const FIRST: ReadonlySet<MethodName> = new Set(["vm.delete"]);
+const RANKS: Partial<Readonly<Record<MethodName, number>>> = { "vm.delete": 0, "vm.device.delete": 1 };
+const USUAL_RANK = 2;
 /** A call that is refused as too many so often is given up. */
 const MAX_REFUSALS = 8;
 /** Calls quicker than this are no sign of anything, in milliseconds. */
@@ -45,6 +46,8 @@ export interface PaceOptions {
   readonly now?: () => number;
   /** Waits after refusals, in milliseconds. */
   readonly waitsMs?: readonly number[];
+  /** Methods that the NAS runs one at a time: a second one waits here, and not in a place where another could run. */
+  readonly isAlone?: (method: MethodName) => boolean;
 }
 
 /** Refuses a call that was still waiting when the person cancelled: it was never sent. */
@@ -61,7 +64,12 @@ export class NotSent extends TrueNASError {
   }
 }
 
+function rankOf({ method }: Turn): number {
+  return RANKS[method] ?? USUAL_RANK;
+}
+
 interface Turn {
+  readonly method: MethodName;
   readonly begin: () => void;
 }
 
@@ -70,6 +78,9 @@ export class PacedCaller implements Caller {
   readonly #caller: Caller;
   readonly #now: () => number;
   readonly #waitsMs: readonly number[];
+  readonly #isAlone: (method: MethodName) => boolean;
+  /** Methods under way of which there is one at a time. */
+  readonly #alone = new Set<MethodName>();
   readonly #listeners = new Set<() => void>();
   readonly #queue: Turn[] = [];
   readonly #leastMs = new Map<MethodName, number>();
@@ -86,11 +97,12 @@ export class PacedCaller implements Caller {
   /** Makes its calls by `caller`. */
   constructor(
     caller: Caller,
-    { now = () => performance.now(), waitsMs = WAITS_MS }: PaceOptions = {},
+    { now = () => performance.now(), waitsMs = WAITS_MS, isAlone = () => false }: PaceOptions = {},
   ) {
     this.#caller = caller;
     this.#now = now;
     this.#waitsMs = waitsMs;
+    this.#isAlone = isAlone;
   }
 
   /** How it stands now. */
@@ -122,8 +134,23 @@ export class PacedCaller implements Caller {
     { signal, ...options }: CallOptions = {},
   ): Promise<MethodResult<M>> {
     if (!METHODS[method].writes) return await this.#caller.call(method, params, options);
+    return await this.#inTurn(method, params, options, signal);
+  }
+
+  /** The same, but readings wait for their turn as well: for those that nobody waits for while there are writes. */
+  readonly afterwards: Caller = {
+    isPatient: () => this.#running > 0,
+    call: (method, params, { signal, ...options } = {}) => this.#inTurn(method, params, options, signal),
+  };
+
+  async #inTurn<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    options: CallOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<MethodResult<M>> {
     for (let refusals = 0;; refusals++) {
-      await this.#turn(method, signal, refusals > 0 || FIRST.has(method));
+      await this.#turn(method, signal, refusals > 0);
       const startedAt = this.#now();
       try {
         const result = await this.#caller.call(method, params, options);
@@ -135,24 +162,25 @@ export class PacedCaller implements Caller {
         this.#backOff();
       } finally {
         this.#running--;
+        this.#alone.delete(method);
         this.#next();
       }
     }
   }
 
   /** Waits for a turn, at the head of the queue if need be. */
-  async #turn(method: string, signal: AbortSignal | undefined, first: boolean): Promise<void> {
+  async #turn(method: MethodName, signal: AbortSignal | undefined, first: boolean): Promise<void> {
     if (signal?.aborted) throw new NotSent(method);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const turn: Turn = { begin: resolve };
+    const turn: Turn = { method, begin: resolve };
     const giveUp = () => {
       const index = this.#queue.indexOf(turn);
       if (index >= 0) this.#queue.splice(index, 1);
       reject(new NotSent(method));
     };
     signal?.addEventListener("abort", giveUp, { once: true });
-    if (first) this.#queue.unshift(turn);
-    else this.#queue.push(turn);
+    const behind = first ? 0 : this.#queue.findIndex((other) => rankOf(other) > rankOf(turn));
+    this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, turn);
     this.#next();
     try {
       await promise;
@@ -171,10 +199,12 @@ export class PacedCaller implements Caller {
       return;
     }
     while (this.#running < this.#width) {
-      const turn = this.#queue.shift();
+      const index = this.#queue.findIndex(({ method }) => !this.#alone.has(method));
+      const [turn] = index < 0 ? [] : this.#queue.splice(index, 1);
       if (turn === undefined) return;
       // Counted here, and not when it is woken, so that no more are woken than may run.
       this.#running++;
+      if (this.#isAlone(turn.method)) this.#alone.add(turn.method);
       turn.begin();
     }
   }

@@ -15,7 +15,6 @@ import { type ActionWish, actOnVm } from "./act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
 import { destroyVm, destructionSteps, type DestructionWay } from "./destroy_vm.ts";
-import { Gate } from "./gate.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
@@ -102,7 +101,9 @@ export class OperationRunner {
   /** Begins nothing yet. */
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#caller = new PacedCaller(options.caller);
+    this.#caller = new PacedCaller(options.caller, {
+      isAlone: (method) => method === "vm.delete" && options.serialDeletes(),
+    });
     this.#memory = new FreeMemory(options.caller);
   }
 
@@ -337,13 +338,18 @@ export class OperationRunner {
   }
 
   #context(log: OperationLog) {
-    return { caller: this.#caller, memory: this.#memory, log, settle: this.#settle };
+    return {
+      caller: this.#caller,
+      afterwards: this.#caller.afterwards,
+      memory: this.#memory,
+      log,
+      settle: this.#settle,
+    };
   }
 
   /** How so many zvols are destroyed with their VMs. One alone goes as quickly with its VM. */
-  #wayTo(zvols: number, shutdown: boolean): DestructionWay & { readonly deletions: Gate } {
-    const serial = this.#options.serialDeletes();
-    return { shutdown, disksApart: serial && zvols > 1, deletions: new Gate(serial ? 2 : Infinity) };
+  #wayTo(zvols: number, shutdown: boolean): DestructionWay {
+    return { shutdown, disksApart: zvols > 1 && this.#options.serialDeletes() };
   }
 
   #resolve(log: OperationLog, resolution: Resolution): void {

@@ -20,6 +20,8 @@ export interface CallOptions {
 
 /** A typed call: the one way to ask the NAS anything. */
 export interface Caller {
+  /** Whether its readings may wait now, so that looks are gathered while one is under way; default never. */
+  readonly isPatient?: () => boolean;
   /**
    * Calls a method of the API.
    *

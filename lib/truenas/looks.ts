@@ -12,10 +12,14 @@ const GATHER_MS = 3;
 /** Keys that are asked for together. */
 class Gatherer<K, V> {
   readonly #read: (keys: readonly K[]) => Promise<V>;
+  readonly #isPatient: () => boolean;
+  #last: Promise<unknown> = Promise.resolve();
   #next: { readonly keys: Set<K>; readonly answer: Promise<V> } | null = null;
 
-  constructor(read: (keys: readonly K[]) => Promise<V>) {
+  /** While it is patient it reads once at a time: what is asked for meanwhile is gathered for the next. */
+  constructor(read: (keys: readonly K[]) => Promise<V>, isPatient: () => boolean) {
     this.#read = read;
+    this.#isPatient = isPatient;
   }
 
   /** Resolves with what was read of these keys, and maybe of others. */
@@ -27,11 +31,16 @@ class Gatherer<K, V> {
 
   #begin(): { readonly keys: Set<K>; readonly answer: Promise<V> } {
     const keys = new Set<K>();
-    const answer = new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS)).then(() => {
-      this.#next = null;
-      return this.#read([...keys]);
-    });
-    return { keys, answer };
+    return { keys, answer: this.#gather(keys) };
+  }
+
+  async #gather(keys: ReadonlySet<K>): Promise<V> {
+    await new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS));
+    if (this.#isPatient()) await this.#last;
+    this.#next = null;
+    const answer = this.#read([...keys]);
+    this.#last = answer.catch(() => {});
+    return await answer;
   }
 }
 
@@ -45,12 +54,13 @@ const looksOf = new WeakMap<Caller, Looks>();
 function looksBy(caller: Caller): Looks {
   const known = looksOf.get(caller);
   if (known !== undefined) return known;
+  const isPatient = () => caller.isPatient?.() ?? false;
   const made: Looks = {
     vms: new Gatherer(async (ids) => {
       const rows = await caller.call("vm.query", [[["id", "in", ids]]]);
       return new Map(rows.map((row) => [row.id, toVm(row)]));
-    }),
-    datasets: new Gatherer((names) => readDatasets(caller, names)),
+    }, isPatient),
+    datasets: new Gatherer((names) => readDatasets(caller, names), isPatient),
   };
   looksOf.set(caller, made);
   return made;

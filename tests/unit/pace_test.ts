@@ -108,6 +108,62 @@ Deno.test("other refusals are no question of pace, and too many refusals are tol
   assert.equal(calls.length, 1 + 9);
 });
 
+Deno.test("what the NAS runs one at a time goes first, waits here, and leaves the other places to others", async () => {
+  const { caller, open } = byHand();
+  const paced = new PacedCaller(caller, { isAlone: (method) => method === "vm.delete" });
+  const options = { zvols: false, raw_file: false, force: false, zvol: true };
+  const work = [
+    ...Array.from({ length: 10 }, (_, id) => paced.call("vm.poweroff", [id])),
+    paced.call("vm.poweroff", [10]),
+    paced.call("vm.device.delete", [20, options]),
+    paced.call("vm.delete", [30, options]),
+    paced.call("vm.delete", [31, options]),
+  ];
+  const methods = () => open().map(({ method, params }) => `${method} ${params[0]}`).slice(-2);
+  await settle();
+  open()[0]?.answer();
+  await settle();
+  assert.equal(methods().at(-1), "vm.delete 30");
+  open()[0]?.answer();
+  await settle();
+  assert.deepEqual(methods(), ["vm.delete 30", "vm.device.delete 20"], "the second deletion waits here");
+  open().find(({ params }) => params[0] === 30)?.answer();
+  await settle();
+  assert.deepEqual(methods(), ["vm.device.delete 20", "vm.delete 31"]);
+  while (open().length > 0) {
+    open()[0]?.answer();
+    await settle();
+  }
+  await Promise.all(work);
+});
+
+Deno.test("looks afterwards wait behind writes, and are gathered while one is under way", async () => {
+  const { caller, calls, open } = byHand();
+  const paced = new PacedCaller(caller);
+  const writes = Array.from({ length: 11 }, (_, id) => paced.call("vm.start", [id]));
+  const looked: Promise<unknown>[] = [lookAtVm(paced.afterwards, 1)];
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
+  await pause();
+  assert.equal(calls.length, 10, "it does not take the place of a write");
+  open()[0]?.answer();
+  open()[0]?.answer();
+  await settle();
+  assert.deepEqual(calls.slice(10).map(({ method }) => method), ["vm.start", "vm.query"]);
+  looked.push(lookAtVm(paced.afterwards, 2), lookAtVm(paced.afterwards, 3));
+  await pause();
+  looked.push(lookAtVm(paced.afterwards, 4));
+  await pause();
+  assert.equal(calls.length, 12, "one at a time");
+  calls[11]?.answer([]);
+  await pause();
+  open()[0]?.answer();
+  await pause();
+  assert.deepEqual(calls.at(-1)?.params, [[["id", "in", [2, 3, 4]]]]);
+  calls.at(-1)?.answer([]);
+  while (open().length > 0) open()[0]?.answer();
+  await Promise.all([...writes, ...looked]);
+});
+
 Deno.test("calls that get slow narrow the pace, and calls that are quick again widen it", async () => {
   const { caller, open } = byHand();
   let now = 0;
