@@ -4,6 +4,7 @@ import type { Actor } from "../lib/operations/types.ts";
 import { TrueNASError } from "../lib/errors.ts";
 
 import { SerialPage } from "../templates/pages/serial_page.tsx";
+import { consoleAssetUrls } from "./assets.ts";
 import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
 import { originOf } from "./origin.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
@@ -22,7 +23,9 @@ export function serialRoutes(dashboard: Dashboard): Hono {
   app.get("/vms/:id/serial", async (c) => {
     const vm = await vmOf(c);
     if (vm === undefined) return await c.notFound();
-    return sendPage(c, <SerialPage frame={pageFrame(c, dashboard)} vm={vm} nonce={nonceOf(c)} />);
+    const assets = await consoleAssetUrls();
+    const frame = pageFrame(c, dashboard);
+    return sendPage(c, <SerialPage frame={frame} vm={vm} nonce={nonceOf(c)} assets={assets} />);
   });
   app.get("/vms/:id/serial/socket", async (c) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.

@@ -13,10 +13,14 @@ export interface AssetUrls {
   readonly htmx: string;
   readonly keys: string;
   readonly serial: string;
+  readonly favicon: string;
+}
+
+/** Where the files of the serial console's terminal are. */
+export interface ConsoleAssetUrls {
   readonly xterm: string;
   readonly xtermCss: string;
   readonly xtermFit: string;
-  readonly favicon: string;
 }
 
 /** The connection to the NAS, as the badge shows it. */

@@ -2,7 +2,7 @@
 import type { Vm } from "../../lib/inventory.ts";
 import { Layout } from "../layout.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
+import type { ConsoleAssetUrls, PageFrame } from "../props.ts";
 
 /** What the page is given. */
 export interface SerialPageProps {
@@ -10,10 +10,11 @@ export interface SerialPageProps {
   readonly vm: Vm;
   /** Lets the terminal's own style in, and no other. */
   readonly nonce: string;
+  readonly assets: ConsoleAssetUrls;
 }
 
 /** The page. Without a script there is no terminal; the NAS's own page has one too. */
-export function SerialPage({ frame, vm, nonce }: SerialPageProps) {
+export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
   return (
     <Layout {...frame} title={`Serial console of ${vm.name}`} current="vms">
       <p class="trail">
@@ -31,9 +32,9 @@ export function SerialPage({ frame, vm, nonce }: SerialPageProps) {
         Press Enter once if nothing shows. Ctrl+Shift+C copies what is selected, Ctrl+Shift+V pastes. One
         console at a time: a second one is refused by the NAS.
       </p>
-      <link rel="stylesheet" href={frame.assets.xtermCss} />
-      <script src={frame.assets.xterm} defer></script>
-      <script src={frame.assets.xtermFit} defer></script>
+      <link rel="stylesheet" href={assets.xtermCss} />
+      <script src={assets.xterm} defer></script>
+      <script src={assets.xtermFit} defer></script>
       <script src={frame.assets.serial} defer></script>
     </Layout>
   );

@@ -8,6 +8,9 @@ import { memoryMb, percentile } from "./statistics.ts";
 const STARTS = 5;
 const ROUND = 250;
 
+/** As `deno task start` does. */
+const AS_STARTED = { env: { DENO_NO_UPDATE_CHECK: "1" } } as const;
+
 /** Measures. */
 export async function benchProcess(report: Report, quick: boolean): Promise<void> {
   const times = { callMs: 0, zvolMs: 0, startMs: 0, shutdownMs: 0, deleteRunningMs: 0 };
@@ -16,7 +19,7 @@ export async function benchProcess(report: Report, quick: boolean): Promise<void
     const startsMs: number[] = [];
     for (let start = 0; start < (quick ? 1 : STARTS); start++) {
       const began = performance.now();
-      const program = await startProgram(simulator, folder);
+      const program = await startProgram(simulator, folder, AS_STARTED);
       await (await fetch(program.url)).body?.cancel();
       startsMs.push(performance.now() - began);
       await program.stop("SIGTERM");
@@ -24,7 +27,7 @@ export async function benchProcess(report: Report, quick: boolean): Promise<void
     report.title("The program as a process");
     report.head("start", ["first answer"]);
     report.row("start", [percentile(startsMs, 50)]);
-    const program = await startProgram(simulator, folder);
+    const program = await startProgram(simulator, folder, AS_STARTED);
     await (await fetch(program.url)).text();
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     report.head("memory", ["operations", "MB"]);
