@@ -33,7 +33,7 @@ export interface ServerOptions {
 /** OpenTelemetry's own mark, which the runtime sets when it exports (`@opentelemetry/api`, its global registry). */
 const IS_TRACED = Symbol.for("opentelemetry.js.api.1") in globalThis;
 
-/** Loaded with this module: what is to be loaded later may not be read any more. */
+/** Loaded with this module, before its first request. */
 const telemetry = IS_TRACED ? await import("./telemetry.ts") : null;
 
 /** A page waits this long for a connection, and then says what is wrong with it. */
