@@ -154,9 +154,11 @@ function inWorker(launch: Launch): Promise<number> {
     type: "module",
     deno: { permissions: { ...launch.permissions } },
   });
-  // It is sent to work once it listens: what came while its modules are being loaded would be lost.
+  // It is sent nothing before it listens: what comes while its modules are being loaded is lost.
+  let listens = false;
   worker.onmessage = ({ data }: MessageEvent<Told>) => {
     if (data !== "loaded") return resolve(data);
+    listens = true;
     giveUp(launch);
     worker.postMessage(launch satisfies Order);
   };
@@ -166,6 +168,8 @@ function inWorker(launch: Launch): Promise<number> {
     resolve(EXIT.failed);
   };
   onStopSignal(() => {
+    // Nothing was begun yet.
+    if (!listens) return resolve(EXIT.done);
     worker.postMessage("stop" satisfies Order);
     setTimeout(() => {
       complain("Stopping took too long; ended at once");

@@ -7,7 +7,6 @@ import type { Settings } from "../lib/environment.ts";
 import { describePermissions, type Permissions } from "../lib/permissions.ts";
 import { EXIT, explained, print, UsageError } from "../lib/process.ts";
 import { configurationReader, trustOf } from "../lib/program.ts";
-import type { SimulatorOptions } from "../lib/simulator/types.ts";
 import { serveDashboard } from "./server.ts";
 
 /** What the dashboard is started with. */
@@ -31,7 +30,7 @@ export interface RunningNas extends AsyncDisposable {
   readonly url: string;
 }
 
-type StartNas = (options: SimulatorOptions) => Promise<RunningNas>;
+type StartNas = (options: Options["simulator"]) => Promise<RunningNas>;
 
 /** What a worker's scope has beyond the global one. */
 const scope = globalThis as unknown as { postMessage(told: Told): void };

@@ -212,12 +212,15 @@ async function removeDisks(
       const ends = await Promise.allSettled(
         disks.map(({ deviceId }) => caller.call(method, [deviceId, options])),
       );
-      const left: { readonly zvol: string; readonly because: string }[] = [];
-      for (const [index, end] of ends.entries()) {
-        if (end.status === "fulfilled") continue;
-        if (!(end.reason instanceof TrueNASCallError)) throw end.reason;
-        left.push({ zvol: disks[index]?.zvol ?? "", because: end.reason.message });
-      }
+      const failures = ends.flatMap((end, index) =>
+        end.status === "rejected" ? [{ zvol: disks[index]?.zvol ?? "", error: end.reason }] : []
+      );
+      const others = failures.map(({ error }) => error).filter((error) =>
+        !(error instanceof TrueNASCallError)
+      );
+      // One that may have happened tells what is known of the step, whatever became of the others.
+      if (others.length > 0) throw others.find((error) => error.outcome === "unknown") ?? others[0];
+      const left = failures.map(({ zvol, error }) => ({ zvol, because: error.message }));
       return { left, count: disks.length - left.length };
     },
     look: async () => {

@@ -3,10 +3,13 @@
  * nothing more is begun, and it is gone before a service manager would kill it. Processes and real sockets.
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { post, text } from "../support/http.ts";
 import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
 Deno.test("on SIGTERM the operation under way finishes, its page is told, and the program ends well", () =>
   withFolder(TEST_CONFIG, async (folder) => {
@@ -67,3 +70,40 @@ Deno.test("once it is stopping nothing more is begun, and pages say so", async (
     /stopping, so nothing was begun/,
   );
 });
+
+Deno.test("a stop while the program is still starting ends it at once, and well", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    let whileLoading = 0;
+    for (let afterMs = 20, ready = false; !ready; afterMs += 20) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-prompt", MAIN, "serve"],
+        cwd: folder,
+        env: {
+          TRUENAS_HOST: simulator.url,
+          API_USERNAME: "admin",
+          API_PASSWORD: "truenas",
+          VNC_PASSWORD: "pw",
+          STATE_DIR: `${folder}/state`,
+          PORT: "0",
+        },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const output = child.output();
+      // What is tried is each moment of the start.
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      child.kill("SIGTERM");
+      const { code, signal, stdout, stderr } = await output;
+      ready = new TextDecoder().decode(stdout).includes("ready at");
+      // Before anything listens for it, the signal itself is the end.
+      const beforeItListened = signal === "SIGTERM";
+      assert.ok(
+        beforeItListened || code === 0,
+        `after ${afterMs} ms: ${code}, ${new TextDecoder().decode(stderr)}`,
+      );
+      if (!ready && !beforeItListened) whileLoading++;
+    }
+    assert.ok(whileLoading > 0, "the premise: one came while modules were being loaded");
+  }));

@@ -39,7 +39,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^templates\//, /^(routes\/|main\.ts)/, "views know no routes"],
   [/^templates\//, /^lib\/(truenas|simulator)\//, "views know no NAS"],
   [
-    /^routes\/(?!demo\.ts|worker\.ts)/,
+    /^routes\/(?!demo\.ts)/,
     /^lib\/(truenas|simulator)\//,
     "routes never speak to the NAS; only the demo starts one",
   ],
