@@ -18,7 +18,7 @@ interface Parts {
 
 /**
  * Loads a part. Its address is no literal: what an import names literally is read at each start, and kept, whatever
- * the command; that was 20 ms and 7 MB of a dashboard. A binary holds the parts that tests/support/compile.ts names.
+ * the command; that was a tenth of a dashboard's start, and 4 MB. A binary holds the parts that tests/support/compile.ts names.
  */
 async function load<P extends keyof Parts>(part: P): Promise<Parts[P]> {
   return await import(import.meta.resolve(`./${part}`));

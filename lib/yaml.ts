@@ -1,6 +1,6 @@
 /**
  * The YAML parser, from its package's build of ES modules, to which the package's exports lead only browsers. The
- * other build is CommonJS, and brings the runtime's whole loader for such modules along: 6 MB, and 50 ms at each start.
+ * other build is CommonJS, and brings the runtime's loader for such modules along: 1.3 MB, and a tenth of each start.
  */
 import "yaml/package.json" with { type: "json" };
 import type * as Yaml from "yaml";
