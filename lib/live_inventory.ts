@@ -5,6 +5,7 @@
 import { TrueNASError } from "./errors.ts";
 import type { Disk, GuestAddress, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
+import type { Caller } from "./truenas/client.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
 import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts";
 
@@ -41,6 +42,7 @@ export interface InventorySnapshot {
 /** Keeps the inventory; see the file's comment. */
 export class LiveInventory {
   readonly #session: Session;
+  readonly #readings: Caller;
   readonly #logger: Logger;
   readonly #listeners = new Set<(change: InventoryChange) => void>();
   readonly #stale = new Set<number>();
@@ -61,9 +63,10 @@ export class LiveInventory {
   #watchers = 0;
   #closed = false;
 
-  /** Reads as soon as the session is live, and again after each reconnection. */
-  constructor(session: Session, logger: Logger) {
+  /** Reads as soon as the session is live, and again after each reconnection; what events ask for, by `readings`. */
+  constructor(session: Session, readings: Caller, logger: Logger) {
     this.#session = session;
+    this.#readings = readings;
     this.#logger = logger;
     this.#forget = [
       session.onState((state) => this.#stateChanged(state)),
@@ -180,7 +183,7 @@ export class LiveInventory {
     this.#stale.clear();
     if (this.#closed || this.#byId === null || ids.length === 0) return;
     try {
-      const found = await readVmsById(this.#session, ids, { known: this.#knownDisks(ids) });
+      const found = await readVmsById(this.#readings, ids, { known: this.#knownDisks(ids) });
       const seen = new Set(found.map(({ id }) => id));
       for (const vm of found) this.#change(vm);
       for (const id of ids) if (!seen.has(id)) this.#remove(id);

@@ -47,6 +47,7 @@ import {
   readInventory,
   readMarkedZvols,
   readVms,
+  type VmsOptions,
 } from "./truenas/read_inventory.ts";
 import type { VmActionName } from "./vm_actions.ts";
 import { missingRoles, type NeededRole } from "./truenas/roles.ts";
@@ -205,7 +206,6 @@ export class VMManager implements AsyncDisposable {
       logger: options.logger ?? silentLogger,
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
     });
-    this.#live = new LiveInventory(this.#session, options.logger ?? silentLogger);
     if (options.metrics !== undefined) this.#measure(options.metrics);
     this.#runner = new OperationRunner({
       caller: this.#session,
@@ -217,6 +217,7 @@ export class VMManager implements AsyncDisposable {
       ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
       ...(options.settle === undefined ? {} : { settle: options.settle }),
     });
+    this.#live = new LiveInventory(this.#session, this.#runner.readings, options.logger ?? silentLogger);
   }
 
   /** Where the connection stands. */
@@ -309,7 +310,7 @@ export class VMManager implements AsyncDisposable {
 
   /** The VMs on the NAS, read now. */
   list(): Promise<readonly Vm[]> {
-    return readVms(this.#session, this.#patience);
+    return readVms(this.#session, this.#reading);
   }
 
   /** Everything that a plan for this configuration is made from and checked against. */
@@ -323,7 +324,7 @@ export class VMManager implements AsyncDisposable {
       files: [storage.cdrom_path],
       vms: wanted.map(({ name }) => name),
       pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
-    }, this.#patience);
+    }, this.#reading);
   }
 
   /** What a form can offer for this configuration: bridges and install images, at most half a minute old. */
@@ -356,7 +357,14 @@ export class VMManager implements AsyncDisposable {
   async planDestruction(
     request: DestructionRequest = { prefixes: DEFAULT_PREFIXES },
   ): Promise<DestructionPlan> {
-    return planDestruction(await this.list(), request, this.operations.evidence());
+    return (await this.#planDestruction(request)).plan;
+  }
+
+  async #planDestruction(
+    request: DestructionRequest,
+  ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
+    const read = await this.list();
+    return { plan: planDestruction(read, request, this.operations.evidence()), read };
   }
 
   /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
@@ -396,8 +404,13 @@ export class VMManager implements AsyncDisposable {
     shown: string,
     options: RunOptions = {},
   ): Promise<Begun<DestructionPlan>> {
-    const makePlan = () => this.planDestruction(request);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options));
+    let read: readonly Vm[] = [];
+    const makePlan = async () => {
+      const made = await this.#planDestruction(request);
+      read = made.read;
+      return made.plan;
+    };
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options, { read }));
   }
 
   /** Looks again and removes the orphans, if they are still those that were shown. */
@@ -554,8 +567,8 @@ export class VMManager implements AsyncDisposable {
     options: RunOptions & Omit<DestructionRequest, "prefixes" | "only"> = {},
   ): Promise<RunResult> {
     return await this.#runner.exclusive(async () => {
-      const plan = await this.planDestruction({ ...options, prefixes: vmPrefixes });
-      return toResult(await this.#runner.destroy(plan, options).finished);
+      const { plan, read } = await this.#planDestruction({ ...options, prefixes: vmPrefixes });
+      return toResult(await this.#runner.destroy(plan, options, { read }).finished);
     });
   }
 
@@ -606,6 +619,13 @@ export class VMManager implements AsyncDisposable {
     return { patienceMs: this.#options.patienceMs ?? PATIENCE_MS };
   }
 
+  /** What the list shows is what a reading will find, but for the latest changes. */
+  get #reading(): VmsOptions {
+    const { vms } = this.#live.snapshot;
+    const expected = (vms ?? []).flatMap(({ disks }) => disks.flatMap(({ zvol }) => zvol ?? []));
+    return { ...this.#patience, expected: [...new Set(expected)] };
+  }
+
   #displayPassword(): string {
     const { vncPassword } = this.#options;
     if (vncPassword !== undefined && vncPassword.trim() !== "") return vncPassword;
@@ -630,7 +650,7 @@ export class VMManager implements AsyncDisposable {
     const names = recoveryOf(view).resumable.map(({ name }) => name);
     if (request?.kind === "destroy") {
       const vms = request.vms.filter(({ name }) => names.includes(name));
-      return this.#runner.destroy({ ...request, vms }, options, true);
+      return this.#runner.destroy({ ...request, vms }, options, { resumed: true });
     }
     if (request === null) throw new TypeError("An operation without a request cannot be taken up");
     const plan = await this.planCreation(request);

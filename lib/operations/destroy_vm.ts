@@ -41,10 +41,12 @@ export interface DestructionContext extends DestructionWay {
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
-  /** For looks that nothing waits for but the VM's own end: they go behind the writes that wait. */
-  readonly afterwards: Caller;
+  /** For looks that nothing waits for but the VM's own end: they go in the place of a write. */
+  readonly readings: Caller;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
+  /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
+  readonly seen: Vm | null;
 }
 
 /** Destroys one VM. It never throws: the log tells what became of it. */
@@ -102,18 +104,18 @@ function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly st
  * have lost some of them.
  */
 async function look(
-  { caller, log, settle, resumed }: DestructionContext,
+  { caller, log, settle, resumed, seen }: DestructionContext,
   vm: DestructionVm,
 ): Promise<Vm | null> {
-  const seen = await runStep(log, {
+  const looked = await runStep(log, {
     vm: vm.name,
     step: "look",
     method: "vm.query",
-    run: async () => ({ found: sameVm(vm, await lookAtVm(caller, vm.id), resumed) }),
+    run: async () => ({ found: sameVm(vm, seen ?? await lookAtVm(caller, vm.id), resumed) }),
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
-  return seen.found;
+  return looked.found;
 }
 
 function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
@@ -286,17 +288,17 @@ async function check(
   vm: DestructionVm,
   leftovers: "remove" | "remove-own" | "leave",
 ): Promise<void> {
-  const { caller, log, settle, afterwards } = context;
+  const { caller, log, settle, readings } = context;
   await runStep(log, {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await leftOf(afterwards, vm);
+      const seen = await leftOf(readings, vm);
       if (leftovers === "leave" || !seen.known) return expectNothing(seen);
       const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
       for (const { name } of going) await deleteLeftover(caller, name);
-      return expectNothing(going.length === 0 ? seen : await leftOf(afterwards, vm));
+      return expectNothing(going.length === 0 ? seen : await leftOf(readings, vm));
     },
     look: null,
     detail: (said) => said,

@@ -1,7 +1,8 @@
 /**
  * How many writes go to the NAS at once: as many as it runs at once, fewer while its calls get slow, and for a while
- * none when it says that they are too many. Readings are not held back, for somebody waits for them.
+ * none when it says that they are too many. Readings are not held back where somebody waits for them.
  */
+import { setImmediate } from "node:timers";
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
@@ -15,7 +16,12 @@ const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
  * What goes before others that wait, the lowest first: what is begun is ended before more is begun, and up to 25.10,
  * where the NAS runs one vm.delete at a time, a moment in which none runs is lost.
  */
-const RANKS: Partial<Readonly<Record<MethodName, number>>> = { "vm.delete": 0, "vm.device.delete": 1 };
+const RANKS: Partial<Readonly<Record<MethodName, number>>> = {
+  "vm.delete": 0,
+  "vm.device.delete": 1,
+  "vm.poweroff": 1,
+};
+const READING_RANK = 1;
 const USUAL_RANK = 2;
 /** A call that is refused as too many so often is given up. */
 const MAX_REFUSALS = 8;
@@ -46,8 +52,11 @@ export interface PaceOptions {
   readonly now?: () => number;
   /** Waits after refusals, in milliseconds. */
   readonly waitsMs?: readonly number[];
-  /** Methods that the NAS runs one at a time: a second one waits here, and not in a place where another could run. */
-  readonly isAlone?: (method: MethodName) => boolean;
+  /**
+   * Whether the NAS runs one vm.delete at a time, as now: then a second one waits here, and not in a place where
+   * another call could run. Default never.
+   */
+  readonly serialDeletes?: () => boolean;
 }
 
 /** Refuses a call that was still waiting when the person cancelled: it was never sent. */
@@ -64,13 +73,21 @@ export class NotSent extends TrueNASError {
   }
 }
 
-function rankOf({ method }: Turn): number {
-  return RANKS[method] ?? USUAL_RANK;
-}
-
 interface Turn {
   readonly method: MethodName;
+  /** The lower goes first. */
+  readonly rank: number;
   readonly begin: () => void;
+}
+
+/** What a call is begun with, beside its method and parameters. */
+interface Wish {
+  readonly options: CallOptions;
+  readonly rank: number;
+}
+
+function rankOf(method: MethodName): number {
+  return RANKS[method] ?? USUAL_RANK;
 }
 
 /** A caller that keeps the pace; see the file's comment. */
@@ -78,15 +95,18 @@ export class PacedCaller implements Caller {
   readonly #caller: Caller;
   readonly #now: () => number;
   readonly #waitsMs: readonly number[];
-  readonly #isAlone: (method: MethodName) => boolean;
-  /** Methods under way of which there is one at a time. */
-  readonly #alone = new Set<MethodName>();
+  readonly #serialDeletes: () => boolean;
   readonly #listeners = new Set<() => void>();
   readonly #queue: Turn[] = [];
   readonly #leastMs = new Map<MethodName, number>();
   #width = MAX_RUNNING_CALLS;
   #why: Pace["why"] = null;
   #running = 0;
+  /** Those of them that write. */
+  #writing = 0;
+  /** A vm.delete is under way. */
+  #isDeleting = false;
+  #isFilling = false;
   /** How many times as long as they can calls take, smoothed. */
   #slowness = 1;
   #answered = 0;
@@ -97,12 +117,12 @@ export class PacedCaller implements Caller {
   /** Makes its calls by `caller`. */
   constructor(
     caller: Caller,
-    { now = () => performance.now(), waitsMs = WAITS_MS, isAlone = () => false }: PaceOptions = {},
+    { now = () => performance.now(), waitsMs = WAITS_MS, serialDeletes = () => false }: PaceOptions = {},
   ) {
     this.#caller = caller;
     this.#now = now;
     this.#waitsMs = waitsMs;
-    this.#isAlone = isAlone;
+    this.#serialDeletes = serialDeletes;
   }
 
   /** How it stands now. */
@@ -134,23 +154,27 @@ export class PacedCaller implements Caller {
     { signal, ...options }: CallOptions = {},
   ): Promise<MethodResult<M>> {
     if (!METHODS[method].writes) return await this.#caller.call(method, params, options);
-    return await this.#inTurn(method, params, options, signal);
+    return await this.#inTurn(method, params, { options: { ...options, signal }, rank: rankOf(method) });
   }
 
-  /** The same, but readings wait for their turn as well: for those that nobody waits for while there are writes. */
-  readonly afterwards: Caller = {
-    isPatient: () => this.#running > 0,
-    call: (method, params, { signal, ...options } = {}) => this.#inTurn(method, params, options, signal),
+  /**
+   * For readings that nobody waits for by himself, as those that an event asks for: they go soon, but in the place of a
+   * write, for one call more than the NAS runs at once makes a write wait there.
+   */
+  readonly readings: Caller = {
+    isPatient: () => this.#writing > 0,
+    call: (method, params, options = {}) => this.#inTurn(method, params, { options, rank: READING_RANK }),
   };
 
   async #inTurn<M extends MethodName>(
     method: M,
     params: MethodParams<M>,
-    options: CallOptions,
-    signal: AbortSignal | undefined,
+    { options: { signal, ...options }, rank }: Wish,
   ): Promise<MethodResult<M>> {
+    const { writes } = METHODS[method];
     for (let refusals = 0;; refusals++) {
-      await this.#turn(method, signal, refusals > 0);
+      await this.#turn({ method, rank: refusals > 0 ? -1 : rank }, signal);
+      if (writes) this.#writing++;
       const startedAt = this.#now();
       try {
         const result = await this.#caller.call(method, params, options);
@@ -162,31 +186,42 @@ export class PacedCaller implements Caller {
         this.#backOff();
       } finally {
         this.#running--;
-        this.#alone.delete(method);
-        this.#next();
+        if (writes) this.#writing--;
+        if (method === "vm.delete") this.#isDeleting = false;
+        this.#fillSoon();
       }
     }
   }
 
-  /** Waits for a turn, at the head of the queue if need be. */
-  async #turn(method: MethodName, signal: AbortSignal | undefined, first: boolean): Promise<void> {
+  /** Waits for a turn. */
+  async #turn({ method, rank }: Omit<Turn, "begin">, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) throw new NotSent(method);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const turn: Turn = { method, begin: resolve };
+    const turn: Turn = { method, rank, begin: resolve };
     const giveUp = () => {
       const index = this.#queue.indexOf(turn);
       if (index >= 0) this.#queue.splice(index, 1);
       reject(new NotSent(method));
     };
     signal?.addEventListener("abort", giveUp, { once: true });
-    const behind = first ? 0 : this.#queue.findIndex((other) => rankOf(other) > rankOf(turn));
+    const behind = this.#queue.findIndex((other) => other.rank > rank);
     this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, turn);
-    this.#next();
+    if (!this.#isFilling) this.#next();
     try {
       await promise;
     } finally {
       signal?.removeEventListener("abort", giveUp);
     }
+  }
+
+  /** Once what was answered has been gone on with: what follows from it may come before what waits already. */
+  #fillSoon(): void {
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    setImmediate(() => {
+      this.#isFilling = false;
+      this.#next();
+    });
   }
 
   #next(): void {
@@ -199,14 +234,29 @@ export class PacedCaller implements Caller {
       return;
     }
     while (this.#running < this.#width) {
-      const index = this.#queue.findIndex(({ method }) => !this.#alone.has(method));
-      const [turn] = index < 0 ? [] : this.#queue.splice(index, 1);
+      const turn = this.#take();
       if (turn === undefined) return;
       // Counted here, and not when it is woken, so that no more are woken than may run.
       this.#running++;
-      if (this.#isAlone(turn.method)) this.#alone.add(turn.method);
+      if (turn.method === "vm.delete") this.#isDeleting = true;
       turn.begin();
     }
+  }
+
+  /** Takes what goes next out of the queue. */
+  #take(): Turn | undefined {
+    const turn = this.#nextOf(this.#queue);
+    if (turn !== undefined) this.#queue.splice(this.#queue.indexOf(turn), 1);
+    return turn;
+  }
+
+  #nextOf(queue: readonly Turn[]): Turn | undefined {
+    const [first] = queue;
+    if (!this.#serialDeletes()) return first;
+    if (this.#isDeleting) return queue.find(({ method }) => method !== "vm.delete");
+    if (first?.method === "vm.delete") return first;
+    // None is under way or ready: what makes VMs ready for it goes next.
+    return queue.find(({ method }) => method === "vm.device.delete") ?? first;
   }
 
   /** Learns from how long a call took, compared with how quick that method has been. */

@@ -3,6 +3,7 @@
  * choices that a person has afterwards.
  */
 import { type Problem, TrueNASError } from "../errors.ts";
+import type { Vm } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
@@ -84,6 +85,14 @@ export interface Creation {
   readonly displayPassword: string;
 }
 
+/** What is known of a destruction beside its plan. */
+export interface Destruction {
+  /** Its VMs' destruction had begun earlier; default false. */
+  readonly resumed?: boolean;
+  /** What the plan was made from, when that was read for this: the first VMs are not looked at again. */
+  readonly read?: readonly Vm[];
+}
+
 /** Runs operations; see the file's comment. */
 export class OperationRunner {
   readonly #options: RunnerOptions;
@@ -102,7 +111,7 @@ export class OperationRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#caller = new PacedCaller(options.caller, {
-      isAlone: (method) => method === "vm.delete" && options.serialDeletes(),
+      serialDeletes: options.serialDeletes,
     });
     this.#memory = new FreeMemory(options.caller);
   }
@@ -110,6 +119,11 @@ export class OperationRunner {
   /** How many calls go to the NAS at once, which change it. */
   get pace(): Pace {
     return this.#caller.pace;
+  }
+
+  /** For readings that many look at: see {@link PacedCaller.readings}. */
+  get readings(): Caller {
+    return this.#caller.readings;
   }
 
   /** Tells of each change of the pace's width until the returned function is called. */
@@ -242,11 +256,11 @@ export class OperationRunner {
     return this.#run(log, { items: active, group, work, options });
   }
 
-  /** Carries out a plan to destroy; `resumed` when its VMs' destruction had begun earlier. */
+  /** Carries out a plan to destroy. */
   destroy(
     plan: Pick<DestructionPlan, "vms" | "keepDisks" | "shutdown">,
     options: RunOptions = {},
-    resumed = false,
+    { resumed = false, read = [] }: Destruction = {},
   ): RunningOperation {
     const { vms, keepDisks, shutdown } = plan;
     const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
@@ -257,8 +271,16 @@ export class OperationRunner {
       vms: vms.map((vm) => ({ name: vm.name, steps: destructionSteps(way), summary: describeDoomed(vm) })),
       request: { kind: "destroy", vms, keepDisks, shutdown },
     });
+    // Those that are begun at once need not be looked at again.
+    const found = new Map(read.map((vm) => [vm.id, vm]));
+    const atOnce = new Map(
+      vms.slice(0, this.#width).flatMap((vm) => {
+        const seen = found.get(vm.id);
+        return seen === undefined ? [] : [[vm, seen]];
+      }),
+    );
     const work = (signal: AbortSignal) => (vm: DestructionVm) =>
-      destroyVm({ ...this.#context(log), ...way, signal, resumed }, vm);
+      destroyVm({ ...this.#context(log), ...way, signal, resumed, seen: atOnce.get(vm) ?? null }, vm);
     return this.#run(log, { items: vms, work, options });
   }
 
@@ -297,7 +319,7 @@ export class OperationRunner {
       ...alone.map((zvol) => ({ vm: null, zvol })),
     ];
     const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
-      const context = { ...this.#context(log), ...way, signal, resumed: false };
+      const context = { ...this.#context(log), ...way, signal, resumed: false, seen: null };
       return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
     };
     return this.#run(log, { items, work, options });
@@ -333,6 +355,10 @@ export class OperationRunner {
     return { log, finished, problems: finished.then(() => problems) };
   }
 
+  get #width(): number {
+    return this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
+  }
+
   get #settle(): SettleTimes {
     return this.#options.settle ?? DEFAULT_SETTLE;
   }
@@ -340,7 +366,7 @@ export class OperationRunner {
   #context(log: OperationLog) {
     return {
       caller: this.#caller,
-      afterwards: this.#caller.afterwards,
+      readings: this.#caller.readings,
       memory: this.#memory,
       log,
       settle: this.#settle,
@@ -391,7 +417,7 @@ export class OperationRunner {
     const onAbort = () => cancel.abort(given?.reason);
     if (given?.aborted) onAbort();
     given?.addEventListener("abort", onAbort, { once: true });
-    const width = this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
+    const width = this.#width;
     const finish = async () => {
       try {
         await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));

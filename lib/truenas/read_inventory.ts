@@ -28,10 +28,24 @@ const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 /** How to read. */
 export type ReadOptions = Pick<CallOptions, "signal" | "patienceMs">;
 
+/** How to read all VMs. */
+export interface VmsOptions extends ReadOptions {
+  /** Zvols that the VMs are likely to have: what is known of them is read at the same time, and not afterwards. */
+  readonly expected?: readonly string[];
+}
+
 /** The VMs with their devices; zvol sizes where the account may read them. */
-export async function readVms(caller: Caller, options: ReadOptions = {}): Promise<readonly Vm[]> {
-  const rows = await caller.call("vm.query", [], options);
-  return await withSizes(caller, rows.map(toVm), options);
+export async function readVms(caller: Caller, options: VmsOptions = {}): Promise<readonly Vm[]> {
+  const { expected = [], ...others } = options;
+  const [rows, early] = await Promise.all([
+    caller.call("vm.query", [], others),
+    readDatasets(caller, expected, others),
+  ]);
+  const vms = rows.map(toVm);
+  if (!early.known) return vms;
+  const asked = new Set(expected);
+  const late = await readDatasets(caller, zvolsOf(vms).filter((zvol) => !asked.has(zvol)), others);
+  return withSizes(vms, [...early.value, ...late.known ? late.value : []]);
 }
 
 /** Those of these ids that exist; of zvols among the known ones, the size is not read again. */
@@ -43,7 +57,8 @@ export async function readVmsById(
   const { known = new Map<string, Disk>(), ...others } = options;
   const rows = await caller.call("vm.query", [[["id", "in", ids]]], others);
   const vms = rows.map(toVm).map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withKnown(disk, known)) }));
-  return await withSizes(caller, vms, others);
+  const datasets = await readDatasets(caller, zvolsOf(vms), others);
+  return datasets.known ? withSizes(vms, datasets.value) : vms;
 }
 
 function withKnown(disk: Disk, known: ReadonlyMap<string, Disk>): Disk {
@@ -58,13 +73,17 @@ export async function readVm(caller: Caller, id: number, options: ReadOptions = 
   return (await readVmsById(caller, [id], options))[0] ?? null;
 }
 
-async function withSizes(caller: Caller, vms: readonly Vm[], options: ReadOptions): Promise<readonly Vm[]> {
+/** Their zvols of which the size is not known, each once. */
+function zvolsOf(vms: readonly Vm[]): readonly string[] {
   const zvols = vms.flatMap(({ disks }) =>
     disks.flatMap(({ zvol, sizeBytes }) => zvol === null || sizeBytes !== null ? [] : [zvol])
   );
-  const datasets = await readDatasets(caller, [...new Set(zvols)], options);
-  if (!datasets.known || datasets.value.length === 0) return vms;
-  const byName = new Map(datasets.value.map((dataset) => [dataset.name, dataset]));
+  return [...new Set(zvols)];
+}
+
+function withSizes(vms: readonly Vm[], datasets: readonly Dataset[]): readonly Vm[] {
+  if (datasets.length === 0) return vms;
+  const byName = new Map(datasets.map((dataset) => [dataset.name, dataset]));
   return vms.map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withSize(disk, byName)) }));
 }
 
@@ -96,7 +115,7 @@ export interface InventoryQuestions {
 export async function readInventory(
   caller: Caller,
   questions: InventoryQuestions,
-  options: ReadOptions = {},
+  { expected = [], ...options }: VmsOptions = {},
 ): Promise<Inventory> {
   const [
     vms,
@@ -108,7 +127,7 @@ export async function readInventory(
     maximumVcpus,
     zvolBlockSize,
   ] = await Promise.all([
-    readVms(caller, options),
+    readVms(caller, { ...options, expected }),
     readDatasets(caller, questions.datasets, options),
     readNicChoices(caller, options),
     reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),

@@ -61,7 +61,7 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome]) {
   });
   const signal = new AbortController().signal;
   const settle = { settleMs: 3, lookMs: 1 };
-  await destroyVm({ caller, afterwards: caller, log, settle, signal, resumed: false, ...way }, VM);
+  await destroyVm({ caller, readings: caller, log, settle, signal, resumed: false, seen: null, ...way }, VM);
   const disks = log.view.vms[0]?.steps.find(({ step }) => step === "disks");
   return { disks, looks: asked.filter((method) => method === "vm.query").length };
 }
