@@ -10,6 +10,7 @@ import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { OperationLog } from "./log.ts";
+import { NotSent } from "./pace.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
 
 /** How VMs are destroyed. */
@@ -38,6 +39,8 @@ export function destructionSteps({ shutdown, disksApart }: DestructionWay): read
 /** What the runner of a destruction works with. */
 export interface DestructionContext extends DestructionWay {
   readonly caller: Caller;
+  /** Its writes that still wait for their turn are given up when the person cancels: until something was removed. */
+  readonly going: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
@@ -51,43 +54,65 @@ export interface DestructionContext extends DestructionWay {
 
 /** Destroys one VM. It never throws: the log tells what became of it. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const { log } = context;
-  const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) =>
-    log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  try {
+    const { outcome, message } = await destroy(context, vm);
+    context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  } catch (error) {
+    endOtherwise(context, vm, error);
+  }
+}
+
+interface End {
+  readonly outcome: "destroyed" | "already-gone" | "cancelled";
+  readonly message: string;
+}
+
+async function destroy(context: DestructionContext, vm: DestructionVm): Promise<End> {
+  const { caller, going } = context;
   if (context.signal.aborted) {
     skip(context, vm, destructionSteps(context));
-    finish("cancelled", "It was cancelled; nothing was done to it");
-    return;
+    return { outcome: "cancelled", message: "It was cancelled; nothing was done to it" };
   }
-  try {
-    const found = await look(context, vm);
-    if (found === null) {
-      skip(context, vm, destructionSteps(context).slice(1, -1));
-      await check(context, vm, context.resumed ? "remove-own" : "leave");
-      finish("already-gone", "It was gone already");
-      return;
-    }
-    const off = await shutDown(context, vm, found);
-    if (context.disksApart) {
-      await powerOff(context, vm, off);
-      const left = await removeDisks(context, vm, found);
-      await remove(context, vm, found, { wanted: left, there: await lookAtDatasets(context.caller, left) });
-    } else {
-      const wanted = vm.zvols.map(({ name }) => name);
-      const there = lookAtDatasets(context.caller, wanted);
-      there.catch(() => {});
-      await powerOff(context, vm, off);
-      await remove(context, vm, found, { wanted, there: await there });
-    }
-    await check(context, vm, "remove");
-    finish("destroyed", `It is gone${vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`}`);
-  } catch (error) {
-    const after = context.log.view.vms.find(({ name }) => name === vm.name);
-    const pendingSteps = after?.steps.filter(({ status }) => status === "pending").map(({ step }) => step) ??
-      [];
-    skip(context, vm, pendingSteps);
-    const said = error instanceof StepFailure ? error.logged.message : describeError(error).message;
-    finish("failed", said);
+  const found = await look(context, vm);
+  if (found === null) {
+    skip(context, vm, destructionSteps(context).slice(1, -1));
+    await check(context, vm, context.resumed ? "remove-own" : "leave");
+    return { outcome: "already-gone", message: "It was gone already" };
+  }
+  const off = await shutDown(context, vm, found);
+  if (context.disksApart) {
+    await powerOff(context, vm, off);
+    const { left, count } = await removeDisks(context, vm, found);
+    const there = await lookAtDatasets(caller, left);
+    await remove(context, vm, found, { wanted: left, there, by: count > 0 ? caller : going });
+  } else {
+    const wanted = vm.zvols.map(({ name }) => name);
+    const there = lookAtDatasets(caller, wanted);
+    there.catch(() => {});
+    await powerOff(context, vm, off);
+    await remove(context, vm, found, { wanted, there: await there, by: going });
+  }
+  await check(context, vm, "remove");
+  const zvols = vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`;
+  return { outcome: "destroyed", message: `It is gone${zvols}` };
+}
+
+const STOPPING_STEPS: readonly string[] = ["shutdown", "poweroff"];
+
+/** Tells of a VM that failed, or of which nothing was removed before the person cancelled. */
+function endOtherwise(context: DestructionContext, vm: DestructionVm, error: unknown): void {
+  const { log, resumed } = context;
+  const { steps = [] } = log.view.vms.find(({ name }) => name === vm.name) ?? {};
+  skip(context, vm, steps.filter(({ status }) => status === "pending").map(({ step }) => step));
+  const finish = (outcome: "failed" | "cancelled", message: string) =>
+    log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  if (error instanceof NotSent) {
+    const none = resumed ? "nothing more" : "nothing";
+    const wasStopped = steps.some(({ step, status }) => STOPPING_STEPS.includes(step) && status === "done");
+    const done = wasStopped ? `it was powered off, and ${none} of it was removed` : `${none} was done to it`;
+    finish("cancelled", `It was cancelled; ${done}`);
+  } else {
+    finish("failed", error instanceof StepFailure ? error.logged.message : describeError(error).message);
   }
 }
 
@@ -141,7 +166,7 @@ const SHUTDOWN_MS = 330_000;
 
 /** Asks a running guest to shut down; one that does not is powered off by the next step. */
 async function shutDown(context: DestructionContext, vm: DestructionVm, found: Vm): Promise<Vm> {
-  const { caller, log, settle } = context;
+  const { caller, going, log, settle } = context;
   if (!context.shutdown) return found;
   if (found.state !== "RUNNING") {
     log.append({ type: "step", vm: vm.name, step: "shutdown", status: "skipped", detail: found.state });
@@ -153,7 +178,7 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
     method: "vm.stop",
     run: async () => {
       const options = { force: false, force_after_timeout: false };
-      const job = await caller.call("vm.stop", [vm.id, options]);
+      const job = await going.call("vm.stop", [vm.id, options]);
       await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
       return (await lookAtVm(caller, vm.id))?.state ?? "gone";
     },
@@ -167,7 +192,7 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
 }
 
 async function powerOff(
-  { caller, log, settle }: DestructionContext,
+  { caller, going, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
 ): Promise<void> {
@@ -179,7 +204,7 @@ async function powerOff(
     vm: vm.name,
     step: "poweroff",
     method: "vm.poweroff",
-    run: () => caller.call("vm.poweroff", [vm.id]),
+    run: () => going.call("vm.poweroff", [vm.id]),
     look: async () => (await lookAtVm(caller, vm.id))?.state !== "RUNNING" || null,
     detail: () => "STOPPED",
   }, settle);
@@ -187,23 +212,25 @@ async function powerOff(
 
 /**
  * Removes the disks whose zvols were shown, each with its zvol. What the NAS refuses to remove so (a zvol with
- * snapshots, an account without the right) is left to vm.delete, which takes those too or says why not.
+ * snapshots, an account without the right), or what waits when others are removed and the person cancels, is left to
+ * vm.delete, which takes those too or says why not.
  *
- * @returns the zvols that are left.
+ * @returns the zvols that are left, and how many are not.
+ * @throws {NotSent} when the person cancelled before any was removed.
  */
 async function removeDisks(
-  { caller, log, settle }: DestructionContext,
+  { caller, going, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
-): Promise<readonly string[]> {
+): Promise<{ readonly left: readonly string[]; readonly count: number }> {
   const meant = new Set(vm.zvols.map(({ name }) => name));
   const disks = found.disks.filter(({ zvol }) => zvol !== null && meant.has(zvol));
   if (disks.length === 0) {
     log.append({ type: "step", vm: vm.name, step: "disks", status: "skipped", detail: "it has none" });
-    return [];
+    return { left: [], count: 0 };
   }
   const method = "vm.device.delete";
-  const { left } = await runStep(log, {
+  const { left, count } = await runStep(log, {
     vm: vm.name,
     step: "disks",
     method,
@@ -212,13 +239,17 @@ async function removeDisks(
       for (const _further of disks.slice(1)) next(method);
       const options = { zvol: true, raw_file: false, force: false };
       const ends = await Promise.allSettled(
-        disks.map(({ deviceId }) => caller.call(method, [deviceId, options])),
+        disks.map(({ deviceId }) => going.call(method, [deviceId, options])),
       );
       const failures = ends.flatMap((end, index) =>
         end.status === "rejected" ? [{ zvol: disks[index]?.zvol ?? "", error: end.reason }] : []
       );
-      const others = failures.map(({ error }) => error).filter((error) =>
-        !(error instanceof TrueNASCallError)
+      const errors = failures.map(({ error }) => error);
+      if (errors.length === disks.length && errors.every((error) => error instanceof NotSent)) {
+        throw errors[0];
+      }
+      const others = errors.filter((error) =>
+        !(error instanceof TrueNASCallError || error instanceof NotSent)
       );
       // One that may have happened tells what is known of the step, whatever became of the others.
       if (others.length > 0) throw others.find((error) => error.outcome === "unknown") ?? others[0];
@@ -236,7 +267,7 @@ async function removeDisks(
         ...left.map(({ zvol, because }) => `${zvol} is left to vm.delete, because ${because}`),
       ].join("; "),
   }, settle);
-  return left.map(({ zvol }) => zvol);
+  return { left: left.map(({ zvol }) => zvol), count };
 }
 
 /** Zvols that are to go with the VM. */
@@ -244,6 +275,8 @@ interface WithIt {
   readonly wanted: readonly string[];
   /** Those of them that are there. */
   readonly there: Reading<readonly Dataset[]>;
+  /** What asks for the VM's own deletion: it may be given up unless something was removed before. */
+  readonly by: Caller;
 }
 
 /**
@@ -254,7 +287,7 @@ async function remove(
   { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
-  { wanted, there }: WithIt,
+  { wanted, there, by }: WithIt,
 ): Promise<void> {
   const names = there.known ? there.value.map(({ name }) => name) : wanted;
   const byName = vm.keeps.length > 0 || names.length < wanted.length ? names : null;
@@ -266,7 +299,7 @@ async function remove(
     makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
     run: async (next) => {
       const options = { zvols: zvols && names.length > 0, force: found.state === "ERROR" };
-      await caller.call("vm.delete", [vm.id, options]);
+      await by.call("vm.delete", [vm.id, options]);
       for (const name of byName ?? []) {
         next("pool.dataset.delete");
         await caller.call("pool.dataset.delete", [name, { recursive: true }]);

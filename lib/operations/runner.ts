@@ -249,8 +249,12 @@ export class OperationRunner {
     const stop = new AbortController();
     const zvols = { mayCreate: true };
     const work = (signal: AbortSignal) => {
-      const going = untilCancelled(this.#caller, signal);
-      const context = { ...this.#context(log), going, templates: templatesOf, displayPassword, signal };
+      const context = {
+        ...this.#context(log, signal),
+        templates: templatesOf,
+        displayPassword,
+        signal,
+      };
       return (vm: PlannedVm) => createVm({ ...context, stop, zvols }, vm);
     };
     return this.#run(log, { items: active, group, work, options });
@@ -280,7 +284,7 @@ export class OperationRunner {
       }),
     );
     const work = (signal: AbortSignal) => (vm: DestructionVm) =>
-      destroyVm({ ...this.#context(log), ...way, signal, resumed, seen: atOnce.get(vm) ?? null }, vm);
+      destroyVm({ ...this.#context(log, signal), ...way, signal, resumed, seen: atOnce.get(vm) ?? null }, vm);
     return this.#run(log, { items: vms, work, options });
   }
 
@@ -319,7 +323,7 @@ export class OperationRunner {
       ...alone.map((zvol) => ({ vm: null, zvol })),
     ];
     const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
-      const context = { ...this.#context(log), ...way, signal, resumed: false, seen: null };
+      const context = { ...this.#context(log, signal), ...way, signal, resumed: false, seen: null };
       return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
     };
     return this.#run(log, { items, work, options });
@@ -363,9 +367,10 @@ export class OperationRunner {
     return this.#options.settle ?? DEFAULT_SETTLE;
   }
 
-  #context(log: OperationLog) {
+  #context(log: OperationLog, signal = new AbortController().signal) {
     return {
       caller: this.#caller,
+      going: untilCancelled(this.#caller, signal),
       readings: this.#caller.readings,
       memory: this.#memory,
       log,

@@ -229,11 +229,16 @@ function describeMade(vms: readonly OperationVmView[]): string {
 
 function CancelForm({ view }: { view: OperationView }) {
   const action = paths.cancel(view.id);
+  const removes = view.kind === "destroy" || view.kind === "clean";
   if (view.kind !== "create") {
     return (
       <form method="post" action={action} class="actions">
         <button type="submit" class="danger" id="cancel-operation">Cancel</button>
-        <span class="help">Calls under way end, and what was not begun stays.</span>
+        <span class="help">
+          Calls under way end, and what was not begun stays.{removes
+            ? " A VM of which nothing was removed yet stays as well; one of which something was goes whole."
+            : ""}
+        </span>
       </form>
     );
   }

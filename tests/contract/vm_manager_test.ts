@@ -14,6 +14,17 @@ import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
 const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
 const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
+/** So many small workers with two disks each. */
+function workers(count: number): Configuration {
+  const disks = "disk: { root: 1, data: 1 }";
+  const text = `
+storage: { pool_path: tank/vms, cdrom_path: /mnt/tank/iso/debian.iso }
+controlplane: { count: 0, memory: 64, cpu: 1 }
+worker: { count: ${count}, memory: 64, cpu: 1, ${disks}, network: { lan: br0 } }
+`;
+  return parseConfiguration(text, "config.yaml").configuration;
+}
+
 interface Lab {
   readonly simulator: Simulator;
   readonly manager: VMManager;
@@ -235,6 +246,76 @@ onEach(
       assert.deepEqual(outcomes(result), ["worker01 created", "worker02 cancelled", "worker03 cancelled"]);
       assert.deepEqual(vmNames(simulator), ["worker01"]);
       assert.equal(zvols(simulator).length, 2);
+    }),
+);
+
+onEach(
+  "who cancels a destruction spares every VM of which nothing was removed yet",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      const configuration = workers(12);
+      await manager.createVmType(configuration, "worker", 5920);
+      const before = zvols(simulator);
+      // Ten go at once: the first waits on the NAS, so that two are not even powered off when it is cancelled.
+      const held = Promise.withResolvers<void>();
+      simulator.addFault({ method: "vm.poweroff", action: "hold", until: held.promise });
+      const cancel = new AbortController();
+      const observer = (event: OperationEvent) => {
+        if (event.type !== "step" || event.step !== "poweroff" || event.vm !== "worker12") return;
+        cancel.abort();
+        held.resolve();
+      };
+      const result = await manager.destroyManagedVms(["worker"], { observer, signal: cancel.signal });
+      assert.equal(result.status, "cancelled");
+      assert.deepEqual(new Set(result.vms.map(({ outcome }) => outcome)), new Set(["cancelled"]));
+      assert.match(
+        result.vms[0]?.message ?? "",
+        /cancelled; it was powered off, and nothing of it was removed/,
+      );
+      assert.match(result.vms[11]?.message ?? "", /cancelled; nothing was done to it/);
+      assert.deepEqual([vmNames(simulator).length, zvols(simulator)], [12, before]);
+      assert.equal([...simulator.store.vms.values()].at(-1)?.state, "RUNNING");
+    }),
+);
+
+onEach(
+  "a VM of which something was removed when a person cancels is removed whole",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(workers(12), "worker", 5920);
+      const cancel = new AbortController();
+      const observer = (event: OperationEvent) => {
+        if (event.type === "step" && event.step === "check" && event.status === "running") cancel.abort();
+      };
+      const result = await manager.destroyManagedVms(["worker"], { observer, signal: cancel.signal });
+      assert.deepEqual(
+        new Set(result.vms.map(({ outcome }) => outcome)),
+        new Set(["destroyed", "cancelled"]),
+      );
+      const spared = result.vms.filter(({ outcome }) => outcome === "cancelled").map(({ name }) => name);
+      assert.deepEqual(vmNames(simulator), spared);
+      assert.deepEqual(
+        zvols(simulator),
+        spared.flatMap((name) => [`tank/vms/${name}-disk0`, `tank/vms/${name}-disk1`]),
+      );
+    }),
+);
+
+onEach(
+  "a VM whose turn comes later is looked at again then",
+  (version) =>
+    withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "worker", 5920);
+      const observer = (event: OperationEvent) => {
+        if (event.type !== "step" || event.vm !== "worker01" || event.step !== "poweroff") return;
+        for (const vm of simulator.store.vms.values()) {
+          if (vm.config.name === "worker02") vm.config.name = "precious";
+        }
+      };
+      const result = await manager.destroyManagedVms(["worker"], { observer });
+      assert.deepEqual(outcomes(result), ["worker01 destroyed", "worker02 failed", "worker03 destroyed"]);
+      assert.match(result.vms[1]?.message ?? "", /is not what was shown any more \(precious/);
+      assert.deepEqual(vmNames(simulator), ["precious"]);
     }),
 );
 

@@ -1,6 +1,6 @@
 /**
- * Protects what is said of a destruction whose disks go beside each other: when one of them may be gone and another
- * certainly is not, the step is of unknown outcome, and is looked after.
+ * Protects what is said of a destruction whose disks go beside each other (when one of them may be gone and another
+ * certainly is not, the step is of unknown outcome, and is looked after), and that a VM is looked at before.
  */
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../lib/errors.ts";
@@ -8,6 +8,7 @@ import { destroyVm, destructionSteps } from "../../lib/operations/destroy_vm.ts"
 import { OperationLog } from "../../lib/operations/log.ts";
 import type { DestructionVm } from "../../lib/plan/types.ts";
 import type { Caller } from "../../lib/truenas/client.ts";
+import { toVm } from "../../lib/truenas/read_inventory.ts";
 
 const ZVOLS = ["tank/vms/a-disk0", "tank/vms/a-disk1"] as const;
 
@@ -23,7 +24,7 @@ const VM: DestructionVm = {
 };
 
 /** A NAS whose answers to the two deletions of devices are these, and in which nothing goes. */
-async function destroyWith(outcomes: readonly [Outcome, Outcome]) {
+async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false) {
   const asked: string[] = [];
   const row = {
     id: 1,
@@ -61,7 +62,17 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome]) {
   });
   const signal = new AbortController().signal;
   const settle = { settleMs: 3, lookMs: 1 };
-  await destroyVm({ caller, readings: caller, log, settle, signal, resumed: false, seen: null, ...way }, VM);
+  await destroyVm({
+    caller,
+    going: caller,
+    readings: caller,
+    log,
+    settle,
+    signal,
+    resumed: false,
+    seen: isSeen ? toVm(row) : null,
+    ...way,
+  }, VM);
   const disks = log.view.vms[0]?.steps.find(({ step }) => step === "disks");
   return { disks, looks: asked.filter((method) => method === "vm.query").length };
 }
@@ -75,4 +86,9 @@ Deno.test("destroyVm() looks after disks when any of their calls may have happen
   const { disks, looks } = await destroyWith(["not-done", "not-done"]);
   assert.deepEqual([disks?.status, disks?.error?.outcome], ["failed", "not-done"]);
   assert.equal(looks, 1, "there is nothing to look for");
+});
+
+Deno.test("destroyVm() does not look again at a VM that was read a moment ago", async () => {
+  const { disks, looks } = await destroyWith(["not-done", "not-done"], true);
+  assert.deepEqual([disks?.error?.outcome, looks], ["not-done", 0]);
 });
