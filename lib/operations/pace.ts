@@ -2,7 +2,6 @@
  * How many writes go to the NAS at once: as many as it runs at once, fewer while its calls get slow, and for a while
  * none when it says that they are too many. Readings are not held back where somebody waits for them.
  */
-import { setImmediate } from "node:timers";
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";

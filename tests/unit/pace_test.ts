@@ -3,7 +3,6 @@
  * are too many, none lost and none made twice; and no memory promised twice.
  */
 import assert from "node:assert/strict";
-import { setImmediate } from "node:timers";
 import { TrueNASCallError } from "../../lib/errors.ts";
 import { FreeMemory } from "../../lib/operations/memory.ts";
 import { NotSent, PacedCaller, untilCancelled } from "../../lib/operations/pace.ts";
