@@ -256,14 +256,14 @@ function CancelForm({ view }: { view: OperationView }) {
   );
 }
 
-/** `3 done, 1 failed, 2 to go`: failed VMs count as over. */
+/** `3 done, 1 failed, 1 cancelled, 2 to go`: failed and cancelled VMs count as over. */
 export function describeProgress({ kind, vms }: OperationView): string {
   const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
-  const decided = vms.filter(({ outcome }) => outcome !== null).length;
-  const parts = [`${done} done`];
-  if (decided > done) parts.push(`${decided - done} failed`);
-  if (vms.length > decided) parts.push(`${vms.length - decided} to go`);
-  return parts.join(", ");
+  const cancelled = vms.filter(({ outcome }) => outcome === "cancelled").length;
+  const open = vms.filter(({ outcome }) => outcome === null).length;
+  const parts = { failed: vms.length - done - cancelled - open, cancelled, "to go": open };
+  const others = Object.entries(parts).filter(([, count]) => count > 0);
+  return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
 }
 
 const OUTCOMES = {
@@ -367,7 +367,7 @@ function VmOutcomeState({ vm }: { vm: OperationVmView }) {
 
 function Step({ step, named }: { step: StepView; named?: boolean }) {
   const { tone, word } = STEP_STATUSES[step.status];
-  const took = step.startedAt !== null && step.finishedAt !== null
+  const took = step.status !== "skipped" && step.startedAt !== null && step.finishedAt !== null
     ? formatDuration(step.finishedAt - step.startedAt)
     : null;
   const hint = [step.method, step.detail, step.error?.message].filter(Boolean).join(": ");
