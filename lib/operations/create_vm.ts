@@ -8,7 +8,7 @@ import { markedDescription, ZVOL_PROPERTIES } from "../marks.ts";
 import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
-import type { DeviceRow } from "../truenas/methods.ts";
+import { type DeviceRow, vmQuery } from "../truenas/methods.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatMib } from "../units.ts";
 import { describeDevice, isDevice } from "./devices.ts";
@@ -207,7 +207,7 @@ async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
     makes: `VM ${vm.name}, uuid ${made.uuid}`,
     evidence: () => made.uuid === null ? null : { uuid: made.uuid },
     run: () => caller.call("vm.create", [{ ...spec, ...chosen, uuid: made.uuid }]),
-    look: async () => (await caller.call("vm.query", [[["uuid", "=", made.uuid]]]))[0] ?? null,
+    look: async () => (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null,
     detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
   }, settle);
   made.vmId = row.id;

@@ -6,7 +6,7 @@ import { TrueNASError } from "../errors.ts";
 import type { Dataset, Reading } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
 import type { Caller } from "../truenas/client.ts";
-import type { DeviceRow, VmRow } from "../truenas/methods.ts";
+import { type DeviceRow, vmQuery, type VmRow } from "../truenas/methods.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Made } from "./create_vm.ts";
@@ -92,9 +92,11 @@ async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
 
 /** The VM of this operation: by the uuid that it was given, or by its id when it was there before. */
 async function findOurs(caller: Caller, { made, vm }: Undo): Promise<VmRow | null> {
-  if (made.uuid !== null) return (await caller.call("vm.query", [[["uuid", "=", made.uuid]]]))[0] ?? null;
+  if (made.uuid !== null) {
+    return (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null;
+  }
   if (made.vmId === null) return null;
-  return (await caller.call("vm.query", [[["id", "=", made.vmId], ["name", "=", vm]]]))[0] ?? null;
+  return (await caller.call("vm.query", vmQuery(["id", "=", made.vmId], ["name", "=", vm])))[0] ?? null;
 }
 
 async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
@@ -144,7 +146,7 @@ async function deleteVm(context: UndoContext, { vm, made }: Undo, { row, zvols }
     step: "undo-vm",
     method: "vm.delete",
     run: () => caller.call("vm.delete", [row.id, { zvols: all, force: false }]),
-    look: async () => (await caller.call("vm.query", [[["id", "=", row.id]]])).length === 0 || null,
+    look: async () => (await caller.call("vm.query", vmQuery(["id", "=", row.id]))).length === 0 || null,
     detail: () => `id ${row.id} removed`,
   }, settle);
 }

@@ -4,7 +4,7 @@
  * left alone.
  */
 import { TrueNASError } from "../errors.ts";
-import type { VmRow } from "../truenas/methods.ts";
+import { vmQuery, type VmRow } from "../truenas/methods.ts";
 import type { Made } from "./create_vm.ts";
 import { rollBack, type UndoContext } from "./roll_back.ts";
 import { runStep } from "./steps.ts";
@@ -60,7 +60,7 @@ async function lookFirst(
       const filter = made.uuid === null ? ["id", "=", made.vmId] as const : ["uuid", "=", made.uuid] as const;
       const rows: readonly VmRow[] = made.uuid === null && made.vmId === null
         ? []
-        : await caller.call("vm.query", [[filter]]);
+        : await caller.call("vm.query", vmQuery(filter));
       const state = rows[0]?.status.state;
       if (state === undefined || state === "STOPPED" || made.started) return state ?? "there is no such VM";
       throw new TrueNASError(`${vm.name} is ${state}: somebody has started it since`);

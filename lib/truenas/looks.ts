@@ -4,6 +4,7 @@
  */
 import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { Caller } from "./client.ts";
+import { vmQuery } from "./methods.ts";
 import { readDatasets, toVm } from "./read_inventory.ts";
 
 /** Looks are gathered for so long, in milliseconds: a little beside any call. */
@@ -57,7 +58,7 @@ function looksBy(caller: Caller): Looks {
   const isPatient = () => caller.isPatient?.() ?? false;
   const made: Looks = {
     vms: new Gatherer(async (ids) => {
-      const rows = await caller.call("vm.query", [[["id", "in", ids]]]);
+      const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
       return new Map(rows.map((row) => [row.id, toVm(row)]));
     }, isPatient),
     datasets: new Gatherer((names) => readDatasets(caller, names), isPatient),

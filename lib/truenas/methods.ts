@@ -41,6 +41,9 @@ export const vmRow = z.looseObject({
 /** A VM as the NAS has it. */
 export type VmRow = z.infer<typeof vmRow>;
 
+/** The fields that are asked for: a third of a row's text is others. */
+const VM_FIELDS = Object.keys(vmRow.shape);
+
 const property = z.looseObject({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).nullish();
 
 /** A row of `pool.dataset.query`; only what was selected is there. */
@@ -106,6 +109,11 @@ export interface QueryOptions {
   readonly order_by?: readonly string[];
   readonly limit?: number;
   readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** The parameters of a vm.query. */
+export function vmQuery(...filters: readonly QueryFilter[]): MethodParams<"vm.query"> {
+  return [filters, { select: VM_FIELDS }];
 }
 
 type Query = readonly [filters?: readonly QueryFilter[], options?: QueryOptions];

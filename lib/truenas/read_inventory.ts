@@ -17,7 +17,7 @@ import type {
 import { zvolOfPath } from "../names.ts";
 import { isMarked, ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
-import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
+import { type DatasetRow, type DeviceRow, vmQuery, type VmRow } from "./methods.ts";
 
 /** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
 const NAMES_PER_CALL = 200;
@@ -38,7 +38,7 @@ export interface VmsOptions extends ReadOptions {
 export async function readVms(caller: Caller, options: VmsOptions = {}): Promise<readonly Vm[]> {
   const { expected = [], ...others } = options;
   const [rows, early] = await Promise.all([
-    caller.call("vm.query", [], others),
+    caller.call("vm.query", vmQuery(), others),
     readDatasets(caller, expected, others),
   ]);
   const vms = rows.map(toVm);
@@ -55,7 +55,7 @@ export async function readVmsById(
   options: ReadOptions & { readonly known?: ReadonlyMap<string, Disk> } = {},
 ): Promise<readonly Vm[]> {
   const { known = new Map<string, Disk>(), ...others } = options;
-  const rows = await caller.call("vm.query", [[["id", "in", ids]]], others);
+  const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]), others);
   const vms = rows.map(toVm).map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withKnown(disk, known)) }));
   const datasets = await readDatasets(caller, zvolsOf(vms), others);
   return datasets.known ? withSizes(vms, datasets.value) : vms;
