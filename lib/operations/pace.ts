@@ -22,6 +22,10 @@ const RANKS: Partial<Readonly<Record<MethodName, number>>> = {
 };
 const READING_RANK = 1;
 const USUAL_RANK = 2;
+/** What a person asked for by itself, and waits for. */
+const URGENT_RANK = 0;
+/** Refused as too many, and made again. */
+const AGAIN_RANK = -1;
 /** A call that is refused as too many so often is given up. */
 const MAX_REFUSALS = 8;
 /** Calls quicker than this are no sign of anything, in milliseconds. */
@@ -150,11 +154,15 @@ export class PacedCaller implements Caller {
   async call<M extends MethodName>(
     method: M,
     params: MethodParams<M>,
-    { signal, ...options }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<MethodResult<M>> {
-    if (!METHODS[method].writes) return await this.#caller.call(method, params, options);
-    return await this.#inTurn(method, params, { options: { ...options, signal }, rank: rankOf(method) });
+    return await this.#call(method, params, { options, rank: rankOf(method) });
   }
+
+  /** The same for one thing with single VMs, which does not wait behind the many calls of a group. */
+  readonly urgent: Caller = {
+    call: (method, params, options = {}) => this.#call(method, params, { options, rank: URGENT_RANK }),
+  };
 
   /**
    * For readings that nobody waits for by himself, as those that an event asks for: they go soon, but in the place of a
@@ -165,6 +173,15 @@ export class PacedCaller implements Caller {
     call: (method, params, options = {}) => this.#inTurn(method, params, { options, rank: READING_RANK }),
   };
 
+  async #call<M extends MethodName>(
+    method: M,
+    params: MethodParams<M>,
+    wish: Wish,
+  ): Promise<MethodResult<M>> {
+    if (METHODS[method].writes) return await this.#inTurn(method, params, wish);
+    return await this.#caller.call(method, params, { ...wish.options, signal: undefined });
+  }
+
   async #inTurn<M extends MethodName>(
     method: M,
     params: MethodParams<M>,
@@ -172,7 +189,7 @@ export class PacedCaller implements Caller {
   ): Promise<MethodResult<M>> {
     const { writes } = METHODS[method];
     for (let refusals = 0;; refusals++) {
-      await this.#turn({ method, rank: refusals > 0 ? -1 : rank }, signal);
+      await this.#turn({ method, rank: refusals > 0 ? AGAIN_RANK : rank }, signal);
       if (writes) this.#writing++;
       const startedAt = this.#now();
       try {
@@ -253,8 +270,8 @@ export class PacedCaller implements Caller {
     const [first] = queue;
     if (!this.#serialDeletes()) return first;
     if (this.#isDeleting) return queue.find(({ method }) => method !== "vm.delete");
-    if (first?.method === "vm.delete") return first;
-    // None is under way or ready: what makes VMs ready for it goes next.
+    if (first === undefined || first.rank < rankOf("vm.device.delete")) return first;
+    // No deletion is under way or ready: what makes VMs ready for it goes next.
     return queue.find(({ method }) => method === "vm.device.delete") ?? first;
   }
 

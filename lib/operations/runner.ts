@@ -340,7 +340,7 @@ export class OperationRunner {
       vms: wishes.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
     });
     const work = (signal: AbortSignal) => (wish: ActionWish) =>
-      actOnVm({ ...this.#context(log), signal }, wish);
+      actOnVm({ ...this.#context(log), caller: this.#caller.urgent, signal }, wish);
     return this.#run(log, { items: wishes, work, options, beside: true });
   }
 
@@ -353,7 +353,8 @@ export class OperationRunner {
     });
     const problems: Problem[] = [];
     const work = () => async (it: ChangedVm) => {
-      problems.push(...await changeVm(this.#context(log), it, change));
+      const context = { ...this.#context(log), caller: this.#caller.urgent };
+      problems.push(...await changeVm(context, it, change));
     };
     const { finished } = this.#run(log, { items: [vm], work, options, beside: true });
     return { log, finished, problems: finished.then(() => problems) };

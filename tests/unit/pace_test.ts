@@ -174,6 +174,26 @@ Deno.test("while no deletion is under way or ready, what makes a VM ready for it
   await Promise.all(work);
 });
 
+Deno.test("what a person asked for by itself goes before the many of a group, and after no more of them", async () => {
+  for (const serialDeletes of [true, false]) {
+    const { caller, open, calls } = byHand();
+    const paced = new PacedCaller(caller, { serialDeletes: () => serialDeletes });
+    const options = { zvol: true, raw_file: false, force: false };
+    const work = [
+      ...Array.from({ length: 12 }, (_, id) => paced.call("vm.device.delete", [id, options])),
+      paced.urgent.call("vm.start", [20]),
+    ];
+    await settle();
+    assert.equal(calls.length, 10, "no more at once than the NAS runs");
+    while (open().length > 0) {
+      open()[0]?.answer();
+      await settle();
+    }
+    await Promise.all(work);
+    assert.equal(calls.findIndex(({ method }) => method === "vm.start"), 10);
+  }
+});
+
 Deno.test("readings that nobody waits for take the place of a write, soon, and are gathered", async () => {
   const { caller, calls, open } = byHand();
   const paced = new PacedCaller(caller);
