@@ -10,7 +10,7 @@ import type { MethodName } from "../truenas/methods.ts";
 import { readDatasets, readVm } from "../truenas/read_inventory.ts";
 import { formatBytes } from "../units.ts";
 import type { UndoContext } from "./roll_back.ts";
-import { describeError, runOrLook, runStep, StepFailure } from "./steps.ts";
+import { describeError, type NextCall, runOrLook, runStep, StepFailure } from "./steps.ts";
 
 /** A change of one VM. */
 export type VmChange =
@@ -123,7 +123,7 @@ async function apply(
   context: UndoContext,
   vm: ChangedVm,
   change: VmChange,
-  next: (method: MethodName) => void,
+  next: NextCall,
 ): Promise<string> {
   const { caller } = context;
   switch (change.kind) {
@@ -181,7 +181,7 @@ async function addDisk(
   { caller, log, settle }: UndoContext,
   vm: ChangedVm,
   { zvol, sizeBytes, sparse }: AddDisk,
-  next: (method: MethodName) => void,
+  next: NextCall,
 ): Promise<string> {
   const spec = {
     name: zvol,
@@ -199,7 +199,7 @@ async function addDisk(
     return dataset?.mark?.operation === log.id ? { id: zvol } : null;
   };
   await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
-  next("vm.device.create");
+  await next("vm.device.create");
   try {
     await caller.call("vm.device.create", [{
       vm: vm.id,
@@ -207,7 +207,7 @@ async function addDisk(
     }]);
   } catch (error) {
     if (error instanceof TrueNASCallError) {
-      next("pool.dataset.delete");
+      await next("pool.dataset.delete");
       await caller.call("pool.dataset.delete", [zvol, { recursive: false }]);
     }
     throw error;

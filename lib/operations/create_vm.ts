@@ -239,7 +239,7 @@ async function deviceStep(
       const isAnnounced = zvol === null || !context.zvols.mayCreate;
       if (zvol !== null) await makeZvol(context, vm, zvol, made);
       await expectTurn(turn, device, made);
-      if (!isAnnounced) next("vm.device.create");
+      if (!isAnnounced) await next("vm.device.create");
       return await createDevice(context, { vm, vmId: knownId(made), device, made });
     },
     look: async () => {

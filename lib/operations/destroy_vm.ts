@@ -236,7 +236,7 @@ async function removeDisks(
     method,
     makes: disks.map(({ zvol }) => zvol).join(", "),
     run: async (next) => {
-      for (const _further of disks.slice(1)) next(method);
+      await Promise.all(disks.slice(1).map(() => next(method)));
       const options = { zvol: true, raw_file: false, force: false };
       const ends = await Promise.allSettled(
         disks.map(({ deviceId }) => going.call(method, [deviceId, options])),
@@ -301,7 +301,7 @@ async function remove(
       const options = { zvols: zvols && names.length > 0, force: found.state === "ERROR" };
       await by.call("vm.delete", [vm.id, options]);
       for (const name of byName ?? []) {
-        next("pool.dataset.delete");
+        await next("pool.dataset.delete");
         await caller.call("pool.dataset.delete", [name, { recursive: true }]);
       }
       return true;

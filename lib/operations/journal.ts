@@ -28,8 +28,10 @@ export interface JournalledOperation {
 
 /** Where operations and the audit log are written down and read back. */
 export interface OperationJournal extends AuditJournal {
-  /** Writes a fact down; it is safe when this returns. */
+  /** Takes a fact to be written down; it is safe once {@link written} resolves. */
   append(id: string, event: OperationEvent): void;
+  /** Resolves when all that was appended is safe; rejects when it cannot be written now. */
+  written(): Promise<void>;
   /** Every operation that was not forgotten, oldest first. */
   load(): readonly JournalledOperation[];
   /** The facts of one operation, in order of their seq. */
@@ -42,6 +44,9 @@ export interface OperationJournal extends AuditJournal {
 export class Journal implements OperationJournal, Disposable {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
+  /** What is to be written at the end of this turn of the event loop, or could not be written yet. */
+  #unwritten: { readonly id: string; readonly event: OperationEvent }[] = [];
+  #turn: { readonly timer: ReturnType<typeof setImmediate>; readonly end: Promise<void> } | null = null;
 
   /** Takes over an open, exclusive database. */
   private constructor(database: DatabaseSync) {
@@ -78,13 +83,60 @@ export class Journal implements OperationJournal, Disposable {
     return new Journal(database);
   }
 
-  /** Writes a fact down; it is on the disk when this returns. */
+  /** Facts of one turn of the event loop are written together: the disk is waited for once. */
   append(id: string, event: OperationEvent): void {
-    this.#insert.run(id, event.seq, event.at, JSON.stringify(event));
+    this.#unwritten.push({ id, event });
+    void this.#endOfTurn();
+  }
+
+  /**
+   * Resolves when all that was appended is on the disk.
+   *
+   * @throws when it cannot be written; it is kept, and tried again with what comes next.
+   */
+  async written(): Promise<void> {
+    if (this.#unwritten.length > 0) await this.#endOfTurn();
+  }
+
+  #endOfTurn(): Promise<void> {
+    if (this.#turn === null) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const timer = setImmediate(() => {
+        this.#turn = null;
+        try {
+          this.#write();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+      // Who waits is told; what nobody waits for is tried again, and told to the next who does.
+      promise.catch(() => {});
+      this.#turn = { timer, end: promise };
+    }
+    return this.#turn.end;
+  }
+
+  #write(also: (() => void) | null = null): void {
+    if (this.#unwritten.length === 0 && also === null) return;
+    this.#database.exec("BEGIN");
+    try {
+      also?.();
+      for (const { id, event } of this.#unwritten) {
+        this.#insert.run(id, event.seq, event.at, JSON.stringify(event));
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // A full disk ends the transaction by itself.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+    this.#unwritten = [];
   }
 
   /** Every operation that was not forgotten, oldest first. */
   load(): readonly JournalledOperation[] {
+    this.#write();
     const oldest = "SELECT operation FROM event GROUP BY operation ORDER BY min(at), min(rowid)";
     const ids = this.#database.prepare(oldest).all().map(({ operation }) => String(operation));
     return ids.map((id) => ({ id, events: this.read(id) }));
@@ -93,11 +145,13 @@ export class Journal implements OperationJournal, Disposable {
   /** The facts of one operation, in order of their seq. */
   read(id: string): readonly OperationEvent[] {
     const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
-    return facts.all(id).map(({ fact }) => JSON.parse(String(fact)));
+    const unwritten = this.#unwritten.filter((it) => it.id === id).map(({ event }) => event);
+    return [...facts.all(id).map(({ fact }) => JSON.parse(String(fact))), ...unwritten];
   }
 
   /** Removes an operation's facts; the file keeps its size and uses the room again. */
   forget(id: string): void {
+    this.#unwritten = this.#unwritten.filter((it) => it.id !== id);
     this.#database.prepare("DELETE FROM event WHERE operation = ?").run(id);
   }
 
@@ -105,7 +159,8 @@ export class Journal implements OperationJournal, Disposable {
   appendAudit(entry: AuditEntry): void {
     const { seq, at } = entry;
     const insert = this.#database.prepare("INSERT INTO audit (seq, at, entry) VALUES (?, ?, ?)");
-    insert.run(seq, at, JSON.stringify(entry));
+    // With the facts before it: no crash leaves an entry of an operation that is not there.
+    this.#write(() => insert.run(seq, at, JSON.stringify(entry)));
     if (seq % AUDIT_ROTATION > 0) return;
     this.#database.prepare("DELETE FROM audit WHERE seq <= ?").run(seq - MAX_AUDIT_ENTRIES);
   }
@@ -117,9 +172,14 @@ export class Journal implements OperationJournal, Disposable {
     return rows.map(({ entry }) => JSON.parse(String(entry))).toReversed();
   }
 
-  /** Lets go of it. */
+  /** Writes what is left, and lets go of it. */
   [Symbol.dispose](): void {
-    this.#database.close();
+    if (this.#turn !== null) clearImmediate(this.#turn.timer);
+    try {
+      this.#write();
+    } finally {
+      this.#database.close();
+    }
   }
 }
 

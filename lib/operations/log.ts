@@ -8,8 +8,10 @@ import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 
 /** Where the events of one operation outlive the program. */
 export interface LogBook {
-  /** Writes an event down; it is safe when this returns. */
+  /** Takes an event to be written down. */
   readonly write: (event: OperationEvent) => void;
+  /** Resolves when what was taken is safe. */
+  readonly written: () => Promise<void>;
   /** Every event that was written, in order. */
   readonly read: () => readonly OperationEvent[];
 }
@@ -43,11 +45,16 @@ export class OperationLog {
   }
 
   /**
-   * Makes sure that what was appended is written down, before the call that it announces is made.
+   * Waits until what was appended is written down, before the call that it announces is made.
    *
    * @throws {TrueNASError} when it could not be written; nothing was sent.
    */
-  expectWritten(): void {
+  async written(): Promise<void> {
+    try {
+      await this.#book?.written();
+    } catch (error) {
+      this.#writeError ??= error;
+    }
     if (this.#writeError === null) return;
     const said = this.#writeError instanceof Error ? this.#writeError.message : String(this.#writeError);
     throw new TrueNASError(`The journal cannot be written (${said}), so nothing more is begun`);
@@ -80,7 +87,7 @@ export class OperationLog {
     try {
       this.#book?.write(event);
     } catch (error) {
-      // Not thrown here: what is under way has to end in order. The next step is refused by expectWritten().
+      // Not thrown here: what is under way has to end in order. The next step is refused by written().
       this.#writeError ??= error;
     }
   }

@@ -19,6 +19,9 @@ export interface SettleTimes {
 /** Up to 25.10 a call goes on at the NAS after its socket is gone; a zvol takes about a second. */
 export const DEFAULT_SETTLE: SettleTimes = { settleMs: 6_000, lookMs: 500 };
 
+/** Writes a further call of a step down; it may be made once this resolves. */
+export type NextCall = (method: MethodName) => Promise<void>;
+
 /** What a step does. */
 export interface StepAction<T> {
   readonly vm: string;
@@ -29,7 +32,7 @@ export interface StepAction<T> {
   /** What it makes or may have made, asked before it runs and again when it fails; null: nothing. */
   readonly evidence?: () => Evidence | null;
   /** A step of several calls writes each further one down by `next` before it is made. */
-  readonly run: (next: (method: MethodName) => void) => Promise<T>;
+  readonly run: (next: NextCall) => Promise<T>;
   /**
    * Looks on the NAS for the effect: its result, or null when there is none. For a call whose outcome is unknown;
    * null for a reading.
@@ -75,15 +78,15 @@ export class StepFailure extends Error {
 export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
   const { vm, step } = action;
   // A step that undoes goes on without: what is half made is worse than a gap in the journal.
-  const expectWritten = () => step.startsWith("undo-") || log.expectWritten();
-  const next = (method: MethodName) => {
+  const written = () => step.startsWith("undo-") ? log.written().catch(() => {}) : log.written();
+  const next = async (method: MethodName) => {
     const { evidence } = announced(action);
     log.append({ type: "call", vm, step, method, ...(evidence === undefined ? {} : { evidence }) });
-    expectWritten();
+    await written();
   };
   log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
   try {
-    expectWritten();
+    await written();
     const result = await runOrLook(() => action.run(next), action.look, settle);
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;

@@ -52,9 +52,11 @@ export class OperationStore {
 
   #open(id: string): OperationLog {
     const journal = this.#journal;
-    const book = journal === null
-      ? null
-      : { write: (event: OperationEvent) => journal.append(id, event), read: () => journal.read(id) };
+    const book = journal === null ? null : {
+      write: (event: OperationEvent) => journal.append(id, event),
+      written: () => journal.written(),
+      read: () => journal.read(id),
+    };
     const log = new OperationLog(id, this.now, book);
     log.observe((event) => {
       if (event.type === "started") this.#running.add(log);

@@ -36,6 +36,7 @@ async function withFolder(test: (folder: string) => Promise<void>): Promise<void
 /** Keeps nothing. */
 const NO_JOURNAL: OperationJournal = {
   append: () => {},
+  written: () => Promise.resolve(),
   load: () => [],
   read: () => [],
   forget: () => {},
@@ -86,6 +87,7 @@ Deno.test("what is over is read in the journal again: its log, its stream, and w
       ...NO_JOURNAL,
       load: () => journal.load(),
       append: (id, event) => journal.append(id, event),
+      written: () => journal.written(),
       read: (id) => {
         readings++;
         return journal.read(id);
@@ -113,14 +115,19 @@ Deno.test("every step is in the journal before its call reaches the NAS", () =>
   withFolder(async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     using journal = Journal.open(folder);
-    const announced: string[] = [];
+    const [appended, announced]: [string[], string[]] = [[], []];
     const watching: OperationJournal = {
       ...NO_JOURNAL,
       append: (id, event) => {
         journal.append(id, event);
         if (event.type === "step" && event.status === "running" && event.makes !== undefined) {
-          announced.push(event.makes);
+          appended.push(event.makes);
         }
+      },
+      written: async () => {
+        const taken = [...appended];
+        await journal.written();
+        announced.push(...taken);
       },
     };
     const seen: boolean[] = [];
@@ -137,6 +144,35 @@ Deno.test("every step is in the journal before its call reaches the NAS", () =>
     await manager.createVmType(CONFIG, "worker", 5920);
     assert.deepEqual(seen, [true, true, true]);
     assert.ok(announced.some((makes) => makes.startsWith("tank/vms/worker02-disk1")));
+  }));
+
+Deno.test("what cannot be written now is told to who waits, kept, and written with what comes next", () =>
+  withFolder(async (folder) => {
+    const noted = (seq: number): OperationEvent => ({ type: "resolved", how: "left", seq, at: seq });
+    Journal.open(folder)[Symbol.dispose]();
+    {
+      // A disk that is full from the third fact on, until there is an entry of the audit log.
+      using database = new DatabaseSync(`${folder}/journal.sqlite`);
+      database.exec(`
+        CREATE TRIGGER full BEFORE INSERT ON event
+        WHEN (SELECT count(*) FROM event) >= 2 AND (SELECT count(*) FROM audit) = 0
+        BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+    }
+    {
+      using journal = Journal.open(folder);
+      for (const seq of [1, 2]) journal.append("op", noted(seq));
+      await journal.written();
+      for (const seq of [3, 4]) journal.append("op", noted(seq));
+      await assert.rejects(journal.written(), /disk is full/);
+      await assert.rejects(journal.written(), /disk is full/, "it is tried again, and fails again");
+      assert.deepEqual(journal.read("op").map(({ seq }) => seq), [1, 2, 3, 4], "nothing of it is lost");
+      journal.appendAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      journal.append("op", noted(5));
+      await journal.written();
+      journal.append("op", noted(6));
+    }
+    using journal = Journal.open(folder);
+    assert.deepEqual(journal.load()[0]?.events.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6]);
   }));
 
 Deno.test("when the journal cannot be written, nothing more is begun, and what is half made is removed", async () => {

@@ -111,6 +111,7 @@ Deno.test("what cannot be recorded is not shown", async () => {
   let full = false;
   const journal = {
     append: () => {},
+    written: () => Promise.resolve(),
     load: () => [],
     read: () => [],
     forget: () => {},
