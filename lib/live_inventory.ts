@@ -46,6 +46,8 @@ export class LiveInventory {
   readonly #logger: Logger;
   readonly #listeners = new Set<(change: InventoryChange) => void>();
   readonly #stale = new Set<number>();
+  /** Removed while single VMs are read: what was read of them before is not true any more. */
+  readonly #removed = new Set<number>();
   readonly #forget: (() => void)[];
   #byId: Map<number, Vm> | null = null;
   #sorted: readonly Vm[] | null = null;
@@ -181,11 +183,12 @@ export class LiveInventory {
     await this.#reading;
     const ids = [...this.#stale];
     this.#stale.clear();
+    this.#removed.clear();
     if (this.#closed || this.#byId === null || ids.length === 0) return;
     try {
       const found = await readVmsById(this.#readings, ids, { known: this.#knownDisks(ids) });
       const seen = new Set(found.map(({ id }) => id));
-      for (const vm of found) this.#change(vm);
+      for (const vm of found) if (!this.#removed.has(vm.id)) this.#change(vm);
       for (const id of ids) if (!seen.has(id)) this.#remove(id);
       this.#touch();
     } catch (error) {
@@ -256,6 +259,7 @@ export class LiveInventory {
 
   #remove(id: number): void {
     this.#stale.delete(id);
+    this.#removed.add(id);
     this.#sizesAt.delete(id);
     if (!this.#byId?.delete(id)) return;
     this.#sorted = null;

@@ -53,6 +53,9 @@ import type { VmActionName } from "./vm_actions.ts";
 import { missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 
+/** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
+const FRESH_MS = 1_000;
+
 /** How to reach a NAS, and how to work there. */
 export interface VMManagerOptions {
   /** Host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://. */
@@ -160,6 +163,7 @@ export class VMManager implements AsyncDisposable {
   readonly #templates: TemplateManager;
   readonly #session: Session;
   readonly #live: LiveInventory;
+  #serialDeletes = false;
   readonly #runner: OperationRunner;
   readonly #capacity = new Remembered(
     (dataset) => readCapacity(this.#session, dataset, this.#patience),
@@ -210,7 +214,7 @@ export class VMManager implements AsyncDisposable {
     this.#runner = new OperationRunner({
       caller: this.#session,
       store: this.operations,
-      serialDeletes: () => this.connection.kind === "live" && this.connection.rules.serialDeletes,
+      serialDeletes: () => this.#deletesSerially(),
       logger: options.logger ?? silentLogger,
       templates: (request, type) =>
         request?.kind === "create" ? this.#templatesOf(request.configuration, type) : this.#templates,
@@ -363,8 +367,11 @@ export class VMManager implements AsyncDisposable {
   async #planDestruction(
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
-    const read = await this.list();
-    return { plan: planDestruction(read, request, this.operations.evidence()), read };
+    const began = performance.now();
+    const vms = await this.list();
+    // What took long, over a slow NAS or a lost connection, is no look at how it is now.
+    const read = performance.now() - began < FRESH_MS ? vms : [];
+    return { plan: planDestruction(vms, request, this.operations.evidence()), read };
   }
 
   /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
@@ -584,7 +591,8 @@ export class VMManager implements AsyncDisposable {
       const ended = view.vms.find(({ name }) => name === event.vm)?.steps.find((it) =>
         it.step === event.step
       );
-      if (ended?.startedAt != null && ended.finishedAt !== null) {
+      // What was given up before its call only waited.
+      if (event.status !== "skipped" && ended?.startedAt != null && ended.finishedAt !== null) {
         metrics.observe("truenas_vm_manager_step_seconds", (ended.finishedAt - ended.startedAt) / 1000, {
           step,
         });
@@ -613,6 +621,13 @@ export class VMManager implements AsyncDisposable {
       throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
     }
     return checked.configuration;
+  }
+
+  /** As it was last known, when the connection is not there now. */
+  #deletesSerially(): boolean {
+    const { state } = this.#session;
+    if (state.kind === "live") this.#serialDeletes = state.rules.serialDeletes;
+    return this.#serialDeletes;
   }
 
   get #patience(): { readonly patienceMs: number } {

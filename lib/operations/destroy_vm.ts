@@ -6,7 +6,7 @@ import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import type { DestructionVm } from "../plan/types.ts";
 import type { Caller } from "../truenas/client.ts";
 import { followJob } from "../truenas/jobs.ts";
-import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
+import { lookAtDatasets, lookAtUsers, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { OperationLog } from "./log.ts";
@@ -45,7 +45,7 @@ export interface DestructionContext extends DestructionWay {
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
   /** For looks that nothing waits for but the VM's own end: they go in the place of a write. */
-  readonly readings: Caller;
+  readonly looks: Caller;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
   /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
@@ -54,24 +54,43 @@ export interface DestructionContext extends DestructionWay {
 
 /** Destroys one VM. It never throws: the log tells what became of it. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  try {
-    const { outcome, message } = await destroy(context, vm);
+  const reached = { off: false };
+  const finish = ({ outcome, message }: End) =>
     context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  try {
+    finish(await destroy(context, vm, reached));
   } catch (error) {
-    endOtherwise(context, vm, error);
+    const { steps = [] } = context.log.view.vms.find(({ name }) => name === vm.name) ?? {};
+    skip(context, vm, steps.filter(({ status }) => status === "pending").map(({ step }) => step));
+    if (error instanceof NotSent) return void finish(cancelled(context, reached));
+    const message = error instanceof StepFailure ? error.logged.message : describeError(error).message;
+    finish({ outcome: "failed", message });
   }
 }
 
 interface End {
-  readonly outcome: "destroyed" | "already-gone" | "cancelled";
+  readonly outcome: "destroyed" | "already-gone" | "cancelled" | "failed";
   readonly message: string;
 }
 
-async function destroy(context: DestructionContext, vm: DestructionVm): Promise<End> {
+/** How far it came before anything was removed. */
+interface Reached {
+  /** It ran, and does not any more. */
+  off: boolean;
+}
+
+/** The end of a VM of which nothing was removed before the person cancelled. */
+function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
+  const none = resumed ? "nothing more" : "nothing";
+  const done = off ? `it was powered off, and ${none} of it was removed` : `${none} was done to it`;
+  return { outcome: "cancelled", message: `It was cancelled; ${done}` };
+}
+
+async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
   const { caller, going } = context;
   if (context.signal.aborted) {
     skip(context, vm, destructionSteps(context));
-    return { outcome: "cancelled", message: "It was cancelled; nothing was done to it" };
+    return cancelled(context, reached);
   }
   const found = await look(context, vm);
   if (found === null) {
@@ -79,41 +98,28 @@ async function destroy(context: DestructionContext, vm: DestructionVm): Promise<
     await check(context, vm, context.resumed ? "remove-own" : "leave");
     return { outcome: "already-gone", message: "It was gone already" };
   }
-  const off = await shutDown(context, vm, found);
+  const asked = await shutDown(context, vm, found);
+  reached.off = isOn(found) && !isOn(asked);
   if (context.disksApart) {
-    await powerOff(context, vm, off);
+    await powerOff(context, vm, asked);
+    reached.off = isOn(found);
     const { left, count } = await removeDisks(context, vm, found);
     const there = await lookAtDatasets(caller, left);
     await remove(context, vm, found, { wanted: left, there, by: count > 0 ? caller : going });
   } else {
     const wanted = vm.zvols.map(({ name }) => name);
-    const there = lookAtDatasets(caller, wanted);
-    there.catch(() => {});
-    await powerOff(context, vm, off);
-    await remove(context, vm, found, { wanted, there: await there, by: going });
+    const [there, off] = await Promise.allSettled([
+      lookAtDatasets(caller, wanted),
+      powerOff(context, vm, asked),
+    ]);
+    if (off.status === "rejected") throw off.reason;
+    if (there.status === "rejected") throw there.reason;
+    reached.off = isOn(found);
+    await remove(context, vm, found, { wanted, there: there.value, by: going });
   }
   await check(context, vm, "remove");
   const zvols = vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`;
   return { outcome: "destroyed", message: `It is gone${zvols}` };
-}
-
-const STOPPING_STEPS: readonly string[] = ["shutdown", "poweroff"];
-
-/** Tells of a VM that failed, or of which nothing was removed before the person cancelled. */
-function endOtherwise(context: DestructionContext, vm: DestructionVm, error: unknown): void {
-  const { log, resumed } = context;
-  const { steps = [] } = log.view.vms.find(({ name }) => name === vm.name) ?? {};
-  skip(context, vm, steps.filter(({ status }) => status === "pending").map(({ step }) => step));
-  const finish = (outcome: "failed" | "cancelled", message: string) =>
-    log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
-  if (error instanceof NotSent) {
-    const none = resumed ? "nothing more" : "nothing";
-    const wasStopped = steps.some(({ step, status }) => STOPPING_STEPS.includes(step) && status === "done");
-    const done = wasStopped ? `it was powered off, and ${none} of it was removed` : `${none} was done to it`;
-    finish("cancelled", `It was cancelled; ${done}`);
-  } else {
-    finish("failed", error instanceof StepFailure ? error.logged.message : describeError(error).message);
-  }
 }
 
 function zvolsAre({ zvols }: DestructionVm): string {
@@ -126,7 +132,7 @@ function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly st
 
 /**
  * Whether it is still the VM that was shown: the same id, name, uuid and zvols. One whose destruction had begun may
- * have lost some of them.
+ * have lost some of them, and maybe to another VM.
  */
 async function look(
   { caller, log, settle, resumed, seen }: DestructionContext,
@@ -136,11 +142,21 @@ async function look(
     vm: vm.name,
     step: "look",
     method: "vm.query",
-    run: async () => ({ found: sameVm(vm, seen ?? await lookAtVm(caller, vm.id), resumed) }),
+    run: async () => {
+      if (resumed) await expectUnused(caller, vm);
+      return { found: sameVm(vm, seen ?? await lookAtVm(caller, vm.id), resumed) };
+    },
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
   return looked.found;
+}
+
+async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
+  const users = await lookAtUsers(caller, vm.zvols.map(({ name }) => name));
+  const other = users.find(({ id }) => id !== vm.id);
+  if (other === undefined) return;
+  throw new TrueNASError(`${other.name} uses a disk of ${vm.name} now; nothing was done to either`);
 }
 
 function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
@@ -191,12 +207,16 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
   return { ...found, state };
 }
 
+function isOn({ state }: Vm): boolean {
+  return state === "RUNNING" || state === "SUSPENDED";
+}
+
 async function powerOff(
   { caller, going, log, settle }: DestructionContext,
   vm: DestructionVm,
   found: Vm,
 ): Promise<void> {
-  if (found.state !== "RUNNING" && found.state !== "SUSPENDED") {
+  if (!isOn(found)) {
     log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
     return;
   }
@@ -321,17 +341,17 @@ async function check(
   vm: DestructionVm,
   leftovers: "remove" | "remove-own" | "leave",
 ): Promise<void> {
-  const { caller, log, settle, readings } = context;
+  const { caller, log, settle, looks } = context;
   await runStep(log, {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await leftOf(readings, vm);
+      const seen = await leftOf(looks, vm);
       if (leftovers === "leave" || !seen.known) return expectNothing(seen);
       const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
       for (const { name } of going) await deleteLeftover(caller, name);
-      return expectNothing(going.length === 0 ? seen : await leftOf(readings, vm));
+      return expectNothing(going.length === 0 ? seen : await leftOf(looks, vm));
     },
     look: null,
     detail: (said) => said,

@@ -15,12 +15,9 @@ const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
  * What goes before others that wait, the lowest first: what is begun is ended before more is begun, and up to 25.10,
  * where the NAS runs one vm.delete at a time, a moment in which none runs is lost.
  */
-const RANKS: Partial<Readonly<Record<MethodName, number>>> = {
-  "vm.delete": 0,
-  "vm.device.delete": 1,
-  "vm.poweroff": 1,
-};
-const READING_RANK = 1;
+const RANKS: Partial<Readonly<Record<MethodName, number>>> = { "vm.delete": 0, "vm.device.delete": 1 };
+/** Of a destruction, and of what looks for its end. */
+const ENDING_RANK = 1;
 const USUAL_RANK = 2;
 /** What a person asked for by itself, and waits for. */
 const URGENT_RANK = 0;
@@ -37,7 +34,7 @@ const FAST = 1.5;
 
 /** The pace as a page shows it. */
 export interface Pace {
-  /** Writes that may be under way at once. */
+  /** Changes, and looks that follow them, that may be under way at once. */
   readonly width: number;
   /** The most that it may become: what the NAS runs at once. */
   readonly most: number;
@@ -80,6 +77,7 @@ interface Turn {
   readonly method: MethodName;
   /** The lower goes first. */
   readonly rank: number;
+  readonly waits: boolean;
   readonly begin: () => void;
 }
 
@@ -87,10 +85,12 @@ interface Turn {
 interface Wish {
   readonly options: CallOptions;
   readonly rank: number;
+  /** It waits while the NAS says that calls are too many, and is made again when it was one of them; default yes. */
+  readonly waits?: boolean;
 }
 
-function rankOf(method: MethodName): number {
-  return RANKS[method] ?? USUAL_RANK;
+function rankOf(method: MethodName, usual = USUAL_RANK): number {
+  return RANKS[method] ?? usual;
 }
 
 /** A caller that keeps the pace; see the file's comment. */
@@ -164,13 +164,25 @@ export class PacedCaller implements Caller {
     call: (method, params, options = {}) => this.#call(method, params, { options, rank: URGENT_RANK }),
   };
 
+  /** The same for destructions: what is begun is ended before more is begun. */
+  readonly ending: Caller = {
+    call: (method, params, options = {}) =>
+      this.#call(method, params, { options, rank: rankOf(method, ENDING_RANK) }),
+  };
+
   /**
-   * For readings that nobody waits for by himself, as those that an event asks for: they go soon, but in the place of a
-   * write, for one call more than the NAS runs at once makes a write wait there.
+   * For looks that nothing waits for but a VM's own end: they go soon, but in the place of a write, for one call more
+   * than the NAS runs at once makes a write wait there.
    */
-  readonly readings: Caller = {
+  readonly looks: Caller = {
     isPatient: () => this.#writing > 0,
-    call: (method, params, options = {}) => this.#inTurn(method, params, { options, rank: READING_RANK }),
+    call: (method, params, options = {}) => this.#inTurn(method, params, { options, rank: ENDING_RANK }),
+  };
+
+  /** For readings that pages are kept true by: the same, but the NAS's refusals are told and not waited for. */
+  readonly readings: Caller = {
+    call: (method, params, options = {}) =>
+      this.#inTurn(method, params, { options, rank: ENDING_RANK, waits: false }),
   };
 
   async #call<M extends MethodName>(
@@ -185,11 +197,11 @@ export class PacedCaller implements Caller {
   async #inTurn<M extends MethodName>(
     method: M,
     params: MethodParams<M>,
-    { options: { signal, ...options }, rank }: Wish,
+    { options: { signal, ...options }, rank, waits = true }: Wish,
   ): Promise<MethodResult<M>> {
     const { writes } = METHODS[method];
     for (let refusals = 0;; refusals++) {
-      await this.#turn({ method, rank: refusals > 0 ? AGAIN_RANK : rank }, signal);
+      await this.#turn({ method, rank: refusals > 0 ? AGAIN_RANK : rank, waits }, signal);
       if (writes) this.#writing++;
       const startedAt = this.#now();
       try {
@@ -198,8 +210,9 @@ export class PacedCaller implements Caller {
         this.#note(method, this.#now() - startedAt);
         return result;
       } catch (error) {
-        if (!isTooMany(error) || refusals >= MAX_REFUSALS) throw error;
+        if (!isTooMany(error)) throw error;
         this.#backOff();
+        if (!waits || refusals >= MAX_REFUSALS) throw error;
       } finally {
         this.#running--;
         if (writes) this.#writing--;
@@ -210,10 +223,13 @@ export class PacedCaller implements Caller {
   }
 
   /** Waits for a turn. */
-  async #turn({ method, rank }: Omit<Turn, "begin">, signal: AbortSignal | undefined): Promise<void> {
+  async #turn(
+    { method, rank, waits }: Omit<Turn, "begin">,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     if (signal?.aborted) throw new NotSent(method);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const turn: Turn = { method, rank, begin: resolve };
+    const turn: Turn = { method, rank, waits, begin: resolve };
     const giveUp = () => {
       const index = this.#queue.indexOf(turn);
       if (index >= 0) this.#queue.splice(index, 1);
@@ -247,10 +263,9 @@ export class PacedCaller implements Caller {
         this.#timer = undefined;
         this.#next();
       }, waitMs);
-      return;
     }
-    while (this.#running < this.#width) {
-      const turn = this.#take();
+    for (;;) {
+      const turn = this.#take(waitMs > 0);
       if (turn === undefined) return;
       // Counted here, and not when it is woken, so that no more are woken than may run.
       this.#running++;
@@ -259,9 +274,11 @@ export class PacedCaller implements Caller {
     }
   }
 
-  /** Takes what goes next out of the queue. */
-  #take(): Turn | undefined {
-    const turn = this.#nextOf(this.#queue);
+  /** Takes what may go next out of the queue: while calls are too many, or as many as may be, what waits for neither. */
+  #take(isWaiting: boolean): Turn | undefined {
+    if (this.#running >= MAX_RUNNING_CALLS) return undefined;
+    const isHeld = isWaiting || this.#running >= this.#width;
+    const turn = this.#nextOf(isHeld ? this.#queue.filter(({ waits }) => !waits) : this.#queue);
     if (turn !== undefined) this.#queue.splice(this.#queue.indexOf(turn), 1);
     return turn;
   }
@@ -288,6 +305,8 @@ export class PacedCaller implements Caller {
 
   /** The NAS refused a call as too many, before it did anything: half as many, after a while. */
   #backOff(): void {
+    // Calls that were refused together say one thing.
+    if (this.#now() < this.#notBefore) return;
     const waitMs = this.#waitsMs[Math.min(this.#refusals, this.#waitsMs.length - 1)] ?? 0;
     this.#refusals++;
     this.#notBefore = this.#now() + waitMs * (1 - Math.random() / 3);

@@ -250,7 +250,7 @@ export class OperationRunner {
     const zvols = { mayCreate: true };
     const work = (signal: AbortSignal) => {
       const context = {
-        ...this.#context(log, signal),
+        ...this.#context(log, this.#caller, signal),
         templates: templatesOf,
         displayPassword,
         signal,
@@ -284,7 +284,13 @@ export class OperationRunner {
       }),
     );
     const work = (signal: AbortSignal) => (vm: DestructionVm) =>
-      destroyVm({ ...this.#context(log, signal), ...way, signal, resumed, seen: atOnce.get(vm) ?? null }, vm);
+      destroyVm({
+        ...this.#context(log, this.#caller.ending, signal),
+        ...way,
+        signal,
+        resumed,
+        seen: atOnce.get(vm) ?? null,
+      }, vm);
     return this.#run(log, { items: vms, work, options });
   }
 
@@ -323,7 +329,13 @@ export class OperationRunner {
       ...alone.map((zvol) => ({ vm: null, zvol })),
     ];
     const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
-      const context = { ...this.#context(log, signal), ...way, signal, resumed: false, seen: null };
+      const context = {
+        ...this.#context(log, this.#caller.ending, signal),
+        ...way,
+        signal,
+        resumed: false,
+        seen: null,
+      };
       return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
     };
     return this.#run(log, { items, work, options });
@@ -339,8 +351,9 @@ export class OperationRunner {
       title: `${verb} ${what}`,
       vms: wishes.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
     });
+    const caller = wishes.length === 1 ? this.#caller.urgent : this.#caller;
     const work = (signal: AbortSignal) => (wish: ActionWish) =>
-      actOnVm({ ...this.#context(log), caller: this.#caller.urgent, signal }, wish);
+      actOnVm({ ...this.#context(log, caller), signal }, wish);
     return this.#run(log, { items: wishes, work, options, beside: true });
   }
 
@@ -353,8 +366,7 @@ export class OperationRunner {
     });
     const problems: Problem[] = [];
     const work = () => async (it: ChangedVm) => {
-      const context = { ...this.#context(log), caller: this.#caller.urgent };
-      problems.push(...await changeVm(context, it, change));
+      problems.push(...await changeVm(this.#context(log, this.#caller.urgent), it, change));
     };
     const { finished } = this.#run(log, { items: [vm], work, options, beside: true });
     return { log, finished, problems: finished.then(() => problems) };
@@ -368,11 +380,11 @@ export class OperationRunner {
     return this.#options.settle ?? DEFAULT_SETTLE;
   }
 
-  #context(log: OperationLog, signal = new AbortController().signal) {
+  #context(log: OperationLog, caller: Caller = this.#caller, signal = new AbortController().signal) {
     return {
-      caller: this.#caller,
-      going: untilCancelled(this.#caller, signal),
-      readings: this.#caller.readings,
+      caller,
+      going: untilCancelled(caller, signal),
+      looks: this.#caller.looks,
       memory: this.#memory,
       log,
       settle: this.#settle,

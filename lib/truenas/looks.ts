@@ -46,6 +46,8 @@ class Gatherer<K, V> {
 }
 
 interface Looks {
+  /** All VMs, whatever the key. */
+  readonly users: Gatherer<string, readonly Vm[]>;
   readonly vms: Gatherer<number, ReadonlyMap<number, Vm>>;
   readonly datasets: Gatherer<string, Reading<readonly Dataset[]>>;
 }
@@ -61,6 +63,7 @@ function looksBy(caller: Caller): Looks {
       const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
       return new Map(rows.map((row) => [row.id, toVm(row)]));
     }, isPatient),
+    users: new Gatherer(async () => (await caller.call("vm.query", vmQuery())).map(toVm), isPatient),
     datasets: new Gatherer((names) => readDatasets(caller, names), isPatient),
   };
   looksOf.set(caller, made);
@@ -70,6 +73,13 @@ function looksBy(caller: Caller): Looks {
 /** One VM, without the sizes of its disks, or null when the NAS has none of that id. */
 export async function lookAtVm(caller: Caller, id: number): Promise<Vm | null> {
   return (await looksBy(caller).vms.ask([id])).get(id) ?? null;
+}
+
+/** The VMs that use any of these zvols. */
+export async function lookAtUsers(caller: Caller, zvols: readonly string[]): Promise<readonly Vm[]> {
+  if (zvols.length === 0) return [];
+  const vms = await looksBy(caller).users.ask(zvols);
+  return vms.filter(({ disks }) => disks.some(({ zvol }) => zvol !== null && zvols.includes(zvol)));
 }
 
 /** The datasets and zvols of these names that exist. */

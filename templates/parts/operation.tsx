@@ -236,7 +236,7 @@ function CancelForm({ view }: { view: OperationView }) {
         <button type="submit" class="danger" id="cancel-operation">Cancel</button>
         <span class="help">
           Calls under way end, and what was not begun stays.{removes
-            ? " A VM of which nothing was removed yet stays as well; one of which something was goes whole."
+            ? " A VM of which this has removed nothing yet stays as well; one of which it has removed something goes whole."
             : ""}
         </span>
       </form>

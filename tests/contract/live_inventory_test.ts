@@ -1,5 +1,8 @@
 /** Protects the truth of the list: whatever the NAS tells of while the list is being read is not lost. */
 import assert from "node:assert/strict";
+import { silentLogger } from "../../lib/logging.ts";
+import { parseNasAddress } from "../../lib/nas_address.ts";
+import { Session } from "../../lib/truenas/session.ts";
 import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
 import { text } from "../support/http.ts";
 
@@ -65,6 +68,58 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
   forget();
   assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [2]);
 });
+
+Deno.test("a VM that goes while it is being read is not in the list", async () => {
+  await using dashboard = await startDashboard({ simulator: { times: TEST_TIMES } });
+  const { simulator, manager } = dashboard;
+  await manager.live.ready();
+  const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  // The VM was read; what its zvol is, is answered once both are gone.
+  simulator.addFault({
+    method: "pool.dataset.query",
+    matches: (params) => {
+      if (!JSON.stringify(params).includes("tank/vms/late")) return false;
+      asked.resolve();
+      return true;
+    },
+    action: "hold",
+    until: gone.promise,
+  });
+  const elsewhere = await connectSession(simulator.url);
+  const { id } = await elsewhere.call("vm.create", [{ name: "late", memory: 64, uuid: crypto.randomUUID() }]);
+  const zvol = { create_zvol: true, zvol_name: "tank/vms/late", zvol_volsize: 1024 ** 3 };
+  await elsewhere.call("vm.device.create", [{
+    vm: id,
+    attributes: { dtype: "DISK", type: "VIRTIO", ...zvol },
+  }]);
+  manager.live.refresh(id);
+  await asked.promise;
+  await elsewhere.call("vm.delete", [id, { zvols: true, force: false }]);
+  // An answer comes after the events before it.
+  await manager.list();
+  gone.resolve();
+  // Another reading comes after that one.
+  await manager.live.refreshNow(id + 1);
+  assert.deepEqual(manager.live.snapshot.vms, []);
+  await elsewhere.close();
+});
+
+async function connectSession(url: string): Promise<Session> {
+  const parsed = parseNasAddress(url);
+  assert.ok(parsed.ok);
+  const session = new Session({
+    address: parsed.address,
+    username: "admin",
+    password: "truenas",
+    apiKey: null,
+    caCerts: [],
+    guard: { readOnly: false, noDestroy: false },
+    simulated: true,
+    logger: silentLogger,
+  });
+  await session.connect();
+  return session;
+}
 
 /** Reads a stream until it has said what is looked for. */
 async function readUntil(url: string, sought: RegExp, onFirst: () => void = () => {}): Promise<string> {

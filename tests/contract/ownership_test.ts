@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type Configuration, parseConfiguration, type VmTypeSection } from "../../lib/config.ts";
 import { isMarked, markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
+import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
@@ -341,6 +342,37 @@ onEach(
       assert.equal(view.status, "failed");
       assert.match(view.vms[0]?.message ?? "", /thief uses it now|not what was shown/);
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
+    }),
+);
+
+onEach(
+  "a destruction that is resumed spares a VM whose disk another VM uses by now, and the disk",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(workers({ count: 2, disk: { root: 1, data: 1 } }), "worker", 5920);
+      const before = zvols(simulator);
+      const cancel = new AbortController();
+      const observer = (event: OperationEvent) => {
+        if (event.type === "step" && event.step === "poweroff" && event.status === "running") cancel.abort();
+      };
+      const options = { observer, signal: cancel.signal };
+      const cancelled = await manager.destroyManagedVms(["worker"], options);
+      assert.deepEqual(outcomes(cancelled), ["worker01 cancelled", "worker02 cancelled"]);
+      // A person takes worker01's second disk for another VM.
+      const { store } = simulator;
+      for (const [id, { attributes }] of store.devices) {
+        if (attributes.path === "/dev/zvol/tank/vms/worker01-disk1") store.devices.delete(id);
+      }
+      addByHand(simulator, "precious", "tank/vms/worker01-disk1");
+      const resumed = await (await manager.resume(cancelled.operation.id))?.finished;
+      assert.equal(resumed?.status, "partly-done");
+      assert.match(
+        resumed?.vms[0]?.message ?? "",
+        /precious uses a disk of worker01 now; nothing was done to either/,
+      );
+      assert.equal(resumed?.vms[1]?.outcome, "destroyed");
+      assert.deepEqual(zvols(simulator), before.filter((name) => name.includes("worker01")));
+      assert.notEqual(vmNamed(simulator, "worker01"), undefined);
     }),
 );
 

@@ -302,6 +302,31 @@ onEach(
 );
 
 onEach(
+  "a cancelled destruction calls a VM powered off only when it is",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      // The guest ignores that it is asked to shut down, and the person gives up.
+      simulator.addFault({ method: "vm.stop", action: "answer", result: 1 });
+      simulator.addFault({
+        method: "core.get_jobs",
+        action: "answer",
+        result: [{ id: 1, state: "SUCCESS" }],
+      });
+      const cancel = new AbortController();
+      const observer = (event: OperationEvent) => {
+        if (event.type === "step" && event.step === "shutdown" && event.status === "done") cancel.abort();
+      };
+      const options = { observer, signal: cancel.signal, shutdown: true };
+      const result = await manager.destroyManagedVms(["controlplane"], options);
+      assert.deepEqual(result.vms.map(({ message }) => message), [
+        "It was cancelled; nothing was done to it",
+      ]);
+      assert.equal([...simulator.store.vms.values()].at(-1)?.state, "RUNNING");
+    }),
+);
+
+onEach(
   "a VM whose turn comes later is looked at again then",
   (version) =>
     withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {

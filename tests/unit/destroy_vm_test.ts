@@ -65,7 +65,7 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false
   await destroyVm({
     caller,
     going: caller,
-    readings: caller,
+    looks: caller,
     log,
     settle,
     signal,

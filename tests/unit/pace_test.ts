@@ -88,6 +88,41 @@ Deno.test("a call that the NAS refuses as too many waits and is made again, and 
   assert.equal(calls.length, 11, "nothing else was made twice");
 });
 
+Deno.test("calls that are refused together are one sign, and are made again after one wait", async () => {
+  const { caller, open, calls } = byHand();
+  const paced = new PacedCaller(caller, { waitsMs: [1, 60_000] });
+  const writes = Array.from({ length: 10 }, (_, id) => paced.call("vm.start", [id]));
+  await settle();
+  for (const call of open()) call.refuse(TOO_MANY);
+  await settle();
+  assert.deepEqual([paced.pace.width, paced.pace.why], [5, "refused"]);
+  const done = Promise.all(writes);
+  while (calls.length < 20 || open().length > 0) {
+    open()[0]?.answer();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await done;
+});
+
+Deno.test("readings for pages go on while calls are too many, also when few go at once, and are told refusals", async () => {
+  const { caller, open, calls } = byHand();
+  const paced = new PacedCaller(caller, { waitsMs: [300] });
+  const writes = Array.from({ length: 4 }, (_, id) => paced.call("vm.start", [id]));
+  await settle();
+  open()[0]?.refuse(TOO_MANY);
+  await settle();
+  const reading = paced.readings.call("vm.query", []);
+  await settle();
+  assert.equal(calls.at(-1)?.method, "vm.query", "it is not held back");
+  calls.at(-1)?.refuse(TOO_MANY);
+  await assert.rejects(reading, /Maximum number/);
+  while (open().length > 0 || calls.length < 6) {
+    open()[0]?.answer();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(writes);
+});
+
 Deno.test("other refusals are no question of pace, and too many refusals are told", async () => {
   const { caller, calls, open } = byHand();
   const paced = new PacedCaller(caller, { waitsMs: [0] });
@@ -113,8 +148,8 @@ Deno.test("what the NAS runs one at a time goes first, waits here, and leaves th
   const paced = new PacedCaller(caller, { serialDeletes: () => true });
   const options = { zvols: false, raw_file: false, force: false, zvol: true };
   const work = [
-    ...Array.from({ length: 10 }, (_, id) => paced.call("vm.poweroff", [id])),
-    paced.call("vm.poweroff", [10]),
+    ...Array.from({ length: 10 }, (_, id) => paced.ending.call("vm.poweroff", [id])),
+    paced.ending.call("vm.poweroff", [10]),
     paced.call("vm.device.delete", [20, options]),
     paced.call("vm.delete", [30, options]),
     paced.call("vm.delete", [31, options]),
@@ -142,7 +177,7 @@ Deno.test("while no deletion is under way or ready, what makes a VM ready for it
   const paced = new PacedCaller(caller, { serialDeletes: () => true });
   const options = { zvols: false, raw_file: false, force: false, zvol: true };
   const work = [
-    ...Array.from({ length: 11 }, (_, id) => paced.call("vm.poweroff", [id])),
+    ...Array.from({ length: 11 }, (_, id) => paced.ending.call("vm.poweroff", [id])),
     paced.call("vm.device.delete", [20, options]),
     paced.call("vm.device.delete", [21, options]),
   ];
@@ -194,11 +229,11 @@ Deno.test("what a person asked for by itself goes before the many of a group, an
   }
 });
 
-Deno.test("readings that nobody waits for take the place of a write, soon, and are gathered", async () => {
+Deno.test("looks that nobody waits for take the place of a write, soon, and are gathered", async () => {
   const { caller, calls, open } = byHand();
   const paced = new PacedCaller(caller);
   const writes = Array.from({ length: 11 }, (_, id) => paced.call("vm.start", [id]));
-  const looked: Promise<unknown>[] = [lookAtVm(paced.readings, 1)];
+  const looked: Promise<unknown>[] = [lookAtVm(paced.looks, 1)];
   const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
   await pause();
   assert.equal(calls.length, 10, "no more at once than the NAS runs");
@@ -206,9 +241,9 @@ Deno.test("readings that nobody waits for take the place of a write, soon, and a
   open()[0]?.answer();
   await settle();
   assert.deepEqual(calls.slice(10).map(({ method }) => method), ["vm.query", "vm.start"]);
-  looked.push(lookAtVm(paced.readings, 2), lookAtVm(paced.readings, 3));
+  looked.push(lookAtVm(paced.looks, 2), lookAtVm(paced.looks, 3));
   await pause();
-  looked.push(lookAtVm(paced.readings, 4));
+  looked.push(lookAtVm(paced.looks, 4));
   await pause();
   assert.equal(calls.length, 12, "one at a time");
   calls[10]?.answer([]);
