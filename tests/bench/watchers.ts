@@ -2,12 +2,10 @@
  * (d) From an event of the NAS to the bytes at 1, 20 and 200 open pages: the program as a process of its own, a change
  * made by somebody else on the NAS, and the time from the event until each page has been told.
  */
-import { silentLogger } from "../../lib/logging.ts";
-import { parseNasAddress } from "../../lib/nas_address.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { Session } from "../../lib/truenas/session.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { openSession } from "../support/session.ts";
 import type { Report } from "./report.ts";
 import { memoryMb, percentile } from "./statistics.ts";
 
@@ -28,19 +26,7 @@ async function measure(report: Report, pages: number, changes: number): Promise<
     const times = { callMs: 0, zvolMs: 0, startMs: 0, shutdownMs: 0, deleteRunningMs: 0 };
     await using simulator = await startSimulator({ times, foreignVms: 20 });
     const program = await startProgram(simulator, folder);
-    const address = parseNasAddress(simulator.url);
-    if (!address.ok) throw new Error("the simulator has an address");
-    const elsewhere = new Session({
-      address: address.address,
-      username: "admin",
-      password: "truenas",
-      apiKey: null,
-      caCerts: [],
-      guard: { readOnly: false, noDestroy: false },
-      simulated: true,
-      logger: silentLogger,
-    });
-    await elsewhere.connect();
+    const elsewhere = await openSession(simulator.url);
     await until(program, "/readyz");
     // What any stream needs once is no part of what a page needs.
     const warm = new AbortController();

@@ -3,14 +3,12 @@
  * against one call at a time, as scripts do it.
  */
 import { parseConfiguration } from "../../lib/config.ts";
-import { silentLogger } from "../../lib/logging.ts";
-import { parseNasAddress } from "../../lib/nas_address.ts";
 import { Journal } from "../../lib/operations/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { MAX_RUNNING_CALLS } from "../../lib/truenas/protocol.ts";
-import { Session } from "../../lib/truenas/session.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
+import { openSession } from "../support/session.ts";
 import { type DistantNas, startDistantNas } from "./nas.ts";
 import type { Report } from "./report.ts";
 
@@ -113,19 +111,7 @@ async function measureProgram(round: Round, journal?: Journal): Promise<Took> {
 /** A script: one call after another, no plan and no looks, with the zvols made by their devices. */
 async function measureScript(round: Round): Promise<Took> {
   using nas = await nasFor(round);
-  const parsed = parseNasAddress(nas.url);
-  if (!parsed.ok) throw new Error("the simulator has an address");
-  const session = new Session({
-    address: parsed.address,
-    username: "admin",
-    password: "truenas",
-    apiKey: null,
-    caCerts: [],
-    guard: { readOnly: false, noDestroy: false },
-    simulated: true,
-    logger: silentLogger,
-  });
-  await session.connect();
+  const session = await openSession(nas.url);
   const templates = new TemplateManager();
   const ids: number[] = [];
   const create = async (n: number) => {

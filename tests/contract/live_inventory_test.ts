@@ -1,10 +1,8 @@
 /** Protects the truth of the list: whatever the NAS tells of while the list is being read is not lost. */
 import assert from "node:assert/strict";
-import { silentLogger } from "../../lib/logging.ts";
-import { parseNasAddress } from "../../lib/nas_address.ts";
-import { Session } from "../../lib/truenas/session.ts";
 import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
 import { text } from "../support/http.ts";
+import { openSession } from "../support/session.ts";
 
 /** Whether a vm.query has no filters. */
 function readsAll([filters]: readonly unknown[]): boolean {
@@ -85,7 +83,7 @@ Deno.test("a VM that goes while it is being read is not in the list", async () =
     action: "hold",
     until: gone.promise,
   });
-  const elsewhere = await connectSession(simulator.url);
+  const elsewhere = await openSession(simulator.url);
   const { id } = await elsewhere.call("vm.create", [{ name: "late", memory: 64, uuid: crypto.randomUUID() }]);
   const zvol = { create_zvol: true, zvol_name: "tank/vms/late", zvol_volsize: 1024 ** 3 };
   await elsewhere.call("vm.device.create", [{
@@ -103,23 +101,6 @@ Deno.test("a VM that goes while it is being read is not in the list", async () =
   assert.deepEqual(manager.live.snapshot.vms, []);
   await elsewhere.close();
 });
-
-async function connectSession(url: string): Promise<Session> {
-  const parsed = parseNasAddress(url);
-  assert.ok(parsed.ok);
-  const session = new Session({
-    address: parsed.address,
-    username: "admin",
-    password: "truenas",
-    apiKey: null,
-    caCerts: [],
-    guard: { readOnly: false, noDestroy: false },
-    simulated: true,
-    logger: silentLogger,
-  });
-  await session.connect();
-  return session;
-}
 
 /** Reads a stream until it has said what is looked for. */
 async function readUntil(url: string, sought: RegExp, onFirst: () => void = () => {}): Promise<string> {

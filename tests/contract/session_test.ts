@@ -4,28 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { TrueNASConnectionError } from "../../lib/errors.ts";
-import { silentLogger } from "../../lib/logging.ts";
 import { parseNasAddress } from "../../lib/nas_address.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
-import { Session, type SessionOptions, type SessionState } from "../../lib/truenas/session.ts";
+import type { Session, SessionOptions, SessionState } from "../../lib/truenas/session.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { TEST_TIMES } from "../support/dashboard.ts";
+import { sessionAt } from "../support/session.ts";
 
 function sessionWith(simulator: Simulator, options: Partial<SessionOptions> = {}): Session {
-  const parsed = parseNasAddress(simulator.url);
-  assert.ok(parsed.ok);
-  return new Session({
-    address: parsed.address,
-    username: "admin",
-    password: "truenas",
-    apiKey: null,
-    caCerts: [],
-    guard: { readOnly: false, noDestroy: false },
-    simulated: false,
-    logger: silentLogger,
-    backoffMs: [5],
-    ...options,
-  });
+  return sessionAt(simulator.url, { simulated: false, backoffMs: [5], ...options });
 }
 
 function stateOf(session: Session, wanted: (state: SessionState) => boolean): Promise<void> {
