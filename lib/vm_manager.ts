@@ -12,7 +12,6 @@ import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
 import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
-import type { EndedCall } from "./truenas/client.ts";
 import { type Logger, silentLogger } from "./logging.ts";
 import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
@@ -33,8 +32,10 @@ import {
 } from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import type { OperationEvent, OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
-import { planCreation, type TemplateFacts, type WantedType } from "./plan/creation.ts";
+import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
+import { planCreation, type WantedType } from "./plan/creation.ts";
+import { callMeter, logOperations, measureManager } from "./telemetry.ts";
+import { factsOf } from "./template_facts.ts";
 import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
@@ -203,14 +204,13 @@ export class VMManager implements AsyncDisposable {
       fingerprint,
       ...(options.tunnelSockets === undefined ? {} : { tunnelSockets: options.tunnelSockets }),
       ...(options.askOtp === undefined ? {} : { askOtp: options.askOtp }),
-      ...measured(options.metrics),
+      ...(options.metrics === undefined ? {} : { onCall: callMeter(options.metrics) }),
       ...(options.logins === undefined ? {} : { logins: options.logins }),
       guard: { readOnly: options.readOnly ?? false, noDestroy: options.noDestroy ?? false },
       simulated: options.simulated ?? false,
       logger: options.logger ?? silentLogger,
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
     });
-    if (options.metrics !== undefined) this.#measure(options.metrics);
     this.#runner = new OperationRunner({
       caller: this.#session,
       store: this.operations,
@@ -222,6 +222,10 @@ export class VMManager implements AsyncDisposable {
       ...(options.settle === undefined ? {} : { settle: options.settle }),
     });
     this.#live = new LiveInventory(this.#session, this.#runner.readings, options.logger ?? silentLogger);
+    if (options.metrics === undefined) return;
+    const { operations } = this;
+    const width = () => this.pace.width;
+    measureManager(options.metrics, { operations, session: this.#session, live: this.#live, width });
   }
 
   /** Where the connection stands. */
@@ -579,40 +583,6 @@ export class VMManager implements AsyncDisposable {
     });
   }
 
-  #measure(metrics: Metrics): void {
-    this.operations.onEvent((view, event) => {
-      if (event.type === "finished") {
-        const { kind, status } = view;
-        metrics.count("truenas_vm_manager_operations_total", { kind, status });
-      }
-      if (event.type !== "step" || event.status === "running" || event.status === "pending") return;
-      const step = event.step.replace(/-?\d+$/, "");
-      metrics.count("truenas_vm_manager_steps_total", { step, status: event.status });
-      const ended = view.vms.find(({ name }) => name === event.vm)?.steps.find((it) =>
-        it.step === event.step
-      );
-      // What was given up before its call only waited.
-      if (event.status !== "skipped" && ended?.startedAt != null && ended.finishedAt !== null) {
-        metrics.observe("truenas_vm_manager_step_seconds", (ended.finishedAt - ended.startedAt) / 1000, {
-          step,
-        });
-      }
-    });
-    this.#session.onState(({ kind }) => {
-      if (kind === "reconnecting") metrics.count("truenas_vm_manager_reconnects_total");
-    });
-    metrics.gauge(
-      "truenas_vm_manager_connected",
-      () => [{ value: this.#session.state.kind === "live" ? 1 : 0 }],
-    );
-    metrics.gauge("truenas_vm_manager_nas_calls_width", () => [{ value: this.pace.width }]);
-    metrics.gauge("truenas_vm_manager_vms", () => {
-      const states = new Map<string, number>();
-      for (const { state } of this.#live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);
-      return [...states].map(([state, value]) => ({ labels: { state }, value }));
-    });
-  }
-
   #check(config: unknown, vmType: string, startPort: number): Configuration {
     const checked = checkConfiguration(config, { require: [vmType] });
     if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);
@@ -677,64 +647,12 @@ export class VMManager implements AsyncDisposable {
   }
 }
 
-function measured(metrics: Metrics | undefined) {
-  if (metrics === undefined) return {};
-  return {
-    onCall: ({ method, durationMs, outcome }: EndedCall) =>
-      metrics.observe("truenas_vm_manager_nas_call_seconds", durationMs / 1000, { method, outcome }),
-  };
-}
-
 /** Pages show readings of so many milliseconds ago at once, and have them read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
-
-/** What a plan needs to know of the templates of each VM type, worked out once for each. */
-function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {
-  const known = new Map<string, TemplateFacts>();
-  return (type) => {
-    const facts = known.get(type) ?? templateFacts(templatesOf(type));
-    known.set(type, facts);
-    return facts;
-  };
-}
-
-function templateFacts(templates: TemplateManager): TemplateFacts {
-  const display = templates.createDisplayDevice(0, 5900, "");
-  const orders = {
-    DISPLAY: display.order ?? 1002,
-    CDROM: templates.createCdromDevice(0, "/").order ?? 1000,
-    NIC: templates.createNicDevice(0, "br0").order ?? 1002,
-    DISK: templates.createDiskDevice(0, "", 0).order ?? 1001,
-  };
-  const spec = templates.createVmSpec("name", 1, 1, 20);
-  return {
-    bind: String(display.attributes.bind ?? "0.0.0.0"),
-    sockets: spec.vcpus ?? 1,
-    orders,
-    displayType: String(display.attributes.type ?? "SPICE"),
-    web: display.attributes.web !== false,
-    autostart: spec.autostart !== false,
-    secureBoot: spec.enable_secure_boot === true,
-  };
-}
 
 function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
   const section = configuration[type];
   return section !== undefined && "count" in section ? section : null;
-}
-
-/** Begin, end and failures of operations, each with the operation's id and the request's that began it. */
-function logOperations(logger: Logger): (view: OperationView, event: OperationEvent) => void {
-  return ({ id, title, by }, event) => {
-    const of = { operation: id, ...(by?.request === undefined ? {} : { request: by.request }) };
-    if (event.type === "started") {
-      logger.info("Operation begun", { ...of, title, who: by?.who, from: by?.from });
-    }
-    if (event.type === "finished") logger.info("Operation ended", { ...of, title, status: event.status });
-    if (event.type === "step" && event.status === "failed") {
-      logger.warning("A step failed", { ...of, vm: event.vm, step: event.step, error: event.error?.message });
-    }
-  };
 }
 
 function isoFolder(isoPath: string): string | null {

@@ -1,20 +1,26 @@
 /** Removes one zvol that this program made and nobody uses, after looking at it again, and proves that it is gone. */
 import { TrueNASError } from "../errors.ts";
 import type { OrphanZvol } from "../plan/orphans.ts";
+import type { Caller } from "../truenas/client.ts";
 import { lookAtDatasets } from "../truenas/looks.ts";
 import { readVms } from "../truenas/read_inventory.ts";
 import { formatBytes } from "../units.ts";
+import { NotSent } from "./pace.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, runStep, StepFailure } from "./steps.ts";
 
 /** The steps, in order. */
 export const REMOVAL_STEPS = ["look", "delete", "check"] as const;
 
+/** What the removal of a zvol works with. */
+export interface RemovalContext extends UndoContext {
+  /** Its writes that still wait for their turn are given up when the person cancels. */
+  readonly going: Caller;
+  readonly signal: AbortSignal;
+}
+
 /** Removes it. It never throws: the log tells what became of it. */
-export async function removeZvol(
-  context: UndoContext & { readonly signal: AbortSignal },
-  zvol: OrphanZvol,
-): Promise<void> {
+export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Promise<void> {
   const { log } = context;
   const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) =>
     log.append({ type: "vm", vm: zvol.name, outcome, message });
@@ -36,6 +42,7 @@ export async function removeZvol(
     for (const { step } of steps.filter(({ status }) => status === "pending")) {
       log.append({ type: "step", vm: zvol.name, step, status: "skipped" });
     }
+    if (error instanceof NotSent) return void finish("cancelled", "It was cancelled; nothing was done to it");
     finish("failed", error instanceof StepFailure ? error.logged.message : describeError(error).message);
   }
 }
@@ -61,13 +68,16 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
   }, settle);
 }
 
-async function remove({ caller, log, settle }: UndoContext, { name, sizeBytes }: OrphanZvol): Promise<void> {
+async function remove(
+  { caller, going, log, settle }: RemovalContext,
+  { name, sizeBytes }: OrphanZvol,
+): Promise<void> {
   await runStep(log, {
     vm: name,
     step: "delete",
     method: "pool.dataset.delete",
     makes: name,
-    run: () => caller.call("pool.dataset.delete", [name, { recursive: true }]),
+    run: () => going.call("pool.dataset.delete", [name, { recursive: true }]),
     look: async () => {
       const seen = await lookAtDatasets(caller, [name]);
       return seen.known && seen.value.length === 0 || null;

@@ -276,20 +276,15 @@ export class OperationRunner {
       request: { kind: "destroy", vms, keepDisks, shutdown },
     });
     // Those that are begun at once need not be looked at again.
-    const found = new Map(read.map((vm) => [vm.id, vm]));
-    const atOnce = new Map(
-      vms.slice(0, this.#width).flatMap((vm) => {
-        const seen = found.get(vm.id);
-        return seen === undefined ? [] : [[vm, seen]];
-      }),
-    );
+    const atOnce = new Set(vms.slice(0, this.#width).map(({ id }) => id));
+    const seen = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
     const work = (signal: AbortSignal) => (vm: DestructionVm) =>
       destroyVm({
         ...this.#context(log, this.#caller.ending, signal),
         ...way,
         signal,
         resumed,
-        seen: atOnce.get(vm) ?? null,
+        seen: seen.get(vm.id) ?? null,
       }, vm);
     return this.#run(log, { items: vms, work, options });
   }

@@ -5,7 +5,8 @@
 import type { Dataset, Reading, Vm } from "../inventory.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
-import { readDatasets, toVm } from "./read_inventory.ts";
+import { readDatasets } from "./read_inventory.ts";
+import { toVm } from "./rows.ts";
 
 /** Looks are gathered for so long, in milliseconds: a little beside any call. */
 const GATHER_MS = 3;

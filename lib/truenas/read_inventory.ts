@@ -3,21 +3,11 @@
  * other reading may be refused to the account or unknown to this NAS, and then says why.
  */
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors.ts";
-import type {
-  Cdrom,
-  Dataset,
-  Disk,
-  Display,
-  Inventory,
-  NasIdentity,
-  Nic,
-  Reading,
-  Vm,
-} from "../inventory.ts";
-import { zvolOfPath } from "../names.ts";
-import { isMarked, ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
+import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory.ts";
+import { isMarked } from "../marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
-import { type DatasetRow, type DeviceRow, vmQuery, type VmRow } from "./methods.ts";
+import { type DatasetRow, vmQuery } from "./methods.ts";
+import { nicNames, toDataset, toVm } from "./rows.ts";
 
 /** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
 const NAMES_PER_CALL = 200;
@@ -267,25 +257,6 @@ function queryDatasets(
   return caller.call("pool.dataset.query", [[["id", "in", names]], { extra }], options);
 }
 
-function toDataset(row: DatasetRow): Dataset {
-  const reserved = bytes(row.refreservation);
-  return {
-    name: row.id,
-    type: row.type === "VOLUME" ? "VOLUME" : "FILESYSTEM",
-    availableBytes: bytes(row.available),
-    volsizeBytes: bytes(row.volsize),
-    sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
-    mark: row.type === "VOLUME" ? toMark(row.user_properties ?? {}) : null,
-    locked: row.locked ?? false,
-  };
-}
-
-function toMark(properties: NonNullable<DatasetRow["user_properties"]>): ZvolMark | null {
-  const vm = properties[ZVOL_PROPERTIES.vm]?.rawvalue;
-  const operation = properties[ZVOL_PROPERTIES.operation]?.rawvalue;
-  return vm && operation ? { vm, operation } : null;
-}
-
 /** Every zvol that this program's properties mark, in all pools. */
 export async function readMarkedZvols(
   caller: Caller,
@@ -296,17 +267,6 @@ export async function readMarkedZvols(
     const rows = await caller.call("pool.dataset.query", [[["type", "=", "VOLUME"]], { extra }], options);
     return rows.map(toDataset).filter(({ mark }) => mark !== null);
   });
-}
-
-function bytes(property: DatasetRow["volsize"]): number | null {
-  if (typeof property?.parsed === "number") return property.parsed;
-  const raw = Number(property?.rawvalue ?? NaN);
-  return Number.isFinite(raw) ? raw : null;
-}
-
-/** Up to 25.10 a map of names to names; from 26.0 lists by kind, bridges first. */
-function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
-  return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
 }
 
 /** The errno of "there is no such file". */
@@ -350,73 +310,4 @@ async function readIsos(
     const entries = await caller.call("filesystem.listdir", [folder, filters, { limit: 1_000 }], options);
     return entries.map(({ path }) => path).filter((path) => /\.(iso|img)$/i.test(path)).toSorted();
   });
-}
-
-/** A row of vm.query in the product's own shape. */
-export function toVm(row: VmRow): Vm {
-  const of = (dtype: string) => row.devices.filter(({ attributes }) => attributes.dtype === dtype);
-  return {
-    id: row.id,
-    name: row.name,
-    state: row.status.state,
-    description: row.description ?? "",
-    vcpus: row.vcpus * row.cores * row.threads,
-    sockets: row.vcpus,
-    cores: row.cores,
-    threads: row.threads,
-    memoryMib: row.memory,
-    autostart: row.autostart,
-    uuid: row.uuid ?? null,
-    everStarted: null,
-    disks: [...of("DISK"), ...of("RAW")].map(toDisk),
-    nics: of("NIC").map(toNic),
-    displays: of("DISPLAY").map(toDisplay),
-    cdroms: of("CDROM").map(toCdrom),
-  };
-}
-
-function toDisk({ id, order, attributes }: DeviceRow): Disk {
-  const path = text(attributes.path) ?? "";
-  const bus = attributes.type === "VIRTIO" || attributes.type === "AHCI" ? attributes.type : null;
-  return {
-    bus,
-    deviceId: id,
-    path,
-    zvol: zvolOfPath(path),
-    sizeBytes: null,
-    sparse: null,
-    mark: null,
-    order: order ?? 0,
-  };
-}
-
-function toNic({ id, attributes }: DeviceRow): Nic {
-  return {
-    deviceId: id,
-    attach: text(attributes.nic_attach),
-    mac: text(attributes.mac)?.toLowerCase() ?? null,
-    ip: null,
-  };
-}
-
-function toDisplay({ id, attributes }: DeviceRow): Display {
-  return {
-    deviceId: id,
-    type: text(attributes.type) ?? "SPICE",
-    bind: text(attributes.bind) ?? "",
-    port: number(attributes.port),
-    webPort: number(attributes.web_port),
-  };
-}
-
-function toCdrom({ id, order, attributes }: DeviceRow): Cdrom {
-  return { deviceId: id, path: text(attributes.path) ?? "", order: order ?? 0 };
-}
-
-function text(value: unknown): string | null {
-  return typeof value === "string" && value !== "" ? value : null;
-}
-
-function number(value: unknown): number | null {
-  return typeof value === "number" ? value : null;
 }

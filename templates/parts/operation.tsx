@@ -235,8 +235,8 @@ function CancelForm({ view }: { view: OperationView }) {
       <form method="post" action={action} class="actions">
         <button type="submit" class="danger" id="cancel-operation">Cancel</button>
         <span class="help">
-          Calls under way end, and what was not begun stays.{removes
-            ? " A VM of which this has removed nothing yet stays as well; one of which it has removed something goes whole."
+          Calls under way end, and nothing new is begun.{removes
+            ? " VMs of which this operation has removed nothing yet stay; one that it has partly removed is removed completely."
             : ""}
         </span>
       </form>

@@ -346,6 +346,31 @@ onEach(
 );
 
 onEach(
+  "who cancels a removal of orphans keeps those that still waited",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(workers({ count: 12, disk: { root: 1 } }), "worker", 5920);
+      await manager.destroyManagedVms(["worker"], { keepDisks: true });
+      const cancel = new AbortController();
+      const held = Promise.withResolvers<void>();
+      const matches = () => {
+        cancel.abort();
+        held.resolve();
+        return true;
+      };
+      simulator.addFault({ method: "pool.dataset.delete", action: "hold", until: held.promise, matches });
+      const plan = await manager.planCleaning();
+      const begun = await manager.beginCleaning([], plan.fingerprint, { signal: cancel.signal });
+      assert.ok(begun.begun);
+      const { status, vms } = await begun.operation.finished;
+      assert.equal(status, "cancelled");
+      const kept = vms.filter(({ outcome }) => outcome === "cancelled").map(({ name }) => name);
+      assert.ok(kept.length >= 2, "ten were sent at most");
+      assert.deepEqual(zvols(simulator), kept);
+    }),
+);
+
+onEach(
   "a destruction that is resumed spares a VM whose disk another VM uses by now, and the disk",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {

@@ -345,6 +345,31 @@ onEach(
 );
 
 onEach(
+  "a plan's reading that took longer than a second is no look: the VMs are looked at again",
+  (version) =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      // Another one, of whose readings this is the only one of zvols.
+      await using fresh = new VMManager(credentials(simulator));
+      await fresh.connect();
+      await fresh.live.ready();
+      const slow = Promise.withResolvers<void>();
+      const matches = () => {
+        // The VMs are read at the same time; their zvols are told a second later, and the name is another's by then.
+        setTimeout(() => {
+          for (const vm of simulator.store.vms.values()) vm.config.name = "precious";
+          slow.resolve();
+        }, 1_050);
+        return true;
+      };
+      simulator.addFault({ method: "pool.dataset.query", action: "hold", until: slow.promise, matches });
+      const result = await fresh.destroyManagedVms(["controlplane"]);
+      assert.match(result.vms[0]?.message ?? "", /is not what was shown any more \(precious/);
+      assert.deepEqual(vmNames(simulator), ["precious"]);
+    }),
+);
+
+onEach(
   "READ_ONLY and NO_DESTROY are held by method name",
   (version) =>
     withLab({ simulator: { version }, manager: { noDestroy: true } }, async ({ simulator, manager }) => {

@@ -8,7 +8,7 @@ import { destroyVm, destructionSteps } from "../../lib/operations/destroy_vm.ts"
 import { OperationLog } from "../../lib/operations/log.ts";
 import type { DestructionVm } from "../../lib/plan/types.ts";
 import type { Caller } from "../../lib/truenas/client.ts";
-import { toVm } from "../../lib/truenas/read_inventory.ts";
+import { toVm } from "../../lib/truenas/rows.ts";
 
 const ZVOLS = ["tank/vms/a-disk0", "tank/vms/a-disk1"] as const;
 

@@ -107,16 +107,17 @@ Deno.test("calls that are refused together are one sign, and are made again afte
 Deno.test("readings for pages go on while calls are too many, also when few go at once, and are told refusals", async () => {
   const { caller, open, calls } = byHand();
   const paced = new PacedCaller(caller, { waitsMs: [300] });
-  const writes = Array.from({ length: 4 }, (_, id) => paced.call("vm.start", [id]));
+  const writes = Array.from({ length: 10 }, (_, id) => paced.call("vm.start", [id]));
   await settle();
   open()[0]?.refuse(TOO_MANY);
   await settle();
+  assert.deepEqual([paced.pace.width, paced.pace.running], [5, 9]);
   const reading = paced.readings.call("vm.query", []);
   await settle();
   assert.equal(calls.at(-1)?.method, "vm.query", "it is not held back");
   calls.at(-1)?.refuse(TOO_MANY);
   await assert.rejects(reading, /Maximum number/);
-  while (open().length > 0 || calls.length < 6) {
+  while (open().length > 0 || calls.length < 12) {
     open()[0]?.answer();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

@@ -1,0 +1,105 @@
+/** What the NAS answers, in the product's own shapes. Pure. */
+import type { Cdrom, Dataset, Disk, Display, Nic, Vm } from "../inventory.ts";
+import { ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
+import { zvolOfPath } from "../names.ts";
+import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
+
+/** A row of vm.query, without the sizes of its disks. */
+export function toVm(row: VmRow): Vm {
+  const of = (dtype: string) => row.devices.filter(({ attributes }) => attributes.dtype === dtype);
+  return {
+    id: row.id,
+    name: row.name,
+    state: row.status.state,
+    description: row.description ?? "",
+    vcpus: row.vcpus * row.cores * row.threads,
+    sockets: row.vcpus,
+    cores: row.cores,
+    threads: row.threads,
+    memoryMib: row.memory,
+    autostart: row.autostart,
+    uuid: row.uuid ?? null,
+    everStarted: null,
+    disks: [...of("DISK"), ...of("RAW")].map(toDisk),
+    nics: of("NIC").map(toNic),
+    displays: of("DISPLAY").map(toDisplay),
+    cdroms: of("CDROM").map(toCdrom),
+  };
+}
+
+function toDisk({ id, order, attributes }: DeviceRow): Disk {
+  const path = text(attributes.path) ?? "";
+  const bus = attributes.type === "VIRTIO" || attributes.type === "AHCI" ? attributes.type : null;
+  return {
+    bus,
+    deviceId: id,
+    path,
+    zvol: zvolOfPath(path),
+    sizeBytes: null,
+    sparse: null,
+    mark: null,
+    order: order ?? 0,
+  };
+}
+
+function toNic({ id, attributes }: DeviceRow): Nic {
+  return {
+    deviceId: id,
+    attach: text(attributes.nic_attach),
+    mac: text(attributes.mac)?.toLowerCase() ?? null,
+    ip: null,
+  };
+}
+
+function toDisplay({ id, attributes }: DeviceRow): Display {
+  return {
+    deviceId: id,
+    type: text(attributes.type) ?? "SPICE",
+    bind: text(attributes.bind) ?? "",
+    port: number(attributes.port),
+    webPort: number(attributes.web_port),
+  };
+}
+
+function toCdrom({ id, order, attributes }: DeviceRow): Cdrom {
+  return { deviceId: id, path: text(attributes.path) ?? "", order: order ?? 0 };
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+/** A row of pool.dataset.query. */
+export function toDataset(row: DatasetRow): Dataset {
+  const reserved = bytes(row.refreservation);
+  return {
+    name: row.id,
+    type: row.type === "VOLUME" ? "VOLUME" : "FILESYSTEM",
+    availableBytes: bytes(row.available),
+    volsizeBytes: bytes(row.volsize),
+    sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
+    mark: row.type === "VOLUME" ? toMark(row.user_properties ?? {}) : null,
+    locked: row.locked ?? false,
+  };
+}
+
+function toMark(properties: NonNullable<DatasetRow["user_properties"]>): ZvolMark | null {
+  const vm = properties[ZVOL_PROPERTIES.vm]?.rawvalue;
+  const operation = properties[ZVOL_PROPERTIES.operation]?.rawvalue;
+  return vm && operation ? { vm, operation } : null;
+}
+
+function bytes(property: DatasetRow["volsize"]): number | null {
+  if (typeof property?.parsed === "number") return property.parsed;
+  const raw = Number(property?.rawvalue ?? NaN);
+  return Number.isFinite(raw) ? raw : null;
+}
+
+/** vm.device.nic_attach_choices: up to 25.10 a map of names to names; from 26.0 lists by kind, bridges first. */
+export function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
+  return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
+}
