@@ -132,7 +132,7 @@ function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly st
 
 /**
  * Whether it is still the VM that was shown: the same id, name, uuid and zvols. One whose destruction had begun may
- * have lost some of them, and maybe to another VM.
+ * have lost some of them, but not to another VM.
  */
 async function look(
   { caller, log, settle, resumed, seen }: DestructionContext,
@@ -156,7 +156,9 @@ async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
   const users = await lookAtUsers(caller, vm.zvols.map(({ name }) => name));
   const other = users.find(({ id }) => id !== vm.id);
   if (other === undefined) return;
-  throw new TrueNASError(`${other.name} uses a disk of ${vm.name} now; nothing was done to either`);
+  throw new TrueNASError(
+    `${other.name} uses a disk of ${vm.name} now; nothing was done to either. To destroy ${vm.name} all the same, begin on the page Destroy, which shows what stays`,
+  );
 }
 
 function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
