@@ -5,12 +5,16 @@
 import { TrueNASError } from "./errors.ts";
 import type { Disk, GuestAddress, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
+import { compareNames } from "./names.ts";
 import type { Caller } from "./truenas/client.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
 import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts";
 
-/** Readings that events ask for are so many milliseconds apart; the first one after a quiet time is made at once. */
-const GATHER_MS = 40;
+/**
+ * Readings that events ask for are so many milliseconds apart, and so many times what the last one took, so that a busy
+ * NAS is not kept busy by them; the first one after a quiet time is made at once.
+ */
+const GATHER = { leastMs: 40, times: 3, mostMs: 1_000 } as const;
 
 /** Sizes of zvols are read again with their VM when they are older than this. */
 const SIZES_MS = 60_000;
@@ -57,8 +61,10 @@ export class LiveInventory {
   readonly #sizesAt = new Map<number, number>();
   #reading: Promise<void> | null = null;
   #gatherer: ReturnType<typeof setTimeout> | undefined;
-  #gatheredAt = -Infinity;
+  /** The next reading that events ask for is not made before. */
+  #restUntil = -Infinity;
   #catchingUp: Promise<void> = Promise.resolve();
+  #isCatchingUp = false;
   #addresses: ReadonlyMap<string, GuestAddress> = new Map();
   #readingAddresses: Promise<void> | null = null;
   #addressTimer: ReturnType<typeof setTimeout> | undefined;
@@ -99,12 +105,7 @@ export class LiveInventory {
   /** Reads one VM again soon; several such requests become one call. */
   refresh(id: number): void {
     this.#stale.add(id);
-    const sinceMs = performance.now() - this.#gatheredAt;
-    this.#gatherer ??= setTimeout(() => {
-      this.#gatherer = undefined;
-      this.#gatheredAt = performance.now();
-      this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
-    }, Math.max(0, GATHER_MS - sinceMs));
+    this.#readSoon();
   }
 
   /** Reads everything that is known to be stale, and this VM, now; resolves when it is known. */
@@ -147,11 +148,28 @@ export class LiveInventory {
     this.#listeners.clear();
   }
 
+  #readSoon(): void {
+    if (this.#isCatchingUp) return;
+    this.#gatherer ??= setTimeout(() => {
+      this.#gatherer = undefined;
+      this.#catchingUp = this.#catchingUp.then(() => this.#catchUpAndRest());
+    }, Math.max(0, this.#restUntil - performance.now()));
+  }
+
+  /** What becomes stale meanwhile is read after a rest. */
+  async #catchUpAndRest(): Promise<void> {
+    const startedAt = performance.now();
+    this.#isCatchingUp = true;
+    await this.#catchUp();
+    this.#isCatchingUp = false;
+    const restMs = Math.min(GATHER.times * (performance.now() - startedAt), GATHER.mostMs);
+    this.#restUntil = startedAt + Math.max(GATHER.leastMs, restMs);
+    if (this.#stale.size > 0 && !this.#closed) this.#readSoon();
+  }
+
   #vms(): readonly Vm[] | null {
     if (this.#byId === null) return null;
-    return this.#sorted ??= [...this.#byId.values()].sort((a, b) =>
-      a.name.localeCompare(b.name, "en", { numeric: true })
-    );
+    return this.#sorted ??= [...this.#byId.values()].sort((a, b) => compareNames(a.name, b.name));
   }
 
   #tell(change: InventoryChange): void {

@@ -9,6 +9,14 @@ export function isVmName(name: string): boolean {
   return VM_NAME.test(name);
 }
 
+/** Made once: each comparison of its own (`localeCompare`) would look the language up again. */
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+/** Order of names as a person counts: `worker2` before `worker10`. */
+export function compareNames(a: string, b: string): number {
+  return COLLATOR.compare(a, b);
+}
+
 /** The `n`th VM of a type, from 1: `worker01`. */
 export function vmName(type: string, n: number): string {
   return `${type}${String(n).padStart(2, "0")}`;

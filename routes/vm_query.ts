@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { Vm } from "../lib/inventory.ts";
 import { isMarked } from "../lib/marks.ts";
-import { typeOf } from "../lib/names.ts";
+import { compareNames, typeOf } from "../lib/names.ts";
 import type { SortKey, VmQuery } from "../templates/props.ts";
 
 /** Whether a VM is in what was asked for. */
@@ -31,13 +31,11 @@ const KEYS = {
   autostart: (vm) => vm.autostart ? 0 : 1,
 } as const satisfies Record<SortKey, (vm: Vm) => string | number>;
 
-const NAMES = new Intl.Collator("en", { numeric: true });
-
 /** Sorted by a column (`memory`, `-memory`); equal ones by name. An unknown column sorts by name. */
 export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
   const sign = sort.startsWith("-") ? -1 : 1;
   const key = KEYS[sort.replace(/^-/, "") as SortKey] ?? KEYS.name;
-  const byName = (a: Vm, b: Vm) => NAMES.compare(a.name, b.name);
+  const byName = (a: Vm, b: Vm) => compareNames(a.name, b.name);
   const compare = (a: Vm, b: Vm) => {
     const [left, right] = [key(a), key(b)];
     return left < right ? -1 : left > right ? 1 : byName(a, b);

@@ -1,6 +1,6 @@
 /** Which VMs and zvols a destruction would remove: an exact set, frozen by id. Pure. */
 import type { Disk, Vm } from "../inventory.ts";
-import { matchesPrefix } from "../names.ts";
+import { compareNames, matchesPrefix } from "../names.ts";
 import { formatCount } from "../units.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked } from "../marks.ts";
@@ -49,7 +49,7 @@ export function planDestruction(
   const { prefixes, only, unmarked = [], keepDisks = false, shutdown = false } = request;
   const isMeant = ({ id, name }: Vm) => id === only || prefixes.some((prefix) => matchesPrefix(name, prefix));
   const matching = vms.filter(isMeant)
-    .toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    .toSorted((a, b) => compareNames(a.name, b.name));
   const goes = (vm: Vm) =>
     unmarked === "all" || unmarked.includes(vm.name) || whyNotOurs(vm, journal) === null;
   const doomed = matching.filter(goes);

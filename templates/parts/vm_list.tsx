@@ -1,7 +1,7 @@
 /** The list of VMs: its table, its rows, and what stands there when there is none. */
 import type { Nic, Vm } from "../../lib/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
-import { typeOf } from "../../lib/names.ts";
+import { compareNames, typeOf } from "../../lib/names.ts";
 import type { Busy } from "../../lib/operations/store.ts";
 import { VM_ACTION_NAMES, VM_ACTIONS, type VmActionName, whyNot } from "../../lib/vm_actions.ts";
 import { paths } from "../paths.ts";
@@ -142,7 +142,7 @@ function groupsOf(rows: readonly VmRowProps[]): { readonly type: string; readonl
     if (group === undefined) groups.set(type, [row]);
     else group.push(row);
   }
-  return [...groups].sort(([a], [b]) => a === "" ? 1 : b === "" ? -1 : a.localeCompare(b)).map(
+  return [...groups].sort(([a], [b]) => a === "" ? 1 : b === "" ? -1 : compareNames(a, b)).map(
     ([type, rows]) => ({ type, rows }),
   );
 }

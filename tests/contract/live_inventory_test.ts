@@ -137,3 +137,36 @@ Deno.test("a page is sent the list again only when it is another than the page w
   const later = await readUntil(stream, /id="vm-3"/);
   assert.match(later, /id="vm-1"[^]*id="vm-2"/, "the list has changed since the page");
 });
+
+Deno.test("what becomes stale while VMs are read is read afterwards, in one call", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 3, times: TEST_TIMES } });
+  const { simulator, manager } = dashboard;
+  await manager.live.ready();
+  const [asked, held, told] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  assert.ok(asked && held && told);
+  const before = simulator.calls.length;
+  simulator.addFault({
+    method: "vm.query",
+    matches: () => {
+      asked.resolve();
+      return true;
+    },
+    action: "hold",
+    until: held.promise,
+  });
+  const forget = manager.live.onChange((change) => {
+    if (change.type === "changed" && change.vm.id === 3) told.resolve();
+  });
+  manager.live.refresh(1);
+  await asked.promise;
+  manager.live.refresh(2);
+  manager.live.refresh(3);
+  held.resolve();
+  await told.promise;
+  forget();
+  const readings = simulator.calls.slice(before).filter(({ method }) => method === "vm.query");
+  assert.deepEqual(readings.map(({ params: [filters] }) => filters), [
+    [["id", "in", [1]]],
+    [["id", "in", [2, 3]]],
+  ]);
+});
