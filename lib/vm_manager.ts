@@ -24,6 +24,7 @@ import { recoveryOf } from "./operations/recovery.ts";
 import type { ChangedVm, VmChange } from "./operations/change_vm.ts";
 import {
   type Begun,
+  type Destruction,
   OperationRunner,
   type RunningChange,
   type RunningOperation,
@@ -51,7 +52,7 @@ import {
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
 import type { VmActionName } from "./vm_actions.ts";
-import { missingRoles, type NeededRole } from "./truenas/roles.ts";
+import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 
 /** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
@@ -215,6 +216,7 @@ export class VMManager implements AsyncDisposable {
       caller: this.#session,
       store: this.operations,
       serialDeletes: () => this.#deletesSerially(),
+      mayDeleteZvols: () => this.#mayDeleteZvols(),
       logger: options.logger ?? silentLogger,
       templates: (request, type) =>
         request?.kind === "create" ? this.#templatesOf(request.configuration, type) : this.#templates,
@@ -370,12 +372,13 @@ export class VMManager implements AsyncDisposable {
 
   async #planDestruction(
     request: DestructionRequest,
-  ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
+  ): Promise<{ readonly plan: DestructionPlan } & Required<Pick<Destruction, "read" | "readMs">>> {
     const began = performance.now();
     const vms = await this.list();
+    const readMs = performance.now() - began;
     // What took long, over a slow NAS or a lost connection, is no look at how it is now.
-    const read = performance.now() - began < FRESH_MS ? vms : [];
-    return { plan: planDestruction(vms, request, this.operations.evidence()), read };
+    const read = readMs < FRESH_MS ? vms : [];
+    return { plan: planDestruction(vms, request, this.operations.evidence()), read, readMs };
   }
 
   /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
@@ -415,13 +418,13 @@ export class VMManager implements AsyncDisposable {
     shown: string,
     options: RunOptions = {},
   ): Promise<Begun<DestructionPlan>> {
-    let read: readonly Vm[] = [];
+    let known: Destruction = {};
     const makePlan = async () => {
-      const made = await this.#planDestruction(request);
-      read = made.read;
-      return made.plan;
+      const { plan, ...made } = await this.#planDestruction(request);
+      known = made;
+      return plan;
     };
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options, { read }));
+    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options, known));
   }
 
   /** Looks again and removes the orphans, if they are still those that were shown. */
@@ -578,8 +581,8 @@ export class VMManager implements AsyncDisposable {
     options: RunOptions & Omit<DestructionRequest, "prefixes" | "only"> = {},
   ): Promise<RunResult> {
     return await this.#runner.exclusive(async () => {
-      const { plan, read } = await this.#planDestruction({ ...options, prefixes: vmPrefixes });
-      return toResult(await this.#runner.destroy(plan, options, { read }).finished);
+      const { plan, ...known } = await this.#planDestruction({ ...options, prefixes: vmPrefixes });
+      return toResult(await this.#runner.destroy(plan, options, known).finished);
     });
   }
 
@@ -598,6 +601,11 @@ export class VMManager implements AsyncDisposable {
     const { state } = this.#session;
     if (state.kind === "live") this.#serialDeletes = state.rules.serialDeletes;
     return this.#serialDeletes;
+  }
+
+  #mayDeleteZvols(): boolean {
+    const { state } = this.#session;
+    return state.kind === "live" && hasRole(state.nas.roles, "DATASET_WRITE") === true;
   }
 
   get #patience(): { readonly patienceMs: number } {

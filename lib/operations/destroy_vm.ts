@@ -9,32 +9,10 @@ import { followJob } from "../truenas/jobs.ts";
 import { lookAtDatasets, lookAtUsers, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
+import { destructionSteps, type DestructionWay } from "./destruction_way.ts";
 import type { OperationLog } from "./log.ts";
 import { NotSent } from "./pace.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
-
-/** How VMs are destroyed. */
-export interface DestructionWay {
-  /** Running VMs are asked to shut down before they are powered off. */
-  readonly shutdown: boolean;
-  /**
-   * Zvols go with their devices, before their VM: where the NAS deletes one VM at a time, with its zvols, that is
-   * what can be done beside each other.
-   */
-  readonly disksApart: boolean;
-}
-
-/** The steps of a destruction, in order. */
-export function destructionSteps({ shutdown, disksApart }: DestructionWay): readonly string[] {
-  return [
-    "look",
-    ...(shutdown ? ["shutdown"] : []),
-    "poweroff",
-    ...(disksApart ? ["disks"] : []),
-    "delete",
-    "check",
-  ];
-}
 
 /** What the runner of a destruction works with. */
 export interface DestructionContext extends DestructionWay {
@@ -44,12 +22,16 @@ export interface DestructionContext extends DestructionWay {
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
-  /** For looks that nothing waits for but the VM's own end: they go in the place of a write. */
-  readonly looks: Caller;
+  /** For looks before anything is done to a VM. */
+  readonly firstLooks: Caller;
+  /** For looks at what is left in the end. */
+  readonly lastLooks: Caller;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
   /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
   readonly seen: Vm | null;
+  /** Leaves the place among the VMs that are worked on at once: all is done, and only to be looked at. */
+  readonly leave: () => void;
 }
 
 /** Destroys one VM. It never throws: the log tells what became of it. */
@@ -87,7 +69,6 @@ function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
 }
 
 async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
-  const { caller, going } = context;
   if (context.signal.aborted) {
     skip(context, vm, destructionSteps(context));
     return cancelled(context, reached);
@@ -100,27 +81,48 @@ async function destroy(context: DestructionContext, vm: DestructionVm, reached: 
   }
   const asked = await shutDown(context, vm, found);
   reached.off = isOn(found) && !isOn(asked);
-  if (context.disksApart) {
+  const off = async () => {
     await powerOff(context, vm, asked);
     reached.off = isOn(found);
-    const { left, count } = await removeDisks(context, vm, found);
-    const there = await lookAtDatasets(caller, left);
-    await remove(context, vm, found, { wanted: left, there, by: count > 0 ? caller : going });
-  } else {
-    const wanted = vm.zvols.map(({ name }) => name);
-    const [there, off] = await Promise.allSettled([
-      lookAtDatasets(caller, wanted),
-      powerOff(context, vm, asked),
-    ]);
-    if (off.status === "rejected") throw off.reason;
-    if (there.status === "rejected") throw there.reason;
-    reached.off = isOn(found);
-    await remove(context, vm, found, { wanted, there: there.value, by: going });
-  }
+  };
+  await REMOVALS[context.zvols](context, vm, { found, off });
+  context.leave();
   await check(context, vm, "remove");
   const zvols = vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`;
   return { outcome: "destroyed", message: `It is gone${zvols}` };
 }
+
+/** A VM that was looked at. */
+interface Doomed {
+  readonly found: Vm;
+  /** Powers it off, if it runs. */
+  readonly off: () => Promise<void>;
+}
+
+type Removal = (context: DestructionContext, vm: DestructionVm, doomed: Doomed) => Promise<void>;
+
+/** Removes a VM and its zvols, in the order that is said. */
+const REMOVALS: Readonly<Record<DestructionWay["zvols"], Removal>> = {
+  with: async (context, vm, { found, off }) => {
+    const wanted = vm.zvols.map(({ name }) => name);
+    const [there, powered] = await Promise.allSettled([lookAtDatasets(context.caller, wanted), off()]);
+    if (powered.status === "rejected") throw powered.reason;
+    if (there.status === "rejected") throw there.reason;
+    await remove(context, vm, found, { wanted, there: there.value, by: context.going });
+  },
+  before: async (context, vm, { found, off }) => {
+    await off();
+    const { left, count } = await removeDisks(context, vm, found);
+    const there = await lookAtDatasets(context.caller, left);
+    const by = count > 0 ? context.caller : context.going;
+    await remove(context, vm, found, { wanted: left, there, by });
+  },
+  after: async (context, vm, { found, off }) => {
+    await off();
+    await remove(context, vm, found, { wanted: [], there: { known: true, value: [] }, by: context.going });
+    await removeByName(context, vm);
+  },
+};
 
 function zvolsAre({ zvols }: DestructionVm): string {
   return `${zvols.length === 1 ? "is" : "are"} its ${formatCount(zvols.length, "zvol")}`;
@@ -135,7 +137,7 @@ function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly st
  * have lost some of them, but not to another VM.
  */
 async function look(
-  { caller, log, settle, resumed, seen }: DestructionContext,
+  { firstLooks, log, settle, resumed, seen }: DestructionContext,
   vm: DestructionVm,
 ): Promise<Vm | null> {
   const looked = await runStep(log, {
@@ -143,8 +145,8 @@ async function look(
     step: "look",
     method: "vm.query",
     run: async () => {
-      if (resumed) await expectUnused(caller, vm);
-      return { found: sameVm(vm, seen ?? await lookAtVm(caller, vm.id), resumed) };
+      if (resumed) await expectUnused(firstLooks, vm);
+      return { found: sameVm(vm, seen ?? await lookAtVm(firstLooks, vm.id), resumed) };
     },
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
@@ -240,34 +242,83 @@ async function powerOff(
  * @returns the zvols that are left, and how many are not.
  * @throws {NotSent} when the person cancelled before any was removed.
  */
-async function removeDisks(
-  { caller, going, log, settle }: DestructionContext,
-  vm: DestructionVm,
-  found: Vm,
-): Promise<{ readonly left: readonly string[]; readonly count: number }> {
+async function removeDisks(context: DestructionContext, vm: DestructionVm, found: Vm): Promise<Removed> {
+  const { caller, going, log } = context;
   const meant = new Set(vm.zvols.map(({ name }) => name));
-  const disks = found.disks.filter(({ zvol }) => zvol !== null && meant.has(zvol));
+  const disks = found.disks.flatMap(({ zvol, deviceId }) =>
+    zvol !== null && meant.has(zvol) ? [{ zvol, deviceId }] : []
+  );
   if (disks.length === 0) {
     log.append({ type: "step", vm: vm.name, step: "disks", status: "skipped", detail: "it has none" });
     return { left: [], count: 0 };
   }
-  const method = "vm.device.delete";
+  const options = { zvol: true, raw_file: false, force: false };
+  return await removeEach(context, vm, {
+    method: "vm.device.delete",
+    zvols: disks.map(({ zvol }) => zvol),
+    remove: (n) => going.call("vm.device.delete", [disks[n]?.deviceId ?? NaN, options]),
+    isGone: async () => {
+      const now = await lookAtVm(caller, vm.id);
+      return disks.every(({ deviceId }) => !now?.disks.some((disk) => disk.deviceId === deviceId));
+    },
+    leftTo: "vm.delete",
+  });
+}
+
+/** Removes the zvols of a VM that is gone. What the NAS refuses is left to the end's look, which names it. */
+async function removeByName(context: DestructionContext, vm: DestructionVm): Promise<void> {
+  const { caller } = context;
+  const zvols = vm.zvols.map(({ name }) => name);
+  await removeEach(context, vm, {
+    method: "pool.dataset.delete",
+    zvols,
+    remove: (n) => caller.call("pool.dataset.delete", [zvols[n] ?? "", { recursive: true }]),
+    isGone: async () => {
+      const now = await lookAtDatasets(caller, zvols);
+      return now.known && now.value.length === 0;
+    },
+    leftTo: "the last look",
+  });
+}
+
+/** Zvols, and how each is removed. */
+interface Removals {
+  readonly method: "vm.device.delete" | "pool.dataset.delete";
+  readonly zvols: readonly string[];
+  /** Removes the one of this index. */
+  readonly remove: (n: number) => Promise<unknown>;
+  /** Whether all are gone, as is seen on the NAS. */
+  readonly isGone: () => Promise<boolean>;
+  /** What takes care of those that are refused. */
+  readonly leftTo: string;
+}
+
+/** What became of them. */
+interface Removed {
+  /** Those that the NAS refused to remove, or that were not asked for any more. */
+  readonly left: readonly string[];
+  readonly count: number;
+}
+
+/** Removes zvols beside each other. */
+async function removeEach(
+  { log, settle }: DestructionContext,
+  vm: DestructionVm,
+  { method, zvols, remove, isGone, leftTo }: Removals,
+): Promise<Removed> {
   const { left, count } = await runStep(log, {
     vm: vm.name,
     step: "disks",
     method,
-    makes: disks.map(({ zvol }) => zvol).join(", "),
+    makes: zvols.join(", "),
     run: async (next) => {
-      await Promise.all(disks.slice(1).map(() => next(method)));
-      const options = { zvol: true, raw_file: false, force: false };
-      const ends = await Promise.allSettled(
-        disks.map(({ deviceId }) => going.call(method, [deviceId, options])),
-      );
-      const failures = ends.flatMap((end, index) =>
-        end.status === "rejected" ? [{ zvol: disks[index]?.zvol ?? "", error: end.reason }] : []
+      await Promise.all(zvols.slice(1).map(() => next(method)));
+      const ends = await Promise.allSettled(zvols.map((_, n) => remove(n)));
+      const failures = ends.flatMap((end, n) =>
+        end.status === "rejected" ? [{ zvol: zvols[n] ?? "", error: end.reason }] : []
       );
       const errors = failures.map(({ error }) => error);
-      if (errors.length === disks.length && errors.every((error) => error instanceof NotSent)) {
+      if (errors.length === zvols.length && errors.every((error) => error instanceof NotSent)) {
         throw errors[0];
       }
       const others = errors.filter((error) =>
@@ -276,17 +327,13 @@ async function removeDisks(
       // One that may have happened tells what is known of the step, whatever became of the others.
       if (others.length > 0) throw others.find((error) => error.outcome === "unknown") ?? others[0];
       const left = failures.map(({ zvol, error }) => ({ zvol, because: error.message }));
-      return { left, count: disks.length - left.length };
+      return { left, count: zvols.length - left.length };
     },
-    look: async () => {
-      const now = await lookAtVm(caller, vm.id);
-      const gone = disks.every(({ deviceId }) => !now?.disks.some((disk) => disk.deviceId === deviceId));
-      return gone ? { left: [], count: disks.length } : null;
-    },
+    look: async () => await isGone() ? { left: [], count: zvols.length } : null,
     detail: ({ left, count }) =>
       [
         formatCount(count, "zvol"),
-        ...left.map(({ zvol, because }) => `${zvol} is left to vm.delete, because ${because}`),
+        ...left.map(({ zvol, because }) => `${zvol} is left to ${leftTo}, because ${because}`),
       ].join("; "),
   }, settle);
   return { left: left.map(({ zvol }) => zvol), count };
@@ -343,17 +390,17 @@ async function check(
   vm: DestructionVm,
   leftovers: "remove" | "remove-own" | "leave",
 ): Promise<void> {
-  const { caller, log, settle, looks } = context;
+  const { caller, log, settle, lastLooks } = context;
   await runStep(log, {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await leftOf(looks, vm);
+      const seen = await leftOf(lastLooks, vm);
       if (leftovers === "leave" || !seen.known) return expectNothing(seen);
       const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
       for (const { name } of going) await deleteLeftover(caller, name);
-      return expectNothing(going.length === 0 ? seen : await leftOf(looks, vm));
+      return expectNothing(going.length === 0 ? seen : await leftOf(lastLooks, vm));
     },
     look: null,
     detail: (said) => said,

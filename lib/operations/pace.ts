@@ -13,14 +13,24 @@ const MIN_WIDTH = 4;
 const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /**
  * What goes before others that wait, the lowest first: what is begun is ended before more is begun, and up to 25.10,
- * where the NAS runs one vm.delete at a time, a moment in which none runs is lost.
+ * where the NAS runs one vm.delete at a time, a moment in which none runs is lost; what makes a VM ready for it is next.
  */
-const RANKS: Partial<Readonly<Record<MethodName, number>>> = { "vm.delete": 0, "vm.device.delete": 1 };
-/** Of a destruction, and of what looks for its end. */
-const ENDING_RANK = 1;
-const USUAL_RANK = 2;
+const RANKS: Partial<Readonly<Record<MethodName, number>>> = {
+  "vm.delete": 0,
+  "vm.device.delete": 1,
+  "vm.poweroff": 2,
+};
+/** Of looks that writes wait for. */
+const FIRST_LOOK_RANK = 1;
+/** Of a destruction. */
+const ENDING_RANK = 3;
+/** Of readings that no write waits for. */
+const READING_RANK = 4;
+const USUAL_RANK = 5;
 /** What a person asked for by itself, and waits for. */
 const URGENT_RANK = 0;
+/** A reading that has waited so long, in milliseconds, goes before all others. */
+const LATE_MS = 1_000;
 /** Refused as too many, and made again. */
 const AGAIN_RANK = -1;
 /** A call that is refused as too many so often is given up. */
@@ -31,6 +41,11 @@ const QUICK_MS = 50;
 const SLOW = 3;
 /** Calls take no longer than so many times what they can: more at once do more. */
 const FAST = 1.5;
+
+/** Between two looks that no write waits for is so many times what a reading takes, for each takes a write's place. */
+const LOOKS_REST = 10;
+/** And no more than so many milliseconds. */
+const LONGEST_REST_MS = 2_000;
 
 /** The pace as a page shows it. */
 export interface Pace {
@@ -78,6 +93,8 @@ interface Turn {
   /** The lower goes first. */
   readonly rank: number;
   readonly waits: boolean;
+  /** When it began to wait, in milliseconds. */
+  readonly since: number;
   readonly begin: () => void;
 }
 
@@ -105,8 +122,12 @@ export class PacedCaller implements Caller {
   #width = MAX_RUNNING_CALLS;
   #why: Pace["why"] = null;
   #running = 0;
-  /** Those of them that write. */
-  #writing = 0;
+  /** Resolves when there is room again. */
+  #room = Promise.withResolvers<void>();
+  /** What the last reading took, in milliseconds. */
+  #readingMs = 0;
+  /** Ends a while after the last look. */
+  #rest: Promise<void> = Promise.resolve();
   /** A vm.delete is under way. */
   #isDeleting = false;
   #isFilling = false;
@@ -171,19 +192,33 @@ export class PacedCaller implements Caller {
   };
 
   /**
-   * For looks that nothing waits for but a VM's own end: they go soon, but in the place of a write, for one call more
-   * than the NAS runs at once makes a write wait there.
+   * For looks that can wait: in the place of a write, for one call more than the NAS runs at once makes a write wait
+   * there; now and then, or when there is room. Writes wait for these.
    */
-  readonly looks: Caller = {
-    isPatient: () => this.#writing > 0,
-    call: (method, params, options = {}) => this.#inTurn(method, params, { options, rank: ENDING_RANK }),
-  };
+  readonly firstLooks: Caller = this.#looks(FIRST_LOOK_RANK);
+
+  /** The same for looks that nothing waits for but a VM's own end. */
+  readonly lastLooks: Caller = this.#looks(READING_RANK);
 
   /** For readings that pages are kept true by: the same, but the NAS's refusals are told and not waited for. */
   readonly readings: Caller = {
     call: (method, params, options = {}) =>
-      this.#inTurn(method, params, { options, rank: ENDING_RANK, waits: false }),
+      this.#inTurn(method, params, { options, rank: READING_RANK, waits: false }),
   };
+
+  #looks(rank: number): Caller {
+    return {
+      due: async () => {
+        if (!this.#hasRoom) await Promise.race([this.#rest, this.#room.promise]);
+      },
+      call: (method, params, options = {}) => {
+        const answer = this.#inTurn(method, params, { options, rank });
+        const rest = () => this.#waitForRoom(Math.min(LOOKS_REST * this.#readingMs, LONGEST_REST_MS));
+        this.#rest = answer.then(rest, rest);
+        return answer;
+      },
+    };
+  }
 
   async #call<M extends MethodName>(
     method: M,
@@ -199,10 +234,8 @@ export class PacedCaller implements Caller {
     params: MethodParams<M>,
     { options: { signal, ...options }, rank, waits = true }: Wish,
   ): Promise<MethodResult<M>> {
-    const { writes } = METHODS[method];
     for (let refusals = 0;; refusals++) {
       await this.#turn({ method, rank: refusals > 0 ? AGAIN_RANK : rank, waits }, signal);
-      if (writes) this.#writing++;
       const startedAt = this.#now();
       try {
         const result = await this.#caller.call(method, params, options);
@@ -215,7 +248,6 @@ export class PacedCaller implements Caller {
         if (!waits || refusals >= MAX_REFUSALS) throw error;
       } finally {
         this.#running--;
-        if (writes) this.#writing--;
         if (method === "vm.delete") this.#isDeleting = false;
         this.#fillSoon();
       }
@@ -224,12 +256,12 @@ export class PacedCaller implements Caller {
 
   /** Waits for a turn. */
   async #turn(
-    { method, rank, waits }: Omit<Turn, "begin">,
+    { method, rank, waits }: Omit<Turn, "begin" | "since">,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     if (signal?.aborted) throw new NotSent(method);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const turn: Turn = { method, rank, waits, begin: resolve };
+    const turn: Turn = { method, rank, waits, since: this.#now(), begin: resolve };
     const giveUp = () => {
       const index = this.#queue.indexOf(turn);
       if (index >= 0) this.#queue.splice(index, 1);
@@ -266,12 +298,20 @@ export class PacedCaller implements Caller {
     }
     for (;;) {
       const turn = this.#take(waitMs > 0);
-      if (turn === undefined) return;
+      if (turn === undefined) break;
       // Counted here, and not when it is woken, so that no more are woken than may run.
       this.#running++;
       if (turn.method === "vm.delete") this.#isDeleting = true;
       turn.begin();
     }
+    if (!this.#hasRoom) return;
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  /** Whether another call may go at once. */
+  get #hasRoom(): boolean {
+    return !this.#isFilling && this.#running < this.#width && this.#now() >= this.#notBefore;
   }
 
   /** Takes what may go next out of the queue: while calls are too many, or as many as may be, what waits for neither. */
@@ -284,16 +324,24 @@ export class PacedCaller implements Caller {
   }
 
   #nextOf(queue: readonly Turn[]): Turn | undefined {
-    const [first] = queue;
-    if (!this.#serialDeletes()) return first;
-    if (this.#isDeleting) return queue.find(({ method }) => method !== "vm.delete");
-    if (first === undefined || first.rank < rankOf("vm.device.delete")) return first;
-    // No deletion is under way or ready: what makes VMs ready for it goes next.
-    return queue.find(({ method }) => method === "vm.device.delete") ?? first;
+    const late = this.#now() - LATE_MS;
+    const first = queue.find(({ method, since }) => since <= late && !METHODS[method].writes) ?? queue[0];
+    if (!this.#isDeleting || !this.#serialDeletes()) return first;
+    return first?.method === "vm.delete" ? queue.find(({ method }) => method !== "vm.delete") : first;
+  }
+
+  /** Waits so long, or until there is room. */
+  async #waitForRoom(ms: number): Promise<void> {
+    if (this.#hasRoom) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    await Promise.race([promise, this.#room.promise]);
+    clearTimeout(timer);
   }
 
   /** Learns from how long a call took, compared with how quick that method has been. */
   #note(method: MethodName, tookMs: number): void {
+    if (!METHODS[method].writes) this.#readingMs = tookMs;
     const leastMs = Math.max(QUICK_MS, Math.min((this.#leastMs.get(method) ?? Infinity) * 1.02, tookMs));
     this.#leastMs.set(method, leastMs);
     this.#slowness = 0.8 * this.#slowness + 0.2 * Math.max(1, tookMs / leastMs);

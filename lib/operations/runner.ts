@@ -15,7 +15,8 @@ import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { type ActionWish, actOnVm } from "./act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
-import { destroyVm, destructionSteps, type DestructionWay } from "./destroy_vm.ts";
+import { destroyVm } from "./destroy_vm.ts";
+import { type Circumstances, destructionSteps, type DestructionWay, waysTo } from "./destruction_way.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
@@ -71,7 +72,12 @@ export interface RunnerOptions {
   readonly store: OperationStore;
   /** Whether the NAS deletes one VM at a time, with its zvols. */
   readonly serialDeletes: () => boolean;
-  /** VMs worked on at once; default 20, so that there is always one more than the calls that may be under way. */
+  /** Whether the account may delete zvols by name, as far as is known. */
+  readonly mayDeleteZvols: () => boolean;
+  /**
+   * VMs worked on at once; default 20, so that there is always one more than the calls that may be under way, and 30
+   * for a destruction, of which those that are begun later wait for their first look.
+   */
   readonly parallel?: number;
   readonly settle?: SettleTimes;
   readonly logger: Logger;
@@ -91,6 +97,8 @@ export interface Destruction {
   readonly resumed?: boolean;
   /** What the plan was made from, when that was read for this: the first VMs are not looked at again. */
   readonly read?: readonly Vm[];
+  /** What that reading took, in milliseconds: about what a call takes. Default: not known. */
+  readonly readMs?: number;
 }
 
 /** Runs operations; see the file's comment. */
@@ -264,29 +272,35 @@ export class OperationRunner {
   destroy(
     plan: Pick<DestructionPlan, "vms" | "keepDisks" | "shutdown">,
     options: RunOptions = {},
-    { resumed = false, read = [] }: Destruction = {},
+    { resumed = false, read = [], readMs = 0 }: Destruction = {},
   ): RunningOperation {
     const { vms, keepDisks, shutdown } = plan;
     const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
-    const way = this.#wayTo(zvols, shutdown);
+    const wayTo = this.#waysTo(vms, { shutdown, callMs: readMs });
     const log = this.#open(options, {
       kind: "destroy",
       title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
-      vms: vms.map((vm) => ({ name: vm.name, steps: destructionSteps(way), summary: describeDoomed(vm) })),
+      vms: vms.map((vm) => ({
+        name: vm.name,
+        steps: destructionSteps(wayTo(vm)),
+        summary: describeDoomed(vm),
+      })),
       request: { kind: "destroy", vms, keepDisks, shutdown },
     });
     // Those that are begun at once need not be looked at again.
-    const atOnce = new Set(vms.slice(0, this.#width).map(({ id }) => id));
+    const width = this.#options.parallel ?? 3 * MAX_RUNNING_CALLS;
+    const atOnce = new Set(vms.slice(0, width).map(({ id }) => id));
     const seen = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
-    const work = (signal: AbortSignal) => (vm: DestructionVm) =>
+    const work = (signal: AbortSignal) => (vm: DestructionVm, leave: () => void) =>
       destroyVm({
         ...this.#context(log, this.#caller.ending, signal),
-        ...way,
+        ...wayTo(vm),
         signal,
         resumed,
         seen: seen.get(vm.id) ?? null,
+        leave,
       }, vm);
-    return this.#run(log, { items: vms, work, options });
+    return this.#run(log, { items: vms, width, work, options });
   }
 
   /** Removes everything that an operation made, or may have made, of VMs that its view calls removable. */
@@ -304,7 +318,7 @@ export class OperationRunner {
   /** Removes orphans: half-made VMs first, then zvols. */
   clean({ vms, zvols }: OrphanPlan, options: RunOptions = {}): RunningOperation {
     const alone = zvols.known ? zvols.value : [];
-    const way = this.#wayTo(vms.reduce((sum, vm) => sum + vm.zvols.length, 0), false);
+    const wayTo = this.#waysTo(vms, { shutdown: false, callMs: 0 });
     const log = this.#open(options, {
       kind: "clean",
       title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
@@ -313,7 +327,7 @@ export class OperationRunner {
       vms: [
         ...vms.map((vm) => ({
           name: vm.name,
-          steps: destructionSteps(way),
+          steps: destructionSteps(wayTo(vm)),
           summary: describeDoomed(vm),
         })),
         ...alone.map(({ name }) => ({ name, steps: REMOVAL_STEPS, summary: "a zvol in no VM" })),
@@ -323,15 +337,10 @@ export class OperationRunner {
       ...vms.map((vm) => ({ vm, zvol: null })),
       ...alone.map((zvol) => ({ vm: null, zvol })),
     ];
-    const work = (signal: AbortSignal) => (item: (typeof items)[number]) => {
-      const context = {
-        ...this.#context(log, this.#caller.ending, signal),
-        ...way,
-        signal,
-        resumed: false,
-        seen: null,
-      };
-      return item.zvol === null ? destroyVm(context, item.vm) : removeZvol(context, item.zvol);
+    const work = (signal: AbortSignal) => ({ vm, zvol }: (typeof items)[number], leave: () => void) => {
+      const context = { ...this.#context(log, this.#caller.ending, signal), signal };
+      if (zvol !== null) return removeZvol(context, zvol);
+      return destroyVm({ ...context, ...wayTo(vm), resumed: false, seen: null, leave }, vm);
     };
     return this.#run(log, { items, work, options });
   }
@@ -367,10 +376,6 @@ export class OperationRunner {
     return { log, finished, problems: finished.then(() => problems) };
   }
 
-  get #width(): number {
-    return this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
-  }
-
   get #settle(): SettleTimes {
     return this.#options.settle ?? DEFAULT_SETTLE;
   }
@@ -379,16 +384,20 @@ export class OperationRunner {
     return {
       caller,
       going: untilCancelled(caller, signal),
-      looks: this.#caller.looks,
+      firstLooks: this.#caller.firstLooks,
+      lastLooks: this.#caller.lastLooks,
       memory: this.#memory,
       log,
       settle: this.#settle,
     };
   }
 
-  /** How so many zvols are destroyed with their VMs. One alone goes as quickly with its VM. */
-  #wayTo(zvols: number, shutdown: boolean): DestructionWay {
-    return { shutdown, disksApart: zvols > 1 && this.#options.serialDeletes() };
+  #waysTo(
+    vms: readonly DestructionVm[],
+    known: Pick<Circumstances, "shutdown" | "callMs">,
+  ): (vm: DestructionVm) => DestructionWay {
+    const { serialDeletes, mayDeleteZvols } = this.#options;
+    return waysTo(vms, { ...known, serialDeletes: serialDeletes(), mayDeleteZvols: mayDeleteZvols() });
   }
 
   #resolve(log: OperationLog, resolution: Resolution): void {
@@ -424,13 +433,16 @@ export class OperationRunner {
     }
   }
 
-  #run<T>(log: OperationLog, { items, group, work, options, beside = false }: Work<T>): RunningOperation {
+  #run<T>(
+    log: OperationLog,
+    { items, group, work, options, beside = false, ...own }: Work<T>,
+  ): RunningOperation {
     const cancel = new AbortController();
     const given = options.signal;
     const onAbort = () => cancel.abort(given?.reason);
     if (given?.aborted) onAbort();
     given?.addEventListener("abort", onAbort, { once: true });
-    const width = this.#width;
+    const width = own.width ?? this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
     const finish = async () => {
       try {
         await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));
@@ -477,8 +489,10 @@ export type Recover = (view: OperationView) => Promise<RunningOperation>;
 
 interface Work<T> {
   readonly items: readonly T[];
+  /** How many at once, when not as many as usual. */
+  readonly width?: number;
   readonly group?: Limits<T>["group"];
-  readonly work: (signal: AbortSignal) => (item: T) => Promise<void>;
+  readonly work: (signal: AbortSignal) => (item: T, leave: () => void) => Promise<void>;
   readonly options: RunOptions;
   /** Runs beside the one operation that writes. */
   readonly beside?: boolean;

@@ -119,15 +119,17 @@ export class OperationStore {
     return new Set(unfinished.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])));
   }
 
-  /** Ids of the operations under way, and the uuids that they gave. */
+  /** Ids of the operations under way, and the uuids that they gave, or whose VMs they destroy. */
   running(): { readonly operations: ReadonlySet<string>; readonly uuids: ReadonlySet<string> } {
     const views = [...this.#logs.values()].map(({ view }) => view).filter(({ status }) =>
       status === "running"
     );
     const steps = views.flatMap(({ vms }) => vms.flatMap(({ steps }) => steps));
+    const made = steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
+    const doomed = views.flatMap(({ request }) => request?.kind === "destroy" ? request.vms : []);
     return {
       operations: new Set(views.map(({ id }) => id)),
-      uuids: new Set(steps.flatMap(({ evidence }) => evidence?.uuid ?? [])),
+      uuids: new Set([...made, ...doomed.flatMap(({ uuid }) => uuid ?? [])]),
     };
   }
 

@@ -45,7 +45,7 @@ export interface OrphanFacts {
   readonly zvols: Reading<readonly Dataset[]>;
   /** uuids of VMs that an operation left unfinished. */
   readonly unfinished: ReadonlySet<string>;
-  /** Ids of operations that are under way, and the uuids of their VMs: what they make is no orphan. */
+  /** Ids of operations that are under way, and the uuids of their VMs: what they make or remove is no orphan. */
   readonly running: { readonly operations: ReadonlySet<string>; readonly uuids: ReadonlySet<string> };
   readonly journal: JournalEvidence;
   /** Names that a person leaves out. */
@@ -88,9 +88,8 @@ function orphan(
   { vms, running, left }: OrphanFacts,
   going: ReadonlySet<string>,
 ): OrphanZvol[] {
-  if (mark === null || running.operations.has(mark.operation) || left.includes(name) || going.has(name)) {
-    return [];
-  }
+  if (mark === null || left.includes(name) || going.has(name)) return [];
+  if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
   if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
   const madeFor = vms.find(({ uuid }) => uuid === mark.vm)?.name ?? null;
   return [{ name, sizeBytes: volsizeBytes, mark, madeFor }];

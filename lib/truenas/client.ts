@@ -20,8 +20,8 @@ export interface CallOptions {
 
 /** A typed call: the one way to ask the NAS anything. */
 export interface Caller {
-  /** Whether its readings may wait now, so that looks are gathered while one is under way; default never. */
-  readonly isPatient?: () => boolean;
+  /** Resolves when a look may be made, so that those that are wished for meanwhile are gathered; default at once. */
+  readonly due?: () => Promise<void>;
   /**
    * Calls a method of the API.
    *

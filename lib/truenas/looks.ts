@@ -14,14 +14,13 @@ const GATHER_MS = 3;
 /** Keys that are asked for together. */
 class Gatherer<K, V> {
   readonly #read: (keys: readonly K[]) => Promise<V>;
-  readonly #isPatient: () => boolean;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #due: () => Promise<void>;
   #next: { readonly keys: Set<K>; readonly answer: Promise<V> } | null = null;
 
-  /** While it is patient it reads once at a time: what is asked for meanwhile is gathered for the next. */
-  constructor(read: (keys: readonly K[]) => Promise<V>, isPatient: () => boolean) {
+  /** Until a reading is due, what is asked for is gathered. */
+  constructor(read: (keys: readonly K[]) => Promise<V>, due: () => Promise<void>) {
     this.#read = read;
-    this.#isPatient = isPatient;
+    this.#due = due;
   }
 
   /** Resolves with what was read of these keys, and maybe of others. */
@@ -38,11 +37,9 @@ class Gatherer<K, V> {
 
   async #gather(keys: ReadonlySet<K>): Promise<V> {
     await new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS));
-    if (this.#isPatient()) await this.#last;
+    await this.#due();
     this.#next = null;
-    const answer = this.#read([...keys]);
-    this.#last = answer.catch(() => {});
-    return await answer;
+    return await this.#read([...keys]);
   }
 }
 
@@ -58,14 +55,14 @@ const looksOf = new WeakMap<Caller, Looks>();
 function looksBy(caller: Caller): Looks {
   const known = looksOf.get(caller);
   if (known !== undefined) return known;
-  const isPatient = () => caller.isPatient?.() ?? false;
+  const due = async () => await caller.due?.();
   const made: Looks = {
     vms: new Gatherer(async (ids) => {
       const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
       return new Map(rows.map((row) => [row.id, toVm(row)]));
-    }, isPatient),
-    users: new Gatherer(async () => (await caller.call("vm.query", vmQuery())).map(toVm), isPatient),
-    datasets: new Gatherer((names) => readDatasets(caller, names), isPatient),
+    }, due),
+    users: new Gatherer(async () => (await caller.call("vm.query", vmQuery())).map(toVm), due),
+    datasets: new Gatherer((names) => readDatasets(caller, names), due),
   };
   looksOf.set(caller, made);
   return made;

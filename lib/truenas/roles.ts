@@ -36,11 +36,16 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   DATASET_WRITE: ["DATASET_READ"],
 };
 
+/** Whether an account has a role, by itself or by another one; null when its roles are not known. */
+export function hasRole(roles: readonly string[] | null, wanted: string): boolean | null {
+  if (roles === null) return null;
+  return roles.some((role) =>
+    role === "FULL_ADMIN" || role === wanted || INCLUDED[role]?.includes(wanted) === true ||
+    (role === "READONLY_ADMIN" && wanted.endsWith("_READ"))
+  );
+}
+
 /** The roles that an account lacks; none when its roles are not known. */
 export function missingRoles(roles: readonly string[] | null): readonly NeededRole[] {
-  if (roles === null || roles.includes("FULL_ADMIN")) return [];
-  const has = new Set([...roles, ...roles.flatMap((role) => INCLUDED[role] ?? [])]);
-  return NEEDED_ROLES.filter(({ role }) =>
-    !has.has(role) && !(role.endsWith("_READ") && has.has("READONLY_ADMIN"))
-  );
+  return NEEDED_ROLES.filter(({ role }) => hasRole(roles, role) === false);
 }

@@ -43,7 +43,7 @@ const EBUSY = 16;
  */
 export async function signIn(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
   const { address, apiKey } = credentials;
-  if (address.kind === "unix") return { roles: null, usedOtp: false };
+  if (address.kind === "unix") return { roles: await readRoles(client), usedOtp: false };
   if (apiKey !== null) refuseKeyInClear(address);
   try {
     return await signInEx(client, credentials);
@@ -135,7 +135,7 @@ async function oldLogin(client: RpcClient, credentials: Credentials): Promise<Si
   return { roles: await readRoles(client), usedOtp: false };
 }
 
-/** An API key of 24.x has no user, and then no roles of its own. */
+/** Null where they cannot be told: an API key of 24.x has no user. */
 async function readRoles(client: RpcClient): Promise<readonly string[] | null> {
   try {
     return rolesOf(await client.call("auth.me", []));

@@ -47,14 +47,14 @@ function creationBoundMs(count: number, callMs: number): number {
 
 /**
  * Power off, and delete with its zvols, each of which takes as long as it took to make. Up to 25.10 TrueNAS deletes one
- * VM at a time; there the least is to take zvols with their devices, beside each other, and VMs one after another from
- * when the first one has none left.
+ * VM at a time; there the least is to take zvols by themselves, before their VM or after it, beside each other, and VMs
+ * one after another from when the first one is off.
  */
 function destructionBoundMs(count: number, callMs: number, version: SimulatedVersion): number {
   if (version === "25.10") {
-    const firstMs = callMs + callMs + ZVOL_MS;
     const workMs = count * (callMs + DISKS * (callMs + ZVOL_MS) + callMs) / MAX_RUNNING_CALLS;
-    return Math.max(firstMs + count * callMs, workMs);
+    const chainMs = callMs + callMs + ZVOL_MS + callMs;
+    return Math.max(callMs + count * callMs, workMs, chainMs);
   }
   const chainMs = callMs + callMs + DISKS * ZVOL_MS;
   return Math.max(count * chainMs / MAX_RUNNING_CALLS, chainMs);

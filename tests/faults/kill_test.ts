@@ -12,12 +12,14 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import {
   connect,
+  expectBothWays,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectUntouched,
   picture,
   type Point,
+  slowReadings,
   startNas,
   strike,
   sweep,
@@ -41,6 +43,8 @@ async function killAt(
   point: Point,
 ): Promise<boolean> {
   const { struck, hasStruck } = strike(simulator, point);
+  // When it connects, and for its plan.
+  if (what === "destroy") slowReadings(simulator, 2);
   const child = begin(simulator, folder, what);
   const ended = child.status;
   const isStruck = await Promise.race([struck.then(() => true), ended.then(() => false)]);
@@ -92,7 +96,11 @@ async function count(version: SimulatedVersion, what: "create" | "destroy"): Pro
   if (what === "destroy") await manager.createVmType(workers(3), "worker", 5920);
   const { seen } = strike(simulator, { ...NEVER, version });
   if (what === "create") await manager.createVmType(workers(2), "worker", 5920);
-  else await manager.destroyManagedVms(["worker"]);
+  else {
+    slowReadings(simulator, 1);
+    const { operation } = await manager.destroyManagedVms(["worker"]);
+    if (version === "25.10") expectBothWays(operation);
+  }
   return seen();
 }
 

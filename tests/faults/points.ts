@@ -6,6 +6,7 @@ import { markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
+import type { OperationView } from "../../lib/operations/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 
@@ -26,8 +27,8 @@ export interface Point {
 
 const TIMES = { callMs: 0, zvolMs: 1, startMs: 0, shutdownMs: 0, deleteRunningMs: 1 } as const;
 
-/** Short, but longer than a call takes that goes on alone. */
-const SETTLE = { settleMs: 80, lookMs: 10 } as const;
+/** Much longer than a call takes that goes on alone (30 ms), also on a machine that has other things to do. */
+const SETTLE = { settleMs: 400, lookMs: 10 } as const;
 
 const PARSED = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
@@ -109,6 +110,22 @@ export function strike(simulator: Simulator, { action, moment, nth }: Point) {
   return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen };
 }
 
+/** Longer than a zvol takes to go, as far as a destruction's plan knows, in milliseconds. */
+const SLOW_MS = 150;
+
+/** The next readings of all VMs take long: who plans a destruction by one has some VMs deleted before their zvols. */
+export function slowReadings(simulator: Simulator, count: number): void {
+  for (let n = 0; n < count; n++) {
+    const held = Promise.withResolvers<void>();
+    const matches = ([filters]: readonly unknown[]) => {
+      if (!Array.isArray(filters) || filters.length > 0) return false;
+      setTimeout(held.resolve, SLOW_MS);
+      return true;
+    };
+    simulator.addFault({ method: "vm.query", action: "hold", until: held.promise, matches });
+  }
+}
+
 /** Everything that is on the NAS, as text. */
 export function picture({ store }: Simulator): string {
   const vms = [...store.vms.values()].map(({ id, config, state }) => ({ id, config, state }));
@@ -164,6 +181,16 @@ export function expectUntouched({ store }: Simulator, before: string, at: string
   for (const dataset of datasets) {
     assert.equal(JSON.stringify(store.datasets.get(dataset.name)), JSON.stringify(dataset), at);
   }
+}
+
+/** One VM went before its zvols, and the others after them. */
+export function expectBothWays({ vms }: OperationView): void {
+  const orders = vms.map(({ steps }) => steps.map(({ step }) => step).join(" "));
+  assert.deepEqual(
+    orders.map((order) => order.includes("delete disks")),
+    [true, false, false],
+    "the premise",
+  );
 }
 
 /** No VM and no zvol was asked for twice under one identity: whoever looked first did not repeat. */

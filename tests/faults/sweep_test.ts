@@ -9,12 +9,14 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { RunResult } from "../../lib/vm_manager.ts";
 import {
   connect,
+  expectBothWays,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectUntouched,
   picture,
   type Point,
+  slowReadings,
   startNas,
   strike,
   sweep,
@@ -80,7 +82,9 @@ async function countDestruction(version: SimulatedVersion): Promise<number> {
   await using manager = await connect(simulator);
   await manager.createVmType(workers(3), "worker", 5920);
   const { seen } = strike(simulator, { ...NEVER, version });
-  await manager.destroyManagedVms(["worker"]);
+  slowReadings(simulator, 1);
+  const { operation } = await manager.destroyManagedVms(["worker"]);
+  if (version === "25.10") expectBothWays(operation);
   return seen();
 }
 
@@ -91,6 +95,7 @@ async function destroy(point: Point): Promise<boolean> {
   const before = picture(simulator);
   await manager.createVmType(workers(3), "worker", 5920);
   const { hasStruck } = strike(simulator, point);
+  slowReadings(simulator, 1);
   const result = await attempt(() => manager.destroyManagedVms(["worker"]));
   if (!hasStruck()) return false;
   simulator.clearFaults();

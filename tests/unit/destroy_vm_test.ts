@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../lib/errors.ts";
-import { destroyVm, destructionSteps } from "../../lib/operations/destroy_vm.ts";
+import { destroyVm } from "../../lib/operations/destroy_vm.ts";
+import { destructionSteps } from "../../lib/operations/destruction_way.ts";
 import { OperationLog } from "../../lib/operations/log.ts";
 import type { DestructionVm } from "../../lib/plan/types.ts";
 import type { Caller } from "../../lib/truenas/client.ts";
@@ -53,7 +54,7 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false
     },
   } as unknown as Caller;
   const log = new OperationLog("op", () => 0);
-  const way = { shutdown: false, disksApart: true };
+  const way = { shutdown: false, zvols: "before" } as const;
   log.append({
     type: "started",
     kind: "destroy",
@@ -65,7 +66,9 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false
   await destroyVm({
     caller,
     going: caller,
-    looks: caller,
+    firstLooks: caller,
+    lastLooks: caller,
+    leave: () => {},
     log,
     settle,
     signal,

@@ -162,10 +162,10 @@ Deno.test("what the NAS runs one at a time goes first, waits here, and leaves th
   assert.equal(methods().at(-1), "vm.delete 30");
   open()[0]?.answer();
   await settle();
-  assert.deepEqual(methods(), ["vm.delete 30", "vm.poweroff 10"], "the second deletion waits here");
+  assert.deepEqual(methods(), ["vm.delete 30", "vm.device.delete 20"], "the second deletion waits here");
   open().find(({ params }) => params[0] === 30)?.answer();
   await settle();
-  assert.deepEqual(methods(), ["vm.poweroff 10", "vm.delete 31"]);
+  assert.deepEqual(methods(), ["vm.device.delete 20", "vm.delete 31"]);
   while (open().length > 0) {
     open()[0]?.answer();
     await settle();
@@ -173,7 +173,7 @@ Deno.test("what the NAS runs one at a time goes first, waits here, and leaves th
   await Promise.all(work);
 });
 
-Deno.test("while no deletion is under way or ready, what makes a VM ready for it goes next", async () => {
+Deno.test("what makes a VM ready for its deletion goes before what only begins with others", async () => {
   const { caller, open, calls } = byHand();
   const paced = new PacedCaller(caller, { serialDeletes: () => true });
   const options = { zvols: false, raw_file: false, force: false, zvol: true };
@@ -203,8 +203,8 @@ Deno.test("while no deletion is under way or ready, what makes a VM ready for it
   assert.deepEqual(calls.slice(10).map(({ method, params }) => `${method} ${params[0]}`), [
     "vm.device.delete 20",
     "vm.delete 30",
-    "vm.poweroff 10",
     "vm.device.delete 21",
+    "vm.poweroff 10",
   ]);
   while (open().length > 0) open()[0]?.answer();
   await Promise.all(work);
@@ -230,11 +230,12 @@ Deno.test("what a person asked for by itself goes before the many of a group, an
   }
 });
 
-Deno.test("looks that nobody waits for take the place of a write, soon, and are gathered", async () => {
+Deno.test("looks that can wait are gathered, and take the place of a write now and then", async () => {
   const { caller, calls, open } = byHand();
-  const paced = new PacedCaller(caller);
+  let now = 0;
+  const paced = new PacedCaller(caller, { now: () => now });
   const writes = Array.from({ length: 11 }, (_, id) => paced.call("vm.start", [id]));
-  const looked: Promise<unknown>[] = [lookAtVm(paced.looks, 1)];
+  const looked: Promise<unknown>[] = [lookAtVm(paced.lastLooks, 1)];
   const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
   await pause();
   assert.equal(calls.length, 10, "no more at once than the NAS runs");
@@ -242,19 +243,41 @@ Deno.test("looks that nobody waits for take the place of a write, soon, and are 
   open()[0]?.answer();
   await settle();
   assert.deepEqual(calls.slice(10).map(({ method }) => method), ["vm.query", "vm.start"]);
-  looked.push(lookAtVm(paced.looks, 2), lookAtVm(paced.looks, 3));
+  looked.push(lookAtVm(paced.lastLooks, 2), lookAtVm(paced.lastLooks, 3));
   await pause();
-  looked.push(lookAtVm(paced.looks, 4));
-  await pause();
-  assert.equal(calls.length, 12, "one at a time");
+  looked.push(lookAtVm(paced.lastLooks, 4));
+  now += 20;
   calls[10]?.answer([]);
+  writes.push(paced.call("vm.start", [11]));
   await pause();
+  assert.equal(calls.length, 13, "the place goes to a write, for the look took 20 ms, and rests for 200");
+  assert.equal(calls.at(-1)?.method, "vm.start");
   open()[0]?.answer();
   await pause();
-  assert.deepEqual(calls.at(-1)?.params[0], [["id", "in", [2, 3, 4]]]);
+  assert.deepEqual(calls.at(-1)?.params[0], [["id", "in", [2, 3, 4]]], "now there is room");
   calls.at(-1)?.answer([]);
   while (open().length > 0) open()[0]?.answer();
   await Promise.all([...writes, ...looked]);
+});
+
+Deno.test("looks before a destruction go before its writes, and those after it when they have waited a second", async () => {
+  const { caller, calls, open } = byHand();
+  let now = 0;
+  const paced = new PacedCaller(caller, { now: () => now });
+  const remove = (n: number) => paced.ending.call("pool.dataset.delete", [`tank/${n}`, { recursive: true }]);
+  const work: Promise<unknown>[] = Array.from({ length: 14 }, (_, n) => remove(n));
+  work.push(paced.lastLooks.call("vm.query", []), paced.firstLooks.call("vm.query", []));
+  const next = async () => {
+    open()[0]?.answer([]);
+    await settle();
+    return calls.at(-1)?.method;
+  };
+  await settle();
+  assert.deepEqual([await next(), await next()], ["vm.query", "pool.dataset.delete"]);
+  now += 1_000;
+  assert.deepEqual([await next(), await next()], ["vm.query", "pool.dataset.delete"]);
+  while (open().length > 0) await next();
+  await Promise.all(work);
 });
 
 Deno.test("calls that get slow narrow the pace, and calls that are quick again widen it", async () => {

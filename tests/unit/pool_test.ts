@@ -57,3 +57,28 @@ Deno.test("eachLimited() begins nothing further when the work throws after all, 
   await assert.rejects(() => eachLimited([1, 2, 3], { width: 1 }, work), /a mistake/);
   assert.deepEqual(begun, [1]);
 });
+
+Deno.test("eachLimited() begins the next when one leaves its place, and waits for its end all the same", async () => {
+  const ends: (() => void)[] = [];
+  const begun: number[] = [];
+  let isOver = false;
+  const all = eachLimited([1, 2, 3], { width: 1 }, async (item, leave) => {
+    begun.push(item);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ends.push(resolve);
+    if (item === 1) {
+      leave();
+      leave();
+    }
+    await promise;
+  }).then(() => isOver = true);
+  assert.deepEqual(begun, [1, 2], "left once, however often it is said");
+  ends[1]?.();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(begun, [1, 2, 3]);
+  ends[2]?.();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(isOver, false);
+  ends[0]?.();
+  await all;
+});
