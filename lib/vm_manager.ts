@@ -165,6 +165,7 @@ export class VMManager implements AsyncDisposable {
   readonly #templates: TemplateManager;
   readonly #session: Session;
   readonly #live: LiveInventory;
+  /** As it was last known, also while the connection is not there. */
   #serialDeletes = false;
   readonly #runner: OperationRunner;
   readonly #capacity = new Remembered(
@@ -212,10 +213,13 @@ export class VMManager implements AsyncDisposable {
       logger: options.logger ?? silentLogger,
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
     });
+    this.#session.onState((state) => {
+      if (state.kind === "live") this.#serialDeletes = state.rules.serialDeletes;
+    });
     this.#runner = new OperationRunner({
       caller: this.#session,
       store: this.operations,
-      serialDeletes: () => this.#deletesSerially(),
+      serialDeletes: () => this.#serialDeletes,
       mayDeleteZvols: () => this.#mayDeleteZvols(),
       logger: options.logger ?? silentLogger,
       templates: (request, type) =>
@@ -594,13 +598,6 @@ export class VMManager implements AsyncDisposable {
       throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
     }
     return checked.configuration;
-  }
-
-  /** As it was last known, when the connection is not there now. */
-  #deletesSerially(): boolean {
-    const { state } = this.#session;
-    if (state.kind === "live") this.#serialDeletes = state.rules.serialDeletes;
-    return this.#serialDeletes;
   }
 
   #mayDeleteZvols(): boolean {

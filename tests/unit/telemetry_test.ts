@@ -1,0 +1,39 @@
+/** Protects what is measured of steps: how long work took, and not how long what was given up had waited. */
+import assert from "node:assert/strict";
+import type { LiveInventory } from "../../lib/live_inventory.ts";
+import { Metrics } from "../../lib/metrics.ts";
+import { OperationStore } from "../../lib/operations/store.ts";
+import { measureManager } from "../../lib/telemetry.ts";
+import type { Session } from "../../lib/truenas/session.ts";
+
+Deno.test("measureManager() counts steps that were given up, and takes only the others for work", () => {
+  let now = 0;
+  const metrics = new Metrics();
+  const operations = new OperationStore(() => now);
+  const session = { state: { kind: "live" }, onState: () => () => {} } as unknown as Session;
+  const live = { snapshot: { vms: null } } as unknown as LiveInventory;
+  measureManager(metrics, { operations, session, live, width: () => 10 });
+  const log = operations.create();
+  const steps = ["poweroff", "disks-1", "delete"];
+  log.append({ type: "started", kind: "destroy", title: "", vms: [{ name: "a", steps, summary: "" }] });
+  for (
+    const [step, status] of [["poweroff", "done"], ["disks-1", "failed"], ["delete", "skipped"]] as const
+  ) {
+    log.append({ type: "step", vm: "a", step, status: "running" });
+    now += 2_000;
+    log.append({ type: "step", vm: "a", step, status });
+  }
+  log.append({ type: "finished", status: "cancelled" });
+  const text = metrics.render();
+  const values = (name: string) =>
+    [...text.matchAll(new RegExp(`^${name}\\{(.+)\\} (.+)$`, "gm"))].map(([, labels, value]) =>
+      `${labels} ${value}`
+    );
+  assert.deepEqual(values("truenas_vm_manager_steps_total"), [
+    'step="poweroff",status="done" 1',
+    'step="disks",status="failed" 1',
+    'step="delete",status="skipped" 1',
+  ]);
+  assert.deepEqual(values("truenas_vm_manager_step_seconds_sum"), ['step="poweroff" 2', 'step="disks" 2']);
+  assert.deepEqual(values("truenas_vm_manager_operations_total"), ['kind="destroy",status="cancelled" 1']);
+});
