@@ -254,6 +254,7 @@ async function removeDisks(context: DestructionContext, vm: DestructionVm, found
   }
   const options = { zvol: true, raw_file: false, force: false };
   return await removeEach(context, vm, {
+    step: "disks",
     method: "vm.device.delete",
     zvols: disks.map(({ zvol }) => zvol),
     remove: (n) => going.call("vm.device.delete", [disks[n]?.deviceId ?? NaN, options]),
@@ -270,6 +271,7 @@ async function removeByName(context: DestructionContext, vm: DestructionVm): Pro
   const { caller } = context;
   const zvols = vm.zvols.map(({ name }) => name);
   await removeEach(context, vm, {
+    step: "zvols",
     method: "pool.dataset.delete",
     zvols,
     remove: (n) => caller.call("pool.dataset.delete", [zvols[n] ?? "", { recursive: true }]),
@@ -283,6 +285,7 @@ async function removeByName(context: DestructionContext, vm: DestructionVm): Pro
 
 /** Zvols, and how each is removed. */
 interface Removals {
+  readonly step: "disks" | "zvols";
   readonly method: "vm.device.delete" | "pool.dataset.delete";
   readonly zvols: readonly string[];
   /** Removes the one of this index. */
@@ -304,11 +307,11 @@ interface Removed {
 async function removeEach(
   { log, settle }: DestructionContext,
   vm: DestructionVm,
-  { method, zvols, remove, isGone, leftTo }: Removals,
+  { step, method, zvols, remove, isGone, leftTo }: Removals,
 ): Promise<Removed> {
   const { left, count } = await runStep(log, {
     vm: vm.name,
-    step: "disks",
+    step,
     method,
     makes: zvols.join(", "),
     run: async (next) => {

@@ -21,7 +21,7 @@ export function destructionSteps({ shutdown, zvols }: DestructionWay): readonly 
     "poweroff",
     ...(zvols === "before" ? ["disks"] : []),
     "delete",
-    ...(zvols === "after" ? ["disks"] : []),
+    ...(zvols === "after" ? ["zvols"] : []),
     "check",
   ];
 }

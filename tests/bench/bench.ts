@@ -3,6 +3,7 @@
  *
  * `deno task bench [work] [rpc] [pages] [watchers] [process] [--quick] [--json FILE]`; without a name all of them.
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { benchPages } from "./pages.ts";
 import { benchProcess } from "./process.ts";
@@ -19,20 +20,40 @@ const BENCHES = {
   process: benchProcess,
 } as const;
 
-const { values, positionals } = parseArgs({
-  args: Deno.args,
-  allowPositionals: true,
-  options: { quick: { type: "boolean" }, json: { type: "string" } },
-});
+const USAGE = `deno task bench [${Object.keys(BENCHES).join("] [")}] [--quick] [--json FILE]`;
+
+function readArguments() {
+  try {
+    const options = {
+      quick: { type: "boolean" },
+      json: { type: "string" },
+      help: { type: "boolean" },
+    } as const;
+    const { values, positionals } = parseArgs({ args: Deno.args, allowPositionals: true, options });
+    const unknown = positionals.find((name) => !(name in BENCHES));
+    if (unknown !== undefined) throw new TypeError(`There is no benchmark ${unknown}`);
+    return { ...values, names: positionals };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}\n`);
+    Deno.exit(2);
+  }
+}
+
+const { quick = false, json, help, names } = readArguments();
+if (help) {
+  process.stdout.write(`${USAGE}\n`);
+  Deno.exit(0);
+}
 const report = new Report();
 for (const [name, bench] of Object.entries(BENCHES)) {
-  if (positionals.length === 0 || positionals.includes(name)) await bench(report, values.quick ?? false);
+  if (names.length === 0 || names.includes(name)) await bench(report, quick);
 }
-if (values.json !== undefined) {
+if (json !== undefined) {
   const at = new Date().toISOString().slice(0, 10);
   const machine = `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
   await Deno.writeTextFile(
-    values.json,
+    json,
     `${JSON.stringify({ at, machine, tables: report.tables }, null, 2)}\n`,
   );
 }

@@ -15,6 +15,10 @@ const LIST_PAGES = 150;
 const OPERATION_PAGES = 50;
 const VMS = "50";
 const minutes = Number(Deno.args[0] ?? 1);
+if (!(minutes > 0)) {
+  process.stderr.write(`How many minutes? Found ${Deno.args[0]}\n`);
+  Deno.exit(2);
+}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

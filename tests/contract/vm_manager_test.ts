@@ -250,7 +250,7 @@ Deno.test("where calls take long, some VMs go before their zvols, so that there 
     assert.equal(result.status, "done");
     assert.deepEqual([vmNames(simulator), zvols(simulator)], [[], []]);
     const orders = result.operation.vms.map(({ steps }) => steps.map(({ step }) => step).join(" "));
-    const [first, then] = ["look poweroff delete disks check", "look poweroff disks delete check"];
+    const [first, then] = ["look poweroff delete zvols check", "look poweroff disks delete check"];
     assert.deepEqual(orders, [first, first, then, then, then]);
     const named = simulator.calls.slice(before).flatMap(({ method, params: [zvol] }) =>
       method === "pool.dataset.delete" ? [String(zvol)] : []
@@ -299,7 +299,7 @@ Deno.test("a zvol that the NAS will not delete after its VM is tried once more, 
     assert.deepEqual([vmNames(simulator), zvols(simulator)], [[], ["tank/vms/worker01-disk1"]]);
     const steps = result.operation.vms.find(({ name }) => name === "worker02")?.steps ?? [];
     assert.match(
-      steps.find(({ step }) => step === "disks")?.detail ?? "",
+      steps.find(({ step }) => step === "zvols")?.detail ?? "",
       /^1 zvol; tank\/vms\/worker02-disk0 is left to the last look, because .*dataset is busy/,
     );
     simulator.clearFaults();

@@ -187,7 +187,7 @@ export function expectUntouched({ store }: Simulator, before: string, at: string
 export function expectBothWays({ vms }: OperationView): void {
   const orders = vms.map(({ steps }) => steps.map(({ step }) => step).join(" "));
   assert.deepEqual(
-    orders.map((order) => order.includes("delete disks")),
+    orders.map((order) => order.includes("delete zvols")),
     [true, false, false],
     "the premise",
   );

@@ -86,7 +86,7 @@ Deno.test("the steps say in which order VM and zvols go", () => {
     "look",
     "poweroff",
     "delete",
-    "disks",
+    "zvols",
     "check",
   ]);
 });
