@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  compareNames,
   deriveMac,
   firstDisplayPort,
   isVmName,
@@ -89,4 +90,35 @@ Deno.test("typeOf() finds the VM type that a name was made from", () => {
       assert.equal(typeOf(vmName(type, n)), type);
     }),
   );
+});
+
+Deno.test("compareNames() counts as a person does, whatever the case", () => {
+  const names = ["worker10", "Worker2", "worker02", "a", "", "B", "worker", "worker2b", "a_1"];
+  assert.deepEqual(names.toSorted(compareNames), [
+    "",
+    "a",
+    "a_1",
+    "B",
+    "worker",
+    "Worker2",
+    "worker02",
+    "worker2b",
+    "worker10",
+  ]);
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const plain = fc.stringMatching(/^([a-z]{1,3}[0-9]{0,3}){1,2}$/);
+  fc.assert(fc.property(plain, plain, (a, b) => {
+    assert.equal(
+      Math.sign(compareNames(a, b)),
+      Math.sign(compare(a, b)) || Math.sign(Number(a > b) - Number(a < b)),
+    );
+  }));
+});
+
+Deno.test("compareNames() orders any names, and takes none for another", () => {
+  fc.assert(fc.property(fc.string(), fc.string(), fc.string(), (a, b, c) => {
+    assert.equal(Math.sign(compareNames(a, b)), 0 - Math.sign(compareNames(b, a)));
+    assert.equal(compareNames(a, b) === 0, a === b);
+    if (compareNames(a, b) <= 0 && compareNames(b, c) <= 0) assert.ok(compareNames(a, c) <= 0);
+  }));
 });
