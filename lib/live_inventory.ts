@@ -14,7 +14,7 @@ import { readGuestIps, readVms, readVmsById } from "./truenas/read_inventory.ts"
  * Readings that events ask for are so many milliseconds apart, and so many times what the last one took, so that a busy
  * NAS is not kept busy by them; the first one after a quiet time is made at once.
  */
-const GATHER = { leastMs: 40, times: 3, mostMs: 1_000 } as const;
+const GATHER = { leastMs: 25, times: 3, mostMs: 1_000 } as const;
 
 /** Sizes of zvols are read again with their VM when they are older than this. */
 const SIZES_MS = 60_000;

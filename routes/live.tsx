@@ -119,7 +119,7 @@ function watchConnection(dashboard: Dashboard, ring: () => void): Source {
 const AGE_MS = 5_000;
 
 /** A browser that is told of many changes gets them together, so often. */
-const GATHER_MS = 50;
+const GATHER_MS = 30;
 
 /** A row when a VM changed, the list when VMs came or went. */
 function watchList(

@@ -25,7 +25,7 @@ const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Filter the list"],
-  ["↑ ↓", "From VM to VM"],
+  ["Up Down", "From VM to VM"],
   ["Space", "Select the VM"],
   ["Enter", "Open a link, press a button"],
   ["Esc", "Leave a field, close this"],

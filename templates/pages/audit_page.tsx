@@ -95,7 +95,9 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
 const NAMES_SHOWN = 4;
 
 function Names({ vms }: { vms: readonly string[] }) {
-  if (vms.length <= NAMES_SHOWN) return <span dir="auto">{vms.join(", ") || "–"}</span>;
+  if (vms.length <= NAMES_SHOWN) {
+    return <span dir="auto">{vms.join(", ") || <span class="none"></span>}</span>;
+  }
   return (
     <details>
       <summary>{formatCount(vms.length, "VM")}</summary>

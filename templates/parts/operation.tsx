@@ -167,8 +167,8 @@ function Recovery({ view, problems }: { view: OperationView; problems: readonly 
     const ids = short.flatMap(({ vmId }) => vmId === null ? [] : [vmId]);
     return (
       <p>
-        <a class="button" id="start-anyway" href={paths.act("start", ids)}>
-          Start {formatCount(short.length, "VM")} all the same…
+        <a class="button more" id="start-anyway" href={paths.act("start", ids)}>
+          Start {formatCount(short.length, "VM")} all the same
         </a>
       </p>
     );
@@ -342,7 +342,7 @@ export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
         const step = vm.steps.find(({ step }) => step === column);
         return (
           <td data-label={column} class={step === undefined ? "absent" : undefined}>
-            {step === undefined ? <span class="none">–</span> : <Step step={step} />}
+            {step === undefined ? <span class="none"></span> : <Step step={step} />}
           </td>
         );
       })}
@@ -354,7 +354,7 @@ export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
 function RollbackCell({ steps }: { steps: readonly StepView[] }) {
   return (
     <td data-label="rollback" class={steps.length === 0 ? "absent" : undefined}>
-      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
+      {steps.length === 0 ? <span class="none"></span> : steps.map((step) => <Step step={step} named />)}
     </td>
   );
 }

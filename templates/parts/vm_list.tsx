@@ -119,9 +119,9 @@ function BulkActions() {
           type="submit"
           name="action"
           value={name}
-          class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
+          class={VM_ACTIONS[name].abrupt ? "danger more" : "more"}
         >
-          {VM_ACTIONS[name].verb}…
+          {VM_ACTIONS[name].verb}
         </button>
       ))}
     </p>
@@ -186,9 +186,7 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
     <th scope="col" class={numeric ? "number" : undefined} aria-sort={direction}>
       <a href={paths.home({ ...query, sort: ascending ? `-${sort}` : sort })}>
         {label}
-        {direction === undefined
-          ? null
-          : <span class="direction" aria-hidden="true">{ascending ? " ↑" : " ↓"}</span>}
+        {direction === undefined ? null : <span class={`direction ${direction}`} aria-hidden="true"></span>}
       </a>
     </th>
   );

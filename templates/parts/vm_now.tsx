@@ -89,7 +89,7 @@ function Actions({ vm, actions }: VmNowProps) {
             );
           }
           if (abrupt || name === "restart") {
-            return <a class={`button ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}…</a>;
+            return <a class={`button more ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}</a>;
           }
           return (
             <form method="post" action={paths.vmAction(vm.id, name)}>

@@ -41,6 +41,8 @@ async function measure(report: Report, pages: number, changes: number): Promise<
     await Promise.all(opened);
     const tookMs: number[] = [];
     for (let change = 0; change < changes; change++) {
+      // Each change is alone, and the pages are open before the first.
+      await new Promise((resolve) => setTimeout(resolve, 100));
       let eventAt = 0;
       const forget = elsewhere.onEvent(() => eventAt ||= performance.now());
       const all = Promise.withResolvers<void>();
@@ -54,7 +56,6 @@ async function measure(report: Report, pages: number, changes: number): Promise<
       await all.promise;
       told.delete(tell);
       forget();
-      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const before = await memoryMb(program);
     const further = new AbortController();
