@@ -160,8 +160,11 @@ export class LiveInventory {
   async #catchUpAndRest(): Promise<void> {
     const startedAt = performance.now();
     this.#isCatchingUp = true;
-    await this.#catchUp();
-    this.#isCatchingUp = false;
+    try {
+      await this.#catchUp();
+    } finally {
+      this.#isCatchingUp = false;
+    }
     const restMs = Math.min(GATHER.times * (performance.now() - startedAt), GATHER.mostMs);
     this.#restUntil = startedAt + Math.max(GATHER.leastMs, restMs);
     if (this.#stale.size > 0 && !this.#closed) this.#readSoon();

@@ -300,7 +300,7 @@ Deno.test("a zvol that the NAS will not delete after its VM is tried once more, 
     const steps = result.operation.vms.find(({ name }) => name === "worker02")?.steps ?? [];
     assert.match(
       steps.find(({ step }) => step === "zvols")?.detail ?? "",
-      /^1 zvol; tank\/vms\/worker02-disk0 is left to the last look, because .*dataset is busy/,
+      /^1 zvol; tank\/vms\/worker02-disk0 is left to the check, because .*dataset is busy/,
     );
     simulator.clearFaults();
     const resumed = await (await manager.resume(result.operation.id))?.finished;

@@ -246,11 +246,11 @@ Deno.test("looks that can wait are gathered, and take the place of a write now a
   looked.push(lookAtVm(paced.lastLooks, 2), lookAtVm(paced.lastLooks, 3));
   await pause();
   looked.push(lookAtVm(paced.lastLooks, 4));
-  now += 20;
+  now += 150;
   calls[10]?.answer([]);
   writes.push(paced.call("vm.start", [11]));
   await pause();
-  assert.equal(calls.length, 13, "the place goes to a write, for the look took 20 ms, and rests for 200");
+  assert.equal(calls.length, 13, "the place goes to a write, for the look took 150 ms, and rests for 1,500");
   assert.equal(calls.at(-1)?.method, "vm.start");
   open()[0]?.answer();
   await pause();
