@@ -33,14 +33,15 @@ export class Remembered<T> {
     const known = this.#known.get(key);
     const age = known === undefined ? Infinity : this.#now() - known.at;
     if (known !== undefined && age < this.#ages.freshMs) return known.value;
-    const reading = this.#again(key);
+    const reading = this.renew(key);
     if (known === undefined || age >= this.#ages.staleMs) return await reading;
     // What fails in the background is read again, and told, by whoever asks once the value is too old.
     reading.catch(() => {});
     return known.value;
   }
 
-  #again(key: string): Promise<T> {
+  /** Reads it now, or waits for the reading that is under way. */
+  renew(key: string): Promise<T> {
     const begun = this.#reading.get(key);
     if (begun !== undefined) return begun;
     const reading = this.#read(key).then((value) => {

@@ -346,9 +346,17 @@ export class VMManager implements AsyncDisposable {
     return await this.#choices.get(isoFolder(storage.cdrom_path) ?? "");
   }
 
-  /** What the NAS has left for further VMs, at most half a minute old; null where the account may not read it. */
-  async capacity(dataset: string): Promise<Capacity> {
-    return await this.#capacity.get(dataset);
+  /**
+   * What the NAS has left for further VMs; null where the account may not read it.
+   *
+   * @param dataset Where the zvols are.
+   * @param options `anew` reads it now; default: what is known, if it is at most half a minute old.
+   */
+  async capacity(
+    dataset: string,
+    { anew = false }: { readonly anew?: boolean } = {},
+  ): Promise<Capacity> {
+    return await (anew ? this.#capacity.renew(dataset) : this.#capacity.get(dataset));
   }
 
   /** Plans to create; nothing is changed. */

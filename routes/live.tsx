@@ -130,6 +130,7 @@ function watchList(
 ): Source {
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
+  let capacity: Uint8Array<ArrayBuffer> | null = null;
   // A page that was made from the list as it still is need not be sent it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
   let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
@@ -143,6 +144,7 @@ function watchList(
     ...connection.end,
     () => clearInterval(aging),
     manager.live.watchAddresses(),
+    shared.capacity.watch(ring),
     manager.live.onChange(({ type }) => {
       if (type === "changed") return;
       whole = true;
@@ -171,6 +173,9 @@ function watchList(
     const messages = [...connection.take()];
     if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
     age = false;
+    const left = shared.capacity.message;
+    if (left !== null && left !== capacity) messages.push(left);
+    capacity = left;
     const vms = [...changed.values()];
     changed.clear();
     const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));

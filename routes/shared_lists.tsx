@@ -4,6 +4,7 @@ import { typeOf } from "../lib/names.ts";
 import { GroupPatch, VmListPatch, VmPatch } from "../templates/parts/patches.tsx";
 import { VmRowOnce } from "../templates/parts/vm_list.tsx";
 import type { VmQuery, VmRowProps } from "../templates/props.ts";
+import { LiveCapacity } from "./capacity.tsx";
 import type { Dashboard } from "./dashboard.ts";
 import { frame } from "./streams.ts";
 import { listProps } from "./vm_props.ts";
@@ -30,6 +31,8 @@ export interface SharedList {
 
 /** Makes lists and rows once for all who are sent them, until something changes. */
 export class SharedLists {
+  /** What stands above the list. */
+  readonly capacity: LiveCapacity;
   readonly #dashboard: Dashboard;
   readonly #vmListeners = new Set<(vm: Vm) => void>();
   readonly #rows = new WeakMap<object, Uint8Array<ArrayBuffer>>();
@@ -41,6 +44,7 @@ export class SharedLists {
   /** Follows what a list tells of. */
   constructor(dashboard: Dashboard) {
     this.#dashboard = dashboard;
+    this.capacity = new LiveCapacity(dashboard);
     const forget = () => {
       this.#changes++;
       this.#lists.clear();

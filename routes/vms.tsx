@@ -1,12 +1,12 @@
 /** The VMs: the list, and one VM. */
 import { type Context, Hono } from "hono";
-import { type Problem, TrueNASError } from "../lib/errors.ts";
+import type { Problem } from "../lib/errors.ts";
 import type { Vm } from "../lib/inventory.ts";
 import { vmJson } from "../lib/json.ts";
 import { fingerprint } from "../lib/plan/fingerprint.ts";
 import { VmPage, type VmPageProps } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
-import type { Capacity, Typed } from "../templates/props.ts";
+import type { Typed } from "../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "./choices.ts";
 import { connectionView, type Dashboard, mayChange, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import type { SharedLists } from "./shared_lists.tsx";
@@ -29,7 +29,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
     }
     const { version } = shared;
     const page = { frame: pageFrame(c, dashboard), list, version, running: manager.writing?.view ?? null };
-    return sendPage(c, <VmsPage {...page} capacity={await readCapacity(dashboard)} />);
+    return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
   app.get("/vms/:id", async (c) => {
     const { vms } = await manager.live.ready();
@@ -69,18 +69,6 @@ export async function vmPage(
 /** What a form of settings was filled in against: it is refused when they have changed since. */
 export function settingsShown({ name, description, cores, threads, memoryMib, autostart }: Vm): string {
   return fingerprint([name, description, cores, threads, memoryMib, autostart]);
-}
-
-/** What the NAS has left; what cannot be read is left out. */
-async function readCapacity({ manager, configuration, logger }: Dashboard): Promise<Capacity> {
-  try {
-    const { storage } = configuration().configuration;
-    return await manager.capacity(storage.pool_path);
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    logger.debug("The NAS's capacity cannot be read", { error: error.message });
-    return { memoryBytes: null, storage: null };
-  }
 }
 
 function nasJson(dashboard: Dashboard): Record<string, unknown> {

@@ -1,6 +1,6 @@
 /** The VMs of the NAS, live. */
-import { formatBytes } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
+import { CapacityLine } from "../parts/capacity.tsx";
 import { Notice } from "../parts/common.tsx";
 import { VmList } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
@@ -12,7 +12,8 @@ export interface VmsPageProps {
   readonly list: VmListProps;
   /** Of what the list tells; the stream goes on from it. */
   readonly version: string;
-  readonly capacity: Capacity;
+  /** Null while nothing is known. */
+  readonly capacity: Capacity | null;
   /** The operation that is under way, or null. */
   readonly running: { readonly id: string; readonly title: string } | null;
 }
@@ -63,15 +64,6 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
       <VmList {...list} />
     </Layout>
   );
-}
-
-/** What the NAS has left for further VMs. */
-function CapacityLine({ capacity: { memoryBytes, storage } }: { capacity: Capacity }) {
-  const parts = [
-    ...(memoryBytes === null ? [] : [`${formatBytes(memoryBytes)} of memory free`]),
-    ...(storage === null ? [] : [`${formatBytes(storage.bytes)} free in ${storage.name}`]),
-  ];
-  return parts.length === 0 ? null : <p class="help" id="capacity">{parts.join(" · ")}</p>;
 }
 
 interface ChoiceProps {

@@ -2,8 +2,9 @@
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
 import type { Vm } from "../../lib/inventory.ts";
-import type { ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
+import type { Capacity, ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
 import { paths } from "../paths.ts";
+import { CapacityLine } from "./capacity.tsx";
 import { ConnectionBadge, ConnectionNotice, PageStream } from "./connection.tsx";
 import {
   columnsOf,
@@ -158,6 +159,15 @@ export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
   return (
     <hx-partial hx-target="#vm-list-age" hx-swap="outerMorph">
       <VmListAge stale={stale} />
+    </hx-partial>
+  );
+}
+
+/** What the NAS has left. */
+export function CapacityPatch({ capacity }: { capacity: Capacity }) {
+  return (
+    <hx-partial hx-target="#capacity" hx-swap="outerMorph">
+      <CapacityLine capacity={capacity} />
     </hx-partial>
   );
 }

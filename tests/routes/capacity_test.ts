@@ -1,0 +1,45 @@
+/** Protects the line of what the NAS has left: no page waits for a connection because of it, and it stays true. */
+import assert from "node:assert/strict";
+import { startDashboard } from "../support/dashboard.ts";
+import { post, text } from "../support/http.ts";
+
+/** Far below what a reading is told here to wait for its connection. */
+const PATIENCE_MS = 10_000;
+
+Deno.test("a page does not wait for a connection; what the NAS has left follows, and follows its VMs", async () => {
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 5 },
+    manager: { patienceMs: 60_000 },
+  });
+  const { simulator, manager, url } = dashboard;
+  await manager.live.ready();
+  const [lost, signIn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  simulator.addFault({ method: "auth.login_ex", action: "hold", until: signIn.promise });
+  const forget = manager.onConnection(({ kind }) => kind === "reconnecting" && lost.resolve());
+  simulator.cutConnections();
+  await lost.promise;
+  forget();
+  const page = await text(fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) }));
+  assert.match(page, /<p class="help" id="capacity"><\/p>/);
+
+  const stream = await fetch(`${url}/events`);
+  const reader = (stream.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  const next = async (wanted: RegExp): Promise<string> => {
+    while (!wanted.test(said)) said += (await reader.read()).value ?? assert.fail("the stream ended");
+    const [found] = wanted.exec(said) ?? [];
+    said = said.slice(said.indexOf(found ?? "") + (found ?? "").length);
+    return found ?? "";
+  };
+  assert.ok(!said.includes(" of memory free"));
+  signIn.resolve();
+  const line = /id="capacity">[\d.]+ GiB of memory free · [\d.]+ TiB free in tank\/vms/;
+  const before = await next(line);
+  const stopped = manager.live.snapshot.vms?.find(({ state }) => state === "STOPPED") ?? assert.fail();
+  const started = await post(dashboard, `/vms/${stopped.id}/start`, {});
+  await started.body?.cancel();
+  assert.equal(started.status, 303);
+  const after = await next(line);
+  assert.notEqual(after, before);
+  await reader.cancel();
+});
