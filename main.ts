@@ -4,14 +4,17 @@
  */
 import { type Options, readArguments, USAGE } from "./lib/arguments.ts";
 import type { Terminal } from "./lib/command_line.ts";
+import { type ConfigurationFile, readConfiguration } from "./lib/config_file.ts";
 import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
+import { ConfigurationError } from "./lib/errors.ts";
 import { permissionsOf } from "./lib/permissions.ts";
 import { complain, EXIT, explained, print, UsageError } from "./lib/process.ts";
 import { VERSION } from "./lib/version.ts";
-import type { Launch, Order, Told } from "./routes/worker.ts";
+import type { Launch, Order, TextRead, Told } from "./routes/worker.ts";
 
 /** Parts of the program, each loaded by the commands that need it. */
 interface Parts {
+  "lib/config_text.ts": typeof import("./lib/config_text.ts");
   "lib/program.ts": typeof import("./lib/program.ts");
   "lib/simulator/simulator.ts": typeof import("./lib/simulator/simulator.ts");
 }
@@ -136,51 +139,72 @@ async function launch(command: "demo" | "serve", options: Options): Promise<numb
   const tunnelFolder = pinned ? await Deno.makeTempDir({ prefix: "truenas-vm-manager-" }) : null;
   const configFile = configFileOf(options);
   const simulated = command === "demo";
+  const hasExample = simulated && options.config === undefined;
   const tunnelSockets = tunnelFolder === null
     ? []
     : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
   const permissions = permissionsOf({ options, settings, configFile, tunnelSockets, simulated });
   try {
-    return await inWorker({ command, options, settings, configFile, permissions, tunnelSockets });
+    return await inWorker({ command, options, settings, configFile, hasExample, permissions, tunnelSockets });
   } finally {
     if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
   }
 }
 
-function inWorker(launch: Launch): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  const entry = launch.command === "demo" ? "./routes/demo.ts" : "./routes/serve.ts";
+async function inWorker(begun: Omit<Launch, "configuration">): Promise<number> {
+  const entry = begun.command === "demo" ? "./routes/demo.ts" : "./routes/serve.ts";
   const worker = new Worker(import.meta.resolve(entry), {
     type: "module",
-    deno: { permissions: { ...launch.permissions } },
+    deno: { permissions: { ...begun.permissions } },
   });
-  // It is sent nothing before it listens: what comes while its modules are being loaded is lost.
-  let listens = false;
+  const send = (order: Order) => worker.postMessage(order);
+  const [loaded, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<number>()];
   worker.onmessage = ({ data }: MessageEvent<Told>) => {
-    if (data !== "loaded") return resolve(data);
-    listens = true;
-    giveUp(launch);
-    worker.postMessage(launch satisfies Order);
+    if (data === "loaded") loaded.resolve();
+    else if ("ended" in data) ended.resolve(data.ended);
+    else void readText(data.parse).then((read) => send({ read }));
   };
   worker.onerror = (event) => {
     event.preventDefault();
     complain(`An error of this program: ${event.message}`);
-    resolve(EXIT.failed);
+    ended.resolve(EXIT.failed);
   };
+  let listens = false;
   onStopSignal(() => {
     // Nothing was begun yet.
-    if (!listens) return resolve(EXIT.done);
-    worker.postMessage("stop" satisfies Order);
+    if (!listens) return ended.resolve(EXIT.done);
+    send("stop");
     setTimeout(() => {
       complain("Stopping took too long; ended at once");
       Deno.exit(EXIT.failed);
     }, STOP_MS);
   });
-  return promise;
+  // While the worker's modules are being loaded, beside it.
+  const file = readConfiguration(begun.configFile, begun.hasExample);
+  const read = await readText(file);
+  if (!read.ok) throw new ConfigurationError(file.source, read.problems);
+  // It is sent nothing before it listens: what comes while its modules are being loaded is lost.
+  const over = await Promise.race([loaded.promise, ended.promise]);
+  if (over !== undefined) return over;
+  listens = true;
+  giveUp(begun);
+  send({ launch: { ...begun, configuration: { ...file, parsed: read.text } } });
+  return await ended.promise;
+}
+
+/** Reads YAML for the worker, which has the network and the rights: the parser needs neither. */
+async function readText({ text, source }: ConfigurationFile): Promise<TextRead> {
+  const { parseText } = await load("lib/config_text.ts");
+  try {
+    return { ok: true, text: parseText(text, source) };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { ok: false, problems: error.problems };
+  }
 }
 
 /** What starts the worker has done its work: what it was allowed, nobody needs any more, but to remove its folder. */
-function giveUp({ tunnelSockets }: Launch): void {
+function giveUp({ tunnelSockets }: Pick<Launch, "tunnelSockets">): void {
   const files = ["read", "write"] as const;
   for (
     const name of ["net", "env", "run", "sys", "ffi", ...(tunnelSockets.length === 0 ? files : [])] as const

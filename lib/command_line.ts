@@ -2,7 +2,8 @@
  * The command line's work: list, plan, create and destroy, on the same plans and operations as the dashboard. Answers
  * go to `print`, one JSON value with `--json`; progress and questions go to `tell`.
  */
-import { type Configuration, type Places, vmTypes } from "./config.ts";
+import { type Configuration, vmTypes } from "./config.ts";
+import type { Places } from "./config_text.ts";
 import type { OnFailure } from "./on_failure.ts";
 import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";

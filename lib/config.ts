@@ -1,10 +1,8 @@
-/** config.yaml: what it may say, read with the line and column of every mistake. */
-import type { Document, Node } from "yaml";
+/** config.yaml: what it may say. */
 import { z } from "zod";
+import type { ConfigurationText, Places } from "./config_text.ts";
 import { ConfigurationError, type Problem } from "./errors.ts";
-import { readTextFile } from "./files.ts";
 import { isVmName, normalMac } from "./names.ts";
-import { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, visit } from "./yaml.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { checkOverrides, type TemplateOverrides } from "./template_manager.ts";
 
@@ -58,17 +56,6 @@ export interface Configuration {
   readonly [vmType: string]: StorageSection | VmTypeSection | undefined;
 }
 
-/** A place in a file, both 1-based. */
-export interface Place {
-  /** From 1. */
-  readonly line: number;
-  /** From 1. */
-  readonly column: number;
-}
-
-/** Where each value stands, by dotted path: `worker.disk.root`. */
-export type Places = ReadonlyMap<string, Place>;
-
 /** A configuration and where its values stand. */
 export interface ParsedConfiguration {
   /** What the file says. */
@@ -81,11 +68,6 @@ export interface ParsedConfiguration {
 export type CheckedConfiguration =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] };
-
-/** Larger files are refused: a configuration has a few kilobytes. */
-const MAX_FILE_BYTES = 1_048_576;
-/** Aliases (`*name`) at most: more are a trap, not a configuration. */
-const MAX_ALIASES = 100;
 
 /** What numbers may be; the reasons stand beside the interface's fields. */
 const LIMITS = {
@@ -364,99 +346,14 @@ export function vmTypes(configuration: Configuration): string[] {
 }
 
 /**
- * Reads a configuration from a file.
- *
- * @param path Default `config.yaml` in the current folder.
- * @throws {ConfigurationError} listing every problem with line and column; also when there is no such file.
- */
-export function loadConfiguration(path = "config.yaml"): Configuration {
-  return parseConfiguration(readConfigurationFile(path), path).configuration;
-}
-
-/**
- * The text of a configuration file.
- *
- * @throws {ConfigurationError} when it cannot be read or is too large.
- */
-export function readConfigurationFile(path: string): string {
-  const fail = (message: string, cause?: unknown) =>
-    new ConfigurationError(path, [{ field: "", message }], { cause });
-  let text: string;
-  try {
-    text = readTextFile(path);
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    throw fail(
-      missing
-        ? "There is no such file; copy the example config.yaml, or name yours with --config"
-        : `Cannot be read: ${error}`,
-      error,
-    );
-  }
-  if (text.length <= MAX_FILE_BYTES) return text;
-  throw fail(`The file has more than ${MAX_FILE_BYTES} characters; a configuration has a few thousand`);
-}
-
-/**
- * Reads a configuration from text; `source` is its name in messages.
+ * Checks what a file says; `source` is its name in messages.
  *
  * @throws {ConfigurationError} listing every problem with line and column.
  */
-export function parseConfiguration(text: string, source: string): ParsedConfiguration {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line, column: col };
-  };
-  if (document.errors.length > 0) {
-    const problems = document.errors.map(({ message, pos }) => ({ field: "", message, ...at(pos[0]) }));
-    throw new ConfigurationError(source, problems);
-  }
-  const places = placesOf(document, at);
-  const checked = checkConfiguration(toPlain(document, source, at));
+export function checkText({ value, places }: ConfigurationText, source: string): ParsedConfiguration {
+  const checked = checkConfiguration(value);
   if (checked.ok) return { configuration: checked.configuration, places };
   throw new ConfigurationError(source, checked.problems.map((problem) => located(problem, places)));
-}
-
-function toPlain(document: Document, source: string, at: (offset: number) => Place): unknown {
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const offset = aliasOfNothing(document);
-    const place = offset === undefined ? {} : at(offset);
-    throw new ConfigurationError(source, [{ field: "", message, ...place }], { cause: error });
-  }
-}
-
-/** Where the first alias stands whose anchor does not come before it. */
-function aliasOfNothing(document: Document): number | undefined {
-  const anchors = new Set<string>();
-  let offset: number | undefined;
-  visit(document, (_key, node) => {
-    if (isAlias(node) && !anchors.has(node.source)) {
-      offset = node.range?.[0];
-      return visit.BREAK;
-    }
-    if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) anchors.add(node.anchor);
-  });
-  return offset;
-}
-
-function placesOf(document: Document, at: (offset: number) => Place): Places {
-  const places = new Map<string, Place>();
-  const visit = (node: unknown, path: readonly string[]): void => {
-    if (!isMap(node)) return;
-    for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : "";
-      const offset = (isScalar(value) ? value.range : (key as Node | null)?.range)?.[0];
-      if (offset !== undefined) places.set([...path, name].join("."), at(offset));
-      visit(value, [...path, name]);
-    }
-  };
-  visit(document.contents, []);
-  return places;
 }
 
 /** A problem at a value that is missing stands at the section that lacks it. */

@@ -54,7 +54,20 @@ export {
   type AuditRecord,
   MAX_AUDIT_ENTRIES,
 } from "./audit.ts";
-export * from "./config.ts";
+export {
+  checkConfiguration,
+  type CheckedConfiguration,
+  type CheckOptions,
+  type Configuration,
+  MAX_DESCRIPTION_CHARS,
+  type ParsedConfiguration,
+  type StorageSection,
+  vmTypes,
+  type VmTypeSection,
+} from "./config.ts";
+export { readConfigurationFile } from "./config_file.ts";
+export type { Place, Places } from "./config_text.ts";
+export { loadConfiguration, parseConfiguration } from "./load_configuration.ts";
 export * from "./errors.ts";
 export type * from "./inventory.ts";
 export {

@@ -1,5 +1,4 @@
 /** The commands that work with a configuration and a NAS, put together from what was read of the call and the environment. */
-import embeddedConfiguration from "../config.yaml" with { type: "text" };
 import type { Options } from "./arguments.ts";
 import {
   create,
@@ -11,36 +10,16 @@ import {
   type Success,
   type Terminal,
 } from "./command_line.ts";
-import { parseConfiguration, type ParsedConfiguration, readConfigurationFile } from "./config.ts";
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
-import { readTextFile } from "./files.ts";
+import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
 import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
 import { UsageError } from "./process.ts";
 import { TemplateManager } from "./template_manager.ts";
+import { trustOf } from "./trust.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
-
-/**
- * Reads a file of configuration anew at each call.
- *
- * @param path The file.
- * @param fallback The example that is part of the program is taken when there is no such file.
- */
-export function configurationReader(path: string, fallback: boolean): () => ParsedConfiguration {
-  return () => {
-    try {
-      return parseConfiguration(readConfigurationFile(path), path);
-    } catch (error) {
-      const missing = error instanceof ConfigurationError && error.cause instanceof Error &&
-        "code" in error.cause &&
-        error.cause.code === "ENOENT";
-      if (!missing || !fallback) throw error;
-      return parseConfiguration(embeddedConfiguration, "the embedded config.yaml");
-    }
-  };
-}
 
 /** All that is wrong with configuration, templates and environment; nothing is sent. */
 export function validate(
@@ -59,7 +38,7 @@ export function validate(
   };
   return [
     ...attempt(readSettings),
-    ...attempt(configurationReader(configFile, false)),
+    ...attempt(() => loadParsedConfiguration(configFile)),
     ...attempt(() => new TemplateManager(templatesDir)),
   ];
 }
@@ -102,7 +81,7 @@ export async function work(
 }
 
 function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
-  const parsed = configurationReader(configFile, false)();
+  const parsed = loadParsedConfiguration(configFile);
   expectTypes(parsed.configuration, types);
   return {
     ...parsed,
@@ -120,21 +99,4 @@ function managerOptions({ templatesDir }: Options, settings: Settings): VMManage
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(templatesDir);
   return { ...nas, ...trustOf(settings), templateManager, readOnly, noDestroy, logger };
-}
-
-/** Which certificates of the NAS are trusted beside the public ones. */
-export function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
-  return {
-    caCerts: caFile === null ? [] : [readCaFile(caFile)],
-    ...(certFingerprint === null ? {} : { certFingerprint }),
-  };
-}
-
-function readCaFile(path: string): string {
-  try {
-    return readTextFile(path);
-  } catch (error) {
-    const message = `Cannot read ${path}: ${error}`;
-    throw new ConfigurationError("TRUENAS_CA_FILE", [{ field: "", message }], { cause: error });
-  }
 }

@@ -1,12 +1,7 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
 import { AuditLog } from "./audit.ts";
-import {
-  checkConfiguration,
-  type Configuration,
-  type Places,
-  vmTypes,
-  type VmTypeSection,
-} from "./config.ts";
+import { checkConfiguration, type Configuration, vmTypes, type VmTypeSection } from "./config.ts";
+import type { Places } from "./config_text.ts";
 import { ConfigurationError, TrueNASError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";

@@ -1,8 +1,8 @@
 /** What clusters need of the VMs in the list: names, MACs and addresses, in the formats of the tools that make one. */
 import { Hono } from "hono";
-import { EXPORT_FORMATS, isExportName } from "../lib/exports/formats.ts";
+import { EXPORT_FORMATS, type ExportName, isExportName } from "../lib/exports/formats.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
-import { ExportPage } from "../templates/pages/export_page.tsx";
+import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { matches, queryOf, sorted } from "./vm_query.ts";
 
@@ -15,10 +15,9 @@ export function exportRoutes(dashboard: Dashboard): Hono {
     const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
     const format = c.req.query("format");
     if (format === undefined) {
-      return sendPage(
-        c,
-        <ExportPage frame={pageFrame(c, dashboard)} nodes={nodes} query={query} planned={planned} />,
-      );
+      const frame = pageFrame(c, dashboard);
+      const texts = nodes.length === 0 ? [] : await inEachFormat(nodes);
+      return sendPage(c, <ExportPage {...{ frame, count: nodes.length, texts, query, planned }} />);
     }
     if (!isExportName(format)) {
       const known = Object.keys(EXPORT_FORMATS).join(", ");
@@ -27,9 +26,14 @@ export function exportRoutes(dashboard: Dashboard): Hono {
     const { file, contentType, write } = EXPORT_FORMATS[format];
     c.header("content-type", contentType);
     if (c.req.query("download") === "1") c.header("content-disposition", `attachment; filename="${file}"`);
-    return c.body(write(nodes));
+    return c.body(await write(nodes));
   });
   return app;
+}
+
+function inEachFormat(nodes: readonly ClusterNode[]): Promise<ExportPageProps["texts"]> {
+  const names = Object.keys(EXPORT_FORMATS) as ExportName[];
+  return Promise.all(names.map(async (name) => ({ name, text: await EXPORT_FORMATS[name].write(nodes) })));
 }
 
 async function presentNodes(
@@ -44,6 +48,6 @@ async function presentNodes(
 
 /** Before creation: what the configuration asks for, with the MACs that it will have. */
 async function plannedNodes({ manager, configuration }: Dashboard, type: string): Promise<ClusterNode[]> {
-  const plan = await manager.planCreation(configuration());
+  const plan = await manager.planCreation(await configuration());
   return plan.vms.filter((vm) => type === "" || vm.type === type).map((vm) => nodeOfPlanned(vm));
 }

@@ -21,7 +21,7 @@ export interface ServerOptions {
   readonly nas: VMManagerOptions;
   readonly templatesDir: string | undefined;
   /** Reads the configuration anew. */
-  readonly configuration: () => ParsedConfiguration;
+  readonly configuration: () => Promise<ParsedConfiguration>;
   /** What the program may touch, for the log. */
   readonly permissions: string;
   /** Says one line on standard output. */

@@ -18,7 +18,7 @@ import { settingsShown, vmPage } from "./vms.tsx";
 type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
 
 /** Reads one form; problems stand at the form's own fields. */
-type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read;
+type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read | Promise<Read>;
 
 const READERS: Readonly<Record<string, Reader>> = {
   settings: readSettings,
@@ -111,7 +111,7 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
   if (busy !== null) {
     return again([{ field: "", message: `${busy.doing} is under way; wait for its end` }], 409);
   }
-  const wanted = read(fields, vm, dashboard);
+  const wanted = await read(fields, vm, dashboard);
   if ("problems" in wanted) return again(wanted.problems, 422);
   const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
   const { problems } = manager.change(changed, wanted.change, { by: actorOf(c) });
@@ -200,11 +200,12 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   });
 }
 
-function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Read {
+async function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Promise<Read> {
   const problems: Problem[] = [];
   const size = number(fields, "size", DISK, problems);
   const first = vm.disks.find(({ zvol }) => zvol !== null)?.zvol ?? null;
-  const parent = first?.replace(/\/[^/]*$/, "") ?? configuration().configuration.storage.pool_path;
+  const parent = first?.replace(/\/[^/]*$/, "") ??
+    (await configuration()).configuration.storage.pool_path;
   const used = new Set(vm.disks.map(({ zvol }) => zvol));
   let n = vm.disks.length;
   while (used.has(zvolName(parent, vm.name, n))) n++;

@@ -3,10 +3,14 @@
  * its NAS, its address and its files, and nothing else; see lib/permissions.ts.
  */
 import type { Options } from "../lib/arguments.ts";
+import { type ConfigurationFile, readConfiguration } from "../lib/config_file.ts";
+import type { ConfigurationText } from "../lib/config_text.ts";
 import type { Settings } from "../lib/environment.ts";
+import { ConfigurationError, type Problem } from "../lib/errors.ts";
 import { describePermissions, type Permissions } from "../lib/permissions.ts";
 import { EXIT, explained, print, UsageError } from "../lib/process.ts";
-import { configurationReader, trustOf } from "../lib/program.ts";
+import { trustOf } from "../lib/trust.ts";
+import { configurationReader, type ParsedFile } from "./configuration.ts";
 import { serveDashboard } from "./server.ts";
 
 /** What the dashboard is started with. */
@@ -15,15 +19,24 @@ export interface Launch {
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
+  /** The example that is part of the program is taken when there is no such file. */
+  readonly hasExample: boolean;
   readonly permissions: Permissions;
   readonly tunnelSockets: readonly string[];
+  /** The configuration as it was at the start. */
+  readonly configuration: ParsedFile;
 }
 
-/** What the worker is sent: to begin, and later to stop. */
-export type Order = Launch | "stop";
+/** What became of a text of the configuration. */
+export type TextRead =
+  | { readonly ok: true; readonly text: ConfigurationText }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** What the worker says: that all its modules are there and it listens, and at last its exit code. */
-export type Told = "loaded" | number;
+/** What the worker is sent: to begin, and later to stop; and texts that it asked to have read, in their order. */
+export type Order = "stop" | { readonly launch: Launch } | { readonly read: TextRead };
+
+/** What the worker says: that all its modules are there and it listens, which text it needs read, and its exit code. */
+export type Told = "loaded" | { readonly parse: ConfigurationFile } | { readonly ended: number };
 
 /** A simulated NAS that runs. */
 export interface RunningNas extends AsyncDisposable {
@@ -41,9 +54,23 @@ export function awaitLaunch(startNas: StartNas | null): void {
   addEventListener("message", async (event) => {
     const { data } = event as MessageEvent<Order>;
     if (data === "stop") return stopped.resolve();
-    scope.postMessage(await explained(() => serve(data, startNas, stopped.promise)));
+    if ("read" in data) return asked.shift()?.resolve(data.read);
+    scope.postMessage({ ended: await explained(() => serve(data.launch, startNas, stopped.promise)) });
   });
   scope.postMessage("loaded");
+}
+
+/** Whoever waits for a text. */
+const asked: PromiseWithResolvers<TextRead>[] = [];
+
+/** Texts are read where there are neither rights nor a network. */
+async function parse(file: ConfigurationFile): Promise<ConfigurationText> {
+  const asking = Promise.withResolvers<TextRead>();
+  asked.push(asking);
+  scope.postMessage({ parse: file });
+  const read = await asking.promise;
+  if (!read.ok) throw new ConfigurationError(file.source, read.problems);
+  return read.text;
 }
 
 const DEMO_VMS = 5;
@@ -51,9 +78,13 @@ const DEMO_VMS = 5;
 const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
 async function serve(launch: Launch, startNas: StartNas | null, stopped: Promise<void>): Promise<number> {
-  const { options, settings, configFile, permissions, tunnelSockets } = launch;
-  const configuration = configurationReader(configFile, startNas !== null && options.config === undefined);
-  configuration();
+  const { options, settings, configFile, hasExample, permissions, tunnelSockets } = launch;
+  const configuration = configurationReader({
+    read: () => readConfiguration(configFile, hasExample),
+    parse,
+    first: launch.configuration,
+  });
+  await configuration();
   await using simulator = startNas === null
     ? null
     : await startNas({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator });

@@ -1,5 +1,4 @@
 /** Nodes of a cluster in the formats of the tools that make one. Pure; whatever stands in a value stays one value. */
-import { stringify } from "../yaml.ts";
 import type { ClusterNode, NodeNic } from "./nodes.ts";
 
 /** A format. */
@@ -13,7 +12,7 @@ export interface ExportFormat {
   /** What it is good for, in a sentence. */
   readonly help: string;
   /** The text for these nodes. */
-  readonly write: (nodes: readonly ClusterNode[]) => string;
+  readonly write: (nodes: readonly ClusterNode[]) => string | Promise<string>;
 }
 
 /** Every format. */
@@ -97,6 +96,11 @@ function reservations({ name, nics }: ClusterNode): { readonly host: string; rea
   return fixed.map((nic, index) => ({ host: hostName(index === 0 ? name : `${name}-nic${index}`), nic }));
 }
 
+/** Only these formats need it: a dashboard that exports nothing goes without. */
+function loadYaml(): Promise<typeof import("../yaml.ts")> {
+  return import("../yaml.ts");
+}
+
 /** Host names have no underscores. */
 function hostName(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
@@ -117,7 +121,8 @@ function toIsc(nodes: readonly ClusterNode[]): string {
   return blocks.join("\n");
 }
 
-function toAnsible(nodes: readonly ClusterNode[]): string {
+async function toAnsible(nodes: readonly ClusterNode[]): Promise<string> {
+  const { stringify } = await loadYaml();
   const groups = new Map<string, Record<string, Record<string, string>>>();
   for (const node of nodes) {
     const group = node.type ?? "ungrouped";
@@ -133,7 +138,8 @@ function toAnsible(nodes: readonly ClusterNode[]): string {
   return stringify({ all: { children } });
 }
 
-function toTalos(nodes: readonly ClusterNode[]): string {
+async function toTalos(nodes: readonly ClusterNode[]): Promise<string> {
+  const { stringify } = await loadYaml();
   const patches = nodes.map(({ name, nics, installDisk }) => {
     const interfaces = nics.filter(({ mac }) => mac !== null).map(({ mac }, index) => ({
       deviceSelector: { hardwareAddr: mac },

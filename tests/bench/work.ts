@@ -2,7 +2,7 @@
  * (a) Creating and destroying VMs: the program against the lower bound that follows from the NAS's own limits, and
  * against one call at a time, as scripts do it.
  */
-import { parseConfiguration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { Journal } from "../../lib/operations/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";

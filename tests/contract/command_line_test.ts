@@ -293,3 +293,20 @@ Deno.test("with a password it listens beyond this machine, over TLS, and says so
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("serve does not start with a configuration that cannot be used: it says where, ends with 2, and calls nobody", () =>
+  withLab(async ({ simulator, folder, run }) => {
+    const mistakes = [
+      ["count: 3", "count: [3", /config\.yaml:13:\d+: /],
+      ["count: 3", "count: many", /config\.yaml:12:10: worker\.count: Count must be/],
+      ["root: 20, data", "__proto__: 20, data", /config\.yaml:15:\d+: [^]*__proto__/],
+    ] as const;
+    for (const [good, bad, told] of mistakes) {
+      await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG.replace(good, bad));
+      const { code, out, err } = await run("serve");
+      assert.deepEqual([code, out], [2, ""], err);
+      assert.match(err, told);
+    }
+    assert.equal((await run("serve", "--config", "none.yaml")).code, 2);
+    assert.deepEqual(simulator.calls, []);
+  }));

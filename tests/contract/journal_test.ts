@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
-import { parseConfiguration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
 import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
 import type { OperationEvent, OperationRequest } from "../../lib/operations/types.ts";

@@ -3,7 +3,8 @@
  * MACs, overrides, what happens on failure and on cancelling, kept disks, and orphans; against both releases.
  */
 import assert from "node:assert/strict";
-import { type Configuration, parseConfiguration, type VmTypeSection } from "../../lib/config.ts";
+import type { Configuration, VmTypeSection } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { isMarked, markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
 import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";

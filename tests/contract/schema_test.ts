@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import { parseConfiguration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { ReceivedCall, SimulatedVersion } from "../../lib/simulator/types.ts";
 import { METHODS } from "../../lib/truenas/methods.ts";

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type Configuration, parseConfiguration } from "../../lib/config.ts";
+import type { Configuration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { TrueNASConnectionError } from "../../lib/errors.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";

@@ -3,7 +3,8 @@
  * stay with their VM and are undone, nothing of anyone else's is touched, and wrong input sends nothing.
  */
 import assert from "node:assert/strict";
-import { type Configuration, parseConfiguration } from "../../lib/config.ts";
+import type { Configuration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../lib/errors.ts";
 import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";

@@ -1,7 +1,8 @@
 /** Where a run is disturbed, what the NAS has to look like afterwards, and how the sweeps are counted. */
 import assert from "node:assert/strict";
 import process from "node:process";
-import { type Configuration, parseConfiguration } from "../../lib/config.ts";
+import type { Configuration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";

@@ -24,6 +24,7 @@ const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
 
 /** What main.ts loads by its address when it needs it, which no import names. */
 export const PARTS: readonly string[] = [
+  "lib/config_text.ts",
   "lib/program.ts",
   "lib/simulator/simulator.ts",
   "routes/serve.ts",

@@ -1,5 +1,6 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
-import { parseConfiguration, type ParsedConfiguration } from "../../lib/config.ts";
+import type { ParsedConfiguration } from "../../lib/config.ts";
+import { parseConfiguration } from "../../lib/load_configuration.ts";
 import type { LogFields, Logger } from "../../lib/logging.ts";
 import { Metrics } from "../../lib/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
@@ -111,7 +112,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     simulated: false,
     account: "as admin, with a password",
     unencrypted: options.unencrypted ?? false,
-    configuration,
+    configuration: () => Promise.resolve().then(configuration),
     tokens: new OneTimeTokens(),
     metrics,
     access: {

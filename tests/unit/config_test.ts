@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { stringify } from "yaml";
-import { checkConfiguration, loadConfiguration, parseConfiguration, vmTypes } from "../../lib/config.ts";
+import { checkConfiguration, vmTypes } from "../../lib/config.ts";
+import { loadConfiguration, parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors.ts";
 
 const GOOD = `storage:

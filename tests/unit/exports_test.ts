@@ -20,7 +20,7 @@ const NODES: readonly ClusterNode[] = [
   { name: "gpu_01", type: "gpu_", nics: [{ mac: null, attach: null, ip: null }], installDisk: null },
 ];
 
-Deno.test("each format tells names, MACs and addresses", () => {
+Deno.test("each format tells names, MACs and addresses", async () => {
   const { csv, json, dnsmasq, isc, ansible, talos } = EXPORT_FORMATS;
   assert.equal(
     csv.write(NODES),
@@ -36,10 +36,10 @@ Deno.test("each format tells names, MACs and addresses", () => {
     isc.write(NODES),
     /^host worker01 \{\n {2}hardware ethernet 02:00:00:00:00:01;\n {2}fixed-address 10\.0\.0\.11;/,
   );
-  assert.deepEqual(parse(ansible.write(NODES)).all.children.worker, {
+  assert.deepEqual(parse(await ansible.write(NODES)).all.children.worker, {
     hosts: { worker01: { ansible_host: "10.0.0.11", mac: "02:00:00:00:00:01" } },
   });
-  const [first, second] = parseAllDocuments(talos.write(NODES)).map((document) => document.toJS());
+  const [first, second] = parseAllDocuments(await talos.write(NODES)).map((document) => document.toJS());
   assert.deepEqual(first.machine, {
     install: { disk: "/dev/vda" },
     network: {
@@ -61,7 +61,7 @@ Deno.test("a planned VM is exported as it will be: the same node before and afte
   assert.equal(before[0]?.nics.length, 2);
 });
 
-Deno.test("no value breaks out of its place", () => {
+Deno.test("no value breaks out of its place", async () => {
   const text = fc.oneof(
     fc.string(),
     fc.constantFrom('"', "a,b", "=1+1", "x\ny", "a: b", "- c", "#d", "{e", "'"),
@@ -77,21 +77,26 @@ Deno.test("no value breaks out of its place", () => {
     ),
     installDisk: fc.constant("/dev/vda"),
   });
-  fc.assert(fc.property(fc.uniqueArray(node, { selector: ({ name }) => name.toLowerCase() }), (nodes) => {
-    const nics = nodes.flatMap((it) => it.nics);
-    assert.deepEqual(JSON.parse(EXPORT_FORMATS.json.write(nodes)), JSON.parse(JSON.stringify({ nodes })));
-    const hosts = Object.values(
-      parse(EXPORT_FORMATS.ansible.write(nodes)).all.children as Record<string, { hosts: object }>,
-    );
-    assert.equal(hosts.flatMap((group) => Object.keys(group.hosts)).length, nodes.length);
-    if (nodes.length > 0) {
-      assert.equal(parseAllDocuments(EXPORT_FORMATS.talos.write(nodes)).length, nodes.length);
-    }
-    assert.equal(EXPORT_FORMATS.dnsmasq.write(nodes).split("\n").length - 1, nics.length);
-    const cells = csvCells(EXPORT_FORMATS.csv.write(nodes));
-    assert.equal(cells.length, 6 * (nics.length + 1));
-    for (const cell of cells) assert.doesNotMatch(cell, /^[=+@\t\r-]/, "no formula");
-  }));
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(node, { selector: ({ name }) => name.toLowerCase() }), async (nodes) => {
+      const nics = nodes.flatMap((it) => it.nics);
+      assert.deepEqual(
+        JSON.parse(EXPORT_FORMATS.json.write(nodes)),
+        JSON.parse(JSON.stringify({ nodes })),
+      );
+      const hosts = Object.values(
+        parse(await EXPORT_FORMATS.ansible.write(nodes)).all.children as Record<string, { hosts: object }>,
+      );
+      assert.equal(hosts.flatMap((group) => Object.keys(group.hosts)).length, nodes.length);
+      if (nodes.length > 0) {
+        assert.equal(parseAllDocuments(await EXPORT_FORMATS.talos.write(nodes)).length, nodes.length);
+      }
+      assert.equal(EXPORT_FORMATS.dnsmasq.write(nodes).split("\n").length - 1, nics.length);
+      const cells = csvCells(EXPORT_FORMATS.csv.write(nodes));
+      assert.equal(cells.length, 6 * (nics.length + 1));
+      for (const cell of cells) assert.doesNotMatch(cell, /^[=+@\t\r-]/, "no formula");
+    }),
+  );
 });
 
 /** RFC 4180: a cell in quotes may hold anything, with its own quotes doubled. */

@@ -1,0 +1,32 @@
+/** Configurations from files and texts, in one step. */
+import { checkText, type Configuration, type ParsedConfiguration } from "./config.ts";
+import { readConfigurationFile } from "./config_file.ts";
+import { parseText } from "./config_text.ts";
+
+/**
+ * Reads a configuration from a file.
+ *
+ * @param path Default `config.yaml` in the current folder.
+ * @throws {ConfigurationError} listing every problem with line and column; also when there is no such file.
+ */
+export function loadConfiguration(path = "config.yaml"): Configuration {
+  return loadParsedConfiguration(path).configuration;
+}
+
+/**
+ * The same, with the places of its values.
+ *
+ * @throws {ConfigurationError} as {@link loadConfiguration}.
+ */
+export function loadParsedConfiguration(path: string): ParsedConfiguration {
+  return parseConfiguration(readConfigurationFile(path), path);
+}
+
+/**
+ * Reads a configuration from text; `source` is its name in messages.
+ *
+ * @throws {ConfigurationError} listing every problem with line and column.
+ */
+export function parseConfiguration(text: string, source: string): ParsedConfiguration {
+  return checkText(parseText(text, source), source);
+}
