@@ -1,5 +1,5 @@
 /** config.yaml: what it may say. */
-import { z } from "zod";
+import { z } from "zod/v3";
 import type { ConfigurationText, Places } from "./config_text.ts";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { isVmName, normalMac } from "./names.ts";
@@ -98,9 +98,19 @@ function wholeNumber(
     const message = value === undefined || value === null
       ? `${what} is missing: ${wanted}`
       : `${wanted}, found ${show(value)}`;
-    context.addIssue({ code: "custom", message });
-    return z.NEVER;
+    return refuse(message, context);
   });
+}
+
+/** A value that cannot be used: what it is a part of is not looked at any further. */
+function refuse(message: string, context: z.RefinementCtx): never {
+  context.addIssue({ code: "custom", message, fatal: true });
+  return z.NEVER;
+}
+
+/** What is said of a value of another kind, or of none. */
+function otherwise(message: string): z.RawCreateParams {
+  return { invalid_type_error: message, required_error: message };
 }
 
 /** A value in a message; a library's caller may hand in what JSON cannot say. */
@@ -122,16 +132,15 @@ function word(what: string, check: (text: string) => string | null) {
         : `${what} must be text, found ${show(value)}`
       : check(value);
     if (message === null && typeof value === "string") return value;
-    context.addIssue({ code: "custom", message: message ?? `${what} is missing` });
-    return z.NEVER;
+    return refuse(message ?? `${what} is missing`, context);
   });
 }
 
 /** Names of disks and networks begin with a letter: `root`, `lan-2`. */
 const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
-function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
-  const record = z.record(z.string(), value, { error: `${what} must be a list of name: value lines` });
+function namedValues<T>(what: string, most: number, value: z.ZodType<T, z.ZodTypeDef, unknown>) {
+  const record = z.record(z.string(), value, otherwise(`${what} must be a list of name: value lines`));
   const named = record.superRefine((values, context) => {
     const names = Object.keys(values);
     if (names.length > most) {
@@ -156,8 +165,7 @@ function refuseName(name: string, context: z.RefinementCtx): void {
 function flag(what: string) {
   return z.unknown().transform((value, context): boolean => {
     if (typeof value === "boolean") return value;
-    context.addIssue({ code: "custom", message: `${what} must be true or false, found ${show(value)}` });
-    return z.NEVER;
+    return refuse(`${what} must be true or false, found ${show(value)}`, context);
   });
 }
 
@@ -175,18 +183,22 @@ const macList = z.array(
     if (normalMac(text) !== null) return null;
     return `${JSON.stringify(text)} is no MAC of one machine; write it like 02:00:5e:10:00:01`;
   }).transform((text) => normalMac(text) ?? text),
-  { error: "The MACs of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]" },
+  otherwise("The MACs of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
 );
 
 function oneOf<T extends string>(what: string, choices: readonly T[]) {
   return z.enum(choices as readonly [T, ...T[]], {
-    error: ({ input }) => `${what} must be ${choices.join(", ")}; found ${show(input)}`,
+    errorMap: (_issue, { data }) => ({
+      message: `${what} must be ${choices.join(", ")}; found ${show(data)}`,
+    }),
   });
 }
 
-const overrideKeys = z.record(z.string(), z.unknown(), {
-  error: "Template overrides must be name: value lines",
-});
+const overrideKeys = z.record(
+  z.string(),
+  z.unknown(),
+  otherwise("Template overrides must be name: value lines"),
+);
 
 const templateSection = z.strictObject({
   vm: overrideKeys.optional(),
@@ -194,7 +206,7 @@ const templateSection = z.strictObject({
   cdrom: overrideKeys.optional(),
   nic: overrideKeys.optional(),
   disk: overrideKeys.optional(),
-}, { error: "template must have vm, display, cdrom, nic or disk" }).superRefine((overrides, context) => {
+}, otherwise("template must have vm, display, cdrom, nic or disk")).superRefine((overrides, context) => {
   for (const { field, message } of checkOverrides(overrides)) {
     context.addIssue({ code: "custom", path: field.split("."), message });
   }
@@ -203,9 +215,9 @@ const templateSection = z.strictObject({
 const storageSection = z.strictObject({
   pool_path: word("The dataset for zvols", checkPoolPath),
   cdrom_path: word("The install image", checkCdromPath),
-}, { error: "storage must have pool_path and cdrom_path" });
+}, otherwise("storage must have pool_path and cdrom_path"));
 
-const vmTypeSection = z.strictObject({
+const vmTypeKeys = z.strictObject({
   count: wholeNumber("Count", LIMITS.count),
   memory: wholeNumber("Memory", LIMITS.memory),
   cpu: wholeNumber("vCPUs", LIMITS.cpu),
@@ -221,7 +233,9 @@ const vmTypeSection = z.strictObject({
   parallel: wholeNumber("VMs at a time", LIMITS.parallel).optional(),
   on_failure: oneOf("on_failure", ON_FAILURE).optional(),
   template: templateSection.optional(),
-}, { error: "A VM type must have count, memory and cpu" }).superRefine((section, context) => {
+}, otherwise("A VM type must have count, memory and cpu"));
+
+const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
   const { cpu, threads } = section;
   if (threads !== undefined && cpu % threads !== 0) {
     const message =
@@ -330,10 +344,10 @@ function typeNameProblems(name: string): Problem[] {
   }];
 }
 
-function toProblems(section: string, issue: z.core.$ZodIssue): Problem[] {
+function toProblems(section: string, issue: z.ZodIssue): Problem[] {
   const path = [section, ...issue.path.map(String)];
   if (issue.code !== "unrecognized_keys") return [{ field: path.join("."), message: issue.message }];
-  const known = Object.keys((section === "storage" ? storageSection : vmTypeSection).shape);
+  const known = Object.keys((section === "storage" ? storageSection : vmTypeKeys).shape);
   return issue.keys.map((key) => ({
     field: [...path, key].join("."),
     message: `Unknown key ${JSON.stringify(key)}; known are ${known.join(", ")}`,

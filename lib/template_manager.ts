@@ -1,5 +1,5 @@
 /** The JSON templates of VMs and devices: read and checked once, copied for each use. */
-import { z } from "zod";
+import { z } from "zod/v3";
 import cdromTemplate from "../templates/devices/cdrom.json" with { type: "json" };
 import diskTemplate from "../templates/devices/disk.json" with { type: "json" };
 import displayTemplate from "../templates/devices/display.json" with { type: "json" };
@@ -10,8 +10,8 @@ import { readTextFile } from "./files.ts";
 import { zvolPath } from "./names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
-const integer = z.int();
-const vmSpec = z.looseObject({
+const integer = z.number().int();
+const vmSpec = z.object({
   name: z.string().optional(),
   description: z.string().optional(),
   vcpus: integer.min(1).optional(),
@@ -39,31 +39,31 @@ const vmSpec = z.looseObject({
   machine_type: z.string().nullable().optional(),
   command_line_args: z.string().optional(),
   enable_secure_boot: z.boolean().optional(),
-});
+}).passthrough();
 
 const sectorSize = z.union([z.literal(512), z.literal(4096)]).nullable().optional();
 const attributes = {
-  DISPLAY: z.looseObject({
+  DISPLAY: z.object({
     dtype: z.literal("DISPLAY"),
     type: z.enum(["SPICE", "VNC"]).optional(),
     resolution: z.string().optional(),
     bind: z.string().min(1).optional(),
     wait: z.boolean().optional(),
     web: z.boolean().optional(),
-  }),
-  CDROM: z.looseObject({ dtype: z.literal("CDROM") }),
-  NIC: z.looseObject({
+  }).passthrough(),
+  CDROM: z.object({ dtype: z.literal("CDROM") }).passthrough(),
+  NIC: z.object({
     dtype: z.literal("NIC"),
     type: z.enum(["E1000", "VIRTIO"]).optional(),
     trust_guest_rx_filters: z.boolean().optional(),
-  }),
-  DISK: z.looseObject({
+  }).passthrough(),
+  DISK: z.object({
     dtype: z.literal("DISK"),
     type: z.enum(["AHCI", "VIRTIO"]).optional(),
     iotype: z.enum(["NATIVE", "THREADS", "IO_URING"]).optional(),
     logical_sectorsize: sectorSize,
     physical_sectorsize: sectorSize,
-  }),
+  }).passthrough(),
 } satisfies Record<DeviceType, z.ZodType>;
 
 function deviceSpec(dtype: DeviceType) {
@@ -307,7 +307,7 @@ export class TemplateManager {
     return { vm, attributes: { ...attributes, ...own }, ...(order === undefined ? {} : { order }) };
   }
 
-  #parse<T>(name: DeviceType | "vm", schema: z.ZodType<T>, value: unknown): T {
+  #parse<T>(name: DeviceType | "vm", schema: z.ZodType<T, z.ZodTypeDef, unknown>, value: unknown): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     throw new ConfigurationError(this.#fileName(name), parsed.error.issues.map(toProblem));
@@ -343,7 +343,7 @@ export class TemplateManager {
   }
 }
 
-function toProblem(issue: z.core.$ZodIssue): Problem {
+function toProblem(issue: z.ZodIssue): Problem {
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => JSON.stringify(key)).join(", ");
     return {

@@ -2,19 +2,19 @@
  * The frames of TrueNAS's older protocol at /websocket (the only one of 24.x), read and written as plain data: no
  * socket, no clock. Its errors come out in the same words as those of the newer one.
  */
-import { z } from "zod";
+import { z } from "zod/v3";
 import { type CallRefusal, TrueNASError } from "../errors.ts";
 import { type IncomingFrame, MAX_MESSAGE_CHARS, type Protocol, toFields } from "./protocol.ts";
 
-const legacyError = z.looseObject({
+const legacyError = z.object({
   error: z.number().nullish(),
   errname: z.string().nullish(),
   type: z.string().nullish(),
   reason: z.string().nullish(),
   extra: z.unknown().optional(),
-});
+}).passthrough();
 
-const legacyFrame = z.looseObject({
+const legacyFrame = z.object({
   msg: z.string(),
   id: z.union([z.string(), z.number()]).nullish(),
   result: z.unknown().optional(),
@@ -22,7 +22,7 @@ const legacyFrame = z.looseObject({
   subs: z.array(z.string()).nullish(),
   collection: z.string().nullish(),
   fields: z.record(z.string(), z.unknown()).nullish(),
-});
+}).passthrough();
 
 /** ENOMETHOD, which the newer protocol tells as -32601. */
 const ENOMETHOD = 201;

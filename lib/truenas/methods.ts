@@ -3,27 +3,27 @@
  * and how long it may take. Parameters are positional in every TrueNAS version; replies may carry more fields than
  * are named here, and those pass.
  */
-import { z } from "zod";
+import { z } from "zod/v3";
 import { withInnerDtype } from "./versions.ts";
 
-const roles = z.union([z.looseObject({ $set: z.array(z.string()) }), z.array(z.string())]);
+const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
 
 /** A device row of `vm.query` and `vm.device.query`, in the shape of 25.04.2 and later: `dtype` inside the attributes. */
 export const deviceRow = z.preprocess(
   withInnerDtype,
-  z.looseObject({
+  z.object({
     id: z.number(),
     vm: z.number(),
     order: z.number().nullish(),
-    attributes: z.looseObject({ dtype: z.string() }),
-  }),
+    attributes: z.object({ dtype: z.string() }).passthrough(),
+  }).passthrough(),
 );
 
 /** A device as the NAS has it. */
 export type DeviceRow = z.infer<typeof deviceRow>;
 
 /** A row of `vm.query`. `status.state` is an open string: RUNNING, STOPPED, SUSPENDED, ERROR, and others in events. */
-export const vmRow = z.looseObject({
+export const vmRow = z.object({
   id: z.number(),
   name: z.string(),
   description: z.string().nullish(),
@@ -34,9 +34,9 @@ export const vmRow = z.looseObject({
   /** MiB. */
   memory: z.number(),
   autostart: z.boolean(),
-  status: z.looseObject({ state: z.string() }),
+  status: z.object({ state: z.string() }).passthrough(),
   devices: z.array(deviceRow).default([]),
-});
+}).passthrough();
 
 /** A VM as the NAS has it. */
 export type VmRow = z.infer<typeof vmRow>;
@@ -44,10 +44,11 @@ export type VmRow = z.infer<typeof vmRow>;
 /** The fields that are asked for: a third of a row's text is others. */
 const VM_FIELDS = Object.keys(vmRow.shape);
 
-const property = z.looseObject({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).nullish();
+const property = z.object({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).passthrough()
+  .nullish();
 
 /** A row of `pool.dataset.query`; only what was selected is there. */
-export const datasetRow = z.looseObject({
+export const datasetRow = z.object({
   id: z.string(),
   type: z.string(),
   locked: z.boolean().nullish(),
@@ -57,24 +58,25 @@ export const datasetRow = z.looseObject({
   refreservation: property,
   user_properties: z.record(z.string(), property).nullish(),
   children: z.array(z.unknown()).nullish(),
-});
+}).passthrough();
 
 /** A dataset or zvol as the NAS has it. */
 export type DatasetRow = z.infer<typeof datasetRow>;
 
 /** A row of `core.get_jobs`. */
-export const jobRow = z.looseObject({
+export const jobRow = z.object({
   id: z.number(),
   state: z.string(),
-  progress: z.looseObject({ percent: z.number().nullish(), description: z.string().nullish() }).nullish(),
+  progress: z.object({ percent: z.number().nullish(), description: z.string().nullish() }).passthrough()
+    .nullish(),
   error: z.string().nullish(),
-});
+}).passthrough();
 
 /** A network interface as the guest's agent tells it (27.0 and later). */
-export const guestInterface = z.looseObject({
+export const guestInterface = z.object({
   hardware_address: z.string(),
-  ip_addresses: z.array(z.looseObject({ ip_address: z.string(), ip_address_type: z.string() })),
-});
+  ip_addresses: z.array(z.object({ ip_address: z.string(), ip_address_type: z.string() }).passthrough()),
+}).passthrough();
 
 /** An interface in a guest. */
 export type GuestInterface = z.infer<typeof guestInterface>;
@@ -82,20 +84,20 @@ export type GuestInterface = z.infer<typeof guestInterface>;
 /** A job as the NAS has it. */
 export type JobRow = z.infer<typeof jobRow>;
 
-const userInfo = z.looseObject({
+const userInfo = z.object({
   pw_name: z.string().nullish(),
-  privilege: z.looseObject({ roles: roles.nullish() }).nullish(),
-});
+  privilege: z.object({ roles: roles.nullish() }).passthrough().nullish(),
+}).passthrough();
 
 /** Who is signed in, as far as it matters. */
 export type UserInfo = z.infer<typeof userInfo>;
 
-const loginReply = z.looseObject({
+const loginReply = z.object({
   response_type: z.string(),
   user_info: userInfo.nullish(),
   scram_type: z.string().nullish(),
   rfc_str: z.string().nullish(),
-});
+}).passthrough();
 
 /** What auth.login_ex answers. */
 export type LoginReply = z.infer<typeof loginReply>;
@@ -125,7 +127,7 @@ interface MethodRule<Params extends readonly unknown[], Result> {
   readonly destroys: boolean;
   /** How long to wait for the answer, in milliseconds. */
   readonly timeoutMs: number;
-  readonly result: z.ZodType<Result>;
+  readonly result: z.ZodType<Result, z.ZodTypeDef, unknown>;
   /** Never set; it carries the parameters' type. */
   readonly params?: Params;
 }
@@ -141,13 +143,13 @@ const DELETE_MS = 300_000;
 export const PING_MS = 5_000;
 
 function read<Params extends readonly unknown[], Result>(
-  result: z.ZodType<Result>,
+  result: z.ZodType<Result, z.ZodTypeDef, unknown>,
 ): MethodRule<Params, Result> {
   return { writes: false, destroys: false, timeoutMs: READ_MS, result };
 }
 
 function write<Params extends readonly unknown[], Result>(
-  result: z.ZodType<Result>,
+  result: z.ZodType<Result, z.ZodTypeDef, unknown>,
   timeoutMs: number = WRITE_MS,
 ): MethodRule<Params, Result> {
   return { writes: true, destroys: false, timeoutMs, result };
@@ -176,15 +178,15 @@ export const METHODS = {
   "system.version_short": read<readonly [], string>(z.string()),
   "system.host_id": read<readonly [], string>(z.string()),
   "filesystem.stat": read<readonly [path: string], { type?: string }>(
-    z.looseObject({ type: z.string().optional() }),
+    z.object({ type: z.string().optional() }).passthrough(),
   ),
   "filesystem.listdir": read<
     readonly [path: string, filters: readonly QueryFilter[], options: QueryOptions],
     { path: string; type: string }[]
-  >(z.array(z.looseObject({ path: z.string(), type: z.string() }))),
+  >(z.array(z.object({ path: z.string(), type: z.string() }).passthrough())),
   "pool.dataset.query": read<Query, DatasetRow[]>(z.array(datasetRow)),
   "pool.dataset.create": write<readonly [spec: Data], { id: string }>(
-    z.looseObject({ id: z.string() }),
+    z.object({ id: z.string() }).passthrough(),
     SLOW_WRITE_MS,
   ),
   "pool.dataset.update": write<readonly [id: string, change: { readonly volsize: number }], unknown>(
@@ -203,7 +205,7 @@ export const METHODS = {
   "vm.get_display_web_uri": read<
     readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],
     { error: string | null; uri: string | null }
-  >(z.looseObject({ error: z.string().nullable(), uri: z.string().nullable() })),
+  >(z.object({ error: z.string().nullable(), uri: z.string().nullable() }).passthrough()),
   "vm.get_guest_network_interfaces": read<readonly [id: number], GuestInterface[]>(z.array(guestInterface)),
   "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
     z.unknown(),

@@ -3,7 +3,7 @@
  *
  * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
  */
-import { z } from "zod";
+import { z } from "zod/v3";
 import { type CallRefusal, type FieldRefusal, TrueNASError } from "../errors.ts";
 
 /** The longest message that an authenticated connection may send, in characters; a longer one closes the socket (1009). */
@@ -48,27 +48,28 @@ export interface CollectionEvent {
   readonly fields: Readonly<Record<string, unknown>> | null;
 }
 
-const errorData = z.looseObject({
+const errorData = z.object({
   error: z.number().nullish(),
   errname: z.string().nullish(),
   reason: z.string().nullish(),
   extra: z.unknown().optional(),
-});
+}).passthrough();
 
-const frame = z.looseObject({
+const frame = z.object({
   id: z.number().nullish(),
   method: z.string().optional(),
   params: z.unknown().optional(),
   result: z.unknown().optional(),
-  error: z.looseObject({ code: z.number(), message: z.string(), data: errorData.nullish() }).nullish(),
-});
+  error: z.object({ code: z.number(), message: z.string(), data: errorData.nullish() }).passthrough()
+    .nullish(),
+}).passthrough();
 
-const eventParams = z.looseObject({
+const eventParams = z.object({
   msg: z.enum(["added", "changed", "removed"]),
   collection: z.string(),
   id: z.union([z.number(), z.string()]).nullish(),
   fields: z.record(z.string(), z.unknown()).nullish(),
-});
+}).passthrough();
 
 const fieldRefusals = z.array(z.tuple([z.string().nullable(), z.string(), z.number()]));
 
@@ -123,7 +124,7 @@ function decodeEvent(params: unknown): IncomingFrame {
 }
 
 function decodeUnsubscribed(params: unknown): IncomingFrame {
-  const parsed = z.looseObject({ collection: z.string() }).safeParse(params);
+  const parsed = z.object({ collection: z.string() }).passthrough().safeParse(params);
   if (!parsed.success) return { kind: "other", why: "a notify_unsubscribed of an unknown shape" };
   return { kind: "unsubscribed", collection: parsed.data.collection };
 }

@@ -2,7 +2,7 @@
  * The serial console of a VM over the NAS's shell WebSocket: its own socket, not JSON-RPC. After the NAS's word
  * `connected` whatever is sent is typed, and whatever comes is the terminal's.
  */
-import { z } from "zod";
+import { z } from "zod/v3";
 import { TrueNASError } from "../errors.ts";
 
 /** Where the NAS serves it, in every release. */
@@ -32,11 +32,11 @@ export interface SerialConsole {
   listen(onData: (data: string | Uint8Array<ArrayBuffer>) => void, onEnd: () => void): void;
 }
 
-const answer = z.looseObject({
+const answer = z.object({
   msg: z.string(),
   id: z.string().optional(),
-  error: z.looseObject({ reason: z.string().optional() }).optional(),
-});
+  error: z.object({ reason: z.string().optional() }).passthrough().optional(),
+}).passthrough();
 
 /** How long the NAS may take to say `connected`. */
 const CONNECT_MS = 10_000;
