@@ -25,6 +25,7 @@ import {
   wantsJson,
 } from "./dashboard.ts";
 import { serialRoutes } from "./serial.tsx";
+import { renderWithoutContexts } from "./rendering.tsx";
 import { originOf } from "./origin.ts";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
@@ -45,6 +46,7 @@ const MAX_BODY_BYTES = 262_144;
 
 /** The app. With telemetry, what it does is told of in spans. */
 export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono {
+  renderWithoutContexts();
   const app = new Hono({ getPath: (request) => bare(getPath(request)) });
   // No id of the client's own: it would let anybody write the ids of others into the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));

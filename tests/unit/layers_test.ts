@@ -94,3 +94,12 @@ Deno.test("only the edges touch the world", async () => {
   });
   assert.deepEqual(wrong, []);
 });
+
+Deno.test("views wait for nothing and have no contexts", async () => {
+  const views = [...(await graph()).keys()].filter((path) => /^templates\/.*\.tsx?$/.test(path));
+  assert.ok(views.length > 20, "the views are there");
+  const wrong = views.filter((path) =>
+    /\b(async|await|createContext|useContext|Suspense)\b/.test(readFileSync(new URL(path, ROOT), "utf8"))
+  );
+  assert.deepEqual(wrong, []);
+});
