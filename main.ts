@@ -5,7 +5,7 @@
 import { type Options, readArguments, USAGE } from "./lib/arguments.ts";
 import type { Terminal } from "./lib/command_line.ts";
 import { type ConfigurationFile, readConfiguration } from "./lib/config_file.ts";
-import { type EnvironmentName, readSettings, type Settings } from "./lib/environment.ts";
+import { type EnvironmentName, readEnvFile, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError } from "./lib/errors.ts";
 import { permissionsOf } from "./lib/permissions.ts";
 import { complain, EXIT, explained, print, UsageError } from "./lib/process.ts";
@@ -28,7 +28,7 @@ async function load<P extends keyof Parts>(part: P): Promise<Parts[P]> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { command, options } = readArguments(args);
+  const { command, options } = await readArguments(args);
   switch (command) {
     case "help":
       print(USAGE);
@@ -52,11 +52,11 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The environment, with what the command line says instead. */
-function settingsOf({ envFile, logLevel }: Options, needNas: boolean): Settings {
+async function settingsOf({ envFile, logLevel }: Options, needNas: boolean): Promise<Settings> {
   const env = (name: EnvironmentName) => name === "LOG_LEVEL" && logLevel ? logLevel : Deno.env.get(name);
   return readSettings({
     env,
-    envFile: { path: envFile ?? ".env", required: envFile !== undefined },
+    envFile: await readEnvFile(envFile ?? ".env", { required: envFile !== undefined }),
     needNas,
   });
 }
@@ -67,7 +67,7 @@ function configFileOf({ config = "config.yaml" }: Options): string {
 
 async function validate(options: Options): Promise<number> {
   const program = await load("lib/program.ts");
-  const problems = program.validate(configFileOf(options), options, () => settingsOf(options, true));
+  const problems = await program.validate(configFileOf(options), options, () => settingsOf(options, true));
   if (problems.length > 0) {
     complain(problems.join("\n"));
     return EXIT.usage;
@@ -88,7 +88,7 @@ async function simulate(options: Options): Promise<number> {
 
 /** list, plan, create and destroy. */
 async function work(command: "list" | "plan" | "create" | "destroy", options: Options): Promise<number> {
-  const settings = settingsOf(options, true);
+  const settings = await settingsOf(options, true);
   const isTTY = Deno.stdin.isTerminal();
   if (command === "destroy" && !options.yes && !isTTY) {
     throw new UsageError(
@@ -134,7 +134,7 @@ const MAX_PINNED = 16;
 
 /** Serves the dashboard in a worker with the least permissions, and passes signals on to it. */
 async function launch(command: "demo" | "serve", options: Options): Promise<number> {
-  const settings = settingsOf(options, command === "serve");
+  const settings = await settingsOf(options, command === "serve");
   const pinned = command === "serve" && settings.certFingerprint !== null;
   const tunnelFolder = pinned ? await Deno.makeTempDir({ prefix: "truenas-vm-manager-" }) : null;
   const configFile = configFileOf(options);

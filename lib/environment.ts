@@ -1,5 +1,4 @@
 /** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
-import { parseEnv } from "node:util";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
@@ -97,12 +96,15 @@ export interface Settings {
   readonly logFormat: "text" | "json";
 }
 
+/** Values by name. */
+export type EnvFile = Readonly<Record<string, string | undefined>>;
+
 /** How to read. */
 export interface ReadOptions {
   /** Default: the process's own environment. */
   readonly env?: Environment;
-  /** A file of NAME=value lines; the environment itself goes before it. */
-  readonly envFile?: { readonly path: string; readonly required: boolean };
+  /** What a file says, see {@link readEnvFile}; the environment itself goes before it. */
+  readonly envFile?: EnvFile;
   /** Whether the names of the NAS and its account have to be there; default true. */
   readonly needNas?: boolean;
 }
@@ -112,13 +114,39 @@ function processEnvironment(name: EnvironmentName): string | undefined {
 }
 
 /**
+ * The values of a file of NAME=value lines (`.env`).
+ *
+ * @param path The file.
+ * @param options `required`: that it is missing is an error; default: it is as an empty one.
+ * @returns what rejects with a ConfigurationError when it cannot be read.
+ */
+export async function readEnvFile(
+  path: string,
+  { required = false }: { readonly required?: boolean } = {},
+): Promise<EnvFile> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (missing && !required) return {};
+    const message = missing ? "There is no such file" : `Cannot be read: ${error}`;
+    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+  }
+  // Loaded by who has a file: it takes a fifteenth of a start.
+  const { parseEnv } = await import("node:util");
+  return parseEnv(text);
+}
+
+/**
  * The four names that a script needs.
  *
  * @throws {ConfigurationError} naming every one that is missing.
  *
  * @example
  * ```ts
- * const { host, username, password, vncPassword } = getEnvironmentVariables();
+ * const envFile = await readEnvFile(".env");
+ * const { host, username, password, vncPassword } = getEnvironmentVariables({ envFile });
  * ```
  */
 export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
@@ -159,8 +187,10 @@ export function readSettings(options: ReadOptions = {}): Settings {
 }
 
 /** Empty values count as absent: `NAME=` in a file means that it was not filled in. */
-function lookup({ env = processEnvironment, envFile }: ReadOptions, problems: Problem[]): Environment {
-  const file = envFile === undefined ? {} : readEnvFile(envFile);
+function lookup(
+  { env = processEnvironment, envFile: file = {} }: ReadOptions,
+  problems: Problem[],
+): Environment {
   const own: Environment = (name) => {
     const value = env(name) ?? file[name];
     return value === undefined || value.trim() === "" ? undefined : value;
@@ -230,19 +260,6 @@ function readTls(get: Environment, problems: Problem[]): Settings["tls"] {
     });
   }
   return null;
-}
-
-function readEnvFile(
-  { path, required }: { path: string; required: boolean },
-): Record<string, string | undefined> {
-  try {
-    return parseEnv(Deno.readTextFileSync(path));
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (missing && !required) return {};
-    const message = missing ? "There is no such file" : `Cannot be read: ${error}`;
-    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
-  }
 }
 
 function readNas(get: Environment, problems: Problem[]): EnvironmentVariables | null {

@@ -71,11 +71,13 @@ export { loadConfiguration, parseConfiguration } from "./load_configuration.ts";
 export * from "./errors.ts";
 export type * from "./inventory.ts";
 export {
+  type EnvFile,
   type Environment,
   ENVIRONMENT_NAMES,
   type EnvironmentName,
   type EnvironmentVariables,
   getEnvironmentVariables,
+  readEnvFile,
   type ReadOptions,
   type SecretFile,
   type SecretName,

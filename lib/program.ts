@@ -22,14 +22,14 @@ import { trustOf } from "./trust.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
 
 /** All that is wrong with configuration, templates and environment; nothing is sent. */
-export function validate(
+export async function validate(
   configFile: string,
   { templatesDir }: Options,
-  readSettings: () => Settings,
-): string[] {
-  const attempt = (check: () => unknown): string[] => {
+  readSettings: () => Promise<Settings>,
+): Promise<string[]> {
+  const attempt = async (check: () => unknown): Promise<string[]> => {
     try {
-      check();
+      await check();
       return [];
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
@@ -37,9 +37,9 @@ export function validate(
     }
   };
   return [
-    ...attempt(readSettings),
-    ...attempt(() => loadParsedConfiguration(configFile)),
-    ...attempt(() => new TemplateManager(templatesDir)),
+    ...await attempt(readSettings),
+    ...await attempt(() => loadParsedConfiguration(configFile)),
+    ...await attempt(() => new TemplateManager(templatesDir)),
   ];
 }
 

@@ -6,6 +6,7 @@ import {
   type Environment,
   type EnvironmentName,
   getEnvironmentVariables,
+  readEnvFile,
   readSettings,
 } from "../../lib/environment.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
@@ -77,7 +78,7 @@ Deno.test("readSettings() has sensible defaults and tells every wrong value", ()
   );
 });
 
-Deno.test("a file of values stands behind the environment itself", () => {
+Deno.test("a file of values stands behind the environment itself", async () => {
   const folder = mkdtempSync(`${tmpdir()}/env-test-`);
   try {
     const path = `${folder}/.env`;
@@ -87,12 +88,11 @@ Deno.test("a file of values stands behind the environment itself", () => {
     );
     const variables = getEnvironmentVariables({
       env: env({ TRUENAS_HOST: "real.lan" }),
-      envFile: { path, required: true },
+      envFile: await readEnvFile(path, { required: true }),
     });
     assert.deepEqual([variables.host, variables.username, variables.password], ["real.lan", "file", "p w"]);
-    const missing = { path: `${folder}/none`, required: true };
-    assert.match(messageOf(() => readSettings({ env: env(NAS), envFile: missing })), /There is no such file/);
-    assert.ok(readSettings({ env: env(NAS), envFile: { ...missing, required: false } }));
+    await assert.rejects(readEnvFile(`${folder}/none`, { required: true }), /There is no such file/);
+    assert.deepEqual(await readEnvFile(`${folder}/none`), {});
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -135,11 +135,10 @@ Deno.test("a protection takes yes and no in the usual words, and is on when it i
   assert.throws(() => readOnly("ture"), /READ_ONLY must be 1 or 0, found "ture"/);
 });
 
-Deno.test("a file that cannot be read is an error, even when it may be missing", () => {
+Deno.test("a file that cannot be read is an error, even when it may be missing", async () => {
   const folder = mkdtempSync(`${tmpdir()}/env-test-`);
   try {
-    const options = { env: env(NAS), envFile: { path: folder, required: false } };
-    assert.match(messageOf(() => readSettings(options)), /Cannot be read/);
+    await assert.rejects(readEnvFile(folder), /Cannot be read/);
   } finally {
     rmSync(folder, { recursive: true });
   }
