@@ -10,7 +10,7 @@ import { readTextFile } from "./files.ts";
 import { zvolPath } from "./names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
-const integer = z.number().int();
+const integer = z.number().int().safe();
 const vmSpec = z.object({
   name: z.string().optional(),
   description: z.string().optional(),

@@ -1,6 +1,7 @@
 /**
  * Calls over one socket: many in flight, never more than the NAS runs at once, each with its own end in time.
  */
+import type { ZodIssue } from "zod/v3";
 import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
 import type { Socket, SocketEnd } from "./connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
@@ -125,7 +126,7 @@ export class RpcClient implements Caller {
     const parsed = METHODS[method].result.safeParse(result);
     if (parsed.success) return parsed.data as MethodResult<M>;
     throw new TrueNASError(
-      `Cannot read the answer to ${method}: ${parsed.error.issues[0]?.message ?? "unknown shape"}`,
+      `Cannot read the answer to ${method}: ${describeMismatch(parsed.error.issues[0])}`,
       {
         method,
         outcome: METHODS[method].writes ? "unknown" : "not-done",
@@ -295,4 +296,10 @@ function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): 
     failure: "lost",
     remedy: "The program connects again by itself as soon as the NAS answers.",
   });
+}
+
+/** What is wrong with an answer, and where in it: `0.name: Required`. */
+function describeMismatch(issue: ZodIssue | undefined): string {
+  if (issue === undefined) return "unknown shape";
+  return issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`;
 }

@@ -138,10 +138,13 @@ Deno.test("an answer of another shape is an error, and of unknown outcome after 
   const client = new RpcClient(socket);
   const read = client.call("vm.query", []).catch((error) => error);
   const write = client.call("vm.create", [{}]).catch((error) => error);
+  const row = client.call("vm.query", []).catch((error) => error);
   socket.answer(1, { not: "a list" });
   socket.answer(2, "no row");
+  socket.answer(3, [{ id: 1 }]);
   assert.ok(await read instanceof TrueNASError);
   assert.deepEqual([(await read).outcome, (await write).outcome], ["not-done", "unknown"]);
+  assert.equal((await row).message, "Cannot read the answer to vm.query: 0.name: Required");
 });
 
 Deno.test("giving up ends the wait, and a call that was not sent never is", async () => {
