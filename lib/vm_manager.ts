@@ -29,6 +29,7 @@ import {
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
+import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import { planCreation, type WantedType } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./telemetry.ts";
 import { factsOf } from "./template_facts.ts";
@@ -596,8 +597,10 @@ export class VMManager implements AsyncDisposable {
   #check(config: unknown, vmType: string, startPort: number): Configuration {
     const checked = checkConfiguration(config, { require: [vmType] });
     if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);
-    if (!Number.isInteger(startPort) || startPort < 1 || startPort > 65_535) {
-      const message = `The first display port must be a whole number from 5900 to 65535, found ${startPort}`;
+    const { lowest, highest } = DISPLAY_PORTS;
+    if (!Number.isInteger(startPort) || startPort < lowest || startPort > highest) {
+      const message =
+        `The first display port must be a whole number from ${lowest} to ${highest}, found ${startPort}`;
       throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
     }
     return checked.configuration;

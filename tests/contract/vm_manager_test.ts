@@ -540,6 +540,7 @@ Deno.test("wrong input is refused before anything is sent", () =>
       [{ ...CONFIG, worker: { ...CONFIG.worker, memory: "2048" } }, "worker", 5920, /whole number/],
       [null, "worker", 5920, /sections/],
       [CONFIG, "worker", 0, /display port/],
+      [CONFIG, "worker", 5899, /display port must be a whole number from 5900 to 65535, found 5899/],
     ];
     for (const [config, type, port, message] of wrong) {
       await assert.rejects(manager.createVmType(config, type, port), (error) => {
