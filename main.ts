@@ -198,8 +198,9 @@ async function readText({ text, source }: ConfigurationFile): Promise<TextRead> 
   try {
     return { ok: true, text: parseText(text, source) };
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return { ok: false, problems: error.problems };
+    // Whatever it is: the dashboard goes on, and tells of it where the file is used.
+    const unforeseen = [{ field: "", message: `Cannot be read: ${error}` }];
+    return { ok: false, problems: error instanceof ConfigurationError ? error.problems : unforeseen };
   }
 }
 
