@@ -10,7 +10,9 @@ import { operationJson, vmJson } from "./json.ts";
 import type { Actor, OperationEvent } from "./operations/types.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
-import { type CreationRequest, defaultTypes, type RunResult, type VMManager } from "./vm_manager.ts";
+import { defaultTypes } from "./plan/wanted.ts";
+import type { RunResult } from "./run_result.ts";
+import type { CreationRequest, VMManager } from "./vm_manager.ts";
 
 /** Where a command says what, and how it asks. */
 export interface Terminal {

@@ -5,6 +5,7 @@ import { readTextFile } from "./files.ts";
 
 /** Larger files are refused: a configuration has a few kilobytes. */
 const MAX_FILE_BYTES = 1_048_576;
+
 /**
  * The text of a configuration file.
  *

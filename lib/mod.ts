@@ -86,6 +86,7 @@ export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_i
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
 export { EXPORT_FORMATS, type ExportFormat, type ExportName, isExportName } from "./exports/formats.ts";
 export { type ClusterNode, type NodeNic, nodeOfPlanned, nodeOfVm } from "./exports/nodes.ts";
+export type { RunResult, VmResult } from "./run_result.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
@@ -131,11 +132,4 @@ export type { SerialConsole, ShellSocket } from "./truenas/shell.ts";
 export type { Capacity } from "./truenas/read_inventory.ts";
 export type { SessionState } from "./truenas/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
-export {
-  type Choices,
-  type CreationRequest,
-  type RunResult,
-  VMManager,
-  type VMManagerOptions,
-  type VmResult,
-} from "./vm_manager.ts";
+export { type Choices, type CreationRequest, VMManager, type VMManagerOptions } from "./vm_manager.ts";

@@ -1,6 +1,6 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
 import { AuditLog } from "./audit.ts";
-import { checkConfiguration, type Configuration, vmTypes, type VmTypeSection } from "./config.ts";
+import { checkConfiguration, type Configuration } from "./config.ts";
 import type { Places } from "./config_text.ts";
 import { ConfigurationError, TrueNASError } from "./errors.ts";
 import type { Inventory, Reading, Vm } from "./inventory.ts";
@@ -8,7 +8,6 @@ import { LiveInventory } from "./live_inventory.ts";
 import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Logger, silentLogger } from "./logging.ts";
-import { firstDisplayPort, vmName, zvolName } from "./names.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
 import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
@@ -28,7 +27,7 @@ import {
 } from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import type { OperationRequest, OperationView, VmOutcome } from "./operations/types.ts";
+import type { OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import { planCreation, type WantedType } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./telemetry.ts";
@@ -36,7 +35,9 @@ import { factsOf } from "./template_facts.ts";
 import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
+import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
 import { Remembered } from "./remembered.ts";
+import { type RunResult, toResult } from "./run_result.ts";
 import { TemplateManager } from "./template_manager.ts";
 import {
   type Capacity,
@@ -106,28 +107,6 @@ export interface Choices {
   readonly nicChoices: Reading<readonly string[]>;
   /** Install images in the folder of the configured one. */
   readonly isos: Reading<readonly string[]>;
-}
-
-/** What became of one VM. */
-export interface VmResult {
-  /** The VM's name. */
-  readonly name: string;
-  /** What became of it. */
-  readonly outcome: VmOutcome;
-  /** The NAS's id, where it has one. */
-  readonly vmId: number | null;
-  /** What happened, in a sentence; null when there is nothing to say. */
-  readonly message: string | null;
-}
-
-/** What became of a run: every VM by name. */
-export interface RunResult {
-  /** `done` when every VM is as wanted, `partly-done` when some are, `failed` when none is. */
-  readonly status: OperationView["status"];
-  /** Every VM, in the order of the plan. */
-  readonly vms: readonly VmResult[];
-  /** Every step of it. */
-  readonly operation: OperationView;
 }
 
 /** What is to be created: a whole configuration, or some of its types. */
@@ -661,40 +640,6 @@ export class VMManager implements AsyncDisposable {
 /** Pages show readings of so many milliseconds ago at once, and have them read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 
-function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
-  const section = configuration[type];
-  return section !== undefined && "count" in section ? section : null;
-}
-
 function isoFolder(isoPath: string): string | null {
   return isoPath.replace(/\/[^/]*$/, "") || null;
-}
-
-/** Every type of a configuration from its usual port. */
-export function defaultTypes(configuration: Configuration): WantedType[] {
-  const types = vmTypes(configuration);
-  return types.map((type) => ({ type, startPort: firstDisplayPort(type, types) }));
-}
-
-function wantedVms(configuration: Configuration, types: readonly WantedType[]) {
-  return types.flatMap(({ type }) => {
-    const section = sectionOf(configuration, type);
-    if (section === null) return [];
-    const disks = Object.keys(section.disk);
-    return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
-      .map((name) => ({
-        name,
-        zvols: disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)),
-      }));
-  });
-}
-
-function toResult(view: OperationView): RunResult {
-  const vms = view.vms.map(({ name, outcome, vmId, message }) => ({
-    name,
-    outcome: outcome ?? "failed",
-    vmId,
-    message,
-  }));
-  return { status: view.status, vms, operation: view };
 }

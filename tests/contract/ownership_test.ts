@@ -10,7 +10,8 @@ import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
-import { type RunResult, VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import type { RunResult } from "../../lib/run_result.ts";
+import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
 
 const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;

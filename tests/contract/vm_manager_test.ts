@@ -9,7 +9,8 @@ import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../
 import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
-import { type RunResult, VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import type { RunResult } from "../../lib/run_result.ts";
+import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];

@@ -1,0 +1,36 @@
+/** What a configuration asks for, before it is held against the NAS. Pure. */
+import { type Configuration, vmTypes, type VmTypeSection } from "../config.ts";
+import { firstDisplayPort, vmName, zvolName } from "../names.ts";
+import type { WantedType } from "./creation.ts";
+
+/** The section of a VM type, or null. */
+export function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
+  const section = configuration[type];
+  return section !== undefined && "count" in section ? section : null;
+}
+
+/** Every type of a configuration from its usual port. */
+export function defaultTypes(configuration: Configuration): WantedType[] {
+  const types = vmTypes(configuration);
+  return types.map((type) => ({ type, startPort: firstDisplayPort(type, types) }));
+}
+
+/** A VM by name, with the zvols that it will have. */
+export interface WantedVm {
+  readonly name: string;
+  readonly zvols: readonly string[];
+}
+
+/** The VMs of these types. */
+export function wantedVms(configuration: Configuration, types: readonly WantedType[]): WantedVm[] {
+  return types.flatMap(({ type }) => {
+    const section = sectionOf(configuration, type);
+    if (section === null) return [];
+    const disks = Object.keys(section.disk);
+    return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
+      .map((name) => ({
+        name,
+        zvols: disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)),
+      }));
+  });
+}
