@@ -208,7 +208,7 @@ async function readText({ text, source }: ConfigurationFile): Promise<TextRead> 
 function giveUp({ tunnelSockets }: Pick<Launch, "tunnelSockets">): void {
   const files = ["read", "write"] as const;
   for (
-    const name of ["net", "env", "run", "sys", "ffi", ...(tunnelSockets.length === 0 ? files : [])] as const
+    const name of ["net", "run", "sys", "ffi", ...(tunnelSockets.length === 0 ? files : [])] as const
   ) {
     Deno.permissions.revokeSync({ name });
   }

@@ -1,5 +1,5 @@
 /** config.yaml: what it may say. */
-import { z } from "zod/v3";
+import { z } from "./zod.ts";
 import type { ConfigurationText, Places } from "./config_text.ts";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { isVmName, normalMac } from "./names.ts";
@@ -109,8 +109,8 @@ function refuse(message: string, context: z.RefinementCtx): never {
 }
 
 /** What is said of a value of another kind, or of none. */
-function otherwise(message: string): z.RawCreateParams {
-  return { invalid_type_error: message, required_error: message };
+function otherwise(message: string) {
+  return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
 }
 
 /** A value in a message; a library's caller may hand in what JSON cannot say. */
@@ -139,7 +139,7 @@ function word(what: string, check: (text: string) => string | null) {
 /** Names of disks and networks begin with a letter: `root`, `lan-2`. */
 const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
-function namedValues<T>(what: string, most: number, value: z.ZodType<T, z.ZodTypeDef, unknown>) {
+function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
   const record = z.record(z.string(), value, otherwise(`${what} must be a list of name: value lines`));
   const named = record.superRefine((values, context) => {
     const names = Object.keys(values);
@@ -188,9 +188,7 @@ const macList = z.array(
 
 function oneOf<T extends string>(what: string, choices: readonly T[]) {
   return z.enum(choices as readonly [T, ...T[]], {
-    errorMap: (_issue, { data }) => ({
-      message: `${what} must be ${choices.join(", ")}; found ${show(data)}`,
-    }),
+    error: ({ input }) => `${what} must be ${choices.join(", ")}; found ${show(input)}`,
   });
 }
 
@@ -344,7 +342,7 @@ function typeNameProblems(name: string): Problem[] {
   }];
 }
 
-function toProblems(section: string, issue: z.ZodIssue): Problem[] {
+function toProblems(section: string, issue: z.core.$ZodIssue): Problem[] {
   const path = [section, ...issue.path.map(String)];
   if (issue.code !== "unrecognized_keys") return [{ field: path.join("."), message: issue.message }];
   const known = Object.keys((section === "storage" ? storageSection : vmTypeKeys).shape);

@@ -1,7 +1,16 @@
 /** config.yaml as text: the plain value that it stands for, and where each part of it stands. */
-import type { Document, Node } from "yaml";
 import { ConfigurationError } from "./errors.ts";
-import { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, visit } from "./yaml.ts";
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "./yaml.ts";
 
 /** A place in a file, both 1-based. */
 export interface Place {

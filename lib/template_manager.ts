@@ -1,5 +1,5 @@
 /** The JSON templates of VMs and devices: read and checked once, copied for each use. */
-import { z } from "zod/v3";
+import { z } from "./zod.ts";
 import cdromTemplate from "../templates/devices/cdrom.json" with { type: "json" };
 import diskTemplate from "../templates/devices/disk.json" with { type: "json" };
 import displayTemplate from "../templates/devices/display.json" with { type: "json" };
@@ -307,7 +307,7 @@ export class TemplateManager {
     return { vm, attributes: { ...attributes, ...own }, ...(order === undefined ? {} : { order }) };
   }
 
-  #parse<T>(name: DeviceType | "vm", schema: z.ZodType<T, z.ZodTypeDef, unknown>, value: unknown): T {
+  #parse<T>(name: DeviceType | "vm", schema: z.ZodType<T>, value: unknown): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     throw new ConfigurationError(this.#fileName(name), parsed.error.issues.map(toProblem));
@@ -343,7 +343,7 @@ export class TemplateManager {
   }
 }
 
-function toProblem(issue: z.ZodIssue): Problem {
+function toProblem(issue: z.core.$ZodIssue): Problem {
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => JSON.stringify(key)).join(", ");
     return {

@@ -1,7 +1,7 @@
 /**
  * Calls over one socket: many in flight, never more than the NAS runs at once, each with its own end in time.
  */
-import type { ZodIssue } from "zod/v3";
+import type { z } from "../zod.ts";
 import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
 import type { Socket, SocketEnd } from "./connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
@@ -299,7 +299,7 @@ function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): 
 }
 
 /** What is wrong with an answer, and where in it: `0.name: Required`. */
-function describeMismatch(issue: ZodIssue | undefined): string {
+function describeMismatch(issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return "unknown shape";
   return issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`;
 }

@@ -2,7 +2,7 @@
  * The frames of TrueNAS's older protocol at /websocket (the only one of 24.x), read and written as plain data: no
  * socket, no clock. Its errors come out in the same words as those of the newer one.
  */
-import { z } from "zod/v3";
+import { z } from "../zod.ts";
 import { type CallRefusal, TrueNASError } from "../errors.ts";
 import { type IncomingFrame, MAX_MESSAGE_CHARS, type Protocol, toFields } from "./protocol.ts";
 

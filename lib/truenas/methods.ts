@@ -3,7 +3,7 @@
  * and how long it may take. Parameters are positional in every TrueNAS version; replies may carry more fields than
  * are named here, and those pass.
  */
-import { z } from "zod/v3";
+import { z } from "../zod.ts";
 import { withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
@@ -127,7 +127,7 @@ interface MethodRule<Params extends readonly unknown[], Result> {
   readonly destroys: boolean;
   /** How long to wait for the answer, in milliseconds. */
   readonly timeoutMs: number;
-  readonly result: z.ZodType<Result, z.ZodTypeDef, unknown>;
+  readonly result: z.ZodType<Result>;
   /** Never set; it carries the parameters' type. */
   readonly params?: Params;
 }
@@ -143,13 +143,13 @@ const DELETE_MS = 300_000;
 export const PING_MS = 5_000;
 
 function read<Params extends readonly unknown[], Result>(
-  result: z.ZodType<Result, z.ZodTypeDef, unknown>,
+  result: z.ZodType<Result>,
 ): MethodRule<Params, Result> {
   return { writes: false, destroys: false, timeoutMs: READ_MS, result };
 }
 
 function write<Params extends readonly unknown[], Result>(
-  result: z.ZodType<Result, z.ZodTypeDef, unknown>,
+  result: z.ZodType<Result>,
   timeoutMs: number = WRITE_MS,
 ): MethodRule<Params, Result> {
   return { writes: true, destroys: false, timeoutMs, result };

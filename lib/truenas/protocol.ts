@@ -3,7 +3,7 @@
  *
  * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
  */
-import { z } from "zod/v3";
+import { z } from "../zod.ts";
 import { type CallRefusal, type FieldRefusal, TrueNASError } from "../errors.ts";
 
 /** The longest message that an authenticated connection may send, in characters; a longer one closes the socket (1009). */

@@ -2,7 +2,7 @@
  * The serial console of a VM over the NAS's shell WebSocket: its own socket, not JSON-RPC. After the NAS's word
  * `connected` whatever is sent is typed, and whatever comes is the terminal's.
  */
-import { z } from "zod/v3";
+import { z } from "../zod.ts";
 import { TrueNASError } from "../errors.ts";
 
 /** Where the NAS serves it, in every release. */

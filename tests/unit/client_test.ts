@@ -144,7 +144,10 @@ Deno.test("an answer of another shape is an error, and of unknown outcome after 
   socket.answer(3, [{ id: 1 }]);
   assert.ok(await read instanceof TrueNASError);
   assert.deepEqual([(await read).outcome, (await write).outcome], ["not-done", "unknown"]);
-  assert.equal((await row).message, "Cannot read the answer to vm.query: 0.name: Required");
+  assert.equal(
+    (await row).message,
+    "Cannot read the answer to vm.query: 0.name: Invalid input: expected string, received undefined",
+  );
 });
 
 Deno.test("giving up ends the wait, and a call that was not sent never is", async () => {

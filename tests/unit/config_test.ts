@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
-import { stringify } from "yaml";
+import { stringify } from "../../lib/yaml.ts";
 import { checkConfiguration, vmTypes } from "../../lib/config.ts";
 import { loadConfiguration, parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { parse } from "yaml";
+import { parse } from "../../lib/yaml.ts";
 import { readArguments } from "../../lib/arguments.ts";
 import { ENVIRONMENT_NAMES } from "../../lib/environment.ts";
 import project from "../../deno.json" with { type: "json" };

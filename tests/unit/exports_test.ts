@@ -1,7 +1,7 @@
 /** Protects what clusters are fed with: every format holds what it was given and nothing else, whatever stands in it. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "../../lib/yaml.ts";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../../lib/exports/nodes.ts";
 import { planCreation } from "../../lib/plan/creation.ts";
