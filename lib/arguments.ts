@@ -16,7 +16,7 @@ usage: main.ts [serve|demo|simulate|list|plan|create|destroy|validate|version|he
   list       list the VMs of the NAS
   plan       show what create would do: plan [TYPE…]; changes nothing
   create     create the VMs of the configuration: create [TYPE…]
-  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--yes]
+  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--vm NAME]… [--yes]
   validate   check configuration, templates and environment; sends nothing
 
 options
@@ -25,8 +25,9 @@ options
   --env-file FILE        default .env when it exists
   --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
   --json                 answer with one JSON value (list, plan, create, destroy)
-  --prefix P             names before their number; may be repeated; default controlplane and worker (destroy)
-  --vm NAME              a VM that goes although it was not made by this program; may be repeated (destroy)
+  --prefix P             the VMs called P followed by digits; may be repeated (destroy)
+  --vm NAME              this VM, whoever created it; may be repeated (destroy)
+                         without --prefix and --vm: the VM types of the configuration (destroy)
   --keep-disks           leave the zvols (destroy)
   --shutdown             ask running VMs to shut down before powering them off (destroy)
   --at-a-time N          VMs of each type at a time; default as many as the NAS takes (create)
@@ -50,9 +51,10 @@ export interface Options {
   readonly simulator: SimulatorOptions;
   readonly json: boolean;
   readonly yes: boolean;
-  /** Not given: those of the usual types. */
+  /** Names before their number; not given: none, or the configuration's types when no VM is named either. */
   readonly prefixes: readonly string[] | undefined;
-  readonly unmarked: readonly string[];
+  /** Whole names; not given: as for the prefixes. */
+  readonly vmNames: readonly string[] | undefined;
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
   /** VMs of each type at a time. */
@@ -105,7 +107,7 @@ export async function readArguments(
     json: values.json ?? false,
     yes: values.yes ?? false,
     prefixes: values.prefix,
-    unmarked: values.vm ?? [],
+    vmNames: values.vm,
     keepDisks: values["keep-disks"] ?? false,
     shutdown: values.shutdown ?? false,
     parallel: atATime(values["at-a-time"]),

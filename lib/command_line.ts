@@ -10,6 +10,7 @@ import { operationJson, vmJson } from "./json.ts";
 import type { Actor, OperationEvent } from "./operations/types.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
+import { describeMissing } from "./plan/destruction.ts";
 import { defaultTypes } from "./plan/wanted.ts";
 import type { RunResult } from "./run_result.ts";
 import type { CreationRequest, VMManager } from "./vm_manager.ts";
@@ -86,11 +87,18 @@ export async function create(
   return report(result, terminal);
 }
 
-/** What `destroy` is told. */
-export interface DestructionWish {
+/** Which VMs `destroy` takes. */
+export interface DestroySelection {
+  /** Names before their number. */
   readonly prefixes: readonly string[];
-  /** Names of VMs that go although they do not carry this program's mark. */
-  readonly unmarked: readonly string[];
+  /** Whole names; these go whoever created them. */
+  readonly names: readonly string[];
+  /** Whether a person named them; the configuration's types may have no VM. */
+  readonly isExplicit: boolean;
+}
+
+/** What `destroy` is told. */
+export interface DestroyCommand extends DestroySelection {
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
   /** Confirmed beforehand. */
@@ -100,15 +108,16 @@ export interface DestructionWish {
 /**
  * Destroys after the typed phrase, or when it was confirmed beforehand.
  *
- * @throws {ConfigurationError} when there is nobody to confirm.
+ * @throws {ConfigurationError} when something was named that is not there, or when there is nobody to confirm.
  */
 export async function destroy(
   manager: VMManager,
-  { confirmed, ...request }: DestructionWish,
+  { prefixes, names, isExplicit, keepDisks, shutdown, confirmed }: DestroyCommand,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  const plan = await manager.planDestruction(request);
+  const plan = await manager.planDestruction({ prefixes, names, unmarked: names, keepDisks, shutdown });
+  if (isExplicit) expectFound(plan);
   terminal.tell(describeDestruction(plan));
   if (plan.vms.length > 0 && !confirmed && !confirm(plan, terminal)) {
     terminal.tell("The phrase was another one: nothing was destroyed");
@@ -116,6 +125,15 @@ export async function destroy(
   }
   const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), by: BY, signal });
   return report(result, terminal);
+}
+
+function expectFound({ missing }: DestructionPlan): void {
+  if (missing.length === 0) return;
+  const problems = missing.map((selection) => ({
+    field: selection.by === "prefix" ? "--prefix" : "--vm",
+    message: `${describeMissing(selection)}; nothing was destroyed. The command list shows the VMs`,
+  }));
+  throw new ConfigurationError("destroy", problems);
 }
 
 function confirm(plan: DestructionPlan, { ask }: Terminal): boolean {
@@ -212,7 +230,12 @@ function describeDevices(vm: PlannedVm): string {
 function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan): string {
   const left = spared.map(({ name, because }) => `${name} is left alone: ${because} (--vm ${name} adds it)`);
   if (vms.length === 0) {
-    return [...left, `There is nothing to destroy for ${prefixes.join(" or ")} and a number`].join("\n");
+    const nothing = prefixes.length === 0
+      ? "There is nothing to destroy"
+      : `There is nothing to destroy: no VM created here is called ${
+        prefixes.join(" or ")
+      } followed by digits`;
+    return [...left, nothing].join("\n");
   }
   const rows = vms.map(({ id, name, state, zvols, keeps }) => [
     name,

@@ -4,18 +4,19 @@ import {
   create,
   type CreationWish,
   destroy,
+  type DestroySelection,
   expectTypes,
   listVms,
   showPlan,
   type Success,
   type Terminal,
 } from "./command_line.ts";
+import { vmTypes } from "./config.ts";
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
 import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
-import { DEFAULT_PREFIXES } from "./plan/destruction.ts";
 import { UsageError } from "./process.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { trustOf } from "./trust.ts";
@@ -60,6 +61,7 @@ export interface Work {
 export async function work(
   { command, options, settings, configFile, terminal, askOtp, signal }: Work,
 ): Promise<Success> {
+  const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const wish = command === "plan" || command === "create" ? creationWish(options, configFile) : null;
   // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
   const writes = command === "create" || command === "destroy";
@@ -75,9 +77,18 @@ export async function work(
       ? await showPlan(manager, wish, terminal)
       : await create(manager, wish, terminal, signal);
   }
-  if (command === "list") return await listVms(manager, terminal);
-  const { prefixes = DEFAULT_PREFIXES, unmarked, keepDisks, shutdown, yes: confirmed } = options;
-  return await destroy(manager, { prefixes, unmarked, keepDisks, shutdown, confirmed }, terminal, signal);
+  if (selection === null) return await listVms(manager, terminal);
+  const { keepDisks, shutdown, yes: confirmed } = options;
+  return await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal);
+}
+
+/** What the call names; when it names nothing, the types of the configuration. */
+function destroySelection({ prefixes, vmNames }: Options, configFile: string): DestroySelection {
+  if (prefixes !== undefined || vmNames !== undefined) {
+    return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
+  }
+  const { configuration } = loadParsedConfiguration(configFile);
+  return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
 }
 
 function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {

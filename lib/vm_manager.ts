@@ -32,7 +32,12 @@ import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import { planCreation, type WantedType } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./telemetry.ts";
 import { factsOf } from "./template_facts.ts";
-import { DEFAULT_PREFIXES, type DestructionRequest, planDestruction } from "./plan/destruction.ts";
+import {
+  DEFAULT_PREFIXES,
+  describeMissing,
+  type DestructionRequest,
+  planDestruction,
+} from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
@@ -561,14 +566,20 @@ export class VMManager implements AsyncDisposable {
    * gone. Other VMs (`workerold`, say), VMs whose marks do not say that this program made them (unless `unmarked`
    * names them, or is `all`) and zvols that another VM uses are left alone.
    *
+   * @throws {ConfigurationError} when `names`, `ids` or `unmarked` has a VM that is not there; nothing was done.
    * @throws {TrueNASError} when the VMs cannot be listed; nothing was done.
    */
   async destroyManagedVms(
     vmPrefixes: readonly string[] = DEFAULT_PREFIXES,
-    options: RunOptions & Omit<DestructionRequest, "prefixes" | "only"> = {},
+    options: RunOptions & Omit<DestructionRequest, "prefixes"> = {},
   ): Promise<RunResult> {
     return await this.#runner.exclusive(async () => {
       const { plan, ...known } = await this.#planDestruction({ ...options, prefixes: vmPrefixes });
+      const mistaken = plan.missing.filter(({ by }) => by !== "prefix");
+      if (mistaken.length > 0) {
+        const problems = mistaken.map((selection) => ({ field: "", message: describeMissing(selection) }));
+        throw new ConfigurationError("destroyManagedVms", problems);
+      }
       return toResult(await this.#runner.destroy(plan, options, known).finished);
     });
   }

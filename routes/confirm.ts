@@ -22,6 +22,8 @@ export interface ShownAgain {
 /** The parts that differ. */
 export interface Confirmation<Plan extends Confirmable> {
   readonly makePlan: () => Promise<Plan>;
+  /** What was asked for and cannot be done: then nothing of it is. Default: nothing. */
+  readonly problemsOf?: (plan: Plan) => readonly Problem[];
   readonly begin: (shown: string) => Promise<Begun<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
 }
@@ -31,16 +33,21 @@ export async function confirm<Plan extends Confirmable>(
   c: Context,
   { manager, tokens }: Dashboard,
   fields: URLSearchParams,
-  { makePlan, begin, show }: Confirmation<Plan>,
+  { makePlan, problemsOf = () => [], begin, show }: Confirmation<Plan>,
 ): Promise<Response> {
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const [phrase, token, shown] = [text("phrase"), text("token"), text("plan")];
-  const changed = async (notice: string) => show(await makePlan(), { notice, problems: [], phrase }, 409);
+  const changed = async (notice: string) => {
+    const plan = await makePlan();
+    return show(plan, { notice, problems: problemsOf(plan), phrase }, 409);
+  };
   if (!tokens.knows(token)) {
     return await changed("Nothing was destroyed: this is the list as it is now. Confirm it.");
   }
   if (!tokens.isUsed(token)) {
     const plan = await makePlan();
+    const problems = problemsOf(plan);
+    if (problems.length > 0) return show(plan, { notice: "Nothing was destroyed.", problems, phrase }, 422);
     if (plan.fingerprint === shown && phrase.toLowerCase() !== plan.phrase) {
       const message = `Type ${plan.phrase} to confirm; nothing was destroyed`;
       return show(plan, { notice: null, problems: [{ field: "phrase", message }], phrase }, 422);

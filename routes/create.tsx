@@ -8,7 +8,7 @@ import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
 import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
-import { atField, configurationOf, createFormOf, formOf, readForm } from "./forms.ts";
+import { atField, configurationOf, createFormOf, formOf, readForm, unknownTypesOf } from "./forms.ts";
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono {
@@ -58,6 +58,11 @@ async function readCreateForm(
   const fields = await readForm(c.req.raw);
   const file = await dashboard.configuration();
   const form = fields === null ? null : createFormOf(fields, file.configuration);
+  const problems = fields === null ? [] : unknownTypesOf(fields, file.configuration);
+  if (problems.length > 0) {
+    const shown = form ?? formOf(file.configuration, dashboard.manager.templateDefaults);
+    return { answer: await send(c, dashboard, { form: shown, problems }, 422) };
+  }
   if (fields !== null && form !== null) return { form, fields, file };
   const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
   return {

@@ -136,6 +136,18 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
   };
 }
 
+/** VM types that were sent and are not in the configuration (any more): their VMs would be left out silently. */
+export function unknownTypesOf(fields: URLSearchParams, file: Configuration): Problem[] {
+  const known = vmTypes(file);
+  const sent = [...fields.keys()].flatMap((name) => /^(.+)\.count$/.exec(name)?.[1] ?? []);
+  return sent.filter((type) => !known.includes(type)).map((type) => ({
+    field: "",
+    message: `There is no VM type ${JSON.stringify(type)} in the configuration; there are ${
+      known.join(", ")
+    }`,
+  }));
+}
+
 /** A browser sends nothing for an empty box; the hidden field before each says that it was there. */
 function isTicked(fields: URLSearchParams, name: string, usual: boolean): boolean {
   const sent = fields.getAll(name);

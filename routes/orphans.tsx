@@ -1,5 +1,7 @@
 /** What carries this program's marks and belongs to nothing: the list, the typed confirmation, and the operation. */
 import { type Context, Hono } from "hono";
+import type { Problem } from "../lib/errors.ts";
+import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
@@ -13,7 +15,7 @@ export function orphanRoutes(dashboard: Dashboard): Hono {
   app.get("/orphans", async (c) => {
     const plan = await manager.planCleaning(c.req.queries("leave") ?? []);
     if (wantsJson(c)) return c.json(plan);
-    return show(c, dashboard, { plan }, 200);
+    return show(c, dashboard, { plan, problems: missingIn(plan) }, 200);
   });
   app.post("/orphans", async (c) => {
     const fields = await readForm(c.req.raw);
@@ -24,11 +26,20 @@ export function orphanRoutes(dashboard: Dashboard): Hono {
     const left = fields.getAll("leave");
     return await confirm(c, dashboard, fields, {
       makePlan: () => manager.planCleaning(left),
+      problemsOf: missingIn,
       begin: (shown) => manager.beginCleaning(left, shown, { by: actorOf(c) }),
       show: (plan, again, status) => show(c, dashboard, { plan, ...again }, status),
     });
   });
   return app;
+}
+
+/** What was to be left out and is not there: a mistyped name would be destroyed. */
+function missingIn({ missing }: OrphanPlan): readonly Problem[] {
+  return missing.map((name) => ({
+    field: "",
+    message: `${JSON.stringify(name)} is not among the orphans, so it cannot be left out`,
+  }));
 }
 
 type Shown = Pick<OrphansProps, "plan"> & Partial<OrphansProps>;

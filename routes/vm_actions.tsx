@@ -62,6 +62,7 @@ async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly 
     because: vm === undefined ? "it is not on the NAS any more" : whyNotNow(manager, action, vm),
   }));
   return {
+    missing: fates.flatMap(({ id, vm }) => vm === undefined ? [`VM ${id}`] : []),
     doing: fates.flatMap(({ vm, because }) => vm !== undefined && because === null ? [vm] : []),
     left: fates.flatMap(({ id, vm, because }) =>
       because === null ? [] : [{ name: vm?.name ?? `VM ${id}`, because }]
@@ -89,8 +90,11 @@ async function act(
     const notice = "Nothing was done: this is how things stand now. Confirm it.";
     return await ask(c, dashboard, { action, ids, notice }, 409);
   }
+  const gone: string[] = [];
   const led = await tokens.redeem(token, async () => {
-    const { doing } = await sort(dashboard, action, ids);
+    const { doing, missing } = await sort(dashboard, action, ids);
+    gone.push(...missing);
+    if (gone.length > 0) return null;
     const states = new Map(ids.map((id, index) => [id, fields.getAll("state")[index] ?? ""]));
     const wishes = doing.map(({ id, name, state }) => ({
       action,
@@ -104,12 +108,10 @@ async function act(
       : paths.operation(manager.act(action, wishes, { by: actorOf(c) }).log.id);
   });
   if (led !== null) return c.redirect(led, 303);
-  return await ask(
-    c,
-    dashboard,
-    { action, ids, notice: "There is nothing that this can be done to now." },
-    409,
-  );
+  const notice = gone.length === 0
+    ? "There is nothing that this can be done to now."
+    : `Nothing was done: ${gone.join(", ")} ${gone.length === 1 ? "is" : "are"} not on the NAS.`;
+  return await ask(c, dashboard, { action, ids, notice }, 409);
 }
 
 async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName): Promise<Response> {

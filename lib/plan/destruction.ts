@@ -4,7 +4,7 @@ import { compareNames, matchesPrefix } from "../names.ts";
 import { formatCount } from "../units.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked } from "../marks.ts";
-import type { DestructionPlan, DestructionVm, VmMarks } from "./types.ts";
+import type { DestructionPlan, DestructionVm, MissingSelection, VmMarks } from "./types.ts";
 
 /** The VM types whose VMs are destroyed unless others are named. */
 export const DEFAULT_PREFIXES: readonly string[] = ["controlplane", "worker"];
@@ -12,12 +12,14 @@ export const DEFAULT_PREFIXES: readonly string[] = ["controlplane", "worker"];
 /** Which VMs go although their marks do not agree: every one that matches by name, or these by name. */
 export type Unmarked = "all" | readonly string[];
 
-/** What is to be destroyed, and how. */
+/** Which VMs are to be destroyed, and how: those of the prefixes, the names and the ids, and no others. */
 export interface DestructionRequest {
   /** Names before their number. */
   readonly prefixes: readonly string[];
-  /** The one VM of this id, whatever it is called. */
-  readonly only?: number;
+  /** Whole names. */
+  readonly names?: readonly string[];
+  /** The NAS's ids, whatever the VMs are called. */
+  readonly ids?: readonly number[];
   /** Which go although the marks do not agree that this program made them; default none. */
   readonly unmarked?: Unmarked;
   /** Disks stay; default false. */
@@ -37,8 +39,8 @@ export interface JournalEvidence {
 const NO_EVIDENCE: JournalEvidence = { uuids: new Set(), zvols: new Set() };
 
 /**
- * Plans to destroy every VM that is called one of the prefixes and a number: `worker` means worker01 and worker12,
- * not workerold. A VM whose marks do not agree goes only when `unmarked` says so. A zvol that another VM uses as
+ * Plans to destroy the VMs that are called one of the prefixes and a number (`worker` means worker01 and worker12, not
+ * workerold), and those of the names and ids. A VM whose marks do not agree goes only when `unmarked` says so. A zvol that another VM uses as
  * well stays, and so does everything that is not a zvol.
  */
 export function planDestruction(
@@ -46,10 +48,12 @@ export function planDestruction(
   request: DestructionRequest,
   journal: JournalEvidence = NO_EVIDENCE,
 ): DestructionPlan {
-  const { prefixes, only, unmarked = [], keepDisks = false, shutdown = false } = request;
-  const isMeant = ({ id, name }: Vm) => id === only || prefixes.some((prefix) => matchesPrefix(name, prefix));
+  const { prefixes, names = [], ids = [], unmarked = [], keepDisks = false, shutdown = false } = request;
+  const isMeant = ({ id, name }: Vm) =>
+    ids.includes(id) || names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix));
   const matching = vms.filter(isMeant)
     .toSorted((a, b) => compareNames(a.name, b.name));
+  const missing = missingOf(matching, request);
   const goes = (vm: Vm) =>
     unmarked === "all" || unmarked.includes(vm.name) || whyNotOurs(vm, journal) === null;
   const doomed = matching.filter(goes);
@@ -70,7 +74,35 @@ export function planDestruction(
   };
   const phrase = `destroy ${formatCount(planned.length, "vm")}`;
   const set = fingerprint([planned, keepDisks, shutdown]);
-  return { prefixes, vms: planned, spared, keepDisks, shutdown, totals, phrase, fingerprint: set };
+  return { prefixes, vms: planned, spared, missing, keepDisks, shutdown, totals, phrase, fingerprint: set };
+}
+
+/** What was asked for and is not there: a mistyped name must not pass for work done. */
+function missingOf(
+  matching: readonly Vm[],
+  { prefixes, names = [], ids = [], unmarked = [] }: DestructionRequest,
+): MissingSelection[] {
+  const named = new Set([...names, ...unmarked === "all" ? [] : unmarked]);
+  return [
+    ...prefixes.filter((prefix) => !matching.some(({ name }) => matchesPrefix(name, prefix)))
+      .map((value) => ({ by: "prefix", value }) as const),
+    ...[...named].filter((wanted) => !matching.some(({ name }) => name === wanted))
+      .map((value) => ({ by: "name", value }) as const),
+    ...ids.filter((wanted) => !matching.some(({ id }) => id === wanted))
+      .map((id) => ({ by: "id", value: String(id) }) as const),
+  ];
+}
+
+/** Says what was not found. */
+export function describeMissing({ by, value }: MissingSelection): string {
+  switch (by) {
+    case "prefix":
+      return `No VM is called ${JSON.stringify(value)} followed by digits`;
+    case "name":
+      return `No VM is called ${JSON.stringify(value)}`;
+    case "id":
+      return `No VM has the id ${value}`;
+  }
 }
 
 interface Fate {

@@ -32,6 +32,8 @@ export interface OrphanPlan {
   readonly zvols: Reading<readonly OrphanZvol[]>;
   /** Names that a person left out. */
   readonly left: readonly string[];
+  /** Those of them that are no orphans: a mistyped one would not be left out. */
+  readonly missing: readonly string[];
   /** What a person types to confirm: `destroy 1 vm and 2 zvols`. */
   readonly phrase: string;
   /** Changes whenever the set does. */
@@ -54,19 +56,32 @@ export interface OrphanFacts {
 
 /** Finds them. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
+  const { left } = facts;
+  const all = findAll(facts);
+  const isLeft = ({ name }: { readonly name: string }) => left.includes(name);
+  const vms = all.vms.filter((vm) => !isLeft(vm));
+  const zvols = all.zvols.known
+    ? { known: true, value: all.zvols.value.filter((zvol) => !isLeft(zvol)) } as const
+    : all.zvols;
+  const found = [...all.vms, ...all.zvols.known ? all.zvols.value : []].map(({ name }) => name);
+  const missing = left.filter((name) => !found.includes(name));
+  const phrase = `destroy ${describe(vms.length, zvols.known ? zvols.value.length : 0)}`;
+  return { vms, zvols, left, missing, phrase, fingerprint: fingerprint([vms, zvols]) };
+}
+
+function findAll(facts: OrphanFacts): Pick<OrphanPlan, "vms" | "zvols"> {
   const vms = facts.vms.flatMap((vm) => {
     const because = whyHalfMade(vm, facts);
-    if (because === null || facts.left.includes(vm.name)) return [];
+    if (because === null) return [];
     // By its whole name: of a VM that is half made, the plan of a destruction tells the zvols and what stays.
-    const [planned] = planDestruction(facts.vms, { prefixes: [], only: vm.id }, facts.journal).vms;
+    const [planned] = planDestruction(facts.vms, { prefixes: [], ids: [vm.id] }, facts.journal).vms;
     return planned === undefined ? [] : [{ ...planned, because }];
   });
   const going = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name)));
   const zvols = facts.zvols.known
     ? { known: true, value: facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, going)) } as const
     : facts.zvols;
-  const phrase = `destroy ${describe(vms.length, zvols.known ? zvols.value.length : 0)}`;
-  return { vms, zvols, left: facts.left, phrase, fingerprint: fingerprint([vms, zvols]) };
+  return { vms, zvols };
 }
 
 function describe(vms: number, zvols: number): string {
@@ -85,10 +100,10 @@ function whyHalfMade(vm: Vm, { unfinished, running }: OrphanFacts): string | nul
 
 function orphan(
   { name, volsizeBytes, mark }: Dataset,
-  { vms, running, left }: OrphanFacts,
+  { vms, running }: OrphanFacts,
   going: ReadonlySet<string>,
 ): OrphanZvol[] {
-  if (mark === null || left.includes(name) || going.has(name)) return [];
+  if (mark === null || going.has(name)) return [];
   if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
   if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
   const madeFor = vms.find(({ uuid }) => uuid === mark.vm)?.name ?? null;

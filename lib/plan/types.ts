@@ -180,6 +180,14 @@ export interface SparedVm {
   readonly because: string;
 }
 
+/** A part of a selection that no VM on the NAS matches. */
+export interface MissingSelection {
+  /** What it was selected by: the name before a number, the whole name, or the NAS's id. */
+  readonly by: "prefix" | "name" | "id";
+  /** As asked for. */
+  readonly value: string;
+}
+
 /** What a destruction would remove: an exact set, frozen by id. */
 export interface DestructionPlan {
   /** As asked for. */
@@ -188,6 +196,8 @@ export interface DestructionPlan {
   readonly vms: readonly DestructionVm[];
   /** VMs that match by name, but whose marks do not agree and that were not chosen: they are left alone. */
   readonly spared: readonly SparedVm[];
+  /** What was asked for and matches no VM. */
+  readonly missing: readonly MissingSelection[];
   /** Disks stay: only the VMs go. */
   readonly keepDisks: boolean;
   /** Running VMs are asked to shut down first, and powered off only when they do not. */

@@ -20,10 +20,11 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      <Wish wish={wish} />
+      <Wish wish={wish} plan={plan} problems={problems} />
       {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
-      {plan.vms.length === 0
-        ? <NothingToDestroy prefixes={wish.prefixes} />
+      {/* A list without what was mistyped is not what was meant: it is not offered. */}
+      {plan.vms.length === 0 || problems.some(({ field }) => field !== "phrase")
+        ? <NothingToDestroy />
         : <Confirm {...destroy} lacks={frame.lacks} />}
       <p>
         <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
@@ -34,21 +35,20 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
 }
 
 /** What is asked for; sending it lists again and changes nothing. */
-function Wish({ wish }: { wish: DestroyWish }) {
+function Wish({ wish, plan, problems }: Pick<DestroyProps, "wish" | "plan" | "problems">) {
+  const isMissing = (name: string) => plan.missing.some(({ by, value }) => by === "name" && value === name);
   return (
     <form method="get" action={paths.destroy()} class="filters">
-      <div class="field">
-        <label for="prefixes">VM types</label>
-        <input
-          id="prefixes"
-          name="prefixes"
-          value={wish.prefixes}
-          autocomplete="off"
-          spellcheck={false}
-          aria-describedby="prefixes-help"
-        />
-      </div>
-      {wish.vms.map((name) => <input type="hidden" name="vm" value={name} />)}
+      <Field
+        name="prefixes"
+        label="VM types"
+        value={wish.prefixes}
+        problems={problems}
+        help="Comma-separated names before their number: worker means worker01 and worker12, not workerold."
+      />
+      {wish.vms.filter((name) => !isMissing(name)).map((name) => (
+        <input type="hidden" name="vm" value={name} />
+      ))}
       <label class="tick">
         <input type="checkbox" id="keep" name="keep" value="yes" checked={wish.keepDisks} />
         Keep the disks
@@ -58,9 +58,6 @@ function Wish({ wish }: { wish: DestroyWish }) {
         Shut down before powering off
       </label>
       <button type="submit">List them</button>
-      <p class="help" id="prefixes-help">
-        Names before their number, between commas: worker means worker01 and worker12, not workerold.
-      </p>
     </form>
   );
 }
@@ -90,14 +87,11 @@ function Spared({ plan, wish }: { plan: DestructionPlan; wish: DestroyWish }) {
   );
 }
 
-function NothingToDestroy({ prefixes }: { prefixes: string }) {
+function NothingToDestroy() {
   return (
     <div class="empty">
-      <h2>No VM matches</h2>
-      <p>
-        No VM of this program is called {prefixes === "" ? "so" : prefixes}{" "}
-        and a number. Nothing can be destroyed.
-      </p>
+      <h2>Nothing to destroy</h2>
+      <p>No VM created here matches these names. Correct them above, and list again.</p>
     </div>
   );
 }

@@ -125,6 +125,59 @@ Deno.test("a VM of somebody else is spared unless it is named", () =>
     assert.equal(simulator.store.vms.size, 0);
   }));
 
+/** The names of the VMs that are there. */
+function namesOf({ store }: Simulator): string[] {
+  return [...store.vms.values()].map(({ config }) => String(config.name)).toSorted();
+}
+
+const CHANGES = /^(vm\.(create|delete|poweroff|stop|device\.)|pool\.)(?!.*query)/;
+
+Deno.test("destroy --vm alone takes the named VMs and nothing else; with --prefix both (fault 1)", () =>
+  withLab(async ({ simulator, run }) => {
+    assert.equal((await run("create")).code, 0);
+    const one = await run("destroy", "--vm", "worker02", "--yes");
+    assert.equal(one.code, 0, one.err);
+    assert.deepEqual(namesOf(simulator), ["controlplane01", "homeassistant", "worker01", "worker03"]);
+    const both = await run("destroy", "--prefix", "worker", "--vm", "homeassistant", "--yes");
+    assert.equal(both.code, 0, both.err);
+    assert.deepEqual(namesOf(simulator), ["controlplane01"]);
+  }, { foreignVms: 1 }));
+
+Deno.test("destroy with a name or prefix that matches nothing ends with 2, and nothing is changed (fault 1)", () =>
+  withLab(async ({ simulator, run }) => {
+    assert.equal((await run("create", "worker")).code, 0);
+    const before = simulator.calls.length;
+    const wrong: readonly (readonly [string[], RegExp])[] = [
+      [["--vm", "wroker02"], /--vm: No VM is called "wroker02"; nothing was destroyed/],
+      [["--vm", "worker01", "--vm", "wroker02"], /"wroker02"/],
+      [["--vm", ""], /No VM is called ""/],
+      [["--prefix", "wroker"], /--prefix: No VM is called "wroker" followed by digits/],
+      [["--prefix", "worker", "--prefix", "controlplane"], /"controlplane" followed by digits/],
+      [["--prefix", "worker", "--vm", "wroker02"], /"wroker02"/],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, err } = await run("destroy", ...args, "--yes");
+      assert.equal(code, 2, args.join(" "));
+      assert.match(err, message);
+    }
+    const sent = simulator.calls.slice(before).map(({ method }) => method);
+    assert.deepEqual(sent.filter((method) => CHANGES.test(method)), []);
+    assert.deepEqual(namesOf(simulator), ["worker01", "worker02", "worker03"]);
+  }));
+
+Deno.test("destroy without names takes the types of the configuration, which may have no VMs (fault 1)", () =>
+  withLab(async ({ simulator, run, folder }) => {
+    const none = await run("destroy", "--yes");
+    assert.equal(none.code, 0, none.err);
+    await Deno.writeTextFile(`${folder}/config.yaml`, `${TEST_CONFIG}\nweb: ${WEB}\n`);
+    assert.equal((await run("create", "web")).code, 0);
+    const all = await run("destroy", "--yes");
+    assert.equal(all.code, 0, all.err);
+    assert.deepEqual(namesOf(simulator), ["homeassistant"]);
+  }, { foreignVms: 1 }));
+
+const WEB = "{ count: 1, memory: 512, cpu: 1, disk: { root: 1 }, network: { lan: br0 } }";
+
 Deno.test("while another program keeps the journal, what writes is refused and what looks is not", () =>
   withLab(async ({ simulator, run, folder }) => {
     using _journal = Journal.open(`${folder}/state`);

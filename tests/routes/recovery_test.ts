@@ -4,21 +4,17 @@
  */
 import assert from "node:assert/strict";
 import type { TestDashboard } from "../support/dashboard.ts";
-import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
-
-/** Creates with a form; the path of its operation. */
-async function create(dashboard: TestDashboard, fields: Readonly<Record<string, string>>): Promise<string> {
-  const { token, plan } = await planned(dashboard, fields);
-  return await follow(post(dashboard, "/create", { ...fields, token, plan }));
-}
-
-/** Where an answer leads. */
-async function follow(answer: Promise<Response>): Promise<string> {
-  const response = await answer;
-  const body = await response.text();
-  assert.equal(response.status, 303, body);
-  return response.headers.get("location") ?? "";
-}
+import {
+  create,
+  finishedOperation,
+  follow,
+  FORM,
+  hidden,
+  planned,
+  post,
+  text,
+  withDashboard,
+} from "../support/http.ts";
 
 function zvols({ simulator }: TestDashboard): string[] {
   return [...simulator.store.datasets.keys()].filter((name) => name.startsWith("tank/vms/"));

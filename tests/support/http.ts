@@ -34,7 +34,7 @@ export async function withDashboard(
 export function post(
   { url }: TestDashboard,
   path: string,
-  fields: Fields,
+  fields: Fields | [name: string, value: string][],
   headers: Fields = {},
 ): Promise<Response> {
   return fetch(url + path, {
@@ -66,6 +66,20 @@ export async function planned(
   assert.equal(response.status, 200);
   const html = await response.text();
   return { token: hidden(html, "token"), plan: hidden(html, "plan"), html };
+}
+
+/** Creates with a form; the path of its operation. */
+export async function create(dashboard: TestDashboard, fields: Fields): Promise<string> {
+  const { token, plan } = await planned(dashboard, fields);
+  return await follow(post(dashboard, "/create", { ...fields, token, plan }));
+}
+
+/** Where an answer leads. */
+export async function follow(answer: Promise<Response>): Promise<string> {
+  const response = await answer;
+  const body = await response.text();
+  assert.equal(response.status, 303, body);
+  return response.headers.get("location") ?? "";
 }
 
 /** The operation as JSON once it is over. */
