@@ -92,7 +92,7 @@ export interface Vm {
   readonly autostart: boolean;
   /** As the NAS tells it. */
   readonly uuid: string | null;
-  /** Whether it ran at any time, by its log on the NAS; null when that was not asked. */
+  /** Whether it ran at any time; null when that is not known, which is the rule for VMs that no operation here made. */
   readonly everStarted: boolean | null;
   /** Disks, zvols and files. */
   readonly disks: readonly Disk[];

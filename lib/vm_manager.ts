@@ -309,7 +309,7 @@ export class VMManager implements AsyncDisposable {
 
   /** Everything that a plan for this configuration is made from and checked against. */
   async inventory({ configuration, types }: CreationRequest): Promise<Inventory> {
-    const { nas } = await this.#session.live(this.#patience.patienceMs);
+    const { nas, rules } = await this.#session.live(this.#patience.patienceMs);
     const { storage } = configuration;
     const wanted = wantedVms(configuration, types ?? defaultTypes(configuration));
     return await readInventory(this.#session, {
@@ -317,6 +317,8 @@ export class VMManager implements AsyncDisposable {
       datasets: [storage.pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
       files: [storage.cdrom_path],
       vms: wanted.map(({ name }) => name),
+      neverStarted: this.operations.neverStarted(),
+      showsRun: rules.showsRun,
       pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
     }, this.#reading);
   }

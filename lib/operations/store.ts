@@ -116,7 +116,22 @@ export class OperationStore {
   unfinished(): ReadonlySet<string> {
     const vms = [...this.#logs.values()].flatMap(({ view }) => recoveryOf(view).removable);
     const unfinished = vms.filter(({ outcome }) => outcome !== "created");
-    return new Set(unfinished.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])));
+    return new Set(unfinished.flatMap(uuidsOf));
+  }
+
+  /**
+   * The uuids of VMs that a creation made and that no operation is known to have started since. Others may have
+   * started them all the same: only the NAS can tell of that.
+   */
+  neverStarted(): ReadonlySet<string> {
+    const made = new Map<string, OperationVmView>();
+    for (const { view } of this.#logs.values()) {
+      for (const vm of view.vms) {
+        if (hasRun(view, vm)) forgetVm(made, vm);
+        else for (const uuid of uuidsOf(vm)) made.set(uuid, vm);
+      }
+    }
+    return new Set(made.keys());
   }
 
   /** Ids of the operations under way, and the uuids that they gave, or whose VMs they destroy. */
@@ -167,6 +182,25 @@ export interface Busy {
 /** Whether it left something about which nobody has decided. */
 function isUndecided(view: OperationView): boolean {
   return needsDecision(view) || recoveryOf(view).removable.some(({ outcome }) => outcome === "left-behind");
+}
+
+/** Whether an operation shows that a VM runs or ran: it was seen to start, or was asked for what only a VM in use is. */
+function hasRun({ kind }: OperationView, { steps }: OperationVmView): boolean {
+  if (kind === "act") return steps.some(({ step, startedAt }) => step !== "detach" && startedAt !== null);
+  return steps.some(({ step, status }) =>
+    step === "start" && (status === "done" || status === "rolled-back")
+  );
+}
+
+function uuidsOf({ steps }: OperationVmView): readonly string[] {
+  return steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
+}
+
+/** An operation names a VM, and knows its id only once it has ended: either is enough to doubt that it never ran. */
+function forgetVm(made: Map<string, OperationVmView>, { name, vmId }: OperationVmView): void {
+  for (const [uuid, vm] of made) {
+    if (vm.name === name || (vmId !== null && vm.vmId === vmId)) made.delete(uuid);
+  }
 }
 
 const DOING = {

@@ -38,11 +38,13 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
       reasons: [`${lacks}, and it is ${found.state}; stop it first`],
     };
   }
-  const steps = [...missing.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
-  return { ...base, action: "complete", differences, reasons: [lacks], steps };
+  const starts = neverStarted(wanted, found);
+  const steps = [...missing.map(({ step }) => step), ...(starts ? ["start"] : [])];
+  const stays = wanted.start && !starts ? ["it may have run before, so it stays stopped"] : [];
+  return { ...base, action: "complete", differences, reasons: [lacks, ...stays], steps };
 }
 
-/** A VM made here that should run and never did; one that somebody stopped is left so. */
+/** A VM made here that should run and never did; one that somebody stopped, or may have stopped, is left so. */
 function neverStarted({ start }: WantedVm, { state, everStarted, description }: Vm): boolean {
   return start && state === "STOPPED" && everStarted === false && isMarked(description);
 }

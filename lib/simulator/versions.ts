@@ -28,6 +28,8 @@ export interface Profile {
   readonly cancelsOnDisconnect: boolean;
   /** The domain_state of a VM that was never started. */
   readonly unusedDomainState: "SHUTOFF" | null;
+  /** vm.log_file_path finds the log of a VM that ran (up to 25.10); later releases look for a file of the old name. */
+  readonly findsVmLog: boolean;
   readonly suspendOnSnapshot: boolean;
   /** A SPICE display without any port is refused (null is compared with null). */
   readonly refusesPortlessSpice: boolean;
@@ -124,6 +126,7 @@ const V25_10: Profile = {
   deleteAnswers: true,
   cancelsOnDisconnect: false,
   unusedDomainState: "SHUTOFF",
+  findsVmLog: true,
   suspendOnSnapshot: false,
   refusesPortlessSpice: false,
   fillsMac: false,
@@ -173,6 +176,7 @@ const V27: Profile = {
   deleteAnswers: null,
   cancelsOnDisconnect: true,
   unusedDomainState: null,
+  findsVmLog: false,
   suspendOnSnapshot: true,
   refusesPortlessSpice: true,
   fillsMac: true,

@@ -324,7 +324,9 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   },
   "vm.log_file_path": (nas, [id]) => {
     const vm = getVm(nas, id);
-    return vm.everStarted ? `/var/log/libvirt/qemu/${vm.id}_${vm.config.name}.log` : null;
+    return nas.profile.findsVmLog && vm.everStarted
+      ? `/var/log/libvirt/qemu/${vm.id}_${vm.config.name}.log`
+      : null;
   },
   "vm.flags": () => ({ intel_vmx: true, unrestricted_guest: true, amd_rvi: false, amd_asids: false }),
   "vm.virtualization_details": () => ({ supported: true, error: null }),

@@ -22,6 +22,10 @@ export const deviceRow = z.preprocess(
 /** A device as the NAS has it. */
 export type DeviceRow = z.infer<typeof deviceRow>;
 
+const vmStatus = z.object({ state: z.string(), domain_state: z.string().nullable() }).passthrough();
+
+type VmStatus = z.infer<typeof vmStatus>;
+
 /** A row of `vm.query`. `status.state` is an open string: RUNNING, STOPPED, SUSPENDED, ERROR, and others in events. */
 export const vmRow = z.object({
   id: z.number(),
@@ -195,6 +199,7 @@ export const METHODS = {
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
+  "vm.status": read<readonly [id: number], VmStatus>(vmStatus),
   "vm.log_file_path": read<readonly [id: number], string | null>(z.string().nullable()),
   "vm.get_available_memory": read<readonly [overcommit?: boolean], number>(z.number()),
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),

@@ -8,6 +8,7 @@ import { isMarked } from "../marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, vmQuery } from "./methods.ts";
 import { nicNames, toDataset, toVm } from "./rows.ts";
+import type { VersionRules } from "./versions.ts";
 
 /** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
 const NAMES_PER_CALL = 200;
@@ -91,8 +92,12 @@ export interface InventoryQuestions {
   readonly datasets: readonly string[];
   /** Files that have to be there. */
   readonly files: readonly string[];
-  /** VMs of which it matters whether they ever ran. */
+  /** Names of VMs of which it matters whether they ever ran. */
   readonly vms: readonly string[];
+  /** The uuids of VMs that never ran, as far as our own record tells. */
+  readonly neverStarted: ReadonlySet<string>;
+  /** By what this release shows that a stopped VM ran. */
+  readonly showsRun: VersionRules["showsRun"];
   /** The pool in which zvols are to be made. */
   readonly pool: string;
 }
@@ -128,7 +133,7 @@ export async function readInventory(
   ]);
   return {
     nas: questions.nas,
-    vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, questions.vms, options))),
+    vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, questions, options))),
     zvolBlockSize,
     datasets,
     nicChoices,
@@ -139,16 +144,27 @@ export async function readInventory(
   };
 }
 
-/** Adds whether the VM ever ran, where that matters: for VMs made here that are wanted and stopped. */
+/** Adds that a VM never ran, where our own record says so and the NAS does not contradict it; in doubt it is not known. */
 async function withHistory(
   caller: Caller,
   vm: Vm,
-  wanted: readonly string[],
+  { vms, neverStarted, showsRun }: InventoryQuestions,
   options: ReadOptions,
 ): Promise<Vm> {
-  if (vm.state !== "STOPPED" || !wanted.includes(vm.name) || !isMarked(vm.description)) return vm;
-  const log = await reading(() => caller.call("vm.log_file_path", [vm.id], options));
-  return { ...vm, everStarted: log.known ? log.value !== null : null };
+  const isAsked = vm.state === "STOPPED" && vms.includes(vm.name) && isMarked(vm.description);
+  if (!isAsked || vm.uuid === null || !neverStarted.has(vm.uuid)) return vm;
+  const ran = await reading(() => showsRunOf(caller, vm.id, showsRun, options));
+  return { ...vm, everStarted: ran.known ? ran.value : null };
+}
+
+async function showsRunOf(
+  caller: Caller,
+  id: number,
+  by: VersionRules["showsRun"],
+  options: ReadOptions,
+): Promise<boolean> {
+  if (by === "log") return await caller.call("vm.log_file_path", [id], options) !== null;
+  return (await caller.call("vm.status", [id], options)).domain_state !== null;
 }
 
 /** What a NAS has left, as far as it can be read. */

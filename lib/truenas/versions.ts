@@ -27,6 +27,11 @@ export interface VersionRules {
   readonly guestIps: boolean;
   /** Whether vm.delete holds a lock until its zvols are gone, so that deletions wait for each other (up to 25.10). */
   readonly serialDeletes: boolean;
+  /**
+   * By what a stopped VM shows that it ran: its log's path (up to 25.10), or its libvirt domain (from 26.0 on, where
+   * vm.log_file_path answers null for every VM). Neither proves that a VM never ran.
+   */
+  readonly showsRun: "log" | "domain";
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -101,6 +106,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: true,
+    showsRun: "log",
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -116,6 +122,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: true,
+    showsRun: "log",
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -131,6 +138,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: true,
+    showsRun: "log",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -146,6 +154,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: true,
+    showsRun: "log",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -161,6 +170,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: true,
+    showsRun: "log",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -176,6 +186,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: false,
     guestIps: false,
     serialDeletes: false,
+    showsRun: "domain",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -191,6 +202,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     canReset: true,
     guestIps: true,
     serialDeletes: false,
+    showsRun: "domain",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { Configuration, VmTypeSection } from "../../lib/config.ts";
 import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { isMarked, markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
+import type { ActionWish } from "../../lib/operations/act_on_vm.ts";
 import type { OperationEvent } from "../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
@@ -13,6 +14,7 @@ import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/typ
 import type { RunResult } from "../../lib/run_result.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../support/dashboard.ts";
+import { openSession } from "../support/session.ts";
 
 const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
@@ -60,6 +62,10 @@ function vmNamed({ store }: Simulator, name: string) {
 
 function zvols({ store }: Simulator): string[] {
   return [...store.datasets.keys()].filter((name) => name.startsWith("tank/vms/")).toSorted();
+}
+
+function action(action: "start" | "stop", name: string, id = 0): ActionWish {
+  return { action, name, id, state: action === "start" ? "STOPPED" : "RUNNING", overcommit: false };
 }
 
 /** A VM that somebody made by hand, with a disk. */
@@ -446,6 +452,49 @@ onEach(
       ]);
     }),
 );
+
+for (const version of ["25.10", "26.0", "27.0"] as const) {
+  Deno.test(`create leaves a VM stopped that ran, whoever started and stopped it (${version}) (fault 39)`, () =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      const configuration = workers({ count: 3 });
+      await manager.createVmType(workers({ count: 3, start: false }), "worker", 5920);
+      const ids = ["worker01", "worker02", "worker03"].map((name) => vmNamed(simulator, name)?.id ?? 0);
+      await manager.act("start", [action("start", "worker01", ids[0])]).finished;
+      await manager.act("stop", [action("stop", "worker01", ids[0])]).finished;
+      const somebody = await openSession(simulator.url);
+      await somebody.call("vm.start", [ids[1] ?? 0]);
+      await somebody.call("vm.poweroff", [ids[1] ?? 0]);
+      await somebody.close();
+      const states = () => ids.map((id) => simulator.store.vms.get(id)?.state);
+      assert.deepEqual(states(), ["STOPPED", "STOPPED", "STOPPED"], "the premise: all are stopped");
+      const { vms } = await manager.planCreation({ configuration });
+      assert.deepEqual(
+        vms.filter(({ type }) => type === "worker").map(({ action, steps }) => [action, steps]),
+        [["keep", []], ["keep", []], ["complete", ["start"]]],
+      );
+      await manager.createVmType(configuration, "worker", 5920);
+      assert.deepEqual(states(), ["STOPPED", "STOPPED", "RUNNING"]);
+    }));
+
+  Deno.test(`a VM of which no record tells whether it ran stays stopped (${version}) (fault 39)`, () =>
+    withLab({ simulator: { version } }, async ({ simulator, manager }) => {
+      await manager.createVmType(workers({ count: 2, start: false }), "worker", 5920);
+      const lacking = vmNamed(simulator, "worker02");
+      const nic = [...simulator.store.devices.values()].findLast(({ vm, attributes }) =>
+        vm === lacking?.id && attributes.dtype === "NIC"
+      );
+      assert.ok(nic !== undefined && simulator.store.devices.delete(nic.id));
+      await using another = new VMManager({
+        host: simulator.url,
+        ...{ username: "admin", password: "truenas", vncPassword: "pw", settle: TEST_SETTLE },
+      });
+      await another.connect();
+      const result = await another.createVmType(workers({ count: 2 }), "worker", 5920);
+      assert.deepEqual(outcomes(result), ["worker01 kept", "worker02 created"]);
+      const states = ["worker01", "worker02"].map((name) => vmNamed(simulator, name)?.state);
+      assert.deepEqual(states, ["STOPPED", "STOPPED"]);
+    }));
+}
 
 onEach(
   "VMs of a type are worked on no more at a time than it says",

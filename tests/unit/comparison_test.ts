@@ -20,7 +20,13 @@ Deno.test("a VM that differs is left alone and says in what; one that lacks devi
     found: "4 GiB",
   }]);
   const lacking = { ...whole, state: "STOPPED", disks: whole.disks.slice(0, 1) };
-  assert.deepEqual([actionOf(lacking).action, actionOf(lacking).steps], ["complete", ["disk1", "start"]]);
+  const unused = actionOf({ ...lacking, everStarted: false });
+  assert.deepEqual([unused.action, unused.steps], ["complete", ["disk1", "start"]]);
+  for (const everStarted of [true, null]) {
+    const { action, steps, reasons } = actionOf({ ...lacking, everStarted });
+    assert.deepEqual([action, steps], ["complete", ["disk1"]]);
+    assert.deepEqual(reasons, ["it lacks disk1", "it may have run before, so it stays stopped"]);
+  }
   assert.equal(actionOf({ ...lacking, description: "mine" }).action, "blocked");
   assert.match(actionOf({ ...lacking, state: "RUNNING" }).reasons.join(), /stop it first/);
   assert.equal(
@@ -85,11 +91,12 @@ Deno.test("what the NAS does not tell is no difference", () => {
 });
 
 Deno.test("each kind of device that is missing is completed, in the plan's order", () => {
-  const bare = planned(() => ({ state: "STOPPED", disks: [], nics: [], displays: [], cdroms: [] }));
+  const unused = { state: "STOPPED", everStarted: false };
+  const bare = planned(() => ({ ...unused, disks: [], nics: [], displays: [], cdroms: [] }));
   assert.equal(bare.action, "complete");
   assert.deepEqual(bare.steps, ["display", "cdrom", "nic0", "nic1", "disk0", "disk1", "start"]);
   assert.deepEqual(bare.reasons, ["it lacks display, cdrom, nic0, nic1, disk0, disk1"]);
-  const withoutDiscs = planned(({ disks }) => ({ state: "STOPPED", disks: disks.slice(1), cdroms: [] }));
+  const withoutDiscs = planned(({ disks }) => ({ ...unused, disks: disks.slice(1), cdroms: [] }));
   assert.deepEqual(withoutDiscs.steps, ["cdrom", "disk0", "start"]);
 });
 
