@@ -1,4 +1,7 @@
-/** The simulated NAS's shell WebSocket: a serial console that greets, echoes what is typed, and ends with its VM. */
+/**
+ * The simulated NAS's shell WebSocket: a serial console that greets, echoes what is typed in binary frames, and ends
+ * with its VM, or with a text frame (as on 25.04 to 27.0).
+ */
 import type { Account } from "./accounts.ts";
 import { hasRole } from "./accounts.ts";
 import type { Nas } from "./nas.ts";
@@ -35,8 +38,8 @@ export class SimulatedShell {
     if (this.#vmId === null) {
       return this.#connect(typeof data === "string" ? data : new TextDecoder().decode(data));
     }
-    const typed = typeof data === "string" ? data : new TextDecoder().decode(data);
-    this.#say(typed.replaceAll("\r", "\r\nlogin: "));
+    if (typeof data === "string") return this.#wire.close();
+    this.#say(new TextDecoder().decode(data).replaceAll("\r", "\r\nlogin: "));
   }
 
   /** The socket is gone. */

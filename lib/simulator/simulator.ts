@@ -169,7 +169,7 @@ function answerShell(request: Request, { nas, tokens }: Shared, sockets: Set<Web
   const wire = {
     send: (data: string | Uint8Array<ArrayBuffer>) =>
       socket.readyState === WebSocket.OPEN && socket.send(data),
-    close: () => socket.close(),
+    close: () => socket.close(1000),
   };
   const shell = new SimulatedShell(nas, wire, tokens);
   socket.onmessage = ({ data }) => shell.receive(typeof data === "string" ? data : new Uint8Array(data));

@@ -1,6 +1,6 @@
 /**
  * The serial console of a VM over the NAS's shell WebSocket: its own socket, not JSON-RPC. After the NAS's word
- * `connected` whatever is sent is typed, and whatever comes is the terminal's.
+ * `connected` whatever is sent in binary frames is typed, and whatever comes is the terminal's. A text frame ends it.
  */
 import { z } from "../zod.ts";
 import { TrueNASError } from "../errors.ts";
@@ -48,6 +48,7 @@ const CONNECT_MS = 10_000;
  */
 export async function enterConsole(socket: ShellSocket, token: string, vmId: number): Promise<SerialConsole> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const encoder = new TextEncoder();
   // The guest's first words may come in the same breath as `connected`: they wait for whoever listens.
   const early: (string | Uint8Array<ArrayBuffer>)[] = [];
   let ended = false;
@@ -71,7 +72,7 @@ export async function enterConsole(socket: ShellSocket, token: string, vmId: num
     const session = await promise;
     return {
       session,
-      send: (data) => socket.send(data),
+      send: (data) => socket.send(encoder.encode(data)),
       close: () => socket.close(),
       listen: (onData, onEnd) => {
         for (const data of early.splice(0)) onData(data);
