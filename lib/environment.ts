@@ -1,4 +1,5 @@
 /** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
+import { isAddressRange } from "./addresses.ts";
 import { ConfigurationError, type Problem } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
@@ -18,7 +19,8 @@ export const ENVIRONMENT_NAMES = {
   DASHBOARD_VIEWER_PASSWORD: "A second password, with which one may see and not change",
   ALLOWED_HOSTS: "Names by which the dashboard is reached, between commas; addresses need not be named",
   BASE_PATH: "The path below which a reverse proxy serves the dashboard: /vms; default the root",
-  TRUSTED_PROXIES: "Addresses of reverse proxies whose X-Forwarded-For, -Host and -Proto are believed",
+  TRUSTED_PROXIES:
+    "Addresses or ranges of reverse proxies whose X-Forwarded-For, -Host and -Proto are believed",
   TLS_CERT_FILE: "Certificate (PEM) with which the dashboard itself speaks HTTPS",
   TLS_KEY_FILE: "Its key (PEM)",
   PORT: "Its port; default 8080, 0 picks a free one",
@@ -81,7 +83,7 @@ export interface Settings {
   readonly allowedHosts: readonly string[];
   /** `/vms`, or empty for the root. */
   readonly basePath: string;
-  /** Addresses of reverse proxies that are believed. */
+  /** Addresses and ranges of reverse proxies that are believed. */
   readonly trustedProxies: readonly string[];
   /** With which the dashboard itself speaks HTTPS; null: it speaks HTTP. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
@@ -172,7 +174,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
     viewerPassword: readViewerPassword(get, problems),
     allowedHosts: list(get("ALLOWED_HOSTS")),
     basePath: readBasePath(get, problems),
-    trustedProxies: list(get("TRUSTED_PROXIES")),
+    trustedProxies: readTrustedProxies(get, problems),
     tls: readTls(get, problems),
     listenHost: get("HOST") ?? "127.0.0.1",
     listenPort: readPort(get("PORT") ?? "8080", problems),
@@ -235,6 +237,27 @@ function readViewerPassword(get: Environment, problems: Problem[]): string | nul
   if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
   if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
   return viewer;
+}
+
+/** Whoever reaches a proxy reaches the dashboard, so it needs a password as if it listened to them itself. */
+function readTrustedProxies(get: Environment, problems: Problem[]): readonly string[] {
+  const proxies = list(get("TRUSTED_PROXIES"));
+  const refuse = (message: string) => problems.push({ field: "TRUSTED_PROXIES", message });
+  for (const proxy of proxies) {
+    if (!isAddressRange(proxy)) {
+      refuse(
+        `${
+          JSON.stringify(proxy)
+        } is not an address; write one such as 192.0.2.1, or a range such as 172.16.0.0/12`,
+      );
+    }
+  }
+  if (proxies.length > 0 && get("DASHBOARD_PASSWORD") === undefined) {
+    refuse(
+      "A reverse proxy makes the dashboard reachable from other machines, which requires a password: set DASHBOARD_PASSWORD, or remove TRUSTED_PROXIES",
+    );
+  }
+  return proxies;
 }
 
 /** Values between commas or spaces. */

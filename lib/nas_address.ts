@@ -1,4 +1,5 @@
 /** The address of a NAS, and the fingerprint of its certificate, as a person writes them. Pure. */
+import { isLoopback } from "./addresses.ts";
 import type { Problem } from "./errors.ts";
 
 /** Where a NAS is. */
@@ -41,7 +42,7 @@ export function parseNasAddress(text: string): ParsedAddress {
 
 /** Whether what is sent there can be read on the way: ws:// to another machine. */
 export function isUnencrypted(address: NasAddress): boolean {
-  return address.kind === "ws" && !["localhost", "127.0.0.1", "::1"].includes(address.host);
+  return address.kind === "ws" && !isLoopback(address.host);
 }
 
 function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {

@@ -9,17 +9,16 @@ import { below, paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
+import { isIpv4, isIpv6 } from "../lib/addresses.ts";
 import { isSame } from "../lib/hashes.ts";
 import { Attempts, type Role, Sessions } from "./sessions.ts";
 
-/** The passwords, and how requests come. */
+/** The passwords, and how requests come: over TLS the cookie never goes without. */
 export interface AccessOptions extends Trust {
   /** May do everything; null: nobody is asked. */
   readonly password: string | null;
   /** May see. */
   readonly viewerPassword: string | null;
-  /** The dashboard itself speaks TLS, so its cookies may never go without. */
-  readonly secure: boolean;
   /** Host names that requests may name, beside addresses and this machine's own names. */
   readonly allowedHosts: readonly string[];
 }
@@ -35,7 +34,8 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
   const sessions = new Sessions(now);
   const attempts = new Attempts(now);
   const guard: MiddlewareHandler = async (c, next) => {
-    if (!isAllowedHost(hostOf(c, access), access.allowedHosts)) return refuseHost(c, access);
+    const host = hostOf(c, access);
+    if (!isAllowedHost(host, access.allowedHosts)) return refuseHost(c, dashboard, host);
     const role = roleOf(c, access, { sessions, attempts });
     if (role !== null) remember(c, role, addressOf(c, access));
     if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
@@ -85,16 +85,24 @@ function roleByPassword({ password, viewerPassword }: AccessOptions, given: stri
  * address cannot be rebound.
  */
 export function isAllowedHost(host: string, allowed: readonly string[]): boolean {
-  const name = host.replace(/:\d+$/, "").toLowerCase();
-  if (name === "localhost" || /^\[[0-9a-f:.]+\]$/.test(name) || /^\d{1,3}(\.\d{1,3}){3}$/.test(name)) {
-    return true;
-  }
-  return allowed.some((it) => it.toLowerCase() === name);
+  const name = nameOf(host);
+  if (name === null) return false;
+  if (name === "localhost" || isIpv4(name)) return true;
+  if (name.startsWith("[")) return isIpv6(name.slice(1, -1));
+  return allowed.some((it) => nameOf(it) === name);
 }
 
-function refuseHost(c: Context, access: AccessOptions): Response {
-  const name = hostOf(c, access).replaceAll(/[^\w.:-]/g, "?").slice(0, 100);
-  return c.text(`The name ${name} is not one of this dashboard's; add it to ALLOWED_HOSTS\n`, 421);
+/** A host without its port, in lower case; null when it is none. */
+function nameOf(host: string): string | null {
+  return /^(\[[0-9a-f:.]+\]|[^:/[\]@\s]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1] ?? null;
+}
+
+function refuseHost(c: Context, { logger }: Dashboard, host: string): Response {
+  logger.warning("A request for a host name that is not in ALLOWED_HOSTS was refused", { host });
+  return c.text(
+    "This dashboard does not answer to this host name. Nothing was done. Add the name to ALLOWED_HOSTS.\n",
+    421,
+  );
 }
 
 async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
@@ -134,7 +142,7 @@ function sitePath(to: string): string {
 }
 
 function cookieOptions(c: Context, access: AccessOptions) {
-  const secure = access.secure || originOf(c, access).startsWith("https:");
+  const secure = access.secure || originOf(c, access)?.startsWith("https:") === true;
   return { httpOnly: true, sameSite: "Strict", path: below("/"), secure } as const;
 }
 

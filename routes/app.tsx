@@ -2,7 +2,6 @@
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
-import { csrf } from "hono/csrf";
 import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
@@ -26,7 +25,7 @@ import {
 } from "./dashboard.ts";
 import { serialRoutes } from "./serial.tsx";
 import { renderWithoutContexts } from "./rendering.tsx";
-import { originOf } from "./origin.ts";
+import { onlyFromOwnPages } from "./origin.ts";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
@@ -66,7 +65,8 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
       frameAncestors: ["'none'"],
       objectSrc: ["'none'"],
     },
-    referrerPolicy: "no-referrer",
+    // With `no-referrer` browsers send `Origin: null` with this site's own forms, which nobody can tell from another's.
+    referrerPolicy: "same-origin",
     // The dashboard itself speaks HTTP on loopback: whether it is behind TLS is for the proxy to say.
     strictTransportSecurity: false,
   }));
@@ -77,7 +77,7 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
   });
   const { guard, routes } = accessControl(dashboard);
   app.use(guard);
-  app.use(csrf({ origin: (origin, c) => origin === originOf(c, dashboard.access) }));
+  app.use(onlyFromOwnPages(dashboard.access));
   app.use(async (c, next) => {
     if (!dashboard.ending.aborted || c.req.method === "GET" || c.req.method === "HEAD") return await next();
     const { message, remedy } = ENDING;

@@ -6,7 +6,7 @@ import { TrueNASError } from "../lib/errors.ts";
 import { SerialPage } from "../templates/pages/serial_page.tsx";
 import { consoleAssetUrls } from "./assets.ts";
 import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
-import { originOf } from "./origin.ts";
+import { isFromOwnPage } from "./origin.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
@@ -29,8 +29,7 @@ export function serialRoutes(dashboard: Dashboard): Hono {
   });
   app.get("/vms/:id/serial/socket", async (c) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
-    const origin = c.req.header("origin");
-    if (origin !== originOf(c, dashboard.access)) {
+    if (!isFromOwnPage(c, dashboard.access)) {
       return c.text("Only this dashboard's own pages may open a console\n", 403);
     }
     if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);

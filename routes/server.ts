@@ -1,4 +1,5 @@
 /** The dashboard as a server: put together from its settings, listening, and stopped in order. */
+import { isLoopback } from "../lib/addresses.ts";
 import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Settings } from "../lib/environment.ts";
 import { ConfigurationError } from "../lib/errors.ts";
@@ -42,9 +43,6 @@ const PAGE_PATIENCE_MS = 2_000;
 /** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
 const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
 
-/** Addresses that only this machine reaches. */
-const LOOPBACK: readonly string[] = ["127.0.0.1", "::1", "localhost"];
-
 /**
  * Serves until it is told to stop.
  *
@@ -56,7 +54,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
   const { dashboardPassword, viewerPassword } = settings;
-  if (!LOOPBACK.includes(listenHost) && dashboardPassword === null) {
+  if (!isLoopback(listenHost) && dashboardPassword === null) {
     const message =
       `It listens beyond this machine (${listenHost}) only with a password: set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
     throw new ConfigurationError("environment", [{ field: "HOST", message }]);

@@ -297,6 +297,25 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
   }
 });
 
+Deno.test("behind a proxy it starts only with a password, and only with addresses of proxies (fault 18)", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const nas = { TRUENAS_HOST: "127.0.0.1:1", API_USERNAME: "u", API_PASSWORD: "p", VNC_PASSWORD: "v" };
+    const open = await program(["serve"], folder, { ...nas, TRUSTED_PROXIES: "127.0.0.1" });
+    assert.equal(open.code, 2, open.out + open.err);
+    assert.match(
+      open.err,
+      /reachable from other machines, which requires a password: set DASHBOARD_PASSWORD/,
+    );
+    const env = { ...nas, DASHBOARD_PASSWORD: "open sesame", TRUSTED_PROXIES: "192.0.2.1, nginx" };
+    const named = await program(["serve"], folder, env);
+    assert.equal(named.code, 2, named.out + named.err);
+    assert.match(named.err, /"nginx" is not an address; write one such as 192\.0\.2\.1, or a range/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("with a password it listens beyond this machine, over TLS, and says so", async () => {
   const folder = await Deno.makeTempDir();
   try {

@@ -116,3 +116,37 @@ Deno.test("whoever is not a trusted proxy is not believed", async () => {
   assert.doesNotMatch(answer.headers.get("set-cookie") ?? "", /Secure/);
   assert.equal(dashboard.manager.audit.list()[0]?.by?.from, "127.0.0.1");
 });
+
+Deno.test("a proxy is known by its address or range, also where IPv4 arrives as IPv6 (fault 20)", async () => {
+  await using dashboard = await startDashboard({
+    access: {
+      password: "open sesame",
+      trustedProxies: ["172.16.0.0/12", "fd00::1"],
+      allowedHosts: ["vms.lan"],
+    },
+  });
+  const signIn = async (peer: string, forwardedFor: string) => {
+    const headers = {
+      "x-forwarded-for": forwardedFor,
+      "x-forwarded-host": "vms.lan",
+      origin: "http://vms.lan",
+    };
+    const body = new URLSearchParams({ password: "open sesame" });
+    const init = { method: "POST", headers: { ...headers, host: "vms.lan" }, body };
+    const { status } = await dashboard.app.request("/login", init, { remoteAddr: { hostname: peer } });
+    assert.equal(status, 303);
+    return dashboard.manager.audit.list()[0]?.by?.from;
+  };
+  for (const proxy of ["172.17.0.2", "::ffff:172.17.0.2", "fd00:0::1"]) {
+    assert.equal(await signIn(proxy, "198.51.100.7, ::ffff:203.0.113.9"), "203.0.113.9", proxy);
+    assert.equal(
+      await signIn(proxy, "203.0.113.9:50000, 172.17.0.3"),
+      "203.0.113.9",
+      "a second proxy, and a port",
+    );
+    assert.equal(await signIn(proxy, "[2001:DB8::1]:50000"), "2001:db8::1");
+    assert.equal(await signIn(proxy, "172.16.0.9"), "172.16.0.9", "a client within the proxies' range");
+  }
+  assert.equal(await signIn("172.17.0.2", "unknown"), "172.17.0.2");
+  assert.equal(await signIn("::ffff:192.0.2.1", "203.0.113.9"), "192.0.2.1", "not a proxy");
+});

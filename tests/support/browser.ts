@@ -17,11 +17,19 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Starts it. */
-export function startBrowser(): Promise<Browser> {
-  const executablePath = PLACES.find((place) => existsSync(place));
-  if (executablePath === undefined) {
-    throw new Error(`There is no Chromium in ${PLACES.join(", ")}; install it: apt-get install chromium`);
-  }
-  return chromium.launch({ executablePath, args: FLAGS });
+/** Where it is. */
+export function chromiumPath(): string {
+  const path = PLACES.find((place) => existsSync(place));
+  if (path !== undefined) return path;
+  throw new Error(`There is no Chromium in ${PLACES.join(", ")}; install it: apt-get install chromium`);
+}
+
+/** Starts it, or what is given instead, with further flags. */
+export function startBrowser(
+  { executablePath = chromiumPath(), flags = [] }: {
+    readonly executablePath?: string;
+    readonly flags?: readonly string[];
+  } = {},
+): Promise<Browser> {
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
