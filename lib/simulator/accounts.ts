@@ -14,16 +14,16 @@ export interface Account {
   readonly otp: string | null;
 }
 
-/** Roles that come with a role. Source: TrueNAS's role manager, as far as VMs go. */
+/** Roles that come with a role. Source: TrueNAS's role manager, as far as VMs and their disks go; *_DELETE comes with none. */
 const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
   VM_WRITE: ["VM_READ"],
   DATASET_WRITE: ["DATASET_READ"],
+  SNAPSHOT_WRITE: ["SNAPSHOT_READ"],
 };
 
 /** Roles of query methods whose schema does not name them. */
 const QUERY_ROLES: Readonly<Record<string, readonly string[]>> = {
-  "pool.dataset.query": ["DATASET_READ"],
   "interface.query": ["NETWORK_INTERFACE_READ"],
 };
 

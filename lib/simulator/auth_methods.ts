@@ -192,6 +192,8 @@ const COLLECTIONS: Readonly<Record<string, string | null>> = {
   "core.get_jobs": null,
   "pool.query": "POOL_READ",
   "pool.dataset.query": "DATASET_READ",
+  "zfs.snapshot.query": "SNAPSHOT_READ",
+  "pool.snapshot.query": "SNAPSHOT_READ",
   "interface.query": "NETWORK_INTERFACE_READ",
 };
 

@@ -1,11 +1,14 @@
 /** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the way of each call. */
 import { type Account, mayCall } from "./accounts.ts";
 import { type Peer, PEER_METHODS } from "./auth_methods.ts";
+import { DATASET_METHODS } from "./dataset_methods.ts";
 import { DEVICE_METHODS } from "./device_methods.ts";
 import type { Faults } from "./faults.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "./nas.ts";
 import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
+import { RESOURCE_METHODS } from "./resource_methods.ts";
 import { checkArguments, type MethodSchema } from "./schema_check.ts";
+import { SNAPSHOT_METHODS } from "./snapshot_methods.ts";
 import { SYSTEM_METHODS } from "./system_methods.ts";
 import type { ReceivedCall } from "./types.ts";
 import { VM_METHODS } from "./vm_methods.ts";
@@ -14,6 +17,9 @@ import { callError, ERRNO, MethodError, OtherReply, plainException, type WireErr
 const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...VM_METHODS,
   ...DEVICE_METHODS,
+  ...DATASET_METHODS,
+  ...SNAPSHOT_METHODS,
+  ...RESOURCE_METHODS,
   ...SYSTEM_METHODS,
 };
 

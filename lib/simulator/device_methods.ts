@@ -1,12 +1,14 @@
 /** vm.device.*: devices of VMs. */
 import type { Call, Method, Nas } from "./nas.ts";
-import { autoPorts, checkDevice, makeZvol, removeZvol } from "./device_rules.ts";
+import { autoPorts, checkDevice, makeZvol } from "./device_rules.ts";
+import { randomMac } from "./macs.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { checkArguments } from "./schema_check.ts";
 import { devicesOf, type StoredDevice, zvolAt } from "./store.ts";
-import { getVm, randomMac } from "./vm_methods.ts";
+import { getVm } from "./vm_methods.ts";
 import { deviceRow } from "./vm_rows.ts";
 import { callError, ERRNO, notFound, Validation } from "./wire_errors.ts";
+import { destroySingle } from "./zfs_destroy.ts";
 
 type Attributes = StoredDevice["attributes"];
 
@@ -134,12 +136,27 @@ const remove: Method = async (nas, [id, options], call) => {
   }
   await nas.sleep(nas.times.callMs, call.signal);
   const zvol = device.attributes.dtype === "DISK" ? zvolAt(device.attributes.path) : null;
-  if (withZvol && zvol !== null) await removeZvol(nas, zvol, call, force);
+  if (withZvol && zvol !== null) {
+    await nas.sleep(nas.times.zvolMs, call.signal);
+    destroyDisk(nas, zvol, force);
+  }
   await call.pass("middle");
   nas.store.devices.delete(device.id);
   nas.emit({ msg: "removed", collection: "vm.device.query", id: device.id });
   return true;
 };
+
+/** Not recursive in any release, so snapshots and their clones are safe. */
+function destroyDisk(nas: Nas, zvol: string, force: boolean): void {
+  try {
+    if (!nas.store.datasets.has(zvol)) {
+      throw callError(ERRNO.ENOENT, `Failed to delete dataset: ${zvol} does not exist`);
+    }
+    destroySingle(nas, zvol);
+  } catch (error) {
+    if (!force) throw error;
+  }
+}
 
 function nicAttachChoices(nas: Nas): unknown {
   const { bridges, interfaces } = nas.store;

@@ -8,7 +8,7 @@ import {
   VOLBLOCKSIZE_BYTES,
   zvolAt,
 } from "./store.ts";
-import { callError, ERRNO, plainException, Validation } from "./wire_errors.ts";
+import { ERRNO, plainException, Validation } from "./wire_errors.ts";
 
 type Attributes = StoredDevice["attributes"];
 
@@ -238,11 +238,4 @@ export async function makeZvol(nas: Nas, attributes: Attributes, call: Call): Pr
     zvol_name: null,
     zvol_volsize: null,
   });
-}
-
-/** Destroys a zvol with its snapshots. */
-export async function removeZvol(nas: Nas, name: string, call: Call, ignoreMissing: boolean): Promise<void> {
-  await nas.sleep(nas.times.zvolMs, call.signal);
-  if (nas.store.datasets.delete(name) || ignoreMissing) return;
-  throw callError(ERRNO.ENOENT, `Failed to delete zvol ${name}: dataset does not exist`);
 }

@@ -3,6 +3,7 @@
  * JSON-RPC connection that does the work.
  */
 import type { Wire } from "./connection.ts";
+import { errnoName } from "./wire_errors.ts";
 
 type Frame = Readonly<Record<string, unknown>>;
 
@@ -108,10 +109,11 @@ function toLegacyError({ code, message, data }: Frame): Frame {
   }
   const list = extra as readonly (readonly [string | null, string, number])[];
   const [first] = list;
-  const single = list.length === 1 && first?.[0] === null;
+  const isList = (trace as { class?: string } | undefined)?.class === "ValidationErrors";
+  const errno = isList || first === undefined ? ERRNO.EAGAIN : first[2];
   return {
-    error: single ? first[2] : ERRNO.EAGAIN,
-    errname: single ? "ENOENT" : "EAGAIN",
+    error: errno,
+    errname: errnoName(errno),
     type: "VALIDATION",
     reason,
     trace,

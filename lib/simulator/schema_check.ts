@@ -113,6 +113,9 @@ export function checkArguments(method: MethodSchema, params: readonly unknown[])
     const schema = accepts.properties?.[name] ?? {};
     if (index < params.length) return check(schema, params[index], name, walk);
     if (accepts.required?.includes(name)) return complain(walk, name, "Field required");
+    if (schema.default === undefined && resolve(schema, walk).type === "object") {
+      return check(schema, {}, name, walk);
+    }
     // Defaults are not checked: one of 27.0's has a key that its own model refuses.
     return structuredClone(schema.default);
   });

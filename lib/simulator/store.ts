@@ -29,6 +29,26 @@ export interface StoredDataset {
   userProperties: Record<string, string>;
   /** Milliseconds since 1970 (UTC). */
   createdAt: number;
+  /** The snapshot that it is a clone of. */
+  origin: string | null;
+  /** Something beside VMs has it open, which keeps it from being destroyed. */
+  isOpen: boolean;
+}
+
+/** A snapshot of a filesystem or zvol. */
+export interface StoredSnapshot {
+  /** `pool/dataset@snapshot` */
+  name: string;
+  dataset: string;
+  snapshotName: string;
+  readonly createtxg: number;
+  /** Milliseconds since 1970 (UTC). */
+  readonly createdAt: number;
+  /** Tag to seconds since 1970 (UTC). */
+  readonly holds: Map<string, number>;
+  readonly userProperties: Record<string, string>;
+  /** It goes with its last clone. */
+  isDeferred: boolean;
 }
 
 /** A job of core.get_jobs. */
@@ -52,6 +72,8 @@ export interface Store {
   readonly devices: Map<number, StoredDevice>;
   /** By name; zvols as well. */
   readonly datasets: Map<string, StoredDataset>;
+  /** By full name. */
+  readonly snapshots: Map<string, StoredSnapshot>;
   /** Full paths of files. */
   readonly files: Set<string>;
   readonly jobs: Map<number, StoredJob>;
@@ -69,6 +91,8 @@ export interface Store {
   lastVmId: number;
   lastDeviceId: number;
   lastJobId: number;
+  /** ZFS's own count of changes, by which snapshots are put in order. */
+  lastTxg: number;
 }
 
 /** The block size of zvols, of which their size has to be a multiple. */
@@ -82,6 +106,7 @@ export function freshStore(
     vms: new Map(),
     devices: new Map(),
     datasets: new Map(),
+    snapshots: new Map(),
     files: new Set(["/mnt/tank/iso/debian.iso", "/mnt/tank/iso/talos.iso", "/mnt/tank/atroot.iso"]),
     jobs: new Map(),
     bridges: ["br0", "br1"],
@@ -96,6 +121,7 @@ export function freshStore(
     lastVmId: 0,
     lastDeviceId: 0,
     lastJobId: 0,
+    lastTxg: 1_000,
   };
   for (const name of ["tank", "tank/vms", "tank/VMs", "tank/iso"]) {
     addDataset(store, { name, type: "FILESYSTEM" });
@@ -108,7 +134,15 @@ export function addDataset(
   store: Store,
   dataset: Pick<StoredDataset, "name" | "type"> & Partial<StoredDataset>,
 ): StoredDataset {
-  const stored = { volsizeBytes: 0, sparse: false, userProperties: {}, createdAt: Date.now(), ...dataset };
+  const stored = {
+    volsizeBytes: 0,
+    sparse: false,
+    userProperties: {},
+    createdAt: Date.now(),
+    origin: null,
+    isOpen: false,
+    ...dataset,
+  };
   store.datasets.set(stored.name, stored);
   return stored;
 }

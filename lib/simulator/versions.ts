@@ -53,6 +53,15 @@ export interface Profile {
   readonly tellsOptions: boolean;
   /** NICs have a PCI address (27.0). */
   readonly nicPciAddress: boolean;
+  /**
+   * How ZFS is reached: up to 25.10 by libzfs, which refuses to destroy what is depended on; from 26 on by zfs.resource,
+   * whose recursive destroy takes the clones of others and tells of no failure.
+   */
+  readonly zfs: "classic" | "resource";
+  /** Where the methods of snapshots are: zfs.snapshot up to 25.04. */
+  readonly snapshotNamespace: "zfs.snapshot" | "pool.snapshot";
+  /** zfs.resource.query tells of a tier (26 and later). */
+  readonly resourceTier: boolean;
   /** Fields of a pool row that other releases do not have. */
   readonly poolFields: Readonly<Record<string, unknown>>;
   readonly texts: {
@@ -82,27 +91,8 @@ export interface StateRefusal {
   readonly reason: string;
 }
 
-/** Not among TrueNAS's schemas that are kept here: its argument as its API reference has it, for zvols. */
-const DATASET_UPDATE: MethodSchema = {
-  accepts: {
-    additionalProperties: false,
-    properties: {
-      id: { type: "string" },
-      data: {
-        type: "object",
-        additionalProperties: false,
-        properties: { volsize: { type: "integer" }, force_size: { type: "boolean" } },
-      },
-    },
-    required: ["id", "data"],
-    type: "object",
-  },
-  param_order: ["id", "data"],
-  roles: ["DATASET_WRITE"],
-};
-
 function methods(schemas: unknown): Readonly<Record<string, MethodSchema>> {
-  return { ...(schemas as Readonly<Record<string, MethodSchema>>), "pool.dataset.update": DATASET_UPDATE };
+  return schemas as Readonly<Record<string, MethodSchema>>;
 }
 
 const V25_10: Profile = {
@@ -140,6 +130,9 @@ const V25_10: Profile = {
   checksFirmware: true,
   tellsOptions: true,
   nicPciAddress: false,
+  zfs: "classic",
+  snapshotNamespace: "pool.snapshot",
+  resourceTier: false,
   poolFields: {},
   texts: {
     alreadyRunning: (name) => `'${name}' is already running`,
@@ -190,6 +183,9 @@ const V27: Profile = {
   checksFirmware: true,
   tellsOptions: true,
   nicPciAddress: true,
+  zfs: "resource",
+  snapshotNamespace: "pool.snapshot",
+  resourceTier: true,
   poolFields: { all_sed: false },
   texts: {
     alreadyRunning: (name) => `VM '${name}' is already running`,
@@ -224,6 +220,7 @@ const V25_04_2: Profile = {
   apiVersions: ["v25.04.0", "v25.04.1", "v25.04.2"],
   schemas: methods(schemas25042),
   eventFields: false,
+  snapshotNamespace: "zfs.snapshot",
   checksFirmware: false,
   tellsOptions: false,
   texts: { ...V25_10.texts, isoInPoolRoot: null },

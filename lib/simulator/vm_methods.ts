@@ -2,10 +2,13 @@
 import type { Call, JobMethod, Method, Nas } from "./nas.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "./store.ts";
-import { autoPorts, removeZvol } from "./device_rules.ts";
+import { autoPorts } from "./device_rules.ts";
+import { randomMac } from "./macs.ts";
+import { cloneVm } from "./vm_clone.ts";
 import { deviceRow, emitCrud, emitLifecycle, emitRemoved, statusOf, vmRow } from "./vm_rows.ts";
 import { callError, ERRNO, MethodError, notFound, plainException } from "./wire_errors.ts";
 import type { StateRefusal } from "./versions.ts";
+import { destroyRecursively } from "./zfs_destroy.ts";
 import { CPU_MODELS, MACHINES, MAXIMUM_VCPUS, OVMF_FILES, validate } from "./vm_rules.ts";
 
 type Data = Record<string, unknown>;
@@ -176,7 +179,7 @@ const remove: Method = (nas, [id, options], call) =>
     const devices = devicesOf(nas.store, vm.id);
     for (const { attributes } of zvols ? devices : []) {
       const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
-      if (zvol !== null) await removeZvol(nas, zvol, call, force);
+      if (zvol !== null) await destroyDisk(nas, zvol, { call, force });
     }
     await call.pass("middle");
     for (const device of devices) nas.store.devices.delete(device.id);
@@ -185,44 +188,21 @@ const remove: Method = (nas, [id, options], call) =>
     return nas.profile.deleteAnswers;
   });
 
-const clone: Method = async (nas, [id, wanted], call) => {
-  const vm = getVm(nas, id);
-  const names = new Set([...nas.store.vms.values()].map(({ config }) => config.name));
-  let name = typeof wanted === "string" ? wanted : `${vm.config.name}_clone0`;
-  for (let n = 1; typeof wanted !== "string" && names.has(name); n++) name = `${vm.config.name}_clone${n}`;
-  const config = { ...vm.config, name, uuid: crypto.randomUUID() };
-  validate(nas, config, "vm_create", null);
-  await nas.sleep(nas.times.callMs, call.signal);
-  const copy: StoredVm = { id: ++nas.store.lastVmId, config, state: "STOPPED", everStarted: false };
-  nas.store.vms.set(copy.id, copy);
-  for (const device of devicesOf(nas.store, vm.id)) cloneDevice(nas, device.id, copy);
-  emitCrud(nas, "added", copy);
-  return true;
-};
-
-function cloneDevice(nas: Nas, deviceId: number, vm: StoredVm): void {
-  const device = nas.store.devices.get(deviceId);
-  if (device === undefined) return;
-  const attributes = structuredClone(device.attributes);
-  const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
-  const source = zvol === null ? undefined : nas.store.datasets.get(zvol);
-  if (source !== undefined) {
-    const copy = { ...source, name: `${source.name}_${vm.config.name}`, userProperties: {} };
-    nas.store.datasets.set(copy.name, copy);
-    attributes.path = `/dev/zvol/${copy.name.replaceAll(" ", "+")}`;
+/** Destroys a disk of a VM that goes: recursively, so up to 25.10 clones refuse it, and from 26 on they go with it. */
+async function destroyDisk(
+  nas: Nas,
+  zvol: string,
+  { call, force }: { readonly call: Call; readonly force: boolean },
+): Promise<void> {
+  await nas.sleep(nas.times.zvolMs, call.signal);
+  try {
+    if (!nas.store.datasets.has(zvol)) {
+      throw callError(ERRNO.ENOENT, `Failed to delete dataset: ${zvol} does not exist`);
+    }
+    destroyRecursively(nas, zvol);
+  } catch (error) {
+    if (!force && nas.profile.zfs === "classic") throw error;
   }
-  if (attributes.dtype === "DISPLAY") Object.assign(attributes, autoPorts(nas));
-  if (attributes.dtype === "NIC") attributes.mac = nas.profile.fillsMac ? randomMac() : null;
-  const id = ++nas.store.lastDeviceId;
-  nas.store.devices.set(id, { id, vm: vm.id, order: device.order, attributes });
-}
-
-/** A MAC as vm.random_mac gives it. */
-export function randomMac(): string {
-  const bytes = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) =>
-    byte.toString(16).padStart(2, "0")
-  );
-  return ["00", "a0", "98", ...bytes].join(":");
 }
 
 function choicesOf(names: readonly string[]): Record<string, string> {
@@ -261,7 +241,7 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   "vm.create": create,
   "vm.update": update,
   "vm.delete": remove,
-  "vm.clone": clone,
+  "vm.clone": cloneVm,
   "vm.start": start,
   "vm.stop": stop,
   "vm.restart": restart,

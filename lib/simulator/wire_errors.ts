@@ -2,14 +2,19 @@
 
 /** Names of the errnos that are sent, as Python's errno module and TrueNAS's own table have them. */
 const ERRNAMES: Readonly<Record<number, string>> = {
+  1: "EPERM",
   2: "ENOENT",
+  11: "EAGAIN",
   12: "ENOMEM",
   13: "EACCES",
   14: "EFAULT",
   16: "EBUSY",
   17: "EEXIST",
+  20: "ENOTDIR",
   22: "EINVAL",
   28: "ENOSPC",
+  39: "ENOTEMPTY",
+  74: "EBADMSG",
   201: "ENOMETHOD",
   207: "ENOTAUTHENTICATED",
 };
@@ -22,9 +27,17 @@ export const ERRNO = {
   EFAULT: 14,
   EBUSY: 16,
   EEXIST: 17,
+  ENOTDIR: 20,
   EINVAL: 22,
+  ENOTEMPTY: 39,
+  EBADMSG: 74,
   ENOTAUTHENTICATED: 207,
 } as const;
+
+/** The name of an errno. */
+export function errnoName(errno: number): string {
+  return ERRNAMES[errno] ?? "EINVAL";
+}
 
 /** A JSON-RPC error object. */
 export interface WireError {
@@ -48,7 +61,7 @@ export class MethodError extends Error {
 function data(errno: number, reason: string, className: string, extra: unknown) {
   return {
     error: errno,
-    errname: ERRNAMES[errno] ?? "EINVAL",
+    errname: errnoName(errno),
     reason,
     trace: { class: className, formatted: "…", repr: "…" },
     extra,
@@ -57,7 +70,7 @@ function data(errno: number, reason: string, className: string, extra: unknown) 
 
 /** TrueNAS's CallError: -32001 with "[ERRNAME] reason". */
 export function callError(errno: number, reason: string): MethodError {
-  const text = `[${ERRNAMES[errno] ?? "EINVAL"}] ${reason}`;
+  const text = `[${errnoName(errno)}] ${reason}`;
   return new MethodError({
     code: -32001,
     message: "Method call error",
@@ -79,9 +92,7 @@ export type Invalid = readonly [attribute: string, message: string, errno: numbe
 
 /** TrueNAS's ValidationErrors: -32602, and every message with its attribute and errno. */
 export function validationErrors(list: readonly Invalid[]): MethodError {
-  const reason = list.map(([attribute, message, errno]) =>
-    `[${ERRNAMES[errno] ?? "EINVAL"}] ${attribute}: ${message}\n`
-  )
+  const reason = list.map(([attribute, message, errno]) => `[${errnoName(errno)}] ${attribute}: ${message}\n`)
     .join("");
   return new MethodError({
     code: -32602,
@@ -90,17 +101,24 @@ export function validationErrors(list: readonly Invalid[]): MethodError {
   });
 }
 
-/** TrueNAS's InstanceNotFound. */
-export function notFound(message: string): MethodError {
+/** TrueNAS's ValidationError, a single one outside of any list: its text has no line end. */
+export function validationError(
+  attribute: string | null,
+  message: string,
+  errno: number = ERRNO.EINVAL,
+  className = "ValidationError",
+): MethodError {
+  const reason = `[${errnoName(errno)}] ${attribute ?? "None"}: ${message}`;
   return new MethodError({
     code: -32602,
     message: "Invalid params",
-    data: data(ERRNO.EINVAL, `[ENOENT] None: ${message}`, "InstanceNotFound", [[
-      null,
-      message,
-      ERRNO.ENOENT,
-    ]]),
+    data: data(ERRNO.EINVAL, reason, className, [[attribute, message, errno]]),
   });
+}
+
+/** TrueNAS's InstanceNotFound. */
+export function notFound(message: string): MethodError {
+  return validationError(null, message, ERRNO.ENOENT, "InstanceNotFound");
 }
 
 /** Collects the messages of one validation. */

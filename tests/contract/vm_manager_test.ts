@@ -3,6 +3,7 @@
  * stay with their VM and are undone, nothing of anyone else's is touched, and wrong input sends nothing.
  */
 import assert from "node:assert/strict";
+import { addDataset } from "../../lib/simulator/store.ts";
 import type { Configuration } from "../../lib/config.ts";
 import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../lib/errors.ts";
@@ -129,7 +130,7 @@ onEach(
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const existing = "tank/vms/worker02-disk0";
-      simulator.store.datasets.set(existing, {
+      addDataset(simulator.store, {
         name: existing,
         type: "VOLUME",
         volsizeBytes: 1024 ** 3,

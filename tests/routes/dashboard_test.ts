@@ -3,6 +3,7 @@
  * forms, JSON, errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
  */
 import assert from "node:assert/strict";
+import { addDataset } from "../../lib/simulator/store.ts";
 import { DISPLAY_PASSWORD } from "../support/dashboard.ts";
 import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
 
@@ -110,7 +111,7 @@ Deno.test("POST /create sent twice starts one operation and leads to it twice", 
 Deno.test("POST /create answers 409 with the new plan when the NAS has changed", () =>
   withDashboard({}, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
-    dashboard.simulator.store.datasets.set("tank/vms/worker01-disk0", {
+    addDataset(dashboard.simulator.store, {
       name: "tank/vms/worker01-disk0",
       type: "VOLUME",
       volsizeBytes: 1024 ** 3,

@@ -1,0 +1,88 @@
+/** Speaks TrueNAS's JSON-RPC over a real socket, without anything of the product in between. */
+import assert from "node:assert/strict";
+
+/** A reply to a call. */
+export interface Answer {
+  readonly id?: number | null;
+  readonly result?: unknown;
+  readonly error?: {
+    readonly code: number;
+    readonly message: string;
+    readonly data?: { readonly error: number; readonly reason: string; readonly extra: unknown };
+  };
+}
+
+/** A connection to a NAS that sends what a test writes, and waits for the replies and events. */
+export class Peer {
+  readonly #socket: WebSocket;
+  readonly #answers: Answer[] = [];
+  readonly events: { msg: string; collection: string; id: number }[] = [];
+  readonly closed: Promise<CloseEvent>;
+  #changed = Promise.withResolvers<void>();
+  #lastId = 0;
+
+  constructor(url: string) {
+    this.#socket = new WebSocket(`${url}/api/current`);
+    this.closed = new Promise((resolve) => this.#socket.onclose = resolve);
+    this.#socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(data);
+      if (frame.method === undefined) this.#answers.push(frame);
+      else this.events.push(frame.params);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    };
+  }
+
+  async open(): Promise<void> {
+    await new Promise((resolve) => this.#socket.onopen = resolve);
+  }
+
+  send(message: string | ArrayBuffer): void {
+    this.#socket.send(message);
+  }
+
+  async answer(id: number | null): Promise<Answer> {
+    for (;;) {
+      const at = this.#answers.findIndex((answer) => (answer.id ?? null) === id);
+      const [found] = at < 0 ? [] : this.#answers.splice(at, 1);
+      if (found !== undefined) return found;
+      await this.#changed.promise;
+    }
+  }
+
+  async event(collection: string, msg: string): Promise<void> {
+    while (!this.events.some((event) => event.collection === collection && event.msg === msg)) {
+      await this.#changed.promise;
+    }
+  }
+
+  call(method: string, ...params: unknown[]): Promise<Answer> {
+    const id = ++this.#lastId;
+    this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    return this.answer(id);
+  }
+
+  /** `vm_create.name 17 …` for each message, or the reason. */
+  async refusal(method: string, ...params: unknown[]): Promise<string[]> {
+    const { error } = await this.call(method, ...params);
+    assert.ok(error, `${method} is refused`);
+    const { extra, reason } = error.data ?? { extra: null, reason: error.message };
+    if (!Array.isArray(extra)) return [`${error.code} ${reason}`];
+    return extra.map(([attribute, message]) => `${attribute}: ${message}`);
+  }
+
+  async result(method: string, ...params: unknown[]): Promise<unknown> {
+    const answer = await this.call(method, ...params);
+    assert.equal(answer.error, undefined, `${method}: ${JSON.stringify(answer.error)}`);
+    return answer.result;
+  }
+
+  login(username = "admin", password = "truenas"): Promise<unknown> {
+    return this.result("auth.login_ex", { mechanism: "PASSWORD_PLAIN", username, password });
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close();
+    await this.closed;
+  }
+}
