@@ -27,7 +27,7 @@ import {
 } from "./operations/runner.ts";
 import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
-import type { OperationRequest, OperationView } from "./operations/types.ts";
+import type { OperationEvent, OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import { planCreation, type WantedType } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./telemetry.ts";
@@ -208,6 +208,7 @@ export class VMManager implements AsyncDisposable {
       ...(options.settle === undefined ? {} : { settle: options.settle }),
     });
     this.#live = new LiveInventory(this.#session, this.#runner.readings, options.logger ?? silentLogger);
+    this.operations.onEvent((view, event) => this.#readChanged(view, event));
     if (options.metrics === undefined) return;
     const { operations } = this;
     const width = () => this.pace.width;
@@ -584,6 +585,18 @@ export class VMManager implements AsyncDisposable {
       }
       return toResult(await this.#runner.destroy(plan, options, known).finished);
     });
+  }
+
+  /**
+   * Whatever events say, or do not: the VMs of an operation are read as they end. What comes and goes may have no id
+   * here, so the end of an operation that makes or removes VMs reads everything.
+   */
+  #readChanged({ kind, vms }: OperationView, event: OperationEvent): void {
+    const isClone = vms.some(({ steps }) => steps.some(({ step }) => step === "clone"));
+    if (event.type === "finished" && (isClone || (kind !== "act" && kind !== "change"))) this.#live.check();
+    if (event.type !== "vm") return;
+    const id = event.vmId ?? vms.find(({ name }) => name === event.vm)?.vmId ?? null;
+    if (id !== null) this.#live.refresh(id);
   }
 
   #check(config: unknown, vmType: string, startPort: number): Configuration {

@@ -1,6 +1,7 @@
 /** What clusters need of the VMs in the list: names, MACs and addresses, in the formats of the tools that make one. */
 import { Hono } from "hono";
 import { EXPORT_FORMATS, type ExportName, isExportName } from "../lib/exports/formats.ts";
+import { READING_MS } from "../lib/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
@@ -41,7 +42,7 @@ async function presentNodes(
   query: ReturnType<typeof queryOf>,
 ): Promise<ClusterNode[]> {
   await manager.live.readAddresses();
-  const { vms } = await manager.live.ready();
+  const { vms } = await manager.live.ready(READING_MS);
   const chosen = sorted((vms ?? []).filter((vm) => matches(vm, query)), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));
 }

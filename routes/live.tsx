@@ -143,7 +143,7 @@ function watchList(
   const end = [
     ...connection.end,
     () => clearInterval(aging),
-    manager.live.watchAddresses(),
+    manager.live.watch(),
     shared.capacity.watch(ring),
     manager.live.onChange(({ type }) => {
       if (type === "changed") return;
@@ -247,7 +247,7 @@ function watchVm(
   };
   const end = [
     ...connection.end,
-    manager.live.watchAddresses(),
+    manager.live.watch(),
     manager.live.onChange((change) => {
       if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();
     }),

@@ -1,6 +1,7 @@
 /** The VMs: the list, and one VM. */
 import { type Context, Hono } from "hono";
 import type { Problem } from "../lib/errors.ts";
+import { READING_MS } from "../lib/live_inventory.ts";
 import type { Vm } from "../lib/inventory.ts";
 import { vmJson } from "../lib/json.ts";
 import { fingerprint } from "../lib/plan/fingerprint.ts";
@@ -18,7 +19,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
   const { manager } = dashboard;
   const app = new Hono();
   app.get("/", async (c) => {
-    await manager.live.ready();
+    await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
     const list = listProps(dashboard, query, mayChange(c));
     if (wantsJson(c)) {
@@ -32,7 +33,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
   app.get("/vms/:id", async (c) => {
-    const { vms } = await manager.live.ready();
+    const { vms } = await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
     const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(vmJson(vm));

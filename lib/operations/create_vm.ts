@@ -167,12 +167,13 @@ async function endFailed(
   made: Made,
   error: unknown,
 ): Promise<void> {
-  const cancelled = error instanceof Cancelled || error instanceof Stopped || error instanceof NotSent;
+  // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
+  const cancelled = context.signal.aborted || error instanceof Cancelled || error instanceof Stopped ||
+    error instanceof NotSent;
   const why = describeFailure(error);
   if (vm.onFailure === "stop" && !cancelled) {
     context.stop.abort(`${vm.name} failed, and its type says to stop then`);
   }
-  // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
   const keep = context.signal.aborted ? context.signal.reason === "keep" : vm.onFailure === "keep";
   if (keep) keepForInspection(context.log, { vm: vm.name, made, why, cancelled });
   else await rollBack(context, { vm: vm.name, made, why, cancelled });

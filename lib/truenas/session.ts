@@ -243,6 +243,7 @@ export class Session implements Caller {
       rules = rulesFor(release ?? "");
       await expectVmApi(client, address, release);
       await followVms(client, address, username);
+      await followDevices(client, logger);
       if (usedOtp) await this.#keepToken(client);
       const { simulated } = this.#options;
       const nas = { host: address.host, release, apiVersion, notice, roles, simulated };
@@ -470,6 +471,21 @@ async function followVms(client: RpcClient, address: NasAddress, username: strin
     if (!(error instanceof TrueNASCallError) || error.refusal.errno !== EACCES) throw error;
     const said = `the account ${JSON.stringify(username ?? "")} may not see VMs`;
     throw connectionError(address, "denied", said, error);
+  }
+}
+
+/** No event of a VM tells that a device was added to it: the devices have events of their own. */
+async function followDevices(client: RpcClient, logger: Logger): Promise<void> {
+  try {
+    await client.call("core.subscribe", ["vm.device.query"]);
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError)) throw error;
+    logger.warning(
+      "The NAS does not tell this account of changed devices; the list follows within a minute",
+      {
+        error: error.message,
+      },
+    );
   }
 }
 

@@ -447,7 +447,8 @@ onEach(
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
-      // Another one, of whose readings this is the only one of zvols.
+      // The end of that operation is read; then there is another one, of whose readings this is the only one of zvols.
+      await manager.live.ready(10_000);
       await using fresh = new VMManager(credentials(simulator));
       await fresh.connect();
       await fresh.live.ready();
