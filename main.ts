@@ -2,13 +2,13 @@
  * The program: arguments, environment, signals. A dashboard runs in a worker that may touch its NAS, its address and
  * its files, and nothing else; this part gives up its own permissions once that runs.
  */
-import { type Options, readArguments, USAGE } from "./lib/arguments.ts";
+import { type Options, readArguments } from "./lib/arguments.ts";
 import type { Terminal } from "./lib/command_line.ts";
 import { type ConfigurationFile, readConfiguration } from "./lib/config_file.ts";
 import { type EnvironmentName, readEnvFile, readSettings, type Settings } from "./lib/environment.ts";
 import { ConfigurationError } from "./lib/errors.ts";
 import { permissionsOf } from "./lib/permissions.ts";
-import { complain, EXIT, explained, print, UsageError } from "./lib/process.ts";
+import { complain, EXIT, explained, explainError, print, UsageError } from "./lib/process.ts";
 import { VERSION } from "./lib/version.ts";
 import type { Launch, Order, TextRead, Told } from "./routes/worker.ts";
 
@@ -28,13 +28,15 @@ async function load<P extends keyof Parts>(part: P): Promise<Parts[P]> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { command, options } = await readArguments(args);
+  const call = readArguments(args);
+  if (call.command === "help") {
+    print(call.text);
+    return EXIT.done;
+  }
+  const { command, options } = call;
   switch (command) {
-    case "help":
-      print(USAGE);
-      return EXIT.done;
     case "version":
-      print(VERSION);
+      print(options.json ? JSON.stringify({ version: VERSION }) : VERSION);
       return EXIT.done;
     case "validate":
       return await validate(options);
@@ -68,12 +70,10 @@ function configFileOf({ config = "config.yaml" }: Options): string {
 async function validate(options: Options): Promise<number> {
   const program = await load("lib/program.ts");
   const problems = await program.validate(configFileOf(options), options, () => settingsOf(options, true));
-  if (problems.length > 0) {
-    complain(problems.join("\n"));
-    return EXIT.usage;
-  }
-  print("Configuration, templates and environment are good");
-  return EXIT.done;
+  if (options.json) print(JSON.stringify({ problems }, null, 2));
+  else if (problems.length > 0) complain(problems.join("\n"));
+  else print("Configuration, templates and environment are good");
+  return problems.length > 0 ? EXIT.usage : EXIT.done;
 }
 
 async function simulate(options: Options): Promise<number> {
@@ -81,7 +81,12 @@ async function simulate(options: Options): Promise<number> {
   const stopped = Promise.withResolvers<void>();
   onStopSignal(stopped.resolve);
   await using simulator = await startSimulator(options.simulator);
-  print(`Simulated TrueNAS ${simulator.version} at ${simulator.url} (account admin, password truenas)`);
+  const { version, url } = simulator;
+  print(
+    options.json
+      ? JSON.stringify({ version, url, username: "admin", password: "truenas" })
+      : `Simulated TrueNAS ${version} at ${url} (account admin, password truenas)`,
+  );
   await stopped.promise;
   return EXIT.done;
 }
@@ -106,7 +111,7 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
   const { signal } = cancel;
   const configFile = configFileOf(options);
   const program = await load("lib/program.ts");
-  const done = await program.work({
+  return await program.work({
     command,
     options,
     settings,
@@ -115,7 +120,6 @@ async function work(command: "list" | "plan" | "create" | "destroy", options: Op
     askOtp: isTTY ? askOtp : null,
     signal,
   });
-  return done ? EXIT.done : EXIT.failed;
 }
 
 /** On a terminal the one-time password is asked for there. */
@@ -166,7 +170,7 @@ async function inWorker(begun: Omit<Launch, "configuration">): Promise<number> {
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    complain(`An error of this program: ${event.message}`);
+    complain(explainError(new Error(event.message)));
     ended.resolve(EXIT.failed);
   };
   let listens = false;
@@ -226,4 +230,9 @@ function onStopSignal(stop: () => void): void {
   Deno.addSignalListener("SIGTERM", onSignal);
 }
 
-if (import.meta.main) Deno.exit(await explained(() => main(Deno.args)));
+/** Traces of faults are wanted. */
+const DEBUGGING = /(^| )--log-level[ =]DEBUG( |$)/i;
+
+if (import.meta.main) {
+  Deno.exit(await explained(() => main(Deno.args), { trace: DEBUGGING.test(Deno.args.join(" ")) }));
+}

@@ -1,46 +1,23 @@
-/** The program's words: its commands and options, and what is wrong with a call of it. Pure. */
-import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
+/** What a call of the program asks for, or what is wrong with it; read by commander from the table of commands. */
+import { Command, CommanderError, Option } from "commander";
+import {
+  commandEntries,
+  type CommandName,
+  COMMANDS,
+  type CommandSpec,
+  commandsWith,
+  COMMON_OPTIONS,
+  longName,
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "./commands.ts";
 import { ENVIRONMENT_NAMES } from "./environment.ts";
+import { didYouMean } from "./nearest.ts";
+import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { UsageError } from "./process.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "./simulator/types.ts";
 import { VERSION } from "./version.ts";
-
-/** What `help` says. */
-export const USAGE = `TrueNAS VM Manager ${VERSION}
-
-usage: main.ts [serve|demo|simulate|list|plan|create|destroy|validate|version|help] [options]
-
-  serve      serve the dashboard against the NAS named in the environment (the default)
-  demo       the same against an embedded simulated NAS; needs no setting at all
-  simulate   serve the simulated NAS alone, for rehearsals and scripts
-  list       list the VMs of the NAS
-  plan       show what create would do: plan [TYPE…]; changes nothing
-  create     create the VMs of the configuration: create [TYPE…]
-  destroy    destroy VMs and their zvols: destroy [--prefix P]… [--vm NAME]… [--yes]
-  validate   check configuration, templates and environment; sends nothing
-
-options
-  --config FILE          default config.yaml
-  --templates-dir DIR    your own vms/vm.json and devices/*.json
-  --env-file FILE        default .env when it exists
-  --log-level LEVEL      DEBUG, INFO, WARNING or ERROR
-  --json                 answer with one JSON value (list, plan, create, destroy)
-  --prefix P             the VMs called P followed by digits; may be repeated (destroy)
-  --vm NAME              this VM, whoever created it; may be repeated (destroy)
-                         without --prefix and --vm: the VM types of the configuration (destroy)
-  --keep-disks           leave the zvols (destroy)
-  --shutdown             ask running VMs to shut down before powering them off (destroy)
-  --at-a-time N          VMs of each type at a time; default as many as the NAS takes (create)
-  --on-failure WHAT      roll-back (default), keep, or stop: what is done when a VM fails (create)
-  --yes                  confirmed beforehand (destroy); needed where there is no terminal
-  --version RELEASE      24.10, 25.04.2, 25.10 (default), 26.0 or 27.0: what to simulate (demo, simulate)
-  --port N               where the simulated NAS listens (simulate); default a free one
-  --latency MS           how long each simulated call takes (demo, simulate)
-  --vms N                VMs that are there from the start (demo: 5, simulate: 0)
-
-environment
-${Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(22)} ${help}`).join("\n")}
-`;
 
 /** What the command line says. */
 export interface Options {
@@ -60,98 +37,170 @@ export interface Options {
   /** VMs of each type at a time. */
   readonly parallel: number | undefined;
   readonly onFailure: OnFailure | undefined;
+  /** `plan` tells by its exit code whether the NAS differs. */
+  readonly detailedExitcode: boolean;
   /** The words after the command. */
   readonly types: readonly string[];
 }
 
-/** The commands. */
-export const COMMANDS = [
-  "serve",
-  "demo",
-  "simulate",
-  "list",
-  "plan",
-  "create",
-  "destroy",
-  "validate",
-  "version",
-  "help",
-] as const;
+/** A command with its options, or a text that was asked for. */
+export type Call =
+  | { readonly command: CommandName; readonly options: Options }
+  | { readonly command: "help"; readonly text: string };
 
-/** A command. */
-export type Command = (typeof COMMANDS)[number];
+/** Options as commander gives them. */
+type Values = {
+  readonly [Name in OptionName]?: (typeof OPTIONS)[Name] extends { readonly repeatable: true } ? string[]
+    : (typeof OPTIONS)[Name]["flags"] extends `${string} <${string}>` ? string
+    : boolean;
+};
+
+/** Wide enough for the table of options on a terminal of usual width. */
+const HELP_COLUMNS = 100;
 
 /**
  * Reads the words of a call.
  *
- * @returns what rejects with a UsageError saying what is wrong.
+ * @throws {UsageError} saying what is wrong with it.
  */
-export async function readArguments(
-  args: readonly string[],
-): Promise<{ command: Command; options: Options }> {
-  const { values, positionals } = wordsAlone(args) ?? await parse(args);
-  const [word = "serve", ...rest] = positionals;
-  const command = COMMANDS.find((known) => known === word);
-  if (command === undefined) {
-    throw new UsageError(`There is no command ${JSON.stringify(word)}; there are ${COMMANDS.join(", ")}`);
+export function readArguments(args: readonly string[]): Call {
+  let asked: Call | null = null;
+  let text = "";
+  const program = describeProgram({
+    write: (more) => text += more,
+    run: (command, values, words) => asked = { command, options: optionsOf(values, words) },
+  });
+  try {
+    program.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw new UsageError(explain(error, program, args), nameOf(program));
+    return { command: "help", text: text.trimEnd() };
   }
-  if (rest.length > 0 && command !== "plan" && command !== "create") {
-    throw new UsageError(`${command} takes no further words, found ${JSON.stringify(rest.join(" "))}`);
+  return asked ?? { command: "help", text: text.trimEnd() };
+}
+
+/** Where a parsed call goes. */
+interface Sinks {
+  readonly write: (text: string) => void;
+  readonly run: (command: CommandName, values: Values, words: readonly string[]) => void;
+}
+
+function describeProgram({ write, run }: Sinks): Command {
+  const program = new Command("main.ts")
+    .description(`TrueNAS VM Manager ${VERSION}: creates and destroys groups of VMs on a TrueNAS.`)
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand("help [COMMAND]", "show the help of a command")
+    .enablePositionalOptions()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeOut: write, writeErr: () => {}, getOutHelpWidth: () => HELP_COLUMNS })
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${argumentsOf(command)}`.trim() })
+    .exitOverride()
+    .usage("[COMMAND] [options]");
+  addOptions(program, COMMON_OPTIONS);
+  program.addHelpText("after", `\nEnvironment:\n${environmentHelp()}\n\nSee also: main.ts COMMAND --help`);
+  program.action(() => run("serve", program.opts<Values>(), []));
+  for (const [name, spec] of commandEntries()) {
+    const command = program.command(spec.words === undefined ? name : `${name} ${spec.words}`);
+    command.description(spec.help);
+    addOptions(command, [...spec.options, ...COMMON_OPTIONS]);
+    command.addHelpText("after", `\nExamples:\n${spec.examples.map((it) => `  main.ts ${it}`).join("\n")}`);
+    command.action(() => run(name, { ...program.opts<Values>(), ...command.opts<Values>() }, command.args));
   }
-  const options = {
+  return program;
+}
+
+function argumentsOf(command: Command): string {
+  return command.registeredArguments.map((argument) => `[${argument.name()}...]`).join(" ");
+}
+
+function environmentHelp(): string {
+  return Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(27)} ${help}`).join("\n");
+}
+
+function addOptions(command: Command, names: readonly OptionName[]): void {
+  for (const spec of names.map((name): OptionSpec => OPTIONS[name])) {
+    const option = new Option(spec.flags, spec.help).hideHelp(spec.hidden ?? false);
+    if (option.required) option.argParser<string | string[]>((value, before) => valueOf(spec, value, before));
+    command.addOption(option);
+  }
+}
+
+/** An empty value (an unset variable of a script), or the next option in its place, is never what was meant. */
+function valueOf(spec: OptionSpec, value: string, before: string | string[] = []): string | string[] {
+  if (value.trim() !== "" && !value.startsWith("--")) return spec.repeatable ? [...before, value] : value;
+  const found = value.trim() === "" ? "; the given one is empty" : `, found ${value}`;
+  throw new UsageError(`${longName(spec)} needs a value${found}`);
+}
+
+/** What commander found wrong, in this program's words. */
+function explain(error: CommanderError, program: Command, args: readonly string[]): string {
+  const [, named = ""] = /'(.+?)'/.exec(error.message) ?? [];
+  const command = nameOf(program);
+  switch (error.code) {
+    case "commander.unknownOption":
+      return explainOption(named, command);
+    case "commander.optionMissingArgument":
+      return `${named.split(" ")[0]} needs a value`;
+    case "commander.excessArguments":
+      return command === null
+        ? unknownCommand(program.args[0] ?? "")
+        : `${command} takes no further words, found ${JSON.stringify(wordsOf(program, command).join(" "))}`;
+    case "commander.help":
+      return unknownCommand(args[1] ?? "");
+    default:
+      return error.message.replace(/^error: /, "");
+  }
+}
+
+/** The command that was typed, where there is one of that name. */
+function nameOf(program: Command): CommandName | null {
+  return commandEntries().find(([name]) => name === program.args[0])?.[0] ?? null;
+}
+
+function wordsOf(program: Command, command: string): readonly string[] {
+  return program.commands.find((it) => it.name() === command)?.args ?? [];
+}
+
+function unknownCommand(word: string): string {
+  const known = [...Object.keys(COMMANDS), "help"];
+  return `There is no command ${JSON.stringify(word)}${didYouMean(word, known)}\nCommands: ${
+    known.join(", ")
+  }`;
+}
+
+function explainOption(flag: string, command: CommandName | null): string {
+  const name = flag.split("=")[0] ?? flag;
+  const takenBy = commandsWith(name).join(", ");
+  if (takenBy !== "") {
+    return command === null
+      ? `The option ${name} belongs to ${takenBy}; write it after the command`
+      : `${command} takes no option ${name}; it belongs to ${takenBy}`;
+  }
+  const { options }: CommandSpec = COMMANDS[command ?? "serve"];
+  const own = [...options, ...COMMON_OPTIONS].map((it) => longName(OPTIONS[it]));
+  return `${command ?? "serve"} takes no option ${name}${didYouMean(name, own)}`;
+}
+
+function optionsOf(values: Values, words: readonly string[]): Options {
+  return {
     config: values.config,
-    templatesDir: values["templates-dir"],
-    envFile: values["env-file"],
-    logLevel: values["log-level"],
+    templatesDir: values.templatesDir,
+    envFile: values.envFile,
+    logLevel: values.logLevel,
     simulator: simulatorOptions(values),
     json: values.json ?? false,
     yes: values.yes ?? false,
     prefixes: values.prefix,
     vmNames: values.vm,
-    keepDisks: values["keep-disks"] ?? false,
+    keepDisks: values.keepDisks ?? false,
     shutdown: values.shutdown ?? false,
-    parallel: atATime(values["at-a-time"]),
-    onFailure: onFailure(values["on-failure"]),
-    types: rest,
+    parallel: atATime(values.atATime),
+    onFailure: onFailure(values.onFailure),
+    detailedExitcode: values.detailedExitcode ?? false,
+    types: words,
   };
-  return { command: values.help ? "help" : command, options };
-}
-
-/** A command without options: the parser would take a fifteenth of a start to be loaded. */
-function wordsAlone(args: readonly string[]): Awaited<ReturnType<typeof parse>> | null {
-  return args.some((word) => word.startsWith("-")) ? null : { values: {}, positionals: [...args] };
-}
-
-async function parse(args: readonly string[]) {
-  const { parseArgs } = await import("node:util");
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: "string" },
-        "templates-dir": { type: "string" },
-        "env-file": { type: "string" },
-        "log-level": { type: "string" },
-        version: { type: "string" },
-        port: { type: "string" },
-        latency: { type: "string" },
-        vms: { type: "string" },
-        json: { type: "boolean" },
-        yes: { type: "boolean" },
-        "keep-disks": { type: "boolean" },
-        shutdown: { type: "boolean" },
-        "at-a-time": { type: "string" },
-        "on-failure": { type: "string" },
-        prefix: { type: "string", multiple: true },
-        vm: { type: "string", multiple: true },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    return { values, positionals };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function atATime(text: string | undefined): number | undefined {
@@ -166,13 +215,14 @@ function onFailure(text: string | undefined): OnFailure | undefined {
   throw new UsageError(`--on-failure must be ${ON_FAILURE.join(", ")}; found ${JSON.stringify(text)}`);
 }
 
-function simulatorOptions(
-  values: { version?: string; port?: string; latency?: string; vms?: string },
-): SimulatorOptions {
-  const version = SIMULATED_VERSIONS.find((known) => known === (values.version ?? "25.10"));
+const USUAL_RELEASE = "25.10";
+
+function simulatorOptions(values: Values): SimulatorOptions {
+  const release = values.release ?? values.version ?? USUAL_RELEASE;
+  const version = SIMULATED_VERSIONS.find((known) => known === release);
   if (version === undefined) {
     throw new UsageError(
-      `--version must be ${SIMULATED_VERSIONS.join(", ")}; found ${JSON.stringify(values.version)}`,
+      `--release must be ${SIMULATED_VERSIONS.join(", ")}; found ${JSON.stringify(release)}`,
     );
   }
   const latencyMs = wholeNumber("--latency", values.latency, 60_000);

@@ -8,7 +8,7 @@ import type { OnFailure } from "./on_failure.ts";
 import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";
 import type { Actor, OperationEvent } from "./operations/types.ts";
-import type { CreationPlan, DestructionPlan, PlannedVm } from "./plan/types.ts";
+import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
 import { describeMissing } from "./plan/destruction.ts";
 import { defaultTypes } from "./plan/wanted.ts";
@@ -67,11 +67,18 @@ export async function listVms(manager: VMManager, terminal: Terminal): Promise<S
   return true;
 }
 
-/** Shows what would be created; nothing is changed. Without success when something stands against it. */
-export async function showPlan(manager: VMManager, wish: CreationWish, terminal: Terminal): Promise<Success> {
-  const plan = await planOf(manager, wish);
+/** What a plan comes to, as exit codes tell it. */
+export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
+
+/** Shows what would be created; nothing is changed. */
+export async function showPlan(
+  manager: VMManager,
+  request: CreationWish,
+  terminal: Terminal,
+): Promise<PlanOutcome> {
+  const plan = await planOf(manager, request);
   terminal.print(terminal.json ? JSON.stringify(plan, null, 2) : describePlan(plan));
-  return isClear(plan);
+  return outcomeOf(plan);
 }
 
 /** Creates what the plan says, but for what stands against it. */
@@ -186,9 +193,11 @@ export function expectTypes(configuration: Configuration, types: readonly string
   throw new ConfigurationError("configuration", problems);
 }
 
-function isClear({ vms, findings }: CreationPlan): boolean {
-  const stuck = vms.some(({ action }) => action === "blocked" || action === "differs");
-  return !stuck && findings.every(({ severity }) => severity === "warning");
+function outcomeOf({ vms, findings }: CreationPlan): PlanOutcome {
+  const has = (...actions: PlannedAction[]) => vms.some(({ action }) => actions.includes(action));
+  if (has("blocked") || findings.some(({ severity }) => severity === "error")) return "blocked";
+  if (has("differs")) return "differs";
+  return has("create", "complete") ? "changes" : "as-planned";
 }
 
 function describePlan(plan: CreationPlan): string {

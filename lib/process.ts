@@ -1,45 +1,65 @@
 /** The process: what it says, how it ends, and its own facts. */
 import { ConfigurationError, TrueNASError } from "./errors.ts";
 import { printable } from "./printable.ts";
+import { describeSystemError, reasonOf, systemErrorCode } from "./system_errors.ts";
 
-/** What the program ends with: see the README. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+/** What the program ends with: see the README. `differs` is for `plan --detailed-exitcode` alone. */
+export const EXIT = { done: 0, failed: 1, usage: 2, differs: 3 } as const;
 
 /** A mistake in how the program was called. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-}
+  /** The command whose help tells more, where one was named. */
+  readonly command: string | null;
 
-/** Runs something that ends with an exit code; an error is told, and has one too. */
-export async function explained(run: () => Promise<number>): Promise<number> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof UsageError) {
-      complain(`${error.message}\nSee: main.ts help`);
-      return EXIT.usage;
-    }
-    if (error instanceof ConfigurationError) {
-      complain(error.message);
-      return EXIT.usage;
-    }
-    complain(
-      error instanceof TrueNASError
-        ? error.message
-        : `An error of this program: ${error instanceof Error ? error.stack : error}`,
-    );
-    return EXIT.failed;
+  constructor(message: string, command: string | null = null) {
+    super(message);
+    this.command = command;
   }
 }
 
-/** Says lines on standard output. */
+/** Runs something that ends with an exit code; an error is explained, and has a code too. */
+export async function explained(run: () => Promise<number>, { trace = false } = {}): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    complain(explainError(error));
+    if (trace && error instanceof Error) complain(error.stack ?? "");
+    return error instanceof ConfigurationError || error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}
+
+/** An error for a person. A trace means nothing to one: it is written only where it was asked for. */
+export function explainError(error: unknown): string {
+  if (error instanceof UsageError) {
+    return `${error.message}\nSee: main.ts ${error.command === null ? "help" : `${error.command} --help`}`;
+  }
+  if (error instanceof TrueNASError) return error.message;
+  const what = error instanceof Error ? error.message : String(error);
+  const system = describeSystemError(error);
+  if (system !== null) return `It cannot go on: ${system} (${what})`;
+  return `This program has a fault: ${what}\n` +
+    "What was changed until then is in the journal. Please report it, with what --log-level DEBUG adds";
+}
+
+/**
+ * Says lines on standard output. Whoever reads may have had enough (`list | head -1`): then the work goes on, and ends
+ * with its own exit code.
+ *
+ * @throws {TrueNASError} when they cannot be written for another reason.
+ */
 export function print(text: string): void {
-  write(Deno.stdout, `${printable(text)}\n`);
+  try {
+    write(Deno.stdout, `${printable(text)}\n`);
+  } catch (error) {
+    if (systemErrorCode(error) === "EPIPE") return;
+    throw new TrueNASError(`The answer could not be written: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 /** Says lines on standard error. */
 export function complain(text: string): void {
-  write(Deno.stderr, `${printable(text)}\n`);
+  writeLogLine(printable(text));
 }
 
 /** Writes one line of the log on standard error. */

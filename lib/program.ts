@@ -7,6 +7,7 @@ import {
   type DestroySelection,
   expectTypes,
   listVms,
+  type PlanOutcome,
   showPlan,
   type Success,
   type Terminal,
@@ -17,7 +18,7 @@ import { ConfigurationError } from "./errors.ts";
 import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
-import { UsageError } from "./process.ts";
+import { EXIT, UsageError } from "./process.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { trustOf } from "./trust.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
@@ -57,10 +58,10 @@ export interface Work {
   readonly signal: AbortSignal;
 }
 
-/** list, plan, create and destroy. */
+/** list, plan, create and destroy; returns the exit code. */
 export async function work(
   { command, options, settings, configFile, terminal, askOtp, signal }: Work,
-): Promise<Success> {
+): Promise<number> {
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const wish = command === "plan" || command === "create" ? creationWish(options, configFile) : null;
   // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
@@ -74,12 +75,29 @@ export async function work(
   await manager.connect();
   if (wish !== null) {
     return command === "plan"
-      ? await showPlan(manager, wish, terminal)
-      : await create(manager, wish, terminal, signal);
+      ? exitOfPlan(await showPlan(manager, wish, terminal), options)
+      : exitOf(await create(manager, wish, terminal, signal));
   }
-  if (selection === null) return await listVms(manager, terminal);
+  if (selection === null) return exitOf(await listVms(manager, terminal));
   const { keepDisks, shutdown, yes: confirmed } = options;
-  return await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal);
+  return exitOf(await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal));
+}
+
+function exitOf(success: Success): number {
+  return success ? EXIT.done : EXIT.failed;
+}
+
+function exitOfPlan(outcome: PlanOutcome, { detailedExitcode }: Options): number {
+  switch (outcome) {
+    case "as-planned":
+      return EXIT.done;
+    case "changes":
+      return detailedExitcode ? EXIT.differs : EXIT.done;
+    case "differs":
+      return detailedExitcode ? EXIT.differs : EXIT.failed;
+    case "blocked":
+      return EXIT.failed;
+  }
 }
 
 /** What the call names; when it names nothing, the types of the configuration. */

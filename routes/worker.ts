@@ -55,7 +55,11 @@ export function awaitLaunch(startNas: StartNas | null): void {
     const { data } = event as MessageEvent<Order>;
     if (data === "stop") return stopped.resolve();
     if ("read" in data) return asked.shift()?.resolve(data.read);
-    scope.postMessage({ ended: await explained(() => serve(data.launch, startNas, stopped.promise)) });
+    scope.postMessage({
+      ended: await explained(() => serve(data.launch, startNas, stopped.promise), {
+        trace: data.launch.settings.logLevel === "DEBUG",
+      }),
+    });
   });
   scope.postMessage("loaded");
 }

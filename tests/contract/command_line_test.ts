@@ -3,57 +3,11 @@
  * own, against a simulated NAS.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { Journal } from "../../lib/operations/journal.ts";
-import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
-import type { SimulatorOptions } from "../../lib/simulator/types.ts";
+import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { makeCertificates } from "../support/certificates.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Lab {
-  readonly simulator: Simulator;
-  readonly run: (...args: string[]) => Promise<Outcome>;
-  /** Where the program runs. */
-  readonly folder: string;
-}
-
-async function withLab(test: (lab: Lab) => Promise<void>, options: SimulatorOptions = {}): Promise<void> {
-  await using simulator = await startSimulator({ times: TEST_TIMES, ...options });
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
-    const env = {
-      TRUENAS_HOST: simulator.url,
-      API_USERNAME: "admin",
-      API_PASSWORD: "truenas",
-      VNC_PASSWORD: "display-secret",
-      NO_COLOR: "1",
-    };
-    await test({ simulator, folder, run: (...args) => program(args, folder, env) });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function program(args: readonly string[], cwd: string, env: Record<string, string>): Promise<Outcome> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", MAIN, ...args],
-    cwd,
-    env,
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: decode(stdout), err: decode(stderr) };
-}
+import { MAIN, runProgram, withCommandLine as withLab } from "../support/command_line.ts";
+import { TEST_CONFIG } from "../support/dashboard.ts";
 
 Deno.test("plan, create, list and destroy do the whole job, and again nothing", () =>
   withLab(async ({ simulator, run }) => {
@@ -150,7 +104,7 @@ Deno.test("destroy with a name or prefix that matches nothing ends with 2, and n
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [["--vm", "wroker02"], /--vm: No VM is called "wroker02"; nothing was destroyed/],
       [["--vm", "worker01", "--vm", "wroker02"], /"wroker02"/],
-      [["--vm", ""], /No VM is called ""/],
+      [["--vm", ""], /--vm needs a value; the given one is empty/],
       [["--prefix", "wroker"], /--prefix: No VM is called "wroker" followed by digits/],
       [["--prefix", "worker", "--prefix", "controlplane"], /"controlplane" followed by digits/],
       [["--prefix", "worker", "--vm", "wroker02"], /"wroker02"/],
@@ -219,7 +173,7 @@ Deno.test("wrong usage, configuration and environment end with 2, and nothing is
       [["plan", "--env-file", "none"], /none: There is no such file/],
       [["plan", "--nonsense"], /nonsense/],
       [["plan", "--log-level", "LOUD"], /LOG_LEVEL must be/],
-      [["simulate", "--version", "1.0"], /--version must be 24\.04, 24\.10, .*27\.0; found "1\.0"/],
+      [["simulate", "--version", "1.0"], /--release must be 24\.04, 24\.10, .*27\.0; found "1\.0"/],
       [["simulate", "--port", "99999"], /--port must be a whole number/],
       [["create", "--on-failure", "explode"], /--on-failure must be roll-back, keep, stop; found "explode"/],
       [["create", "--at-a-time", "0"], /--at-a-time must be at least 1/],
@@ -231,7 +185,7 @@ Deno.test("wrong usage, configuration and environment end with 2, and nothing is
     }
     assert.deepEqual(simulator.calls, []);
     assert.equal((await run("validate")).code, 0);
-    assert.match((await run("help")).out, /usage: main\.ts/);
+    assert.match((await run("help")).out, /Usage: main\.ts/);
     assert.match((await run("version")).out, /^\d+\.\d+\.\d+$/m);
   }));
 
@@ -287,7 +241,7 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
       [{ TRUENAS_CERT_FINGERPRINT: "AA:BB" }, /a SHA-256 fingerprint has 64 hexadecimal digits/],
     ];
     for (const [env, message] of wrong) {
-      const { code, err, out } = await program(["serve"], folder, { ...nas, ...env });
+      const { code, err, out } = await runProgram(["serve"], folder, { ...nas, ...env });
       assert.equal(code, 2, out + err);
       assert.match(err, message);
       assert.ok(!err.includes("from a file"));
@@ -301,14 +255,14 @@ Deno.test("behind a proxy it starts only with a password, and only with addresse
   const folder = await Deno.makeTempDir();
   try {
     const nas = { TRUENAS_HOST: "127.0.0.1:1", API_USERNAME: "u", API_PASSWORD: "p", VNC_PASSWORD: "v" };
-    const open = await program(["serve"], folder, { ...nas, TRUSTED_PROXIES: "127.0.0.1" });
+    const open = await runProgram(["serve"], folder, { ...nas, TRUSTED_PROXIES: "127.0.0.1" });
     assert.equal(open.code, 2, open.out + open.err);
     assert.match(
       open.err,
       /reachable from other machines, which requires a password: set DASHBOARD_PASSWORD/,
     );
     const env = { ...nas, DASHBOARD_PASSWORD: "open sesame", TRUSTED_PROXIES: "192.0.2.1, nginx" };
-    const named = await program(["serve"], folder, env);
+    const named = await runProgram(["serve"], folder, env);
     assert.equal(named.code, 2, named.out + named.err);
     assert.match(named.err, /"nginx" is not an address; write one such as 192\.0\.2\.1, or a range/);
   } finally {

@@ -15,20 +15,22 @@ import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
 
 const ENV = { API_USERNAME: "admin", API_PASSWORD: "pw", VNC_PASSWORD: "pw" };
 
-async function permissions(
+function permissions(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
   tunnelSockets: readonly string[] = [],
-): Promise<Permissions> {
+): Permissions {
   const all: Readonly<Record<string, string>> = { ...ENV, ...env };
   const settings = readSettings({ env: (name) => all[name] });
-  const { options } = await readArguments(["serve", ...args]);
+  const call = readArguments(["serve", ...args]);
+  assert.ok(call.command !== "help");
+  const { options } = call;
   const configFile = options.config ?? "config.yaml";
   return permissionsOf({ options, settings, configFile, tunnelSockets, simulated: false });
 }
 
-Deno.test("permissions name this NAS, this address and these files", async () => {
-  const plain = await permissions({ TRUENAS_HOST: "nas.lan" });
+Deno.test("permissions name this NAS, this address and these files", () => {
+  const plain = permissions({ TRUENAS_HOST: "nas.lan" });
   assert.deepEqual(plain, {
     net: ["127.0.0.1:8080", "nas.lan:443"],
     read: ["config.yaml", "./state"],
@@ -43,7 +45,7 @@ Deno.test("permissions name this NAS, this address and these files", async () =>
     describePermissions(plain),
     "connect and listen: 127.0.0.1:8080, nas.lan:443; read: config.yaml, ./state; write: ./state",
   );
-  const other = await permissions(
+  const other = permissions(
     {
       TRUENAS_HOST: "ws://[fd00::1]:6000",
       HOST: "::1",
@@ -67,7 +69,7 @@ Deno.test("permissions name this NAS, this address and these files", async () =>
     "/tmp/nas0.sock",
   ]);
   assert.deepEqual(other.write, ["/var/lib/vms", "/tmp/nas0.sock"]);
-  const socket = await permissions({ TRUENAS_HOST: "unix:/run/middleware.sock" });
+  const socket = permissions({ TRUENAS_HOST: "unix:/run/middleware.sock" });
   assert.deepEqual(socket.net, ["127.0.0.1:8080", "localhost:80", "unix:/run/middleware.sock"]);
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
@@ -77,7 +79,7 @@ Deno.test("an attempt at anything else is refused", () =>
     await using nas = await startSimulator({ times: TEST_TIMES });
     await using another = await startSimulator({ times: TEST_TIMES });
     for (const name of ["state", "templates", "others"]) await Deno.mkdir(`${folder}/${name}`);
-    const granted = await permissions(
+    const granted = permissions(
       { TRUENAS_HOST: nas.url, PORT: "0", STATE_DIR: `${folder}/state` },
       ["--config", `${folder}/config.yaml`, "--templates-dir", `${folder}/templates`],
     );

@@ -58,12 +58,12 @@ Deno.test("the files to install can be read by what reads them, and name what is
   assert.ok(script.success, new TextDecoder().decode(script.stderr));
   const unit = read("docs/install/truenas-vm-manager.service");
   const command = /^ExecStart=\S+ (.*)$/m.exec(unit)?.[1]?.split(" ") ?? assert.fail("it starts something");
-  assert.equal((await readArguments(command)).command, "serve");
+  assert.equal(readArguments(command).command, "serve");
   const sections = [...unit.matchAll(/^\[(\w+)\]$/gm)].map(([, name]) => name);
   assert.deepEqual(sections, ["Unit", "Service", "Install"]);
   const { services } = parse(read("docs/install/compose.yaml"));
   const { environment, command: words } = services["vm-manager"];
-  assert.equal((await readArguments(words.slice(1))).command, "serve");
+  assert.equal(readArguments(words.slice(1)).command, "serve");
   for (const name of Object.keys(environment)) assert.ok(isEnvironmentName(name), name);
   for (const [, name = ""] of read("docs/install.md").matchAll(/^\s*([A-Z][A-Z_]+)=/gm)) {
     assert.ok(isEnvironmentName(name), name);

@@ -50,7 +50,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
     "the NAS's client knows no work",
   ],
   [
-    /^lib\/(?!simulator\/|arguments\.ts)/,
+    /^lib\/(?!simulator\/|(arguments|commands)\.ts)/,
     /^lib\/simulator\//,
     "the product does not know that its NAS is simulated",
   ],

@@ -148,7 +148,7 @@ Deno.test("logging never throws, whatever it is given, and a JSON line is always
     [],
     (logger) => logger.info("odd", { circle, big: 1n, none: undefined }),
   );
-  assert.match(line, /odd circle="\[no JSON\]" big="\[no JSON\]" none="undefined"$/);
+  assert.match(line, /odd circle="\[no JSON\]" big="\[no JSON\]"$/);
 });
 
 Deno.test("a field cannot pass for the time, level or message of its line", () => {
