@@ -170,6 +170,10 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   }
   const name = text(fields, "name");
   checkName(name, problems);
+  if (name !== vm.name && vm.state !== "STOPPED") {
+    const message = "A VM can be renamed only while it is stopped. Nothing was changed: shut it down first";
+    problems.push({ field: "name", message });
+  }
   const description = fields.get("description")?.replaceAll("\r\n", "\n").trim() ?? "";
   if (description.length > MAX_DESCRIPTION_CHARS) {
     const message =

@@ -114,7 +114,9 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
       }
       return await apply(context, vm, change, next);
     },
-    look: () => Promise.resolve(null),
+    look: change.kind === "settings"
+      ? async () => await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null
+      : () => Promise.resolve(null),
     detail: (done) => done,
   }, settle);
 }
@@ -127,11 +129,8 @@ async function apply(
 ): Promise<string> {
   const { caller } = context;
   switch (change.kind) {
-    case "settings": {
-      const { kind: _kind, memoryMib: memory, ...rest } = change;
-      await caller.call("vm.update", [vm.id, { ...rest, memory }]);
-      return "Its settings are changed";
-    }
+    case "settings":
+      return await changeSettings(caller, vm, change);
     case "add-disk":
       return await addDisk(context, vm, change, next);
     case "grow-disk":
@@ -165,6 +164,43 @@ async function apply(
       return `${change.name} is its clone`;
     }
   }
+}
+
+type Settings = Extract<VmChange, { kind: "settings" }>;
+
+const SETTINGS_CHANGED = "Its settings are changed";
+
+/**
+ * TrueNAS 25.04 and 25.10 rename a UEFI VM that never started, and then answer with an error because it has no NVRAM
+ * file yet: what is so is read from the NAS.
+ */
+async function changeSettings(
+  caller: Caller,
+  { id, name: before }: ChangedVm,
+  change: Settings,
+): Promise<string> {
+  const { kind: _kind, memoryMib: memory, ...rest } = change;
+  try {
+    await caller.call("vm.update", [id, { ...rest, memory }]);
+    return SETTINGS_CHANGED;
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError) || error.refusal.fields.length > 0) throw error;
+    if (!await hasSettings(caller, id, change)) throw error;
+    const isRenamed = before !== change.name;
+    return isRenamed ? `${SETTINGS_CHANGED}: it is called ${change.name} now` : SETTINGS_CHANGED;
+  }
+}
+
+async function hasSettings(
+  caller: Caller,
+  id: number,
+  { kind: _kind, ...wanted }: Settings,
+): Promise<boolean> {
+  const vm = await readVm(caller, id);
+  if (vm === null) return false;
+  const { name, description, cores, threads, memoryMib, autostart } = vm;
+  const found = { name, description, cores, threads, memoryMib, autostart };
+  return (Object.keys(found) as (keyof typeof found)[]).every((key) => found[key] === wanted[key]);
 }
 
 /** Before every other device that boots, or after them. */

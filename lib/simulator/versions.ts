@@ -30,6 +30,8 @@ export interface Profile {
   readonly unusedDomainState: "SHUTOFF" | null;
   /** vm.log_file_path finds the log of a VM that ran (up to 25.10); later releases look for a file of the old name. */
   readonly findsVmLog: boolean;
+  /** Renaming a UEFI VM that never started is done, and then answered with an error: its NVRAM file is not there. */
+  readonly renamesNvram: boolean;
   readonly suspendOnSnapshot: boolean;
   /** A SPICE display without any port is refused (null is compared with null). */
   readonly refusesPortlessSpice: boolean;
@@ -117,6 +119,7 @@ const V25_10: Profile = {
   cancelsOnDisconnect: false,
   unusedDomainState: "SHUTOFF",
   findsVmLog: true,
+  renamesNvram: true,
   suspendOnSnapshot: false,
   refusesPortlessSpice: false,
   fillsMac: false,
@@ -170,6 +173,7 @@ const V27: Profile = {
   cancelsOnDisconnect: true,
   unusedDomainState: null,
   findsVmLog: false,
+  renamesNvram: false,
   suspendOnSnapshot: true,
   refusesPortlessSpice: true,
   fillsMac: true,

@@ -66,7 +66,17 @@ const update: Method = async (nas, [id, change], call) => {
   const config = { ...vm.config, ...(change as Data) };
   validate(nas, config, "vm_update", vm);
   await nas.sleep(nas.times.callMs, call.signal);
+  const before = vm.config.name;
+  const isRenamed = config.name !== before;
+  if (isRenamed && vm.state !== "STOPPED") {
+    throw callError(ERRNO.EFAULT, "VM name can only be changed when VM is inactive");
+  }
   vm.config = config;
+  if (isRenamed && nas.profile.renamesNvram && vm.config.bootloader === "UEFI" && !vm.everStarted) {
+    const text = `VM name has been updated but nvram file for ${before} does not exist which can result in ` +
+      `${config.name} VM not booting properly.`;
+    throw callError(ERRNO.EFAULT, text);
+  }
   emitCrud(nas, "changed", vm);
   return vmRow(nas, vm, call);
 };

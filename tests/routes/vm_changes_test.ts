@@ -5,19 +5,25 @@
  */
 import assert from "node:assert/strict";
 import { isMarked } from "../../lib/marks.ts";
+import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { post, text } from "../support/http.ts";
 
 interface Lab {
   readonly dashboard: TestDashboard;
+  readonly version: SimulatedVersion;
   /** Of a VM made here, stopped, with one disk and one NIC. */
   readonly id: number;
   /** Sends a form of the VM's page; the status, and the page when it comes back. */
   readonly send: (form: string, fields: Record<string, string>) => Promise<{ status: number; html: string }>;
 }
 
-function onEach(name: string, test: (lab: Lab) => Promise<void>): void {
-  for (const version of ["25.10", "27.0"] as const) {
+function onEach(
+  name: string,
+  test: (lab: Lab) => Promise<void>,
+  versions: readonly SimulatedVersion[] = ["25.10", "27.0"],
+): void {
+  for (const version of versions) {
     Deno.test(`${name} (${version})`, async () => {
       await using dashboard = await startDashboard({ simulator: { version, foreignVms: 1 } });
       const { configuration } = dashboard.configuration();
@@ -42,7 +48,7 @@ function onEach(name: string, test: (lab: Lab) => Promise<void>): void {
         const response = await post(dashboard, `/vms/${id}/${form}`, fields);
         return { status: response.status, html: await response.text() };
       };
-      await test({ dashboard, id, send });
+      await test({ dashboard, version, id, send });
     });
   }
 }
@@ -75,6 +81,41 @@ onEach(
       /data-error="settings\.name"[^<]*>This name already exists\./,
       "the NAS's words at the field",
     );
+  },
+);
+
+onEach(
+  "a VM that never started is renamed, and its page says so, whatever the NAS answers (fault 42)",
+  async ({ dashboard, id, version, send }) => {
+    const { status, html } = await send("settings", { ...SETTINGS, name: "etcd_a" });
+    assert.equal(status, 303, html);
+    assert.equal(dashboard.simulator.store.vms.get(id)?.config.name, "etcd_a");
+    const update = dashboard.simulator.calls.find(({ method }) => method === "vm.update");
+    assert.ok(update?.answer !== undefined);
+    const isAnsweredWell = "result" in update.answer;
+    assert.equal(isAnsweredWell, version === "27.0", "the premise: older releases answer with an error");
+    const [change] = dashboard.manager.operations.list();
+    assert.deepEqual([change?.status, change?.vms[0]?.outcome], ["done", "done"]);
+    assert.match(change?.vms[0]?.message ?? "", /^Its settings are changed/);
+    assert.match(await text(fetch(`${dashboard.url}/vms/${id}`)), /<h1 dir="auto">etcd_a<\/h1>/);
+    assert.match(await text(fetch(dashboard.url)), /data-vm="etcd_a"/);
+  },
+  ["25.04.2", "25.10", "27.0"],
+);
+
+onEach(
+  "a VM that runs is not renamed, and its page says what to do (fault 42)",
+  async ({ dashboard, id, send }) => {
+    const vm = dashboard.simulator.store.vms.get(id);
+    assert.ok(vm);
+    await dashboard.manager.act("start", [
+      { action: "start", id, name: "controlplane01", state: "STOPPED", overcommit: false },
+    ]).finished;
+    await dashboard.manager.live.refreshNow(id);
+    const { status, html } = await send("settings", { ...SETTINGS, name: "etcd_a" });
+    assert.equal(status, 422);
+    assert.match(html, /data-error="settings\.name"[^<]*>A VM can be renamed only while it is stopped/);
+    assert.equal(vm.config.name, "controlplane01");
   },
 );
 
