@@ -4,7 +4,7 @@
  * stale and is tried again; what no event told of is found by reading everything now and then, while somebody looks.
  */
 import { TrueNASError } from "./errors.ts";
-import type { Disk, GuestAddress, Vm } from "./inventory.ts";
+import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
 import { compareNames } from "./names.ts";
 import type { Caller } from "./truenas/client.ts";
@@ -93,7 +93,8 @@ export class LiveInventory {
   #isLost = false;
   /** Whoever waits for the end of a reading. */
   #waiting = Promise.withResolvers<void>();
-  #addresses: ReadonlyMap<string, GuestAddress> = new Map();
+  /** By the id of the NIC. */
+  #addresses: ReadonlyMap<number, GuestAddress> = new Map();
   #readingAddresses: Promise<void> | null = null;
   #addressTimer: ReturnType<typeof setTimeout> | undefined;
   #checkTimer: ReturnType<typeof setTimeout> | undefined;
@@ -385,7 +386,7 @@ export class LiveInventory {
     if (state.kind !== "live" || !state.rules.guestIps) return;
     await this.ready();
     const running = (this.#vms() ?? []).filter((vm) => vm.state === "RUNNING");
-    let told: ReadonlyMap<string, string>;
+    let told: ReadonlyMap<number, string>;
     try {
       told = await readGuestIps(this.#session, running);
     } catch (error) {
@@ -395,22 +396,22 @@ export class LiveInventory {
     }
     const readAt = Date.now();
     const before = this.#addresses;
-    this.#addresses = new Map([...told].map(([mac, address]) => {
-      const known = before.get(mac);
+    this.#addresses = new Map([...told].map(([nic, address]) => {
+      const known = before.get(nic);
       const keep = known?.address === address && readAt - known.readAt < ADDRESS_AGE_MS;
-      return [mac, keep ? known : { address, readAt }];
+      return [nic, keep ? known : { address, readAt }];
     }));
     for (const vm of this.#vms() ?? []) {
-      if (vm.nics.some(({ mac, ip }) => ip !== this.#addressOf(vm, mac))) this.#change(vm);
+      if (vm.nics.some((nic) => nic.ip !== this.#addressOf(vm, nic))) this.#change(vm);
     }
   }
 
-  #addressOf({ state }: Vm, mac: string | null): GuestAddress | null {
-    return state === "RUNNING" && mac !== null ? this.#addresses.get(mac) ?? null : null;
+  #addressOf({ state }: Vm, { deviceId }: Nic): GuestAddress | null {
+    return state === "RUNNING" ? this.#addresses.get(deviceId) ?? null : null;
   }
 
   #withAddresses(vm: Vm): Vm {
-    return { ...vm, nics: vm.nics.map((nic) => ({ ...nic, ip: this.#addressOf(vm, nic.mac) })) };
+    return { ...vm, nics: vm.nics.map((nic) => ({ ...nic, ip: this.#addressOf(vm, nic) })) };
   }
 
   #remove(id: number): void {

@@ -84,8 +84,23 @@ export {
 } from "./environment.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
 export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
-export { EXPORT_FORMATS, type ExportFormat, type ExportName, isExportName } from "./exports/formats.ts";
-export { type ClusterNode, type NodeNic, nodeOfPlanned, nodeOfVm } from "./exports/nodes.ts";
+export type { Exported, ExportFile, LeftOut } from "./exports/exported.ts";
+export {
+  EXPORT_FORMATS,
+  type ExportFormat,
+  type ExportName,
+  type ExportOptions,
+  isExportName,
+} from "./exports/formats.ts";
+export {
+  type ClusterNode,
+  type InstallDisk,
+  type NodeNic,
+  nodeOfPlanned,
+  nodeOfVm,
+} from "./exports/nodes.ts";
+export { TALOS_VERSIONS, type TalosVersion } from "./exports/talos.ts";
+export type { HostName, InterfaceName, Ipv4, Mac } from "./exports/values.ts";
 export type { RunResult, VmResult } from "./run_result.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";

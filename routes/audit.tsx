@@ -1,7 +1,7 @@
 /** The audit log: who did what, to look at and to keep elsewhere. */
 import { type Context, Hono } from "hono";
 import type { AuditEntry } from "../lib/audit.ts";
-import { csv } from "../lib/exports/formats.ts";
+import { csv } from "../lib/exports/csv.ts";
 import { auditJson } from "../lib/json.ts";
 import { AuditPage } from "../templates/pages/audit_page.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";

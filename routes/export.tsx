@@ -1,8 +1,10 @@
 /** What clusters need of the VMs in the list: names, MACs and addresses, in the formats of the tools that make one. */
 import { Hono } from "hono";
-import { EXPORT_FORMATS, type ExportName, isExportName } from "../lib/exports/formats.ts";
+import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../lib/exports/formats.ts";
 import { READING_MS } from "../lib/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
+import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
+import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
 import { matches, queryOf, sorted } from "./vm_query.ts";
@@ -13,28 +15,43 @@ export function exportRoutes(dashboard: Dashboard): Hono {
   app.get("/export", async (c) => {
     const query = queryOf(c);
     const planned = c.req.query("planned") === "yes";
-    const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
     const format = c.req.query("format");
+    if (format !== undefined && !isExportName(format)) {
+      return c.text(`There is no format ${quoted(format)}; choose ${EXPORT_NAMES.join(", ")}\n`, 422);
+    }
+    const talos = c.req.query("talos") ?? TALOS_VERSION;
+    if (!isTalosVersion(talos)) {
+      return c.text(`There is no Talos ${quoted(talos)} here; choose ${TALOS_VERSIONS.join(", ")}\n`, 422);
+    }
+    const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
     if (format === undefined) {
       const frame = pageFrame(c, dashboard);
-      const texts = nodes.length === 0 ? [] : await inEachFormat(nodes);
-      return sendPage(c, <ExportPage {...{ frame, count: nodes.length, texts, query, planned }} />);
+      const formats = nodes.length === 0 ? [] : await inEachFormat(nodes, talos);
+      return sendPage(c, <ExportPage {...{ frame, count: nodes.length, formats, query, planned, talos }} />);
     }
-    if (!isExportName(format)) {
-      const known = Object.keys(EXPORT_FORMATS).join(", ");
-      return c.text(`There is no format ${JSON.stringify(format.slice(0, 40))}; there are ${known}\n`, 422);
-    }
-    const { file, contentType, write } = EXPORT_FORMATS[format];
+    const { file, contentType, archive, write } = EXPORT_FORMATS[format];
+    const { files } = await write(nodes, { version: talos });
     c.header("content-type", contentType);
     if (c.req.query("download") === "1") c.header("content-disposition", `attachment; filename="${file}"`);
-    return c.body(await write(nodes));
+    return archive ? c.body(tar(files)) : c.body(files[0]?.text ?? "");
   });
   return app;
 }
 
-function inEachFormat(nodes: readonly ClusterNode[]): Promise<ExportPageProps["texts"]> {
-  const names = Object.keys(EXPORT_FORMATS) as ExportName[];
-  return Promise.all(names.map(async (name) => ({ name, text: await EXPORT_FORMATS[name].write(nodes) })));
+/** Of what somebody typed, as much as fits a sentence. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 40));
+}
+
+function inEachFormat(
+  nodes: readonly ClusterNode[],
+  version: TalosVersion,
+): Promise<ExportPageProps["formats"]> {
+  const write = async (name: ExportName) => ({
+    name,
+    exported: await EXPORT_FORMATS[name].write(nodes, { version }),
+  });
+  return Promise.all(EXPORT_NAMES.map(write));
 }
 
 async function presentNodes(

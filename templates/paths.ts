@@ -6,6 +6,8 @@ export interface ExportWish {
   readonly planned?: boolean;
   readonly format?: string;
   readonly download?: boolean;
+  /** For which version of Talos. */
+  readonly talos?: string;
 }
 
 /** Where the site stands on its host: empty at the root, or `/vms`. One program serves one site. */
@@ -55,12 +57,13 @@ const routes = {
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
-  export: (query: Partial<VmQuery> = {}, { planned, format, download }: ExportWish = {}) =>
+  export: (query: Partial<VmQuery> = {}, { planned, format, download, talos }: ExportWish = {}) =>
     withQuery("/export", {
       ...query,
       planned: planned ? "yes" : "",
       format: format ?? "",
       download: download ? "1" : "",
+      talos: talos ?? "",
     }),
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",

@@ -22,6 +22,8 @@ export interface TemplateFacts {
   readonly sockets: number;
   /** The `order` of each device template. */
   readonly orders: Readonly<Record<"DISPLAY" | "CDROM" | "NIC" | "DISK", number>>;
+  /** How guests see their disks. */
+  readonly diskBus: "VIRTIO" | "AHCI";
   /** `SPICE` or `VNC`. */
   readonly displayType: string;
   /** Whether the display has a web client. */
@@ -140,6 +142,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
       ...place(`disk${n}`),
       dtype: "DISK",
       name: disk,
+      bus: templates.diskBus,
       ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib)),
     })),
   ];

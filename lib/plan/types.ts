@@ -58,6 +58,8 @@ export type PlannedDevice =
   | (PlannedDeviceBase & {
     readonly dtype: "DISK";
     readonly name: string;
+    /** How the guest sees it. */
+    readonly bus: "VIRTIO" | "AHCI";
     readonly zvol: string;
     readonly sizeBytes: number;
     /** Takes its space only as it is written; null: as TrueNAS makes them, which is all at once. */

@@ -4,6 +4,7 @@
  */
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors.ts";
 import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory.ts";
+import { parseIpv4, parseMac } from "../exports/values.ts";
 import { isMarked } from "../marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, vmQuery } from "./methods.ts";
@@ -195,21 +196,28 @@ export async function readCapacity(
 /** An agent that does not answer holds its call up; the others of the connection stay free for work. */
 const AGENTS_AT_ONCE = 3;
 
-/** IPv4 addresses by MAC, of guests whose agent answers. */
+/**
+ * IPv4 addresses by the id of their NIC, of guests whose agent answers. A guest may say anything: it is believed only
+ * of the MACs that its own VM has, and only what reads as the address of a host.
+ */
 export async function readGuestIps(
   caller: Caller,
   vms: readonly Vm[],
   options: ReadOptions = {},
-): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
-  const left = vms.map(({ id }) => id);
+): Promise<ReadonlyMap<number, string>> {
+  const found = new Map<number, string>();
+  const left = [...vms];
   const ask = async () => {
-    for (let id = left.pop(); id !== undefined; id = left.pop()) {
-      const asked = id;
-      const told = await reading(() => caller.call("vm.get_guest_network_interfaces", [asked], options));
-      for (const { hardware_address: mac, ip_addresses } of told.known ? told.value : []) {
-        const ip = ip_addresses.find(({ ip_address_type: type }) => type === "IPV4")?.ip_address;
-        if (ip) found.set(mac.toLowerCase(), ip);
+    for (let vm = left.pop(); vm !== undefined; vm = left.pop()) {
+      const { id, nics } = vm;
+      const answer = await reading(() => caller.call("vm.get_guest_network_interfaces", [id], options));
+      const interfaces = answer.known ? answer.value : [];
+      for (const { deviceId, mac } of nics) {
+        const own = interfaces.filter(({ hardware_address: told }) => mac !== null && parseMac(told) === mac);
+        const [ip] = own.flatMap(({ ip_addresses }) =>
+          ip_addresses.flatMap(({ ip_address }) => parseIpv4(ip_address) ?? [])
+        );
+        if (ip !== undefined) found.set(deviceId, ip);
       }
     }
   };

@@ -1,8 +1,10 @@
 /** What clusters need of some VMs, in every format: to look at, to copy, to download. */
+import { type Exported, remarksOf } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
+import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/talos.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { CopyButton } from "../parts/common.tsx";
+import { CopyButton, Notice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame, VmQuery } from "../props.ts";
 
@@ -11,15 +13,17 @@ export interface ExportPageProps {
   readonly frame: PageFrame;
   /** How many VMs. */
   readonly count: number;
-  /** Their text in each format. */
-  readonly texts: readonly { readonly name: ExportName; readonly text: string }[];
+  /** They in each format. */
+  readonly formats: readonly { readonly name: ExportName; readonly exported: Exported }[];
   readonly query: VmQuery;
-  /** The VMs of the configuration, made or not, instead of those on the NAS. */
+  /** The VMs of the configuration, created or not, instead of those on the NAS. */
   readonly planned: boolean;
+  /** For which version of Talos. */
+  readonly talos: TalosVersion;
 }
 
 /** The page. */
-export function ExportPage({ frame, count, texts, query, planned }: ExportPageProps) {
+export function ExportPage({ frame, count, formats, query, planned, talos }: ExportPageProps) {
   return (
     <Layout {...frame} title="Export" current="vms">
       <p class="trail">
@@ -28,7 +32,7 @@ export function ExportPage({ frame, count, texts, query, planned }: ExportPagePr
       <h1>Export {formatCount(count, "VM")}</h1>
       <p>
         {planned
-          ? "These are the VMs of the configuration, made or not, with the MACs that they will have. "
+          ? "These are the VMs of the configuration, created or not, with the MACs that they will have. "
           : "These are the VMs on the NAS that the list shows. "}
         <a href={paths.export(query, { planned: !planned })}>
           {planned ? "Show those on the NAS" : "Show those of the configuration"}
@@ -36,32 +40,78 @@ export function ExportPage({ frame, count, texts, query, planned }: ExportPagePr
       </p>
       {count === 0
         ? <p class="empty">No VM matches.</p>
-        : texts.map((it) => <Format {...it} query={query} planned={planned} />)}
+        : formats.map((it) => <Format {...it} query={query} planned={planned} talos={talos} />)}
     </Layout>
   );
 }
 
-interface FormatProps extends Pick<ExportPageProps, "query" | "planned"> {
+interface FormatProps extends Pick<ExportPageProps, "query" | "planned" | "talos"> {
   readonly name: ExportName;
-  readonly text: string;
+  readonly exported: Exported;
 }
 
-function Format({ name, text, query, planned }: FormatProps) {
-  const { label, help } = EXPORT_FORMATS[name];
+function Format({ name, exported, query, planned, talos }: FormatProps) {
+  const { label, help, archive } = EXPORT_FORMATS[name];
+  const remarks = remarksOf(exported);
+  const download = { planned, format: name, download: true, ...(archive ? { talos } : {}) };
   return (
     <section class="panel" aria-labelledby={`export-${name}`}>
       <h2 id={`export-${name}`}>{label}</h2>
       <p class="help">{help}</p>
-      <pre
-        class="log"
-        id={`text-${name}`}
-        tabindex={0}
-        aria-labelledby={`export-${name}`}
-      >{text}</pre>
+      {archive ? <TalosVersions query={query} planned={planned} talos={talos} /> : null}
+      {remarks.length === 0 ? null : (
+        <Notice tone="warn">
+          <ul class="plain">{remarks.map((remark) => <li>{remark}</li>)}</ul>
+        </Notice>
+      )}
+      {exported.files.map((file, index) => (
+        <File name={file.name} text={file.text} of={name} id={index === 0 ? name : `${name}-${index}`} />
+      ))}
       <p class="actions">
-        <CopyButton of={`text-${name}`} label={`Copy ${label}`} />
-        <a class="button" href={paths.export(query, { planned, format: name, download: true })}>Download</a>
+        {archive ? null : <CopyButton of={`text-${name}`} label={`Copy ${label}`} />}
+        <a class="button" href={paths.export(query, download)}>
+          {archive ? `Download ${formatCount(exported.files.length, "file")} as one archive` : "Download"}
+        </a>
       </p>
     </section>
+  );
+}
+
+function File({ name, text, of, id }: {
+  readonly name: string;
+  readonly text: string;
+  readonly of: ExportName;
+  readonly id: string;
+}) {
+  const { archive } = EXPORT_FORMATS[of];
+  return (
+    <>
+      {archive ? <h3 id={`file-${id}`}>{name}</h3> : null}
+      <pre
+        class="log"
+        id={`text-${id}`}
+        tabindex={0}
+        aria-labelledby={archive ? `file-${id}` : `export-${of}`}
+      >{text}</pre>
+      {archive
+        ? (
+          <p class="actions">
+            <CopyButton of={`text-${id}`} label={`Copy ${name}`} />
+          </p>
+        )
+        : null}
+    </>
+  );
+}
+
+function TalosVersions({ query, planned, talos }: Pick<ExportPageProps, "query" | "planned" | "talos">) {
+  return (
+    <p>
+      For Talos {TALOS_VERSIONS.map((version) =>
+        version === talos
+          ? <strong aria-current="true">{version}</strong>
+          : <a href={`${paths.export(query, { planned, talos: version })}#export-talos`}>{version}</a>
+      ).flatMap((it, index) => index === 0 ? [it] : [" · ", it])}
+    </p>
   );
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { startDashboard, TEST_CONFIG, type TestDashboard } from "../support/dashboard.ts";
+import { EXPORT_NAMES } from "../../lib/exports/formats.ts";
 import { text } from "../support/http.ts";
 
 /** What a person could only put there by an API of their own. */
@@ -50,6 +51,12 @@ function poison({ simulator, manager }: TestDashboard): void {
 /** Markup that the program itself never writes. */
 const CODE = /<script>alert|<img src=x|<svg onload|href="javascript:|onerror=alert\(2\)>/i;
 
+/** A line that only a name could have brought. */
+const FOREIGN_LINE = /^(?:event:|set-cookie:|=HYPERLINK)/im;
+
+/** Formats whose every value is parsed to a type; CSV and JSON also carry names as they are, in their quotes. */
+const PARSED = EXPORT_NAMES.filter((name) => name !== "csv" && name !== "json");
+
 Deno.test("hostile names and descriptions stay text on every page, in every export and in every header", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   poison(dashboard);
@@ -59,9 +66,7 @@ Deno.test("hostile names and descriptions stay text on every page, in every expo
     });
   }
   const vms = HOSTILE.map((_, index) => 1_000 + index);
-  const exports = ["csv", "json", "dnsmasq", "isc", "ansible", "talos"].map((format) =>
-    `/export?format=${format}`
-  );
+  const exports = EXPORT_NAMES.map((format) => `/export?format=${format}`);
   const paths = [
     "/",
     "/?sort=-networks",
@@ -82,6 +87,10 @@ Deno.test("hostile names and descriptions stay text on every page, in every expo
     assert.equal(response.headers.get("set-cookie"), null, path);
     assert.equal(response.headers.get("x-content-type-options"), "nosniff", path);
     assert.doesNotMatch(response.headers.get("content-type") ?? "", /html/, path);
+    assert.doesNotMatch(body, FOREIGN_LINE, `${path} has no line that a name wrote`);
+    if (PARSED.some((format) => path.endsWith(`=${format}`))) {
+      assert.doesNotMatch(body, /\{\{|\$\{|<script|[\p{Cf}\p{Zl}]/u, `${path} has no part of a hostile name`);
+    }
     if (path.endsWith(".vv")) assert.equal(body.split("\n").length, 6, `${path} has no lines of its own`);
   }
 });

@@ -1,5 +1,6 @@
 /** Protects the exports as scripts and people fetch them: the list's own filters, each format, and what is not there. */
 import assert from "node:assert/strict";
+import { EXPORT_FORMATS, EXPORT_NAMES } from "../../lib/exports/formats.ts";
 import { text, withDashboard } from "../support/http.ts";
 
 Deno.test("GET /export gives the VMs of the list in each format, to look at and to download", () =>
@@ -17,19 +18,84 @@ Deno.test("GET /export gives the VMs of the list in each format, to look at and 
       const after = await text(fetch(`${url}/export?type=worker&format=csv`));
       assert.equal(after, before, "the MACs before creation are those after it");
       assert.equal(after.trim().split("\r\n").length, 1 + 3 * 2);
-      for (const format of ["csv", "json", "dnsmasq", "isc", "ansible", "talos"]) {
+      for (const format of EXPORT_NAMES) {
         const response = await fetch(`${url}/export?type=worker&format=${format}&download=1`);
-        assert.match(response.headers.get("content-disposition") ?? "", /^attachment; filename="[\w.-]+"$/);
+        const disposition = response.headers.get("content-disposition");
+        assert.equal(disposition, `attachment; filename="${EXPORT_FORMATS[format].file}"`);
         assert.match(await response.text(), /worker03/);
       }
       const page = await text(fetch(`${url}/export?type=worker`));
       assert.match(page, /data-copy="text-talos"/);
-      assert.match(page, /hardwareAddr: 02:/);
+      assert.match(page, /<h3 id="file-talos-2">worker03\.yaml<\/h3>/);
+      assert.match(page, /mac\(link\.permanent_addr\) == \\&quot;02:/);
       const unknown = await fetch(`${url}/export?format=xml`);
       assert.equal(unknown.status, 422);
       assert.match(
         await unknown.text(),
-        /There is no format "xml"; there are csv, json, dnsmasq, isc, ansible, talos/,
+        /There is no format "xml"; choose csv, json, dnsmasq, isc, kea, ansible, talos/,
       );
     },
   ));
+
+Deno.test("GET /export offers Talos patches for the version that is chosen, as one archive (fault 22)", () =>
+  withDashboard({}, async ({ url }) => {
+    const asked = `${url}/export?planned=yes&type=worker`;
+    const page = await text(fetch(`${asked}&talos=1.13`));
+    assert.match(page, /<strong aria-current="true">1\.13<\/strong>/);
+    assert.match(page, /href="\/export\?[^"]*planned=yes[^"]*talos=1\.12#export-talos"/);
+    assert.match(page, /Download 3 files as one archive/);
+    assert.match(page, /disk: &quot;\/dev\/vda&quot;/);
+    const link = /href="([^"]*format=talos[^"]*)"/.exec(page)?.[1]?.replaceAll("&amp;", "&") ?? "";
+    const archive = await fetch(url + link);
+    assert.equal(archive.headers.get("content-type"), "application/x-tar");
+    const bytes = new Uint8Array(await archive.arrayBuffer());
+    assert.equal(new TextDecoder().decode(bytes.subarray(257, 262)), "ustar");
+    assert.match(new TextDecoder().decode(bytes), /# worker02, for Talos 1\.13\n/);
+    const unknown = await fetch(`${asked}&format=talos&talos=1.10`);
+    assert.equal(unknown.status, 422);
+    assert.match(await unknown.text(), /There is no Talos "1\.10" here; choose 1\.11, /);
+  }));
+
+Deno.test("GET /export tells which VMs a format leaves out, beside the file that has the others (fault 23)", () =>
+  withDashboard({ simulator: { foreignVms: 2 } }, async ({ url, simulator, manager }) => {
+    const [vm] = simulator.store.vms.values();
+    assert.ok(vm);
+    vm.config.name = "_odd";
+    await manager.live.refreshNow(vm.id);
+    const page = await text(fetch(`${url}/export`));
+    const notice =
+      /<section class="panel" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
+    assert.match(notice, /<div class="notice tone-warn">.*&quot;_odd&quot; is left out: a host name has/);
+    assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" is left out: .*\ndhcp-host=/);
+  }));
+
+Deno.test("a guest is believed of the addresses of its own VM's cards alone, and only of addresses (fault 7)", () =>
+  withDashboard({ simulator: { version: "27.0", foreignVms: 2 } }, async ({ url, simulator, manager }) => {
+    const cards = [...simulator.store.devices.values()].filter(({ attributes }) =>
+      attributes.dtype === "NIC"
+    );
+    const [one, other] = cards.map(({ vm, attributes }) => ({ vm, mac: String(attributes.mac) }));
+    assert.ok(one && other && one.vm !== other.vm, "two VMs with a card each");
+    for (const vm of simulator.store.vms.values()) Object.assign(vm, { state: "RUNNING", agent: true });
+    const told = (mac: string, ...addresses: readonly string[]) => ({
+      name: "eth0",
+      hardware_address: mac,
+      ip_addresses: addresses.map((ip_address) => ({ ip_address, prefix: 24, ip_address_type: "IPV4" })),
+    });
+    const evil = "10.0.0.6\nconf-script=/bin/sh";
+    const says = (vm: number, ...interfaces: readonly ReturnType<typeof told>[]) =>
+      simulator.addFault({
+        method: "vm.get_guest_network_interfaces",
+        matches: ([id]) => id === vm,
+        action: "answer",
+        result: interfaces,
+        times: Infinity,
+      });
+    says(one.vm, told(one.mac, evil, "10.0.0.7"), told(other.mac, "10.0.0.66"));
+    says(other.vm, told(one.mac, "10.0.0.67"), told(other.mac.toUpperCase(), evil));
+    for (const { id } of simulator.store.vms.values()) await manager.live.refreshNow(id);
+    const file = await text(fetch(`${url}/export?format=dnsmasq`));
+    assert.doesNotMatch(file, /conf-script|10\.0\.0\.6/);
+    assert.match(file, new RegExp(`^dhcp-host=${one.mac},10\\.0\\.0\\.7,[a-z]`, "m"));
+    assert.match(file, new RegExp(`^dhcp-host=${other.mac},[a-z]`, "m"));
+  }));

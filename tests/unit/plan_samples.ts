@@ -12,6 +12,7 @@ export const TEMPLATES = {
   bind: "0.0.0.0",
   sockets: 1,
   orders: { DISPLAY: 1004, CDROM: 1003, NIC: 1005, DISK: 1001 },
+  diskBus: "VIRTIO" as const,
   displayType: "SPICE",
   web: true,
   autostart: true,

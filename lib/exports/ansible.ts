@@ -1,0 +1,57 @@
+/** An inventory for Ansible: a group for each VM type. Pure. */
+import { isVmName } from "../names.ts";
+import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
+import { loadYaml } from "./load_yaml.ts";
+import { type ClusterNode, contestedAddresses } from "./nodes.ts";
+
+/** Names that Ansible gives a meaning of its own. */
+const RESERVED: readonly string[] = ["all", "ungrouped", "localhost"];
+
+const UNGROUPED = "ungrouped";
+
+/** For Ansible, which reads YAML 1.1: `52:54:00:12:34:56` and `no` are strings only in quotes, so everything is quoted. */
+export async function toAnsible(nodes: readonly ClusterNode[]): Promise<Exported> {
+  const { stringify } = await loadYaml();
+  const leftOut: LeftOut[] = [];
+  const groups = new Map<string, Map<string, Record<string, string>>>();
+  const taken = new Set<string>();
+  const contested = contestedAddresses(nodes);
+  for (const { name, type, nics: [first] } of nodes) {
+    const because = first?.ip && contested.has(first.ip)
+      ? `several guests claim the address ${first.ip}`
+      : refuse(name, taken);
+    if (because !== null) {
+      leftOut.push({ name, because });
+      continue;
+    }
+    taken.add(name);
+    const group = groupOf(type);
+    const hosts = groups.get(group) ?? new Map();
+    hosts.set(name, {
+      ...(first?.ip ? { ansible_host: first.ip } : {}),
+      ...(first?.mac ? { mac: first.mac } : {}),
+    });
+    groups.set(group, hosts);
+  }
+  const children = new Map([...groups].map(([group, hosts]) => [group, { hosts }]));
+  const text = stringify({ all: { children } }, {
+    defaultStringType: "QUOTE_DOUBLE",
+    defaultKeyType: "QUOTE_DOUBLE",
+    lineWidth: 0,
+  });
+  return { files: [{ name: "inventory.yaml", text: commentsOf(leftOut) + text }], leftOut };
+}
+
+function refuse(name: string, taken: ReadonlySet<string>): string | null {
+  if (!isVmName(name)) {
+    return "Ansible takes letters, digits and underscores, and reads other signs as patterns";
+  }
+  if (RESERVED.includes(name.toLowerCase())) return `${name.toLowerCase()} means something else to Ansible`;
+  return taken.has(name) ? "another VM has the same name" : null;
+}
+
+/** A type that cannot be a group's name has its VMs without one. */
+function groupOf(type: string | null): string {
+  const isGroup = type !== null && /^[A-Za-z_]\w*$/.test(type) && !RESERVED.includes(type.toLowerCase());
+  return isGroup ? type : UNGROUPED;
+}

@@ -1,0 +1,93 @@
+/** DHCP reservations of nodes, in the formats of the servers that give them. Pure. */
+import { commentsOf, type Exported, type LeftOut, sentenceOf } from "./exported.ts";
+import { type ClusterNode, contestedAddresses } from "./nodes.ts";
+import { type HostName, type Ipv4, type Mac, NO_HOST_NAME, parseHostName } from "./values.ts";
+
+/** An address or a name kept for a NIC. */
+interface Reservation {
+  readonly host: HostName;
+  readonly mac: Mac;
+  readonly ip: Ipv4 | null;
+}
+
+/** Reservations that any DHCP server takes: host names, MACs and addresses are each there once. */
+interface Reservations {
+  readonly reservations: readonly Reservation[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** Every NIC with a MAC; the first has the VM's own name. `refuse`: why a server cannot have this host name. */
+function reserve(
+  nodes: readonly ClusterNode[],
+  refuse: (host: HostName) => string | null = () => null,
+): Reservations {
+  const reservations: Reservation[] = [];
+  const leftOut: LeftOut[] = [];
+  const taken = new Set<string>();
+  const contested = contestedAddresses(nodes);
+  for (const { name, host, nics } of nodes) {
+    const fixed = nics.flatMap(({ mac, ip }) => mac === null ? [] : [{ mac, ip }]);
+    if (fixed.length === 0) leftOut.push({ name, because: "it has no network card with a fixed MAC" });
+    fixed.forEach(({ mac, ip }, index) => {
+      const own = host === null || index === 0 ? host : parseHostName(`${host}-nic${index}`);
+      if (own === null) return leftOut.push({ name, because: NO_HOST_NAME });
+      const because = refuse(own) ?? clash(taken, own, mac) ?? contest(contested, ip);
+      if (because !== null) return leftOut.push({ name, because });
+      taken.add(own).add(mac);
+      return reservations.push({ host: own, mac, ip });
+    });
+  }
+  return { reservations, leftOut };
+}
+
+function clash(taken: ReadonlySet<string>, ...values: readonly string[]): string | null {
+  const value = values.find((it) => taken.has(it));
+  return value === undefined ? null : `${value} is already taken by another VM`;
+}
+
+function contest(contested: ReadonlySet<Ipv4>, ip: Ipv4 | null): string | null {
+  return ip !== null && contested.has(ip) ? `several guests claim the address ${ip}` : null;
+}
+
+/** Words that dnsmasq takes for a lease time or an order where a host name stands (its dhcp-host option). */
+const DNSMASQ_WORDS = /^(?:infinite|ignore|\d+[smhdw]?)$/;
+
+/** For dnsmasq. */
+export function toDnsmasq(nodes: readonly ClusterNode[]): Exported {
+  const { reservations, leftOut } = reserve(
+    nodes,
+    (host) => DNSMASQ_WORDS.test(host) ? `dnsmasq does not take ${host} for a host name` : null,
+  );
+  const lines = reservations.map(({ host, mac, ip }) =>
+    `dhcp-host=${mac},${ip === null ? "" : `${ip},`}${host}\n`
+  );
+  return { files: [{ name: "nodes.conf", text: commentsOf(leftOut) + lines.join("") }], leftOut };
+}
+
+/** For ISC's dhcpd. */
+export function toIsc(nodes: readonly ClusterNode[]): Exported {
+  const { reservations, leftOut } = reserve(nodes);
+  const blocks = reservations.map(({ host, mac, ip }) => {
+    const address = ip === null ? "  # fixed-address ...;\n" : `  fixed-address ${ip};\n`;
+    return `host ${host} {\n  hardware ethernet ${mac};\n${address}  option host-name "${host}";\n}\n`;
+  });
+  const text = [commentsOf(leftOut), ...blocks].filter((it) => it !== "").join("\n");
+  return { files: [{ name: "dhcpd-nodes.conf", text }], leftOut };
+}
+
+/** For Kea; JSON has no comments, so what is left out stands in the user context, which Kea keeps and does not read. */
+export function toKea(nodes: readonly ClusterNode[]): Exported {
+  const { reservations, leftOut } = reserve(nodes);
+  const Dhcp4 = {
+    ...(leftOut.length === 0 ? {} : { "user-context": { "left-out": leftOut.map(sentenceOf) } }),
+    "reservations-global": true,
+    "reservations-in-subnet": true,
+    "host-reservation-identifiers": ["hw-address"],
+    reservations: reservations.map(({ host, mac, ip }) => ({
+      hostname: host,
+      "hw-address": mac,
+      ...(ip === null ? {} : { "ip-address": ip }),
+    })),
+  };
+  return { files: [{ name: "kea-dhcp4.json", text: `${JSON.stringify({ Dhcp4 }, null, 2)}\n` }], leftOut };
+}

@@ -1,0 +1,116 @@
+/**
+ * Protects machine configurations: each node's file is what talosctl reads for that version of Talos, by Talos's own
+ * published schemas, which lie beside the project where it is developed. Where they do not, the tests' names say so,
+ * and what they know of the documents is asserted all the same.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseAllDocuments } from "../../lib/yaml.ts";
+import { TALOS_VERSIONS, type TalosVersion, toTalos } from "../../lib/exports/talos.ts";
+import { nodeOfVm } from "../../lib/exports/nodes.ts";
+import { tar } from "../../lib/exports/tar.ts";
+import type { Vm } from "../../lib/inventory.ts";
+import { expectAccepted, withFolder } from "../support/consumers.ts";
+import { FOREIGN } from "../unit/plan_samples.ts";
+
+const SCHEMAS = new URL("../../../shared/facts/guests/", import.meta.url);
+
+function schemaOf(version: TalosVersion): URL | null {
+  const file = new URL(`talos-${version}.schema.json`, SCHEMAS);
+  return existsSync(file) ? file : null;
+}
+
+function vm(name: string, macs: readonly string[], bus: "VIRTIO" | "AHCI" = "VIRTIO"): Vm {
+  return {
+    ...FOREIGN,
+    name,
+    nics: macs.map((mac, n) => ({ deviceId: n, attach: "br0", mac, ip: null })),
+    disks: [
+      { deviceId: 9, path: "", zvol: null, sizeBytes: null, sparse: null, mark: null, bus, order: 1001 },
+    ],
+  };
+}
+
+const NODES = [
+  vm("worker01", ["52:54:00:12:34:56", "52:54:00:12:34:57"]),
+  vm("worker02", ["52:54:00:12:34:58"], "AHCI"),
+  vm("no", []),
+  vm("_vm", ["52:54:00:12:34:59"]),
+  vm("Worker01", ["52:54:00:12:34:60"]),
+].map((it) => nodeOfVm(it));
+
+interface Document {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly version?: string;
+  readonly hostname?: string;
+  readonly auto?: string;
+  readonly machine?: {
+    readonly install?: { readonly disk: string };
+    readonly network?: { readonly hostname: string };
+  };
+}
+
+function documentsOf(text: string): Document[] {
+  return parseAllDocuments(text, { version: "1.1" }).map((document) => {
+    assert.deepEqual(document.errors, []);
+    return document.toJS() as Document;
+  });
+}
+
+for (const version of TALOS_VERSIONS) {
+  const schema = schemaOf(version);
+  const how = schema === null ? "its schema is not there, so by shape alone" : "by its own schema";
+  Deno.test(`Talos ${version} takes one file a node, ${how} (fault 22)`, async () => {
+    const { files, leftOut, notices } = await toTalos(NODES, { version });
+    assert.deepEqual(files.map(({ name }) => name), [
+      "worker01.yaml",
+      "worker02.yaml",
+      "no.yaml",
+      "left-out.txt",
+    ]);
+    assert.deepEqual(leftOut.map(({ name }) => name), ["_vm", "Worker01"]);
+    const isValid = schema === null ? null : new Ajv2020({ strict: false, formats: { uri: true } }).compile(
+      JSON.parse(readFileSync(schema, "utf8")),
+    );
+    for (const [index, { name, text }] of files.slice(0, 3).entries()) {
+      const documents = documentsOf(text);
+      for (const document of documents) {
+        assert.equal(document.apiVersion ?? document.version, "v1alpha1", name);
+        if (isValid !== null) assert.ok(isValid(document), `${name}: ${JSON.stringify(isValid.errors)}`);
+      }
+      const names = documents.map(({ hostname, machine }) => hostname ?? machine?.network?.hostname);
+      assert.deepEqual(names.filter((it) => it !== undefined), [["worker01", "worker02", "no"][index]]);
+      const kinds = documents.map(({ kind }) => kind);
+      assert.equal(
+        kinds.includes("HostnameConfig"),
+        version !== "1.11",
+        "from 1.12 on it has its own document",
+      );
+      const disks = documents.flatMap(({ machine }) => machine?.install?.disk ?? []);
+      const disk = ["/dev/vda", "/dev/sda", "/dev/vda"][index] ?? "";
+      if (version === "1.14" || version === "1.15") {
+        assert.deepEqual(disks, [], "machine.install is refused beside UnattendedInstallConfig");
+        assert.ok(text.includes(`talosctl gen config --install-disk ${disk}\n`));
+        assert.ok(notices?.some((it) => it.endsWith(`--install-disk ${disk}`)));
+      } else assert.deepEqual(disks, [disk]);
+    }
+  });
+}
+
+Deno.test("a host name that Talos is given excludes the automatic one, in quotes (fault 22)", async () => {
+  const { files } = await toTalos(NODES, { version: "1.12" });
+  assert.match(files[0]?.text ?? "", /^kind: "HostnameConfig"\nauto: "off"\nhostname: "worker01"$/m);
+});
+
+Deno.test("tar unpacks the archive of the page to the same files (fault 22)", async () => {
+  const { files } = await toTalos(NODES);
+  await withFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/nodes.tar`, tar(files));
+    await expectAccepted("tar", ["-C", folder, "-xf", `${folder}/nodes.tar`], "an archive");
+    for (const { name, text } of files) assert.equal(await Deno.readTextFile(`${folder}/${name}`), text);
+    const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assert.equal(names.length, files.length + 1);
+  });
+});
