@@ -22,7 +22,7 @@ export interface Terminal {
   /** Progress, plans and questions. */
   readonly tell: (text: string) => void;
   /** Asks and waits for a line; null when nobody is there to answer. */
-  readonly ask: ((question: string) => string | null) | null;
+  readonly ask: ((question: string) => Promise<string | null>) | null;
   /** One JSON value instead of lines. */
   readonly json: boolean;
 }
@@ -126,7 +126,7 @@ export async function destroy(
   const plan = await manager.planDestruction({ prefixes, names, unmarked: names, keepDisks, shutdown });
   if (isExplicit) expectFound(plan);
   terminal.tell(describeDestruction(plan));
-  if (plan.vms.length > 0 && !confirmed && !confirm(plan, terminal)) {
+  if (plan.vms.length > 0 && !confirmed && !await confirm(plan, terminal)) {
     terminal.tell("The phrase was another one: nothing was destroyed");
     return false;
   }
@@ -143,14 +143,14 @@ function expectFound({ missing }: DestructionPlan): void {
   throw new ConfigurationError("destroy", problems);
 }
 
-function confirm(plan: DestructionPlan, { ask }: Terminal): boolean {
+async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolean> {
   if (ask === null) {
     const message =
       "There is no terminal to confirm on; add --yes to destroy what is listed. Nothing was destroyed";
     throw new ConfigurationError("destroy", [{ field: "--yes", message }]);
   }
-  return ask(`This cannot be undone. Type "${plan.phrase}" to confirm:`)?.trim().toLowerCase() ===
-    plan.phrase;
+  const typed = await ask(`This cannot be undone. Type "${plan.phrase}" to confirm:`);
+  return typed?.trim().toLowerCase() === plan.phrase;
 }
 
 function planOf(manager: VMManager, wish: CreationWish): Promise<CreationPlan> {

@@ -1,5 +1,6 @@
-/** What the dashboard may touch, computed from its settings: this NAS, this address, these files, and nothing else. Pure. */
+/** What a command may touch, computed from its settings: this NAS, this address, these files, and nothing else. Pure. */
 import type { Options } from "./arguments.ts";
+import type { CommandName } from "./commands.ts";
 import type { Settings } from "./environment.ts";
 import { parseNasAddress } from "./nas_address.ts";
 
@@ -23,32 +24,69 @@ export interface Permissions {
   readonly import: false;
 }
 
-/** What a dashboard is started with. */
+/** A command that does more than print text of its own. */
+export type WorkerCommand = Exclude<CommandName, "help" | "version">;
+
+/** What a command is started with. */
 export interface Started {
+  readonly command: WorkerCommand;
   readonly options: Options;
-  readonly settings: Settings;
+  /** null where the command needs none, or where they could not be read. */
+  readonly settings: Settings | null;
   /** The file of the configuration. */
   readonly configFile: string;
   /** Where sockets of pinned connections may be made; none without a pin. */
   readonly tunnelSockets: readonly string[];
-  /** The NAS is simulated, in the same process. */
-  readonly simulated: boolean;
 }
 
-/** The least that a dashboard needs. The secrets' own files are not among it: they were read before. */
+interface Needs {
+  /** It serves the dashboard at its address. */
+  readonly listens: boolean;
+  readonly nas: "configured" | "simulated" | "none";
+  /** It reads config.yaml. */
+  readonly configuration: boolean;
+  /** It writes the journal. */
+  readonly journal: boolean;
+}
+
+const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
+  serve: { listens: true, nas: "configured", configuration: true, journal: true },
+  demo: { listens: true, nas: "simulated", configuration: true, journal: false },
+  simulate: { listens: false, nas: "simulated", configuration: false, journal: false },
+  list: { listens: false, nas: "configured", configuration: false, journal: false },
+  plan: { listens: false, nas: "configured", configuration: true, journal: false },
+  create: { listens: false, nas: "configured", configuration: true, journal: true },
+  destroy: { listens: false, nas: "configured", configuration: true, journal: true },
+  validate: { listens: false, nas: "none", configuration: true, journal: false },
+};
+
+/** The YAML parser reads these two names while it parses; nothing secret is in them. */
+const YAML_ENVIRONMENT = ["LOG_STREAM", "LOG_TOKENS"] as const;
+
+/** The least that a command needs. The secrets' own files are not among it: they were read before. */
 export function permissionsOf(
-  { options, settings, configFile, tunnelSockets, simulated }: Started,
+  { command, options, settings, configFile, tunnelSockets }: Started,
 ): Permissions {
-  const { listenHost, listenPort, stateDir, caFile, tls } = settings;
-  const nas = simulated ? SIMULATED : addressOf(settings);
+  const needs = NEEDS[command];
+  const nas = reached(needs, settings);
   const sockets = [...nas.sockets, ...tunnelSockets];
-  const written = [...(simulated ? [] : [stateDir]), ...sockets];
-  const files = [options.templatesDir, caFile, tls?.certFile, tls?.keyFile];
+  const written = [...(needs.journal && settings !== null ? [settings.stateDir] : []), ...sockets];
+  const tls = needs.listens ? settings?.tls : null;
+  const files = [
+    needs.configuration ? configFile : null,
+    options.templatesDir,
+    settings?.caFile,
+    tls?.certFile,
+    tls?.keyFile,
+  ];
+  const listening = needs.listens && settings !== null
+    ? [withPort(settings.listenHost, settings.listenPort)]
+    : [];
   return {
-    net: [withPort(listenHost, listenPort), ...nas.net, ...sockets.map((path) => `unix:${path}`)],
-    read: [configFile, ...files.filter((path) => typeof path === "string"), ...written],
+    net: [...listening, ...nas.net, ...sockets.map((path) => `unix:${path}`)],
+    read: [...files.filter((path) => typeof path === "string"), ...written],
     write: written,
-    env: [],
+    env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
     run: false,
     sys: false,
     ffi: false,
@@ -69,6 +107,11 @@ interface Reached {
 
 /** The simulated NAS takes any free port. */
 const SIMULATED: Reached = { net: ["127.0.0.1"], sockets: [] };
+
+function reached({ nas }: Needs, settings: Settings | null): Reached {
+  if (nas === "simulated") return SIMULATED;
+  return nas === "none" || settings === null ? { net: [], sockets: [] } : addressOf(settings);
+}
 
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;

@@ -62,6 +62,40 @@ export function complain(text: string): void {
   writeLogLine(printable(text));
 }
 
+/** Whether a person can be asked. */
+export function isInteractive(): boolean {
+  return Deno.stdin.isTerminal();
+}
+
+/**
+ * Asks on the terminal, and waits for a line.
+ *
+ * @returns the line, or null at the end of the input and when the signal ends the wait.
+ */
+export async function askLine(question: string, signal: AbortSignal): Promise<string | null> {
+  write(Deno.stderr, `${printable(question)} `);
+  const stopped = Promise.withResolvers<null>();
+  const onStop = () => stopped.resolve(null);
+  signal.addEventListener("abort", onStop, { once: true });
+  try {
+    return signal.aborted ? null : await Promise.race([readLine(), stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", onStop);
+  }
+}
+
+/** A terminal hands over one line at a time. */
+async function readLine(): Promise<string | null> {
+  const decoder = new TextDecoder();
+  const bytes = new Uint8Array(4_096);
+  for (let line = "";;) {
+    const count = await Deno.stdin.read(bytes);
+    if (count === null) return line === "" ? null : line;
+    line += decoder.decode(bytes.subarray(0, count), { stream: true });
+    if (line.includes("\n")) return line.slice(0, line.indexOf("\n"));
+  }
+}
+
 /** Writes one line of the log on standard error. */
 export function writeLogLine(line: string): void {
   try {

@@ -18,31 +18,39 @@ import { ConfigurationError } from "./errors.ts";
 import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
-import { EXIT, UsageError } from "./process.ts";
+import { askLine, complain, EXIT, isInteractive, print, UsageError } from "./process.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { trustOf } from "./trust.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
 
-/** All that is wrong with configuration, templates and environment; nothing is sent. */
-export async function validate(
-  configFile: string,
-  { templatesDir }: Options,
-  readSettings: () => Promise<Settings>,
-): Promise<string[]> {
-  const attempt = async (check: () => unknown): Promise<string[]> => {
+/** What `validate` is told. */
+export interface Validation {
+  readonly configFile: string;
+  readonly options: Options;
+  /** What was found in the environment. */
+  readonly problems: readonly string[];
+}
+
+/** Says all that is wrong with environment, configuration and templates; nothing is sent. */
+export function validate({ configFile, options, problems: found }: Validation): number {
+  const attempt = (check: () => unknown): string[] => {
     try {
-      await check();
+      check();
       return [];
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       return [error.message];
     }
   };
-  return [
-    ...await attempt(readSettings),
-    ...await attempt(() => loadParsedConfiguration(configFile)),
-    ...await attempt(() => new TemplateManager(templatesDir)),
+  const problems = [
+    ...found,
+    ...attempt(() => loadParsedConfiguration(configFile)),
+    ...attempt(() => new TemplateManager(options.templatesDir)),
   ];
+  if (options.json) print(JSON.stringify({ problems }, null, 2));
+  else if (problems.length > 0) complain(problems.join("\n"));
+  else print("Configuration, templates and environment are good");
+  return problems.length > 0 ? EXIT.usage : EXIT.done;
 }
 
 /** What a command works with. */
@@ -51,25 +59,40 @@ export interface Work {
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
-  readonly terminal: Terminal;
-  /** Asks for a one-time password; null when nobody is there to answer. */
-  readonly askOtp: (() => Promise<string>) | null;
+  /** Where sockets of pinned connections may be made; none without a pin. */
+  readonly tunnelSockets: readonly string[];
   /** Ends with the person's patience. */
   readonly signal: AbortSignal;
 }
 
 /** list, plan, create and destroy; returns the exit code. */
-export async function work(
-  { command, options, settings, configFile, terminal, askOtp, signal }: Work,
-): Promise<number> {
+export async function runCommand(given: Work): Promise<number> {
+  const { command, options } = given;
+  const isAsked = isInteractive();
+  if (command === "destroy" && !options.yes && !isAsked) {
+    throw new UsageError(
+      "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",
+    );
+  }
+  const terminal: Terminal = {
+    print,
+    tell: options.json ? complain : print,
+    ask: isAsked ? (question) => askLine(question, given.signal) : null,
+    json: options.json,
+  };
+  return await work(given, terminal);
+}
+
+async function work(given: Work, terminal: Terminal): Promise<number> {
+  const { command, options, settings, configFile, signal } = given;
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const wish = command === "plan" || command === "create" ? creationWish(options, configFile) : null;
   // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
   const writes = command === "create" || command === "destroy";
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   await using manager = new VMManager({
-    ...managerOptions(options, settings),
-    ...(askOtp === null ? {} : { askOtp }),
+    ...managerOptions(given),
+    ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
     ...(journal === undefined ? {} : { journal }),
   });
   await manager.connect();
@@ -109,6 +132,13 @@ function destroySelection({ prefixes, vmNames }: Options, configFile: string): D
   return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
 }
 
+/** On a terminal the one-time password is asked for there. */
+async function askOtp(signal: AbortSignal): Promise<string> {
+  const typed = await askLine("The NAS asks for a one-time password:", signal);
+  if (typed === null) throw new UsageError("No one-time password was given");
+  return typed.trim();
+}
+
 function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
   const parsed = loadParsedConfiguration(configFile);
   expectTypes(parsed.configuration, types);
@@ -121,11 +151,12 @@ function creationWish({ types, parallel, onFailure }: Options, configFile: strin
 }
 
 /** What the environment says of the NAS, with a log whose secrets are blanked out. */
-function managerOptions({ templatesDir }: Options, settings: Settings): VMManagerOptions {
+function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: Work): VMManagerOptions {
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (nas === null) throw new UsageError("The environment names no NAS");
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   const templateManager = new TemplateManager(templatesDir);
-  return { ...nas, ...trustOf(settings), templateManager, readOnly, noDestroy, logger };
+  const pinned = tunnelSockets.length === 0 ? {} : { tunnelSockets };
+  return { ...nas, ...trustOf(settings), ...pinned, templateManager, readOnly, noDestroy, logger };
 }

@@ -33,7 +33,7 @@ export class LiveCapacity {
     const { manager, configuration, logger } = this.#dashboard;
     if (manager.connection.kind !== "live") return null;
     try {
-      const { storage } = (await configuration()).configuration;
+      const { storage } = configuration().configuration;
       return await manager.capacity(storage.pool_path, { anew });
     } catch (error) {
       // A file that is being edited is told of where it is used.

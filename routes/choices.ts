@@ -26,7 +26,7 @@ export async function readChoices(
 /** The same by the configuration as it is; a file with mistakes is told of where it is used. */
 export async function readConfiguredChoices(dashboard: Dashboard): Promise<CreateChoices> {
   try {
-    return await readChoices(dashboard, (await dashboard.configuration()).configuration);
+    return await readChoices(dashboard, dashboard.configuration().configuration);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return NO_CHOICES;

@@ -1,41 +1,19 @@
 /** The configuration as the dashboard reads it: an edit of the file shows without a restart. */
-import { checkText, type ParsedConfiguration } from "../lib/config.ts";
+import type { ParsedConfiguration } from "../lib/config.ts";
 import type { ConfigurationFile } from "../lib/config_file.ts";
-import type { ConfigurationText } from "../lib/config_text.ts";
-
-/** A file and what stands in it. */
-export interface ParsedFile extends ConfigurationFile {
-  readonly parsed: ConfigurationText;
-}
-
-/** What reading takes. */
-export interface ConfigurationReaderOptions {
-  /** What the file says now. */
-  readonly read: () => ConfigurationFile;
-  /** Reads a text that is another than the last one. */
-  readonly parse: (file: ConfigurationFile) => Promise<ConfigurationText>;
-  /** What was parsed before. */
-  readonly first: ParsedFile;
-}
+import { parseConfiguration } from "../lib/load_configuration.ts";
 
 /**
- * Reads the file anew at each call, and parses and checks it when it is another.
+ * Reads the file anew at each call, and parses it when it is another.
  *
- * @returns what rejects with a ConfigurationError listing every problem.
+ * @param read What the file says now.
+ * @returns what throws a ConfigurationError listing every problem.
  */
-export function configurationReader(
-  { read, parse, first }: ConfigurationReaderOptions,
-): () => Promise<ParsedConfiguration> {
-  let known: ParsedFile = first;
-  let checked: ParsedConfiguration | null = null;
-  return async () => {
-    const file = read();
-    const { text, source } = file;
-    if (text !== known.text || source !== known.source) {
-      const parsed = await parse(file);
-      [known, checked] = [{ text, source, parsed }, null];
-      return checkText(parsed, source);
-    }
-    return checked ??= checkText(known.parsed, source);
+export function configurationReader(read: () => ConfigurationFile): () => ParsedConfiguration {
+  let known: { readonly text: string; readonly parsed: ParsedConfiguration } | null = null;
+  return () => {
+    const { text, source } = read();
+    if (text !== known?.text) known = { text, parsed: parseConfiguration(text, source) };
+    return known.parsed;
   };
 }

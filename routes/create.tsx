@@ -28,7 +28,7 @@ export function createRoutes(dashboard: Dashboard): Hono {
 
 async function showForm(c: Context, dashboard: Dashboard): Promise<Response> {
   try {
-    const { configuration } = await dashboard.configuration();
+    const { configuration } = dashboard.configuration();
     const form = formOf(configuration, dashboard.manager.templateDefaults);
     return send(c, dashboard, { form, choices: await readChoices(dashboard, configuration) }, 200);
   } catch (error) {
@@ -56,7 +56,7 @@ async function readCreateForm(
   dashboard: Dashboard,
 ): Promise<ReadForm | { readonly answer: Response }> {
   const fields = await readForm(c.req.raw);
-  const file = await dashboard.configuration();
+  const file = dashboard.configuration();
   const form = fields === null ? null : createFormOf(fields, file.configuration);
   const problems = fields === null ? [] : unknownTypesOf(fields, file.configuration);
   if (problems.length > 0) {

@@ -27,9 +27,9 @@ export interface Dashboard {
   /**
    * Reads the configuration anew, so that an edit of the file shows without a restart.
    *
-   * @returns what rejects with a ConfigurationError listing every problem.
+   * @throws {ConfigurationError} listing every problem.
    */
-  readonly configuration: () => Promise<ParsedConfiguration>;
+  readonly configuration: () => ParsedConfiguration;
   readonly tokens: OneTimeTokens;
   /** Numbers for a monitoring system. */
   readonly metrics: Metrics;

@@ -66,6 +66,6 @@ async function presentNodes(
 
 /** Before creation: what the configuration asks for, with the MACs that it will have. */
 async function plannedNodes({ manager, configuration }: Dashboard, type: string): Promise<ClusterNode[]> {
-  const plan = await manager.planCreation(await configuration());
+  const plan = await manager.planCreation(configuration());
   return plan.vms.filter((vm) => type === "" || vm.type === type).map((vm) => nodeOfPlanned(vm));
 }

@@ -22,13 +22,13 @@ export interface ServerOptions {
   readonly nas: VMManagerOptions;
   readonly templatesDir: string | undefined;
   /** Reads the configuration anew. */
-  readonly configuration: () => Promise<ParsedConfiguration>;
+  readonly configuration: () => ParsedConfiguration;
   /** What the program may touch, for the log. */
   readonly permissions: string;
   /** Says one line on standard output. */
   readonly print: (text: string) => void;
-  /** Resolves when it is to stop. */
-  readonly stopped: Promise<void>;
+  /** Ends the serving. */
+  readonly signal: AbortSignal;
 }
 
 /** OpenTelemetry's own mark, which the runtime sets when it exports (`@opentelemetry/api`, its global registry). */
@@ -49,7 +49,7 @@ const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
  * @throws {ConfigurationError} when it cannot start: nothing was sent to the NAS then.
  */
 export async function serveDashboard(options: ServerOptions): Promise<void> {
-  const { settings, nas, configuration, stopped } = options;
+  const { settings, nas, configuration, signal } = options;
   // The demo's NAS forgets everything when it ends, and so does its history.
   using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
@@ -114,7 +114,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   });
   const server = listen((request, info) => app.fetch(request, info), options, tls);
   void manager.keepConnected();
-  await stopped;
+  await aborted(signal);
   logger.info("Stopping: nothing more is begun, and what is under way may finish", {
     waitMs: WIND_DOWN.finishMs,
   });
@@ -126,6 +126,13 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   await server.shutdown();
   await manager.disconnect();
   logger.info("Stopped");
+}
+
+/** Resolves when the signal is aborted. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (!signal.aborted) await promise;
 }
 
 /** How it signs in, without a secret. */

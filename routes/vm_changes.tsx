@@ -204,12 +204,12 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   });
 }
 
-async function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Promise<Read> {
+function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Read {
   const problems: Problem[] = [];
   const size = number(fields, "size", DISK, problems);
   const first = vm.disks.find(({ zvol }) => zvol !== null)?.zvol ?? null;
   const parent = first?.replace(/\/[^/]*$/, "") ??
-    (await configuration()).configuration.storage.pool_path;
+    configuration().configuration.storage.pool_path;
   const used = new Set(vm.disks.map(({ zvol }) => zvol));
   let n = vm.disks.length;
   while (used.has(zvolName(parent, vm.name, n))) n++;

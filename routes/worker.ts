@@ -1,97 +1,88 @@
 /**
- * The dashboard's side of the worker in which it runs: what it is sent, and what it says. Its permissions let it touch
- * its NAS, its address and its files, and nothing else; see lib/permissions.ts.
+ * The program's work, in a worker that has the permissions of lib/permissions.ts from its first instruction: serving,
+ * the NAS, YAML and templates. Nothing is given up later, because nothing more was ever held.
  */
 import type { Options } from "../lib/arguments.ts";
-import { type ConfigurationFile, readConfiguration } from "../lib/config_file.ts";
-import type { ConfigurationText } from "../lib/config_text.ts";
+import { readConfiguration } from "../lib/config_file.ts";
 import type { Settings } from "../lib/environment.ts";
-import { ConfigurationError, type Problem } from "../lib/errors.ts";
-import { describePermissions, type Permissions } from "../lib/permissions.ts";
+import { describePermissions, type Permissions, type WorkerCommand } from "../lib/permissions.ts";
 import { EXIT, explained, print, UsageError } from "../lib/process.ts";
+import { runCommand, validate } from "../lib/program.ts";
+import { startSimulator } from "../lib/simulator/simulator.ts";
 import { trustOf } from "../lib/trust.ts";
-import { configurationReader, type ParsedFile } from "./configuration.ts";
-import { serveDashboard } from "./server.ts";
+import { configurationReader } from "./configuration.ts";
+import { aborted, serveDashboard } from "./server.ts";
 
-/** What the dashboard is started with. */
+/** What a command is started with. */
 export interface Launch {
-  readonly command: "demo" | "serve";
+  readonly command: WorkerCommand;
   readonly options: Options;
-  readonly settings: Settings;
+  /** null where the command needs none, or where they could not be read. */
+  readonly settings: Settings | null;
+  /** What is wrong with the settings; only `validate` goes on then. */
+  readonly problems: readonly string[];
   readonly configFile: string;
-  /** The example that is part of the program is taken when there is no such file. */
-  readonly hasExample: boolean;
   readonly permissions: Permissions;
   readonly tunnelSockets: readonly string[];
-  /** The configuration as it was at the start. */
-  readonly configuration: ParsedFile;
 }
 
-/** What became of a text of the configuration. */
-export type TextRead =
-  | { readonly ok: true; readonly text: ConfigurationText }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+/** To the worker: to begin, and later to stop. */
+export type ToWorker = { readonly launch: Launch } | "stop";
 
-/** What the worker is sent: to begin, and later to stop; and texts that it asked to have read, in their order. */
-export type Order = "stop" | { readonly launch: Launch } | { readonly read: TextRead };
-
-/** What the worker says: that all its modules are there and it listens, which text it needs read, and its exit code. */
-export type Told = "loaded" | { readonly parse: ConfigurationFile } | { readonly ended: number };
-
-/** A simulated NAS that runs. */
-export interface RunningNas extends AsyncDisposable {
-  readonly url: string;
-}
-
-type StartNas = (options: Options["simulator"]) => Promise<RunningNas>;
+/** From the worker: it can be sent its launch, and later its exit code. */
+export type FromWorker = "loaded" | { readonly ended: number };
 
 /** What a worker's scope has beyond the global one. */
-const scope = globalThis as unknown as { postMessage(told: Told): void };
+const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
 
-/** Waits for the launch, serves, and says how it ended; the demo has a NAS of its own. */
-export function awaitLaunch(startNas: StartNas | null): void {
-  const stopped = Promise.withResolvers<void>();
-  addEventListener("message", async (event) => {
-    const { data } = event as MessageEvent<Order>;
-    if (data === "stop") return stopped.resolve();
-    if ("read" in data) return asked.shift()?.resolve(data.read);
-    scope.postMessage({
-      ended: await explained(() => serve(data.launch, startNas, stopped.promise), {
-        trace: data.launch.settings.logLevel === "DEBUG",
-      }),
-    });
-  });
-  scope.postMessage("loaded");
+const stopping = new AbortController();
+
+addEventListener("message", async (event) => {
+  const { data } = event as MessageEvent<ToWorker>;
+  if (data === "stop") return stopping.abort();
+  const trace = data.launch.settings?.logLevel === "DEBUG";
+  scope.postMessage({ ended: await explained(() => run(data.launch), { trace }) });
+});
+scope.postMessage("loaded");
+
+async function run(launch: Launch): Promise<number> {
+  const { command, options, settings, problems, configFile, tunnelSockets } = launch;
+  const { signal } = stopping;
+  if (command === "simulate") return await simulate(options, signal);
+  if (command === "validate") return validate({ configFile, options, problems });
+  if (settings === null) throw new UsageError(`${command} needs settings`);
+  if (command === "serve" || command === "demo") return await serve({ ...launch, settings }, signal);
+  return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
 }
 
-/** Whoever waits for a text. */
-const asked: PromiseWithResolvers<TextRead>[] = [];
-
-/** Texts are read where there are neither rights nor a network. */
-async function parse(file: ConfigurationFile): Promise<ConfigurationText> {
-  const asking = Promise.withResolvers<TextRead>();
-  asked.push(asking);
-  scope.postMessage({ parse: file });
-  const read = await asking.promise;
-  if (!read.ok) throw new ConfigurationError(file.source, read.problems);
-  return read.text;
+async function simulate(options: Options, signal: AbortSignal): Promise<number> {
+  await using simulator = await startSimulator(options.simulator);
+  const { version, url } = simulator;
+  print(
+    options.json
+      ? JSON.stringify({ version, url, username: "admin", password: "truenas" })
+      : `Simulated TrueNAS ${version} at ${url} (account admin, password truenas)`,
+  );
+  await aborted(signal);
+  return EXIT.done;
 }
 
 const DEMO_VMS = 5;
 /** Slow enough to watch the steps, as on a NAS with spinning disks. */
 const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
-async function serve(launch: Launch, startNas: StartNas | null, stopped: Promise<void>): Promise<number> {
-  const { options, settings, configFile, hasExample, permissions, tunnelSockets } = launch;
-  const configuration = configurationReader({
-    read: () => readConfiguration(configFile, hasExample),
-    parse,
-    first: launch.configuration,
-  });
-  await configuration();
-  await using simulator = startNas === null
-    ? null
-    : await startNas({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator });
+async function serve(
+  { command, options, settings, configFile, permissions, tunnelSockets }: Launch & { settings: Settings },
+  signal: AbortSignal,
+): Promise<number> {
+  const isDemo = command === "demo";
+  // The demo goes without a file of its own: the example is part of the program.
+  const hasExample = isDemo && options.config === undefined;
+  const configuration = configurationReader(() => readConfiguration(configFile, hasExample));
+  configuration();
+  await using simulator = isDemo
+    ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator })
+    : null;
   const nas = simulator === null
     ? { ...settings.nas, ...trustOf(settings), ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }) }
     : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
@@ -104,7 +95,7 @@ async function serve(launch: Launch, startNas: StartNas | null, stopped: Promise
     configuration,
     permissions: describePermissions(permissions),
     print,
-    stopped,
+    signal,
   });
   return EXIT.done;
 }

@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { compile, PARTS } from "../support/compile.ts";
+import project from "../../deno.json" with { type: "json" };
+import { compile } from "../support/compile.ts";
 import { type Payload, payloadOf } from "../support/payload.ts";
 import { withFolder } from "../support/program.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
@@ -39,7 +40,7 @@ interface Module {
 /** Every local file that the program reaches as code; what is only a type is not needed to run. */
 async function reached(): Promise<string[]> {
   const seen = new Set<string>();
-  for (const part of ["main.ts", ...PARTS]) {
+  for (const part of ["main.ts", ...project.compile.include]) {
     const { modules, roots } = JSON.parse(await output(["info", "--json", part])) as {
       modules: readonly Module[];
       roots: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Protects the way of config.yaml in the running program, where one isolate parses it and the other uses it: an edit
- * shows without a restart, a mistake at its line, and nothing that is refused elsewhere slips through in between.
+ * Protects the way of config.yaml in the running program: an edit shows without a restart, a mistake at its line, and
+ * nothing that is refused elsewhere slips through.
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";

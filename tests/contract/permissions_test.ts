@@ -6,12 +6,18 @@ import assert from "node:assert/strict";
 import { readArguments } from "../../lib/arguments.ts";
 import { readSettings } from "../../lib/environment.ts";
 import { describePermissions, type Permissions, permissionsOf } from "../../lib/permissions.ts";
-import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import project from "../../deno.json" with { type: "json" };
 import { fingerprintOf, makeCertificates } from "../support/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import type { Attempt } from "../support/probe.ts";
-import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+import {
+  beginWorkers,
+  type Program,
+  type ProgramOptions,
+  startProgram,
+  withFolder,
+} from "../support/program.ts";
 
 const ENV = { API_USERNAME: "admin", API_PASSWORD: "pw", VNC_PASSWORD: "pw" };
 
@@ -26,7 +32,7 @@ function permissions(
   assert.ok(call.command !== "help");
   const { options } = call;
   const configFile = options.config ?? "config.yaml";
-  return permissionsOf({ options, settings, configFile, tunnelSockets, simulated: false });
+  return permissionsOf({ command: "serve", options, settings, configFile, tunnelSockets });
 }
 
 Deno.test("permissions name this NAS, this address and these files", () => {
@@ -35,7 +41,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     net: ["127.0.0.1:8080", "nas.lan:443"],
     read: ["config.yaml", "./state"],
     write: ["./state"],
-    env: [],
+    env: ["LOG_STREAM", "LOG_TOKENS"],
     run: false,
     sys: false,
     ffi: false,
@@ -74,57 +80,84 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
 
-Deno.test("an attempt at anything else is refused", () =>
-  withFolder(TEST_CONFIG, async (folder) => {
-    await using nas = await startSimulator({ times: TEST_TIMES });
-    await using another = await startSimulator({ times: TEST_TIMES });
-    for (const name of ["state", "templates", "others"]) await Deno.mkdir(`${folder}/${name}`);
-    const granted = permissions(
-      { TRUENAS_HOST: nas.url, PORT: "0", STATE_DIR: `${folder}/state` },
-      ["--config", `${folder}/config.yaml`, "--templates-dir", `${folder}/templates`],
-    );
-    const hostOf = ({ url }: { url: string }) => new URL(url).host;
-    const cases: readonly (readonly [Attempt, "done" | "NotCapable"])[] = [
-      [["connect", hostOf(nas)], "done"],
-      [["connect", hostOf(another)], "NotCapable"],
-      [["connect", "example.com:443"], "NotCapable"],
-      [["listen", "127.0.0.1:0"], "done"],
-      [["listen", "0.0.0.0:0"], "NotCapable"],
-      [["read", `${folder}/state`], "done"],
-      [["read", `${folder}/templates`], "done"],
-      [["read", `${folder}/others`], "NotCapable"],
-      [["read", folder], "NotCapable"],
-      [["read", "/etc"], "NotCapable"],
-      [["write", `${folder}/state/journal`], "done"],
-      [["write", `${folder}/state/../others/x`], "NotCapable"],
-      [["write", `${folder}/config.yaml`], "NotCapable"],
-      [["write", `${folder}/templates/x`], "NotCapable"],
-      [["env", "LOG_STREAM"], "NotCapable"],
-      [["env", "API_PASSWORD"], "NotCapable"],
-      [["env", "HOME"], "NotCapable"],
-      [["run", "true"], "NotCapable"],
-      [["sys", ""], "NotCapable"],
-      [["ffi", "/lib/x86_64-linux-gnu/libc.so.6"], "NotCapable"],
-    ];
-    const worker = new Worker(new URL("../support/probe.ts", import.meta.url), {
-      type: "module",
-      deno: { permissions: granted },
-    });
-    const { port1, port2 } = new MessageChannel();
-    const answer = Promise.withResolvers<string[]>();
-    port1.onmessage = ({ data }) => answer.resolve(data);
-    worker.postMessage({ attempts: cases.map(([attempt]) => attempt), port: port2 }, [port2]);
-    const ended = await answer.promise;
-    port1.close();
-    worker.terminate();
-    assert.deepEqual(
-      cases.map(([attempt], index) => [...attempt, ended[index]]),
-      cases.map(([attempt, wanted]) => [...attempt, wanted]),
-    );
-  }));
-
 /** What `deno task start` gives the program. */
 const START_FLAGS = project.tasks.start.command.split(" ").filter((word) => word.startsWith("--"));
+
+/** The program with one of its modules replaced, so that code of ours runs in its worker from the start on. */
+async function startAttacked(
+  simulator: Simulator,
+  folder: string,
+  { attempts, ...options }: ProgramOptions & { readonly attempts: readonly Attempt[] },
+): Promise<{ program: Program; ended: string[] }> {
+  const probe = new URL("../support/probe.ts", import.meta.url).href;
+  const replaced = new URL("../../routes/assets.ts", import.meta.url).href;
+  const attack = `${folder}/attack.ts`;
+  await Deno.writeTextFile(
+    attack,
+    `import { tryAll } from ${JSON.stringify(probe)};
+const ended = await tryAll(${JSON.stringify(attempts)});
+console.error("ATTACK" + JSON.stringify(ended));
+export * from ${JSON.stringify(`${replaced}?own`)};
+`,
+  );
+  const config = `${folder}/deno.json`;
+  const imports = { ...project.imports, [replaced]: new URL(attack, "file:///").href };
+  await Deno.writeTextFile(config, JSON.stringify({ ...project, imports, lock: false }));
+  const flags = [...options.flags ?? START_FLAGS, "--config", config];
+  const program = await startProgram(simulator, folder, { ...options, flags });
+  const said = /^ATTACK(.*)$/m.exec(program.said())?.[1];
+  assert.ok(said !== undefined, `the premise, that our code ran in it: ${program.said()}`);
+  return { program, ended: JSON.parse(said) };
+}
+
+Deno.test("an attempt at anything else is refused by the running program, from its first instruction (fault 9, fault 19)", async () => {
+  for (const flags of [START_FLAGS, ["-A", "--no-prompt"]]) {
+    await withFolder(TEST_CONFIG, async (folder) => {
+      await using nas = await startSimulator({ times: TEST_TIMES });
+      await using another = await startSimulator({ times: TEST_TIMES });
+      for (const name of ["state", "templates", "others"]) await Deno.mkdir(`${folder}/${name}`);
+      await Deno.writeTextFile(`${folder}/code.ts`, "export {};");
+      await Deno.writeTextFile(`${folder}/password`, "dashboard-password\n");
+      const hostOf = ({ url }: { url: string }) => new URL(url).host;
+      const cases: readonly (readonly [Attempt, "done" | "NotCapable" | "TypeError"])[] = [
+        [["connect", hostOf(nas)], "done"],
+        [["connect", hostOf(another)], "NotCapable"],
+        [["connect", "example.com:443"], "NotCapable"],
+        [["listen", "127.0.0.1:0"], "done"],
+        [["listen", "0.0.0.0:0"], "NotCapable"],
+        [["read", `${folder}/state`], "done"],
+        [["read", `${folder}/config.yaml`], "done"],
+        [["read", `${folder}/others`], "NotCapable"],
+        [["read", `${folder}/password`], "NotCapable"],
+        [["read", folder], "NotCapable"],
+        [["read", "/etc"], "NotCapable"],
+        [["read", "/proc/self/environ"], "NotCapable"],
+        [["write", `${folder}/state/file`], "done"],
+        [["write", `${folder}/state/../others/x`], "NotCapable"],
+        [["write", `${folder}/config.yaml`], "NotCapable"],
+        [["env", "API_PASSWORD"], "NotCapable"],
+        [["env", "HOME"], "NotCapable"],
+        [["run", "true"], "NotCapable"],
+        [["sys", ""], "NotCapable"],
+        [["ffi", "/lib/x86_64-linux-gnu/libc.so.6"], "NotCapable"],
+        [["import", "https://example.com/code.ts"], "TypeError"],
+        [["import", `file://${folder}/code.ts`], "TypeError"],
+        [["worker", `file://${folder}/code.ts`], "NotCapable"],
+      ];
+      const { program, ended } = await startAttacked(nas, folder, {
+        flags,
+        env: { STATE_DIR: `${folder}/state`, DASHBOARD_PASSWORD_FILE: `${folder}/password` },
+        attempts: cases.map(([attempt]) => attempt),
+      });
+      assert.equal((await program.stop("SIGTERM")).code, 0);
+      assert.deepEqual(
+        cases.map(([attempt], index) => [...attempt, ended[index]]),
+        cases.map(([attempt, wanted]) => [...attempt, wanted]),
+        flags.join(" "),
+      );
+    });
+  }
+});
 
 Deno.test("as deno task start runs it, over a unix socket and with a pinned certificate, it does its whole work", async () => {
   const certificates = await makeCertificates();

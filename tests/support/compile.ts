@@ -22,15 +22,6 @@ const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
   /^--(allow-env|ignore-env|v8-flags)/.test(word)
 );
 
-/** What main.ts loads by its address when it needs it, which no import names. */
-export const PARTS: readonly string[] = [
-  "lib/config_text.ts",
-  "lib/program.ts",
-  "lib/simulator/simulator.ts",
-  "routes/serve.ts",
-  "routes/demo.ts",
-];
-
 const FLAGS = [
   "--no-prompt",
   "--exclude-unused-npm",
@@ -38,7 +29,6 @@ const FLAGS = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  ...PARTS.flatMap((part) => ["--include", part]),
 ];
 
 /** Makes one binary; what Deno says goes to standard error. */

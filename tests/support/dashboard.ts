@@ -112,7 +112,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     simulated: false,
     account: "as admin, with a password",
     unencrypted: options.unencrypted ?? false,
-    configuration: () => Promise.resolve().then(configuration),
+    configuration,
     tokens: new OneTimeTokens(),
     metrics,
     access: {

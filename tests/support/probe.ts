@@ -1,13 +1,14 @@
-/** Runs in a worker with a dashboard's permissions, and tries what it is told; answers how each attempt ended. */
+/** What code inside the running program tries, and how each attempt ends. */
 
 /** An attempt by its kind and what it is aimed at. */
 export type Attempt = readonly [
-  kind: "read" | "write" | "connect" | "listen" | "env" | "run" | "sys" | "ffi" | "import",
+  kind: "read" | "write" | "connect" | "listen" | "env" | "run" | "sys" | "ffi" | "import" | "worker",
   target: string,
 ];
 
 const TRY: Readonly<Record<Attempt[0], (target: string) => unknown>> = {
-  read: (target) => [...Deno.readDirSync(target)],
+  read: (target) =>
+    Deno.lstatSync(target).isDirectory ? [...Deno.readDirSync(target)] : Deno.readFileSync(target),
   write: (target) => Deno.writeTextFileSync(target, "x"),
   connect: async (target) => {
     const { hostname, port } = new URL(`tcp://${target}`);
@@ -17,16 +18,21 @@ const TRY: Readonly<Record<Attempt[0], (target: string) => unknown>> = {
     const { hostname, port } = new URL(`tcp://${target}`);
     Deno.listen({ hostname, port: Number(port) }).close();
   },
-  env: (target) => Deno.env.get(target),
+  env: (target) => {
+    // With --ignore-env what may not be read is as if it were not set.
+    if (Deno.env.get(target) === undefined) throw new Deno.errors.NotCapable(target);
+  },
   run: (target) => new Deno.Command(target).outputSync(),
   sys: () => Deno.hostname(),
   ffi: (target) => Deno.dlopen(target, {}),
   import: (target) => import(target),
+  // A worker of its own may not have more than its maker.
+  worker: (target) =>
+    new Worker(target, { type: "module", deno: { permissions: { run: true, read: true } } }).terminate(),
 };
 
-addEventListener("message", async (event) => {
-  const { attempts, port } =
-    (event as MessageEvent<{ attempts: readonly Attempt[]; port: MessagePort }>).data;
+/** Tries one after another; each ends as `done` or with the name of its error. */
+export async function tryAll(attempts: readonly Attempt[]): Promise<string[]> {
   const ended: string[] = [];
   for (const [kind, target] of attempts) {
     try {
@@ -36,5 +42,5 @@ addEventListener("message", async (event) => {
       ended.push(error instanceof Error ? error.name : String(error));
     }
   }
-  port.postMessage(ended);
-});
+  return ended;
+}

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { PARTS } from "../support/compile.ts";
+import project from "../../deno.json" with { type: "json" };
 
 interface Module {
   readonly specifier: string;
@@ -24,7 +24,7 @@ async function modulesBelow(root: string): Promise<Module[]> {
 }
 
 async function graph(): Promise<Map<string, string[]>> {
-  const modules = (await Promise.all(["main.ts", ...PARTS].map(modulesBelow))).flat();
+  const modules = (await Promise.all(["main.ts", ...project.compile.include].map(modulesBelow))).flat();
   const local = (url: string) => url.slice(ROOT.length);
   const own = modules.filter(({ specifier }) => specifier.startsWith(ROOT));
   return new Map(own.map(({ specifier, dependencies = [] }) => {
@@ -39,9 +39,9 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^templates\//, /^(routes\/|main\.ts)/, "views know no routes"],
   [/^templates\//, /^lib\/(truenas|simulator)\//, "views know no NAS"],
   [
-    /^routes\/(?!demo\.ts)/,
+    /^routes\/(?!worker\.ts)/,
     /^lib\/(truenas|simulator)\//,
-    "routes never speak to the NAS; only the demo starts one",
+    "routes never speak to the NAS; only the demo and simulate start one",
   ],
   [/^lib\/plan\//, /^lib\/(operations|simulator)\//, "plans are pure"],
   [
