@@ -39,6 +39,14 @@ export interface Options {
   readonly onFailure: OnFailure | undefined;
   /** `plan` tells by its exit code whether the NAS differs. */
   readonly detailedExitcode: boolean;
+  /** How `export` writes. */
+  readonly export: {
+    readonly format: string | undefined;
+    readonly output: string | undefined;
+    readonly talosVersion: string | undefined;
+    /** The VMs of the configuration instead of those on the NAS. */
+    readonly planned: boolean;
+  };
   /** The words after the command. */
   readonly types: readonly string[];
 }
@@ -199,6 +207,12 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     parallel: atATime(values.atATime),
     onFailure: onFailure(values.onFailure),
     detailedExitcode: values.detailedExitcode ?? false,
+    export: {
+      format: values.format,
+      output: values.output,
+      talosVersion: values.talosVersion,
+      planned: values.planned ?? false,
+    },
     types: words,
   };
 }

@@ -158,7 +158,7 @@ function planOf(manager: VMManager, wish: CreationWish): Promise<CreationPlan> {
 }
 
 /** The configuration with what the command says instead. */
-function requestOf(wish: CreationWish): CreationRequest {
+export function requestOf(wish: CreationWish): CreationRequest {
   const { configuration, places, parallel, onFailure } = wish;
   const said = {
     ...(parallel === undefined ? {} : { parallel }),

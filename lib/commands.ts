@@ -1,4 +1,6 @@
 /** The commands and their options: the one table from which parsing and help are made. Pure data. */
+import { EXPORT_NAMES } from "./exports/formats.ts";
+import { TALOS_VERSION, TALOS_VERSIONS } from "./exports/talos.ts";
 import { ON_FAILURE } from "./on_failure.ts";
 import { SIMULATED_VERSIONS } from "./simulator/types.ts";
 
@@ -64,6 +66,19 @@ export const OPTIONS = {
     flags: "--detailed-exitcode",
     help: "exit with 3 when the NAS differs from the plan, 0 when it does not, 1 on errors",
   },
+  format: { flags: "--format <FORMAT>", help: `format of the export: ${EXPORT_NAMES.join(", ")}` },
+  output: {
+    flags: "--output <PATH>",
+    help: "file to write, or the folder for talos (default: standard output)",
+  },
+  planned: {
+    flags: "--planned",
+    help: "export the VMs of the configuration, created or not, instead of those on the NAS",
+  },
+  talosVersion: {
+    flags: "--talos-version <VERSION>",
+    help: `version of Talos: ${TALOS_VERSIONS.join(", ")} (default: ${TALOS_VERSION})`,
+  },
   release: {
     flags: "--release <RELEASE>",
     help: `TrueNAS release to simulate: ${SIMULATED_VERSIONS.join(", ")} (default: 25.10)`,
@@ -124,6 +139,15 @@ export const COMMANDS = {
     help: "destroy VMs and their zvols; without --prefix and --vm those of the configuration's types",
     options: ["prefix", "vm", "keepDisks", "shutdown", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
+  },
+  export: {
+    help: "write what other tools need of the VMs: DHCP reservations, an inventory, Talos patches",
+    words: "[TYPE...]",
+    options: ["format", "output", "planned", "talosVersion"],
+    examples: [
+      "export --format kea --output kea-dhcp4.json",
+      "export worker --format talos --output patches --talos-version 1.13",
+    ],
   },
   validate: {
     help: "check configuration, templates and environment; sends nothing to the NAS",

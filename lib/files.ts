@@ -14,6 +14,15 @@ export function writeTextFile(path: string, text: string): void {
   Deno.writeTextFileSync(path, text);
 }
 
+/** Whether there is a folder of this name. */
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 /** Makes a folder, and those above it, where they are not there. */
 export function makeFolder(path: string): void {
   Deno.mkdirSync(path, { recursive: true });

@@ -57,6 +57,7 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   plan: { listens: false, nas: "configured", configuration: true, journal: false },
   create: { listens: false, nas: "configured", configuration: true, journal: true },
   destroy: { listens: false, nas: "configured", configuration: true, journal: true },
+  export: { listens: false, nas: "configured", configuration: true, journal: false },
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };
 
@@ -70,7 +71,12 @@ export function permissionsOf(
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
   const sockets = [...nas.sockets, ...tunnelSockets];
-  const written = [...(needs.journal && settings !== null ? [settings.stateDir] : []), ...sockets];
+  const { output } = options.export;
+  const written = [
+    ...(needs.journal && settings !== null ? [settings.stateDir] : []),
+    ...(command === "export" && output !== undefined ? [output] : []),
+    ...sockets,
+  ];
   const tls = needs.listens ? settings?.tls : null;
   const files = [
     needs.configuration ? configFile : null,

@@ -15,6 +15,7 @@ import {
 import { vmTypes } from "./config.ts";
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
+import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
 import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
@@ -55,7 +56,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
 
 /** What a command works with. */
 export interface Work {
-  readonly command: "list" | "plan" | "create" | "destroy";
+  readonly command: "list" | "plan" | "create" | "destroy" | "export";
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
@@ -65,7 +66,7 @@ export interface Work {
   readonly signal: AbortSignal;
 }
 
-/** list, plan, create and destroy; returns the exit code. */
+/** list, plan, create, destroy and export; returns the exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const isAsked = isInteractive();
@@ -76,7 +77,8 @@ export async function runCommand(given: Work): Promise<number> {
   }
   const terminal: Terminal = {
     print,
-    tell: options.json ? complain : print,
+    // What export prints is a file.
+    tell: options.json || command === "export" ? complain : print,
     ask: isAsked ? (question) => askLine(question, given.signal) : null,
     json: options.json,
   };
@@ -86,7 +88,9 @@ export async function runCommand(given: Work): Promise<number> {
 async function work(given: Work, terminal: Terminal): Promise<number> {
   const { command, options, settings, configFile, signal } = given;
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
-  const wish = command === "plan" || command === "create" ? creationWish(options, configFile) : null;
+  const exporting = command === "export" ? readExport(options) : null;
+  const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
+  const wish = needsPlan ? creationWish(options, configFile) : null;
   // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
   const writes = command === "create" || command === "destroy";
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
@@ -96,6 +100,14 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     ...(journal === undefined ? {} : { journal }),
   });
   await manager.connect();
+  if (exporting !== null) {
+    await exportNodes(
+      exporting,
+      await (wish === null ? presentNodes(manager) : plannedNodes(manager, wish)),
+      terminal,
+    );
+    return EXIT.done;
+  }
   if (wish !== null) {
     return command === "plan"
       ? exitOfPlan(await showPlan(manager, wish, terminal), options)
