@@ -58,7 +58,10 @@ async function settingsOf(
   const read = async (): Promise<Settings> =>
     readSettings({
       env,
-      envFile: await readEnvFile(envFile ?? ".env", { required: envFile !== undefined }),
+      envFile: await readEnvFile(envFile ?? ".env", {
+        required: envFile !== undefined,
+        warn: (message) => complain(`Warning: ${message}`),
+      }),
       needNas: command !== "demo",
     });
   try {

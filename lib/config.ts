@@ -48,7 +48,7 @@ export interface VmTypeSection {
   readonly template?: TemplateOverrides | undefined;
 }
 
-/** A whole configuration, with the keys of the file. Every section beside `storage` is a VM type. */
+/** A whole configuration, with the keys of the file. Every section that is not reserved is a VM type. */
 export interface Configuration {
   /** Where disks and install image are. */
   readonly storage: StorageSection;
@@ -280,11 +280,17 @@ function checkCdromPath(path: string): string | null {
   return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; name the file in it` : null;
 }
 
-/** What {@link checkConfiguration} asks for beside a storage section. */
+/** What {@link checkConfiguration} asks for beside a storage section and at least one VM type. */
 export interface CheckOptions {
   /** VM types that have to be there; default controlplane and worker. */
   readonly require?: readonly string[];
 }
+
+/** Any VM types will do: what the dashboard and the command line ask for. */
+export const ANY_TYPES: CheckOptions = { require: [] };
+
+/** Sections that begin so are the reader's own: anchors of YAML, notes. */
+const IGNORED_SECTION = /^x-/;
 
 const REQUIRED_TYPES: readonly string[] = ["controlplane", "worker"];
 
@@ -298,17 +304,25 @@ export function checkConfiguration(
       ok: false,
       problems: [{
         field: "",
-        message: "The configuration must have the sections storage, controlplane and worker",
+        message: `The configuration must have the sections ${listOf(["storage", ...require])}`,
       }],
     };
   }
-  const sections = new Map(Object.entries(value));
+  const sections = new Map(Object.entries(value).filter(([name]) => !IGNORED_SECTION.test(name)));
   const problems: Problem[] = [];
   const checked: [string, StorageSection | VmTypeSection][] = [];
   for (const name of ["storage", ...require].filter((name) => !sections.has(name))) {
     problems.push({ field: name, message: missingSection(name, [...sections.keys()]) });
   }
+  if (require.length === 0 && [...sections.keys()].every((name) => name === "storage")) {
+    const message = "There is no VM type: add a section such as worker, with count, memory and cpu";
+    problems.push({ field: "", message });
+  }
   for (const [name, section] of sections) {
+    if (RESERVED_SECTIONS.includes(name)) {
+      problems.push({ field: name, message: reservedSection(name) });
+      continue;
+    }
     if (name !== "storage") problems.push(...typeNameProblems(name));
     const parsed = (name === "storage" ? storageSection : vmTypeSection).safeParse(section);
     if (parsed.success) checked.push([name, parsed.data]);
@@ -316,6 +330,17 @@ export function checkConfiguration(
   }
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, configuration: Object.fromEntries(checked) as unknown as Configuration };
+}
+
+/** Sections that will mean something else than a VM type. */
+const RESERVED_SECTIONS: readonly string[] = ["images"];
+
+function reservedSection(name: string): string {
+  return `${name} is reserved and cannot be a VM type; give the type another name, or begin a section of your own with x-`;
+}
+
+function listOf(names: readonly string[]): string {
+  return names.length === 1 ? `storage and at least one VM type` : names.join(", ");
 }
 
 function missingSection(name: string, present: readonly string[]): string {
@@ -360,10 +385,15 @@ export function vmTypes(configuration: Configuration): string[] {
 /**
  * Checks what a file says; `source` is its name in messages.
  *
+ * @param options Default: the VM types controlplane and worker have to be there.
  * @throws {ConfigurationError} listing every problem with line and column.
  */
-export function checkText({ value, places }: ConfigurationText, source: string): ParsedConfiguration {
-  const checked = checkConfiguration(value);
+export function checkText(
+  { value, places }: ConfigurationText,
+  source: string,
+  options?: CheckOptions,
+): ParsedConfiguration {
+  const checked = checkConfiguration(value, options);
   if (checked.ok) return { configuration: checked.configuration, places };
   throw new ConfigurationError(source, checked.problems.map((problem) => located(problem, places)));
 }

@@ -2,6 +2,7 @@
 import embeddedConfiguration from "../config.yaml" with { type: "text" };
 import { ConfigurationError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
+import { reasonOf, systemErrorCode } from "./system_errors.ts";
 
 /** Larger files are refused: a configuration has a few kilobytes. */
 const MAX_FILE_BYTES = 1_048_576;
@@ -18,11 +19,10 @@ export function readConfigurationFile(path: string): string {
   try {
     text = readTextFile(path);
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw fail(
-      missing
+      systemErrorCode(error) === "ENOENT"
         ? "There is no such file; copy the example config.yaml, or name yours with --config"
-        : `Cannot be read: ${error}`,
+        : `Cannot be read: ${reasonOf(error)}`,
       error,
     );
   }
@@ -47,9 +47,7 @@ export function readConfiguration(path: string, fallback: boolean): Configuratio
   try {
     return { text: readConfigurationFile(path), source: path };
   } catch (error) {
-    const missing = error instanceof ConfigurationError && error.cause instanceof Error &&
-      "code" in error.cause &&
-      error.cause.code === "ENOENT";
+    const missing = error instanceof ConfigurationError && systemErrorCode(error.cause) === "ENOENT";
     if (!missing || !fallback) throw error;
     return { text: embeddedConfiguration, source: "the embedded config.yaml" };
   }

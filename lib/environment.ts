@@ -1,8 +1,12 @@
 /** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
 import { isAddressRange } from "./addresses.ts";
+import { type EnvEntry, parseEnvText } from "./env_file.ts";
 import { ConfigurationError, type Problem } from "./errors.ts";
+import { decodeText, readTextFile } from "./files.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
+import { didYouMean } from "./nearest.ts";
+import { reasonOf, systemErrorCode } from "./system_errors.ts";
 
 /** Every name that is read, with a line of help. */
 export const ENVIRONMENT_NAMES = {
@@ -115,29 +119,58 @@ function processEnvironment(name: EnvironmentName): string | undefined {
   return Deno.env.get(name);
 }
 
+/** How a file of values is read. */
+export interface EnvFileOptions {
+  /** That it is missing is an error; default: it is as an empty one. */
+  readonly required?: boolean;
+  /** Is told of unknown names and of what was taken for a comment; without it they pass in silence. */
+  readonly warn?: (message: string) => void;
+}
+
 /**
- * The values of a file of NAME=value lines (`.env`).
+ * The values of a file of NAME=value lines (`.env`). A `#` begins a comment only after a space.
  *
  * @param path The file.
- * @param options `required`: that it is missing is an error; default: it is as an empty one.
  * @returns what rejects with a ConfigurationError when it cannot be read.
  */
 export async function readEnvFile(
   path: string,
-  { required = false }: { readonly required?: boolean } = {},
+  { required = false, warn }: EnvFileOptions = {},
 ): Promise<EnvFile> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = decodeText(await Deno.readFile(path));
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const missing = systemErrorCode(error) === "ENOENT";
     if (missing && !required) return {};
-    const message = missing ? "There is no such file" : `Cannot be read: ${error}`;
+    const message = missing ? "There is no such file" : `Cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
   }
-  // Loaded by who has a file: it takes a fifteenth of a start.
-  const { parseEnv } = await import("node:util");
-  return parseEnv(text);
+  const { entries, mistakes } = parseEnvText(text);
+  if (mistakes.length > 0) {
+    throw new ConfigurationError(
+      path,
+      mistakes.map(({ line, message }) => ({ field: "", message, line })),
+    );
+  }
+  if (warn !== undefined) {
+    for (const entry of entries) {
+      for (const doubt of doubtsAbout(entry)) warn(`${path}:${entry.line}: ${doubt}`);
+    }
+  }
+  return Object.fromEntries(entries.map(({ name, value }) => [name, value]));
+}
+
+function doubtsAbout({ name, hasComment }: EnvEntry): string[] {
+  const known = [...Object.keys(ENVIRONMENT_NAMES), ...SECRETS.map((secret) => `${secret}_FILE`)];
+  if (!known.includes(name)) {
+    return [`${name} is no setting of this program and has no effect${didYouMean(name, known)}`];
+  }
+  const isSecret = SECRETS.some((secret) => secret === name);
+  if (!isSecret || !hasComment) return [];
+  return [
+    `The text after # in ${name} is taken for a comment. Put the value in quotes if # belongs to it`,
+  ];
 }
 
 /**
@@ -218,14 +251,11 @@ function readSecret(
     return undefined;
   }
   try {
-    const text = Deno.readTextFileSync(path).replace(/\r?\n$/, "");
+    const text = readTextFile(path).replace(/\r?\n$/, "");
     if (text.trim() === "") problems.push({ field, message: `The file ${path} is empty` });
     return text;
   } catch (error) {
-    problems.push({
-      field,
-      message: `Cannot read ${path}: ${error instanceof Error ? error.message : error}`,
-    });
+    problems.push({ field, message: `Cannot read ${path}: ${reasonOf(error)}` });
     return undefined;
   }
 }

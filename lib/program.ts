@@ -12,7 +12,7 @@ import {
   type Success,
   type Terminal,
 } from "./command_line.ts";
-import { vmTypes } from "./config.ts";
+import { ANY_TYPES, vmTypes } from "./config.ts";
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
 import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
@@ -45,7 +45,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
   };
   const problems = [
     ...found,
-    ...attempt(() => loadParsedConfiguration(configFile)),
+    ...attempt(() => loadParsedConfiguration(configFile, ANY_TYPES)),
     ...attempt(() => new TemplateManager(options.templatesDir)),
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
@@ -140,7 +140,7 @@ function destroySelection({ prefixes, vmNames }: Options, configFile: string): D
   if (prefixes !== undefined || vmNames !== undefined) {
     return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
   }
-  const { configuration } = loadParsedConfiguration(configFile);
+  const { configuration } = loadParsedConfiguration(configFile, ANY_TYPES);
   return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
 }
 
@@ -152,7 +152,7 @@ async function askOtp(signal: AbortSignal): Promise<string> {
 }
 
 function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
-  const parsed = loadParsedConfiguration(configFile);
+  const parsed = loadParsedConfiguration(configFile, ANY_TYPES);
   expectTypes(parsed.configuration, types);
   return {
     ...parsed,

@@ -6,8 +6,9 @@ import displayTemplate from "../templates/devices/display.json" with { type: "js
 import nicTemplate from "../templates/devices/nic.json" with { type: "json" };
 import vmTemplate from "../templates/vms/vm.json" with { type: "json" };
 import { ConfigurationError, type Problem, TrueNASError } from "./errors.ts";
-import { readTextFile } from "./files.ts";
+import { fileExists, readTextFile } from "./files.ts";
 import { zvolPath } from "./names.ts";
+import { reasonOf, systemErrorCode } from "./system_errors.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
 const integer = z.number().int().safe();
@@ -210,16 +211,16 @@ export class TemplateManager {
   /**
    * Reads and checks all templates.
    *
-   * @param basePath A directory with vms/vm.json and devices/{display,cdrom,nic,disk}.json; default: the embedded ones.
+   * @param basePath A directory with vms/vm.json and devices/{display,cdrom,nic,disk}.json, or with templates/ above
+   * these, as the Python tool has it; default: the embedded ones. What the plan says anyway may be null in them.
    * @throws {ConfigurationError} naming the file, for a missing file, invalid JSON (with line and column), a wrong
    * value, or a key that TrueNAS would refuse.
    */
   constructor(basePath?: string, options: TemplateOptions = {}) {
     this.basePath = basePath ?? null;
+    const folder = basePath === undefined ? undefined : folderOf(basePath);
     const read = (name: DeviceType | "vm") =>
-      basePath === undefined
-        ? EMBEDDED[name]
-        : readTemplate(`${basePath.replace(/\/+$/, "")}/${FILES[name]}`);
+      folder === undefined ? EMBEDDED[name] : withoutPlanned(name, readTemplate(`${folder}/${FILES[name]}`));
     const vm = this.#parse("vm", vmSpec, read("vm"));
     const device = (dtype: DeviceType) => this.#parse(dtype, deviceSpec(dtype), read(dtype));
     const devices = {
@@ -354,13 +355,42 @@ function toProblem(issue: z.core.$ZodIssue): Problem {
   return { field: issue.path.join("."), message: issue.message };
 }
 
+/** The directory itself, or the one named templates in it, where only that has the files. */
+function folderOf(basePath: string): string {
+  const folder = basePath.replace(/(?<=.)\/+$/, "");
+  const isAbove = !fileExists(`${folder}/${FILES.vm}`) && fileExists(`${folder}/templates/${FILES.vm}`);
+  return isAbove ? `${folder}/templates` : folder;
+}
+
+/**
+ * A template without the keys that the plan fills in and that are null there, and without the keys that make a zvol:
+ * a disk is also added on a zvol that exists.
+ */
+function withoutPlanned(name: DeviceType | "vm", template: unknown): unknown {
+  if (!isObject(template)) return template;
+  const planned = (key: string, value: unknown) =>
+    PLANNED_KEYS[name].includes(key) && (value === null || ZVOL_KEYS.includes(key));
+  const rest = (values: object) =>
+    Object.fromEntries(Object.entries(values).filter(([key, value]) => !planned(key, value)));
+  if (name === "vm") return rest(template);
+  const { vm, ...device } = template;
+  const attributes = isObject(device.attributes) ? { attributes: rest(device.attributes) } : {};
+  return { ...(vm === undefined || vm === null ? {} : { vm }), ...device, ...attributes };
+}
+
+const ZVOL_KEYS: readonly string[] = ["create_zvol", "zvol_name", "zvol_volsize"];
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 function readTemplate(path: string): unknown {
   let text: string;
   try {
     text = readTextFile(path);
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const message = missing ? "There is no such template file" : `Cannot be read: ${error}`;
+    const missing = systemErrorCode(error) === "ENOENT";
+    const message = missing ? "There is no such template file" : `Cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
   }
   try {

@@ -2,6 +2,7 @@
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
+import { reasonOf } from "./system_errors.ts";
 import type { VMManagerOptions } from "./vm_manager.ts";
 
 /**
@@ -20,7 +21,7 @@ function readCaFile(path: string): string {
   try {
     return readTextFile(path);
   } catch (error) {
-    const message = `Cannot read ${path}: ${error}`;
+    const message = `Cannot read ${path}: ${reasonOf(error)}`;
     throw new ConfigurationError("TRUENAS_CA_FILE", [{ field: "", message }], { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 /** The configuration as the dashboard reads it: an edit of the file shows without a restart. */
-import type { ParsedConfiguration } from "../lib/config.ts";
+import { ANY_TYPES, type ParsedConfiguration } from "../lib/config.ts";
 import type { ConfigurationFile } from "../lib/config_file.ts";
 import { parseConfiguration } from "../lib/load_configuration.ts";
 
@@ -13,7 +13,7 @@ export function configurationReader(read: () => ConfigurationFile): () => Parsed
   let known: { readonly text: string; readonly parsed: ParsedConfiguration } | null = null;
   return () => {
     const { text, source } = read();
-    if (text !== known?.text) known = { text, parsed: parseConfiguration(text, source) };
+    if (text !== known?.text) known = { text, parsed: parseConfiguration(text, source, ANY_TYPES) };
     return known.parsed;
   };
 }

@@ -4,6 +4,7 @@ import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Settings } from "../lib/environment.ts";
 import { ConfigurationError } from "../lib/errors.ts";
 import { readTextFile } from "../lib/files.ts";
+import { reasonOf } from "../lib/system_errors.ts";
 import { setupLogging } from "../lib/logging.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
@@ -158,7 +159,10 @@ function readTls({ tls }: Settings): Tls | null {
     try {
       return readTextFile(path);
     } catch (error) {
-      throw new ConfigurationError("environment", [{ field, message: `Cannot read ${path}: ${error}` }]);
+      throw new ConfigurationError("environment", [{
+        field,
+        message: `Cannot read ${path}: ${reasonOf(error)}`,
+      }]);
     }
   };
   return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };

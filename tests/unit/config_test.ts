@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { stringify } from "../../lib/yaml.ts";
-import { checkConfiguration, vmTypes } from "../../lib/config.ts";
+import { ANY_TYPES, checkConfiguration, vmTypes } from "../../lib/config.ts";
 import { loadConfiguration, parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors.ts";
 
@@ -252,4 +252,20 @@ Deno.test("checkConfiguration() never throws at a value in its place, even one t
     const checked = checkConfiguration({ storage, controlplane, worker });
     assert.ok(checked.ok || checked.problems.every(({ message }) => message !== ""));
   }));
+});
+
+Deno.test("loadConfiguration() keeps its required sections; any types will do where the caller says so (fault 28)", () => {
+  const web = GOOD.replace(/controlplane:[^]*/, "web:\n  count: 1\n  memory: 2048\n  cpu: 2\n");
+  const folder = mkdtempSync(`${tmpdir()}/config-test-`);
+  try {
+    writeFileSync(`${folder}/web.yaml`, web);
+    assert.throws(
+      () => loadConfiguration(`${folder}/web.yaml`),
+      /no VM type "controlplane"[^]*no VM type "worker"/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const { configuration } = parseConfiguration(web, "web.yaml", ANY_TYPES);
+  assert.deepEqual(vmTypes(configuration), ["web"]);
 });
