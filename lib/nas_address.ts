@@ -1,5 +1,5 @@
 /** The address of a NAS, and the fingerprint of its certificate, as a person writes them. Pure. */
-import { isLoopback } from "./addresses.ts";
+import { isIpv4, isLoopback } from "./addresses.ts";
 import type { Problem } from "./errors.ts";
 
 /** Where a NAS is. */
@@ -43,6 +43,21 @@ export function parseNasAddress(text: string): ParsedAddress {
 /** Whether what is sent there can be read on the way: ws:// to another machine. */
 export function isUnencrypted(address: NasAddress): boolean {
   return address.kind === "ws" && !isLoopback(address.host);
+}
+
+/**
+ * An address of a web page as the NAS gave it, when it leads to the NAS itself over HTTP or HTTPS; otherwise null.
+ *
+ * @param host The host that the NAS was asked to name; empty: it names one of its own addresses.
+ */
+export function pageOnNas(uri: string, host: string): string | null {
+  const url = URL.parse(uri);
+  if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "") return null;
+  const isIts = host === ""
+    ? isIpv4(url.hostname) || url.hostname.startsWith("[")
+    : url.hostname === URL.parse(`http://${host}`)?.hostname;
+  // As the parser writes it: printable ASCII, whatever stood in the text.
+  return isIts ? url.href : null;
 }
 
 function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {

@@ -8,7 +8,7 @@ import { LiveInventory } from "./live_inventory.ts";
 import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Logger, silentLogger } from "./logging.ts";
-import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
+import { normalFingerprint, pageOnNas, parseNasAddress } from "./nas_address.ts";
 import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
@@ -476,16 +476,20 @@ export class VMManager implements AsyncDisposable {
   }
 
   /**
-   * Where the NAS's own page shows a VM's display.
+   * Where the NAS's own page shows a VM's display: an http or https URL on the NAS.
    *
-   * @throws {TrueNASError} when it has none.
+   * @throws {TrueNASError} when it has none, or gives one that leads elsewhere.
    */
   async displayUri(id: number): Promise<string> {
     const protocol = this.#address.startsWith("wss:") ? "HTTPS" : "HTTP";
     const host = this.#address.startsWith("unix:") ? "" : new URL(this.#address).host;
     const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, { protocol }]);
-    if (uri !== null) return uri;
-    throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
+    if (uri === null) {
+      throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
+    }
+    const page = pageOnNas(uri, host);
+    if (page !== null) return page;
+    throw new TrueNASError("The NAS gave an address for this VM's web console that does not lead to the NAS");
   }
 
   /** Whether this release can do an action at all; true while it is not known. */

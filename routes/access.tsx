@@ -8,6 +8,7 @@ import { LoginPage } from "../templates/pages/login_page.tsx";
 import { below, paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
+import { isOwnPath } from "./headers.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../lib/addresses.ts";
 import { isSame } from "../lib/hashes.ts";
@@ -136,9 +137,9 @@ function showLogin(c: Context, dashboard: Dashboard, { to, message, status }: Sh
   return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
 }
 
-/** Only a path of this site: no other host, and no scheme. */
+/** Where a sign-in leads: to the page that was asked for, or to the list. */
 function sitePath(to: string): string {
-  return /^\/(?![/\\])[^\s\\]*$/.test(to) ? to : "/";
+  return isOwnPath(to) ? to : "/";
 }
 
 function cookieOptions(c: Context, access: AccessOptions) {

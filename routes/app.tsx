@@ -18,6 +18,7 @@ import {
   actorOf,
   type Dashboard,
   ENDING,
+  isSignedIn,
   pageFrame,
   requestId as requestIdOf,
   sendPage,
@@ -29,6 +30,7 @@ import { onlyFromOwnPages } from "./origin.ts";
 import { openStreams } from "./streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
+import { checkHeaders } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
@@ -47,6 +49,8 @@ const MAX_BODY_BYTES = 262_144;
 export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono {
   renderWithoutContexts();
   const app = new Hono({ getPath: (request) => bare(getPath(request)) });
+  // Before all others, so that it sees what they all have written.
+  app.use(checkHeaders(dashboard.logger));
   // No id of the client's own: it would let anybody write the ids of others into the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
@@ -169,7 +173,9 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
       remedy: "Open the dashboard itself and send the form from there.",
     };
   }
-  if (error instanceof ConfigurationError) {
+  // What the configuration and the NAS say is for people who have signed in.
+  const known = isSignedIn(c);
+  if (known && error instanceof ConfigurationError) {
     return {
       status: 422,
       title: "The configuration cannot be used",
@@ -177,10 +183,10 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
       remedy: "Correct it and try again.",
     };
   }
-  if (error instanceof TrueNASConnectionError) {
+  if (known && error instanceof TrueNASConnectionError) {
     return { status: 503, title: "Not connected", message: error.message, remedy: error.remedy };
   }
-  if (error instanceof TrueNASError) {
+  if (known && error instanceof TrueNASError) {
     const remedy = error.outcome === "unknown"
       ? "It may have taken effect: look at the VMs before trying again."
       : "Nothing was changed.";

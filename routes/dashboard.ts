@@ -120,6 +120,11 @@ export function mayChange(c: Context): boolean {
   return senders.get(c.req.raw)?.role === "admin";
 }
 
+/** Whether somebody is known to have sent a request: without a password everybody who reaches the dashboard is. */
+export function isSignedIn(c: Context): boolean {
+  return senders.has(c.req.raw);
+}
+
 /** Who sent a request, for the audit log. */
 export function actorOf(c: Context): Actor {
   const sender = senders.get(c.req.raw);
@@ -133,20 +138,31 @@ export function nonceOf(c: Context): string {
   return typeof nonce === "string" ? nonce : "";
 }
 
-/** What the frame of a page needs. */
+/** What the frame of a page needs. For whoever has not signed in there is nothing of the NAS in it. */
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
   const role = senders.get(c.req.raw)?.role ?? null;
+  const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c) };
+  if (role === null) return { ...page, ...UNKNOWN_VISITOR };
   return {
+    ...page,
+    closed: false,
     mayChange: role === "admin",
-    signedIn: role !== null && dashboard.access.password !== null,
+    signedIn: dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
     lacks: dashboard.manager.missingRoles.filter(({ essential }) => essential).map(({ role }) => role),
-    assets: assetUrls(),
-    version: VERSION,
-    fragment: wantsFragment(c),
   };
 }
+
+/** The frame of somebody who has not signed in. */
+const UNKNOWN_VISITOR = {
+  closed: true,
+  mayChange: false,
+  signedIn: false,
+  connection: { state: "offline", host: "", release: null, message: null, remedy: null },
+  unencrypted: false,
+  lacks: [],
+} as const;
 
 /** Answers with a whole page. Pages are never kept: they show what is true now. */
 export function sendPage(

@@ -8,6 +8,9 @@ const BEAT_MS = 15_000;
 /** Streams at once: far more than people have pages open, and few enough for the memory of a NAS. */
 const MAX_STREAMS = 1_000;
 
+/** What browsers say of a request that a page of somebody else's made. */
+const OTHER_SITES: readonly string[] = ["cross-site", "same-site"];
+
 const open = new WeakMap<Dashboard, { count: number }>();
 
 /** How many streams a dashboard sends now. */
@@ -81,6 +84,9 @@ export function sendStream(
   dashboard: Dashboard,
   work: (write: Write, signal: AbortSignal) => Promise<void>,
 ): Response {
+  if (OTHER_SITES.includes(c.req.header("sec-fetch-site") ?? "")) {
+    return c.text("Only this dashboard's own pages may be kept up to date\n", 403);
+  }
   const streams = openStreams(dashboard);
   if (streams.count >= MAX_STREAMS) {
     c.header("retry-after", "30");
@@ -89,6 +95,8 @@ export function sendStream(
   c.header("content-type", "text/event-stream");
   c.header("cache-control", "no-store");
   c.header("x-accel-buffering", "no");
+  // Nobody reads the body of an answer to HEAD, so nothing would ever end it.
+  if (c.req.method === "HEAD") return c.body(null);
   const stream = new EventStream();
   void run(dashboard, c.req.path, stream, work);
   return c.body(stream.body);

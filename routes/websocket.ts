@@ -3,7 +3,7 @@ import type { Context } from "hono";
 
 /** Answers a request for a WebSocket; `use` gets the socket before it opens. */
 export function upgradeToWebSocket(c: Context, use: (socket: WebSocket) => void): Response {
-  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+  if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
     return c.text("This address answers WebSockets only\n", 426, { upgrade: "websocket" });
   }
   const { socket, response } = Deno.upgradeWebSocket(c.req.raw);

@@ -9,8 +9,6 @@ export interface LayoutProps extends PageFrame {
   readonly title: string;
   /** The part of the site that the page belongs to, or null. */
   readonly current: Section | null;
-  /** For whoever has not signed in: nothing of the NAS. */
-  readonly closed?: boolean;
   /** The stream that keeps the page true; by default one that tells of the connection alone; null: the page has another. */
   readonly stream?: string | null;
   readonly children?: Child;

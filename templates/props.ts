@@ -40,6 +40,8 @@ export type Section = "vms" | "create" | "destroy" | "operations" | "connection"
 
 /** What every page has. */
 export interface PageFrame {
+  /** For somebody who has not signed in: nothing of the NAS is shown. */
+  readonly closed: boolean;
   readonly connection: ConnectionView;
   /** What is sent to the NAS can be read on the way: every page says so. */
   readonly unencrypted: boolean;

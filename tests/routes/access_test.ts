@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { send, signIn } from "../support/http.ts";
+import { send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { isAllowedHost } from "../../routes/access.tsx";
 import { isSame } from "../../lib/hashes.ts";
@@ -256,6 +256,8 @@ Deno.test("what changes something comes from an own page, whatever its body is s
     });
     await done.body?.cancel();
     assert.equal(done.status, 303, "the premise: from an own page it is done");
+    const operation = dashboard.url + (done.headers.get("location") ?? "");
+    await text(fetch(`${operation}/events`, { headers: { cookie } }));
     const hidden = { cookie, "sec-fetch-site": "same-origin", origin: "http://vms.lan" };
     assert.equal(
       (await send(dashboard, "/logout", { fields: {}, ...hidden })).status,
