@@ -19,6 +19,21 @@ export interface ZvolMark {
   readonly operation: string;
 }
 
+/** A zvol's properties, as TrueNAS takes them, that say for which VM and by which operation it was made. */
+export function ownerProperties(vmUuid: string, operation: string): readonly ZvolProperty[] {
+  return [
+    { key: ZVOL_PROPERTIES.vm, value: vmUuid },
+    { key: ZVOL_PROPERTIES.operation, value: operation },
+  ];
+}
+
+/** A ZFS user property, as TrueNAS takes it. */
+export interface ZvolProperty {
+  /** With a colon. */
+  readonly key: string;
+  readonly value: string;
+}
+
 /** The description that a VM gets: a person's own words, if any, and the mark. */
 export function markedDescription(description: string): string {
   return description === "" ? MARK : `${description} ${MARK}`;

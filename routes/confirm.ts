@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Problem } from "../lib/errors.ts";
 import type { Begun } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
+import type { WordsToType } from "../templates/props.ts";
 import type { Dashboard } from "./dashboard.ts";
 
 /** What is confirmed: the exact set, and the words for it. */
@@ -15,17 +16,23 @@ export interface Confirmable {
 export interface ShownAgain {
   readonly notice: string | null;
   readonly problems: readonly Problem[];
-  /** As typed. */
-  readonly phrase: string;
+  /** As typed, by field. */
+  readonly typed: Readonly<Record<string, string>>;
 }
 
 /** The parts that differ. */
 export interface Confirmation<Plan extends Confirmable> {
   readonly makePlan: () => Promise<Plan>;
+  /** What has to be typed into which field; default: the plan's phrase into `phrase`. */
+  readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
   /** What was asked for and cannot be done: then nothing of it is. Default: nothing. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
   readonly begin: (shown: string) => Promise<Begun<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
+}
+
+function phraseOnly({ phrase }: Confirmable) {
+  return [{ field: "phrase", words: phrase }];
 }
 
 /** Begins when everything agrees; otherwise shows the list as it is now, and says what was wrong. */
@@ -33,13 +40,14 @@ export async function confirm<Plan extends Confirmable>(
   c: Context,
   { manager, tokens }: Dashboard,
   fields: URLSearchParams,
-  { makePlan, problemsOf = () => [], begin, show }: Confirmation<Plan>,
+  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], begin, show }: Confirmation<Plan>,
 ): Promise<Response> {
   const text = (name: string) => fields.get(name)?.trim() ?? "";
-  const [phrase, token, shown] = [text("phrase"), text("token"), text("plan")];
+  const [token, shown] = [text("token"), text("plan")];
+  const typedFor = (plan: Plan) => Object.fromEntries(wordsOf(plan).map(({ field }) => [field, text(field)]));
   const changed = async (notice: string) => {
     const plan = await makePlan();
-    return show(plan, { notice, problems: problemsOf(plan), phrase }, 409);
+    return show(plan, { notice, problems: problemsOf(plan), typed: typedFor(plan) }, 409);
   };
   if (!tokens.knows(token)) {
     return await changed("Nothing was destroyed: this is the list as it is now. Confirm it.");
@@ -47,10 +55,17 @@ export async function confirm<Plan extends Confirmable>(
   if (!tokens.isUsed(token)) {
     const plan = await makePlan();
     const problems = problemsOf(plan);
-    if (problems.length > 0) return show(plan, { notice: "Nothing was destroyed.", problems, phrase }, 422);
-    if (plan.fingerprint === shown && phrase.toLowerCase() !== plan.phrase) {
-      const message = `Type ${plan.phrase} to confirm; nothing was destroyed`;
-      return show(plan, { notice: null, problems: [{ field: "phrase", message }], phrase }, 422);
+    const typed = typedFor(plan);
+    if (problems.length > 0) return show(plan, { notice: "Nothing was destroyed.", problems, typed }, 422);
+    const untyped = wordsOf(plan).filter(({ field, words }) =>
+      text(field).toLowerCase() !== words.toLowerCase()
+    );
+    if (plan.fingerprint === shown && untyped.length > 0) {
+      const missing = untyped.map(({ field, words }) => ({
+        field,
+        message: `Type ${words} to confirm; nothing was destroyed`,
+      }));
+      return show(plan, { notice: null, problems: missing, typed }, 422);
     }
     if (manager.writing !== null) {
       return await changed(

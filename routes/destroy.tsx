@@ -2,45 +2,97 @@
 import { type Context, Hono } from "hono";
 import { vmTypes } from "../lib/config.ts";
 import { ConfigurationError, type Problem } from "../lib/errors.ts";
-import { DEFAULT_PREFIXES, describeMissing } from "../lib/plan/destruction.ts";
+import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
-import type { DestroyProps, DestroyWish } from "../templates/props.ts";
+import type { DestroyProps, DestroyWish, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
 import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 
-/** GET /destroy, POST /destroy. */
+/** VMs selected in one request at most: as many as a list shows. */
+const MAX_VMS = 5_000;
+
+/** GET and POST /destroy, GET and POST /vms/:id/destroy. */
 export function destroyRoutes(dashboard: Dashboard): Hono {
   const { manager } = dashboard;
   const app = new Hono();
   app.get("/destroy", async (c) => {
+    const { searchParams } = new URL(c.req.url);
     const usual = await usualPrefixes(dashboard);
-    const wish = wishOf(new URL(c.req.url).searchParams, usual);
+    const wish = wishOf(searchParams, usual);
     const plan = await manager.planDestruction(requestOf(wish));
     if (wantsJson(c)) return c.json(plan);
-    return show(c, dashboard, { plan, wish, problems: missingIn(plan, usual) }, 200);
+    const isEmpty = searchParams.has("selection") && wish.ids.length === 0;
+    const notice = isEmpty ? "No VM was selected. Select some in the list, or name VM types below." : null;
+    return show(c, dashboard, { plan, wish, notice, problems: missingIn(plan, usual) }, 200);
   });
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
     const usual = await usualPrefixes(dashboard);
-    const isWhole = fields?.has("phrase") && (fields.has("prefixes") || fields.has("vm"));
+    const isWhole = fields?.has("phrase") && ["prefixes", "vm", "id"].some((name) => fields.has(name));
     if (fields === null || !isWhole) {
       const wish = wishOf(new URLSearchParams(), usual);
       const plan = await manager.planDestruction(requestOf(wish));
       const notice = "The form did not arrive: nothing was destroyed.";
       return show(c, dashboard, { plan, wish, notice }, 400);
     }
-    const wish = wishOf(fields, usual);
-    const request = requestOf(wish);
-    return await confirm(c, dashboard, fields, {
-      makePlan: () => manager.planDestruction(request),
-      problemsOf: (plan) => missingIn(plan, usual),
-      begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
-      show: (plan, again, status) => show(c, dashboard, { plan, wish, ...again }, status),
-    });
+    return await destroy(c, dashboard, fields, { wish: wishOf(fields, usual), usual, only: null });
+  });
+  app.get("/vms/:id/destroy", async (c) => {
+    const only = await vmOf(c, dashboard);
+    if (only === null) return await c.notFound();
+    const wish = wishForOne(new URL(c.req.url).searchParams, only.id);
+    const plan = await manager.planDestruction(requestOf(wish));
+    if (wantsJson(c)) return c.json(plan);
+    return show(c, dashboard, { plan, wish, only, problems: missingIn(plan, []) }, 200);
+  });
+  app.post("/vms/:id/destroy", async (c) => {
+    const only = await vmOf(c, dashboard) ?? vmBefore(c, dashboard);
+    if (only === null) return await c.notFound();
+    const fields = await readForm(c.req.raw) ?? new URLSearchParams();
+    return await destroy(c, dashboard, fields, { wish: wishForOne(fields, only.id), usual: [], only });
   });
   return app;
+}
+
+interface Asked {
+  readonly wish: DestroyWish;
+  /** Prefixes that may match nothing. */
+  readonly usual: readonly string[];
+  readonly only: DestroyProps["only"];
+}
+
+/** Destroys what was shown, once everything that it asks for is typed. */
+async function destroy(
+  c: Context,
+  dashboard: Dashboard,
+  fields: URLSearchParams,
+  { wish, usual, only }: Asked,
+): Promise<Response> {
+  const { manager } = dashboard;
+  const request = requestOf(wish);
+  return await confirm(c, dashboard, fields, {
+    makePlan: () => manager.planDestruction(request),
+    wordsOf,
+    problemsOf: (plan) => missingIn(plan, usual),
+    begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
+    show: (plan, again, status) => show(c, dashboard, { plan, wish, only, ...again }, status),
+  });
+}
+
+async function vmOf(c: Context, { manager }: Dashboard): Promise<DestroyProps["only"]> {
+  const { vms } = await manager.live.ready();
+  const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+  return vm === undefined ? null : { id: vm.id, name: vm.name };
+}
+
+/** One that is gone by now is known from its operations, so that a form that is sent twice is answered alike. */
+function vmBefore(c: Context, { manager }: Dashboard): DestroyProps["only"] {
+  const asked = c.req.param("id");
+  const all = manager.operations.list().flatMap(({ vms }) => vms);
+  const known = all.find(({ vmId }) => String(vmId) === asked);
+  return known === undefined ? null : { id: Number(asked), name: known.name };
 }
 
 /** The types of the configuration; one that cannot be read is no reason to destroy nothing. */
@@ -55,16 +107,36 @@ async function usualPrefixes({ configuration }: Dashboard): Promise<readonly str
 
 /** What a person asks for, from a URL or a form; where it names nothing, the usual prefixes. */
 function wishOf(fields: URLSearchParams, usual: readonly string[]): DestroyWish {
+  const isSelection = ["vm", "id", "selection"].some((name) => fields.has(name));
   return {
-    prefixes: fields.get("prefixes")?.trim() ?? (fields.has("vm") ? "" : usual.join(", ")),
+    prefixes: fields.get("prefixes")?.trim() ?? (isSelection ? "" : usual.join(", ")),
     vms: fields.getAll("vm"),
+    ids: fields.getAll("id").filter((id) => /^\d+$/.test(id)).slice(0, MAX_VMS).map(Number),
     keepDisks: fields.get("keep") === "yes",
     shutdown: fields.get("shutdown") === "yes",
   };
 }
 
-function requestOf({ prefixes, vms, keepDisks, shutdown }: DestroyWish) {
-  return { prefixes: prefixesOf(prefixes), names: vms, unmarked: vms, keepDisks, shutdown };
+function wishForOne(fields: URLSearchParams, id: number): DestroyWish {
+  return { ...wishOf(fields, []), prefixes: "", vms: [], ids: [id] };
+}
+
+function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyWish): DestructionRequest {
+  const chosen = { names: vms, unmarked: vms, ids, unmarkedIds: ids };
+  return { prefixes: prefixesOf(prefixes), ...chosen, keepDisks, shutdown };
+}
+
+/** The phrase; and the name of each VM that was not made here, instead of the phrase where it is the only one. */
+function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
+  const [first] = vms;
+  if (vms.length === 1 && first?.marked === false) {
+    return [{ field: "phrase", words: first.name, vm: first.name }];
+  }
+  const others = vms.filter(({ marked }) => !marked);
+  return [
+    { field: "phrase", words: phrase, vm: null },
+    ...others.map(({ id, name }) => ({ field: `name-${id}`, words: name, vm: name })),
+  ];
 }
 
 /** What was asked for and is not there; a type of the configuration may have no VM. */
@@ -79,6 +151,7 @@ type Shown = Pick<DestroyProps, "plan" | "wish"> & Partial<DestroyProps>;
 
 function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = dashboard.tokens.issue();
-  const destroy = { phrase: "", notice: null, problems: [], token, ...shown };
+  const words = wordsOf(shown.plan);
+  const destroy = { only: null, words, typed: {}, notice: null, problems: [], token, ...shown };
   return sendPage(c, <DestroyPage frame={pageFrame(c, dashboard)} destroy={destroy} />, status);
 }

@@ -28,7 +28,8 @@ export function orphanRoutes(dashboard: Dashboard): Hono {
       makePlan: () => manager.planCleaning(left),
       problemsOf: missingIn,
       begin: (shown) => manager.beginCleaning(left, shown, { by: actorOf(c) }),
-      show: (plan, again, status) => show(c, dashboard, { plan, ...again }, status),
+      show: (plan, { typed, ...again }, status) =>
+        show(c, dashboard, { plan, phrase: typed.phrase ?? "", ...again }, status),
     });
   });
   return app;

@@ -46,6 +46,12 @@ function count() {
   }
   const told = document.getElementById("selected-count");
   if (told !== null) told.textContent = ticked === 0 ? "With the selected:" : `With ${ticked} selected:`;
+  const destroy = document.getElementById("destroy-vms");
+  if (destroy !== null) {
+    // What is selected is what is proposed.
+    const chosen = all.filter((box) => box.checked).map((box) => ["id", box.value]);
+    destroy.search = new URLSearchParams(chosen).toString();
+  }
 }
 
 document.addEventListener("change", (event) => {

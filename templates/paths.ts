@@ -39,6 +39,7 @@ const routes = {
   vmSerial: (id: number) => `/vms/${id}/serial`,
   vmSerialSocket: (id: number) => `/vms/${id}/serial/socket`,
   vmPassword: (id: number) => `/vms/${id}/password`,
+  vmDestroy: (id: number) => `/vms/${id}/destroy`,
   vmViewer: (id: number) => `/vms/${id}/console.vv`,
   act: (action?: string, ids: readonly number[] = []) =>
     action === undefined
@@ -86,10 +87,11 @@ export const paths = Object.fromEntries(
 ) as unknown as typeof routes;
 
 /** A destruction as fields of a URL or a form. */
-export function wishFields({ prefixes, vms, keepDisks, shutdown }: DestroyWish): [string, string][] {
+export function wishFields({ prefixes, vms, ids, keepDisks, shutdown }: DestroyWish): [string, string][] {
   return [
     ["prefixes", prefixes],
     ...vms.map((name): [string, string] => ["vm", name]),
+    ...ids.map((id): [string, string] => ["id", String(id)]),
     ...(keepDisks ? [["keep", "yes"] as [string, string]] : []),
     ...(shutdown ? [["shutdown", "yes"] as [string, string]] : []),
   ];

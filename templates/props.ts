@@ -236,8 +236,18 @@ export interface DestroyWish {
   readonly prefixes: string;
   /** VMs chosen although their marks do not agree. */
   readonly vms: readonly string[];
+  /** VMs selected by their ids on the NAS, whoever made them. */
+  readonly ids: readonly number[];
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
+}
+
+/** Words that confirm a destruction once they are typed into their field. */
+export interface WordsToType {
+  readonly field: string;
+  readonly words: string;
+  /** The VM whose name it is, where it was not made here; null for the phrase. */
+  readonly vm: string | null;
 }
 
 /** The page of orphans. */
@@ -254,8 +264,12 @@ export interface OrphansProps {
 export interface DestroyProps {
   readonly plan: DestructionPlan;
   readonly wish: DestroyWish;
-  /** As typed. */
-  readonly phrase: string;
+  /** The VM whose own confirmation page this is; null on the page of all. */
+  readonly only: { readonly id: number; readonly name: string } | null;
+  /** What has to be typed: the phrase, and the names of VMs that were not made here. */
+  readonly words: readonly WordsToType[];
+  /** As typed, by field. */
+  readonly typed: Readonly<Record<string, string>>;
   readonly problems: readonly Problem[];
   readonly token: string | null;
   readonly notice: string | null;

@@ -3,12 +3,13 @@
  * NAS says against it comes back at its field.
  */
 import { type Problem, TrueNASCallError, TrueNASError } from "../errors.ts";
-import { ZVOL_PROPERTIES } from "../marks.ts";
+import { isMarked, markedDescription, ownerProperties } from "../marks.ts";
 import { zvolPath } from "../names.ts";
 import type { Caller } from "../truenas/client.ts";
-import type { MethodName } from "../truenas/methods.ts";
+import { type MethodName, vmQuery } from "../truenas/methods.ts";
 import { readDatasets, readVm } from "../truenas/read_inventory.ts";
-import { formatBytes } from "../units.ts";
+import { toVm } from "../truenas/rows.ts";
+import { formatBytes, formatCount } from "../units.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, type NextCall, runOrLook, runStep, StepFailure } from "./steps.ts";
 
@@ -102,16 +103,19 @@ function problemsOf(error: unknown, message: string): Problem[] {
 
 function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise<string> {
   const { caller, log, settle } = context;
+  const clone: MadeClone = { uuid: null };
   return runStep(log, {
     vm: vm.name,
     step: change.kind,
     method: CHANGES[change.kind].method,
     ...(change.kind === "add-disk" ? { evidence: () => ({ zvol: change.zvol }) } : {}),
+    ...(change.kind === "clone" ? { evidence: () => clone.uuid === null ? null : { uuid: clone.uuid } } : {}),
     run: async (next) => {
       const found = await readVm(caller, vm.id);
       if (found === null || found.name !== vm.name) {
         throw new TrueNASError(`${vm.name} is not what was shown any more; nothing was done`);
       }
+      if (change.kind === "clone") return await cloneVm(context, { vm, name: change.name, clone }, next);
       return await apply(context, vm, change, next);
     },
     look: change.kind === "settings"
@@ -124,7 +128,7 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
 async function apply(
   context: UndoContext,
   vm: ChangedVm,
-  change: VmChange,
+  change: Exclude<VmChange, { kind: "clone" }>,
   next: NextCall,
 ): Promise<string> {
   const { caller } = context;
@@ -159,10 +163,56 @@ async function apply(
       await caller.call("vm.device.delete", [change.deviceId, options]);
       return change.withZvol ? "The disk is removed, and its zvol destroyed" : "The device is removed";
     }
-    case "clone": {
-      await caller.call("vm.clone", [vm.id, change.name]);
-      return `${change.name} is its clone`;
-    }
+  }
+}
+
+/** What is known of a clone that was made. */
+interface MadeClone {
+  uuid: string | null;
+}
+
+/** Clones a VM, and marks the clone and its zvols as created here: TrueNAS copies the description and no properties. */
+async function cloneVm(
+  context: UndoContext,
+  { vm, name, clone }: { readonly vm: ChangedVm; readonly name: string; readonly clone: MadeClone },
+  next: NextCall,
+): Promise<string> {
+  await context.caller.call("vm.clone", [vm.id, name]);
+  try {
+    await markClone(context, name, clone, next);
+    return `${name} is its clone`;
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    return `${name} is its clone. It could not be marked as created here, so destroying it asks for its name: ${error.message}`;
+  }
+}
+
+async function markClone(
+  { caller, log }: UndoContext,
+  name: string,
+  clone: MadeClone,
+  next: NextCall,
+): Promise<void> {
+  const vms = (await caller.call("vm.query", vmQuery())).map(toVm);
+  const found = vms.filter((vm) => vm.name === name);
+  const [made] = found;
+  if (made === undefined || found.length > 1) {
+    throw new TrueNASError(`the NAS has ${formatCount(found.length, "VM")} of that name`);
+  }
+  const { id, uuid, description } = made;
+  clone.uuid = uuid;
+  if (!isMarked(description)) {
+    await next("vm.update");
+    await caller.call("vm.update", [id, { description: markedDescription(description) }]);
+  }
+  const usedByOthers = new Set(
+    vms.filter((vm) => vm.id !== id).flatMap(({ disks }) => disks.map(({ zvol }) => zvol)),
+  );
+  for (const { zvol } of made.disks) {
+    if (zvol === null || usedByOthers.has(zvol)) continue;
+    await next("pool.dataset.update");
+    const properties = ownerProperties(uuid ?? "", log.id);
+    await caller.call("pool.dataset.update", [zvol, { user_properties_update: properties }]);
   }
 }
 
@@ -224,10 +274,7 @@ async function addDisk(
     type: "VOLUME",
     volsize: sizeBytes,
     ...(sparse ? { sparse } : {}),
-    user_properties: [
-      { key: ZVOL_PROPERTIES.vm, value: vm.uuid ?? "" },
-      { key: ZVOL_PROPERTIES.operation, value: log.id },
-    ],
+    user_properties: ownerProperties(vm.uuid ?? "", log.id),
   };
   const find = async () => {
     const found = await readDatasets(caller, [zvol]);

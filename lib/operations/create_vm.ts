@@ -4,7 +4,7 @@
  * properties of its zvols), and only that is removed.
  */
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
-import { markedDescription, ZVOL_PROPERTIES } from "../marks.ts";
+import { markedDescription, ownerProperties } from "../marks.ts";
 import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -311,10 +311,7 @@ function zvolSpec(device: PlannedDisk, owner: string, operation: string): Record
     ...(device.sparse === true ? { sparse: true } : {}),
     ...(device.force ? { force_size: true } : {}),
     ...(device.blockSize === null ? {} : { volblocksize: device.blockSize }),
-    user_properties: [
-      { key: ZVOL_PROPERTIES.vm, value: owner },
-      { key: ZVOL_PROPERTIES.operation, value: operation },
-    ],
+    user_properties: ownerProperties(owner, operation),
   };
 }
 

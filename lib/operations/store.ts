@@ -128,7 +128,7 @@ export class OperationStore {
     for (const { view } of this.#logs.values()) {
       for (const vm of view.vms) {
         if (hasRun(view, vm)) forgetVm(made, vm);
-        else for (const uuid of uuidsOf(vm)) made.set(uuid, vm);
+        else if (view.kind === "create") { for (const uuid of uuidsOf(vm)) made.set(uuid, vm); }
       }
     }
     return new Set(made.keys());

@@ -22,6 +22,8 @@ export interface DestructionRequest {
   readonly ids?: readonly number[];
   /** Which go although the marks do not agree that this program made them; default none. */
   readonly unmarked?: Unmarked;
+  /** Those of the ids that go although the marks do not agree; default none. */
+  readonly unmarkedIds?: readonly number[];
   /** Disks stay; default false. */
   readonly keepDisks?: boolean;
   /** Running VMs are asked to shut down before they are powered off; default false. */
@@ -48,14 +50,16 @@ export function planDestruction(
   request: DestructionRequest,
   journal: JournalEvidence = NO_EVIDENCE,
 ): DestructionPlan {
-  const { prefixes, names = [], ids = [], unmarked = [], keepDisks = false, shutdown = false } = request;
+  const { prefixes, names = [], ids = [], keepDisks = false, shutdown = false } = request;
+  const { unmarked = [], unmarkedIds = [] } = request;
   const isMeant = ({ id, name }: Vm) =>
     ids.includes(id) || names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix));
   const matching = vms.filter(isMeant)
     .toSorted((a, b) => compareNames(a.name, b.name));
   const missing = missingOf(matching, request);
-  const goes = (vm: Vm) =>
-    unmarked === "all" || unmarked.includes(vm.name) || whyNotOurs(vm, journal) === null;
+  const isChosen = ({ id, name }: Vm) =>
+    unmarked === "all" || unmarked.includes(name) || unmarkedIds.includes(id);
+  const goes = (vm: Vm) => isChosen(vm) || whyNotOurs(vm, journal) === null;
   const doomed = matching.filter(goes);
   const spared = matching.filter((vm) => !goes(vm)).map((vm) => ({
     id: vm.id,

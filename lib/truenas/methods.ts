@@ -4,6 +4,7 @@
  * are named here, and those pass.
  */
 import { z } from "../zod.ts";
+import type { ZvolProperty } from "../marks.ts";
 import { withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
@@ -21,6 +22,11 @@ export const deviceRow = z.preprocess(
 
 /** A device as the NAS has it. */
 export type DeviceRow = z.infer<typeof deviceRow>;
+
+/** What is changed of a zvol: its size in bytes, or its user properties. */
+type DatasetChange =
+  | { readonly volsize: number }
+  | { readonly user_properties_update: readonly ZvolProperty[] };
 
 const vmStatus = z.object({ state: z.string(), domain_state: z.string().nullable() }).passthrough();
 
@@ -193,9 +199,7 @@ export const METHODS = {
     z.object({ id: z.string() }).passthrough(),
     SLOW_WRITE_MS,
   ),
-  "pool.dataset.update": write<readonly [id: string, change: { readonly volsize: number }], unknown>(
-    z.unknown(),
-  ),
+  "pool.dataset.update": write<readonly [id: string, change: DatasetChange], unknown>(z.unknown()),
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),

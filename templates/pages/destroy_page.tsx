@@ -10,20 +10,27 @@ import type { DestroyProps, DestroyWish, PageFrame } from "../props.ts";
 
 /** The page. */
 export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: DestroyProps }) {
-  const { plan, wish, problems, notice } = destroy;
+  const { plan, wish, only, words, problems, notice } = destroy;
+  const title = only === null ? "Destroy VMs" : `Destroy ${only.name}`;
+  const isTyped = (field: string) => words.some((it) => it.field === field);
   return (
-    <Layout {...frame} title="Destroy VMs" current="destroy">
-      <h1>Destroy VMs</h1>
+    <Layout {...frame} title={title} current={only === null ? "destroy" : "vms"}>
+      {only === null ? null : (
+        <p class="trail">
+          <a href={paths.home()}>VMs</a> <a href={paths.vm(only.id)} dir="auto">{only.name}</a>
+        </p>
+      )}
+      <h1 dir="auto">{title}</h1>
       {notice === null ? null : (
         <Notice tone="warn">
           <p>{notice}</p>
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      <Wish wish={wish} plan={plan} problems={problems} />
+      <Wish wish={wish} plan={plan} only={only} problems={problems} />
       {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
       {/* A list without what was mistyped is not what was meant: it is not offered. */}
-      {plan.vms.length === 0 || problems.some(({ field }) => field !== "phrase")
+      {plan.vms.length === 0 || problems.some(({ field }) => !isTyped(field))
         ? <NothingToDestroy />
         : <Confirm {...destroy} lacks={frame.lacks} />}
       <p>
@@ -35,20 +42,30 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
 }
 
 /** What is asked for; sending it lists again and changes nothing. */
-function Wish({ wish, plan, problems }: Pick<DestroyProps, "wish" | "plan" | "problems">) {
-  const isMissing = (name: string) => plan.missing.some(({ by, value }) => by === "name" && value === name);
+function Wish({ wish, plan, only, problems }: Pick<DestroyProps, "wish" | "plan" | "only" | "problems">) {
+  const isMissing = (what: "name" | "id", wanted: string) =>
+    plan.missing.some(({ by, value }) => by === what && value === wanted);
   return (
-    <form method="get" action={paths.destroy()} class="filters">
-      <Field
-        name="prefixes"
-        label="VM types"
-        value={wish.prefixes}
-        problems={problems}
-        help="Comma-separated names before their number: worker means worker01 and worker12, not workerold."
-      />
-      {wish.vms.filter((name) => !isMissing(name)).map((name) => (
-        <input type="hidden" name="vm" value={name} />
-      ))}
+    <form method="get" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)} class="filters">
+      {only === null
+        ? (
+          <>
+            <Field
+              name="prefixes"
+              label="VM types"
+              value={wish.prefixes}
+              problems={problems}
+              help="Comma-separated names before their number: worker means worker01 and worker12, not workerold."
+            />
+            {wish.vms.filter((name) => !isMissing("name", name)).map((name) => (
+              <input type="hidden" name="vm" value={name} />
+            ))}
+            {wish.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
+              <input type="hidden" name="id" value={id} />
+            ))}
+          </>
+        )
+        : null}
       <label class="tick">
         <input type="checkbox" id="keep" name="keep" value="yes" checked={wish.keepDisks} />
         Keep the disks
@@ -97,13 +114,15 @@ function NothingToDestroy() {
 }
 
 function Confirm(
-  { plan, wish, phrase, problems, token, lacks }: DestroyProps & { readonly lacks: readonly string[] },
+  { plan, wish, only, words, typed, problems, token, lacks }: DestroyProps & {
+    readonly lacks: readonly string[];
+  },
 ) {
   const { totals } = plan;
   const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
   const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
   return (
-    <form method="post" action={paths.destroy()}>
+    <form method="post" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}>
       {wishFields(wish).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
@@ -128,12 +147,15 @@ function Confirm(
         <p>
           <strong>This cannot be undone.</strong> {describeEnd(plan)}
         </p>
-        <Field
-          name="phrase"
-          label={`Type “${plan.phrase}” to confirm`}
-          value={phrase}
-          problems={problems}
-        />
+        {words.map(({ field, words, vm }) => (
+          <Field
+            name={field}
+            label={`Type “${words}” to confirm`}
+            value={typed[field] ?? ""}
+            problems={problems}
+            {...(vm === null ? {} : { help: `${vm} does not seem to be created here.` })}
+          />
+        ))}
         <p class="actions">
           <button type="submit" class="danger" id="confirm-destroy">
             Destroy {formatCount(totals.vms, "VM")}

@@ -30,7 +30,7 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
             <div class="actions">
               <a class="button" href={paths.export(query)}>Export</a>
               <a class="button primary" href={paths.create()}>Create VMs</a>
-              <a class="button danger" href={paths.destroy()}>Destroy VMs</a>
+              <a class="button danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
             </div>
           )
           : null}

@@ -124,6 +124,9 @@ function BulkActions() {
           {VM_ACTIONS[name].verb}
         </button>
       ))}
+      <button type="submit" name="selection" value="yes" class="danger more" formaction={paths.destroy()}>
+        Destroy
+      </button>
     </p>
   );
 }

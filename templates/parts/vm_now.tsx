@@ -98,6 +98,7 @@ function Actions({ vm, actions }: VmNowProps) {
             </form>
           );
         })}
+        <a class="button more danger" href={paths.vmDestroy(vm.id)}>Destroy</a>
       </div>
       {[...reasons].map(([because, left]) => (
         <p class="help">Not now: {left.map(({ name }) => VM_ACTIONS[name].verb).join(", ")}: {because}</p>

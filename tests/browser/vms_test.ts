@@ -117,6 +117,34 @@ for (const { version, look } of PLACES) {
     assert.ok(!await page.locator("#keys").isVisible());
   }, { look });
 
+  browserTest(`'Destroy' proposes what is selected in the list, and nothing else, on ${version} (fault 4)`, {
+    simulator: { version },
+  }, async ({ page, dashboard }) => {
+    const proposed = async () => {
+      await page.waitForURL(/\/destroy\?/);
+      return await page.locator("tr[data-vm]").evaluateAll((rows) => rows.map((row) => row.dataset.vm));
+    };
+    for (const way of ["link", "button"] as const) {
+      await page.goto("/");
+      for (const name of ["win11", "workerold"]) await row(page, name).getByRole("checkbox").check();
+      if (way === "link") await page.getByRole("link", { name: "Destroy VMs" }).click();
+      else await page.getByRole("button", { name: "Destroy…", exact: true }).click();
+      assert.deepEqual(await proposed(), ["win11", "workerold"], way);
+    }
+    await expectAccessibleEverywhere(page, "a selection to destroy");
+    await page.getByLabel("Type “destroy 2 vms” to confirm").fill("destroy 2 vms");
+    await page.getByLabel("Type “win11” to confirm").fill("win11");
+    await page.getByLabel("Type “workerold” to confirm").fill("workerold");
+    await page.getByRole("button", { name: "Destroy 2 VMs" }).click();
+    await finished(page, "done");
+    const names = [...dashboard.simulator.store.vms.values()].map(({ config }) => config.name);
+    assert.ok(!names.includes("win11") && !names.includes("workerold"));
+    await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
+    await page.getByRole("link", { name: "Destroy…", exact: true }).click();
+    assert.equal(await page.locator("h1").innerText(), "Destroy homeassistant");
+    await expectAccessibleEverywhere(page, "one VM to destroy");
+  }, { look });
+
   browserTest(`the serial console on ${version} types, reads, follows its size and comes back`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {

@@ -13,6 +13,7 @@ import {
   text,
   withDashboard,
 } from "../support/http.ts";
+import type { TestDashboard } from "../support/dashboard.ts";
 
 Deno.test("the page destroys only what was named, and a name that is not there is an error (fault 1)", () =>
   withDashboard({}, async (dashboard) => {
@@ -88,3 +89,106 @@ Deno.test("a type, an orphan or a VM that a form names and that is not there is 
       /No VM is called "wroker01"/,
     );
   }));
+
+/** A NAS with three workers made here, and a VM of somebody else with a zvol. */
+function withForeignVm(
+  version: "25.10" | "27.0",
+  test: (dashboard: TestDashboard, ids: ReadonlyMap<string, number>) => Promise<void>,
+): Promise<void> {
+  return withDashboard({ simulator: { version, foreignVms: 1 } }, async (dashboard) => {
+    const { manager, simulator } = dashboard;
+    await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
+    const ids = new Map([...simulator.store.vms.values()].map(({ id, config }) => [config.name, id]));
+    await Promise.all([...ids.values()].map((id) => manager.live.refreshNow(id)));
+    await test(dashboard, ids);
+  });
+}
+
+function namesOn({ simulator }: TestDashboard): string[] {
+  return [...simulator.store.vms.values()].map(({ config }) => config.name).toSorted();
+}
+
+for (const version of ["25.10", "27.0"] as const) {
+  Deno.test(`one VM is destroyed from its page, by its id and the phrase (${version}) (fault 4)`, () =>
+    withForeignVm(version, async (dashboard, ids) => {
+      const id = ids.get("worker02");
+      const { url, simulator } = dashboard;
+      assert.match(await text(fetch(`${url}/vms/${id}`)), new RegExp(`href="/vms/${id}/destroy"`));
+      const page = await text(fetch(`${url}/vms/${id}/destroy`));
+      assert.match(page, /<h1 dir="auto">Destroy worker02<\/h1>/);
+      assert.match(page, /tank\/vms\/worker02-disk0/);
+      assert.doesNotMatch(page, /data-vm="worker0[13]"/);
+      const form = {
+        plan: hidden(page, "plan"),
+        token: hidden(page, "token"),
+        id: String(ids.get("worker01")),
+      };
+      const wrong = await post(dashboard, `/vms/${id}/destroy`, { ...form, phrase: "destroy 2 vms" });
+      assert.equal(wrong.status, 422);
+      assert.match(await wrong.text(), /data-error="phrase"[^<]*>Type destroy 1 vm to confirm/);
+      const fields = { ...form, phrase: "Destroy 1 VM" };
+      const led = await follow(post(dashboard, `/vms/${id}/destroy`, fields));
+      assert.equal((await finishedOperation(dashboard, led)).status, "done");
+      assert.deepEqual(namesOn(dashboard), ["homeassistant", "worker01", "worker03"]);
+      assert.ok(![...simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
+      assert.equal(await follow(post(dashboard, `/vms/${id}/destroy`, fields)), led, "sent twice, done once");
+      await dashboard.manager.live.refreshNow(id ?? 0);
+      const gone = await fetch(`${url}/vms/${id}/destroy`);
+      assert.equal(gone.status, 404);
+      await gone.body?.cancel();
+    }));
+
+  Deno.test(`a VM that was not made here goes only by its own name (${version}) (fault 4)`, () =>
+    withForeignVm(version, async (dashboard, ids) => {
+      const path = `/vms/${ids.get("homeassistant")}/destroy`;
+      const page = await text(fetch(dashboard.url + path));
+      assert.match(page, /Type “homeassistant” to confirm/);
+      const form = { plan: hidden(page, "plan"), token: hidden(page, "token") };
+      const hasty = await post(dashboard, path, { ...form, phrase: "destroy 1 vm" });
+      assert.equal(hasty.status, 422);
+      await hasty.body?.cancel();
+      assert.equal(namesOn(dashboard).length, 4);
+      const led = await follow(post(dashboard, path, { ...form, phrase: "homeassistant" }));
+      assert.equal((await finishedOperation(dashboard, led)).status, "done");
+      assert.deepEqual(namesOn(dashboard), ["worker01", "worker02", "worker03"]);
+    }));
+
+  Deno.test(`a selection of the list is what is proposed, and nothing else (${version}) (fault 4)`, () =>
+    withForeignVm(version, async (dashboard, ids) => {
+      const { url } = dashboard;
+      const list = await text(fetch(url));
+      const button = /<button[^>]* name="selection"[^>]* formaction="([^"]+)"[^>]*>\s*Destroy\s*</.exec(list);
+      assert.equal(button?.[1], "/destroy", "the form of the list has a button for it");
+      const selected = [ids.get("worker03"), ids.get("homeassistant")];
+      const query = selected.map((id) => `id=${id}`).join("&");
+      const page = await text(fetch(`${url}/destroy?${query}`));
+      const rows = [...page.matchAll(/<tr data-vm="(\w+)"/g)].map(([, name]) => name);
+      assert.deepEqual(rows, ["homeassistant", "worker03"]);
+      assert.match(page, /Type “destroy 2 vms” to confirm/);
+      assert.match(page, /Type “homeassistant” to confirm/);
+      const field = `name-${ids.get("homeassistant")}`;
+      const form = (fields: Record<string, string>) => [
+        ...selected.map((id): [string, string] => ["id", String(id)]),
+        ...Object.entries({ plan: hidden(page, "plan"), token: hidden(page, "token"), ...fields }),
+      ];
+      const phraseOnly = await post(dashboard, "/destroy", form({ phrase: "destroy 2 vms" }));
+      assert.equal(phraseOnly.status, 422);
+      assert.match(await phraseOnly.text(), new RegExp(`data-error="${field}"[^<]*>Type homeassistant`));
+      const whole = form({ phrase: "destroy 2 vms", [field]: "homeassistant" });
+      const led = await follow(post(dashboard, "/destroy", whole));
+      assert.equal((await finishedOperation(dashboard, led)).status, "done");
+      assert.deepEqual(namesOn(dashboard), ["worker01", "worker02"]);
+    }));
+
+  Deno.test(`a selected VM that is gone is an error, and no selection proposes nothing (${version}) (fault 4)`, () =>
+    withForeignVm(version, async (dashboard, ids) => {
+      const { url } = dashboard;
+      const missing = await text(fetch(`${url}/destroy?id=${ids.get("worker01")}&id=9999`));
+      assert.match(missing, /No VM has the id 9999/);
+      assert.doesNotMatch(missing, /id="confirm-destroy"/);
+      const none = await text(fetch(`${url}/destroy?selection=yes`));
+      assert.match(none, /No VM was selected/);
+      assert.doesNotMatch(none, /id="confirm-destroy"|data-vm=/);
+      assert.match(await text(fetch(`${url}/destroy`)), /destroy 3 vms/, "the types of the configuration");
+    }));
+}

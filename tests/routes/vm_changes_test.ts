@@ -235,6 +235,51 @@ onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
   );
 });
 
+onEach(
+  "a clone made here carries our marks, whoever made the original (fault 4)",
+  async ({ dashboard, send }) => {
+    const { manager, simulator, url } = dashboard;
+    assert.equal((await send("clone", { name: "copy01" })).status, 303);
+    const foreign = [...simulator.store.vms.values()].find(({ config }) => config.name === "homeassistant");
+    const copied = await post(dashboard, `/vms/${foreign?.id}/clone`, { name: "copy02" });
+    assert.equal(copied.status, 303, await copied.text());
+    const plan = await manager.planDestruction({ prefixes: [], names: ["copy01", "copy02"] });
+    assert.deepEqual(plan.vms.map(({ name, marks }) => ({ name, ...marks })), [
+      { name: "copy01", description: true, zvols: "all", journal: true },
+      { name: "copy02", description: true, zvols: "all", journal: true },
+    ]);
+    assert.equal(foreign?.config.description, "", "the original is as it was");
+    for (const { name, userProperties } of simulator.store.datasets.values()) {
+      if (name.includes("homeassistant") && !name.includes("copy")) {
+        assert.deepEqual(
+          userProperties,
+          {},
+          name,
+        );
+      }
+    }
+    assert.match(
+      await text(fetch(`${url}/vms/${plan.vms[0]?.id}/destroy`)),
+      /Type “destroy 1 vm” to confirm/,
+    );
+  },
+);
+
+onEach(
+  "a clone that cannot be marked is there all the same, and what follows is told (fault 4)",
+  async (lab) => {
+    const { dashboard, send } = lab;
+    dashboard.simulator.addFault({ method: "pool.dataset.update", action: "fail" });
+    assert.equal((await send("clone", { name: "copy01" })).status, 303);
+    const [clone] = dashboard.manager.operations.list();
+    assert.equal(clone?.status, "done");
+    assert.match(
+      clone?.vms[0]?.message ?? "",
+      /^copy01 is its clone\. It could not be marked as created here/,
+    );
+  },
+);
+
 onEach("markup, emoji, right-to-left and very long text stay text", async ({ dashboard, id, send }) => {
   const hostile = `<script>alert(1)</script>"'&<img src=x onerror=alert(2)> 🧊 \u202Eevil ${"x".repeat(700)}`;
   assert.equal((await send("settings", { ...SETTINGS, description: hostile })).status, 303);
