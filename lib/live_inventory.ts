@@ -7,6 +7,7 @@ import { TrueNASError } from "./errors.ts";
 import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
 import { compareNames } from "./names.ts";
+import { notifyEach } from "./stray_errors.ts";
 import type { Caller } from "./truenas/client.ts";
 import type { Session, SessionState } from "./truenas/session.ts";
 import type { CollectionEvent } from "./truenas/protocol.ts";
@@ -291,7 +292,7 @@ export class LiveInventory {
   }
 
   #tell(change: InventoryChange): void {
-    for (const listener of this.#listeners) listener(change);
+    notifyEach(this.#listeners, (listener) => listener(change), this.#logger);
   }
 
   #stateChanged(state: SessionState): void {

@@ -20,6 +20,7 @@ import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
 import { askLine, complain, EXIT, isInteractive, print, UsageError } from "./process.ts";
+import { logStrayErrors } from "./stray_errors.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { trustOf } from "./trust.ts";
 import { VMManager, type VMManagerOptions } from "./vm_manager.ts";
@@ -168,6 +169,7 @@ function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: 
   if (nas === null) throw new UsageError("The environment names no NAS");
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  logStrayErrors(logger);
   const templateManager = new TemplateManager(templatesDir);
   const pinned = tunnelSockets.length === 0 ? {} : { tunnelSockets };
   return { ...nas, ...trustOf(settings), ...pinned, templateManager, readOnly, noDestroy, logger };

@@ -173,7 +173,7 @@ export class VMManager implements AsyncDisposable {
     }
     this.#options = options;
     this.#address = address.address.url;
-    this.operations = new OperationStore(undefined, options.journal ?? null);
+    this.operations = new OperationStore(undefined, options.journal ?? null, options.logger);
     this.operations.onEvent(logOperations(options.logger ?? silentLogger));
     this.audit = new AuditLog(this.operations, options.journal ?? null, options.logger);
     this.#templates = options.templateManager ?? new TemplateManager();

@@ -1,5 +1,6 @@
 /** What the NAS has left for further VMs, as it goes to everybody who has the list open. */
 import { ConfigurationError, TrueNASError } from "../lib/errors.ts";
+import { runDetached } from "../lib/stray_errors.ts";
 import { CapacityPatch } from "../templates/parts/patches.tsx";
 import type { Capacity } from "../templates/props.ts";
 import type { Dashboard } from "./dashboard.ts";
@@ -79,15 +80,19 @@ export class LiveCapacity {
     if (at >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = at;
-    this.#timer = setTimeout(() => void this.#renew(), ms);
+    this.#timer = setTimeout(
+      () => runDetached(this.#renew(), "reading the capacity", this.#dashboard.logger),
+      ms,
+    );
   }
 
   async #renew(): Promise<void> {
     // What changes meanwhile is read once more.
     this.#dueAt = Infinity;
-    const capacity = await this.read(true);
+    const capacity = await this.read(true).finally(() => {
+      if (this.#watchers.size > 0) this.#readIn(EVERY_MS);
+    });
     if (this.#watchers.size === 0) return;
-    this.#readIn(EVERY_MS);
     const html = capacity === null ? this.#html : String(<CapacityPatch capacity={capacity} />);
     if (html === this.#html) return;
     this.#html = html;

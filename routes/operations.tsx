@@ -6,6 +6,7 @@ import type { OperationLog } from "../lib/operations/log.ts";
 import type { OperationView } from "../lib/operations/types.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
+import { runDetached } from "../lib/stray_errors.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { ConnectionPatch, OperationPatch, PacePatch } from "../templates/parts/patches.tsx";
@@ -99,10 +100,11 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       if (log === undefined) return await write(frame("unknown", { event: "end" }));
       const after = resumeAfter(c);
       // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
+      const send = (html: string) => runDetached(write(frame(html)), "writing to a stream", dashboard.logger);
       const forget = onConnection(dashboard, () => {
-        void write(frame(String(<ConnectionPatch connection={connectionView(dashboard)} />)));
+        send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
       });
-      const forgetPace = manager.onPace(() => void write(frame(String(<PacePatch pace={manager.pace} />))));
+      const forgetPace = manager.onPace(() => send(String(<PacePatch pace={manager.pace} />)));
       try {
         for await (const message of patches(log, { after, signal, now })) await write(message);
       } finally {

@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import type { Actor } from "../lib/operations/types.ts";
 import { TrueNASError } from "../lib/errors.ts";
-
+import { runDetached } from "../lib/stray_errors.ts";
 import { SerialPage } from "../templates/pages/serial_page.tsx";
 import { consoleAssetUrls } from "./assets.ts";
 import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
@@ -42,6 +42,10 @@ export function serialRoutes(dashboard: Dashboard): Hono {
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
 
+/** What is not recorded is not done. */
+const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
+  "Nothing was sent to the VM. The dashboard's own log has the reason; try again once it is mended";
+
 /** Carries bytes both ways until either side ends. */
 function bridge(
   { manager, logger, stopping }: Dashboard,
@@ -60,28 +64,31 @@ function bridge(
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
   };
   const open = async () => {
-    try {
-      record("begun");
-      const opened = await manager.openSerial(vmId);
-      if (closed) return opened.close();
-      serial = opened;
-      say({ type: "connected" });
-      opened.listen(send, () => socket.close(1000, "the console ended"));
-      stopping.addEventListener("abort", onStop, { once: true });
-    } catch (error) {
-      if (!(error instanceof TrueNASError)) throw error;
-      record(`failed: ${error.message}`);
-      logger.warning("A serial console could not be opened", { vm: vmId, error: error.message });
-      say({ type: "failed", message: error.message });
-      socket.close(1000, "it could not be opened");
-    }
+    record("begun");
+    const opened = await manager.openSerial(vmId);
+    if (closed) return opened.close();
+    serial = opened;
+    say({ type: "connected" });
+    opened.listen(send, () => socket.close(1000, "the console ended"));
+    stopping.addEventListener("abort", onStop, { once: true });
   };
-  socket.onopen = () => void open();
+  const refuse = (error: unknown) => {
+    const isNas = error instanceof TrueNASError;
+    const message = isNas ? error.message : NOT_RECORDED;
+    logger.warning("A serial console could not be opened", { vm: vmId, error: String(error) });
+    say({ type: "failed", message });
+    socket.close(1000, "it could not be opened");
+    if (isNas) record(`failed: ${message}`);
+  };
+  socket.onopen = () => runDetached(open().catch(refuse), "opening a serial console", logger);
   socket.onmessage = ({ data }: MessageEvent) => {
     if (serial === null || typeof data !== "string" || data.length > MAX_TYPED_CHARS) return;
     const message = parse(data);
     if (message.type === "input") serial.send(message.data);
-    if (message.type === "resize") void manager.resizeSerial(serial.session, message.cols, message.rows);
+    if (message.type === "resize") {
+      const resizing = manager.resizeSerial(serial.session, message.cols, message.rows);
+      runDetached(resizing, "resizing a serial console", logger);
+    }
   };
   socket.onclose = () => {
     closed = true;

@@ -10,6 +10,7 @@ import { Metrics } from "../lib/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
 import { Journal } from "../lib/operations/journal.ts";
 import { residentBytes } from "../lib/process.ts";
+import { logStrayErrors, runDetached } from "../lib/stray_errors.ts";
 import { TemplateManager } from "../lib/template_manager.ts";
 import { VMManager, type VMManagerOptions } from "../lib/vm_manager.ts";
 import { paths, serveBelow } from "../templates/paths.ts";
@@ -65,6 +66,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     secret,
   ) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  logStrayErrors(logger);
   const templateManager = new TemplateManager(options.templatesDir);
   const metrics = new Metrics();
   const startedAt = Date.now() / 1000;
@@ -114,7 +116,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     permissions: options.permissions,
   });
   const server = listen((request, info) => app.fetch(request, info), options, tls);
-  void manager.keepConnected();
+  runDetached(manager.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
   logger.info("Stopping: nothing more is begun, and what is under way may finish", {
     waitMs: WIND_DOWN.finishMs,

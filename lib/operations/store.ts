@@ -1,4 +1,6 @@
 /** The operations, newest kept when there are too many. */
+import { type Logger, silentLogger } from "../logging.ts";
+import { notifyEach } from "../stray_errors.ts";
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
@@ -25,14 +27,20 @@ export class OperationStore {
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
   readonly #journal: OperationJournal | null;
+  readonly #logger: Logger;
   readonly #listeners = new Set<(view: OperationView, event: OperationEvent) => void>();
 
   /**
    * `now` gives milliseconds since 1970 (UTC). With a journal, earlier operations are there again, and those that
    * were running when the program ended are interrupted: what is known of them is told, and what is not.
    */
-  constructor(now: () => number = Date.now, journal: OperationJournal | null = null) {
+  constructor(
+    now: () => number = Date.now,
+    journal: OperationJournal | null = null,
+    logger: Logger = silentLogger,
+  ) {
     this.now = now;
+    this.#logger = logger;
     this.#journal = journal;
     for (const { id, events } of journal?.load() ?? []) {
       const log = this.#open(id);
@@ -64,7 +72,7 @@ export class OperationStore {
         this.#running.delete(log);
         this.#ended(log);
       }
-      for (const listener of this.#listeners) listener(log.view, event);
+      notifyEach(this.#listeners, (listener) => listener(log.view, event), this.#logger);
     });
     this.#logs.set(id, log);
     return log;

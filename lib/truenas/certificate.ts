@@ -129,6 +129,8 @@ export async function openPinnedTunnel(
     server.once("error", reject);
     server.listen(path, resolve);
   });
+  // What fails later fails for the one connection that it was for; unheard, it would end the program.
+  server.on("error", () => {});
   const close = () => {
     server.close();
     for (const socket of open) socket.destroy();

@@ -42,6 +42,8 @@ interface PendingCall {
   readonly method: MethodName;
   readonly text: string;
   readonly timeoutMs: number;
+  /** When it has to be over, counted from its queuing, in milliseconds since the process began. */
+  readonly endMs: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** When it was sent, in milliseconds since the process began. */
@@ -136,8 +138,8 @@ export class RpcClient implements Caller {
   }
 
   /** Ends the connection; calls in flight are rejected. */
-  close(): void {
-    this.#socket.close();
+  close(reason?: string): void {
+    this.#socket.close(reason);
   }
 
   #enqueue(method: MethodName, params: readonly unknown[], options: CallOptions): Promise<unknown> {
@@ -149,17 +151,20 @@ export class RpcClient implements Caller {
     const id = ++this.#lastId;
     const { protocol = JSON_RPC, adapt } = this.#options;
     const text = protocol.encode(id, method, adapt?.(method, params) ?? params);
+    const timeoutMs = options.timeoutMs ?? METHODS[method].timeoutMs;
     const pending: PendingCall = {
       id,
       method,
       text,
-      timeoutMs: options.timeoutMs ?? METHODS[method].timeoutMs,
+      timeoutMs,
+      endMs: performance.now() + timeoutMs,
       resolve,
       reject,
       sentAt: 0,
       isLate: false,
     };
     const { signal } = options;
+    this.#watchUntil(pending.endMs);
     if (options.urgent) {
       this.#send(pending);
     } else {
@@ -185,7 +190,6 @@ export class RpcClient implements Caller {
   #send(pending: PendingCall): void {
     this.#running.set(pending.id, pending);
     pending.sentAt = performance.now();
-    this.#watchUntil(pending.sentAt + pending.timeoutMs);
     this.#socket.send(pending.text);
   }
 
@@ -200,12 +204,14 @@ export class RpcClient implements Caller {
   #timeOutLate(): void {
     this.#timerEndMs = Infinity;
     const now = performance.now();
-    for (const pending of [...this.#running.values()]) {
-      const endMs = pending.sentAt + pending.timeoutMs;
+    for (const pending of [...this.#running.values(), ...this.#waiting]) {
       if (pending.isLate) continue;
-      if (endMs > now) this.#watchUntil(endMs);
+      if (pending.endMs > now) this.#watchUntil(pending.endMs);
       else this.#timeOut(pending);
     }
+    const late = [...this.#running.values()].filter(({ isLate }) => isLate);
+    // Nothing could be sent any more, not even a look at what became of these calls. The NAS counts them by connection.
+    if (late.length >= MAX_RUNNING_CALLS) this.close(`${late.length} calls have no answer`);
   }
 
   #receive(text: string): void {
@@ -232,7 +238,7 @@ export class RpcClient implements Caller {
     if (pending === undefined) return undefined;
     this.#running.delete(id);
     this.#sendNext();
-    if (this.#running.size === 0) {
+    if (this.#running.size === 0 && this.#waiting.length === 0) {
       clearTimeout(this.#timer);
       this.#timerEndMs = Infinity;
     }
@@ -240,13 +246,21 @@ export class RpcClient implements Caller {
   }
 
   #timeOut(pending: PendingCall): void {
+    const { method, timeoutMs } = pending;
+    const index = this.#waiting.indexOf(pending);
+    if (index >= 0) {
+      this.#waiting.splice(index, 1);
+      const said =
+        `${method}: not sent within ${timeoutMs} ms, because the NAS has not answered earlier calls`;
+      return pending.reject(new TrueNASTimeoutError(said, { method, outcome: "not-done" }));
+    }
     // The NAS may still be at it: its slot is not given away until an answer comes or the connection ends, or the
     // next calls could be refused as too many. The caller need not wait for that.
     pending.isLate = true;
     pending.reject(
-      new TrueNASTimeoutError(`${pending.method}: no answer within ${pending.timeoutMs} ms`, {
-        method: pending.method,
-        outcome: METHODS[pending.method].writes ? "unknown" : "not-done",
+      new TrueNASTimeoutError(`${method}: no answer within ${timeoutMs} ms`, {
+        method,
+        outcome: METHODS[method].writes ? "unknown" : "not-done",
       }),
     );
   }

@@ -25,7 +25,7 @@ export interface SocketEnd {
 export interface Socket {
   send(text: string): void;
   /** Ends it; `ended` follows at once, because a close handshake with a dead peer may never end. */
-  close(): void;
+  close(reason?: string): void;
   /** Called with each text message. */
   onMessage: (text: string) => void;
   /** Called once. */
@@ -194,8 +194,13 @@ function versionsIn(text: string): readonly string[] | null {
  */
 export async function openShell(address: NasAddress, options: OpenOptions = {}): Promise<ShellSocket> {
   const transport = await makeTransport(address, options);
-  const { promise, resolve, reject } = Promise.withResolvers<ShellSocket>();
-  const socket = new WebSocket(`${transport.base}${SHELL_PATH}`, { client: transport.client });
+  let socket: WebSocket;
+  try {
+    socket = await openWebSocket(transport, SHELL_PATH, options);
+  } catch (error) {
+    transport.close();
+    throw await explain(error, address, transport);
+  }
   socket.binaryType = "arraybuffer";
   let ended = false;
   const end = () => {
@@ -212,22 +217,19 @@ export async function openShell(address: NasAddress, options: OpenOptions = {}):
     onEnd: () => {},
   };
   socket.onmessage = ({ data }) => shell.onData(typeof data === "string" ? data : new Uint8Array(data));
-  socket.onopen = () => resolve(shell);
   socket.onclose = end;
-  socket.onerror = (event) => {
-    reject(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
-    end();
-  };
-  try {
-    return await promise;
-  } catch (error) {
-    throw await explain(error, address, transport);
-  }
+  socket.onerror = end;
+  return shell;
 }
 
-function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
+async function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
+  return wrap(await openWebSocket(transport, path, options), transport);
+}
+
+/** A WebSocket that is open within its time. */
+function openWebSocket(transport: Transport, path: string, options: OpenOptions): Promise<WebSocket> {
   const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
   const socket = new WebSocket(`${transport.base}${path}`, { client: transport.client });
   const settle = () => {
     clearTimeout(timer);
@@ -244,7 +246,7 @@ function openSocket(transport: Transport, path: string, options: OpenOptions): P
   socket.onerror = (event) => giveUp(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
   socket.onopen = () => {
     settle();
-    resolve(wrap(socket, transport));
+    resolve(socket);
   };
   return promise;
 }
@@ -279,7 +281,7 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
   };
   const wrapped: Socket = {
     send: (text) => socket.send(text),
-    close: () => end({ code: 1000, reason: "closed by us" }),
+    close: (reason = "closed by us") => end({ code: 1000, reason }),
     onMessage: () => {},
     onEnd: () => {},
   };

@@ -6,6 +6,7 @@ import { type ConnectionFailure, TrueNASCallError, TrueNASConnectionError, TrueN
 import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { NasAddress } from "../nas_address.ts";
+import { notifyEach, runDetached } from "../stray_errors.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "./client.ts";
 import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connection.ts";
 import { connectionError } from "./failures.ts";
@@ -32,6 +33,9 @@ const TOKEN_SECONDS = 3_600;
 
 /** A token that opens a console is used at once. */
 const SHELL_TOKEN_SECONDS = 60;
+
+/** Somebody waits at a page for the console. */
+const SHELL_TOKEN_PATIENCE = { patienceMs: 5_000, timeoutMs: 5_000 } as const;
 
 /** How long a call waits for a connection that is being made again. */
 export const PATIENCE_MS = 30_000;
@@ -216,7 +220,7 @@ export class Session implements Caller {
 
   #setState(state: SessionState): void {
     this.#state = state;
-    for (const listener of this.#stateListeners) listener(state);
+    notifyEach(this.#stateListeners, (listener) => listener(state), this.#options.logger);
   }
 
   async #open(): Promise<Live> {
@@ -231,9 +235,7 @@ export class Session implements Caller {
       protocol,
       ...(this.#options.onCall === undefined ? {} : { onCall: this.#options.onCall }),
       adapt: (method, params) => adaptParams(rules, method, params),
-      onEvent: (event) => {
-        for (const listener of this.#eventListeners) listener(event);
-      },
+      onEvent: (event) => notifyEach(this.#eventListeners, (listener) => listener(event), logger),
       onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),
       onEnd: (end) => this.#lost(client, end),
     });
@@ -256,6 +258,8 @@ export class Session implements Caller {
 
   async #signIn(client: RpcClient, keyLogin: Credentials["keyLogin"]): Promise<SignedIn> {
     const { address, username, password, apiKey, askOtp } = this.#options;
+    // Only what reaches the NAS counts there: attempts to connect to one that is down are no logins.
+    this.#logins.push(performance.now());
     return await signIn(client, {
       address,
       username,
@@ -293,7 +297,7 @@ export class Session implements Caller {
    * @throws {TrueNASError} with the NAS's words when it refuses.
    */
   async openSerial(vmId: number): Promise<SerialConsole> {
-    const token = await this.call("auth.generate_token", [SHELL_TOKEN_SECONDS]);
+    const token = await this.call("auth.generate_token", [SHELL_TOKEN_SECONDS], SHELL_TOKEN_PATIENCE);
     const { signal } = this.#stop;
     return await enterConsole(
       await openShell(this.#options.address, { ...this.#trust, signal }),
@@ -337,7 +341,6 @@ export class Session implements Caller {
       await this.#sleep(oldest + withinMs - now);
       this.#stop.signal.throwIfAborted();
     }
-    this.#logins.push(performance.now());
   }
 
   #lost(client: RpcClient, { code, reason }: SocketEnd): void {
@@ -349,7 +352,8 @@ export class Session implements Caller {
     const error = connectionError(this.#options.address, "lost", said);
     this.#options.logger.warning("The connection to the NAS was lost", { code, reason });
     this.#setState({ kind: "reconnecting", error });
-    void this.#pause(error).then(() => this.keepConnected());
+    const { logger } = this.#options;
+    runDetached(this.#pause(error).then(() => this.keepConnected()), "connecting again", logger);
   }
 
   async #pause(error: TrueNASError): Promise<void> {
@@ -415,7 +419,7 @@ export class Session implements Caller {
       this.#schedulePing();
     } catch (error) {
       if (error instanceof TrueNASCallError) return this.#schedulePing();
-      client.close();
+      client.close("it did not answer a ping");
     }
   }
 }

@@ -6,18 +6,12 @@ import assert from "node:assert/strict";
 import { readArguments } from "../../lib/arguments.ts";
 import { readSettings } from "../../lib/environment.ts";
 import { describePermissions, type Permissions, permissionsOf } from "../../lib/permissions.ts";
-import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
-import project from "../../deno.json" with { type: "json" };
+import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import type { Attempt } from "../support/probe.ts";
-import {
-  beginWorkers,
-  type Program,
-  type ProgramOptions,
-  startProgram,
-  withFolder,
-} from "../support/program.ts";
+import { START_FLAGS, startAttacked } from "../support/attacked.ts";
+import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
 
 const ENV = { API_USERNAME: "admin", API_PASSWORD: "pw", VNC_PASSWORD: "pw" };
 
@@ -80,36 +74,6 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
 
-/** What `deno task start` gives the program. */
-const START_FLAGS = project.tasks.start.command.split(" ").filter((word) => word.startsWith("--"));
-
-/** The program with one of its modules replaced, so that code of ours runs in its worker from the start on. */
-async function startAttacked(
-  simulator: Simulator,
-  folder: string,
-  { attempts, ...options }: ProgramOptions & { readonly attempts: readonly Attempt[] },
-): Promise<{ program: Program; ended: string[] }> {
-  const probe = new URL("../support/probe.ts", import.meta.url).href;
-  const replaced = new URL("../../routes/assets.ts", import.meta.url).href;
-  const attack = `${folder}/attack.ts`;
-  await Deno.writeTextFile(
-    attack,
-    `import { tryAll } from ${JSON.stringify(probe)};
-const ended = await tryAll(${JSON.stringify(attempts)});
-console.error("ATTACK" + JSON.stringify(ended));
-export * from ${JSON.stringify(`${replaced}?own`)};
-`,
-  );
-  const config = `${folder}/deno.json`;
-  const imports = { ...project.imports, [replaced]: new URL(attack, "file:///").href };
-  await Deno.writeTextFile(config, JSON.stringify({ ...project, imports, lock: false }));
-  const flags = [...options.flags ?? START_FLAGS, "--config", config];
-  const program = await startProgram(simulator, folder, { ...options, flags });
-  const said = /^ATTACK(.*)$/m.exec(program.said())?.[1];
-  assert.ok(said !== undefined, `the premise, that our code ran in it: ${program.said()}`);
-  return { program, ended: JSON.parse(said) };
-}
-
 Deno.test("an attempt at anything else is refused by the running program, from its first instruction (fault 9, fault 19)", async () => {
   for (const flags of [START_FLAGS, ["-A", "--no-prompt"]]) {
     await withFolder(TEST_CONFIG, async (folder) => {
@@ -144,11 +108,15 @@ Deno.test("an attempt at anything else is refused by the running program, from i
         [["import", `file://${folder}/code.ts`], "TypeError"],
         [["worker", `file://${folder}/code.ts`], "NotCapable"],
       ];
-      const { program, ended } = await startAttacked(nas, folder, {
+      const probe = new URL("../support/probe.ts", import.meta.url).href;
+      const program = await startAttacked(nas, folder, {
         flags,
         env: { STATE_DIR: `${folder}/state`, DASHBOARD_PASSWORD_FILE: `${folder}/password` },
-        attempts: cases.map(([attempt]) => attempt),
+        code: `import { tryAll } from ${JSON.stringify(probe)};
+          const ended = await tryAll(${JSON.stringify(cases.map(([attempt]) => attempt))});
+          console.error("ATTACK" + JSON.stringify(ended));`,
       });
+      const ended = JSON.parse(/^ATTACK(.*)$/m.exec(program.said())?.[1] ?? assert.fail(program.said()));
       assert.equal((await program.stop("SIGTERM")).code, 0);
       assert.deepEqual(
         cases.map(([attempt], index) => [...attempt, ended[index]]),

@@ -3,9 +3,11 @@
  * subscription, waits with calls meanwhile, and ends without a trace.
  */
 import assert from "node:assert/strict";
-import { TrueNASConnectionError } from "../../lib/errors.ts";
+import { TrueNASConnectionError, TrueNASTimeoutError } from "../../lib/errors.ts";
 import { parseNasAddress } from "../../lib/nas_address.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import { openShell } from "../../lib/truenas/connection.ts";
+import { MAX_RUNNING_CALLS } from "../../lib/truenas/protocol.ts";
 import type { Session, SessionOptions, SessionState } from "../../lib/truenas/session.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { TEST_TIMES } from "../support/dashboard.ts";
@@ -151,4 +153,48 @@ Deno.test("the live inventory follows the NAS and its connection", async () => {
   await removed.promise;
   forget();
   assert.equal(manager.live.snapshot.vms?.length, 1);
+});
+
+Deno.test("failed connections do not spend the logins: a NAS that comes up late is signed in to at once (fault 17)", async () => {
+  const first = await startSimulator({ times: TEST_TIMES });
+  const port = Number(new URL(first.url).port);
+  await first.stop();
+  const session = sessionAt(first.url, { backoffMs: [1], logins: { most: 1, withinMs: 600_000 } });
+  const trying = session.keepConnected();
+  const ATTEMPTS = 4;
+  for (let n = 0; n < ATTEMPTS; n++) {
+    const seen = session.state;
+    await stateOf(session, (state) => state.kind === "reconnecting" && state !== seen);
+  }
+  await using _second = await startSimulator({ times: TEST_TIMES, port });
+  await trying;
+  assert.equal(session.state.kind, "live");
+  await session.close();
+});
+
+Deno.test("ten calls without an answer do not hold every place: the session connects again and goes on (fault 17)", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const session = sessionWith(simulator);
+  await session.connect();
+  simulator.addFault({ method: "pool.dataset.query", action: "stall", times: MAX_RUNNING_CALLS });
+  const stalled = Array.from(
+    { length: MAX_RUNNING_CALLS },
+    () => assert.rejects(session.call("pool.dataset.query", [], { timeoutMs: 100 }), TrueNASTimeoutError),
+  );
+  const queued = session.call("vm.query", []);
+  await Promise.all(stalled);
+  assert.deepEqual(await queued, [], "what waited behind them is made on the new connection");
+  assert.equal(simulator.calls.filter(({ method }) => method === "auth.login_ex").length, 2);
+  await session.close();
+});
+
+Deno.test("opening the NAS's shell has a time limit (fault 17)", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = silent.accept();
+  const parsed = parseNasAddress(`ws://127.0.0.1:${silent.addr.port}`);
+  assert.ok(parsed.ok);
+  const error = await openShell(parsed.address, { timeoutMs: 50 }).then(() => null, (reason) => reason);
+  assert.ok(error instanceof TrueNASConnectionError);
+  assert.equal(error.failure, "timeout");
+  (await accepted).close();
 });

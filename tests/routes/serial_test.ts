@@ -49,3 +49,27 @@ for (const version of ["24.10", "25.04.2", "25.10", "26.0", "27.0"] as const) {
     await console.end();
   });
 }
+
+Deno.test("a serial console that cannot be recorded is not opened, says why, and the dashboard goes on (fault 16)", async () => {
+  let isFull = false;
+  const journal = {
+    append: () => {},
+    written: () => Promise.resolve(),
+    load: () => [],
+    read: () => [],
+    forget: () => {},
+    loadAudit: () => [],
+    appendAudit: () => {
+      if (isFull) throw new Error("database or disk is full");
+    },
+  };
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 2 }, manager: { journal } });
+  isFull = true;
+  const console = openConsole(dashboard);
+  await console.until("The console was not opened, because the audit log could not be written");
+  await console.end();
+  assert.equal(dashboard.simulator.calls.filter(({ method }) => method === "auth.generate_token").length, 0);
+  const page = await fetch(dashboard.url);
+  assert.equal(page.status, 200);
+  assert.match(await page.text(), /<main/);
+});

@@ -1,4 +1,5 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
+import assert from "node:assert/strict";
 import type { ParsedConfiguration } from "../../lib/config.ts";
 import { parseConfiguration } from "../../lib/load_configuration.ts";
 import type { LogFields, Logger } from "../../lib/logging.ts";
@@ -10,6 +11,7 @@ import type { AccessOptions } from "../../routes/access.tsx";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/tokens.ts";
+import { FAULT } from "../../lib/stray_errors.ts";
 import { SecretScan } from "./secrets.ts";
 
 /** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
@@ -84,8 +86,10 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   const { password, viewerPassword } = { password: null, viewerPassword: null, ...options.access };
   const planted = [DISPLAY_PASSWORD, ACCOUNT_PASSWORD, password, viewerPassword];
   const scan = new SecretScan(planted.filter((it) => it !== null));
+  const faults: string[] = [];
   const logger = loggerTo((message, fields) => {
     scan.text(`${message} ${JSON.stringify(fields)}`, "the log");
+    if (message.startsWith(FAULT)) faults.push(`${message} ${JSON.stringify(fields)}`);
     options.onLog?.(message, fields);
   });
   const metrics = new Metrics();
@@ -139,6 +143,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     await manager.disconnect();
     await simulator.stop();
     scan.expectNone();
+    assert.deepEqual(faults, []);
   };
   return {
     url: `http://127.0.0.1:${server.addr.port}`,

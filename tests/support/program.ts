@@ -5,6 +5,7 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
+import { FAULT } from "../../lib/stray_errors.ts";
 import { SecretScan } from "./secrets.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
@@ -32,13 +33,15 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What `deno run` is given before main.ts; default all permissions. */
   readonly flags?: readonly string[];
+  /** Errors that nothing handled are what is tested; otherwise the log may have none. */
+  readonly expectFaults?: boolean;
 }
 
 /** Starts it in a folder, with its state below, and waits for its URL. */
 export async function startProgram(
   simulator: Simulator,
   folder: string,
-  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"] }: ProgramOptions = {},
+  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"], expectFaults = false }: ProgramOptions = {},
 ): Promise<Program> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...flags, MAIN, "serve"],
@@ -77,6 +80,7 @@ export async function startProgram(
     const scan = new SecretScan([DISPLAY_PASSWORD]);
     scan.text(said, "what the program wrote");
     scan.expectNone();
+    if (!expectFaults) assert.ok(!said.includes(FAULT), said);
     return status;
   };
   return { url, said: () => said, stop, kill: () => stop("SIGKILL") };

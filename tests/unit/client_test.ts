@@ -205,3 +205,21 @@ Deno.test("events are passed on; odd frames are told of and harm nothing", () =>
 Deno.test("a message that would end the connection is never sent", () => {
   assert.throws(() => encodeCall(1, "vm.create", ["x".repeat(MAX_MESSAGE_CHARS)]), /at most 65536/);
 });
+
+Deno.test("a call has its limit from its queuing: one that waits behind unanswered ones ends in time, unsent (fault 17)", async () => {
+  const socket = new PlayedSocket();
+  const client = new RpcClient(socket);
+  const unanswered = Array.from(
+    { length: MAX_RUNNING_CALLS },
+    () => errorOf(client.call("vm.create", [{ name: "a", memory: 256 }], { timeoutMs: 60_000 })),
+  );
+  const error = await errorOf(client.call("vm.query", [], { timeoutMs: 20 }));
+  assert.ok(error instanceof TrueNASTimeoutError);
+  assert.equal(error.outcome, "not-done");
+  assert.match(error.message, /not sent within 20 ms/);
+  assert.equal(socket.sent.length, MAX_RUNNING_CALLS);
+  const write = await errorOf(client.call("vm.start", [1], { timeoutMs: 20 }));
+  assert.equal(write.outcome, "not-done", "what was not sent has not happened");
+  client.close();
+  for (const { outcome } of await Promise.all(unanswered)) assert.equal(outcome, "unknown");
+});

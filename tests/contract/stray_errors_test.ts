@@ -1,0 +1,41 @@
+/**
+ * Protects the service from errors that nobody waits for: each is logged, and none ends it. The program itself runs,
+ * with code inside that fails in every way that no caller hears of.
+ */
+import assert from "node:assert/strict";
+import { FAULT } from "../../lib/stray_errors.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { startAttacked } from "../support/attacked.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { text } from "../support/http.ts";
+import { withFolder } from "../support/program.ts";
+
+const WAYS: Readonly<Record<string, string>> = {
+  "a rejected promise": `Promise.reject(new Error("stray-a"))`,
+  "a timer": `throw new Error("stray-b")`,
+  "a listener": `
+    const target = new EventTarget();
+    target.addEventListener("x", () => { throw new Error("stray-c"); });
+    target.dispatchEvent(new Event("x"));`,
+  "an async listener": `
+    const target = new EventTarget();
+    target.addEventListener("x", async () => { throw new Error("stray-d"); });
+    target.dispatchEvent(new Event("x"));`,
+  "an emitter of Node": `new EventEmitter().emit("error", new Error("stray-e"))`,
+  "a value that is no error": `Promise.reject("stray-f")`,
+};
+
+Deno.test("an error that nobody waits for is logged and never ends the service (fault 16)", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const timers = Object.values(WAYS).map((way) => `setTimeout(() => {${way}}, 1_500);`);
+    const program = await startAttacked(simulator, folder, {
+      expectFaults: true,
+      code: `import { EventEmitter } from "node:events";\n${timers.join("\n")}`,
+    });
+    const strays = () => new Set(program.said().match(/stray-[a-f]/g));
+    while (strays().size < timers.length) assert.match(await text(fetch(program.url)), /<main/);
+    assert.match(await text(fetch(program.url)), /<main/);
+    assert.ok(program.said().split(FAULT).length > timers.length, program.said());
+    assert.equal((await program.stop("SIGTERM")).code, 0);
+  }));
