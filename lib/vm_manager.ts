@@ -354,6 +354,7 @@ export class VMManager implements AsyncDisposable {
       passwordChars: this.#options.vncPassword?.trim().length ?? null,
       inventory,
       rules,
+      refusedPorts: this.#runner.refusedPorts,
     };
     return planCreation(request.places === undefined ? input : { ...input, places: request.places });
   }

@@ -5,6 +5,7 @@
  */
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import { markedDescription, ownerProperties } from "../marks.ts";
+import type { PortAllocator } from "../plan/allocation.ts";
 import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -16,6 +17,7 @@ import type { OperationLog } from "./log.ts";
 import type { FreeMemory } from "./memory.ts";
 import { NotSent } from "./pace.ts";
 import type { Evidence } from "./types.ts";
+import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
 import { lookUntil, NotReached, runOrLook, runStep, type SettleTimes } from "./steps.ts";
 
@@ -39,6 +41,8 @@ export interface CreationContext {
   readonly signal: AbortSignal;
   /** Ends when a VM whose type says `stop` has failed: VMs that were not begun are not begun. */
   readonly stop: AbortController;
+  /** Display ports that the NAS refused, and where others come from. */
+  readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
   /** Whether the account may make zvols by themselves; found out by the first that it is refused. */
   readonly zvols: { mayCreate: boolean };
 }
@@ -222,11 +226,13 @@ function makesZvol(device: PlannedDevice): device is PlannedDisk {
 async function deviceStep(
   context: CreationContext,
   vm: PlannedVm,
-  device: PlannedDevice,
+  planned: PlannedDevice,
   made: Made,
   turn: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   const { caller, log, settle } = context;
+  // A display whose ports the NAS refuses gets others.
+  let device = planned;
   if (made.uuid === null) made.devices.push(device);
   const zvol = makesZvol(device) ? device : null;
   if (zvol !== null) made.zvols.push({ name: zvol.zvol, marked: context.zvols.mayCreate });
@@ -241,14 +247,27 @@ async function deviceStep(
       if (zvol !== null) await makeZvol(context, vm, zvol, made);
       await expectTurn(turn, device, made);
       if (!isAnnounced) await next("vm.device.create");
-      return await createDevice(context, { vm, vmId: knownId(made), device, made });
+      const step = { vm, vmId: knownId(made), made };
+      if (device.dtype !== "DISPLAY") return await createDevice(context, { ...step, device });
+      return await createDisplay(context, { ...step, device }, async (other) => {
+        device = other;
+        if (made.uuid === null) made.devices.push(other);
+        await next("vm.device.create");
+      });
     },
     look: async () => {
       const rows = await caller.call("vm.device.query", [[["vm", "=", knownId(made)]]]);
       return rows.find((row) => isDevice(row, device)) ?? null;
     },
-    detail: () => describeDevice(device),
+    detail: () => describeMade(device, planned),
   }, settle);
+}
+
+function describeMade(device: PlannedDevice, planned: PlannedDevice): string {
+  const text = describeDevice(device);
+  return device === planned
+    ? text
+    : `${text}, because something else on the NAS uses ${describeDevice(planned)} or its web port`;
 }
 
 /** A device that was never asked for is not among what was added. */
@@ -366,6 +385,31 @@ async function createDevice(context: CreationContext, step: DeviceStep): Promise
       if (added >= 0) made.devices.splice(added, 1);
     }
     throw error;
+  }
+}
+
+/** So many pairs of ports are tried for one display. */
+const MAX_PORT_TRIES = 50;
+
+/** Only when it is asked to make a display does TrueNAS tell that a service of its own holds a port; then the next free ones are tried. */
+async function createDisplay(
+  context: CreationContext,
+  step: DeviceStep & { readonly device: PlannedDisplay },
+  change: (device: PlannedDisplay) => Promise<void>,
+): Promise<DeviceRow> {
+  const { refused, allocator } = context.ports;
+  let { device } = step;
+  for (let tries = 1;; tries++) {
+    try {
+      return await createDevice(context, { ...step, device });
+    } catch (error) {
+      const other = refused.learn(error, device) && tries < MAX_PORT_TRIES
+        ? allocator.next(device.port)
+        : null;
+      if (other === null) throw error;
+      device = { ...device, ...other };
+      await change(device);
+    }
   }
 }
 

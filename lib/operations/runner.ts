@@ -19,6 +19,7 @@ import { destroyVm } from "./destroy_vm.ts";
 import { type Circumstances, destructionSteps, type DestructionWay, waysTo } from "./destruction_way.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
+import { RefusedPorts } from "./refused_ports.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
 import { eachLimited, type Limits } from "./pool.ts";
 import { recoveryOf, unsettledMs } from "./recovery.ts";
@@ -106,6 +107,8 @@ export class OperationRunner {
   readonly #options: RunnerOptions;
   readonly #caller: PacedCaller;
   readonly #memory: FreeMemory;
+  /** Display ports that the NAS refused; plans step over them. */
+  readonly refusedPorts = new RefusedPorts();
   /** One operation writes at a time: the next waits for this. */
   #last: Promise<unknown> = Promise.resolve();
   #writing: OperationLog | null = null;
@@ -256,6 +259,7 @@ export class OperationRunner {
     const group = ({ type, parallel }: PlannedVm) => ({ name: type, width: parallel ?? Infinity });
     const stop = new AbortController();
     const zvols = { mayCreate: true };
+    const ports = { refused: this.refusedPorts, allocator: this.refusedPorts.allocatorFor(plan.vms) };
     const work = (signal: AbortSignal) => {
       const context = {
         ...this.#context(log, this.#caller, signal),
@@ -263,7 +267,7 @@ export class OperationRunner {
         displayPassword,
         signal,
       };
-      return (vm: PlannedVm) => createVm({ ...context, stop, zvols }, vm);
+      return (vm: PlannedVm) => createVm({ ...context, stop, zvols, ports }, vm);
     };
     return this.#run(log, { items: active, group, work, options });
   }

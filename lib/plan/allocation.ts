@@ -22,15 +22,15 @@ export interface PortAllocator {
   next(startPort: number): DisplayPorts | null;
 }
 
-/** An allocator that steps over the ports of every display on the NAS. */
-export function portAllocator(vms: readonly Vm[]): PortAllocator {
-  const taken = new Set<number>(RESERVED_PORTS);
-  for (const { displays } of vms) {
-    for (const { port, webPort } of displays) {
-      if (port !== null) taken.add(port);
-      if (webPort !== null) taken.add(webPort);
-    }
-  }
+/** Every port of every display on the NAS. */
+export function displayPortsOf(vms: readonly Vm[]): number[] {
+  const ports = vms.flatMap(({ displays }) => displays.flatMap(({ port, webPort }) => [port, webPort]));
+  return ports.filter((port) => port !== null);
+}
+
+/** An allocator that steps over these ports, and over those of the NAS itself. */
+export function portAllocator(known: Iterable<number>): PortAllocator {
+  const taken = new Set<number>([...RESERVED_PORTS, ...known]);
   const take = (from: number): number | null => {
     for (let port = Math.max(from, DISPLAY_PORTS.lowest); port <= DISPLAY_PORTS.highest; port++) {
       if (taken.has(port)) continue;

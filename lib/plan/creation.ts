@@ -8,7 +8,7 @@ import type { Inventory, Vm } from "../inventory.ts";
 import { deriveMac, vmName, zvolName } from "../names.ts";
 import { gibToBytes } from "../units.ts";
 import type { VersionRules } from "../truenas/versions.ts";
-import { assignOrders, type PortAllocator, portAllocator } from "./allocation.ts";
+import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { compareVm } from "./comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight.ts";
@@ -52,13 +52,15 @@ export interface CreationInput {
   readonly passwordChars: number | null;
   readonly inventory: Inventory;
   readonly rules: VersionRules;
+  /** Ports that the NAS has refused to displays because something else uses them; they are stepped over. */
+  readonly refusedPorts?: Iterable<number>;
   /** Where in the file each value stands, when it comes from one. */
   readonly places?: Places;
 }
 
 /** Makes the plan; see the file's comment. */
 export function planCreation(input: CreationInput): CreationPlan {
-  const ports = portAllocator(input.inventory.vms);
+  const ports = portAllocator([...displayPortsOf(input.inventory.vms), ...input.refusedPorts ?? []]);
   const drafts = input.types.flatMap((wanted) => draftType(input, wanted, ports));
   const findings = preflight(drafts, input);
   const vms = drafts.map((draft) => block(draft, findings));

@@ -92,6 +92,14 @@ function checkDisplay(nas: Nas, candidate: Candidate, errors: Validation): void 
     );
   }
   if (typeof webPort === "number") checkWebPort(webPort, used, errors);
+  for (const [key, value] of [["port", port], ["web_port", webPort]] as const) {
+    const service = typeof value === "number" ? nas.store.servicePorts.get(value) : undefined;
+    if (service === undefined) continue;
+    errors.add(
+      `attributes.${key}`,
+      `The port is being used by following services:\n1) "0.0.0.0:${String(value)}" used by ${service}`,
+    );
+  }
   if (!nas.store.bindAddresses.includes(String(bind))) {
     errors.add("attributes.bind", "Requested bind address is not valid");
   }

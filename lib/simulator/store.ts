@@ -80,6 +80,8 @@ export interface Store {
   readonly bridges: string[];
   readonly interfaces: string[];
   readonly bindAddresses: string[];
+  /** Ports that services of the NAS listen on, by port: the service's name. */
+  readonly servicePorts: Map<number, string>;
   readonly accounts: Account[];
   readonly pool: string;
   /** Bytes of the pool before any zvol. */
@@ -111,6 +113,7 @@ export function freshStore(
     jobs: new Map(),
     bridges: ["br0", "br1"],
     interfaces: ["eno1", "enp3s0"],
+    servicePorts: new Map(),
     bindAddresses: ["0.0.0.0", "127.0.0.1", "192.168.1.10", "::", "::1"],
     accounts: options.accounts,
     pool: "tank",

@@ -1,7 +1,7 @@
 /** Protects ports and boot orders: each is given once, and none is left for the NAS to choose. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { assignOrders, DISPLAY_PORTS, portAllocator } from "../../lib/plan/allocation.ts";
+import { assignOrders, DISPLAY_PORTS, displayPortsOf, portAllocator } from "../../lib/plan/allocation.ts";
 import { FOREIGN } from "./plan_samples.ts";
 
 Deno.test("assignOrders() keeps the templates' order and gives each device its own", () => {
@@ -33,7 +33,7 @@ Deno.test("portAllocator() steps over every port of every display, and gives non
       ...FOREIGN,
       displays: displays.map((ports) => ({ deviceId: 1, type: "VNC", bind: "::", ...ports })),
     };
-    const allocator = portAllocator([vm]);
+    const allocator = portAllocator(displayPortsOf([vm]));
     const given = starts.flatMap((start) => {
       const pair = allocator.next(start);
       assert.ok(pair !== null && pair.port >= start && pair.port >= DISPLAY_PORTS.lowest);
