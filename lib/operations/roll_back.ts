@@ -90,13 +90,13 @@ async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
   return removed;
 }
 
-/** The VM of this operation: by the uuid that it was given, or by its id when it was there before. */
-async function findOurs(caller: Caller, { made, vm }: Undo): Promise<VmRow | null> {
+/** The VM of this operation, whatever it is called by now: by the uuid that it was given, or by its id when it was there before. */
+async function findOurs(caller: Caller, { made }: Undo): Promise<VmRow | null> {
   if (made.uuid !== null) {
     return (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null;
   }
   if (made.vmId === null) return null;
-  return (await caller.call("vm.query", vmQuery(["id", "=", made.vmId], ["name", "=", vm])))[0] ?? null;
+  return (await caller.call("vm.query", vmQuery(["id", "=", made.vmId])))[0] ?? null;
 }
 
 async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {

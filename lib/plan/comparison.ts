@@ -1,5 +1,5 @@
 /** A VM that is wanted beside the one that exists under its name. Pure. */
-import type { Vm } from "../inventory.ts";
+import type { Disk, Vm } from "../inventory.ts";
 import { formatBytes, MIB } from "../units.ts";
 import { isMarked } from "../marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
@@ -13,9 +13,10 @@ export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "v
  */
 export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
   const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, steps: [], reasons: [] };
-  const differences = compareFields(wanted, found);
+  const disks = matchDisks(wanted.devices, found);
+  const differences = compareFields(wanted, found, disks);
   if (differences.length > 0) return { ...base, action: "differs", differences };
-  const missing = missingDevices(wanted.devices, found);
+  const missing = missingDevices(wanted.devices, found, disks);
   if (missing.length === 0) {
     return neverStarted(wanted, found)
       ? { ...base, action: "complete", differences, reasons: ["it was never started"], steps: ["start"] }
@@ -49,7 +50,27 @@ function neverStarted({ start }: WantedVm, { state, everStarted, description }: 
   return start && state === "STOPPED" && everStarted === false && isMarked(description);
 }
 
-function compareFields(wanted: WantedVm, found: Vm): Difference[] {
+/**
+ * The disk that stands for each wanted one, by its step: the one of that name, or else one that was made for this VM
+ * under another name (a VM keeps its zvols when it is renamed), or of which that cannot be read.
+ */
+function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<string, Disk> {
+  const wanted = devices.filter((device) => device.dtype === "DISK");
+  const names = new Set(wanted.map(({ zvol }) => zvol));
+  const others = found.disks.filter(({ zvol, mark, sizeBytes }) =>
+    zvol !== null && !names.has(zvol) && (mark === null ? sizeBytes === null : mark.vm === found.uuid)
+  ).toSorted((a, b) => a.order - b.order);
+  return new Map(wanted.flatMap(({ step, zvol: name }) => {
+    const disk = found.disks.find(({ zvol }) => zvol === name) ?? others.shift();
+    return disk === undefined ? [] : [[step, disk]];
+  }));
+}
+
+function compareFields(
+  wanted: WantedVm,
+  found: Vm,
+  disks: ReadonlyMap<string, Disk>,
+): Difference[] {
   const differences: Difference[] = [];
   const differ = (field: string, want: string, have: string) => {
     if (want !== have) differences.push({ field, wanted: want, found: have });
@@ -63,7 +84,7 @@ function compareFields(wanted: WantedVm, found: Vm): Difference[] {
   differSize("memory", wanted.memoryMib * MIB, found.memoryMib * MIB);
   for (const device of wanted.devices) {
     if (device.dtype === "DISK") {
-      const disk = found.disks.find(({ zvol }) => zvol === device.zvol);
+      const disk = disks.get(device.step);
       const { sizeBytes } = disk ?? { sizeBytes: null };
       if (sizeBytes !== null) differSize(device.step, device.sizeBytes, sizeBytes);
       const sparse = disk?.sparse ?? null;
@@ -85,7 +106,11 @@ function formatAllBytes(sizeBytes: number): string {
   return sizeBytes % MIB === 0 ? `${sizeBytes / MIB} MiB` : `${sizeBytes} B`;
 }
 
-function missingDevices(devices: readonly PlannedDevice[], found: Vm): readonly PlannedDevice[] {
+function missingDevices(
+  devices: readonly PlannedDevice[],
+  found: Vm,
+  disks: ReadonlyMap<string, Disk>,
+): readonly PlannedDevice[] {
   const missing = devices.filter((device) => {
     switch (device.dtype) {
       case "DISPLAY":
@@ -95,7 +120,7 @@ function missingDevices(devices: readonly PlannedDevice[], found: Vm): readonly 
       case "NIC":
         return found.nics[nicIndex(device.step)] === undefined;
       case "DISK":
-        return !found.disks.some(({ zvol }) => zvol === device.zvol);
+        return !disks.has(device.step);
     }
   });
   // A VM that has everything but its CD-ROM has been installed, and somebody took the disc out: that is complete.

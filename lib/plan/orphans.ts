@@ -106,6 +106,9 @@ function orphan(
   if (mark === null || going.has(name)) return [];
   if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
   if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
-  const madeFor = vms.find(({ uuid }) => uuid === mark.vm)?.name ?? null;
+  const owner = vms.find(({ uuid }) => uuid === mark.vm);
+  // A disk of its VM is nowhere to be found: this may be it, renamed on the NAS.
+  if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];
+  const madeFor = owner?.name ?? null;
   return [{ name, sizeBytes: volsizeBytes, mark, madeFor }];
 }

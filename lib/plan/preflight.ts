@@ -2,7 +2,8 @@
  * The rules that a whole batch is held against before the first write. Each says what TrueNAS would say, before it
  * has to; a reading that could not be made turns its rule into a warning. Pure.
  */
-import type { Dataset, Inventory, Reading } from "../inventory.ts";
+import type { Dataset, Inventory, Reading, Vm } from "../inventory.ts";
+import type { ZvolMark } from "../marks.ts";
 import { isVmName } from "../names.ts";
 import { formatBytes, formatMib, MIB } from "../units.ts";
 import { type CreationInput, ZVOL_SHARE } from "./creation.ts";
@@ -169,8 +170,11 @@ function checkZvols({ active, inventory }: Context): Finding[] {
   if (!datasets.known) return [];
   const names = new Set(datasets.value.map(({ name }) => name));
   return withZvols(active).filter(({ disk }) => names.has(disk.zvol) && !disk.adopt).map(({ vm, disk }) => {
-    const isMarked = (findDataset(datasets, disk.zvol)?.mark ?? null) !== null;
-    const remedy = isMarked
+    const mark = findDataset(datasets, disk.zvol)?.mark ?? null;
+    const user = inventory.vms.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
+    const remedy = user !== undefined
+      ? describeUser(user, mark)
+      : mark !== null
       ? "it was left by this program; see Orphans"
       : "it may hold data; rename or delete it on the NAS";
     return error(
@@ -179,6 +183,14 @@ function checkZvols({ active, inventory }: Context): Finding[] {
       `The zvol ${disk.zvol} exists already: ${remedy}`,
     );
   });
+}
+
+/** A VM keeps its zvols when it is renamed: their names tell nothing of whose they are. */
+function describeUser({ name, uuid }: Vm, mark: ZvolMark | null): string {
+  const renamed = mark !== null && mark.vm === uuid
+    ? `, which was renamed; rename ${name} back on the NAS, or`
+    : ";";
+  return `it is a disk of the VM ${name}${renamed} name another VM type or another dataset`;
 }
 
 /** Thick zvols take their space at once, so each is held against what the ones before it leave. */

@@ -51,6 +51,14 @@ Deno.test("findOrphans() lists marked zvols that no VM uses, with the VM that th
   assert.equal(findOrphans(facts({ vms, zvols, left: ["tank/b"] })).phrase, "destroy 1 zvol");
 });
 
+Deno.test("a zvol is no orphan while a disk of its VM is not found: it may be that disk, renamed (fault 5)", () => {
+  const zvols = { known: true, value: [zvol("tank/renamed")] } as const;
+  const whole = withDisk("worker01", ["tank/a"], { uuid: "u1" });
+  const lost = { ...whole, disks: whole.disks.map((disk) => ({ ...disk, sizeBytes: null })) };
+  const found = (vm: Vm) => findOrphans(facts({ vms: [vm], zvols })).phrase;
+  assert.deepEqual([found(whole), found(lost)], ["destroy 1 zvol", "destroy 0 zvols"]);
+});
+
 Deno.test("findOrphans() leaves alone what an operation is making now", () => {
   const zvols = { known: true, value: [zvol("tank/a", "u1", "now")] } as const;
   const half = { ...FOREIGN, id: 7, name: "worker01", uuid: "u1", description: MARK };
