@@ -72,6 +72,8 @@ const update: Method = async (nas, [id, change], call) => {
     throw callError(ERRNO.EFAULT, "VM name can only be changed when VM is inactive");
   }
   vm.config = config;
+  // Up to 25.10 the domain is renamed, of which libvirt tells as of one that is defined.
+  if (isRenamed) emitLifecycle(nas, vm, "defined");
   if (isRenamed && nas.profile.renamesNvram && vm.config.bootloader === "UEFI" && !vm.everStarted) {
     const text = `VM name has been updated but nvram file for ${before} does not exist which can result in ` +
       `${config.name} VM not booting properly.`;
