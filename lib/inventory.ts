@@ -68,6 +68,16 @@ export interface Cdrom {
   readonly order: number;
 }
 
+/** A device that is shown and not changed here: PCI, USB, and kinds that later releases bring. */
+export interface OtherDevice {
+  /** The device's id on the NAS. */
+  readonly deviceId: number;
+  /** The NAS's word: `PCI`, `USB`. */
+  readonly dtype: string;
+  /** Which one: `pci_0000_01_00_0`; empty when the NAS's words for it are not known here. */
+  readonly what: string;
+}
+
 /** A VM as the product shows it. */
 export interface Vm {
   /** The NAS's id. */
@@ -102,6 +112,8 @@ export interface Vm {
   readonly displays: readonly Display[];
   /** CD-ROMs. */
   readonly cdroms: readonly Cdrom[];
+  /** Every other device. */
+  readonly others: readonly OtherDevice[];
 }
 
 /** A reading that may not have been possible: its value, or why it could not be made. */
@@ -156,7 +168,7 @@ export interface Inventory {
   readonly nicChoices: Reading<readonly string[]>;
   /** Addresses a display may be bound to. */
   readonly bindChoices: Reading<readonly string[]>;
-  /** Whether the configured ISO is there, by path. */
+  /** Whether the configured ISO is there, and those that the wanted VMs have, by path. */
   readonly files: Reading<ReadonlyMap<string, boolean>>;
   /** Bytes of memory that VMs may still be started with. */
   readonly availableMemoryBytes: Reading<number>;

@@ -20,6 +20,7 @@ export function vmJson(vm: Vm): Record<string, unknown> {
     nics: vm.nics.map(({ attach, mac, ip }) => ({ attach, mac, ip: ip?.address ?? null })),
     displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
     cdroms: vm.cdroms.map(({ path }) => ({ path })),
+    others: vm.others.map(({ dtype, what }) => ({ dtype, what })),
   };
 }
 

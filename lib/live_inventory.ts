@@ -346,7 +346,9 @@ export class LiveInventory {
   async #vmsOf(devices: ReadonlyMap<number, boolean>): Promise<readonly number[]> {
     if (devices.size === 0) return [];
     const known = [...this.#byId?.values() ?? []].filter((vm) =>
-      [...vm.disks, ...vm.nics, ...vm.displays, ...vm.cdroms].some(({ deviceId }) => devices.has(deviceId))
+      [...vm.disks, ...vm.nics, ...vm.displays, ...vm.cdroms, ...vm.others].some(({ deviceId }) =>
+        devices.has(deviceId)
+      )
     ).map(({ id }) => id);
     for (const id of known) this.#sizesAt.delete(id);
     const unknown = [...devices].flatMap(([id, mustAsk]) => mustAsk ? [id] : []);

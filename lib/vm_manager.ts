@@ -48,8 +48,10 @@ import {
   type Capacity,
   readCapacity,
   readChoices,
+  readDatasets,
   readInventory,
   readMarkedZvols,
+  readMissingFiles,
   readVms,
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
@@ -322,6 +324,23 @@ export class VMManager implements AsyncDisposable {
       showsRun: rules.showsRun,
       pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
     }, this.#reading);
+  }
+
+  /** Those of these files that are not on the NAS; none where it does not tell, or not soon enough for a page. */
+  async missingFiles(paths: readonly string[]): Promise<readonly string[]> {
+    if (paths.length === 0 || this.#session.state.kind !== "live") return [];
+    try {
+      return await readMissingFiles(this.#session, paths, { ...this.#patience, timeoutMs: PAGE_READING_MS });
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return [];
+    }
+  }
+
+  /** Those of these zvols and datasets that exist, read now. */
+  async existingDatasets(names: readonly string[]): Promise<Reading<readonly string[]>> {
+    const found = await readDatasets(this.#session, names, this.#patience);
+    return found.known ? { known: true, value: found.value.map(({ name }) => name) } : found;
   }
 
   /** What a form can offer for this configuration: bridges and install images, at most half a minute old. */
@@ -667,6 +686,9 @@ export class VMManager implements AsyncDisposable {
     );
   }
 }
+
+/** What a page can do without is not waited for any longer, in milliseconds. */
+const PAGE_READING_MS = 1_500;
 
 /** Pages show readings of so many milliseconds ago at once, and have them read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;

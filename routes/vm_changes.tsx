@@ -158,6 +158,8 @@ function result(problems: readonly Problem[], change: VmChange): Read {
 /** TrueNAS's limits; 16 TiB of memory is more than any NAS has. */
 const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
 const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
+/** Numbers tried for a new disk; a VM has far fewer. */
+const NAMES_TRIED = 100;
 const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
 
 function readSettings(fields: URLSearchParams, vm: Vm): Read {
@@ -204,18 +206,31 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   });
 }
 
-function readDisk(fields: URLSearchParams, vm: Vm, { configuration }: Dashboard): Read {
+async function readDisk(
+  fields: URLSearchParams,
+  vm: Vm,
+  { manager, configuration }: Dashboard,
+): Promise<Read> {
   const problems: Problem[] = [];
   const size = number(fields, "size", DISK, problems);
+  if (problems.length > 0) return { problems };
   const first = vm.disks.find(({ zvol }) => zvol !== null)?.zvol ?? null;
   const parent = first?.replace(/\/[^/]*$/, "") ??
     configuration().configuration.storage.pool_path;
-  const used = new Set(vm.disks.map(({ zvol }) => zvol));
-  let n = vm.disks.length;
-  while (used.has(zvolName(parent, vm.name, n))) n++;
+  const names = Array.from({ length: NAMES_TRIED }, (_, n) => zvolName(parent, vm.name, vm.disks.length + n));
+  // A disk that was removed may have left its zvol, and a VM that was renamed keeps its zvols' names.
+  const used = manager.live.snapshot.vms?.flatMap(({ disks }) => disks.map((disk) => disk.zvol)) ?? [];
+  const existing = await manager.existingDatasets(names);
+  const taken = new Set([...used, ...existing.known ? existing.value : []]);
+  const zvol = names.find((name) => !taken.has(name));
+  if (zvol === undefined) {
+    const message = `The zvols ${names[0]} to ${
+      names.at(-1)
+    } exist already, so no disk was added; remove those that no VM uses`;
+    return { problems: [{ field: "size", message }] };
+  }
   const sparse = fields.getAll("sparse").includes("yes");
-  const zvol = zvolName(parent, vm.name, n);
-  return result(problems, { kind: "add-disk", zvol, sizeBytes: gibToBytes(size), sparse });
+  return { change: { kind: "add-disk", zvol, sizeBytes: gibToBytes(size), sparse } };
 }
 
 function readGrowth(fields: URLSearchParams, vm: Vm): Read {
@@ -232,12 +247,11 @@ function readGrowth(fields: URLSearchParams, vm: Vm): Read {
   return result(problems, { kind: "grow-disk", zvol: disk.zvol, sizeBytes: size });
 }
 
-function readNic(fields: URLSearchParams, vm: Vm, { host }: Dashboard): Read {
+function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard): Read {
   const attach = text(fields, "attach");
   const typed = text(fields, "mac");
-  const mac = typed === ""
-    ? deriveMac({ nasId: host, vm: vm.name, nic: `nic${vm.nics.length}` })
-    : normalMac(typed);
+  const used = new Set(manager.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)));
+  const mac = typed === "" ? freeMac(vm, host, used) : normalMac(typed);
   const problems: Problem[] = [];
   if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
   if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });
@@ -245,6 +259,14 @@ function readNic(fields: URLSearchParams, vm: Vm, { host }: Dashboard): Read {
     problems.push({ field: "mac", message: "This VM has that MAC already" });
   }
   return result(problems, { kind: "add-nic", attach, mac: mac ?? "" });
+}
+
+/** The first one that no VM has: once a NIC was removed, the number of those that are left may be another one's. */
+function freeMac(vm: Vm, nasId: string, used: ReadonlySet<string | null>): string {
+  for (let n = vm.nics.length;; n++) {
+    const mac = deriveMac({ nasId, vm: vm.name, nic: `nic${n}` });
+    if (!used.has(mac)) return mac;
+  }
 }
 
 function readCdrom(fields: URLSearchParams): Read {

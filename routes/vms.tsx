@@ -56,10 +56,15 @@ export async function vmPage(
   vm: Vm,
   words: VmPageWords = {},
 ): Promise<VmPageProps> {
+  const [choices, missingImages] = await Promise.all([
+    mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
+    dashboard.manager.missingFiles(vm.cdroms.map(({ path }) => path)),
+  ]);
   return {
     frame: pageFrame(c, dashboard),
     now: vmNow(dashboard, vm, mayChange(c)),
-    choices: mayChange(c) ? await readConfiguredChoices(dashboard) : NO_CHOICES,
+    choices,
+    missingImages,
     shown: settingsShown(vm),
     notice: words.notice ?? null,
     problems: words.problems ?? [],

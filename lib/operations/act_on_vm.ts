@@ -4,6 +4,7 @@ import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { followJob } from "../truenas/jobs.ts";
 import type { Vm } from "../inventory.ts";
 import { lookAtVm } from "../truenas/looks.ts";
+import { expectImages, startWithImages } from "./images.ts";
 import type { FreeMemory } from "./memory.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, lookUntil, runStep, StepFailure } from "./steps.ts";
@@ -111,9 +112,10 @@ async function call(
     });
   switch (action) {
     case "start":
-      if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
-      else await memory.start(memoryMib, () => caller.call("vm.start", [id]));
-      return;
+      return await startWithImages(caller, { id, name }, async () => {
+        if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
+        else await memory.start(memoryMib, () => caller.call("vm.start", [id]));
+      });
     case "stop":
       return await follow(
         "vm.stop",
@@ -127,6 +129,7 @@ async function call(
       return;
     }
     case "restart":
+      await expectImages(caller, { id, name });
       return await follow("vm.restart", await caller.call("vm.restart", [id]));
     case "suspend":
     case "resume":

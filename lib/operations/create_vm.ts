@@ -13,6 +13,7 @@ import { type DeviceRow, vmQuery } from "../truenas/methods.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
 import { formatMib } from "../units.ts";
 import { describeDevice, isDevice } from "./devices.ts";
+import { startWithImages } from "./images.ts";
 import type { OperationLog } from "./log.ts";
 import type { FreeMemory } from "./memory.ts";
 import { NotSent } from "./pace.ts";
@@ -452,8 +453,10 @@ async function startStep({ caller, log, settle, memory }: CreationContext, vm: P
     method: "vm.start",
     evidence: () => made.uuid === null ? { vmId } : null,
     run: async () => {
-      if (vm.overcommit) await caller.call("vm.start", [vmId, { overcommit: true }]);
-      else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
+      await startWithImages(caller, { id: vmId, name: vm.name }, async () => {
+        if (vm.overcommit) await caller.call("vm.start", [vmId, { overcommit: true }]);
+        else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
+      });
       // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
       if (await lookUntil(isRunning, settle) !== null) return true;
       throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });

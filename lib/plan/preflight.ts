@@ -19,7 +19,7 @@ export function preflight(vms: readonly PlannedVm[], input: CreationInput): read
   const active = vms.filter(({ steps }) => steps.length > 0);
   const context: Context = { input, inventory: input.inventory, active };
   const found = active.length === 0 ? [] : RULES.flatMap((rule) => rule(context));
-  return found.map((finding) => locate(finding, input));
+  return [...found, ...checkAttached(vms, input.inventory)].map((finding) => locate(finding, input));
 }
 
 interface Context {
@@ -269,6 +269,30 @@ function checkSecureBoot({ active, input }: Context): Finding[] {
     }
     return [];
   });
+}
+
+/** TrueNAS does not start a VM while an image is missing that it has: that holds for VMs that are kept as well. */
+function checkAttached(vms: readonly PlannedVm[], inventory: Inventory): Finding[] {
+  const { files } = inventory;
+  if (!files.known) return [];
+  const having = vms.flatMap(({ name, vmId, steps }) => {
+    const found = inventory.vms.find(({ id }) => id === vmId);
+    const gone = (found?.cdroms ?? []).filter(({ path }) => files.value.get(path) === false);
+    return gone.map(({ path }) => ({ name, path, starts: steps.includes("start") }));
+  });
+  const starting = having.filter(({ starts }) => starts);
+  const others = Map.groupBy(having.filter(({ starts }) => !starts), ({ path }) => path);
+  return [
+    ...starting.map(({ name, path }) => error(name, "cdrom", describeGone(path, name))),
+    ...[...others].map(([path, users]) =>
+      warning(null, "cdrom", describeGone(path, users.map(({ name }) => name).join(", ")))
+    ),
+  ];
+}
+
+function describeGone(path: string, users: string): string {
+  return `The image ${path} is attached to ${users} and is not on the NAS any more; TrueNAS does not start a VM without it: ` +
+    "detach it on the VM's page, or put the file back";
 }
 
 /** An empty disk falls through to the CD-ROM; the other way round the installer starts again and again. */

@@ -139,10 +139,33 @@ export async function readInventory(
     datasets,
     nicChoices,
     bindChoices,
-    files,
+    files: await withAttached(caller, files, vms.filter(({ name }) => questions.vms.includes(name)), options),
     availableMemoryBytes,
     maximumVcpus,
   };
+}
+
+/** Adds whether the images are there that the wanted VMs have already. */
+async function withAttached(
+  caller: Caller,
+  files: Inventory["files"],
+  vms: readonly Vm[],
+  options: ReadOptions,
+): Promise<Inventory["files"]> {
+  if (!files.known) return files;
+  const paths = new Set(vms.flatMap(({ cdroms }) => cdroms.map(({ path }) => path)));
+  const attached = await readFiles(caller, [...paths].filter((path) => !files.value.has(path)), options);
+  return attached.known ? { known: true, value: new Map([...files.value, ...attached.value]) } : files;
+}
+
+/** Those of these files that are not there; none where that cannot be read. */
+export async function readMissingFiles(
+  caller: Caller,
+  paths: readonly string[],
+  options: ReadOptions & Pick<CallOptions, "timeoutMs"> = {},
+): Promise<readonly string[]> {
+  const files = await readFiles(caller, [...new Set(paths)], options);
+  return files.known ? [...files.value].flatMap(([path, isThere]) => isThere ? [] : [path]) : [];
 }
 
 /** Adds that a VM never ran, where our own record says so and the NAS does not contradict it; in doubt it is not known. */

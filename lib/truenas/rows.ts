@@ -1,5 +1,5 @@
 /** What the NAS answers, in the product's own shapes. Pure. */
-import type { Cdrom, Dataset, Disk, Display, Nic, Vm } from "../inventory.ts";
+import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory.ts";
 import { ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
 import { zvolOfPath } from "../names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
@@ -24,6 +24,7 @@ export function toVm(row: VmRow): Vm {
     nics: of("NIC").map(toNic),
     displays: of("DISPLAY").map(toDisplay),
     cdroms: of("CDROM").map(toCdrom),
+    others: row.devices.filter(({ attributes }) => !KNOWN_DEVICES.includes(attributes.dtype)).map(toOther),
   };
 }
 
@@ -63,6 +64,28 @@ function toDisplay({ id, attributes }: DeviceRow): Display {
 
 function toCdrom({ id, order, attributes }: DeviceRow): Cdrom {
   return { deviceId: id, path: text(attributes.path) ?? "", order: order ?? 0 };
+}
+
+const KNOWN_DEVICES: readonly string[] = ["DISK", "RAW", "NIC", "DISPLAY", "CDROM"];
+
+function toOther({ id, attributes }: DeviceRow): OtherDevice {
+  return { deviceId: id, dtype: attributes.dtype, what: describeOther(attributes) };
+}
+
+/** Only attributes that are known to hold no secret. */
+function describeOther(
+  { dtype, pptdev, device, usb, portal_address: portal }: DeviceRow["attributes"],
+): string {
+  if (dtype === "PCI") return text(pptdev) ?? "";
+  if (dtype === "ISCSI_DISK") return text(portal) ?? "";
+  if (dtype !== "USB") return "";
+  const { vendor_id: vendor, product_id: product } = isRecord(usb) ? usb : {};
+  const ids = [text(vendor), text(product)].filter((id) => id !== null).join(":");
+  return text(device) ?? ids;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function text(value: unknown): string | null {

@@ -12,6 +12,8 @@ export interface VmPageProps {
   readonly frame: PageFrame;
   readonly now: VmNowProps;
   readonly choices: CreateChoices;
+  /** Images that it has and that are not on the NAS. */
+  readonly missingImages: readonly string[];
   /** What the form of settings is filled in against. */
   readonly shown: string;
   readonly notice: string | null;
@@ -20,7 +22,9 @@ export interface VmPageProps {
 }
 
 /** The page. */
-export function VmPage({ frame, now, choices, shown, notice, problems, typed }: VmPageProps) {
+export function VmPage(
+  { frame, now, choices, missingImages, shown, notice, problems, typed }: VmPageProps,
+) {
   const { vm } = now;
   const form = { vm, problems, typed, choices, shown };
   return (
@@ -34,6 +38,7 @@ export function VmPage({ frame, now, choices, shown, notice, problems, typed }: 
           <p>{notice}</p>
         </Notice>
       )}
+      {missingImages.map((path) => <MissingImage path={path} isStopped={vm.state === "STOPPED"} />)}
       <ErrorSummary problems={problems} />
       <VmNow {...now} />
       {frame.mayChange
@@ -49,5 +54,23 @@ export function VmPage({ frame, now, choices, shown, notice, problems, typed }: 
         )
         : null}
     </Layout>
+  );
+}
+
+/** TrueNAS does not start a VM while an image is missing. */
+function MissingImage({ path, isStopped }: { readonly path: string; readonly isStopped: boolean }) {
+  return (
+    <div data-missing-image={path}>
+      <Notice tone="warn">
+        <p>
+          <strong>
+            The attached image <code>{path}</code> is not on the NAS any more.
+          </strong>{" "}
+          {isStopped
+            ? "TrueNAS does not start the VM without it. Detach the image, or put the file back."
+            : "The VM runs on, and TrueNAS does not start it again without it. Put the file back, or detach the image once the VM is stopped."}
+        </p>
+      </Notice>
+    </div>
   );
 }

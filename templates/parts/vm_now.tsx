@@ -182,6 +182,11 @@ function Devices({ vm }: { vm: Vm }) {
       what: `${type} on ${bind}`,
       detail: `port ${port ?? "automatic"}, web ${webPort ?? "automatic"}`,
     })),
+    ...vm.others.map(({ dtype, what }) => ({
+      kind: dtype === "PCI" || dtype === "USB" ? `${dtype} device` : dtype,
+      what,
+      detail: "changed in TrueNAS only",
+    })),
   ];
   if (rows.length === 0) return <p class="empty">This VM has no devices.</p>;
   return (
@@ -199,7 +204,7 @@ function Devices({ vm }: { vm: Vm }) {
           <tr>
             <th scope="row">{kind}</th>
             <td data-label="What">
-              <code>{what}</code>
+              {what === "" ? <span class="none">not known</span> : <code>{what}</code>}
             </td>
             <td data-label="Detail">{detail}</td>
           </tr>

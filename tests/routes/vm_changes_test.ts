@@ -280,6 +280,116 @@ onEach(
   },
 );
 
+onEach(
+  "a disk is added although an earlier one left its zvol (fault 35)",
+  async ({ dashboard, id, send }) => {
+    const { store } = dashboard.simulator;
+    const zvol = (n: number) => `tank/vms/controlplane01-disk${n}`;
+    assert.equal((await send("disks", { size: "5" })).status, 303);
+    const [, data] = devices(dashboard, id, "DISK");
+    assert.equal((await send("remove", { device: String(data?.id) })).status, 303);
+    assert.ok(store.datasets.has(zvol(1)), "the premise: the zvol was kept");
+    const again = await send("disks", { size: "6" });
+    assert.equal(again.status, 303, again.html);
+    assert.deepEqual(
+      devices(dashboard, id, "DISK").map(({ attributes }) => attributes.path),
+      [`/dev/zvol/${zvol(0)}`, `/dev/zvol/${zvol(2)}`],
+    );
+    assert.equal(store.datasets.get(zvol(1))?.volsizeBytes, 5 * 1024 ** 3, "what was kept is as it was");
+  },
+);
+
+onEach(
+  "a NIC gets a MAC that no VM has, whichever was removed before (fault 35)",
+  async ({ dashboard, id, send }) => {
+    assert.equal((await send("nics", { attach: "br1", mac: "" })).status, 303);
+    const [first, second] = devices(dashboard, id, "NIC");
+    assert.equal((await send("remove", { device: String(first?.id) })).status, 303);
+    const again = await send("nics", { attach: "br0", mac: "" });
+    assert.equal(again.status, 303, again.html);
+    const macs = devices(dashboard, id, "NIC").map(({ attributes }) => attributes.mac);
+    assert.deepEqual([macs.length, new Set(macs).size, macs[0]], [2, 2, second?.attributes.mac]);
+  },
+);
+
+onEach("PCI, USB and other devices are shown, and only shown (fault 35)", async ({ dashboard, id }) => {
+  const { simulator, manager, url } = dashboard;
+  const add = (attributes: Record<string, unknown> & { dtype: string }) => {
+    const deviceId = ++simulator.store.lastDeviceId;
+    simulator.store.devices.set(deviceId, { id: deviceId, vm: id, order: 1002, attributes });
+    return deviceId;
+  };
+  const ids = [
+    add({ dtype: "PCI", pptdev: "pci_0000_01_00_0" }),
+    add({ dtype: "USB", usb: { vendor_id: "0x046d", product_id: "0xc52b" }, device: null }),
+    add({ dtype: "USB", usb: null, device: "usb_1_1" }),
+    add({ dtype: "TPM2", password: "hush" }),
+  ];
+  await manager.live.refreshNow(id);
+  const page = await text(fetch(`${url}/vms/${id}`));
+  for (
+    const [kind, what] of [["PCI device", "pci_0000_01_00_0"], ["USB device", "0x046d:0xc52b"], [
+      "USB device",
+      "usb_1_1",
+    ]]
+  ) {
+    assert.match(page, new RegExp(`<th scope="row">${kind}</th><td data-label="What"><code>${what}</code>`));
+  }
+  assert.match(page, /<th scope="row">TPM2<\/th>/);
+  assert.ok(!page.includes("hush"));
+  for (const device of ids) {
+    assert.ok(!page.includes(`name="device" value="${device}"`), "nothing changes it");
+  }
+});
+
+onEach(
+  "a VM whose image was deleted says so on its page, in the plan, and when it is not started (fault 35)",
+  async ({ dashboard, id, send }) => {
+    const { simulator, manager, url } = dashboard;
+    const path = "/mnt/tank/iso/debian.iso";
+    const page = () => text(fetch(`${url}/vms/${id}`));
+    assert.doesNotMatch(await page(), /data-missing-image/);
+    simulator.store.files.delete(path);
+    assert.match(
+      await page(),
+      /data-missing-image="\/mnt\/tank\/iso\/debian\.iso"[^]*Detach the image, or put the file back/,
+    );
+    const { configuration } = dashboard.configuration();
+    const types = [{ type: "controlplane", startPort: 5910 }];
+    const [planned] = (await manager.planCreation({ configuration, types })).vms;
+    assert.equal(planned?.action, "blocked");
+    assert.match(
+      planned?.reasons.join() ?? "",
+      /image \/mnt\/tank\/iso\/debian\.iso is attached to controlplane01 and is not/,
+    );
+    const act = async (action: "start" | "restart", state: string) => {
+      const view = await manager.act(action, [
+        { action, id, name: "controlplane01", state, overcommit: false },
+      ]).finished;
+      return view.vms[0]?.message ?? "";
+    };
+    assert.match(
+      await act("start", "STOPPED"),
+      /^controlplane01 was not started, because its image \/mnt\/tank\/iso\/debian\.iso is not on the NAS any more: detach/,
+    );
+    simulator.store.files.add(path);
+    await act("start", "STOPPED");
+    simulator.store.files.delete(path);
+    assert.match(await act("restart", "RUNNING"), /would not start again.*it was not shut down/);
+    assert.equal(simulator.store.vms.get(id)?.state, "RUNNING");
+    await manager.act("poweroff", [
+      { action: "poweroff", id, name: "controlplane01", state: "RUNNING", overcommit: false },
+    ]).finished;
+    const [kept] = (await manager.planCreation({ configuration, types })).findings;
+    assert.deepEqual([kept?.severity, kept?.vm, kept?.field], ["warning", null, "cdrom"]);
+    await manager.live.refreshNow(id);
+    const [cdrom] = devices(dashboard, id, "CDROM");
+    assert.equal((await send("remove", { device: String(cdrom?.id) })).status, 303);
+    assert.doesNotMatch(await page(), /data-missing-image/);
+    assert.equal(await act("start", "STOPPED"), "It is running");
+  },
+);
+
 onEach("markup, emoji, right-to-left and very long text stay text", async ({ dashboard, id, send }) => {
   const hostile = `<script>alert(1)</script>"'&<img src=x onerror=alert(2)> 🧊 \u202Eevil ${"x".repeat(700)}`;
   assert.equal((await send("settings", { ...SETTINGS, description: hostile })).status, 303);

@@ -120,6 +120,7 @@ export function made(planned: PlannedVm, id: number): Vm {
       webPort,
     })),
     cdroms: of("CDROM").map(({ path, order }) => ({ deviceId: 4, path, order })),
+    others: [],
   };
 }
 
@@ -148,6 +149,7 @@ export const FOREIGN: Vm = {
   nics: [],
   displays: [],
   cdroms: [],
+  others: [],
 };
 
 /** A reading that the account may not make. */

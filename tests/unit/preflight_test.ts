@@ -204,7 +204,11 @@ Deno.test("preflight asks of a VM that is completed only what it still lacks", (
   const gone = new Map([["/mnt/tank/iso/debian.iso", false]]);
   const plan = planCreation(input({ inventory: inventory({ vms, files: { known: true, value: gone } }) }));
   assert.deepEqual(plan.vms.map(({ steps }) => steps), Array(2).fill(["nic0", "nic1"]));
-  assert.deepEqual(plan.findings, [], "the ISO that is gone is not needed any more");
+  assert.deepEqual(
+    plan.findings.map(({ severity, field }) => [severity, field]),
+    [["warning", "cdrom"]],
+    "the ISO that is gone is not needed any more, but keeps both from starting",
+  );
 });
 
 Deno.test("preflight allows the pool's root where the release does", () => {
