@@ -144,6 +144,8 @@ export interface Dataset {
 export interface NasIdentity {
   /** The host as configured, without credentials: `nas.lan`. */
   readonly host: string;
+  /** The NAS's own id, whatever it is reached by (system.host_id); null when the account may not read it. */
+  readonly id: string | null;
   /** `25.10.7`, or null when the account may not read it. */
   readonly release: string | null;
   /** The API version in use: `v25.10.5`, `current`, or `legacy` for the older protocol. */

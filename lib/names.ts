@@ -96,7 +96,7 @@ export function normalMac(text: string): string | null {
 
 /** What a MAC is derived from. */
 export interface MacSeed {
-  /** The NAS, as it is called in the settings. */
+  /** The NAS: its own id, or its address where that cannot be read. */
   readonly nasId: string;
   readonly vm: string;
   /** The network's name in the configuration. */

@@ -29,7 +29,7 @@ import type { SettleTimes } from "./operations/steps.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationEvent, OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
-import { planCreation, type WantedType } from "./plan/creation.ts";
+import { planCreation, type PlannedMacs, type WantedType } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./telemetry.ts";
 import { factsOf } from "./template_facts.ts";
 import {
@@ -124,6 +124,8 @@ export interface CreationRequest {
   readonly types?: readonly WantedType[];
   /** Where in the file each value stands. */
   readonly places?: Places;
+  /** MACs that VMs were planned with before, by VM and network: they keep them. */
+  readonly macs?: Readonly<Record<string, PlannedMacs>>;
 }
 
 /**
@@ -374,6 +376,8 @@ export class VMManager implements AsyncDisposable {
       inventory,
       rules,
       refusedPorts: this.#runner.refusedPorts,
+      plannedMacs: (vm: string, existing: boolean) =>
+        request.macs?.[vm] ?? (existing ? this.operations.plannedMacs(vm) : null),
     };
     return planCreation(request.places === undefined ? input : { ...input, places: request.places });
   }
@@ -666,7 +670,7 @@ export class VMManager implements AsyncDisposable {
 
   #create(plan: CreationPlan, request: CreationRequest, options: RunOptions = {}): RunningOperation {
     const { configuration, types = defaultTypes(configuration) } = request;
-    const asked: OperationRequest = { kind: "create", configuration, types };
+    const asked: OperationRequest = { kind: "create", configuration, types, macs: macsOf(plan) };
     return this.#runner.create({ plan, request: asked, displayPassword: this.#displayPassword() }, options);
   }
 
@@ -695,4 +699,15 @@ const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 
 function isoFolder(isoPath: string): string | null {
   return isoPath.replace(/\/[^/]*$/, "") || null;
+}
+
+/** So that whoever takes the operation up again makes the cards that were planned. */
+function macsOf({ vms }: CreationPlan): Readonly<Record<string, PlannedMacs>> {
+  const active = vms.filter(({ steps }) => steps.length > 0);
+  return Object.fromEntries(active.map(({ name, devices }) => {
+    const nics = devices.flatMap((device) =>
+      device.dtype === "NIC" ? [[device.name, device.mac] as const] : []
+    );
+    return [name, Object.fromEntries(nics)];
+  }));
 }

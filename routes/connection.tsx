@@ -60,6 +60,7 @@ function show(
   const connection = {
     address: manager.address,
     account,
+    nasId: nas?.id ?? null,
     apiVersion: nas?.apiVersion ?? null,
     roles: nas?.roles ?? null,
     missing: manager.missingRoles,

@@ -158,6 +158,8 @@ export interface Stale {
 export interface ConnectionProps {
   /** As configured: `wss://nas.lan`. */
   readonly address: string;
+  /** The NAS's own id; null where it cannot be read. */
+  readonly nasId: string | null;
   /** How it signs in, in words. */
   readonly account: string;
   /** `v25.10.5`, `current`, `legacy`; null while there is no connection. */

@@ -1,6 +1,7 @@
 /** The operations, newest kept when there are too many. */
 import { type Logger, silentLogger } from "../logging.ts";
 import { notifyEach } from "../stray_errors.ts";
+import type { PlannedMacs } from "../plan/creation.ts";
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
@@ -118,6 +119,15 @@ export class OperationStore {
       uuids: new Set(all.flatMap(({ uuid }) => uuid === undefined ? [] : [uuid])),
       zvols: new Set(all.flatMap(({ zvol }) => zvol === undefined ? [] : [zvol])),
     };
+  }
+
+  /** The MACs with which a VM of this name was last planned; null when no creation tells. */
+  plannedMacs(name: string): PlannedMacs | null {
+    for (const { request } of this.list()) {
+      const macs = request?.kind === "create" ? request.macs?.[name] : undefined;
+      if (macs !== undefined) return macs;
+    }
+    return null;
   }
 
   /** The uuids of VMs that a creation left unfinished, and about which nobody has decided. */

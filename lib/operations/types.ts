@@ -3,7 +3,7 @@
  */
 import type { Configuration } from "../config.ts";
 import type { Outcome } from "../errors.ts";
-import type { WantedType } from "../plan/creation.ts";
+import type { PlannedMacs, WantedType } from "../plan/creation.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
 
 /** What an operation does. */
@@ -69,6 +69,8 @@ export type OperationRequest =
     readonly kind: "create";
     readonly configuration: Configuration;
     readonly types: readonly WantedType[];
+    /** The MACs of its VMs as planned, by VM and network; earlier journals have none. */
+    readonly macs?: Readonly<Record<string, PlannedMacs>>;
   }
   | {
     readonly kind: "destroy";

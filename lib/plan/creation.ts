@@ -56,7 +56,12 @@ export interface CreationInput {
   readonly refusedPorts?: Iterable<number>;
   /** Where in the file each value stands, when it comes from one. */
   readonly places?: Places;
+  /** The MACs that a VM was planned with before, by the network's name; `existing`: the VM is on the NAS. */
+  readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
 }
+
+/** MACs by the network's name in the configuration. */
+export type PlannedMacs = Readonly<Record<string, string>>;
 
 /** Makes the plan; see the file's comment. */
 export function planCreation(input: CreationInput): CreationPlan {
@@ -117,7 +122,7 @@ function draftVm(draft: Draft): PlannedVm {
 
 function planDevices(draft: Draft): PlannedDevice[] {
   const { input, type, section, name, index, startPort, ports, existing } = draft;
-  const { configuration, inventory } = input;
+  const { configuration } = input;
   const templates = input.templates(type);
   const nics = Object.entries(section.network);
   const disks = Object.entries(section.disk);
@@ -127,6 +132,8 @@ function planDevices(draft: Draft): PlannedDevice[] {
     { step: "display", rank: templates.orders.DISPLAY },
     ...nics.map((_, n) => ({ step: `nic${n}`, rank: templates.orders.NIC })),
   ]);
+  const before = input.plannedMacs?.(name, existing !== undefined);
+  const nasId = nasIdOf(draft);
   const place = (step: string) => ({ step, order: orders.get(step) ?? 0 });
   const { port, webPort } = displayPorts(existing, ports, startPort);
   return [
@@ -137,8 +144,8 @@ function planDevices(draft: Draft): PlannedDevice[] {
       dtype: "NIC",
       name: nic,
       attach,
-      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ??
-        deriveMac({ nasId: inventory.nas.host, vm: name, nic }),
+      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ?? before?.[nic] ??
+        deriveMac({ nasId, vm: name, nic }),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),
@@ -148,6 +155,18 @@ function planDevices(draft: Draft): PlannedDevice[] {
       ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib)),
     })),
   ];
+}
+
+/**
+ * A VM keeps one way of deriving its MACs: one whose cards have theirs from the NAS's address, as every VM once had,
+ * gets the missing ones from there too.
+ */
+function nasIdOf({ input, section, name, existing }: Draft): string {
+  const { id, host } = input.inventory.nas;
+  const isByHost = Object.keys(section.network).some((nic, n) =>
+    existing?.nics[n]?.mac === deriveMac({ nasId: host, vm: name, nic })
+  );
+  return id === null || isByHost ? host : id;
 }
 
 /** TrueNAS makes a zvol of at most this part of what its parent has left, unless it is forced to. */

@@ -47,6 +47,7 @@ const RULES: readonly Rule[] = [
   checkDisplays,
   checkPorts,
   checkMacs,
+  checkNasId,
 ];
 
 /** A rule that holds for a whole VM type is told once, at the type's first VM. */
@@ -70,6 +71,24 @@ function notChecked(field: string, what: string, because: string): Finding {
 function locate(finding: Finding, { places }: CreationInput): Finding {
   const place = places?.get(finding.field);
   return place === undefined ? finding : { ...finding, line: place.line };
+}
+
+/** MACs that are derived stay the same only as long as what they are derived from does. */
+function checkNasId({ active, input, inventory }: Context): Finding[] {
+  const isDerived = active.some(({ type, devices }) =>
+    devices.some((device) => device.dtype === "NIC" && macsOf(input, type)?.[device.name] === undefined)
+  );
+  if (inventory.nas.id !== null || !isDerived) return [];
+  const message =
+    "MACs are derived from the address in TRUENAS_HOST, because this account may not read the " +
+    "NAS's own id; if the address is written differently, new VMs get other MACs. Grant the role " +
+    "READONLY_ADMIN, or set macs in the configuration";
+  return [warning(null, "", message)];
+}
+
+function macsOf({ configuration }: CreationInput, type: string) {
+  const section = configuration[type];
+  return section !== undefined && "count" in section ? section.macs : undefined;
 }
 
 function checkNames({ active }: Context): Finding[] {

@@ -88,7 +88,7 @@ export interface Store {
   readonly poolBytes: number;
   /** Bytes of memory for VMs before any runs. */
   readonly memoryBytes: number;
-  readonly hostId: string;
+  hostId: string;
   readonly bootId: string;
   lastVmId: number;
   lastDeviceId: number;

@@ -241,14 +241,14 @@ export class Session implements Caller {
     });
     try {
       const { roles, usedOtp } = await this.#signIn(client, keyLogin);
-      const release = await readRelease(client, logger);
+      const [release, id] = await Promise.all([readRelease(client, logger), readId(client, logger)]);
       rules = rulesFor(release ?? "");
       await expectVmApi(client, address, release);
       await followVms(client, address, username);
       await followDevices(client, logger);
       if (usedOtp) await this.#keepToken(client);
       const { simulated } = this.#options;
-      const nas = { host: address.host, release, apiVersion, notice, roles, simulated };
+      const nas = { host: address.host, id, release, apiVersion, notice, roles, simulated };
       return { client, nas, rules };
     } catch (error) {
       client.close();
@@ -457,6 +457,19 @@ async function readRelease(client: RpcClient, logger: Logger): Promise<string | 
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
     logger.warning("The account may not read the NAS's release", { error: error.message });
+    return null;
+  }
+}
+
+/** It needs READONLY_ADMIN, which an account that only makes VMs need not have. */
+async function readId(client: RpcClient, logger: Logger): Promise<string | null> {
+  try {
+    return await client.call("system.host_id", []);
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError)) throw error;
+    logger.info("The account may not read the NAS's id; MACs are derived from its address", {
+      error: error.message,
+    });
     return null;
   }
 }

@@ -4,9 +4,12 @@ import { ErrorSummary, Field, State } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { ConnectionProps, PageFrame } from "../props.ts";
 
+/** Enough of the NAS's id to tell one from another. */
+const ID_CHARS = 16;
+
 /** The page. */
 export function ConnectionPage({ frame, connection }: { frame: PageFrame; connection: ConnectionProps }) {
-  const { address, account, apiVersion, roles, missing, wantsOtp, problems } = connection;
+  const { address, account, nasId, apiVersion, roles, missing, wantsOtp, problems } = connection;
   return (
     <Layout {...frame} title="Connection" current="connection">
       <h1>Connection</h1>
@@ -27,6 +30,17 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
           <dt>Release</dt>
           <dd>{frame.connection.release ?? "not known"}</dd>
         </div>
+        {apiVersion === null ? null : (
+          <div>
+            <dt>NAS id</dt>
+            <dd>
+              {nasId === null
+                ? "Not readable with this account (role READONLY_ADMIN). MACs of new VMs are derived from " +
+                  "TRUENAS_HOST as it is written"
+                : <code>{nasId.slice(0, ID_CHARS)}</code>}
+            </dd>
+          </div>
+        )}
         <div>
           <dt>API</dt>
           <dd>{apiVersion ?? "not connected"}</dd>

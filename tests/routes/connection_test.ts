@@ -33,6 +33,22 @@ Deno.test("missing roles stand on the connection page and at the button that wou
   });
 });
 
+Deno.test("the connection page says which NAS it is, or what MACs depend on where it may not know (fault 25)", async () => {
+  const accounts = [{ username: "vm", password: "vm-pw", roles: ["VM_DEVICE_WRITE"] }];
+  await withDashboard({ simulator: { accounts } }, async ({ url, simulator }) => {
+    const html = await text(fetch(`${url}/connection`));
+    assert.match(html, new RegExp(`<code>${simulator.store.hostId.slice(0, 16)}</code>`));
+  });
+  const manager = { username: "vm", password: "vm-pw" };
+  await withDashboard({ simulator: { accounts }, manager }, async ({ url }) => {
+    const html = await text(fetch(`${url}/connection`));
+    assert.match(
+      html,
+      /Not readable with this account \(role READONLY_ADMIN\)\. MACs of new VMs are derived/,
+    );
+  });
+});
+
 Deno.test("a one-time password is asked for on a page, wrong ones come back, and nothing keeps it", async () => {
   const accounts = [{ username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" }];
   const logged: string[] = [];

@@ -51,6 +51,7 @@ export function inventory(fields: Partial<Inventory> = {}): Inventory {
   return {
     nas: {
       host: "nas.lan",
+      id: "5b3c2e6f0d6a4c1f",
       release: "25.10.7",
       apiVersion: "current",
       notice: null,
