@@ -6,7 +6,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { LoginPage } from "../templates/pages/login_page.tsx";
 import { below, paths } from "../templates/paths.ts";
-import { type Dashboard, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
+import { type Dashboard, hereOf, pageFrame, remember, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { isOwnPath } from "./headers.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
@@ -108,15 +108,16 @@ function refuseHost(c: Context, { logger }: Dashboard, host: string): Response {
 
 async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
   const { path } = c.req;
-  const to = c.req.method === "GET" ? `${path}${new URL(c.req.url).search}` : "/";
+  const to = hereOf(c);
   if (wantsJson(c) || path === "/metrics") {
     return c.json({ error: "Sign in first", remedy: "POST /login, or basic authentication" }, 401);
   }
+  // A stream belongs to a page, whose script leads to the sign-in (static/live.js).
+  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Sign in first\n", 401);
   if (c.req.header("hx-request") === "true") {
     c.header("hx-redirect", paths.login(to));
     return c.text("Sign in first\n", 401);
   }
-  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Sign in first\n", 401);
   if (c.req.method === "GET") return c.redirect(paths.login(to), 303);
   return await showLogin(c, dashboard, { to, message: "Sign in first: nothing was done.", status: 401 });
 }

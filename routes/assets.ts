@@ -1,8 +1,10 @@
 /** The browser's files, embedded in the program. */
 import { Hono } from "hono";
-import hxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import css from "../static/app.css" with { type: "text" };
+import live from "../static/live.js" with { type: "text" };
+import times from "../static/times.js" with { type: "text" };
+import typed from "../static/typed.js" with { type: "text" };
 import serial from "../static/serial.js" with { type: "text" };
 import keys from "../static/keys.js" with { type: "text" };
 import favicon from "../static/favicon.svg" with { type: "text" };
@@ -12,8 +14,10 @@ import { asset, sendAsset } from "./asset.ts";
 
 const ASSETS = {
   css: await asset("app.css", css),
-  // One file: htmx begins a moment after it is loaded, and an extension that comes later than that is never used.
-  htmx: await asset("htmx.js", `${htmx}\n${hxSse}`),
+  htmx: await asset("htmx.js", htmx),
+  live: await asset("live.js", live),
+  times: await asset("times.js", times),
+  typed: await asset("typed.js", typed),
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
   favicon: await asset("favicon.svg", favicon),
@@ -21,11 +25,14 @@ const ASSETS = {
 
 /** Where the browser's files are. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, serial, favicon } = ASSETS;
+  const { css, htmx, keys, live, times, typed, serial, favicon } = ASSETS;
   return {
     css: below(css.url),
     htmx: below(htmx.url),
     keys: below(keys.url),
+    live: below(live.url),
+    times: below(times.url),
+    typed: below(typed.url),
     serial: below(serial.url),
     favicon: below(favicon.url),
   };

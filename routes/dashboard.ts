@@ -10,6 +10,7 @@ import type { VMManager } from "../lib/vm_manager.ts";
 import type { ConnectionView, PageFrame } from "../templates/props.ts";
 import { assetUrls } from "./assets.ts";
 import type { AccessOptions } from "./access.tsx";
+import { pageOf } from "./page_of.ts";
 import type { Role } from "./sessions.ts";
 import type { OneTimeTokens } from "./tokens.ts";
 
@@ -141,7 +142,7 @@ export function nonceOf(c: Context): string {
 /** What the frame of a page needs. For whoever has not signed in there is nothing of the NAS in it. */
 export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
   const role = senders.get(c.req.raw)?.role ?? null;
-  const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c) };
+  const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c), here: hereOf(c) };
   if (role === null) return { ...page, ...UNKNOWN_VISITOR };
   return {
     ...page,
@@ -163,6 +164,12 @@ const UNKNOWN_VISITOR = {
   unencrypted: false,
   lacks: [],
 } as const;
+
+/** Which page a request belongs to. */
+export function hereOf(c: Context): string {
+  const { method, path, url } = c.req;
+  return pageOf({ method, path, search: new URL(url).search });
+}
 
 /** Answers with a whole page. Pages are never kept: they show what is true now. */
 export function sendPage(

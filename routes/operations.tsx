@@ -9,7 +9,7 @@ import type { RunningOperation } from "../lib/operations/runner.ts";
 import { runDetached } from "../lib/stray_errors.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
-import { ConnectionPatch, OperationPatch, PacePatch } from "../templates/parts/patches.tsx";
+import { ConnectionPatch, OperationPatch, PacePatch, StreamPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   actorOf,
@@ -97,7 +97,10 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     const log = manager.operations.get(c.req.param("id"));
     return sendStream(c, dashboard, async (write, signal) => {
       // A 404 would make tabs that were open before a restart ask again for ever.
-      if (log === undefined) return await write(frame("unknown", { event: "end" }));
+      if (log === undefined) {
+        await write(frame(String(<StreamPatch />)));
+        return await write(frame("unknown", { event: "end" }));
+      }
       const after = resumeAfter(c);
       // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
       const send = (html: string) => runDetached(write(frame(html)), "writing to a stream", dashboard.logger);

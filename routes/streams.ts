@@ -2,8 +2,11 @@
 import type { Context } from "hono";
 import type { Dashboard } from "./dashboard.ts";
 
-/** A comment is sent this often, so that a peer that is gone is noticed and proxies keep the stream. */
-const BEAT_MS = 15_000;
+/**
+ * A comment is sent this often, so that a peer that is gone is noticed, proxies keep the stream, and pages see that it
+ * lives (static/live.js).
+ */
+const BEAT_MS = 10_000;
 
 /** Streams at once: far more than people have pages open, and few enough for the memory of a NAS. */
 const MAX_STREAMS = 1_000;

@@ -1,6 +1,13 @@
 /** The frame of every page. */
 import type { Child } from "hono/jsx";
-import { ConnectionBadge, ConnectionNotice, PageStream, UnencryptedNotice } from "./parts/connection.tsx";
+import {
+  ConnectionBadge,
+  ConnectionNotice,
+  PageStream,
+  StaleNotice,
+  TypedNotice,
+  UnencryptedNotice,
+} from "./parts/connection.tsx";
 import { paths } from "./paths.ts";
 import type { PageFrame, Section } from "./props.ts";
 
@@ -9,8 +16,8 @@ export interface LayoutProps extends PageFrame {
   readonly title: string;
   /** The part of the site that the page belongs to, or null. */
   readonly current: Section | null;
-  /** The stream that keeps the page true; by default one that tells of the connection alone; null: the page has another. */
-  readonly stream?: string | null;
+  /** The stream that keeps the page true; by default one that tells of the connection alone. */
+  readonly stream?: string;
   readonly children?: Child;
 }
 
@@ -36,7 +43,7 @@ const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false,
 /** A whole page, or what is inside its frame. */
 export function Layout(props: LayoutProps) {
   const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
-  const { mayChange, signedIn, stream = paths.connectionEvents() } = props;
+  const { mayChange, signedIn, here, stream = paths.connectionEvents() } = props;
   if (fragment) return <>{children}</>;
   return (
     <html lang="en">
@@ -50,8 +57,11 @@ export function Layout(props: LayoutProps) {
         <link rel="stylesheet" href={assets.css} />
         <script src={assets.htmx} defer></script>
         <script src={assets.keys} defer></script>
+        <script src={assets.times} type="module"></script>
+        <script src={assets.typed} type="module"></script>
+        {closed ? null : <script src={assets.live} type="module"></script>}
       </head>
-      <body>
+      <body data-here={closed ? undefined : here} data-login={closed ? undefined : paths.login()}>
         <a class="skip" href="#main">Skip to the content</a>
         {closed ? null : <PageStream stream={stream} />}
         <header class="site">
@@ -82,6 +92,8 @@ export function Layout(props: LayoutProps) {
         </header>
         <main id="main" tabindex={-1}>
           {closed ? null : <ConnectionNotice connection={connection} />}
+          {closed ? null : <StaleNotice />}
+          {closed ? null : <TypedNotice />}
           {!closed && unencrypted ? <UnencryptedNotice /> : null}
           {children}
         </main>

@@ -12,6 +12,9 @@ export interface AssetUrls {
   readonly css: string;
   readonly htmx: string;
   readonly keys: string;
+  readonly live: string;
+  readonly times: string;
+  readonly typed: string;
   readonly serial: string;
   readonly favicon: string;
 }
@@ -50,6 +53,8 @@ export interface PageFrame {
   readonly version: string;
   /** Whether whoever asks may change anything. */
   readonly mayChange: boolean;
+  /** Where somebody comes back to who has to sign in again: the path and query of the page, without the base path. */
+  readonly here: string;
   /** Whether there is somebody to sign out. */
   readonly signedIn: boolean;
   /** Roles that the account lacks, and without which changing anything fails. */

@@ -31,10 +31,7 @@ export function OperationPage({ frame, view, events, pace, now, problems = [] }:
       {...frame}
       title={view.title}
       current="operations"
-      {
-        // A browser holds six connections to a host: a page has one stream.
-        ...(view.status === "running" ? { stream: null } : {})
-      }
+      {...(view.status === "running" ? { stream: paths.operationEvents(view.id, view.lastSeq) } : {})}
     >
       <p class="trail">
         <a href={paths.operations()}>Operations</a>
@@ -50,10 +47,8 @@ export function OperationPage({ frame, view, events, pace, now, problems = [] }:
                 <a href={paths.operation(view.id)}>Look again</a>
               </p>
             </noscript>
-            <div hx-sse:connect={paths.operationEvents(view.id, view.lastSeq)} hx-sse:close="end">
-              {operation}
-              <PaceLine pace={pace} />
-            </div>
+            {operation}
+            <PaceLine pace={pace} />
           </>
         )
         : operation}

@@ -15,25 +15,27 @@ export function State({ tone, word }: { tone: Tone; word: string }) {
   );
 }
 
-/** A time of day, with the whole date for machines and on hover. `at` is milliseconds since 1970 (UTC). */
+/**
+ * A time of day, with the whole date for machines and on hover: in UTC, which the browser turns into the reader's own
+ * (static/times.js). `at` is milliseconds since 1970 (UTC).
+ */
 export function Time({ at }: { at: number }) {
-  const date = new Date(at);
-  return <time datetime={date.toISOString()} title={date.toISOString()}>{timeOfDay(date)}</time>;
+  const iso = new Date(at).toISOString();
+  return <time datetime={iso} title={iso}>{timeOfDay(iso)} UTC</time>;
 }
 
 /** A date and time of day. */
 export function DateTime({ at }: { at: number }) {
-  const date = new Date(at);
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return <time datetime={date.toISOString()} title={date.toISOString()}>{day} {timeOfDay(date)}</time>;
+  const iso = new Date(at).toISOString();
+  return (
+    <time datetime={iso} title={iso} data-shows="date">
+      {iso.slice(0, "2026-11-26".length)} {timeOfDay(iso)} UTC
+    </time>
+  );
 }
 
-function timeOfDay(date: Date): string {
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
+function timeOfDay(iso: string): string {
+  return iso.slice("2026-11-26T".length, "2026-11-26T15:04:05".length);
 }
 
 /** A notice above what it is about. */

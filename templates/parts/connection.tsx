@@ -1,4 +1,5 @@
 /** The connection to the NAS: a badge in the header, and a notice when something is wrong. */
+import { Time } from "./common.tsx";
 import { paths } from "../paths.ts";
 import type { ConnectionView } from "../props.ts";
 
@@ -61,7 +62,32 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
   );
 }
 
-/** Where a page's stream hangs: what it sends names its places itself. */
-export function PageStream({ stream }: { stream: string | null }) {
-  return <div id="page-stream" hx-sse:connect={stream ?? undefined}></div>;
+/** Says that nothing comes from the dashboard any more; the page's script shows it. */
+export function StaleNotice() {
+  return (
+    <div class="notice tone-bad" id="stale" hidden>
+      <p>
+        <strong>This page is not up to date.</strong>
+      </p>
+      <p>
+        Nothing has come from the dashboard since{" "}
+        <Time at={0} />. What you see may have changed. The page keeps trying to connect; if this stays, check
+        that the dashboard is running and can be reached.
+      </p>
+    </div>
+  );
+}
+
+/** Says that a form has again what was typed before signing in; the page's script shows it. */
+export function TypedNotice() {
+  return (
+    <div class="notice tone-quiet" id="typed" role="status" hidden>
+      <p>What you had typed is in the form again. Nothing was sent; check it, passwords too, and send it.</p>
+    </div>
+  );
+}
+
+/** What the page's script follows: what it is sent names its places itself. */
+export function PageStream({ stream }: { stream: string }) {
+  return <div id="page-stream" data-stream={stream}></div>;
 }

@@ -77,7 +77,7 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
 }
 
 /** The operation's own stream ends with it: from then on the page has the one that every page has. */
-function StreamPatch() {
+export function StreamPatch() {
   return (
     <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
       <PageStream stream={paths.connectionEvents()} />

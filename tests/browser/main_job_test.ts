@@ -95,7 +95,7 @@ for (const look of LOOKS) {
       dashboard.simulator.addFault({ method: "vm.start", action: "hold", until: seen.promise });
       await createWorkers(page, 3);
       await page.waitForSelector('[data-step="display"][data-status="done"]');
-      assert.equal(await page.locator("[hx-sse\\:connect]").count(), 1, "a page has one stream");
+      assert.equal(await page.locator("[data-stream]").count(), 1, "a page has one stream");
       assert.ok((await stepStatuses(page)).includes("running"), "it is seen before its end");
       await page.reload();
       const second = await page.context().newPage();

@@ -73,6 +73,35 @@ Deno.test("without a session every page leads to the sign-in, and nothing is tol
     assert.equal(login.headers.get("cache-control"), "no-store");
   }));
 
+Deno.test("signing in leads back to the page of a stream or a form, and not to either (fault 31)", () =>
+  withAccess(async (dashboard) => {
+    const pages = [["/events?only=connection", "/"], ["/vms/1/events", "/vms/1"], [
+      "/operations/x/events?after=3",
+      "/operations/x",
+    ]] as const;
+    for (const [path, page] of pages) {
+      const { status, headers } = await send(dashboard, path, {});
+      assert.deepEqual([status, headers.get("location")], [
+        303,
+        `/login?${new URLSearchParams({ to: page })}`,
+      ]);
+      const stream = await send(dashboard, path, {
+        accept: "text/html, text/event-stream",
+        "hx-request": "true",
+      });
+      assert.deepEqual([stream.status, stream.headers.get("hx-redirect")], [401, null], path);
+    }
+    const forms = [["/create/plan", "/create"], ["/vms/1/stop", "/vms/1"], [
+      "/operations/x/cancel",
+      "/operations/x",
+    ]];
+    for (const [path = "", page] of forms) {
+      const { status, body } = await send(dashboard, path, { fields: {} });
+      assert.equal(status, 401);
+      assert.match(body, new RegExp(`name="to" value="${page}"`), path);
+    }
+  }));
+
 Deno.test("the right password opens, leads back to the page asked for, and its cookie is closely kept", () =>
   withAccess(async (dashboard) => {
     const wrong = await signIn(dashboard, "open sesam");

@@ -15,6 +15,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A name that is no secure context, as dashboards on a LAN have.
+  "--host-resolver-rules=MAP dash.lan 127.0.0.1",
 ];
 
 /** Where it is. */

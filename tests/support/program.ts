@@ -14,6 +14,8 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 export interface Program {
   /** Without a slash at the end. */
   readonly url: string;
+  /** Of the process. */
+  readonly pid: number;
   /** Everything it has written so far. */
   readonly said: () => string;
   /** Sends a signal and waits for the end. */
@@ -83,7 +85,7 @@ export async function startProgram(
     if (!expectFaults) assert.ok(!said.includes(FAULT), said);
     return status;
   };
-  return { url, said: () => said, stop, kill: () => stop("SIGKILL") };
+  return { url, pid: child.pid, said: () => said, stop, kill: () => stop("SIGKILL") };
 }
 
 /** Begins the creation of {@link FORM}, as soon as it is connected; returns the operation's path. */

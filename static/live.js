@@ -1,0 +1,252 @@
+/*
+ * Keeps the page up to date: it takes what the dashboard sends, notices when nothing comes any more, and leads to the
+ * sign-in page when the session has ended. A browser opens six connections to a host at once (HTTP/1.1), so tabs that
+ * nobody sees have no stream, and those that are seen take turns when there are many.
+ */
+"use strict";
+
+/* Two connections stay free for pages and forms. */
+const STREAMS_AT_ONCE = 4;
+/* So long a tab keeps its stream while others wait; a tab that has just been opened gets one at once. */
+const TURN_MS = 5_000;
+/* A tab that has not been heard for this long is gone. */
+const TAB_GONE_MS = 5_000;
+/* Tabs answer each other within this. */
+const ANSWER_MS = 60;
+
+/* The dashboard sends a beat every 10 s: two are missing. */
+const SILENT_MS = 22_000;
+const CONNECT_MS = 10_000;
+/* A stream that has broken may be back in a moment. */
+const GRACE_MS = 5_000;
+const RETRY = { leastMs: 500, mostMs: 5_000 };
+const TICK_MS = 1_000;
+
+const place = () => document.getElementById("page-stream");
+
+/* The page. */
+
+/* When the page is no longer up to date, unless something comes before. */
+let fineUntil = Date.now() + GRACE_MS;
+/* When something last came. */
+let freshAt = Date.now();
+
+function fresh() {
+  freshAt = Date.now();
+  fineUntil = freshAt + SILENT_MS;
+  const notice = document.getElementById("stale");
+  if (notice === null || notice.hidden) return;
+  notice.hidden = true;
+  const badge = document.getElementById("connection");
+  // Unless the server has sent another one meanwhile.
+  if (badge !== null && badge.dataset.before !== undefined) {
+    const before = JSON.parse(badge.dataset.before);
+    delete badge.dataset.before;
+    badge.className = before.tone;
+    badge.dataset.connection = before.state;
+    badge.querySelector(".word").textContent = before.word;
+  }
+  say("The page is up to date again");
+}
+
+function stale() {
+  const notice = document.getElementById("stale");
+  if (notice === null) return;
+  const badge = document.getElementById("connection");
+  if (badge !== null && badge.dataset.before === undefined) {
+    const word = badge.querySelector(".word");
+    badge.dataset.before = JSON.stringify({
+      tone: badge.className,
+      state: badge.dataset.connection,
+      word: word.textContent,
+    });
+    badge.className = "connection tone-bad";
+    badge.dataset.connection = "offline";
+    word.textContent = "Not up to date";
+  }
+  if (!notice.hidden) return;
+  notice.querySelector("time").dateTime = new Date(freshAt).toISOString();
+  notice.hidden = false;
+  say("The page is not up to date");
+}
+
+function signedOut() {
+  close();
+  document.dispatchEvent(new Event("signed-out"));
+  const { login, here } = document.body.dataset;
+  location.assign(`${login}?to=${encodeURIComponent(here)}`);
+}
+
+/* The stream. */
+
+let stream = null;
+/* What was seen of which stream, for when it is opened again. */
+const seen = { url: "", id: "" };
+
+function open() {
+  stream ??= { failures: 0, isOpen: false, heardAt: Date.now() };
+  if (stream.abort === undefined) follow(stream);
+}
+
+function close() {
+  clearTimeout(stream?.retry);
+  stream?.abort?.abort();
+  stream = null;
+}
+
+async function follow(own) {
+  const url = place().dataset.stream;
+  if (seen.url !== url) Object.assign(seen, { url, id: "" });
+  own.heardAt = Date.now();
+  own.abort = new AbortController();
+  try {
+    await take(own, url);
+  } catch {
+    // A stream that breaks, stalls or is refused is tried again below.
+  }
+  own.isOpen = false;
+  if (stream !== own) return;
+  // An operation that has ended names another stream, with its last words.
+  if (place().dataset.stream !== url) return follow(own);
+  fineUntil = Math.min(fineUntil, Date.now() + GRACE_MS);
+  const ms = Math.min(RETRY.leastMs * 2 ** own.failures++, RETRY.mostMs);
+  own.retry = setTimeout(() => follow(own), ms * (1 - Math.random() / 3));
+}
+
+async function take(own, url) {
+  const headers = { accept: "text/event-stream", ...(seen.id === "" ? {} : { "last-event-id": seen.id }) };
+  const response = await fetch(url, { headers, cache: "no-store", signal: own.abort.signal });
+  if (response.status === 401) return signedOut();
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  if (!response.ok || !isStream) throw new Error(`The stream was refused with ${response.status}`);
+  own.isOpen = true;
+  own.failures = 0;
+  const heard = () => {
+    own.heardAt = Date.now();
+    if (stream === own) fresh();
+  };
+  heard();
+  for await (const { event, id, text } of messages(response.body, heard)) {
+    if (stream !== own) return;
+    if (id !== null) seen.id = id;
+    if (event === "end") return own.abort.abort();
+    await htmx.swap({ text, sourceElement: place(), target: place(), swap: "none" });
+  }
+}
+
+/* Messages of a stream of server-sent events, as the dashboard writes them. */
+async function* messages(body, onBytes) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onBytes();
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const lines = block.split("\n");
+      const values = (name) =>
+        lines.filter((line) => line.startsWith(name)).map((line) => line.slice(name.length));
+      const data = values("data: ");
+      if (data.length === 0) continue;
+      yield {
+        event: values("event: ").at(-1) ?? "",
+        id: values("id: ").at(-1) ?? null,
+        text: data.join("\n"),
+      };
+    }
+  }
+}
+
+/* Turns. */
+
+const channel = "BroadcastChannel" in self ? new BroadcastChannel("truenas-vm-manager-streams") : null;
+/* There is no crypto.randomUUID() over plain HTTP. */
+const me = `${Date.now()}-${Math.random()}`;
+/* `isNew`: it has just been opened or come into sight. */
+let mine = { role: "none", since: 0, isNew: false };
+let decidesAt = 0;
+const others = new Map();
+let tick;
+
+/* HTTP/2 and later carry any number of streams in one connection. */
+const isLimited = () => {
+  const [navigation] = performance.getEntriesByType("navigation");
+  return channel !== null && !/^h[23]/.test(navigation?.nextHopProtocol ?? "");
+};
+
+function become(role, isNew = false) {
+  mine = { role, since: Date.now(), isNew };
+  post();
+  if (role === "holding") open();
+  else close();
+}
+
+function post(asks = false) {
+  channel?.postMessage({ id: me, ...mine, asks });
+}
+
+const inOrder = (a, b) => Number(b.isNew) - Number(a.isNew) || a.since - b.since || (a.id < b.id ? -1 : 1);
+
+function decide() {
+  const now = Date.now();
+  if (mine.role === "none" || now < decidesAt) return;
+  const all = [{ id: me, ...mine }];
+  for (const [id, other] of others) {
+    if (now - other.heardAt > TAB_GONE_MS) others.delete(id);
+    else all.push({ id, ...other });
+  }
+  const holders = all.filter(({ role }) => role === "holding").sort((a, b) =>
+    a.since - b.since || inOrder(a, b)
+  );
+  const waiting = all.filter(({ role }) => role === "waiting").sort(inOrder);
+  const free = STREAMS_AT_ONCE - holders.length;
+  if (mine.role === "waiting") {
+    if (waiting.findIndex(({ id }) => id === me) < free) become("holding");
+    return;
+  }
+  const rank = holders.findIndex(({ id }) => id === me);
+  const wanted = (now - mine.since < TURN_MS ? waiting.filter(({ isNew }) => isNew) : waiting).length;
+  // Those that have had theirs for longest make room.
+  if (rank < wanted - free || rank < -free) become("waiting");
+}
+
+channel?.addEventListener("message", ({ data: { id, asks, ...other } }) => {
+  if (other.role === "none") others.delete(id);
+  else others.set(id, { ...other, heardAt: Date.now() });
+  if (asks && mine.role !== "none") post();
+  decide();
+});
+
+function start() {
+  if (mine.role !== "none" || document.hidden || place() === null) return;
+  fineUntil = Date.now() + GRACE_MS;
+  tick = setInterval(look, TICK_MS);
+  if (!isLimited()) return become("holding");
+  // Whoever is there has answered by then.
+  decidesAt = Date.now() + ANSWER_MS;
+  become("waiting", true);
+  post(true);
+  setTimeout(decide, ANSWER_MS + 1);
+}
+
+function stop() {
+  clearInterval(tick);
+  become("none");
+}
+
+/* Each second: who is there, and whether anything came. */
+function look() {
+  post();
+  decide();
+  const now = Date.now();
+  const limit = stream?.isOpen ? SILENT_MS : CONNECT_MS;
+  if (stream !== null && now - stream.heardAt > limit) stream.abort?.abort();
+  if (now > fineUntil) stale();
+}
+
+document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
+addEventListener("pagehide", stop);
+addEventListener("pageshow", start);
+start();

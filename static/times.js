@@ -1,0 +1,45 @@
+/* Times are sent in UTC, and named so; here they become the reader's own, with the zone named. */
+"use strict";
+
+const two = (value) => String(value).padStart(2, "0");
+const dayOf = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+const timeOf = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+
+/* The zone as it was at that time, for summer and winter differ: CET, GMT+2. */
+function zoneOf(date) {
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(date);
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
+}
+
+function convert(time) {
+  const date = new Date(time.dateTime);
+  if (Number.isNaN(date.getTime())) return;
+  const zone = zoneOf(date);
+  const own = time.dataset.shows === "date"
+    ? `${dayOf(date)} ${timeOf(date)} ${zone}`
+    : `${timeOf(date)} ${zone}`;
+  // What is right already is left alone: a change would be seen as one to be looked at again.
+  if (time.textContent !== own) time.textContent = own;
+  const whole = `${dayOf(date)} ${timeOf(date)} ${zone} (${time.dateTime})`;
+  if (time.title !== whole) time.title = whole;
+}
+
+const convertAll = (within) => {
+  for (const time of within.querySelectorAll("time[datetime]")) convert(time);
+};
+
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    const element = target instanceof Element ? target : target.parentElement;
+    const time = element?.closest("time[datetime]");
+    if (time) convert(time);
+    else if (element) convertAll(element);
+  }
+}).observe(document.body, {
+  childList: true,
+  characterData: true,
+  subtree: true,
+  attributes: true,
+  attributeFilter: ["datetime", "title"],
+});
+convertAll(document);

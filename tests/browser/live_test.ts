@@ -1,0 +1,254 @@
+/**
+ * Protects that what a page shows is so: it notices when nothing comes from the dashboard any more, leads to the
+ * sign-in and back with what was typed, stays usable in many tabs over plain HTTP, and tells times in the reader's own
+ * zone. In a real Chromium, against processes that are really stopped and frozen.
+ */
+import assert from "node:assert/strict";
+import type { BrowserContext, Page } from "playwright-core";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
+import { browser, createWorkers, finished } from "../support/pages.ts";
+import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { startTcpProxy } from "../support/tcp_proxy.ts";
+
+/** A page says within this that it is not up to date. */
+const NOTICED_MS = 30_000;
+
+/** A test of this file; the browser lives longer than it, so the sanitizers are off. */
+function liveTest(name: string, test: () => Promise<void>): void {
+  Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, test);
+}
+
+async function inBrowser(
+  options: Parameters<typeof browser.newContext>[0],
+  test: (context: BrowserContext) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext(options);
+  try {
+    await test(context);
+  } finally {
+    await context.close();
+  }
+}
+
+function connectionOf(page: Page) {
+  return page.locator("#connection").getAttribute("data-connection");
+}
+
+async function expectNotUpToDate(page: Page): Promise<void> {
+  const since = performance.now();
+  await page.locator("#stale").waitFor({ timeout: NOTICED_MS });
+  assert.ok(performance.now() - since < NOTICED_MS);
+  assert.match(await page.locator("#connection").innerText(), /Not up to date/);
+  assert.equal(await connectionOf(page), "offline");
+}
+
+async function withProgram(
+  test: (program: Program, page: Page, stop: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
+  await withFolder(TEST_CONFIG, async (folder) => {
+    const program = await startProgram(simulator, folder);
+    let isStopped = false;
+    const stop = async () => {
+      isStopped = true;
+      await program.stop("SIGTERM");
+    };
+    try {
+      await inBrowser({ baseURL: program.url }, async (context) => {
+        const page = await context.newPage();
+        await page.goto("/");
+        await page.waitForSelector('[data-connection="live"]');
+        await test(program, page, stop);
+      });
+    } finally {
+      if (!isStopped) await program.kill();
+    }
+  });
+}
+
+liveTest(
+  "a page says that it is not up to date when the dashboard is frozen, and recovers (fault 31)",
+  () =>
+    withProgram(async (program, page) => {
+      Deno.kill(program.pid, "SIGSTOP");
+      try {
+        await expectNotUpToDate(page);
+      } finally {
+        Deno.kill(program.pid, "SIGCONT");
+      }
+      await page.locator("#stale").waitFor({ state: "hidden", timeout: NOTICED_MS });
+      assert.equal(await connectionOf(page), "live");
+      assert.match(await page.locator("#connection").innerText(), /Connected/);
+    }),
+);
+
+liveTest(
+  "a page says that it is not up to date when the dashboard is stopped (fault 31)",
+  () =>
+    withProgram(async (_program, page, stop) => {
+      await stop();
+      await expectNotUpToDate(page);
+    }),
+);
+
+liveTest("a page says that it is not up to date when a proxy in front stalls (fault 31)", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
+  await using proxy = startTcpProxy(Number(new URL(dashboard.url).port));
+  await inBrowser({ baseURL: `http://127.0.0.1:${proxy.port}` }, async (context) => {
+    const page = await context.newPage();
+    await page.goto("/");
+    await page.waitForSelector('[data-connection="live"]');
+    proxy.stall();
+    await expectNotUpToDate(page);
+  });
+});
+
+/** Signs in on a page that asks for it. */
+async function signIn(page: Page): Promise<void> {
+  await page.getByLabel("Password of this dashboard").fill("admin-secret");
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/** A dashboard with a password, on a page of its own, and somebody who signs out elsewhere. */
+async function withSignedIn(
+  at: string,
+  test: (page: Page, endSession: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  await using dashboard = await startDashboard({ access: { password: "admin-secret" } });
+  await using proxy = startTcpProxy(Number(new URL(dashboard.url).port));
+  await inBrowser({ baseURL: `http://127.0.0.1:${proxy.port}` }, async (context) => {
+    const page = await context.newPage();
+    await page.goto(at);
+    await signIn(page);
+    await page.waitForURL(`**${at}`);
+    const endSession = async () => {
+      await context.clearCookies();
+      proxy.cut();
+    };
+    await test(page, endSession);
+  });
+}
+
+liveTest(
+  "a session that ends leads to the sign-in, and back to the page with what was typed (fault 31)",
+  () =>
+    withSignedIn("/create?from=test", async (page, endSession) => {
+      const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
+      await count.fill("7");
+      await endSession();
+      await page.waitForURL(/\/login\?to=%2Fcreate%3Ffrom%3Dtest$/, { timeout: NOTICED_MS });
+      await signIn(page);
+      await page.waitForURL("**/create?from=test");
+      assert.equal(await count.inputValue(), "7");
+      assert.ok(await page.locator("#typed").isVisible(), "it says so");
+    }),
+);
+
+liveTest(
+  "a form sent without a session is filled in again after the sign-in (fault 31)",
+  () =>
+    withSignedIn("/create", async (page) => {
+      const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
+      await count.fill("5");
+      await page.context().clearCookies();
+      await page.getByRole("button", { name: "Show the plan" }).click();
+      await page.locator("#login-message").waitFor();
+      await signIn(page);
+      await page.waitForURL("**/create");
+      assert.equal(await count.inputValue(), "5");
+      await page.goto("/create");
+      assert.notEqual(await count.inputValue(), "5", "it comes back once");
+    }),
+);
+
+/** Tabs that a browser has open at once, more than it opens connections to a host. */
+const TABS = 9;
+
+function changeMemory({ simulator, manager }: TestDashboard, memory: number): void {
+  const [vm] = simulator.store.vms.values();
+  assert.ok(vm);
+  simulator.store.vms.set(vm.id, { ...vm, config: { ...vm.config, memory } });
+  manager.live.refresh(vm.id);
+}
+
+liveTest("nine tabs over plain HTTP all open, and all follow what changes (fault 32)", async () => {
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 2 },
+    access: { allowedHosts: ["dash.lan"] },
+  });
+  // Not a secure context, as on a LAN.
+  const url = dashboard.url.replace("127.0.0.1", "dash.lan");
+  await inBrowser({ baseURL: url }, async (context) => {
+    const pages: Page[] = [];
+    for (let n = 0; n < TABS; n++) {
+      const page = await context.newPage();
+      await page.goto("/", { timeout: 5_000 });
+      pages.push(page);
+    }
+    assert.equal(await pages[0]?.evaluate("isSecureContext"), false, "the premise");
+    changeMemory(dashboard, 12_345);
+    await Promise.all(pages.map((page) => page.locator("text=12.1 GiB").waitFor({ timeout: NOTICED_MS })));
+    for (const page of pages) assert.ok(!await page.locator("#stale").isVisible(), "none is out of date");
+    const metrics = await (await fetch(`${dashboard.url}/metrics`)).text();
+    const streams = Number(/^truenas_vm_manager_streams (\d+)$/m.exec(metrics)?.[1]);
+    assert.ok(streams >= 1 && streams <= 5, `${streams} streams`);
+    // A page that is asked for while all are open comes at once.
+    await pages[0]?.goto("/operations", { timeout: 5_000 });
+  });
+});
+
+liveTest("a tab that is born hidden has no stream until it is seen (fault 32)", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
+  await inBrowser({ baseURL: dashboard.url }, async (context) => {
+    const [seen, hidden] = [await context.newPage(), await context.newPage()];
+    await hidden.addInitScript("Object.defineProperty(document, 'hidden', { get: () => !window.isSeen })");
+    const asked: string[] = [];
+    hidden.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await hidden.goto("/");
+    // Another tab opens, is live and shows a change meanwhile.
+    await seen.goto("/");
+    changeMemory(dashboard, 12_345);
+    await seen.locator("text=12.1 GiB").waitFor();
+    assert.ok(!asked.includes("/events"), asked.join(" "));
+    await hidden.evaluate("window.isSeen = true; document.dispatchEvent(new Event('visibilitychange'))");
+    await hidden.locator("text=12.1 GiB").waitFor();
+    assert.ok(asked.includes("/events"));
+  });
+});
+
+liveTest(
+  "times are shown in the reader's own zone, which is named, and without JavaScript as UTC (fault 34)",
+  async () => {
+    await using dashboard = await startDashboard();
+    await inBrowser({ baseURL: dashboard.url, timezoneId: "Asia/Kolkata" }, async (context) => {
+      const page = await context.newPage();
+      await createWorkers(page, 2);
+      await finished(page, "done");
+      const own = /^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d GMT\+5:30$/;
+      const log = await page.locator("#operation-log time").allInnerTexts();
+      assert.ok(log.length > 3, "lines came while the page was open");
+      for (const text of [...log, await page.locator("time[data-shows=date]").first().innerText()]) {
+        assert.match(text, own);
+      }
+      const { started, shown } = await page.evaluate(
+        "({ started: document.querySelector('time[data-shows=date]').dateTime, shown: document.querySelector('time[data-shows=date]').textContent })",
+      ) as { started: string; shown: string };
+      const here = new Date(Date.parse(started) + 5.5 * 3_600_000).toISOString();
+      assert.equal(shown, `${here.slice(0, 10)} ${here.slice(11, 19)} GMT+5:30`);
+      await page.goto("/operations");
+      assert.match(await page.locator("td time").first().innerText(), own);
+    });
+    await inBrowser(
+      { baseURL: dashboard.url, timezoneId: "Asia/Kolkata", javaScriptEnabled: false },
+      async (context) => {
+        const page = await context.newPage();
+        await page.goto("/operations");
+        assert.match(
+          await page.locator("td time").first().innerText(),
+          /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/,
+        );
+      },
+    );
+  },
+);
