@@ -8,6 +8,7 @@ import type { OnFailure } from "./on_failure.ts";
 import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";
 import type { Actor, OperationEvent } from "./operations/types.ts";
+import { describeReasons, describeTotals } from "./plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
 import { describeMissing } from "./plan/destruction.ts";
@@ -201,26 +202,26 @@ function outcomeOf({ vms, findings }: CreationPlan): PlanOutcome {
 }
 
 function describePlan(plan: CreationPlan): string {
-  const findings = plan.findings.map(({ severity, vm, message, line }) =>
-    `${severity}: ${vm === null ? "" : `${vm}: `}${message}${line === undefined ? "" : ` (line ${line})`}`
+  const findings = plan.findings.map(({ severity, vms, field, message, line }) =>
+    `${severity}: ${vms.length === 1 ? vms[0] : field}: ${message}${
+      line === undefined ? "" : ` (line ${line})`
+    }`
   );
   const rows = plan.vms.map((
     vm,
-  ) => [vm.name, vm.action, formatCount(vm.vcpus, "vCPU"), formatMib(vm.memoryMib), describeDevices(vm)]);
-  const { vms, zvols, zvolBytes, memoryMib } = plan.totals;
-  const sum = vms === 0
-    ? "Nothing to do"
-    : `${formatCount(vms, "VM")} to make: ${formatMib(memoryMib)} of memory, ${
-      formatCount(zvols, "zvol")
-    } of ${formatBytes(zvolBytes)}`;
+  ) => [
+    vm.name,
+    vm.action,
+    formatCount(vm.vcpus, "vCPU"),
+    formatMib(vm.memoryMib),
+    describeDevices(vm, plan),
+  ]);
+  const sum = `The plan: ${describeTotals(plan)}`;
   return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
 }
 
-function describeDevices(vm: PlannedVm): string {
-  const why = [
-    ...vm.reasons,
-    ...vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`),
-  ];
+function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
+  const why = describeReasons(vm, plan);
   if (why.length > 0) return why.join("; ");
   return vm.devices.map((device) => {
     switch (device.dtype) {

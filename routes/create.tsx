@@ -1,6 +1,6 @@
 /** Creating: the form, the plan, and the operation. */
 import { type Context, Hono } from "hono";
-import type { Configuration, ParsedConfiguration } from "../lib/config.ts";
+import type { ParsedConfiguration } from "../lib/config.ts";
 import { ConfigurationError, type Problem, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
@@ -8,7 +8,15 @@ import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
 import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
-import { atField, configurationOf, createFormOf, formOf, readForm, unknownTypesOf } from "./forms.ts";
+import {
+  atField,
+  configurationOf,
+  createFormOf,
+  formOf,
+  hasField,
+  readForm,
+  unknownTypesOf,
+} from "./forms.ts";
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono {
@@ -106,23 +114,9 @@ async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadFo
       choices: await readChoices(dashboard, file.configuration),
     }, 422);
   }
-  const plan = await dashboard.manager.planCreation(requestOf(read.configuration, file));
+  const plan = await dashboard.manager.planCreation({ configuration: read.configuration });
   const choices = await readChoices(dashboard, read.configuration);
   return await sendPlan(c, dashboard, { form, plan, choices }, null);
-}
-
-/** A line of the file belongs only to a value that is still the file's. */
-function requestOf(configuration: Configuration, file: ParsedConfiguration) {
-  const places = new Map(
-    [...file.places].filter(([path]) => valueAt(configuration, path) === valueAt(file.configuration, path)),
-  );
-  return { configuration, places };
-}
-
-function valueAt(configuration: Configuration, path: string): unknown {
-  const [section = "", key = "", ...rest] = path.split(".");
-  const value: unknown = Reflect.get(configuration[section] ?? {}, key);
-  return typeof value === "object" && value !== null ? Reflect.get(value, rest.join(".")) : value;
 }
 
 interface ShownPlan {
@@ -139,8 +133,11 @@ async function sendPlan(
 ): Promise<Response> {
   const { form, plan, choices } = shown;
   const problems = plan.findings.filter(({ severity }) => severity === "error").map((finding) => {
-    const { field, vm, message } = atField(finding, form);
-    return { field, message: vm === null ? message : `${vm}: ${message}` };
+    const { field, vms, message } = atField(finding, form);
+    return {
+      field: hasField(field, form) ? field : "",
+      message: vms.length === 1 ? `${vms[0]}: ${message}` : message,
+    };
   });
   const token = problems.length === 0 ? dashboard.tokens.issue() : null;
   const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
@@ -162,7 +159,7 @@ async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise
   }
   const shown = read.fields.get("plan") ?? "";
   const led = await tokens.redeem(token, async () => {
-    const begun = await manager.beginCreation(requestOf(parsed.configuration, read.file), shown, {
+    const begun = await manager.beginCreation({ configuration: parsed.configuration }, shown, {
       by: actorOf(c),
     });
     return begun.begun ? paths.operation(begun.operation.log.id) : null;
@@ -187,7 +184,7 @@ async function showPlanAgain(
 ): Promise<Response> {
   const parsed = configurationOf(read.form, read.file.configuration);
   if (!parsed.ok) return await showPlan(c, dashboard, read);
-  const plan = await dashboard.manager.planCreation(requestOf(parsed.configuration, read.file));
+  const plan = await dashboard.manager.planCreation({ configuration: parsed.configuration });
   const choices = await readChoices(dashboard, parsed.configuration);
   return await sendPlan(c, dashboard, { form: read.form, plan, choices }, notice);
 }

@@ -272,6 +272,13 @@ export function atField<T extends { readonly field: string }>(problem: T, form: 
     : { ...problem, field: `${typeName}.${kind}.${n}.${kind === "disk" ? "size" : "bridge"}` };
 }
 
+/** Whether the form has a field for a path: a problem elsewhere, such as with a display, cannot be corrected there. */
+export function hasField(path: string, form: CreateForm): boolean {
+  const [section = "", key = ""] = path.split(".");
+  if (section === "storage") return key === "pool_path" || key === "cdrom_path";
+  return key !== "" && form.types.some(({ name }) => name === section);
+}
+
 /** Prefixes as typed, between commas or spaces. */
 export function prefixesOf(typed: string): string[] {
   return [...new Set(typed.split(/[\s,]+/).filter((prefix) => prefix !== ""))];

@@ -206,7 +206,7 @@ function displayPorts(
 /** A VM with an error of its own is not touched; the others may go on. */
 function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
   if (vm.steps.length === 0) return vm;
-  const errors = findings.filter((finding) => finding.severity === "error" && finding.vm === vm.name);
+  const errors = findings.filter((finding) => finding.severity === "error" && finding.vms.includes(vm.name));
   if (errors.length === 0) return vm;
   return { ...vm, action: "blocked", reasons: errors.map(({ message }) => message), steps: [] };
 }

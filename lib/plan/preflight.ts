@@ -19,7 +19,8 @@ export function preflight(vms: readonly PlannedVm[], input: CreationInput): read
   const active = vms.filter(({ steps }) => steps.length > 0);
   const context: Context = { input, inventory: input.inventory, active };
   const found = active.length === 0 ? [] : RULES.flatMap((rule) => rule(context));
-  return [...found, ...checkAttached(vms, input.inventory)].map((finding) => locate(finding, input));
+  const causes = mergeCauses([...found, ...checkAttached(vms, input.inventory)]);
+  return causes.map((finding) => locate(finding, input));
 }
 
 interface Context {
@@ -55,16 +56,28 @@ function firstOfEachType(active: readonly PlannedVm[]): readonly PlannedVm[] {
   return active.filter((vm, index) => active.findIndex(({ type }) => type === vm.type) === index);
 }
 
-function warning(vm: string | null, field: string, message: string): Finding {
-  return { severity: "warning", vm, field, message };
+function warning(field: string, message: string): Finding {
+  return { severity: "warning", vms: [], field, message };
 }
 
-function error(vm: string | null, field: string, message: string): Finding {
-  return { severity: "error", vm, field, message };
+function error(vms: readonly string[], field: string, message: string): Finding {
+  return { severity: "error", vms, field, message };
 }
 
 function notChecked(field: string, what: string, because: string): Finding {
-  return { severity: "warning", vm: null, field, message: `${what}: not checked, because ${because}` };
+  return warning(field, `${what}: not checked, because ${because}`);
+}
+
+/** One message a cause: findings that say the same of the same field become one about all their VMs. */
+function mergeCauses(findings: readonly Finding[]): Finding[] {
+  const causes = Map.groupBy(
+    findings,
+    ({ severity, field, message }) => JSON.stringify([severity, field, message]),
+  );
+  return [...causes.values()].flatMap((same) => {
+    const [first] = same;
+    return first === undefined ? [] : [{ ...first, vms: [...new Set(same.flatMap(({ vms }) => vms))] }];
+  });
 }
 
 /** Adds the line of config.yaml where the value stands there. */
@@ -83,7 +96,7 @@ function checkNasId({ active, input, inventory }: Context): Finding[] {
     "MACs are derived from the address in TRUENAS_HOST, because this account may not read the " +
     "NAS's own id; if the address is written differently, new VMs get other MACs. Grant the role " +
     "READONLY_ADMIN, or set macs in the configuration";
-  return [warning(null, "", message)];
+  return [warning("", message)];
 }
 
 function macsOf({ configuration }: CreationInput, type: string) {
@@ -92,11 +105,14 @@ function macsOf({ configuration }: CreationInput, type: string) {
 }
 
 function checkNames({ active }: Context): Finding[] {
-  return active.filter(({ name }) => !isVmName(name)).map(({ name, type }) =>
+  const refused = Map.groupBy(active.filter(({ name }) => !isVmName(name)), ({ type }) => type);
+  return [...refused].map(([type, vms]) =>
     error(
-      name,
+      namesOf(vms),
       type,
-      `TrueNAS refuses the name ${JSON.stringify(name)}; use letters, digits and underscores, at most 150`,
+      `TrueNAS refuses the name ${
+        JSON.stringify(vms[0]?.name)
+      }; use letters, digits and underscores, at most 150`,
     )
   );
 }
@@ -106,7 +122,6 @@ function checkNodeNames({ active }: Context): Finding[] {
   const odd = firstOfEachType(active).filter(({ name }) => !/^[a-z0-9]{1,63}$/.test(name));
   return odd.filter(({ name }) => isVmName(name)).map(({ name, type }) =>
     warning(
-      null,
       type,
       `A Kubernetes node cannot be called ${name}; for nodes use lower-case letters and digits, at most 63`,
     )
@@ -116,26 +131,44 @@ function checkNodeNames({ active }: Context): Finding[] {
 function checkVcpus({ active, inventory }: Context): Finding[] {
   const most = inventory.maximumVcpus.known ? inventory.maximumVcpus.value : MAXIMUM_VCPUS;
   return active.filter(({ vcpus }) => vcpus > most).map(({ name, type, vcpus }) =>
-    error(name, `${type}.cpu`, `${vcpus} vCPUs are more than the ${most} that TrueNAS gives one VM`)
+    error([name], `${type}.cpu`, `${vcpus} vCPUs are more than the ${most} that TrueNAS gives one VM`)
   );
 }
 
-/** In the order of starting: a VM that no longer fits is named, the ones before it may go on. */
+/** In the order of starting: VMs that no longer fit are named, the ones before and smaller ones after them may go on. */
 function checkMemory({ active, inventory }: Context): readonly Finding[] {
   const { availableMemoryBytes: available } = inventory;
   if (!available.known) return [notChecked("memory", "Free memory", available.because)];
   let left = available.value;
   const starting = active.filter(({ start, overcommit }) => start && !overcommit);
-  return starting.flatMap(({ name, type, memoryMib }) => {
-    if (memoryMib * MIB <= left) {
+  return [...Map.groupBy(starting, ({ type }) => type)].flatMap(([type, vms]) => {
+    const free = left;
+    const tooMany = vms.filter(({ memoryMib }) => {
+      if (memoryMib * MIB > left) return true;
       left -= memoryMib * MIB;
-      return [];
-    }
-    const fits = `${formatBytes(left)} of the NAS's ${
-      formatBytes(available.value)
-    } of free memory are left for it`;
-    return [error(name, `${type}.memory`, `${formatMib(memoryMib)} of memory do not fit: ${fits}`)];
+      return false;
+    });
+    if (tooMany.length === 0) return [];
+    const each = formatMib(tooMany[0]?.memoryMib ?? 0);
+    const message =
+      `${needs(vms.length, type, each)} of memory${vms.length === 1 ? "" : " each"}, and ${
+        formatBytes(free)
+      } are free for them on the NAS: ${roomFor(vms.length - tooMany.length)}. ` +
+      "Lower the count or the memory, or start them even if memory is short (overcommit)";
+    return [error(namesOf(tooMany), `${type}.memory`, message)];
   });
+}
+
+function needs(count: number, type: string, what: string): string {
+  return count === 1 ? `The ${type} VM needs ${what}` : `${count} ${type} VMs need ${what}`;
+}
+
+function roomFor(count: number): string {
+  return count === 0 ? "no room for any" : `room for ${count}`;
+}
+
+function namesOf(vms: readonly PlannedVm[]): string[] {
+  return vms.map(({ name }) => name);
 }
 
 /** What starts with the NAS has to fit beside what does already, or some of it stays off after a reboot. */
@@ -153,7 +186,7 @@ function checkMemoryAfterReboot(context: Context): readonly Finding[] {
   const message = `After a reboot of the NAS, VMs with ${formatBytes(wanted)} of memory would start, and ${
     formatBytes(room)
   } are there for them; some would stay off`;
-  return [warning(null, "memory", message)];
+  return [warning("memory", message)];
 }
 
 function withZvols(active: readonly PlannedVm[]): { vm: PlannedVm; disk: DeviceOf<"DISK"> }[] {
@@ -175,7 +208,8 @@ function checkParent({ active, inventory, input }: Context): Finding[] {
     return [notChecked("storage.pool_path", "The dataset for the zvols", datasets.because)];
   }
   const dataset = datasets.value.find(({ name }) => name === parent);
-  const refuse = (why: string) => active.map(({ name }) => error(name, "storage.pool_path", why));
+  const using = active.filter((vm) => planned(vm, "DISK").length > 0);
+  const refuse = (why: string) => [error(namesOf(using), "storage.pool_path", why)];
   if (dataset === undefined) {
     return refuse(`There is no dataset ${parent} on the NAS; create it there, or name one that exists`);
   }
@@ -188,19 +222,25 @@ function checkZvols({ active, inventory }: Context): Finding[] {
   const { datasets } = inventory;
   if (!datasets.known) return [];
   const names = new Set(datasets.value.map(({ name }) => name));
-  return withZvols(active).filter(({ disk }) => names.has(disk.zvol) && !disk.adopt).map(({ vm, disk }) => {
-    const mark = findDataset(datasets, disk.zvol)?.mark ?? null;
-    const user = inventory.vms.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
-    const remedy = user !== undefined
-      ? describeUser(user, mark)
-      : mark !== null
-      ? "it was left by this program; see Orphans"
-      : "it may hold data; rename or delete it on the NAS";
-    return error(
-      vm.name,
-      `${vm.type}.disk.${disk.name}`,
-      `The zvol ${disk.zvol} exists already: ${remedy}`,
-    );
+  const found = withZvols(active).filter(({ disk }) => names.has(disk.zvol) && !disk.adopt).map(
+    ({ vm, disk }) => {
+      const mark = findDataset(datasets, disk.zvol)?.mark ?? null;
+      const user = inventory.vms.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
+      const remedy = user !== undefined
+        ? describeUser(user, mark)
+        : mark !== null
+        ? "left by this program; see Orphans"
+        : "there may be data in it; rename or delete it on the NAS";
+      return { vm, disk, remedy, field: `${vm.type}.disk.${disk.name}` };
+    },
+  );
+  const causes = Map.groupBy(found, ({ field, remedy }) => JSON.stringify([field, remedy]));
+  return [...causes.values()].flatMap((same) => {
+    const [first] = same;
+    if (first === undefined) return [];
+    const zvols = same.map(({ disk }) => disk.zvol);
+    const what = zvols.length === 1 ? `The zvol ${zvols[0]} exists` : `The zvols ${zvols.join(", ")} exist`;
+    return [error(namesOf(same.map(({ vm }) => vm)), first.field, `${what} already: ${first.remedy}`)];
   });
 }
 
@@ -212,40 +252,68 @@ function describeUser({ name, uuid }: Vm, mark: ZvolMark | null): string {
   return `it is a disk of the VM ${name}${renamed} name another VM type or another dataset`;
 }
 
-/** Thick zvols take their space at once, so each is held against what the ones before it leave. */
+/** Thick zvols take their space at once, so each VM is held against what the ones before it leave. */
 function checkSpace({ active, inventory, input }: Context): Finding[] {
   const parent = findDataset(inventory.datasets, input.configuration.storage.pool_path);
   if (parent?.availableBytes === undefined || parent.availableBytes === null) return [];
-  let left = parent.availableBytes;
   const all = withZvols(active).filter(({ disk }) => !disk.adopt);
-  const sparse = all.filter(({ disk }) => disk.sparse === true);
-  const full = all.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
-  const overfull = sparse.length > 0 && full > left
-    ? [
-      warning(
-        null,
-        "storage.pool_path",
-        `The zvols are ${formatBytes(full)} in all, and ${parent.name} has ${
-          formatBytes(left)
-        } left; sparse ones fail when it is full`,
-      ),
-    ]
-    : [];
-  const thick = all.filter(({ disk }) => disk.sparse !== true).flatMap(({ vm, disk }) => {
-    if (disk.sizeBytes <= left * ZVOL_SHARE) {
-      left -= disk.sizeBytes;
-      return [];
+  return [
+    ...checkThickSpace(active, parent.name, parent.availableBytes),
+    ...checkSparseSpace(all.map(({ disk }) => disk), parent.name, parent.availableBytes),
+  ];
+}
+
+function checkThickSpace(active: readonly PlannedVm[], parent: string, availableBytes: number): Finding[] {
+  let left = availableBytes;
+  /** Takes the room of a VM's disks, or returns the first that has none and takes nothing. */
+  const place = (vm: PlannedVm): DeviceOf<"DISK"> | null => {
+    let rest = left;
+    for (const disk of thickDisks(vm)) {
+      if (disk.sizeBytes > rest * ZVOL_SHARE) return disk;
+      rest -= disk.sizeBytes;
     }
-    const room = `${formatBytes(left)} are left for it, of which TrueNAS lets a zvol take 80 %`;
-    return [
-      error(
-        vm.name,
-        `${vm.type}.disk.${disk.name}`,
-        `${formatBytes(disk.sizeBytes)} do not fit in ${parent.name}: ${room}`,
-      ),
-    ];
+    left = rest;
+    return null;
+  };
+  const using = active.filter((vm) => thickDisks(vm).length > 0);
+  return [...Map.groupBy(using, ({ type }) => type)].flatMap(([type, vms]) => {
+    const free = left;
+    const tooLarge = vms.flatMap((vm) => {
+      const disk = place(vm);
+      return disk === null ? [] : [{ vm, disk }];
+    });
+    const each = sum(thickDisks(tooLarge[0]?.vm));
+    const message = `${needs(vms.length, type, `${formatBytes(each)} of space`)}${
+      vms.length === 1 ? "" : " each"
+    }, and ${parent} has ${formatBytes(free)} left, of which TrueNAS lets a zvol take 80 %: ${
+      roomFor(vms.length - tooLarge.length)
+    }. Lower the count or the size, or make the zvols sparse`;
+    return [...Map.groupBy(tooLarge, ({ disk }) => disk.name)].map(([name, found]) => {
+      return error(namesOf(found.map(({ vm }) => vm)), `${type}.disk.${name}`, message);
+    });
   });
-  return [...thick, ...overfull];
+}
+
+function thickDisks(vm: PlannedVm | undefined): DeviceOf<"DISK">[] {
+  if (vm === undefined) return [];
+  return planned(vm, "DISK").filter(({ adopt, sparse }) => !adopt && sparse !== true);
+}
+
+function sum(disks: readonly DeviceOf<"DISK">[]): number {
+  return disks.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+}
+
+function checkSparseSpace(
+  disks: readonly DeviceOf<"DISK">[],
+  parent: string,
+  availableBytes: number,
+): Finding[] {
+  const full = sum(disks);
+  if (full <= availableBytes || !disks.some(({ sparse }) => sparse === true)) return [];
+  const message = `The zvols are ${formatBytes(full)} in all, and ${parent} has ${
+    formatBytes(availableBytes)
+  } left; sparse ones fail when it is full`;
+  return [warning("storage.pool_path", message)];
 }
 
 function findDataset(datasets: Reading<readonly Dataset[]>, name: string): Dataset | undefined {
@@ -256,7 +324,7 @@ function checkIso({ active, inventory, input }: Context): Finding[] {
   const path = input.configuration.storage.cdrom_path;
   const using = active.filter((vm) => planned(vm, "CDROM").length > 0);
   if (using.length === 0) return [];
-  const refuse = (why: string) => using.map(({ name }) => error(name, "storage.cdrom_path", why));
+  const refuse = (why: string) => [error(namesOf(using), "storage.cdrom_path", why)];
   if (input.rules.cdromRule === "not-pool-root" && /^\/mnt\/[^/]+\/[^/]+$/.test(path)) {
     return refuse(
       `${path} lies in the pool's root, where this TrueNAS refuses it; move it into a dataset such as iso`,
@@ -279,12 +347,12 @@ function checkSecureBoot({ active, input }: Context): Finding[] {
     const { secureBoot } = input.templates(type);
     if (signed && !secureBoot) {
       const message = `${file} is made for secure boot, which ${type} does not use; set enable_secure_boot`;
-      return [warning(null, "storage.cdrom_path", message)];
+      return [warning("storage.cdrom_path", message)];
     }
     if (secureBoot && !signed && /talos/i.test(file)) {
       const message =
         `${type} boots with secure boot, and ${file} does not say that it can; use the secureboot image`;
-      return [warning(null, "storage.cdrom_path", message)];
+      return [warning("storage.cdrom_path", message)];
     }
     return [];
   });
@@ -302,9 +370,9 @@ function checkAttached(vms: readonly PlannedVm[], inventory: Inventory): Finding
   const starting = having.filter(({ starts }) => starts);
   const others = Map.groupBy(having.filter(({ starts }) => !starts), ({ path }) => path);
   return [
-    ...starting.map(({ name, path }) => error(name, "cdrom", describeGone(path, name))),
+    ...starting.map(({ name, path }) => error([name], "cdrom", describeGone(path, name))),
     ...[...others].map(([path, users]) =>
-      warning(null, "cdrom", describeGone(path, users.map(({ name }) => name).join(", ")))
+      warning("cdrom", describeGone(path, users.map(({ name }) => name).join(", ")))
     ),
   ];
 }
@@ -322,7 +390,7 @@ function checkBootOrder({ active }: Context): Finding[] {
     if (cdrom === undefined || disk === undefined || disk.order < cdrom.order) return [];
     const message =
       `The CD-ROM of ${vm.type} boots before its disk: the installer starts again until the image is detached`;
-    return [warning(null, "storage.cdrom_path", message)];
+    return [warning("storage.cdrom_path", message)];
   });
 }
 
@@ -334,8 +402,9 @@ function checkDisplays({ active, input }: Context): Finding[] {
   const using = firstOfEachType(active).filter((vm) => planned(vm, "DISPLAY").length > 0);
   return using.flatMap(({ type }) => {
     const { displayType, web } = input.templates(type);
-    const refuse = (message: string) =>
-      active.filter((vm) => vm.type === type).map((vm) => error(vm.name, "display", message));
+    const refuse = (
+      message: string,
+    ) => [error(namesOf(active.filter((vm) => vm.type === type)), "display", message)];
     if (!rules.displayTypes.includes(displayType)) {
       return refuse(
         `TrueNAS ${rules.id} has no ${displayType} displays; it has ${rules.displayTypes.join(", ")}`,
@@ -360,7 +429,7 @@ function checkBridges({ active, inventory }: Context): Finding[] {
   if (!nicChoices.known) return [notChecked("network", "Bridges", nicChoices.because)];
   return wanted.filter(({ nic }) => !nicChoices.value.includes(nic.attach)).map(({ vm, nic }) =>
     error(
-      vm.name,
+      [vm.name],
       `${vm.type}.network.${nic.name}`,
       `There is no bridge or interface ${nic.attach} on the NAS; it has ${nicChoices.value.join(", ")}`,
     )
@@ -374,7 +443,7 @@ function checkBinds({ active, inventory }: Context): Finding[] {
   if (!bindChoices.known) return [notChecked("display", "The displays' bind address", bindChoices.because)];
   return wanted.filter(({ display }) => !bindChoices.value.includes(display.bind)).map(({ vm, display }) =>
     error(
-      vm.name,
+      [vm.name],
       "display",
       `The NAS has no address ${display.bind} for a display; it has ${bindChoices.value.join(", ")}`,
     )
@@ -384,7 +453,7 @@ function checkBinds({ active, inventory }: Context): Finding[] {
 function checkPorts({ active }: Context): Finding[] {
   return active.flatMap((vm) =>
     planned(vm, "DISPLAY").filter(({ port }) => port === 0).map(() =>
-      error(vm.name, "display", "No display port is free up to 65535; choose a lower start")
+      error([vm.name], "display", "No display port is free up to 65535; choose a lower start")
     )
   );
 }
@@ -400,7 +469,7 @@ function checkMacs({ active, inventory }: Context): Finding[] {
       const whose = owner !== undefined && owner !== vm.name ? owner : twin?.name;
       if (whose === undefined) return [];
       const message = `The MAC ${nic.mac} is ${whose === vm.name ? "another NIC" : whose}'s already`;
-      return [error(vm.name, `${vm.type}.network.${nic.name}`, message)];
+      return [error([vm.name], `${vm.type}.network.${nic.name}`, message)];
     })
   );
 }

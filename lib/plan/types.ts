@@ -12,8 +12,8 @@ export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocke
 export interface Finding {
   /** Whether it blocks. */
   readonly severity: "error" | "warning";
-  /** The VM it is about, or null when it is about the whole plan. */
-  readonly vm: string | null;
+  /** The VMs it is about, all of one cause; none when it is about the whole plan. */
+  readonly vms: readonly string[];
   /** The configuration's dotted path: `worker.memory`, `worker.network.lan`, `storage.cdrom_path`. */
   readonly field: string;
   /** What is wrong and what is wanted; sentence case, no final period. */

@@ -1,6 +1,7 @@
 /** A creation plan: what would be made, VM by VM, and what stands against it. */
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
-import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
+import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
+import { formatBytes, formatMib } from "../../lib/units.ts";
 import { State, type Tone } from "./common.tsx";
 
 const ACTIONS = {
@@ -13,61 +14,31 @@ const ACTIONS = {
 
 /** The plan, above the form that led to it. */
 export function PlanView({ plan }: { plan: CreationPlan }) {
-  const { totals, vms, findings } = plan;
+  const { vms, findings } = plan;
   return (
     <section class="plan" id="plan" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
       <h2 id="plan-heading">
-        {vms.length === 0 ? "The plan is empty" : `The plan: ${describeTotals(totals)}`}
+        {vms.length === 0 ? "The plan is empty" : `The plan: ${describeTotals(plan)}`}
       </h2>
       {vms.length === 0 ? <p>Every count is 0, so there is nothing to make. Raise a count below.</p> : null}
-      <Findings findings={findings} />
-      {vms.length === 0 ? null : <PlanTable vms={vms} />}
+      <Warnings findings={findings} />
+      {vms.length === 0 ? null : <PlanTable plan={plan} />}
     </section>
   );
 }
 
-function describeTotals({ vms, vcpus, memoryMib, zvols, zvolBytes }: CreationPlan["totals"]): string {
-  if (vms === 0) return "nothing to do";
-  const parts = [formatCount(vms, "VM"), formatCount(vcpus, "vCPU"), `${formatMib(memoryMib)} of memory`];
-  if (zvols > 0) parts.push(`${formatCount(zvols, "zvol")} of ${formatBytes(zvolBytes)}`);
-  return parts.join(", ");
-}
-
-function Findings({ findings }: { findings: readonly Finding[] }) {
-  const of = (severity: Finding["severity"]) => findings.filter((finding) => finding.severity === severity);
-  const errors = of("error");
-  const warnings = of("warning");
+/** Errors stand in the summary above the form, and at their fields. */
+function Warnings({ findings }: { findings: readonly Finding[] }) {
+  const warnings = findings.filter(({ severity }) => severity === "warning");
+  if (warnings.length === 0) return null;
   return (
-    <>
-      {errors.length === 0 ? null : (
-        <div class="notice tone-bad" role="alert">
-          <h3>{formatCount(errors.length, "problem")} on the NAS</h3>
-          <FindingList findings={errors} />
-        </div>
-      )}
-      {warnings.length === 0 ? null : (
-        <div class="notice tone-warn">
-          <FindingList findings={warnings} />
-        </div>
-      )}
-    </>
+    <div class="notice tone-warn">
+      <ul>{warnings.map(({ message }) => <li>{message}</li>)}</ul>
+    </div>
   );
 }
 
-function FindingList({ findings }: { findings: readonly Finding[] }) {
-  return (
-    <ul>
-      {findings.map(({ vm, message, line }) => (
-        <li>
-          {vm === null ? null : <strong>{vm}:</strong>} {message}
-          {line === undefined ? null : <span class="where">config.yaml line {line}</span>}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function PlanTable({ vms }: { vms: readonly PlannedVm[] }) {
+function PlanTable({ plan }: { plan: CreationPlan }) {
   return (
     <table class="rows">
       <caption class="visually-hidden">VMs of the plan</caption>
@@ -83,19 +54,16 @@ function PlanTable({ vms }: { vms: readonly PlannedVm[] }) {
           <th scope="col" class="number">Display</th>
         </tr>
       </thead>
-      <tbody>{vms.map((vm) => <PlanRow vm={vm} />)}</tbody>
+      <tbody>{plan.vms.map((vm) => <PlanRow vm={vm} plan={plan} />)}</tbody>
     </table>
   );
 }
 
-function PlanRow({ vm }: { vm: PlannedVm }) {
+function PlanRow({ vm, plan }: { vm: PlannedVm; plan: CreationPlan }) {
   const { tone, word } = ACTIONS[vm.action];
   const of = <D extends PlannedDevice["dtype"]>(dtype: D) =>
     vm.devices.filter((device): device is Extract<PlannedDevice, { dtype: D }> => device.dtype === dtype);
-  const why = [
-    ...vm.reasons,
-    ...vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`),
-  ];
+  const why = describeReasons(vm, plan);
   return (
     <tr data-plan-vm={vm.name} data-action={vm.action}>
       <th scope="row">{vm.name}</th>

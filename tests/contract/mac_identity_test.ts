@@ -77,7 +77,7 @@ Deno.test("an account that may not read the NAS's id is told what its MACs depen
     await using nas = await startSimulator({ times: TEST_TIMES, accounts: [MAKER] });
     const { findings } = await withManager(nas.url, planOf(folder), MAKER);
     const told = findings.filter(({ message }) => message.includes("TRUENAS_HOST"));
-    assert.deepEqual(told.map(({ severity, vm }) => [severity, vm]), [["warning", null]]);
+    assert.deepEqual(told.map(({ severity, vms }) => [severity, vms]), [["warning", []]]);
     assert.match(told[0]?.message ?? "", /Grant the role READONLY_ADMIN/);
   }));
 

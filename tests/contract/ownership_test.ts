@@ -103,7 +103,7 @@ onEach(
       ]);
       assert.match(
         failed.vms[1]?.message ?? "",
-        /zvol tank\/vms\/worker02-disk0 exists already: it may hold data/,
+        /zvol tank\/vms\/worker02-disk0 exists already: there may be data in it/,
       );
       const undone = await (await manager.rollBack(failed.operation.id))?.finished;
       assert.equal(undone?.status, "done", "worker04 goes as well, for the whole was rolled back");

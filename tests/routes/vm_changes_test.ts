@@ -381,7 +381,7 @@ onEach(
       { action: "poweroff", id, name: "controlplane01", state: "RUNNING", overcommit: false },
     ]).finished;
     const [kept] = (await manager.planCreation({ configuration, types })).findings;
-    assert.deepEqual([kept?.severity, kept?.vm, kept?.field], ["warning", null, "cdrom"]);
+    assert.deepEqual([kept?.severity, kept?.vms, kept?.field], ["warning", [], "cdrom"]);
     await manager.live.refreshNow(id);
     const [cdrom] = devices(dashboard, id, "CDROM");
     assert.equal((await send("remove", { device: String(cdrom?.id) })).status, 303);

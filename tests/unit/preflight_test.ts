@@ -1,6 +1,7 @@
 /** Protects the rules before the first write: what the NAS would refuse is told at its VM, its field and its line. */
 import assert from "node:assert/strict";
 import { type CreationInput, planCreation } from "../../lib/plan/creation.ts";
+import { describeTotals } from "../../lib/plan/description.ts";
 import { rulesFor } from "../../lib/truenas/versions.ts";
 import { GIB } from "../../lib/units.ts";
 import type { Vm } from "../../lib/inventory.ts";
@@ -52,7 +53,7 @@ const FINDINGS: readonly (readonly [
     },
     "worker.disk.data",
     "error",
-    /50 GiB do not fit in tank\/vms: 10 GiB are left/,
+    /2 worker VMs need 70 GiB of space each, and tank\/vms has 100 GiB left, .*: room for 1/,
   ],
   [
     "a zvol there",
@@ -110,7 +111,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ availableMemoryBytes: { known: true, value: 3 * GIB } }) },
     "worker.memory",
     "error",
-    /1 GiB of the NAS's 3 GiB/,
+    /^2 worker VMs need 2 GiB of memory each, and 3 GiB are free for them on the NAS: room for 1\. /,
   ],
   [
     "memory unread",
@@ -165,7 +166,7 @@ Deno.test("preflight lets through what just fits", () => {
         availableMemoryBytes: { known: true, value: memoryGib * GIB },
         datasets: { known: true, value: [dataset("tank/vms", { availableBytes: spaceGib * GIB })] },
       }),
-    })).findings.map(({ vm, field }) => [vm, field]);
+    })).findings.map(({ vms, field }) => [vms[0], field]);
   assert.deepEqual(roomFor(4, 152.5), []);
   assert.deepEqual(roomFor(3.9, 152.5), [["worker02", "worker.memory"]]);
   assert.deepEqual(roomFor(4, 152.4), [["worker02", "worker.disk.data"]]);
@@ -217,7 +218,7 @@ Deno.test("preflight allows the pool's root where the release does", () => {
     planCreation(input({ configuration: { ...CONFIG, storage }, rules: rulesFor(release) })).findings
       .map(({ field }) => field);
   assert.deepEqual(fieldsOn("25.10.0"), []);
-  assert.deepEqual(fieldsOn("25.10.1"), ["storage.cdrom_path", "storage.cdrom_path"]);
+  assert.deepEqual(fieldsOn("25.10.1"), ["storage.cdrom_path"]);
 });
 
 Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of vCPUs by itself", () => {
@@ -229,7 +230,7 @@ Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of v
     types: [{ type: "gpu-node", startPort: 5930 }],
     inventory: inventory({ maximumVcpus: UNKNOWN }),
   }));
-  assert.deepEqual(findings.map(({ vm, field }) => [vm, field]), [
+  assert.deepEqual(findings.map(({ vms, field }) => [vms[0], field]), [
     ["gpu-node01", "gpu-node"],
     ["gpu-node01", "gpu-node.cpu"],
   ]);
@@ -242,8 +243,8 @@ Deno.test("a finding stands at the line of the value in config.yaml, when it com
   const places = new Map([["worker.memory", { line: 11, column: 11 }]]);
   const linesOf = (given: Partial<CreationInput>) =>
     planCreation(input({ inventory: full, ...given })).findings.map(({ line }) => line);
-  assert.deepEqual(linesOf({ places }), [11, 11]);
-  assert.deepEqual(linesOf({}), [undefined, undefined]);
+  assert.deepEqual(linesOf({ places }), [11]);
+  assert.deepEqual(linesOf({}), [undefined]);
 });
 
 Deno.test("preflight tells what would not start with the NAS after a reboot, beside what starts so already", () => {
@@ -316,7 +317,7 @@ Deno.test("preflight holds displays against the release and its rules for passwo
   assert.deepEqual(foundWith(vnc, { passwordChars: 8 }), []);
   const refused = (template: Partial<typeof TEMPLATES>, options = {}) => {
     const found = foundWith(template, options);
-    assert.deepEqual(found.map(([severity]) => severity), ["error", "error"]);
+    assert.deepEqual(found.map(([severity]) => severity), ["error"]);
     return found[0]?.[1] ?? "";
   };
   assert.match(refused(vnc, { passwordChars: 9 }), /8 characters at most; VNC_PASSWORD has 9/);
@@ -331,7 +332,7 @@ Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
   const mac = "02:00:00:00:00:01";
   const configuration = { ...CONFIG, worker: { ...worker, macs: { lan: [mac, mac] } } };
   const { findings } = planCreation(input({ configuration }));
-  assert.deepEqual(findings.map(({ vm, message }) => [vm, message]), [
+  assert.deepEqual(findings.map(({ vms, message }) => [vms[0], message]), [
     ["worker01", `The MAC ${mac} is worker02's already`],
     ["worker02", `The MAC ${mac} is worker01's already`],
   ]);
@@ -349,4 +350,46 @@ Deno.test("preflight lets sparse zvols be larger than the room, and says so", ()
   assert.match(findings[0]?.message ?? "", /140 GiB in all, and tank\/vms has 30 GiB left; sparse ones fail/);
   const disks = vms[0]?.devices.filter((device) => device.dtype === "DISK") ?? [];
   assert.deepEqual(disks.map(({ sparse, force }) => [sparse, force]), [[true, false], [true, true]]);
+});
+
+Deno.test("one cause is one finding, about all its VMs and no others (fault 33)", () => {
+  const { worker } = CONFIG;
+  assert.ok(worker && "count" in worker);
+  const bare = { ...worker, count: 1, memory: 512, disk: {} };
+  const configuration = { ...CONFIG, worker: { ...worker, count: 12 }, bare };
+  const types = [{ type: "worker", startPort: 5920 }, { type: "bare", startPort: 5940 }];
+  const given = (changes: Parameters<typeof inventory>[0]) =>
+    planCreation(input({ configuration, types, inventory: inventory(changes) }));
+  const memory = given({ availableMemoryBytes: { known: true, value: 15 * GIB } });
+  assert.deepEqual(memory.findings.map(({ field, vms }) => [field, vms.length]), [
+    ["worker.memory", 5],
+  ]);
+  assert.match(
+    memory.findings[0]?.message ?? "",
+    /^12 worker VMs need 2 GiB of memory each, .*: room for 7\./,
+  );
+  const blocked = ({ vms }: typeof memory) =>
+    vms.filter(({ action }) => action === "blocked").map(({ name }) => name);
+  assert.deepEqual(blocked(memory), ["worker08", "worker09", "worker10", "worker11", "worker12"]);
+  const missing = given({ datasets: { known: true, value: [] } });
+  assert.deepEqual(missing.findings.map(({ field, vms }) => [field, vms.length]), [[
+    "storage.pool_path",
+    12,
+  ]]);
+  assert.ok(!blocked(missing).includes("bare01"), "a VM without disks needs no dataset");
+  assert.deepEqual(blocked(missing).length, 12);
+});
+
+Deno.test("a plan in which nothing can be created says why, not that there is nothing to do (fault 33)", () => {
+  const planned = planCreation(input());
+  const differing = planned.vms.map((vm, index) => ({ ...made(vm, index + 1), memoryMib: 1 }));
+  const totals = (vms: readonly Vm[]) =>
+    describeTotals(planCreation(input({ inventory: inventory({ vms }) })));
+  assert.equal(totals(differing), "nothing can be created: 2 VMs that differ");
+  assert.equal(
+    totals(planned.vms.map((vm, index) => made(vm, index + 1))),
+    "nothing to do, every VM is as wanted",
+  );
+  const none = planCreation(input({ inventory: inventory({ datasets: { known: true, value: [] } }) }));
+  assert.equal(describeTotals(none), "nothing can be created: 2 VMs blocked");
 });

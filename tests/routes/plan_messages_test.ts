@@ -1,0 +1,64 @@
+/** Protects whoever reads a plan that cannot be carried out: each cause is told once, at its field, over real HTTP. */
+import assert from "node:assert/strict";
+import { withCommandLine } from "../support/command_line.ts";
+import { FORM, post, text, withDashboard } from "../support/http.ts";
+
+const count = (html: string, what: RegExp) => [...html.matchAll(new RegExp(what, "g"))].length;
+
+Deno.test("12 workers with too little memory give one message, at the field, with what would fit and no line of a file (fault 33)", () =>
+  withDashboard({ simulator: { freeMemoryBytes: 15 * 1024 ** 3 } }, async (dashboard) => {
+    const answer = await post(dashboard, "/create/plan", { ...FORM, "worker.count": "12" });
+    assert.equal(answer.status, 422);
+    const html = await text(answer);
+    const message =
+      /12 worker VMs need 2 GiB of memory each, and 15 GiB are free for them on the NAS: room for 7\./;
+    assert.equal(count(html, message), 2, "in the summary, and at the field that it links to");
+    assert.match(html, /One thing to correct/);
+    assert.match(html, /data-error="worker\.memory"/);
+    assert.match(html, /href="#[^"]*worker[^"]*memory[^"]*"/);
+    assert.equal(count(html, /data-action="blocked"/), 5);
+    assert.equal(count(html, /see memory/), 5);
+    assert.doesNotMatch(html, /config\.yaml line/);
+    assert.match(html, /The plan: 7 VMs, 14 vCPUs/);
+  }));
+
+Deno.test("a missing dataset is told once and blocks only VMs with disks (fault 33)", () =>
+  withDashboard({}, async (dashboard) => {
+    const fields = {
+      ...FORM,
+      "storage.pool_path": "tank/none",
+      "controlplane.count": "2",
+      "controlplane.network.0.name": "lan",
+      "controlplane.network.0.bridge": "br0",
+    };
+    const answer = await post(dashboard, "/create/plan", fields);
+    const html = await text(answer);
+    assert.equal(count(html, /There is no dataset tank\/none on the NAS/), 2);
+    assert.match(html, /data-error="storage\.pool_path"/);
+    assert.match(html, /data-plan-vm="controlplane01" data-action="create"/);
+    assert.match(html, /data-plan-vm="worker01" data-action="blocked"/);
+    assert.match(html, /see dataset/);
+  }));
+
+Deno.test("above rows that all differ stands that they differ, not that there is nothing to do (fault 33)", () =>
+  withDashboard({}, async (dashboard) => {
+    const { manager, simulator } = dashboard;
+    const { configuration } = dashboard.configuration();
+    assert.equal((await manager.createVmType(configuration, "worker", 5920)).status, "done");
+    for (const { config } of simulator.store.vms.values()) config.memory = 999;
+    const html = await text(post(dashboard, "/create/plan", { ...FORM, "worker.count": "3" }));
+    assert.match(html, /The plan: nothing can be created: 3 VMs that differ/);
+    assert.doesNotMatch(html, /nothing to do/i);
+  }));
+
+Deno.test("the command line tells the same cause in the same words, once, with the line of config.yaml (fault 33)", () =>
+  withCommandLine(async ({ run }) => {
+    const { code, out } = await run("plan", "worker");
+    assert.equal(code, 1);
+    const message =
+      /^error: worker\.memory: 3 worker VMs need 2 GiB of memory each, .*: room for 1\. .* \(line 13\)$/m;
+    assert.match(out, message);
+    assert.equal(count(out, /need 2 GiB of memory/), 1);
+    assert.equal(count(out, /blocked .*see memory/), 2);
+    assert.match(out, /The plan: 1 VM, 2 vCPUs, 2 GiB of memory, 2 zvols of 70 GiB/);
+  }, { freeMemoryBytes: 3 * 1024 ** 3 }));
