@@ -1,11 +1,13 @@
 /** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the way of each call. */
 import { type Account, mayCall } from "./accounts.ts";
 import { type Peer, PEER_METHODS } from "./auth_methods.ts";
+import { crudProblem } from "./crud_arguments.ts";
 import { DATASET_METHODS } from "./dataset_methods.ts";
 import { DEVICE_METHODS } from "./device_methods.ts";
 import type { Faults } from "./faults.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "./nas.ts";
 import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
+import { queryProblem } from "./query_check.ts";
 import { RESOURCE_METHODS } from "./resource_methods.ts";
 import { checkArguments, type MethodSchema } from "./schema_check.ts";
 import { SNAPSHOT_METHODS } from "./snapshot_methods.ts";
@@ -193,9 +195,13 @@ export class Connection {
   async #perform({ id, method, params }: Request, schema: MethodSchema): Promise<unknown> {
     const { nas, faults } = this.#shared;
     this.#authorise(method, schema);
-    const args = nas.profile.topLevelDtype
-      ? checkLegacyArguments(method, schema, params)
-      : checkArguments(schema, params);
+    const miscounted = crudProblem(method, params.length);
+    if (miscounted !== null) throw miscounted;
+    const isLegacy = nas.profile.topLevelDtype || schema.legacy === true;
+    const args = isLegacy ? checkLegacyArguments(method, schema, params) : checkArguments(schema, params);
+    const { checksLimit: limits } = nas.profile;
+    const wrongQuery = queryProblem(schema.param_order, args, { limits, isLegacy });
+    if (wrongQuery !== null) throw wrongQuery;
     const plan = faults.strike(method, params);
     const pass = (moment: "before" | "middle" | "after") => plan.pass(moment, this.#gone.signal, nas);
     await pass("before");

@@ -1,13 +1,15 @@
 /** vm.device.*: devices of VMs. */
 import type { Call, Method, Nas } from "./nas.ts";
-import { autoPorts, checkDevice, makeZvol } from "./device_rules.ts";
+import { checkDevice } from "./device_rules.ts";
+import { makeZvol } from "./disk_rules.ts";
+import { autoPorts } from "./display_rules.ts";
 import { randomMac } from "./macs.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { checkArguments } from "./schema_check.ts";
 import { devicesOf, type StoredDevice, zvolAt } from "./store.ts";
-import { getVm } from "./vm_methods.ts";
+import { getVm } from "./vm_lifecycle.ts";
 import { deviceRow } from "./vm_rows.ts";
-import { callError, ERRNO, notFound, Validation } from "./wire_errors.ts";
+import { callError, ERRNO, notFound, Validation, withPaths } from "./wire_errors.ts";
 import { destroySingle } from "./zfs_destroy.ts";
 
 type Attributes = StoredDevice["attributes"];
@@ -53,6 +55,7 @@ const create: Method = async (nas, [given], call) => {
   // As on a real NAS, what was checked is not held until it is written: two at once can both pass.
   await nas.sleep(nas.times.callMs, call.signal);
   await makeZvol(nas, attributes, call);
+  if (attributes.dtype === "RAW") nas.store.files.add(String(attributes.path));
   await call.pass("middle");
   complete(nas, attributes);
   const id = ++nas.store.lastDeviceId;
@@ -106,15 +109,13 @@ function getDevice(nas: Nas, id: unknown): StoredDevice {
 const update: Method = async (nas, [id, change], call) => {
   const device = getDevice(nas, id);
   const { attributes: changed, order, vm: vmId = device.vm } = change as Partial<StoredDevice>;
+  if (changed !== undefined && nas.profile.typedUpdates) checkModel(nas, changed, "vm_device_update");
   const { dtype } = device.attributes;
   const merged = nas.profile.topLevelDtype && changed !== undefined
     ? { ...changed, dtype }
     : { ...device.attributes, ...changed };
-  const schema = nas.profile.schemas["vm.device.create"];
-  if (schema === undefined) throw new Error("vm.device.create has no schema");
-  const [checked] = checkArguments(schema, [{ vm: vmId, attributes: merged, order: null }]);
-  const { attributes } = checked as { attributes: Attributes };
-  checkModel(nas, attributes, "vm_device_update");
+  const attributes = checkMerged(nas, vmId, merged);
+  checkUnchanged(device, attributes);
   checkDevice(nas, { vmId, vmName: getVm(nas, vmId).config.name, attributes, own: device });
   await nas.sleep(nas.times.callMs, call.signal);
   complete(nas, attributes);
@@ -128,34 +129,66 @@ const update: Method = async (nas, [id, change], call) => {
   return deviceRow(device, call);
 };
 
+/** The attributes as the entry's own model takes them; its mistakes are told without the name of the argument. */
+function checkMerged(nas: Nas, vmId: number, merged: Readonly<Record<string, unknown>>): Attributes {
+  const schema = nas.profile.schemas["vm.device.create"];
+  if (schema === undefined) throw new Error("vm.device.create has no schema");
+  // Up to 25.10 what is only asked of a new disk is not in its row.
+  const { create_zvol: asked, ...row } = merged;
+  const isRow = nas.profile.zfs === "classic" && asked === false;
+  try {
+    const [checked] = checkArguments(schema, [{ vm: vmId, attributes: isRow ? row : merged, order: null }]);
+    const { attributes } = checked as { attributes: Attributes };
+    checkModel(nas, attributes, "vm_device_create");
+    return attributes;
+  } catch (error) {
+    throw withPaths(error, (path) => nas.profile.texts.updatePath(path));
+  }
+}
+
+const SERIAL_TEXT = "This field is read-only.";
+
+/** A device stays of its kind, and keeps the serial number that the NAS gave it. */
+function checkUnchanged(device: StoredDevice, { dtype, serial }: Attributes): void {
+  const errors = new Validation();
+  if (dtype !== device.attributes.dtype) errors.add("attributes.dtype", "Device type cannot be changed");
+  const { serial: own } = device.attributes;
+  if (typeof own === "string" && serial !== own) errors.add("attributes.serial", SERIAL_TEXT);
+  errors.check();
+}
+
 const remove: Method = async (nas, [id, options], call) => {
   const device = getDevice(nas, id);
-  const { zvol: withZvol, force } = options as { zvol: boolean; force: boolean };
+  const { zvol: withZvol, raw_file: withFile, force } = options as Record<string, boolean | undefined>;
   if (getVm(nas, device.vm).state !== "STOPPED") {
     throw callError(ERRNO.EFAULT, "Please stop/resume associated VM before deleting VM device.");
   }
   await nas.sleep(nas.times.callMs, call.signal);
-  const zvol = device.attributes.dtype === "DISK" ? zvolAt(device.attributes.path) : null;
-  if (withZvol && zvol !== null) {
+  if (withZvol === true) {
     await nas.sleep(nas.times.zvolMs, call.signal);
-    destroyDisk(nas, zvol, force);
+    destroyDisk(nas, device.attributes, force === true);
   }
+  if (withFile === true) unlink(nas, device.attributes, force === true);
   await call.pass("middle");
   nas.store.devices.delete(device.id);
   nas.emit({ msg: "removed", collection: "vm.device.query", id: device.id });
   return true;
 };
 
-/** Not recursive in any release, so snapshots and their clones are safe. */
-function destroyDisk(nas: Nas, zvol: string, force: boolean): void {
+/** Not recursive in any release, so snapshots and their clones are safe; a zvol that is gone is no mistake. */
+function destroyDisk(nas: Nas, attributes: Attributes, force: boolean): void {
+  const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
   try {
-    if (!nas.store.datasets.has(zvol)) {
-      throw callError(ERRNO.ENOENT, `Failed to delete dataset: ${zvol} does not exist`);
-    }
-    destroySingle(nas, zvol);
+    if (zvol === null) throw callError(ERRNO.EFAULT, "The device is not a disk and has no zvol to destroy.");
+    if (nas.store.datasets.has(zvol)) destroySingle(nas, zvol);
   } catch (error) {
     if (!force) throw error;
   }
+}
+
+function unlink(nas: Nas, { dtype, path }: Attributes, force: boolean): void {
+  if (dtype === "RAW") nas.store.files.delete(String(path));
+  else if (!force) throw callError(ERRNO.EFAULT, "Device is not of RAW type.");
 }
 
 function nicAttachChoices(nas: Nas): unknown {

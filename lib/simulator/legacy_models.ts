@@ -1,9 +1,10 @@
 /**
  * The models of TrueNAS 24.x, made from those of 25.04.2: the kind of a device stands beside its attributes, some keys
- * are not there yet, and mistakes are told in the words of the older schema engine.
+ * are not there yet, and mistakes are told in the words of the older schema engine, which 25.04 still has for what is
+ * no VM, device or sign-in.
  */
 import { checkArguments, type MethodSchema, type Schema } from "./schema_check.ts";
-import { type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
+import { callError, ERRNO, type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
 
 /** Methods that came after 24.x. */
 const LATER: readonly string[] = ["auth.login_ex", "auth.login_ex_continue", "core.set_options"];
@@ -13,11 +14,17 @@ export function legacySchemas(
   schemas: Readonly<Record<string, MethodSchema>>,
   unknownKeys: readonly string[],
 ): Readonly<Record<string, MethodSchema>> {
-  const older = Object.entries(schemas).filter(([name]) => !LATER.includes(name)).map(([name, schema]) => {
-    if (name !== "vm.create" && name !== "vm.update") return [name, schema] as const;
-    return [name, { ...schema, accepts: without(schema.accepts, unknownKeys) }] as const;
-  });
-  return Object.fromEntries(older);
+  const older = Object.entries(schemas).filter(([name]) => !LATER.includes(name));
+  return Object.fromEntries(older.map(([name, schema]) => [name, olderSchema(name, schema, unknownKeys)]));
+}
+
+/** What 24.x has otherwise; a promotion is left to full administrators there. */
+function olderSchema(name: string, schema: MethodSchema, unknownKeys: readonly string[]): MethodSchema {
+  if (name === "vm.create" || name === "vm.update") {
+    return { ...schema, accepts: without(schema.accepts, unknownKeys) };
+  }
+  if (name === "auth.generate_token") return { ...schema, param_order: schema.param_order.slice(0, 3) };
+  return name === "pool.dataset.promote" ? { ...schema, roles: [] } : schema;
 }
 
 /** The same schema with some properties of every object left out. */
@@ -37,12 +44,25 @@ function without(schema: Schema, keys: readonly string[]): Schema {
 const NOT_EXPECTED = "Field was not expected";
 const REQUIRED = "attribute required";
 
-/** The older engine's words for the newer one's. */
+/** The older engine's words, by the newer one's. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^Extra inputs are not permitted$/, NOT_EXPECTED],
+  [/^Field required$/, REQUIRED],
+  [/^Input should be a valid integer$/, "Not an integer"],
+  [/^Input should be a valid string$/, "Not a string"],
+  [/^Input should be a valid boolean$/, "Not a boolean"],
+  [/^Input should be a valid list$/, "Not a list"],
+  [/^Input should be a valid dictionary.*$/, "A dict was expected"],
+  [/^String should match pattern '(.*)'$/, "Value does not match '$1' pattern"],
+];
+
+/** The same mistake as the older engine tells it; there an item of a list has a name as well. */
 function olderWords([attribute, message, errno]: Invalid): Invalid {
   const path = attribute.replace(/^vm_device_(create|update)\.attributes\.[A-Z]+\.?/, "")
-    .replace(/^vm_device_/, "vmdevice_");
-  if (message === "Extra inputs are not permitted") return [path, NOT_EXPECTED, errno];
-  return message === "Field required" ? [path, REQUIRED, errno] : [path, message, errno];
+    .replace(/^vm_device_/, "vmdevice_")
+    .replace(/(\.user_properties(?:_update)?\.\d+)\.(\w+)$/, "$1.user_property.$2");
+  const [pattern, words] = WORDS.find(([it]) => it.test(message)) ?? [];
+  return [path, pattern === undefined ? message : message.replace(pattern, words ?? ""), errno];
 }
 
 /**
@@ -55,6 +75,11 @@ export function checkLegacyArguments(
   schema: MethodSchema,
   params: readonly unknown[],
 ): unknown[] {
+  const { param_order: names } = schema;
+  if (params.length > names.length) {
+    const text = `Too many arguments (expected ${names.length}, found ${params.length})`;
+    throw callError(ERRNO.EFAULT, text);
+  }
   const moved = method === "vm.device.create" ? [withInnerDtype(params[0]), ...params.slice(1)] : params;
   try {
     return checkArguments(schema, moved);

@@ -15,7 +15,8 @@ export interface Options {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-const OPERATORS: Readonly<Record<string, (found: unknown, wanted: unknown) => boolean>> = {
+/** The comparisons that filters know. */
+export const OPERATORS: Readonly<Record<string, (found: unknown, wanted: unknown) => boolean>> = {
   "=": (a, b) => same(a, b),
   "!=": (a, b) => !same(a, b),
   ">": (a, b) => inOrder(a, b, [1]),
@@ -75,7 +76,8 @@ export function instance(rows: readonly Row[], id: unknown, what: string): Row {
   return row;
 }
 
-function noMatch(): MethodError {
+/** What Python raises where one row is wanted and none is there. */
+export function noMatch(): MethodError {
   const error = { error: ERRNO.EINVAL, errname: "EINVAL", reason: "", extra: null };
   const trace = { class: "MatchNotFound", formatted: "…", repr: "MatchNotFound()" };
   return new MethodError({ code: -32001, message: "Method call error", data: { ...error, trace } });
@@ -118,12 +120,26 @@ function sort(rows: readonly Row[], orderBy: readonly string[]): readonly Row[] 
   }, rows);
 }
 
+/** A path keeps its place in the row; a pair gives it another name. */
 function select(row: Row, fields: readonly (string | readonly string[])[]): Row {
   if (fields.length === 0) return row;
   const picked: Record<string, unknown> = {};
   for (const field of fields) {
-    const [path = "", name = path] = typeof field === "string" ? [field] : field;
-    picked[name] = valueAt(row, path);
+    const [path = "", name] = typeof field === "string" ? [field] : field;
+    if (name === undefined) put(picked, path.split("."), valueAt(row, path));
+    else picked[name] = valueAt(row, path);
   }
   return picked;
+}
+
+function put(into: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key = "", ...rest] = path;
+  if (rest.length === 0) {
+    into[key] = value;
+    return;
+  }
+  const known = into[key];
+  const inner = typeof known === "object" && known !== null ? { ...known } : {};
+  put(inner, rest, value);
+  into[key] = inner;
 }

@@ -37,6 +37,8 @@ export interface MethodSchema {
   readonly job?: boolean;
   readonly authentication_required?: boolean;
   readonly authorization_required?: boolean;
+  /** Checked by the schema engine of 24.x, which 25.04 still has for some methods. */
+  readonly legacy?: boolean;
 }
 
 /** TrueNAS's default limit on strings. */
@@ -174,12 +176,27 @@ function checkAny(options: readonly Schema[], value: unknown, path: string, walk
   if (only !== undefined && more.length === 0) return check(only, value, path, walk);
   const attempts = others.map((option) => {
     const attempt: Walk = { definitions: walk.definitions, errors: [] };
-    return { attempt, checked: check(option, value, path, attempt) };
+    return { attempt, checked: check(option, value, `${path}.${tagOf(option)}`, attempt) };
   });
   const fitting = attempts.find(({ attempt }) => attempt.errors.length === 0);
   if (fitting !== undefined) return fitting.checked;
   for (const { attempt } of attempts) walk.errors.push(...attempt.errors);
   return undefined;
+}
+
+/** Where a mistake in one branch of a union is told: the name of its model, or Python's of its type. */
+function tagOf({ $ref, type, const: only }: Schema): string {
+  if ($ref !== undefined) return $ref.split("/").at(-1) ?? "";
+  if (only !== undefined) return `literal[${choice(only)}]`;
+  const names: Readonly<Record<string, string>> = {
+    string: "str",
+    integer: "int",
+    number: "float",
+    boolean: "bool",
+    array: "list[any]",
+    object: "dict[str,any]",
+  };
+  return names[type ?? ""] ?? "literal";
 }
 
 /** A union told apart by one key: its mistakes carry the tag in their path. */

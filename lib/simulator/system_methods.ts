@@ -61,6 +61,7 @@ function fileEntry(path: string, type: "FILE" | "DIRECTORY"): Row {
 
 const stat: Method = (nas, [given]) => {
   const path = String(given);
+  if (!path.startsWith("/")) throw callError(ERRNO.EINVAL, "Path must be absolute");
   const type = nas.store.files.has(path) ? "FILE" : isFolder(nas, path) ? "DIRECTORY" : null;
   if (type === null) throw callError(ERRNO.ENOENT, `Path ${path} not found`);
   const { name: _name, path: _path, ...entry } = fileEntry(path, type);
@@ -71,7 +72,7 @@ const stat: Method = (nas, [given]) => {
 
 const listdir: Method = (nas, [given, filters, options]) => {
   const folder = String(given).replace(/\/$/, "");
-  if (nas.store.files.has(folder)) throw callError(ERRNO.EINVAL, `Path ${folder} is not a directory`);
+  if (nas.store.files.has(folder)) throw callError(ERRNO.ENOTDIR, `Path ${folder} is not a directory`);
   if (!isFolder(nas, folder)) throw callError(ERRNO.ENOENT, `Directory ${folder} does not exist`);
   const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM").map((
     { name },
@@ -80,6 +81,7 @@ const listdir: Method = (nas, [given, filters, options]) => {
   const children = new Set(below.map((path) => `${folder}/${path.slice(folder.length + 1).split("/")[0]}`));
   const entries = [...children].map((path) => ({
     ...fileEntry(path, nas.store.files.has(path) ? "FILE" : "DIRECTORY"),
+    mount_id: 1,
     is_ctldir: false,
     attributes: [],
     xattrs: [],

@@ -7,6 +7,7 @@ import schemas27 from "./schemas/v27_0_0.json" with { type: "json" };
 import { legacySchemas } from "./legacy_models.ts";
 import type { MethodSchema } from "./schema_check.ts";
 import type { SimulatedVersion } from "./types.ts";
+import { ERRNO } from "./wire_errors.ts";
 
 /** A simulated release. */
 export interface Profile {
@@ -32,6 +33,10 @@ export interface Profile {
   readonly findsVmLog: boolean;
   /** Renaming a UEFI VM that never started is done, and then answered with an error: its NVRAM file is not there. */
   readonly renamesNvram: boolean;
+  /** vm.get_memory_usage of a VM that is stopped is 0 (27.0), and a mistake before. */
+  readonly stoppedUsesNothing: boolean;
+  /** Queries check their limit themselves (25.10 and 26.0); 27.0's schema does, and 25.04 takes any. */
+  readonly checksLimit: boolean;
   readonly suspendOnSnapshot: boolean;
   /** A SPICE display without any port is refused (null is compared with null). */
   readonly refusesPortlessSpice: boolean;
@@ -47,6 +52,8 @@ export interface Profile {
   readonly otpRetries: number;
   /** The kind of a device stands beside its attributes (24.x), not in them; and updates replace all attributes. */
   readonly topLevelDtype: boolean;
+  /** vm.device.update takes whole attributes of a kind, with their defaults (25.04), and not single keys. */
+  readonly typedUpdates: boolean;
   /** The older protocol answers its own ping (24.x). */
   readonly answersPing: boolean;
   /** Secure boot needs a firmware file that has it (25.10 and later), or takes any. */
@@ -70,27 +77,61 @@ export interface Profile {
     readonly alreadyRunning: (name: string) => string;
     readonly startSuspended: (name: string) => string;
     /** A poweroff, stop, suspend or resume in the wrong state. */
-    readonly wrongState: (name: string, wanted: string, everStarted: boolean) => StateRefusal;
+    readonly wrongState: (found: WrongState) => StateRefusal;
     readonly parentMissing: (parent: string) => string;
     readonly zvolMissing: (zvol: string, path: string) => string;
     /** null: an image may lie in the pool's root. */
     readonly isoInPoolRoot: ((pool: string) => string) | null;
-    /** null: a plain FileNotFoundError instead of a validation error. */
-    readonly isoMissing: ((path: string) => IsoMissing) | null;
+    /** null: a relative path is refused only for lying outside of the pools. */
+    readonly isoRelative: string | null;
+    /** An image is looked for before its place is judged. */
+    readonly looksBeforePool: boolean;
+    readonly isoMissing: (path: string) => IsoMissing;
+    /** A disk's path that is none of a zvol. */
+    readonly noZvolPath: readonly string[];
+    /** A disk's path that is a filesystem's. */
+    readonly noVolume: (dataset: string, path: string) => string;
+    readonly datasetExists: (name: string) => string;
+    /** Where a mistake in the attributes of vm.device.update is told, by its place in vm.device.create. */
+    readonly updatePath: (createPath: string) => string;
     readonly deviceGone: (name: string, device: string) => string;
   };
 }
 
-/** What is said of an image that is not there. */
-export interface IsoMissing {
-  readonly attribute: string;
-  readonly message: string;
+/** What is said of an image that is not there: a validation error, a CallError, or Python's own exception. */
+export type IsoMissing =
+  | {
+    readonly kind: "validation";
+    readonly attribute: string;
+    readonly message: string;
+    readonly errno: number;
+  }
+  | { readonly kind: "call"; readonly errno: number; readonly reason: string }
+  | { readonly kind: "plain"; readonly reason: string };
+
+/** A VM that is not in the state that a call wants. */
+export interface WrongState {
+  readonly name: string;
+  readonly wanted: readonly string[];
+  readonly state: string;
+  readonly everStarted: boolean;
 }
 
 /** How a state is refused: with a CallError, or with libvirt's own exception. */
 export interface StateRefusal {
   readonly kind: "call" | "libvirt";
   readonly reason: string;
+}
+
+/** libvirt's words: a VM that never ran has no domain yet. */
+function libvirtRefusal({ name, wanted, state, everStarted }: WrongState): string {
+  if (state === "STOPPED") return `Domain '${name}' ${everStarted ? "is not active" : "does not exist"}`;
+  if (wanted.includes("SUSPENDED")) return `Domain '${name}' is not suspended`;
+  return "Requested operation is not valid: domain is not running";
+}
+
+function missingIso(attribute: string, message: string, errno: number): IsoMissing {
+  return { kind: "validation", attribute, message, errno };
 }
 
 function methods(schemas: unknown): Readonly<Record<string, MethodSchema>> {
@@ -120,6 +161,8 @@ const V25_10: Profile = {
   unusedDomainState: "SHUTOFF",
   findsVmLog: true,
   renamesNvram: true,
+  stoppedUsesNothing: false,
+  checksLimit: true,
   suspendOnSnapshot: false,
   refusesPortlessSpice: false,
   fillsMac: false,
@@ -129,6 +172,7 @@ const V25_10: Profile = {
   eventFields: true,
   otpRetries: 3,
   topLevelDtype: false,
+  typedUpdates: false,
   answersPing: false,
   checksFirmware: true,
   tellsOptions: true,
@@ -140,11 +184,20 @@ const V25_10: Profile = {
   texts: {
     alreadyRunning: (name) => `'${name}' is already running`,
     startSuspended: (name) => `'${name}' VM is suspended and can only be resumed/powered off`,
-    wrongState: (_name, wanted) => ({ kind: "call", reason: `VM state is currently not '${wanted}'` }),
+    wrongState: ({ wanted }) => ({
+      kind: "call",
+      reason: `VM state is currently not '${wanted.join(" / ")}'`,
+    }),
     parentMissing: (parent) => `Parent dataset ${parent} does not exist.`,
     zvolMissing: () => "Zvol referenced by path does not exist",
     isoInPoolRoot: () => "The path must be a dataset or a directory within a dataset.",
-    isoMissing: null,
+    isoRelative: null,
+    looksBeforePool: false,
+    isoMissing: () => ({ kind: "call", errno: ERRNO.ENOENT, reason: "Path not found." }),
+    noZvolPath: ['Disk path must start with "/dev/zvol/"'],
+    noVolume: () => "Path specified does not reference to a VOLUME",
+    datasetExists: (name) => `Failed to create dataset: cannot create '${name}': dataset already exists`,
+    updatePath: (path) => path.replace(/^vm_device_create\.(attributes\.[A-Z_]+\.)?/, ""),
     deviceGone: (_name, device) => `VM will not start as ${device} device(s) are not available.`,
   },
 };
@@ -174,6 +227,8 @@ const V27: Profile = {
   unusedDomainState: null,
   findsVmLog: false,
   renamesNvram: false,
+  stoppedUsesNothing: true,
+  checksLimit: false,
   suspendOnSnapshot: true,
   refusesPortlessSpice: true,
   fillsMac: true,
@@ -183,6 +238,7 @@ const V27: Profile = {
   eventFields: true,
   otpRetries: 0,
   topLevelDtype: false,
+  typedUpdates: false,
   answersPing: false,
   checksFirmware: true,
   tellsOptions: true,
@@ -194,16 +250,20 @@ const V27: Profile = {
   texts: {
     alreadyRunning: (name) => `VM '${name}' is already running`,
     startSuspended: (name) => `VM '${name}' is already running`,
-    wrongState: (name, _wanted, everStarted) => ({
-      kind: "libvirt",
-      reason: everStarted ? `Domain '${name}' is not active` : `Domain '${name}' does not exist`,
-    }),
+    wrongState: (found) => ({ kind: "libvirt", reason: libvirtRefusal(found) }),
     parentMissing: (parent) => `Parent '${parent}' does not exist.`,
     zvolMissing: (zvol, path) => `Zvol (${zvol}) path (${path}) does not exist.`,
     isoInPoolRoot: (pool) =>
       `The specified path is located in the root dataset of pool '${pool}'. VM resources must be stored within a child ` +
       `dataset of the pool, not the pool root. Create a dataset under '${pool}' (e.g., ${pool}/iso) and move your files there.`,
-    isoMissing: (path) => ({ attribute: "attributes.path", message: `Path ${path} does not exist` }),
+    isoRelative: "Path must be an absolute path",
+    looksBeforePool: true,
+    isoMissing: (path) => missingIso("attributes.path", `Path ${path} does not exist`, ERRNO.EINVAL),
+    noZvolPath: ["Disk path must start with '/dev/zvol/'.", 'Disk path must start with "/dev/zvol/".'],
+    noVolume: (dataset, path) => `Path '${path}' (${dataset}) is not a volume.`,
+    datasetExists: (name) =>
+      `Failed to create dataset ${name}: cannot create '${name}': dataset already exists`,
+    updatePath: (path) => path.replace(/^vm_device_create\./, ""),
     deviceGone: (name, device) => `Cannot start domain ${name}: ${device} is not available`,
   },
 };
@@ -214,6 +274,8 @@ const V26: Profile = {
   release: "26.0.0",
   apiVersions: V27.apiVersions.filter((version) => version !== "v27.0.0"),
   schemas: methods(schemas26),
+  stoppedUsesNothing: false,
+  checksLimit: true,
   nicPciAddress: false,
 };
 
@@ -225,9 +287,16 @@ const V25_04_2: Profile = {
   schemas: methods(schemas25042),
   eventFields: false,
   snapshotNamespace: "zfs.snapshot",
+  checksLimit: false,
+  typedUpdates: true,
   checksFirmware: false,
   tellsOptions: false,
-  texts: { ...V25_10.texts, isoInPoolRoot: null },
+  texts: {
+    ...V25_10.texts,
+    isoInPoolRoot: null,
+    looksBeforePool: true,
+    isoMissing: (path) => ({ kind: "plain", reason: `[Errno 2] No such file or directory: '${path}'` }),
+  },
 };
 
 /** Without any vm.*. */
@@ -248,7 +317,7 @@ const V24_10: Profile = {
   schemas: legacySchemas(methods(schemas25042), ["enable_secure_boot"]),
   topLevelDtype: true,
   answersPing: true,
-  texts: { ...V25_04_2.texts, isoMissing: () => ({ attribute: "path", message: MISSING_24_10 }) },
+  texts: { ...V25_04_2.texts, isoMissing: () => missingIso("path", MISSING_24_10, ERRNO.ENOENT) },
 };
 
 const V24_04: Profile = {
@@ -257,10 +326,8 @@ const V24_04: Profile = {
   schemas: legacySchemas(methods(schemas25042), ["enable_secure_boot", "enable_cpu_topology_extension"]),
   texts: {
     ...V24_10.texts,
-    isoMissing: (path) => ({
-      attribute: "attributes.path",
-      message: `Unable to locate CDROM device at ${path}`,
-    }),
+    isoMissing: (path) =>
+      missingIso("attributes.path", `Unable to locate CDROM device at ${path}`, ERRNO.EINVAL),
   },
 };
 

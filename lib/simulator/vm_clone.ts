@@ -1,5 +1,5 @@
 /** vm.clone: a copy of a VM on clones of its disks, and what each release leaves behind when that fails half-way. */
-import { autoPorts } from "./device_rules.ts";
+import { autoPorts } from "./display_rules.ts";
 import { randomMac } from "./macs.ts";
 import type { Call, Method, Nas } from "./nas.ts";
 import { devicesOf, type StoredDevice, type StoredVm, zvolAt } from "./store.ts";

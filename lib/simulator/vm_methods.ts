@@ -1,13 +1,13 @@
 /** vm.*: VMs and their lifecycle. Rules, texts and paths are TrueNAS's own. */
 import type { Call, JobMethod, Method, Nas } from "./nas.ts";
-import { instance, type Options, query, type Row } from "./query.ts";
+import { instance, noMatch, type Options, query, type Row } from "./query.ts";
 import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "./store.ts";
-import { autoPorts } from "./device_rules.ts";
+import { autoPorts } from "./display_rules.ts";
 import { randomMac } from "./macs.ts";
 import { cloneVm } from "./vm_clone.ts";
+import { expectState, getVm, LIFECYCLE_METHODS, switchOff } from "./vm_lifecycle.ts";
 import { deviceRow, emitCrud, emitLifecycle, emitRemoved, statusOf, vmRow } from "./vm_rows.ts";
-import { callError, ERRNO, MethodError, notFound, plainException } from "./wire_errors.ts";
-import type { StateRefusal } from "./versions.ts";
+import { callError, ERRNO } from "./wire_errors.ts";
 import { destroyRecursively } from "./zfs_destroy.ts";
 import { CPU_MODELS, MACHINES, MAXIMUM_VCPUS, OVMF_FILES, validate } from "./vm_rules.ts";
 
@@ -25,13 +25,6 @@ const RESOLUTIONS = [
   "800x600",
   "640x480",
 ];
-
-/** The VM of this id. */
-export function getVm(nas: Nas, id: unknown): StoredVm {
-  const vm = nas.store.vms.get(Number(id));
-  if (vm === undefined) throw notFound(`VM ${String(id)} does not exist`);
-  return vm;
-}
 
 function rows(nas: Nas, call: Call): Row[] {
   return [...nas.store.vms.values()].map((vm) => vmRow(nas, vm, call));
@@ -81,96 +74,6 @@ const update: Method = async (nas, [id, change], call) => {
   }
   emitCrud(nas, "changed", vm);
   return vmRow(nas, vm, call);
-};
-
-const start: Method = async (nas, [id, options], call) => {
-  const vm = getVm(nas, id);
-  const { name } = vm.config;
-  const { texts } = nas.profile;
-  if (vm.state === "RUNNING") throw callError(ERRNO.EFAULT, texts.alreadyRunning(name));
-  if (vm.state === "SUSPENDED") throw callError(ERRNO.EFAULT, texts.startSuspended(name));
-  const overcommit = (options as { overcommit?: boolean }).overcommit === true;
-  if (!overcommit && vm.config.memory * 1_048_576 > freeMemoryBytes(nas.store)) {
-    throw callError(ERRNO.ENOMEM, `Cannot guarantee memory for guest ${name}`);
-  }
-  const gone = devicesOf(nas.store, vm.id).find(({ attributes }) => isGone(nas, attributes));
-  if (gone !== undefined) throw callError(ERRNO.EFAULT, texts.deviceGone(name, gone.attributes.dtype));
-  await nas.sleep(nas.times.callMs + nas.times.startMs, call.signal);
-  await call.pass("middle");
-  vm.state = "RUNNING";
-  vm.everStarted = true;
-  emitLifecycle(nas, vm, "started");
-  return null;
-};
-
-function isGone(nas: Nas, attributes: Data): boolean {
-  if (attributes.dtype === "CDROM") return !nas.store.files.has(String(attributes.path));
-  if (attributes.dtype !== "DISK") return false;
-  const zvol = zvolAt(attributes.path);
-  return zvol !== null && !nas.store.datasets.has(zvol);
-}
-
-function refuse({ kind, reason }: StateRefusal): MethodError {
-  return kind === "call" ? callError(ERRNO.EFAULT, reason) : plainException("Error", reason);
-}
-
-function expectState(nas: Nas, vm: StoredVm, states: readonly StoredVm["state"][]): void {
-  if (states.includes(vm.state)) return;
-  throw refuse(nas.profile.texts.wrongState(vm.config.name, states.join(" / "), vm.everStarted));
-}
-
-const poweroff: Method = async (nas, [id], call) => {
-  const vm = getVm(nas, id);
-  expectState(nas, vm, ["RUNNING", "SUSPENDED"]);
-  await nas.sleep(nas.times.callMs, call.signal);
-  switchOff(nas, vm, "poweredOff");
-  return null;
-};
-
-function switchOff(nas: Nas, vm: StoredVm, how: "poweredOff" | "stopped"): void {
-  vm.state = "STOPPED";
-  emitLifecycle(nas, vm, how);
-}
-
-const suspend: Method = async (nas, [id], call) => {
-  const vm = getVm(nas, id);
-  expectState(nas, vm, ["RUNNING"]);
-  await nas.sleep(nas.times.callMs, call.signal);
-  vm.state = "SUSPENDED";
-  emitLifecycle(nas, vm, "suspended");
-  return null;
-};
-
-const resume: Method = async (nas, [id], call) => {
-  const vm = getVm(nas, id);
-  expectState(nas, vm, ["SUSPENDED"]);
-  await nas.sleep(nas.times.callMs, call.signal);
-  vm.state = "RUNNING";
-  emitLifecycle(nas, vm, "resumed");
-  return null;
-};
-
-const reset: Method = async (nas, [id], call) => {
-  expectState(nas, getVm(nas, id), ["RUNNING"]);
-  await nas.sleep(nas.times.callMs, call.signal);
-  return null;
-};
-
-const stop: JobMethod = {
-  job: async (nas, [id], call) => {
-    const vm = getVm(nas, id);
-    expectState(nas, vm, ["RUNNING"]);
-    await nas.sleep(nas.times.shutdownMs, call.signal);
-    switchOff(nas, vm, "stopped");
-    return null;
-  },
-};
-
-const restart: JobMethod = {
-  job: async (nas, [id], call) => {
-    await stop.job(nas, [id], call);
-    return await start(nas, [id, { overcommit: true }], call);
-  },
 };
 
 const remove: Method = (nas, [id, options], call) =>
@@ -254,23 +157,17 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   "vm.update": update,
   "vm.delete": remove,
   "vm.clone": cloneVm,
-  "vm.start": start,
-  "vm.stop": stop,
-  "vm.restart": restart,
-  "vm.poweroff": poweroff,
-  "vm.suspend": suspend,
-  "vm.resume": resume,
-  "vm.reset": reset,
-  "vm.status": (nas, [id]) => statusOf(nas, getVm(nas, id)),
+  ...LIFECYCLE_METHODS,
+  "vm.status": (nas, [id]) => {
+    // Up to 25.10 it reads the row itself, and tells that none matches.
+    if (nas.profile.zfs === "classic" && !nas.store.vms.has(Number(id))) throw noMatch();
+    return statusOf(nas, getVm(nas, id));
+  },
   "vm.get_available_memory": (nas) => freeMemoryBytes(nas.store),
   "vm.get_memory_usage": (nas, [id]) => {
     const vm = getVm(nas, id);
-    if (vm.state === "STOPPED") {
-      throw callError(
-        ERRNO.EFAULT,
-        `Unable to retrieve ${vm.config.name} memory usage: Domain is not active`,
-      );
-    }
+    if (vm.state === "STOPPED" && nas.profile.stoppedUsesNothing) return 0;
+    expectState(nas, vm, ["RUNNING", "SUSPENDED"]);
     return vm.config.memory * 1_048_576;
   },
   "vm.get_vmemory_in_use": (nas) => {
@@ -300,9 +197,14 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   },
   "vm.get_console": (nas, [id]) => `/dev/pts/${getVm(nas, id).id}`,
   "vm.get_guest_network_interfaces": (nas, [id]) => {
-    const vm = getVm(nas, id);
-    expectState(nas, vm, ["RUNNING"]);
-    if (vm.agent !== true) throw callError(ERRNO.EFAULT, "Guest agent is not responding");
+    const vm = nas.store.vms.get(Number(id));
+    if (vm === undefined) throw noMatch();
+    const failed = (why: string) =>
+      callError(ERRNO.EFAULT, `VM ${vm.id}: Guest agent command failed: ${why}`);
+    if (vm.state !== "RUNNING") throw failed("domain is not running");
+    if (vm.agent !== true) {
+      throw failed("Guest agent is not responding: QEMU guest agent is not connected");
+    }
     return devicesOf(nas.store, vm.id).filter(({ attributes }) => attributes.dtype === "NIC").map(
       ({ attributes }, n) => ({
         name: `eth${n}`,

@@ -28,6 +28,8 @@ export function validate(nas: Nas, config: Data, schema: string, own: StoredVm |
   if (typeof config.min_memory === "number" && config.min_memory > Number(config.memory)) {
     errors.add(`${schema}.min_memory`, "Minimum memory should not be greater than defined/maximum memory");
   }
+  const broken = shellProblem(String(config.command_line_args ?? ""));
+  if (broken !== null) errors.add(`${schema}.command_line_args`, `Parse error: ${broken}`);
   validateCpus(config, schema, errors);
   validateMachine(config, schema, errors);
   validateName(nas, config.name, { schema, own, errors });
@@ -41,6 +43,19 @@ export function validate(nas: Nas, config: Data, schema: string, own: StoredVm |
     errors.add(`${schema}.bootloader_ovmf`, wanted);
   }
   errors.check();
+}
+
+/** What Python's shlex says of a text that ends inside of quotes or after a backslash. */
+function shellProblem(text: string): string | null {
+  let quote = "";
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] ?? "";
+    if (char === "\\" && quote !== "'") {
+      if (++at >= text.length) return "No escaped character";
+    } else if (quote === "") quote = char === "'" || char === '"' ? char : "";
+    else if (char === quote) quote = "";
+  }
+  return quote === "" ? null : "No closing quotation";
 }
 
 function validateCpus(config: Data, schema: string, errors: Validation): void {
@@ -85,7 +100,7 @@ function validateMachine(
   }
   if (machine === null) return;
   if (arch === null) {
-    errors.add(`${schema}.arch_type`, `Must be specified when "${schema}.machine_type" is specified`);
+    errors.add(`${schema}.arch_type`, `Must be specified when "${schema}.machine_type" is set`);
   } else if (MACHINES[String(arch)]?.includes(String(machine)) === false) {
     errors.add(
       `${schema}.machine_type`,

@@ -121,6 +121,13 @@ export function notFound(message: string): MethodError {
   return validationError(null, message, ERRNO.ENOENT, "InstanceNotFound");
 }
 
+/** The same validation errors at other places; any other error stays as it is. */
+export function withPaths(error: unknown, path: (attribute: string) => string): unknown {
+  if (!(error instanceof MethodError) || error.wire.code !== -32602) return error;
+  const { extra } = error.wire.data as { readonly extra: readonly Invalid[] };
+  return validationErrors(extra.map(([attribute, message, errno]) => [path(attribute), message, errno]));
+}
+
 /** Collects the messages of one validation. */
 export class Validation {
   readonly #list: Invalid[] = [];

@@ -175,8 +175,13 @@ onEach("arguments are held to the schema, with pydantic's words", async ({ peer,
     ["vm.create", [{ name: "b", memory: 256, shutdown_timeout: 301 }], [
       "vm_create.shutdown_timeout: Input should be less than or equal to 300",
     ]],
-    ["vm.create", [{ name: "b", memory: 256 }, {}], [": Too many arguments (expected 1, found 2)"]],
-    ["vm.create", [], ["vm_create: Field required"]],
+    ["vm.create", [{ name: "b", memory: 256 }, {}], [
+      "-32001 CRUDService.create() takes 5 positional arguments but 6 were given",
+    ]],
+    ["vm.create", [], [
+      "-32001 CRUDService.create() missing 1 required positional argument: 'data'",
+    ]],
+    ["system.version", [1], [": Too many arguments (expected 0, found 1)"]],
     ["vm.get_instance", ["1"], ["id: Input should be a valid integer"]],
     ["vm.device.create", [device(id, { dtype: "DISPLAY", port: 70_000, password: "x" })], [
       "vm_device_create.attributes.DISPLAY.port: Input should be less than or equal to 65535",
