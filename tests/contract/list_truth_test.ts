@@ -33,7 +33,9 @@ type Ids = { readonly vm: number; readonly device: number; readonly zvol: string
 const CHANGES = {
   create: (nas, _ids, pick) =>
     nas.call("vm.create", [{ name: `vm${pick}`, memory: 64, uuid: crypto.randomUUID() }]),
-  delete: (nas, { vm }) => nas.call("vm.delete", [vm, { zvols: true, force: true }]),
+  delete: (nas, { vm }) => nas.call("vm.delete", [vm, { zvols: false, force: true }]),
+  /** From 26 on the idle clones of other VMs go as well, of which the NAS tells by no event. */
+  deleteWithZvols: (nas, { vm }) => nas.call("vm.delete", [vm, { zvols: true, force: true }]),
   rename: (nas, { vm }, pick) => nas.call("vm.update", [vm, { name: `other${pick}`, memory: 64 + pick }]),
   start: (nas, { vm }) => nas.call("vm.start", [vm]),
   poweroff: (nas, { vm }) => nas.call("vm.poweroff", [vm]),
@@ -56,11 +58,14 @@ const CHANGES = {
     nas.call("pool.dataset.update", [zvol, { volsize: (10 + pick) * 1024 ** 3 }]),
 } satisfies Record<string, (nas: Session, ids: Ids, pick: number) => Promise<unknown>>;
 
+/** Changes that have an effect of which no event tells. */
+const UNTOLD: readonly string[] = ["grow", "deleteWithZvols"];
+
 const NAMES = Object.keys(CHANGES) as (keyof typeof CHANGES)[];
 
 /** Some changes and fates of their events; unless it is lossy, every change is told of. */
 function runs(isLossy: boolean): fc.Arbitrary<Run> {
-  const what = fc.constantFrom(...NAMES.filter((name) => isLossy || name !== "grow"));
+  const what = fc.constantFrom(...NAMES.filter((name) => isLossy || !UNTOLD.includes(name)));
   const fates = fc.constantFrom<Fate>("told", isLossy ? "lost" : "told", "late", "doubled");
   return fc.record({
     changes: fc.array(fc.record({ what, pick: fc.nat(5) }), { minLength: 1, maxLength: 12 }),
