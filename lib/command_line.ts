@@ -20,6 +20,8 @@ import type { CreationRequest, VMManager } from "./vm_manager.ts";
 export interface Terminal {
   /** The answer. */
   readonly print: (text: string) => void;
+  /** An answer that is a file, with its own line ends. */
+  readonly printFile: (text: string) => void;
   /** Progress, plans and questions. */
   readonly tell: (text: string) => void;
   /** Asks and waits for a line; null when nobody is there to answer. */

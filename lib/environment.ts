@@ -5,6 +5,7 @@ import { ConfigurationError, type Problem } from "./errors.ts";
 import { decodeText, readTextFile } from "./files.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
+import { parsePublicHost } from "./public_host.ts";
 import { didYouMean } from "./nearest.ts";
 import { reasonOf, systemErrorCode } from "./system_errors.ts";
 
@@ -12,6 +13,8 @@ import { reasonOf, systemErrorCode } from "./system_errors.ts";
 export const ENVIRONMENT_NAMES = {
   TRUENAS_HOST:
     "The NAS: host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://",
+  NAS_PUBLIC_HOST:
+    "How browsers and viewers reach the NAS, for consoles: host, host:port or an https:// URL; default TRUENAS_HOST",
   API_USERNAME: "The account on the NAS",
   API_PASSWORD: "Its password",
   TRUENAS_API_KEY: "An API key of the account, instead of the password",
@@ -84,6 +87,8 @@ export interface Settings {
   /** Asked for at /login; null: nobody is asked. */
   readonly dashboardPassword: string | null;
   readonly viewerPassword: string | null;
+  /** How browsers and viewers reach the NAS; null: as this program does. */
+  readonly publicHost: string | null;
   readonly allowedHosts: readonly string[];
   /** `/vms`, or empty for the root. */
   readonly basePath: string;
@@ -205,6 +210,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
     certFingerprint: readFingerprint(get, problems),
     dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
     viewerPassword: readViewerPassword(get, problems),
+    publicHost: readPublicHost(get, problems),
     allowedHosts: list(get("ALLOWED_HOSTS")),
     basePath: readBasePath(get, problems),
     trustedProxies: readTrustedProxies(get, problems),
@@ -288,6 +294,18 @@ function readTrustedProxies(get: Environment, problems: Problem[]): readonly str
     );
   }
   return proxies;
+}
+
+function readPublicHost(get: Environment, problems: Problem[]): string | null {
+  const text = get("NAS_PUBLIC_HOST") ?? null;
+  if (text === null || parsePublicHost(text) !== null) return text;
+  problems.push({
+    field: "NAS_PUBLIC_HOST",
+    message: `NAS_PUBLIC_HOST must be a host such as nas.lan, nas.lan:444 or https://nas.lan, found ${
+      JSON.stringify(text)
+    }`,
+  });
+  return null;
 }
 
 /** Values between commas or spaces. */

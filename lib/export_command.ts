@@ -66,7 +66,7 @@ export async function plannedNodes(manager: VMManager, wish: CreationWish): Prom
 export async function exportNodes(
   { format, output, talosVersion, types }: ExportRequest,
   nodes: readonly ClusterNode[],
-  { print, tell, json }: Terminal,
+  { print, printFile, tell, json }: Terminal,
 ): Promise<void> {
   const chosen = nodesOf(nodes, types);
   const exported = await EXPORT_FORMATS[format].write(
@@ -82,8 +82,7 @@ export async function exportNodes(
       : tell(`Written: ${written.join(", ")}`);
   }
   if (json) return print(JSON.stringify({ files, leftOut }, null, 2));
-  // The file's own last line end is print's.
-  for (const { text } of files) print(text.replace(/\n$/, ""));
+  for (const { text } of files) printFile(text);
 }
 
 /** What was named and is not there is a mistake, and no empty file. */

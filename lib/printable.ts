@@ -1,11 +1,8 @@
 /** Texts of others on a terminal. */
 
-/** A text for a terminal: names and descriptions come from the NAS, and may not steer it. Lines stay lines, with their ends. */
+/** A text for a terminal: names and descriptions come from the NAS, and may not steer it. Lines stay lines. */
 export function printable(text: string): string {
-  return text.split("\n").map((line) => {
-    const end = line.endsWith("\r") ? "\r" : "";
-    return escapeControls(line.slice(0, line.length - end.length)) + end;
-  }).join("\n");
+  return text.split("\n").map(escapeControls).join("\n");
 }
 
 /** Escapes what could start a line of its own or steer a terminal. */

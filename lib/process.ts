@@ -49,8 +49,17 @@ export function explainError(error: unknown): string {
  * @throws {TrueNASError} when they cannot be written for another reason.
  */
 export function print(text: string): void {
+  answer(`${printable(text)}\n`);
+}
+
+/** Writes a file's text on standard output as it is, with its own line ends; otherwise as {@link print}. */
+export function printFile(text: string): void {
+  answer(text.split("\r\n").map(printable).join("\r\n"));
+}
+
+function answer(text: string): void {
   try {
-    write(Deno.stdout, `${printable(text)}\n`);
+    write(Deno.stdout, text);
   } catch (error) {
     if (systemErrorCode(error) === "EPIPE") return;
     throw new TrueNASError(`The answer could not be written: ${reasonOf(error)}`, { cause: error });

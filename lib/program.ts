@@ -19,7 +19,7 @@ import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_co
 import { loadParsedConfiguration } from "./load_configuration.ts";
 import { setupLogging } from "./logging.ts";
 import { Journal } from "./operations/journal.ts";
-import { askLine, complain, EXIT, isInteractive, print, UsageError } from "./process.ts";
+import { askLine, complain, EXIT, isInteractive, print, printFile, UsageError } from "./process.ts";
 import { logStrayErrors } from "./stray_errors.ts";
 import { TemplateManager } from "./template_manager.ts";
 import { trustOf } from "./trust.ts";
@@ -78,6 +78,7 @@ export async function runCommand(given: Work): Promise<number> {
   }
   const terminal: Terminal = {
     print,
+    printFile,
     // What export prints is a file.
     tell: options.json || command === "export" ? complain : print,
     ask: isAsked ? (question) => askLine(question, given.signal) : null,

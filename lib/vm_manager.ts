@@ -1,4 +1,5 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
+import { isLoopback } from "./addresses.ts";
 import { AuditLog } from "./audit.ts";
 import { checkConfiguration, type Configuration } from "./config.ts";
 import type { Places } from "./config_text.ts";
@@ -8,7 +9,8 @@ import { LiveInventory } from "./live_inventory.ts";
 import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Logger, silentLogger } from "./logging.ts";
-import { normalFingerprint, pageOnNas, parseNasAddress } from "./nas_address.ts";
+import { type NasAddress, normalFingerprint, pageOnNas, parseNasAddress } from "./nas_address.ts";
+import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "./public_host.ts";
 import type { ActionWish } from "./operations/act_on_vm.ts";
 import type { CancelMode } from "./operations/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
@@ -86,6 +88,8 @@ export interface VMManagerOptions {
   readonly askOtp?: () => Promise<string>;
   /** Logins at most within a time in milliseconds; default 6 in a minute. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
+  /** How browsers and viewers reach the NAS: host, host:port, or an http:// or https:// URL; default `host`, or what the NAS tells. */
+  readonly publicHost?: string;
   /** Refuses every write. */
   readonly readOnly?: boolean;
   /** Refuses every deletion. */
@@ -146,6 +150,7 @@ export class VMManager implements AsyncDisposable {
   readonly audit: AuditLog;
   readonly #options: VMManagerOptions;
   readonly #address: string;
+  readonly #parsed: { readonly address: NasAddress };
   readonly #templates: TemplateManager;
   readonly #session: Session;
   readonly #live: LiveInventory;
@@ -177,6 +182,7 @@ export class VMManager implements AsyncDisposable {
     }
     this.#options = options;
     this.#address = address.address.url;
+    this.#parsed = address;
     this.operations = new OperationStore(undefined, options.journal ?? null, options.logger);
     this.operations.onEvent(logOperations(options.logger ?? silentLogger));
     this.audit = new AuditLog(this.operations, options.journal ?? null, options.logger);
@@ -505,8 +511,9 @@ export class VMManager implements AsyncDisposable {
    * @throws {TrueNASError} when it has none, or gives one that leads elsewhere.
    */
   async displayUri(id: number): Promise<string> {
-    const protocol = this.#address.startsWith("wss:") ? "HTTPS" : "HTTP";
-    const host = this.#address.startsWith("unix:") ? "" : new URL(this.#address).host;
+    const { host, scheme } = await this.publicHost() ?? this.#throwNoPublicHost();
+    const isSecure = scheme === null ? this.#address.startsWith("wss:") : scheme === "https";
+    const protocol = isSecure ? "HTTPS" : "HTTP";
     const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, { protocol }]);
     if (uri === null) {
       throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
@@ -514,6 +521,51 @@ export class VMManager implements AsyncDisposable {
     const page = pageOnNas(uri, host);
     if (page !== null) return page;
     throw new TrueNASError("The NAS gave an address for this VM's web console that does not lead to the NAS");
+  }
+
+  /** How browsers and viewers reach the NAS; null when neither the settings nor the NAS say it. */
+  async publicHost(): Promise<PublicHost | null> {
+    const { publicHost: set, simulated } = this.#options;
+    if (set !== undefined) return parsePublicHost(set);
+    const { address } = this.#parsed;
+    if (simulated && address.kind !== "unix") {
+      const { host, hostname } = new URL(address.url);
+      return { host, hostname, scheme: null, source: "TRUENAS_HOST" };
+    }
+    const own = hostOfAddress(address);
+    return own ?? (this.#session.state.kind === "live" ? await this.#addressOfNas() : null);
+  }
+
+  async #addressOfNas(): Promise<PublicHost | null> {
+    try {
+      const addresses = await this.#session.call("interface.ip_in_use", [], this.#patience);
+      return hostOfNas(addresses.map(({ address }) => address));
+    } catch (error) {
+      // Without NETWORK_INTERFACE_READ it is not known; whoever asks says what to set.
+      if (!(error instanceof TrueNASError)) throw error;
+      this.#options.logger?.debug("The NAS does not tell its addresses", { error: error.message });
+      return null;
+    }
+  }
+
+  #throwNoPublicHost(): never {
+    throw new TrueNASError(
+      `The console cannot be opened: this dashboard reaches the NAS at ${this.#address}, which only its own ` +
+        "machine can, and the NAS does not tell its address. Set NAS_PUBLIC_HOST to the name or address by " +
+        "which browsers reach the NAS",
+    );
+  }
+
+  /** Where a viewer finds a display of this address on the NAS. */
+  async viewerHost(bind: string): Promise<string> {
+    if (isLoopback(bind)) {
+      throw new TrueNASError(
+        `The display listens on ${bind} of the NAS alone, where no viewer on another machine reaches it. Use the ` +
+          "web console, or give the display another address on the NAS",
+      );
+    }
+    if (!["0.0.0.0", "::", ""].includes(bind)) return bind;
+    return (await this.publicHost() ?? this.#throwNoPublicHost()).hostname;
   }
 
   /** Whether this release can do an action at all; true while it is not known. */

@@ -48,12 +48,12 @@ async function changed({ manager }: Dashboard, before: Dashboard["manager"]["con
   forget();
 }
 
-function show(
+async function show(
   c: Context,
   dashboard: Dashboard,
   problems: readonly Problem[],
   status: 200 | 409 | 422,
-): Response | Promise<Response> {
+): Promise<Response> {
   const { manager, account } = dashboard;
   const state = manager.connection;
   const nas = state.kind === "live" ? state.nas : null;
@@ -61,6 +61,7 @@ function show(
     address: manager.address,
     account,
     nasId: nas?.id ?? null,
+    publicHost: await manager.publicHost(),
     apiVersion: nas?.apiVersion ?? null,
     roles: nas?.roles ?? null,
     missing: manager.missingRoles,

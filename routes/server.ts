@@ -80,6 +80,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     noDestroy,
     logger,
     ...(journal === undefined ? {} : { journal }),
+    ...(settings.publicHost === null ? {} : { publicHost: settings.publicHost }),
     patienceMs: PAGE_PATIENCE_MS,
   });
   serveBelow(settings.basePath);

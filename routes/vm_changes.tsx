@@ -2,7 +2,7 @@
 import { type Context, Hono } from "hono";
 import { MAX_DESCRIPTION_CHARS } from "../lib/config.ts";
 import { type Problem, TrueNASError } from "../lib/errors.ts";
-import type { Vm } from "../lib/inventory.ts";
+import type { Display, Vm } from "../lib/inventory.ts";
 import { MARK } from "../lib/marks.ts";
 import { deriveMac, isVmName, normalMac, zvolName } from "../lib/names.ts";
 import type { VmChange } from "../lib/operations/change_vm.ts";
@@ -64,20 +64,24 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono {
     const vm = await vmOf(c, dashboard);
     const display = vm?.displays[0];
     if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
-    c.header("content-type", "application/x-virt-viewer");
-    c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
-    return c.body(viewerFile(vm, display.type, display.port, dashboard.host));
+    try {
+      const file = viewerFile(vm, display, await dashboard.manager.viewerHost(display.bind));
+      c.header("content-type", "application/x-virt-viewer");
+      c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
+      return c.body(file);
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: error.message })} />, 409);
+    }
   });
   return app;
 }
 
 /** What remote-viewer opens. The password is typed there: it is no part of a file that stays in a downloads folder. */
-function viewerFile(vm: Vm, type: string, port: number, host: string): string {
-  const bind = vm.displays[0]?.bind ?? "";
-  const at = ["0.0.0.0", "::", ""].includes(bind) ? host : bind;
+function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
   const lines = [
     `type=${type.toLowerCase()}`,
-    `host=${at}`,
+    `host=${host}`,
     `port=${port}`,
     `title=${vm.name}`,
   ].map((line) => line.replaceAll(/\p{Cc}/gu, " "));

@@ -163,6 +163,8 @@ export interface Stale {
 export interface ConnectionProps {
   /** As configured: `wss://nas.lan`. */
   readonly address: string;
+  /** Where consoles lead, and who says so; null where it is not known. */
+  readonly publicHost: { readonly host: string; readonly source: string } | null;
   /** The NAS's own id; null where it cannot be read. */
   readonly nasId: string | null;
   /** How it signs in, in words. */

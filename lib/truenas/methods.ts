@@ -215,6 +215,9 @@ export const METHODS = {
     readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],
     { error: string | null; uri: string | null }
   >(z.object({ error: z.string().nullable(), uri: z.string().nullable() }).passthrough()),
+  "interface.ip_in_use": read<readonly [], { readonly type: string; readonly address: string }[]>(
+    z.array(z.object({ type: z.string(), address: z.string() }).passthrough()),
+  ),
   "vm.get_guest_network_interfaces": read<readonly [id: number], GuestInterface[]>(z.array(guestInterface)),
   "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
     z.unknown(),

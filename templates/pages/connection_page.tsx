@@ -9,7 +9,7 @@ const ID_CHARS = 16;
 
 /** The page. */
 export function ConnectionPage({ frame, connection }: { frame: PageFrame; connection: ConnectionProps }) {
-  const { address, account, nasId, apiVersion, roles, missing, wantsOtp, problems } = connection;
+  const { address, account, nasId, publicHost, apiVersion, roles, missing, wantsOtp, problems } = connection;
   return (
     <Layout {...frame} title="Connection" current="connection">
       <h1>Connection</h1>
@@ -29,6 +29,18 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
         <div>
           <dt>Release</dt>
           <dd>{frame.connection.release ?? "not known"}</dd>
+        </div>
+        <div>
+          <dt>Consoles lead to</dt>
+          <dd>
+            {publicHost === null
+              ? "Not known: set NAS_PUBLIC_HOST to the name or address by which browsers reach the NAS"
+              : (
+                <>
+                  <code>{publicHost.host}</code> (from {publicHost.source})
+                </>
+              )}
+          </dd>
         </div>
         {apiVersion === null ? null : (
           <div>

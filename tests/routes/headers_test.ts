@@ -54,7 +54,8 @@ Deno.test("a sign-in leads to a path of this site, whatever its form says (fault
 
 Deno.test("the web console leads to the NAS over http or https, and nowhere else (fault 6)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
-  const { host } = new URL(dashboard.simulator.url);
+  // Its own address, as the simulated NAS tells it.
+  const host = "192.168.1.10";
   const answered = async (uri: string) => {
     const result = { error: null, uri };
     dashboard.simulator.addFault({ method: "vm.get_display_web_uri", action: "answer", result });

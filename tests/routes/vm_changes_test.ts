@@ -413,13 +413,13 @@ onEach(
     assert.equal(web.status, 303);
     assert.match(
       web.headers.get("location") ?? "",
-      /^http:\/\/127\.0\.0\.1:\d+\/vm\/display\/\d+\/spice_auto\.html/,
+      /^http:\/\/192\.168\.1\.10\/vm\/display\/\d+\/spice_auto\.html/,
     );
     const viewer = await fetch(`${url}/vms/${id}/console.vv`);
     assert.equal(viewer.headers.get("content-type"), "application/x-virt-viewer");
     assert.equal(
       await viewer.text(),
-      "[virt-viewer]\ntype=spice\nhost=nas.test\nport=5910\ntitle=controlplane01\n",
+      "[virt-viewer]\ntype=spice\nhost=192.168.1.10\nport=5910\ntitle=controlplane01\n",
     );
   },
 );
