@@ -254,8 +254,11 @@ function readGrowth(fields: URLSearchParams, vm: Vm): Read {
 function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard): Read {
   const attach = text(fields, "attach");
   const typed = text(fields, "mac");
+  const { connection } = manager;
+  // As in plans: by the NAS's own identity, where the account may read it.
+  const nasId = (connection.kind === "live" ? connection.nas.id : null) ?? host;
   const used = new Set(manager.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)));
-  const mac = typed === "" ? freeMac(vm, host, used) : normalMac(typed);
+  const mac = typed === "" ? freeMac(vm, nasId, used) : normalMac(typed);
   const problems: Problem[] = [];
   if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
   if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });

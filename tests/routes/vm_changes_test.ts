@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { isMarked } from "../../lib/marks.ts";
+import { deriveMac } from "../../lib/names.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { post, text } from "../support/http.ts";
@@ -309,6 +310,10 @@ onEach(
     assert.equal(again.status, 303, again.html);
     const macs = devices(dashboard, id, "NIC").map(({ attributes }) => attributes.mac);
     assert.deepEqual([macs.length, new Set(macs).size, macs[0]], [2, 2, second?.attributes.mac]);
+    const { connection } = dashboard.manager;
+    assert.ok(connection.kind === "live" && connection.nas.id !== null);
+    const seed = { nasId: connection.nas.id, vm: "controlplane01", nic: "nic2" };
+    assert.equal(macs[1], deriveMac(seed), "it depends on the NAS, as a plan's");
   },
 );
 
