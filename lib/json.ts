@@ -26,9 +26,11 @@ export function vmJson(vm: Vm): Record<string, unknown> {
 
 /** An entry of the audit log; time as ISO 8601 in UTC. */
 export function auditJson(
-  { seq, at, by, what, vms, outcome, operation }: AuditEntry,
+  { seq, at, by, what, vms, outcome, operation, repeated }: AuditEntry,
 ): Record<string, unknown> {
-  return { seq, at: iso(at), who: by?.who ?? null, from: by?.from ?? null, what, vms, outcome, operation };
+  const [who, from] = [by?.who ?? null, by?.from ?? null];
+  const often = { times: repeated?.times ?? 1, lastAt: iso(repeated?.lastAt ?? at) };
+  return { seq, at: iso(at), who, from, what, vms, outcome, operation, ...often };
 }
 
 /** An operation with its steps; times as ISO 8601 in UTC. */

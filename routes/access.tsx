@@ -12,7 +12,8 @@ import { isOwnPath } from "./headers.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../lib/addresses.ts";
 import { isSame } from "../lib/hashes.ts";
-import { Attempts, type Role, Sessions } from "./sessions.ts";
+import { Attempts } from "./attempts.ts";
+import { type Role, Sessions } from "./sessions.ts";
 
 /** The passwords, and how requests come: over TLS the cookie never goes without. */
 export interface AccessOptions extends Trust {
@@ -23,8 +24,6 @@ export interface AccessOptions extends Trust {
   /** Host names that requests may name, beside addresses and this machine's own names. */
   readonly allowedHosts: readonly string[];
 }
-
-const COOKIE = "session";
 
 /** Open to everybody: they tell nothing. */
 const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
@@ -37,41 +36,75 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
   const guard: MiddlewareHandler = async (c, next) => {
     const host = hostOf(c, access);
     if (!isAllowedHost(host, access.allowedHosts)) return refuseHost(c, dashboard, host);
-    const role = roleOf(c, access, { sessions, attempts });
-    if (role !== null) remember(c, role, addressOf(c, access));
-    if (role === null && !OPEN.test(c.req.path)) return await askToSignIn(c, dashboard);
+    const isOpen = OPEN.test(c.req.path);
+    const session = sessions.of(getCookie(c, cookieName(c, access)) ?? "");
+    // A proxy may add a password of its own to every request; where nobody has to be known, it is not looked at.
+    const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
+    const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
+    if (attempt !== null && "waitSeconds" in attempt) return refuseAttempt(c, attempt.waitSeconds);
+    const role = access.password === null ? "admin" : session?.role ?? attempt?.role ?? null;
+    if (role !== null) remember(c, { role, from: addressOf(c, access), session });
+    if (role === null && !isOpen) return await askToSignIn(c, dashboard);
     const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
-    if (role === "viewer" && changes && !OPEN.test(c.req.path)) return await refuseViewer(c, dashboard);
+    if (role === "viewer" && changes && !isOpen) return await refuseViewer(c, dashboard);
     await next();
   };
   return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
 }
 
-interface Held {
-  readonly sessions: Sessions;
-  readonly attempts: Attempts;
-}
-
-/** From the cookie, or for scripts from the password of basic authentication. */
-function roleOf(c: Context, access: AccessOptions, { sessions, attempts }: Held): Role | null {
-  if (access.password === null) return "admin";
-  const cookie = getCookie(c, COOKIE);
-  if (cookie !== undefined) return sessions.roleOf(cookie);
-  const basic = /^Basic (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (basic === undefined || attempts.waitSeconds(addressOf(c, access)) > 0) return null;
-  const password = passwordIn(basic);
-  const role = password === null ? null : roleByPassword(access, password);
-  if (role === null) attempts.failed(addressOf(c, access));
-  return role;
-}
-
-function passwordIn(basic: string): string | null {
+/** The password of basic authentication, for scripts; null when there is none. */
+function passwordIn(authorization: string): string | null {
+  const basic = /^Basic (.+)$/i.exec(authorization)?.[1];
+  if (basic === undefined) return null;
   try {
     const text = new TextDecoder().decode(Uint8Array.from(atob(basic), (char) => char.charCodeAt(0)));
     return text.slice(text.indexOf(":") + 1);
   } catch {
     return null;
   }
+}
+
+/** How a password was given. */
+type Given = "Sign in" | "Basic authentication";
+
+/** What came of a password: a role, none, or that it was not looked at. */
+type Tried = { readonly role: Role | null } | { readonly waitSeconds: number };
+
+/** Looks at a password within the limits; a wrong one is counted, logged and recorded, however it was given. */
+async function tryPassword(
+  c: Context,
+  { access, logger, manager }: Dashboard,
+  attempts: Attempts,
+  given: string,
+  what: Given = "Basic authentication",
+): Promise<Tried> {
+  if (access.password === null) return { role: "admin" };
+  const address = addressOf(c, access);
+  const { waitSeconds, delayMs } = attempts.admit(address);
+  if (waitSeconds > 0) return { waitSeconds };
+  if (delayMs > 0) {
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    // Others from the same network may have failed meanwhile.
+    const again = attempts.admit(address);
+    if (again.waitSeconds > 0) return { waitSeconds: again.waitSeconds };
+  }
+  const role = roleByPassword(access, given);
+  if (role !== null) return { role };
+  attempts.failed(address);
+  logger.warning("A wrong password for the dashboard", { address, how: what });
+  // While there are very many, they make one entry together and not one for each address.
+  const by = delayMs > 0 ? { who: "nobody" } : { who: "nobody", from: address };
+  manager.audit.record({ by, what, outcome: "wrong password" });
+  return { role };
+}
+
+function waitText(waitSeconds: number): string {
+  return `Too many wrong passwords. Try again in ${Math.ceil(waitSeconds / 60)} min.`;
+}
+
+function refuseAttempt(c: Context, waitSeconds: number): Response {
+  c.header("retry-after", String(waitSeconds));
+  return c.json({ error: waitText(waitSeconds), remedy: null }, 429);
 }
 
 function roleByPassword({ password, viewerPassword }: AccessOptions, given: string): Role | null {
@@ -143,9 +176,24 @@ function sitePath(to: string): string {
   return isOwnPath(to) ? to : "/";
 }
 
+function isSecure(c: Context, access: AccessOptions): boolean {
+  return access.secure || originOf(c, access)?.startsWith("https:") === true;
+}
+
+/**
+ * Browsers send a cookie to every port of its host: its name is this program's own and has the port, so that another
+ * dashboard's or program's cookie is not taken for it. Under TLS browsers hold the prefixes: nothing but this host over
+ * TLS can set it, and `__Host-` binds it to the whole host; below a path of a shared host it stays on that path.
+ */
+function cookieName(c: Context, access: AccessOptions): string {
+  const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
+  const name = port === undefined ? "vm-manager-session" : `vm-manager-session-${port}`;
+  if (!isSecure(c, access)) return name;
+  return below("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
+}
+
 function cookieOptions(c: Context, access: AccessOptions) {
-  const secure = access.secure || originOf(c, access)?.startsWith("https:") === true;
-  return { httpOnly: true, sameSite: "Strict", path: below("/"), secure } as const;
+  return { httpOnly: true, sameSite: "Strict", path: below("/"), secure: isSecure(c, access) } as const;
 }
 
 function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
@@ -161,38 +209,30 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     const fields = await readForm(c.req.raw);
     const to = sitePath(fields?.get("to") ?? "/");
     if (access.password === null) return c.redirect(below(to), 303);
+    const tried = await tryPassword(c, dashboard, attempts, fields?.get("password") ?? "", "Sign in");
+    if ("waitSeconds" in tried) {
+      c.header("retry-after", String(tried.waitSeconds));
+      return showLogin(c, dashboard, { to, message: waitText(tried.waitSeconds), status: 429 });
+    }
+    const { role } = tried;
+    if (role === null) return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
     const address = addressOf(c, access);
-    const wait = attempts.waitSeconds(address);
-    if (wait > 0) {
-      c.header("retry-after", String(wait));
-      const message = `Too many wrong passwords; try again in ${Math.ceil(wait / 60)} min.`;
-      return showLogin(c, dashboard, { to, message, status: 429 });
-    }
-    const role = roleByPassword(access, fields?.get("password") ?? "");
-    if (role === null) {
-      logger.warning("A wrong password for the dashboard", { address });
-      // Not each: whoever tries thousands must not push everything else out of the log.
-      if (attempts.failed(address)) {
-        audit.record({ by: { who: "nobody", from: address }, what: "Sign in", outcome: "wrong password" });
-      }
-      return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
-    }
     logger.info("Signed in to the dashboard", { address, role });
     audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
-    const old = getCookie(c, COOKIE);
-    if (old !== undefined) sessions.end(old);
-    setCookie(c, COOKIE, sessions.begin(role), cookieOptions(c, access));
+    const name = cookieName(c, access);
+    sessions.end(getCookie(c, name) ?? "");
+    setCookie(c, name, sessions.begin(role), cookieOptions(c, access));
     return c.redirect(below(to), 303);
   });
   app.post("/logout", (c) => {
-    const cookie = getCookie(c, COOKIE);
-    if (cookie !== undefined) {
-      const role = sessions.roleOf(cookie);
-      const by = { who: role ?? "nobody", from: addressOf(c, access) };
-      if (role !== null) audit.record({ by, what: "Sign out", outcome: "done" });
-      sessions.end(cookie);
+    const name = cookieName(c, access);
+    const cookie = getCookie(c, name) ?? "";
+    const role = sessions.of(cookie)?.role ?? null;
+    if (role !== null) {
+      audit.record({ by: { who: role, from: addressOf(c, access) }, what: "Sign out", outcome: "done" });
     }
-    setCookie(c, COOKIE, "", { ...cookieOptions(c, access), maxAge: 0 });
+    sessions.end(cookie);
+    setCookie(c, name, "", { ...cookieOptions(c, access), maxAge: 0 });
     return c.redirect(access.password === null ? paths.home() : paths.login(), 303);
   });
   return app;

@@ -40,7 +40,7 @@ function send(c: Context, file: string, contentType: string, text: string): Resp
 }
 
 function asCsv(entries: readonly AuditEntry[]): string {
-  const rows = entries.map(({ seq, at, by, what, vms, outcome, operation }) => [
+  const rows = entries.map(({ seq, at, by, what, vms, outcome, operation, repeated }) => [
     String(seq),
     new Date(at).toISOString(),
     by?.who ?? null,
@@ -49,6 +49,9 @@ function asCsv(entries: readonly AuditEntry[]): string {
     vms.join(" "),
     outcome,
     operation,
+    String(repeated?.times ?? 1),
+    new Date(repeated?.lastAt ?? at).toISOString(),
   ]);
-  return csv([["seq", "at", "who", "from", "what", "vms", "outcome", "operation"], ...rows]);
+  const head = ["seq", "at", "who", "from", "what", "vms", "outcome", "operation", "times", "last_at"];
+  return csv([head, ...rows]);
 }

@@ -11,7 +11,7 @@ import type { ConnectionView, PageFrame } from "../templates/props.ts";
 import { assetUrls } from "./assets.ts";
 import type { AccessOptions } from "./access.tsx";
 import { pageOf } from "./page_of.ts";
-import type { Role } from "./sessions.ts";
+import type { Role, Session } from "./sessions.ts";
 import type { OneTimeTokens } from "./tokens.ts";
 
 /** The dashboard's parts. */
@@ -103,11 +103,25 @@ function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
   }
 }
 
-const senders = new WeakMap<Request, { readonly role: Role; readonly from: string }>();
+/** Who sent a request. */
+export interface Sender {
+  readonly role: Role;
+  /** The address. */
+  readonly from: string;
+  /** null without a sign-in: nobody is asked, or a script gave the password with the request. */
+  readonly session: Session | null;
+}
 
-/** Notes who sent a request, and from which address. */
-export function remember(c: Context, role: Role, from: string): void {
-  senders.set(c.req.raw, { role, from });
+const senders = new WeakMap<Request, Sender>();
+
+/** Notes who sent a request. */
+export function remember(c: Context, sender: Sender): void {
+  senders.set(c.req.raw, sender);
+}
+
+/** The session that a request belongs to, with which what it opens has to end. */
+export function sessionOf(c: Context): Session | null {
+  return senders.get(c.req.raw)?.session ?? null;
 }
 
 /** The id of a request: in its answer's X-Request-Id, in the log, and with the operation that it began. */

@@ -5,8 +5,9 @@ import { TrueNASError } from "../lib/errors.ts";
 import { runDetached } from "../lib/stray_errors.ts";
 import { SerialPage } from "../templates/pages/serial_page.tsx";
 import { consoleAssetUrls } from "./assets.ts";
-import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, mayChange, nonceOf, pageFrame, sendPage, sessionOf } from "./dashboard.ts";
 import { isFromOwnPage } from "./origin.ts";
+import type { Session } from "./sessions.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
@@ -35,7 +36,8 @@ export function serialRoutes(dashboard: Dashboard): Hono {
     if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);
     const vm = await vmOf(c);
     if (vm === undefined) return await c.notFound();
-    return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, { id: vm.id, by: actorOf(c) }));
+    const opener = { id: vm.id, by: actorOf(c), session: sessionOf(c) };
+    return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, opener));
   });
   return app;
 }
@@ -46,11 +48,14 @@ type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
 const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
   "Nothing was sent to the VM. The dashboard's own log has the reason; try again once it is mended";
 
-/** Carries bytes both ways until either side ends. */
+/** An open console counts as use of its session, which is noted this often. */
+const USE_MS = 10_000;
+
+/** Carries bytes both ways until either side, the session or the program ends. */
 function bridge(
   { manager, logger, stopping }: Dashboard,
   socket: WebSocket,
-  { id: vmId, by }: { id: number; by: Actor },
+  { id: vmId, by, session }: { id: number; by: Actor; session: Session | null },
 ): void {
   let serial: Opened | null = null;
   let closed = false;
@@ -58,7 +63,24 @@ function bridge(
     if (socket.readyState === WebSocket.OPEN) socket.send(data);
   };
   const say = (message: object) => send(JSON.stringify(message));
-  const onStop = () => socket.close(1001, "the dashboard stops");
+  const cut = () => {
+    closed = true;
+    clearInterval(using);
+    stopping.removeEventListener("abort", onStop);
+    session?.ended.removeEventListener("abort", onSignedOut);
+    serial?.close();
+    serial = null;
+  };
+  // Cut off first: whether and when the browser closes its side is its own affair.
+  const end = (code: number, reason: string) => {
+    cut();
+    socket.close(code, reason);
+  };
+  const onStop = () => end(1001, "the dashboard stops");
+  const onSignedOut = () => end(1008, "the session has ended");
+  const using = setInterval(() => session?.use(), USE_MS);
+  stopping.addEventListener("abort", onStop, { once: true });
+  session?.ended.addEventListener("abort", onSignedOut, { once: true });
   const record = (outcome: string) => {
     const vms = manager.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
@@ -69,8 +91,9 @@ function bridge(
     if (closed) return opened.close();
     serial = opened;
     say({ type: "connected" });
-    opened.listen(send, () => socket.close(1000, "the console ended"));
-    stopping.addEventListener("abort", onStop, { once: true });
+    opened.listen(send, () => {
+      if (!closed) socket.close(1000, "the console ended");
+    });
   };
   const refuse = (error: unknown) => {
     const isNas = error instanceof TrueNASError;
@@ -90,11 +113,7 @@ function bridge(
       runDetached(resizing, "resizing a serial console", logger);
     }
   };
-  socket.onclose = () => {
-    closed = true;
-    stopping.removeEventListener("abort", onStop);
-    serial?.close();
-  };
+  socket.onclose = cut;
 }
 
 type Typed =

@@ -1,4 +1,4 @@
-/** Who is signed in to the dashboard: sessions in memory under signed, random names, and the limits on attempts. */
+/** Who is signed in to the dashboard: sessions in memory under signed, random names. */
 import { hmacSha256, isSame } from "../lib/hashes.ts";
 
 /** What somebody may do. */
@@ -6,26 +6,41 @@ export type Role = "admin" | "viewer";
 
 /** How long a session lives, and how many there are. */
 export interface SessionLimits {
-  /** Milliseconds without a request. */
+  /** Milliseconds without a request or an open page. */
   readonly idleMs: number;
   /** Milliseconds from the sign-in. */
   readonly absoluteMs: number;
-  readonly most: number;
+  /** Of each role, so that viewers never end an administrator's session. */
+  readonly mostPerRole: number;
 }
 
-/** A working day at most, half an hour unattended; a team with some tabs each. */
-export const SESSION_LIMITS: SessionLimits = { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000, most: 500 };
+/** A working day at most, half an hour unattended; a team with some browsers each. */
+export const SESSION_LIMITS: SessionLimits = {
+  idleMs: 30 * 60_000,
+  absoluteMs: 12 * 3_600_000,
+  mostPerRole: 250,
+};
 
-interface Session {
+/** Somebody who has signed in. */
+export interface Session {
   readonly role: Role;
+  /** Aborted when it ends: by signing out, by its time, or because there are too many. */
+  readonly ended: AbortSignal;
+  /** What is open in the browser counts as use; ends the session when its time is up. */
+  readonly use: () => void;
+}
+
+interface Held extends Session {
   readonly since: number;
+  readonly ending: AbortController;
   lastSeen: number;
 }
 
 /** Holds the sessions. The key lives as long as the program: a restart signs everybody out. */
 export class Sessions {
   readonly #key = crypto.getRandomValues(new Uint8Array(32));
-  readonly #sessions = new Map<string, Session>();
+  /** By id; of each role the one that was not used for longest comes first. */
+  readonly #sessions: Readonly<Record<Role, Map<string, Held>>> = { admin: new Map(), viewer: new Map() };
   readonly #now: () => number;
   readonly #limits: SessionLimits;
 
@@ -35,36 +50,55 @@ export class Sessions {
     this.#limits = limits;
   }
 
-  /** Begins a session; the value of its cookie. The oldest one ends when there are too many. */
+  /** Begins a session; the value of its cookie. The one of its role that was not used for longest ends when there are too many. */
   begin(role: Role): string {
     const id = crypto.getRandomValues(new Uint8Array(24)).toBase64({ alphabet: "base64url" });
     const now = this.#now();
-    this.#sessions.set(id, { role, since: now, lastSeen: now });
-    const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size > this.#limits.most && oldest !== undefined) this.#sessions.delete(oldest);
+    const ending = new AbortController();
+    const use = () => void this.#use(id, role);
+    this.#sessions[role].set(id, { role, ended: ending.signal, use, since: now, ending, lastSeen: now });
+    const [longestUnused] = this.#sessions[role].keys();
+    if (this.#sessions[role].size > this.#limits.mostPerRole && longestUnused !== undefined) {
+      this.#end(longestUnused);
+    }
     return `${id}.${this.#sign(id)}`;
   }
 
-  /** The role of a cookie's session, or null when there is none, or it has ended. */
-  roleOf(cookie: string): Role | null {
+  /** A cookie's session, which is used by that; null when there is none, or it has ended. */
+  of(cookie: string): Session | null {
     const id = this.#idOf(cookie);
-    const session = id === null ? undefined : this.#sessions.get(id);
-    if (id === null || session === undefined) return null;
-    const now = this.#now();
-    const { idleMs, absoluteMs } = this.#limits;
-    // A clock that jumps back makes no session younger than its own beginning.
-    if (now - session.lastSeen > idleMs || now - session.since > absoluteMs || now < session.since) {
-      this.#sessions.delete(id);
-      return null;
-    }
-    session.lastSeen = now;
-    return session.role;
+    if (id === null) return null;
+    return this.#use(id, "admin") ?? this.#use(id, "viewer");
   }
 
   /** Ends a session. */
   end(cookie: string): void {
     const id = this.#idOf(cookie);
-    if (id !== null) this.#sessions.delete(id);
+    if (id !== null) this.#end(id);
+  }
+
+  #use(id: string, role: Role): Session | null {
+    const sessions = this.#sessions[role];
+    const session = sessions.get(id);
+    if (session === undefined) return null;
+    const now = this.#now();
+    const { idleMs, absoluteMs } = this.#limits;
+    // A clock that jumps back makes no session younger than its own beginning.
+    if (now - session.lastSeen > idleMs || now - session.since > absoluteMs || now < session.since) {
+      this.#end(id);
+      return null;
+    }
+    session.lastSeen = now;
+    sessions.delete(id);
+    sessions.set(id, session);
+    return session;
+  }
+
+  #end(id: string): void {
+    for (const sessions of Object.values(this.#sessions)) {
+      sessions.get(id)?.ending.abort();
+      sessions.delete(id);
+    }
   }
 
   #sign(id: string): string {
@@ -74,48 +108,5 @@ export class Sessions {
   #idOf(cookie: string): string | null {
     const [id = "", signature = ""] = cookie.split(".");
     return isSame(this.#sign(id), signature) ? id : null;
-  }
-}
-
-/** How many wrong passwords may come. */
-export interface AttemptLimits {
-  readonly windowMs: number;
-  readonly perAddress: number;
-  readonly inAll: number;
-  /** Addresses of a window that the audit log names. */
-  readonly noted: number;
-}
-
-/** A person mistypes now and then; a scanner does not stop. */
-export const ATTEMPT_LIMITS: AttemptLimits = { windowMs: 5 * 60_000, perAddress: 10, inAll: 100, noted: 5 };
-
-/** Counts wrong passwords, by address and in all. */
-export class Attempts {
-  #failures: { readonly at: number; readonly address: string }[] = [];
-  readonly #now: () => number;
-  readonly #limits: AttemptLimits;
-
-  /** `now` gives milliseconds since 1970 (UTC). */
-  constructor(now: () => number, limits: AttemptLimits = ATTEMPT_LIMITS) {
-    this.#now = now;
-    this.#limits = limits;
-  }
-
-  /** Seconds until another attempt is taken from this address; 0 when one is taken now. */
-  waitSeconds(address: string): number {
-    const now = this.#now();
-    const { windowMs, perAddress, inAll } = this.#limits;
-    this.#failures = this.#failures.filter(({ at }) => now - at < windowMs);
-    const own = this.#failures.filter((failure) => failure.address === address);
-    const full = own.length >= perAddress ? own : this.#failures.length >= inAll ? this.#failures : [];
-    const [oldest] = full;
-    return oldest === undefined ? 0 : Math.ceil((oldest.at + windowMs - now) / 1000);
-  }
-
-  /** Counts a wrong password; true for the first few of a window that come from somewhere new. */
-  failed(address: string): boolean {
-    const known = new Set(this.#failures.map((failure) => failure.address));
-    this.#failures.push({ at: this.#now(), address });
-    return !known.has(address) && known.size < this.#limits.noted;
   }
 }

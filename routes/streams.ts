@@ -1,6 +1,7 @@
 /** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
 import type { Context } from "hono";
-import type { Dashboard } from "./dashboard.ts";
+import { type Dashboard, sessionOf } from "./dashboard.ts";
+import type { Session } from "./sessions.ts";
 
 /**
  * A comment is sent this often, so that a peer that is gone is noticed, proxies keep the stream, and pages see that it
@@ -10,6 +11,11 @@ const BEAT_MS = 10_000;
 
 /** Streams at once: far more than people have pages open, and few enough for the memory of a NAS. */
 const MAX_STREAMS = 1_000;
+
+/** Streams of one sign-in at once: more pages than a person has open, so that nobody uses up everybody's. */
+const MAX_STREAMS_PER_SESSION = 100;
+
+const ofSession = new WeakMap<Session, number>();
 
 /** What browsers say of a request that a page of somebody else's made. */
 const OTHER_SITES: readonly string[] = ["cross-site", "same-site"];
@@ -81,7 +87,7 @@ export type Write = (message: Uint8Array<ArrayBuffer>) => Promise<void>;
 
 const BEAT = new TextEncoder().encode(": beat\n\n");
 
-/** Sends a stream; it ends with the client, with the work, or with the program. */
+/** Sends a stream; it ends with the client, with its session, with the work, or with the program. */
 export function sendStream(
   c: Context,
   dashboard: Dashboard,
@@ -90,10 +96,11 @@ export function sendStream(
   if (OTHER_SITES.includes(c.req.header("sec-fetch-site") ?? "")) {
     return c.text("Only this dashboard's own pages may be kept up to date\n", 403);
   }
-  const streams = openStreams(dashboard);
-  if (streams.count >= MAX_STREAMS) {
+  const session = sessionOf(c);
+  const own = session === null ? 0 : ofSession.get(session) ?? 0;
+  if (openStreams(dashboard).count >= MAX_STREAMS || own >= MAX_STREAMS_PER_SESSION) {
     c.header("retry-after", "30");
-    return c.text("Too many pages are kept up to date already; close some\n", 503);
+    return c.text("Too many live pages are open. This one shows how things were. Close some of them\n", 503);
   }
   c.header("content-type", "text/event-stream");
   c.header("cache-control", "no-store");
@@ -101,22 +108,30 @@ export function sendStream(
   // Nobody reads the body of an answer to HEAD, so nothing would ever end it.
   if (c.req.method === "HEAD") return c.body(null);
   const stream = new EventStream();
-  void run(dashboard, c.req.path, stream, work);
+  void run(dashboard, { path: c.req.path, session }, stream, work);
   return c.body(stream.body);
 }
 
 async function run(
   dashboard: Dashboard,
-  path: string,
+  { path, session }: { readonly path: string; readonly session: Session | null },
   stream: EventStream,
   work: (write: Write, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const streams = openStreams(dashboard);
-  streams.count++;
+  const count = (by: 1 | -1) => {
+    streams.count += by;
+    if (session !== null) ofSession.set(session, (ofSession.get(session) ?? 0) + by);
+  };
+  count(1);
+  const ends = [dashboard.stopping, ...(session === null ? [] : [session.ended])];
   const end = () => stream.end();
-  dashboard.stopping.addEventListener("abort", end, { once: true });
-  if (dashboard.stopping.aborted) end();
-  const beat = setInterval(() => stream.beat(BEAT), BEAT_MS);
+  for (const signal of ends) signal.addEventListener("abort", end, { once: true });
+  if (ends.some(({ aborted }) => aborted)) end();
+  const beat = setInterval(() => {
+    session?.use();
+    stream.beat(BEAT);
+  }, BEAT_MS);
   try {
     await work((message) => stream.write(message), stream.gone.signal);
   } catch (error) {
@@ -126,9 +141,9 @@ async function run(
       error: error instanceof Error ? error.stack : String(error),
     });
   } finally {
-    streams.count--;
+    count(-1);
     clearInterval(beat);
-    dashboard.stopping.removeEventListener("abort", end);
+    for (const signal of ends) signal.removeEventListener("abort", end);
     stream.close();
   }
 }

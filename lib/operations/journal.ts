@@ -3,7 +3,7 @@
  * was done, what was not, and of which call the outcome is not known.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type AuditEntry, type AuditJournal, MAX_AUDIT_ENTRIES } from "../audit.ts";
+import type { AuditEntry, AuditJournal } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
 import { makeFolder, readTextFile, writeTextFile } from "../files.ts";
 import { processId } from "../process.ts";
@@ -14,9 +14,6 @@ const LAYOUT = 2;
 
 /** The log beside the tables is cut down to this when it was larger. */
 const MAX_WAL_BYTES = 4_194_304;
-
-/** How often an audit entry is followed by the removal of those that are too many. */
-const AUDIT_ROTATION = 1_000;
 
 /** An operation as it was written down. */
 export interface JournalledOperation {
@@ -155,21 +152,26 @@ export class Journal implements OperationJournal, Disposable {
     this.#database.prepare("DELETE FROM event WHERE operation = ?").run(id);
   }
 
-  /** Writes an entry of the audit log down, and now and then removes the oldest. */
-  appendAudit(entry: AuditEntry): void {
+  /** Writes an entry of the audit log down, in the place of one with the same seq. */
+  writeAudit(entry: AuditEntry): void {
     const { seq, at } = entry;
-    const insert = this.#database.prepare("INSERT INTO audit (seq, at, entry) VALUES (?, ?, ?)");
+    const insert = this.#database.prepare("INSERT OR REPLACE INTO audit (seq, at, entry) VALUES (?, ?, ?)");
     // With the facts before it: no crash leaves an entry of an operation that is not there.
     this.#write(() => insert.run(seq, at, JSON.stringify(entry)));
-    if (seq % AUDIT_ROTATION > 0) return;
-    this.#database.prepare("DELETE FROM audit WHERE seq <= ?").run(seq - MAX_AUDIT_ENTRIES);
   }
 
-  /** The latest entries of the audit log, oldest first. */
+  /** Removes entries of the audit log; the file keeps its size and uses the room again. */
+  removeAudit(seqs: readonly number[]): void {
+    const remove = this.#database.prepare("DELETE FROM audit WHERE seq = ?");
+    this.#write(() => {
+      for (const seq of seqs) remove.run(seq);
+    });
+  }
+
+  /** The entries of the audit log, oldest first. */
   loadAudit(): readonly AuditEntry[] {
-    const newest = "SELECT entry FROM audit ORDER BY seq DESC LIMIT ?";
-    const rows = this.#database.prepare(newest).all(MAX_AUDIT_ENTRIES);
-    return rows.map(({ entry }) => JSON.parse(String(entry))).toReversed();
+    const rows = this.#database.prepare("SELECT entry FROM audit ORDER BY seq").all();
+    return rows.map(({ entry }) => JSON.parse(String(entry)));
   }
 
   /** Writes what is left, and lets go of it. */

@@ -69,7 +69,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
         </tr>
       </thead>
       <tbody>
-        {entries.map(({ seq, at, by, what, vms, outcome, operation }) => (
+        {entries.map(({ seq, at, by, what, vms, outcome, operation, repeated }) => (
           <tr data-audit={seq}>
             <th scope="row">
               {operation === null ? what : <a href={paths.operation(operation)}>{what}</a>}
@@ -83,11 +83,23 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
             <td data-label="VMs">
               <Names vms={vms} />
             </td>
-            <td data-label="Outcome">{outcome}</td>
+            <td data-label="Outcome">
+              {outcome}
+              {repeated === undefined ? null : <Repeated {...repeated} />}
+            </td>
           </tr>
         ))}
       </tbody>
     </table>
+  );
+}
+
+function Repeated({ times, lastAt }: { times: number; lastAt: number }) {
+  return (
+    <span class="quiet">
+      {" "}
+      {times} times, last <DateTime at={lastAt} />
+    </span>
   );
 }
 

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { FORM, hidden } from "../support/http.ts";
+import { cookieIn, FORM, hidden } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { memoryMb, percentile } from "./statistics.ts";
@@ -38,7 +38,7 @@ await withFolder(TEST_CONFIG, async (folder) => {
     });
   const signedIn = await signIn(PASSWORD);
   await signedIn.body?.cancel();
-  const cookie = /session=[^;]*/.exec(signedIn.headers.get("set-cookie") ?? "")?.[0] ?? "";
+  const cookie = cookieIn(signedIn);
   const ask = async (path: string) => await (await fetch(url + path, { headers: { cookie } })).text();
   const send = async (path: string, fields: Record<string, string>) => {
     const headers = { cookie, origin: url };

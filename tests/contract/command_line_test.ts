@@ -311,7 +311,10 @@ Deno.test("with a password it listens beyond this machine, over TLS, and says so
     });
     await open.body?.cancel();
     assert.equal(open.status, 303);
-    assert.match(open.headers.get("set-cookie") ?? "", /Secure/);
+    assert.match(
+      open.headers.get("set-cookie") ?? "",
+      /^__Host-vm-manager-session-\d+=[^;]+; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
+    );
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
+import { AUDIT_SHARES, AuditLog } from "../../lib/audit.ts";
 import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
 import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
@@ -40,7 +40,8 @@ const NO_JOURNAL: OperationJournal = {
   load: () => [],
   read: () => [],
   forget: () => {},
-  appendAudit: () => {},
+  writeAudit: () => {},
+  removeAudit: () => {},
   loadAudit: () => [],
 };
 
@@ -166,7 +167,7 @@ Deno.test("what cannot be written now is told to who waits, kept, and written wi
       await assert.rejects(journal.written(), /disk is full/);
       await assert.rejects(journal.written(), /disk is full/, "it is tried again, and fails again");
       assert.deepEqual(journal.read("op").map(({ seq }) => seq), [1, 2, 3, 4], "nothing of it is lost");
-      journal.appendAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      journal.writeAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
       journal.append("op", noted(5));
       await journal.written();
       journal.append("op", noted(6));
@@ -364,13 +365,13 @@ Deno.test("the audit log survives a restart, tells the end that a crash has hidd
       const audit = new AuditLog(operations, journal);
       const vms = [{ name: "worker01", steps: ["start"], summary: "" }];
       operations.create().append({ type: "started", kind: "act", title: "Start worker01", by, vms });
-      for (let round = 0; round < MAX_AUDIT_ENTRIES; round++) {
+      for (let round = 0; round < AUDIT_SHARES.ours + 200; round++) {
         audit.record({ by, what: "Sign in", outcome: "done" });
       }
-      assert.equal(audit.list().length, MAX_AUDIT_ENTRIES);
+      assert.equal(audit.list().length, AUDIT_SHARES.ours);
     }
     using journal = Journal.open(folder);
-    assert.ok(journal.loadAudit().length <= MAX_AUDIT_ENTRIES);
+    assert.ok(journal.loadAudit().length < AUDIT_SHARES.ours + 200);
     const audit = new AuditLog(new OperationStore(() => 2_000, journal), journal);
     assert.equal(audit.list().at(0)?.what, "Sign in", "what was begun long ago has left the log");
     const operations = new OperationStore(() => 3_000, journal);
@@ -404,7 +405,7 @@ Deno.test("a journal of an earlier layout gets what it lacks", () =>
     earlier.close();
     {
       using journal = Journal.open(folder);
-      journal.appendAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      journal.writeAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
       assert.equal(journal.loadAudit().length, 1);
     }
     const now = new DatabaseSync(`${folder}/journal.sqlite`);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { send } from "../support/http.ts";
+import { cookieIn, send } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";
 
 /** What a proxy that speaks HTTPS says of a request. */
@@ -48,13 +48,10 @@ Deno.test("below a path of a trusted proxy's host all is found, kept or removed"
       assert.equal(response.headers.get("location"), "/vms/?q=x", path);
       assert.match(
         response.headers.get("set-cookie") ?? "",
-        /Path=\/vms\/; HttpOnly; Secure; SameSite=Strict/,
+        /^__Secure-vm-manager-session=.*; Path=\/vms\/; HttpOnly; Secure; SameSite=Strict$/,
       );
     }
-    const cookie = /session=[^;]*/.exec(
-      (await ask("/vms/login", signIn)).response.headers.get("set-cookie") ?? "",
-    );
-    const signed = { headers: { cookie: cookie?.[0] ?? "" } };
+    const signed = { headers: { cookie: cookieIn((await ask("/vms/login", signIn)).response) } };
     while ((await ask("/vms/readyz")).response.status !== 200);
     const followed = new Set<string>();
     for (

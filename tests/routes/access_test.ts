@@ -4,11 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { send, signIn, text } from "../support/http.ts";
+import { cookieIn, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
-import { isAllowedHost } from "../../routes/access.tsx";
+import { type AccessOptions, isAllowedHost } from "../../routes/access.tsx";
 import { isSame } from "../../lib/hashes.ts";
-import { ATTEMPT_LIMITS, SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
+import { ATTEMPT_LIMITS } from "../../routes/attempts.ts";
+import { SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 
@@ -162,13 +163,14 @@ Deno.test("a session ends when it is idle, in the end, by signing out, and when 
     assert.equal((await send(dashboard, "/logout", { fields: {}, cookie: left })).status, 303);
     assert.ok(!await isOpen(left));
     const good = (await signIn(dashboard, "open sesame")).cookie;
+    const [name] = good.split("=");
     for (
       const forged of [
-        "session=",
-        "session=x.y",
+        `${name}=`,
+        `${name}=x.y`,
         good.replace(/\.[^.]*$/, ".AAAA"),
         `${good}A`,
-        "session=a.b.c",
+        `${name}=a.b.c`,
       ]
     ) {
       assert.ok(!await isOpen(forged), forged);
@@ -180,22 +182,129 @@ Deno.test("a session ends when it is idle, in the end, by signing out, and when 
 Deno.test("passwords cannot be tried out: by address, with a time to wait, and the password is logged nowhere", () => {
   const logged: string[] = [];
   return withAccess(async (dashboard, clock) => {
-    for (let n = 0; n < ATTEMPT_LIMITS.perAddress; n++) {
+    for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) {
       assert.equal((await signIn(dashboard, `guess ${n}`)).status, 401);
     }
     const stopped = await signIn(dashboard, "open sesame");
     assert.equal(stopped.status, 429, "even the right one has to wait");
     assert.equal(stopped.headers.get("retry-after"), String(ATTEMPT_LIMITS.windowMs / 1000));
     const basic = `Basic ${btoa("x:open sesame")}`;
-    assert.equal(
-      (await send(dashboard, "/", { authorization: basic, accept: "application/json" })).status,
-      401,
-    );
+    const script = await send(dashboard, "/", { authorization: basic, accept: "application/json" });
+    assert.deepEqual([script.status, script.headers.get("retry-after")], [429, "300"]);
     clock.now += ATTEMPT_LIMITS.windowMs;
     assert.equal((await signIn(dashboard, "open sesame")).status, 303);
     assert.ok(logged.some((line) => line.startsWith("A wrong password")));
     assert.ok(!/guess|sesame/.test(logged.join("\n")));
   }, logged);
+});
+
+Deno.test("a wrong password of basic authentication is counted, logged and recorded like any other (fault 18)", () => {
+  const logged: string[] = [];
+  return withAccess(async (dashboard) => {
+    const ask = (password: string, path = "/") =>
+      send(dashboard, path, { authorization: `Basic ${btoa(`x:${password}`)}`, accept: "application/json" });
+    for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) assert.equal((await ask(`guess ${n}`)).status, 401);
+    const [entry] = dashboard.manager.audit.list();
+    assert.deepEqual(
+      [entry?.by?.who, entry?.by?.from, entry?.what, entry?.outcome, entry?.repeated?.times],
+      ["nobody", "127.0.0.1", "Basic authentication", "wrong password", ATTEMPT_LIMITS.perNetwork],
+    );
+    const lines = logged.filter((line) => line.startsWith("A wrong password"));
+    assert.equal(lines.length, ATTEMPT_LIMITS.perNetwork);
+    assert.match(lines[0] ?? "", /"address":"127\.0\.0\.1","how":"Basic authentication"/);
+    assert.equal((await ask("open sesame")).status, 429, "even the right one has to wait");
+    assert.equal((await signIn(dashboard, "open sesame")).status, 429, "by the form as well");
+    assert.equal((await ask("guess", "/healthz")).status, 200, "where nobody is asked, none is looked at");
+  }, logged);
+});
+
+Deno.test("a wait for wrong passwords is never longer than its window, whatever becomes of the clock (fault 18)", () =>
+  withAccess(async (dashboard, clock) => {
+    for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) await signIn(dashboard, "guess");
+    clock.now -= 365 * 24 * 3_600_000;
+    const { status, headers } = await signIn(dashboard, "open sesame");
+    assert.deepEqual([status, headers.get("retry-after")], [429, "300"]);
+    clock.now += 100_000;
+    assert.equal((await signIn(dashboard, "open sesame")).headers.get("retry-after"), "200");
+    clock.now += 200_000;
+    assert.equal((await signIn(dashboard, "open sesame")).status, 303);
+  }));
+
+/** Tries a password from an address of its own. */
+async function tryFrom({ app, url }: TestDashboard, hostname: string, password: string): Promise<number> {
+  const headers = { origin: url, host: new URL(url).host };
+  const init = { method: "POST", headers, body: new URLSearchParams({ password }) };
+  return (await app.request("/login", init, { remoteAddr: { hostname } })).status;
+}
+
+Deno.test("many wrong passwords from many addresses slow a sign-in down, and shut nobody out who made no mistake (fault 13)", () =>
+  withAccess(async (dashboard, clock) => {
+    const { perNetwork, perNetworkWhenMany, inAll, delayMs, windowMs } = ATTEMPT_LIMITS;
+    for (let n = 0; n < inAll; n++) {
+      const network = Math.floor(n / perNetwork);
+      // A machine takes any address of its 64 bits, and a mapped address is an IPv4 one.
+      const from = network % 2 === 0
+        ? `2001:db8:0:${network}::${n + 1}`
+        : `${n % 2 ? "::ffff:" : ""}192.0.2.${network}`;
+      assert.equal(await tryFrom(dashboard, from, `guess ${n}`), 401, `the premise: attempt ${n} is taken`);
+    }
+    assert.equal(await tryFrom(dashboard, "192.0.2.1", "open sesame"), 429);
+    assert.equal(await tryFrom(dashboard, "2001:db8:0:2:ffff::", "open sesame"), 429, "the same network");
+    for (const fresh of ["198.51.100.1", "2001:db8:1::1", "127.0.0.1"]) {
+      const began = performance.now();
+      assert.equal(await tryFrom(dashboard, fresh, "open sesame"), 303, fresh);
+      assert.ok(performance.now() - began >= delayMs - 1, "a limit in all holds each attempt back");
+    }
+    const guesses = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => tryFrom(dashboard, "198.51.100.2", `guess ${n}`)),
+    );
+    assert.equal(
+      guesses.filter((status) => status === 401).length,
+      perNetworkWhenMany,
+      "and each network has fewer",
+    );
+    assert.equal(await tryFrom(dashboard, "198.51.100.2", "open sesame"), 429);
+    const [latest] = dashboard.manager.audit.list();
+    assert.deepEqual(
+      [latest?.by, latest?.repeated?.times],
+      [{ who: "nobody" }, perNetworkWhenMany],
+      "one entry for all",
+    );
+    clock.now += windowMs;
+    const began = performance.now();
+    assert.equal(await tryFrom(dashboard, "192.0.2.1", "open sesame"), 303);
+    assert.ok(performance.now() - began < delayMs, "afterwards nobody waits");
+  }));
+
+Deno.test("a sign-in ends the session that the browser had before (fault 19)", () =>
+  withAccess(async (dashboard) => {
+    const first = (await signIn(dashboard, "open sesame")).cookie;
+    const headers = { fields: { password: "just looking", to: "/" }, cookie: first };
+    const second = cookieIn(await send(dashboard, "/login", headers));
+    assert.equal(
+      (await send(dashboard, "/", { cookie: second })).status,
+      200,
+      "the premise: the new one is open",
+    );
+    assert.equal((await send(dashboard, "/", { cookie: first })).status, 303);
+  }));
+
+Deno.test("the session's cookie is this program's and this port's own, and under TLS bound to the host (fault 15)", async () => {
+  const setBy = async (access: Partial<AccessOptions>, headers: Record<string, string> = {}) => {
+    await using dashboard = await startDashboard({ access: { ...ACCESS, ...access } });
+    const { port } = new URL(dashboard.url);
+    const fields = { password: "open sesame" };
+    const answer = await send(dashboard, "/login", { fields, ...headers });
+    assert.equal(answer.status, 303);
+    return (answer.headers.get("set-cookie") ?? "").replace(/=[^;]*/, "").replace(port, "PORT");
+  };
+  assert.equal(await setBy({}), "vm-manager-session-PORT; Path=/; HttpOnly; SameSite=Strict");
+  const tls = "; Path=/; HttpOnly; Secure; SameSite=Strict";
+  const own = { "sec-fetch-site": "same-origin" };
+  assert.equal(await setBy({ secure: true }, own), `__Host-vm-manager-session-PORT${tls}`);
+  const proxied = { trustedProxies: ["127.0.0.1"], allowedHosts: ["vms.lan"] };
+  const forwarded = { ...own, "x-forwarded-proto": "https", "x-forwarded-host": "vms.lan" };
+  assert.equal(await setBy(proxied, forwarded), `__Host-vm-manager-session${tls}`);
 });
 
 Deno.test("a form from another site, and a foreign name for this address, are refused", () =>
@@ -340,15 +449,22 @@ Deno.test("a body that does not arrive ends in time, and one that is too large i
   await large.body?.cancel();
 });
 
-Deno.test("sessions are limited in number, and isSame() compares whole texts", () => {
-  const sessions = new Sessions(() => 0, { ...SESSION_LIMITS, most: 2 });
-  const [first, second, third] = [sessions.begin("admin"), sessions.begin("viewer"), sessions.begin("admin")];
-  assert.deepEqual([first, second, third].map((cookie) => sessions.roleOf(cookie)), [
-    null,
-    "viewer",
-    "admin",
-  ]);
+Deno.test("isSame() compares whole texts", () => {
   assert.ok(isSame("a", "a") && !isSame("a", "ab") && !isSame("", "a"));
+});
+
+Deno.test("viewers end no administrator's session, however often they sign in (fault 12)", () => {
+  const sessions = new Sessions(() => 0, { ...SESSION_LIMITS, mostPerRole: 2 });
+  const admin = sessions.begin("admin");
+  const [first, second] = [sessions.begin("viewer"), sessions.begin("viewer")];
+  const ended = sessions.of(first)?.ended ?? assert.fail();
+  assert.ok(sessions.of(second));
+  sessions.of(first);
+  for (let time = 0; time < 1; time++) sessions.begin("viewer");
+  assert.equal(sessions.of(second), null, "the one that was not used for longest ends");
+  for (let time = 0; time < 1_000; time++) sessions.begin("viewer");
+  assert.ok(ended.aborted, "and what it has open is told");
+  assert.equal(sessions.of(admin)?.role, "admin");
 });
 
 Deno.test("GET /metrics tells operations, steps, call times, connection and streams, to whoever may see", () =>

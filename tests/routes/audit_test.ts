@@ -3,6 +3,8 @@
  * and a display password is shown to whoever may act, once asked for, and to nobody else. Real HTTP.
  */
 import assert from "node:assert/strict";
+import { AUDIT_SHARES, type AuditEntry, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
+import { OperationStore } from "../../lib/operations/store.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {
   finishedOperation,
@@ -53,10 +55,10 @@ Deno.test("a creation stands in the audit log with who, which VMs and the outcom
     const csv = await fetch(`${dashboard.url}/operations/audit?format=csv&download=1`);
     assert.equal(csv.headers.get("content-disposition"), 'attachment; filename="audit.csv"');
     const lines = (await csv.text()).split("\r\n");
-    assert.equal(lines[0], "seq,at,who,from,what,vms,outcome,operation");
+    assert.equal(lines[0], "seq,at,who,from,what,vms,outcome,operation,times,last_at");
     assert.match(
       lines[1] ?? "",
-      /^2,\d{4}-.*Z,admin,127\.0\.0\.1,Create 2 VMs,worker01 worker02,"partly-done: 1 of 2, not worker02",[0-9a-f]{8}$/,
+      /^2,\d{4}-.*Z,admin,127\.0\.0\.1,Create 2 VMs,worker01 worker02,"partly-done: 1 of 2, not worker02",[0-9a-f]{8},1,\d{4}-.*Z$/,
     );
     assert.equal((await send(dashboard, "/operations/audit?format=xml", {})).status, 422);
     assert.match(
@@ -80,6 +82,63 @@ Deno.test("signing in and out stand there by role; wrong passwords cannot push e
     "viewer: Sign out, done",
     "admin: Sign in, done",
   ]);
+});
+
+Deno.test("a viewer or a stranger displaces nothing of an administrator's in the audit log (fault 12)", () => {
+  const clock = { now: Date.UTC(2026, 10, 23) };
+  const kept = new Map<number, AuditEntry>();
+  const journal = {
+    writeAudit: (entry: AuditEntry) => void kept.set(entry.seq, entry),
+    removeAudit: (seqs: readonly number[]) => seqs.forEach((seq) => kept.delete(seq)),
+    loadAudit: () => [...kept.values()],
+  };
+  const audit = new AuditLog(new OperationStore(() => clock.now), journal);
+  const admin = { who: "admin", from: "192.0.2.1" };
+  const ours = ["Create 3 VMs", "Show the display password"];
+  for (const what of ours) audit.record({ by: admin, what, outcome: "done" });
+  audit.record({ by: { who: "command line" }, what: "Create 1 VM", outcome: "done" });
+  audit.record({ what: "Found by itself", outcome: "done" });
+  for (const who of ["viewer", "nobody"]) {
+    for (let n = 0; n < 12_000; n++) {
+      clock.now += 1;
+      audit.record({ by: { who, from: `192.0.${n % 250}.${n}` }, what: "Sign in", outcome: "done" });
+    }
+  }
+  const count = (entries: readonly AuditEntry[], who: string) =>
+    entries.filter(({ by }) => by?.who === who).length;
+  const after = (log: AuditLog) => {
+    const entries = log.list();
+    assert.deepEqual(entries.slice(-4).map(({ what }) => what), [
+      "Found by itself",
+      "Create 1 VM",
+      ...ours.toReversed(),
+    ]);
+    assert.equal(count(entries, "viewer"), AUDIT_SHARES.viewers);
+    assert.equal(count(entries, "nobody"), AUDIT_SHARES.strangers);
+  };
+  after(audit);
+  assert.ok(kept.size < MAX_AUDIT_ENTRIES, "the journal forgets as well");
+  after(new AuditLog(new OperationStore(() => clock.now), journal));
+});
+
+Deno.test("what a viewer does again and again stands in the audit log once, with how often (fault 12)", async () => {
+  await using dashboard = await startDashboard({ access: ACCESS });
+  for (let time = 0; time < 30; time++) {
+    const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
+    await send(dashboard, "/logout", { fields: {}, cookie });
+  }
+  for (let time = 0; time < 2; time++) await signIn(dashboard, ACCESS.password);
+  const { cookie } = await signIn(dashboard, ACCESS.password);
+  const answer = await send(dashboard, "/operations/audit", { cookie, accept: "application/json" });
+  const entries: { who: string; what: string; times: number }[] = JSON.parse(answer.body).entries;
+  assert.deepEqual(entries.toReversed().map(({ who, what, times }) => [who, what, times]), [
+    ["viewer", "Sign in", 30],
+    ["viewer", "Sign out", 30],
+    ["admin", "Sign in", 1],
+    ["admin", "Sign in", 1],
+    ["admin", "Sign in", 1],
+  ]);
+  assert.match((await send(dashboard, "/operations/audit", { cookie })).body, /30 times, last /);
 });
 
 Deno.test("a display password is shown on a click and recorded; a viewer gets none, nor is it on any page before", async () => {
@@ -116,7 +175,8 @@ Deno.test("what cannot be recorded is not shown", async () => {
     read: () => [],
     forget: () => {},
     loadAudit: () => [],
-    appendAudit: () => {
+    removeAudit: () => {},
+    writeAudit: () => {
       if (full) throw new Error("database or disk is full");
     },
   };

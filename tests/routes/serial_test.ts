@@ -4,27 +4,30 @@
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { soon } from "../support/deadline.ts";
+import { send, signIn } from "../support/http.ts";
+import { SESSION_LIMITS } from "../../routes/sessions.ts";
 
 /** A console of the first VM that runs, as the page's script has it. */
-function openConsole({ url, simulator }: TestDashboard) {
+function openConsole({ url, simulator }: TestDashboard, cookie = "") {
   const vm = [...simulator.store.vms.values()].find(({ state }) => state === "RUNNING");
   assert.ok(vm !== undefined, "the premise: a VM runs");
   const address = `${url.replace("http:", "ws:")}/vms/${vm.id}/serial/socket`;
-  const socket = new WebSocket(address, { headers: { origin: url } });
+  const socket = new WebSocket(address, { headers: { origin: url, cookie } });
   socket.binaryType = "arraybuffer";
   const decoder = new TextDecoder();
   let seen = "";
   let isClosed = false;
   let changed = Promise.withResolvers<void>();
   const note = () => (changed.resolve(), changed = Promise.withResolvers<void>());
-  const closed = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<CloseEvent>();
   socket.onmessage = ({ data }) => {
     seen += typeof data === "string" ? data : decoder.decode(data);
     note();
   };
-  socket.onclose = () => {
+  socket.onclose = (event) => {
     isClosed = true;
-    closed.resolve();
+    closed.resolve(event);
     note();
   };
   const until = async (words: string) => {
@@ -34,7 +37,12 @@ function openConsole({ url, simulator }: TestDashboard) {
     }
   };
   const end = () => (socket.close(), closed.promise);
-  return { type: (input: string) => socket.send(JSON.stringify({ input })), until, end };
+  return {
+    type: (input: string) => socket.send(JSON.stringify({ input })),
+    until,
+    end,
+    closed: closed.promise,
+  };
 }
 
 for (const version of ["24.10", "25.04.2", "25.10", "26.0", "27.0"] as const) {
@@ -59,7 +67,8 @@ Deno.test("a serial console that cannot be recorded is not opened, says why, and
     read: () => [],
     forget: () => {},
     loadAudit: () => [],
-    appendAudit: () => {
+    removeAudit: () => {},
+    writeAudit: () => {
       if (isFull) throw new Error("database or disk is full");
     },
   };
@@ -72,4 +81,29 @@ Deno.test("a serial console that cannot be recorded is not opened, says why, and
   const page = await fetch(dashboard.url);
   assert.equal(page.status, 200);
   assert.match(await page.text(), /<main/);
+});
+
+Deno.test("a console ends when its session does: by signing out, by its time, and when another sign-in takes its place (fault 11)", async () => {
+  const clock = { now: Date.UTC(2026, 10, 23) };
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 2 },
+    access: { password: "open sesame" },
+    now: () => clock.now,
+  });
+  const ENDS: readonly ((cookie: string) => Promise<unknown>)[] = [
+    (cookie) => send(dashboard, "/logout", { fields: {}, cookie }),
+    (cookie) => send(dashboard, "/login", { fields: { password: "open sesame" }, cookie }),
+    (cookie) => {
+      clock.now += SESSION_LIMITS.absoluteMs + 1;
+      return send(dashboard, "/", { cookie });
+    },
+  ];
+  for (const end of ENDS) {
+    const { cookie } = await signIn(dashboard, "open sesame");
+    const console = openConsole(dashboard, cookie);
+    await console.until("login: ");
+    await end(cookie);
+    const { code, reason } = await soon(console.closed, "the console ends");
+    assert.deepEqual([code, reason], [1008, "the session has ended"]);
+  }
 });

@@ -1,7 +1,10 @@
 /** Protects live pages from whoever opens streams: each ends with its reader and with its session, and other sites open none. */
 import assert from "node:assert/strict";
+import { mock } from "node:test";
+import { SESSION_LIMITS } from "../../routes/sessions.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { text } from "../support/http.ts";
+import { soon } from "../support/deadline.ts";
+import { send, signIn, text } from "../support/http.ts";
 
 async function openStreams({ url }: TestDashboard): Promise<number> {
   const metrics = await text(fetch(`${url}/metrics`));
@@ -63,3 +66,97 @@ Deno.test("a page of another site opens no stream here (fault 8)", () =>
     }
     assert.equal(await openStreams(dashboard), 0);
   }));
+
+const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
+
+/** Later than any beat of a stream. */
+const BEAT_MS = 20_000;
+
+/** A test in which the streams' beats come when it says so. */
+async function withBeats(
+  test: (dashboard: TestDashboard, pass: (ms: number) => void) => Promise<void>,
+): Promise<void> {
+  const clock = { now: Date.UTC(2026, 10, 23) };
+  mock.timers.enable({ apis: ["setInterval"] });
+  try {
+    await using dashboard = await startDashboard({
+      simulator: { foreignVms: 1 },
+      access: ACCESS,
+      now: () => clock.now,
+    });
+    await test(dashboard, (ms) => {
+      clock.now += ms;
+      mock.timers.tick(BEAT_MS);
+    });
+  } finally {
+    mock.timers.reset();
+  }
+}
+
+/** Opens a stream, and gives what waits for its end. */
+async function openStream(
+  { url }: TestDashboard,
+  cookie: string,
+): Promise<() => Promise<string>> {
+  const response = await fetch(`${url}/events`, { headers: { cookie, accept: "text/event-stream" } });
+  assert.equal(response.status, 200);
+  const body = response.text();
+  return () => soon(body, "the stream ends");
+}
+
+Deno.test("a stream ends when its session does: by signing out, and by its time, without any request (fault 11)", () =>
+  withBeats(async (dashboard, pass) => {
+    const out = (await signIn(dashboard, ACCESS.password)).cookie;
+    const [left, other] = [await openStream(dashboard, out), await openStream(dashboard, out)];
+    const kept = (await signIn(dashboard, ACCESS.password)).cookie;
+    const stream = await openStream(dashboard, kept);
+    await send(dashboard, "/logout", { fields: {}, cookie: out });
+    await Promise.all([left(), other()]);
+    assert.match(
+      (await send(dashboard, "/metrics", { cookie: kept })).body,
+      /^truenas_vm_manager_streams 1$/m,
+    );
+    pass(SESSION_LIMITS.absoluteMs + 1);
+    await stream();
+  }));
+
+Deno.test("a stream ends when its session has to make room for others (fault 11)", () =>
+  withBeats(async (dashboard) => {
+    const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
+    const stream = await openStream(dashboard, cookie);
+    for (let time = 0; time < SESSION_LIMITS.mostPerRole; time++) {
+      await signIn(dashboard, ACCESS.viewerPassword);
+    }
+    await stream();
+    assert.equal((await send(dashboard, "/", { cookie })).status, 303);
+  }));
+
+Deno.test("watching a page counts as use of the session, and does not outlast its end (fault 11)", () =>
+  withBeats(async (dashboard, pass) => {
+    const { cookie } = await signIn(dashboard, ACCESS.password);
+    const stream = await openStream(dashboard, cookie);
+    for (
+      let passed = 0;
+      passed + SESSION_LIMITS.idleMs < SESSION_LIMITS.absoluteMs;
+      passed += SESSION_LIMITS.idleMs
+    ) {
+      pass(SESSION_LIMITS.idleMs);
+    }
+    assert.equal((await send(dashboard, "/", { cookie })).status, 200);
+    pass(SESSION_LIMITS.idleMs);
+    pass(1);
+    await stream();
+    assert.equal((await send(dashboard, "/", { cookie })).status, 303);
+  }));
+
+Deno.test("one sign-in does not use up the streams of all (fault 8)", async () => {
+  await using dashboard = await startDashboard({ access: ACCESS });
+  const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
+  const own = { headers: { cookie } };
+  const streams = await Promise.all(Array.from({ length: 101 }, () => fetch(`${dashboard.url}/events`, own)));
+  assert.equal(streams.filter(({ status }) => status === 503).length, 1);
+  const admin = (await signIn(dashboard, ACCESS.password)).cookie;
+  const other = await fetch(`${dashboard.url}/events`, { headers: { cookie: admin } });
+  assert.equal(other.status, 200);
+  await Promise.all([...streams, other].map(({ body }) => body?.cancel()));
+});

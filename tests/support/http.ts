@@ -119,6 +119,11 @@ export async function send(
   return { status: response.status, headers: response.headers, body: await response.text() };
 }
 
+/** The cookie that an answer sets, as the next request has it; empty when it sets none. */
+export function cookieIn({ headers }: { readonly headers: Headers }): string {
+  return /^[^;]*/.exec(headers.getSetCookie().at(-1) ?? "")?.[0] ?? "";
+}
+
 /** Signs in to the dashboard; the cookie is for the next requests. */
 export async function signIn(
   dashboard: TestDashboard,
@@ -126,6 +131,5 @@ export async function signIn(
   to = "/",
 ): Promise<Sent & { cookie: string }> {
   const answer = await send(dashboard, "/login", { fields: { password, to } });
-  const cookie = /session=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
-  return { ...answer, cookie };
+  return { ...answer, cookie: cookieIn(answer) };
 }
