@@ -9,7 +9,7 @@ import { ConfigurationError } from "./errors.ts";
 import { operationJson, vmJson } from "./json.ts";
 import type { Actor, OperationEvent } from "./operations/types.ts";
 import { describeReasons, describeTotals } from "./plan/description.ts";
-import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm } from "./plan/types.ts";
+import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "./plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "./units.ts";
 import { describeMissing } from "./plan/destruction.ts";
 import { defaultTypes } from "./plan/wanted.ts";
@@ -129,7 +129,7 @@ export async function destroy(
   const plan = await manager.planDestruction({ prefixes, names, unmarked: names, keepDisks, shutdown });
   if (isExplicit) expectFound(plan);
   terminal.tell(describeDestruction(plan));
-  if (plan.vms.length > 0 && !confirmed && !await confirm(plan, terminal)) {
+  if (plan.totals.vms > 0 && !confirmed && !await confirm(plan, terminal)) {
     terminal.tell("The phrase was another one: nothing was destroyed");
     return false;
   }
@@ -239,7 +239,7 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
   }).join(", ");
 }
 
-function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan): string {
+function describeDestruction({ vms, prefixes, notices, spared, totals }: DestructionPlan): string {
   const left = spared.map(({ name, because }) => `${name} is left alone: ${because} (--vm ${name} adds it)`);
   if (vms.length === 0) {
     const nothing = prefixes.length === 0
@@ -249,7 +249,7 @@ function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan)
       } followed by digits`;
     return [...left, nothing].join("\n");
   }
-  const rows = vms.map(({ id, name, state, zvols, keeps }) => [
+  const rows = vms.filter(({ blocked }) => blocked.length === 0).map(({ id, name, state, zvols, keeps }) => [
     name,
     String(id),
     state,
@@ -257,10 +257,32 @@ function describeDestruction({ vms, prefixes, spared, totals }: DestructionPlan)
       .join(", "),
     keeps.map(({ path, because }) => `${path} stays: ${because}`).join(", "),
   ]);
-  const sum = `${formatCount(totals.vms, "VM")} and ${
-    formatCount(totals.zvols, "zvol")
-  } will be gone for good`;
-  return [table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows), ...left, sum].join("\n");
+  const snapshots = vms.filter(({ blocked }) => blocked.length === 0).flatMap(({ zvols }) => zvols)
+    .flatMap(describeSnapshots);
+  const stuck = vms.flatMap(({ name, blocked }) => blocked.map((why) => `${name} stays: ${why}`));
+  const sum = [
+    formatCount(totals.vms, "VM"),
+    formatCount(totals.zvols, "zvol"),
+    ...(totals.snapshots === 0 ? [] : [formatCount(totals.snapshots, "snapshot")]),
+  ];
+  return [
+    ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows)]),
+    ...snapshots,
+    ...notices,
+    ...stuck,
+    ...left,
+    `${sum.slice(0, -1).join(", ")} and ${sum.at(-1)} will be gone for good`,
+  ].join("\n");
+}
+
+function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
+  if (snapshots === null || snapshots.length === 0) return [];
+  const names = snapshots.map((snapshot) => snapshot.name.slice(name.length)).join(", ");
+  return [
+    `${formatCount(snapshots.length, "snapshot")} of ${name} ${
+      snapshots.length === 1 ? "goes" : "go"
+    } first: ${names}`,
+  ];
 }
 
 function progressTo({ tell }: Terminal): (event: OperationEvent) => void {

@@ -136,8 +136,39 @@ export interface Dataset {
   readonly sparse: boolean | null;
   /** Where this program's properties say that a zvol is from. */
   readonly mark: ZvolMark | null;
+  /** Whether its properties could be read: then a zvol without a mark was not made here. */
+  readonly marksVisible: boolean;
   /** An encrypted dataset that is locked cannot be used. */
   readonly locked: boolean;
+}
+
+/** A snapshot of a zvol. */
+export interface ZvolSnapshot {
+  /** `tank/vms/worker01-disk0@daily` */
+  readonly name: string;
+  /** The tags by which it is held; it cannot be destroyed until they are released. */
+  readonly holds: readonly string[];
+}
+
+/** A zvol that depends on another one's snapshot. */
+export interface ZvolClone {
+  /** `tank/vms/web1-disk0` */
+  readonly zvol: string;
+  /** The snapshot that it is a clone of. */
+  readonly origin: string;
+}
+
+/** What depends on some zvols: each reading may have been refused to the account. */
+export interface ZvolRelations {
+  /** Their snapshots. */
+  readonly snapshots: Reading<readonly ZvolSnapshot[]>;
+  /** Zvols that are clones of those. */
+  readonly clones: Reading<readonly ZvolClone[]>;
+}
+
+/** The dataset or zvol of a snapshot. */
+export function sourceOf(snapshot: string): string {
+  return snapshot.split("@")[0] ?? snapshot;
 }
 
 /** Which NAS this is. */

@@ -39,9 +39,11 @@ import {
   describeMissing,
   type DestructionRequest,
   planDestruction,
+  zvolsToGo,
 } from "./plan/destruction.ts";
-import { findOrphans, type OrphanPlan } from "./plan/orphans.ts";
-import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
+import { findOrphans, type OrphanPlan, orphanZvolNames } from "./plan/orphans.ts";
+import type { RemovalFacts } from "./plan/removal.ts";
+import type { CreationPlan, DestructionPlan, DestructionVm } from "./plan/types.ts";
 import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
 import { Remembered } from "./remembered.ts";
 import { type RunResult, toResult } from "./run_result.ts";
@@ -58,6 +60,7 @@ import {
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
 import type { VmActionName } from "./vm_actions.ts";
+import { readRelations } from "./truenas/read_relations.ts";
 import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
 
@@ -210,7 +213,6 @@ export class VMManager implements AsyncDisposable {
       caller: this.#session,
       store: this.operations,
       serialDeletes: () => this.#serialDeletes,
-      mayDeleteZvols: () => this.#mayDeleteZvols(),
       logger: options.logger ?? silentLogger,
       templates: (request, type) =>
         request?.kind === "create" ? this.#templatesOf(request.configuration, type) : this.#templates,
@@ -397,13 +399,30 @@ export class VMManager implements AsyncDisposable {
 
   async #planDestruction(
     request: DestructionRequest,
-  ): Promise<{ readonly plan: DestructionPlan } & Required<Pick<Destruction, "read" | "readMs">>> {
+  ): Promise<{ readonly plan: DestructionPlan } & Required<Pick<Destruction, "read">>> {
     const began = performance.now();
     const vms = await this.list();
     const readMs = performance.now() - began;
     // What took long, over a slow NAS or a lost connection, is no look at how it is now.
     const read = readMs < FRESH_MS ? vms : [];
-    return { plan: planDestruction(vms, request, this.operations.evidence()), read, readMs };
+    const evidence = this.operations.evidence();
+    const zvols = zvolsToGo(planDestruction(vms, request, evidence));
+    const facts = await this.#removalFacts(zvols);
+    return { plan: planDestruction(vms, request, evidence, facts), read };
+  }
+
+  /** What depends on zvols that are to go, and whether the account may remove it. */
+  async #removalFacts(zvols: readonly string[]): Promise<RemovalFacts> {
+    const relations = zvols.length === 0
+      ? { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } } as const
+      : await readRelations(this.#session, zvols, this.#patience);
+    const { state } = this.#session;
+    const roles = state.kind === "live" ? state.nas.roles : null;
+    return {
+      relations,
+      mayDeleteSnapshots: hasRole(roles, "SNAPSHOT_DELETE"),
+      mayDeleteZvols: hasRole(roles, "DATASET_DELETE"),
+    };
   }
 
   /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
@@ -413,14 +432,16 @@ export class VMManager implements AsyncDisposable {
       readMarkedZvols(this.#session, this.#patience),
     ]);
     const { operations } = this;
-    return findOrphans({
+    const facts = {
       vms,
       zvols,
       unfinished: operations.unfinished(),
       running: operations.running(),
       journal: operations.evidence(),
       left,
-    });
+    };
+    const removal = await this.#removalFacts(orphanZvolNames(findOrphans(facts)));
+    return findOrphans({ ...facts, removal });
   }
 
   /**
@@ -691,11 +712,6 @@ export class VMManager implements AsyncDisposable {
     return checked.configuration;
   }
 
-  #mayDeleteZvols(): boolean {
-    const { state } = this.#session;
-    return state.kind === "live" && hasRole(state.nas.roles, "DATASET_WRITE") === true;
-  }
-
   get #patience(): { readonly patienceMs: number } {
     return { patienceMs: this.#options.patienceMs ?? PATIENCE_MS };
   }
@@ -731,7 +747,7 @@ export class VMManager implements AsyncDisposable {
     const names = recoveryOf(view).resumable.map(({ name }) => name);
     if (request?.kind === "destroy") {
       const vms = request.vms.filter(({ name }) => names.includes(name));
-      return this.#runner.destroy({ ...request, vms }, options, { resumed: true });
+      return this.#runner.destroy({ ...request, vms: vms.map(completed) }, options, { resumed: true });
     }
     if (request === null) throw new TypeError("An operation without a request cannot be taken up");
     const plan = await this.planCreation(request);
@@ -745,6 +761,19 @@ export class VMManager implements AsyncDisposable {
 
 /** What a page can do without is not waited for any longer, in milliseconds. */
 const PAGE_READING_MS = 1_500;
+
+/** A journal of an earlier version tells nothing of snapshots: none of them was shown. */
+function completed(vm: DestructionVm): DestructionVm {
+  const { blocked = [], after = [], zvols } = vm as Partial<DestructionVm> & Pick<DestructionVm, "zvols">;
+  return {
+    ...vm,
+    blocked,
+    after,
+    zvols: zvols.map((zvol) => ({ ...UNSHOWN, ...zvol })),
+  };
+}
+
+const UNSHOWN = { snapshots: null, dependants: [] };
 
 /** Pages show readings of so many milliseconds ago at once, and have them read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;

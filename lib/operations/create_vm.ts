@@ -53,6 +53,8 @@ export interface MadeZvol {
   readonly name: string;
   /** It carries our properties, by which it is known again. */
   readonly marked: boolean;
+  /** The NAS answered that it was made. */
+  readonly answered: boolean;
 }
 
 /** What an operation has made of one VM so far. */
@@ -180,7 +182,7 @@ async function endFailed(
     context.stop.abort(`${vm.name} failed, and its type says to stop then`);
   }
   const keep = context.signal.aborted ? context.signal.reason === "keep" : vm.onFailure === "keep";
-  if (keep) keepForInspection(context.log, { vm: vm.name, made, why, cancelled });
+  if (keep) await keepForInspection(context, { vm: vm.name, made, why, cancelled });
   else await rollBack(context, { vm: vm.name, made, why, cancelled });
 }
 
@@ -236,7 +238,7 @@ async function deviceStep(
   let device = planned;
   if (made.uuid === null) made.devices.push(device);
   const zvol = makesZvol(device) ? device : null;
-  if (zvol !== null) made.zvols.push({ name: zvol.zvol, marked: context.zvols.mayCreate });
+  if (zvol !== null) made.zvols.push({ name: zvol.zvol, marked: context.zvols.mayCreate, answered: false });
   await runStep(log, {
     vm: vm.name,
     step: device.step,
@@ -287,9 +289,13 @@ function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
   const added = made.uuid === null && made.devices.includes(device);
   if (zvol === undefined && !added) return null;
   return {
-    ...(zvol === undefined ? {} : { zvol: zvol.name, ...(zvol.marked ? {} : { unmarked: true }) }),
+    ...(zvol === undefined ? {} : zvolEvidence(zvol)),
     ...(added ? { vmId: knownId(made), device } : {}),
   };
+}
+
+function zvolEvidence({ name, marked, answered }: MadeZvol): Evidence {
+  return { zvol: name, ...(marked ? {} : { unmarked: true }), ...(answered ? { answered } : {}) };
 }
 
 type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
@@ -312,10 +318,11 @@ async function makeZvol(
   try {
     const spec = zvolSpec(device, owner, made.operation);
     await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+    replaceZvol(made, { name: device.zvol, marked: true, answered: true });
   } catch (error) {
     if (isUnavailable(error)) {
       zvols.mayCreate = false;
-      replaceZvol(made, { name: device.zvol, marked: false });
+      replaceZvol(made, { name: device.zvol, marked: false, answered: false });
       return expectThick(device);
     }
     if (refusedBeforeEffect(error)) forgetZvol(made, device.zvol);

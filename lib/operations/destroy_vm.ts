@@ -1,32 +1,44 @@
 /**
- * Destroys one VM of a destruction plan, and proves it: the VM is looked at before anything is done to it, and the
- * VM and its zvols are looked for afterwards.
+ * Destroys one VM of a destruction plan, and proves it: the VM and what depends on its zvols are looked at before
+ * anything is done, and the VM and its zvols are looked for afterwards. The VM itself goes last, so that what was
+ * interrupted is known by it.
  */
-import { TrueNASCallError, TrueNASError } from "../errors.ts";
+import { TrueNASError } from "../errors.ts";
+import { clonesFirst } from "../plan/removal.ts";
 import type { DestructionVm } from "../plan/types.ts";
 import type { Caller } from "../truenas/client.ts";
 import { followJob } from "../truenas/jobs.ts";
 import { lookAtDatasets, lookAtUsers, lookAtVm } from "../truenas/looks.ts";
 import { formatCount } from "../units.ts";
 import type { Dataset, Reading, Vm } from "../inventory.ts";
-import { destructionSteps, type DestructionWay } from "./destruction_way.ts";
 import type { OperationLog } from "./log.ts";
 import { NotSent } from "./pace.ts";
-import { removeByName, removeDisks } from "./removals.ts";
 import { describeError, runStep, type SettleTimes, StepFailure } from "./steps.ts";
+import {
+  expectAsShown,
+  hasSnapshots,
+  removeDisk,
+  removeLoneZvol,
+  removeSnapshots,
+  type ZvolRemovalContext,
+} from "./zvol_removal.ts";
 
 /** What the runner of a destruction works with. */
-export interface DestructionContext extends DestructionWay {
+export interface DestructionContext {
   readonly caller: Caller;
   /** Its writes that still wait for their turn are given up when the person cancels: until something was removed. */
   readonly going: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimes;
   readonly signal: AbortSignal;
+  /** If it runs, it is asked to shut down before it is powered off. */
+  readonly shutdown: boolean;
   /** For looks before anything is done to a VM. */
   readonly firstLooks: Caller;
   /** For looks at what is left in the end. */
   readonly lastLooks: Caller;
+  /** Resolves when what has to be gone before has ended. */
+  readonly after: Promise<unknown>;
   /** The VM's destruction had begun earlier: what it left goes as well. */
   readonly resumed: boolean;
   /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
@@ -35,19 +47,33 @@ export interface DestructionContext extends DestructionWay {
   readonly leave: () => void;
 }
 
+/** The steps, in order. */
+export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): readonly string[] {
+  return [
+    "look",
+    ...(shutdown ? ["shutdown"] : []),
+    "poweroff",
+    ...(hasSnapshots(zvols) ? ["snapshots"] : []),
+    ...(zvols.length > 0 ? ["disks"] : []),
+    "delete",
+    "check",
+  ];
+}
+
 /** Destroys one VM. It never throws: the log tells what became of it. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const reached = { off: false };
-  const finish = ({ outcome, message }: End) =>
+  const reached: Reached = { off: false, removed: false, sent: false };
+  const finish = ({ outcome, message }: End) => {
+    skipPending(context, vm);
     context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  };
   try {
     finish(await destroy(context, vm, reached));
   } catch (error) {
-    const { steps = [] } = context.log.view.vms.find(({ name }) => name === vm.name) ?? {};
-    skip(context, vm, steps.filter(({ status }) => status === "pending").map(({ step }) => step));
-    if (error instanceof NotSent) return void finish(cancelled(context, reached));
+    if (error instanceof NotSent) return finish(cancelled(context, reached));
     const message = error instanceof StepFailure ? error.logged.message : describeError(error).message;
-    finish({ outcome: "failed", message });
+    const state = reached.sent ? `. ${await describeState(context, vm)}` : "";
+    finish({ outcome: "failed", message: `${message}${state}` });
   }
 }
 
@@ -56,10 +82,14 @@ interface End {
   readonly message: string;
 }
 
-/** How far it came before anything was removed. */
+/** How far it came. */
 interface Reached {
   /** It ran, and does not any more. */
   off: boolean;
+  /** A snapshot or a disk is gone: from here on it is finished, whatever the person wants. */
+  removed: boolean;
+  /** Something was asked for that changes it. */
+  sent: boolean;
 }
 
 /** The end of a VM of which nothing was removed before the person cancelled. */
@@ -69,85 +99,132 @@ function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
   return { outcome: "cancelled", message: `It was cancelled; ${done}` };
 }
 
+/** What is there now, read for whoever has to go on from here. */
+async function describeState({ lastLooks }: DestructionContext, vm: DestructionVm): Promise<string> {
+  const names = vm.zvols.map(({ name }) => name);
+  try {
+    const [found, zvols] = await Promise.all([
+      lookAtVm(lastLooks, vm.id),
+      lookAtDatasets(lastLooks, names),
+    ]);
+    const left = [
+      ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
+      ...(zvols.known ? zvols.value.map(({ name }) => name) : []),
+    ];
+    const unread = zvols.known ? "" : `; its zvols could not be read, because ${zvols.because}`;
+    return `${
+      left.length === 0 ? "Nothing of it was found" : `Left on the NAS: ${left.join(", ")}`
+    }${unread}`;
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    return "What is left of it could not be read: look at the VM on the NAS, or resume this operation";
+  }
+}
+
 async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
-  if (context.signal.aborted) {
-    skip(context, vm, destructionSteps(context));
-    return cancelled(context, reached);
+  if (vm.blocked.length > 0) {
+    return { outcome: "failed", message: `Nothing was done to it: ${vm.blocked.join("; ")}` };
   }
+  await context.after;
+  if (context.signal.aborted) return cancelled(context, reached);
+  const removal = removalContext(context, reached);
   const found = await look(context, vm);
-  if (found === null) {
-    skip(context, vm, destructionSteps(context).slice(1, -1));
-    await check(context, vm, context.resumed ? "remove-own" : "leave");
-    return { outcome: "already-gone", message: "It was gone already" };
-  }
-  const asked = await shutDown(context, vm, found);
+  if (found === null) return await finishGone(context, removal, vm);
+  const asked = await shutDown(context, vm, { found, reached });
   reached.off = isOn(found) && !isOn(asked);
-  const off = async () => {
-    await powerOff(context, vm, asked);
-    reached.off = isOn(found);
-  };
-  await REMOVALS[context.zvols](context, vm, { found, off });
+  await powerOff(context, vm, { found: asked, reached });
+  reached.off = isOn(found);
+  await removeSnapshots(removal, vm.name, vm.zvols);
+  await removeDisks(context, removal, { vm, found });
+  await remove(context, vm, { found, by: removal.writer });
   context.leave();
-  await check(context, vm, "remove");
-  const zvols = vm.zvols.length === 0 ? "" : `, and so ${zvolsAre(vm)}`;
-  return { outcome: "destroyed", message: `It is gone${zvols}` };
+  const left = await check(context, vm);
+  return { outcome: "destroyed", message: `It is gone${zvolsAre(vm, left)}` };
 }
 
-/** A VM that was looked at. */
-interface Doomed {
-  readonly found: Vm;
-  /** Powers it off, if it runs. */
-  readonly off: () => Promise<void>;
+function removalContext(
+  { caller, going, log, settle }: DestructionContext,
+  reached: Reached,
+): ZvolRemovalContext {
+  return {
+    caller,
+    log,
+    settle,
+    writer: () => {
+      reached.sent = true;
+      return reached.removed ? caller : going;
+    },
+    onRemoved: () => reached.removed = true,
+  };
 }
 
-type Removal = (context: DestructionContext, vm: DestructionVm, doomed: Doomed) => Promise<void>;
-
-/** Removes a VM and its zvols, in the order that is said. */
-const REMOVALS: Readonly<Record<DestructionWay["zvols"], Removal>> = {
-  with: async (context, vm, { found, off }) => {
-    const wanted = vm.zvols.map(({ name }) => name);
-    const [there, powered] = await Promise.allSettled([lookAtDatasets(context.caller, wanted), off()]);
-    if (powered.status === "rejected") throw powered.reason;
-    if (there.status === "rejected") throw there.reason;
-    await remove(context, vm, found, { wanted, there: there.value, by: context.going });
-  },
-  before: async (context, vm, { found, off }) => {
-    await off();
-    const { left, count } = await removeDisks(context, vm, found);
-    const there = await lookAtDatasets(context.caller, left);
-    const by = count > 0 ? context.caller : context.going;
-    await remove(context, vm, found, { wanted: left, there, by });
-  },
-  after: async (context, vm, { found, off }) => {
-    await off();
-    await remove(context, vm, found, { wanted: [], there: { known: true, value: [] }, by: context.going });
-    await removeByName(context, vm);
-  },
-};
-
-function zvolsAre({ zvols }: DestructionVm): string {
-  return `${zvols.length === 1 ? "is" : "are"} its ${formatCount(zvols.length, "zvol")}`;
+function zvolsAre({ zvols }: DestructionVm, left: Reading<unknown>): string {
+  if (zvols.length === 0) return "";
+  const one = zvols.length === 1;
+  const count = formatCount(zvols.length, "zvol");
+  if (left.known) return `, and so ${one ? "is" : "are"} its ${count}`;
+  return `. The NAS answered that its ${count} ${
+    one ? "was" : "were"
+  } removed, which could not be verified, because ${left.because}`;
 }
 
-function skip({ log }: DestructionContext, vm: DestructionVm, steps: readonly string[]): void {
-  for (const step of steps) log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+function skipPending({ log }: DestructionContext, vm: DestructionVm): void {
+  const { steps = [] } = log.view.vms.find(({ name }) => name === vm.name) ?? {};
+  for (const { step } of steps.filter(({ status }) => status === "pending")) {
+    log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+  }
 }
 
 /**
- * Whether it is still the VM that was shown: the same id, name, uuid and zvols. One whose destruction had begun may
- * have lost some of them, but not to another VM.
+ * The VM is gone already. What an interrupted destruction left of it goes as well, if it says that it was made for this
+ * VM: the names may have been taken meanwhile. What somebody else left is named.
  */
-async function look(
-  { firstLooks, log, settle, resumed, seen }: DestructionContext,
+async function finishGone(
+  context: DestructionContext,
+  removal: ZvolRemovalContext,
   vm: DestructionVm,
-): Promise<Vm | null> {
+): Promise<End> {
+  const seen = context.resumed ? await leftOf(context.lastLooks, vm) : UNREAD;
+  const own = seen.known ? seen.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name) : [];
+  const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
+  await removeSnapshots(removal, vm.name, zvols);
+  if (zvols.length > 0) {
+    await runStep(context.log, {
+      vm: vm.name,
+      step: "zvols",
+      method: "pool.dataset.delete",
+      makes: own.join(", "),
+      run: async (next) => {
+        for (const [n, zvol] of zvols.entries()) {
+          if (n > 0) await next("pool.dataset.delete");
+          await removeLoneZvol(removal, zvol);
+        }
+      },
+      look: null,
+      detail: () => formatCount(zvols.length, "zvol"),
+    }, context.settle);
+  }
+  await check(context, vm);
+  return { outcome: "already-gone", message: "It was gone already" };
+}
+
+const UNREAD = { known: false, because: "nothing was begun here" } as const;
+
+/**
+ * Whether it is still the VM that was shown: the same id, name, uuid and zvols, and nothing more depends on these. One
+ * whose destruction had begun may have lost some of them, but not to another VM.
+ */
+async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
+  const { firstLooks, log, settle, resumed, seen } = context;
   const looked = await runStep(log, {
     vm: vm.name,
     step: "look",
     method: "vm.query",
     run: async () => {
-      if (resumed) await expectUnused(firstLooks, vm);
-      return { found: sameVm(vm, seen ?? await lookAtVm(firstLooks, vm.id), resumed) };
+      if (resumed || vm.after.length > 0) await expectUnused(firstLooks, vm);
+      const found = sameVm(vm, seen ?? await lookAtVm(firstLooks, vm.id), resumed);
+      if (seen === null || vm.after.length > 0) await expectAsShown(firstLooks, vm.zvols, vm.name);
+      return { found };
     },
     look: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
@@ -186,7 +263,11 @@ function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"])
 const SHUTDOWN_MS = 330_000;
 
 /** Asks a running guest to shut down; one that does not is powered off by the next step. */
-async function shutDown(context: DestructionContext, vm: DestructionVm, found: Vm): Promise<Vm> {
+async function shutDown(
+  context: DestructionContext,
+  vm: DestructionVm,
+  { found, reached }: Running,
+): Promise<Vm> {
   const { caller, going, log, settle } = context;
   if (!context.shutdown) return found;
   if (found.state !== "RUNNING") {
@@ -199,6 +280,7 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
     method: "vm.stop",
     run: async () => {
       const options = { force: false, force_after_timeout: false };
+      reached.sent = true;
       const job = await going.call("vm.stop", [vm.id, options]);
       await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
       return (await lookAtVm(caller, vm.id))?.state ?? "gone";
@@ -212,6 +294,12 @@ async function shutDown(context: DestructionContext, vm: DestructionVm, found: V
   return { ...found, state };
 }
 
+/** A VM that may have to be stopped. */
+interface Running {
+  readonly found: Vm;
+  readonly reached: Reached;
+}
+
 function isOn({ state }: Vm): boolean {
   return state === "RUNNING" || state === "SUSPENDED";
 }
@@ -219,7 +307,7 @@ function isOn({ state }: Vm): boolean {
 async function powerOff(
   { caller, going, log, settle }: DestructionContext,
   vm: DestructionVm,
-  found: Vm,
+  { found, reached }: Running,
 ): Promise<void> {
   if (!isOn(found)) {
     log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
@@ -229,87 +317,85 @@ async function powerOff(
     vm: vm.name,
     step: "poweroff",
     method: "vm.poweroff",
-    run: () => going.call("vm.poweroff", [vm.id]),
+    run: () => {
+      reached.sent = true;
+      return going.call("vm.poweroff", [vm.id]);
+    },
     look: async () => (await lookAtVm(caller, vm.id))?.state !== "RUNNING" || null,
     detail: () => "STOPPED",
   }, settle);
 }
 
-/** Zvols that are to go with the VM. */
-interface WithIt {
-  readonly wanted: readonly string[];
-  /** Those of them that are there. */
-  readonly there: Reading<readonly Dataset[]>;
-  /** What asks for the VM's own deletion: it may be given up unless something was removed before. */
-  readonly by: Caller;
+/** Removes the disks whose zvols were shown, one by one, each with its zvol. */
+async function removeDisks(
+  { caller, log, settle }: DestructionContext,
+  removal: ZvolRemovalContext,
+  { vm, found }: { readonly vm: DestructionVm; readonly found: Vm },
+): Promise<void> {
+  const disks = clonesFirst(vm.zvols).flatMap((zvol) => {
+    const disk = found.disks.find((it) => it.zvol === zvol.name);
+    return disk === undefined ? [] : [{ zvol, deviceId: disk.deviceId }];
+  });
+  if (disks.length === 0) return;
+  await runStep(log, {
+    vm: vm.name,
+    step: "disks",
+    method: "vm.device.delete",
+    makes: disks.map(({ zvol }) => zvol.name).join(", "),
+    run: async (next) => {
+      for (const [n, { zvol, deviceId }] of disks.entries()) {
+        if (n > 0) await next("vm.device.delete");
+        const isDeviceGone = async () => {
+          const now = await lookAtVm(caller, vm.id);
+          return !now?.disks.some((disk) => disk.deviceId === deviceId) || null;
+        };
+        await removeDisk(removal, zvol, { deviceId, isDeviceGone });
+      }
+    },
+    look: null,
+    detail: () => formatCount(disks.length, "zvol"),
+  }, settle);
 }
 
-/**
- * vm.delete takes the zvols of all its disks, so it is asked to only when all of them are meant and there; otherwise
- * each is deleted by name. Without force, a zvol that cannot be destroyed stops the deletion and is named by the NAS.
- */
+/** Removes the VM alone: vm.delete with its zvols is recursive. */
 async function remove(
   { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
-  found: Vm,
-  { wanted, there, by }: WithIt,
+  { found, by }: { readonly found: Vm; readonly by: () => Caller },
 ): Promise<void> {
-  const names = there.known ? there.value.map(({ name }) => name) : wanted;
-  const byName = vm.keeps.length > 0 || names.length < wanted.length ? names : null;
-  const zvols = byName === null;
   await runStep(log, {
     vm: vm.name,
     step: "delete",
     method: "vm.delete",
-    makes: [`VM ${vm.name}, id ${vm.id}`, ...wanted].join(", "),
-    run: async (next) => {
-      const options = { zvols: zvols && names.length > 0, force: found.state === "ERROR" };
-      await by.call("vm.delete", [vm.id, options]);
-      for (const name of byName ?? []) {
-        await next("pool.dataset.delete");
-        await caller.call("pool.dataset.delete", [name, { recursive: true }]);
-      }
-      return true;
-    },
+    makes: `VM ${vm.name}, id ${vm.id}`,
+    run: () => by().call("vm.delete", [vm.id, { zvols: false, force: found.state === "ERROR" }]),
     look: async () => (await lookAtVm(caller, vm.id)) === null ? true : null,
-    detail: () => wanted.length > 0 ? `with ${formatCount(wanted.length, "zvol")}` : "the VM",
+    detail: () => "the VM",
   }, settle);
 }
 
-/**
- * Looks for what should be gone. Zvols that a half-done deletion left are removed by name, for they were shown and
- * confirmed; when the VM was gone already (somebody else's doing), they are left and named. Between an interruption
- * and its resumption the names may have been taken: then only zvols that say that they were made for this VM go.
- */
+/** Looks for what should be gone, and names what is not. */
 async function check(
-  context: DestructionContext,
+  { log, settle, lastLooks }: DestructionContext,
   vm: DestructionVm,
-  leftovers: "remove" | "remove-own" | "leave",
-): Promise<void> {
-  const { caller, log, settle, lastLooks } = context;
-  await runStep(log, {
+): Promise<Reading<readonly Dataset[]>> {
+  return await runStep(log, {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await leftOf(lastLooks, vm);
-      if (leftovers === "leave" || !seen.known) return expectNothing(seen);
-      const going = seen.value.filter(({ mark }) => leftovers === "remove" || mark?.vm === vm.uuid);
-      for (const { name } of going) await deleteLeftover(caller, name);
-      return expectNothing(going.length === 0 ? seen : await leftOf(lastLooks, vm));
+      const left = await leftOf(lastLooks, vm);
+      if (!left.known || left.value.length === 0) return left;
+      throw new TrueNASError(
+        `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
+      );
     },
     look: null,
-    detail: (said) => said,
+    detail: (left) =>
+      left.known
+        ? "nothing is left"
+        : `the VM is gone; its zvols were not looked for, because ${left.because}`,
   }, settle);
-}
-
-/** What the step says when nothing is left, as far as could be seen. */
-function expectNothing(left: Reading<readonly Dataset[]>): string {
-  if (!left.known) return `the VM is gone; its zvols were not looked for, because ${left.because}`;
-  if (left.value.length === 0) return "nothing is left";
-  throw new TrueNASError(
-    `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
-  );
 }
 
 async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
@@ -319,15 +405,4 @@ async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readon
   ]);
   if (found !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
   return zvols;
-}
-
-async function deleteLeftover(caller: Caller, zvol: string): Promise<void> {
-  try {
-    await caller.call("pool.dataset.delete", [zvol, { recursive: true }]);
-  } catch (error) {
-    if (error instanceof TrueNASCallError) {
-      throw new TrueNASError(`The VM is gone, but its zvol is not: ${error.message}`);
-    }
-    throw error;
-  }
 }

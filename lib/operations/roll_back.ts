@@ -1,10 +1,12 @@
 /**
  * The way back for a VM that could not be made: what this operation made of it is removed, and nothing else. Each
- * step of it is logged like any other, and what cannot be removed is named.
+ * step of it is logged like any other, and the end tells what was read on the NAS afterwards.
  */
 import { TrueNASError } from "../errors.ts";
 import type { Dataset, Reading } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
+import { clonesFirst } from "../plan/removal.ts";
+import type { PlannedZvol } from "../plan/types.ts";
 import type { Caller } from "../truenas/client.ts";
 import { type DeviceRow, vmQuery, type VmRow } from "../truenas/methods.ts";
 import { lookAtDatasets, lookAtVm } from "../truenas/looks.ts";
@@ -13,6 +15,13 @@ import type { Made } from "./create_vm.ts";
 import { isDevice } from "./devices.ts";
 import type { OperationLog } from "./log.ts";
 import { runStep, type SettleTimes } from "./steps.ts";
+import {
+  expectAsShown,
+  removeDisk,
+  removeLoneZvol,
+  removeSnapshots,
+  type ZvolRemovalContext,
+} from "./zvol_removal.ts";
 
 /** What undoing works with. */
 export interface UndoContext {
@@ -28,6 +37,8 @@ export interface Undo {
   /** What went wrong, in a sentence without a full stop. */
   readonly why: string;
   readonly cancelled: boolean;
+  /** Its zvols as a person was shown them: snapshots that are among these go, others do not. Default: none. */
+  readonly shown?: readonly PlannedZvol[];
 }
 
 /** Undoes a VM. It never throws: the log tells what was removed and what is left. */
@@ -35,59 +46,126 @@ export async function rollBack(context: UndoContext, undo: Undo): Promise<void> 
   const { log } = context;
   try {
     const removed = await removeMade(context, undo);
+    const left = await findLeft(context.caller, undo);
+    if (left.names.length > 0) throw new TrueNASError("Some of it is still there");
     for (const step of undo.made.doneSteps) {
       log.append({ type: "step", vm: undo.vm, step, status: "rolled-back" });
     }
     const nothing = removed.length === 0;
+    const end = left.unread === null
+      ? "nothing is left of it"
+      : `whether a zvol is left could not be read, because ${left.unread}`;
     const message = nothing
       ? `${undo.why}. Nothing was made of it`
-      : `${undo.why}. Removed again: ${removed.join(", ")}; nothing is left of it`;
+      : `${undo.why}. Removed again: ${removed.join(", ")}; ${end}`;
     const outcome = undo.cancelled ? "cancelled" : nothing ? "failed" : "rolled-back";
     log.append({ type: "vm", vm: undo.vm, outcome, message });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const message = `${undo.why}. It could not be removed again: ${reason}. Left on the NAS: ${
-      describeLeft(undo)
-    }`;
+    const message = `${undo.why}. It could not be removed again: ${reason}. ${await describeLeft(
+      context,
+      undo,
+    )}`;
     log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
   }
 }
 
 /** Leaves a VM as far as it was made, as the person asked for. */
-export function keepForInspection(log: OperationLog, undo: Undo): void {
-  const message = `${undo.why}. It is kept as it is, as asked for: ${describeLeft(undo)}`;
-  log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
+export async function keepForInspection(context: UndoContext, undo: Undo): Promise<void> {
+  const message = `${undo.why}. It is kept as it is, as asked for. ${await describeLeft(context, undo)}`;
+  context.log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
 }
 
 function idOf({ made: { vmId } }: Undo): { vmId?: number } {
   return vmId === null ? {} : { vmId };
 }
 
-function describeLeft({ vm, made }: Undo): string {
-  const zvols = made.zvols.map(({ name }) => `possibly the zvol ${name}`);
-  const id = made.vmId === null ? `possibly the VM ${vm}` : `the VM ${vm} (id ${made.vmId})`;
-  return [id, ...zvols].join(", ");
+/** What of an operation's VM is on the NAS. */
+interface Left {
+  /** In words. */
+  readonly names: readonly string[];
+  /** Why zvols could not be read; null when they could. */
+  readonly unread: string | null;
+}
+
+/** Reads what is left: the VM that was made, and zvols that were made or have the name of one that may have been. */
+async function findLeft(caller: Caller, undo: Undo): Promise<Left> {
+  const { made } = undo;
+  const row = made.uuid === null ? null : await findOurs(caller, undo);
+  const { own, doubtful, unread } = await findZvols(caller, undo, row === null ? [] : attachedZvols(row));
+  const names = [
+    ...(row === null ? [] : [`the VM ${row.name} (id ${row.id})`]),
+    ...(unread === null ? own.map((name) => `the zvol ${name}`) : []),
+    ...doubtful.map((name) =>
+      unread === null
+        ? `the zvol ${name}, which does not say that it was made here`
+        : `possibly the zvol ${name}`
+    ),
+  ];
+  return { names, unread };
+}
+
+async function describeLeft({ caller }: UndoContext, undo: Undo): Promise<string> {
+  try {
+    const { names, unread } = await findLeft(caller, undo);
+    const zvols = unread === null ? "" : `; zvols could not be read, because ${unread}`;
+    return names.length === 0
+      ? `Nothing of it was found on the NAS${zvols}`
+      : `Left on the NAS: ${names.join(", ")}${zvols}`;
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    const { vm, made } = undo;
+    const possibly = [`the VM ${vm}`, ...made.zvols.map(({ name }) => `the zvol ${name}`)];
+    return `What is left could not be read; look on the NAS for ${possibly.join(", ")}`;
+  }
 }
 
 /** Removes what was made and says what that was. */
 async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
-  const removed: string[] = [];
-  const row = await findOurs(context.caller, undo);
-  const attached = row === null || undo.made.uuid === null ? [] : attachedZvols(row);
-  const zvols = await findZvols(context.caller, undo, attached);
-  if (row !== null && undo.made.uuid !== null) {
-    undo.made.vmId = row.id;
-    await powerOff(context, undo, row);
-    await deleteVm(context, undo, { row, zvols });
-    removed.push("the VM");
-  } else if (row !== null) {
-    if (undo.made.started) await powerOff(context, undo, row);
-    const count = await deleteDevices(context, undo);
-    if (count > 0) removed.push(formatCount(count, "device"));
+  const { caller } = context;
+  const { made } = undo;
+  const row = await findOurs(caller, undo);
+  const isNew = made.uuid !== null;
+  const { own, doubtful, unread } = await findZvols(
+    caller,
+    undo,
+    row === null || !isNew ? [] : attachedZvols(row),
+  );
+  if (unread !== null && doubtful.length > 0) {
+    throw new TrueNASError(`Cannot see whether ${doubtful.join(", ")} exist: ${unread}`);
   }
-  const gone = await deleteZvols(context, undo, { before: zvols.known ? zvols.value : attached, attached });
-  if (gone > 0) removed.push(formatCount(gone, "zvol"));
+  const zvols = clonesFirst(own.map((name) => shownZvol(undo, name)));
+  await expectAsShown(caller, zvols, undo.vm);
+  const removal: ZvolRemovalContext = { ...context, writer: () => caller, onRemoved: () => {} };
+  const removed: string[] = [];
+  if (row !== null && isNew) {
+    made.vmId = row.id;
+    await powerOff(context, undo, row);
+    await removeSnapshots(removal, undo.vm, zvols, "undo-snapshots");
+    await deleteDisks(context, removal, { undo, row, zvols });
+    await deleteVm(context, undo, row);
+    removed.push("the VM");
+    await deleteZvols(context, removal, { undo, zvols: notIn(row.devices, zvols) });
+  } else {
+    if (row !== null && made.started) await powerOff(context, undo, row);
+    await removeSnapshots(removal, undo.vm, zvols, "undo-snapshots");
+    const devices = await deleteDevices(context, removal, { undo, zvols });
+    if (devices.length > 0) removed.push(formatCount(devices.length, "device"));
+    await deleteZvols(context, removal, { undo, zvols: notIn(devices, zvols) });
+  }
+  if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
   return removed;
+}
+
+/** The zvols that none of the devices has. */
+function notIn(devices: readonly DeviceRow[], zvols: readonly PlannedZvol[]): readonly PlannedZvol[] {
+  const attached = devices.map(zvolOf);
+  return zvols.filter(({ name }) => !attached.includes(name));
+}
+
+function shownZvol({ shown = [] }: Undo, name: string): PlannedZvol {
+  const none = { name, sizeBytes: null, snapshots: [], dependants: [] };
+  return shown.find((zvol) => zvol.name === name) ?? none;
 }
 
 /** The VM of this operation, whatever it is called by now: by the uuid that it was given, or by its id when it was there before. */
@@ -111,103 +189,161 @@ async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row:
   }, settle);
 }
 
-/** Of the zvols that may have been made, and of those in the VM, the ones that are there and were made for it here. */
-async function findZvols(
+/** Zvols of this operation, as far as can be said whose they are. */
+export interface FoundZvols {
+  /** Made here: by what they say, or by the NAS's answer when they were made. */
+  readonly own: readonly string[];
+  /** Have the name of one that may have been made here, and do not say so. */
+  readonly doubtful: readonly string[];
+  /** Why they could not be read; null when they could. */
+  readonly unread: string | null;
+}
+
+/** Of the zvols that may have been made, and of those in the VM, the ones that are there. */
+export async function findZvols(
   caller: Caller,
-  { made }: Undo,
+  { made }: Pick<Undo, "made">,
   attached: readonly string[],
-): Promise<Reading<readonly string[]>> {
-  const names = [...new Set([...made.zvols.map(({ name }) => name), ...attached])];
-  if (names.length === 0) return { known: true, value: [] };
-  const found = await lookAtDatasets(caller, names);
-  if (!found.known) return found;
+): Promise<FoundZvols> {
+  const asked = made.zvols.map(({ name }) => name);
+  const found: Reading<readonly Dataset[]> = await lookAtDatasets(caller, [
+    ...new Set([...asked, ...attached]),
+  ]);
+  if (!found.known) {
+    // The journal is the only witness: what the NAS answered to have made, or what our VM has, is this operation's.
+    const answered = made.zvols.filter(({ name, answered }) => answered || attached.includes(name))
+      .map(({ name }) => name);
+    return {
+      own: answered,
+      doubtful: asked.filter((name) => !answered.includes(name)),
+      unread: found.because,
+    };
+  }
   const own = found.value.filter((dataset) => isOwn(made, dataset)).map(({ name }) => name);
-  return { known: true, value: own };
+  const isDoubtful = ({ name, mark }: Dataset) =>
+    mark === null && asked.includes(name) && !own.includes(name);
+  return { own, doubtful: found.value.filter(isDoubtful).map(({ name }) => name), unread: null };
 }
 
-/** A zvol that we would have marked and that does not say so is somebody else's, who took the name meanwhile. */
-function isOwn(made: Made, { name, mark }: Dataset): boolean {
+/**
+ * A zvol that we would have marked and that does not say so may be somebody else's, who took the name meanwhile. Where
+ * properties are not visible, the NAS's answer to our call counts.
+ */
+function isOwn(made: Made, { name, mark, marksVisible }: Dataset): boolean {
   if (mark !== null) return mark.operation === made.operation || mark.vm === made.uuid;
-  return made.zvols.some((zvol) => zvol.name === name && !zvol.marked);
+  const zvol = made.zvols.find((it) => it.name === name);
+  return zvol !== undefined && (!zvol.marked || (zvol.answered && !marksVisible));
 }
 
-interface Doomed {
-  readonly row: VmRow;
-  readonly zvols: Reading<readonly string[]>;
-}
-
-/** With its zvols only when this operation made each of them; otherwise they are removed by name. */
-async function deleteVm(context: UndoContext, { vm, made }: Undo, { row, zvols }: Doomed): Promise<void> {
-  const { caller, log, settle } = context;
-  const own = zvols.known ? zvols.value : made.zvols.map(({ name }) => name);
-  const all = attachedZvols(row).every((zvol) => own.includes(zvol));
+/** Removes the VM alone: vm.delete with its zvols is recursive, and from 26 on takes the clones of others with them. */
+async function deleteVm({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
   await runStep(log, {
     vm,
     step: "undo-vm",
     method: "vm.delete",
-    run: () => caller.call("vm.delete", [row.id, { zvols: all, force: false }]),
+    run: () => caller.call("vm.delete", [row.id, { zvols: false, force: false }]),
     look: async () => (await caller.call("vm.query", vmQuery(["id", "=", row.id]))).length === 0 || null,
     detail: () => `id ${row.id} removed`,
   }, settle);
 }
 
-function attachedZvols(row: VmRow): string[] {
-  return row.devices.flatMap(({ attributes }) => {
-    const zvol = attributes.dtype === "DISK" && typeof attributes.path === "string"
-      ? zvolOfPath(attributes.path)
-      : null;
-    return zvol === null ? [] : [zvol];
-  });
+function zvolOf({ attributes }: DeviceRow): string | null {
+  return attributes.dtype === "DISK" && typeof attributes.path === "string"
+    ? zvolOfPath(attributes.path)
+    : null;
 }
 
-/** Takes back the devices that were added to a VM that existed before. */
-async function deleteDevices({ caller, log, settle }: UndoContext, { vm, made }: Undo): Promise<number> {
+function attachedZvols({ devices }: VmRow): string[] {
+  return devices.flatMap((device) => zvolOf(device) ?? []);
+}
+
+interface Disks {
+  readonly undo: Undo;
+  readonly row: VmRow;
+  readonly zvols: readonly PlannedZvol[];
+}
+
+/** Removes the disks whose zvols this operation made, each with its zvol. */
+async function deleteDisks(
+  context: UndoContext,
+  removal: ZvolRemovalContext,
+  { undo: { vm }, row, zvols }: Disks,
+): Promise<void> {
+  for (const zvol of zvols) {
+    const device = row.devices.find((it) => zvolOf(it) === zvol.name);
+    if (device !== undefined) await deleteDisk(context, removal, { vm, zvol, deviceId: device.id });
+  }
+}
+
+async function deleteDisk(
+  { caller, log, settle }: UndoContext,
+  removal: ZvolRemovalContext,
+  { vm, zvol, deviceId }: { readonly vm: string; readonly zvol: PlannedZvol; readonly deviceId: number },
+): Promise<void> {
+  await runStep(log, {
+    vm,
+    step: `undo-device-${deviceId}`,
+    method: "vm.device.delete",
+    makes: zvol.name,
+    run: () => removeDisk(removal, zvol, { deviceId, isDeviceGone: () => isDeviceGone(caller, deviceId) }),
+    look: null,
+    detail: () => `${zvol.name} removed`,
+  }, settle);
+}
+
+async function isDeviceGone(caller: Caller, id: number): Promise<true | null> {
+  return (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null;
+}
+
+interface OwnZvols {
+  readonly undo: Undo;
+  readonly zvols: readonly PlannedZvol[];
+}
+
+/** Takes back the devices that were added to a VM that existed before, and the zvols that were made for them. */
+async function deleteDevices(
+  context: UndoContext,
+  removal: ZvolRemovalContext,
+  { undo: { vm, made }, zvols }: OwnZvols,
+): Promise<readonly DeviceRow[]> {
+  const { caller, log, settle } = context;
   const { vmId } = made;
-  if (vmId === null || made.devices.length === 0) return 0;
+  if (vmId === null || made.devices.length === 0) return [];
   const rows: readonly DeviceRow[] = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
   const added = rows.filter((row) => made.devices.some((device) => isDevice(row, device)));
-  for (const { id } of added) {
+  for (const device of added) {
+    const { id } = device;
+    const zvol = zvols.find(({ name }) => name === zvolOf(device));
+    if (zvol !== undefined) {
+      await deleteDisk(context, removal, { vm, zvol, deviceId: id });
+      continue;
+    }
     await runStep(log, {
       vm,
       step: `undo-device-${id}`,
       method: "vm.device.delete",
       run: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
-      look: async () => (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null,
+      look: () => isDeviceGone(caller, id),
       detail: () => `device ${id} removed`,
     }, settle);
   }
-  return added.length;
+  return added;
 }
 
-/**
- * Removes zvols that outlived the VM, or never got a device; returns how many of this operation's are gone in all.
- * `before` are those that were there; where that cannot be read, those that went with the VM.
- */
+/** Removes zvols that never got a device. */
 async function deleteZvols(
-  context: UndoContext,
-  undo: Undo,
-  { before, attached }: { readonly before: readonly string[]; readonly attached: readonly string[] },
-): Promise<number> {
-  const { caller, log, settle } = context;
-  const left = await findZvols(caller, undo, attached);
-  if (!left.known) {
-    // What was attached went with the VM, by the NAS's own answer; of the others nothing is known.
-    const unseen = undo.made.zvols.map(({ name }) => name).filter((zvol) => !before.includes(zvol));
-    if (unseen.length === 0) return before.length;
-    throw new TrueNASError(`Cannot see whether ${unseen.join(", ")} exist: ${left.because}`);
-  }
-  for (const zvol of left.value) {
+  { log, settle }: UndoContext,
+  removal: ZvolRemovalContext,
+  { undo: { vm }, zvols }: OwnZvols,
+): Promise<void> {
+  for (const zvol of zvols) {
     await runStep(log, {
-      vm: undo.vm,
+      vm,
       step: "undo-zvols",
       method: "pool.dataset.delete",
-      run: () => caller.call("pool.dataset.delete", [zvol, { recursive: false }]),
-      look: async () => {
-        const seen = await lookAtDatasets(caller, [zvol]);
-        return seen.known && seen.value.length === 0 || null;
-      },
-      detail: () => `${zvol} removed`,
+      run: () => removeLoneZvol(removal, zvol),
+      look: null,
+      detail: () => `${zvol.name} removed`,
     }, settle);
   }
-  return new Set([...before, ...left.value]).size;
 }

@@ -6,6 +6,7 @@ import { type Problem, TrueNASError } from "../errors.ts";
 import type { Vm } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
+import { inRemovalOrder } from "../plan/removal.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -15,15 +16,14 @@ import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
 import { type ActionWish, actOnVm } from "./act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
 import { type CancelMode, createVm } from "./create_vm.ts";
-import { destroyVm } from "./destroy_vm.ts";
-import { type Circumstances, destructionSteps, type DestructionWay, waysTo } from "./destruction_way.ts";
+import { destroyVm, destructionSteps } from "./destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
 import { RefusedPorts } from "./refused_ports.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
 import { eachLimited, type Limits } from "./pool.ts";
 import { recoveryOf, unsettledMs } from "./recovery.ts";
-import { REMOVAL_STEPS, removeZvol } from "./remove_zvol.ts";
+import { removeZvol, zvolRemovalSteps } from "./remove_zvol.ts";
 import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps.ts";
 import type { OperationStore } from "./store.ts";
 import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./summary.ts";
@@ -73,8 +73,6 @@ export interface RunnerOptions {
   readonly store: OperationStore;
   /** Whether the NAS deletes one VM at a time, with its zvols. */
   readonly serialDeletes: () => boolean;
-  /** Whether the account may delete zvols by name, as far as is known. */
-  readonly mayDeleteZvols: () => boolean;
   /**
    * VMs worked on at once; default 20, so that there is always one more than the calls that may be under way, and 30
    * for a destruction, of which those that are begun later wait for their first look.
@@ -98,8 +96,6 @@ export interface Destruction {
   readonly resumed?: boolean;
   /** What the plan was made from, when that was read for this: the first VMs are not looked at again. */
   readonly read?: readonly Vm[];
-  /** What that reading took, in milliseconds: about what a call takes. Default: not known. */
-  readonly readMs?: number;
 }
 
 /** Runs operations; see the file's comment. */
@@ -276,34 +272,40 @@ export class OperationRunner {
   destroy(
     plan: Pick<DestructionPlan, "vms" | "keepDisks" | "shutdown">,
     options: RunOptions = {},
-    { resumed = false, read = [], readMs = 0 }: Destruction = {},
+    { resumed = false, read = [] }: Destruction = {},
   ): RunningOperation {
-    const { vms, keepDisks, shutdown } = plan;
+    const { keepDisks, shutdown } = plan;
+    const order = { keyOf: keyOfVm, afterOf: ({ after }: DestructionVm) => after.map(String) };
+    const vms = inRemovalOrder(plan.vms, order);
     const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
-    const wayTo = this.#waysTo(vms, { shutdown, callMs: readMs });
     const log = this.#open(options, {
       kind: "destroy",
       title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
-      vms: vms.map((vm) => ({
+      vms: plan.vms.map((vm) => ({
         name: vm.name,
-        steps: destructionSteps(wayTo(vm)),
+        steps: destructionSteps(shutdown, vm),
         summary: describeDoomed(vm),
       })),
-      request: { kind: "destroy", vms, keepDisks, shutdown },
+      request: { kind: "destroy", vms: plan.vms, keepDisks, shutdown },
     });
     // Those that are begun at once need not be looked at again.
     const width = this.#options.parallel ?? 3 * MAX_RUNNING_CALLS;
     const atOnce = new Set(vms.slice(0, width).map(({ id }) => id));
     const seen = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
+    const ends = new Ends(vms.map(keyOfVm));
     const work = (signal: AbortSignal) => (vm: DestructionVm, leave: () => void) =>
-      destroyVm({
-        ...this.#context(log, this.#caller.ending, signal),
-        ...wayTo(vm),
-        signal,
-        resumed,
-        seen: seen.get(vm.id) ?? null,
-        leave,
-      }, vm);
+      ends.tell(
+        keyOfVm(vm),
+        destroyVm({
+          ...this.#context(log, this.#caller.ending, signal),
+          shutdown,
+          signal,
+          resumed,
+          seen: seen.get(vm.id) ?? null,
+          after: ends.of(order.afterOf(vm)),
+          leave,
+        }, vm),
+      );
     return this.#run(log, { items: vms, width, work, options });
   }
 
@@ -319,10 +321,9 @@ export class OperationRunner {
     return this.#run(log, { items: removable, work, options });
   }
 
-  /** Removes orphans: half-made VMs first, then zvols. */
+  /** Removes orphans: half-made VMs first, then zvols, but clones before what they are clones of. */
   clean({ vms, zvols }: OrphanPlan, options: RunOptions = {}): RunningOperation {
     const alone = zvols.known ? zvols.value : [];
-    const wayTo = this.#waysTo(vms, { shutdown: false, callMs: 0 });
     const log = this.#open(options, {
       kind: "clean",
       title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
@@ -331,20 +332,28 @@ export class OperationRunner {
       vms: [
         ...vms.map((vm) => ({
           name: vm.name,
-          steps: destructionSteps(wayTo(vm)),
+          steps: destructionSteps(false, vm),
           summary: describeDoomed(vm),
         })),
-        ...alone.map(({ name }) => ({ name, steps: REMOVAL_STEPS, summary: "a zvol in no VM" })),
+        ...alone.map((zvol) => ({
+          name: zvol.name,
+          steps: zvolRemovalSteps(zvol),
+          summary: "a zvol in no VM",
+        })),
       ],
     });
-    const items = [
-      ...vms.map((vm) => ({ vm, zvol: null })),
-      ...alone.map((zvol) => ({ vm: null, zvol })),
-    ];
-    const work = (signal: AbortSignal) => ({ vm, zvol }: (typeof items)[number], leave: () => void) => {
-      const context = { ...this.#context(log, this.#caller.ending, signal), signal };
-      if (zvol !== null) return removeZvol(context, zvol);
-      return destroyVm({ ...context, ...wayTo(vm), resumed: false, seen: null, leave }, vm);
+    const items = inRemovalOrder([
+      ...vms.map((vm) => ({ key: keyOfVm(vm), after: vm.after.map(String), vm, zvol: null })),
+      ...alone.map((zvol) => ({ key: zvol.name, after: zvol.after, vm: null, zvol })),
+    ], { keyOf: ({ key }) => key, afterOf: ({ after }) => after });
+    const ends = new Ends(items.map(({ key }) => key));
+    const work = (signal: AbortSignal) => (item: (typeof items)[number], leave: () => void) => {
+      const after = ends.of(item.after);
+      const context = { ...this.#context(log, this.#caller.ending, signal), signal, after };
+      const removal = item.zvol !== null
+        ? removeZvol(context, item.zvol)
+        : destroyVm({ ...context, shutdown: false, resumed: false, seen: null, leave }, item.vm);
+      return ends.tell(item.key, removal);
     };
     return this.#run(log, { items, work, options });
   }
@@ -394,14 +403,6 @@ export class OperationRunner {
       log,
       settle: this.#settle,
     };
-  }
-
-  #waysTo(
-    vms: readonly DestructionVm[],
-    known: Pick<Circumstances, "shutdown" | "callMs">,
-  ): (vm: DestructionVm) => DestructionWay {
-    const { serialDeletes, mayDeleteZvols } = this.#options;
-    return waysTo(vms, { ...known, serialDeletes: serialDeletes(), mayDeleteZvols: mayDeleteZvols() });
   }
 
   #resolve(log: OperationLog, resolution: Resolution): void {
@@ -468,6 +469,33 @@ export class OperationRunner {
     this.#running.set(log.id, { cancel, finished });
     if (!beside) this.#writing = log;
     return { log, finished };
+  }
+}
+
+function keyOfVm({ id }: DestructionVm): string {
+  return String(id);
+}
+
+/** The ends of removals, for those that come after. */
+class Ends {
+  readonly #ends: ReadonlyMap<string, PromiseWithResolvers<void>>;
+
+  constructor(keys: readonly string[]) {
+    this.#ends = new Map(keys.map((key) => [key, Promise.withResolvers<void>()]));
+  }
+
+  /** Resolves when all of these have ended. */
+  of(keys: readonly string[]): Promise<unknown> {
+    return Promise.all(keys.map((key) => this.#ends.get(key)?.promise));
+  }
+
+  /** Tells when this one has ended. */
+  async tell(key: string, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } finally {
+      this.#ends.get(key)?.resolve();
+    }
   }
 }
 

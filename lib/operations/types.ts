@@ -45,6 +45,8 @@ export interface Evidence {
   readonly uuid?: string;
   /** A zvol that was absent before. */
   readonly zvol?: string;
+  /** The NAS answered that it made the zvol. */
+  readonly answered?: boolean;
   /** It was made with its device, so that it carries no properties of ours. */
   readonly unmarked?: boolean;
   /** A VM that was there before, and to which this device was added, or which was started. */

@@ -35,8 +35,12 @@ function madeOf({ steps }: OperationVmView, operation: string): Made {
     uuid: evidence.find(({ uuid }) => uuid !== undefined)?.uuid ?? null,
     vmId: evidence.find(({ vmId }) => vmId !== undefined)?.vmId ?? null,
     devices: evidence.flatMap(({ device }) => device === undefined ? [] : [device]),
-    zvols: evidence.flatMap(({ zvol, unmarked }) =>
-      zvol === undefined ? [] : [{ name: zvol, marked: unmarked !== true }]
+    zvols: steps.flatMap(({ evidence, status }) =>
+      evidence?.zvol === undefined ? [] : [{
+        name: evidence.zvol,
+        marked: evidence.unmarked !== true,
+        answered: evidence.answered === true || status === "done",
+      }]
     ),
     started: wasStarted(steps),
     doneSteps: [],

@@ -4,6 +4,7 @@ import { compareNames, matchesPrefix } from "../names.ts";
 import { formatCount } from "../units.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked } from "../marks.ts";
+import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionPlan, DestructionVm, MissingSelection, VmMarks } from "./types.ts";
 
 /** The VM types whose VMs are destroyed unless others are named. */
@@ -49,6 +50,7 @@ export function planDestruction(
   vms: readonly Vm[],
   request: DestructionRequest,
   journal: JournalEvidence = NO_EVIDENCE,
+  facts: RemovalFacts = NOTHING_READ,
 ): DestructionPlan {
   const { prefixes, names = [], ids = [], keepDisks = false, shutdown = false } = request;
   const { unmarked = [], unmarkedIds = [] } = request;
@@ -60,25 +62,73 @@ export function planDestruction(
   const isChosen = ({ id, name }: Vm) =>
     unmarked === "all" || unmarked.includes(name) || unmarkedIds.includes(id);
   const goes = (vm: Vm) => isChosen(vm) || whyNotOurs(vm, journal) === null;
-  const doomed = matching.filter(goes);
+  const chosen = matching.filter(goes);
   const spared = matching.filter((vm) => !goes(vm)).map((vm) => ({
     id: vm.id,
     name: vm.name,
     state: vm.state,
     because: whyNotOurs(vm, journal) ?? "",
   }));
-  const staying = vms.filter((vm) => !doomed.includes(vm));
-  const planned = doomed.map((vm) => planVm(vm, { staying, keepDisks, journal }));
-  // By name: a zvol that two of these VMs share goes once.
-  const zvols = new Map(planned.flatMap((vm) => vm.zvols.map(({ name, sizeBytes }) => [name, sizeBytes])));
+  const planned = planVms(chosen, vms, { keepDisks, journal, facts });
+  const going = planned.filter(({ blocked }) => blocked.length === 0);
+  const zvols = going.flatMap((vm) => vm.zvols);
   const totals = {
-    vms: planned.length,
-    zvols: zvols.size,
-    zvolBytes: [...zvols.values()].reduce<number>((total, sizeBytes) => total + (sizeBytes ?? 0), 0),
+    vms: going.length,
+    zvols: zvols.length,
+    zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
+    snapshots: zvols.reduce((total, { snapshots }) => total + (snapshots?.length ?? 0), 0),
   };
-  const phrase = `destroy ${formatCount(planned.length, "vm")}`;
+  const phrase = `destroy ${formatCount(going.length, "vm")}`;
+  const notices = zvols.length === 0 ? [] : describeUnread(facts);
   const set = fingerprint([planned, keepDisks, shutdown]);
-  return { prefixes, vms: planned, spared, missing, keepDisks, shutdown, totals, phrase, fingerprint: set };
+  return {
+    prefixes,
+    vms: planned,
+    notices,
+    spared,
+    missing,
+    keepDisks,
+    shutdown,
+    totals,
+    phrase,
+    fingerprint: set,
+  };
+}
+
+/** The zvols that a destruction would remove, as far as that can be said without knowing what depends on them. */
+export function zvolsToGo(plan: Pick<DestructionPlan, "vms">): readonly string[] {
+  return [...new Set(plan.vms.flatMap(({ zvols }) => zvols.map(({ name }) => name)))];
+}
+
+type Circumstances = Omit<Fate, "going" | "staying">;
+
+/** A VM that is blocked stays, so that what it uses or depends on stays as well: until none is blocked any more. */
+function planVms(
+  chosen: readonly Vm[],
+  vms: readonly Vm[],
+  circumstances: Circumstances,
+): readonly DestructionVm[] {
+  const blocked = new Map<number, DestructionVm>();
+  for (;;) {
+    const going = chosen.filter(({ id }) => !blocked.has(id));
+    const staying = vms.filter((vm) => !going.includes(vm));
+    const planned = going.map((vm) => planVm(vm, vms, { ...circumstances, going, staying }));
+    const items = planned.map(({ id, zvols, after }) => ({
+      key: String(id),
+      zvols,
+      after: after.map(String),
+    }));
+    const fates = planRemovals(items, circumstances.facts);
+    const decided = planned.map((vm) => {
+      const { blocked, after } = fates.get(String(vm.id)) ?? { blocked: [], after: [] };
+      return { ...vm, blocked, after: after.map(Number) };
+    });
+    const stuck = decided.filter((vm) => vm.blocked.length > 0);
+    if (stuck.length === 0) {
+      return [...decided, ...blocked.values()].toSorted((a, b) => compareNames(a.name, b.name));
+    }
+    for (const vm of stuck) blocked.set(vm.id, vm);
+  }
 }
 
 /** What was asked for and is not there: a mistyped name must not pass for work done. */
@@ -110,13 +160,21 @@ export function describeMissing({ by, value }: MissingSelection): string {
 }
 
 interface Fate {
+  /** In order of name. */
+  readonly going: readonly Vm[];
   readonly staying: readonly Vm[];
   readonly keepDisks: boolean;
   readonly journal: JournalEvidence;
+  readonly facts: RemovalFacts;
 }
 
-function planVm(vm: Vm, fate: Fate): DestructionVm {
-  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(disk, fate) }));
+function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
+  const own = new Set(vm.disks.flatMap(({ zvol }) => zvol ?? []));
+  // A zvol that two of them share goes with the last one, which waits for the others.
+  const sharing = fate.going.slice(0, fate.going.indexOf(vm)).filter(({ disks }) =>
+    disks.some(({ zvol }) => zvol !== null && own.has(zvol))
+  );
+  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(vm, disk, fate) }));
   return {
     id: vm.id,
     name: vm.name,
@@ -125,17 +183,24 @@ function planVm(vm: Vm, fate: Fate): DestructionVm {
     marked: whyNotOurs(vm, fate.journal) === null,
     marks: marksOf(vm, fate.journal),
     zvols: fates.flatMap(({ disk, because }) =>
-      because === null && disk.zvol !== null ? [{ name: disk.zvol, sizeBytes: disk.sizeBytes }] : []
+      because === null && disk.zvol !== null
+        ? [withRelations({ name: disk.zvol, sizeBytes: disk.sizeBytes }, fate.facts, vms)]
+        : []
     ),
     keeps: fates.flatMap(({ disk, because }) => because === null ? [] : [{ path: disk.path, because }]),
+    blocked: [],
+    after: sharing.map(({ id }) => id),
   };
 }
 
-function whyItStays(disk: Disk, { staying, keepDisks }: Fate): string | null {
+function whyItStays(vm: Vm, disk: Disk, { going, staying, keepDisks }: Fate): string | null {
   if (disk.zvol === null) return "it is not a zvol";
   if (keepDisks) return "the disks are kept";
-  const other = staying.find(({ disks }) => disks.some(({ zvol }) => zvol === disk.zvol));
-  return other === undefined ? null : `${other.name} uses it too`;
+  const uses = ({ disks }: Vm) => disks.some(({ zvol }) => zvol === disk.zvol);
+  const other = staying.find(uses);
+  if (other !== undefined) return `${other.name} uses it too`;
+  const later = going.slice(going.indexOf(vm) + 1).find(uses);
+  return later === undefined ? null : `it goes with ${later.name}`;
 }
 
 function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {

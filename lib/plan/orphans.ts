@@ -4,18 +4,19 @@ import { formatCount } from "../units.ts";
 import { type JournalEvidence, planDestruction } from "./destruction.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked, type ZvolMark } from "../marks.ts";
-import type { DestructionVm } from "./types.ts";
+import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
+import type { DestructionVm, PlannedZvol } from "./types.ts";
 
 /** A zvol that was made here and that no VM uses. */
-export interface OrphanZvol {
-  /** `tank/vms/worker01-disk0` */
-  readonly name: string;
-  /** Bytes; null when not known. */
-  readonly sizeBytes: number | null;
+export interface OrphanZvol extends PlannedZvol {
   /** For which VM, and by which operation, it was made. */
   readonly mark: ZvolMark;
   /** The VM that it was made for, when that is there without it. */
   readonly madeFor: string | null;
+  /** Why it stays, each with what to do; empty when it goes. */
+  readonly blocked: readonly string[];
+  /** What has to be gone before: names of orphan zvols, and ids of half-made VMs, whose disks are clones of it. */
+  readonly after: readonly string[];
 }
 
 /** A half-made VM of this program. */
@@ -32,6 +33,8 @@ export interface OrphanPlan {
   readonly zvols: Reading<readonly OrphanZvol[]>;
   /** Names that a person left out. */
   readonly left: readonly string[];
+  /** What could not be read, and what that means. */
+  readonly notices: readonly string[];
   /** Those of them that are no orphans: a mistyped one would not be left out. */
   readonly missing: readonly string[];
   /** What a person types to confirm: `destroy 1 vm and 2 zvols`. */
@@ -50,39 +53,83 @@ export interface OrphanFacts {
   /** Ids of operations that are under way, and the uuids of their VMs: what they make or remove is no orphan. */
   readonly running: { readonly operations: ReadonlySet<string>; readonly uuids: ReadonlySet<string> };
   readonly journal: JournalEvidence;
+  /** What depends on the zvols; default: not read. */
+  readonly removal?: RemovalFacts;
   /** Names that a person leaves out. */
   readonly left: readonly string[];
 }
 
 /** Finds them. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
-  const { left } = facts;
-  const all = findAll(facts);
+  const { left, removal = NOTHING_READ } = facts;
+  const all = findAll(facts, removal);
   const isLeft = ({ name }: { readonly name: string }) => left.includes(name);
-  const vms = all.vms.filter((vm) => !isLeft(vm));
-  const zvols = all.zvols.known
-    ? { known: true, value: all.zvols.value.filter((zvol) => !isLeft(zvol)) } as const
-    : all.zvols;
+  const { vms, zvols } = withFates({
+    vms: all.vms.filter((vm) => !isLeft(vm)),
+    zvols: all.zvols.known
+      ? { known: true, value: all.zvols.value.filter((zvol) => !isLeft(zvol)) }
+      : all.zvols,
+  }, removal);
   const found = [...all.vms, ...all.zvols.known ? all.zvols.value : []].map(({ name }) => name);
   const missing = left.filter((name) => !found.includes(name));
-  const phrase = `destroy ${describe(vms.length, zvols.known ? zvols.value.length : 0)}`;
-  return { vms, zvols, left, missing, phrase, fingerprint: fingerprint([vms, zvols]) };
+  const goes = ({ blocked }: { readonly blocked: readonly string[] }) => blocked.length === 0;
+  const alone = zvols.known ? zvols.value : [];
+  const phrase = `destroy ${describe(vms.filter(goes).length, alone.filter(goes).length)}`;
+  const notices = vms.some((vm) => vm.zvols.length > 0) || alone.length > 0 ? describeUnread(removal) : [];
+  return { vms, zvols, left, missing, notices, phrase, fingerprint: fingerprint([vms, zvols]) };
 }
 
-function findAll(facts: OrphanFacts): Pick<OrphanPlan, "vms" | "zvols"> {
+type Found = Pick<OrphanPlan, "vms" | "zvols">;
+
+function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
   const vms = facts.vms.flatMap((vm) => {
     const because = whyHalfMade(vm, facts);
     if (because === null) return [];
-    // By its whole name: of a VM that is half made, the plan of a destruction tells the zvols and what stays.
-    const [planned] = planDestruction(facts.vms, { prefixes: [], ids: [vm.id] }, facts.journal).vms;
+    // Of a VM that is half made, the plan of a destruction tells the zvols and what stays.
+    const { vms: [planned] } = planDestruction(
+      facts.vms,
+      { prefixes: [], ids: [vm.id] },
+      facts.journal,
+      removal,
+    );
     return planned === undefined ? [] : [{ ...planned, because }];
   });
   const going = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name)));
-  const zvols = facts.zvols.known
-    ? { known: true, value: facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, going)) } as const
-    : facts.zvols;
-  return { vms, zvols };
+  if (!facts.zvols.known) return { vms, zvols: facts.zvols };
+  const value = facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, { going, removal }));
+  return { vms, zvols: { known: true, value } };
 }
+
+/** What is blocked stays, and what it depends on as well: until nothing is blocked any more. */
+function withFates({ vms, zvols }: Found, facts: RemovalFacts): Found {
+  const blocked = new Map<string, readonly string[]>();
+  const alone = zvols.known ? zvols.value : [];
+  const items = [
+    ...vms.map((vm) => ({ key: String(vm.id), zvols: vm.zvols })),
+    ...alone.map((zvol) => ({ key: zvol.name, zvols: [zvol] })),
+  ];
+  if (facts.mayDeleteZvols === false) { for (const { name } of alone) blocked.set(name, [NO_RIGHT]); }
+  for (;;) {
+    const fates = planRemovals(items.filter(({ key }) => !blocked.has(key)), facts);
+    const stuck = [...fates].filter(([, fate]) => fate.blocked.length > 0);
+    for (const [key, fate] of stuck) blocked.set(key, fate.blocked);
+    if (stuck.length > 0) continue;
+    const fateOf = (key: string) => ({
+      blocked: blocked.get(key) ?? [],
+      after: fates.get(key)?.after ?? [],
+    });
+    const decided = alone.map((zvol) => ({ ...zvol, ...fateOf(zvol.name) }));
+    return {
+      vms: vms.map((vm) => {
+        const { blocked, after } = fateOf(String(vm.id));
+        return { ...vm, blocked, after: after.map(Number).filter(Number.isInteger) };
+      }),
+      zvols: zvols.known ? { known: true, value: decided } : zvols,
+    };
+  }
+}
+
+const NO_RIGHT = "the account lacks the role DATASET_DELETE, without which it cannot be removed: grant it";
 
 function describe(vms: number, zvols: number): string {
   const parts = [
@@ -101,7 +148,7 @@ function whyHalfMade(vm: Vm, { unfinished, running }: OrphanFacts): string | nul
 function orphan(
   { name, volsizeBytes, mark }: Dataset,
   { vms, running }: OrphanFacts,
-  going: ReadonlySet<string>,
+  { going, removal }: { readonly going: ReadonlySet<string>; readonly removal: RemovalFacts },
 ): OrphanZvol[] {
   if (mark === null || going.has(name)) return [];
   if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
@@ -110,5 +157,12 @@ function orphan(
   // A disk of its VM is nowhere to be found: this may be it, renamed on the NAS.
   if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];
   const madeFor = owner?.name ?? null;
-  return [{ name, sizeBytes: volsizeBytes, mark, madeFor }];
+  const zvol = withRelations({ name, sizeBytes: volsizeBytes }, removal, vms);
+  return [{ ...zvol, mark, madeFor, blocked: [], after: [] }];
+}
+
+/** The zvols that a removal of orphans would take, as far as that can be said without knowing what depends on them. */
+export function orphanZvolNames({ vms, zvols }: OrphanPlan): readonly string[] {
+  const alone = zvols.known ? zvols.value : [];
+  return [...new Set([...vms.flatMap((vm) => vm.zvols), ...alone].map(({ name }) => name))];
 }

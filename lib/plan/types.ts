@@ -3,6 +3,7 @@
  * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
  */
 
+import type { ZvolClone, ZvolSnapshot } from "../inventory.ts";
 import type { OnFailure } from "../on_failure.ts";
 
 /** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
@@ -142,12 +143,22 @@ export interface VmMarks {
   readonly journal: boolean;
 }
 
+/** A zvol that depends on one that is to go. */
+export interface ZvolDependant extends ZvolClone {
+  /** The VM whose disk it is; null when it is none's. */
+  readonly vm: string | null;
+}
+
 /** A zvol that goes. */
-export interface DoomedZvol {
+export interface PlannedZvol {
   /** `tank/vms/worker01-disk0` */
   readonly name: string;
   /** Bytes; null when not known. */
   readonly sizeBytes: number | null;
+  /** Its snapshots, which go first; null when they could not be read. */
+  readonly snapshots: readonly ZvolSnapshot[] | null;
+  /** Its clones, as far as they could be read. */
+  readonly dependants: readonly ZvolDependant[];
 }
 
 /** A VM that a destruction would remove, with what goes with it. */
@@ -165,9 +176,13 @@ export interface DestructionVm {
   /** Which marks say so. */
   readonly marks: VmMarks;
   /** The zvols attached to it that go with it. */
-  readonly zvols: readonly DoomedZvol[];
+  readonly zvols: readonly PlannedZvol[];
   /** Disks that stay: files and zvols shared with another VM, with the reason. */
   readonly keeps: readonly { readonly path: string; readonly because: string }[];
+  /** Why it stays although it was asked for, each with what to do; empty when it goes. */
+  readonly blocked: readonly string[];
+  /** Ids of the VMs that have to be gone before, because their disks depend on its own. */
+  readonly after: readonly number[];
 }
 
 /** A VM that is left alone. */
@@ -194,8 +209,10 @@ export interface MissingSelection {
 export interface DestructionPlan {
   /** As asked for. */
   readonly prefixes: readonly string[];
-  /** In order of name. */
+  /** In order of name; those that are blocked stay. */
   readonly vms: readonly DestructionVm[];
+  /** What could not be read, and what that means. */
+  readonly notices: readonly string[];
   /** VMs that match by name, but whose marks do not agree and that were not chosen: they are left alone. */
   readonly spared: readonly SparedVm[];
   /** What was asked for and matches no VM. */
@@ -204,8 +221,13 @@ export interface DestructionPlan {
   readonly keepDisks: boolean;
   /** Running VMs are asked to shut down first, and powered off only when they do not. */
   readonly shutdown: boolean;
-  /** Sums; bytes of the zvols whose size is known. */
-  readonly totals: { readonly vms: number; readonly zvols: number; readonly zvolBytes: number };
+  /** Sums over what goes; bytes of the zvols whose size is known. */
+  readonly totals: {
+    readonly vms: number;
+    readonly zvols: number;
+    readonly zvolBytes: number;
+    readonly snapshots: number;
+  };
   /** What a person types to confirm: `destroy 4 vms`. */
   readonly phrase: string;
   /** Changes whenever the set or its states do. */

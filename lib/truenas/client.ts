@@ -5,6 +5,7 @@ import type { z } from "../zod.ts";
 import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
 import type { Socket, SocketEnd } from "./connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
+import type { SentCall } from "./versions.ts";
 import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./protocol.ts";
 
 /** What a call may be given beside its parameters. */
@@ -40,6 +41,8 @@ export interface Caller {
 interface PendingCall {
   readonly id: number;
   readonly method: MethodName;
+  /** What this release calls the method, for people. */
+  readonly sentAs: string;
   readonly text: string;
   readonly timeoutMs: number;
   /** When it has to be over, counted from its queuing, in milliseconds since the process began. */
@@ -64,8 +67,8 @@ export interface WriteGuard {
 export interface ClientOptions {
   /** How the NAS is spoken with; default JSON-RPC. */
   readonly protocol?: Protocol;
-  /** Turns parameters into what this release takes; default as they are. */
-  readonly adapt?: (method: MethodName, params: readonly unknown[]) => readonly unknown[];
+  /** Turns a call into what this release takes; default as it is. */
+  readonly adapt?: (method: MethodName, params: readonly unknown[]) => SentCall;
   /** Default: nothing is refused. */
   readonly guard?: WriteGuard;
   /** Called with each change that the NAS tells of, in order. */
@@ -150,11 +153,13 @@ export class RpcClient implements Caller {
     }
     const id = ++this.#lastId;
     const { protocol = JSON_RPC, adapt } = this.#options;
-    const text = protocol.encode(id, method, adapt?.(method, params) ?? params);
+    const sent = adapt?.(method, params) ?? { method, params };
+    const text = protocol.encode(id, sent.method, sent.params);
     const timeoutMs = options.timeoutMs ?? METHODS[method].timeoutMs;
     const pending: PendingCall = {
       id,
       method,
+      sentAs: sent.method,
       text,
       timeoutMs,
       endMs: performance.now() + timeoutMs,
@@ -229,7 +234,7 @@ export class RpcClient implements Caller {
     const durationMs = performance.now() - pending.sentAt;
     this.#options.onCall?.({ method: pending.method, durationMs, outcome });
     if (frame.kind === "result") pending.resolve(frame.result);
-    else pending.reject(new TrueNASCallError(pending.method, frame.refusal));
+    else pending.reject(new TrueNASCallError(pending.sentAs, frame.refusal));
   }
 
   /** Removes a call that has ended, in whatever way, and lets the next one go. */
@@ -258,8 +263,8 @@ export class RpcClient implements Caller {
     // next calls could be refused as too many. The caller need not wait for that.
     pending.isLate = true;
     pending.reject(
-      new TrueNASTimeoutError(`${method}: no answer within ${timeoutMs} ms`, {
-        method,
+      new TrueNASTimeoutError(`${pending.sentAs}: no answer within ${timeoutMs} ms`, {
+        method: pending.sentAs,
         outcome: METHODS[method].writes ? "unknown" : "not-done",
       }),
     );
@@ -279,9 +284,9 @@ export class RpcClient implements Caller {
     this.#running.clear();
     clearTimeout(this.#timer);
     for (const pending of sent) {
-      pending.reject(lost(pending.method, METHODS[pending.method].writes ? "unknown" : "not-done", end));
+      pending.reject(lost(pending.sentAs, METHODS[pending.method].writes ? "unknown" : "not-done", end));
     }
-    for (const pending of unsent) pending.reject(lost(pending.method, "not-done", end));
+    for (const pending of unsent) pending.reject(lost(pending.sentAs, "not-done", end));
     this.#options.onEnd?.(end);
   }
 }

@@ -2,10 +2,11 @@
  * Looks at single VMs and zvols, while operations work on many: what is asked for at about the same time becomes one
  * call. Each look sees the NAS as it is after it was asked for, as if it had been made alone.
  */
-import type { Dataset, Reading, Vm } from "../inventory.ts";
+import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";
+import { readRelations } from "./read_relations.ts";
 import { toVm } from "./rows.ts";
 
 /** Looks are gathered for so long, in milliseconds: a little beside any call. */
@@ -48,6 +49,7 @@ interface Looks {
   readonly users: Gatherer<string, readonly Vm[]>;
   readonly vms: Gatherer<number, ReadonlyMap<number, Vm>>;
   readonly datasets: Gatherer<string, Reading<readonly Dataset[]>>;
+  readonly relations: Gatherer<string, ZvolRelations>;
 }
 
 const looksOf = new WeakMap<Caller, Looks>();
@@ -63,6 +65,7 @@ function looksBy(caller: Caller): Looks {
     }, due),
     users: new Gatherer(async () => (await caller.call("vm.query", vmQuery())).map(toVm), due),
     datasets: new Gatherer((names) => readDatasets(caller, names), due),
+    relations: new Gatherer((zvols) => readRelations(caller, zvols), due),
   };
   looksOf.set(caller, made);
   return made;
@@ -88,4 +91,20 @@ export async function lookAtDatasets(
   if (names.length === 0) return { known: true, value: [] };
   const found = await looksBy(caller).datasets.ask(names);
   return found.known ? { known: true, value: found.value.filter(({ name }) => names.includes(name)) } : found;
+}
+
+/** The snapshots of these zvols, and the clones of those. */
+export async function lookAtRelations(caller: Caller, zvols: readonly string[]): Promise<ZvolRelations> {
+  if (zvols.length === 0) {
+    return { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } };
+  }
+  const { snapshots, clones } = await looksBy(caller).relations.ask(zvols);
+  return {
+    snapshots: only(snapshots, ({ name }) => zvols.includes(sourceOf(name))),
+    clones: only(clones, ({ origin }) => zvols.includes(sourceOf(origin))),
+  };
+}
+
+function only<T>(found: Reading<readonly T[]>, isAsked: (value: T) => boolean): Reading<readonly T[]> {
+  return found.known ? { known: true, value: found.value.filter(isAsked) } : found;
 }

@@ -66,12 +66,22 @@ export const datasetRow = z.object({
   used: property,
   volsize: property,
   refreservation: property,
+  origin: property,
   user_properties: z.record(z.string(), property).nullish(),
   children: z.array(z.unknown()).nullish(),
 }).passthrough();
 
 /** A dataset or zvol as the NAS has it. */
 export type DatasetRow = z.infer<typeof datasetRow>;
+
+/** A row of `pool.snapshot.query`; only what was selected is there. */
+export const snapshotRow = z.object({
+  name: z.string(),
+  holds: z.record(z.string(), z.unknown()).nullish(),
+}).passthrough();
+
+/** A snapshot as the NAS has it. */
+export type SnapshotRow = z.infer<typeof snapshotRow>;
 
 /** A row of `core.get_jobs`. */
 export const jobRow = z.object({
@@ -201,7 +211,12 @@ export const METHODS = {
   ),
   "pool.dataset.update": write<readonly [id: string, change: DatasetChange], unknown>(z.unknown()),
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
-  "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: boolean }]>(),
+  // From 26 on a recursive destroy takes idle clones with it, those of others too: the types rule it out.
+  "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: false }]>(),
+  "pool.snapshot.query": read<Query, SnapshotRow[]>(z.array(snapshotRow)),
+  "pool.snapshot.delete": destroy<
+    readonly [id: string, options: { readonly defer: false; readonly recursive: false }]
+  >(),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
   "vm.status": read<readonly [id: number], VmStatus>(vmStatus),
   "vm.log_file_path": read<readonly [id: number], string | null>(z.string().nullable()),
@@ -234,7 +249,7 @@ export const METHODS = {
   "vm.reset": write<readonly [id: number], unknown>(z.unknown()),
   "core.get_jobs": read<Query, JobRow[]>(z.array(jobRow)),
   "vm.delete": destroy<
-    readonly [id: number, options: { readonly zvols: boolean; readonly force: boolean }]
+    readonly [id: number, options: { readonly zvols: false; readonly force: boolean }]
   >(),
   "vm.device.create": write<readonly [spec: Data], DeviceRow>(deviceRow, SLOW_WRITE_MS),
   "vm.device.delete": destroy<

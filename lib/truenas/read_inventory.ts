@@ -266,7 +266,7 @@ function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<r
 }
 
 /** A reading that may be refused, or not come in time: that is a fact. A lost connection is thrown on. */
-async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
+export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
   try {
     return { known: true, value: await ask() };
   } catch (error) {
@@ -285,14 +285,22 @@ export async function readDatasets(
   options: ReadOptions = {},
 ): Promise<Reading<readonly Dataset[]>> {
   if (names.length === 0) return { known: true, value: [] };
-  const chunks: string[][] = [];
+  return await reading(async () => {
+    const rows = await inChunks(names, (some) => queryDatasets(caller, some, options));
+    return rows.map(toDataset);
+  });
+}
+
+/** Asks for many names in as few calls as the NAS's limit of a message allows. */
+export async function inChunks<T>(
+  names: readonly string[],
+  ask: (names: readonly string[]) => Promise<readonly T[]>,
+): Promise<T[]> {
+  const chunks: (readonly string[])[] = [];
   for (let start = 0; start < names.length; start += NAMES_PER_CALL) {
     chunks.push(names.slice(start, start + NAMES_PER_CALL));
   }
-  return await reading(async () => {
-    const answers = await Promise.all(chunks.map((chunk) => queryDatasets(caller, chunk, options)));
-    return answers.flat().map(toDataset);
-  });
+  return (await Promise.all(chunks.map(ask))).flat();
 }
 
 function queryDatasets(

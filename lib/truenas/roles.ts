@@ -23,9 +23,16 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
   },
   {
     role: "DATASET_WRITE",
-    for: "marking zvols, sparse zvols, and removing zvols one by one",
+    for: "marking zvols, and sparse zvols",
     essential: false,
   },
+  {
+    role: "DATASET_DELETE",
+    for: "removing zvols that are in no VM: of a VM that could not be made, and orphans",
+    essential: false,
+  },
+  { role: "SNAPSHOT_READ", for: "seeing the snapshots of zvols that are to go", essential: false },
+  { role: "SNAPSHOT_DELETE", for: "removing the snapshots of zvols that are to go", essential: false },
   { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image is there", essential: false },
 ];
 
@@ -34,6 +41,7 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_WRITE: ["VM_READ"],
   VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
   DATASET_WRITE: ["DATASET_READ"],
+  SNAPSHOT_WRITE: ["SNAPSHOT_READ"],
 };
 
 /** Whether an account has a role, by itself or by another one; null when its roles are not known. */

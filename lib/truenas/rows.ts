@@ -106,6 +106,7 @@ export function toDataset(row: DatasetRow): Dataset {
     volsizeBytes: bytes(row.volsize),
     sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
     mark: row.type === "VOLUME" ? toMark(row.user_properties ?? {}) : null,
+    marksVisible: row.user_properties != null,
     locked: row.locked ?? false,
   };
 }

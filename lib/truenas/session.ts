@@ -14,7 +14,7 @@ import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "
 import type { CollectionEvent } from "./protocol.ts";
 import { enterConsole, type SerialConsole } from "./shell.ts";
 import { type Credentials, type SignedIn, signIn } from "./sign_in.ts";
-import { adaptParams, rulesFor, type VersionRules } from "./versions.ts";
+import { adaptCall, rulesFor, type VersionRules } from "./versions.ts";
 
 /** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
 const QUIET_MS = 10_000;
@@ -234,7 +234,7 @@ export class Session implements Caller {
       guard,
       protocol,
       ...(this.#options.onCall === undefined ? {} : { onCall: this.#options.onCall }),
-      adapt: (method, params) => adaptParams(rules, method, params),
+      adapt: (method, params) => adaptCall(rules, method, params),
       onEvent: (event) => notifyEach(this.#eventListeners, (listener) => listener(event), logger),
       onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),
       onEnd: (end) => this.#lost(client, end),

@@ -32,6 +32,8 @@ export interface VersionRules {
    * vm.log_file_path answers null for every VM). Neither proves that a VM never ran.
    */
   readonly showsRun: "log" | "domain";
+  /** What the methods of snapshots are called: pool.snapshot.* from 25.10 on. */
+  readonly snapshotMethods: "zfs.snapshot" | "pool.snapshot";
   /** Displays that VMs may have: VNC came with 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -107,6 +109,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: true,
     showsRun: "log",
+    snapshotMethods: "zfs.snapshot",
     vmCreateKeys: VM_KEYS_24_04,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -123,6 +126,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: true,
     showsRun: "log",
+    snapshotMethods: "zfs.snapshot",
     vmCreateKeys: VM_KEYS_24_10,
     deviceKeys: DEVICE_KEYS_24,
     cdromRule: "anywhere",
@@ -139,6 +143,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: true,
     showsRun: "log",
+    snapshotMethods: "zfs.snapshot",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -155,6 +160,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: true,
     showsRun: "log",
+    snapshotMethods: "pool.snapshot",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "anywhere",
@@ -171,6 +177,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: true,
     showsRun: "log",
+    snapshotMethods: "pool.snapshot",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -187,6 +194,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: false,
     serialDeletes: false,
     showsRun: "domain",
+    snapshotMethods: "pool.snapshot",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS,
     cdromRule: "not-pool-root",
@@ -203,6 +211,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
     guestIps: true,
     serialDeletes: false,
     showsRun: "domain",
+    snapshotMethods: "pool.snapshot",
     vmCreateKeys: VM_KEYS_25_04,
     deviceKeys: DEVICE_KEYS_27,
     cdromRule: "not-pool-root",
@@ -224,8 +233,22 @@ export function rulesFor(release: string): VersionRules {
   return mostExact === undefined ? { ...rules, tested: false } : rules;
 }
 
+/** A call as it is sent. */
+export interface SentCall {
+  readonly method: string;
+  readonly params: readonly unknown[];
+}
+
+/** A call as a release takes it: pool.snapshot.* has another name up to 25.04. */
+export function adaptCall(rules: VersionRules, method: string, params: readonly unknown[]): SentCall {
+  return {
+    method: method.replace(/^pool\.snapshot(?=\.)/, rules.snapshotMethods),
+    params: adaptParams(rules, method, params),
+  };
+}
+
 /** Parameters in the shape of a release: 24.x has the kind of a device beside its attributes. */
-export function adaptParams(
+function adaptParams(
   { dtype }: VersionRules,
   method: string,
   params: readonly unknown[],

@@ -2,6 +2,7 @@
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
+import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
 import { ErrorSummary, Field, Notice, State } from "../parts/common.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
 import { VmState } from "../parts/vm_list.tsx";
@@ -28,10 +29,12 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
       )}
       <ErrorSummary problems={problems} />
       <Wish wish={wish} plan={plan} only={only} problems={problems} />
+      <Unread notices={plan.notices} />
+      <Blocked items={plan.vms} />
       {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
       {/* A list without what was mistyped is not what was meant: it is not offered. */}
-      {plan.vms.length === 0 || problems.some(({ field }) => !isTyped(field))
-        ? <NothingToDestroy />
+      {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
+        ? <NothingToDestroy blocked={plan.vms.length > 0} />
         : <Confirm {...destroy} lacks={frame.lacks} />}
       <p>
         <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
@@ -104,7 +107,8 @@ function Spared({ plan, wish }: { plan: DestructionPlan; wish: DestroyWish }) {
   );
 }
 
-function NothingToDestroy() {
+function NothingToDestroy({ blocked }: { blocked: boolean }) {
+  if (blocked) return null;
   return (
     <div class="empty">
       <h2>Nothing to destroy</h2>
@@ -120,6 +124,7 @@ function Confirm(
 ) {
   const { totals } = plan;
   const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
+  const snapshots = totals.snapshots === 0 ? "" : `, with ${formatCount(totals.snapshots, "snapshot")},`;
   const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
   return (
     <form method="post" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}>
@@ -130,7 +135,8 @@ function Confirm(
         <caption>
           {formatCount(totals.vms, "VM")}
           {zvols}
-          {size} will be gone for good
+          {size}
+          {snapshots} will be gone for good
         </caption>
         <thead>
           <tr>
@@ -141,7 +147,9 @@ function Confirm(
             <th scope="col">What stays</th>
           </tr>
         </thead>
-        <tbody>{plan.vms.map((vm) => <DoomedRow vm={vm} />)}</tbody>
+        <tbody>
+          {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <DoomedRow vm={vm} />)}
+        </tbody>
       </table>
       <Notice tone="bad">
         <p>
@@ -175,7 +183,7 @@ function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
     : "Running VMs are powered off";
   return keepDisks
     ? `${off}; their disks stay.`
-    : `${off}, and the zvols are destroyed with their data and snapshots.`;
+    : `${off}, and the zvols are destroyed with their data and the snapshots that are listed.`;
 }
 
 function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
@@ -207,9 +215,10 @@ function DoomedRow({ vm }: { vm: DestructionVm }) {
       <td data-label="Zvols that go">
         {vm.zvols.length === 0 ? <span class="none">none</span> : (
           <ul class="plain">
-            {vm.zvols.map(({ name, sizeBytes }) => (
+            {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
               <li>
                 <code>{name}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+                <Snapshots snapshots={snapshots} zvol={name} />
               </li>
             ))}
           </ul>

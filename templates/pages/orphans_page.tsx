@@ -3,6 +3,7 @@ import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { Blocked, type BlockedItem, Snapshots, Unread } from "../parts/removal.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import type { OrphansProps, PageFrame } from "../props.ts";
@@ -10,7 +11,9 @@ import type { OrphansProps, PageFrame } from "../props.ts";
 /** The page. */
 export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: OrphansProps }) {
   const { plan, problems, notice } = orphans;
-  const zvols = plan.zvols.known ? plan.zvols.value : [];
+  const all = plan.zvols.known ? plan.zvols.value : [];
+  const goes = ({ blocked }: BlockedItem) => blocked.length === 0;
+  const [vms, zvols] = [plan.vms.filter(goes), all.filter(goes)];
   return (
     <Layout {...frame} title="Orphans" current="destroy">
       <p class="trail">
@@ -32,31 +35,38 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
           <p>Zvols are not listed, because {plan.zvols.because}.</p>
         </Notice>
       )}
+      <Unread notices={plan.notices} />
+      <Blocked items={[...plan.vms, ...all]} />
       {plan.left.length === 0 ? null : (
         <p>
           Left out: {plan.left.join(", ")}. <a href={paths.orphans()}>List all again</a>
         </p>
       )}
-      {plan.vms.length + zvols.length === 0
+      {plan.vms.length + all.length === 0
         ? (
           <div class="empty">
             <h2>There are no orphans</h2>
             <p>Every VM that was made here is whole, and every zvol that was made here is in a VM.</p>
           </div>
         )
-        : <Confirm {...orphans} zvols={zvols} />}
+        : vms.length + zvols.length === 0
+        ? null
+        : <Confirm {...orphans} vms={vms} zvols={zvols} />}
     </Layout>
   );
 }
 
 function Confirm(
-  { plan, zvols, phrase, problems, token }: OrphansProps & { readonly zvols: readonly OrphanZvol[] },
+  { plan, vms, zvols, phrase, problems, token }: OrphansProps & {
+    readonly vms: readonly OrphanVm[];
+    readonly zvols: readonly OrphanZvol[];
+  },
 ) {
-  const inVms = plan.vms.flatMap((vm) => vm.zvols);
+  const inVms = vms.flatMap((vm) => vm.zvols);
   const size = [...inVms, ...zvols].reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   const all = inVms.length + zvols.length;
   const what = [
-    ...(plan.vms.length === 0 ? [] : [formatCount(plan.vms.length, "VM")]),
+    ...(vms.length === 0 ? [] : [formatCount(vms.length, "VM")]),
     ...(all === 0 ? [] : [formatCount(all, "zvol")]),
   ].join(" and ");
   return (
@@ -75,13 +85,14 @@ function Confirm(
           </tr>
         </thead>
         <tbody>
-          {plan.vms.map((vm) => <VmRow vm={vm} plan={plan} />)}
+          {vms.map((vm) => <VmRow vm={vm} plan={plan} />)}
           {zvols.map((zvol) => <ZvolRow zvol={zvol} plan={plan} />)}
         </tbody>
       </table>
       <Notice tone="bad">
         <p>
-          <strong>This cannot be undone.</strong> Zvols are destroyed with their data and snapshots.
+          <strong>This cannot be undone.</strong>{" "}
+          Zvols are destroyed with their data and the snapshots that are listed.
         </p>
         <Field
           name="phrase"
@@ -109,9 +120,10 @@ function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
       <td class="number" data-label="Size">
         {vm.zvols.length === 0 ? <span class="none">no zvols</span> : (
           <ul class="plain">
-            {vm.zvols.map(({ name, sizeBytes }) => (
+            {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
               <li>
                 <code>{name}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+                <Snapshots snapshots={snapshots} zvol={name} />
               </li>
             ))}
           </ul>
@@ -129,6 +141,7 @@ function ZvolRow({ zvol, plan }: { zvol: OrphanZvol; plan: OrphanPlan }) {
     <tr data-zvol={zvol.name}>
       <th scope="row">
         <code>{zvol.name}</code>
+        <Snapshots snapshots={zvol.snapshots} zvol={zvol.name} />
       </th>
       <td data-label="Why it is here">
         {zvol.madeFor === null

@@ -130,15 +130,19 @@ async function measureScript(round: Round): Promise<Took> {
     for (const device of devices) await session.call("vm.device.create", [{ ...device }]);
     await session.call("vm.start", [id]);
   };
-  const destroy = async (id: number) => {
+  const destroy = async (id: number, n: number) => {
     await session.call("vm.poweroff", [id]);
-    await session.call("vm.delete", [id, { zvols: true, force: false }]);
+    await session.call("vm.delete", [id, { zvols: false, force: false }]);
+    const name = `worker${String(n).padStart(2, "0")}`;
+    for (let disk = 0; disk < DISKS; disk++) {
+      await session.call("pool.dataset.delete", [`tank/vms/${name}-disk${disk}`, { recursive: false }]);
+    }
   };
   const createMs = await timed(async () => {
     for (let n = 1; n <= round.count; n++) await create(n);
   });
   const destroyMs = await timed(async () => {
-    for (const id of ids) await destroy(id);
+    for (const [index, id] of ids.entries()) await destroy(id, index + 1);
   });
   await session.close();
   return { createMs, destroyMs };

@@ -226,7 +226,7 @@ onEach(
       assert.deepEqual(outcomes(kept), ["worker01 left-behind", "worker02 created"]);
       assert.match(
         kept.vms[0]?.message ?? "",
-        /It is kept as it is, as asked for: the VM worker01 \(id \d+\)/,
+        /It is kept as it is, as asked for\. Left on the NAS: the VM worker01 \(id \d+\)/,
       );
       assert.ok(vmNamed(simulator, "worker01"));
       const orphans = await manager.planCleaning();

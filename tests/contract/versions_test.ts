@@ -296,6 +296,9 @@ Deno.test("what the account lacks is told by role, with what fails without it", 
       ["VM_DEVICE_READ", false],
       ["VM_DEVICE_WRITE", true],
       ["DATASET_WRITE", false],
+      ["DATASET_DELETE", false],
+      ["SNAPSHOT_READ", false],
+      ["SNAPSHOT_DELETE", false],
       ["FILESYSTEM_ATTRS_READ", false],
     ]);
   }

@@ -12,14 +12,14 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import {
   connect,
-  expectBothWays,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
+  expectSnapshotsGone,
   expectUntouched,
   picture,
   type Point,
-  slowReadings,
+  snapshotDisks,
   startNas,
   strike,
   sweep,
@@ -44,7 +44,7 @@ async function killAt(
 ): Promise<boolean> {
   const { struck, hasStruck } = strike(simulator, point);
   // When it connects, and for its plan.
-  if (what === "destroy") slowReadings(simulator, 2);
+  if (what === "destroy") snapshotDisks(simulator);
   const child = begin(simulator, folder, what);
   const ended = child.status;
   const isStruck = await Promise.race([struck.then(() => true), ended.then(() => false)]);
@@ -97,9 +97,9 @@ async function count(version: SimulatedVersion, what: "create" | "destroy"): Pro
   const { seen } = strike(simulator, { ...NEVER, version });
   if (what === "create") await manager.createVmType(workers(2), "worker", 5920);
   else {
-    slowReadings(simulator, 1);
+    snapshotDisks(simulator);
     const { operation } = await manager.destroyManagedVms(["worker"]);
-    if (version === "25.10") expectBothWays(operation);
+    expectSnapshotsGone(operation, simulator);
   }
   return seen();
 }

@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Configuration } from "../../lib/config.ts";
 import { parseConfiguration } from "../../lib/load_configuration.ts";
 import { markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
+import { addSnapshot } from "../../lib/simulator/zfs.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
@@ -111,22 +112,6 @@ export function strike(simulator: Simulator, { action, moment, nth }: Point) {
   return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen };
 }
 
-/** Longer than a zvol takes to go, as far as a destruction's plan knows, in milliseconds. */
-const SLOW_MS = 150;
-
-/** The next readings of all VMs take long: who plans a destruction by one has some VMs deleted before their zvols. */
-export function slowReadings(simulator: Simulator, count: number): void {
-  for (let n = 0; n < count; n++) {
-    const held = Promise.withResolvers<void>();
-    const matches = ([filters]: readonly unknown[]) => {
-      if (!Array.isArray(filters) || filters.length > 0) return false;
-      setTimeout(held.resolve, SLOW_MS);
-      return true;
-    };
-    simulator.addFault({ method: "vm.query", action: "hold", until: held.promise, matches });
-  }
-}
-
 /** Everything that is on the NAS, as text. */
 export function picture({ store }: Simulator): string {
   const vms = [...store.vms.values()].map(({ id, config, state }) => ({ id, config, state }));
@@ -184,14 +169,20 @@ export function expectUntouched({ store }: Simulator, before: string, at: string
   }
 }
 
-/** One VM went before its zvols, and the others after them. */
-export function expectBothWays({ vms }: OperationView): void {
-  const orders = vms.map(({ steps }) => steps.map(({ step }) => step).join(" "));
-  assert.deepEqual(
-    orders.map((order) => order.includes("delete zvols")),
-    [true, false, false],
-    "the premise",
-  );
+/** A disk of each worker has a snapshot, which goes before it. */
+export function snapshotDisks({ store }: Simulator): void {
+  for (
+    const name of [...store.datasets.keys()].filter((name) => /^tank\/vms\/worker0[1-3]-disk0$/.test(name))
+  ) {
+    addSnapshot(store, `${name}@daily`);
+  }
+}
+
+/** Every VM had a snapshot to remove, and none is left. */
+export function expectSnapshotsGone({ vms }: OperationView, { store }: Simulator): void {
+  const steps = vms.map(({ steps }) => steps.map(({ step }) => step));
+  assert.ok(steps.every((names) => names.includes("snapshots")), "the premise");
+  assert.equal(store.snapshots.size, 0);
 }
 
 /** No VM and no zvol was asked for twice under one identity: whoever looked first did not repeat. */

@@ -169,8 +169,8 @@ Deno.test("guards refuse by method name, before anything is sent", async () => {
   const readOnly = new RpcClient(socket, { guard: { readOnly: true, noDestroy: false } });
   await assert.rejects(readOnly.call("vm.start", [1]), /READ_ONLY/);
   const noDestroy = new RpcClient(socket, { guard: { readOnly: false, noDestroy: true } });
-  await assert.rejects(noDestroy.call("vm.delete", [1, { zvols: true, force: true }]), /NO_DESTROY/);
-  await assert.rejects(noDestroy.call("pool.dataset.delete", ["tank/a", { recursive: true }]), /NO_DESTROY/);
+  await assert.rejects(noDestroy.call("vm.delete", [1, { zvols: false, force: true }]), /NO_DESTROY/);
+  await assert.rejects(noDestroy.call("pool.dataset.delete", ["tank/a", { recursive: false }]), /NO_DESTROY/);
   assert.equal(socket.sent.length, 0);
 });
 

@@ -1,11 +1,10 @@
 /**
- * Protects what is said of a destruction whose disks go beside each other (when one of them may be gone and another
- * certainly is not, the step is of unknown outcome, and is looked after), and that a VM is looked at before.
+ * Protects what is said of a destruction whose calls are not answered: a disk that may be gone is looked after, and a VM
+ * is looked at before anything is done to it.
  */
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../lib/errors.ts";
-import { destroyVm } from "../../lib/operations/destroy_vm.ts";
-import { destructionSteps } from "../../lib/operations/destruction_way.ts";
+import { destroyVm, destructionSteps } from "../../lib/operations/destroy_vm.ts";
 import { OperationLog } from "../../lib/operations/log.ts";
 import type { DestructionVm } from "../../lib/plan/types.ts";
 import type { Caller } from "../../lib/truenas/client.ts";
@@ -20,12 +19,14 @@ const VM: DestructionVm = {
   state: "STOPPED",
   marked: true,
   marks: { description: true, zvols: "all", journal: true },
-  zvols: ZVOLS.map((name) => ({ name, sizeBytes: null })),
+  zvols: ZVOLS.map((name) => ({ name, sizeBytes: null, snapshots: [], dependants: [] })),
   keeps: [],
+  blocked: [],
+  after: [],
 };
 
-/** A NAS whose answers to the two deletions of devices are these, and in which nothing goes. */
-async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false) {
+/** A NAS that answers each deletion of a device so, and in which nothing goes. */
+async function destroyWith(outcome: Outcome, isSeen = false) {
   const asked: string[] = [];
   const row = {
     id: 1,
@@ -44,25 +45,24 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false
       attributes: { dtype: "DISK", path: `/dev/zvol/${zvol}` },
     })),
   };
+  const zvols = ZVOLS.map((id) => ({ id, type: "VOLUME", user_properties: {} }));
   const caller = {
-    call: (method: string, [id]: readonly unknown[]) => {
+    call: (method: string) => {
       asked.push(method);
       if (method === "vm.query") return Promise.resolve([row]);
+      if (method === "pool.snapshot.query") return Promise.resolve([]);
+      if (method === "pool.dataset.query") return Promise.resolve(zvols);
       assert.equal(method, "vm.device.delete", "nothing else is sent");
-      const outcome = outcomes[Number(id) - 10] ?? "not-done";
       return Promise.reject(new TrueNASError(`${method}: ${outcome}`, { method, outcome }));
     },
   } as unknown as Caller;
   const log = new OperationLog("op", () => 0);
-  const way = { shutdown: false, zvols: "before" } as const;
   log.append({
     type: "started",
     kind: "destroy",
     title: "",
-    vms: [{ name: "a", steps: destructionSteps(way), summary: "" }],
+    vms: [{ name: "a", steps: destructionSteps(false, VM), summary: "" }],
   });
-  const signal = new AbortController().signal;
-  const settle = { settleMs: 3, lookMs: 1 };
   await destroyVm({
     caller,
     going: caller,
@@ -70,28 +70,37 @@ async function destroyWith(outcomes: readonly [Outcome, Outcome], isSeen = false
     lastLooks: caller,
     leave: () => {},
     log,
-    settle,
-    signal,
+    settle: { settleMs: 3, lookMs: 1 },
+    signal: new AbortController().signal,
     resumed: false,
+    shutdown: false,
+    after: Promise.resolve(),
     seen: isSeen ? toVm(row) : null,
-    ...way,
   }, VM);
-  const disks = log.view.vms[0]?.steps.find(({ step }) => step === "disks");
-  return { disks, looks: asked.filter((method) => method === "vm.query").length };
+  const [view] = log.view.vms;
+  const disks = view?.steps.find(({ step }) => step === "disks");
+  const count = (name: string) => asked.filter((method) => method === name).length;
+  return { disks, message: view?.message ?? "", count };
 }
 
-Deno.test("destroyVm() looks after disks when any of their calls may have happened", async () => {
-  for (const outcomes of [["not-done", "unknown"], ["unknown", "not-done"]] as const) {
-    const { disks, looks } = await destroyWith(outcomes);
-    assert.deepEqual([disks?.status, disks?.error?.outcome], ["failed", "unknown"], outcomes.join());
-    assert.equal(looks, 1 + 3, "before, and until the time to settle is over");
+Deno.test("destroyVm() looks after a disk whose call may have happened, and goes no further", async () => {
+  const unknown = await destroyWith("unknown");
+  assert.deepEqual([unknown.disks?.status, unknown.disks?.error?.outcome], ["failed", "unknown"]);
+  assert.equal(
+    unknown.count("vm.query"),
+    1 + 3 + 1,
+    "before, until the time to settle is over, and for the end",
+  );
+  const refused = await destroyWith("not-done");
+  assert.deepEqual([refused.disks?.status, refused.disks?.error?.outcome], ["failed", "not-done"]);
+  assert.equal(refused.count("vm.query"), 1 + 1, "there is nothing to look for");
+  for (const { count, message } of [unknown, refused]) {
+    assert.equal(count("vm.device.delete"), 1);
+    assert.match(message, /Left on the NAS: the VM \(stopped\), tank\/vms\/a-disk0, tank\/vms\/a-disk1$/);
   }
-  const { disks, looks } = await destroyWith(["not-done", "not-done"]);
-  assert.deepEqual([disks?.status, disks?.error?.outcome], ["failed", "not-done"]);
-  assert.equal(looks, 1, "there is nothing to look for");
 });
 
 Deno.test("destroyVm() does not look again at a VM that was read a moment ago", async () => {
-  const { disks, looks } = await destroyWith(["not-done", "not-done"], true);
-  assert.deepEqual([disks?.error?.outcome, looks], ["not-done", 0]);
+  const { disks, count } = await destroyWith("not-done", true);
+  assert.deepEqual([disks?.error?.outcome, count("vm.query")], ["not-done", 1], "for the end");
 });

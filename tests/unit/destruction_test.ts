@@ -35,12 +35,17 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
   ];
   const plan = planDestruction(vms, { prefixes: ["worker"], unmarked: "all" });
   assert.deepEqual(plan.vms.map(({ name }) => name), ["worker2", "worker10"]);
-  assert.deepEqual(plan.vms[1]?.zvols, [{ name: "tank/a", sizeBytes: GIB }]);
+  assert.deepEqual(plan.vms[1]?.zvols.map(({ name, sizeBytes }) => [name, sizeBytes]), [["tank/a", GIB]]);
   assert.deepEqual(plan.vms[1]?.keeps.map(({ because }) => because), [
     "workerold uses it too",
     "it is not a zvol",
   ]);
-  assert.deepEqual([plan.phrase, plan.totals], ["destroy 2 vms", { vms: 2, zvols: 2, zvolBytes: 2 * GIB }]);
+  assert.deepEqual([plan.phrase, plan.totals], ["destroy 2 vms", {
+    vms: 2,
+    zvols: 2,
+    zvolBytes: 2 * GIB,
+    snapshots: 0,
+  }]);
   const [first] = vms;
   assert.ok(first);
   assert.notEqual(
@@ -123,7 +128,12 @@ Deno.test("planDestruction() of nothing is an empty plan, and a size that is not
     prefixes: ["worker"],
     unmarked: "all",
   });
-  assert.deepEqual([one.phrase, one.totals], ["destroy 1 vm", { vms: 1, zvols: 1, zvolBytes: 0 }]);
+  assert.deepEqual([one.phrase, one.totals], ["destroy 1 vm", {
+    vms: 1,
+    zvols: 1,
+    zvolBytes: 0,
+    snapshots: 0,
+  }]);
 });
 
 Deno.test("planDestruction() takes only VMs whose marks agree, unless others are named", () => {

@@ -147,7 +147,7 @@ Deno.test("other refusals are no question of pace, and too many refusals are tol
 Deno.test("what the NAS runs one at a time goes first, waits here, and leaves the other places to others", async () => {
   const { caller, open } = byHand();
   const paced = new PacedCaller(caller, { serialDeletes: () => true });
-  const options = { zvols: false, raw_file: false, force: false, zvol: true };
+  const options = { zvols: false, raw_file: false, force: false, zvol: true } as const;
   const work = [
     ...Array.from({ length: 10 }, (_, id) => paced.ending.call("vm.poweroff", [id])),
     paced.ending.call("vm.poweroff", [10]),
@@ -176,7 +176,7 @@ Deno.test("what the NAS runs one at a time goes first, waits here, and leaves th
 Deno.test("what makes a VM ready for its deletion goes before what only begins with others", async () => {
   const { caller, open, calls } = byHand();
   const paced = new PacedCaller(caller, { serialDeletes: () => true });
-  const options = { zvols: false, raw_file: false, force: false, zvol: true };
+  const options = { zvols: false, raw_file: false, force: false, zvol: true } as const;
   const work = [
     ...Array.from({ length: 11 }, (_, id) => paced.ending.call("vm.poweroff", [id])),
     paced.call("vm.device.delete", [20, options]),
@@ -264,7 +264,7 @@ Deno.test("looks before a destruction go before its writes, and those after it w
   const { caller, calls, open } = byHand();
   let now = 0;
   const paced = new PacedCaller(caller, { now: () => now });
-  const remove = (n: number) => paced.ending.call("pool.dataset.delete", [`tank/${n}`, { recursive: true }]);
+  const remove = (n: number) => paced.ending.call("pool.dataset.delete", [`tank/${n}`, { recursive: false }]);
   const work: Promise<unknown>[] = Array.from({ length: 14 }, (_, n) => remove(n));
   work.push(paced.lastLooks.call("vm.query", []), paced.firstLooks.call("vm.query", []));
   const next = async () => {

@@ -41,6 +41,7 @@ export function dataset(name: string, fields: Partial<Dataset> = {}): Dataset {
     volsizeBytes: null,
     sparse: null,
     mark: null,
+    marksVisible: true,
     locked: false,
     ...fields,
   };

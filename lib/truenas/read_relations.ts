@@ -1,0 +1,82 @@
+/** Reads what depends on zvols: their snapshots, the holds on these, and the clones of these. */
+import {
+  type Reading,
+  sourceOf,
+  type ZvolClone,
+  type ZvolRelations,
+  type ZvolSnapshot,
+} from "../inventory.ts";
+import type { Caller } from "./client.ts";
+import { inChunks, reading, type ReadOptions } from "./read_inventory.ts";
+
+/** Up to 25.10 a query for one id is quick, and one for several walks every snapshot of every pool. */
+const MAX_SINGLE_QUERIES = 20;
+
+/** Snapshots and clones of these zvols. Without snapshots there are no clones, and nothing more is asked. */
+export async function readRelations(
+  caller: Caller,
+  zvols: readonly string[],
+  options: ReadOptions = {},
+): Promise<ZvolRelations> {
+  const names = await readSnapshotNames(caller, zvols, options);
+  if (names.known && names.value.length === 0) return { snapshots: { known: true, value: [] }, clones: NONE };
+  const [snapshots, clones] = await Promise.all([
+    names.known ? readHolds(caller, names.value, options) : names,
+    readClones(caller, zvols, options),
+  ]);
+  return { snapshots, clones };
+}
+
+const NONE = { known: true, value: [] } as const;
+
+/** Only a selection of names is answered quickly by every release. */
+async function readSnapshotNames(
+  caller: Caller,
+  zvols: readonly string[],
+  options: ReadOptions,
+): Promise<Reading<readonly string[]>> {
+  return await reading(async () => {
+    const rows = await inChunks(
+      zvols,
+      (some) =>
+        caller.call("pool.snapshot.query", [[["dataset", "in", some]], { select: ["name"] }], options),
+    );
+    return rows.map(({ name }) => name);
+  });
+}
+
+async function readHolds(
+  caller: Caller,
+  names: readonly string[],
+  options: ReadOptions,
+): Promise<Reading<readonly ZvolSnapshot[]>> {
+  const extra = { holds: true, properties: ["creation"] };
+  return await reading(async () => {
+    const rows = names.length <= MAX_SINGLE_QUERIES
+      ? (await Promise.all(
+        names.map((name) => caller.call("pool.snapshot.query", [[["id", "=", name]], { extra }], options)),
+      )).flat()
+      : await inChunks(
+        names,
+        (some) => caller.call("pool.snapshot.query", [[["id", "in", some]], { extra }], options),
+      );
+    return rows.map(({ name, holds }) => ({ name, holds: Object.keys(holds ?? {}) }));
+  });
+}
+
+/** From 26 on a snapshot does not tell its clones, so they are found by their origin. */
+async function readClones(
+  caller: Caller,
+  zvols: readonly string[],
+  options: ReadOptions,
+): Promise<Reading<readonly ZvolClone[]>> {
+  const asked = new Set(zvols);
+  const extra = { retrieve_children: false, flat: true, properties: ["origin"] };
+  return await reading(async () => {
+    const rows = await caller.call("pool.dataset.query", [[["type", "=", "VOLUME"]], { extra }], options);
+    return rows.flatMap(({ id, origin }) => {
+      const snapshot = origin?.rawvalue ?? "";
+      return asked.has(sourceOf(snapshot)) ? [{ zvol: id, origin: snapshot }] : [];
+    });
+  });
+}
