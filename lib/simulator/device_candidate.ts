@@ -18,6 +18,9 @@ export function checkTwice(nas: Nas, candidate: Candidate, path: string, errors:
     it !== candidate.own && it.attributes.path === path
   );
   if (twin !== undefined) {
-    errors.add("attributes.path", `${candidate.vmName} has "${path}" already configured`);
+    errors.add(
+      "attributes.path",
+      nas.profile.texts.attachedTwice(candidate.vmName, path, candidate.attributes.dtype),
+    );
   }
 }

@@ -7,7 +7,16 @@ import { ERRNO, plainException, Validation } from "./wire_errors.ts";
 /** The rules of a disk. */
 export function checkDisk(nas: Nas, candidate: Candidate, errors: Validation): void {
   const { attributes } = candidate;
-  checkSectors(nas, attributes, errors);
+  // The order of the messages: up to 25.10 sectors come last.
+  const sectorsFirst = nas.profile.zfs === "resource";
+  if (sectorsFirst) checkSectors(nas, attributes, errors);
+  checkSource(nas, candidate, errors);
+  if (!sectorsFirst) checkSectors(nas, attributes, errors);
+}
+
+/** Where a disk's zvol is, or is to be. */
+function checkSource(nas: Nas, candidate: Candidate, errors: Validation): void {
+  const { attributes } = candidate;
   if (attributes.create_zvol === true) return checkNewZvol(nas, candidate, errors);
   const path = String(attributes.path);
   const { texts } = nas.profile;

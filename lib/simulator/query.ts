@@ -78,7 +78,7 @@ export function instance(rows: readonly Row[], id: unknown, what: string): Row {
 
 /** What Python raises where one row is wanted and none is there. */
 export function noMatch(): MethodError {
-  const error = { error: ERRNO.EINVAL, errname: "EINVAL", reason: "", extra: null };
+  const error = { error: ERRNO.EINVAL, errname: "EINVAL", reason: "MatchNotFound()", extra: null };
   const trace = { class: "MatchNotFound", formatted: "…", repr: "MatchNotFound()" };
   return new MethodError({ code: -32001, message: "Method call error", data: { ...error, trace } });
 }

@@ -209,11 +209,17 @@ function checkTagged(schema: Schema, value: unknown, path: string, walk: Walk): 
   if (tag === undefined) return complain(walk, `${path}.${propertyName}`, "Field required");
   const reference = typeof tag === "string" ? mapping[tag] : undefined;
   if (reference === undefined) {
-    const expected = Object.keys(mapping).map((name) => `'${name}'`).join(", ");
+    const expected = tagsInOrder(schema, mapping).map((name) => `'${name}'`).join(", ");
     const found = `Input tag '${String(tag)}' found using '${propertyName}'`;
     return complain(walk, path, `${found} does not match any of the expected tags: ${expected}`);
   }
   return check({ $ref: reference }, value, `${path}.${String(tag)}`, walk);
+}
+
+/** The tags in the order of the models that they stand for. */
+function tagsInOrder({ oneOf = [] }: Schema, mapping: Readonly<Record<string, string>>): readonly string[] {
+  const rank = (tag: string) => oneOf.findIndex(({ $ref }) => $ref === mapping[tag]);
+  return Object.keys(mapping).toSorted((a, b) => rank(a) - rank(b));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -92,6 +92,8 @@ export interface Profile {
     /** A disk's path that is a filesystem's. */
     readonly noVolume: (dataset: string, path: string) => string;
     readonly datasetExists: (name: string) => string;
+    /** A path that the VM has already. */
+    readonly attachedTwice: (vm: string, path: string, dtype: string) => string;
     /** Where a mistake in the attributes of vm.device.update is told, by its place in vm.device.create. */
     readonly updatePath: (createPath: string) => string;
     readonly deviceGone: (name: string, device: string) => string;
@@ -196,6 +198,7 @@ const V25_10: Profile = {
     isoMissing: () => ({ kind: "call", errno: ERRNO.ENOENT, reason: "Path not found." }),
     noZvolPath: ['Disk path must start with "/dev/zvol/"'],
     noVolume: () => "Path specified does not reference to a VOLUME",
+    attachedTwice: (vm, path) => `${vm} has "${path}" already configured`,
     datasetExists: (name) => `Failed to create dataset: cannot create '${name}': dataset already exists`,
     updatePath: (path) => path.replace(/^vm_device_create\.(attributes\.[A-Z_]+\.)?/, ""),
     deviceGone: (_name, device) => `VM will not start as ${device} device(s) are not available.`,
@@ -261,6 +264,8 @@ const V27: Profile = {
     isoMissing: (path) => missingIso("attributes.path", `Path ${path} does not exist`, ERRNO.EINVAL),
     noZvolPath: ["Disk path must start with '/dev/zvol/'.", 'Disk path must start with "/dev/zvol/".'],
     noVolume: (dataset, path) => `Path '${path}' (${dataset}) is not a volume.`,
+    attachedTwice: (vm, path, dtype) =>
+      `${vm} has ${dtype === "DISK" ? `"${path}"` : `'${path}'`} already configured`,
     datasetExists: (name) =>
       `Failed to create dataset ${name}: cannot create '${name}': dataset already exists`,
     updatePath: (path) => path.replace(/^vm_device_create\./, ""),

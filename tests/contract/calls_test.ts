@@ -1,6 +1,6 @@
 /**
  * Protects the simulated NAS's likeness: it answers the calls, good and bad, that TrueNAS's own code was asked, with the
- * same kind of answer, the same code and error number, the same attributes, and results of the same shape.
+ * same kind of answer, the same code and error number, the same attributes and words, and results of the same shape.
  */
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
@@ -64,6 +64,7 @@ const NEIGHBOURS: readonly (readonly [SimulatedVersion, file: string, Readonly<R
     44: "there is no vm.reset",
     47: "a stopped VM has no memory usage",
     51: "NICs have no PCI address",
+    85: "there are no iSCSI disks",
     86: "NICs have no PCI address",
     93: "NICs have no PCI address",
     96: "NICs have no PCI address",

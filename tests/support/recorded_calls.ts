@@ -29,6 +29,11 @@ function verdict({ error }: Pick<Answer, "error">): string {
   return ["error", error.code, error.data?.error ?? "-", ...attributes].join(" ");
 }
 
+/** What an error says, its lines in any order. */
+function wordsOf({ error }: Pick<Answer, "error">): string {
+  return (error?.data?.reason ?? "").trim().split("\n").toSorted().join(" / ");
+}
+
 /** Objects whose keys are data, so only their values have a shape. */
 function isMap(path: string): boolean {
   return /choices$|user_properties$|\$set$/.test(path);
@@ -89,12 +94,11 @@ export async function differences(
     const shapes = real === "result" && simulated === "result"
       ? shapeDifferences(call.result, answer.result, call.method)
       : [];
-    const problem = real === simulated ? shapes.join("; ") : `${simulated}, not ${real}`;
+    const [words, own] = [wordsOf(call), wordsOf(answer)];
+    const said = words === own ? [] : [`says ${own}, not ${words}`];
+    const problem = real === simulated ? [...shapes, ...said].join("; ") : `${simulated}, not ${real}`;
     if (problem === "") continue;
-    const told = `${call.error?.data?.reason ?? ""} | ${answer.error?.data?.reason ?? ""}`;
-    const text = `${call.method} ${JSON.stringify(call.params).slice(0, 160)}: ${problem} (${
-      told.slice(0, 300)
-    })`;
+    const text = `${call.method} ${JSON.stringify(call.params).slice(0, 160)}: ${problem}`;
     differing.push({ line: index + 1, text });
   }
   return { played, differing };
