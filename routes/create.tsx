@@ -7,7 +7,7 @@ import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
-import { actorOf, type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage } from "./dashboard.ts";
 import {
   atField,
   configurationOf,
@@ -139,7 +139,7 @@ async function sendPlan(
       message: vms.length === 1 ? `${vms[0]}: ${message}` : message,
     };
   });
-  const token = problems.length === 0 ? dashboard.tokens.issue() : null;
+  const token = problems.length === 0 ? issueToken(c, dashboard) : null;
   const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
   return await send(c, dashboard, { form, plan, problems, choices, token, notice }, status);
 }

@@ -140,6 +140,11 @@ export function isSignedIn(c: Context): boolean {
   return senders.has(c.req.raw);
 }
 
+/** A token for a form; none for viewers, whose forms do nothing, so that they use up none of an administrator's. */
+export function issueToken(c: Context, { tokens }: Dashboard): string {
+  return mayChange(c) ? tokens.issue() : "";
+}
+
 /** Who sent a request, for the audit log. */
 export function actorOf(c: Context): Actor {
   const sender = senders.get(c.req.raw);

@@ -7,7 +7,7 @@ import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyWish, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 
 /** VMs selected in one request at most: as many as a list shows. */
@@ -150,7 +150,7 @@ function missingIn({ missing }: DestructionPlan, usual: readonly string[]): read
 type Shown = Pick<DestroyProps, "plan" | "wish"> & Partial<DestroyProps>;
 
 function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
-  const token = dashboard.tokens.issue();
+  const token = issueToken(c, dashboard);
   const words = wordsOf(shown.plan);
   const destroy = { only: null, words, typed: {}, notice: null, problems: [], token, ...shown };
   return sendPage(c, <DestroyPage frame={pageFrame(c, dashboard)} destroy={destroy} />, status);

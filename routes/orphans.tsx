@@ -5,7 +5,7 @@ import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 
 /** GET /orphans, POST /orphans. */
@@ -46,7 +46,7 @@ function missingIn({ missing }: OrphanPlan): readonly Problem[] {
 type Shown = Pick<OrphansProps, "plan"> & Partial<OrphansProps>;
 
 function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
-  const token = dashboard.tokens.issue();
+  const token = issueToken(c, dashboard);
   const orphans = { phrase: "", notice: null, problems: [], token, ...shown };
   return sendPage(c, <OrphansPage frame={pageFrame(c, dashboard)} orphans={orphans} />, status);
 }

@@ -5,7 +5,7 @@ import { isVmAction, type VmActionName, whyNot } from "../lib/vm_actions.ts";
 import { ActPage } from "../templates/pages/act_page.tsx";
 import { VmPage } from "../templates/pages/vm_page.tsx";
 import { paths } from "../templates/paths.ts";
-import { actorOf, type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
 import { readForm } from "./forms.ts";
 import { vmPage } from "./vms.tsx";
 
@@ -49,7 +49,7 @@ async function ask(
   status: 200 | 409,
 ): Promise<Response> {
   const { doing, left } = await sort(dashboard, action, ids);
-  const act = { action, doing, left, token: dashboard.tokens.issue(), notice };
+  const act = { action, doing, left, token: issueToken(c, dashboard), notice };
   return sendPage(c, <ActPage frame={pageFrame(c, dashboard)} act={act} />, status);
 }
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { cookieIn, send, signIn, text } from "../support/http.ts";
+import { cookieIn, hidden, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { type AccessOptions, isAllowedHost } from "../../routes/access.tsx";
 import { isSame } from "../../lib/hashes.ts";
@@ -466,6 +466,25 @@ Deno.test("viewers end no administrator's session, however often they sign in (f
   assert.ok(ended.aborted, "and what it has open is told");
   assert.equal(sessions.of(admin)?.role, "admin");
 });
+
+Deno.test("a viewer uses up none of the tokens of an administrator's forms (fault 12)", () =>
+  withAccess(async (dashboard) => {
+    const admin = (await signIn(dashboard, "open sesame")).cookie;
+    const viewer = (await signIn(dashboard, "just looking")).cookie;
+    const page = "/vms/act?action=poweroff&id=1";
+    const token = hidden((await send(dashboard, page, { cookie: admin })).body, "token");
+    const headers = { cookie: viewer, host: new URL(dashboard.url).host };
+    for (let time = 0; time < 1_001; time++) {
+      const { status } = await dashboard.app.request(page, { headers });
+      assert.equal(status, 200);
+    }
+    const fields = { action: "poweroff", id: "1", state: "RUNNING", token };
+    const done = await send(dashboard, "/vms/act", { fields, cookie: admin });
+    assert.equal(done.status, 303);
+    await text(
+      fetch(`${dashboard.url}${done.headers.get("location")}/events`, { headers: { cookie: admin } }),
+    );
+  }));
 
 Deno.test("GET /metrics tells operations, steps, call times, connection and streams, to whoever may see", () =>
   withAccess(async (dashboard) => {
