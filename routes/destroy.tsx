@@ -22,7 +22,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono {
     const usual = await usualPrefixes(dashboard);
     const wish = wishOf(searchParams, usual);
     const plan = await manager.planDestruction(requestOf(wish));
-    if (wantsJson(c)) return c.json(plan);
+    if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
     const isEmpty = searchParams.has("selection") && wish.ids.length === 0;
     const notice = isEmpty ? "No VM was selected. Select some in the list, or name VM types below." : null;
     return show(c, dashboard, { plan, wish, notice, problems: missingIn(plan, usual) }, 200);
@@ -44,7 +44,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono {
     if (only === null) return await c.notFound();
     const wish = wishForOne(new URL(c.req.url).searchParams, only.id);
     const plan = await manager.planDestruction(requestOf(wish));
-    if (wantsJson(c)) return c.json(plan);
+    if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
     return show(c, dashboard, { plan, wish, only, problems: missingIn(plan, []) }, 200);
   });
   app.post("/vms/:id/destroy", async (c) => {
@@ -128,11 +128,12 @@ function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyWish): De
 
 /** The phrase; and the name of each VM that was not made here, instead of the phrase where it is the only one. */
 function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
-  const [first] = vms;
-  if (vms.length === 1 && first?.marked === false) {
+  const going = vms.filter(({ blocked }) => blocked.length === 0);
+  const [first] = going;
+  if (going.length === 1 && first?.marked === false) {
     return [{ field: "phrase", words: first.name, vm: first.name }];
   }
-  const others = vms.filter(({ marked }) => !marked);
+  const others = going.filter(({ marked }) => !marked);
   return [
     { field: "phrase", words: phrase, vm: null },
     ...others.map(({ id, name }) => ({ field: `name-${id}`, words: name, vm: name })),

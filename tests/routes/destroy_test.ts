@@ -13,6 +13,7 @@ import {
   text,
   withDashboard,
 } from "../support/http.ts";
+import { addClone, addSnapshot } from "../../lib/simulator/zfs.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
 
 Deno.test("the page destroys only what was named, and a name that is not there is an error (fault 1)", () =>
@@ -178,6 +179,23 @@ for (const version of ["25.10", "27.0"] as const) {
       const led = await follow(post(dashboard, "/destroy", whole));
       assert.equal((await finishedOperation(dashboard, led)).status, "done");
       assert.deepEqual(namesOn(dashboard), ["worker01", "worker02"]);
+    }));
+
+  Deno.test(`of a selection only the VMs that can go ask for their names (${version}) (fault 4)`, () =>
+    withForeignVm(version, async (dashboard, ids) => {
+      const zvol = "tank/VMs/homeassistant-data";
+      addSnapshot(dashboard.simulator.store, `${zvol}@copy`);
+      addClone(dashboard.simulator.store, `${zvol}@copy`, "tank/VMs/copy");
+      const query = `id=${ids.get("worker03")}&id=${ids.get("homeassistant")}`;
+      const page = await text(fetch(`${dashboard.url}/destroy?${query}`));
+      assert.match(page, /data-blocked="homeassistant"/);
+      assert.match(page, /Type “destroy 1 vm” to confirm/);
+      assert.doesNotMatch(page, /Type “homeassistant” to confirm/);
+      const json = await fetch(`${dashboard.url}/destroy?${query}`, {
+        headers: { accept: "application/json" },
+      });
+      const { words } = await json.json();
+      assert.deepEqual(words, [{ field: "phrase", words: "destroy 1 vm", vm: null }]);
     }));
 
   Deno.test(`a selected VM that is gone is an error, and no selection proposes nothing (${version}) (fault 4)`, () =>
