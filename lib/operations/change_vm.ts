@@ -177,9 +177,16 @@ async function cloneVm(
   { vm, name, clone }: { readonly vm: ChangedVm; readonly name: string; readonly clone: MadeClone },
   next: NextCall,
 ): Promise<string> {
-  await context.caller.call("vm.clone", [vm.id, name]);
+  const { caller } = context;
+  const before = (await caller.call("vm.query", vmQuery(["name", "=", name]))).map(({ id }) => id);
   try {
-    await markClone(context, name, clone, next);
+    await caller.call("vm.clone", [vm.id, name]);
+  } catch (error) {
+    if (!(error instanceof TrueNASCallError)) throw error;
+    throw await withHalfMade(error, name, () => markClone(context, { name, clone, before }, next));
+  }
+  try {
+    await markClone(context, { name, clone, before }, next);
     return `${name} is its clone`;
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
@@ -187,17 +194,49 @@ async function cloneVm(
   }
 }
 
+/**
+ * Up to 25.10 a clone that fails leaves its half-made VM. It is marked as any that is made here, so that it is found and
+ * removed like one.
+ */
+async function withHalfMade(
+  refusal: TrueNASCallError,
+  name: string,
+  mark: () => Promise<void>,
+): Promise<TrueNASError> {
+  try {
+    await mark();
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    if (error instanceof NoClone) return refusal;
+    const state = `What it left could not be read or marked (${error.message})`;
+    return new TrueNASError(`${refusal.message}. ${state}: look for ${name} on the NAS`, { cause: refusal });
+  }
+  const state = `TrueNAS left the half-made VM ${name}; the page Orphans lists it and removes it`;
+  return new TrueNASError(`${refusal.message}. ${state}`, { method: "vm.clone", cause: refusal });
+}
+
+/** There is no VM that was made by cloning. */
+class NoClone extends TrueNASError {
+  override readonly name = "NoClone";
+}
+
+interface CloneToMark {
+  readonly name: string;
+  readonly clone: MadeClone;
+  /** Ids of VMs that had the name before. */
+  readonly before: readonly number[];
+}
+
 async function markClone(
   { caller, log }: UndoContext,
-  name: string,
-  clone: MadeClone,
+  { name, clone, before }: CloneToMark,
   next: NextCall,
 ): Promise<void> {
   const vms = (await caller.call("vm.query", vmQuery())).map(toVm);
-  const found = vms.filter((vm) => vm.name === name);
+  const found = vms.filter((vm) => vm.name === name && !before.includes(vm.id));
   const [made] = found;
   if (made === undefined || found.length > 1) {
-    throw new TrueNASError(`the NAS has ${formatCount(found.length, "VM")} of that name`);
+    throw new NoClone(`the NAS has ${formatCount(found.length, "new VM")} of that name`);
   }
   const { id, uuid, description } = made;
   clone.uuid = uuid;

@@ -41,9 +41,16 @@ export interface Undo {
   readonly shown?: readonly PlannedZvol[];
 }
 
+/** An undoing under way. */
+interface Removal extends Undo {
+  /** Zvols that were removed, by the NAS's answer. */
+  readonly gone: Set<string>;
+}
+
 /** Undoes a VM. It never throws: the log tells what was removed and what is left. */
-export async function rollBack(context: UndoContext, undo: Undo): Promise<void> {
+export async function rollBack(context: UndoContext, given: Undo): Promise<void> {
   const { log } = context;
+  const undo: Removal = { ...given, gone: new Set() };
   try {
     const removed = await removeMade(context, undo);
     const left = await findLeft(context.caller, undo);
@@ -72,7 +79,8 @@ export async function rollBack(context: UndoContext, undo: Undo): Promise<void> 
 
 /** Leaves a VM as far as it was made, as the person asked for. */
 export async function keepForInspection(context: UndoContext, undo: Undo): Promise<void> {
-  const message = `${undo.why}. It is kept as it is, as asked for. ${await describeLeft(context, undo)}`;
+  const left = await describeLeft(context, { ...undo, gone: new Set() });
+  const message = `${undo.why}. It is kept as it is, as asked for. ${left}`;
   context.log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
 }
 
@@ -89,14 +97,14 @@ interface Left {
 }
 
 /** Reads what is left: the VM that was made, and zvols that were made or have the name of one that may have been. */
-async function findLeft(caller: Caller, undo: Undo): Promise<Left> {
+async function findLeft(caller: Caller, undo: Removal): Promise<Left> {
   const { made } = undo;
   const row = made.uuid === null ? null : await findOurs(caller, undo);
   const { own, doubtful, unread } = await findZvols(caller, undo, row === null ? [] : attachedZvols(row));
   const names = [
     ...(row === null ? [] : [`the VM ${row.name} (id ${row.id})`]),
     ...(unread === null ? own.map((name) => `the zvol ${name}`) : []),
-    ...doubtful.map((name) =>
+    ...doubtful.filter((name) => unread === null || !undo.gone.has(name)).map((name) =>
       unread === null
         ? `the zvol ${name}, which does not say that it was made here`
         : `possibly the zvol ${name}`
@@ -105,7 +113,7 @@ async function findLeft(caller: Caller, undo: Undo): Promise<Left> {
   return { names, unread };
 }
 
-async function describeLeft({ caller }: UndoContext, undo: Undo): Promise<string> {
+async function describeLeft({ caller }: UndoContext, undo: Removal): Promise<string> {
   try {
     const { names, unread } = await findLeft(caller, undo);
     const zvols = unread === null ? "" : `; zvols could not be read, because ${unread}`;
@@ -121,7 +129,7 @@ async function describeLeft({ caller }: UndoContext, undo: Undo): Promise<string
 }
 
 /** Removes what was made and says what that was. */
-async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
+async function removeMade(context: UndoContext, undo: Removal): Promise<string[]> {
   const { caller } = context;
   const { made } = undo;
   const row = await findOurs(caller, undo);
@@ -131,9 +139,6 @@ async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
     undo,
     row === null || !isNew ? [] : attachedZvols(row),
   );
-  if (unread !== null && doubtful.length > 0) {
-    throw new TrueNASError(`Cannot see whether ${doubtful.join(", ")} exist: ${unread}`);
-  }
   const zvols = clonesFirst(own.map((name) => shownZvol(undo, name)));
   await expectAsShown(caller, zvols, undo.vm);
   const removal: ZvolRemovalContext = { ...context, writer: () => caller, onRemoved: () => {} };
@@ -154,6 +159,9 @@ async function removeMade(context: UndoContext, undo: Undo): Promise<string[]> {
     await deleteZvols(context, removal, { undo, zvols: notIn(devices, zvols) });
   }
   if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
+  if (unread !== null && doubtful.length > 0) {
+    throw new TrueNASError(`Cannot see whether ${doubtful.join(", ")} exist: ${unread}`);
+  }
   return removed;
 }
 
@@ -258,7 +266,7 @@ function attachedZvols({ devices }: VmRow): string[] {
 }
 
 interface Disks {
-  readonly undo: Undo;
+  readonly undo: Removal;
   readonly row: VmRow;
   readonly zvols: readonly PlannedZvol[];
 }
@@ -267,21 +275,21 @@ interface Disks {
 async function deleteDisks(
   context: UndoContext,
   removal: ZvolRemovalContext,
-  { undo: { vm }, row, zvols }: Disks,
+  { undo, row, zvols }: Disks,
 ): Promise<void> {
   for (const zvol of zvols) {
     const device = row.devices.find((it) => zvolOf(it) === zvol.name);
-    if (device !== undefined) await deleteDisk(context, removal, { vm, zvol, deviceId: device.id });
+    if (device !== undefined) await deleteDisk(context, removal, { undo, zvol, deviceId: device.id });
   }
 }
 
 async function deleteDisk(
   { caller, log, settle }: UndoContext,
   removal: ZvolRemovalContext,
-  { vm, zvol, deviceId }: { readonly vm: string; readonly zvol: PlannedZvol; readonly deviceId: number },
+  { undo, zvol, deviceId }: { readonly undo: Removal; readonly zvol: PlannedZvol; readonly deviceId: number },
 ): Promise<void> {
   await runStep(log, {
-    vm,
+    vm: undo.vm,
     step: `undo-device-${deviceId}`,
     method: "vm.device.delete",
     makes: zvol.name,
@@ -289,6 +297,7 @@ async function deleteDisk(
     look: null,
     detail: () => `${zvol.name} removed`,
   }, settle);
+  undo.gone.add(zvol.name);
 }
 
 async function isDeviceGone(caller: Caller, id: number): Promise<true | null> {
@@ -296,7 +305,7 @@ async function isDeviceGone(caller: Caller, id: number): Promise<true | null> {
 }
 
 interface OwnZvols {
-  readonly undo: Undo;
+  readonly undo: Removal;
   readonly zvols: readonly PlannedZvol[];
 }
 
@@ -304,9 +313,10 @@ interface OwnZvols {
 async function deleteDevices(
   context: UndoContext,
   removal: ZvolRemovalContext,
-  { undo: { vm, made }, zvols }: OwnZvols,
+  { undo, zvols }: OwnZvols,
 ): Promise<readonly DeviceRow[]> {
   const { caller, log, settle } = context;
+  const { vm, made } = undo;
   const { vmId } = made;
   if (vmId === null || made.devices.length === 0) return [];
   const rows: readonly DeviceRow[] = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
@@ -315,7 +325,7 @@ async function deleteDevices(
     const { id } = device;
     const zvol = zvols.find(({ name }) => name === zvolOf(device));
     if (zvol !== undefined) {
-      await deleteDisk(context, removal, { vm, zvol, deviceId: id });
+      await deleteDisk(context, removal, { undo, zvol, deviceId: id });
       continue;
     }
     await runStep(log, {
@@ -334,16 +344,17 @@ async function deleteDevices(
 async function deleteZvols(
   { log, settle }: UndoContext,
   removal: ZvolRemovalContext,
-  { undo: { vm }, zvols }: OwnZvols,
+  { undo, zvols }: OwnZvols,
 ): Promise<void> {
   for (const zvol of zvols) {
     await runStep(log, {
-      vm,
+      vm: undo.vm,
       step: "undo-zvols",
       method: "pool.dataset.delete",
       run: () => removeLoneZvol(removal, zvol),
       look: null,
       detail: () => `${zvol.name} removed`,
     }, settle);
+    undo.gone.add(zvol.name);
   }
 }

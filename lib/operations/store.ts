@@ -130,11 +130,15 @@ export class OperationStore {
     return null;
   }
 
-  /** The uuids of VMs that a creation left unfinished, and about which nobody has decided. */
+  /** The uuids of VMs that a creation left unfinished, and about which nobody has decided, and of half-made clones. */
   unfinished(): ReadonlySet<string> {
     const vms = [...this.#logs.values()].flatMap(({ view }) => recoveryOf(view).removable);
     const unfinished = vms.filter(({ outcome }) => outcome !== "created");
-    return new Set(unfinished.flatMap(uuidsOf));
+    const clones = this.#steps().filter(({ step, status }) => step === "clone" && status === "failed");
+    return new Set([
+      ...unfinished.flatMap(uuidsOf),
+      ...clones.flatMap(({ evidence }) => evidence?.uuid ?? []),
+    ]);
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { Dataset, Inventory, Reading, Vm } from "../inventory.ts";
 import type { ZvolMark } from "../marks.ts";
 import { isVmName } from "../names.ts";
+import { hasRole } from "../truenas/roles.ts";
 import { formatBytes, formatMib, MIB } from "../units.ts";
 import { type CreationInput, ZVOL_SHARE } from "./creation.ts";
 import type { Finding, PlannedDevice, PlannedVm } from "./types.ts";
@@ -49,6 +50,7 @@ const RULES: readonly Rule[] = [
   checkPorts,
   checkMacs,
   checkNasId,
+  checkWayBack,
 ];
 
 /** A rule that holds for a whole VM type is told once, at the type's first VM. */
@@ -96,6 +98,17 @@ function checkNasId({ active, input, inventory }: Context): Finding[] {
     "MACs are derived from the address in TRUENAS_HOST, because this account may not read the " +
     "NAS's own id; if the address is written differently, new VMs get other MACs. Grant the role " +
     "READONLY_ADMIN, or set macs in the configuration";
+  return [warning("", message)];
+}
+
+/** A zvol that was made and got no device is removed by itself, which needs a role of its own. */
+function checkWayBack({ active, inventory: { nas: { roles } } }: Context): Finding[] {
+  const makesZvols = active.some(({ devices }) => devices.some((it) => it.dtype === "DISK" && !it.adopt));
+  const canLeaveOne = hasRole(roles, "DATASET_WRITE") === true && hasRole(roles, "DATASET_DELETE") === false;
+  if (!makesZvols || !canLeaveOne) return [];
+  const message =
+    "If a VM cannot be made, zvols of it may be left on the NAS, because the account lacks the role " +
+    "DATASET_DELETE (DATASET_WRITE does not include it). Grant it, so that they are removed again";
   return [warning("", message)];
 }
 

@@ -238,3 +238,99 @@ onEach(
       );
     }),
 );
+
+for (const version of ["24.10", "25.04.2", "25.10"] as const) {
+  Deno.test(`a clone that failed half-way is found, shown and removed (fault 45) (${version})`, () =>
+    withWorkers(version, async ({ simulator, manager }) => {
+      const vm = (await manager.list()).find(({ name }) => name === "worker02");
+      assert.ok(vm);
+      simulator.addFault({ method: "vm.clone", moment: "middle", action: "fail" });
+      const before = zvols(simulator);
+      const [problem] = await manager.change(vm, { kind: "clone", name: "web9" }).problems;
+      assert.match(problem?.message ?? "", /TrueNAS left the half-made VM web9; the page Orphans lists it/);
+      const plan = await manager.planCleaning();
+      assert.deepEqual(plan.vms.map(({ name, because }) => [name, because]), [
+        ["web9", "an operation left it unfinished"],
+      ]);
+      assert.equal(plan.vms[0]?.zvols.length, 2);
+      const begun = await manager.beginCleaning([], plan.fingerprint);
+      assert.ok(begun.begun);
+      const { status, vms: ends } = await begun.operation.finished;
+      assert.equal(status, "done", JSON.stringify(ends));
+      assert.deepEqual(vms(simulator), ["worker01 RUNNING", "worker02 RUNNING"]);
+      assert.deepEqual(zvols(simulator), before, "the disks that it was cloned from are there");
+    }));
+}
+
+const THREE = { ...CONFIG, worker: { ...CONFIG.worker, count: 3 } } as typeof CONFIG;
+
+/** The end of worker03, of which a device cannot be made; without a device, which cannot be started. */
+async function endOfThird({ simulator, manager }: Lab, device: string): Promise<string> {
+  const matches = (params: readonly unknown[]) => JSON.stringify(params).includes(device);
+  const method = device === "" ? "vm.start" : "vm.device.create";
+  simulator.addFault({ method, action: "fail", matches });
+  const result = await manager.createVmType(THREE, "worker", 5920);
+  return result.vms.find(({ name }) => name === "worker03")?.message ?? "";
+}
+
+onEach(
+  "a rollback that leaves a zvol names it, and not the VM that it removed (fault 44)",
+  (version) =>
+    withWorkers(version, async (lab) => {
+      const { simulator } = lab;
+      const error = { errno: 16, errname: "EBUSY", reason: "[EBUSY] dataset is busy" };
+      simulator.addFault({ method: "pool.dataset.delete", action: "fail", times: Infinity, error });
+      const message = await endOfThird(lab, "worker03-disk1");
+      assert.match(message, /Left on the NAS: the zvol tank\/vms\/worker03-disk1$/);
+      assert.deepEqual(vms(simulator).length, 2, "the VM is removed");
+    }),
+);
+
+onEach(
+  "a zvol that does not say whose it is stays, and the end names it (fault 3)",
+  (version) =>
+    withWorkers(version, async (lab) => {
+      const { simulator } = lab;
+      simulator.addFault({
+        method: "vm.device.create",
+        action: "fail",
+        times: Infinity,
+        matches: (params) => {
+          for (const [name, dataset] of simulator.store.datasets) {
+            if (name.startsWith("tank/vms/worker03")) dataset.userProperties = {};
+          }
+          return JSON.stringify(params).includes("worker03-disk1");
+        },
+      });
+      const result = await lab.manager.createVmType(THREE, "worker", 5920);
+      const end = result.vms.find(({ name }) => name === "worker03");
+      assert.equal(end?.outcome, "left-behind");
+      assert.match(
+        end?.message ?? "",
+        /Left on the NAS: .*worker03-disk1, which does not say that it was made here/,
+      );
+      assert.doesNotMatch(end?.message ?? "", /nothing is left/);
+    }),
+);
+
+for (const version of VERSIONS.slice(1)) {
+  Deno.test(`where zvols cannot be read, a rollback does not say that nothing is left (fault 3) (${version})`, () =>
+    withWorkers(version, async (lab) => {
+      const message = await endOfThird(lab, "");
+      assert.match(message, /Removed again: the VM.*; whether a zvol is left could not be read, because/);
+      assert.doesNotMatch(message, /nothing is left/);
+      assert.deepEqual(zvols(lab.simulator).filter((name) => name.includes("worker03")), []);
+      const unseen = await endOfThird(lab, "worker03-disk1");
+      assert.match(
+        unseen,
+        /Left on the NAS: possibly the zvol tank\/vms\/worker03-disk1; zvols could not be read/,
+      );
+      assert.equal(vms(lab.simulator).length, 2, "the VM is removed all the same");
+    }, { roles: ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE"] }));
+  Deno.test(`an account without DATASET_DELETE is told in the plan what may be left (fault 43) (${version})`, () =>
+    withWorkers(version, async ({ manager }) => {
+      const plan = await manager.planCreation({ configuration: THREE });
+      assert.match(plan.findings.map(({ message }) => message).join(), /lacks the role DATASET_DELETE/);
+      assert.ok(manager.missingRoles.some(({ role }) => role === "DATASET_DELETE"));
+    }, { roles: ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE"] }));
+}
