@@ -38,7 +38,7 @@ function isHostAddress(first: number, second: number): boolean {
 
 /** Why a VM's name is no host name. */
 export const NO_HOST_NAME =
-  "a host name has at most 63 letters, digits and hyphens, and begins and ends with a letter or digit";
+  "a host name has at most 63 letters, digits and hyphens, and begins and ends with a letter or digit; rename the VM to export it";
 
 /** The host name that a VM's name stands for: host names have no underscores and no capitals; null when there is none. */
 export function parseHostName(name: string): HostName | null {

@@ -392,7 +392,7 @@ browserTest(
       await page.getByRole("button", { name: "Save settings" }).click();
       assert.equal(dashboard.simulator.store.vms.get(idOf(dashboard, "workerold"))?.config.cores, 2);
       await page.goto("/export");
-      assert.match(await page.locator("#text-ansible").innerText(), /homeassistant:/);
+      assert.match(await page.locator("#text-ansible").innerText(), /"homeassistant":/);
     } finally {
       await context.close();
     }

@@ -186,9 +186,9 @@ const hostileVms = fc.array(hostileVm, { minLength: 1, maxLength: 30 });
 
 /** What may stand in a file at all, line by line. */
 const LINES = {
-  dnsmasq: /^(?:# ["\w.?,: ()-]+|dhcp-host=[0-9a-f:]{17}(?:,[\d.]{7,15})?,[a-z0-9-]{1,63}|)$/,
+  dnsmasq: /^(?:# ["\w.?,;: ()-]+|dhcp-host=[0-9a-f:]{17}(?:,[\d.]{7,15})?,[a-z0-9-]{1,63}|)$/,
   isc:
-    /^(?:# ["\w.?,: ()-]+|host [a-z0-9-]{1,63} \{| {2}hardware ethernet [0-9a-f:]{17};| {2}fixed-address [\d.]{7,15};| {2}# fixed-address \.\.\.;| {2}option host-name "[a-z0-9-]{1,63}";|\}|)$/,
+    /^(?:# ["\w.?,;: ()-]+|host [a-z0-9-]{1,63} \{| {2}hardware ethernet [0-9a-f:]{17};| {2}fixed-address [\d.]{7,15};| {2}# fixed-address \.\.\.;| {2}option host-name "[a-z0-9-]{1,63}";|\}|)$/,
 } as const;
 
 /** Holds what a consumer read against what it may find. */
