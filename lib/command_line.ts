@@ -205,9 +205,7 @@ function outcomeOf({ vms, findings }: CreationPlan): PlanOutcome {
 
 function describePlan(plan: CreationPlan): string {
   const findings = plan.findings.map(({ severity, vms, field, message, line }) =>
-    `${severity}: ${vms.length === 1 ? vms[0] : field}: ${message}${
-      line === undefined ? "" : ` (line ${line})`
-    }`
+    `${severity}: ${placeOf({ vms, field })}${message}${line === undefined ? "" : ` (line ${line})`}`
   );
   const rows = plan.vms.map((
     vm,
@@ -220,6 +218,11 @@ function describePlan(plan: CreationPlan): string {
   ]);
   const sum = `The plan: ${describeTotals(plan)}`;
   return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
+}
+
+function placeOf({ vms, field }: { readonly vms: readonly string[]; readonly field: string }): string {
+  const place = vms.length === 1 ? vms[0] : field;
+  return place ? `${place}: ` : "";
 }
 
 function describeDevices(vm: PlannedVm, plan: CreationPlan): string {

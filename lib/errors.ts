@@ -2,6 +2,7 @@
  * Every error that this program throws for the world's doing is a {@link TrueNASError}: what was being done
  * (`method`), whether the NAS may have done it all the same (`outcome`), and what lay behind it (`cause`).
  */
+import { explainRefusal } from "./nas_words.ts";
 
 /**
  * Whether the thing asked for may have happened on the NAS. `unknown` means: look before doing it again
@@ -79,20 +80,11 @@ export class TrueNASCallError extends TrueNASError {
   /** The NAS's answer. */
   readonly refusal: CallRefusal;
 
-  /** Makes an error whose message is the method and the NAS's words. */
+  /** Makes an error whose message is the method, what the refusal means, and the NAS's words in quotes. */
   constructor(method: string, refusal: CallRefusal) {
-    super(`${method}: ${describeRefusal(refusal)}`, { method });
+    super(`${method}: ${explainRefusal(refusal)}`, { method });
     this.refusal = refusal;
   }
-}
-
-/** The NAS's words in one line: every field's message, or else the reason. */
-export function describeRefusal(refusal: CallRefusal): string {
-  if (refusal.fields.length === 0) return refusal.reason.trim();
-  return refusal.fields.map(({ attribute, message }) =>
-    attribute === null ? message : `${attribute}: ${message}`
-  )
-    .join("; ");
 }
 
 /** Why a connection could not be made or was lost; each has its own remedy on the page. */
@@ -173,4 +165,12 @@ export class ConfigurationError extends TrueNASError {
 function describeProblem(source: string, { field, message, line, column }: Problem): string {
   const place = line === undefined ? source : `${source}:${line}:${column ?? 1}`;
   return field === "" ? `${place}: ${message}` : `${place}: ${field}: ${message}`;
+}
+
+/** What state things are in after an error, and what to do: the same words on pages and on the command line. */
+export function remedyOf(error: TrueNASError): string {
+  if (error instanceof TrueNASConnectionError) return error.remedy;
+  return error.outcome === "unknown"
+    ? "It may have taken effect: look at the VMs before trying again."
+    : "Nothing was changed.";
 }

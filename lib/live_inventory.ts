@@ -3,6 +3,7 @@
  * the reply of the call that caused them, so an event only says which VM to read again. What cannot be read stays
  * stale and is tried again; what no event told of is found by reading everything now and then, while somebody looks.
  */
+import { reasonOf } from "./system_errors.ts";
 import { TrueNASError } from "./errors.ts";
 import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "./logging.ts";
@@ -432,7 +433,7 @@ export class LiveInventory {
   }
 
   #failed(error: unknown): void {
-    this.#error = error instanceof TrueNASError ? error : new TrueNASError(String(error), { cause: error });
+    this.#error = error instanceof TrueNASError ? error : new TrueNASError(reasonOf(error), { cause: error });
     this.#logger.warning("Cannot read the VMs", { error: this.#error.message });
   }
 }

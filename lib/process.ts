@@ -1,5 +1,5 @@
 /** The process: what it says, how it ends, and its own facts. */
-import { ConfigurationError, TrueNASError } from "./errors.ts";
+import { ConfigurationError, remedyOf, TrueNASError } from "./errors.ts";
 import { printable } from "./printable.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "./system_errors.ts";
 
@@ -34,7 +34,8 @@ export function explainError(error: unknown): string {
   if (error instanceof UsageError) {
     return `${error.message}\nSee: main.ts ${error.command === null ? "help" : `${error.command} --help`}`;
   }
-  if (error instanceof TrueNASError) return error.message;
+  if (error instanceof ConfigurationError) return error.message;
+  if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
   const system = describeSystemError(error);
   if (system !== null) return `It cannot go on: ${system} (${what})`;

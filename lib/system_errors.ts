@@ -80,12 +80,22 @@ const CODES_BY_NUMBER: Readonly<Record<string, string>> = {
   "122": "EDQUOT",
 };
 
+/** What SQLite says of its file. */
+const SQLITE_WORDS: readonly (readonly [says: RegExp, code: string])[] = [
+  [/database or disk is full/i, "ENOSPC"],
+  [/readonly database/i, "EROFS"],
+  [/disk I\/O error/i, "EIO"],
+  [/unable to open database file/i, "EACCES"],
+];
+
 /** The operating system's name of an error (`ENOENT`), or null when it is none of the system's. */
 export function systemErrorCode(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   if ("code" in error && typeof error.code === "string" && Object.hasOwn(MEANINGS, error.code)) {
     return error.code;
   }
+  const sqlite = SQLITE_WORDS.find(([says]) => says.test(error.message));
+  if (sqlite !== undefined) return sqlite[1];
   const [, number = ""] = /\(os error (\d+)\)/.exec(error.message) ?? [];
   return CODES_BY_NUMBER[number] ?? CODES_BY_CLASS[error.name] ?? null;
 }

@@ -396,7 +396,7 @@ function readTemplate(path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw new TrueNASError(String(error), { cause: error });
+    if (!(error instanceof SyntaxError)) throw new TrueNASError(reasonOf(error), { cause: error });
     const { message, ...place } = jsonMistake(text, error);
     throw new ConfigurationError(path, [{ field: "", message: `Invalid JSON: ${message}`, ...place }], {
       cause: error,

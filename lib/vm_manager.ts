@@ -119,6 +119,8 @@ export interface VMManagerOptions {
 export interface Choices {
   /** Bridges and interfaces that a NIC may be attached to. */
   readonly nicChoices: Reading<readonly string[]>;
+  /** Datasets in which zvols can be made. */
+  readonly datasets: Reading<readonly string[]>;
   /** Install images in the folder of the configured one. */
   readonly isos: Reading<readonly string[]>;
 }

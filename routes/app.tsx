@@ -5,7 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
-import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
+import { ConfigurationError, remedyOf, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
 import { bare } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./access.tsx";
@@ -187,10 +187,7 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
     return { status: 503, title: "Not connected", message: error.message, remedy: error.remedy };
   }
   if (known && error instanceof TrueNASError) {
-    const remedy = error.outcome === "unknown"
-      ? "It may have taken effect: look at the VMs before trying again."
-      : "Nothing was changed.";
-    return { status: 502, title: "The NAS refused", message: error.message, remedy };
+    return { status: 502, title: "The NAS refused", message: error.message, remedy: remedyOf(error) };
   }
   logger.error("A request failed", {
     request: requestIdOf(c),

@@ -1,11 +1,11 @@
-/** What forms offer beside free text: bridges and install images of the NAS. */
+/** What forms offer beside free text: bridges, datasets and install images of the NAS. */
 import type { Configuration } from "../lib/config.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors.ts";
 import type { CreateChoices } from "../templates/props.ts";
 import type { Dashboard } from "./dashboard.ts";
 
 /** Nothing to choose from: free text does. */
-export const NO_CHOICES: CreateChoices = { bridges: null, isos: null };
+export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };
 
 /** What the NAS has; nothing without a connection. */
 export async function readChoices(
@@ -14,8 +14,12 @@ export async function readChoices(
 ): Promise<CreateChoices> {
   if (manager.connection.kind !== "live") return NO_CHOICES;
   try {
-    const { nicChoices, isos } = await manager.choices(configuration);
-    return { bridges: nicChoices.known ? nicChoices.value : null, isos: isos.known ? isos.value : null };
+    const { nicChoices, isos, datasets } = await manager.choices(configuration);
+    return {
+      bridges: nicChoices.known ? nicChoices.value : null,
+      isos: isos.known ? isos.value : null,
+      datasets: datasets.known ? datasets.value : null,
+    };
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     logger.warning("Cannot read what the form offers", { error: error.message });

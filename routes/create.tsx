@@ -1,7 +1,13 @@
 /** Creating: the form, the plan, and the operation. */
 import { type Context, Hono } from "hono";
 import type { ParsedConfiguration } from "../lib/config.ts";
-import { ConfigurationError, type Problem, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
+import {
+  ConfigurationError,
+  type Problem,
+  remedyOf,
+  TrueNASConnectionError,
+  TrueNASError,
+} from "../lib/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
@@ -94,8 +100,7 @@ async function keepingForm(
     return await handle(c, dashboard, read);
   } catch (error) {
     if (!(error instanceof TrueNASError) || error instanceof ConfigurationError) throw error;
-    const remedy = error instanceof TrueNASConnectionError ? ` ${error.remedy}` : "";
-    const notice = `${error.message}.${remedy} What you typed is kept.`;
+    const notice = `${error.message}. ${remedyOf(error)} What you typed is kept.`;
     return await send(
       c,
       dashboard,

@@ -4,7 +4,7 @@ import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Settings } from "../lib/environment.ts";
 import { ConfigurationError } from "../lib/errors.ts";
 import { readTextFile } from "../lib/files.ts";
-import { reasonOf } from "../lib/system_errors.ts";
+import { describeSystemError, reasonOf, systemErrorCode } from "../lib/system_errors.ts";
 import { setupLogging } from "../lib/logging.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
@@ -185,15 +185,23 @@ function listen(
   try {
     return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);
   } catch (error) {
-    if (tls !== null && !(error instanceof Deno.errors.AddrInUse)) {
-      const message = `Certificate and key cannot be used together: ${
-        error instanceof Error ? error.message : error
-      }`;
+    const system = systemErrorCode(error) === null ? null : describeSystemError(error);
+    if (tls !== null && system === null) {
+      const message =
+        "Certificate and key cannot be used together: both must be PEM, and belong to each other " +
+        `(the runtime says: ${reasonOf(error)})`;
       throw new ConfigurationError("environment", [{ field: "TLS_CERT_FILE", message }], { cause: error });
     }
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const message =
-      `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`;
-    throw new ConfigurationError("environment", [{ field: "PORT", message }], { cause: error });
+    if (system === null) throw error;
+    const [field, message] = error instanceof Deno.errors.AddrInUse
+      ? [
+        "PORT",
+        `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`,
+      ]
+      : [
+        "HOST",
+        `Cannot listen on ${listenHost}, port ${listenPort}: ${system}. Set HOST or PORT to another one`,
+      ];
+    throw new ConfigurationError("environment", [{ field, message }], { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 /** Changing one VM on its page: settings, disks, NICs, install media, clone; and the ways to its console. */
 import { type Context, Hono } from "hono";
 import { MAX_DESCRIPTION_CHARS } from "../lib/config.ts";
-import { type Problem, TrueNASError } from "../lib/errors.ts";
+import { type Problem, remedyOf, TrueNASError } from "../lib/errors.ts";
 import type { Display, Vm } from "../lib/inventory.ts";
 import { MARK } from "../lib/marks.ts";
 import { deriveMac, isVmName, normalMac, zvolName } from "../lib/names.ts";
@@ -57,7 +57,11 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono {
       return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
-      return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: error.message })} />, 502);
+      return sendPage(
+        c,
+        <VmPage {...await vmPage(c, dashboard, vm, { notice: `${error.message}. ${remedyOf(error)}` })} />,
+        502,
+      );
     }
   });
   app.get("/vms/:id/console.vv", async (c) => {

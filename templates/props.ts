@@ -224,6 +224,7 @@ export interface CreateForm {
 export interface CreateChoices {
   readonly bridges: readonly string[] | null;
   readonly isos: readonly string[] | null;
+  readonly datasets: readonly string[] | null;
 }
 
 /** The page that creates. */

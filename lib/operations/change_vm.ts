@@ -3,6 +3,7 @@
  * NAS says against it comes back at its field.
  */
 import { type Problem, TrueNASCallError, TrueNASError } from "../errors.ts";
+import { explainAtField } from "../nas_words.ts";
 import { isMarked, markedDescription, ownerProperties } from "../marks.ts";
 import { zvolPath } from "../names.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -95,9 +96,9 @@ function problemsOf(error: unknown, message: string): Problem[] {
   if (!(error instanceof TrueNASCallError) || error.refusal.fields.length === 0) {
     return [{ field: "", message }];
   }
-  return error.refusal.fields.map(({ attribute, message }) => {
-    const last = attribute?.split(".").at(-1) ?? "";
-    return { field: FIELDS[last] ?? last, message };
+  return error.refusal.fields.map((refused) => {
+    const last = refused.attribute?.split(".").at(-1) ?? "";
+    return { field: FIELDS[last] ?? last, message: explainAtField(refused) };
   });
 }
 

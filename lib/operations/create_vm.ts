@@ -3,6 +3,7 @@
  * they are made while the other devices are. What this run made is known by evidence (the uuid it chose, the
  * properties of its zvols), and only that is removed.
  */
+import { reasonOf } from "../system_errors.ts";
 import { TrueNASCallError, TrueNASError } from "../errors.ts";
 import { markedDescription, ownerProperties } from "../marks.ts";
 import type { PortAllocator } from "../plan/allocation.ts";
@@ -189,7 +190,7 @@ async function endFailed(
 function describeFailure(error: unknown): string {
   if (error instanceof Cancelled || error instanceof NotSent) return "It was cancelled";
   if (error instanceof Stopped) return `It was not begun: ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }
 
 function performStep(context: CreationContext, vm: PlannedVm, step: string, made: Made): Promise<void> {

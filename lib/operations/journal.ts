@@ -2,6 +2,7 @@
  * The journal: every fact of every operation, on disk before the call that it announces. After a crash it tells what
  * was done, what was not, and of which call the outcome is not known.
  */
+import { reasonOf } from "../system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { AuditEntry, AuditJournal } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
@@ -213,7 +214,7 @@ function prepare(database: DatabaseSync): void {
 }
 
 function whatIsWrong(error: unknown, folder: string): string {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = reasonOf(error);
   if (/locked|busy/i.test(said)) {
     return `The journal is in use by another dashboard (${
       ownerOf(folder)
@@ -222,7 +223,7 @@ function whatIsWrong(error: unknown, folder: string): string {
   if (/not a database|malformed|corrupt/i.test(said)) {
     return "The journal is damaged, or no journal at all; move journal.sqlite away, or name another folder";
   }
-  return `The journal cannot be written here: ${said}`;
+  return `The journal cannot be written here: ${said}; name another folder in STATE_DIR, or make this one writable`;
 }
 
 function ownerOf(folder: string): string {

@@ -2,6 +2,7 @@
  * The append-only log of one operation. A watcher is a cursor into it: a reload, a second tab and a lost network are
  * one case, reading on after the last event seen.
  */
+import { reasonOf } from "../system_errors.ts";
 import { TrueNASError } from "../errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
@@ -56,7 +57,7 @@ export class OperationLog {
       this.#writeError ??= error;
     }
     if (this.#writeError === null) return;
-    const said = this.#writeError instanceof Error ? this.#writeError.message : String(this.#writeError);
+    const said = reasonOf(this.#writeError);
     throw new TrueNASError(`The journal cannot be written (${said}), so nothing more is begun`);
   }
 

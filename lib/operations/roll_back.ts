@@ -2,6 +2,7 @@
  * The way back for a VM that could not be made: what this operation made of it is removed, and nothing else. Each
  * step of it is logged like any other, and the end tells what was read on the NAS afterwards.
  */
+import { reasonOf } from "../system_errors.ts";
 import { TrueNASError } from "../errors.ts";
 import type { Dataset, Reading } from "../inventory.ts";
 import { zvolOfPath } from "../names.ts";
@@ -68,8 +69,7 @@ export async function rollBack(context: UndoContext, given: Undo): Promise<void>
     const outcome = undo.cancelled ? "cancelled" : nothing ? "failed" : "rolled-back";
     log.append({ type: "vm", vm: undo.vm, outcome, message });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `${undo.why}. It could not be removed again: ${reason}. ${await describeLeft(
+    const message = `${undo.why}. It could not be removed again: ${reasonOf(error)}. ${await describeLeft(
       context,
       undo,
     )}`;

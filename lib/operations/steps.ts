@@ -2,6 +2,7 @@
  * Steps of one VM: each is written down before it begins and after it ended, and a call whose outcome is unknown is
  * looked after before anything else is done.
  */
+import { reasonOf } from "../system_errors.ts";
 import { TrueNASError } from "../errors.ts";
 import type { MethodName } from "../truenas/methods.ts";
 import type { OperationLog } from "./log.ts";
@@ -150,5 +151,5 @@ export function describeError(error: unknown): StepError {
     const { message, method, outcome } = error;
     return method === undefined ? { message, outcome } : { message, method, outcome };
   }
-  return { message: error instanceof Error ? error.message : String(error), outcome: "unknown" };
+  return { message: reasonOf(error), outcome: "unknown" };
 }

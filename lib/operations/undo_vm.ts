@@ -3,6 +3,7 @@
  * devices that were added, and zvols whose properties name the operation. A VM that somebody has started since is
  * left alone.
  */
+import { reasonOf } from "../system_errors.ts";
 import { TrueNASError } from "../errors.ts";
 import { vmQuery, type VmRow } from "../truenas/methods.ts";
 import type { Made } from "./create_vm.ts";
@@ -20,7 +21,7 @@ export async function undoVm(
   try {
     await lookFirst(context, vm, made);
   } catch (error) {
-    const message = `Nothing was done to it: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `Nothing was done to it: ${reasonOf(error)}`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
     return;
   }

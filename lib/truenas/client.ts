@@ -307,7 +307,7 @@ function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void 
 }
 
 function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): TrueNASConnectionError {
-  const why = end.reason === "" ? `code ${end.code}` : end.reason;
+  const why = end.reason === "" ? `the other side closed it, code ${end.code}` : end.reason;
   const state = outcome === "unknown" ? "it may have taken effect" : "it was not done";
   return new TrueNASConnectionError(`${method}: the connection to the NAS was lost (${why}); ${state}`, {
     method,

@@ -4,7 +4,7 @@
  */
 import type { NasAddress } from "../nas_address.ts";
 import type { PinnedTunnel, TlsPeer } from "./certificate.ts";
-import { classify, connectionError, isAboutCertificate } from "./failures.ts";
+import { classify, connectionError, isAboutCertificate, wordsFor } from "./failures.ts";
 import { TrueNASConnectionError } from "../errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
 import { JSON_RPC, type Protocol } from "./protocol.ts";
@@ -101,10 +101,13 @@ async function openWith(transport: Transport, options: OpenOptions): Promise<Ope
 class Failed extends Error {
   override readonly name = "Failed";
   readonly said: string;
+  /** What it means, where that is known better than by what the runtime says. */
+  readonly words: string | null;
 
-  constructor(said: string, options?: ErrorOptions) {
+  constructor(said: string, { words, ...options }: ErrorOptions & { readonly words?: string } = {}) {
     super(said, options);
     this.said = said;
+    this.words = words ?? null;
   }
 }
 
@@ -172,7 +175,8 @@ async function readApiVersions(
   const text = await response.text().catch(() => "");
   const location = response.headers.get("location") ?? "";
   if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
-    throw new Failed("HTTP version: it sends everything to https; write wss:// in TRUENAS_HOST");
+    const words = "it sends everything to https; write wss:// in TRUENAS_HOST";
+    throw new Failed(`HTTP version: redirected to ${location}`, { words });
   }
   return response.ok ? versionsIn(text) : null;
 }
@@ -294,7 +298,7 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
   socket.onclose = ({ code, reason }) => end({ code, reason });
   socket.onerror = (event) => {
     const said = event instanceof ErrorEvent ? event.message : "connection failed";
-    end({ code: 1006, reason: plainWords(said) });
+    end({ code: 1006, reason: wordsFor("lost", said) });
   };
   return wrapped;
 }
@@ -322,11 +326,6 @@ function wordsOf(error: unknown): string {
   return words.length === 0 ? String(error) : words.join(": ");
 }
 
-function plainWords(said: string): string {
-  return said.replace(/^NetworkError: /, "").replace(/^failed to connect to WebSocket: /, "")
-    .replace(/^error sending request for url \([^)]*\):? ?/, "").replace(/^HTTP version: /, "");
-}
-
 /** What failed, in words and with a remedy; a certificate that is not trusted is looked at for its fingerprint. */
 async function explain(error: unknown, address: NasAddress, { tunnel }: Transport): Promise<unknown> {
   if (error instanceof TimedOut) return connectionError(address, "timeout", error.message, error);
@@ -341,8 +340,10 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
   const facts = isAboutCertificate(failure)
     ? await (await loadCertificate()).lookAtCertificate(peerOf(address.url))
     : null;
-  if (facts === null) return connectionError(address, failure, plainWords(error.said), error);
-  const said = `${CERTIFICATE_WORDS[failure] ?? "the certificate is not trusted"}. It is ${facts.subject}, ` +
+  if (facts === null) {
+    return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);
+  }
+  const said = `${wordsFor(failure, error.said)}. It is ${facts.subject}, ` +
     `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;
   const { message, remedy } = connectionError(address, failure, said, error);
   return new TrueNASConnectionError(message, {
@@ -351,9 +352,3 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
     cause: error,
   });
 }
-
-const CERTIFICATE_WORDS: Readonly<Record<string, string>> = {
-  "tls-unknown-issuer": "nobody that is trusted here has signed the NAS's certificate",
-  "tls-name-mismatch": "the NAS's certificate is for another name",
-  "tls-expired": "the NAS's certificate is out of date",
-};

@@ -1,6 +1,7 @@
 /** Every way in which a connection to a NAS fails, with what a person can do about it. The README has the same table. */
 import { type ConnectionFailure, TrueNASConnectionError } from "../errors.ts";
 import type { NasAddress } from "../nas_address.ts";
+import { describeSystemError } from "../system_errors.ts";
 
 /** What to do about each. */
 export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
@@ -74,6 +75,22 @@ const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
 /** What kind of failure the runtime's words mean. */
 export function classify(said: string): ConnectionFailure {
   return SIGNS.find(([sign]) => sign.test(said))?.[1] ?? "refused";
+}
+
+/** What happened, for the kinds of which the runtime tells; its own words are kept in the error's cause. */
+const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
+  dns: "no address is known for this name",
+  "not-truenas": "what answers there is not TrueNAS's API",
+  tls: "no encrypted connection could be agreed on",
+  "tls-unknown-issuer": "nobody that is trusted here has signed the NAS's certificate",
+  "tls-name-mismatch": "the NAS's certificate is for another name",
+  "tls-expired": "the NAS's certificate is out of date",
+};
+
+/** The runtime's words for a connection that failed or was lost, as a person would say it. */
+export function wordsFor(failure: ConnectionFailure, said: string): string {
+  const usual = failure === "lost" ? "the other side closed it" : "nothing answers at this address and port";
+  return WORDS[failure] ?? describeSystemError(new Error(said)) ?? usual;
 }
 
 /** Whether a look at the certificate can say more. */

@@ -2,6 +2,7 @@
  * TrueNAS's jobs: calls that answer with a job's id at once (vm.stop, vm.restart) and end later. A job's success is
  * the NAS's word only; whoever asked looks at the effect.
  */
+import { explainWords } from "../nas_words.ts";
 import { TrueNASError } from "../errors.ts";
 import type { Caller } from "./client.ts";
 import type { MethodName } from "./methods.ts";
@@ -37,7 +38,7 @@ export async function followJob(
     if (percent !== told) onProgress?.(told = percent);
     if (job?.state === "SUCCESS") return;
     if (job === undefined || FAILED.includes(job.state)) {
-      const why = job?.error ?? "the NAS does not know its job any more";
+      const why = job?.error ? explainWords(job.error) : "the NAS does not know its job any more";
       throw new TrueNASError(`${method} failed: ${why}`, {
         method,
         outcome: job === undefined ? "unknown" : "not-done",

@@ -253,13 +253,35 @@ export async function readChoices(
   caller: Caller,
   isoFolder: string | null,
   options: ReadOptions = {},
-): Promise<Pick<Inventory, "nicChoices"> & { readonly isos: Reading<readonly string[]> }> {
-  const [nicChoices, isos] = await Promise.all([
+): Promise<
+  Pick<Inventory, "nicChoices"> & {
+    readonly isos: Reading<readonly string[]>;
+    readonly datasets: Reading<readonly string[]>;
+  }
+> {
+  const [nicChoices, isos, datasets] = await Promise.all([
     readNicChoices(caller, options),
     readIsos(caller, isoFolder, options),
+    readFilesystems(caller, options),
   ]);
-  return { nicChoices, isos };
+  return { nicChoices, isos, datasets };
 }
+
+/** The NAS's own datasets, which are no place for zvols: of the system and of its apps. */
+const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
+
+/** Datasets in which zvols can be made. */
+async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
+  return await reading(async () => {
+    const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
+    const query = [[["type", "=", "FILESYSTEM"]], { extra, limit: MAX_DATASETS }] as const;
+    const rows = await caller.call("pool.dataset.query", query, options);
+    return rows.map(({ id }) => id).filter((name) => !SYSTEM_DATASET.test(name)).toSorted();
+  });
+}
+
+/** More are no choice for a person. */
+const MAX_DATASETS = 500;
 
 function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
   return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
@@ -274,7 +296,7 @@ export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
       return { known: false, because: "the NAS did not answer in time" };
     }
     if (!(error instanceof TrueNASCallError)) throw error;
-    return { known: false, because: `the NAS answered ${error.message}` };
+    return { known: false, because: error.message };
   }
 }
 

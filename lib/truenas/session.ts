@@ -2,6 +2,7 @@
  * A session with one NAS: it signs in, keeps the connection alive, and makes a new one when it is lost. Calls made
  * meanwhile wait for it, within limits; what was in flight is rejected with what is known of its outcome.
  */
+import { reasonOf } from "../system_errors.ts";
 import { type ConnectionFailure, TrueNASCallError, TrueNASConnectionError, TrueNASError } from "../errors.ts";
 import type { NasIdentity } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
@@ -160,8 +161,11 @@ export class Session implements Caller {
         if (this.#stop.signal.aborted) return;
         const shown = error instanceof TrueNASError
           ? error
-          : new TrueNASError(String(error), { cause: error });
-        this.#options.logger.warning("Cannot connect to the NAS", { error: shown.message });
+          : new TrueNASError(reasonOf(error), { cause: error });
+        this.#options.logger.warning("Cannot connect to the NAS", {
+          error: shown.message,
+          cause: causeOf(shown),
+        });
         this.#setState({ kind: "reconnecting", error: shown });
         await this.#pause(shown);
       }
@@ -517,4 +521,10 @@ async function expectVmApi(client: RpcClient, address: NasAddress, release: stri
     // An account that may not list VMs is connected all the same; the page tells what is missing.
     if (!(error instanceof TrueNASCallError)) throw error;
   }
+}
+
+/** The runtime's own words, for the log. */
+function causeOf({ cause }: TrueNASError): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  return "said" in cause ? String(cause.said) : cause.message;
 }

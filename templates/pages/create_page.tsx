@@ -11,6 +11,7 @@ import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../prop
 
 const BRIDGES = "bridge-choices";
 const ISOS = "iso-choices";
+const DATASETS = "dataset-choices";
 
 /** The page. */
 export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
@@ -38,6 +39,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
           {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
           <Choices id={BRIDGES} choices={choices.bridges} />
           <Choices id={ISOS} choices={choices.isos} />
+          <Choices id={DATASETS} choices={choices.datasets} />
           <p class="actions">
             <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
               {plan === null ? "Show the plan" : "Show the plan again"}
@@ -87,6 +89,7 @@ function StorageFields({ form, problems }: { form: CreateForm; problems: readonl
           label="Dataset for zvols"
           value={form.pool_path}
           problems={problems}
+          list={DATASETS}
           help="For example tank/vms"
         />
         <Field

@@ -189,7 +189,10 @@ Deno.test("when the journal cannot be written, nothing more is begun, and what i
   await manager.connect();
   const result = await manager.createVmType(CONFIG, "worker", 5920);
   assert.equal(result.status, "failed");
-  assert.match(result.vms[0]?.message ?? "", /journal cannot be written \(database or disk is full\)/);
+  assert.match(
+    result.vms[0]?.message ?? "",
+    /journal cannot be written \(the disk is full; free some space\)/,
+  );
   assert.equal(simulator.store.vms.size, 0);
   assert.deepEqual([...simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME"), []);
 });

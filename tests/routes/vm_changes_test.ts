@@ -79,8 +79,8 @@ onEach(
     const taken = await send("settings", { ...SETTINGS, name: "homeassistant" });
     assert.match(
       taken.html,
-      /data-error="settings\.name"[^<]*>This name already exists\./,
-      "the NAS's words at the field",
+      /data-error="settings\.name"[^<]*>Another VM has this name; choose another name \(TrueNAS: /,
+      "at the field, in our words beside the NAS's",
     );
   },
 );
@@ -145,7 +145,10 @@ onEach(
     assert.equal(rest.status, 303);
     assert.ok(!store.datasets.has("tank/vms/controlplane01-disk0"));
     const huge = await send("disks", { size: "60000" });
-    assert.match(huge.html, /data-error="disks\.size"[^<]*>It is not recommended to use more than 80%/);
+    assert.match(
+      huge.html,
+      /data-error="disks\.size"[^<]*>The pool is too full for a zvol of this size; [^<]*use more than 80%/,
+    );
   },
 );
 
@@ -162,7 +165,7 @@ onEach(
     );
     assert.match(
       (await send("nics", { attach: "br9" })).html,
-      /data-error="nics\.attach"[^<]*>Not a valid choice\./,
+      /data-error="nics\.attach"[^<]*>The NAS has no such bridge or interface; choose one [^<]*Not a valid choice\./,
     );
     assert.match((await send("nics", { attach: "br1", mac: "zz" })).html, /data-error="nics\.mac"/);
     const [cdrom] = devices(dashboard, id, "CDROM");
@@ -232,7 +235,7 @@ onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
   assert.ok([...dashboard.simulator.store.vms.values()].some(({ config }) => config.name === "copy01"));
   assert.match(
     (await send("clone", { name: "copy01" })).html,
-    /data-error="clone\.name"[^<]*>This name already exists/,
+    /data-error="clone\.name"[^<]*>Another VM has this name; [^<]*This name already exists/,
   );
 });
 

@@ -1,10 +1,10 @@
 /** Protects the errors: one family, whose messages tell the place, and which never lose outcome, method and cause. */
 import assert from "node:assert/strict";
+import { explainRefusal } from "../../lib/nas_words.ts";
 import fc from "fast-check";
 import {
   type CallRefusal,
   ConfigurationError,
-  describeRefusal,
   TrueNASCallError,
   TrueNASConnectionError,
   TrueNASError,
@@ -58,16 +58,19 @@ Deno.test("outcome, method and cause are kept", () => {
   assert.deepEqual([lost.failure, lost.remedy, lost.outcome], ["tls", "Trust it.", "unknown"]);
 });
 
-Deno.test("a refusal is told field by field, or else in the NAS's words", () => {
-  assert.equal(describeRefusal(REFUSAL), "It is busy");
+Deno.test("a refusal is told field by field, or else by its reason, with the NAS's words in quotes", () => {
+  assert.equal(explainRefusal(REFUSAL), 'TrueNAS refused it: "It is busy"');
   const fields = [
     { attribute: "vm_create.name", message: "This name exists", errno: 17 },
     { attribute: null, message: "No pool", errno: 22 },
   ];
-  assert.equal(describeRefusal({ ...REFUSAL, fields }), "vm_create.name: This name exists; No pool");
+  assert.equal(
+    explainRefusal({ ...REFUSAL, fields }),
+    'TrueNAS refused it: "vm_create.name: This name exists"; TrueNAS refused it: "No pool"',
+  );
   const error = new TrueNASCallError("vm.create", REFUSAL);
   assert.deepEqual([error.message, error.method, error.refusal], [
-    "vm.create: It is busy",
+    'vm.create: TrueNAS refused it: "It is busy"',
     "vm.create",
     REFUSAL,
   ]);

@@ -1,0 +1,110 @@
+/**
+ * Protects whoever reads an error: words of the runtime, the operating system or the NAS never stand alone, and page and
+ * command line say the same. Over real HTTP, and with the real program.
+ */
+import assert from "node:assert/strict";
+import { runProgram, withCommandLine } from "../support/command_line.ts";
+import { TEST_CONFIG } from "../support/dashboard.ts";
+import { FORM, post, text, withDashboard } from "../support/http.ts";
+
+Deno.test("a connection that is refused, a name that is not known and a lost NAS are told in words, with what to do (fault 37)", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const account = { API_USERNAME: "admin", API_PASSWORD: "truenas", VNC_PASSWORD: "v" };
+    const cases: readonly (readonly [host: string, message: RegExp, remedy: RegExp])[] = [
+      [
+        "ws://127.0.0.1:1",
+        /nothing (answers at this address and port|accepts connections there)/,
+        /Check the address and port/,
+      ],
+      ["ws://nas.invalid", /no address is known for this name/, /Check the name in TRUENAS_HOST/],
+      ["unix:/nowhere/socket", /there is no such file or folder|nothing answers/, /TRUENAS_HOST/],
+    ];
+    for (const [host, message, remedy] of cases) {
+      const { code, out, err } = await runProgram(["list"], folder, { ...account, TRUENAS_HOST: host });
+      const said = err.replaceAll(/^\d{4}-.*\n/gm, "");
+      assert.deepEqual([code, out], [1, ""], err);
+      assert.match(said, message);
+      assert.match(said, remedy);
+      assert.doesNotMatch(said, /os error|tcp connect|NetworkError|\n\s+at /);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("files and folders that cannot be used are told without the system's codes (fault 37)", () =>
+  withCommandLine(async ({ folder, env, run }) => {
+    const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
+      [["plan", "--config", "."], {}, /Cannot be read: it is a folder, and a file is needed/],
+      [["plan", "--env-file", "."], {}, /Cannot be read: it is a folder/],
+      [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
+      [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: there is no such file or folder/],
+      [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: there is no such file or folder/],
+      [["create"], { STATE_DIR: "config.yaml/x" }, /journal/i],
+    ];
+    for (const [args, other, message] of cases) {
+      const { VNC_PASSWORD: _, ...rest } = env;
+      const given = "VNC_PASSWORD_FILE" in other ? rest : env;
+      const { code, err } = await runProgram(args, folder, { ...given, ...other });
+      assert.equal(code, 2, `${args.join(" ")}: ${err}`);
+      assert.match(err, message);
+      assert.doesNotMatch(err, /os error|Error:|\n\s+at /, err);
+    }
+    assert.equal((await run("plan")).code, 0, "the premise");
+  }));
+
+Deno.test("a refusal of the NAS says what it means and what to do, the same on the page and on the command line (fault 37)", async () => {
+  const refusals = [
+    [
+      "[Errno 2] No such file or directory: '/mnt/x.iso'",
+      "a file that is needed is not on the NAS; check its path",
+    ],
+    ["Not a valid choice.", "the NAS does not offer this value; choose one of those it offers"],
+  ] as const;
+  for (const [reason, words] of refusals) {
+    const fault = {
+      method: "vm.device.create",
+      action: "fail",
+      times: Infinity,
+      error: { errno: 22, errname: "EINVAL", reason },
+    } as const;
+    await withCommandLine(async ({ simulator, run }) => {
+      simulator.addFault(fault);
+      const { code, out } = await run("create", "worker");
+      assert.equal(code, 1);
+      const lines = out.split("\n").filter((line) => line.includes(reason));
+      assert.ok(lines.length > 0, out);
+      for (const line of lines) assert.ok(line.includes(words), line);
+      assert.match(out, /worker01 +rolled-back/);
+    });
+    await withDashboard({}, async (dashboard) => {
+      dashboard.simulator.addFault(fault);
+      const { configuration } = dashboard.configuration();
+      await dashboard.manager.createVmType(configuration, "worker", 5920);
+      const [{ id } = { id: "" }] = dashboard.manager.operations.list();
+      const html = await text(fetch(`${dashboard.url}/operations/${id}`));
+      const said = html.replaceAll("&#39;", "'").replaceAll("&quot;", '"');
+      assert.ok(said.includes(reason));
+      for (const part of said.split(reason).slice(0, -1)) {
+        assert.ok(part.slice(-200).includes("(TrueNAS: "), part.slice(-200));
+      }
+      assert.ok(said.includes(words));
+    });
+  }
+});
+
+Deno.test("the form offers the NAS's bridges and datasets, and a bridge that is not there is told at its field (fault 37)", () =>
+  withDashboard({}, async (dashboard) => {
+    const html = await text(fetch(`${dashboard.url}/create`));
+    for (const [list, choice] of [["bridge-choices", "br1"], ["dataset-choices", "tank/VMs"]] as const) {
+      assert.match(html, new RegExp(`list="${list}"`));
+      assert.match(html, new RegExp(`<datalist id="${list}">.*<option value="${choice}"`, "s"));
+    }
+    const planned = await text(
+      post(dashboard, "/create/plan", { ...FORM, "worker.network.0.bridge": "br9" }),
+    );
+    assert.match(planned, /There is no bridge or interface br9 on the NAS; it has br0, br1/);
+    assert.match(planned, /data-error="worker\.network\.0\.bridge"/);
+  }));
