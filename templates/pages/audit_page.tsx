@@ -97,7 +97,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
 function Repeated({ times, lastAt }: { times: number; lastAt: number }) {
   return (
     <span class="quiet">
-      {" "}
+      {", "}
       {times} times, last <DateTime at={lastAt} />
     </span>
   );
