@@ -43,6 +43,8 @@ import {
 } from "./plan/destruction.ts";
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "./plan/orphans.ts";
 import type { RemovalFacts } from "./plan/removal.ts";
+import { planRollBack, type RollBackPlan } from "./plan/roll_back.ts";
+import { zvolsMadeFor } from "./operations/undo_vm.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "./plan/types.ts";
 import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
 import { Remembered } from "./remembered.ts";
@@ -56,6 +58,7 @@ import {
   readInventory,
   readMarkedZvols,
   readMissingFiles,
+  type ReadOptions,
   readVms,
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
@@ -414,10 +417,13 @@ export class VMManager implements AsyncDisposable {
   }
 
   /** What depends on zvols that are to go, and whether the account may remove it. */
-  async #removalFacts(zvols: readonly string[]): Promise<RemovalFacts> {
+  async #removalFacts(
+    zvols: readonly string[],
+    options: ReadOptions = this.#patience,
+  ): Promise<RemovalFacts> {
     const relations = zvols.length === 0
       ? { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } } as const
-      : await readRelations(this.#session, zvols, this.#patience);
+      : await readRelations(this.#session, zvols, options);
     const { state } = this.#session;
     const roles = state.kind === "live" ? state.nas.roles : null;
     return {
@@ -612,11 +618,31 @@ export class VMManager implements AsyncDisposable {
    * devices that were added, and zvols whose properties name it. A VM that was unfinished and that somebody has
    * started since stays.
    *
+   * Snapshots of the zvols go only when they are among those that were shown: then `shown` is the plan.
+   *
    * @returns null when there is nothing of that operation to remove.
    */
-  rollBack(operationId: string, options: RunOptions = {}): Promise<RunningOperation | null> {
-    const run = (view: OperationView) => Promise.resolve(this.#runner.undo(view, options));
+  rollBack(
+    operationId: string,
+    options: RunOptions & { readonly shown?: RollBackPlan } = {},
+  ): Promise<RunningOperation | null> {
+    const run = (view: OperationView) =>
+      Promise.resolve(this.#runner.undo(view, options, options.shown?.vms));
     return this.#runner.recover(operationId, "rolled-back", run);
+  }
+
+  /** Reads what depends on the zvols that rolling an operation back would remove; null when there are none, or no connection. */
+  async planRollBack(view: OperationView): Promise<RollBackPlan | null> {
+    const { removable } = recoveryOf(view);
+    const made = removable.map((vm) => ({ name: vm.name, zvols: zvolsMadeFor(vm) }));
+    const zvols = made.flatMap((vm) => vm.zvols);
+    if (zvols.length === 0 || this.#session.state.kind !== "live") return null;
+    const options = { ...this.#patience, timeoutMs: PAGE_READING_MS };
+    const [vms, facts] = await Promise.all([
+      readVms(this.#session, options),
+      this.#removalFacts(zvols, options),
+    ]);
+    return planRollBack(made, vms, facts);
   }
 
   /** Leaves what an operation made as it is: nothing is asked about it any more. False when there was nothing to decide. */

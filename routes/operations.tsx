@@ -1,5 +1,7 @@
 /** The history of operations, and each of them live. */
 import { type Context, Hono } from "hono";
+import { type Problem, TrueNASError } from "../lib/errors.ts";
+import type { RollBackPlan } from "../lib/plan/roll_back.ts";
 import { operationJson } from "../lib/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
@@ -39,19 +41,28 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       <OperationsPage frame={pageFrame(c, dashboard)} operations={operations} now={now()} />,
     );
   });
+  const show = async (
+    c: Context,
+    log: OperationLog,
+    problems: readonly Problem[],
+    status: 200 | 409 | 422,
+  ) => {
+    const page = {
+      frame: pageFrame(c, dashboard),
+      view: log.view,
+      events: log.since(0),
+      pace: manager.pace,
+      now: now(),
+      rollBack: await rollBackOf(dashboard, log.view),
+      problems,
+    };
+    return sendPage(c, <OperationPage {...page} />, status);
+  };
   app.get("/operations/:id", (c) => {
     const log = manager.operations.get(c.req.param("id"));
     if (log === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(operationJson(log.view));
-    const { view } = log;
-    const page = {
-      frame: pageFrame(c, dashboard),
-      view,
-      events: log.since(0),
-      pace: manager.pace,
-      now: now(),
-    };
-    return sendPage(c, <OperationPage {...page} />);
+    return show(c, log, [], 200);
   });
   app.post(
     "/operations/:id/resume",
@@ -59,21 +70,25 @@ export function operationRoutes(dashboard: Dashboard): Hono {
   );
   app.post("/operations/:id/rollback", async (c) => {
     const log = manager.operations.get(c.req.param("id"));
-    const phrase = log === undefined ? null : recoveryOf(log.view).phrase;
-    const typed = (await readForm(c.req.raw))?.get("phrase")?.trim().toLowerCase() ?? "";
-    if (log === undefined || phrase === null || typed === phrase) {
-      return await recover(c, dashboard, (id) => manager.rollBack(id, { by: actorOf(c) }));
+    if (log === undefined) return await c.notFound();
+    const { phrase } = recoveryOf(log.view);
+    const fields = await readForm(c.req.raw);
+    const typed = fields?.get("phrase")?.trim().toLowerCase() ?? "";
+    if (phrase !== null && typed !== phrase) {
+      const message = `Type ${phrase} to confirm; nothing was removed`;
+      return await show(c, log, [{ field: "phrase", message }], 422);
     }
-    const problems = [{ field: "phrase", message: `Type ${phrase} to confirm; nothing was removed` }];
-    const page = {
-      frame: pageFrame(c, dashboard),
-      view: log.view,
-      events: log.since(0),
-      pace: manager.pace,
-      now: now(),
-      problems,
-    };
-    return sendPage(c, <OperationPage {...page} />, 422);
+    // Without the plan that was shown, no snapshot is removed.
+    const sent = fields?.get("plan") ?? null;
+    const isUnderWay = manager.writing !== null;
+    const shown = sent === null || isUnderWay ? null : await rollBackOf(dashboard, log.view);
+    if (shown !== null && shown.fingerprint !== sent) {
+      const message =
+        "What depends on the zvols has changed since it was shown; nothing was removed. This is how it is now";
+      return await show(c, log, [{ field: "", message }], 409);
+    }
+    const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
+    return await recover(c, dashboard, (id) => manager.rollBack(id, options));
   });
   app.post("/operations/:id/leave", (c) => {
     const id = c.req.param("id");
@@ -119,6 +134,16 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     });
   });
   return app;
+}
+
+/** What rolling an operation back would take; null when there is nothing, or when the NAS cannot be read now. */
+async function rollBackOf({ manager }: Dashboard, view: OperationView): Promise<RollBackPlan | null> {
+  try {
+    return await manager.planRollBack(view);
+  } catch (error) {
+    if (error instanceof TrueNASError) return null;
+    throw error;
+  }
 }
 
 /** A second click leads to what the first one began; when there is nothing to do, back to the page that says so. */

@@ -7,6 +7,7 @@ import type { Vm } from "../inventory.ts";
 import type { Logger } from "../logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import { inRemovalOrder } from "../plan/removal.ts";
+import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -310,14 +311,21 @@ export class OperationRunner {
   }
 
   /** Removes everything that an operation made, or may have made, of VMs that its view calls removable. */
-  undo(view: OperationView, options: RunOptions = {}): RunningOperation {
+  undo(
+    view: OperationView,
+    options: RunOptions = {},
+    shown: readonly RollBackVm[] = [],
+  ): RunningOperation {
     const { removable } = recoveryOf(view);
     const log = this.#open(options, {
       kind: "undo",
       title: `Roll back: ${view.title}`,
       vms: removable.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
     });
-    const work = () => (vm: OperationView["vms"][number]) => undoVm(this.#context(log), vm, view.id);
+    const work = () => (vm: OperationView["vms"][number]) => {
+      const own = shown.find(({ name }) => name === vm.name) ?? null;
+      return undoVm(this.#context(log), vm, { operation: view.id, shown: own });
+    };
     return this.#run(log, { items: removable, work, options });
   }
 

@@ -9,15 +9,26 @@ import { vmQuery, type VmRow } from "../truenas/methods.ts";
 import type { Made } from "./create_vm.ts";
 import { rollBack, type UndoContext } from "./roll_back.ts";
 import { runStep } from "./steps.ts";
+import type { RollBackVm } from "../plan/roll_back.ts";
 import type { OperationVmView } from "./types.ts";
 
 /** Undoes what the operation of this id made of one VM. It never throws: the log tells what was removed and what is left. */
 export async function undoVm(
   context: UndoContext,
   vm: OperationVmView,
-  operation: string,
+  { operation, shown }: {
+    readonly operation: string;
+    /** What a person was shown of it; null when they were shown nothing, and no snapshot goes. */
+    readonly shown: RollBackVm | null;
+  },
 ): Promise<void> {
   const made = madeOf(vm, operation);
+  if (shown !== null && shown.blocked.length > 0) {
+    const message = `Nothing was done to it: ${shown.blocked.join("; ")}`;
+    context.log.append({ type: "step", vm: vm.name, step: "look", status: "skipped" });
+    context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
+    return;
+  }
   try {
     await lookFirst(context, vm, made);
   } catch (error) {
@@ -26,7 +37,12 @@ export async function undoVm(
     return;
   }
   const why = vm.outcome === "created" ? "It was to be rolled back" : "It was unfinished";
-  await rollBack(context, { vm: vm.name, made, why, cancelled: false });
+  await rollBack(context, { vm: vm.name, made, why, cancelled: false, shown: shown?.zvols ?? [] });
+}
+
+/** The zvols that were made for a VM, or may have been. */
+export function zvolsMadeFor({ steps }: OperationVmView): readonly string[] {
+  return [...new Set(steps.flatMap(({ evidence }) => evidence?.zvol ?? []))];
 }
 
 function madeOf({ steps }: OperationVmView, operation: string): Made {

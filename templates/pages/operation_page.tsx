@@ -1,6 +1,7 @@
 /** One operation, live or finished. */
 import type { Problem } from "../../lib/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary } from "../parts/common.tsx";
@@ -19,13 +20,17 @@ export interface OperationPageProps {
   readonly pace: Pace;
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
+  /** What rolling it back would take, as read now. */
+  readonly rollBack?: RollBackPlan | null;
   /** What was wrong with the form that was sent. */
   readonly problems?: readonly Problem[];
 }
 
 /** The page. The stream goes on after the last event that is shown here. */
-export function OperationPage({ frame, view, events, pace, now, problems = [] }: OperationPageProps) {
-  const operation = <Operation view={view} events={events} now={now} problems={problems} />;
+export function OperationPage(
+  { frame, view, events, pace, now, problems = [], rollBack = null }: OperationPageProps,
+) {
+  const operation = <Operation {...{ view, events, now, problems, rollBack }} />;
   return (
     <Layout
       {...frame}

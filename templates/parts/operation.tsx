@@ -1,4 +1,6 @@
 /** An operation: its summary, its VMs with their steps, its log; whole for the page, in parts for the stream. */
+import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
+import { Blocked, Snapshots, Unread } from "./removal.tsx";
 import type {
   OperationEvent,
   OperationKind,
@@ -49,11 +51,13 @@ export function isUndo({ step }: { readonly step: string }): boolean {
 
 /** The whole operation. */
 export function Operation(
-  { view, events, now, problems = [] }: {
+  { view, events, now, problems = [], rollBack = null }: {
     view: OperationView;
     events: readonly OperationEvent[];
     now: number;
     problems?: readonly Problem[];
+    /** What rolling it back would take, as read now. */
+    rollBack?: RollBackPlan | null;
   },
 ) {
   const columns = columnsOf(view);
@@ -62,7 +66,7 @@ export function Operation(
     <section id="operation" data-operation={view.id} data-status={view.status}>
       <OperationSummary view={view} now={now} />
       <OperationNotices view={view} />
-      {view.status === "running" ? null : <Recovery view={view} problems={problems} />}
+      {view.status === "running" ? null : <Recovery view={view} problems={problems} rollBack={rollBack} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
         <table class="rows steps">
           <caption>{formatCount(view.vms.length, "VM")}</caption>
@@ -151,7 +155,13 @@ const RESOLUTIONS = {
 } as const satisfies Record<Resolution["how"], string>;
 
 /** What a person can do about an operation that did not end as it should. */
-function Recovery({ view, problems }: { view: OperationView; problems: readonly Problem[] }) {
+function Recovery(
+  { view, problems, rollBack }: {
+    view: OperationView;
+    problems: readonly Problem[];
+    rollBack: RollBackPlan | null;
+  },
+) {
   const { resolution, kind } = view;
   if (resolution !== null) {
     return (
@@ -194,6 +204,7 @@ function Recovery({ view, problems }: { view: OperationView; problems: readonly 
       )}
       {removable.length === 0 ? null : (
         <form method="post" action={paths.rollBack(view.id)} class="actions">
+          {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
           <button type="submit" class="danger" id="roll-back-operation">
             Roll back: remove {formatCount(removable.length, "VM")}
           </button>
@@ -202,6 +213,14 @@ function Recovery({ view, problems }: { view: OperationView; problems: readonly 
               {names(removable)} with the zvols that this operation made for{" "}
               {removable.length === 1 ? "it" : "them"}: {describeMade(removable)}. This cannot be undone.
             </p>
+            {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
+              .map(({ name, snapshots }) => (
+                <p>
+                  <code>{name}</code> <Snapshots zvol={name} snapshots={snapshots} />
+                </p>
+              ))}
+            <Unread notices={rollBack?.notices ?? []} />
+            <Blocked items={rollBack?.vms ?? []} />
             {phrase === null ? null : (
               <Field
                 name="phrase"

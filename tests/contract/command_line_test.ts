@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { Journal } from "../../lib/operations/journal.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
+import { addClone, addSnapshot } from "../../lib/simulator/zfs.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { MAIN, runProgram, withCommandLine as withLab } from "../support/command_line.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
@@ -129,6 +130,21 @@ Deno.test("destroy without names takes the types of the configuration, which may
     assert.equal(all.code, 0, all.err);
     assert.deepEqual(namesOf(simulator), ["homeassistant"]);
   }, { foreignVms: 1 }));
+
+Deno.test("destroy tells the snapshots that go, and what stays because anybody depends on it: exit 1 (fault 40)", () =>
+  withLab(async ({ simulator, run }) => {
+    assert.equal((await run("create", "worker")).code, 0);
+    addSnapshot(simulator.store, "tank/vms/worker01-disk0@daily");
+    addSnapshot(simulator.store, "tank/vms/worker02-disk0@web1");
+    addClone(simulator.store, "tank/vms/worker02-disk0@web1", "tank/vms/web1-disk0");
+    const { code, out } = await run("destroy", "--prefix", "worker", "--yes");
+    assert.equal(code, 1, out);
+    assert.match(out, /1 snapshot of tank\/vms\/worker01-disk0 goes first: @daily/);
+    assert.match(out, /worker02 stays: tank\/vms\/web1-disk0 is a clone of tank\/vms\/worker02-disk0/);
+    assert.match(out, /2 VMs, 4 zvols and 1 snapshot will be gone for good/);
+    assert.deepEqual(namesOf(simulator), ["worker02"]);
+    assert.ok(simulator.store.datasets.has("tank/vms/web1-disk0"));
+  }, { version: "27.0" }));
 
 const WEB = "{ count: 1, memory: 512, cpu: 1, disk: { root: 1 }, network: { lan: br0 } }";
 

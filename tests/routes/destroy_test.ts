@@ -3,6 +3,8 @@
  * and what was named and is not there is an error. Over real HTTP.
  */
 import assert from "node:assert/strict";
+import { addClone, addSnapshot } from "../../lib/simulator/zfs.ts";
+import type { TestDashboard } from "../support/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -13,8 +15,6 @@ import {
   text,
   withDashboard,
 } from "../support/http.ts";
-import { addClone, addSnapshot } from "../../lib/simulator/zfs.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
 
 Deno.test("the page destroys only what was named, and a name that is not there is an error (fault 1)", () =>
   withDashboard({}, async (dashboard) => {
@@ -210,3 +210,74 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.match(await text(fetch(`${url}/destroy`)), /destroy 3 vms/, "the types of the configuration");
     }));
 }
+
+/** An operation that made worker02 whole and worker01 in part, and keeps both. */
+async function failInPart(dashboard: TestDashboard): Promise<string> {
+  dashboard.simulator.addFault({
+    method: "vm.device.create",
+    action: "fail",
+    matches: (params) => JSON.stringify(params).includes("worker01-disk0"),
+  });
+  const path = await create(dashboard, { ...FORM, "worker.on_failure": "keep" });
+  assert.equal((await finishedOperation(dashboard, path)).status, "partly-done");
+  return path;
+}
+
+const DISK = "tank/vms/worker02-disk0";
+
+Deno.test("a rollback shows the snapshots that go with it, and removes those and no others (fault 2)", () =>
+  withDashboard({}, async (dashboard) => {
+    const path = await failInPart(dashboard);
+    const { store } = dashboard.simulator;
+    addSnapshot(store, `${DISK}@daily`);
+    const phrase = "roll back 2 vms";
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /1 snapshot goes first: @daily/);
+    addSnapshot(store, `${DISK}@late`);
+    const stale = await post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") });
+    assert.equal(stale.status, 409);
+    const again = await stale.text();
+    assert.match(again, /2 snapshots go first: @daily, @late/);
+    const unshown = await follow(post(dashboard, `${path}/rollback`, { phrase }));
+    assert.equal((await finishedOperation(dashboard, unshown)).status, "partly-done");
+    assert.equal(store.snapshots.size, 2, "what was not shown is not removed");
+    const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(again, "plan") }));
+    assert.equal((await finishedOperation(dashboard, led)).status, "done");
+    assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
+  }));
+
+Deno.test("a rollback leaves a VM that anybody depends on, and the page says so before (fault 2)", () =>
+  withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
+    const path = await failInPart(dashboard);
+    const { store } = dashboard.simulator;
+    addSnapshot(store, `${DISK}@web1`);
+    addClone(store, `${DISK}@web1`, "tank/vms/web1-disk0");
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /data-blocked="worker02"/);
+    assert.match(page, /web1-disk0 is a clone of tank\/vms\/worker02-disk0 .*promote the clone/);
+    const fields = { phrase: "roll back 2 vms", plan: hidden(page, "plan") };
+    const led = await follow(post(dashboard, `${path}/rollback`, fields));
+    assert.equal((await finishedOperation(dashboard, led)).status, "partly-done");
+    assert.ok(store.datasets.has("tank/vms/web1-disk0") && store.datasets.has(DISK));
+    assert.deepEqual([...store.vms.values()].map(({ config, state }) => [config.name, state]), [
+      ["worker02", "RUNNING"],
+    ]);
+  }));
+
+Deno.test("the page Destroy shows snapshots, and what stays because anybody depends on it (fault 2)", () =>
+  withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
+    await finishedOperation(dashboard, await create(dashboard, FORM));
+    const { store } = dashboard.simulator;
+    addSnapshot(store, "tank/vms/worker01-disk0@daily");
+    addSnapshot(store, `${DISK}@web1`);
+    addClone(store, `${DISK}@web1`, "tank/vms/web1-disk0");
+    const page = await text(fetch(`${dashboard.url}/destroy?prefixes=worker`));
+    assert.match(page, /1 snapshot goes first: @daily/);
+    assert.match(page, /data-blocked="worker02"/);
+    assert.match(page, /destroy 1 vm/);
+    const fields = { prefixes: "worker", plan: hidden(page, "plan"), token: hidden(page, "token") };
+    const led = await follow(post(dashboard, "/destroy", { ...fields, phrase: "destroy 1 vm" }));
+    assert.equal((await finishedOperation(dashboard, led)).status, "partly-done");
+    assert.ok(store.datasets.has("tank/vms/web1-disk0") && store.datasets.has(DISK));
+    assert.equal(store.vms.size, 1);
+  }));
