@@ -1,5 +1,5 @@
 /** The address of a NAS, and the fingerprint of its certificate, as a person writes them. Pure. */
-import { isIpv4, isLoopback } from "./addresses.ts";
+import { isLoopback } from "./addresses.ts";
 import type { Problem } from "./errors.ts";
 
 /** Where a NAS is. */
@@ -48,16 +48,13 @@ export function isUnencrypted(address: NasAddress): boolean {
 /**
  * An address of a web page as the NAS gave it, when it leads to the NAS itself over HTTP or HTTPS; otherwise null.
  *
- * @param host The host that the NAS was asked to name; empty: it names one of its own addresses.
+ * @param host The host that the NAS was asked to name.
  */
 export function pageOnNas(uri: string, host: string): string | null {
   const url = URL.parse(uri);
   if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "") return null;
-  const isIts = host === ""
-    ? isIpv4(url.hostname) || url.hostname.startsWith("[")
-    : url.hostname === URL.parse(`http://${host}`)?.hostname;
   // As the parser writes it: printable ASCII, whatever stood in the text.
-  return isIts ? url.href : null;
+  return url.hostname === URL.parse(`http://${host}`)?.hostname ? url.href : null;
 }
 
 function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {
