@@ -25,9 +25,20 @@ export function connectionRoutes(dashboard: Dashboard): Hono {
       }], 409);
     }
     await changed(dashboard, waiting);
+    const message = refusal(manager.connection);
+    if (message !== null) return show(c, dashboard, [{ field: "otp", message }], 422);
     return c.redirect(paths.connection(), 303);
   });
   return app;
+}
+
+/** What is to be said of a one-time password that the NAS did not accept; null when it did. */
+function refusal(state: Dashboard["manager"]["connection"]): string | null {
+  const said = "The NAS did not accept this one-time password, so the dashboard is not connected";
+  if (state.kind === "otp") return `${said}. Type the next one that the authenticator shows`;
+  const isRefused = state.kind === "reconnecting" && "failure" in state.error &&
+    state.error.failure === "otp";
+  return isRefused ? `${said}. It signs in again in about a minute; type the next one then` : null;
 }
 
 /** How long the answer to a one-time password is waited for, before the page is shown as it is. */

@@ -17,6 +17,7 @@ import {
   actorOf,
   connectionView,
   type Dashboard,
+  mayChange,
   onConnection,
   pageFrame,
   sendPage,
@@ -124,7 +125,9 @@ export function operationRoutes(dashboard: Dashboard): Hono {
       });
       const forgetPace = manager.onPace(() => send(String(<PacePatch pace={manager.pace} />)));
       try {
-        for await (const message of patches(log, { after, signal, now })) await write(message);
+        for await (const message of patches(log, { after, signal, now, mayChange: mayChange(c) })) {
+          await write(message);
+        }
       } finally {
         forget();
         forgetPace();
@@ -164,11 +167,13 @@ interface FollowOptions {
   readonly after: number;
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** Whether whoever watches may change anything: only they are offered it. */
+  readonly mayChange: boolean;
 }
 
-/** Messages of an operation that is watched, by seq: its watchers are sent the same, most of them at the same time. */
+/** Messages of an operation that is watched, by seq and by whom: its watchers are sent the same, most of them at the same time. */
 interface Rendered {
-  readonly messages: Map<number, Uint8Array<ArrayBuffer>>;
+  readonly messages: Map<string, Uint8Array<ArrayBuffer>>;
   watchers: number;
 }
 
@@ -178,9 +183,10 @@ const rendered = new WeakMap<OperationLog, Rendered>();
 const MAX_RENDERED = 64;
 
 /** One message an event: the fold runs along, so that each shows what was true then. */
-async function* patches(log: OperationLog, { after, signal, now }: FollowOptions) {
+async function* patches(log: OperationLog, { after, signal, now, mayChange }: FollowOptions) {
+  const key = (seq: number) => `${seq} ${mayChange}`;
   let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));
-  const known = rendered.get(log) ?? { messages: new Map<number, Uint8Array<ArrayBuffer>>(), watchers: 0 };
+  const known = rendered.get(log) ?? { messages: new Map<string, Uint8Array<ArrayBuffer>>(), watchers: 0 };
   rendered.set(log, known);
   known.watchers++;
   try {
@@ -188,10 +194,10 @@ async function* patches(log: OperationLog, { after, signal, now }: FollowOptions
       view = applyEvent(view, event);
       const { seq } = event;
       const events = () => log.since(0).slice(0, seq);
-      const message = known.messages.get(seq) ??
-        frame(String(<OperationPatch view={view} event={event} events={events} now={now()} />), { id: seq });
-      if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(seq, message);
-      known.messages.delete(seq - MAX_RENDERED);
+      const message = known.messages.get(key(seq)) ??
+        frame(String(<OperationPatch {...{ view, event, events, mayChange }} now={now()} />), { id: seq });
+      if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(key(seq), message);
+      known.messages.delete(key(seq - MAX_RENDERED));
       yield message;
     }
   } finally {

@@ -122,15 +122,24 @@ async function change(c: Context, dashboard: Dashboard, form: string, read: Read
   const wanted = await read(fields, vm, dashboard);
   if ("problems" in wanted) return again(wanted.problems, 422);
   const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
-  const { problems } = manager.change(changed, wanted.change, { by: actorOf(c) });
+  const { problems, log } = manager.change(changed, wanted.change, { by: actorOf(c) });
   const refused = await problems;
   // The page that follows shows what is true now.
   await manager.live.refreshNow(vm.id);
   if (refused.length > 0) return again(refused, 422);
   return c.redirect(
-    wanted.change.kind === "clone" ? paths.home({ q: wanted.change.name }) : paths.vm(vm.id),
+    wanted.change.kind === "clone"
+      ? paths.home({ q: wanted.change.name })
+      : paths.vmSaved(vm.id, { operation: log.id, waits: waits(wanted.change, vm) }),
     303,
   );
+}
+
+/** Whether a VM that is in use sees a change only when it starts the next time. */
+function waits(change: VmChange, { state, cores, threads, memoryMib }: Vm): boolean {
+  if (state === "STOPPED") return false;
+  if (change.kind !== "settings") return true;
+  return change.cores !== cores || change.threads !== threads || change.memoryMib !== memoryMib;
 }
 
 function text(fields: URLSearchParams, name: string): string {

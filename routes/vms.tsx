@@ -5,7 +5,7 @@ import { READING_MS } from "../lib/live_inventory.ts";
 import type { Vm } from "../lib/inventory.ts";
 import { vmJson } from "../lib/json.ts";
 import { fingerprint } from "../lib/plan/fingerprint.ts";
-import { VmPage, type VmPageProps } from "../templates/pages/vm_page.tsx";
+import { type Saved, VmPage, type VmPageProps } from "../templates/pages/vm_page.tsx";
 import { VmsPage } from "../templates/pages/vms_page.tsx";
 import type { Typed } from "../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "./choices.ts";
@@ -37,14 +37,25 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
     const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(vmJson(vm));
-    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm)} />);
+    const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
+    const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
+    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, words)} />);
   });
   return app;
+}
+
+/** The change of this VM that an operation made, and when; null when there is none. */
+function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved, "waits"> | null {
+  const view = manager.operations.get(operation)?.view;
+  const step = view?.vms[0]?.steps[0]?.step;
+  const isOfVm = view?.kind === "change" && view.status === "done" && view.vms[0]?.vmId === vm.id;
+  return isOfVm && step !== undefined ? { what: step, at: view.finishedAt ?? view.startedAt } : null;
 }
 
 /** What has to be said on a VM's page beside what is there. */
 export interface VmPageWords {
   readonly notice?: string;
+  readonly saved?: Saved;
   readonly problems?: readonly Problem[];
   readonly typed?: Typed;
 }
@@ -67,6 +78,7 @@ export async function vmPage(
     missingImages,
     shown: settingsShown(vm),
     notice: words.notice ?? null,
+    saved: words.saved ?? null,
     problems: words.problems ?? [],
     typed: words.typed ?? null,
   };

@@ -21,6 +21,8 @@ const CONNECT_MS = 10_000;
 const GRACE_MS = 5_000;
 const RETRY = { leastMs: 500, mostMs: 5_000 };
 const TICK_MS = 1_000;
+/* Closer to its end, about two lines, a log counts as read to its end. */
+const NEAR_PX = 40;
 
 const place = () => document.getElementById("page-stream");
 
@@ -130,8 +132,23 @@ async function take(own, url) {
     if (stream !== own) return;
     if (id !== null) seen.id = id;
     if (event === "end") return own.abort.abort();
+    const follows = followsLog();
     await htmx.swap({ text, sourceElement: place(), target: place(), swap: "none" });
+    if (follows) showLastLine();
   }
+}
+
+/* The log of an operation shows its last line, unless the reader has scrolled up. */
+const log = () => document.getElementById("operation-log");
+
+function followsLog() {
+  const it = log();
+  return it !== null && it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_PX;
+}
+
+function showLastLine() {
+  const it = log();
+  if (it !== null) it.scrollTop = it.scrollHeight;
 }
 
 /* Messages of a stream of server-sent events, as the dashboard writes them. */
@@ -249,4 +266,5 @@ function look() {
 document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
 addEventListener("pagehide", stop);
 addEventListener("pageshow", start);
+if (document.querySelector("#operation[data-status=running]") !== null) showLastLine();
 start();

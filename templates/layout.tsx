@@ -28,6 +28,9 @@ const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
   ["operations", "Operations", paths.operations],
 ];
 
+/** Viewers are not offered these. */
+const FOR_CHANGES: readonly Section[] = ["create", "destroy"];
+
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Filter the list"],
   ["Up Down", "From VM to VM"],
@@ -70,7 +73,9 @@ export function Layout(props: LayoutProps) {
             <>
               <nav aria-label="Site">
                 <ul>
-                  {NAVIGATION.map(([section, label, href]) => (
+                  {NAVIGATION.filter(([section]) => mayChange || !FOR_CHANGES.includes(section)).map((
+                    [section, label, href],
+                  ) => (
                     <li>
                       {section === current
                         ? <a href={href()} aria-current="page">{label}</a>

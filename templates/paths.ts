@@ -33,6 +33,8 @@ export function bare(path: string): string {
 const routes = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
   vm: (id: number) => `/vms/${id}`,
+  vmSaved: (id: number, { operation, waits }: { readonly operation: string; readonly waits: boolean }) =>
+    `/vms/${id}?${new URLSearchParams({ saved: operation, ...(waits ? { waits: "yes" } : {}) })}`,
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
   vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
   vmConsole: (id: number) => `/vms/${id}/console`,

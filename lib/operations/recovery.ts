@@ -16,7 +16,7 @@ export interface Recovery {
 const NOTHING: Recovery = { resumable: [], removable: [], phrase: null };
 
 /** Outcomes after which something of a creation may be on the NAS. */
-const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "created"];
+const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "cancelled-kept", "created"];
 
 /** What can be done about an operation. */
 export function recoveryOf(view: OperationView): Recovery {

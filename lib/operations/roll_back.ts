@@ -81,7 +81,8 @@ export async function rollBack(context: UndoContext, given: Undo): Promise<void>
 export async function keepForInspection(context: UndoContext, undo: Undo): Promise<void> {
   const left = await describeLeft(context, { ...undo, gone: new Set() });
   const message = `${undo.why}. It is kept as it is, as asked for. ${left}`;
-  context.log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
+  const outcome = undo.cancelled ? "cancelled-kept" : "left-behind";
+  context.log.append({ type: "vm", vm: undo.vm, outcome, message, ...idOf(undo) });
 }
 
 function idOf({ made: { vmId } }: Undo): { vmId?: number } {

@@ -203,7 +203,8 @@ export interface Busy {
 
 /** Whether it left something about which nobody has decided. */
 function isUndecided(view: OperationView): boolean {
-  return needsDecision(view) || recoveryOf(view).removable.some(({ outcome }) => outcome === "left-behind");
+  const isLeft = ({ outcome }: OperationVmView) => outcome === "left-behind" || outcome === "cancelled-kept";
+  return needsDecision(view) || recoveryOf(view).removable.some(isLeft);
 }
 
 /** Whether an operation shows that a VM runs or ran: it was seen to start, or was asked for what only a VM in use is. */

@@ -61,10 +61,15 @@ export function isGood(kind: OperationKind, outcome: VmOutcome | null): boolean 
   return GOOD[kind].includes(outcome);
 }
 
+/** Whether a VM is as it is because the person cancelled. */
+export function isCancelled(outcome: VmOutcome | null): boolean {
+  return outcome === "cancelled" || outcome === "cancelled-kept";
+}
+
 /** How an operation ended, from what became of its VMs. */
 export function overallStatus({ kind, vms }: OperationView): Exclude<OperationView["status"], "running"> {
   const good = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
-  if (vms.some(({ outcome }) => outcome === "cancelled")) return "cancelled";
+  if (vms.some(({ outcome }) => isCancelled(outcome))) return "cancelled";
   if (good === vms.length) return "done";
   return good === 0 ? "failed" : "partly-done";
 }

@@ -25,6 +25,7 @@ export type VmOutcome =
   | "already-gone"
   | "failed"
   | "cancelled"
+  | "cancelled-kept"
   | "interrupted"
   | "done"
   | "out-of-memory";

@@ -4,7 +4,7 @@ import { formatCount } from "../../lib/units.ts";
 import { VM_ACTIONS } from "../../lib/vm_actions.ts";
 import { Layout } from "../layout.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
-import { Notice, Tick } from "../parts/common.tsx";
+import { Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import type { ActProps, PageFrame } from "../props.ts";
@@ -45,7 +45,9 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
             <a class="button" href={paths.home()}>Back to the list</a>
           </p>
         )
-        : <Confirm {...act} lacks={frame.lacks} />}
+        : frame.mayChange
+        ? <Confirm {...act} lacks={frame.lacks} />
+        : <ViewerNotice />}
     </Layout>
   );
 }

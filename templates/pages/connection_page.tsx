@@ -14,7 +14,7 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
     <Layout {...frame} title="Connection" current="connection">
       <h1>Connection</h1>
       <ErrorSummary problems={problems} />
-      {wantsOtp || problems.length > 0 ? <OtpForm problems={problems} /> : null}
+      {(wantsOtp || problems.length > 0) && frame.mayChange ? <OtpForm problems={problems} /> : null}
       <dl class="facts">
         <div>
           <dt>Address</dt>

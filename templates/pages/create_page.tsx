@@ -3,7 +3,7 @@ import type { OnFailure } from "../../lib/on_failure.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { Choice, Choices, ErrorSummary, Field, Notice, Tick } from "../parts/common.tsx";
+import { Choice, Choices, ErrorSummary, Field, Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
@@ -25,29 +25,32 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      {form === null ? null : (
-        <form method="post" action={paths.createPlan()} class="create">
-          {/* The first button is the one that Enter presses: it must never be the one that creates. */}
-          <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
-            Show the plan
-          </button>
-          {plan === null ? null : <PlanView plan={plan} />}
-          {plan === null || token === null || plan.totals.vms === 0
-            ? null
-            : <Confirm plan={plan} token={token} lacks={frame.lacks} />}
-          <StorageFields form={form} problems={problems} />
-          {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
-          <Choices id={BRIDGES} choices={choices.bridges} />
-          <Choices id={ISOS} choices={choices.isos} />
-          <Choices id={DATASETS} choices={choices.datasets} />
-          <p class="actions">
-            <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
-              {plan === null ? "Show the plan" : "Show the plan again"}
+      {frame.mayChange ? null : <ViewerNotice />}
+      {form === null || !frame.mayChange
+        ? null
+        : (
+          <form method="post" action={paths.createPlan()} class="create">
+            {/* The first button is the one that Enter presses: it must never be the one that creates. */}
+            <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
+              Show the plan
             </button>
-            <span class="help">Nothing is changed on the NAS until you confirm the plan.</span>
-          </p>
-        </form>
-      )}
+            {plan === null ? null : <PlanView plan={plan} />}
+            {plan === null || token === null || plan.totals.vms === 0
+              ? null
+              : <Confirm plan={plan} token={token} lacks={frame.lacks} />}
+            <StorageFields form={form} problems={problems} />
+            {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
+            <Choices id={BRIDGES} choices={choices.bridges} />
+            <Choices id={ISOS} choices={choices.isos} />
+            <Choices id={DATASETS} choices={choices.datasets} />
+            <p class="actions">
+              <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
+                {plan === null ? "Show the plan" : "Show the plan again"}
+              </button>
+              <span class="help">Nothing is changed on the NAS until you confirm the plan.</span>
+            </p>
+          </form>
+        )}
     </Layout>
   );
 }

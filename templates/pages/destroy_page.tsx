@@ -3,7 +3,7 @@ import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
-import { ErrorSummary, Field, Notice, State } from "../parts/common.tsx";
+import { ErrorSummary, Field, Notice, State, ViewerNotice } from "../parts/common.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths, wishFields } from "../paths.ts";
@@ -35,7 +35,9 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
       {/* A list without what was mistyped is not what was meant: it is not offered. */}
       {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
         ? <NothingToDestroy blocked={plan.vms.length > 0} />
-        : <Confirm {...destroy} lacks={frame.lacks} />}
+        : frame.mayChange
+        ? <Confirm {...destroy} lacks={frame.lacks} />
+        : <ViewerNotice />}
       <p>
         <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
         are on a page of their own: half-made VMs and zvols in no VM.

@@ -30,7 +30,8 @@ export interface OperationPageProps {
 export function OperationPage(
   { frame, view, events, pace, now, problems = [], rollBack = null }: OperationPageProps,
 ) {
-  const operation = <Operation {...{ view, events, now, problems, rollBack }} />;
+  const { mayChange } = frame;
+  const operation = <Operation {...{ view, events, now, mayChange, problems, rollBack }} />;
   return (
     <Layout
       {...frame}

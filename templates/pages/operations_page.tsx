@@ -23,9 +23,13 @@ export function OperationsPage(
             <p>
               Every creation and destruction is listed here, with all its steps.
             </p>
-            <p>
-              <a class="button primary" href={paths.create()}>Create VMs</a>
-            </p>
+            {frame.mayChange
+              ? (
+                <p>
+                  <a class="button primary" href={paths.create()}>Create VMs</a>
+                </p>
+              )
+              : null}
           </div>
         )
         : <OperationTable operations={operations} now={now} />}

@@ -2,7 +2,7 @@
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
-import { ErrorSummary, Field, Notice } from "../parts/common.tsx";
+import { ErrorSummary, Field, Notice, ViewerNotice } from "../parts/common.tsx";
 import { Blocked, type BlockedItem, Snapshots, Unread } from "../parts/removal.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
@@ -16,9 +16,13 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
   const [vms, zvols] = [plan.vms.filter(goes), all.filter(goes)];
   return (
     <Layout {...frame} title="Orphans" current="destroy">
-      <p class="trail">
-        <a href={paths.destroy()}>Destroy</a>
-      </p>
+      {frame.mayChange
+        ? (
+          <p class="trail">
+            <a href={paths.destroy()}>Destroy</a>
+          </p>
+        )
+        : null}
       <h1>Orphans</h1>
       <p>
         What carries this program's marks and belongs to nothing: VMs that were left half-made, and zvols that
@@ -51,7 +55,9 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
         )
         : vms.length + zvols.length === 0
         ? null
-        : <Confirm {...orphans} vms={vms} zvols={zvols} />}
+        : frame.mayChange
+        ? <Confirm {...orphans} vms={vms} zvols={zvols} />
+        : <ViewerNotice />}
     </Layout>
   );
 }

@@ -25,15 +25,17 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
     <Layout {...frame} title="VMs" current="vms" stream={paths.inventoryEvents(query, version)}>
       <div class="heading">
         <h1>VMs</h1>
-        {frame.mayChange
-          ? (
-            <div class="actions">
-              <a class="button" href={paths.export(query)}>Export</a>
-              <a class="button primary" href={paths.create()}>Create VMs</a>
-              <a class="button danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
-            </div>
-          )
-          : null}
+        <div class="actions">
+          <a class="button" href={paths.export(query)}>Export</a>
+          {frame.mayChange
+            ? (
+              <>
+                <a class="button primary" href={paths.create()}>Create VMs</a>
+                <a class="button danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
+              </>
+            )
+            : null}
+        </div>
       </div>
       <CapacityLine capacity={capacity} />
       {running === null ? null : (

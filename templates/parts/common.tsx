@@ -43,6 +43,17 @@ export function Notice({ tone, children }: { tone: Tone; children?: Child }) {
   return <div class={`notice tone-${tone}`}>{children}</div>;
 }
 
+/** In place of a form, for whoever may not send it. */
+export function ViewerNotice() {
+  return (
+    <Notice tone="quiet">
+      <p id="viewer-notice">
+        Viewers cannot make changes. To do this, sign out and sign in with the administrator's password.
+      </p>
+    </Notice>
+  );
+}
+
 /** The id of a field's input, from its name. */
 export function fieldId(name: string): string {
   return `field-${name.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`;

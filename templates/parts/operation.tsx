@@ -13,7 +13,7 @@ import type {
 } from "../../lib/operations/types.ts";
 import type { Problem } from "../../lib/errors.ts";
 import { recoveryOf } from "../../lib/operations/recovery.ts";
-import { isGood } from "../../lib/operations/summary.ts";
+import { isCancelled, isGood } from "../../lib/operations/summary.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import { DateTime, Field, State, Time, type Tone } from "./common.tsx";
@@ -51,10 +51,12 @@ export function isUndo({ step }: { readonly step: string }): boolean {
 
 /** The whole operation. */
 export function Operation(
-  { view, events, now, problems = [], rollBack = null }: {
+  { view, events, now, mayChange, problems = [], rollBack = null }: {
     view: OperationView;
     events: readonly OperationEvent[];
     now: number;
+    /** Whether whoever looks may change anything. */
+    mayChange: boolean;
     problems?: readonly Problem[];
     /** What rolling it back would take, as read now. */
     rollBack?: RollBackPlan | null;
@@ -64,9 +66,11 @@ export function Operation(
   const lines = events.filter(isLogged);
   return (
     <section id="operation" data-operation={view.id} data-status={view.status}>
-      <OperationSummary view={view} now={now} />
+      <OperationSummary view={view} now={now} mayChange={mayChange} />
       <OperationNotices view={view} />
-      {view.status === "running" ? null : <Recovery view={view} problems={problems} rollBack={rollBack} />}
+      {view.status === "running" || !mayChange
+        ? null
+        : <Recovery view={view} problems={problems} rollBack={rollBack} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
         <table class="rows steps">
           <caption>{formatCount(view.vms.length, "VM")}</caption>
@@ -79,7 +83,9 @@ export function Operation(
             </tr>
           </thead>
           <tbody>
-            {view.vms.map((vm) => <OperationVmRow vm={vm} columns={columns} rollback={hasRollback(view)} />)}
+            {view.vms.map((vm) => (
+              <OperationVmRow vm={vm} kind={view.kind} columns={columns} rollback={hasRollback(view)} />
+            ))}
           </tbody>
         </table>
       )}
@@ -111,7 +117,9 @@ export function hasRollback({ vms }: OperationView): boolean {
 }
 
 /** Status, progress, counts and times. */
-export function OperationSummary({ view, now }: { view: OperationView; now: number }) {
+export function OperationSummary(
+  { view, now, mayChange }: { view: OperationView; now: number; mayChange: boolean },
+) {
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
   const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
   const elapsedMs = (view.finishedAt ?? now) - view.startedAt;
@@ -120,7 +128,7 @@ export function OperationSummary({ view, now }: { view: OperationView; now: numb
       <p class="status" role="status">
         <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
       </p>
-      {view.status === "running" ? <CancelForm view={view} /> : null}
+      {view.status === "running" && mayChange ? <CancelForm view={view} /> : null}
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
@@ -278,7 +286,7 @@ function CancelForm({ view }: { view: OperationView }) {
 /** `3 done, 1 failed, 1 cancelled, 2 to go`: failed and cancelled VMs count as over. */
 export function describeProgress({ kind, vms }: OperationView): string {
   const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
-  const cancelled = vms.filter(({ outcome }) => outcome === "cancelled").length;
+  const cancelled = vms.filter(({ outcome }) => isCancelled(outcome)).length;
   const open = vms.filter(({ outcome }) => outcome === null).length;
   const parts = { failed: vms.length - done - cancelled - open, cancelled, "to go": open };
   const others = Object.entries(parts).filter(([, count]) => count > 0);
@@ -294,6 +302,7 @@ const OUTCOMES = {
   "already-gone": { tone: "quiet", word: "Gone already" },
   failed: { tone: "bad", word: "Failed" },
   cancelled: { tone: "warn", word: "Cancelled" },
+  "cancelled-kept": { tone: "warn", word: "Cancelled and kept" },
   interrupted: { tone: "warn", word: "Interrupted" },
   done: { tone: "good", word: "Done" },
   "out-of-memory": { tone: "bad", word: "Out of memory" },
@@ -336,6 +345,8 @@ export function OperationNotices({ view }: { view: OperationView }) {
 /** What a VM's row is given. */
 export interface OperationVmRowProps {
   readonly vm: OperationVmView;
+  /** What the operation does: an outcome is good or bad for that. */
+  readonly kind: OperationKind;
   readonly columns: readonly string[];
   readonly rollback: boolean;
 }
@@ -346,7 +357,7 @@ export function operationRowId(name: string): string {
 }
 
 /** One VM: a cell for each step. */
-export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
+export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowProps) {
   const undo = vm.steps.filter(isUndo);
   return (
     <tr id={operationRowId(vm.name)}>
@@ -355,7 +366,7 @@ export function OperationVmRow({ vm, columns, rollback }: OperationVmRowProps) {
         <span class="where">{vm.summary}</span>
       </th>
       <td data-label="Outcome">
-        <VmOutcomeState vm={vm} />
+        <VmOutcomeState vm={vm} kind={kind} />
       </td>
       {columns.map((column) => {
         const step = vm.steps.find(({ step }) => step === column);
@@ -378,8 +389,15 @@ function RollbackCell({ steps }: { steps: readonly StepView[] }) {
   );
 }
 
-function VmOutcomeState({ vm }: { vm: OperationVmView }) {
-  if (vm.outcome !== null) return <State {...OUTCOMES[vm.outcome]} />;
+/** For a VM of which a rollback found nothing to remove, this is the good end. */
+const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
+
+function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
+  return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
+}
+
+function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
+  if (vm.outcome !== null) return <State {...outcomeOf(kind, vm.outcome)} />;
   const started = vm.steps.some(({ status }) => status !== "pending");
   return started ? <State tone="busy" word="Working" /> : <State tone="quiet" word="Waiting" />;
 }

@@ -27,6 +27,8 @@ export interface OperationPatchProps {
   /** The fold up to and with the event. */
   readonly view: OperationView;
   readonly event: OperationEvent;
+  /** Whether whoever looks may change anything. */
+  readonly mayChange: boolean;
   /** Every event up to and with this one, for what shows them all. */
   readonly events: () => readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
@@ -43,12 +45,12 @@ export function PacePatch({ pace }: { pace: Pace | null }) {
 }
 
 /** What one event changes on an operation's page. */
-export function OperationPatch({ view, event, events, now }: OperationPatchProps) {
+export function OperationPatch({ view, event, events, mayChange, now }: OperationPatchProps) {
   if (changesFrame(event)) {
     return (
       <>
         <hx-partial hx-target="#operation" hx-swap="outerMorph">
-          <Operation view={view} events={events()} now={now} />
+          <Operation view={view} events={events()} now={now} mayChange={mayChange} />
         </hx-partial>
         {event.type === "finished" ? <PacePatch pace={null} /> : null}
         {event.type === "finished" ? <StreamPatch /> : null}
@@ -60,11 +62,11 @@ export function OperationPatch({ view, event, events, now }: OperationPatchProps
     <>
       {vm === undefined ? null : (
         <hx-partial hx-target={`#${operationRowId(vm.name)}`} hx-swap="outerMorph">
-          <OperationVmRow vm={vm} columns={columnsOf(view)} rollback={hasRollback(view)} />
+          <OperationVmRow vm={vm} kind={view.kind} columns={columnsOf(view)} rollback={hasRollback(view)} />
         </hx-partial>
       )}
       <hx-partial hx-target="#operation-summary" hx-swap="outerMorph">
-        <OperationSummary view={view} now={now} />
+        <OperationSummary view={view} now={now} mayChange={mayChange} />
       </hx-partial>
       {event.type !== "vm" ? null : (
         <hx-partial hx-target="#operation-notices" hx-swap="outerMorph">

@@ -337,7 +337,7 @@ export function BusyState({ busy }: { busy: Busy }) {
   );
 }
 
-function EmptyList({ vms, total, problem }: VmListProps) {
+function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
   if (vms === null) {
     return (
       <div class="empty">
@@ -364,10 +364,16 @@ function EmptyList({ vms, total, problem }: VmListProps) {
   return (
     <div class="empty">
       <h2 id="vm-list-caption">No VMs yet</h2>
-      <p>Create a group of them from the configuration: the plan is shown before anything is made.</p>
-      <p>
-        <a class="button primary" href={paths.create()}>Create VMs</a>
-      </p>
+      {mayChange
+        ? (
+          <>
+            <p>Create a group of them from the configuration: the plan is shown before anything is made.</p>
+            <p>
+              <a class="button primary" href={paths.create()}>Create VMs</a>
+            </p>
+          </>
+        )
+        : null}
     </div>
   );
 }

@@ -252,3 +252,24 @@ liveTest(
     );
   },
 );
+
+liveTest("the log of a running operation follows, unless the reader has scrolled up (fault 36)", async () => {
+  const times = { callMs: 40, zvolMs: 100, startMs: 60 };
+  await using dashboard = await startDashboard({ simulator: { times } });
+  await inBrowser({ baseURL: dashboard.url, viewport: { width: 1280, height: 700 } }, async (context) => {
+    const page = await context.newPage();
+    await createWorkers(page, 20);
+    const left = "(() => { const log = document.getElementById('operation-log');" +
+      "return log.scrollHeight - log.scrollTop - log.clientHeight; })()";
+    const isLong = "document.getElementById('operation-log').scrollHeight > 500";
+    await page.waitForFunction(isLong, null, { timeout: 20_000 });
+    assert.ok(Number(await page.evaluate(left)) < 40, "its last line is shown");
+    await page.evaluate("document.getElementById('operation-log').scrollTop = 0");
+    await finished(page, "done");
+    assert.equal(
+      await page.evaluate("document.getElementById('operation-log').scrollTop"),
+      0,
+      "the reader stays",
+    );
+  });
+});

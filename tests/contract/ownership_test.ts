@@ -279,7 +279,7 @@ onEach(
         },
       });
       assert.equal(result.status, "cancelled");
-      assert.deepEqual(outcomes(result), ["worker01 left-behind", "worker02 cancelled"]);
+      assert.deepEqual(outcomes(result), ["worker01 cancelled-kept", "worker02 cancelled"]);
       const made = ["tank/vms/worker01-disk0", "tank/vms/worker01-disk1"];
       assert.deepEqual(zvols(simulator), made, "zvols are made ahead of their devices");
       for (const zvol of made) assert.match(result.vms[0]?.message ?? "", new RegExp(zvol));

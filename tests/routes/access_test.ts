@@ -144,6 +144,47 @@ Deno.test("a viewer sees everything, changes nothing, and is offered nothing tha
     assert.doesNotMatch((await send(dashboard, "/vms/1", { cookie })).body, /Save settings|Remove this/);
   }));
 
+Deno.test("no page offers a viewer what only an administrator may do (fault 36)", () =>
+  withAccess(async (dashboard) => {
+    const [viewer, admin] = [await signIn(dashboard, "just looking"), await signIn(dashboard, "open sesame")];
+    const held = Promise.withResolvers<void>();
+    dashboard.simulator.addFault({ method: "vm.poweroff", action: "hold", until: held.promise });
+    const wish = {
+      action: "poweroff" as const,
+      id: 1,
+      name: "homeassistant",
+      state: "RUNNING",
+      overcommit: false,
+    };
+    const { log, finished } = dashboard.manager.act("poweroff", [wish]);
+    const offers = (html: string) =>
+      [
+        ...[...html.matchAll(/<form[^>]*method="post"[^>]*>/g)].map(([form]) => form),
+        ...[...html.matchAll(/<a [^>]*href="\/(?:create|destroy|vms\/act)[^>]*>/g)].map(([link]) => link),
+      ].filter((offer) => !offer.includes("logout"));
+    const pages = [...PAGES.slice(0, -1), "/operations/audit", "/export", "/vms/act?action=stop&id=1"];
+    for (const path of [...pages, "/vms/1/destroy", `/operations/${log.id}`]) {
+      const { status, body } = await send(dashboard, path, { cookie: viewer.cookie });
+      assert.equal(status, 200, path);
+      assert.deepEqual(offers(body), [], path);
+    }
+    const running = await send(dashboard, `/operations/${log.id}`, { cookie: admin.cookie });
+    assert.ok(offers(running.body).some((offer) => offer.includes("/cancel")), "the premise");
+    const stream = (cookie: string) =>
+      send(dashboard, `/operations/${log.id}/events`, { accept: "text/event-stream", cookie });
+    const streams = Promise.all([stream(viewer.cookie), stream(admin.cookie)]);
+    held.resolve();
+    await finished;
+    const [seen, offered] = await streams;
+    assert.deepEqual(offers(seen.body), [], "nor does a stream");
+    assert.ok(offers(offered.body).length > 0, "the premise");
+    assert.match(
+      (await send(dashboard, "/", { cookie: viewer.cookie })).body,
+      /href="\/export/,
+      "reading is offered",
+    );
+  }));
+
 Deno.test("a session ends when it is idle, in the end, by signing out, and when it is forged", () =>
   withAccess(async (dashboard, clock) => {
     const isOpen = async (cookie: string) =>

@@ -49,7 +49,7 @@ Deno.test("the connection page says which NAS it is, or what MACs depend on wher
   });
 });
 
-Deno.test("a one-time password is asked for on a page, wrong ones come back, and nothing keeps it", async () => {
+Deno.test("a one-time password is asked for on a page, a wrong one is said to be wrong, and nothing keeps it (fault 36)", async () => {
   const accounts = [{ username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" }];
   const logged: string[] = [];
   await using dashboard = await startOtp(accounts, logged);
@@ -63,7 +63,8 @@ Deno.test("a one-time password is asked for on a page, wrong ones come back, and
   assert.equal(unread.status, 422);
   assert.match(await unread.text(), /data-error="otp"/);
   const wrong = await post(dashboard, "/connection/otp", { otp: "000000" });
-  await wrong.body?.cancel();
+  assert.equal(wrong.status, 422);
+  assert.match(await wrong.text(), /data-error="otp"[^>]*>The NAS did not accept this one-time password/);
   assert.equal(manager.connection.kind, "otp", "up to 25.10 the NAS asks again");
   const right = await post(dashboard, "/connection/otp", { otp: "123456" });
   await right.body?.cancel();

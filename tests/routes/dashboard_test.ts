@@ -358,7 +358,7 @@ Deno.test("a VM that only has such a name is spared until it is chosen by itself
     assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker02"]);
   }));
 
-Deno.test("POST /operations/:id/cancel rolls back what is half made and keeps what is done", () =>
+Deno.test("POST /operations/:id/cancel rolls back what is half made, keeps what is done, and counts none as failed (fault 36)", () =>
   withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     dashboard.simulator.addFault({ method: "vm.device.create", skip: 4, moment: "before", action: "stall" });
@@ -371,6 +371,10 @@ Deno.test("POST /operations/:id/cancel rolls back what is half made and keeps wh
       new RegExp(`under way\\..*href="${path}"`),
       "the list leads to it",
     );
+    // The call that stalls is under way by now.
+    while (dashboard.simulator.calls.filter(({ method }) => method === "vm.device.create").length < 5) {
+      await dashboard.manager.list();
+    }
     const cancelled = await post(dashboard, `${path}/cancel`, {});
     await cancelled.body?.cancel();
     assert.deepEqual([cancelled.status, cancelled.headers.get("location")], [303, path]);
@@ -378,6 +382,7 @@ Deno.test("POST /operations/:id/cancel rolls back what is half made and keeps wh
     dashboard.simulator.cutConnections();
     const operation = await finishedOperation(dashboard, path);
     assert.equal(operation.status, "cancelled");
+    assert.match(await text(fetch(dashboard.url + path)), /1 done, 1 cancelled</, "and none failed");
     assert.doesNotMatch(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
     const missing = await post(dashboard, "/operations/nope/cancel", {});
     await missing.body?.cancel();

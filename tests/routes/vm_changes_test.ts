@@ -56,6 +56,43 @@ function onEach(
 
 const SETTINGS = { name: "controlplane01", cpu: "4", memory: "3072", description: "lab", autostart: "no" };
 
+onEach(
+  "what was saved is said, and what waits for the next start of a VM in use (fault 36)",
+  async ({ dashboard, id }) => {
+    const save = async (fields: Record<string, string>) => {
+      const answer = await post(dashboard, `/vms/${id}/settings`, {
+        ...SETTINGS,
+        ...fields,
+        shown: await shown(),
+      });
+      await answer.body?.cancel();
+      assert.equal(answer.status, 303);
+      return await text(fetch(dashboard.url + answer.headers.get("location")));
+    };
+    const shown = async () =>
+      /name="shown" value="([^"]*)"/.exec(await text(fetch(`${dashboard.url}/vms/${id}`)))?.[1] ?? "";
+    const stopped = await save({ memory: "1024" });
+    assert.match(stopped, /The settings were saved/);
+    assert.doesNotMatch(stopped, /the next time/, "it does not run");
+    const start = {
+      action: "start" as const,
+      id,
+      name: "controlplane01",
+      state: "STOPPED",
+      overcommit: false,
+    };
+    await dashboard.manager.act("start", [start]).finished;
+    await dashboard.manager.live.ready(10_000);
+    const described = await save({ memory: "1024", description: "other" });
+    assert.match(described, /The settings were saved/);
+    assert.doesNotMatch(described, /the next time/, "a description applies at once");
+    const grown = await save({ memory: "2048", description: "other" });
+    assert.match(grown, /the new vCPUs and memory take effect when it starts the next time/);
+    const page = await text(fetch(`${dashboard.url}/vms/${id}?saved=nothing`));
+    assert.doesNotMatch(page, /were saved/, "only what was done is said");
+  },
+);
+
 function devices({ simulator }: TestDashboard, id: number, dtype: string) {
   return [...simulator.store.devices.values()].filter(({ vm, attributes }) =>
     vm === id && attributes.dtype === dtype

@@ -21,9 +21,19 @@ Deno.test("a step that was given up before its call says so, and no time", () =>
   const cell = (end: "skipped" | "done") => {
     const [vm] = logOf([step("running"), step(end)]).view.vms;
     assert.ok(vm);
-    return String(OperationVmRow({ vm, columns: ["vm"], rollback: false }));
+    return String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false }));
   };
   assert.match(cell("done"), /class="time"/);
   assert.doesNotMatch(cell("skipped"), /class="time"/);
   assert.match(cell("skipped"), /<span ?>Skipped<\/span>/);
+});
+
+Deno.test("a rollback that found nothing to remove has no red row (fault 36)", () => {
+  const [vm] =
+    logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was made of it" }]).view.vms;
+  assert.ok(vm);
+  const row = (kind: "undo" | "create") => String(OperationVmRow({ vm, kind, columns: [], rollback: false }));
+  assert.match(row("create"), /tone-bad/, "the premise");
+  assert.doesNotMatch(row("undo"), /tone-bad/);
+  assert.match(row("undo"), /Nothing left/);
 });
