@@ -258,7 +258,7 @@ liveTest("the log of a running operation follows, unless the reader has scrolled
   await using dashboard = await startDashboard({ simulator: { times } });
   await inBrowser({ baseURL: dashboard.url, viewport: { width: 1280, height: 700 } }, async (context) => {
     const page = await context.newPage();
-    await createWorkers(page, 20);
+    await createWorkers(page, 12);
     const left = "(() => { const log = document.getElementById('operation-log');" +
       "return log.scrollHeight - log.scrollTop - log.clientHeight; })()";
     const isLong = "document.getElementById('operation-log').scrollHeight > 500";
