@@ -5,9 +5,12 @@ const two = (value) => String(value).padStart(2, "0");
 const dayOf = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 const timeOf = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 
+/* Making one takes long, and a log has many lines. */
+const format = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+
 /* The zone as it was at that time, for summer and winter differ: CET, GMT+2. */
 function zoneOf(date) {
-  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(date);
+  const parts = format.formatToParts(date);
   return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }
 
@@ -28,12 +31,17 @@ const convertAll = (within) => {
   for (const time of within.querySelectorAll("time[datetime]")) convert(time);
 };
 
+/* Only what has changed is looked at: a long log must not be converted anew with each line. */
 new MutationObserver((changes) => {
-  for (const { target } of changes) {
-    const element = target instanceof Element ? target : target.parentElement;
-    const time = element?.closest("time[datetime]");
+  for (const { target, addedNodes } of changes) {
+    const changed = target instanceof Element ? target : target.parentElement;
+    const time = changed?.closest("time[datetime]");
     if (time) convert(time);
-    else if (element) convertAll(element);
+    for (const node of addedNodes) {
+      if (!(node instanceof Element)) continue;
+      if (node.matches("time[datetime]")) convert(node);
+      else convertAll(node);
+    }
   }
 }).observe(document.body, {
   childList: true,
