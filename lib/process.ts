@@ -38,7 +38,7 @@ export function explainError(error: unknown): string {
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
   const system = describeSystemError(error);
-  if (system !== null) return `It cannot go on: ${system} (${what})`;
+  if (system !== null) return `It cannot go on: ${system}. --log-level DEBUG adds where this came from`;
   return `This program has a fault: ${what}\n` +
     "What was changed until then is in the journal. Please report it, with what --log-level DEBUG adds";
 }

@@ -2,6 +2,8 @@
  * The program's work, in a worker that has the permissions of lib/permissions.ts from its first instruction: serving,
  * the NAS, YAML and templates. Nothing is given up later, because nothing more was ever held.
  */
+import { describeSystemError } from "../lib/system_errors.ts";
+import { ConfigurationError } from "../lib/errors.ts";
 import type { Options } from "../lib/arguments.ts";
 import { readConfiguration } from "../lib/config_file.ts";
 import type { Settings } from "../lib/environment.ts";
@@ -56,7 +58,7 @@ async function run(launch: Launch): Promise<number> {
 }
 
 async function simulate(options: Options, signal: AbortSignal): Promise<number> {
-  await using simulator = await startSimulator(options.simulator);
+  await using simulator = await startSimulator(options.simulator).catch(explainPort);
   const { version, url } = simulator;
   print(
     options.json
@@ -65,6 +67,13 @@ async function simulate(options: Options, signal: AbortSignal): Promise<number> 
   );
   await aborted(signal);
   return EXIT.done;
+}
+
+function explainPort(cause: unknown): never {
+  const why = describeSystemError(cause);
+  if (why === null) throw cause;
+  const message = `The simulated NAS cannot listen there: ${why}. Choose another port, or leave --port out`;
+  throw new ConfigurationError("simulate", [{ field: "--port", message }], { cause });
 }
 
 const DEMO_VMS = 5;

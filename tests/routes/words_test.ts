@@ -35,13 +35,15 @@ Deno.test("a connection that is refused, a name that is not known and a lost NAS
 });
 
 Deno.test("files and folders that cannot be used are told without the system's codes (fault 37)", () =>
-  withCommandLine(async ({ folder, env, run }) => {
+  withCommandLine(async ({ simulator, folder, env, run }) => {
+    const port = new URL(simulator.url).port;
     const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
       [["plan", "--config", "."], {}, /Cannot be read: it is a folder, and a file is needed/],
       [["plan", "--env-file", "."], {}, /Cannot be read: it is a folder/],
       [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
       [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: there is no such file or folder/],
       [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: there is no such file or folder/],
+      [["simulate", "--port", port], {}, /cannot listen there: another program is listening on this address/],
       [["create"], { STATE_DIR: "config.yaml/x" }, /journal/i],
     ];
     for (const [args, other, message] of cases) {
