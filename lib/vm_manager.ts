@@ -406,13 +406,16 @@ export class VMManager implements AsyncDisposable {
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan } & Required<Pick<Destruction, "read">>> {
     const began = performance.now();
-    const vms = await this.list();
+    const evidence = this.operations.evidence();
+    const zvolsOf = (vms: readonly Vm[]) => zvolsToGo(planDestruction(vms, request, evidence));
+    // What the list shows is likely what goes: what depends on it is read at the same time.
+    const expected = zvolsOf(this.#live.snapshot.vms ?? []);
+    const [vms, early] = await Promise.all([this.list(), this.#removalFacts(expected)]);
     const readMs = performance.now() - began;
     // What took long, over a slow NAS or a lost connection, is no look at how it is now.
     const read = readMs < FRESH_MS ? vms : [];
-    const evidence = this.operations.evidence();
-    const zvols = zvolsToGo(planDestruction(vms, request, evidence));
-    const facts = await this.#removalFacts(zvols);
+    const zvols = zvolsOf(vms);
+    const facts = zvols.every((zvol) => expected.includes(zvol)) ? early : await this.#removalFacts(zvols);
     return { plan: planDestruction(vms, request, evidence, facts), read };
   }
 

@@ -223,9 +223,9 @@ function Recovery(
             </p>
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
-                <p>
+                <div>
                   <code>{name}</code> <Snapshots zvol={name} snapshots={snapshots} />
-                </p>
+                </div>
               ))}
             <Unread notices={rollBack?.notices ?? []} />
             <Blocked items={rollBack?.vms ?? []} />

@@ -7,10 +7,10 @@ import { Notice } from "./common.tsx";
 export function Snapshots({ zvol, snapshots }: { zvol: string; snapshots: PlannedZvol["snapshots"] }) {
   if (snapshots === null || snapshots.length === 0) return null;
   return (
-    <span class="where" data-snapshots={snapshots.length}>
+    <div class="help" data-snapshots={snapshots.length}>
       {formatCount(snapshots.length, "snapshot")} {snapshots.length === 1 ? "goes" : "go"} first:{" "}
       {snapshots.map(({ name }) => name.slice(zvol.length)).join(", ")}
-    </span>
+    </div>
   );
 }
 
