@@ -40,12 +40,48 @@ async function launch(command: WorkerCommand, options: Options): Promise<number>
     ? []
     : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
   const configFile = options.config ?? "config.yaml";
-  const permissions = permissionsOf({ command, options, settings, configFile, tunnelSockets });
+  const innerPort = isServing(command) ? freePort() : 0;
+  const started = { command, options, settings, configFile, tunnelSockets, innerPort };
+  const permissions = permissionsOf(started);
+  const maxConnections = isServing(command) ? countConnections() : 0;
   try {
-    return await inWorker({ command, options, settings, problems, configFile, permissions, tunnelSockets });
+    return await inWorker({ ...started, problems, permissions, maxConnections });
   } finally {
     if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
   }
+}
+
+function isServing(command: WorkerCommand): boolean {
+  return command === "serve" || command === "demo";
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Connections at most: each page has a stream, and there are 1,000 of these. */
+const MAX_CONNECTIONS = 1_500;
+/** What is open for one: towards the browser, and both ends of the way to the server behind. */
+const FILES_EACH = 3;
+/** What else is open at once: the NAS, consoles, the journal, the simulated NAS. */
+const RESERVED_FILES = 128;
+
+/**
+ * How many connections the operating system's limit on open files leaves. The limit itself can be read only with all
+ * permissions, so it is tried out.
+ */
+function countConnections(): number {
+  const files: Deno.FsFile[] = [];
+  try {
+    while (files.length < MAX_CONNECTIONS * FILES_EACH + RESERVED_FILES) {
+      files.push(Deno.openSync("/dev/null"));
+    }
+  } catch {
+    // The limit.
+  }
+  for (const file of files) file.close();
+  return Math.floor(Math.max(files.length / 2, files.length - RESERVED_FILES) / FILES_EACH);
 }
 
 /** The environment, with what the command line says instead. `validate` goes on without, and tells what is wrong with it. */
@@ -91,7 +127,7 @@ async function inWorker(launch: Launch): Promise<number> {
     complain(explainError(new Error(event.message)));
     ended.resolve(EXIT.failed);
   };
-  const isServer = launch.command === "serve" || launch.command === "demo";
+  const isServer = isServing(launch.command);
   onStopSignal(() => {
     // Until its modules are loaded the worker has started nothing, and would not get the message.
     if (!isLoaded) return ended.resolve(EXIT.done);

@@ -37,6 +37,8 @@ export interface Started {
   readonly configFile: string;
   /** Where sockets of pinned connections may be made; none without a pin. */
   readonly tunnelSockets: readonly string[];
+  /** Where a dashboard's server listens on loopback, behind what limits its connections; 0 for others. */
+  readonly innerPort: number;
 }
 
 interface Needs {
@@ -66,7 +68,7 @@ const YAML_ENVIRONMENT = ["LOG_STREAM", "LOG_TOKENS"] as const;
 
 /** The least that a command needs. The secrets' own files are not among it: they were read before. */
 export function permissionsOf(
-  { command, options, settings, configFile, tunnelSockets }: Started,
+  { command, options, settings, configFile, tunnelSockets, innerPort }: Started,
 ): Permissions {
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
@@ -86,7 +88,7 @@ export function permissionsOf(
     tls?.keyFile,
   ];
   const listening = needs.listens && settings !== null
-    ? [withPort(settings.listenHost, settings.listenPort)]
+    ? [withPort(settings.listenHost, settings.listenPort), withPort("127.0.0.1", innerPort)]
     : [];
   return {
     net: [...listening, ...nas.net, ...sockets.map((path) => `unix:${path}`)],

@@ -1,11 +1,11 @@
 /** The dashboard as a server: put together from its settings, listening, and stopped in order. */
-import { isLoopback } from "../lib/addresses.ts";
+import { isLoopback, isWithin } from "../lib/addresses.ts";
 import type { ParsedConfiguration } from "../lib/config.ts";
 import type { Settings } from "../lib/environment.ts";
 import { ConfigurationError } from "../lib/errors.ts";
 import { readTextFile } from "../lib/files.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../lib/system_errors.ts";
-import { setupLogging } from "../lib/logging.ts";
+import { type Logger, setupLogging } from "../lib/logging.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../lib/nas_address.ts";
 import { Journal } from "../lib/operations/journal.ts";
@@ -15,6 +15,7 @@ import { TemplateManager } from "../lib/template_manager.ts";
 import { VMManager, type VMManagerOptions } from "../lib/vm_manager.ts";
 import { paths, serveBelow } from "../templates/paths.ts";
 import { createApp } from "./app.tsx";
+import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
 import { OneTimeTokens } from "./tokens.ts";
 
 /** What a server is started with. */
@@ -29,6 +30,10 @@ export interface ServerOptions {
   readonly permissions: string;
   /** Says one line on standard output. */
   readonly print: (text: string) => void;
+  /** A free port of loopback, where the server itself listens. */
+  readonly innerPort: number;
+  /** How many connections there may be at once. */
+  readonly maxConnections: number;
   /** Ends the serving. */
   readonly signal: AbortSignal;
 }
@@ -116,7 +121,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
     permissions: options.permissions,
   });
-  const server = listen((request, info) => app.fetch(request, info), options, tls);
+  const listener = startListening((request, info) => app.fetch(request, info), options, { tls, logger });
   runDetached(manager.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
   logger.info("Stopping: nothing more is begun, and what is under way may finish", {
@@ -127,7 +132,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
   }
   stopping.abort();
-  await server.shutdown();
+  await listener.close();
   await manager.disconnect();
   logger.info("Stopped");
 }
@@ -150,12 +155,6 @@ function describeAccess({ dashboardPassword, viewerPassword }: Settings): string
   return viewerPassword === null ? "by password" : "by password, viewers by theirs";
 }
 
-/** Certificate and key, both PEM. */
-interface Tls {
-  readonly cert: string;
-  readonly key: string;
-}
-
 function readTls({ tls }: Settings): Tls | null {
   if (tls === null) return null;
   const read = (field: string, path: string) => {
@@ -171,37 +170,43 @@ function readTls({ tls }: Settings): Tls | null {
   return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
 }
 
-function listen(
-  handler: Deno.ServeHandler,
-  { settings: { listenHost, listenPort }, nas, print }: ServerOptions,
-  tls: Tls | null,
-): Deno.HttpServer {
-  const onListen = ({ port }: Deno.NetAddr) => {
-    const host = listenHost.includes(":") ? `[${listenHost}]` : listenHost;
-    const scheme = tls === null ? "http" : "https";
-    const what = nas.simulated ? " (simulated NAS)" : "";
-    print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${port}${paths.home()}${what}`);
-  };
+/** Listens, and says where. */
+function startListening(
+  handler: ListenerOptions["handler"],
+  { settings, innerPort, maxConnections, nas, print }: ServerOptions,
+  { tls, logger }: { readonly tls: Tls | null; readonly logger: Logger },
+): Listener {
+  const { listenHost: hostname, listenPort: port, trustedProxies } = settings;
+  const isShared = (address: string) => isWithin(address, trustedProxies);
+  let listener: Listener;
   try {
-    return Deno.serve({ ...tls, hostname: listenHost, port: listenPort, onListen }, handler);
+    listener = listen({ hostname, port, innerPort, tls, maxConnections, isShared, handler, logger });
   } catch (error) {
-    const system = systemErrorCode(error) === null ? null : describeSystemError(error);
-    if (tls !== null && system === null) {
-      const message =
-        "Certificate and key cannot be used together: both must be PEM, and belong to each other " +
-        `(the runtime says: ${reasonOf(error)})`;
-      throw new ConfigurationError("environment", [{ field: "TLS_CERT_FILE", message }], { cause: error });
-    }
-    if (system === null) throw error;
-    const [field, message] = error instanceof Deno.errors.AddrInUse
-      ? [
-        "PORT",
-        `Port ${listenPort} is in use on ${listenHost}; set PORT to another one, or to 0 for a free one`,
-      ]
-      : [
-        "HOST",
-        `Cannot listen on ${listenHost}, port ${listenPort}: ${system}. Set HOST or PORT to another one`,
-      ];
-    throw new ConfigurationError("environment", [{ field, message }], { cause: error });
+    throw cannotListen(error, settings);
   }
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const scheme = tls === null ? "http" : "https";
+  const what = nas.simulated ? " (simulated NAS)" : "";
+  print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${listener.port}${paths.home()}${what}`);
+  return listener;
+}
+
+function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings): unknown {
+  const refuse = (field: string, message: string) =>
+    new ConfigurationError("environment", [{ field, message }], { cause: error });
+  const system = systemErrorCode(error) === null ? null : describeSystemError(error);
+  if (error instanceof Deno.errors.AddrInUse) {
+    const said = `Port ${listenPort} is in use on ${listenHost}`;
+    return refuse("PORT", `${said}; set PORT to another one, or to 0 for a free one`);
+  }
+  if (system !== null) {
+    const said = `Cannot listen on ${listenHost}, port ${listenPort}: ${system}`;
+    return refuse("HOST", `${said}. Set HOST or PORT to another one`);
+  }
+  if (tls === null) return error;
+  return refuse(
+    "TLS_CERT_FILE",
+    "Certificate and key cannot be used together: both must be PEM, and belong to each other " +
+      `(the runtime says: ${reasonOf(error)})`,
+  );
 }

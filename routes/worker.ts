@@ -26,6 +26,10 @@ export interface Launch {
   readonly configFile: string;
   readonly permissions: Permissions;
   readonly tunnelSockets: readonly string[];
+  /** A free port of loopback for a dashboard, 0 for others. */
+  readonly innerPort: number;
+  /** How many connections a dashboard may have at once. */
+  readonly maxConnections: number;
 }
 
 /** To the worker: to begin, and later to stop. */
@@ -81,9 +85,11 @@ const DEMO_VMS = 5;
 const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
 async function serve(
-  { command, options, settings, configFile, permissions, tunnelSockets }: Launch & { settings: Settings },
+  launch: Launch & { settings: Settings },
   signal: AbortSignal,
 ): Promise<number> {
+  const { command, options, settings, configFile, permissions, tunnelSockets } = launch;
+  const { innerPort, maxConnections } = launch;
   const isDemo = command === "demo";
   // The demo goes without a file of its own: the example is part of the program.
   const hasExample = isDemo && options.config === undefined;
@@ -99,6 +105,8 @@ async function serve(
   if (host === undefined) throw new UsageError("serve needs a NAS");
   await serveDashboard({
     settings,
+    innerPort,
+    maxConnections,
     nas: { ...nas, host },
     templatesDir: options.templatesDir,
     configuration,

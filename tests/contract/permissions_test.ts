@@ -26,7 +26,7 @@ function permissions(
   assert.ok(call.command !== "help");
   const { options } = call;
   const configFile = options.config ?? "config.yaml";
-  return permissionsOf({ command: "serve", options, settings, configFile, tunnelSockets });
+  return permissionsOf({ command: "serve", options, settings, configFile, tunnelSockets, innerPort: 9 });
 }
 
 Deno.test("permissions name this NAS, this address and these files", () => {

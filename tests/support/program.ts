@@ -35,6 +35,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What `deno run` is given before main.ts; default all permissions. */
   readonly flags?: readonly string[];
+  /** The operating system's limit on its open files. */
+  readonly openFiles?: number;
   /** Errors that nothing handled are what is tested; otherwise the log may have none. */
   readonly expectFaults?: boolean;
 }
@@ -43,10 +45,12 @@ export interface ProgramOptions {
 export async function startProgram(
   simulator: Simulator,
   folder: string,
-  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"], expectFaults = false }: ProgramOptions = {},
+  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"], expectFaults = false, openFiles }:
+    ProgramOptions = {},
 ): Promise<Program> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, MAIN, "serve"],
+  const limit = openFiles === undefined ? "" : `ulimit -n ${openFiles};`;
+  const child = new Deno.Command("sh", {
+    args: ["-c", `${limit} exec "$@"`, "sh", Deno.execPath(), "run", ...flags, MAIN, "serve"],
     cwd: folder,
     env: {
       TRUENAS_HOST: simulator.url,

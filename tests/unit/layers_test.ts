@@ -70,7 +70,7 @@ Deno.test("arrows point one way", async () => {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main|routes\/(server|websocket)|lib\/(environment|files|process|truenas\/connection|simulator\/simulator))\.ts$/,
+    /^(main|routes\/(server|guarded_listener|websocket)|lib\/(environment|files|process|truenas\/connection|simulator\/simulator))\.ts$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/certificate\.ts$/],

@@ -1,0 +1,79 @@
+/**
+ * Protects the dashboard from whoever opens connections and sends no whole request: others are answered meanwhile, and
+ * everybody is afterwards. The program itself runs, with few open files allowed.
+ */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { type Program, startProgram, withFolder } from "../support/program.ts";
+
+const OPEN_FILES = 256;
+const HALF_OPEN = 600;
+
+/** Sends the first half of a request's head. */
+async function halfOpen({ url }: Program, localAddress: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), localAddress });
+  // It may be closed at any moment, to make room.
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => {
+    socket.once("connect", () => {
+      socket.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ");
+      resolve();
+    });
+    socket.once("close", () => resolve());
+  });
+  return socket;
+}
+
+/** A page from another address; the status, or 0 when nothing answered in time. */
+async function pageFrom({ url }: Program, localAddress: string): Promise<number> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), localAddress });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  socket.on("error", () => resolve(0));
+  socket.on("close", () => resolve(0));
+  socket.setTimeout(5_000, () => resolve(0));
+  socket.on("data", (data: Uint8Array) => {
+    resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(new TextDecoder().decode(data))?.[1] ?? 0));
+  });
+  socket.on("connect", () => socket.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+  const status = await promise;
+  socket.destroy();
+  return status;
+}
+
+const ATTACKS: Readonly<Record<string, (n: number) => string>> = {
+  "one address": () => "127.0.0.3",
+  "many addresses": (n) => `127.0.${1 + Math.floor(n / 250)}.${1 + n % 250}`,
+};
+
+for (const [from, addressOf] of Object.entries(ATTACKS)) {
+  Deno.test(`half-open connections from ${from} keep nobody out, then or later (fault 14)`, () =>
+    withFolder(TEST_CONFIG, async (folder) => {
+      await using simulator = await startSimulator({ times: TEST_TIMES });
+      const program = await startProgram(simulator, folder, { openFiles: OPEN_FILES });
+      const sockets: Socket[] = [];
+      for (let n = 0; n < HALF_OPEN; n++) sockets.push(await halfOpen(program, addressOf(n)));
+      for (let n = 0; n < 5; n++) assert.equal(await pageFrom(program, "127.0.0.2"), 200, "meanwhile");
+      for (const socket of sockets) socket.destroy();
+      assert.equal(await pageFrom(program, "127.0.0.2"), 200, "afterwards");
+      assert.equal(await pageFrom(program, addressOf(0)), 200, "and from the same address");
+      assert.equal((await program.stop("SIGTERM")).code, 0);
+    }));
+}
+
+Deno.test("a request whose head does not arrive in time is given up (fault 14)", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const program = await startProgram(simulator, folder);
+    const socket = await halfOpen(program, "127.0.0.3");
+    const closed = Promise.withResolvers<void>();
+    socket.once("close", () => closed.resolve());
+    // It goes on slowly, as somebody who wants to hold the connection does.
+    const dribble = setInterval(() => socket.write("x"), 500);
+    await closed.promise;
+    clearInterval(dribble);
+    assert.equal((await program.stop("SIGTERM")).code, 0);
+  }));
