@@ -34,6 +34,36 @@ export function writeTextFile(path: string, text: string): void {
   Deno.writeTextFileSync(path, text);
 }
 
+/** Only for the one who runs the program. */
+const OWN_FILE = 0o600;
+
+/** Puts a new file in the place of the old one, without following a link that somebody put there. */
+export function replaceOwnFile(path: string, text: string): void {
+  if (isThere(path)) Deno.removeSync(path);
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: OWN_FILE });
+}
+
+/**
+ * Sees to it that a file is there, and readable only for the one who runs the program.
+ *
+ * @throws an Error when a link stands there.
+ */
+export function ensureOwnFile(path: string): void {
+  if (!isThere(path)) return Deno.writeTextFileSync(path, "", { createNew: true, mode: OWN_FILE });
+  if (Deno.lstatSync(path).isSymlink) throw new Error(`${path} is a symbolic link`);
+  Deno.chmodSync(path, OWN_FILE);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Whether there is a folder of this name. */
 export function isFolder(path: string): boolean {
   try {

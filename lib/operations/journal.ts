@@ -6,7 +6,7 @@ import { reasonOf } from "../system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { AuditEntry, AuditJournal } from "../audit.ts";
 import { ConfigurationError } from "../errors.ts";
-import { makeFolder, readTextFile, writeTextFile } from "../files.ts";
+import { ensureOwnFile, fileExists, makeFolder, readTextFile, replaceOwnFile } from "../files.ts";
 import { processId } from "../process.ts";
 import type { OperationEvent } from "./types.ts";
 
@@ -64,8 +64,14 @@ export class Journal implements OperationJournal, Disposable {
     let database: DatabaseSync | undefined;
     try {
       makeFolder(folder);
-      database = new DatabaseSync(`${folder}/journal.sqlite`);
+      const path = `${folder}/journal.sqlite`;
+      // SQLite gives its other files the rights of this one.
+      ensureOwnFile(path);
+      const hasLog = fileExists(`${path}-wal`);
+      database = new DatabaseSync(path);
       prepare(database);
+      if (wasCutOff(database) && !hasLog) throw new MissingLog();
+      markInUse(database);
     } catch (error) {
       database?.close();
       throw refuse(whatIsWrong(error, folder), error);
@@ -77,7 +83,7 @@ export class Journal implements OperationJournal, Disposable {
         `The journal was written by a later program (layout ${layout}, known is ${LAYOUT}); start that one, or name another folder`,
       );
     }
-    writeTextFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
+    replaceOwnFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
     return new Journal(database);
   }
 
@@ -180,10 +186,27 @@ export class Journal implements OperationJournal, Disposable {
     if (this.#turn !== null) clearImmediate(this.#turn.timer);
     try {
       this.#write();
+      this.#database.exec("DELETE FROM about WHERE name = 'in-use'");
     } finally {
       this.#database.close();
     }
   }
+}
+
+/** What was written last is not in the tables yet, and its file is not there. */
+class MissingLog extends Error {
+  override readonly name = "MissingLog";
+}
+
+/** Whether the program that used it last did not end in order. */
+function wasCutOff(database: DatabaseSync): boolean {
+  return database.prepare("SELECT 1 FROM about WHERE name = 'in-use'").get() !== undefined;
+}
+
+/** In the tables themselves: the log beside them may be lost. */
+function markInUse(database: DatabaseSync): void {
+  database.exec("INSERT OR IGNORE INTO about VALUES ('in-use', '1')");
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 function prepare(database: DatabaseSync): void {
@@ -211,9 +234,15 @@ function prepare(database: DatabaseSync): void {
     UPDATE about SET value = '${LAYOUT}' WHERE name = 'layout' AND CAST(value AS INTEGER) < ${LAYOUT};
     COMMIT;
   `);
+  const damage = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+  if (damage !== "ok") throw new Error(`malformed: ${damage}`);
 }
 
 function whatIsWrong(error: unknown, folder: string): string {
+  if (error instanceof MissingLog) {
+    return "The program did not end in order, and the file journal.sqlite-wal with what it wrote last is missing, so " +
+      "operations may be missing too. Put that file back; or make an empty one of that name to go on without it";
+  }
   const said = reasonOf(error);
   if (/locked|busy/i.test(said)) {
     return `The journal is in use by another dashboard (${

@@ -416,3 +416,78 @@ Deno.test("a journal of an earlier layout gets what it lacks", () =>
     now.close();
     return Promise.resolve();
   }));
+
+Deno.test("the journal's files are for their owner alone, and a link in their place is not followed (fault 18)", () =>
+  withFolder(async (folder) => {
+    const state = `${folder}/state`;
+    await Deno.mkdir(state);
+    await Deno.writeTextFile(`${folder}/precious`, "mine");
+    await Deno.symlink(`${folder}/precious`, `${state}/owner`);
+    using journal = Journal.open(state);
+    journal.append("a", {
+      type: "started",
+      kind: "destroy",
+      seq: 1,
+      at: 1,
+      title: "x",
+      request: REQUEST,
+      vms: [],
+    });
+    await journal.written();
+    assert.equal(await Deno.readTextFile(`${folder}/precious`), "mine");
+    for await (const { name } of Deno.readDir(state)) {
+      const { mode, isSymlink } = await Deno.lstat(`${state}/${name}`);
+      assert.deepEqual([name, isSymlink, (mode ?? 0) & 0o077], [name, false, 0]);
+    }
+    const linked = `${folder}/linked`;
+    await Deno.mkdir(linked);
+    await Deno.symlink(`${folder}/precious`, `${linked}/journal.sqlite`);
+    assert.throws(() => Journal.open(linked), ConfigurationError);
+    assert.equal(await Deno.readTextFile(`${folder}/precious`), "mine");
+  }));
+
+Deno.test("a damaged page of the journal is told at the start, without a trace (fault 18)", () =>
+  withFolder(async (folder) => {
+    {
+      using journal = Journal.open(folder);
+      for (let n = 1; n <= 200; n++) {
+        journal.append(`op${n}`, {
+          type: "started",
+          kind: "destroy",
+          seq: 1,
+          at: n,
+          title: "x".repeat(500),
+          request: REQUEST,
+          vms: [],
+        });
+      }
+    }
+    const path = `${folder}/journal.sqlite`;
+    const bytes = await Deno.readFile(path);
+    assert.ok(bytes.length > 40_000, "the premise: it has many pages");
+    bytes.fill(0xff, 20_480, 24_576);
+    await Deno.writeFile(path, bytes);
+    assert.throws(
+      () => Journal.open(folder),
+      (error) => error instanceof ConfigurationError && /The journal is damaged/.test(error.message),
+    );
+  }));
+
+Deno.test("a journal whose log of the last facts is missing says so instead of losing them (fault 18)", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const program = await startProgram(simulator, folder);
+    await beginWorkers(program);
+    await program.kill();
+    const log = `${folder}/state/journal.sqlite-wal`;
+    await Deno.remove(log);
+    assert.throws(
+      () => Journal.open(`${folder}/state`),
+      (error) =>
+        error instanceof ConfigurationError && /journal\.sqlite-wal .* is missing/.test(error.message),
+    );
+    await Deno.writeTextFile(log, "");
+    Journal.open(`${folder}/state`)[Symbol.dispose]();
+    Journal.open(`${folder}/state`)[Symbol.dispose]();
+  }));

@@ -32,7 +32,7 @@ function permissions(
 Deno.test("permissions name this NAS, this address and these files", () => {
   const plain = permissions({ TRUENAS_HOST: "nas.lan" });
   assert.deepEqual(plain, {
-    net: ["127.0.0.1:8080", "nas.lan:443"],
+    net: ["127.0.0.1:8080", "127.0.0.1:9", "nas.lan:443"],
     read: ["config.yaml", "./state"],
     write: ["./state"],
     env: ["LOG_STREAM", "LOG_TOKENS"],
@@ -43,7 +43,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   });
   assert.equal(
     describePermissions(plain),
-    "connect and listen: 127.0.0.1:8080, nas.lan:443; read: config.yaml, ./state; write: ./state",
+    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443; read: config.yaml, ./state; write: ./state",
   );
   const other = permissions(
     {
@@ -58,7 +58,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     ["--config", "/etc/vms.yaml", "--templates-dir", "/etc/templates"],
     ["/tmp/nas0.sock"],
   );
-  assert.deepEqual(other.net, ["[::1]:9000", "[fd00::1]:6000", "unix:/tmp/nas0.sock"]);
+  assert.deepEqual(other.net, ["[::1]:9000", "127.0.0.1:9", "[fd00::1]:6000", "unix:/tmp/nas0.sock"]);
   assert.deepEqual(other.read, [
     "/etc/vms.yaml",
     "/etc/templates",
@@ -70,7 +70,12 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   ]);
   assert.deepEqual(other.write, ["/var/lib/vms", "/tmp/nas0.sock"]);
   const socket = permissions({ TRUENAS_HOST: "unix:/run/middleware.sock" });
-  assert.deepEqual(socket.net, ["127.0.0.1:8080", "localhost:80", "unix:/run/middleware.sock"]);
+  assert.deepEqual(socket.net, [
+    "127.0.0.1:8080",
+    "127.0.0.1:9",
+    "localhost:80",
+    "unix:/run/middleware.sock",
+  ]);
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
 
