@@ -48,6 +48,8 @@ const MAX_QUIET_MS = 120_000;
 /** Of all connections, what one address may have. */
 const ADDRESS_SHARE = 3 / 4;
 const SWEEP_MS = 1_000;
+/** How long the last bytes of answers may take when the program ends. */
+const CLOSE_MS = 1_000;
 /** After a refusal of the operating system. */
 const PAUSE_MS = 50;
 const LOOPBACK = "127.0.0.1";
@@ -69,6 +71,7 @@ class Connections {
   readonly #open = new Set<Connection>();
   /** By the port from which the server sees them. */
   readonly #byPort = new Map<number, Connection>();
+  #empty: PromiseWithResolvers<void> | null = null;
 
   get all(): Connection[] {
     return [...this.#open];
@@ -97,6 +100,14 @@ class Connections {
     if (server !== null) this.#byPort.delete(server.localAddr.port);
     client.close();
     server?.close();
+    if (this.#open.size === 0) this.#empty?.resolve();
+  }
+
+  /** Resolves when none is open. */
+  async whenEmpty(): Promise<void> {
+    if (this.#open.size === 0) return;
+    this.#empty = Promise.withResolvers();
+    await this.#empty.promise;
   }
 
   /** Closes the oldest of these that is idle; false when none is. */
@@ -166,7 +177,12 @@ export function listen(options: ListenerOptions): Listener {
         connections.close(connection);
       }
       await server.shutdown();
-      for (const connection of connections.all) connections.close(connection);
+      // What the server wrote last is still on its way to the clients.
+      const late = setTimeout(() => {
+        for (const connection of connections.all) connections.close(connection);
+      }, CLOSE_MS);
+      await connections.whenEmpty();
+      clearTimeout(late);
     },
   };
 }
