@@ -101,7 +101,7 @@ function toJson(value: unknown): string | null {
 const MAX_JSON_LEVELS = 4;
 
 /** Replaces each secret, also as it reads inside JSON, with its controls escaped, and in a URL. */
-function redactor(secrets: readonly string[]): (line: string) => string {
+export function redactor(secrets: readonly string[]): (line: string) => string {
   const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap(formsOf);
   const longestFirst = [...new Set(forms)].toSorted((a, b) => b.length - a.length);
   return (line) => longestFirst.reduce((text, form) => text.replaceAll(form, "[secret]"), line);

@@ -8,7 +8,7 @@ import type { Inventory, Reading, Vm } from "./inventory.ts";
 import { LiveInventory } from "./live_inventory.ts";
 import type { SerialConsole } from "./truenas/shell.ts";
 import type { Metrics } from "./metrics.ts";
-import { type Logger, silentLogger } from "./logging.ts";
+import { type Logger, redactor, silentLogger } from "./logging.ts";
 import { type NasAddress, normalFingerprint, pageOnNas, parseNasAddress } from "./nas_address.ts";
 import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "./public_host.ts";
 import type { ActionWish } from "./operations/act_on_vm.ts";
@@ -207,6 +207,9 @@ export class VMManager implements AsyncDisposable {
       ...(options.metrics === undefined ? {} : { onCall: callMeter(options.metrics) }),
       ...(options.logins === undefined ? {} : { logins: options.logins }),
       guard: { readOnly: options.readOnly ?? false, noDestroy: options.noDestroy ?? false },
+      redact: redactor(
+        [options.password, options.apiKey, options.vncPassword].filter((secret) => secret !== undefined),
+      ),
       simulated: options.simulated ?? false,
       logger: options.logger ?? silentLogger,
       ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),

@@ -2,7 +2,13 @@
  * Calls over one socket: many in flight, never more than the NAS runs at once, each with its own end in time.
  */
 import type { z } from "../zod.ts";
-import { TrueNASCallError, TrueNASConnectionError, TrueNASError, TrueNASTimeoutError } from "../errors.ts";
+import {
+  type CallRefusal,
+  TrueNASCallError,
+  TrueNASConnectionError,
+  TrueNASError,
+  TrueNASTimeoutError,
+} from "../errors.ts";
 import type { Socket, SocketEnd } from "./connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
 import type { SentCall } from "./versions.ts";
@@ -77,6 +83,8 @@ export interface ClientOptions {
   readonly onEnd?: (end: SocketEnd) => void;
   /** Called with each call that ended: how long the NAS took, and how it ended. */
   readonly onCall?: (call: EndedCall) => void;
+  /** Blanks out secrets in the words of a refusal; default: they stay as they are. */
+  readonly redact?: (text: string) => string;
   /** Called with frames that are not understood, for the log. */
   readonly onOddFrame?: (why: string) => void;
 }
@@ -234,7 +242,14 @@ export class RpcClient implements Caller {
     const durationMs = performance.now() - pending.sentAt;
     this.#options.onCall?.({ method: pending.method, durationMs, outcome });
     if (frame.kind === "result") pending.resolve(frame.result);
-    else pending.reject(new TrueNASCallError(pending.sentAs, frame.refusal));
+    else pending.reject(new TrueNASCallError(pending.sentAs, this.#redacted(frame.refusal)));
+  }
+
+  /** The NAS repeats what it refuses, and pages show its words. */
+  #redacted(refusal: CallRefusal): CallRefusal {
+    const { redact = (text) => text } = this.#options;
+    const fields = refusal.fields.map((field) => ({ ...field, message: redact(field.message) }));
+    return { ...refusal, reason: redact(refusal.reason), fields };
   }
 
   /** Removes a call that has ended, in whatever way, and lets the next one go. */

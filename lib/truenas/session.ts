@@ -68,6 +68,8 @@ export interface SessionOptions {
   readonly guard: WriteGuard;
   /** Told of each call that ended, for the metrics. */
   readonly onCall?: (call: EndedCall) => void;
+  /** Blanks out secrets in the NAS's words. */
+  readonly redact?: (text: string) => string;
   /** The simulated NAS of the demo. */
   readonly simulated: boolean;
   readonly logger: Logger;
@@ -238,6 +240,7 @@ export class Session implements Caller {
       guard,
       protocol,
       ...(this.#options.onCall === undefined ? {} : { onCall: this.#options.onCall }),
+      ...(this.#options.redact === undefined ? {} : { redact: this.#options.redact }),
       adapt: (method, params) => adaptCall(rules, method, params),
       onEvent: (event) => notifyEach(this.#eventListeners, (listener) => listener(event), logger),
       onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),

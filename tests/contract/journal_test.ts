@@ -491,3 +491,22 @@ Deno.test("a journal whose log of the last facts is missing says so instead of l
     Journal.open(`${folder}/state`)[Symbol.dispose]();
     Journal.open(`${folder}/state`)[Symbol.dispose]();
   }));
+
+Deno.test("the journal waits until the disk has each fact: a power cut loses none (fault 19)", () =>
+  withFolder((folder) => {
+    const { exec } = DatabaseSync.prototype;
+    let opened: DatabaseSync | null = null;
+    DatabaseSync.prototype.exec = function (sql) {
+      opened = this;
+      exec.call(this, sql);
+    };
+    try {
+      using _journal = Journal.open(folder);
+      assert.ok(opened !== null, "the premise: it opened a database");
+      const FULL = 2;
+      assert.equal((opened as DatabaseSync).prepare("PRAGMA synchronous").get()?.synchronous, FULL);
+    } finally {
+      DatabaseSync.prototype.exec = exec;
+    }
+    return Promise.resolve();
+  }));

@@ -3,7 +3,7 @@
  * every release. Over real sockets, from the dashboard's own route on.
  */
 import assert from "node:assert/strict";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { DISPLAY_PASSWORD, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { soon } from "../support/deadline.ts";
 import { send, signIn } from "../support/http.ts";
 import { SESSION_LIMITS } from "../../routes/sessions.ts";
@@ -106,4 +106,13 @@ Deno.test("a console ends when its session does: by signing out, by its time, an
     const { code, reason } = await soon(console.closed, "the console ends");
     assert.deepEqual([code, reason], [1008, "the session has ended"]);
   }
+});
+
+Deno.test("a secret that the NAS repeats in a refusal is blanked out before anybody sees it (fault 18)", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
+  const error = { errno: 22, errname: "EINVAL", reason: `bad password ${DISPLAY_PASSWORD} given` };
+  dashboard.simulator.addFault({ method: "auth.generate_token", action: "fail", error });
+  const console = openConsole(dashboard);
+  await console.until("bad password [secret] given");
+  await console.end();
 });
