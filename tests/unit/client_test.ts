@@ -125,7 +125,10 @@ Deno.test("a refusal carries the NAS's code, errno, words and fields", async () 
   );
   const error = await call;
   assert.ok(error instanceof TrueNASCallError);
-  assert.equal(error.message, "vm.create: vm_create.name: This name already exists.");
+  assert.equal(
+    error.message,
+    'vm.create: another VM has this name; choose another name (TrueNAS: "vm_create.name: This name already exists.")',
+  );
   assert.deepEqual(error.refusal.fields, [{
     attribute: "vm_create.name",
     message: "This name already exists.",
