@@ -3,18 +3,23 @@
  * command needs, and starts a worker that has these and no others. Whatever meets foreign input (the network, YAML,
  * templates) runs in that worker.
  */
-import { type Options, readArguments } from "./lib/arguments.ts";
-import { type EnvironmentName, readEnvFile, readSettings, type Settings } from "./lib/environment.ts";
-import { ConfigurationError } from "./lib/errors.ts";
+import { type Options, readArguments } from "./lib/command_line/arguments.ts";
+import {
+  type EnvironmentName,
+  readEnvFile,
+  readSettings,
+  type Settings,
+} from "./lib/configuration/environment.ts";
+import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
   describePermissions,
   type Permissions,
   permissionsOf,
   type WorkerCommand,
-} from "./lib/permissions.ts";
-import { complain, EXIT, explained, explainError, print, UsageError } from "./lib/process.ts";
+} from "./lib/configuration/permissions.ts";
+import { complain, EXIT, explained, explainError, print, UsageError } from "./lib/command_line/process.ts";
 import { VERSION } from "./lib/version.ts";
-import type { FromWorker, Launch, ToWorker } from "./routes/worker.ts";
+import type { FromWorker, Launch, ToWorker } from "./routes/server/worker.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const call = readArguments(args);
@@ -142,7 +147,7 @@ async function inWorker(launch: Launch): Promise<number> {
 }
 
 function startWorker(permissions: Permissions): Worker {
-  const url = import.meta.resolve("./routes/worker.ts");
+  const url = import.meta.resolve("./routes/server/worker.ts");
   try {
     return new Worker(url, { type: "module", deno: { permissions: { ...permissions } } });
   } catch (error) {

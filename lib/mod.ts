@@ -53,7 +53,7 @@ export {
   AuditLog,
   type AuditRecord,
   MAX_AUDIT_ENTRIES,
-} from "./audit.ts";
+} from "./observability/audit.ts";
 export {
   checkConfiguration,
   type CheckedConfiguration,
@@ -64,12 +64,12 @@ export {
   type StorageSection,
   vmTypes,
   type VmTypeSection,
-} from "./config.ts";
-export { readConfigurationFile } from "./config_file.ts";
-export type { Place, Places } from "./config_text.ts";
-export { loadConfiguration, parseConfiguration } from "./load_configuration.ts";
-export * from "./errors.ts";
-export type * from "./inventory.ts";
+} from "./configuration/configuration.ts";
+export { readConfigurationFile } from "./configuration/configuration_file.ts";
+export type { Place, Places } from "./configuration/configuration_text.ts";
+export { loadConfiguration, parseConfiguration } from "./configuration/load_configuration.ts";
+export * from "./errors/errors.ts";
+export type * from "./inventory/inventory.ts";
 export {
   type EnvFile,
   type Environment,
@@ -81,9 +81,15 @@ export {
   type ReadOptions,
   type SecretFile,
   type SecretName,
-} from "./environment.ts";
-export type { InventoryChange, InventorySnapshot, LiveInventory } from "./live_inventory.ts";
-export { type LogFields, type Logger, type LoggingOptions, type LogLevel, setupLogging } from "./logging.ts";
+} from "./configuration/environment.ts";
+export type { InventoryChange, InventorySnapshot, LiveInventory } from "./inventory/live_inventory.ts";
+export {
+  type LogFields,
+  type Logger,
+  type LoggingOptions,
+  type LogLevel,
+  setupLogging,
+} from "./observability/logging.ts";
 export type { Exported, ExportFile, LeftOut } from "./exports/exported.ts";
 export {
   EXPORT_FORMATS,
@@ -101,12 +107,12 @@ export {
 } from "./exports/nodes.ts";
 export { TALOS_VERSIONS, type TalosVersion } from "./exports/talos.ts";
 export type { HostName, InterfaceName, Ipv4, Mac } from "./exports/values.ts";
-export type { RunResult, VmResult } from "./run_result.ts";
-export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./metrics.ts";
+export type { RunResult, VmResult } from "./operations/run_result.ts";
+export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
 export type { Pace } from "./operations/pace.ts";
-export type { ActionWish } from "./operations/act_on_vm.ts";
+export type { ActionWish } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,
   isVmAction,
@@ -115,8 +121,8 @@ export {
   type VmAction,
   type VmActionName,
   whyNot,
-} from "./vm_actions.ts";
-export type { ChangedVm, VmChange, VmChangeKind } from "./operations/change_vm.ts";
+} from "./inventory/vm_actions.ts";
+export type { ChangedVm, VmChange, VmChangeKind } from "./operations/steps/change_vm.ts";
 export type {
   Begun,
   Observer,
@@ -125,14 +131,14 @@ export type {
   RunOptions,
   WindDown,
 } from "./operations/runner.ts";
-export type { CancelMode } from "./operations/create_vm.ts";
-export type { SettleTimes } from "./operations/steps.ts";
+export type { CancelMode } from "./operations/steps/create_vm.ts";
+export type { SettleTimes } from "./operations/steps/run_step.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
-export * from "./on_failure.ts";
+export * from "./configuration/on_failure.ts";
 export type { WantedType } from "./plan/creation.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
-export type { ZvolMark } from "./marks.ts";
+export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
 export type * from "./plan/types.ts";
 export {
@@ -143,8 +149,8 @@ export {
   type VmSpec,
 } from "./template_manager.ts";
 export type { NeededRole } from "./truenas/roles.ts";
-export type { SerialConsole, ShellSocket } from "./truenas/shell.ts";
+export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity } from "./truenas/read_inventory.ts";
-export type { SessionState } from "./truenas/session.ts";
+export type { SessionState } from "./truenas/connection/session.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export { type Choices, type CreationRequest, VMManager, type VMManagerOptions } from "./vm_manager.ts";

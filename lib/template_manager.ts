@@ -5,10 +5,10 @@ import diskTemplate from "../templates/devices/disk.json" with { type: "json" };
 import displayTemplate from "../templates/devices/display.json" with { type: "json" };
 import nicTemplate from "../templates/devices/nic.json" with { type: "json" };
 import vmTemplate from "../templates/vms/vm.json" with { type: "json" };
-import { ConfigurationError, type Problem, TrueNASError } from "./errors.ts";
-import { fileExists, readTextFile } from "./files.ts";
-import { zvolPath } from "./names.ts";
-import { reasonOf, systemErrorCode } from "./system_errors.ts";
+import { ConfigurationError, type Problem, TrueNASError } from "./errors/errors.ts";
+import { fileExists, readTextFile } from "./configuration/files.ts";
+import { zvolPath } from "./inventory/names.ts";
+import { reasonOf, systemErrorCode } from "./errors/system_errors.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
 
 const integer = z.number().int().safe();

@@ -1,23 +1,28 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
-import { isLoopback } from "./addresses.ts";
-import { AuditLog } from "./audit.ts";
-import { checkConfiguration, type Configuration } from "./config.ts";
-import type { Places } from "./config_text.ts";
-import { ConfigurationError, TrueNASError } from "./errors.ts";
-import type { Inventory, Reading, Vm } from "./inventory.ts";
-import { LiveInventory } from "./live_inventory.ts";
-import type { SerialConsole } from "./truenas/shell.ts";
-import type { Metrics } from "./metrics.ts";
-import { type Logger, redactor, silentLogger } from "./logging.ts";
-import { type NasAddress, normalFingerprint, pageOnNas, parseNasAddress } from "./nas_address.ts";
-import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "./public_host.ts";
-import type { ActionWish } from "./operations/act_on_vm.ts";
-import type { CancelMode } from "./operations/create_vm.ts";
+import { isLoopback } from "./configuration/ip_addresses.ts";
+import { AuditLog } from "./observability/audit.ts";
+import { checkConfiguration, type Configuration } from "./configuration/configuration.ts";
+import type { Places } from "./configuration/configuration_text.ts";
+import { ConfigurationError, TrueNASError } from "./errors/errors.ts";
+import type { Inventory, Reading, Vm } from "./inventory/inventory.ts";
+import { LiveInventory } from "./inventory/live_inventory.ts";
+import type { SerialConsole } from "./truenas/connection/shell.ts";
+import type { Metrics } from "./observability/metrics.ts";
+import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
+import {
+  type NasAddress,
+  normalFingerprint,
+  pageOnNas,
+  parseNasAddress,
+} from "./configuration/nas_address.ts";
+import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "./configuration/public_host.ts";
+import type { ActionWish } from "./operations/steps/act_on_vm.ts";
+import type { CancelMode } from "./operations/steps/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
 import type { Pace } from "./operations/pace.ts";
 import { recoveryOf } from "./operations/recovery.ts";
-import type { ChangedVm, VmChange } from "./operations/change_vm.ts";
+import type { ChangedVm, VmChange } from "./operations/steps/change_vm.ts";
 import {
   type Begun,
   type Destruction,
@@ -27,13 +32,13 @@ import {
   type RunOptions,
   type WindDown,
 } from "./operations/runner.ts";
-import type { SettleTimes } from "./operations/steps.ts";
+import type { SettleTimes } from "./operations/steps/run_step.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationEvent, OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import { planCreation, type PlannedMacs, type WantedType } from "./plan/creation.ts";
-import { callMeter, logOperations, measureManager } from "./telemetry.ts";
-import { factsOf } from "./template_facts.ts";
+import { callMeter, logOperations, measureManager } from "./observability/telemetry.ts";
+import { factsOf } from "./plan/template_facts.ts";
 import {
   DEFAULT_PREFIXES,
   describeMissing,
@@ -44,11 +49,11 @@ import {
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "./plan/orphans.ts";
 import type { RemovalFacts } from "./plan/removal.ts";
 import { planRollBack, type RollBackPlan } from "./plan/roll_back.ts";
-import { zvolsMadeFor } from "./operations/undo_vm.ts";
+import { zvolsMadeFor } from "./operations/steps/undo_vm.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "./plan/types.ts";
 import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
-import { Remembered } from "./remembered.ts";
-import { type RunResult, toResult } from "./run_result.ts";
+import { Remembered } from "./inventory/cache.ts";
+import { type RunResult, toResult } from "./operations/run_result.ts";
 import { TemplateManager } from "./template_manager.ts";
 import {
   type Capacity,
@@ -62,10 +67,10 @@ import {
   readVms,
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
-import type { VmActionName } from "./vm_actions.ts";
+import type { VmActionName } from "./inventory/vm_actions.ts";
 import { readRelations } from "./truenas/read_relations.ts";
 import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
-import { PATIENCE_MS, Session, type SessionState } from "./truenas/session.ts";
+import { PATIENCE_MS, Session, type SessionState } from "./truenas/connection/session.ts";
 
 /** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
 const FRESH_MS = 1_000;

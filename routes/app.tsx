@@ -5,11 +5,11 @@ import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
-import { ConfigurationError, remedyOf, TrueNASConnectionError, TrueNASError } from "../lib/errors.ts";
+import { ConfigurationError, remedyOf, TrueNASConnectionError, TrueNASError } from "../lib/errors/errors.ts";
 import { bare } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
-import { accessControl } from "./access.tsx";
-import { assetRoutes } from "./assets.ts";
+import { accessControl } from "./auth/access.tsx";
+import { assetRoutes } from "./server/assets.ts";
 import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
@@ -23,23 +23,23 @@ import {
   requestId as requestIdOf,
   sendPage,
   wantsJson,
-} from "./dashboard.ts";
-import { serialRoutes } from "./serial.tsx";
+} from "./server/dashboard.ts";
+import { serialRoutes } from "./vms/serial.tsx";
 import { renderWithoutContexts } from "./rendering.tsx";
-import { onlyFromOwnPages } from "./origin.ts";
-import { openStreams } from "./streams.ts";
+import { onlyFromOwnPages } from "./auth/origin.ts";
+import { openStreams } from "./live/streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
-import { checkHeaders } from "./headers.ts";
-import { healthRoutes } from "./health.ts";
+import { checkHeaders } from "./server/headers.ts";
+import { healthRoutes } from "./server/health.ts";
 import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
-import { vmActionRoutes } from "./vm_actions.tsx";
-import { vmChangeRoutes } from "./vm_changes.tsx";
-import { liveRoutes } from "./live.tsx";
-import type { Telemetry } from "./telemetry.ts";
-import { SharedLists } from "./shared_lists.tsx";
-import { vmRoutes } from "./vms.tsx";
+import { vmActionRoutes } from "./vms/vm_actions.tsx";
+import { vmChangeRoutes } from "./vms/vm_changes.tsx";
+import { liveRoutes } from "./live/live.tsx";
+import type { Telemetry } from "./server/telemetry.ts";
+import { SharedLists } from "./live/shared_lists.tsx";
+import { vmRoutes } from "./vms/vms.tsx";
 import type { Context, MiddlewareHandler } from "hono";
 
 /** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */

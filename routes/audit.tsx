@@ -1,10 +1,10 @@
 /** The audit log: who did what, to look at and to keep elsewhere. */
 import { type Context, Hono } from "hono";
-import type { AuditEntry } from "../lib/audit.ts";
+import type { AuditEntry } from "../lib/observability/audit.ts";
 import { csv } from "../lib/exports/csv.ts";
-import { auditJson } from "../lib/json.ts";
+import { auditJson } from "../lib/inventory/json.ts";
 import { AuditPage } from "../templates/pages/audit_page.tsx";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 
 /** Entries that a page shows; the rest is found by the filter and is in the exports. */
 const ON_A_PAGE = 500;

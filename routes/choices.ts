@@ -1,8 +1,8 @@
 /** What forms offer beside free text: bridges, datasets and install images of the NAS. */
-import type { Configuration } from "../lib/config.ts";
-import { ConfigurationError, TrueNASError } from "../lib/errors.ts";
+import type { Configuration } from "../lib/configuration/configuration.ts";
+import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import type { CreateChoices } from "../templates/props.ts";
-import type { Dashboard } from "./dashboard.ts";
+import type { Dashboard } from "./server/dashboard.ts";
 
 /** Nothing to choose from: free text does. */
 export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };

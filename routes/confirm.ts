@@ -1,10 +1,10 @@
 /** Destroying takes a list that was shown, a phrase that was typed, and a token that works once: the same wherever it is asked. */
 import type { Context } from "hono";
-import type { Problem } from "../lib/errors.ts";
+import type { Problem } from "../lib/errors/errors.ts";
 import type { Begun } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
 import type { WordsToType } from "../templates/props.ts";
-import type { Dashboard } from "./dashboard.ts";
+import type { Dashboard } from "./server/dashboard.ts";
 
 /** What is confirmed: the exact set, and the words for it. */
 export interface Confirmable {

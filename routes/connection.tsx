@@ -1,9 +1,9 @@
 /** The connection to the NAS: how it stands, what the account may do, and the one-time password. */
 import { type Context, Hono } from "hono";
-import type { Problem } from "../lib/errors.ts";
+import type { Problem } from "../lib/errors/errors.ts";
 import { ConnectionPage } from "../templates/pages/connection_page.tsx";
 import { paths } from "../templates/paths.ts";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
 
 /** GET /connection, POST /connection/otp. */

@@ -1,19 +1,19 @@
 /** Creating: the form, the plan, and the operation. */
 import { type Context, Hono } from "hono";
-import type { ParsedConfiguration } from "../lib/config.ts";
+import type { ParsedConfiguration } from "../lib/configuration/configuration.ts";
 import {
   ConfigurationError,
   type Problem,
   remedyOf,
   TrueNASConnectionError,
   TrueNASError,
-} from "../lib/errors.ts";
+} from "../lib/errors/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
 import {
   atField,
   configurationOf,

@@ -1,13 +1,13 @@
 /** Destroying: what would go, the typed confirmation, and the operation. */
 import { type Context, Hono } from "hono";
-import { vmTypes } from "../lib/config.ts";
-import { ConfigurationError, type Problem } from "../lib/errors.ts";
+import { vmTypes } from "../lib/configuration/configuration.ts";
+import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyWish, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 
 /** VMs selected in one request at most: as many as a list shows. */

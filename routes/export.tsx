@@ -1,13 +1,13 @@
 /** What clusters need of the VMs in the list: names, MACs and addresses, in the formats of the tools that make one. */
 import { Hono } from "hono";
 import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../lib/exports/formats.ts";
-import { READING_MS } from "../lib/live_inventory.ts";
+import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
 import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
-import { type Dashboard, pageFrame, sendPage } from "./dashboard.ts";
-import { matches, queryOf, sorted } from "./vm_query.ts";
+import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
+import { matches, queryOf, sorted } from "./vms/vm_query.ts";
 
 /** GET /export. */
 export function exportRoutes(dashboard: Dashboard): Hono {

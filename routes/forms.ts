@@ -2,8 +2,13 @@
  * What browsers send, read into plain values. Everything stays text until it is known to be right, so that a form
  * with a mistake comes back as it was typed.
  */
-import { checkConfiguration, type Configuration, vmTypes, type VmTypeSection } from "../lib/config.ts";
-import type { Problem } from "../lib/errors.ts";
+import {
+  checkConfiguration,
+  type Configuration,
+  vmTypes,
+  type VmTypeSection,
+} from "../lib/configuration/configuration.ts";
+import type { Problem } from "../lib/errors/errors.ts";
 import type { CreateForm, CreateFormType } from "../templates/props.ts";
 
 /** Most rows of disks or networks that one VM type's form may have. */

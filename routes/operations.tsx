@@ -1,14 +1,14 @@
 /** The history of operations, and each of them live. */
 import { type Context, Hono } from "hono";
-import { type Problem, TrueNASError } from "../lib/errors.ts";
+import { type Problem, TrueNASError } from "../lib/errors/errors.ts";
 import type { RollBackPlan } from "../lib/plan/roll_back.ts";
-import { operationJson } from "../lib/json.ts";
+import { operationJson } from "../lib/inventory/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/fold.ts";
 import type { OperationLog } from "../lib/operations/log.ts";
 import type { OperationView } from "../lib/operations/types.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
-import { runDetached } from "../lib/stray_errors.ts";
+import { runDetached } from "../lib/command_line/unhandled_errors.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { ConnectionPatch, OperationPatch, PacePatch, StreamPatch } from "../templates/parts/patches.tsx";
@@ -22,9 +22,9 @@ import {
   pageFrame,
   sendPage,
   wantsJson,
-} from "./dashboard.ts";
+} from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
-import { frame, resumeAfter, sendStream } from "./streams.ts";
+import { frame, resumeAfter, sendStream } from "./live/streams.ts";
 
 /** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /resume, /rollback, /leave. */
 export function operationRoutes(dashboard: Dashboard): Hono {

@@ -1,11 +1,11 @@
 /** What carries this program's marks and belongs to nothing: the list, the typed confirmation, and the operation. */
 import { type Context, Hono } from "hono";
-import type { Problem } from "../lib/errors.ts";
+import type { Problem } from "../lib/errors/errors.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./dashboard.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
 
 /** GET /orphans, POST /orphans. */

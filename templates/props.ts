@@ -1,9 +1,9 @@
 /** What pages and parts are given: plain values, everything decided already. */
-import type { Problem } from "../lib/errors.ts";
-import type { Vm } from "../lib/inventory.ts";
+import type { Problem } from "../lib/errors/errors.ts";
+import type { Vm } from "../lib/inventory/inventory.ts";
 import type { OperationView } from "../lib/operations/types.ts";
 import type { Busy } from "../lib/operations/store.ts";
-import type { VmActionName } from "../lib/vm_actions.ts";
+import type { VmActionName } from "../lib/inventory/vm_actions.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "../lib/plan/types.ts";
 

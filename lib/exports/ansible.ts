@@ -1,5 +1,5 @@
 /** An inventory for Ansible: a group for each VM type. Pure. */
-import { isVmName } from "../names.ts";
+import { isVmName } from "../inventory/names.ts";
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
 import { loadYaml } from "./load_yaml.ts";
 import { type ClusterNode, contestedAddresses } from "./nodes.ts";

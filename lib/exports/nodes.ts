@@ -1,6 +1,6 @@
 /** What clusters need to know of VMs, existing or planned, in one small shape whose values are parsed. Pure. */
-import type { Vm } from "../inventory.ts";
-import { typeOf } from "../names.ts";
+import type { Vm } from "../inventory/inventory.ts";
+import { typeOf } from "../inventory/names.ts";
 import type { PlannedVm } from "../plan/types.ts";
 import {
   type HostName,

@@ -2,7 +2,7 @@
  * What may enter an export: values that were parsed to their type. Names, MACs and addresses come from the NAS and from
  * guests, who may send anything; what does not parse is null, and no format ever sees it. Pure.
  */
-import { normalMac } from "../names.ts";
+import { normalMac } from "../inventory/names.ts";
 
 declare const kind: unique symbol;
 

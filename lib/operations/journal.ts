@@ -2,12 +2,18 @@
  * The journal: every fact of every operation, on disk before the call that it announces. After a crash it tells what
  * was done, what was not, and of which call the outcome is not known.
  */
-import { reasonOf } from "../system_errors.ts";
+import { reasonOf } from "../errors/system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { AuditEntry, AuditJournal } from "../audit.ts";
-import { ConfigurationError } from "../errors.ts";
-import { ensureOwnFile, fileExists, makeFolder, readTextFile, replaceOwnFile } from "../files.ts";
-import { processId } from "../process.ts";
+import type { AuditEntry, AuditJournal } from "../observability/audit.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import {
+  ensureOwnFile,
+  fileExists,
+  makeFolder,
+  readTextFile,
+  replaceOwnFile,
+} from "../configuration/files.ts";
+import { processId } from "../command_line/process.ts";
 import type { OperationEvent } from "./types.ts";
 
 /** The layout of the tables: 2 has the audit log. A journal of an earlier one gets what it lacks, a later one is left alone. */

@@ -2,8 +2,8 @@
  * The append-only log of one operation. A watcher is a cursor into it: a reload, a second tab and a lost network are
  * one case, reading on after the last event seen.
  */
-import { reasonOf } from "../system_errors.ts";
-import { TrueNASError } from "../errors.ts";
+import { reasonOf } from "../errors/system_errors.ts";
+import { TrueNASError } from "../errors/errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 

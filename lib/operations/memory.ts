@@ -2,7 +2,7 @@
  * Starts VMs without promising the same memory twice. TrueNAS looks for free memory and then starts, so two starts at
  * once can both pass; they go together only as far as what was free holds all of them, and else one after another.
  */
-import { TrueNASError } from "../errors.ts";
+import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MIB } from "../units.ts";
 

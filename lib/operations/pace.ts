@@ -2,10 +2,10 @@
  * How many writes go to the NAS at once: as many as it runs at once, fewer while its calls get slow, and for a while
  * none when it says that they are too many. Readings are not held back where somebody waits for them.
  */
-import { TrueNASCallError, TrueNASError } from "../errors.ts";
+import { TrueNASCallError, TrueNASError } from "../errors/errors.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
-import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
+import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 
 /** Slow calls alone never bring it below this: what the NAS does one after another is still kept busy. */
 const MIN_WIDTH = 4;

@@ -2,34 +2,34 @@
  * Begins operations, one that writes at a time, and ends them: the words of the log, the VMs several at once, the
  * choices that a person has afterwards.
  */
-import { type Problem, TrueNASError } from "../errors.ts";
-import type { Vm } from "../inventory.ts";
-import type { Logger } from "../logging.ts";
+import { type Problem, TrueNASError } from "../errors/errors.ts";
+import type { Vm } from "../inventory/inventory.ts";
+import type { Logger } from "../observability/logging.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import { inRemovalOrder } from "../plan/removal.ts";
 import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Caller } from "../truenas/client.ts";
-import { MAX_RUNNING_CALLS } from "../truenas/protocol.ts";
+import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { formatCount } from "../units.ts";
-import { VM_ACTIONS, type VmActionName } from "../vm_actions.ts";
-import { type ActionWish, actOnVm } from "./act_on_vm.ts";
-import { type ChangedVm, changeVm, titleOf, type VmChange } from "./change_vm.ts";
-import { type CancelMode, createVm } from "./create_vm.ts";
-import { destroyVm, destructionSteps } from "./destroy_vm.ts";
+import { VM_ACTIONS, type VmActionName } from "../inventory/vm_actions.ts";
+import { type ActionWish, actOnVm } from "./steps/act_on_vm.ts";
+import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change_vm.ts";
+import { type CancelMode, createVm } from "./steps/create_vm.ts";
+import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
 import { FreeMemory } from "./memory.ts";
-import { RefusedPorts } from "./refused_ports.ts";
+import { RefusedPorts } from "./steps/refused_ports.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
 import { eachLimited, type Limits } from "./pool.ts";
 import { recoveryOf, unsettledMs } from "./recovery.ts";
-import { removeZvol, zvolRemovalSteps } from "./remove_zvol.ts";
-import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps.ts";
+import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
+import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps/run_step.ts";
 import type { OperationStore } from "./store.ts";
 import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./summary.ts";
 import type { Actor, OperationEvent, OperationRequest, OperationView, Resolution } from "./types.ts";
-import { undoVm } from "./undo_vm.ts";
+import { undoVm } from "./steps/undo_vm.ts";
 
 /** Told of every fact of an operation as it happens: each step as it starts and as it ends. */
 export type Observer = (event: OperationEvent) => void;

@@ -1,13 +1,13 @@
 /** The operations, newest kept when there are too many. */
-import { type Logger, silentLogger } from "../logging.ts";
-import { notifyEach } from "../stray_errors.ts";
+import { type Logger, silentLogger } from "../observability/logging.ts";
+import { notifyEach } from "../command_line/unhandled_errors.ts";
 import type { PlannedMacs } from "../plan/creation.ts";
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
 import { needsDecision, recoveryOf } from "./recovery.ts";
 import { overallStatus } from "./summary.ts";
-import { isVmAction, VM_ACTIONS } from "../vm_actions.ts";
+import { isVmAction, VM_ACTIONS } from "../inventory/vm_actions.ts";
 import type { OperationEvent, OperationKind, OperationView, OperationVmView, StepView } from "./types.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */

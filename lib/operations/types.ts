@@ -1,8 +1,8 @@
 /**
  * The words in which an operation is told: a log of facts, and the fold of that log which a page shows.
  */
-import type { Configuration } from "../config.ts";
-import type { Outcome } from "../errors.ts";
+import type { Configuration } from "../configuration/configuration.ts";
+import type { Outcome } from "../errors/errors.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
 

@@ -1,5 +1,5 @@
 /** Ports and boot orders, given out before anything is sent, so that nothing relies on the NAS to choose. Pure. */
-import type { Vm } from "../inventory.ts";
+import type { Vm } from "../inventory/inventory.ts";
 
 /** The lowest and highest port that TrueNAS takes for a display. */
 export const DISPLAY_PORTS = { lowest: 5900, highest: 65_535 } as const;

@@ -1,7 +1,7 @@
 /** A VM that is wanted beside the one that exists under its name. Pure. */
-import type { Disk, Vm } from "../inventory.ts";
+import type { Disk, Vm } from "../inventory/inventory.ts";
 import { formatBytes, MIB } from "../units.ts";
-import { isMarked } from "../marks.ts";
+import { isMarked } from "../inventory/marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
 
 /** A VM as wanted, before it is known whether it exists. */

@@ -2,10 +2,10 @@
  * From configuration, templates and inventory to a plan: which VMs are to be made, with which devices, ports and
  * MACs, and what stands against it. Pure: it sends nothing and reads no clock.
  */
-import type { Configuration, VmTypeSection } from "../config.ts";
-import type { Places } from "../config_text.ts";
-import type { Inventory, Vm } from "../inventory.ts";
-import { deriveMac, vmName, zvolName } from "../names.ts";
+import type { Configuration, VmTypeSection } from "../configuration/configuration.ts";
+import type { Places } from "../configuration/configuration_text.ts";
+import type { Inventory, Vm } from "../inventory/inventory.ts";
+import { deriveMac, vmName, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";

@@ -1,9 +1,9 @@
 /** Which VMs and zvols a destruction would remove: an exact set, frozen by id. Pure. */
-import type { Disk, Vm } from "../inventory.ts";
-import { compareNames, matchesPrefix } from "../names.ts";
+import type { Disk, Vm } from "../inventory/inventory.ts";
+import { compareNames, matchesPrefix } from "../inventory/names.ts";
 import { formatCount } from "../units.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { isMarked } from "../marks.ts";
+import { isMarked } from "../inventory/marks.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionPlan, DestructionVm, MissingSelection, VmMarks } from "./types.ts";
 

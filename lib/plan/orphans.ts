@@ -1,9 +1,9 @@
 /** What carries this program's marks and belongs to nothing: leftovers of what was interrupted or kept. Pure. */
-import type { Dataset, Reading, Vm } from "../inventory.ts";
+import type { Dataset, Reading, Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { type JournalEvidence, planDestruction } from "./destruction.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { isMarked, type ZvolMark } from "../marks.ts";
+import { isMarked, type ZvolMark } from "../inventory/marks.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionVm, PlannedZvol } from "./types.ts";
 

@@ -2,9 +2,9 @@
  * The rules that a whole batch is held against before the first write. Each says what TrueNAS would say, before it
  * has to; a reading that could not be made turns its rule into a warning. Pure.
  */
-import type { Dataset, Inventory, Reading, Vm } from "../inventory.ts";
-import type { ZvolMark } from "../marks.ts";
-import { isVmName } from "../names.ts";
+import type { Dataset, Inventory, Reading, Vm } from "../inventory/inventory.ts";
+import type { ZvolMark } from "../inventory/marks.ts";
+import { isVmName } from "../inventory/names.ts";
 import { hasRole } from "../truenas/roles.ts";
 import { formatBytes, formatMib, MIB } from "../units.ts";
 import { type CreationInput, ZVOL_SHARE } from "./creation.ts";

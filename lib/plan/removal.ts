@@ -3,7 +3,7 @@
  * idle clones of others with it, so zvols go one by one, never recursively: their snapshots first, clones before what
  * they are clones of. Pure.
  */
-import { sourceOf, type Vm, type ZvolRelations, type ZvolSnapshot } from "../inventory.ts";
+import { sourceOf, type Vm, type ZvolRelations, type ZvolSnapshot } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import type { PlannedZvol, ZvolDependant } from "./types.ts";
 

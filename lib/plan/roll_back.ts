@@ -1,5 +1,5 @@
 /** What rolling an operation back would remove beside what it made, and what stands against it. Pure. */
-import type { Vm } from "../inventory.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { describeUnread, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { PlannedZvol } from "./types.ts";

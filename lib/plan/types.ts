@@ -3,8 +3,8 @@
  * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
  */
 
-import type { ZvolClone, ZvolSnapshot } from "../inventory.ts";
-import type { OnFailure } from "../on_failure.ts";
+import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
+import type { OnFailure } from "../configuration/on_failure.ts";
 
 /** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
 export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";

@@ -1,6 +1,6 @@
 /** What a configuration asks for, before it is held against the NAS. Pure. */
-import { type Configuration, vmTypes, type VmTypeSection } from "../config.ts";
-import { firstDisplayPort, vmName, zvolName } from "../names.ts";
+import { type Configuration, vmTypes, type VmTypeSection } from "../configuration/configuration.ts";
+import { firstDisplayPort, vmName, zvolName } from "../inventory/names.ts";
 import type { WantedType } from "./creation.ts";
 
 /** The section of a VM type, or null. */

@@ -1,5 +1,5 @@
 /** Accounts of the simulated NAS, and what their roles let them do. */
-import type { MethodSchema } from "./schema_check.ts";
+import type { MethodSchema } from "./wire/schema_check.ts";
 
 /** An account. */
 export interface Account {

@@ -1,8 +1,8 @@
 /** Faults to order: which call they strike, when, and how. */
-import { CUT, STALLED } from "./connection.ts";
+import { CUT, STALLED } from "./wire/connection.ts";
 import type { Nas } from "./nas.ts";
 import type { Fault, FaultMoment } from "./types.ts";
-import { MethodError, OtherReply } from "./wire_errors.ts";
+import { MethodError, OtherReply } from "./wire/wire_errors.ts";
 
 interface Armed {
   readonly fault: Fault;

@@ -1,7 +1,7 @@
 /** VMs that are on the NAS from the start and were not made by this product, so that a demo looks lived in. */
 import type { Nas } from "./nas.ts";
 import { addDataset, type StoredDevice, type StoredVm } from "./store.ts";
-import { checkArguments } from "./schema_check.ts";
+import { checkArguments } from "./wire/schema_check.ts";
 
 interface Kind {
   readonly name: string;

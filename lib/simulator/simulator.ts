@@ -1,10 +1,10 @@
 /** The simulated NAS as a server: what the demo, rehearsals and tests connect to over a real WebSocket. */
-import { Connection, type Shared, type Transport } from "./connection.ts";
-import { LegacyWire } from "./legacy_wire.ts";
+import { Connection, type Shared, type Transport } from "./wire/connection.ts";
+import { LegacyWire } from "./wire/legacy_wire.ts";
 import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Nas } from "./nas.ts";
-import { SimulatedShell } from "./shell.ts";
+import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
 

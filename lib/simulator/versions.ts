@@ -4,10 +4,10 @@ import schemas25042 from "./schemas/v25_04_2.json" with { type: "json" };
 import schemas25 from "./schemas/v25_10_5.json" with { type: "json" };
 import schemas26 from "./schemas/v26_0_0.json" with { type: "json" };
 import schemas27 from "./schemas/v27_0_0.json" with { type: "json" };
-import { legacySchemas } from "./legacy_models.ts";
-import type { MethodSchema } from "./schema_check.ts";
+import { legacySchemas } from "./wire/legacy_models.ts";
+import type { MethodSchema } from "./wire/schema_check.ts";
 import type { SimulatedVersion } from "./types.ts";
-import { ERRNO } from "./wire_errors.ts";
+import { ERRNO } from "./wire/wire_errors.ts";
 
 /** A simulated release. */
 export interface Profile {

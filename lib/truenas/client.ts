@@ -8,11 +8,11 @@ import {
   TrueNASConnectionError,
   TrueNASError,
   TrueNASTimeoutError,
-} from "../errors.ts";
-import type { Socket, SocketEnd } from "./connection.ts";
+} from "../errors/errors.ts";
+import type { Socket, SocketEnd } from "./connection/connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
 import type { SentCall } from "./versions.ts";
-import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./protocol.ts";
+import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./connection/protocol.ts";
 
 /** What a call may be given beside its parameters. */
 export interface CallOptions {

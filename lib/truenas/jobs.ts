@@ -2,8 +2,8 @@
  * TrueNAS's jobs: calls that answer with a job's id at once (vm.stop, vm.restart) and end later. A job's success is
  * the NAS's word only; whoever asked looks at the effect.
  */
-import { explainWords } from "../nas_words.ts";
-import { TrueNASError } from "../errors.ts";
+import { explainWords } from "../errors/nas_errors.ts";
+import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
 import type { MethodName } from "./methods.ts";
 

@@ -2,7 +2,7 @@
  * Looks at single VMs and zvols, while operations work on many: what is asked for at about the same time becomes one
  * call. Each look sees the NAS as it is after it was asked for, as if it had been made alone.
  */
-import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory.ts";
+import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";

@@ -4,7 +4,7 @@
  * are named here, and those pass.
  */
 import { z } from "../zod.ts";
-import type { ZvolProperty } from "../marks.ts";
+import type { ZvolProperty } from "../inventory/marks.ts";
 import { withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);

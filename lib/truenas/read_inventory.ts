@@ -2,10 +2,10 @@
  * Reads the inventory from a NAS, as the least that plans and pages need. Only the list of VMs is required; every
  * other reading may be refused to the account or unknown to this NAS, and then says why.
  */
-import { TrueNASCallError, TrueNASTimeoutError } from "../errors.ts";
-import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory.ts";
+import { TrueNASCallError, TrueNASTimeoutError } from "../errors/errors.ts";
+import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
 import { parseIpv4, parseMac } from "../exports/values.ts";
-import { isMarked } from "../marks.ts";
+import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, vmQuery } from "./methods.ts";
 import { nicNames, toDataset, toVm } from "./rows.ts";

@@ -5,7 +5,7 @@ import {
   type ZvolClone,
   type ZvolRelations,
   type ZvolSnapshot,
-} from "../inventory.ts";
+} from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
 import { inChunks, reading, type ReadOptions } from "./read_inventory.ts";
 

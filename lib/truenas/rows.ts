@@ -1,7 +1,7 @@
 /** What the NAS answers, in the product's own shapes. Pure. */
-import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory.ts";
-import { ZVOL_PROPERTIES, type ZvolMark } from "../marks.ts";
-import { zvolOfPath } from "../names.ts";
+import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory/inventory.ts";
+import { ZVOL_PROPERTIES, type ZvolMark } from "../inventory/marks.ts";
+import { zvolOfPath } from "../inventory/names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
 
 /** A row of vm.query, without the sizes of its disks. */

@@ -1,7 +1,7 @@
 /** What an action would do to the chosen VMs, a sentence for each state, before it does it. */
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatCount } from "../../lib/units.ts";
-import { VM_ACTIONS } from "../../lib/vm_actions.ts";
+import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
 import { Layout } from "../layout.tsx";
 import { LackingRoles } from "../parts/connection.tsx";
 import { Notice, Tick, ViewerNotice } from "../parts/common.tsx";

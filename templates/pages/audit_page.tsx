@@ -1,5 +1,5 @@
 /** The audit log, newest first. */
-import type { AuditEntry } from "../../lib/audit.ts";
+import type { AuditEntry } from "../../lib/observability/audit.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { DateTime, Field } from "../parts/common.tsx";

@@ -1,6 +1,6 @@
 /** The form that creates: first it shows the plan, then the same fields make it so. */
-import type { OnFailure } from "../../lib/on_failure.ts";
-import type { Problem } from "../../lib/errors.ts";
+import type { OnFailure } from "../../lib/configuration/on_failure.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Choice, Choices, ErrorSummary, Field, Notice, Tick, ViewerNotice } from "../parts/common.tsx";

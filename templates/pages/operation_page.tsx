@@ -1,5 +1,5 @@
 /** One operation, live or finished. */
-import type { Problem } from "../../lib/errors.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Pace } from "../../lib/operations/pace.ts";

@@ -1,5 +1,5 @@
 /** The password of a VM's display, after somebody asked for it. */
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout } from "../layout.tsx";
 import { CopyButton } from "../parts/common.tsx";
 import { paths } from "../paths.ts";

@@ -1,5 +1,5 @@
 /** The serial console of a VM, in a terminal. */
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout } from "../layout.tsx";
 import { paths } from "../paths.ts";
 import type { ConsoleAssetUrls, PageFrame } from "../props.ts";

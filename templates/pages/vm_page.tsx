@@ -1,5 +1,5 @@
 /** One VM with all that is known of it, and the forms that change it. */
-import type { Problem } from "../../lib/errors.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary, Notice, Time } from "../parts/common.tsx";
 import { BootForm, CloneForm, DiskForms, NicAndMediaForms, SettingsForm } from "../parts/vm_forms.tsx";

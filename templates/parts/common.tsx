@@ -1,6 +1,6 @@
 /** Small parts that several pages use. */
 import type { Child } from "hono/jsx";
-import type { Problem } from "../../lib/errors.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 
 /** The five tones. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";

@@ -11,7 +11,7 @@ import type {
   StepStatus,
   StepView,
 } from "../../lib/operations/types.ts";
-import type { Problem } from "../../lib/errors.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 import { recoveryOf } from "../../lib/operations/recovery.ts";
 import { isCancelled, isGood } from "../../lib/operations/summary.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";

@@ -1,7 +1,7 @@
 /** What streams send: the parts of a page that an event changes, each with the place it goes to. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { Capacity, ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
 import { paths } from "../paths.ts";
 import { CapacityLine } from "./capacity.tsx";

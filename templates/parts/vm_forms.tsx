@@ -1,6 +1,6 @@
 /** The forms of a VM's page: settings, disks, NICs, install media, clone. */
-import type { Vm } from "../../lib/inventory.ts";
-import type { Problem } from "../../lib/errors.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
 import { formatBytes } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import type { CreateChoices, Typed } from "../props.ts";

@@ -1,9 +1,9 @@
 /** The list of VMs: its table, its rows, and what stands there when there is none. */
-import type { Nic, Vm } from "../../lib/inventory.ts";
+import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
-import { compareNames, typeOf } from "../../lib/names.ts";
+import { compareNames, typeOf } from "../../lib/inventory/names.ts";
 import type { Busy } from "../../lib/operations/store.ts";
-import { VM_ACTION_NAMES, VM_ACTIONS, type VmActionName, whyNot } from "../../lib/vm_actions.ts";
+import { VM_ACTION_NAMES, VM_ACTIONS, type VmActionName, whyNot } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
 import type { SortKey, VmListProps, VmQuery, VmRowProps } from "../props.ts";
 import { State, Time, type Tone } from "./common.tsx";

@@ -1,7 +1,7 @@
 /** What is known of one VM, and what can be done with it now: all of its page but the forms. */
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
-import { VM_ACTIONS } from "../../lib/vm_actions.ts";
+import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
 import type { VmNowProps } from "../props.ts";
 import { DateTime, Notice } from "./common.tsx";

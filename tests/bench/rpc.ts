@@ -3,8 +3,8 @@
  * and the time of one. The peer (this file, run by itself) answers calls as shortly as can be, and echoes at /echo.
  */
 import { RpcClient } from "../../lib/truenas/client.ts";
-import type { Socket } from "../../lib/truenas/connection.ts";
-import { encodeCall } from "../../lib/truenas/protocol.ts";
+import type { Socket } from "../../lib/truenas/connection/connection.ts";
+import { encodeCall } from "../../lib/truenas/connection/protocol.ts";
 import type { Report } from "./report.ts";
 import { percentile } from "./statistics.ts";
 

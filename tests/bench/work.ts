@@ -2,11 +2,11 @@
  * (a) Creating and destroying VMs: the program against the lower bound that follows from the NAS's own limits, and
  * against one call at a time, as scripts do it.
  */
-import { parseConfiguration } from "../../lib/load_configuration.ts";
+import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { Journal } from "../../lib/operations/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
-import { MAX_RUNNING_CALLS } from "../../lib/truenas/protocol.ts";
+import { MAX_RUNNING_CALLS } from "../../lib/truenas/connection/protocol.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { openSession } from "../support/session.ts";
 import { type DistantNas, startDistantNas } from "./nas.ts";

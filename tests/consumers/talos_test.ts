@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { parseAllDocuments } from "../../lib/yaml.ts";
+import { parseAllDocuments } from "../../lib/configuration/yaml.ts";
 import { TALOS_VERSIONS, type TalosVersion, toTalos } from "../../lib/exports/talos.ts";
 import { nodeOfVm } from "../../lib/exports/nodes.ts";
 import { tar } from "../../lib/exports/tar.ts";
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { expectAccepted, withFolder } from "../support/consumers.ts";
-import { FOREIGN } from "../unit/plan_samples.ts";
+import { FOREIGN } from "../unit/plan/plan_samples.ts";
 
 const SCHEMAS = new URL("../../../shared/facts/guests/", import.meta.url);
 

@@ -3,9 +3,9 @@
  * attempt at anything else is refused by the runtime. The program itself runs as `deno task start` runs it.
  */
 import assert from "node:assert/strict";
-import { readArguments } from "../../lib/arguments.ts";
-import { readSettings } from "../../lib/environment.ts";
-import { describePermissions, type Permissions, permissionsOf } from "../../lib/permissions.ts";
+import { readArguments } from "../../lib/command_line/arguments.ts";
+import { readSettings } from "../../lib/configuration/environment.ts";
+import { describePermissions, type Permissions, permissionsOf } from "../../lib/configuration/permissions.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";

@@ -1,10 +1,10 @@
 /** Where a run is disturbed, what the NAS has to look like afterwards, and how the sweeps are counted. */
 import assert from "node:assert/strict";
 import process from "node:process";
-import type { Configuration } from "../../lib/config.ts";
-import { parseConfiguration } from "../../lib/load_configuration.ts";
-import { markedDescription, ZVOL_PROPERTIES } from "../../lib/marks.ts";
-import { addSnapshot } from "../../lib/simulator/zfs.ts";
+import type { Configuration } from "../../lib/configuration/configuration.ts";
+import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
+import { markedDescription, ZVOL_PROPERTIES } from "../../lib/inventory/marks.ts";
+import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";

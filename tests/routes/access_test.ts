@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn, hidden, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
-import { type AccessOptions, isAllowedHost } from "../../routes/access.tsx";
+import { type AccessOptions, isAllowedHost } from "../../routes/auth/access.tsx";
 import { isSame } from "../../lib/hashes.ts";
-import { ATTEMPT_LIMITS } from "../../routes/attempts.ts";
-import { SESSION_LIMITS, Sessions } from "../../routes/sessions.ts";
+import { ATTEMPT_LIMITS } from "../../routes/auth/attempts.ts";
+import { SESSION_LIMITS, Sessions } from "../../routes/auth/sessions.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 

@@ -3,7 +3,7 @@
  * and a display password is shown to whoever may act, once asked for, and to nobody else. Real HTTP.
  */
 import assert from "node:assert/strict";
-import { AUDIT_SHARES, type AuditEntry, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/audit.ts";
+import { AUDIT_SHARES, type AuditEntry, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
 import { OperationStore } from "../../lib/operations/store.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {

@@ -3,7 +3,7 @@
  * and what was named and is not there is an error. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import { addClone, addSnapshot } from "../../lib/simulator/zfs.ts";
+import { addClone, addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
 import {
   create,

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { silentLogger } from "../../lib/logging.ts";
+import { silentLogger } from "../../lib/observability/logging.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { checkHeaders, isOwnPath } from "../../routes/headers.ts";
+import { checkHeaders, isOwnPath } from "../../routes/server/headers.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { send, signIn, text } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";

@@ -1,7 +1,7 @@
 /** Protects live pages from whoever opens streams: each ends with its reader and with its session, and other sites open none. */
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { SESSION_LIMITS } from "../../routes/sessions.ts";
+import { SESSION_LIMITS } from "../../routes/auth/sessions.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { soon } from "../support/deadline.ts";
 import { send, signIn, text } from "../support/http.ts";

@@ -1,17 +1,17 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import assert from "node:assert/strict";
-import type { ParsedConfiguration } from "../../lib/config.ts";
-import { parseConfiguration } from "../../lib/load_configuration.ts";
-import type { LogFields, Logger } from "../../lib/logging.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
+import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
+import type { LogFields, Logger } from "../../lib/observability/logging.ts";
+import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
-import type { AccessOptions } from "../../routes/access.tsx";
+import type { AccessOptions } from "../../routes/auth/access.tsx";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
-import { OneTimeTokens } from "../../routes/tokens.ts";
-import { FAULT } from "../../lib/stray_errors.ts";
+import { OneTimeTokens } from "../../routes/auth/tokens.ts";
+import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
 
 /** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */

@@ -5,7 +5,7 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
-import { FAULT } from "../../lib/stray_errors.ts";
+import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));

@@ -1,8 +1,8 @@
 /** A session of the simulated NAS's account, beside the program or below it. */
 import assert from "node:assert/strict";
-import { silentLogger } from "../../lib/logging.ts";
-import { parseNasAddress } from "../../lib/nas_address.ts";
-import { Session, type SessionOptions } from "../../lib/truenas/session.ts";
+import { silentLogger } from "../../lib/observability/logging.ts";
+import { parseNasAddress } from "../../lib/configuration/nas_address.ts";
+import { Session, type SessionOptions } from "../../lib/truenas/connection/session.ts";
 
 /** Makes one for a NAS at this address; it is not connected yet. */
 export function sessionAt(url: string, options: Partial<SessionOptions> = {}): Session {

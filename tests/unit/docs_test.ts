@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { parse } from "../../lib/yaml.ts";
-import { readArguments } from "../../lib/arguments.ts";
-import { ENVIRONMENT_NAMES } from "../../lib/environment.ts";
+import { parse } from "../../lib/configuration/yaml.ts";
+import { readArguments } from "../../lib/command_line/arguments.ts";
+import { ENVIRONMENT_NAMES } from "../../lib/configuration/environment.ts";
 import project from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);
@@ -20,10 +20,9 @@ function isEnvironmentName(name: string): boolean {
 }
 
 Deno.test("every promise of SECURITY.md names a test that is there", () => {
-  const folders = ["unit", "contract", "routes", "faults", "browser"];
-  const tests = folders.flatMap((folder) =>
-    readdirSync(new URL(`tests/${folder}`, ROOT)).map((name) => read(`tests/${folder}/${name}`))
-  ).join("\n").replaceAll(/ \(fault [^)"]*\)"/g, '"');
+  const tests = readdirSync(new URL("tests", ROOT), { encoding: "utf8", recursive: true })
+    .filter((path) => /_test\.tsx?$/.test(path)).map((path) => read(`tests/${path}`)).join("\n")
+    .replaceAll(/ \(fault [^)"]*\)"/g, '"');
   const promises =
     read("SECURITY.md").split("## What is promised")[1]?.split("Everything has its limit")[0] ?? "";
   const named = [...promises.matchAll(/(?<=^|\s)_([^_]+)_(?=\s|$)/g)].map(([, name = ""]) =>

@@ -1,6 +1,6 @@
 /** Protects the errors: one family, whose messages tell the place, and which never lose outcome, method and cause. */
 import assert from "node:assert/strict";
-import { explainRefusal } from "../../lib/nas_words.ts";
+import { explainRefusal } from "../../lib/errors/nas_errors.ts";
 import fc from "fast-check";
 import {
   type CallRefusal,
@@ -9,7 +9,7 @@ import {
   TrueNASConnectionError,
   TrueNASError,
   TrueNASTimeoutError,
-} from "../../lib/errors.ts";
+} from "../../lib/errors/errors.ts";
 
 const REFUSAL: CallRefusal = {
   code: -32001,

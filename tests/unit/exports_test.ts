@@ -5,9 +5,9 @@ import { sentenceOf } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../../lib/exports/nodes.ts";
 import { parseHostName, parseInterfaceName, parseIpv4, parseMac } from "../../lib/exports/values.ts";
-import type { Vm } from "../../lib/inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
 import { planCreation } from "../../lib/plan/creation.ts";
-import { FOREIGN, input, made, TEMPLATES } from "./plan_samples.ts";
+import { FOREIGN, input, made, TEMPLATES } from "./plan/plan_samples.ts";
 
 const VMS: readonly Vm[] = [
   {

@@ -39,7 +39,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^templates\//, /^(routes\/|main\.ts)/, "views know no routes"],
   [/^templates\//, /^lib\/(truenas|simulator)\//, "views know no NAS"],
   [
-    /^routes\/(?!worker\.ts)/,
+    /^routes\/(?!server\/worker\.ts)/,
     /^lib\/(truenas|simulator)\//,
     "routes never speak to the NAS; only the demo and simulate start one",
   ],
@@ -50,7 +50,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
     "the NAS's client knows no work",
   ],
   [
-    /^lib\/(?!simulator\/|(arguments|commands)\.ts)/,
+    /^lib\/(?!simulator\/|command_line\/(arguments|commands)\.ts)/,
     /^lib\/simulator\//,
     "the product does not know that its NAS is simulated",
   ],
@@ -70,15 +70,15 @@ Deno.test("arrows point one way", async () => {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main|routes\/(server|guarded_listener|websocket)|lib\/(environment|files|process|truenas\/connection|simulator\/simulator))\.ts$/,
+    /^(main|routes\/server\/(server|guarded_listener|websocket)|lib\/(configuration\/(environment|files)|command_line\/process|truenas\/connection\/connection|simulator\/simulator))\.ts$/,
   ],
-  [/\bnew WebSocket\(/, /^lib\/truenas\/connection\.ts$/],
-  [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/certificate\.ts$/],
-  [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors)\.ts$/],
-  [/\bnode:(process|fs)\b/, /^lib\/truenas\/certificate\.ts$/],
+  [/\bnew WebSocket\(/, /^lib\/truenas\/connection\/connection\.ts$/],
+  [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
+  [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors\/errors)\.ts$/],
+  [/\bnode:(process|fs)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
   [
     /\bDate\.now\b/,
-    /^(routes\/server\.ts|lib\/live_inventory\.ts|lib\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
+    /^(routes\/server\/server\.ts|lib\/inventory\/live_inventory\.ts|lib\/observability\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
   ],
   [/\braw\(/, /^$/],
 ];

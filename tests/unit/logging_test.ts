@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { mock } from "node:test";
-import { setupLogging, silentLogger } from "../../lib/logging.ts";
+import { setupLogging, silentLogger } from "../../lib/observability/logging.ts";
 
 function linesOf(
   format: "text" | "json",

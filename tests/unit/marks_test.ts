@@ -1,7 +1,7 @@
 /** Protects the mark by which VMs made here are known: it is found again, beside a person's own words. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isMarked, MARK, markedDescription } from "../../lib/marks.ts";
+import { isMarked, MARK, markedDescription } from "../../lib/inventory/marks.ts";
 
 Deno.test("markedDescription() keeps a person's words and adds the mark", () => {
   assert.equal(markedDescription(""), MARK);

@@ -1,7 +1,7 @@
 /** Protects the numbers for monitoring: Prometheus' text format, whatever the labels hold, and no growth without end. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Metrics } from "../../lib/metrics.ts";
+import { Metrics } from "../../lib/observability/metrics.ts";
 
 Deno.test("render() gives counters, histograms and gauges in the text format", () => {
   const metrics = new Metrics();

@@ -11,7 +11,7 @@ import {
   vmName,
   zvolName,
   zvolOfPath,
-} from "../../lib/names.ts";
+} from "../../lib/inventory/names.ts";
 
 Deno.test("matchesPrefix() never takes a name that is not the prefix and digits", () => {
   fc.assert(fc.property(fc.string(), fc.string(), (name, prefix) => {

@@ -1,10 +1,10 @@
 /** Protects what is measured of steps: how long work took, and not how long what was given up had waited. */
 import assert from "node:assert/strict";
-import type { LiveInventory } from "../../lib/live_inventory.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import type { LiveInventory } from "../../lib/inventory/live_inventory.ts";
+import { Metrics } from "../../lib/observability/metrics.ts";
 import { OperationStore } from "../../lib/operations/store.ts";
-import { measureManager } from "../../lib/telemetry.ts";
-import type { Session } from "../../lib/truenas/session.ts";
+import { measureManager } from "../../lib/observability/telemetry.ts";
+import type { Session } from "../../lib/truenas/connection/session.ts";
 
 Deno.test("measureManager() counts steps that were given up, and takes only the others for work", () => {
   let now = 0;

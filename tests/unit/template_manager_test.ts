@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
-import { ConfigurationError, TrueNASError } from "../../lib/errors.ts";
+import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 
 const DEFAULTS = new URL("../../templates", import.meta.url).pathname;

@@ -1,0 +1,258 @@
+/** What a call of the program asks for, or what is wrong with it; read by commander from the table of commands. */
+import { Command, CommanderError, Option } from "commander";
+import {
+  commandEntries,
+  type CommandName,
+  COMMANDS,
+  type CommandSpec,
+  commandsWith,
+  COMMON_OPTIONS,
+  longName,
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "./commands.ts";
+import { ENVIRONMENT_NAMES } from "../configuration/environment.ts";
+import { didYouMean } from "./nearest.ts";
+import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
+import { UsageError } from "./process.ts";
+import { SIMULATED_VERSIONS, type SimulatorOptions } from "../simulator/types.ts";
+import { VERSION } from "../version.ts";
+
+/** What the command line says. */
+export interface Options {
+  readonly config: string | undefined;
+  readonly templatesDir: string | undefined;
+  readonly envFile: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly simulator: SimulatorOptions;
+  readonly json: boolean;
+  readonly yes: boolean;
+  /** Names before their number; not given: none, or the configuration's types when no VM is named either. */
+  readonly prefixes: readonly string[] | undefined;
+  /** Whole names; not given: as for the prefixes. */
+  readonly vmNames: readonly string[] | undefined;
+  readonly keepDisks: boolean;
+  readonly shutdown: boolean;
+  /** VMs of each type at a time. */
+  readonly parallel: number | undefined;
+  readonly onFailure: OnFailure | undefined;
+  /** `plan` tells by its exit code whether the NAS differs. */
+  readonly detailedExitcode: boolean;
+  /** How `export` writes. */
+  readonly export: {
+    readonly format: string | undefined;
+    readonly output: string | undefined;
+    readonly talosVersion: string | undefined;
+    /** The VMs of the configuration instead of those on the NAS. */
+    readonly planned: boolean;
+  };
+  /** The words after the command. */
+  readonly types: readonly string[];
+}
+
+/** A command with its options, or a text that was asked for. */
+export type Call =
+  | { readonly command: CommandName; readonly options: Options }
+  | { readonly command: "help"; readonly text: string };
+
+/** Options as commander gives them. */
+type Values = {
+  readonly [Name in OptionName]?: (typeof OPTIONS)[Name] extends { readonly repeatable: true } ? string[]
+    : (typeof OPTIONS)[Name]["flags"] extends `${string} <${string}>` ? string
+    : boolean;
+};
+
+/** Wide enough for the table of options on a terminal of usual width. */
+const HELP_COLUMNS = 100;
+
+/**
+ * Reads the words of a call.
+ *
+ * @throws {UsageError} saying what is wrong with it.
+ */
+export function readArguments(args: readonly string[]): Call {
+  let asked: Call | null = null;
+  let text = "";
+  const program = describeProgram({
+    write: (more) => text += more,
+    run: (command, values, words) => asked = { command, options: optionsOf(values, words) },
+  });
+  try {
+    program.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw new UsageError(explain(error, program, args), nameOf(program));
+    return { command: "help", text: text.trimEnd() };
+  }
+  return asked ?? { command: "help", text: text.trimEnd() };
+}
+
+/** Where a parsed call goes. */
+interface Sinks {
+  readonly write: (text: string) => void;
+  readonly run: (command: CommandName, values: Values, words: readonly string[]) => void;
+}
+
+function describeProgram({ write, run }: Sinks): Command {
+  const program = new Command("main.ts")
+    .description(`TrueNAS VM Manager ${VERSION}: creates and destroys groups of VMs on a TrueNAS.`)
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand("help [COMMAND]", "show the help of a command")
+    .enablePositionalOptions()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeOut: write, writeErr: () => {}, getOutHelpWidth: () => HELP_COLUMNS })
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${argumentsOf(command)}`.trim() })
+    .exitOverride()
+    .usage("[COMMAND] [options]");
+  addOptions(program, COMMON_OPTIONS);
+  program.addHelpText("after", `\nEnvironment:\n${environmentHelp()}\n\nSee also: main.ts COMMAND --help`);
+  program.action(() => run("serve", program.opts<Values>(), []));
+  for (const [name, spec] of commandEntries()) {
+    const command = program.command(spec.words === undefined ? name : `${name} ${spec.words}`);
+    command.description(spec.help);
+    addOptions(command, [...spec.options, ...COMMON_OPTIONS]);
+    command.addHelpText("after", `\nExamples:\n${spec.examples.map((it) => `  main.ts ${it}`).join("\n")}`);
+    command.action(() => run(name, { ...program.opts<Values>(), ...command.opts<Values>() }, command.args));
+  }
+  return program;
+}
+
+function argumentsOf(command: Command): string {
+  return command.registeredArguments.map((argument) => `[${argument.name()}...]`).join(" ");
+}
+
+function environmentHelp(): string {
+  return Object.entries(ENVIRONMENT_NAMES).map(([name, help]) => `  ${name.padEnd(27)} ${help}`).join("\n");
+}
+
+function addOptions(command: Command, names: readonly OptionName[]): void {
+  for (const spec of names.map((name): OptionSpec => OPTIONS[name])) {
+    const option = new Option(spec.flags, spec.help).hideHelp(spec.hidden ?? false);
+    if (option.required) option.argParser<string | string[]>((value, before) => valueOf(spec, value, before));
+    command.addOption(option);
+  }
+}
+
+/** An empty value (an unset variable of a script), or the next option in its place, is never what was meant. */
+function valueOf(spec: OptionSpec, value: string, before: string | string[] = []): string | string[] {
+  if (value.trim() !== "" && !value.startsWith("--")) return spec.repeatable ? [...before, value] : value;
+  const found = value.trim() === "" ? "; the given one is empty" : `, found ${value}`;
+  throw new UsageError(`${longName(spec)} needs a value${found}`);
+}
+
+/** What commander found wrong, in this program's words. */
+function explain(error: CommanderError, program: Command, args: readonly string[]): string {
+  const [, named = ""] = /'(.+?)'/.exec(error.message) ?? [];
+  const command = nameOf(program);
+  switch (error.code) {
+    case "commander.unknownOption":
+      return explainOption(named, command);
+    case "commander.optionMissingArgument":
+      return `${named.split(" ")[0]} needs a value`;
+    case "commander.excessArguments":
+      return command === null
+        ? unknownCommand(program.args[0] ?? "")
+        : `${command} takes no further words, found ${JSON.stringify(wordsOf(program, command).join(" "))}`;
+    case "commander.help":
+      return unknownCommand(args[1] ?? "");
+    default:
+      return error.message.replace(/^error: /, "");
+  }
+}
+
+/** The command that was typed, where there is one of that name. */
+function nameOf(program: Command): CommandName | null {
+  return commandEntries().find(([name]) => name === program.args[0])?.[0] ?? null;
+}
+
+function wordsOf(program: Command, command: string): readonly string[] {
+  return program.commands.find((it) => it.name() === command)?.args ?? [];
+}
+
+function unknownCommand(word: string): string {
+  const known = [...Object.keys(COMMANDS), "help"];
+  return `There is no command ${JSON.stringify(word)}${didYouMean(word, known)}\nCommands: ${
+    known.join(", ")
+  }`;
+}
+
+function explainOption(flag: string, command: CommandName | null): string {
+  const name = flag.split("=")[0] ?? flag;
+  const takenBy = commandsWith(name).join(", ");
+  if (takenBy !== "") {
+    return command === null
+      ? `The option ${name} belongs to ${takenBy}; write it after the command`
+      : `${command} takes no option ${name}; it belongs to ${takenBy}`;
+  }
+  const { options }: CommandSpec = COMMANDS[command ?? "serve"];
+  const own = [...options, ...COMMON_OPTIONS].map((it) => longName(OPTIONS[it]));
+  return `${command ?? "serve"} takes no option ${name}${didYouMean(name, own)}`;
+}
+
+function optionsOf(values: Values, words: readonly string[]): Options {
+  return {
+    config: values.config,
+    templatesDir: values.templatesDir,
+    envFile: values.envFile,
+    logLevel: values.logLevel,
+    simulator: simulatorOptions(values),
+    json: values.json ?? false,
+    yes: values.yes ?? false,
+    prefixes: values.prefix,
+    vmNames: values.vm,
+    keepDisks: values.keepDisks ?? false,
+    shutdown: values.shutdown ?? false,
+    parallel: atATime(values.atATime),
+    onFailure: onFailure(values.onFailure),
+    detailedExitcode: values.detailedExitcode ?? false,
+    export: {
+      format: values.format,
+      output: values.output,
+      talosVersion: values.talosVersion,
+      planned: values.planned ?? false,
+    },
+    types: words,
+  };
+}
+
+function atATime(text: string | undefined): number | undefined {
+  const value = wholeNumber("--at-a-time", text, 99);
+  if (value === 0) throw new UsageError("--at-a-time must be at least 1");
+  return value;
+}
+
+function onFailure(text: string | undefined): OnFailure | undefined {
+  const choice = ON_FAILURE.find((known) => known === text);
+  if (text === undefined || choice !== undefined) return choice;
+  throw new UsageError(`--on-failure must be ${ON_FAILURE.join(", ")}; found ${JSON.stringify(text)}`);
+}
+
+const USUAL_RELEASE = "25.10";
+
+function simulatorOptions(values: Values): SimulatorOptions {
+  const release = values.release ?? values.version ?? USUAL_RELEASE;
+  const version = SIMULATED_VERSIONS.find((known) => known === release);
+  if (version === undefined) {
+    throw new UsageError(
+      `--release must be ${SIMULATED_VERSIONS.join(", ")}; found ${JSON.stringify(release)}`,
+    );
+  }
+  const latencyMs = wholeNumber("--latency", values.latency, 60_000);
+  const foreignVms = wholeNumber("--vms", values.vms, 10_000);
+  const port = wholeNumber("--port", values.port, 65_535);
+  return {
+    version,
+    ...(port === undefined ? {} : { port }),
+    ...(latencyMs === undefined ? {} : { times: { callMs: latencyMs } }),
+    ...(foreignVms === undefined ? {} : { foreignVms }),
+  };
+}
+
+function wholeNumber(name: string, text: string | undefined, highest: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= highest) return value;
+  throw new UsageError(`${name} must be a whole number from 0 to ${highest}, found ${JSON.stringify(text)}`);
+}

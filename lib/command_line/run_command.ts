@@ -1,0 +1,177 @@
+/** The commands that work with a configuration and a NAS, put together from what was read of the call and the environment. */
+import type { Options } from "./arguments.ts";
+import {
+  create,
+  type CreationWish,
+  destroy,
+  type DestroySelection,
+  expectTypes,
+  listVms,
+  type PlanOutcome,
+  showPlan,
+  type Success,
+  type Terminal,
+} from "./vm_commands.ts";
+import { ANY_TYPES, vmTypes } from "../configuration/configuration.ts";
+import type { Settings } from "../configuration/environment.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
+import { loadParsedConfiguration } from "../configuration/load_configuration.ts";
+import { setupLogging } from "../observability/logging.ts";
+import { Journal } from "../operations/journal.ts";
+import { askLine, complain, EXIT, isInteractive, print, printFile, UsageError } from "./process.ts";
+import { logStrayErrors } from "./unhandled_errors.ts";
+import { TemplateManager } from "../template_manager.ts";
+import { trustOf } from "../configuration/trusted_certificates.ts";
+import { VMManager, type VMManagerOptions } from "../vm_manager.ts";
+
+/** What `validate` is told. */
+export interface Validation {
+  readonly configFile: string;
+  readonly options: Options;
+  /** What was found in the environment. */
+  readonly problems: readonly string[];
+}
+
+/** Says all that is wrong with environment, configuration and templates; nothing is sent. */
+export function validate({ configFile, options, problems: found }: Validation): number {
+  const attempt = (check: () => unknown): string[] => {
+    try {
+      check();
+      return [];
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return [error.message];
+    }
+  };
+  const problems = [
+    ...found,
+    ...attempt(() => loadParsedConfiguration(configFile, ANY_TYPES)),
+    ...attempt(() => new TemplateManager(options.templatesDir)),
+  ];
+  if (options.json) print(JSON.stringify({ problems }, null, 2));
+  else if (problems.length > 0) complain(problems.join("\n"));
+  else print("Configuration, templates and environment are good");
+  return problems.length > 0 ? EXIT.usage : EXIT.done;
+}
+
+/** What a command works with. */
+export interface Work {
+  readonly command: "list" | "plan" | "create" | "destroy" | "export";
+  readonly options: Options;
+  readonly settings: Settings;
+  readonly configFile: string;
+  /** Where sockets of pinned connections may be made; none without a pin. */
+  readonly tunnelSockets: readonly string[];
+  /** Ends with the person's patience. */
+  readonly signal: AbortSignal;
+}
+
+/** list, plan, create, destroy and export; returns the exit code. */
+export async function runCommand(given: Work): Promise<number> {
+  const { command, options } = given;
+  const isAsked = isInteractive();
+  if (command === "destroy" && !options.yes && !isAsked) {
+    throw new UsageError(
+      "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",
+    );
+  }
+  const terminal: Terminal = {
+    print,
+    printFile,
+    // What export prints is a file.
+    tell: options.json || command === "export" ? complain : print,
+    ask: isAsked ? (question) => askLine(question, given.signal) : null,
+    json: options.json,
+  };
+  return await work(given, terminal);
+}
+
+async function work(given: Work, terminal: Terminal): Promise<number> {
+  const { command, options, settings, configFile, signal } = given;
+  const selection = command === "destroy" ? destroySelection(options, configFile) : null;
+  const exporting = command === "export" ? readExport(options) : null;
+  const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
+  const wish = needsPlan ? creationWish(options, configFile) : null;
+  // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
+  const writes = command === "create" || command === "destroy";
+  using journal = writes ? Journal.open(settings.stateDir) : undefined;
+  await using manager = new VMManager({
+    ...managerOptions(given),
+    ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
+    ...(journal === undefined ? {} : { journal }),
+  });
+  await manager.connect();
+  if (exporting !== null) {
+    await exportNodes(
+      exporting,
+      await (wish === null ? presentNodes(manager) : plannedNodes(manager, wish)),
+      terminal,
+    );
+    return EXIT.done;
+  }
+  if (wish !== null) {
+    return command === "plan"
+      ? exitOfPlan(await showPlan(manager, wish, terminal), options)
+      : exitOf(await create(manager, wish, terminal, signal));
+  }
+  if (selection === null) return exitOf(await listVms(manager, terminal));
+  const { keepDisks, shutdown, yes: confirmed } = options;
+  return exitOf(await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal));
+}
+
+function exitOf(success: Success): number {
+  return success ? EXIT.done : EXIT.failed;
+}
+
+function exitOfPlan(outcome: PlanOutcome, { detailedExitcode }: Options): number {
+  switch (outcome) {
+    case "as-planned":
+      return EXIT.done;
+    case "changes":
+      return detailedExitcode ? EXIT.differs : EXIT.done;
+    case "differs":
+      return detailedExitcode ? EXIT.differs : EXIT.failed;
+    case "blocked":
+      return EXIT.failed;
+  }
+}
+
+/** What the call names; when it names nothing, the types of the configuration. */
+function destroySelection({ prefixes, vmNames }: Options, configFile: string): DestroySelection {
+  if (prefixes !== undefined || vmNames !== undefined) {
+    return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
+  }
+  const { configuration } = loadParsedConfiguration(configFile, ANY_TYPES);
+  return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
+}
+
+/** On a terminal the one-time password is asked for there. */
+async function askOtp(signal: AbortSignal): Promise<string> {
+  const typed = await askLine("The NAS asks for a one-time password:", signal);
+  if (typed === null) throw new UsageError("No one-time password was given");
+  return typed.trim();
+}
+
+function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
+  const parsed = loadParsedConfiguration(configFile, ANY_TYPES);
+  expectTypes(parsed.configuration, types);
+  return {
+    ...parsed,
+    types,
+    ...(parallel === undefined ? {} : { parallel }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+  };
+}
+
+/** What the environment says of the NAS, with a log whose secrets are blanked out. */
+function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: Work): VMManagerOptions {
+  const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
+  if (nas === null) throw new UsageError("The environment names no NAS");
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const logger = setupLogging(logLevel, { format: logFormat, secrets });
+  logStrayErrors(logger);
+  const templateManager = new TemplateManager(templatesDir);
+  const pinned = tunnelSockets.length === 0 ? {} : { tunnelSockets };
+  return { ...nas, ...trustOf(settings), ...pinned, templateManager, readOnly, noDestroy, logger };
+}

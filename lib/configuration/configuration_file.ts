@@ -1,0 +1,54 @@
+/** The file of the configuration. */
+import embeddedConfiguration from "../../config.yaml" with { type: "text" };
+import { ConfigurationError } from "../errors/errors.ts";
+import { readTextFile } from "./files.ts";
+import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
+
+/** Larger files are refused: a configuration has a few kilobytes. */
+const MAX_FILE_BYTES = 1_048_576;
+
+/**
+ * The text of a configuration file.
+ *
+ * @throws {ConfigurationError} when it cannot be read or is too large.
+ */
+export function readConfigurationFile(path: string): string {
+  const fail = (message: string, cause?: unknown) =>
+    new ConfigurationError(path, [{ field: "", message }], { cause });
+  let text: string;
+  try {
+    text = readTextFile(path);
+  } catch (error) {
+    throw fail(
+      systemErrorCode(error) === "ENOENT"
+        ? "There is no such file; copy the example config.yaml, or name yours with --config"
+        : `Cannot be read: ${reasonOf(error)}`,
+      error,
+    );
+  }
+  if (text.length <= MAX_FILE_BYTES) return text;
+  throw fail(`The file has more than ${MAX_FILE_BYTES} characters; a configuration has a few thousand`);
+}
+
+/** A text, and the name of its file in messages. */
+export interface ConfigurationFile {
+  readonly text: string;
+  readonly source: string;
+}
+
+/**
+ * The text of a configuration file, as it is now.
+ *
+ * @param path The file.
+ * @param fallback The example that is part of the program is taken when there is no such file.
+ * @throws {ConfigurationError} when it cannot be read or is too large.
+ */
+export function readConfiguration(path: string, fallback: boolean): ConfigurationFile {
+  try {
+    return { text: readConfigurationFile(path), source: path };
+  } catch (error) {
+    const missing = error instanceof ConfigurationError && systemErrorCode(error.cause) === "ENOENT";
+    if (!missing || !fallback) throw error;
+    return { text: embeddedConfiguration, source: "the embedded config.yaml" };
+  }
+}

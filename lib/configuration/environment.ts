@@ -1,0 +1,414 @@
+/** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
+import { isAddressRange } from "./ip_addresses.ts";
+import { type EnvEntry, parseEnvText } from "./env_file.ts";
+import { ConfigurationError, type Problem } from "../errors/errors.ts";
+import { decodeText, readTextFile } from "./files.ts";
+import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
+import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
+import { parsePublicHost } from "./public_host.ts";
+import { didYouMean } from "../command_line/nearest.ts";
+import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
+
+/** Every name that is read, with a line of help. */
+export const ENVIRONMENT_NAMES = {
+  TRUENAS_HOST:
+    "The NAS: host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://",
+  NAS_PUBLIC_HOST:
+    "How browsers and viewers reach the NAS, for consoles: host, host:port or an https:// URL; default TRUENAS_HOST",
+  API_USERNAME: "The account on the NAS",
+  API_PASSWORD: "Its password",
+  TRUENAS_API_KEY: "An API key of the account, instead of the password",
+  VNC_PASSWORD: "The password of the SPICE displays of VMs that are made",
+  TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
+  TRUENAS_CERT_FINGERPRINT: "The SHA-256 fingerprint of the one certificate to trust, whoever signed it",
+  HOST: "Where the dashboard listens; default 127.0.0.1",
+  DASHBOARD_PASSWORD: "Asked for at /login; required before it listens on anything but this machine",
+  DASHBOARD_VIEWER_PASSWORD: "A second password, with which one may see and not change",
+  ALLOWED_HOSTS: "Names by which the dashboard is reached, between commas; addresses need not be named",
+  BASE_PATH: "The path below which a reverse proxy serves the dashboard: /vms; default the root",
+  TRUSTED_PROXIES:
+    "Addresses or ranges of reverse proxies whose X-Forwarded-For, -Host and -Proto are believed",
+  TLS_CERT_FILE: "Certificate (PEM) with which the dashboard itself speaks HTTPS",
+  TLS_KEY_FILE: "Its key (PEM)",
+  PORT: "Its port; default 8080, 0 picks a free one",
+  STATE_DIR: "Where the journal of operations is kept; default ./state",
+  READ_ONLY: "1 refuses every write to the NAS",
+  NO_DESTROY: "1 refuses every deletion on the NAS",
+  LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
+  LOG_FORMAT: "text (default) or json",
+} as const;
+
+/** A name whose value is a secret: it may stand in a file instead, named by `NAME_FILE`. */
+export type SecretName =
+  | "API_PASSWORD"
+  | "TRUENAS_API_KEY"
+  | "VNC_PASSWORD"
+  | "DASHBOARD_PASSWORD"
+  | "DASHBOARD_VIEWER_PASSWORD";
+
+const SECRETS: readonly SecretName[] = [
+  "API_PASSWORD",
+  "TRUENAS_API_KEY",
+  "VNC_PASSWORD",
+  "DASHBOARD_PASSWORD",
+  "DASHBOARD_VIEWER_PASSWORD",
+];
+
+/** The name of a file with a secret: `API_PASSWORD_FILE`. */
+export type SecretFile = `${SecretName}_FILE`;
+
+/** A name that is read. */
+export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES | SecretFile;
+
+/** Where values come from; the process's environment unless a test gives another. */
+export type Environment = (name: EnvironmentName) => string | undefined;
+
+/** What a script needs to connect and create. */
+export interface EnvironmentVariables {
+  /** TRUENAS_HOST. */
+  readonly host: string;
+  /** API_USERNAME; empty over a unix socket. */
+  readonly username: string;
+  /** Empty when an API key is used instead. */
+  readonly password: string;
+  /** TRUENAS_API_KEY. */
+  readonly apiKey?: string;
+  /** VNC_PASSWORD. */
+  readonly vncPassword: string;
+}
+
+/** What the dashboard and the command line need. */
+export interface Settings {
+  /** null when no NAS is needed (the demo). */
+  readonly nas: EnvironmentVariables | null;
+  readonly caFile: string | null;
+  /** As capital pairs with colons. */
+  readonly certFingerprint: string | null;
+  /** Asked for at /login; null: nobody is asked. */
+  readonly dashboardPassword: string | null;
+  readonly viewerPassword: string | null;
+  /** How browsers and viewers reach the NAS; null: as this program does. */
+  readonly publicHost: string | null;
+  readonly allowedHosts: readonly string[];
+  /** `/vms`, or empty for the root. */
+  readonly basePath: string;
+  /** Addresses and ranges of reverse proxies that are believed. */
+  readonly trustedProxies: readonly string[];
+  /** With which the dashboard itself speaks HTTPS; null: it speaks HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly listenHost: string;
+  /** 0 picks a free one. */
+  readonly listenPort: number;
+  /** Where the journal is kept. */
+  readonly stateDir: string;
+  readonly readOnly: boolean;
+  readonly noDestroy: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+}
+
+/** Values by name. */
+export type EnvFile = Readonly<Record<string, string | undefined>>;
+
+/** How to read. */
+export interface ReadOptions {
+  /** Default: the process's own environment. */
+  readonly env?: Environment;
+  /** What a file says, see {@link readEnvFile}; the environment itself goes before it. */
+  readonly envFile?: EnvFile;
+  /** Whether the names of the NAS and its account have to be there; default true. */
+  readonly needNas?: boolean;
+}
+
+function processEnvironment(name: EnvironmentName): string | undefined {
+  return Deno.env.get(name);
+}
+
+/** How a file of values is read. */
+export interface EnvFileOptions {
+  /** That it is missing is an error; default: it is as an empty one. */
+  readonly required?: boolean;
+  /** Is told of unknown names and of what was taken for a comment; without it they pass in silence. */
+  readonly warn?: (message: string) => void;
+}
+
+/**
+ * The values of a file of NAME=value lines (`.env`). A `#` begins a comment only after a space.
+ *
+ * @param path The file.
+ * @returns what rejects with a ConfigurationError when it cannot be read.
+ */
+export async function readEnvFile(
+  path: string,
+  { required = false, warn }: EnvFileOptions = {},
+): Promise<EnvFile> {
+  let text: string;
+  try {
+    text = decodeText(await Deno.readFile(path));
+  } catch (error) {
+    const missing = systemErrorCode(error) === "ENOENT";
+    if (missing && !required) return {};
+    const message = missing ? "There is no such file" : `Cannot be read: ${reasonOf(error)}`;
+    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+  }
+  const { entries, mistakes } = parseEnvText(text);
+  if (mistakes.length > 0) {
+    throw new ConfigurationError(
+      path,
+      mistakes.map(({ line, message }) => ({ field: "", message, line })),
+    );
+  }
+  if (warn !== undefined) {
+    for (const entry of entries) {
+      for (const doubt of doubtsAbout(entry)) warn(`${path}:${entry.line}: ${doubt}`);
+    }
+  }
+  return Object.fromEntries(entries.map(({ name, value }) => [name, value]));
+}
+
+function doubtsAbout({ name, hasComment }: EnvEntry): string[] {
+  const known = [...Object.keys(ENVIRONMENT_NAMES), ...SECRETS.map((secret) => `${secret}_FILE`)];
+  if (!known.includes(name)) {
+    return [`${name} is no setting of this program and has no effect${didYouMean(name, known)}`];
+  }
+  const isSecret = SECRETS.some((secret) => secret === name);
+  if (!isSecret || !hasComment) return [];
+  return [
+    `The text after # in ${name} is taken for a comment. Put the value in quotes if # belongs to it`,
+  ];
+}
+
+/**
+ * The four names that a script needs.
+ *
+ * @throws {ConfigurationError} naming every one that is missing.
+ *
+ * @example
+ * ```ts
+ * const envFile = await readEnvFile(".env");
+ * const { host, username, password, vncPassword } = getEnvironmentVariables({ envFile });
+ * ```
+ */
+export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
+  const problems: Problem[] = [];
+  const variables = readNas(lookup(options, problems), problems);
+  if (variables !== null && problems.length === 0) return variables;
+  throw new ConfigurationError("environment", problems);
+}
+
+/**
+ * Every setting.
+ *
+ * @throws {ConfigurationError} listing everything that is missing or wrong.
+ */
+export function readSettings(options: ReadOptions = {}): Settings {
+  const problems: Problem[] = [];
+  const get = lookup(options, problems);
+  const settings: Settings = {
+    nas: options.needNas === false ? null : readNas(get, problems),
+    caFile: get("TRUENAS_CA_FILE") ?? null,
+    certFingerprint: readFingerprint(get, problems),
+    dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
+    viewerPassword: readViewerPassword(get, problems),
+    publicHost: readPublicHost(get, problems),
+    allowedHosts: list(get("ALLOWED_HOSTS")),
+    basePath: readBasePath(get, problems),
+    trustedProxies: readTrustedProxies(get, problems),
+    tls: readTls(get, problems),
+    listenHost: get("HOST") ?? "127.0.0.1",
+    listenPort: readPort(get("PORT") ?? "8080", problems),
+    stateDir: get("STATE_DIR") ?? "./state",
+    readOnly: readFlag(get, "READ_ONLY", problems),
+    noDestroy: readFlag(get, "NO_DESTROY", problems),
+    logLevel: oneOf(get, "LOG_LEVEL", LOG_LEVELS, "INFO", problems),
+    logFormat: oneOf(get, "LOG_FORMAT", ["text", "json"], "text", problems),
+  };
+  if (problems.length === 0) return settings;
+  throw new ConfigurationError("environment", problems);
+}
+
+/** Empty values count as absent: `NAME=` in a file means that it was not filled in. */
+function lookup(
+  { env = processEnvironment, envFile: file = {} }: ReadOptions,
+  problems: Problem[],
+): Environment {
+  const own: Environment = (name) => {
+    const value = env(name) ?? file[name];
+    return value === undefined || value.trim() === "" ? undefined : value;
+  };
+  const fromFiles = new Map<EnvironmentName, string | undefined>();
+  for (const name of SECRETS) {
+    const path = own(`${name}_FILE`);
+    if (path !== undefined) fromFiles.set(name, readSecret(name, path, own(name), problems));
+  }
+  return (name) => fromFiles.has(name) ? fromFiles.get(name) : own(name);
+}
+
+/** A secret from its file, without the newline that editors put at the end. */
+function readSecret(
+  name: string,
+  path: string,
+  direct: string | undefined,
+  problems: Problem[],
+): string | undefined {
+  const field = `${name}_FILE`;
+  if (direct !== undefined) {
+    problems.push({ field, message: `Both ${name} and ${field} are set; remove one of them` });
+    return undefined;
+  }
+  try {
+    const text = readTextFile(path).replace(/\r?\n$/, "");
+    if (text.trim() === "") problems.push({ field, message: `The file ${path} is empty` });
+    return text;
+  } catch (error) {
+    problems.push({ field, message: `Cannot read ${path}: ${reasonOf(error)}` });
+    return undefined;
+  }
+}
+
+function readViewerPassword(get: Environment, problems: Problem[]): string | null {
+  const viewer = get("DASHBOARD_VIEWER_PASSWORD") ?? null;
+  const password = get("DASHBOARD_PASSWORD") ?? null;
+  const refuse = (message: string) => problems.push({ field: "DASHBOARD_VIEWER_PASSWORD", message });
+  if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
+  if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
+  return viewer;
+}
+
+/** Whoever reaches a proxy reaches the dashboard, so it needs a password as if it listened to them itself. */
+function readTrustedProxies(get: Environment, problems: Problem[]): readonly string[] {
+  const proxies = list(get("TRUSTED_PROXIES"));
+  const refuse = (message: string) => problems.push({ field: "TRUSTED_PROXIES", message });
+  for (const proxy of proxies) {
+    if (!isAddressRange(proxy)) {
+      refuse(
+        `${
+          JSON.stringify(proxy)
+        } is not an address; write one such as 192.0.2.1, or a range such as 172.16.0.0/12`,
+      );
+    }
+  }
+  if (proxies.length > 0 && get("DASHBOARD_PASSWORD") === undefined) {
+    refuse(
+      "A reverse proxy makes the dashboard reachable from other machines, which requires a password: set DASHBOARD_PASSWORD, or remove TRUSTED_PROXIES",
+    );
+  }
+  return proxies;
+}
+
+function readPublicHost(get: Environment, problems: Problem[]): string | null {
+  const text = get("NAS_PUBLIC_HOST") ?? null;
+  if (text === null || parsePublicHost(text) !== null) return text;
+  problems.push({
+    field: "NAS_PUBLIC_HOST",
+    message: `NAS_PUBLIC_HOST must be a host such as nas.lan, nas.lan:444 or https://nas.lan, found ${
+      JSON.stringify(text)
+    }`,
+  });
+  return null;
+}
+
+/** Values between commas or spaces. */
+function list(text = ""): readonly string[] {
+  return text.split(/[\s,]+/).filter((name) => name !== "");
+}
+
+function readBasePath(get: Environment, problems: Problem[]): string {
+  const path = (get("BASE_PATH") ?? "").replace(/\/+$/, "");
+  if (path === "" || /^(\/[\w.~-]+)+$/.test(path)) return path;
+  const message = `BASE_PATH must be a path such as /vms, found ${JSON.stringify(path)}`;
+  problems.push({ field: "BASE_PATH", message });
+  return "";
+}
+
+function readTls(get: Environment, problems: Problem[]): Settings["tls"] {
+  const [certFile, keyFile] = [get("TLS_CERT_FILE"), get("TLS_KEY_FILE")];
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile !== undefined || keyFile !== undefined) {
+    problems.push({
+      field: "TLS_CERT_FILE",
+      message: "TLS_CERT_FILE and TLS_KEY_FILE go together; one is missing",
+    });
+  }
+  return null;
+}
+
+function readNas(get: Environment, problems: Problem[]): EnvironmentVariables | null {
+  const host = get("TRUENAS_HOST");
+  const overSocket = host?.trim().startsWith("unix:") ?? false;
+  const missing: string[] = [];
+  if (host === undefined) missing.push("TRUENAS_HOST");
+  if (!overSocket && get("API_USERNAME") === undefined) missing.push("API_USERNAME");
+  if (!overSocket && get("API_PASSWORD") === undefined && get("TRUENAS_API_KEY") === undefined) {
+    missing.push("API_PASSWORD (or TRUENAS_API_KEY)");
+  }
+  if (get("VNC_PASSWORD") === undefined) missing.push("VNC_PASSWORD");
+  if (missing.length > 0) {
+    problems.push({
+      field: "",
+      message: `Missing: ${missing.join(", ")}; set them in the environment or in .env`,
+    });
+  }
+  if (host === undefined) return null;
+  const address = parseNasAddress(host);
+  if (!address.ok) problems.push(address.problem);
+  const apiKey = get("TRUENAS_API_KEY");
+  return {
+    host,
+    username: get("API_USERNAME") ?? "",
+    password: get("API_PASSWORD") ?? "",
+    vncPassword: get("VNC_PASSWORD") ?? "",
+    ...(apiKey === undefined ? {} : { apiKey }),
+  };
+}
+
+function readFingerprint(get: Environment, problems: Problem[]): string | null {
+  const text = get("TRUENAS_CERT_FINGERPRINT");
+  if (text === undefined) return null;
+  const fingerprint = normalFingerprint(text);
+  if (fingerprint === null) {
+    const wanted = "a SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
+    problems.push({
+      field: "TRUENAS_CERT_FINGERPRINT",
+      message: `${wanted}, found ${JSON.stringify(text)}`,
+    });
+  }
+  return fingerprint;
+}
+
+const HIGHEST_PORT = 65_535;
+
+function readPort(text: string, problems: Problem[]): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= HIGHEST_PORT) return port;
+  const message = `PORT must be a whole number from 0 to ${HIGHEST_PORT}, found ${JSON.stringify(text)}`;
+  problems.push({ field: "PORT", message });
+  return 0;
+}
+
+function readFlag(get: Environment, name: EnvironmentName, problems: Problem[]): boolean {
+  const text = get(name)?.toLowerCase() ?? "0";
+  if (["1", "true", "yes"].includes(text)) return true;
+  if (["0", "false", "no"].includes(text)) return false;
+  // A protection that was misspelt must not be off without a word.
+  problems.push({ field: name, message: `${name} must be 1 or 0, found ${JSON.stringify(text)}` });
+  return true;
+}
+
+function oneOf<T extends string>(
+  get: Environment,
+  name: EnvironmentName,
+  choices: readonly T[],
+  usual: T,
+  problems: Problem[],
+): T {
+  const text = get(name);
+  if (text === undefined) return usual;
+  const chosen = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
+  if (chosen !== undefined) return chosen;
+  problems.push({
+    field: name,
+    message: `${name} must be ${choices.join(", ")}; found ${JSON.stringify(text)}`,
+  });
+  return usual;
+}

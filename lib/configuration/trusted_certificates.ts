@@ -1,0 +1,27 @@
+/** Which certificates of the NAS are trusted. */
+import type { Settings } from "./environment.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import { readTextFile } from "./files.ts";
+import { reasonOf } from "../errors/system_errors.ts";
+import type { VMManagerOptions } from "../vm_manager.ts";
+
+/**
+ * Those beside the public ones.
+ *
+ * @throws {ConfigurationError} when the file cannot be read.
+ */
+export function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
+  return {
+    caCerts: caFile === null ? [] : [readCaFile(caFile)],
+    ...(certFingerprint === null ? {} : { certFingerprint }),
+  };
+}
+
+function readCaFile(path: string): string {
+  try {
+    return readTextFile(path);
+  } catch (error) {
+    const message = `Cannot read ${path}: ${reasonOf(error)}`;
+    throw new ConfigurationError("TRUENAS_CA_FILE", [{ field: "", message }], { cause: error });
+  }
+}

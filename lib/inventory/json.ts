@@ -1,0 +1,60 @@
+/** VMs and operations as JSON, the same from the dashboard and the command line. */
+import type { AuditEntry } from "../observability/audit.ts";
+import type { Vm } from "./inventory.ts";
+import { typeOf } from "./names.ts";
+import type { OperationView, StepView } from "../operations/types.ts";
+
+/** A VM; memory in MiB, sizes in bytes. */
+export function vmJson(vm: Vm): Record<string, unknown> {
+  const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
+  return {
+    id,
+    name,
+    state,
+    type: typeOf(name),
+    description,
+    vcpus,
+    memoryMiB: memoryMib,
+    autostart,
+    disks: vm.disks.map(({ path, zvol, sizeBytes, sparse }) => ({ path, zvol, sizeBytes, sparse })),
+    nics: vm.nics.map(({ attach, mac, ip }) => ({ attach, mac, ip: ip?.address ?? null })),
+    displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
+    cdroms: vm.cdroms.map(({ path }) => ({ path })),
+    others: vm.others.map(({ dtype, what }) => ({ dtype, what })),
+  };
+}
+
+/** An entry of the audit log; time as ISO 8601 in UTC. */
+export function auditJson(
+  { seq, at, by, what, vms, outcome, operation, repeated }: AuditEntry,
+): Record<string, unknown> {
+  const [who, from] = [by?.who ?? null, by?.from ?? null];
+  const often = { times: repeated?.times ?? 1, lastAt: iso(repeated?.lastAt ?? at) };
+  return { seq, at: iso(at), who, from, what, vms, outcome, operation, ...often };
+}
+
+/** An operation with its steps; times as ISO 8601 in UTC. */
+export function operationJson(view: OperationView): Record<string, unknown> {
+  return {
+    id: view.id,
+    kind: view.kind,
+    title: view.title,
+    status: view.status,
+    by: view.by,
+    startedAt: iso(view.startedAt),
+    finishedAt: iso(view.finishedAt),
+    vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),
+    steps: view.vms.flatMap(({ steps }) => steps.map(stepJson)),
+  };
+}
+
+function stepJson(
+  { seq, vm, step, status, startedAt, finishedAt, detail, error }: StepView,
+): Record<string, unknown> {
+  const times = { startedAt: iso(startedAt), finishedAt: iso(finishedAt) };
+  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null };
+}
+
+function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
+}

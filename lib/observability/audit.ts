@@ -1,0 +1,181 @@
+/**
+ * The audit log: who did what to which VMs, and what became of it. Operations write their own entries; what is no
+ * operation (a sign-in, a console, a password shown) is recorded by whoever does it.
+ */
+import { type Logger, silentLogger } from "./logging.ts";
+import { describeEnd } from "../operations/summary.ts";
+import type { OperationStore } from "../operations/store.ts";
+import type { Actor, OperationView } from "../operations/types.ts";
+
+/** Whose entries are kept apart, so that nobody displaces those of somebody who may do more. */
+type Share = "ours" | "viewers" | "strangers";
+
+/** Entries kept of each: administrators, the command line and the program itself have most. Some 3 MB at most. */
+export const AUDIT_SHARES: Readonly<Record<Share, number>> = {
+  ours: 8_000,
+  viewers: 1_000,
+  strangers: 1_000,
+};
+
+/** Entries kept, in memory and in the journal. */
+export const MAX_AUDIT_ENTRIES = Object.values(AUDIT_SHARES).reduce((sum, share) => sum + share, 0);
+
+function shareOf(by: Actor | null): Share {
+  if (by?.who === "viewer") return "viewers";
+  return by?.who === "nobody" ? "strangers" : "ours";
+}
+
+/** What a viewer or a stranger does again within this time stands there once, with how often. */
+const REPEAT_MS = 3_600_000;
+
+/** How often a count of repeats is written down at most: each writing waits for the disk. */
+const REPEAT_WRITE_MS = 1_000;
+
+/** Entries that have left the log are removed from the journal so many at a time. */
+const REMOVED_TOGETHER = 100;
+
+const BEGUN = "begun";
+
+/** One line of the audit log. */
+export interface AuditEntry {
+  /** Counts up over all entries ever made, so that a gap shows. */
+  readonly seq: number;
+  /** Milliseconds since 1970 (UTC). */
+  readonly at: number;
+  /** Who did it; null for what the program found out by itself. */
+  readonly by: Actor | null;
+  /** What was done: `Create 3 VMs`, `Signed in`. */
+  readonly what: string;
+  /** The VMs that it was done to, by name. */
+  readonly vms: readonly string[];
+  /** What became of it: `begun`, `done`, `partly-done: 2 of 3, not worker02`, `refused`. */
+  readonly outcome: string;
+  /** The operation that tells the steps, or null. */
+  readonly operation: string | null;
+  /** That it was done more than once: how often, and when it was last. */
+  readonly repeated?: { readonly times: number; readonly lastAt: number };
+}
+
+/** What somebody did, before it has its place in the log. */
+export type AuditRecord =
+  & Pick<AuditEntry, "what" | "outcome">
+  & Partial<Omit<AuditEntry, "seq" | "at" | "repeated">>;
+
+/** Where entries outlive the program. */
+export interface AuditJournal {
+  /** Writes an entry down, in the place of one with the same seq; it is safe when this returns. */
+  writeAudit(entry: AuditEntry): void;
+  /** Removes entries. */
+  removeAudit(seqs: readonly number[]): void;
+  /** The entries, oldest first. */
+  loadAudit(): readonly AuditEntry[];
+}
+
+/** Keeps the entries. */
+export class AuditLog {
+  readonly #entries: AuditEntry[];
+  readonly #journal: AuditJournal | null;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #kept: Record<Share, number> = { ours: 0, viewers: 0, strangers: 0 };
+  /** Have left the log, and are still in the journal. */
+  #removed: number[] = [];
+
+  /**
+   * Listens to the operations. With a journal, earlier entries are there again; operations whose end was not seen
+   * (the program ended before they did) get theirs now.
+   */
+  constructor(
+    operations: OperationStore,
+    journal: AuditJournal | null = null,
+    logger: Logger = silentLogger,
+  ) {
+    this.#journal = journal;
+    this.#logger = logger;
+    this.#now = operations.now;
+    this.#entries = [...journal?.loadAudit() ?? []];
+    for (const { by } of this.#entries) this.#kept[shareOf(by)]++;
+    for (const share of Object.keys(AUDIT_SHARES) as Share[]) this.#keepWithin(share);
+    const tell = (view: OperationView, outcome: string) => {
+      const vms = view.vms.map(({ name }) => name);
+      try {
+        this.record({ by: view.by, what: view.title, vms, operation: view.id, outcome });
+      } catch (error) {
+        // The operation itself refuses to go on when its journal cannot be written.
+        logger.error("The audit log cannot be written", { operation: view.id, error: String(error) });
+      }
+    };
+    for (const view of operations.list().toReversed()) {
+      if (view.status !== "running" && this.#isOpen(view.id)) tell(view, describeEnd(view));
+    }
+    operations.onEvent((view, { type }) => {
+      if (type === "started") tell(view, BEGUN);
+      if (type === "finished") tell(view, describeEnd(view));
+    });
+  }
+
+  /**
+   * Adds an entry.
+   *
+   * @throws when it cannot be written down; what asks for it is not to be done then.
+   */
+  record({ by = null, what, vms = [], outcome, operation = null }: AuditRecord): void {
+    const done = { by, what, vms, outcome, operation };
+    const before = this.#repeatable(done);
+    if (before !== null) return this.#repeat(before);
+    const seq = (this.#entries.at(-1)?.seq ?? 0) + 1;
+    const entry: AuditEntry = { seq, at: this.#now(), ...done };
+    this.#journal?.writeAudit(entry);
+    this.#entries.push(entry);
+    const share = shareOf(by);
+    this.#kept[share]++;
+    this.#keepWithin(share);
+  }
+
+  /** The place of the entry that says the same of the same viewer or stranger; null when it has to have its own. */
+  #repeatable({ by, what, vms, outcome, operation }: Omit<AuditEntry, "seq" | "at">): number | null {
+    if (shareOf(by) === "ours" || operation !== null) return null;
+    const since = this.#now() - REPEAT_MS;
+    const index = this.#entries.findLastIndex((entry) =>
+      entry.at > since && entry.what === what && entry.outcome === outcome && entry.operation === null &&
+      entry.by?.who === by?.who && entry.by?.from === by?.from && entry.vms.join("\n") === vms.join("\n")
+    );
+    return index < 0 ? null : index;
+  }
+
+  #repeat(index: number): void {
+    const entry = this.#entries[index];
+    if (entry === undefined) return;
+    const now = this.#now();
+    const { times, lastAt } = entry.repeated ?? { times: 1, lastAt: entry.at };
+    const again = { ...entry, repeated: { times: times + 1, lastAt: now } };
+    if (times === 1 || Math.abs(now - lastAt) >= REPEAT_WRITE_MS) this.#journal?.writeAudit(again);
+    this.#entries[index] = again;
+  }
+
+  #keepWithin(share: Share): void {
+    while (this.#kept[share] > AUDIT_SHARES[share]) {
+      const index = this.#entries.findIndex(({ by }) => shareOf(by) === share);
+      const [entry] = this.#entries.splice(index, 1);
+      if (entry !== undefined) this.#removed.push(entry.seq);
+      this.#kept[share]--;
+    }
+    if (this.#removed.length < REMOVED_TOGETHER) return;
+    try {
+      this.#journal?.removeAudit(this.#removed);
+      this.#removed = [];
+    } catch (error) {
+      // The entry itself is safe; what should have gone is tried again with the next.
+      this.#logger.warning("Old entries of the audit log cannot be removed", { error: String(error) });
+    }
+  }
+
+  #isOpen(operation: string): boolean {
+    return this.#entries.findLast((entry) => entry.operation === operation)?.outcome === BEGUN;
+  }
+
+  /** The entries, newest first. */
+  list(): readonly AuditEntry[] {
+    return this.#entries.toReversed();
+  }
+}

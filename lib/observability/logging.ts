@@ -1,0 +1,119 @@
+/** The log: one line an event, on standard error. Nothing else in the library writes there. */
+import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
+import { escapeControls } from "../command_line/printable.ts";
+import { writeLogLine } from "../command_line/process.ts";
+
+export type { LogLevel } from "./log_levels.ts";
+
+/** Values that belong to a line: small, and never a secret on purpose. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes lines of each level. */
+export interface Logger {
+  /** What helps to find a mistake. */
+  debug(message: string, fields?: LogFields): void;
+  /** What happened. */
+  info(message: string, fields?: LogFields): void;
+  /** What somebody should look at. */
+  warning(message: string, fields?: LogFields): void;
+  /** What went wrong. */
+  error(message: string, fields?: LogFields): void;
+}
+
+/** How to log. */
+export interface LoggingOptions {
+  /** Default text. */
+  readonly format?: "text" | "json";
+  /** Values that are replaced by `[secret]` wherever they turn up. */
+  readonly secrets?: readonly string[];
+  /** Where lines go; default standard error. */
+  readonly write?: (line: string) => void;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now?: () => number;
+}
+
+/** A line is cut after so many characters: a hostile or huge value must not fill a disk. */
+const MAX_LINE_CHARS = 4_000;
+
+/** A secret shorter than this is not searched for: it would blank out half of every line. */
+const MIN_SECRET_CHARS = 3;
+
+/**
+ * Sets up logging.
+ *
+ * @example
+ * ```ts
+ * const logger = setupLogging("INFO", { secrets: [password] });
+ * logger.info("Connected", { host });
+ * ```
+ */
+export function setupLogging(level: LogLevel = "INFO", options: LoggingOptions = {}): Logger {
+  const { format = "text", secrets = [], write = writeLogLine, now = Date.now } = options;
+  const lowest = LOG_LEVELS.indexOf(level);
+  const redact = redactor(secrets);
+  const log = (of: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (LOG_LEVELS.indexOf(of) < lowest) return;
+    const time = new Date(now()).toISOString();
+    const line = format === "json"
+      ? jsonLine(time, of, message, fields)
+      : textLine(time, of, message, fields);
+    write(redact(line).slice(0, MAX_LINE_CHARS));
+  };
+  return { debug: log("DEBUG"), info: log("INFO"), warning: log("WARNING"), error: log("ERROR") };
+}
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error() {} };
+
+/** A field cannot pass for the line's own time, level or message. */
+function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const own = { time, level, message };
+  return escapeControls(
+    toJson({ ...own, ...fields, ...own }) ?? JSON.stringify({ ...own, fields: NOT_JSON }),
+  );
+}
+
+function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const pairs = known.map(([name, value]) =>
+    `${name}=${
+      typeof value === "number"
+        ? value
+        : JSON.stringify(typeof value === "string" ? value : toJson(value) ?? NOT_JSON)
+    }`
+  );
+  return [time, level.padEnd(7), escapeControls(message), ...pairs.map(escapeControls)].join(" ");
+}
+
+/** What stands for a value that JSON cannot say. */
+const NOT_JSON = "[no JSON]";
+
+/** A value as JSON; null for what has none (a circle, a bigint): logging must not stop the program that logs. */
+function toJson(value: unknown): string | null {
+  try {
+    return String(JSON.stringify(value));
+  } catch {
+    return null;
+  }
+}
+
+/** JSON within JSON within JSON: how deep a secret is looked for. A text line has two levels of its own. */
+const MAX_JSON_LEVELS = 4;
+
+/** Replaces each secret, also as it reads inside JSON, with its controls escaped, and in a URL. */
+export function redactor(secrets: readonly string[]): (line: string) => string {
+  const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap(formsOf);
+  const longestFirst = [...new Set(forms)].toSorted((a, b) => b.length - a.length);
+  return (line) => longestFirst.reduce((text, form) => text.replaceAll(form, "[secret]"), line);
+}
+
+function formsOf(secret: string): string[] {
+  const inUrl = secret.toWellFormed();
+  const forms = [encodeURIComponent(inUrl), new URLSearchParams([["", inUrl]]).toString().slice(1)];
+  let inJson = secret;
+  for (let level = 0; level <= MAX_JSON_LEVELS; level++) {
+    forms.push(inJson, escapeControls(inJson));
+    inJson = JSON.stringify(inJson).slice(1, -1);
+  }
+  return forms;
+}

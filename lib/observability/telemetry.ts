@@ -1,0 +1,70 @@
+/** What the log and the metrics tell of a manager's work. */
+import type { LiveInventory } from "../inventory/live_inventory.ts";
+import type { Logger } from "./logging.ts";
+import type { Metrics } from "./metrics.ts";
+import type { OperationStore } from "../operations/store.ts";
+import type { OperationEvent, OperationView } from "../operations/types.ts";
+import type { EndedCall } from "../truenas/client.ts";
+import type { Session } from "../truenas/connection/session.ts";
+
+/** Begin, end and failures of operations, each with the operation's id and the request's that began it. */
+export function logOperations(logger: Logger): (view: OperationView, event: OperationEvent) => void {
+  return ({ id, title, by }, event) => {
+    const of = { operation: id, ...(by?.request === undefined ? {} : { request: by.request }) };
+    if (event.type === "started") {
+      logger.info("Operation begun", { ...of, title, who: by?.who, from: by?.from });
+    }
+    if (event.type === "finished") logger.info("Operation ended", { ...of, title, status: event.status });
+    if (event.type === "step" && event.status === "failed") {
+      logger.warning("A step failed", { ...of, vm: event.vm, step: event.step, error: event.error?.message });
+    }
+  };
+}
+
+/** Of what metrics tell. */
+export interface Measured {
+  readonly operations: OperationStore;
+  readonly session: Session;
+  readonly live: LiveInventory;
+  /** How many calls that change the NAS may be under way at once. */
+  readonly width: () => number;
+}
+
+/** Counts operations, steps and reconnections, and tells of the connection, the pace and the VMs. */
+export function measureManager(metrics: Metrics, { operations, session, live, width }: Measured): void {
+  operations.onEvent((view, event) => {
+    if (event.type === "finished") {
+      const { kind, status } = view;
+      metrics.count("truenas_vm_manager_operations_total", { kind, status });
+    }
+    if (event.type !== "step" || event.status === "running" || event.status === "pending") return;
+    const step = event.step.replace(/-?\d+$/, "");
+    metrics.count("truenas_vm_manager_steps_total", { step, status: event.status });
+    const ended = view.vms.find(({ name }) => name === event.vm)?.steps.find((it) => it.step === event.step);
+    // What was given up before its call only waited.
+    if (event.status !== "skipped" && ended?.startedAt != null && ended.finishedAt !== null) {
+      metrics.observe("truenas_vm_manager_step_seconds", (ended.finishedAt - ended.startedAt) / 1000, {
+        step,
+      });
+    }
+  });
+  session.onState(({ kind }) => {
+    if (kind === "reconnecting") metrics.count("truenas_vm_manager_reconnects_total");
+  });
+  metrics.gauge(
+    "truenas_vm_manager_connected",
+    () => [{ value: session.state.kind === "live" ? 1 : 0 }],
+  );
+  metrics.gauge("truenas_vm_manager_nas_calls_width", () => [{ value: width() }]);
+  metrics.gauge("truenas_vm_manager_vms", () => {
+    const states = new Map<string, number>();
+    for (const { state } of live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);
+    return [...states].map(([state, value]) => ({ labels: { state }, value }));
+  });
+}
+
+/** Measures each call of a session. */
+export function callMeter(metrics: Metrics): (call: EndedCall) => void {
+  return ({ method, durationMs, outcome }) =>
+    metrics.observe("truenas_vm_manager_nas_call_seconds", durationMs / 1000, { method, outcome });
+}

@@ -1,0 +1,480 @@
+/**
+ * Carries out a plan for one VM: its steps in order, and, when one fails, the way back. Zvols take longest, so
+ * they are made while the other devices are. What this run made is known by evidence (the uuid it chose, the
+ * properties of its zvols), and only that is removed.
+ */
+import { reasonOf } from "../../errors/system_errors.ts";
+import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { markedDescription, ownerProperties } from "../../inventory/marks.ts";
+import type { PortAllocator } from "../../plan/allocation.ts";
+import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
+import type { TemplateManager } from "../../template_manager.ts";
+import type { Caller } from "../../truenas/client.ts";
+import { type DeviceRow, vmQuery } from "../../truenas/methods.ts";
+import { lookAtDatasets, lookAtVm } from "../../truenas/looks.ts";
+import { formatMib } from "../../units.ts";
+import { describeDevice, isDevice } from "./devices.ts";
+import { startWithImages } from "./images.ts";
+import type { OperationLog } from "../log.ts";
+import type { FreeMemory } from "../memory.ts";
+import { NotSent } from "../pace.ts";
+import type { Evidence } from "../types.ts";
+import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
+import { keepForInspection, rollBack } from "./roll_back.ts";
+import { lookUntil, NotReached, runOrLook, runStep, type SettleTimes } from "./run_step.ts";
+
+/** What becomes of half-made VMs when a person cancels. */
+export type CancelMode = "roll-back" | "keep";
+
+/** What the runner of a creation works with. */
+export interface CreationContext {
+  /** Its writes go, whatever happens: for the way back. */
+  readonly caller: Caller;
+  /** Its writes that still wait for their turn are given up when the person cancels: for the way there. */
+  readonly going: Caller;
+  readonly memory: FreeMemory;
+  /** Of each VM type, with what it overrides. */
+  readonly templates: (type: string) => TemplateManager;
+  /** The displays' password; it goes to the NAS and nowhere else. */
+  readonly displayPassword: string;
+  readonly log: OperationLog;
+  readonly settle: SettleTimes;
+  /** Its reason is a {@link CancelMode}. */
+  readonly signal: AbortSignal;
+  /** Ends when a VM whose type says `stop` has failed: VMs that were not begun are not begun. */
+  readonly stop: AbortController;
+  /** Display ports that the NAS refused, and where others come from. */
+  readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
+  /** Whether the account may make zvols by themselves; found out by the first that it is refused. */
+  readonly zvols: { mayCreate: boolean };
+}
+
+/** A zvol that may have been made: asked for, absent before, and not refused. */
+export interface MadeZvol {
+  readonly name: string;
+  /** It carries our properties, by which it is known again. */
+  readonly marked: boolean;
+  /** The NAS answered that it was made. */
+  readonly answered: boolean;
+}
+
+/** What an operation has made of one VM so far. */
+export interface Made {
+  /** The operation's id. */
+  readonly operation: string;
+  /** The uuid that the VM was asked to have; null when the VM was there before. */
+  readonly uuid: string | null;
+  /** The NAS's id once it is known. */
+  vmId: number | null;
+  /** Devices that were added to a VM that was there before. */
+  readonly devices: PlannedDevice[];
+  readonly zvols: MadeZvol[];
+  /** The VM was asked to start. */
+  started: boolean;
+  /** Steps that were done, to be marked when they are rolled back. */
+  readonly doneSteps: string[];
+}
+
+/** Creates or completes one VM. It never throws: the log tells what became of it. */
+export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
+  const uuid = vm.vmId === null ? crypto.randomUUID() : null;
+  const made: Made = {
+    operation: context.log.id,
+    uuid,
+    vmId: vm.vmId,
+    devices: [],
+    zvols: [],
+    started: false,
+    doneSteps: [],
+  };
+  let begun = false;
+  const ahead = new ZvolsAhead();
+  try {
+    if (context.stop.signal.aborted) throw new Stopped(String(context.stop.signal.reason));
+    const going = { ...context, caller: context.going };
+    for (const step of vm.steps) {
+      if (context.signal.aborted) throw new Cancelled();
+      ahead.expectWell();
+      begun = true;
+      // Not before the VM is there: after a crash, its zvols are known by it.
+      if (made.vmId !== null) ahead.begin(going, vm, made);
+      await (ahead.goOn(step) ?? performStep(going, vm, step, made));
+      made.doneSteps.push(step);
+    }
+    context.log.append({ type: "vm", vm: vm.name, outcome: "created", vmId: knownId(made) });
+  } catch (error) {
+    await ahead.abandon();
+    const now = context.log.view.vms.find(({ name }) => name === vm.name)?.steps ?? [];
+    for (const { step } of now.filter(({ status }) => status === "pending")) {
+      context.log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+    }
+    if (begun) return await endFailed(context, vm, made, error);
+    const message = `${describeFailure(error)}; nothing was made of it`;
+    context.log.append({ type: "vm", vm: vm.name, outcome: "cancelled", message });
+  }
+}
+
+/** Disks whose zvols are made while the steps before them are under way; each gets its device when it is its turn. */
+class ZvolsAhead {
+  readonly #disks = new Map<
+    string,
+    { readonly turn: PromiseWithResolvers<void>; readonly done: Promise<void> }
+  >();
+  #begun = false;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** Begins every disk that has a zvol to be made, once. */
+  begin(context: CreationContext, vm: PlannedVm, made: Made): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    // Otherwise the device makes its zvol, and there is nothing to do before its turn.
+    if (!context.zvols.mayCreate) return;
+    for (const device of vm.devices) {
+      if (!makesZvol(device) || !vm.steps.includes(device.step)) continue;
+      const turn = Promise.withResolvers<void>();
+      turn.promise.catch(() => {});
+      const done = deviceStep(context, vm, device, made, turn.promise);
+      done.catch((error) => this.#failure ??= { error });
+      this.#disks.set(device.step, { turn, done });
+    }
+  }
+
+  /** It is this step's turn: resolves when it is done; undefined when it was not begun ahead. */
+  goOn(step: string): Promise<void> | undefined {
+    const disk = this.#disks.get(step);
+    disk?.turn.resolve();
+    return disk?.done;
+  }
+
+  /** Throws what went wrong ahead, before more is made in vain. */
+  expectWell(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** An earlier step failed: what is under way ends, and the rest is not begun. */
+  async abandon(): Promise<void> {
+    const disks = [...this.#disks.values()];
+    for (const { turn } of disks) turn.reject(new NotReached());
+    await Promise.allSettled(disks.map(({ done }) => done));
+  }
+}
+
+/** The person cancelled before this step. */
+class Cancelled extends Error {
+  override readonly name = "Cancelled";
+}
+
+/** Another VM failed, and its type says to stop then. */
+class Stopped extends Error {
+  override readonly name = "Stopped";
+}
+
+async function endFailed(
+  context: CreationContext,
+  vm: PlannedVm,
+  made: Made,
+  error: unknown,
+): Promise<void> {
+  // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
+  const cancelled = context.signal.aborted || error instanceof Cancelled || error instanceof Stopped ||
+    error instanceof NotSent;
+  const why = describeFailure(error);
+  if (vm.onFailure === "stop" && !cancelled) {
+    context.stop.abort(`${vm.name} failed, and its type says to stop then`);
+  }
+  const keep = context.signal.aborted ? context.signal.reason === "keep" : vm.onFailure === "keep";
+  if (keep) await keepForInspection(context, { vm: vm.name, made, why, cancelled });
+  else await rollBack(context, { vm: vm.name, made, why, cancelled });
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof Cancelled || error instanceof NotSent) return "It was cancelled";
+  if (error instanceof Stopped) return `It was not begun: ${error.message}`;
+  return reasonOf(error);
+}
+
+function performStep(context: CreationContext, vm: PlannedVm, step: string, made: Made): Promise<void> {
+  if (step === "vm") return createStep(context, vm, made);
+  if (step === "start") return startStep(context, vm, made);
+  const device = vm.devices.find((candidate) => candidate.step === step);
+  if (device === undefined) throw new Error(`The plan has no device for its step ${step}`);
+  return deviceStep(context, vm, device, made);
+}
+
+async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
+  const { caller, log, settle } = context;
+  const spec = context.templates(vm.type).createVmSpec(vm.name, vm.cores, vm.threads, vm.memoryMib);
+  const own = vm.description === "" ? spec.description ?? "" : vm.description;
+  const chosen = {
+    description: markedDescription(own),
+    ...(vm.autostart === null ? {} : { autostart: vm.autostart }),
+  };
+  const row = await runStep(log, {
+    vm: vm.name,
+    step: "vm",
+    method: "vm.create",
+    makes: `VM ${vm.name}, uuid ${made.uuid}`,
+    evidence: () => made.uuid === null ? null : { uuid: made.uuid },
+    run: () => caller.call("vm.create", [{ ...spec, ...chosen, uuid: made.uuid }]),
+    look: async () => (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null,
+    detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
+  }, settle);
+  made.vmId = row.id;
+}
+
+function makesZvol(device: PlannedDevice): device is PlannedDisk {
+  return device.dtype === "DISK" && !device.adopt;
+}
+
+/** Makes a device, and its zvol before; the device itself waits for its turn. */
+async function deviceStep(
+  context: CreationContext,
+  vm: PlannedVm,
+  planned: PlannedDevice,
+  made: Made,
+  turn: Promise<void> = Promise.resolve(),
+): Promise<void> {
+  const { caller, log, settle } = context;
+  // A display whose ports the NAS refuses gets others.
+  let device = planned;
+  if (made.uuid === null) made.devices.push(device);
+  const zvol = makesZvol(device) ? device : null;
+  if (zvol !== null) made.zvols.push({ name: zvol.zvol, marked: context.zvols.mayCreate, answered: false });
+  await runStep(log, {
+    vm: vm.name,
+    step: device.step,
+    method: zvol !== null && context.zvols.mayCreate ? "pool.dataset.create" : "vm.device.create",
+    makes: describeDevice(device),
+    evidence: () => deviceEvidence(device, made),
+    run: async (next) => {
+      const isAnnounced = zvol === null || !context.zvols.mayCreate;
+      if (zvol !== null) await makeZvol(context, vm, zvol, made);
+      await expectTurn(turn, device, made);
+      if (!isAnnounced) await next("vm.device.create");
+      const step = { vm, vmId: knownId(made), made };
+      if (device.dtype !== "DISPLAY") return await createDevice(context, { ...step, device });
+      return await createDisplay(context, { ...step, device }, async (other) => {
+        device = other;
+        if (made.uuid === null) made.devices.push(other);
+        await next("vm.device.create");
+      });
+    },
+    look: async () => {
+      const rows = await caller.call("vm.device.query", [[["vm", "=", knownId(made)]]]);
+      return rows.find((row) => isDevice(row, device)) ?? null;
+    },
+    detail: () => describeMade(device, planned),
+  }, settle);
+}
+
+function describeMade(device: PlannedDevice, planned: PlannedDevice): string {
+  const text = describeDevice(device);
+  return device === planned
+    ? text
+    : `${text}, because something else on the NAS uses ${describeDevice(planned)} or its web port`;
+}
+
+/** A device that was never asked for is not among what was added. */
+async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: Made): Promise<void> {
+  try {
+    await turn;
+  } catch (error) {
+    const added = made.devices.indexOf(device);
+    if (added >= 0) made.devices.splice(added, 1);
+    throw error;
+  }
+}
+
+function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
+  const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
+  const added = made.uuid === null && made.devices.includes(device);
+  if (zvol === undefined && !added) return null;
+  return {
+    ...(zvol === undefined ? {} : zvolEvidence(zvol)),
+    ...(added ? { vmId: knownId(made), device } : {}),
+  };
+}
+
+function zvolEvidence({ name, marked, answered }: MadeZvol): Evidence {
+  return { zvol: name, ...(marked ? {} : { unmarked: true }), ...(answered ? { answered } : {}) };
+}
+
+type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
+
+/** Makes the zvol with the properties that tell whose it is; an account that may not leaves it to the device. */
+async function makeZvol(
+  context: CreationContext,
+  vm: PlannedVm,
+  device: PlannedDisk,
+  made: Made,
+): Promise<void> {
+  const { caller, zvols, settle } = context;
+  if (!zvols.mayCreate) return expectThick(device);
+  const owner = made.uuid ?? vm.vmUuid ?? "";
+  const find = async () => {
+    const found = await lookAtDatasets(caller, [device.zvol]);
+    const dataset = found.known ? found.value[0] : undefined;
+    return dataset?.mark?.operation === made.operation ? { id: dataset.name } : null;
+  };
+  try {
+    const spec = zvolSpec(device, owner, made.operation);
+    await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+    replaceZvol(made, { name: device.zvol, marked: true, answered: true });
+  } catch (error) {
+    if (isUnavailable(error)) {
+      zvols.mayCreate = false;
+      replaceZvol(made, { name: device.zvol, marked: false, answered: false });
+      return expectThick(device);
+    }
+    if (refusedBeforeEffect(error)) forgetZvol(made, device.zvol);
+    throw error;
+  }
+}
+
+function zvolSpec(device: PlannedDisk, owner: string, operation: string): Record<string, unknown> {
+  return {
+    name: device.zvol,
+    type: "VOLUME",
+    volsize: device.sizeBytes,
+    ...(device.sparse === true ? { sparse: true } : {}),
+    ...(device.force ? { force_size: true } : {}),
+    ...(device.blockSize === null ? {} : { volblocksize: device.blockSize }),
+    user_properties: ownerProperties(owner, operation),
+  };
+}
+
+/** vm.device.create makes zvols that take their space at once, and no others. */
+function expectThick({ sparse, zvol }: PlannedDisk): void {
+  if (sparse !== true) return;
+  throw new TrueNASError(
+    `The account may not make the sparse zvol ${zvol}: grant it the role DATASET_WRITE, or leave sparse out`,
+  );
+}
+
+/** TrueNAS's errnos for "not authorized" and for a method that this release does not have. */
+const EACCES = 13;
+const ENOMETHOD = 201;
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof TrueNASCallError)) return false;
+  const { code, errno } = error.refusal;
+  return code === METHOD_NOT_FOUND || errno === EACCES || errno === ENOMETHOD;
+}
+
+function replaceZvol(made: Made, zvol: MadeZvol): void {
+  forgetZvol(made, zvol.name);
+  made.zvols.push(zvol);
+}
+
+function forgetZvol(made: Made, name: string): void {
+  const index = made.zvols.findIndex((zvol) => zvol.name === name);
+  if (index >= 0) made.zvols.splice(index, 1);
+}
+
+interface DeviceStep {
+  readonly vm: PlannedVm;
+  readonly vmId: number;
+  readonly device: PlannedDevice;
+  readonly made: Made;
+}
+
+async function createDevice(context: CreationContext, step: DeviceStep): Promise<DeviceRow> {
+  const { device, made } = step;
+  const spec = { ...deviceSpec(context, step), order: device.order };
+  try {
+    return await context.caller.call("vm.device.create", [spec]);
+  } catch (error) {
+    if (refusedBeforeEffect(error)) {
+      // A zvol that the device was to make is not there either; one that was made before it is.
+      const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
+      if (zvol?.marked === false) forgetZvol(made, zvol.name);
+      const added = made.devices.indexOf(device);
+      if (added >= 0) made.devices.splice(added, 1);
+    }
+    throw error;
+  }
+}
+
+/** So many pairs of ports are tried for one display. */
+const MAX_PORT_TRIES = 50;
+
+/** Only when it is asked to make a display does TrueNAS tell that a service of its own holds a port; then the next free ones are tried. */
+async function createDisplay(
+  context: CreationContext,
+  step: DeviceStep & { readonly device: PlannedDisplay },
+  change: (device: PlannedDisplay) => Promise<void>,
+): Promise<DeviceRow> {
+  const { refused, allocator } = context.ports;
+  let { device } = step;
+  for (let tries = 1;; tries++) {
+    try {
+      return await createDevice(context, { ...step, device });
+    } catch (error) {
+      const other = refused.learn(error, device) && tries < MAX_PORT_TRIES
+        ? allocator.next(device.port)
+        : null;
+      if (other === null) throw error;
+      device = { ...device, ...other };
+      await change(device);
+    }
+  }
+}
+
+/** TrueNAS validates first and writes afterwards: a refusal that names fields came before anything was made. */
+function refusedBeforeEffect(error: unknown): boolean {
+  if (error instanceof TrueNASCallError) return error.refusal.fields.length > 0;
+  return error instanceof TrueNASError && error.outcome === "not-done";
+}
+
+function deviceSpec(context: CreationContext, { vm, vmId, device, made }: DeviceStep) {
+  const templates = context.templates(vm.type);
+  switch (device.dtype) {
+    case "DISPLAY":
+      return templates.createDisplayDevice(
+        vmId,
+        device.port,
+        context.displayPassword,
+        device.webPort ?? undefined,
+      );
+    case "CDROM":
+      return templates.createCdromDevice(vmId, device.path);
+    case "NIC":
+      return templates.createNicDevice(vmId, device.attach, device.mac);
+    case "DISK": {
+      const isThere = device.adopt || made.zvols.some(({ name, marked }) => name === device.zvol && marked);
+      return isThere
+        ? templates.createAttachedDiskDevice(vmId, device.zvol)
+        : templates.createDiskDevice(vmId, device.zvol, device.sizeBytes);
+    }
+  }
+}
+
+async function startStep({ caller, log, settle, memory }: CreationContext, vm: PlannedVm, made: Made) {
+  const vmId = knownId(made);
+  const isRunning = async () => (await lookAtVm(caller, vmId))?.state === "RUNNING" || null;
+  made.started = true;
+  await runStep(log, {
+    vm: vm.name,
+    step: "start",
+    method: "vm.start",
+    evidence: () => made.uuid === null ? { vmId } : null,
+    run: async () => {
+      await startWithImages(caller, { id: vmId, name: vm.name }, async () => {
+        if (vm.overcommit) await caller.call("vm.start", [vmId, { overcommit: true }]);
+        else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
+      });
+      // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
+      if (await lookUntil(isRunning, settle) !== null) return true;
+      throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });
+    },
+    look: isRunning,
+    detail: () => "RUNNING",
+  }, settle);
+}
+
+function knownId({ vmId }: Made): number {
+  if (vmId === null) throw new Error("A step needs the VM, which was not made");
+  return vmId;
+}

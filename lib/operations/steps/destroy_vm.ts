@@ -1,0 +1,408 @@
+/**
+ * Destroys one VM of a destruction plan, and proves it: the VM and what depends on its zvols are looked at before
+ * anything is done, and the VM and its zvols are looked for afterwards. The VM itself goes last, so that what was
+ * interrupted is known by it.
+ */
+import { TrueNASError } from "../../errors/errors.ts";
+import { clonesFirst } from "../../plan/removal.ts";
+import type { DestructionVm } from "../../plan/types.ts";
+import type { Caller } from "../../truenas/client.ts";
+import { followJob } from "../../truenas/jobs.ts";
+import { lookAtDatasets, lookAtUsers, lookAtVm } from "../../truenas/looks.ts";
+import { formatCount } from "../../units.ts";
+import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
+import type { OperationLog } from "../log.ts";
+import { NotSent } from "../pace.ts";
+import { describeError, runStep, type SettleTimes, StepFailure } from "./run_step.ts";
+import {
+  expectAsShown,
+  hasSnapshots,
+  removeDisk,
+  removeLoneZvol,
+  removeSnapshots,
+  type ZvolRemovalContext,
+} from "./zvol_removal.ts";
+
+/** What the runner of a destruction works with. */
+export interface DestructionContext {
+  readonly caller: Caller;
+  /** Its writes that still wait for their turn are given up when the person cancels: until something was removed. */
+  readonly going: Caller;
+  readonly log: OperationLog;
+  readonly settle: SettleTimes;
+  readonly signal: AbortSignal;
+  /** If it runs, it is asked to shut down before it is powered off. */
+  readonly shutdown: boolean;
+  /** For looks before anything is done to a VM. */
+  readonly firstLooks: Caller;
+  /** For looks at what is left in the end. */
+  readonly lastLooks: Caller;
+  /** Resolves when what has to be gone before has ended. */
+  readonly after: Promise<unknown>;
+  /** The VM's destruction had begun earlier: what it left goes as well. */
+  readonly resumed: boolean;
+  /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
+  readonly seen: Vm | null;
+  /** Leaves the place among the VMs that are worked on at once: all is done, and only to be looked at. */
+  readonly leave: () => void;
+}
+
+/** The steps, in order. */
+export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): readonly string[] {
+  return [
+    "look",
+    ...(shutdown ? ["shutdown"] : []),
+    "poweroff",
+    ...(hasSnapshots(zvols) ? ["snapshots"] : []),
+    ...(zvols.length > 0 ? ["disks"] : []),
+    "delete",
+    "check",
+  ];
+}
+
+/** Destroys one VM. It never throws: the log tells what became of it. */
+export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
+  const reached: Reached = { off: false, removed: false, sent: false };
+  const finish = ({ outcome, message }: End) => {
+    skipPending(context, vm);
+    context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
+  };
+  try {
+    finish(await destroy(context, vm, reached));
+  } catch (error) {
+    if (error instanceof NotSent) return finish(cancelled(context, reached));
+    const message = error instanceof StepFailure ? error.logged.message : describeError(error).message;
+    const state = reached.sent ? `. ${await describeState(context, vm)}` : "";
+    finish({ outcome: "failed", message: `${message}${state}` });
+  }
+}
+
+interface End {
+  readonly outcome: "destroyed" | "already-gone" | "cancelled" | "failed";
+  readonly message: string;
+}
+
+/** How far it came. */
+interface Reached {
+  /** It ran, and does not any more. */
+  off: boolean;
+  /** A snapshot or a disk is gone: from here on it is finished, whatever the person wants. */
+  removed: boolean;
+  /** Something was asked for that changes it. */
+  sent: boolean;
+}
+
+/** The end of a VM of which nothing was removed before the person cancelled. */
+function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
+  const none = resumed ? "nothing more" : "nothing";
+  const done = off ? `it was powered off, and ${none} of it was removed` : `${none} was done to it`;
+  return { outcome: "cancelled", message: `It was cancelled; ${done}` };
+}
+
+/** What is there now, read for whoever has to go on from here. */
+async function describeState({ lastLooks }: DestructionContext, vm: DestructionVm): Promise<string> {
+  const names = vm.zvols.map(({ name }) => name);
+  try {
+    const [found, zvols] = await Promise.all([
+      lookAtVm(lastLooks, vm.id),
+      lookAtDatasets(lastLooks, names),
+    ]);
+    const left = [
+      ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
+      ...(zvols.known ? zvols.value.map(({ name }) => name) : []),
+    ];
+    const unread = zvols.known ? "" : `; its zvols could not be read, because ${zvols.because}`;
+    return `${
+      left.length === 0 ? "Nothing of it was found" : `Left on the NAS: ${left.join(", ")}`
+    }${unread}`;
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    return "What is left of it could not be read: look at the VM on the NAS, or resume this operation";
+  }
+}
+
+async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
+  if (vm.blocked.length > 0) {
+    return { outcome: "failed", message: `Nothing was done to it: ${vm.blocked.join("; ")}` };
+  }
+  await context.after;
+  if (context.signal.aborted) return cancelled(context, reached);
+  const removal = removalContext(context, reached);
+  const found = await look(context, vm);
+  if (found === null) return await finishGone(context, removal, vm);
+  const asked = await shutDown(context, vm, { found, reached });
+  reached.off = isOn(found) && !isOn(asked);
+  await powerOff(context, vm, { found: asked, reached });
+  reached.off = isOn(found);
+  await removeSnapshots(removal, vm.name, vm.zvols);
+  await removeDisks(context, removal, { vm, found });
+  await remove(context, vm, { found, by: removal.writer });
+  context.leave();
+  const left = await check(context, vm);
+  return { outcome: "destroyed", message: `It is gone${zvolsAre(vm, left)}` };
+}
+
+function removalContext(
+  { caller, going, log, settle }: DestructionContext,
+  reached: Reached,
+): ZvolRemovalContext {
+  return {
+    caller,
+    log,
+    settle,
+    writer: () => {
+      reached.sent = true;
+      return reached.removed ? caller : going;
+    },
+    onRemoved: () => reached.removed = true,
+  };
+}
+
+function zvolsAre({ zvols }: DestructionVm, left: Reading<unknown>): string {
+  if (zvols.length === 0) return "";
+  const one = zvols.length === 1;
+  const count = formatCount(zvols.length, "zvol");
+  if (left.known) return `, and so ${one ? "is" : "are"} its ${count}`;
+  return `. The NAS answered that its ${count} ${
+    one ? "was" : "were"
+  } removed, which could not be verified, because ${left.because}`;
+}
+
+function skipPending({ log }: DestructionContext, vm: DestructionVm): void {
+  const { steps = [] } = log.view.vms.find(({ name }) => name === vm.name) ?? {};
+  for (const { step } of steps.filter(({ status }) => status === "pending")) {
+    log.append({ type: "step", vm: vm.name, step, status: "skipped" });
+  }
+}
+
+/**
+ * The VM is gone already. What an interrupted destruction left of it goes as well, if it says that it was made for this
+ * VM: the names may have been taken meanwhile. What somebody else left is named.
+ */
+async function finishGone(
+  context: DestructionContext,
+  removal: ZvolRemovalContext,
+  vm: DestructionVm,
+): Promise<End> {
+  const seen = context.resumed ? await leftOf(context.lastLooks, vm) : UNREAD;
+  const own = seen.known ? seen.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name) : [];
+  const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
+  await removeSnapshots(removal, vm.name, zvols);
+  if (zvols.length > 0) {
+    await runStep(context.log, {
+      vm: vm.name,
+      step: "zvols",
+      method: "pool.dataset.delete",
+      makes: own.join(", "),
+      run: async (next) => {
+        for (const [n, zvol] of zvols.entries()) {
+          if (n > 0) await next("pool.dataset.delete");
+          await removeLoneZvol(removal, zvol);
+        }
+      },
+      look: null,
+      detail: () => formatCount(zvols.length, "zvol"),
+    }, context.settle);
+  }
+  await check(context, vm);
+  return { outcome: "already-gone", message: "It was gone already" };
+}
+
+const UNREAD = { known: false, because: "nothing was begun here" } as const;
+
+/**
+ * Whether it is still the VM that was shown: the same id, name, uuid and zvols, and nothing more depends on these. One
+ * whose destruction had begun may have lost some of them, but not to another VM.
+ */
+async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
+  const { firstLooks, log, settle, resumed, seen } = context;
+  const looked = await runStep(log, {
+    vm: vm.name,
+    step: "look",
+    method: "vm.query",
+    run: async () => {
+      if (resumed || vm.after.length > 0) await expectUnused(firstLooks, vm);
+      const found = sameVm(vm, seen ?? await lookAtVm(firstLooks, vm.id), resumed);
+      if (seen === null || vm.after.length > 0) await expectAsShown(firstLooks, vm.zvols, vm.name);
+      return { found };
+    },
+    look: null,
+    detail: ({ found }) => found === null ? "gone already" : found.state,
+  }, settle);
+  return looked.found;
+}
+
+async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
+  const users = await lookAtUsers(caller, vm.zvols.map(({ name }) => name));
+  const other = users.find(({ id }) => id !== vm.id);
+  if (other === undefined) return;
+  throw new TrueNASError(
+    `${other.name} uses a disk of ${vm.name} now; nothing was done to either. To destroy ${vm.name} all the same, begin on the page Destroy, which shows what stays`,
+  );
+}
+
+function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
+  if (found === null) return null;
+  const has = found.disks.map(({ zvol, path }) => zvol ?? path);
+  const shown = zvolNames(vm.zvols, vm.keeps).filter((name) => !resumed || has.includes(name));
+  const wanted = JSON.stringify([vm.name, vm.uuid, shown]);
+  if (wanted === JSON.stringify([found.name, found.uuid, has.toSorted()])) return found;
+  throw new TrueNASError(
+    `VM ${vm.id} is not what was shown any more (${found.name} with ${
+      formatCount(found.disks.length, "disk")
+    }); nothing was done to it`,
+  );
+}
+
+function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"]): string[] {
+  return [...zvols.map(({ name }) => name), ...keeps.map(({ path }) => path.replace(/^\/dev\/zvol\//, ""))]
+    .toSorted();
+}
+
+/** The longest that TrueNAS lets a guest take for its shutdown (shutdown_timeout), and a little more. */
+const SHUTDOWN_MS = 330_000;
+
+/** Asks a running guest to shut down; one that does not is powered off by the next step. */
+async function shutDown(
+  context: DestructionContext,
+  vm: DestructionVm,
+  { found, reached }: Running,
+): Promise<Vm> {
+  const { caller, going, log, settle } = context;
+  if (!context.shutdown) return found;
+  if (found.state !== "RUNNING") {
+    log.append({ type: "step", vm: vm.name, step: "shutdown", status: "skipped", detail: found.state });
+    return found;
+  }
+  const state = await runStep(log, {
+    vm: vm.name,
+    step: "shutdown",
+    method: "vm.stop",
+    run: async () => {
+      const options = { force: false, force_after_timeout: false };
+      reached.sent = true;
+      const job = await going.call("vm.stop", [vm.id, options]);
+      await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
+      return (await lookAtVm(caller, vm.id))?.state ?? "gone";
+    },
+    look: async () => {
+      const state = (await lookAtVm(caller, vm.id))?.state ?? "gone";
+      return state === "RUNNING" ? null : state;
+    },
+    detail: (state) => state === "RUNNING" ? "it did not shut down in time" : state,
+  }, settle);
+  return { ...found, state };
+}
+
+/** A VM that may have to be stopped. */
+interface Running {
+  readonly found: Vm;
+  readonly reached: Reached;
+}
+
+function isOn({ state }: Vm): boolean {
+  return state === "RUNNING" || state === "SUSPENDED";
+}
+
+async function powerOff(
+  { caller, going, log, settle }: DestructionContext,
+  vm: DestructionVm,
+  { found, reached }: Running,
+): Promise<void> {
+  if (!isOn(found)) {
+    log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
+    return;
+  }
+  await runStep(log, {
+    vm: vm.name,
+    step: "poweroff",
+    method: "vm.poweroff",
+    run: () => {
+      reached.sent = true;
+      return going.call("vm.poweroff", [vm.id]);
+    },
+    look: async () => (await lookAtVm(caller, vm.id))?.state !== "RUNNING" || null,
+    detail: () => "STOPPED",
+  }, settle);
+}
+
+/** Removes the disks whose zvols were shown, one by one, each with its zvol. */
+async function removeDisks(
+  { caller, log, settle }: DestructionContext,
+  removal: ZvolRemovalContext,
+  { vm, found }: { readonly vm: DestructionVm; readonly found: Vm },
+): Promise<void> {
+  const disks = clonesFirst(vm.zvols).flatMap((zvol) => {
+    const disk = found.disks.find((it) => it.zvol === zvol.name);
+    return disk === undefined ? [] : [{ zvol, deviceId: disk.deviceId }];
+  });
+  if (disks.length === 0) return;
+  await runStep(log, {
+    vm: vm.name,
+    step: "disks",
+    method: "vm.device.delete",
+    makes: disks.map(({ zvol }) => zvol.name).join(", "),
+    run: async (next) => {
+      for (const [n, { zvol, deviceId }] of disks.entries()) {
+        if (n > 0) await next("vm.device.delete");
+        const isDeviceGone = async () => {
+          const now = await lookAtVm(caller, vm.id);
+          return !now?.disks.some((disk) => disk.deviceId === deviceId) || null;
+        };
+        await removeDisk(removal, zvol, { deviceId, isDeviceGone });
+      }
+    },
+    look: null,
+    detail: () => formatCount(disks.length, "zvol"),
+  }, settle);
+}
+
+/** Removes the VM alone: vm.delete with its zvols is recursive. */
+async function remove(
+  { caller, log, settle }: DestructionContext,
+  vm: DestructionVm,
+  { found, by }: { readonly found: Vm; readonly by: () => Caller },
+): Promise<void> {
+  await runStep(log, {
+    vm: vm.name,
+    step: "delete",
+    method: "vm.delete",
+    makes: `VM ${vm.name}, id ${vm.id}`,
+    run: () => by().call("vm.delete", [vm.id, { zvols: false, force: found.state === "ERROR" }]),
+    look: async () => (await lookAtVm(caller, vm.id)) === null ? true : null,
+    detail: () => "the VM",
+  }, settle);
+}
+
+/** Looks for what should be gone, and names what is not. */
+async function check(
+  { log, settle, lastLooks }: DestructionContext,
+  vm: DestructionVm,
+): Promise<Reading<readonly Dataset[]>> {
+  return await runStep(log, {
+    vm: vm.name,
+    step: "check",
+    method: "pool.dataset.query",
+    run: async () => {
+      const left = await leftOf(lastLooks, vm);
+      if (!left.known || left.value.length === 0) return left;
+      throw new TrueNASError(
+        `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
+      );
+    },
+    look: null,
+    detail: (left) =>
+      left.known
+        ? "nothing is left"
+        : `the VM is gone; its zvols were not looked for, because ${left.because}`,
+  }, settle);
+}
+
+async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
+  const [found, zvols] = await Promise.all([
+    lookAtVm(caller, vm.id),
+    lookAtDatasets(caller, vm.zvols.map(({ name }) => name)),
+  ]);
+  if (found !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
+  return zvols;
+}

@@ -1,0 +1,34 @@
+/** Planned devices beside those on the NAS. Pure. */
+import { zvolOfPath } from "../../inventory/names.ts";
+import type { PlannedDevice } from "../../plan/types.ts";
+import type { DeviceRow } from "../../truenas/methods.ts";
+import { formatBytes } from "../../units.ts";
+
+/** Whether a device on the NAS is the planned one, by what identifies it within its VM. */
+export function isDevice({ attributes }: DeviceRow, device: PlannedDevice): boolean {
+  if (attributes.dtype !== device.dtype) return false;
+  switch (device.dtype) {
+    case "DISPLAY":
+      return attributes.port === device.port;
+    case "CDROM":
+      return attributes.path === device.path;
+    case "NIC":
+      return attributes.mac === device.mac;
+    case "DISK":
+      return typeof attributes.path === "string" && zvolOfPath(attributes.path) === device.zvol;
+  }
+}
+
+/** A device in a few words. */
+export function describeDevice(device: PlannedDevice): string {
+  switch (device.dtype) {
+    case "DISPLAY":
+      return `port ${device.port}`;
+    case "CDROM":
+      return device.path;
+    case "NIC":
+      return `${device.attach}, ${device.mac}`;
+    case "DISK":
+      return `${device.zvol}, ${formatBytes(device.sizeBytes)}${device.sparse === true ? " sparse" : ""}`;
+  }
+}

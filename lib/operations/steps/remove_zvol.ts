@@ -1,0 +1,114 @@
+/** Removes one zvol that this program made and nobody uses, after looking at it again, and proves that it is gone. */
+import { TrueNASError } from "../../errors/errors.ts";
+import type { OrphanZvol } from "../../plan/orphans.ts";
+import type { Caller } from "../../truenas/client.ts";
+import { lookAtDatasets } from "../../truenas/looks.ts";
+import { readVms } from "../../truenas/read_inventory.ts";
+import { formatBytes } from "../../units.ts";
+import { NotSent } from "../pace.ts";
+import type { UndoContext } from "./roll_back.ts";
+import { describeError, runStep, StepFailure } from "./run_step.ts";
+import { expectAsShown, hasSnapshots, removeLoneZvol, removeSnapshots } from "./zvol_removal.ts";
+
+/** The steps, in order. */
+export function zvolRemovalSteps(zvol: OrphanZvol): readonly string[] {
+  return ["look", ...(hasSnapshots([zvol]) ? ["snapshots"] : []), "delete", "check"];
+}
+
+/** What the removal of a zvol works with. */
+export interface RemovalContext extends UndoContext {
+  /** Its writes that still wait for their turn are given up when the person cancels. */
+  readonly going: Caller;
+  /** Resolves when what has to be gone before has ended. */
+  readonly after: Promise<unknown>;
+  readonly signal: AbortSignal;
+}
+
+/** Removes it. It never throws: the log tells what became of it. */
+export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Promise<void> {
+  const { log } = context;
+  const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) => {
+    const steps = log.view.vms.find(({ name }) => name === zvol.name)?.steps ?? [];
+    for (const { step } of steps.filter(({ status }) => status === "pending")) {
+      log.append({ type: "step", vm: zvol.name, step, status: "skipped" });
+    }
+    log.append({ type: "vm", vm: zvol.name, outcome, message });
+  };
+  const cancelled = () => finish("cancelled", "It was cancelled; nothing was done to it");
+  if (zvol.blocked.length > 0) {
+    return finish("failed", `Nothing was done to it: ${zvol.blocked.join("; ")}`);
+  }
+  await context.after;
+  if (context.signal.aborted) return cancelled();
+  try {
+    if (!await isThere(context, zvol)) return finish("already-gone", "It was gone already");
+    await remove(context, zvol);
+    finish("destroyed", await check(context, zvol));
+  } catch (error) {
+    if (error instanceof NotSent) return cancelled();
+    finish("failed", error instanceof StepFailure ? error.logged.message : describeError(error).message);
+  }
+}
+
+/** Whether it is still what was shown: the same mark, in no VM, and nothing more depends on it. */
+async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): Promise<boolean> {
+  return await runStep(log, {
+    vm: zvol.name,
+    step: "look",
+    method: "pool.dataset.query",
+    run: async () => {
+      const [found, vms] = await Promise.all([lookAtDatasets(caller, [zvol.name]), readVms(caller)]);
+      if (!found.known) throw new TrueNASError(`It cannot be looked at, because ${found.because}`);
+      const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
+      if (user !== undefined) throw new TrueNASError(`${user.name} uses it now; nothing was done to it`);
+      const [dataset] = found.value;
+      if (dataset === undefined) return false;
+      if (JSON.stringify(dataset.mark) !== JSON.stringify(zvol.mark)) {
+        throw new TrueNASError("It is not what was shown any more; nothing was done to it");
+      }
+      await expectAsShown(caller, [zvol], "it");
+      return true;
+    },
+    look: null,
+    detail: (there) => there ? "in no VM" : "gone already",
+  }, settle);
+}
+
+async function remove({ caller, going, log, settle }: RemovalContext, zvol: OrphanZvol): Promise<void> {
+  let removed = false;
+  const removal = {
+    caller,
+    log,
+    settle,
+    writer: () => removed ? caller : going,
+    onRemoved: () => removed = true,
+  };
+  await removeSnapshots(removal, zvol.name, [zvol]);
+  await runStep(log, {
+    vm: zvol.name,
+    step: "delete",
+    method: "pool.dataset.delete",
+    makes: zvol.name,
+    run: () => removeLoneZvol(removal, zvol),
+    look: null,
+    detail: () => zvol.sizeBytes === null ? "the zvol" : formatBytes(zvol.sizeBytes),
+  }, settle);
+}
+
+async function check({ caller, log, settle }: UndoContext, { name }: OrphanZvol): Promise<string> {
+  return await runStep(log, {
+    vm: name,
+    step: "check",
+    method: "pool.dataset.query",
+    run: async () => {
+      const seen = await lookAtDatasets(caller, [name]);
+      if (!seen.known) {
+        return `The NAS answered that it was removed, which could not be verified, because ${seen.because}`;
+      }
+      if (seen.value.length === 0) return "It is gone";
+      throw new TrueNASError(`${name} is still there`);
+    },
+    look: null,
+    detail: (said) => said,
+  }, settle);
+}

@@ -1,0 +1,36 @@
+/** What a plan needs to know of templates. */
+import type { TemplateFacts } from "./creation.ts";
+import type { TemplateManager } from "../template_manager.ts";
+
+/** Of the templates of each VM type, worked out once for each. */
+export function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {
+  const known = new Map<string, TemplateFacts>();
+  return (type) => {
+    const facts = known.get(type) ?? templateFacts(templatesOf(type));
+    known.set(type, facts);
+    return facts;
+  };
+}
+
+function templateFacts(templates: TemplateManager): TemplateFacts {
+  const display = templates.createDisplayDevice(0, 5900, "");
+  const disk = templates.createDiskDevice(0, "", 0);
+  const orders = {
+    DISPLAY: display.order ?? 1002,
+    CDROM: templates.createCdromDevice(0, "/").order ?? 1000,
+    NIC: templates.createNicDevice(0, "br0").order ?? 1002,
+    DISK: disk.order ?? 1001,
+  };
+  const spec = templates.createVmSpec("name", 1, 1, 20);
+  return {
+    bind: String(display.attributes.bind ?? "0.0.0.0"),
+    sockets: spec.vcpus ?? 1,
+    orders,
+    // TrueNAS takes AHCI where a disk says nothing.
+    diskBus: disk.attributes.type === "VIRTIO" ? "VIRTIO" : "AHCI",
+    displayType: String(display.attributes.type ?? "SPICE"),
+    web: display.attributes.web !== false,
+    autostart: spec.autostart !== false,
+    secureBoot: spec.enable_secure_boot === true,
+  };
+}

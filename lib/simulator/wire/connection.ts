@@ -1,0 +1,349 @@
+/** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the way of each call. */
+import { type Account, mayCall } from "../accounts.ts";
+import { type Peer, PEER_METHODS } from "../methods/auth_methods.ts";
+import { crudProblem } from "../methods/crud_arguments.ts";
+import { DATASET_METHODS } from "../methods/dataset_methods.ts";
+import { DEVICE_METHODS } from "../methods/device_methods.ts";
+import type { Faults } from "../faults.ts";
+import type { Call, JobMethod, Method, Nas, NasEvent } from "../nas.ts";
+import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
+import { queryProblem } from "../methods/query_check.ts";
+import { RESOURCE_METHODS } from "../methods/resource_methods.ts";
+import { checkArguments, type MethodSchema } from "./schema_check.ts";
+import { SNAPSHOT_METHODS } from "../methods/snapshot_methods.ts";
+import { SYSTEM_METHODS } from "../methods/system_methods.ts";
+import type { ReceivedCall } from "../types.ts";
+import { VM_METHODS } from "../methods/vm_methods.ts";
+import { callError, ERRNO, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
+
+const METHODS: Readonly<Record<string, Method | JobMethod>> = {
+  ...VM_METHODS,
+  ...DEVICE_METHODS,
+  ...DATASET_METHODS,
+  ...SNAPSHOT_METHODS,
+  ...RESOURCE_METHODS,
+  ...SYSTEM_METHODS,
+};
+
+/** Calls that run at once, and that may wait behind them. */
+const RUNNING = 10;
+const UNFINISHED = 20;
+/** Characters of a message before and after login. */
+const ANONYMOUS_CHARS = 8_192;
+const MESSAGE_CHARS = 65_536;
+
+/** What the socket of a connection can do. */
+export interface Wire {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  /** Drops it without a close frame, as far as possible. */
+  cut(): void;
+}
+
+/** How a connection came. */
+export interface Transport {
+  /** TLS, loopback or a unix socket: an API key is safe there. */
+  readonly secureTransport: boolean;
+  /** By the unix socket, where whoever comes is root. */
+  readonly root: boolean;
+}
+
+/** What connections share. */
+export interface Shared {
+  readonly nas: Nas;
+  readonly faults: Faults;
+  readonly tokens: Map<string, Account>;
+  /** Whether one more call without login is refused, by method. */
+  readonly isRateLimited: (method: string) => boolean;
+  readonly record: (call: ReceivedCall) => void;
+}
+
+type Id = string | number | null;
+
+interface Request {
+  readonly id: Id | undefined;
+  readonly method: string;
+  readonly params: readonly unknown[];
+}
+
+/** A connection; see the file's comment. */
+export class Connection {
+  readonly #wire: Wire;
+  readonly #shared: Shared;
+  readonly #peer: Peer;
+  readonly #gone = new AbortController();
+  readonly #forget: () => void;
+  #unfinished = 0;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Takes over an open socket. */
+  constructor(wire: Wire, shared: Shared, { secureTransport, root }: Transport) {
+    this.#wire = wire;
+    this.#shared = shared;
+    this.#peer = {
+      nas: shared.nas,
+      account: null,
+      credentials: null,
+      secureTransport,
+      awaiting: null,
+      scram: null,
+      options: { legacy_jobs: true, private_methods: false, py_exceptions: false },
+      subscriptions: new Map(),
+      tokens: shared.tokens,
+    };
+    if (root) {
+      this.#peer.account = shared.nas.store.accounts[0] ?? null;
+      this.#peer.credentials = { type: "UNIX_SOCKET", data: { username: "root" } };
+    }
+    this.#forget = shared.nas.onEvent((event) => this.#notify(event));
+  }
+
+  /** Takes a text message. */
+  receive(text: string): void {
+    const { account } = this.#peer;
+    if (account === null && text.length > ANONYMOUS_CHARS) {
+      return this.#wire.close(1007, "Anonymous connection max message length is 8 kB");
+    }
+    if (text.length > MESSAGE_CHARS) return this.#wire.close(1009, "Max message length is 64 kB");
+    const request = this.#parse(text);
+    if (request !== null) void this.#serve(request);
+  }
+
+  /** The socket is gone. */
+  ended(): void {
+    this.#forget();
+    this.#gone.abort(new Error("the connection ended"));
+  }
+
+  #parse(text: string): Request | null {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      this.#answerError(null, { code: -32700, message: pythonJsonError(text, error) });
+      return null;
+    }
+    if (Array.isArray(value)) {
+      this.#answerError(null, { code: -32700, message: "Batch messages are not supported at this time" });
+      return null;
+    }
+    return this.#parseRequest(value);
+  }
+
+  #parseRequest(value: unknown): Request | null {
+    if (typeof value !== "object" || value === null) {
+      this.#answerError(null, { code: -32600, message: "Invalid Message Format" });
+      return null;
+    }
+    const { jsonrpc, id, method, params } = value as Record<string, unknown>;
+    const refuse = (message: string): null => {
+      if (id !== undefined) this.#answerError(isId(id) ? id : null, { code: -32600, message });
+      return null;
+    };
+    if (jsonrpc !== "2.0") return refuse("'jsonrpc' member must be '2.0'");
+    if (id !== undefined && !isId(id)) return refuse("'id' member must be of type string, integer or null");
+    if (typeof method !== "string") return refuse("'method' member must be of type string");
+    if (params !== undefined && !Array.isArray(params)) {
+      return refuse("'params' member must be of type array");
+    }
+    return { id, method, params: Array.isArray(params) ? params : [] };
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const { id, method } = request;
+    const schema = this.#shared.nas.profile.schemas[method];
+    if (schema === undefined || !(method in METHODS || method in PEER_METHODS)) {
+      return this.#answerError(id, { code: -32601, message: "Method does not exist" });
+    }
+    if (this.#unfinished >= UNFINISHED) {
+      const message = "Maximum number of concurrent calls (20) has exceeded";
+      return this.#answerError(id, { code: -32000, message });
+    }
+    this.#unfinished++;
+    const received: ReceivedCall = { method, params: request.params };
+    this.#shared.record(received);
+    try {
+      await this.#slot();
+      const result = await this.#perform(request, schema);
+      received.answer = { result };
+      this.#answer(id, { result });
+    } catch (error) {
+      if (error === CUT) return this.#wire.cut();
+      if (error instanceof OtherReply) return this.#answer(id, { result: error.result });
+      if (error === STALLED || this.#gone.signal.aborted) return;
+      const wire = toWire(error);
+      received.answer = { error: wire };
+      this.#answerError(id, wire);
+    } finally {
+      this.#unfinished--;
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /** Waits until fewer calls run than run at once. */
+  async #slot(): Promise<void> {
+    while (this.#running >= RUNNING) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await promise;
+    }
+    this.#running++;
+  }
+
+  async #perform({ id, method, params }: Request, schema: MethodSchema): Promise<unknown> {
+    const { nas, faults } = this.#shared;
+    this.#authorise(method, schema);
+    const miscounted = crudProblem(method, params.length);
+    if (miscounted !== null) throw miscounted;
+    const isLegacy = nas.profile.topLevelDtype || schema.legacy === true;
+    const args = isLegacy ? checkLegacyArguments(method, schema, params) : checkArguments(schema, params);
+    const { checksLimit: limits } = nas.profile;
+    const wrongQuery = queryProblem(schema.param_order, args, { limits, isLegacy });
+    if (wrongQuery !== null) throw wrongQuery;
+    const plan = faults.strike(method, params);
+    const pass = (moment: "before" | "middle" | "after") => plan.pass(moment, this.#gone.signal, nas);
+    await pass("before");
+    const peerMethod = PEER_METHODS[method];
+    const result = peerMethod === undefined
+      ? await this.#run(METHODS[method], args, this.#call({ id, method, params }, pass))
+      : peerMethod(this.#peer, args);
+    await pass("after");
+    return result;
+  }
+
+  #authorise(method: string, schema: MethodSchema): void {
+    const { account } = this.#peer;
+    if (schema.authentication_required === false) {
+      if (account === null && this.#shared.isRateLimited(method)) {
+        throw callError(ERRNO.EBUSY, "Rate Limit Exceeded");
+      }
+      return;
+    }
+    if (account === null) throw callError(ERRNO.ENOTAUTHENTICATED, "Not authenticated");
+    if (!mayCall(account, method, schema)) throw callError(ERRNO.EACCES, "Not authorized");
+  }
+
+  #call({ id, method, params }: Request, pass: Call["pass"]): Call {
+    const { account, credentials, options } = this.#peer;
+    // Up to 25.10 calls go on after their connection is gone.
+    const signal = this.#shared.nas.profile.cancelsOnDisconnect
+      ? this.#gone.signal
+      : new AbortController().signal;
+    return {
+      id: id ?? null,
+      method,
+      params,
+      signal,
+      account,
+      credentials,
+      pass,
+      awaitsJobs: !options.legacy_jobs,
+    };
+  }
+
+  async #run(method: Method | JobMethod | undefined, args: readonly unknown[], call: Call): Promise<unknown> {
+    const { nas } = this.#shared;
+    if (method === undefined) throw new Error(`no method ${call.method}`);
+    if (typeof method === "function") {
+      if (!WAITS_ITSELF.has(call.method)) await nas.sleep(nas.times.callMs, call.signal);
+      return await method(nas, args, call);
+    }
+    await nas.sleep(nas.times.callMs, call.signal);
+    const job = nas.addJob(call);
+    const finished = this.#runJob(method, args, call, job.id);
+    return call.awaitsJobs ? await finished : job.id;
+  }
+
+  async #runJob(method: JobMethod, args: readonly unknown[], call: Call, jobId: number): Promise<unknown> {
+    const { nas } = this.#shared;
+    const job = nas.store.jobs.get(jobId);
+    if (job === undefined) return null;
+    try {
+      await Promise.resolve();
+      nas.updateJob(job, { state: "RUNNING" });
+      // A job is the NAS's own: it goes on without the connection that asked for it.
+      const result = await method.job(nas, args, { ...call, signal: new AbortController().signal });
+      // TrueNAS tells of an end twice: once with the state, once with the time.
+      const end = { state: "SUCCESS", percent: 100, finishedAt: Date.now() } as const;
+      nas.updateJob(job, end);
+      nas.updateJob(job, end);
+      return result;
+    } catch (error) {
+      const wire = toWire(error);
+      const { reason, error: errno } = wire.data as { reason: string; error: number };
+      const excInfo = { repr: "…", type: "CallError", errno, extra: null };
+      nas.updateJob(job, { state: "FAILED", error: reason, excInfo, finishedAt: Date.now() });
+      if (call.awaitsJobs) throw error;
+      return null;
+    }
+  }
+
+  #answer(id: Id | undefined, answer: { readonly result: unknown }): void {
+    if (id === undefined || this.#gone.signal.aborted) return;
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", result: this.#shape(answer.result), id }));
+  }
+
+  #answerError(id: Id | undefined, error: WireError): void {
+    if (id === undefined || this.#gone.signal.aborted) return;
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", error, id }));
+  }
+
+  /** Rows as this release has them. */
+  #shape<T>(value: T): unknown {
+    return this.#shared.nas.profile.topLevelDtype ? withTopLevelDtype(value) : value;
+  }
+
+  #notify(event: NasEvent): void {
+    if (this.#peer.account === null) return;
+    if (![...this.#peer.subscriptions.values()].includes(event.collection)) return;
+    const { msg, collection, id } = event;
+    // A job's events have their fields in every release.
+    const bare = !this.#shared.nas.profile.eventFields && collection !== "core.get_jobs";
+    const params = bare ? { msg, collection, id } : this.#shape(event);
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params }));
+  }
+}
+
+/** Methods that take their time at the right moment themselves. */
+const WAITS_ITSELF: ReadonlySet<string> = new Set([
+  "vm.create",
+  "vm.update",
+  "vm.start",
+  "vm.poweroff",
+  "vm.suspend",
+  "vm.resume",
+  "vm.reset",
+  "vm.delete",
+  "vm.clone",
+  "vm.device.create",
+  "vm.device.update",
+  "vm.device.delete",
+  "pool.dataset.create",
+]);
+
+/** Thrown by a fault that drops the socket, and by one that never answers. */
+export const CUT: unique symbol = Symbol("cut");
+/** See {@link CUT}. */
+export const STALLED: unique symbol = Symbol("stalled");
+
+function isId(value: unknown): value is Id {
+  return value === null || typeof value === "string" ||
+    (typeof value === "number" && Number.isInteger(value));
+}
+
+function toWire(error: unknown): WireError {
+  if (error instanceof MethodError) return error.wire;
+  return plainException("Exception", error instanceof Error ? error.message : String(error)).wire;
+}
+
+/** Python's words for a text that is no JSON, for the mistakes that are likely. */
+function pythonJsonError(text: string, error: unknown): string {
+  const at = Number(/position (\d+)/.exec(String(error))?.[1] ?? 0);
+  const place = `line 1 column ${at + 1} (char ${at})`;
+  if (text[at - 1] === "{" || text.slice(0, at).trimEnd().endsWith("{")) {
+    return `Expecting property name enclosed in double quotes: ${place}`;
+  }
+  return `Expecting value: ${place}`;
+}

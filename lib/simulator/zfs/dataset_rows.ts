@@ -1,0 +1,143 @@
+/** Filesystems and zvols as pool.dataset.query gives them, with ZFS's own properties. */
+import type { Nas } from "../nas.ts";
+import type { Row } from "../methods/query.ts";
+import { poolFreeBytes, type StoredDataset, VOLBLOCKSIZE_BYTES } from "../store.ts";
+
+/** A property as TrueNAS gives it. */
+export interface Property {
+  readonly parsed: unknown;
+  readonly rawvalue: string;
+  readonly value: string;
+  readonly source: string;
+  readonly source_info: null;
+}
+
+type Source = "LOCAL" | "DEFAULT" | "NONE";
+
+function property(parsed: unknown, raw: string, source: Source, value: string = raw.toUpperCase()): Property {
+  return { parsed, rawvalue: raw, value, source, source_info: null };
+}
+
+function bytes(count: number, source: Source): Property {
+  return property(count, String(count), source, zfsSize(count));
+}
+
+/** A limit or reservation: 0 means that there is none. */
+function limit(count: number): Property {
+  return count === 0 ? property(null, "0", "DEFAULT", "0") : bytes(count, "LOCAL");
+}
+
+const UNITS = ["", "K", "M", "G", "T", "P"];
+
+/** A size in ZFS's own words: at most four digits and a unit. */
+export function zfsSize(count: number): string {
+  let power = 0;
+  while (count / 1024 ** power >= 1024 && power < UNITS.length - 1) power++;
+  const scaled = count / 1024 ** power;
+  const digits = Number.isInteger(scaled) || scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
+  const shown = Math.floor(scaled * 10 ** digits) / 10 ** digits;
+  return `${shown.toFixed(digits)}${UNITS[power] ?? ""}`;
+}
+
+/** What an empty dataset takes. */
+const EMPTY_BYTES = 57_344;
+
+function spaceOf(nas: Nas, { type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {
+  const isThick = type === "VOLUME" && !sparse && origin === null;
+  const reserved = isThick ? volsizeBytes : 0;
+  return {
+    used: bytes(isThick ? volsizeBytes : EMPTY_BYTES, "NONE"),
+    usedbychildren: bytes(0, "NONE"),
+    usedbydataset: bytes(EMPTY_BYTES, "NONE"),
+    usedbyrefreservation: bytes(isThick ? volsizeBytes - EMPTY_BYTES : 0, "NONE"),
+    usedbysnapshots: bytes(0, "NONE"),
+    available: bytes(poolFreeBytes(nas.store) + reserved, "NONE"),
+  };
+}
+
+function kindOf({ type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {
+  const common = {
+    reservation: limit(0),
+    refreservation: limit(type === "VOLUME" && !sparse && origin === null ? volsizeBytes : 0),
+  };
+  if (type === "VOLUME") {
+    return {
+      ...common,
+      volsize: bytes(volsizeBytes, "LOCAL"),
+      volblocksize: bytes(VOLBLOCKSIZE_BYTES, "LOCAL"),
+    };
+  }
+  return {
+    ...common,
+    aclmode: property("discard", "discard", "LOCAL"),
+    acltype: property("posix", "posix", "LOCAL"),
+    xattr: property("sa", "sa", "LOCAL"),
+    atime: property(false, "off", "LOCAL"),
+    casesensitivity: property("sensitive", "sensitive", "NONE"),
+    exec: property(true, "on", "DEFAULT"),
+    quota: limit(0),
+    refquota: limit(0),
+    snapdir: property("hidden", "hidden", "DEFAULT"),
+    recordsize: bytes(131_072, "DEFAULT"),
+  };
+}
+
+function propertiesOf(nas: Nas, dataset: StoredDataset): Record<string, Property> {
+  const seconds = Math.floor(dataset.createdAt / 1000);
+  return {
+    deduplication: property("off", "off", "DEFAULT"),
+    checksum: property(true, "on", "DEFAULT"),
+    sync: property("standard", "standard", "DEFAULT"),
+    compression: property("lz4", "lz4", "LOCAL"),
+    compressratio: property("1.00", "1.00", "NONE", "1.00x"),
+    origin: property(dataset.origin ?? "", dataset.origin ?? "", "NONE", dataset.origin ?? ""),
+    ...kindOf(dataset),
+    copies: property(1, "1", "DEFAULT"),
+    readonly: property(false, "off", "DEFAULT"),
+    key_format: property(null, "none", "DEFAULT", "none"),
+    encryption_algorithm: property("off", "off", "DEFAULT", "off"),
+    ...spaceOf(nas, dataset),
+    special_small_block_size: property(0, "0", "DEFAULT"),
+    pbkdf2iters: property(0, "0", "DEFAULT"),
+    creation: property({ $date: seconds * 1000 }, String(seconds), "NONE", ctime(dataset.createdAt)),
+    snapdev: property("hidden", "hidden", "DEFAULT"),
+  };
+}
+
+/** A time as C's ctime writes it: `Thu Nov 26 13:30:05 2026`. */
+export function ctime(ms: number): string {
+  const [weekday = "", day, month, year, time] = new Date(ms).toUTCString().replace(",", "").split(" ");
+  return `${weekday} ${month} ${day} ${time} ${year}`;
+}
+
+/** A dataset as pool.dataset.query gives it; `extra.properties` limits which ZFS properties are read. */
+export function datasetRow(
+  nas: Nas,
+  dataset: StoredDataset,
+  extra: Readonly<Record<string, unknown>> = {},
+): Row {
+  const { name, type } = dataset;
+  const properties = propertiesOf(nas, dataset);
+  const wanted = Array.isArray(extra.properties) ? extra.properties : Object.keys(properties);
+  return {
+    id: name,
+    type,
+    name,
+    pool: name.split("/")[0],
+    encrypted: false,
+    encryption_root: null,
+    key_loaded: false,
+    children: [],
+    user_properties: Object.fromEntries(
+      Object.entries(dataset.userProperties).map(([key, it]) => [key, property(it, it, "LOCAL", it)]),
+    ),
+    locked: false,
+    ...Object.fromEntries(Object.entries(properties).filter(([key]) => wanted.includes(key))),
+    mountpoint: type === "FILESYSTEM" ? `/mnt/${name}` : null,
+  };
+}
+
+/** All datasets. */
+export function datasetRows(nas: Nas, extra?: Readonly<Record<string, unknown>>): Row[] {
+  return [...nas.store.datasets.values()].map((dataset) => datasetRow(nas, dataset, extra));
+}

@@ -1,0 +1,119 @@
+/**
+ * Snapshots, holds and clones as ZFS itself has them, without any rule of TrueNAS: what depends on what, and what is
+ * in use. Tests put things there with {@link addSnapshot}, {@link addHold} and {@link addClone}.
+ */
+import { addDataset, type Store, type StoredDataset, type StoredSnapshot, zvolAt } from "../store.ts";
+
+/** The tag under which TrueNAS holds a snapshot. */
+export const HOLD_TAG = "truenas";
+
+/** The parts of a snapshot's name; null without an @. */
+export function snapshotParts(name: string): { readonly dataset: string; readonly snapshot: string } | null {
+  const at = name.indexOf("@");
+  return at < 0 ? null : { dataset: name.slice(0, at), snapshot: name.slice(at + 1) };
+}
+
+/** A dataset and everything below it, by name. */
+export function withDescendants(store: Store, name: string): StoredDataset[] {
+  return [...store.datasets.values()].filter((it) => it.name === name || it.name.startsWith(`${name}/`));
+}
+
+/** Whether filesystems or zvols lie below a dataset. */
+export function hasChildren(store: Store, name: string): boolean {
+  return withDescendants(store, name).length > 1;
+}
+
+/** The snapshots of a dataset itself, oldest first. */
+export function snapshotsOf(store: Store, dataset: string): StoredSnapshot[] {
+  return [...store.snapshots.values()].filter((it) => it.dataset === dataset).toSorted((a, b) =>
+    a.createtxg - b.createtxg
+  );
+}
+
+/** The clones of a snapshot, by name. */
+export function clonesOf(store: Store, snapshot: string): string[] {
+  return [...store.datasets.values()].filter(({ origin }) => origin === snapshot).map(({ name }) => name);
+}
+
+/** Whether something has a zvol open: a VM that is not stopped, or whatever a test says. */
+export function isBusy(store: Store, name: string): boolean {
+  if (store.datasets.get(name)?.isOpen === true) return true;
+  return [...store.devices.values()].some(({ vm, attributes }) =>
+    attributes.dtype === "DISK" && zvolAt(attributes.path) === name && store.vms.get(vm)?.state !== "STOPPED"
+  );
+}
+
+/** Takes a snapshot, without any check. */
+export function addSnapshot(
+  store: Store,
+  name: string,
+  userProperties: Readonly<Record<string, string>> = {},
+): StoredSnapshot {
+  const { dataset, snapshot } = snapshotParts(name) ?? { dataset: name, snapshot: "" };
+  const stored: StoredSnapshot = {
+    name,
+    dataset,
+    snapshotName: snapshot,
+    createtxg: ++store.lastTxg,
+    createdAt: Date.now(),
+    holds: new Map(),
+    userProperties: { ...userProperties },
+    isDeferred: false,
+  };
+  store.snapshots.set(name, stored);
+  return stored;
+}
+
+/** Holds a snapshot, so that it cannot be destroyed. */
+export function addHold(store: Store, snapshot: string, tag: string = HOLD_TAG): void {
+  store.snapshots.get(snapshot)?.holds.set(tag, Math.floor(Date.now() / 1000));
+}
+
+/** Clones a snapshot: the copy has its size, takes no space of its own, and inherits no user property. */
+export function addClone(
+  store: Store,
+  snapshot: string,
+  target: string,
+  rest: Partial<Pick<StoredDataset, "userProperties" | "isOpen">> = {},
+): StoredDataset {
+  const source = store.datasets.get(store.snapshots.get(snapshot)?.dataset ?? "");
+  const { type = "VOLUME", volsizeBytes = 0 } = source ?? {};
+  return addDataset(store, { name: target, type, volsizeBytes, sparse: true, origin: snapshot, ...rest });
+}
+
+/** Makes a clone the owner of the snapshots up to the one it came from; what it came from becomes its clone. */
+export function promote(store: Store, clone: StoredDataset): void {
+  const origin = store.snapshots.get(clone.origin ?? "");
+  const parent = origin === undefined ? undefined : store.datasets.get(origin.dataset);
+  if (origin === undefined || parent === undefined) return;
+  const moving = snapshotsOf(store, parent.name).filter(({ createtxg }) => createtxg <= origin.createtxg);
+  const grandparent = parent.origin;
+  for (const snapshot of moving) renameSnapshot(store, snapshot, `${clone.name}@${snapshot.snapshotName}`);
+  clone.origin = grandparent;
+  parent.origin = origin.name;
+}
+
+/** Gives a snapshot another name; its clones and its holds stay. */
+export function renameSnapshot(store: Store, snapshot: StoredSnapshot, name: string): void {
+  const clones = clonesOf(store, snapshot.name);
+  store.snapshots.delete(snapshot.name);
+  const parts = snapshotParts(name);
+  snapshot.name = name;
+  snapshot.dataset = parts?.dataset ?? snapshot.dataset;
+  snapshot.snapshotName = parts?.snapshot ?? snapshot.snapshotName;
+  store.snapshots.set(name, snapshot);
+  for (const clone of clones) {
+    const dataset = store.datasets.get(clone);
+    if (dataset !== undefined) dataset.origin = name;
+  }
+}
+
+/** Removes a dataset's entry; a snapshot that was only waiting for its last clone goes as well. */
+export function dropDataset(store: Store, name: string): void {
+  const origin = store.datasets.get(name)?.origin ?? null;
+  store.datasets.delete(name);
+  const snapshot = origin === null ? undefined : store.snapshots.get(origin);
+  if (snapshot?.isDeferred === true && clonesOf(store, snapshot.name).length === 0) {
+    store.snapshots.delete(snapshot.name);
+  }
+}

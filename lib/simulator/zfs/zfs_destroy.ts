@@ -1,0 +1,83 @@
+/**
+ * How each release destroys datasets and snapshots. Up to 25.10 whatever is depended on is refused; from 26 on a
+ * recursive destroy takes the clones of others first, and its failure is not told.
+ */
+import type { Nas } from "../nas.ts";
+import type { Store, StoredSnapshot } from "../store.ts";
+import { callError, ERRNO, type MethodError, validationError } from "../wire/wire_errors.ts";
+import { clonesOf, dropDataset, hasChildren, isBusy, snapshotsOf, withDescendants } from "./zfs.ts";
+
+/** Destroys one dataset with nothing below it. */
+export function destroySingle(nas: Nas, name: string): void {
+  const { store } = nas;
+  const snapshots = snapshotsOf(store, name);
+  if (snapshots.length > 0) throw hasSnapshots(nas, name, snapshots);
+  if (isBusy(store, name)) throw busy(name);
+  dropDataset(store, name);
+}
+
+/** Destroys a dataset with everything below it, in the manner of the release. */
+export function destroyRecursively(nas: Nas, name: string): void {
+  if (nas.profile.zfs === "resource") destroyWithClones(nas.store, name);
+  else destroyUnlessNeeded(nas.store, name);
+}
+
+function hasSnapshots({ profile }: Nas, name: string, snapshots: readonly StoredSnapshot[]): MethodError {
+  if (profile.zfs === "resource") {
+    const message = `'${name}' has snapshots. Set recursive=True to remove them.`;
+    return validationError("zfs.resource.destroy", message, ERRNO.ENOTEMPTY);
+  }
+  const names = snapshots.map((it) => it.name).join("\n");
+  const text =
+    `cannot destroy '${name}': volume has children\nuse '-r' to destroy the following datasets:\n${names}`;
+  return callError(ERRNO.EFAULT, `Failed to delete dataset: ${text}`);
+}
+
+function busy(name: string): MethodError {
+  return callError(ERRNO.EBUSY, `Failed to delete dataset: cannot destroy '${name}': dataset is busy`);
+}
+
+/** Up to 25.10, as `zfs destroy -r`: nothing goes while anything depends on it, holds it or has it open. */
+function destroyUnlessNeeded(store: Store, name: string): void {
+  const doomed = withDescendants(store, name).map((it) => it.name);
+  const snapshots = doomed.flatMap((it) => snapshotsOf(store, it));
+  const clones = snapshots.flatMap((it) => clonesOf(store, it.name)).filter((it) => !doomed.includes(it));
+  if (clones.length > 0) {
+    const kind = store.datasets.get(name)?.type === "VOLUME" ? "volume" : "filesystem";
+    const text = `cannot destroy '${name}': ${kind} has dependent clones`;
+    const hint = `use '-R' to destroy the following datasets:\n${clones.join("\n")}`;
+    throw callError(ERRNO.EFAULT, `Failed to delete dataset: ${text}\n${hint}`);
+  }
+  if (doomed.some((it) => isBusy(store, it)) || snapshots.some(({ holds }) => holds.size > 0)) {
+    throw busy(name);
+  }
+  for (const snapshot of snapshots) store.snapshots.delete(snapshot.name);
+  for (const it of doomed) dropDataset(store, it);
+}
+
+/**
+ * From 26 on: every clone of every snapshot goes first, whoever uses it, unless it is open or has snapshots; holds are
+ * released; and what cannot be destroyed is left without a word.
+ */
+function destroyWithClones(store: Store, name: string): void {
+  const deepestFirst = withDescendants(store, name).map((it) => it.name).toSorted((a, b) =>
+    b.length - a.length
+  );
+  for (const dataset of deepestFirst) {
+    for (const snapshot of snapshotsOf(store, dataset)) destroySnapshotWithClones(store, snapshot);
+  }
+  for (const dataset of deepestFirst) {
+    const isNeeded = snapshotsOf(store, dataset).length > 0 || hasChildren(store, dataset);
+    if (!isNeeded && !isBusy(store, dataset)) dropDataset(store, dataset);
+  }
+}
+
+/** What a recursive destroy from 26 on does to one snapshot: its idle clones go, then its holds, then itself. */
+export function destroySnapshotWithClones(store: Store, snapshot: StoredSnapshot): void {
+  for (const clone of clonesOf(store, snapshot.name)) {
+    const isNeeded = snapshotsOf(store, clone).length > 0 || hasChildren(store, clone);
+    if (!isNeeded && !isBusy(store, clone)) dropDataset(store, clone);
+  }
+  snapshot.holds.clear();
+  if (clonesOf(store, snapshot.name).length === 0) store.snapshots.delete(snapshot.name);
+}

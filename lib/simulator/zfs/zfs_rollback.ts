@@ -1,0 +1,79 @@
+/** Rolling a dataset back to a snapshot: no release looks whether a VM uses it. */
+import type { Nas } from "../nas.ts";
+import type { Store, StoredSnapshot } from "../store.ts";
+import { callError, ERRNO, type MethodError, plainException } from "../wire/wire_errors.ts";
+import { clonesOf, dropDataset, snapshotParts, snapshotsOf, withDescendants } from "./zfs.ts";
+
+/** How far a rollback may go. */
+export interface RollbackFlags {
+  readonly recursive?: boolean;
+  readonly recursive_clones?: boolean;
+  readonly recursive_rollback?: boolean;
+}
+
+/** Rolls back, or refuses in the words of the release. */
+export function rollBack(nas: Nas, name: string, flags: RollbackFlags): void {
+  const parts = snapshotParts(name);
+  if (parts === null || !nas.store.snapshots.has(name)) throw missing(nas, name, parts === null);
+  const datasets = flags.recursive_rollback === true
+    ? withDescendants(nas.store, parts.dataset).map((it) => it.name)
+    : [parts.dataset];
+  for (const dataset of datasets) {
+    const snapshot = nas.store.snapshots.get(`${dataset}@${parts.snapshot}`);
+    if (snapshot !== undefined) rollBackOne(nas, snapshot, flags);
+  }
+}
+
+function rollBackOne(nas: Nas, snapshot: StoredSnapshot, flags: RollbackFlags): void {
+  const { store } = nas;
+  const newer = newerThan(store, snapshot);
+  const mayDelete = flags.recursive === true || flags.recursive_clones === true ||
+    flags.recursive_rollback === true;
+  if (newer.length > 0 && !mayDelete) throw newerExist(nas, snapshot, newer.toReversed());
+  const cloned = newer.filter(({ name }) => clonesOf(store, name).length > 0);
+  const [first] = cloned;
+  if (first !== undefined && flags.recursive_clones !== true) throw clonesExist(nas, snapshot, first);
+  for (const { name } of newer) {
+    for (const clone of clonesOf(store, name)) dropDataset(store, clone);
+    store.snapshots.delete(name);
+  }
+}
+
+/** The snapshots of the same dataset that were taken later, newest first. */
+function newerThan(store: Store, { dataset, createtxg }: StoredSnapshot): StoredSnapshot[] {
+  return snapshotsOf(store, dataset).filter((it) => it.createtxg > createtxg).toReversed();
+}
+
+function missing({ profile }: Nas, name: string, isDataset: boolean): MethodError {
+  if (profile.zfs === "resource") {
+    const text = isDataset ? `'${name}' must be a snapshot path (containing '@')` : `'${name}' not found`;
+    return plainException("ZFSException", text);
+  }
+  const text = `cannot open '${name}': dataset does not exist`;
+  return callError(ERRNO.EFAULT, `Failed to rollback snapshot: ${text}`);
+}
+
+function newerExist({ profile }: Nas, { name }: StoredSnapshot, newer: readonly StoredSnapshot[]) {
+  const names = newer.map((it) => it.name);
+  if (profile.zfs === "resource") {
+    const text =
+      "Cannot rollback: more recent snapshots or bookmarks exist. Please pass `recursive: true` to " +
+      "delete the following snapshots and bookmarks recursively:";
+    return plainException("ZFSException", [text, ...names.map((it) => `  ${it}`)].join("\n"));
+  }
+  const text = `cannot rollback to '${name}': more recent snapshots or bookmarks exist`;
+  const hint = "use '-r' to force deletion of the following snapshots and bookmarks:";
+  return callError(ERRNO.EFAULT, ["Failed to rollback snapshot: " + text, hint, ...names].join("\n"));
+}
+
+/** From 26 on the raw tuple of ZFS's library; what was newer than the cloned snapshot is gone by then. */
+function clonesExist(nas: Nas, { name }: StoredSnapshot, cloned: StoredSnapshot): MethodError {
+  if (nas.profile.zfs === "resource") {
+    for (const it of newerThan(nas.store, cloned)) nas.store.snapshots.delete(it.name);
+    return plainException("ZFSException", `('lzc_destroy_snaps() failed', (('${cloned.name}', 17),))`);
+  }
+  const text = `cannot rollback to '${name}': clones of previous snapshots exist`;
+  const hint = "use '-R' to force deletion of the following clones and dependents:";
+  const clones = clonesOf(nas.store, cloned.name);
+  return callError(ERRNO.EFAULT, [`Failed to rollback snapshot: ${text}`, hint, ...clones].join("\n"));
+}

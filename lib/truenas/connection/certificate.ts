@@ -1,0 +1,140 @@
+/**
+ * TLS beyond what the runtime's client can: a look at a certificate that is not trusted, and a tunnel to a NAS whose
+ * certificate is pinned by its fingerprint. Not a byte of payload passes before the fingerprint was compared.
+ */
+import { TrueNASError } from "../../errors/errors.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { connect, type TLSSocket } from "node:tls";
+
+/** Where a TLS server is. */
+export interface TlsPeer {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A certificate as a person recognises it. */
+export interface CertificateFacts {
+  /** SHA-256 in hexadecimal pairs with colons. */
+  readonly fingerprint: string;
+  /** `CN=truenas, O=iXsystems` */
+  readonly subject: string;
+  /** As the certificate says. */
+  readonly validFrom: string;
+  /** As the certificate says. */
+  readonly validTo: string;
+}
+
+/** How long a look at a certificate may take. */
+const LOOK_MS = 5_000;
+
+/** Verification is off only to look, or to compare the fingerprint: both before any payload. */
+function connectUnverified({ host, port }: TlsPeer): TLSSocket {
+  const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
+  return connect({ host, port, ...name, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+}
+
+/** What certificate a server shows; null when it cannot be seen. */
+export function lookAtCertificate(peer: TlsPeer): Promise<CertificateFacts | null> {
+  const { promise, resolve } = Promise.withResolvers<CertificateFacts | null>();
+  const socket = connectUnverified(peer);
+  const end = (facts: CertificateFacts | null) => {
+    clearTimeout(timer);
+    socket.destroy();
+    resolve(facts);
+  };
+  const timer = setTimeout(() => end(null), LOOK_MS);
+  socket.once("error", () => end(null));
+  socket.once("secureConnect", () => end(factsOf(socket)));
+  return promise;
+}
+
+function factsOf(socket: TLSSocket): CertificateFacts | null {
+  const { fingerprint256, subject, valid_from: validFrom, valid_to: validTo } = socket.getPeerCertificate();
+  if (!fingerprint256) return null;
+  const name = Object.entries(subject ?? {}).map(([key, value]) => `${key}=${String(value)}`).join(", ");
+  return { fingerprint: fingerprint256.toUpperCase(), subject: name || "no name", validFrom, validTo };
+}
+
+/** A tunnel to a server that shows the pinned certificate, and no other. */
+export interface PinnedTunnel {
+  /** The unix socket to connect to; only this user can. */
+  readonly path: string;
+  /** What another certificate showed, once one did. */
+  readonly mismatch: () => CertificateFacts | null;
+  /** Ends it, and removes its socket. */
+  readonly close: () => void;
+}
+
+const taken = new Set<string>();
+
+/** A path for a socket, and what gives it back. */
+function takePath(
+  paths: readonly string[] | undefined,
+): { readonly path: string; readonly release: () => void } {
+  if (paths === undefined) {
+    const folder = mkdtempSync(`${tmpdir()}/truenas-vm-manager-`);
+    return { path: `${folder}/nas.sock`, release: () => rmSync(folder, { recursive: true, force: true }) };
+  }
+  const path = paths.find((it) => !taken.has(it));
+  if (path === undefined) throw new TrueNASError(`No more than ${paths.length} pinned connections at a time`);
+  taken.add(path);
+  rmSync(path, { force: true });
+  const release = () => {
+    rmSync(path, { force: true });
+    taken.delete(path);
+  };
+  return { path, release };
+}
+
+/**
+ * Opens a tunnel at one of the paths, by default below the system's temporary folder. The certificate is compared anew
+ * for each connection.
+ */
+export async function openPinnedTunnel(
+  peer: TlsPeer,
+  fingerprint: string,
+  paths?: readonly string[],
+): Promise<PinnedTunnel> {
+  const { path, release } = takePath(paths);
+  const open = new Set<Socket | TLSSocket>();
+  let mismatch: CertificateFacts | null = null;
+  const server = createServer((near) => {
+    const far = connectUnverified(peer);
+    // A call must not wait until the one before it was acknowledged.
+    far.setNoDelay(true);
+    const end = () => {
+      near.destroy();
+      far.destroy();
+      open.delete(near);
+      open.delete(far);
+    };
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on("error", end);
+      socket.on("close", end);
+    }
+    far.once("secureConnect", () => {
+      const facts = factsOf(far);
+      if (facts?.fingerprint !== fingerprint) {
+        mismatch = facts;
+        return end();
+      }
+      near.pipe(far);
+      far.pipe(near);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  // What fails later fails for the one connection that it was for; unheard, it would end the program.
+  server.on("error", () => {});
+  const close = () => {
+    server.close();
+    for (const socket of open) socket.destroy();
+    release();
+  };
+  return { path, mismatch: () => mismatch, close };
+}

@@ -1,0 +1,354 @@
+/**
+ * One WebSocket to a NAS: the only place that opens one. It finds out how the NAS is spoken with, and turns what the
+ * runtime says of a failed connection into what a person can act on.
+ */
+import type { NasAddress } from "../../configuration/nas_address.ts";
+import type { PinnedTunnel, TlsPeer } from "./certificate.ts";
+import { classify, connectionError, isAboutCertificate, wordsFor } from "./failures.ts";
+import { TrueNASConnectionError } from "../../errors/errors.ts";
+import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
+import { JSON_RPC, type Protocol } from "./protocol.ts";
+import { SHELL_PATH, type ShellSocket } from "./shell.ts";
+import { type ApiChoice, chooseApi } from "../versions.ts";
+
+/** How long a connection may take to open, in milliseconds: a NAS that starts up answers slowly. */
+export const OPEN_TIMEOUT_MS = 10_000;
+
+/** Why a socket ended. */
+export interface SocketEnd {
+  /** The close code; 0 or 1006 when there was no close frame. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** An open socket as the client uses it. */
+export interface Socket {
+  send(text: string): void;
+  /** Ends it; `ended` follows at once, because a close handshake with a dead peer may never end. */
+  close(reason?: string): void;
+  /** Called with each text message. */
+  onMessage: (text: string) => void;
+  /** Called once. */
+  onEnd: (end: SocketEnd) => void;
+}
+
+/** How to open a socket. */
+export interface OpenOptions {
+  /** Extra trusted certificates, PEM. */
+  readonly caCerts?: readonly string[];
+  /** The one certificate that is trusted, by its SHA-256 fingerprint: then no other is, whoever signed it. */
+  readonly fingerprint?: string | null;
+  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  readonly tunnelSockets?: readonly string[];
+  /** Milliseconds; default {@link OPEN_TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A NAS that answers, and how it is spoken with. */
+export interface OpenNas {
+  readonly socket: Socket;
+  readonly protocol: Protocol;
+  /** As the path names it: `v25.10.5`, `current`, or `legacy`. */
+  readonly apiVersion: string;
+  /** What to tell the person about the version, or null. */
+  readonly notice: string | null;
+  /** How this NAS takes an API key. */
+  readonly keyLogin: ApiChoice["keyLogin"];
+}
+
+/** How the NAS is reached: a client for HTTP and WebSocket alike. */
+interface Transport {
+  readonly client: Deno.HttpClient;
+  /** `ws://nas.lan`, without a path. */
+  readonly base: string;
+  readonly tunnel: PinnedTunnel | null;
+  readonly close: () => void;
+}
+
+/**
+ * Opens a socket to the newest API that both sides know.
+ *
+ * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
+ */
+export async function openNas(address: NasAddress, options: OpenOptions = {}): Promise<OpenNas> {
+  const transport = await makeTransport(address, options);
+  try {
+    return await openWith(transport, options);
+  } catch (error) {
+    transport.close();
+    throw await explain(error, address, transport);
+  }
+}
+
+async function openWith(transport: Transport, options: OpenOptions): Promise<OpenNas> {
+  const listed = await readApiVersions(transport, options);
+  const { apiVersion, notice, keyLogin } = chooseApi(listed ?? []);
+  const path = apiVersion === "current" ? JSON_RPC.path : `/api/${apiVersion}`;
+  try {
+    const socket = await openSocket(transport, path, options);
+    return { socket, protocol: JSON_RPC, apiVersion, notice, keyLogin };
+  } catch (error) {
+    // A NAS that lists no versions may be one of 24.x, which has only the older protocol.
+    if (listed !== null || !(error instanceof Failed) || classify(error.said) !== "not-truenas") throw error;
+  }
+  const socket = await openSocket(transport, LEGACY_PROTOCOL.path, options);
+  await sayHello(socket, LEGACY_PROTOCOL, options);
+  return { socket, protocol: LEGACY_PROTOCOL, apiVersion: "legacy", notice: null, keyLogin: "plain" };
+}
+
+/** What the runtime said of a connection that failed. */
+class Failed extends Error {
+  override readonly name = "Failed";
+  readonly said: string;
+  /** What it means, where that is known better than by what the runtime says. */
+  readonly words: string | null;
+
+  constructor(said: string, { words, ...options }: ErrorOptions & { readonly words?: string } = {}) {
+    super(said, options);
+    this.said = said;
+    this.words = words ?? null;
+  }
+}
+
+/** No answer in time. */
+class TimedOut extends Error {
+  override readonly name = "TimedOut";
+}
+
+async function makeTransport(address: NasAddress, options: OpenOptions): Promise<Transport> {
+  // Nothing is kept open behind a connection that has ended.
+  const pool = { poolMaxIdlePerHost: 0 };
+  if (address.kind === "unix") {
+    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: address.path } });
+    return { client, base: "ws://localhost", tunnel: null, close: () => client.close() };
+  }
+  const { caCerts = [], fingerprint } = options;
+  if (fingerprint && address.kind === "wss") {
+    const { openPinnedTunnel } = await loadCertificate();
+    const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint, options.tunnelSockets);
+    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
+    const close = () => {
+      client.close();
+      tunnel.close();
+    };
+    return { client, base: `ws://${new URL(address.url).host}`, tunnel, close };
+  }
+  const client = Deno.createHttpClient({
+    ...pool,
+    ...(caCerts.length === 0 ? {} : { caCerts: [...caCerts] }),
+  });
+  return { client, base: address.url, tunnel: null, close: () => client.close() };
+}
+
+/** Node's TLS is loaded by who needs it: it costs 5 MB, and 40 ms of a start. */
+function loadCertificate(): Promise<typeof import("./certificate.ts")> {
+  return import("./certificate.ts");
+}
+
+const TLS_PORT = 443;
+
+function peerOf(url: string): TlsPeer {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? TLS_PORT : Number(port) };
+}
+
+/** The API versions that the NAS lists, oldest first; null when it lists none (24.x, or no TrueNAS at all). */
+async function readApiVersions(
+  { client, base }: Transport,
+  { timeoutMs = OPEN_TIMEOUT_MS, signal }: OpenOptions,
+): Promise<readonly string[] | null> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signals = signal === undefined ? [timeout] : [timeout, signal];
+  let response: Response;
+  try {
+    response = await fetch(`${base.replace(/^ws/, "http")}/api/versions`, {
+      client,
+      redirect: "manual",
+      signal: AbortSignal.any(signals),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (timeout.aborted) throw new TimedOut(`no answer within ${timeoutMs} ms`);
+    throw new Failed(wordsOf(error), { cause: error });
+  }
+  const text = await response.text().catch(() => "");
+  const location = response.headers.get("location") ?? "";
+  if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
+    const words = "it sends everything to https; write wss:// in TRUENAS_HOST";
+    throw new Failed(`HTTP version: redirected to ${location}`, { words });
+  }
+  return response.ok ? versionsIn(text) : null;
+}
+
+function versionsIn(text: string): readonly string[] | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const all = Array.isArray(value) && value.length > 0 && value.every((it) => typeof it === "string");
+    return all ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Opens the NAS's shell WebSocket.
+ *
+ * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
+ */
+export async function openShell(address: NasAddress, options: OpenOptions = {}): Promise<ShellSocket> {
+  const transport = await makeTransport(address, options);
+  let socket: WebSocket;
+  try {
+    socket = await openWebSocket(transport, SHELL_PATH, options);
+  } catch (error) {
+    transport.close();
+    throw await explain(error, address, transport);
+  }
+  socket.binaryType = "arraybuffer";
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    abandon(socket);
+    transport.close();
+    shell.onEnd();
+  };
+  const shell: ShellSocket = {
+    send: (data) => socket.readyState === WebSocket.OPEN && socket.send(data),
+    close: end,
+    onData: () => {},
+    onEnd: () => {},
+  };
+  socket.onmessage = ({ data }) => shell.onData(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = end;
+  socket.onerror = end;
+  return shell;
+}
+
+async function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
+  return wrap(await openWebSocket(transport, path, options), transport);
+}
+
+/** A WebSocket that is open within its time. */
+function openWebSocket(transport: Transport, path: string, options: OpenOptions): Promise<WebSocket> {
+  const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  const socket = new WebSocket(`${transport.base}${path}`, { client: transport.client });
+  const settle = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  };
+  const giveUp = (error: unknown) => {
+    settle();
+    abandon(socket);
+    reject(error);
+  };
+  const timer = setTimeout(() => giveUp(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const onAbort = () => giveUp(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  socket.onerror = (event) => giveUp(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
+  socket.onopen = () => {
+    settle();
+    resolve(socket);
+  };
+  return promise;
+}
+
+/** The older protocol wants a word before the first call. */
+async function sayHello(socket: Socket, protocol: Protocol, options: OpenOptions): Promise<void> {
+  const { hello } = protocol;
+  if (hello === null) return;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { timeoutMs = OPEN_TIMEOUT_MS } = options;
+  const timer = setTimeout(() => reject(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  socket.onMessage = (text) => {
+    if (hello.isAnswer(text)) resolve();
+  };
+  socket.onEnd = ({ reason, code }) => reject(new Failed(`HTTP version: ${reason || `code ${code}`}`));
+  socket.send(hello.send);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function wrap(socket: WebSocket, transport: Transport): Socket {
+  let ended = false;
+  const end = (how: SocketEnd) => {
+    if (ended) return;
+    ended = true;
+    abandon(socket);
+    transport.close();
+    wrapped.onEnd(how);
+  };
+  const wrapped: Socket = {
+    send: (text) => socket.send(text),
+    close: (reason = "closed by us") => end({ code: 1000, reason }),
+    onMessage: () => {},
+    onEnd: () => {},
+  };
+  socket.onmessage = ({ data }) => {
+    if (typeof data !== "string") return;
+    if (data.length <= MAX_MESSAGE_CHARS) return wrapped.onMessage(data);
+    const megabytes = Math.round(data.length / 1_000_000);
+    end({ code: 1009, reason: `the NAS sent a message of ${megabytes} MB, more than is taken` });
+  };
+  socket.onclose = ({ code, reason }) => end({ code, reason });
+  socket.onerror = (event) => {
+    const said = event instanceof ErrorEvent ? event.message : "connection failed";
+    end({ code: 1006, reason: wordsFor("lost", said) });
+  };
+  return wrapped;
+}
+
+/** 5,000 VMs with their devices are some 15 million characters; more is a mistake or an attack. */
+const MAX_MESSAGE_CHARS = 32_000_000;
+
+/** Lets go of a socket without waiting: `close()` can stay in CLOSING for ever when the peer is gone. */
+function abandon(socket: WebSocket): void {
+  socket.onopen =
+    socket.onmessage =
+    socket.onclose =
+    socket.onerror =
+      null;
+  socket.onerror = () => {};
+  if (socket.readyState <= WebSocket.OPEN) socket.close();
+}
+
+/** The words of an error and of those that lie below it. */
+function wordsOf(error: unknown): string {
+  const words: string[] = [];
+  for (let it: unknown = error; it instanceof Error && words.length < 5; it = it.cause) {
+    words.push(it.message);
+  }
+  return words.length === 0 ? String(error) : words.join(": ");
+}
+
+/** What failed, in words and with a remedy; a certificate that is not trusted is looked at for its fingerprint. */
+async function explain(error: unknown, address: NasAddress, { tunnel }: Transport): Promise<unknown> {
+  if (error instanceof TimedOut) return connectionError(address, "timeout", error.message, error);
+  if (!(error instanceof Failed)) return error;
+  const other = tunnel?.mismatch() ?? null;
+  if (other !== null) {
+    const said =
+      `the certificate is not the pinned one; it shows ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
+    return connectionError(address, "tls-pin-mismatch", said, error);
+  }
+  const failure = classify(error.said);
+  const facts = isAboutCertificate(failure)
+    ? await (await loadCertificate()).lookAtCertificate(peerOf(address.url))
+    : null;
+  if (facts === null) {
+    return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);
+  }
+  const said = `${wordsFor(failure, error.said)}. It is ${facts.subject}, ` +
+    `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;
+  const { message, remedy } = connectionError(address, failure, said, error);
+  return new TrueNASConnectionError(message, {
+    failure,
+    remedy: `${remedy} The line: TRUENAS_CERT_FINGERPRINT=${facts.fingerprint}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * The frames of TrueNAS's older protocol at /websocket (the only one of 24.x), read and written as plain data: no
+ * socket, no clock. Its errors come out in the same words as those of the newer one.
+ */
+import { z } from "../../zod.ts";
+import { type CallRefusal, TrueNASError } from "../../errors/errors.ts";
+import { type IncomingFrame, MAX_MESSAGE_CHARS, type Protocol, toFields } from "./protocol.ts";
+
+const legacyError = z.object({
+  error: z.number().nullish(),
+  errname: z.string().nullish(),
+  type: z.string().nullish(),
+  reason: z.string().nullish(),
+  extra: z.unknown().optional(),
+}).passthrough();
+
+const legacyFrame = z.object({
+  msg: z.string(),
+  id: z.union([z.string(), z.number()]).nullish(),
+  result: z.unknown().optional(),
+  error: legacyError.nullish(),
+  subs: z.array(z.string()).nullish(),
+  collection: z.string().nullish(),
+  fields: z.record(z.string(), z.unknown()).nullish(),
+}).passthrough();
+
+/** ENOMETHOD, which the newer protocol tells as -32601. */
+const ENOMETHOD = 201;
+/** The codes of the newer protocol for the same. */
+const CODES = { noMethod: -32601, invalid: -32602, failed: -32001 } as const;
+
+/** The older protocol. */
+export const LEGACY_PROTOCOL: Protocol = {
+  path: "/websocket",
+  hello: { send: JSON.stringify({ msg: "connect", version: "1", support: ["1"] }), isAnswer: isConnected },
+  encode: encodeLegacy,
+  decode: decodeLegacy,
+};
+
+function isConnected(text: string): boolean {
+  const frame = read(text);
+  return frame?.msg === "connected";
+}
+
+function encodeLegacy(id: number, method: string, params: readonly unknown[]): string {
+  const frame = method === "core.subscribe"
+    ? { msg: "sub", id: String(id), name: params[0] }
+    : { msg: "method", id: String(id), method, params };
+  const text = JSON.stringify(frame);
+  if (text.length <= MAX_MESSAGE_CHARS) return text;
+  throw new TrueNASError(
+    `Cannot send ${method}: the message has ${text.length} characters; TrueNAS takes at most ${MAX_MESSAGE_CHARS}`,
+    { method },
+  );
+}
+
+function read(text: string): z.infer<typeof legacyFrame> | null {
+  try {
+    const parsed = legacyFrame.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}
+
+function decodeLegacy(text: string): IncomingFrame {
+  const frame = read(text);
+  if (frame === null) return { kind: "other", why: "not a frame of the older protocol" };
+  const { msg, collection } = frame;
+  if (msg === "result") {
+    const id = Number(frame.id);
+    if (frame.error) return { kind: "refusal", id, refusal: toRefusal(frame.error) };
+    return { kind: "result", id, result: frame.result };
+  }
+  if (msg === "ready") return { kind: "result", id: Number(frame.subs?.[0]), result: frame.subs?.[0] };
+  if (msg === "added" || msg === "changed" || msg === "removed") {
+    const id = typeof frame.id === "string" && /^\d+$/.test(frame.id) ? Number(frame.id) : frame.id ?? null;
+    return { kind: "event", event: { msg, collection: collection ?? "", id, fields: frame.fields ?? null } };
+  }
+  if (msg === "nosub") return { kind: "unsubscribed", collection: collection ?? "" };
+  return { kind: "other", why: `a frame ${msg}` };
+}
+
+function toRefusal({ error, errname, type, reason, extra }: z.infer<typeof legacyError>): CallRefusal {
+  const code = error === ENOMETHOD ? CODES.noMethod : type === "VALIDATION" ? CODES.invalid : CODES.failed;
+  return {
+    code,
+    errno: error ?? null,
+    errname: errname ?? null,
+    reason: (reason ?? "").replace(/^\[[A-Z0-9_]+\] /, ""),
+    fields: toFields(extra),
+  };
+}

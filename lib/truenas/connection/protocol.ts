@@ -1,0 +1,162 @@
+/**
+ * The frames of TrueNAS's JSON-RPC 2.0 dialect, read and written as plain data: no socket, no clock.
+ *
+ * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
+ */
+import { z } from "../../zod.ts";
+import { type CallRefusal, type FieldRefusal, TrueNASError } from "../../errors/errors.ts";
+
+/** The longest message that an authenticated connection may send, in characters; a longer one closes the socket (1009). */
+export const MAX_MESSAGE_CHARS = 65_536;
+
+/** Calls that run at once on one connection; ten more wait at the NAS, and the 21st unfinished one is refused. */
+export const MAX_RUNNING_CALLS = 10;
+
+/** A way of speaking with a NAS. */
+export interface Protocol {
+  /** Where it is spoken, when no API version is named. */
+  readonly path: string;
+  /** What is said first, and how the answer is known; null when calls can be made at once. */
+  readonly hello: { readonly send: string; readonly isAnswer: (text: string) => boolean } | null;
+  /**
+   * The text of a call.
+   *
+   * @throws {TrueNASError} when the NAS would close the connection over its length; nothing was sent.
+   */
+  readonly encode: (id: number, method: string, params: readonly unknown[]) => string;
+  /** Reads one message. It never throws: what is no frame of ours comes back as `other`, with the reason. */
+  readonly decode: (text: string) => IncomingFrame;
+}
+
+/** An answer or a notification, as one value. */
+export type IncomingFrame =
+  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
+  | { readonly kind: "refusal"; readonly id: number; readonly refusal: CallRefusal }
+  | { readonly kind: "event"; readonly event: CollectionEvent }
+  | { readonly kind: "unsubscribed"; readonly collection: string }
+  | { readonly kind: "other"; readonly why: string };
+
+/**
+ * A change that the NAS tells of. `fields` may be absent (25.04 and before), may lack keys (no `devices` in
+ * lifecycle events up to 25.10), and `added` is repeated: only merge it into what is known, or read again.
+ */
+export interface CollectionEvent {
+  readonly msg: "added" | "changed" | "removed";
+  /** `vm.query`, `core.get_jobs`, … */
+  readonly collection: string;
+  readonly id: number | string | null;
+  readonly fields: Readonly<Record<string, unknown>> | null;
+}
+
+const errorData = z.object({
+  error: z.number().nullish(),
+  errname: z.string().nullish(),
+  reason: z.string().nullish(),
+  extra: z.unknown().optional(),
+}).passthrough();
+
+const frame = z.object({
+  id: z.number().nullish(),
+  method: z.string().optional(),
+  params: z.unknown().optional(),
+  result: z.unknown().optional(),
+  error: z.object({ code: z.number(), message: z.string(), data: errorData.nullish() }).passthrough()
+    .nullish(),
+}).passthrough();
+
+const eventParams = z.object({
+  msg: z.enum(["added", "changed", "removed"]),
+  collection: z.string(),
+  id: z.union([z.number(), z.string()]).nullish(),
+  fields: z.record(z.string(), z.unknown()).nullish(),
+}).passthrough();
+
+const fieldRefusals = z.array(z.tuple([z.string().nullable(), z.string(), z.number()]));
+
+/**
+ * The text of a call.
+ *
+ * @throws {TrueNASError} when the NAS would close the connection over its length; nothing was sent.
+ */
+export function encodeCall(id: number, method: string, params: readonly unknown[]): string {
+  const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+  if (text.length <= MAX_MESSAGE_CHARS) return text;
+  throw new TrueNASError(
+    `Cannot send ${method}: the message has ${text.length} characters; TrueNAS takes at most ${MAX_MESSAGE_CHARS}`,
+    { method },
+  );
+}
+
+/** Reads one message. It never throws: what is no frame of ours comes back as `other`, with the reason. */
+export function decodeFrame(text: string): IncomingFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { kind: "other", why: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  if (isResult(value)) return { kind: "result", id: value.id, result: value.result };
+  const parsed = frame.safeParse(value);
+  if (!parsed.success) return { kind: "other", why: "not a JSON-RPC frame" };
+  const { id, method, params, result, error } = parsed.data;
+  if (method === "collection_update") return decodeEvent(params);
+  if (method === "notify_unsubscribed") return decodeUnsubscribed(params);
+  if (method !== undefined) return { kind: "other", why: `unknown notification ${method}` };
+  if (id === null || id === undefined) {
+    return { kind: "other", why: error?.message ?? "an answer without an id" };
+  }
+  if (error) return { kind: "refusal", id, refusal: toRefusal(error) };
+  return { kind: "result", id, result };
+}
+
+/** Nearly every frame is one, and needs no closer look: what the result has to be is the method's matter. */
+function isResult(value: unknown): value is { readonly id: number; readonly result: unknown } {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, method, error } = value as Readonly<Record<string, unknown>>;
+  return typeof id === "number" && "result" in value && method === undefined && error === undefined;
+}
+
+function decodeEvent(params: unknown): IncomingFrame {
+  const parsed = eventParams.safeParse(params);
+  if (!parsed.success) return { kind: "other", why: "a collection_update of an unknown shape" };
+  const { msg, collection, id, fields } = parsed.data;
+  return { kind: "event", event: { msg, collection, id: id ?? null, fields: fields ?? null } };
+}
+
+function decodeUnsubscribed(params: unknown): IncomingFrame {
+  const parsed = z.object({ collection: z.string() }).passthrough().safeParse(params);
+  if (!parsed.success) return { kind: "other", why: "a notify_unsubscribed of an unknown shape" };
+  return { kind: "unsubscribed", collection: parsed.data.collection };
+}
+
+/** JSON-RPC 2.0, as of 25.04. */
+export const JSON_RPC: Protocol = {
+  path: "/api/current",
+  hello: null,
+  encode: encodeCall,
+  decode: decodeFrame,
+};
+
+interface WireError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: z.infer<typeof errorData> | null;
+}
+
+function toRefusal({ code, message, data }: WireError): CallRefusal {
+  const reason = (data?.reason ?? message).replace(/^\[[A-Z0-9_]+\] /, "");
+  return {
+    code,
+    errno: data?.error ?? null,
+    errname: data?.errname ?? null,
+    reason,
+    fields: toFields(data?.extra),
+  };
+}
+
+/** Each field's message of a validation; empty when there is none of that shape. */
+export function toFields(extra: unknown): readonly FieldRefusal[] {
+  const parsed = fieldRefusals.safeParse(extra);
+  if (!parsed.success) return [];
+  return parsed.data.map(([attribute, message, errno]) => ({ attribute, message, errno }));
+}

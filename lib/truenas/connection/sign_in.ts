@@ -1,0 +1,190 @@
+/** Signing in to a NAS, by whatever it and the account want; and who is signed in then. */
+import { TrueNASCallError, TrueNASConnectionError } from "../../errors/errors.ts";
+import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.ts";
+import type { RpcClient } from "../client.ts";
+import { connectionError } from "./failures.ts";
+import type { LoginReply, UserInfo } from "../methods.ts";
+import { beginScram, ScramError, splitApiKey } from "./scram.ts";
+
+/** What to sign in with. */
+export interface Credentials {
+  readonly address: NasAddress;
+  readonly username: string | null;
+  /** For a password login. */
+  readonly password: string | null;
+  /** Instead of a password. */
+  readonly apiKey: string | null;
+  /** How the NAS takes an API key. */
+  readonly keyLogin: "plain" | "scram";
+  /** A token of an earlier login of this process, which spares another one-time password; or null. */
+  readonly token: string | null;
+  /** Asks for the one-time password; rejects when none comes. */
+  readonly askOtp: () => Promise<string>;
+}
+
+/** Who is signed in. */
+export interface SignedIn {
+  /** Roles, or null where they cannot be read. */
+  readonly roles: readonly string[] | null;
+  /** A one-time password was asked for: without a token the next login asks again. */
+  readonly usedOtp: boolean;
+}
+
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
+/** TrueNAS's errno of its limit on logins. */
+const EBUSY = 16;
+
+/**
+ * Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise; with an API key by SCRAM
+ * where the NAS has that (26 and later).
+ *
+ * @throws {TrueNASConnectionError} saying why it was refused, and what to do.
+ */
+export async function signIn(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
+  const { address, apiKey } = credentials;
+  if (address.kind === "unix") return { roles: await readRoles(client), usedOtp: false };
+  if (apiKey !== null) refuseKeyInClear(address);
+  try {
+    return await signInEx(client, credentials);
+  } catch (error) {
+    if (isRefusal(error, METHOD_NOT_FOUND)) return await oldLogin(client, credentials);
+    if (error instanceof TrueNASCallError && error.refusal.errno === EBUSY) {
+      throw connectionError(address, "rate-limited", "the NAS takes no more logins for now", error);
+    }
+    throw error;
+  }
+}
+
+function isRefusal(error: unknown, code: number): boolean {
+  return error instanceof TrueNASCallError && error.refusal.code === code;
+}
+
+async function signInEx(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
+  const { username, password, apiKey, token } = credentials;
+  const user = username ?? "";
+  if (token !== null) {
+    const byToken = await client.call("auth.login_ex", [{ mechanism: "TOKEN_PLAIN", token }]);
+    if (byToken.response_type === "SUCCESS") return { roles: rolesOf(byToken.user_info), usedOtp: true };
+  }
+  if (apiKey !== null && credentials.keyLogin === "scram" && await offersScram(client)) {
+    const answer = await proveKey(client, credentials, apiKey);
+    if (answer.response_type === SCRAM_DONE) {
+      return { roles: rolesOf(answer.user_info) ?? await readRoles(client), usedOtp: false };
+    }
+    throw refused(answer.response_type, credentials, false);
+  }
+  const data = apiKey === null
+    ? { mechanism: "PASSWORD_PLAIN", username: user, password: password ?? "" }
+    : { mechanism: "API_KEY_PLAIN", username: user, api_key: apiKey };
+  let answer = await client.call("auth.login_ex", [data]);
+  const usedOtp = answer.response_type === "OTP_REQUIRED";
+  // Up to 25.10 a wrong code is asked for again; the NAS decides how often.
+  while (answer.response_type === "OTP_REQUIRED") {
+    const otp = await credentials.askOtp();
+    answer = await client.call("auth.login_ex_continue", [{ mechanism: "OTP_TOKEN", otp_token: otp }]);
+  }
+  if (answer.response_type === "SUCCESS") return { roles: rolesOf(answer.user_info), usedOtp };
+  throw refused(answer.response_type, credentials, usedOtp);
+}
+
+const SCRAM_DONE = "SCRAM_RESPONSE";
+
+async function offersScram(client: RpcClient): Promise<boolean> {
+  return (await client.call("auth.mechanism_choices", [])).includes("SCRAM");
+}
+
+/** Proves to the NAS that the key is known, and has the NAS prove the same, without sending the key. */
+async function proveKey(client: RpcClient, credentials: Credentials, apiKey: string): Promise<LoginReply> {
+  const { address, username } = credentials;
+  const parts = splitApiKey(apiKey);
+  if (parts === null) {
+    throw connectionError(
+      address,
+      "login",
+      "the API key is not one: it is written as 7-, and then 64 characters",
+    );
+  }
+  const say = (scram_type: string, rfc_str: string) =>
+    client.call("auth.login_ex", [{ mechanism: "SCRAM", scram_type, rfc_str }]);
+  try {
+    const exchange = beginScram(parts, username ?? "");
+    const challenge = await say("CLIENT_FIRST_MESSAGE", exchange.clientFirst);
+    if (challenge.response_type !== SCRAM_DONE) return challenge;
+    const proof = await exchange.prove(challenge.rfc_str ?? "");
+    const answer = await say("CLIENT_FINAL_MESSAGE", proof.clientFinal);
+    if (answer.response_type === SCRAM_DONE && !proof.proves(answer.rfc_str ?? "")) {
+      throw new ScramError("the NAS could not prove that it knows the API key: it may be another one");
+    }
+    return answer;
+  } catch (error) {
+    if (error instanceof ScramError) throw connectionError(address, "login", error.message, error);
+    throw error;
+  }
+}
+
+async function oldLogin(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
+  const { address, username, password, apiKey } = credentials;
+  const accepted = apiKey === null
+    ? await client.call("auth.login", [username ?? "", password ?? ""])
+    : await client.call("auth.login_with_api_key", [apiKey]);
+  if (!accepted) {
+    const hint = apiKey === null ? "; a one-time password cannot be given to this release" : "";
+    throw connectionError(address, "login", `${describeWrong(credentials)}${hint}`);
+  }
+  return { roles: await readRoles(client), usedOtp: false };
+}
+
+/** Null where they cannot be told: an API key of 24.x has no user. */
+async function readRoles(client: RpcClient): Promise<readonly string[] | null> {
+  try {
+    return rolesOf(await client.call("auth.me", []));
+  } catch (error) {
+    if (error instanceof TrueNASCallError) return null;
+    throw error;
+  }
+}
+
+function rolesOf(user: UserInfo | null | undefined): readonly string[] | null {
+  const roles = user?.privilege?.roles;
+  if (!roles) return null;
+  return Array.isArray(roles) ? roles : roles.$set;
+}
+
+/** TrueNAS revokes, for good, a key that arrives over an unencrypted connection (25.04 and later). */
+function refuseKeyInClear(address: NasAddress): void {
+  if (!isUnencrypted(address)) return;
+  throw new TrueNASConnectionError(
+    `Cannot send the API key to ${address.url}: the connection is not encrypted, and TrueNAS revokes a key that arrives so`,
+    { failure: "configuration", remedy: "Write wss:// in TRUENAS_HOST." },
+  );
+}
+
+function describeWrong({ username, apiKey }: Credentials): string {
+  return apiKey === null
+    ? `the NAS does not accept the user name or password of ${JSON.stringify(username ?? "")}`
+    : `the NAS does not accept the API key of ${JSON.stringify(username ?? "")}; it is wrong, or was revoked`;
+}
+
+function refused(answer: string, credentials: Credentials, usedOtp: boolean): TrueNASConnectionError {
+  const { address, username, apiKey } = credentials;
+  const name = JSON.stringify(username ?? "");
+  switch (answer) {
+    case "EXPIRED":
+      return connectionError(
+        address,
+        "expired",
+        `the ${apiKey === null ? "password" : "API key"} of ${name} has expired${
+          apiKey === null ? "" : " or was revoked"
+        }`,
+      );
+    case "DENIED":
+      return connectionError(address, "denied", `the account ${name} may not use the API`);
+    case "REDIRECT":
+      return connectionError(address, "standby", "this is the standby controller");
+    default:
+      return usedOtp
+        ? connectionError(address, "otp", `the NAS does not accept the one-time password of ${name}`)
+        : connectionError(address, "login", describeWrong(credentials));
+  }
+}

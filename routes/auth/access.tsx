@@ -1,0 +1,239 @@
+/**
+ * Who may use the dashboard: without a password everybody who reaches it (it listens on this machine only then), with
+ * one whoever has signed in. A viewer sees, and changes nothing.
+ */
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { LoginPage } from "../../templates/pages/login_page.tsx";
+import { below, paths } from "../../templates/paths.ts";
+import { type Dashboard, hereOf, pageFrame, remember, sendPage, wantsJson } from "../server/dashboard.ts";
+import { readForm } from "../forms.ts";
+import { isOwnPath } from "../server/headers.ts";
+import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
+import { isIpv4, isIpv6 } from "../../lib/configuration/ip_addresses.ts";
+import { isSame } from "../../lib/hashes.ts";
+import { Attempts } from "./attempts.ts";
+import { type Role, Sessions } from "./sessions.ts";
+
+/** The passwords, and how requests come: over TLS the cookie never goes without. */
+export interface AccessOptions extends Trust {
+  /** May do everything; null: nobody is asked. */
+  readonly password: string | null;
+  /** May see. */
+  readonly viewerPassword: string | null;
+  /** Host names that requests may name, beside addresses and this machine's own names. */
+  readonly allowedHosts: readonly string[];
+}
+
+/** Open to everybody: they tell nothing. */
+const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
+
+/** Holds every request against the rules, before any route. */
+export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler; routes: Hono } {
+  const { access, now } = dashboard;
+  const sessions = new Sessions(now);
+  const attempts = new Attempts(now);
+  const guard: MiddlewareHandler = async (c, next) => {
+    const host = hostOf(c, access);
+    if (!isAllowedHost(host, access.allowedHosts)) return refuseHost(c, dashboard, host);
+    const isOpen = OPEN.test(c.req.path);
+    const session = sessions.of(getCookie(c, cookieName(c, access)) ?? "");
+    // A proxy may add a password of its own to every request; where nobody has to be known, it is not looked at.
+    const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
+    const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
+    if (attempt !== null && "waitSeconds" in attempt) return refuseAttempt(c, attempt.waitSeconds);
+    const role = access.password === null ? "admin" : session?.role ?? attempt?.role ?? null;
+    if (role !== null) remember(c, { role, from: addressOf(c, access), session });
+    if (role === null && !isOpen) return await askToSignIn(c, dashboard);
+    const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
+    if (role === "viewer" && changes && !isOpen) return await refuseViewer(c, dashboard);
+    await next();
+  };
+  return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
+}
+
+/** The password of basic authentication, for scripts; null when there is none. */
+function passwordIn(authorization: string): string | null {
+  const basic = /^Basic (.+)$/i.exec(authorization)?.[1];
+  if (basic === undefined) return null;
+  try {
+    const text = new TextDecoder().decode(Uint8Array.from(atob(basic), (char) => char.charCodeAt(0)));
+    return text.slice(text.indexOf(":") + 1);
+  } catch {
+    return null;
+  }
+}
+
+/** How a password was given. */
+type Given = "Sign in" | "Basic authentication";
+
+/** What came of a password: a role, none, or that it was not looked at. */
+type Tried = { readonly role: Role | null } | { readonly waitSeconds: number };
+
+/** Looks at a password within the limits; a wrong one is counted, logged and recorded, however it was given. */
+async function tryPassword(
+  c: Context,
+  { access, logger, manager }: Dashboard,
+  attempts: Attempts,
+  given: string,
+  what: Given = "Basic authentication",
+): Promise<Tried> {
+  if (access.password === null) return { role: "admin" };
+  const address = addressOf(c, access);
+  const { waitSeconds, delayMs } = attempts.admit(address);
+  if (waitSeconds > 0) return { waitSeconds };
+  if (delayMs > 0) {
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    // Others from the same network may have failed meanwhile.
+    const again = attempts.admit(address);
+    if (again.waitSeconds > 0) return { waitSeconds: again.waitSeconds };
+  }
+  const role = roleByPassword(access, given);
+  if (role !== null) return { role };
+  attempts.failed(address);
+  logger.warning("A wrong password for the dashboard", { address, how: what });
+  // While there are very many, they make one entry together and not one for each address.
+  const by = delayMs > 0 ? { who: "nobody" } : { who: "nobody", from: address };
+  manager.audit.record({ by, what, outcome: "wrong password" });
+  return { role };
+}
+
+function waitText(waitSeconds: number): string {
+  return `Too many wrong passwords. Try again in ${Math.ceil(waitSeconds / 60)} min.`;
+}
+
+function refuseAttempt(c: Context, waitSeconds: number): Response {
+  c.header("retry-after", String(waitSeconds));
+  return c.json({ error: waitText(waitSeconds), remedy: null }, 429);
+}
+
+function roleByPassword({ password, viewerPassword }: AccessOptions, given: string): Role | null {
+  // Both are compared always, so that the time tells nothing.
+  const isAdmin = password !== null && isSame(password, given);
+  const isViewer = viewerPassword !== null && isSame(viewerPassword, given);
+  return isAdmin ? "admin" : isViewer ? "viewer" : null;
+}
+
+/**
+ * A page of somebody else's name that resolves to this address (DNS rebinding) would pass every other check; an
+ * address cannot be rebound.
+ */
+export function isAllowedHost(host: string, allowed: readonly string[]): boolean {
+  const name = nameOf(host);
+  if (name === null) return false;
+  if (name === "localhost" || isIpv4(name)) return true;
+  if (name.startsWith("[")) return isIpv6(name.slice(1, -1));
+  return allowed.some((it) => nameOf(it) === name);
+}
+
+/** A host without its port, in lower case; null when it is none. */
+function nameOf(host: string): string | null {
+  return /^(\[[0-9a-f:.]+\]|[^:/[\]@\s]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1] ?? null;
+}
+
+function refuseHost(c: Context, { logger }: Dashboard, host: string): Response {
+  logger.warning("A request for a host name that is not in ALLOWED_HOSTS was refused", { host });
+  return c.text(
+    "This dashboard does not answer to this host name. Nothing was done. Add the name to ALLOWED_HOSTS.\n",
+    421,
+  );
+}
+
+async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
+  const { path } = c.req;
+  const to = hereOf(c);
+  if (wantsJson(c) || path === "/metrics") {
+    return c.json({ error: "Sign in first", remedy: "POST /login, or basic authentication" }, 401);
+  }
+  // A stream belongs to a page, whose script leads to the sign-in (static/live.js).
+  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Sign in first\n", 401);
+  if (c.req.header("hx-request") === "true") {
+    c.header("hx-redirect", paths.login(to));
+    return c.text("Sign in first\n", 401);
+  }
+  if (c.req.method === "GET") return c.redirect(paths.login(to), 303);
+  return await showLogin(c, dashboard, { to, message: "Sign in first: nothing was done.", status: 401 });
+}
+
+async function refuseViewer(c: Context, dashboard: Dashboard): Promise<Response> {
+  const message = "This sign-in may see and not change. Nothing was done.";
+  if (wantsJson(c)) return c.json({ error: message }, 403);
+  return await showLogin(c, dashboard, { to: "/", message, status: 403 });
+}
+
+interface Shown {
+  readonly to: string;
+  readonly message: string | null;
+  readonly status: 200 | 401 | 403 | 429;
+}
+
+function showLogin(c: Context, dashboard: Dashboard, { to, message, status }: Shown): Response {
+  return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
+}
+
+/** Where a sign-in leads: to the page that was asked for, or to the list. */
+function sitePath(to: string): string {
+  return isOwnPath(to) ? to : "/";
+}
+
+function isSecure(c: Context, access: AccessOptions): boolean {
+  return access.secure || originOf(c, access)?.startsWith("https:") === true;
+}
+
+/**
+ * Browsers send a cookie to every port of its host: its name is this program's own and has the port, so that another
+ * dashboard's or program's cookie is not taken for it. Under TLS browsers hold the prefixes: nothing but this host over
+ * TLS can set it, and `__Host-` binds it to the whole host; below a path of a shared host it stays on that path.
+ */
+function cookieName(c: Context, access: AccessOptions): string {
+  const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
+  const name = port === undefined ? "vm-manager-session" : `vm-manager-session-${port}`;
+  if (!isSecure(c, access)) return name;
+  return below("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
+}
+
+function cookieOptions(c: Context, access: AccessOptions) {
+  return { httpOnly: true, sameSite: "Strict", path: below("/"), secure: isSecure(c, access) } as const;
+}
+
+function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
+  const { access, logger } = dashboard;
+  const { audit } = dashboard.manager;
+  const app = new Hono();
+  app.get("/login", (c) => {
+    const to = sitePath(c.req.query("to") ?? "/");
+    if (access.password === null) return c.redirect(below(to), 303);
+    return showLogin(c, dashboard, { to, message: null, status: 200 });
+  });
+  app.post("/login", async (c) => {
+    const fields = await readForm(c.req.raw);
+    const to = sitePath(fields?.get("to") ?? "/");
+    if (access.password === null) return c.redirect(below(to), 303);
+    const tried = await tryPassword(c, dashboard, attempts, fields?.get("password") ?? "", "Sign in");
+    if ("waitSeconds" in tried) {
+      c.header("retry-after", String(tried.waitSeconds));
+      return showLogin(c, dashboard, { to, message: waitText(tried.waitSeconds), status: 429 });
+    }
+    const { role } = tried;
+    if (role === null) return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
+    const address = addressOf(c, access);
+    logger.info("Signed in to the dashboard", { address, role });
+    audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
+    const name = cookieName(c, access);
+    sessions.end(getCookie(c, name) ?? "");
+    setCookie(c, name, sessions.begin(role), cookieOptions(c, access));
+    return c.redirect(below(to), 303);
+  });
+  app.post("/logout", (c) => {
+    const name = cookieName(c, access);
+    const cookie = getCookie(c, name) ?? "";
+    const role = sessions.of(cookie)?.role ?? null;
+    if (role !== null) {
+      audit.record({ by: { who: role, from: addressOf(c, access) }, what: "Sign out", outcome: "done" });
+    }
+    sessions.end(cookie);
+    setCookie(c, name, "", { ...cookieOptions(c, access), maxAge: 0 });
+    return c.redirect(access.password === null ? paths.home() : paths.login(), 303);
+  });
+  return app;
+}

@@ -1,0 +1,279 @@
+/**
+ * What keeps open pages true: the list, one VM, or only the connection, as server-sent events. Each stream gathers
+ * what changed while the last message was on its way, so that a slow browser gets fewer messages and never old ones.
+ */
+import { type Context, Hono } from "hono";
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { typeOf } from "../../lib/inventory/names.ts";
+import {
+  AgePatch,
+  ConnectionPatch,
+  VmGonePatch,
+  VmNowPatch,
+  WordsPatch,
+} from "../../templates/parts/patches.tsx";
+import { isByName, VmRowOnce, wordsOn } from "../../templates/parts/vm_list.tsx";
+import type { VmRowProps } from "../../templates/props.ts";
+import { connectionView, type Dashboard, mayChange, onConnection } from "../server/dashboard.ts";
+import { frame, sendStream, type Write } from "./streams.ts";
+import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
+import { rowOf, staleness, vmNow } from "../vms/vm_props.ts";
+import { matches, queryOf } from "../vms/vm_query.ts";
+
+/** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
+export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
+  const app = new Hono();
+  const stream = (c: Context, begin: (ring: () => void) => Source) =>
+    sendStream(c, dashboard, (write, signal) => pump(write, signal, begin));
+  app.get("/events", (c) => {
+    if (c.req.query("only") === "connection") {
+      return stream(c, (ring) => watchConnection(dashboard, ring));
+    }
+    const watcher = { query: queryOf(c), mayChange: mayChange(c) };
+    const seen = c.req.query("seen") ?? "";
+    return stream(c, (ring) => watchList(dashboard, shared, { ...watcher, seen }, ring));
+  });
+  app.get("/vms/:id/events", (c) => {
+    const watcher = { id: Number(c.req.param("id")), mayChange: mayChange(c) };
+    return stream(c, (ring) => watchVm(dashboard, shared, watcher, ring));
+  });
+  return app;
+}
+
+/** Something that has messages at times. */
+interface Source {
+  /** What is to be sent now, ready for the wire; nothing when all is sent. */
+  take(): readonly Uint8Array<ArrayBuffer>[];
+  /** Ends its subscriptions. */
+  readonly end: readonly (() => void)[];
+}
+
+/** Sends what a source has, each time it rings, until the client goes. */
+async function pump(
+  write: Write,
+  signal: AbortSignal,
+  begin: (ring: () => void) => Source,
+): Promise<void> {
+  let wake = () => {};
+  const source = begin(() => wake());
+  const stop = () => wake();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!signal.aborted) {
+      const messages = source.take();
+      if (messages.length > 0) await write(joined(messages));
+      if (messages.length === 0) await new Promise<void>((resolve) => wake = resolve);
+      else await pause(GATHER_MS, signal);
+    }
+  } finally {
+    for (const end of source.end) end();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Several messages as one piece: each piece costs the same, however large. */
+function joined(messages: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [first] = messages;
+  if (messages.length === 1 && first !== undefined) return first;
+  const whole = new Uint8Array(messages.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const message of messages) {
+    whole.set(message, at);
+    at += message.length;
+  }
+  return whole;
+}
+
+/** Waits, or until the client goes. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, ms);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** The badge, and why there is no connection. */
+function watchConnection(dashboard: Dashboard, ring: () => void): Source {
+  let stale = true;
+  const forget = onConnection(dashboard, () => {
+    stale = true;
+    ring();
+  });
+  return {
+    end: [forget],
+    take: () => {
+      if (!stale) return [];
+      stale = false;
+      return [frame(String(<ConnectionPatch connection={connectionView(dashboard)} />))];
+    },
+  };
+}
+
+/** How often the age of what is not kept true is told anew. */
+const AGE_MS = 5_000;
+
+/** A browser that is told of many changes gets them together, so often. */
+const GATHER_MS = 30;
+
+/** A row when a VM changed, the list when VMs came or went. */
+function watchList(
+  dashboard: Dashboard,
+  shared: SharedLists,
+  { seen, ...watcher }: ListWatcher & { readonly seen: string },
+  ring: () => void,
+): Source {
+  const { manager } = dashboard;
+  const connection = watchConnection(dashboard, ring);
+  let capacity: Uint8Array<ArrayBuffer> | null = null;
+  // A page that was made from the list as it still is need not be sent it again.
+  const isNew = seen === shared.version && staleness(dashboard) === null;
+  let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
+  const changed = new Map<number, Vm>();
+  let [whole, first, age] = [!isNew, !isNew, false];
+  const aging = setInterval(() => {
+    age = staleness(dashboard) !== null;
+    if (age) ring();
+  }, AGE_MS);
+  const end = [
+    ...connection.end,
+    () => clearInterval(aging),
+    manager.live.watch(),
+    shared.capacity.watch(ring),
+    manager.live.onChange(({ type }) => {
+      if (type === "changed") return;
+      whole = true;
+      ring();
+    }),
+    shared.onVm((vm) => {
+      changed.set(vm.id, vm);
+      ring();
+    }),
+    manager.onConnection(() => {
+      age = true;
+      ring();
+    }),
+  ];
+  const takeList = (): Told => {
+    const before = shown;
+    const list = shared.list(watcher);
+    shown = new Map(list.shown);
+    const words = [
+      ...[...shown].flatMap(([id, { row }]) => wordsOn(before.get(id)?.row ?? null, row)),
+      ...[...before].flatMap(([id, { row }]) => shown.has(id) ? [] : [`${row.vm.name} left the list`]),
+    ];
+    return { messages: [list.message], words };
+  };
+  const take = () => {
+    const messages = [...connection.take()];
+    if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
+    age = false;
+    const left = shared.capacity.message;
+    if (left !== null && left !== capacity) messages.push(left);
+    capacity = left;
+    const vms = [...changed.values()];
+    changed.clear();
+    const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));
+    const told = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
+    // What the page was opened with is no news.
+    const words = first ? [] : told.words;
+    if (whole || moved) [whole, first] = [false, false];
+    return [
+      ...messages,
+      ...told.messages,
+      ...(words.length === 0 ? [] : [frame(String(<WordsPatch words={words} />))]),
+    ];
+  };
+  return { take, end };
+}
+
+/** Messages, and what is to be said aloud of them. */
+interface Told {
+  readonly messages: readonly Uint8Array<ArrayBuffer>[];
+  readonly words: readonly string[];
+}
+
+/** Rows are compared with what was sent, for one change is often told of several times. */
+function takeRows(
+  dashboard: Dashboard,
+  shared: SharedLists,
+  watcher: ListWatcher,
+  shown: Map<number, Shown>,
+  vms: readonly Vm[],
+): Told {
+  const messages: Uint8Array<ArrayBuffer>[] = [];
+  const words: string[] = [];
+  const groups = new Set<string>();
+  for (const vm of vms) {
+    const row = rowOf(dashboard, vm, watcher.mayChange);
+    const html = String(VmRowOnce(row));
+    const before = shown.get(vm.id);
+    if (before === undefined || before.html === html) continue;
+    shown.set(vm.id, { html, row });
+    groups.add(typeOf(vm.name) ?? "");
+    messages.push(shared.row(row));
+    words.push(...wordsOn(before.row, row));
+  }
+  if (!isByName(watcher.query)) return { messages, words };
+  return { messages: [...messages, ...[...groups].map((type) => shared.group(watcher, type))], words };
+}
+
+/** Who watches one VM. */
+interface VmWatcher {
+  readonly id: number;
+  readonly mayChange: boolean;
+}
+
+/** What is known of one VM, and what is being done to it; the forms stay as they are being filled in. */
+function watchVm(
+  dashboard: Dashboard,
+  shared: SharedLists,
+  { id, mayChange }: VmWatcher,
+  ring: () => void,
+): Source {
+  const { manager } = dashboard;
+  const connection = watchConnection(dashboard, ring);
+  let stale = true;
+  let sent: string | null = null;
+  let before: VmRowProps | null = null;
+  const touch = () => {
+    stale = true;
+    ring();
+  };
+  const end = [
+    ...connection.end,
+    manager.live.watch(),
+    manager.live.onChange((change) => {
+      if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();
+    }),
+    shared.onVm((vm) => {
+      if (vm.id === id) touch();
+    }),
+    manager.operations.onEvent((view) => {
+      if (view.vms.some(({ vmId }) => vmId === id)) touch();
+    }),
+  ];
+  const take = () => {
+    const messages = [...connection.take()];
+    const vm = stale ? manager.live.snapshot.vms?.find((it) => it.id === id) : undefined;
+    const known = manager.live.snapshot.vms !== null;
+    if (!stale || (vm === undefined && !known)) return messages;
+    stale = false;
+    const now = vm === undefined
+      ? String(<VmGonePatch />)
+      : String(<VmNowPatch {...vmNow(dashboard, vm, mayChange)} />);
+    if (now !== sent) messages.push(frame(now));
+    sent = now;
+    const row = vm === undefined ? null : rowOf(dashboard, vm, mayChange);
+    const words = row === null || before === null ? [] : wordsOn(before, row);
+    before = row;
+    if (words.length > 0) messages.push(frame(String(<WordsPatch words={words} />)));
+    return messages;
+  };
+  return { take, end };
+}

@@ -1,0 +1,64 @@
+/** The browser's files, embedded in the program. */
+import { Hono } from "hono";
+import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import css from "../../static/app.css" with { type: "text" };
+import live from "../../static/live.js" with { type: "text" };
+import times from "../../static/times.js" with { type: "text" };
+import typed from "../../static/typed.js" with { type: "text" };
+import serial from "../../static/serial.js" with { type: "text" };
+import keys from "../../static/keys.js" with { type: "text" };
+import favicon from "../../static/favicon.svg" with { type: "text" };
+import { below } from "../../templates/paths.ts";
+import type { AssetUrls, ConsoleAssetUrls } from "../../templates/props.ts";
+import { asset, sendAsset } from "./asset.ts";
+
+const ASSETS = {
+  css: await asset("app.css", css),
+  htmx: await asset("htmx.js", htmx),
+  live: await asset("live.js", live),
+  times: await asset("times.js", times),
+  typed: await asset("typed.js", typed),
+  keys: await asset("keys.js", keys),
+  serial: await asset("serial.js", serial),
+  favicon: await asset("favicon.svg", favicon),
+} as const;
+
+/** Where the browser's files are. */
+export function assetUrls(): AssetUrls {
+  const { css, htmx, keys, live, times, typed, serial, favicon } = ASSETS;
+  return {
+    css: below(css.url),
+    htmx: below(htmx.url),
+    keys: below(keys.url),
+    live: below(live.url),
+    times: below(times.url),
+    typed: below(typed.url),
+    serial: below(serial.url),
+    favicon: below(favicon.url),
+  };
+}
+
+async function loadConsoleAssets() {
+  const { CONSOLE_ASSETS } = await import("./console_assets.ts");
+  return CONSOLE_ASSETS;
+}
+
+/** Where the terminal's files are. */
+export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
+  const { xterm, xtermCss, xtermFit } = await loadConsoleAssets();
+  return { xterm: below(xterm.url), xtermCss: below(xtermCss.url), xtermFit: below(xtermFit.url) };
+}
+
+/** Serves them. */
+export function assetRoutes(): Hono {
+  const app = new Hono();
+  for (const it of Object.values(ASSETS)) app.get(it.url, (c) => sendAsset(c, it));
+  app.get("/static/*", async (c) => {
+    const { path } = c.req;
+    const all = path.includes("/static/xterm") ? Object.values(await loadConsoleAssets()) : [];
+    const wanted = all.find(({ url }) => path.endsWith(url));
+    return wanted === undefined ? await c.notFound() : sendAsset(c, wanted);
+  });
+  app.get("/favicon.ico", (c) => c.redirect(below(ASSETS.favicon.url), 301));
+  return app;
+}

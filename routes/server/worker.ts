@@ -1,0 +1,122 @@
+/**
+ * The program's work (serving, the NAS, YAML and templates), in a worker that has the permissions of
+ * lib/configuration/permissions.ts from its first instruction. Nothing is given up later, because nothing more was held.
+ */
+import { describeSystemError } from "../../lib/errors/system_errors.ts";
+import { ConfigurationError } from "../../lib/errors/errors.ts";
+import type { Options } from "../../lib/command_line/arguments.ts";
+import { readConfiguration } from "../../lib/configuration/configuration_file.ts";
+import type { Settings } from "../../lib/configuration/environment.ts";
+import {
+  describePermissions,
+  type Permissions,
+  type WorkerCommand,
+} from "../../lib/configuration/permissions.ts";
+import { EXIT, explained, print, UsageError } from "../../lib/command_line/process.ts";
+import { runCommand, validate } from "../../lib/command_line/run_command.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { trustOf } from "../../lib/configuration/trusted_certificates.ts";
+import { configurationReader } from "./configuration.ts";
+import { aborted, serveDashboard } from "./server.ts";
+
+/** What a command is started with. */
+export interface Launch {
+  readonly command: WorkerCommand;
+  readonly options: Options;
+  /** null where the command needs none, or where they could not be read. */
+  readonly settings: Settings | null;
+  /** What is wrong with the settings; only `validate` goes on then. */
+  readonly problems: readonly string[];
+  readonly configFile: string;
+  readonly permissions: Permissions;
+  readonly tunnelSockets: readonly string[];
+  /** A free port of loopback for a dashboard, 0 for others. */
+  readonly innerPort: number;
+  /** How many connections a dashboard may have at once. */
+  readonly maxConnections: number;
+}
+
+/** To the worker: to begin, and later to stop. */
+export type ToWorker = { readonly launch: Launch } | "stop";
+
+/** From the worker: it can be sent its launch, and later its exit code. */
+export type FromWorker = "loaded" | { readonly ended: number };
+
+/** What a worker's scope has beyond the global one. */
+const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
+
+const stopping = new AbortController();
+
+addEventListener("message", async (event) => {
+  const { data } = event as MessageEvent<ToWorker>;
+  if (data === "stop") return stopping.abort();
+  const trace = data.launch.settings?.logLevel === "DEBUG";
+  scope.postMessage({ ended: await explained(() => run(data.launch), { trace }) });
+});
+scope.postMessage("loaded");
+
+async function run(launch: Launch): Promise<number> {
+  const { command, options, settings, problems, configFile, tunnelSockets } = launch;
+  const { signal } = stopping;
+  if (command === "simulate") return await simulate(options, signal);
+  if (command === "validate") return validate({ configFile, options, problems });
+  if (settings === null) throw new UsageError(`${command} needs settings`);
+  if (command === "serve" || command === "demo") return await serve({ ...launch, settings }, signal);
+  return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
+}
+
+async function simulate(options: Options, signal: AbortSignal): Promise<number> {
+  await using simulator = await startSimulator(options.simulator).catch(explainPort);
+  const { version, url } = simulator;
+  print(
+    options.json
+      ? JSON.stringify({ version, url, username: "admin", password: "truenas" })
+      : `Simulated TrueNAS ${version} at ${url} (account admin, password truenas)`,
+  );
+  await aborted(signal);
+  return EXIT.done;
+}
+
+function explainPort(cause: unknown): never {
+  const why = describeSystemError(cause);
+  if (why === null) throw cause;
+  const message = `The simulated NAS cannot listen there: ${why}. Choose another port, or leave --port out`;
+  throw new ConfigurationError("simulate", [{ field: "--port", message }], { cause });
+}
+
+const DEMO_VMS = 5;
+/** Slow enough to watch the steps, as on a NAS with spinning disks. */
+const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
+
+async function serve(
+  launch: Launch & { settings: Settings },
+  signal: AbortSignal,
+): Promise<number> {
+  const { command, options, settings, configFile, permissions, tunnelSockets } = launch;
+  const { innerPort, maxConnections } = launch;
+  const isDemo = command === "demo";
+  // The demo goes without a file of its own: the example is part of the program.
+  const hasExample = isDemo && options.config === undefined;
+  const configuration = configurationReader(() => readConfiguration(configFile, hasExample));
+  configuration();
+  await using simulator = isDemo
+    ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator })
+    : null;
+  const nas = simulator === null
+    ? { ...settings.nas, ...trustOf(settings), ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }) }
+    : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
+  const { host } = nas;
+  if (host === undefined) throw new UsageError("serve needs a NAS");
+  await serveDashboard({
+    settings,
+    innerPort,
+    maxConnections,
+    nas: { ...nas, host },
+    templatesDir: options.templatesDir,
+    configuration,
+    permissions: describePermissions(permissions),
+    print,
+    signal,
+  });
+  return EXIT.done;
+}

@@ -1,0 +1,148 @@
+/** The serial console of a VM in the page: a WebSocket between the browser and the NAS's shell. */
+import { type Context, Hono } from "hono";
+import type { Actor } from "../../lib/operations/types.ts";
+import { TrueNASError } from "../../lib/errors/errors.ts";
+import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { SerialPage } from "../../templates/pages/serial_page.tsx";
+import { consoleAssetUrls } from "../server/assets.ts";
+import {
+  actorOf,
+  type Dashboard,
+  mayChange,
+  nonceOf,
+  pageFrame,
+  sendPage,
+  sessionOf,
+} from "../server/dashboard.ts";
+import { isFromOwnPage } from "../auth/origin.ts";
+import type { Session } from "../auth/sessions.ts";
+import { upgradeToWebSocket } from "../server/websocket.ts";
+
+/** What the browser may send in one message: a paste, not a file. */
+const MAX_TYPED_CHARS = 65_536;
+
+/** GET /vms/:id/serial, /vms/:id/serial/socket. */
+export function serialRoutes(dashboard: Dashboard): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  const vmOf = async (c: Context) => {
+    const { vms } = await manager.live.ready();
+    return vms?.find(({ id }) => String(id) === c.req.param("id"));
+  };
+  app.get("/vms/:id/serial", async (c) => {
+    const vm = await vmOf(c);
+    if (vm === undefined) return await c.notFound();
+    const assets = await consoleAssetUrls();
+    const frame = pageFrame(c, dashboard);
+    return sendPage(c, <SerialPage frame={frame} vm={vm} nonce={nonceOf(c)} assets={assets} />);
+  });
+  app.get("/vms/:id/serial/socket", async (c) => {
+    // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
+    if (!isFromOwnPage(c, dashboard.access)) {
+      return c.text("Only this dashboard's own pages may open a console\n", 403);
+    }
+    if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);
+    const vm = await vmOf(c);
+    if (vm === undefined) return await c.notFound();
+    const opener = { id: vm.id, by: actorOf(c), session: sessionOf(c) };
+    return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, opener));
+  });
+  return app;
+}
+
+type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
+
+/** What is not recorded is not done. */
+const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
+  "Nothing was sent to the VM. The dashboard's own log has the reason; try again once it is mended";
+
+/** An open console counts as use of its session, which is noted this often. */
+const USE_MS = 10_000;
+
+/** Carries bytes both ways until either side, the session or the program ends. */
+function bridge(
+  { manager, logger, stopping }: Dashboard,
+  socket: WebSocket,
+  { id: vmId, by, session }: { id: number; by: Actor; session: Session | null },
+): void {
+  let serial: Opened | null = null;
+  let closed = false;
+  const send = (data: string | Uint8Array<ArrayBuffer>) => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(data);
+  };
+  const say = (message: object) => send(JSON.stringify(message));
+  const cut = () => {
+    closed = true;
+    clearInterval(using);
+    stopping.removeEventListener("abort", onStop);
+    session?.ended.removeEventListener("abort", onSignedOut);
+    serial?.close();
+    serial = null;
+  };
+  // Cut off first: whether and when the browser closes its side is its own affair.
+  const end = (code: number, reason: string) => {
+    cut();
+    socket.close(code, reason);
+  };
+  const onStop = () => end(1001, "the dashboard stops");
+  const onSignedOut = () => end(1008, "the session has ended");
+  const using = setInterval(() => session?.use(), USE_MS);
+  stopping.addEventListener("abort", onStop, { once: true });
+  session?.ended.addEventListener("abort", onSignedOut, { once: true });
+  const record = (outcome: string) => {
+    const vms = manager.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
+    manager.audit.record({ by, what: "Open the serial console", vms, outcome });
+  };
+  const open = async () => {
+    record("begun");
+    const opened = await manager.openSerial(vmId);
+    if (closed) return opened.close();
+    serial = opened;
+    say({ type: "connected" });
+    opened.listen(send, () => {
+      if (!closed) socket.close(1000, "the console ended");
+    });
+  };
+  const refuse = (error: unknown) => {
+    const isNas = error instanceof TrueNASError;
+    const message = isNas ? error.message : NOT_RECORDED;
+    logger.warning("A serial console could not be opened", { vm: vmId, error: String(error) });
+    say({ type: "failed", message });
+    socket.close(1000, "it could not be opened");
+    if (isNas) record(`failed: ${message}`);
+  };
+  socket.onopen = () => runDetached(open().catch(refuse), "opening a serial console", logger);
+  socket.onmessage = ({ data }: MessageEvent) => {
+    if (serial === null || typeof data !== "string" || data.length > MAX_TYPED_CHARS) return;
+    const message = parse(data);
+    if (message.type === "input") serial.send(message.data);
+    if (message.type === "resize") {
+      const resizing = manager.resizeSerial(serial.session, message.cols, message.rows);
+      runDetached(resizing, "resizing a serial console", logger);
+    }
+  };
+  socket.onclose = cut;
+}
+
+type Typed =
+  | { readonly type: "input"; readonly data: string }
+  | { readonly type: "resize"; readonly cols: number; readonly rows: number }
+  | { readonly type: "other" };
+
+/** Terminals are between a stamp and a wall. */
+const SIZES = { lowest: 2, highest: 1_000 } as const;
+
+function parse(text: string): Typed {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { type: "other" };
+  }
+  if (typeof value !== "object" || value === null) return { type: "other" };
+  const { input, cols, rows } = value as Record<string, unknown>;
+  if (typeof input === "string") return { type: "input", data: input };
+  const isSize = (it: unknown): it is number =>
+    typeof it === "number" && Number.isInteger(it) && it >= SIZES.lowest && it <= SIZES.highest;
+  return isSize(cols) && isSize(rows) ? { type: "resize", cols, rows } : { type: "other" };
+}

@@ -1,0 +1,136 @@
+/** Starting, stopping and the like: one VM at a click, several after a question; each is an operation. */
+import { type Context, Hono } from "hono";
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { isVmAction, type VmActionName, whyNot } from "../../lib/inventory/vm_actions.ts";
+import { ActPage } from "../../templates/pages/act_page.tsx";
+import { VmPage } from "../../templates/pages/vm_page.tsx";
+import { paths } from "../../templates/paths.ts";
+import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
+import { readForm } from "../forms.ts";
+import { vmPage } from "./vms.tsx";
+
+/** VMs in one request at most: as many as a list shows. */
+const MAX_VMS = 5_000;
+
+/** GET and POST /vms/act, POST /vms/:id/:action. */
+export function vmActionRoutes(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.get("/vms/act", async (c) => {
+    const { searchParams } = new URL(c.req.url);
+    const action = searchParams.get("action") ?? "";
+    if (!isVmAction(action)) return c.notFound();
+    return await ask(c, dashboard, { action, ids: searchParams.getAll("id"), notice: null }, 200);
+  });
+  app.post("/vms/act", async (c) => {
+    const fields = await readForm(c.req.raw) ?? new URLSearchParams();
+    const action = fields.get("action") ?? "";
+    if (!isVmAction(action)) return c.notFound();
+    return await act(c, dashboard, action, fields);
+  });
+  app.post("/vms/:id/:action", async (c, next) => {
+    const action = c.req.param("action");
+    if (!isVmAction(action)) return await next();
+    return await actOnOne(c, dashboard, action);
+  });
+  return app;
+}
+
+interface Question {
+  readonly action: VmActionName;
+  readonly ids: readonly string[];
+  readonly notice: string | null;
+}
+
+/** What will happen to which of the chosen VMs, before it does. */
+async function ask(
+  c: Context,
+  dashboard: Dashboard,
+  { action, ids, notice }: Question,
+  status: 200 | 409,
+): Promise<Response> {
+  const { doing, left } = await sort(dashboard, action, ids);
+  const act = { action, doing, left, token: issueToken(c, dashboard), notice };
+  return sendPage(c, <ActPage frame={pageFrame(c, dashboard)} act={act} />, status);
+}
+
+async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly string[]) {
+  const { vms } = await manager.live.ready();
+  const chosen = ids.slice(0, MAX_VMS).map((id) => ({ id, vm: vms?.find((vm) => String(vm.id) === id) }));
+  const fates = chosen.map(({ id, vm }) => ({
+    id,
+    vm,
+    because: vm === undefined ? "it is not on the NAS any more" : whyNotNow(manager, action, vm),
+  }));
+  return {
+    missing: fates.flatMap(({ id, vm }) => vm === undefined ? [`VM ${id}`] : []),
+    doing: fates.flatMap(({ vm, because }) => vm !== undefined && because === null ? [vm] : []),
+    left: fates.flatMap(({ id, vm, because }) =>
+      because === null ? [] : [{ name: vm?.name ?? `VM ${id}`, because }]
+    ),
+  };
+}
+
+function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm): string | null {
+  const busy = manager.operations.busy(vm.name)?.doing ?? null;
+  return whyNot(action, vm, { busy, canReset: manager.canReset });
+}
+
+/** Does what was asked and shown: a VM that is in another state by then is left alone and named. */
+async function act(
+  c: Context,
+  dashboard: Dashboard,
+  action: VmActionName,
+  fields: URLSearchParams,
+): Promise<Response> {
+  const { manager, tokens } = dashboard;
+  const ids = fields.getAll("id");
+  const token = fields.get("token") ?? "";
+  const overcommit = fields.get("overcommit") === "yes";
+  if (!tokens.knows(token)) {
+    const notice = "Nothing was done: this is how things stand now. Confirm it.";
+    return await ask(c, dashboard, { action, ids, notice }, 409);
+  }
+  const gone: string[] = [];
+  const led = await tokens.redeem(token, async () => {
+    const { doing, missing } = await sort(dashboard, action, ids);
+    gone.push(...missing);
+    if (gone.length > 0) return null;
+    const states = new Map(ids.map((id, index) => [id, fields.getAll("state")[index] ?? ""]));
+    const wishes = doing.map(({ id, name, state }) => ({
+      action,
+      id,
+      name,
+      state: states.get(String(id)) || state,
+      overcommit,
+    }));
+    return wishes.length === 0
+      ? null
+      : paths.operation(manager.act(action, wishes, { by: actorOf(c) }).log.id);
+  });
+  if (led !== null) return c.redirect(led, 303);
+  const notice = gone.length === 0
+    ? "There is nothing that this can be done to now."
+    : `Nothing was done: ${gone.join(", ")} ${gone.length === 1 ? "is" : "are"} not on the NAS.`;
+  return await ask(c, dashboard, { action, ids, notice }, 409);
+}
+
+async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName): Promise<Response> {
+  const { manager } = dashboard;
+  const { vms } = await manager.live.ready();
+  const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+  if (vm === undefined) return await c.notFound();
+  const fields = await readForm(c.req.raw);
+  const shown = fields?.get("state")?.trim() || vm.state;
+  const because = shown === vm.state
+    ? whyNotNow(manager, action, vm)
+    : `it is ${vm.state.toLowerCase()} by now, and was shown ${shown.toLowerCase()}`;
+  if (because !== null) {
+    const message = `Nothing was done: ${because}.`;
+    if (wantsJson(c)) return c.json({ error: message }, 409);
+    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: message })} />, 409);
+  }
+  const overcommit = fields?.get("overcommit") === "yes";
+  const wish = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
+  const { log } = manager.act(action, [wish], { by: actorOf(c) });
+  return c.redirect(paths.operation(log.id), 303);
+}

@@ -1,0 +1,327 @@
+/** Changing one VM on its page: settings, disks, NICs, install media, clone; and the ways to its console. */
+import { type Context, Hono } from "hono";
+import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/configuration.ts";
+import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
+import type { Display, Vm } from "../../lib/inventory/inventory.ts";
+import { MARK } from "../../lib/inventory/marks.ts";
+import { deriveMac, isVmName, normalMac, zvolName } from "../../lib/inventory/names.ts";
+import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
+import { gibToBytes } from "../../lib/units.ts";
+import { PasswordPage } from "../../templates/pages/password_page.tsx";
+import { VmPage } from "../../templates/pages/vm_page.tsx";
+import { paths } from "../../templates/paths.ts";
+import { actorOf, type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
+import { readForm } from "../forms.ts";
+import { settingsShown, vmPage } from "./vms.tsx";
+
+/** What was read of a form: a change, or what is wrong with it. */
+type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
+
+/** Reads one form; problems stand at the form's own fields. */
+type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read | Promise<Read>;
+
+const READERS: Readonly<Record<string, Reader>> = {
+  settings: readSettings,
+  boot: readBootFirst,
+  disks: readDisk,
+  grow: readGrowth,
+  nics: readNic,
+  cdroms: readCdrom,
+  remove: readRemoval,
+  clone: readClone,
+};
+
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console, /vms/:id/console.vv. */
+export function vmChangeRoutes(dashboard: Dashboard): Hono {
+  const app = new Hono();
+  app.post("/vms/:id/:form", async (c, next) => {
+    const form = c.req.param("form");
+    const read = Object.hasOwn(READERS, form) ? READERS[form] : undefined;
+    if (read === undefined) return await next();
+    return await change(c, dashboard, form, read);
+  });
+  app.post("/vms/:id/password", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    if (vm === undefined) return await c.notFound();
+    const { manager } = dashboard;
+    const passwords = await manager.displayPasswords(vm.id);
+    // Before it is shown: what cannot be recorded is not shown.
+    const outcome = passwords.some((it) => it !== null) ? "shown" : "not known";
+    manager.audit.record({ by: actorOf(c), what: "Show the display password", vms: [vm.name], outcome });
+    return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
+  });
+  app.get("/vms/:id/console", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    if (vm === undefined) return await c.notFound();
+    try {
+      return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return sendPage(
+        c,
+        <VmPage {...await vmPage(c, dashboard, vm, { notice: `${error.message}. ${remedyOf(error)}` })} />,
+        502,
+      );
+    }
+  });
+  app.get("/vms/:id/console.vv", async (c) => {
+    const vm = await vmOf(c, dashboard);
+    const display = vm?.displays[0];
+    if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
+    try {
+      const file = viewerFile(vm, display, await dashboard.manager.viewerHost(display.bind));
+      c.header("content-type", "application/x-virt-viewer");
+      c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
+      return c.body(file);
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: error.message })} />, 409);
+    }
+  });
+  return app;
+}
+
+/** What remote-viewer opens. The password is typed there: it is no part of a file that stays in a downloads folder. */
+function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
+  const lines = [
+    `type=${type.toLowerCase()}`,
+    `host=${host}`,
+    `port=${port}`,
+    `title=${vm.name}`,
+  ].map((line) => line.replaceAll(/\p{Cc}/gu, " "));
+  return `[virt-viewer]\n${lines.join("\n")}\n`;
+}
+
+async function vmOf(c: Context, { manager }: Dashboard): Promise<Vm | undefined> {
+  const { vms } = await manager.live.ready();
+  return vms?.find(({ id }) => String(id) === c.req.param("id"));
+}
+
+async function change(c: Context, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
+  const { manager } = dashboard;
+  const vm = await vmOf(c, dashboard);
+  if (vm === undefined) return await c.notFound();
+  const fields = await readForm(c.req.raw) ?? new URLSearchParams();
+  const again = async (problems: readonly Problem[], status: 409 | 422) => {
+    const at = problems.map((problem) => ({
+      ...problem,
+      field: problem.field === ""
+        ? ""
+        : `${form}.${problem.field}${form === "grow" ? `-${text(fields, "device")}` : ""}`,
+    }));
+    return sendPage(
+      c,
+      <VmPage {...await vmPage(c, dashboard, vm, { problems: at, typed: { form, fields } })} />,
+      status,
+    );
+  };
+  const busy = manager.operations.busy(vm.name);
+  if (busy !== null) {
+    return again([{ field: "", message: `${busy.doing} is under way; wait for its end` }], 409);
+  }
+  const wanted = await read(fields, vm, dashboard);
+  if ("problems" in wanted) return again(wanted.problems, 422);
+  const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
+  const { problems, log } = manager.change(changed, wanted.change, { by: actorOf(c) });
+  const refused = await problems;
+  // The page that follows shows what is true now.
+  await manager.live.refreshNow(vm.id);
+  if (refused.length > 0) return again(refused, 422);
+  return c.redirect(
+    wanted.change.kind === "clone"
+      ? paths.home({ q: wanted.change.name })
+      : paths.vmSaved(vm.id, { operation: log.id, waits: waits(wanted.change, vm) }),
+    303,
+  );
+}
+
+/** Whether a VM that is in use sees a change only when it starts the next time. */
+function waits(change: VmChange, { state, cores, threads, memoryMib }: Vm): boolean {
+  if (state === "STOPPED") return false;
+  if (change.kind !== "settings") return true;
+  return change.cores !== cores || change.threads !== threads || change.memoryMib !== memoryMib;
+}
+
+function text(fields: URLSearchParams, name: string): string {
+  return fields.get(name)?.trim() ?? "";
+}
+
+/** A whole number within limits; a problem is added where it is none. */
+function number(
+  fields: URLSearchParams,
+  name: string,
+  { lowest, highest, what }: { readonly lowest: number; readonly highest: number; readonly what: string },
+  problems: Problem[],
+): number {
+  const typed = text(fields, name);
+  const value = Number(typed);
+  if (/^\d+$/.test(typed) && value >= lowest && value <= highest) return value;
+  problems.push({
+    field: name,
+    message: `${what} must be a whole number from ${lowest} to ${highest}, found ${JSON.stringify(typed)}`,
+  });
+  return lowest;
+}
+
+function checkName(name: string, problems: Problem[]): void {
+  if (isVmName(name)) return;
+  problems.push({ field: "name", message: "Use letters, digits and underscores, at most 150" });
+}
+
+function result(problems: readonly Problem[], change: VmChange): Read {
+  return problems.length > 0 ? { problems } : { change };
+}
+
+/** TrueNAS's limits; 16 TiB of memory is more than any NAS has. */
+const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
+const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
+/** Numbers tried for a new disk; a VM has far fewer. */
+const NAMES_TRIED = 100;
+const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
+
+function readSettings(fields: URLSearchParams, vm: Vm): Read {
+  const problems: Problem[] = [];
+  const shown = text(fields, "shown");
+  if (shown !== "" && shown !== settingsShown(vm)) {
+    const message =
+      "The settings were changed elsewhere since this page was opened; nothing was done. What you typed is kept: compare it with what stands above, and save again";
+    return { problems: [{ field: "", message }] };
+  }
+  const name = text(fields, "name");
+  checkName(name, problems);
+  if (name !== vm.name && vm.state !== "STOPPED") {
+    const message = "A VM can be renamed only while it is stopped. Nothing was changed: shut it down first";
+    problems.push({ field: "name", message });
+  }
+  const description = fields.get("description")?.replaceAll("\r\n", "\n").trim() ?? "";
+  if (description.length > MAX_DESCRIPTION_CHARS) {
+    const message =
+      `The description has ${description.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
+    problems.push({ field: "description", message });
+  }
+  const vcpus = number(fields, "cpu", CPU, problems);
+  const { threads, sockets } = vm;
+  if (problems.length === 0 && vcpus % (threads * sockets) !== 0) {
+    const message = `${vcpus} cannot be divided by ${sockets} × ${threads} (sockets × threads of this VM)`;
+    problems.push({ field: "cpu", message });
+  }
+  const memoryMib = number(fields, "memory", MEMORY, problems);
+  // The mark stays: by it the VM is known to be made here.
+  const kept = vm.description.includes(MARK) && !description.includes(MARK)
+    ? `${description} ${MARK}`.trim()
+    : description;
+  const cores = Math.floor(vcpus / (threads * sockets));
+  const autostart = fields.getAll("autostart").includes("yes");
+  return result(problems, {
+    kind: "settings",
+    name,
+    description: kept,
+    cores,
+    threads,
+    memoryMib,
+    autostart,
+  });
+}
+
+async function readDisk(
+  fields: URLSearchParams,
+  vm: Vm,
+  { manager, configuration }: Dashboard,
+): Promise<Read> {
+  const problems: Problem[] = [];
+  const size = number(fields, "size", DISK, problems);
+  if (problems.length > 0) return { problems };
+  const first = vm.disks.find(({ zvol }) => zvol !== null)?.zvol ?? null;
+  const parent = first?.replace(/\/[^/]*$/, "") ??
+    configuration().configuration.storage.pool_path;
+  const names = Array.from({ length: NAMES_TRIED }, (_, n) => zvolName(parent, vm.name, vm.disks.length + n));
+  // A disk that was removed may have left its zvol, and a VM that was renamed keeps its zvols' names.
+  const used = manager.live.snapshot.vms?.flatMap(({ disks }) => disks.map((disk) => disk.zvol)) ?? [];
+  const existing = await manager.existingDatasets(names);
+  const taken = new Set([...used, ...existing.known ? existing.value : []]);
+  const zvol = names.find((name) => !taken.has(name));
+  if (zvol === undefined) {
+    const message = `The zvols ${names[0]} to ${
+      names.at(-1)
+    } exist already, so no disk was added; remove those that no VM uses`;
+    return { problems: [{ field: "size", message }] };
+  }
+  const sparse = fields.getAll("sparse").includes("yes");
+  return { change: { kind: "add-disk", zvol, sizeBytes: gibToBytes(size), sparse } };
+}
+
+function readGrowth(fields: URLSearchParams, vm: Vm): Read {
+  const problems: Problem[] = [];
+  const disk = vm.disks.find(({ deviceId }) => String(deviceId) === text(fields, "device"));
+  if (disk === undefined || disk.zvol === null) {
+    return { problems: [{ field: "", message: "This disk is not there any more; look at the VM again" }] };
+  }
+  const size = gibToBytes(number(fields, "size", DISK, problems));
+  if (problems.length === 0 && disk.sizeBytes !== null && size <= disk.sizeBytes) {
+    const message = `A disk can only grow: this one has ${disk.sizeBytes / gibToBytes(1)} GiB`;
+    problems.push({ field: "size", message });
+  }
+  return result(problems, { kind: "grow-disk", zvol: disk.zvol, sizeBytes: size });
+}
+
+function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard): Read {
+  const attach = text(fields, "attach");
+  const typed = text(fields, "mac");
+  const { connection } = manager;
+  // As in plans: by the NAS's own identity, where the account may read it.
+  const nasId = (connection.kind === "live" ? connection.nas.id : null) ?? host;
+  const used = new Set(manager.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)));
+  const mac = typed === "" ? freeMac(vm, nasId, used) : normalMac(typed);
+  const problems: Problem[] = [];
+  if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
+  if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });
+  if (vm.nics.some((nic) => nic.mac === mac)) {
+    problems.push({ field: "mac", message: "This VM has that MAC already" });
+  }
+  return result(problems, { kind: "add-nic", attach, mac: mac ?? "" });
+}
+
+/** The first one that no VM has: once a NIC was removed, the number of those that are left may be another one's. */
+function freeMac(vm: Vm, nasId: string, used: ReadonlySet<string | null>): string {
+  for (let n = vm.nics.length;; n++) {
+    const mac = deriveMac({ nasId, vm: vm.name, nic: `nic${n}` });
+    if (!used.has(mac)) return mac;
+  }
+}
+
+function readCdrom(fields: URLSearchParams): Read {
+  const path = text(fields, "path");
+  const problems = path.startsWith("/mnt/") && !path.endsWith("/")
+    ? []
+    : [{ field: "path", message: "Write a file's full path below /mnt/" }];
+  return result(problems, { kind: "attach-iso", path, first: fields.getAll("first").includes("yes") });
+}
+
+function readRemoval(fields: URLSearchParams, vm: Vm): Read {
+  const deviceId = Number(text(fields, "device"));
+  const disk = vm.disks.find((it) => it.deviceId === deviceId);
+  const known = [...vm.disks, ...vm.nics, ...vm.cdroms].some((it) => it.deviceId === deviceId);
+  if (!known) return { problems: [{ field: "", message: "This device is not there any more" }] };
+  const withZvol = disk?.zvol != null && fields.getAll("zvol").includes("yes");
+  if (withZvol && text(fields, "phrase").toLowerCase() !== "destroy 1 zvol") {
+    return {
+      problems: [{ field: `phrase-${deviceId}`, message: "Type destroy 1 zvol to destroy the disk's data" }],
+    };
+  }
+  return { change: { kind: "remove-device", deviceId, withZvol } };
+}
+
+function readBootFirst(fields: URLSearchParams, vm: Vm): Read {
+  const deviceId = Number(text(fields, "device"));
+  if (![...vm.disks, ...vm.cdroms].some((it) => it.deviceId === deviceId)) {
+    return { problems: [{ field: "", message: "This device is not there any more" }] };
+  }
+  return { change: { kind: "boot-first", deviceId } };
+}
+
+function readClone(fields: URLSearchParams): Read {
+  const problems: Problem[] = [];
+  const name = text(fields, "name");
+  checkName(name, problems);
+  return result(problems, { kind: "clone", name });
+}

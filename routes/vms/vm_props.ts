@@ -1,0 +1,61 @@
+/** What the pages and streams of VMs are given, from what is known of the NAS now. */
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { typeOf } from "../../lib/inventory/names.ts";
+import { VM_ACTION_NAMES, whyNot } from "../../lib/inventory/vm_actions.ts";
+import type { Stale, VmListProps, VmNowProps, VmQuery, VmRowProps } from "../../templates/props.ts";
+import type { Dashboard } from "../server/dashboard.ts";
+import { matches, sorted } from "./vm_query.ts";
+
+/** How old what is known is, while it is not kept true. */
+export function staleness({ manager, now }: Dashboard): Stale | null {
+  const { readAt } = manager.live.snapshot;
+  return manager.connection.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
+}
+
+/** The list. */
+export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boolean): VmListProps {
+  const { manager } = dashboard;
+  const { vms, error } = manager.live.snapshot;
+  const all = vms ?? [];
+  const state = manager.connection;
+  const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
+  return {
+    mayChange,
+    vms: vms === null
+      ? null
+      : sorted(all.filter((vm) => matches(vm, query)), query.sort).map((vm) =>
+        rowOf(dashboard, vm, mayChange)
+      ),
+    total: all.length,
+    query,
+    states: [...new Set(all.map((vm) => vm.state))].sort(),
+    types: [...new Set(all.map(({ name }) => typeOf(name)).filter((type) => type !== null))].sort(),
+    problem: wrong === null ? null : {
+      message: wrong.message,
+      remedy: "remedy" in wrong ? String(wrong.remedy) : "Look again in a moment.",
+    },
+    stale: staleness(dashboard),
+  };
+}
+
+/** A row of it. */
+export function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
+  return { vm, busy: manager.operations.busy(vm.name), mayChange };
+}
+
+/** A VM's page is about the VM: the rest is in the history. */
+const MAX_OPERATIONS = 10;
+
+/** What is known of one VM, what can be done with it now, and what was done. */
+export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNowProps {
+  const operations = manager.operations.list().filter(({ vms }) => vms.some(({ name }) => name === vm.name));
+  const busy = manager.operations.busy(vm.name);
+  const facts = { busy: busy?.doing ?? null, canReset: manager.canReset };
+  return {
+    vm,
+    busy,
+    mayChange,
+    actions: VM_ACTION_NAMES.map((name) => ({ name, because: whyNot(name, vm, facts) })),
+    operations: operations.slice(0, MAX_OPERATIONS),
+  };
+}

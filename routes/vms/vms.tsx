@@ -1,0 +1,109 @@
+/** The VMs: the list, and one VM. */
+import { type Context, Hono } from "hono";
+import type { Problem } from "../../lib/errors/errors.ts";
+import { READING_MS } from "../../lib/inventory/live_inventory.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { vmJson } from "../../lib/inventory/json.ts";
+import { fingerprint } from "../../lib/plan/fingerprint.ts";
+import { type Saved, VmPage, type VmPageProps } from "../../templates/pages/vm_page.tsx";
+import { VmsPage } from "../../templates/pages/vms_page.tsx";
+import type { Typed } from "../../templates/props.ts";
+import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
+import {
+  connectionView,
+  type Dashboard,
+  mayChange,
+  pageFrame,
+  sendPage,
+  wantsJson,
+} from "../server/dashboard.ts";
+import type { SharedLists } from "../live/shared_lists.tsx";
+import { listProps, vmNow } from "./vm_props.ts";
+import { queryOf } from "./vm_query.ts";
+
+/** GET /, /vms/:id. */
+export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
+  const { manager } = dashboard;
+  const app = new Hono();
+  app.get("/", async (c) => {
+    await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
+    const query = queryOf(c);
+    const list = listProps(dashboard, query, mayChange(c));
+    if (wantsJson(c)) {
+      return c.json(
+        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(({ vm }) => vmJson(vm)) },
+        list.vms === null ? 503 : 200,
+      );
+    }
+    const { version } = shared;
+    const page = { frame: pageFrame(c, dashboard), list, version, running: manager.writing?.view ?? null };
+    return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
+  });
+  app.get("/vms/:id", async (c) => {
+    const { vms } = await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
+    const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+    if (vm === undefined) return c.notFound();
+    if (wantsJson(c)) return c.json(vmJson(vm));
+    const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
+    const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
+    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, words)} />);
+  });
+  return app;
+}
+
+/** The change of this VM that an operation made, and when; null when there is none. */
+function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved, "waits"> | null {
+  const view = manager.operations.get(operation)?.view;
+  const step = view?.vms[0]?.steps[0]?.step;
+  const isOfVm = view?.kind === "change" && view.status === "done" && view.vms[0]?.vmId === vm.id;
+  return isOfVm && step !== undefined ? { what: step, at: view.finishedAt ?? view.startedAt } : null;
+}
+
+/** What has to be said on a VM's page beside what is there. */
+export interface VmPageWords {
+  readonly notice?: string;
+  readonly saved?: Saved;
+  readonly problems?: readonly Problem[];
+  readonly typed?: Typed;
+}
+
+/** What a VM's page is given. */
+export async function vmPage(
+  c: Context,
+  dashboard: Dashboard,
+  vm: Vm,
+  words: VmPageWords = {},
+): Promise<VmPageProps> {
+  const [choices, missingImages] = await Promise.all([
+    mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
+    dashboard.manager.missingFiles(vm.cdroms.map(({ path }) => path)),
+  ]);
+  return {
+    frame: pageFrame(c, dashboard),
+    now: vmNow(dashboard, vm, mayChange(c)),
+    choices,
+    missingImages,
+    shown: settingsShown(vm),
+    notice: words.notice ?? null,
+    saved: words.saved ?? null,
+    problems: words.problems ?? [],
+    typed: words.typed ?? null,
+  };
+}
+
+/** What a form of settings was filled in against: it is refused when they have changed since. */
+export function settingsShown({ name, description, cores, threads, memoryMib, autostart }: Vm): string {
+  return fingerprint([name, description, cores, threads, memoryMib, autostart]);
+}
+
+function nasJson(dashboard: Dashboard): Record<string, unknown> {
+  const { state, host, release, message } = connectionView(dashboard);
+  const { readAt } = dashboard.manager.live.snapshot;
+  return {
+    host,
+    release,
+    connection: state,
+    message,
+    readAt: readAt === null ? null : new Date(readAt).toISOString(),
+  };
+}

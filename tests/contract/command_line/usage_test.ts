@@ -1,0 +1,135 @@
+/**
+ * Protects whoever types a command: help, version, mistakes, and pipes that close. The real program, in a process of
+ * its own.
+ */
+import assert from "node:assert/strict";
+import {
+  COMMANDS,
+  type CommandSpec,
+  COMMON_OPTIONS,
+  longName,
+  OPTIONS,
+} from "../../../lib/command_line/commands.ts";
+import { MAIN, runProgram, withCommandLine } from "../../support/command_line.ts";
+import project from "../../../deno.json" with { type: "json" };
+
+/** Without a NAS, and nothing to read. */
+const usage = (...args: string[]) => runProgram(args, ".", { TRUENAS_HOST: "nas.invalid" });
+
+Deno.test("--version, -V and version print the version, and nothing else (fault 38)", async () => {
+  for (const args of [["--version"], ["-V"], ["version"]]) {
+    assert.deepEqual(await usage(...args), { code: 0, out: `${project.version}\n`, err: "" });
+  }
+});
+
+Deno.test("every command has a help with its own options and an example (fault 38)", async () => {
+  for (const [name, { options, examples }] of Object.entries<CommandSpec>(COMMANDS)) {
+    const { code, out, err } = await usage(name, "--help");
+    assert.deepEqual([code, err], [0, ""]);
+    assert.match(out, new RegExp(`Usage: main\\.ts ${name} `));
+    assert.ok(examples.length > 0 && examples.every((example) => out.includes(`main.ts ${example}`)), name);
+    const own: readonly string[] = [...options, ...COMMON_OPTIONS];
+    for (const [option, spec] of Object.entries(OPTIONS)) {
+      const shown = own.includes(option) && !("hidden" in spec);
+      assert.equal(out.includes(`  ${spec.flags} `), shown, `${name} ${longName(spec)}`);
+    }
+  }
+});
+
+Deno.test("an option of another command is refused, and an unknown word gets the nearest known one (fault 38)", () =>
+  withCommandLine(async ({ simulator, run }) => {
+    const wrong: readonly (readonly [string[], RegExp])[] = [
+      [["list", "--prefix", "worker"], /list takes no option --prefix; it belongs to destroy/],
+      [["plan", "--yes"], /plan takes no option --yes; it belongs to create, destroy/],
+      [["validate", "--vms", "3"], /validate takes no option --vms; it belongs to demo, simulate/],
+      [["create", "--keep-disks"], /create takes no option --keep-disks/],
+      [["--yes", "destroy"], /write it after the command/],
+      [["destroy", "--prefx", "w", "--yes"], /destroy takes no option --prefx\. Did you mean --prefix\?/],
+      [["plna"], /There is no command "plna"\. Did you mean plan\?/],
+      [["help", "plna"], /There is no command "plna"\. Did you mean plan\?/],
+      [["destroy", "--vm", "--yes"], /--vm needs a value, found --yes/],
+      [["destroy", "--prefix=", "--yes"], /--prefix needs a value; the given one is empty/],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, out, err } = await run(...args);
+      assert.deepEqual([code, out], [2, ""], args.join(" "));
+      assert.match(err, message);
+      assert.doesNotMatch(err, /\n\s+at /, "no trace");
+    }
+    assert.deepEqual(simulator.calls, []);
+  }));
+
+Deno.test("plan --detailed-exitcode tells by its exit code whether the NAS differs (fault 38)", () =>
+  withCommandLine(async ({ simulator, run }) => {
+    assert.equal((await run("plan", "--detailed-exitcode")).code, 3, "nothing is there yet");
+    assert.equal((await run("plan")).code, 0, "without it a plan that can be carried out is a success");
+    assert.equal((await run("create")).code, 0);
+    assert.equal((await run("plan", "--detailed-exitcode")).code, 0, "everything is there");
+    const [vm] = simulator.store.vms.values();
+    assert.ok(vm);
+    vm.config.memory += 1024;
+    assert.equal((await run("plan", "--detailed-exitcode")).code, 3, "one differs");
+    simulator.store.vms.clear();
+    simulator.store.bridges.splice(0);
+    assert.equal((await run("plan", "--detailed-exitcode")).code, 1, "one is blocked");
+    assert.equal((await run("plan", "--detailed-exitcode", "--config", "none")).code, 2);
+  }));
+
+Deno.test("simulate --release names the release, and --version still does (fault 38)", async () => {
+  for (const option of ["--release", "--version"]) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-prompt", MAIN, "simulate", option, "27.0", "--json"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!said.includes("\n")) said += (await reader.read()).value ?? assert.fail(said);
+    const { version, url } = JSON.parse(said);
+    assert.match(url, /^ws:\/\/127\.0\.0\.1:\d+/);
+    assert.equal(version, "27.0", option);
+    child.kill("SIGTERM");
+    assert.equal((await child.status).code, 0);
+    await reader.cancel();
+  }
+});
+
+Deno.test("a closed pipe ends quietly, with the exit code of the work; a full disk is an error (fault 38)", () =>
+  withCommandLine(async ({ simulator, folder, env, run }) => {
+    /** Runs a line of bash in which "$@" is the program, and returns its output and the program's own exit code. */
+    const shell = async (line: string, ...args: string[]) => {
+      const command = new Deno.Command("bash", {
+        args: ["-c", line, "bash", Deno.execPath(), "run", "-A", "--no-prompt", MAIN, ...args],
+        cwd: folder,
+        env,
+        stdin: "null",
+      });
+      const { stdout, stderr } = await command.output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { out: decode(stdout), err: decode(stderr) };
+    };
+    // A pipe whose reader is gone before the first word.
+    const unread = 'mkfifo gone; exec 3<>gone 4>gone 3<&-; rm gone; "$@" >&4; echo "ended with $?"';
+    assert.equal((await run("create", "--json")).code, 0);
+    const made = simulator.store.vms.size;
+    const listed = await shell('"$@" | head -1; echo "ended with ${PIPESTATUS[0]}"', "list");
+    assert.match(listed.out, /^NAME .*\nended with 0\n$/);
+    assert.equal(listed.err.replaceAll(/^.* INFO .*\n/gm, ""), "");
+    const destroyed = await shell(unread, "destroy", "--prefix", "worker", "--yes");
+    assert.equal(destroyed.out, "ended with 0\n");
+    assert.equal(simulator.store.vms.size, made - 3, "the work goes on without a reader");
+    simulator.store.bridges.splice(0);
+    assert.equal((await shell(unread, "plan", "worker")).out, "ended with 1\n");
+    const full = await shell('"$@" > /dev/full; echo "ended with $?"', "list");
+    assert.equal(full.out, "ended with 1\n");
+    assert.match(full.err, /The answer could not be written: the disk is full/);
+    assert.doesNotMatch(full.err, /os error|\n\s+at /);
+  }));
+
+Deno.test("what a log line has no value for is left out of it (fault 38)", () =>
+  withCommandLine(async ({ run }) => {
+    const { err } = await run("create", "worker");
+    assert.match(err, /Operation begun.*who="command line"/);
+    assert.doesNotMatch(err, /undefined/);
+  }));

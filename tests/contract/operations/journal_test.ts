@@ -1,0 +1,512 @@
+/**
+ * Protects the journal: what was done is known after a restart and after a crash, a call is announced on disk before
+ * it is made, and a journal that cannot be used stops the program before it does anything.
+ */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { AUDIT_SHARES, AuditLog } from "../../../lib/observability/audit.ts";
+import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
+import { ConfigurationError } from "../../../lib/errors/errors.ts";
+import { Journal, type OperationJournal } from "../../../lib/operations/journal.ts";
+import type { OperationEvent, OperationRequest } from "../../../lib/operations/types.ts";
+import { MAX_OPERATIONS, OperationStore } from "../../../lib/operations/store.ts";
+import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
+import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import { beginWorkers, type Program, startProgram } from "../../support/program.ts";
+
+const REQUEST: OperationRequest = {
+  kind: "destroy",
+  vms: [],
+  keepDisks: false,
+  shutdown: false,
+};
+
+const CONFIG = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+
+async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Keeps nothing. */
+const NO_JOURNAL: OperationJournal = {
+  append: () => {},
+  written: () => Promise.resolve(),
+  load: () => [],
+  read: () => [],
+  forget: () => {},
+  writeAudit: () => {},
+  removeAudit: () => {},
+  loadAudit: () => [],
+};
+
+function options(simulator: Simulator, journal: OperationJournal): VMManagerOptions {
+  const account = { username: "admin", password: "truenas", vncPassword: DISPLAY_PASSWORD };
+  return { host: simulator.url, ...account, settle: TEST_SETTLE, backoffMs: [5], journal };
+}
+
+Deno.test("operations are there again after a restart, as they ended, and hold no secret", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const before = await (async () => {
+      using journal = Journal.open(folder);
+      await using manager = new VMManager(options(simulator, journal));
+      await manager.connect();
+      await manager.createVmType(CONFIG, "controlplane", 5910);
+      await manager.destroyManagedVms(["controlplane"]);
+      return manager.operations.list();
+    })();
+    using journal = Journal.open(folder);
+    assert.deepEqual(new OperationStore(undefined, journal).list(), before);
+    assert.deepEqual(before.map(({ kind, status }) => [kind, status]), [["destroy", "done"], [
+      "create",
+      "done",
+    ]]);
+    for await (const { name } of Deno.readDir(folder)) {
+      const bytes = await Deno.readFile(`${folder}/${name}`);
+      assert.ok(!new TextDecoder("latin1").decode(bytes).includes(DISPLAY_PASSWORD), name);
+    }
+  }));
+
+Deno.test("what is over is read in the journal again: its log, its stream, and what is decided about it later", () =>
+  withFolder(async (folder) => {
+    using journal = Journal.open(folder);
+    const store = new OperationStore(() => 1, journal);
+    const logs = Array.from({ length: 12 }, (_, n) => {
+      const log = store.create();
+      log.append({ type: "started", kind: "act", title: `Start ${n}`, vms: [] });
+      log.append({ type: "finished", status: "failed", message: `over ${n}` });
+      return log;
+    });
+    let readings = 0;
+    const counted: OperationJournal = {
+      ...NO_JOURNAL,
+      load: () => journal.load(),
+      append: (id, event) => journal.append(id, event),
+      written: () => journal.written(),
+      read: (id) => {
+        readings++;
+        return journal.read(id);
+      },
+    };
+    const again = new OperationStore(() => 2, counted);
+    for (const [n, { id }] of logs.entries()) {
+      const log = again.get(id) ?? assert.fail("it is there");
+      assert.equal(log.view.message, `over ${n}`);
+      readings = 0;
+      log.append({ type: "resolved", how: "left" });
+      const followed: number[] = [];
+      for await (const { seq } of log.follow(1, AbortSignal.timeout(5_000))) followed.push(seq);
+      assert.deepEqual(followed, [2, 3]);
+      assert.deepEqual(log.since(0).map(({ type, at }) => [type, at]), [
+        ["started", 1],
+        ["finished", 1],
+        ["resolved", 2],
+      ]);
+      assert.equal(readings > 0, n < 2, "only the ten latest are in memory");
+    }
+  }));
+
+Deno.test("every step is in the journal before its call reaches the NAS", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    using journal = Journal.open(folder);
+    const [appended, announced]: [string[], string[]] = [[], []];
+    const watching: OperationJournal = {
+      ...NO_JOURNAL,
+      append: (id, event) => {
+        journal.append(id, event);
+        if (event.type === "step" && event.status === "running" && event.makes !== undefined) {
+          appended.push(event.makes);
+        }
+      },
+      written: async () => {
+        const taken = [...appended];
+        await journal.written();
+        announced.push(...taken);
+      },
+    };
+    const seen: boolean[] = [];
+    simulator.addFault({
+      action: "fail",
+      matches: (params) => {
+        const uuid = /"uuid":"([^"]+)"/.exec(JSON.stringify(params))?.[1];
+        if (uuid !== undefined) seen.push(announced.some((makes) => makes.includes(uuid)));
+        return false;
+      },
+    });
+    await using manager = new VMManager(options(simulator, watching));
+    await manager.connect();
+    await manager.createVmType(CONFIG, "worker", 5920);
+    assert.deepEqual(seen, [true, true, true]);
+    assert.ok(announced.some((makes) => makes.startsWith("tank/vms/worker02-disk1")));
+  }));
+
+Deno.test("what cannot be written now is told to who waits, kept, and written with what comes next", () =>
+  withFolder(async (folder) => {
+    const noted = (seq: number): OperationEvent => ({ type: "resolved", how: "left", seq, at: seq });
+    Journal.open(folder)[Symbol.dispose]();
+    {
+      // A disk that is full from the third fact on, until there is an entry of the audit log.
+      using database = new DatabaseSync(`${folder}/journal.sqlite`);
+      database.exec(`
+        CREATE TRIGGER full BEFORE INSERT ON event
+        WHEN (SELECT count(*) FROM event) >= 2 AND (SELECT count(*) FROM audit) = 0
+        BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+    }
+    {
+      using journal = Journal.open(folder);
+      for (const seq of [1, 2]) journal.append("op", noted(seq));
+      await journal.written();
+      for (const seq of [3, 4]) journal.append("op", noted(seq));
+      await assert.rejects(journal.written(), /disk is full/);
+      await assert.rejects(journal.written(), /disk is full/, "it is tried again, and fails again");
+      assert.deepEqual(journal.read("op").map(({ seq }) => seq), [1, 2, 3, 4], "nothing of it is lost");
+      journal.writeAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      journal.append("op", noted(5));
+      await journal.written();
+      journal.append("op", noted(6));
+    }
+    using journal = Journal.open(folder);
+    assert.deepEqual(journal.load()[0]?.events.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6]);
+  }));
+
+Deno.test("when the journal cannot be written, nothing more is begun, and what is half made is removed", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  let left = 12;
+  const full: OperationJournal = {
+    ...NO_JOURNAL,
+    append: () => {
+      if (left-- <= 0) throw new Error("database or disk is full");
+    },
+  };
+  await using manager = new VMManager(options(simulator, full));
+  await manager.connect();
+  const result = await manager.createVmType(CONFIG, "worker", 5920);
+  assert.equal(result.status, "failed");
+  assert.match(
+    result.vms[0]?.message ?? "",
+    /journal cannot be written \(the disk is full; free some space\)/,
+  );
+  assert.equal(simulator.store.vms.size, 0);
+  assert.deepEqual([...simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME"), []);
+});
+
+Deno.test("a journal that cannot be used is told: in use, damaged, of a later program, or not to be written", () =>
+  withFolder(async (folder) => {
+    const messageOf = (path: string) => {
+      try {
+        Journal.open(path)[Symbol.dispose]();
+      } catch (error) {
+        assert.ok(error instanceof ConfigurationError);
+        return error.message;
+      }
+      return "";
+    };
+    {
+      using _held = Journal.open(folder);
+      assert.match(
+        messageOf(folder),
+        new RegExp(`in use by another dashboard \\(process ${Deno.pid}, since `),
+      );
+    }
+    assert.equal(messageOf(folder), "", "it is free again");
+    await Deno.mkdir(`${folder}/damaged`);
+    await Deno.writeTextFile(`${folder}/damaged/journal.sqlite`, "this is no database, ".repeat(100));
+    assert.match(messageOf(`${folder}/damaged`), /damaged, or no journal at all/);
+    await Deno.writeTextFile(`${folder}/file`, "");
+    assert.match(messageOf(`${folder}/file/below`), /cannot be written here/);
+    const later = new DatabaseSync(`${folder}/journal.sqlite`);
+    later.exec("UPDATE about SET value = '99' WHERE name = 'layout'");
+    later.close();
+    assert.match(messageOf(folder), /written by a later program \(layout 99/);
+  }));
+
+function zvolsOf({ store }: Simulator): string[] {
+  return [...store.datasets.values()].filter(({ type }) => type === "VOLUME").map(({ name }) => name);
+}
+
+/** Sends an empty form; returns where it leads. */
+async function post({ url }: Program, path: string): Promise<string> {
+  const response = await fetch(url + path, {
+    method: "POST",
+    body: new URLSearchParams(),
+    headers: { origin: url },
+    redirect: "manual",
+  });
+  await response.body?.cancel();
+  assert.equal(response.status, 303);
+  return response.headers.get("location") ?? "";
+}
+
+/** The operation once it is over. */
+async function ended({ url }: Program, path: string): Promise<Record<string, unknown>> {
+  await (await fetch(`${url}${path}/events`)).text();
+  return await (await fetch(url + path, { headers: { accept: "application/json" } })).json();
+}
+
+Deno.test("an unfinished VM that somebody has started since is left alone", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const written: { id: string; event: OperationEvent }[] = [];
+  const crashed: OperationJournal = { ...NO_JOURNAL, append: (id, event) => written.push({ id, event }) };
+  {
+    await using manager = new VMManager(options(simulator, crashed));
+    await manager.connect();
+    await manager.createVmType(CONFIG, "controlplane", 5910);
+  }
+  // The journal as it would be had the program ended while the disk was made.
+  const cut = written.findIndex(({ event }) =>
+    event.type === "step" && event.step === "disk0" && event.status === "running"
+  );
+  const events = written.slice(0, cut + 1).map(({ event }) => event);
+  const left: OperationJournal = { ...NO_JOURNAL, load: () => [{ id: "left", events }] };
+  await using manager = new VMManager(options(simulator, left));
+  await manager.connect();
+  assert.equal(manager.operations.get("left")?.view.status, "interrupted");
+  const operation = await manager.rollBack("left");
+  const view = await operation?.finished;
+  assert.equal(view?.status, "failed");
+  assert.match(view?.vms[0]?.message ?? "", /controlplane01 is RUNNING: somebody has started it since/);
+  assert.equal(simulator.store.vms.size, 1);
+  for (const vm of simulator.store.vms.values()) vm.state = "STOPPED";
+  assert.equal((await (await manager.rollBack("left"))?.finished)?.status, "done");
+  assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
+  assert.equal(await manager.rollBack("none"), null);
+});
+
+Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const struck = Promise.withResolvers<void>();
+    const isDisk = (params: readonly unknown[]) => JSON.stringify(params).includes("/dev/zvol/");
+    simulator.addFault({
+      method: "vm.device.create",
+      moment: "before",
+      action: "stall",
+      matches: (params) => {
+        if (isDisk(params)) struck.resolve();
+        return isDisk(params);
+      },
+    });
+    const first = await startProgram(simulator, folder);
+    const path = await beginWorkers(first, { "worker.count": "1" });
+    await struck.promise;
+    await first.kill();
+    const second = await startProgram(simulator, folder);
+    try {
+      const operation = await (await fetch(second.url + path, { headers: { accept: "application/json" } }))
+        .json();
+      assert.equal(operation.status, "interrupted");
+      const [vm] = operation.vms;
+      assert.equal(vm.outcome, "interrupted");
+      assert.match(vm.message, /Done: vm \(id 1, .*Not known: disk0 \(tank\/vms\/worker01-disk0, 20 GiB\)/);
+      const page = await (await fetch(second.url + path)).text();
+      assert.match(page, /data-status="interrupted"/);
+      assert.match(page, /data-step="start" data-status="skipped"/);
+      assert.match(page, /id="roll-back-operation"[\s\S]*id="leave-operation"/);
+      assert.deepEqual(
+        zvolsOf(simulator),
+        ["tank/vms/worker01-disk0"],
+        "the premise: a zvol without a device is left",
+      );
+      const undone = await ended(second, await post(second, `${path}/rollback`));
+      assert.deepEqual([undone.kind, undone.status], ["undo", "done"]);
+      assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
+      assert.equal(
+        await post(second, `${path}/rollback`),
+        `/operations/${undone.id}`,
+        "a second click does nothing more",
+      );
+      const again = await ended(second, await beginWorkers(second, { "worker.count": "1" }));
+      assert.equal(again.status, "done");
+      assert.deepEqual([...simulator.store.vms.values()].map(({ state }) => state), ["RUNNING"]);
+    } finally {
+      await second.kill();
+    }
+  }));
+
+Deno.test("the journal keeps the latest operations and those that wait for a decision, and forgets the rest", () =>
+  withFolder((folder) => {
+    const rounds = MAX_OPERATIONS + 50;
+    const undecided = (() => {
+      using journal = Journal.open(folder);
+      const store = new OperationStore(() => 1, journal);
+      const vms = [{ name: "worker01", steps: ["vm"], summary: "" }];
+      const first = store.create();
+      first.append({ type: "started", kind: "create", title: "Create 1 VM", vms, request: REQUEST });
+      first.append({ type: "step", vm: "worker01", step: "vm", status: "running", evidence: { uuid: "u" } });
+      first.append({ type: "vm", vm: "worker01", outcome: "left-behind" });
+      first.append({ type: "finished", status: "failed" });
+      for (let round = 0; round < rounds; round++) {
+        const log = store.create();
+        log.append({ type: "started", kind: "act", title: `Start ${round}`, vms: [] });
+        log.append({ type: "finished", status: "done" });
+      }
+      assert.equal(store.list().length, MAX_OPERATIONS);
+      return first.id;
+    })();
+    using journal = Journal.open(folder);
+    assert.equal(journal.load().length, MAX_OPERATIONS, "the file forgets as well");
+    const store = new OperationStore(() => 1, journal);
+    assert.ok(store.get(undecided), "somebody has still to decide about it");
+    assert.equal(store.list().at(0)?.title, `Start ${rounds - 1}`);
+    return Promise.resolve();
+  }));
+
+Deno.test("the audit log survives a restart, tells the end that a crash has hidden, and has an end itself", () =>
+  withFolder((folder) => {
+    const by = { who: "admin", from: "192.0.2.1" };
+    {
+      using journal = Journal.open(folder);
+      const operations = new OperationStore(() => 1_000, journal);
+      const audit = new AuditLog(operations, journal);
+      const vms = [{ name: "worker01", steps: ["start"], summary: "" }];
+      operations.create().append({ type: "started", kind: "act", title: "Start worker01", by, vms });
+      for (let round = 0; round < AUDIT_SHARES.ours + 200; round++) {
+        audit.record({ by, what: "Sign in", outcome: "done" });
+      }
+      assert.equal(audit.list().length, AUDIT_SHARES.ours);
+    }
+    using journal = Journal.open(folder);
+    assert.ok(journal.loadAudit().length < AUDIT_SHARES.ours + 200);
+    const audit = new AuditLog(new OperationStore(() => 2_000, journal), journal);
+    assert.equal(audit.list().at(0)?.what, "Sign in", "what was begun long ago has left the log");
+    const operations = new OperationStore(() => 3_000, journal);
+    const log = operations.create();
+    const again = new AuditLog(operations, journal);
+    const vms = [{ name: "worker02", steps: ["start"], summary: "" }];
+    log.append({ type: "started", kind: "act", title: "Start worker02", by, vms });
+    const begun = again.list().at(0);
+    assert.deepEqual([begun?.what, begun?.outcome, begun?.vms, begun?.by], [
+      "Start worker02",
+      "begun",
+      ["worker02"],
+      by,
+    ]);
+    const after = new AuditLog(new OperationStore(() => 4_000, journal), journal).list().at(0);
+    assert.deepEqual([after?.what, after?.outcome, after?.by, after?.operation], [
+      "Start worker02",
+      "interrupted: 0 of 1, not worker02",
+      by,
+      log.id,
+    ]);
+    assert.equal(after?.seq, (begun?.seq ?? 0) + 1);
+    return Promise.resolve();
+  }));
+
+Deno.test("a journal of an earlier layout gets what it lacks", () =>
+  withFolder((folder) => {
+    Journal.open(folder)[Symbol.dispose]();
+    const earlier = new DatabaseSync(`${folder}/journal.sqlite`);
+    earlier.exec("DROP TABLE audit; UPDATE about SET value = '1' WHERE name = 'layout'");
+    earlier.close();
+    {
+      using journal = Journal.open(folder);
+      journal.writeAudit({ seq: 1, at: 1, by: null, what: "x", vms: [], outcome: "done", operation: null });
+      assert.equal(journal.loadAudit().length, 1);
+    }
+    const now = new DatabaseSync(`${folder}/journal.sqlite`);
+    assert.equal(now.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value, "2");
+    now.close();
+    return Promise.resolve();
+  }));
+
+Deno.test("the journal's files are for their owner alone, and a link in their place is not followed (fault 18)", () =>
+  withFolder(async (folder) => {
+    const state = `${folder}/state`;
+    await Deno.mkdir(state);
+    await Deno.writeTextFile(`${folder}/precious`, "mine");
+    await Deno.symlink(`${folder}/precious`, `${state}/owner`);
+    using journal = Journal.open(state);
+    journal.append("a", {
+      type: "started",
+      kind: "destroy",
+      seq: 1,
+      at: 1,
+      title: "x",
+      request: REQUEST,
+      vms: [],
+    });
+    await journal.written();
+    assert.equal(await Deno.readTextFile(`${folder}/precious`), "mine");
+    for await (const { name } of Deno.readDir(state)) {
+      const { mode, isSymlink } = await Deno.lstat(`${state}/${name}`);
+      assert.deepEqual([name, isSymlink, (mode ?? 0) & 0o077], [name, false, 0]);
+    }
+    const linked = `${folder}/linked`;
+    await Deno.mkdir(linked);
+    await Deno.symlink(`${folder}/precious`, `${linked}/journal.sqlite`);
+    assert.throws(() => Journal.open(linked), ConfigurationError);
+    assert.equal(await Deno.readTextFile(`${folder}/precious`), "mine");
+  }));
+
+Deno.test("a damaged page of the journal is told at the start, without a trace (fault 18)", () =>
+  withFolder(async (folder) => {
+    {
+      using journal = Journal.open(folder);
+      for (let n = 1; n <= 200; n++) {
+        journal.append(`op${n}`, {
+          type: "started",
+          kind: "destroy",
+          seq: 1,
+          at: n,
+          title: "x".repeat(500),
+          request: REQUEST,
+          vms: [],
+        });
+      }
+    }
+    const path = `${folder}/journal.sqlite`;
+    const bytes = await Deno.readFile(path);
+    assert.ok(bytes.length > 40_000, "the premise: it has many pages");
+    bytes.fill(0xff, 20_480, 24_576);
+    await Deno.writeFile(path, bytes);
+    assert.throws(
+      () => Journal.open(folder),
+      (error) => error instanceof ConfigurationError && /The journal is damaged/.test(error.message),
+    );
+  }));
+
+Deno.test("a journal whose log of the last facts is missing says so instead of losing them (fault 18)", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const program = await startProgram(simulator, folder);
+    await beginWorkers(program);
+    await program.kill();
+    const log = `${folder}/state/journal.sqlite-wal`;
+    await Deno.remove(log);
+    assert.throws(
+      () => Journal.open(`${folder}/state`),
+      (error) =>
+        error instanceof ConfigurationError && /journal\.sqlite-wal .* is missing/.test(error.message),
+    );
+    await Deno.writeTextFile(log, "");
+    Journal.open(`${folder}/state`)[Symbol.dispose]();
+    Journal.open(`${folder}/state`)[Symbol.dispose]();
+  }));
+
+Deno.test("the journal waits until the disk has each fact: a power cut loses none (fault 19)", () =>
+  withFolder((folder) => {
+    const { exec } = DatabaseSync.prototype;
+    let opened: DatabaseSync | null = null;
+    DatabaseSync.prototype.exec = function (sql) {
+      opened = this;
+      exec.call(this, sql);
+    };
+    try {
+      using _journal = Journal.open(folder);
+      assert.ok(opened !== null, "the premise: it opened a database");
+      const FULL = 2;
+      assert.equal((opened as DatabaseSync).prepare("PRAGMA synchronous").get()?.synchronous, FULL);
+    } finally {
+      DatabaseSync.prototype.exec = exec;
+    }
+    return Promise.resolve();
+  }));

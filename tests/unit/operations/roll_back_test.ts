@@ -1,0 +1,46 @@
+/** Protects zvols of others from a rollback, and those of an operation from being overlooked: whose each is, by what can be read. */
+import assert from "node:assert/strict";
+import type { Made } from "../../../lib/operations/steps/create_vm.ts";
+import { findZvols } from "../../../lib/operations/steps/roll_back.ts";
+import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
+import type { Caller } from "../../../lib/truenas/client.ts";
+
+const ZVOL = "tank/vms/a-disk0";
+
+/** Whose the zvol is, when the NAS tells these properties of it. */
+function ownerOf(properties: Record<string, { rawvalue: string }> | undefined, zvol: Made["zvols"][number]) {
+  const row = {
+    id: ZVOL,
+    type: "VOLUME",
+    ...(properties === undefined ? {} : { user_properties: properties }),
+  };
+  const caller = { call: () => Promise.resolve([row]) } as unknown as Caller;
+  const made: Made = {
+    operation: "op",
+    uuid: "u",
+    vmId: null,
+    devices: [],
+    zvols: [zvol],
+    started: false,
+    doneSteps: [],
+  };
+  return findZvols(caller, { made }, []);
+}
+
+Deno.test("the NAS's answer counts as ownership where properties are not visible, and only there (fault 3)", async () => {
+  const answered = { name: ZVOL, marked: true, answered: true };
+  const mark = (operation: string) => ({
+    [ZVOL_PROPERTIES.vm]: { rawvalue: "x" },
+    [ZVOL_PROPERTIES.operation]: { rawvalue: operation },
+  });
+  const [own, doubtful, others] = [
+    { own: [ZVOL], doubtful: [], unread: null },
+    { own: [], doubtful: [ZVOL], unread: null },
+    { own: [], doubtful: [], unread: null },
+  ];
+  assert.deepEqual(await ownerOf(undefined, answered), own);
+  assert.deepEqual(await ownerOf(undefined, { ...answered, answered: false }), doubtful);
+  assert.deepEqual(await ownerOf({}, answered), doubtful, "it would say so");
+  assert.deepEqual(await ownerOf(mark("op"), answered), own);
+  assert.deepEqual(await ownerOf(mark("other"), answered), others, "somebody else took the name");
+});

@@ -1,0 +1,12 @@
+/** Protects the memory of operations: it has a limit, and what runs is never forgotten. */
+import assert from "node:assert/strict";
+import { OperationStore } from "../../../lib/operations/store.ts";
+
+Deno.test("OperationStore keeps the newest and never forgets what runs", () => {
+  const store = new OperationStore(() => 0);
+  const running = store.create();
+  for (let n = 0; n < 300; n++) store.create().append({ type: "finished", status: "done" });
+  assert.equal(store.list().length, 200);
+  assert.equal(store.get(running.id), running);
+  assert.equal(store.list().at(-1)?.id, running.id);
+});

@@ -1,0 +1,39 @@
+/** Protects what an operation's page says in few words: how far it is, and that what was given up took no time. */
+import assert from "node:assert/strict";
+import { describeProgress, OperationVmRow } from "../../../templates/parts/operation.tsx";
+import { logOf } from "../operations/operation_samples.ts";
+
+Deno.test("progress tells cancelled VMs from failed ones", () => {
+  const progress = (...outcomes: readonly ("created" | "failed" | "cancelled")[]) => {
+    const vms = outcomes.map((outcome, n) => ({ type: "vm", vm: n === 0 ? "a" : "b", outcome } as const));
+    return describeProgress(logOf(vms).view);
+  };
+  assert.equal(progress(), "0 done, 2 to go");
+  assert.equal(progress("failed"), "0 done, 1 failed, 1 to go");
+  assert.equal(progress("created", "cancelled"), "1 done, 1 cancelled");
+  assert.equal(progress("failed", "cancelled"), "0 done, 1 failed, 1 cancelled");
+});
+
+Deno.test("a step that was given up before its call says so, and no time", () => {
+  const step = (
+    status: "running" | "skipped" | "done",
+  ) => ({ type: "step", vm: "a", step: "vm", status } as const);
+  const cell = (end: "skipped" | "done") => {
+    const [vm] = logOf([step("running"), step(end)]).view.vms;
+    assert.ok(vm);
+    return String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false }));
+  };
+  assert.match(cell("done"), /class="time"/);
+  assert.doesNotMatch(cell("skipped"), /class="time"/);
+  assert.match(cell("skipped"), /<span ?>Skipped<\/span>/);
+});
+
+Deno.test("a rollback that found nothing to remove has no red row (fault 36)", () => {
+  const [vm] =
+    logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was made of it" }]).view.vms;
+  assert.ok(vm);
+  const row = (kind: "undo" | "create") => String(OperationVmRow({ vm, kind, columns: [], rollback: false }));
+  assert.match(row("create"), /tone-bad/, "the premise");
+  assert.doesNotMatch(row("undo"), /tone-bad/);
+  assert.match(row("undo"), /Nothing left/);
+});

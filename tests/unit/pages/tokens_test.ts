@@ -1,0 +1,84 @@
+/** Protects forms that change something: sent twice, at once or later, they have one effect and lead to one place. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { OneTimeTokens } from "../../../routes/auth/tokens.ts";
+
+/** An act that counts how often it is done, and ends when it is told to. */
+function countedAct() {
+  const { promise, resolve, reject } = Promise.withResolvers<string | null>();
+  const act = {
+    done: 0,
+    resolve,
+    reject,
+    run: () => {
+      act.done++;
+      return promise;
+    },
+  };
+  return act;
+}
+
+Deno.test("a token is known once it is issued, and is another each time", () => {
+  const tokens = new OneTimeTokens();
+  const issued = Array.from({ length: 100 }, () => tokens.issue());
+  assert.equal(new Set(issued).size, 100);
+  assert.ok(issued.every((token) => tokens.knows(token) && !tokens.isUsed(token)));
+  assert.deepEqual([tokens.knows("made up"), tokens.isUsed("made up")], [false, false]);
+});
+
+Deno.test("redeem() twice at once acts once, and both come to the same place", async () => {
+  const tokens = new OneTimeTokens();
+  const token = tokens.issue();
+  const act = countedAct();
+  const both = [tokens.redeem(token, act.run), tokens.redeem(token, act.run)];
+  assert.ok(tokens.isUsed(token), "while it is being used it is used");
+  act.resolve("/operations/1");
+  assert.deepEqual(await Promise.all(both), ["/operations/1", "/operations/1"]);
+  assert.equal(act.done, 1);
+});
+
+Deno.test("redeem() after its use never acts again", async () => {
+  const tokens = new OneTimeTokens();
+  await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 5 }), async (times) => {
+    const token = tokens.issue();
+    assert.equal(await tokens.redeem(token, () => Promise.resolve("/first")), "/first");
+    for (let n = 0; n < times; n++) {
+      assert.equal(await tokens.redeem(token, () => assert.fail("it acted again")), "/first");
+    }
+    assert.ok(tokens.isUsed(token));
+  }));
+});
+
+Deno.test("a use that led nowhere, or failed, leaves the token to be used again", async () => {
+  const tokens = new OneTimeTokens();
+  const token = tokens.issue();
+  assert.equal(await tokens.redeem(token, () => Promise.resolve(null)), null);
+  assert.deepEqual([tokens.knows(token), tokens.isUsed(token)], [true, false]);
+  const act = countedAct();
+  const both = Promise.allSettled([tokens.redeem(token, act.run), tokens.redeem(token, act.run)]);
+  act.reject(new Error("the NAS is away"));
+  assert.deepEqual((await both).map(({ status }) => status), ["rejected", "rejected"]);
+  assert.deepEqual([act.done, tokens.isUsed(token)], [1, false]);
+  await assert.rejects(
+    tokens.redeem(token, () => {
+      throw new Error("at once");
+    }),
+    /at once/,
+  );
+  assert.equal(await tokens.redeem(token, () => Promise.resolve("/again")), "/again");
+});
+
+Deno.test("one form's use is nothing to another's", async () => {
+  const tokens = new OneTimeTokens();
+  const [first, second] = [tokens.issue(), tokens.issue()];
+  await tokens.redeem(first, () => Promise.resolve("/first"));
+  assert.ok(!tokens.isUsed(second));
+  assert.equal(await tokens.redeem(second, () => Promise.resolve("/second")), "/second");
+});
+
+Deno.test("the oldest token is forgotten when there are more than a thousand", () => {
+  const tokens = new OneTimeTokens();
+  const [oldest = "", second = "", ...others] = Array.from({ length: 1_001 }, () => tokens.issue());
+  assert.deepEqual([tokens.knows(oldest), tokens.knows(second)], [false, true]);
+  assert.ok(others.every((token) => tokens.knows(token)));
+});

@@ -1,0 +1,12 @@
+/** Protects the name of a plan: a confirmation is for the plan that was shown, and for no other. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { fingerprint } from "../../../lib/plan/fingerprint.ts";
+
+Deno.test("fingerprint() is the same for equal values only", () => {
+  fc.assert(fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+    assert.match(fingerprint(a), /^[0-9a-f]{16}$/);
+    assert.equal(fingerprint(a), fingerprint(structuredClone(a)));
+    assert.equal(fingerprint(a) === fingerprint(b), JSON.stringify(a) === JSON.stringify(b));
+  }));
+});
