@@ -17,7 +17,14 @@ import {
   permissionsOf,
   type WorkerCommand,
 } from "./lib/configuration/permissions.ts";
-import { complain, EXIT, explained, explainError, print, UsageError } from "./lib/command_line/process.ts";
+import {
+  EXIT,
+  explainError,
+  print,
+  printError,
+  UsageError,
+  withErrorsExplained,
+} from "./lib/command_line/process.ts";
 import { VERSION } from "./lib/version.ts";
 import type { FromWorker, Launch, ToWorker } from "./routes/server/worker.ts";
 
@@ -101,7 +108,7 @@ async function settingsOf(
       env,
       envFile: await readEnvFile(envFile ?? ".env", {
         required: envFile !== undefined,
-        warn: (message) => complain(`Warning: ${message}`),
+        warn: (message) => printError(`Warning: ${message}`),
       }),
       needNas: command !== "demo",
     });
@@ -129,7 +136,7 @@ async function inWorker(launch: Launch): Promise<number> {
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    complain(explainError(new Error(event.message)));
+    printError(explainError(new Error(event.message)));
     ended.resolve(EXIT.failed);
   };
   const isServer = isServing(launch.command);
@@ -139,7 +146,7 @@ async function inWorker(launch: Launch): Promise<number> {
     send("stop");
     if (!isServer) return;
     setTimeout(() => {
-      complain("Stopping took too long; ended at once");
+      printError("Stopping took too long; ended at once");
       Deno.exit(EXIT.failed);
     }, STOP_MS);
   });
@@ -177,5 +184,5 @@ function onStopSignal(stop: () => void): void {
 const DEBUGGING = /(^| )--log-level[ =]DEBUG( |$)/i;
 
 if (import.meta.main) {
-  Deno.exit(await explained(() => main(Deno.args), { trace: DEBUGGING.test(Deno.args.join(" ")) }));
+  Deno.exit(await withErrorsExplained(() => main(Deno.args), { trace: DEBUGGING.test(Deno.args.join(" ")) }));
 }

@@ -14,7 +14,7 @@ export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
 }
 
 /** Whether two texts are the same, in a time that tells nothing of where they differ. */
-export function isSame(a: string, b: string): boolean {
+export function constantTimeEqual(a: string, b: string): boolean {
   // Hashes are of one length, which texts need not be: their lengths tell nothing either.
   const key = crypto.getRandomValues(new Uint8Array(32));
   return node().timingSafeEqual(hmacSha256(key, a), hmacSha256(key, b));

@@ -112,27 +112,27 @@ export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./ob
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
 export type { Pace } from "./operations/pace.ts";
-export type { ActionWish } from "./operations/steps/act_on_vm.ts";
+export type { ActionRequest as ActionWish } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,
   isVmAction,
+  reasonAgainst as whyNot,
   VM_ACTION_NAMES,
   VM_ACTIONS,
   type VmAction,
   type VmActionName,
-  whyNot,
 } from "./inventory/vm_actions.ts";
 export type { ChangedVm, VmChange, VmChangeKind } from "./operations/steps/change_vm.ts";
 export type {
-  Begun,
+  DrainTimes as WindDown,
   Observer,
   RunningChange,
   RunningOperation,
   RunOptions,
-  WindDown,
+  StartedOrReplanned as Begun,
 } from "./operations/runner.ts";
 export type { CancelMode } from "./operations/steps/create_vm.ts";
-export type { SettleTimes } from "./operations/steps/run_step.ts";
+export type { SettleTimeouts as SettleTimes } from "./operations/steps/run_step.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";

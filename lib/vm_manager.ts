@@ -11,12 +11,12 @@ import type { Metrics } from "./observability/metrics.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
 import {
   type NasAddress,
-  normalFingerprint,
+  normalizeFingerprint,
   pageOnNas,
   parseNasAddress,
 } from "./configuration/nas_address.ts";
 import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "./configuration/public_host.ts";
-import type { ActionWish } from "./operations/steps/act_on_vm.ts";
+import type { ActionRequest } from "./operations/steps/act_on_vm.ts";
 import type { CancelMode } from "./operations/steps/create_vm.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { OperationLog } from "./operations/log.ts";
@@ -24,15 +24,15 @@ import type { Pace } from "./operations/pace.ts";
 import { recoveryOf } from "./operations/recovery.ts";
 import type { ChangedVm, VmChange } from "./operations/steps/change_vm.ts";
 import {
-  type Begun,
   type Destruction,
+  type DrainTimes,
   OperationRunner,
   type RunningChange,
   type RunningOperation,
   type RunOptions,
-  type WindDown,
+  type StartedOrReplanned,
 } from "./operations/runner.ts";
-import type { SettleTimes } from "./operations/steps/run_step.ts";
+import type { SettleTimeouts } from "./operations/steps/run_step.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationEvent, OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
@@ -52,7 +52,7 @@ import { planRollBack, type RollBackPlan } from "./plan/roll_back.ts";
 import { zvolsMadeFor } from "./operations/steps/undo_vm.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "./plan/types.ts";
 import { defaultTypes, sectionOf, wantedVms } from "./plan/wanted.ts";
-import { Remembered } from "./inventory/cache.ts";
+import { TimedCache } from "./inventory/cache.ts";
 import { type RunResult, toResult } from "./operations/run_result.ts";
 import { TemplateManager } from "./template_manager.ts";
 import {
@@ -70,7 +70,7 @@ import {
 import type { VmActionName } from "./inventory/vm_actions.ts";
 import { readRelations } from "./truenas/read_relations.ts";
 import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
-import { PATIENCE_MS, Session, type SessionState } from "./truenas/connection/session.ts";
+import { CONNECTION_WAIT_MS, Session, type SessionState } from "./truenas/connection/session.ts";
 
 /** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
 const FRESH_MS = 1_000;
@@ -95,7 +95,7 @@ export interface VMManagerOptions {
   readonly certFingerprint?: string;
   /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
   readonly tunnelSockets?: readonly string[];
-  /** Asks for a one-time password when the NAS wants one; default: {@link VMManager.giveOtp} hands it over. */
+  /** Asks for a one-time password when the NAS wants one; default: {@link VMManager.submitOtp} hands it over. */
   readonly askOtp?: () => Promise<string>;
   /** Logins at most within a time in milliseconds; default 6 in a minute. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
@@ -112,9 +112,9 @@ export interface VMManagerOptions {
   /** The simulated NAS of the demo. */
   readonly simulated?: boolean;
   /** How long a call of unknown outcome is watched for its effect. */
-  readonly settle?: SettleTimes;
+  readonly settle?: SettleTimeouts;
   /** How long a reading waits for a connection that is being made again, in milliseconds; default 30 s. */
-  readonly patienceMs?: number;
+  readonly connectionWaitMs?: number;
   /** Where every step is written down before it is done; default nowhere. */
   readonly journal?: OperationJournal;
   /** Numbers for a monitoring system are kept here; default nowhere. */
@@ -170,11 +170,11 @@ export class VMManager implements AsyncDisposable {
   /** As it was last known, also while the connection is not there. */
   #serialDeletes = false;
   readonly #runner: OperationRunner;
-  readonly #capacity = new Remembered(
+  readonly #capacity = new TimedCache(
     (dataset) => readCapacity(this.#session, dataset, this.#patience),
     PAGE_AGES,
   );
-  readonly #choices = new Remembered(
+  readonly #choices = new TimedCache(
     (folder) => readChoices(this.#session, folder, this.#patience),
     PAGE_AGES,
   );
@@ -188,7 +188,7 @@ export class VMManager implements AsyncDisposable {
     const address = parseNasAddress(options.host);
     if (!address.ok) throw new ConfigurationError("host", [address.problem]);
     const { certFingerprint } = options;
-    const fingerprint = certFingerprint === undefined ? null : normalFingerprint(certFingerprint);
+    const fingerprint = certFingerprint === undefined ? null : normalizeFingerprint(certFingerprint);
     if (certFingerprint !== undefined && fingerprint === null) {
       const message = "A SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
       throw new ConfigurationError("certFingerprint", [{ field: "", message }]);
@@ -298,8 +298,8 @@ export class VMManager implements AsyncDisposable {
   }
 
   /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
-  giveOtp(code: string): boolean {
-    return this.#session.giveOtp(code);
+  submitOtp(code: string): boolean {
+    return this.#session.submitOtp(code);
   }
 
   /** Connects in the background and goes on trying; what is wrong shows in {@link connection}. */
@@ -308,12 +308,12 @@ export class VMManager implements AsyncDisposable {
   }
 
   /**
-   * Begins nothing more, and ends what is under way, for a program that has to stop: see {@link WindDown}.
+   * Begins nothing more, and ends what is under way, for a program that has to stop: see {@link DrainTimes}.
    *
    * @returns the operations that were let go; the journal tells the next program of them.
    */
-  windDown(times: WindDown): Promise<readonly OperationView[]> {
-    return this.#runner.windDown(times);
+  drain(times: DrainTimes): Promise<readonly OperationView[]> {
+    return this.#runner.drain(times);
   }
 
   /** Signs out and closes the connection. Waits for an operation that is still writing. */
@@ -335,7 +335,7 @@ export class VMManager implements AsyncDisposable {
 
   /** Everything that a plan for this configuration is made from and checked against. */
   async inventory({ configuration, types }: CreationRequest): Promise<Inventory> {
-    const { nas, rules } = await this.#session.live(this.#patience.patienceMs);
+    const { nas, rules } = await this.#session.live(this.#patience.connectionWaitMs);
     const { storage } = configuration;
     const wanted = wantedVms(configuration, types ?? defaultTypes(configuration));
     return await readInventory(this.#session, {
@@ -386,7 +386,7 @@ export class VMManager implements AsyncDisposable {
 
   /** Plans to create; nothing is changed. */
   async planCreation(request: CreationRequest): Promise<CreationPlan> {
-    const { rules } = await this.#session.live(this.#patience.patienceMs);
+    const { rules } = await this.#session.live(this.#patience.connectionWaitMs);
     const types = request.types ?? defaultTypes(request.configuration);
     const inventory = await this.inventory(request);
     const input = {
@@ -472,9 +472,9 @@ export class VMManager implements AsyncDisposable {
     request: CreationRequest,
     shown: string,
     options: RunOptions = {},
-  ): Promise<Begun<CreationPlan>> {
+  ): Promise<StartedOrReplanned<CreationPlan>> {
     const makePlan = () => this.planCreation(request);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#create(plan, request, options));
+    return this.#runner.startIfUnchanged(makePlan, shown, (plan) => this.#create(plan, request, options));
   }
 
   /** Plans again and destroys, if the plan is still the one that was shown. */
@@ -482,14 +482,18 @@ export class VMManager implements AsyncDisposable {
     request: DestructionRequest,
     shown: string,
     options: RunOptions = {},
-  ): Promise<Begun<DestructionPlan>> {
+  ): Promise<StartedOrReplanned<DestructionPlan>> {
     let known: Destruction = {};
     const makePlan = async () => {
       const { plan, ...made } = await this.#planDestruction(request);
       known = made;
       return plan;
     };
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.destroy(plan, options, known));
+    return this.#runner.startIfUnchanged(
+      makePlan,
+      shown,
+      (plan) => this.#runner.destroy(plan, options, known),
+    );
   }
 
   /** Looks again and removes the orphans, if they are still those that were shown. */
@@ -497,17 +501,17 @@ export class VMManager implements AsyncDisposable {
     left: readonly string[],
     shown: string,
     options: RunOptions = {},
-  ): Promise<Begun<OrphanPlan>> {
+  ): Promise<StartedOrReplanned<OrphanPlan>> {
     const makePlan = () => this.planCleaning(left);
-    return this.#runner.begin(makePlan, shown, (plan) => this.#runner.clean(plan, options));
+    return this.#runner.startIfUnchanged(makePlan, shown, (plan) => this.#runner.clean(plan, options));
   }
 
   /**
    * Does one thing with some VMs: each is looked at again before, and seen to be as wanted afterwards. It runs beside
    * an operation that makes or removes VMs.
    */
-  act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
-    return this.#runner.act(action, wishes, options);
+  act(action: VmActionName, requests: readonly ActionRequest[], options: RunOptions = {}): RunningOperation {
+    return this.#runner.act(action, requests, options);
   }
 
   /** Opens a VM's serial console; whoever opens it closes it. READ_ONLY refuses it, for typing changes the guest. */
@@ -751,8 +755,8 @@ export class VMManager implements AsyncDisposable {
     return checked.configuration;
   }
 
-  get #patience(): { readonly patienceMs: number } {
-    return { patienceMs: this.#options.patienceMs ?? PATIENCE_MS };
+  get #patience(): { readonly connectionWaitMs: number } {
+    return { connectionWaitMs: this.#options.connectionWaitMs ?? CONNECTION_WAIT_MS };
   }
 
   /** What the list shows is what a reading will find, but for the latest changes. */

@@ -6,7 +6,7 @@ import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
 import { ConfigurationError, remedyOf, TrueNASConnectionError, TrueNASError } from "../lib/errors/errors.ts";
-import { bare } from "../templates/paths.ts";
+import { stripBasePath } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./auth/access.tsx";
 import { assetRoutes } from "./server/assets.ts";
@@ -48,7 +48,7 @@ const MAX_BODY_BYTES = 262_144;
 /** The app. With telemetry, what it does is told of in spans. */
 export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono {
   renderWithoutContexts();
-  const app = new Hono({ getPath: (request) => bare(getPath(request)) });
+  const app = new Hono({ getPath: (request) => stripBasePath(getPath(request)) });
   // Before all others, so that it sees what they all have written.
   app.use(checkHeaders(dashboard.logger));
   // No id of the client's own: it would let anybody write the ids of others into the log.

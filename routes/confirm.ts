@@ -1,7 +1,7 @@
 /** Destroying takes a list that was shown, a phrase that was typed, and a token that works once: the same wherever it is asked. */
 import type { Context } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
-import type { Begun } from "../lib/operations/runner.ts";
+import type { StartedOrReplanned } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
 import type { WordsToType } from "../templates/props.ts";
 import type { Dashboard } from "./server/dashboard.ts";
@@ -27,7 +27,7 @@ export interface Confirmation<Plan extends Confirmable> {
   readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
   /** What was asked for and cannot be done: then nothing of it is. Default: nothing. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
-  readonly begin: (shown: string) => Promise<Begun<Plan>>;
+  readonly begin: (shown: string) => Promise<StartedOrReplanned<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
 }
 
@@ -74,8 +74,8 @@ export async function confirm<Plan extends Confirmable>(
     }
   }
   const led = await tokens.redeem(token, async () => {
-    const begun = await begin(shown);
-    return begun.begun ? paths.operation(begun.operation.log.id) : null;
+    const started = await begin(shown);
+    return started.started ? paths.operation(started.operation.log.id) : null;
   });
   if (led !== null) return c.redirect(led, 303);
   return await changed(

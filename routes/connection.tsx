@@ -18,7 +18,7 @@ export function connectionRoutes(dashboard: Dashboard): Hono {
       return show(c, dashboard, [{ field: "otp", message }], 422);
     }
     const waiting = manager.connection;
-    if (!manager.giveOtp(code)) {
+    if (!manager.submitOtp(code)) {
       return show(c, dashboard, [{
         field: "otp",
         message: "The NAS does not wait for a one-time password now",

@@ -164,10 +164,10 @@ async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise
   }
   const shown = read.fields.get("plan") ?? "";
   const led = await tokens.redeem(token, async () => {
-    const begun = await manager.beginCreation({ configuration: parsed.configuration }, shown, {
+    const started = await manager.beginCreation({ configuration: parsed.configuration }, shown, {
       by: actorOf(c),
     });
-    return begun.begun ? paths.operation(begun.operation.log.id) : null;
+    return started.started ? paths.operation(started.operation.log.id) : null;
   });
   if (led !== null) return c.redirect(led, 303);
   return await showPlanAgain(

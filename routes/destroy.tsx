@@ -5,7 +5,7 @@ import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
-import type { DestroyProps, DestroyWish, WordsToType } from "../templates/props.ts";
+import type { DestroyProps, DestroyQuery, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
 import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
@@ -20,44 +20,44 @@ export function destroyRoutes(dashboard: Dashboard): Hono {
   app.get("/destroy", async (c) => {
     const { searchParams } = new URL(c.req.url);
     const usual = await usualPrefixes(dashboard);
-    const wish = wishOf(searchParams, usual);
-    const plan = await manager.planDestruction(requestOf(wish));
+    const query = queryOf(searchParams, usual);
+    const plan = await manager.planDestruction(requestOf(query));
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
-    const isEmpty = searchParams.has("selection") && wish.ids.length === 0;
+    const isEmpty = searchParams.has("selection") && query.ids.length === 0;
     const notice = isEmpty ? "No VM was selected. Select some in the list, or name VM types below." : null;
-    return show(c, dashboard, { plan, wish, notice, problems: missingIn(plan, usual) }, 200);
+    return show(c, dashboard, { plan, query, notice, problems: missingIn(plan, usual) }, 200);
   });
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
     const usual = await usualPrefixes(dashboard);
     const isWhole = fields?.has("phrase") && ["prefixes", "vm", "id"].some((name) => fields.has(name));
     if (fields === null || !isWhole) {
-      const wish = wishOf(new URLSearchParams(), usual);
-      const plan = await manager.planDestruction(requestOf(wish));
+      const query = queryOf(new URLSearchParams(), usual);
+      const plan = await manager.planDestruction(requestOf(query));
       const notice = "The form did not arrive: nothing was destroyed.";
-      return show(c, dashboard, { plan, wish, notice }, 400);
+      return show(c, dashboard, { plan, query, notice }, 400);
     }
-    return await destroy(c, dashboard, fields, { wish: wishOf(fields, usual), usual, only: null });
+    return await destroy(c, dashboard, fields, { query: queryOf(fields, usual), usual, only: null });
   });
   app.get("/vms/:id/destroy", async (c) => {
     const only = await vmOf(c, dashboard);
     if (only === null) return await c.notFound();
-    const wish = wishForOne(new URL(c.req.url).searchParams, only.id);
-    const plan = await manager.planDestruction(requestOf(wish));
+    const query = queryForVm(new URL(c.req.url).searchParams, only.id);
+    const plan = await manager.planDestruction(requestOf(query));
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
-    return show(c, dashboard, { plan, wish, only, problems: missingIn(plan, []) }, 200);
+    return show(c, dashboard, { plan, query, only, problems: missingIn(plan, []) }, 200);
   });
   app.post("/vms/:id/destroy", async (c) => {
     const only = await vmOf(c, dashboard) ?? vmBefore(c, dashboard);
     if (only === null) return await c.notFound();
     const fields = await readForm(c.req.raw) ?? new URLSearchParams();
-    return await destroy(c, dashboard, fields, { wish: wishForOne(fields, only.id), usual: [], only });
+    return await destroy(c, dashboard, fields, { query: queryForVm(fields, only.id), usual: [], only });
   });
   return app;
 }
 
-interface Asked {
-  readonly wish: DestroyWish;
+interface DestroyRequest {
+  readonly query: DestroyQuery;
   /** Prefixes that may match nothing. */
   readonly usual: readonly string[];
   readonly only: DestroyProps["only"];
@@ -68,16 +68,16 @@ async function destroy(
   c: Context,
   dashboard: Dashboard,
   fields: URLSearchParams,
-  { wish, usual, only }: Asked,
+  { query, usual, only }: DestroyRequest,
 ): Promise<Response> {
   const { manager } = dashboard;
-  const request = requestOf(wish);
+  const request = requestOf(query);
   return await confirm(c, dashboard, fields, {
     makePlan: () => manager.planDestruction(request),
     wordsOf,
     problemsOf: (plan) => missingIn(plan, usual),
     begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
-    show: (plan, again, status) => show(c, dashboard, { plan, wish, only, ...again }, status),
+    show: (plan, again, status) => show(c, dashboard, { plan, query, only, ...again }, status),
   });
 }
 
@@ -106,7 +106,7 @@ async function usualPrefixes({ configuration }: Dashboard): Promise<readonly str
 }
 
 /** What a person asks for, from a URL or a form; where it names nothing, the usual prefixes. */
-function wishOf(fields: URLSearchParams, usual: readonly string[]): DestroyWish {
+function queryOf(fields: URLSearchParams, usual: readonly string[]): DestroyQuery {
   const isSelection = ["vm", "id", "selection"].some((name) => fields.has(name));
   return {
     prefixes: fields.get("prefixes")?.trim() ?? (isSelection ? "" : usual.join(", ")),
@@ -117,11 +117,11 @@ function wishOf(fields: URLSearchParams, usual: readonly string[]): DestroyWish 
   };
 }
 
-function wishForOne(fields: URLSearchParams, id: number): DestroyWish {
-  return { ...wishOf(fields, []), prefixes: "", vms: [], ids: [id] };
+function queryForVm(fields: URLSearchParams, id: number): DestroyQuery {
+  return { ...queryOf(fields, []), prefixes: "", vms: [], ids: [id] };
 }
 
-function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyWish): DestructionRequest {
+function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): DestructionRequest {
   const chosen = { names: vms, unmarked: vms, ids, unmarkedIds: ids };
   return { prefixes: prefixesOf(prefixes), ...chosen, keepDisks, shutdown };
 }
@@ -148,7 +148,7 @@ function missingIn({ missing }: DestructionPlan, usual: readonly string[]): read
   }));
 }
 
-type Shown = Pick<DestroyProps, "plan" | "wish"> & Partial<DestroyProps>;
+type Shown = Pick<DestroyProps, "plan" | "query"> & Partial<DestroyProps>;
 
 function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = issueToken(c, dashboard);

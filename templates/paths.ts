@@ -1,8 +1,8 @@
 /** Every URL of the site, from a function. */
-import type { DestroyWish, VmQuery } from "./props.ts";
+import type { DestroyQuery, VmQuery } from "./props.ts";
 
 /** How an export is asked for. */
-export interface ExportWish {
+export interface ExportQuery {
   readonly planned?: boolean;
   readonly format?: string;
   readonly download?: boolean;
@@ -14,17 +14,17 @@ export interface ExportWish {
 let base = "";
 
 /** Puts the site below a path of its host, as a reverse proxy serves it; `/vms`, or empty for the root. */
-export function serveBelow(path: string): void {
+export function setBasePath(path: string): void {
   base = path;
 }
 
 /** A path of this site as a browser asks for it. */
-export function below(path: string): string {
+export function withBasePath(path: string): string {
   return base + path;
 }
 
 /** A path that was asked for, as this site's routes know it: without the base, which a proxy may have removed already. */
-export function bare(path: string): string {
+export function stripBasePath(path: string): string {
   if (base === "" || !`${path}/`.startsWith(`${base}/`)) return path;
   return path.slice(base.length) || "/";
 }
@@ -52,15 +52,15 @@ const routes = {
   vmEvents: (id: number) => `/vms/${id}/events`,
   create: () => "/create",
   createPlan: () => "/create/plan",
-  destroy: (wish?: DestroyWish) =>
-    wish === undefined ? "/destroy" : `/destroy?${new URLSearchParams(wishFields(wish))}`,
+  destroy: (query?: DestroyQuery) =>
+    query === undefined ? "/destroy" : `/destroy?${new URLSearchParams(destroyFields(query))}`,
   orphans: (left: readonly string[] = []) =>
     left.length === 0 ? "/orphans" : `/orphans?${new URLSearchParams(left.map((name) => ["leave", name]))}`,
   resume: (id: string) => `/operations/${encodeURIComponent(id)}/resume`,
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
-  export: (query: Partial<VmQuery> = {}, { planned, format, download, talos }: ExportWish = {}) =>
+  export: (query: Partial<VmQuery> = {}, { planned, format, download, talos }: ExportQuery = {}) =>
     withQuery("/export", {
       ...query,
       planned: planned ? "yes" : "",
@@ -73,8 +73,8 @@ const routes = {
   connection: () => "/connection",
   otp: () => "/connection/otp",
   operations: () => "/operations",
-  audit: (wish: { q?: string; format?: string; download?: string } = {}) =>
-    withQuery("/operations/audit", wish),
+  audit: (query: { q?: string; format?: string; download?: string } = {}) =>
+    withQuery("/operations/audit", query),
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,
   operationEvents: (id: string, after: number) =>
     `/operations/${encodeURIComponent(id)}/events?after=${after}`,
@@ -84,12 +84,12 @@ const routes = {
 export const paths = Object.fromEntries(
   Object.entries(routes).map(([name, path]) => [
     name,
-    (...args: readonly unknown[]) => below((path as (...args: readonly unknown[]) => string)(...args)),
+    (...args: readonly unknown[]) => withBasePath((path as (...args: readonly unknown[]) => string)(...args)),
   ]),
 ) as unknown as typeof routes;
 
 /** A destruction as fields of a URL or a form. */
-export function wishFields({ prefixes, vms, ids, keepDisks, shutdown }: DestroyWish): [string, string][] {
+export function destroyFields({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): [string, string][] {
   return [
     ["prefixes", prefixes],
     ...vms.map((name): [string, string] => ["vm", name]),

@@ -241,7 +241,7 @@ export interface CreateProps {
 }
 
 /** What a person wants destroyed, as it stands in the URL. */
-export interface DestroyWish {
+export interface DestroyQuery {
   /** As typed. */
   readonly prefixes: string;
   /** VMs chosen although their marks do not agree. */
@@ -273,7 +273,7 @@ export interface OrphansProps {
 /** The page that destroys. */
 export interface DestroyProps {
   readonly plan: DestructionPlan;
-  readonly wish: DestroyWish;
+  readonly query: DestroyQuery;
   /** The VM whose own confirmation page this is; null on the page of all. */
   readonly only: { readonly id: number; readonly name: string } | null;
   /** What has to be typed: the phrase, and the names of VMs that were not made here. */

@@ -1,6 +1,6 @@
 /** The command `export`: what other tools need of VMs, on standard output or in files. */
 import type { Options } from "./arguments.ts";
-import { type CreationWish, requestOf, type Terminal } from "./vm_commands.ts";
+import { type CreateCommand, requestOf, type Terminal } from "./vm_commands.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { type ExportFile, remarksOf } from "../exports/exported.ts";
 import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../exports/formats.ts";
@@ -57,8 +57,8 @@ export async function presentNodes({ live }: VMManager): Promise<ClusterNode[]> 
 }
 
 /** The VMs of the configuration, with the MACs that they have or will have. */
-export async function plannedNodes(manager: VMManager, wish: CreationWish): Promise<ClusterNode[]> {
-  const { vms } = await manager.planCreation(requestOf(wish));
+export async function plannedNodes(manager: VMManager, command: CreateCommand): Promise<ClusterNode[]> {
+  const { vms } = await manager.planCreation(requestOf(command));
   return vms.map((vm) => nodeOfPlanned(vm));
 }
 
@@ -66,7 +66,7 @@ export async function plannedNodes(manager: VMManager, wish: CreationWish): Prom
 export async function exportNodes(
   { format, output, talosVersion, types }: ExportRequest,
   nodes: readonly ClusterNode[],
-  { print, printFile, tell, json }: Terminal,
+  { print, printFile, notify, json }: Terminal,
 ): Promise<void> {
   const chosen = nodesOf(nodes, types);
   const exported = await EXPORT_FORMATS[format].write(
@@ -74,12 +74,12 @@ export async function exportNodes(
     talosVersion === undefined ? {} : { version: talosVersion },
   );
   const { files, leftOut } = exported;
-  for (const remark of remarksOf(exported)) tell(remark);
+  for (const remark of remarksOf(exported)) notify(remark);
   if (output !== null) {
     const written = writeFiles(files, output, EXPORT_FORMATS[format].archive || isFolder(output));
     return json
       ? print(JSON.stringify({ written, leftOut }, null, 2))
-      : tell(`Written: ${written.join(", ")}`);
+      : notify(`Written: ${written.join(", ")}`);
   }
   if (json) return print(JSON.stringify({ files, leftOut }, null, 2));
   for (const { text } of files) printFile(text);

@@ -19,12 +19,15 @@ export class UsageError extends Error {
 }
 
 /** Runs something that ends with an exit code; an error is explained, and has a code too. */
-export async function explained(run: () => Promise<number>, { trace = false } = {}): Promise<number> {
+export async function withErrorsExplained(
+  run: () => Promise<number>,
+  { trace = false } = {},
+): Promise<number> {
   try {
     return await run();
   } catch (error) {
-    complain(explainError(error));
-    if (trace && error instanceof Error) complain(error.stack ?? "");
+    printError(explainError(error));
+    if (trace && error instanceof Error) printError(error.stack ?? "");
     return error instanceof ConfigurationError || error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }
@@ -68,7 +71,7 @@ function answer(text: string): void {
 }
 
 /** Says lines on standard error. */
-export function complain(text: string): void {
+export function printError(text: string): void {
   writeLogLine(printable(text));
 }
 

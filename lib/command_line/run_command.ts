@@ -2,7 +2,7 @@
 import type { Options } from "./arguments.ts";
 import {
   create,
-  type CreationWish,
+  type CreateCommand,
   destroy,
   type DestroySelection,
   expectTypes,
@@ -19,10 +19,10 @@ import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_co
 import { loadParsedConfiguration } from "../configuration/load_configuration.ts";
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/journal.ts";
-import { askLine, complain, EXIT, isInteractive, print, printFile, UsageError } from "./process.ts";
+import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
 import { logStrayErrors } from "./unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
-import { trustOf } from "../configuration/trusted_certificates.ts";
+import { trustedCertificatesOf } from "../configuration/trusted_certificates.ts";
 import { VMManager, type VMManagerOptions } from "../vm_manager.ts";
 
 /** What `validate` is told. */
@@ -50,7 +50,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
     ...attempt(() => new TemplateManager(options.templatesDir)),
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
-  else if (problems.length > 0) complain(problems.join("\n"));
+  else if (problems.length > 0) printError(problems.join("\n"));
   else print("Configuration, templates and environment are good");
   return problems.length > 0 ? EXIT.usage : EXIT.done;
 }
@@ -80,7 +80,7 @@ export async function runCommand(given: Work): Promise<number> {
     print,
     printFile,
     // What export prints is a file.
-    tell: options.json || command === "export" ? complain : print,
+    notify: options.json || command === "export" ? printError : print,
     ask: isAsked ? (question) => askLine(question, given.signal) : null,
     json: options.json,
   };
@@ -92,7 +92,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const exporting = command === "export" ? readExport(options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
-  const wish = needsPlan ? creationWish(options, configFile) : null;
+  const creation = needsPlan ? createCommandOf(options, configFile) : null;
   // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
   const writes = command === "create" || command === "destroy";
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
@@ -105,15 +105,15 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   if (exporting !== null) {
     await exportNodes(
       exporting,
-      await (wish === null ? presentNodes(manager) : plannedNodes(manager, wish)),
+      await (creation === null ? presentNodes(manager) : plannedNodes(manager, creation)),
       terminal,
     );
     return EXIT.done;
   }
-  if (wish !== null) {
+  if (creation !== null) {
     return command === "plan"
-      ? exitOfPlan(await showPlan(manager, wish, terminal), options)
-      : exitOf(await create(manager, wish, terminal, signal));
+      ? exitOfPlan(await showPlan(manager, creation, terminal), options)
+      : exitOf(await create(manager, creation, terminal, signal));
   }
   if (selection === null) return exitOf(await listVms(manager, terminal));
   const { keepDisks, shutdown, yes: confirmed } = options;
@@ -153,7 +153,7 @@ async function askOtp(signal: AbortSignal): Promise<string> {
   return typed.trim();
 }
 
-function creationWish({ types, parallel, onFailure }: Options, configFile: string): CreationWish {
+function createCommandOf({ types, parallel, onFailure }: Options, configFile: string): CreateCommand {
   const parsed = loadParsedConfiguration(configFile, ANY_TYPES);
   expectTypes(parsed.configuration, types);
   return {
@@ -173,5 +173,13 @@ function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: 
   logStrayErrors(logger);
   const templateManager = new TemplateManager(templatesDir);
   const pinned = tunnelSockets.length === 0 ? {} : { tunnelSockets };
-  return { ...nas, ...trustOf(settings), ...pinned, templateManager, readOnly, noDestroy, logger };
+  return {
+    ...nas,
+    ...trustedCertificatesOf(settings),
+    ...pinned,
+    templateManager,
+    readOnly,
+    noDestroy,
+    logger,
+  };
 }

@@ -23,7 +23,7 @@ export interface Terminal {
   /** An answer that is a file, with its own line ends. */
   readonly printFile: (text: string) => void;
   /** Progress, plans and questions. */
-  readonly tell: (text: string) => void;
+  readonly notify: (text: string) => void;
   /** Asks and waits for a line; null when nobody is there to answer. */
   readonly ask: ((question: string) => Promise<string | null>) | null;
   /** One JSON value instead of lines. */
@@ -31,7 +31,7 @@ export interface Terminal {
 }
 
 /** What `create` and `plan` work on. */
-export interface CreationWish {
+export interface CreateCommand {
   readonly configuration: Configuration;
   readonly places: Places;
   /** VM types; none means all of the configuration. */
@@ -76,7 +76,7 @@ export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
 /** Shows what would be created; nothing is changed. */
 export async function showPlan(
   manager: VMManager,
-  request: CreationWish,
+  request: CreateCommand,
   terminal: Terminal,
 ): Promise<PlanOutcome> {
   const plan = await planOf(manager, request);
@@ -87,13 +87,13 @@ export async function showPlan(
 /** Creates what the plan says, but for what stands against it. */
 export async function create(
   manager: VMManager,
-  wish: CreationWish,
+  command: CreateCommand,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  const plan = await planOf(manager, wish);
-  terminal.tell(describePlan(plan));
-  const result = await manager.create(requestOf(wish), { observer: progressTo(terminal), by: BY, signal });
+  const plan = await planOf(manager, command);
+  terminal.notify(describePlan(plan));
+  const result = await manager.create(requestOf(command), { observer: progressTo(terminal), by: BY, signal });
   return report(result, terminal);
 }
 
@@ -128,9 +128,9 @@ export async function destroy(
 ): Promise<Success> {
   const plan = await manager.planDestruction({ prefixes, names, unmarked: names, keepDisks, shutdown });
   if (isExplicit) expectFound(plan);
-  terminal.tell(describeDestruction(plan));
+  terminal.notify(describeDestruction(plan));
   if (plan.totals.vms > 0 && !confirmed && !await confirm(plan, terminal)) {
-    terminal.tell("The phrase was another one: nothing was destroyed");
+    terminal.notify("The phrase was another one: nothing was destroyed");
     return false;
   }
   const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), by: BY, signal });
@@ -156,13 +156,13 @@ async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolea
   return typed?.trim().toLowerCase() === plan.phrase;
 }
 
-function planOf(manager: VMManager, wish: CreationWish): Promise<CreationPlan> {
-  return manager.planCreation(requestOf(wish));
+function planOf(manager: VMManager, command: CreateCommand): Promise<CreationPlan> {
+  return manager.planCreation(requestOf(command));
 }
 
 /** The configuration with what the command says instead. */
-export function requestOf(wish: CreationWish): CreationRequest {
-  const { configuration, places, parallel, onFailure } = wish;
+export function requestOf(command: CreateCommand): CreationRequest {
+  const { configuration, places, parallel, onFailure } = command;
   const said = {
     ...(parallel === undefined ? {} : { parallel }),
     ...(onFailure === undefined ? {} : { on_failure: onFailure }),
@@ -171,11 +171,11 @@ export function requestOf(wish: CreationWish): CreationRequest {
   return {
     configuration: { ...configuration, ...Object.fromEntries(sections) } as Configuration,
     places,
-    types: typesOf(wish),
+    types: typesOf(command),
   };
 }
 
-function typesOf({ configuration, types }: CreationWish) {
+function typesOf({ configuration, types }: CreateCommand) {
   const all = defaultTypes(configuration);
   return types.length === 0 ? all : all.filter(({ type }) => types.includes(type));
 }
@@ -288,14 +288,14 @@ function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
   ];
 }
 
-function progressTo({ tell }: Terminal): (event: OperationEvent) => void {
+function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
   return (event) => {
     if (event.type === "step" && event.status !== "running" && event.status !== "skipped") {
       const what = event.error?.message ?? event.detail;
-      tell(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);
+      notify(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);
     }
     if (event.type === "vm") {
-      tell(`${event.vm}: ${event.outcome}${event.message === undefined ? "" : `. ${event.message}`}`);
+      notify(`${event.vm}: ${event.outcome}${event.message === undefined ? "" : `. ${event.message}`}`);
     }
   };
 }

@@ -2,7 +2,7 @@
 import { z } from "../zod.ts";
 import type { ConfigurationText, Places } from "./configuration_text.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
-import { isVmName, normalMac } from "../inventory/names.ts";
+import { isVmName, normalizeMac } from "../inventory/names.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 import { checkOverrides, type TemplateOverrides } from "../template_manager.ts";
 
@@ -180,9 +180,9 @@ function checkDescription(text: string): string | null {
 /** MACs in a list, one for each VM. */
 const macList = z.array(
   word("A MAC", (text) => {
-    if (normalMac(text) !== null) return null;
+    if (normalizeMac(text) !== null) return null;
     return `${JSON.stringify(text)} is no MAC of one machine; write it like 02:00:5e:10:00:01`;
-  }).transform((text) => normalMac(text) ?? text),
+  }).transform((text) => normalizeMac(text) ?? text),
   otherwise("The MACs of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
 );
 

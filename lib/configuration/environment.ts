@@ -4,7 +4,7 @@ import { type EnvEntry, parseEnvText } from "./env_file.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { decodeText, readTextFile } from "./files.ts";
 import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
-import { normalFingerprint, parseNasAddress } from "./nas_address.ts";
+import { normalizeFingerprint, parseNasAddress } from "./nas_address.ts";
 import { parsePublicHost } from "./public_host.ts";
 import { didYouMean } from "../command_line/nearest.ts";
 import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
@@ -365,7 +365,7 @@ function readNas(get: Environment, problems: Problem[]): EnvironmentVariables | 
 function readFingerprint(get: Environment, problems: Problem[]): string | null {
   const text = get("TRUENAS_CERT_FINGERPRINT");
   if (text === undefined) return null;
-  const fingerprint = normalFingerprint(text);
+  const fingerprint = normalizeFingerprint(text);
   if (fingerprint === null) {
     const wanted = "a SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
     problems.push({

@@ -91,7 +91,7 @@ function quote(text: string): string {
 }
 
 /** A SHA-256 fingerprint in capital pairs with colons, from any usual way of writing it; null when it is none. */
-export function normalFingerprint(text: string): string | null {
+export function normalizeFingerprint(text: string): string | null {
   const digits = text.trim().replace(/^sha-?256[:= ]/i, "").replaceAll(/[:\s-]/g, "").toUpperCase();
   if (!/^[0-9A-F]{64}$/.test(digits)) return null;
   return digits.match(/../g)?.join(":") ?? null;

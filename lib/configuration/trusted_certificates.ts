@@ -10,7 +10,7 @@ import type { VMManagerOptions } from "../vm_manager.ts";
  *
  * @throws {ConfigurationError} when the file cannot be read.
  */
-export function trustOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
+export function trustedCertificatesOf({ caFile, certFingerprint }: Settings): Partial<VMManagerOptions> {
   return {
     caCerts: caFile === null ? [] : [readCaFile(caFile)],
     ...(certFingerprint === null ? {} : { certFingerprint }),

@@ -2,7 +2,7 @@
  * What may enter an export: values that were parsed to their type. Names, MACs and addresses come from the NAS and from
  * guests, who may send anything; what does not parse is null, and no format ever sees it. Pure.
  */
-import { normalMac } from "../inventory/names.ts";
+import { normalizeMac } from "../inventory/names.ts";
 
 declare const kind: unique symbol;
 
@@ -20,7 +20,7 @@ export type InterfaceName = string & { readonly [kind]: "interface name" };
 
 /** A MAC from colons or hyphens; null when it is none, or a group's. */
 export function parseMac(text: string | null): Mac | null {
-  return text === null ? null : normalMac(text) as Mac | null;
+  return text === null ? null : normalizeMac(text) as Mac | null;
 }
 
 /** Four decimal numbers without leading zeros; null for anything else, and for an address no host is reached by. */

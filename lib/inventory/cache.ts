@@ -14,7 +14,7 @@ interface Known<T> {
 }
 
 /** Remembers one reading for each key. */
-export class Remembered<T> {
+export class TimedCache<T> {
   readonly #read: (key: string) => Promise<T>;
   readonly #ages: Ages;
   readonly #now: () => number;
@@ -42,8 +42,8 @@ export class Remembered<T> {
 
   /** Reads it now, or waits for the reading that is under way. */
   renew(key: string): Promise<T> {
-    const begun = this.#reading.get(key);
-    if (begun !== undefined) return begun;
+    const started = this.#reading.get(key);
+    if (started !== undefined) return started;
     const reading = this.#read(key).then((value) => {
       this.#known.clear();
       this.#known.set(key, { at: this.#now(), value });

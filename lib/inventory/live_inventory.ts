@@ -125,14 +125,14 @@ export class LiveInventory {
    *
    * @param patienceMs How long to wait for that; default 3 s for the first reading, and 0.3 s for later ones.
    */
-  async ready(patienceMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
+  async ready(connectionWaitMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
     if (performance.now() - this.#checkedAt > CHECK_MS) this.check();
     const { promise, resolve } = Promise.withResolvers<void>();
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       resolve();
-    }, patienceMs);
+    }, connectionWaitMs);
     while (!isLate && this.#isBehind && this.#session.state.kind === "live") {
       if (this.#byId === null) void this.#catchUpNow();
       await Promise.race([this.#waiting.promise, promise]);
@@ -282,7 +282,7 @@ export class LiveInventory {
         this.#staleDevices.set(id, ask || this.#staleDevices.get(id) === true);
       }
       this.#failed(error);
-      if (isStale) this.#tell({ type: "all" });
+      if (isStale) this.#notify({ type: "all" });
       return false;
     }
   }
@@ -292,7 +292,7 @@ export class LiveInventory {
     return this.#sorted ??= [...this.#byId.values()].sort((a, b) => compareNames(a.name, b.name));
   }
 
-  #tell(change: InventoryChange): void {
+  #notify(change: InventoryChange): void {
     notifyEach(this.#listeners, (listener) => listener(change), this.#logger);
   }
 
@@ -325,7 +325,7 @@ export class LiveInventory {
     if (before === null || isNews) {
       this.#byId = new Map(vms.map((vm) => [vm.id, this.#withAddresses(vm)]));
       this.#touch();
-      return this.#tell({ type: "all" });
+      return this.#notify({ type: "all" });
     }
     const found = new Set(vms.map(({ id }) => id));
     for (const id of [...before.keys()]) if (!found.has(id)) this.#remove(id);
@@ -375,7 +375,7 @@ export class LiveInventory {
     const known = this.#withAddresses(vm);
     this.#byId?.set(vm.id, known);
     this.#sorted = null;
-    this.#tell({ type: "changed", vm: known });
+    this.#notify({ type: "changed", vm: known });
   }
 
   async #keepAddresses(): Promise<void> {
@@ -424,7 +424,7 @@ export class LiveInventory {
     if (!this.#byId?.delete(id)) return;
     this.#sorted = null;
     this.#touch();
-    this.#tell({ type: "removed", id });
+    this.#notify({ type: "removed", id });
   }
 
   #touch(): void {

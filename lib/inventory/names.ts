@@ -88,7 +88,7 @@ export function firstDisplayPort(type: string, types: readonly string[]): number
  * A MAC in the one form that every TrueNAS version and libvirt take (lower case, colons), from colons or hyphens; null
  * when it is none, or a group's (multicast) address.
  */
-export function normalMac(text: string): string | null {
+export function normalizeMac(text: string): string | null {
   if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return null;
   const mac = text.toLowerCase().replaceAll("-", ":");
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;

@@ -133,7 +133,7 @@ export interface ActionFacts {
 }
 
 /** Why an action is not possible with a VM now, or null when it is. */
-export function whyNot(
+export function reasonAgainst(
   name: VmActionName,
   vm: Pick<Vm, "state" | "cdroms">,
   facts: ActionFacts,

@@ -96,7 +96,7 @@ export class AuditLog {
     this.#entries = [...journal?.loadAudit() ?? []];
     for (const { by } of this.#entries) this.#kept[shareOf(by)]++;
     for (const share of Object.keys(AUDIT_SHARES) as Share[]) this.#keepWithin(share);
-    const tell = (view: OperationView, outcome: string) => {
+    const notify = (view: OperationView, outcome: string) => {
       const vms = view.vms.map(({ name }) => name);
       try {
         this.record({ by: view.by, what: view.title, vms, operation: view.id, outcome });
@@ -106,11 +106,11 @@ export class AuditLog {
       }
     };
     for (const view of operations.list().toReversed()) {
-      if (view.status !== "running" && this.#isOpen(view.id)) tell(view, describeEnd(view));
+      if (view.status !== "running" && this.#isOpen(view.id)) notify(view, describeEnd(view));
     }
     operations.onEvent((view, { type }) => {
-      if (type === "started") tell(view, BEGUN);
-      if (type === "finished") tell(view, describeEnd(view));
+      if (type === "started") notify(view, BEGUN);
+      if (type === "finished") notify(view, describeEnd(view));
     });
   }
 

@@ -8,7 +8,7 @@ import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 
 /** Where the events of one operation outlive the program. */
-export interface LogBook {
+export interface EventJournal {
   /** Takes an event to be written down. */
   readonly write: (event: OperationEvent) => void;
   /** Resolves when what was taken is safe. */
@@ -28,11 +28,11 @@ export class OperationLog {
   readonly #observers: ((event: OperationEvent) => void)[] = [];
   #view: OperationView;
 
-  readonly #book: LogBook | null;
+  readonly #book: EventJournal | null;
   #writeError: unknown = null;
 
   /** `now` gives milliseconds since 1970 (UTC); with a book, it outlives the program. */
-  constructor(id: string, now: () => number, book: LogBook | null = null) {
+  constructor(id: string, now: () => number, book: EventJournal | null = null) {
     this.id = id;
     this.#now = now;
     this.#book = book;

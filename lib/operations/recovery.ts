@@ -46,7 +46,7 @@ export function needsDecision(view: OperationView): boolean {
  * Milliseconds until every call whose outcome is not known has had its time: up to 25.10 a call goes on at the NAS
  * after its connection is gone, and what it makes may appear only then.
  */
-export function unsettledMs(view: OperationView, now: number, settleMs: number): number {
+export function remainingSettleMs(view: OperationView, now: number, settleMs: number): number {
   const open = view.vms.flatMap(({ steps }) => steps).filter(({ error }) => error?.outcome === "unknown");
   return Math.max(0, ...open.map(({ startedAt }) => (startedAt ?? 0) + settleMs - now));
 }

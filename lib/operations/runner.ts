@@ -14,7 +14,7 @@ import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { formatCount } from "../units.ts";
 import { VM_ACTIONS, type VmActionName } from "../inventory/vm_actions.ts";
-import { type ActionWish, actOnVm } from "./steps/act_on_vm.ts";
+import { type ActionRequest, actOnVm } from "./steps/act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change_vm.ts";
 import { type CancelMode, createVm } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
@@ -23,11 +23,11 @@ import { FreeMemory } from "./memory.ts";
 import { RefusedPorts } from "./steps/refused_ports.ts";
 import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
 import { eachLimited, type Limits } from "./pool.ts";
-import { recoveryOf, unsettledMs } from "./recovery.ts";
+import { recoveryOf, remainingSettleMs } from "./recovery.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
-import { DEFAULT_SETTLE, describeError, pause, type SettleTimes } from "./steps/run_step.ts";
+import { DEFAULT_SETTLE_TIMEOUTS, describeError, pause, type SettleTimeouts } from "./steps/run_step.ts";
 import type { OperationStore } from "./store.ts";
-import { describeDoomed, describeVm, overallStatus, reportUntouched } from "./summary.ts";
+import { describeVm, describeVmToDestroy, overallStatus, reportUntouched } from "./summary.ts";
 import type { Actor, OperationEvent, OperationRequest, OperationView, Resolution } from "./types.ts";
 import { undoVm } from "./steps/undo_vm.ts";
 
@@ -62,9 +62,9 @@ export interface RunningChange extends RunningOperation {
 }
 
 /** Either an operation was begun, or the plan is not the one that was shown any more. */
-export type Begun<Plan> =
-  | { readonly begun: true; readonly operation: RunningOperation }
-  | { readonly begun: false; readonly plan: Plan };
+export type StartedOrReplanned<Plan> =
+  | { readonly started: true; readonly operation: RunningOperation }
+  | { readonly started: false; readonly plan: Plan };
 
 /** What operations work with. */
 export interface RunnerOptions {
@@ -79,7 +79,7 @@ export interface RunnerOptions {
    * for a destruction, of which those that are begun later wait for their first look.
    */
   readonly parallel?: number;
-  readonly settle?: SettleTimes;
+  readonly settle?: SettleTimeouts;
   readonly logger: Logger;
 }
 
@@ -157,16 +157,16 @@ export class OperationRunner {
   }
 
   /** Plans again when its turn comes, and begins if the plan is still the one that was shown. */
-  async begin<Plan extends { readonly fingerprint: string }>(
+  async startIfUnchanged<Plan extends { readonly fingerprint: string }>(
     makePlan: () => Promise<Plan>,
     shown: string,
     run: (plan: Plan) => RunningOperation,
-  ): Promise<Begun<Plan>> {
-    return await this.#first<Begun<Plan>>(async (tell) => {
+  ): Promise<StartedOrReplanned<Plan>> {
+    return await this.#first<StartedOrReplanned<Plan>>(async (notify) => {
       const plan = await makePlan();
-      if (plan.fingerprint !== shown) return tell({ begun: false, plan });
+      if (plan.fingerprint !== shown) return notify({ started: false, plan });
       const operation = run(plan);
-      tell({ begun: true, operation });
+      notify({ started: true, operation });
       await operation.finished;
     });
   }
@@ -180,9 +180,9 @@ export class OperationRunner {
     how: "resumed" | "rolled-back",
     run: Recover,
   ): Promise<RunningOperation | null> {
-    const begun = this.#recoveries.get(operationId) ?? this.#recover(operationId, how, run);
-    this.#recoveries.set(operationId, begun);
-    return begun;
+    const started = this.#recoveries.get(operationId) ?? this.#recover(operationId, how, run);
+    this.#recoveries.set(operationId, started);
+    return started;
   }
 
   async #recover(
@@ -190,13 +190,13 @@ export class OperationRunner {
     how: "resumed" | "rolled-back",
     run: Recover,
   ): Promise<RunningOperation | null> {
-    return await this.#first<RunningOperation | null>(async (tell) => {
+    return await this.#first<RunningOperation | null>(async (notify) => {
       try {
         const log = this.#options.store.get(operationId);
-        if (log === undefined || !isOpen(log.view, how)) return tell(null);
-        await pause(unsettledMs(log.view, this.#options.store.now(), this.#settle.settleMs));
+        if (log === undefined || !isOpen(log.view, how)) return notify(null);
+        await pause(remainingSettleMs(log.view, this.#options.store.now(), this.#settle.settleMs));
         const operation = await run(log.view);
-        tell(operation);
+        notify(operation);
         const { status } = await operation.finished;
         // One that did not end well leaves the decision open.
         if (status === "done") this.#resolve(log, { how, operation: operation.log.id });
@@ -229,7 +229,7 @@ export class OperationRunner {
    *
    * @returns what was let go.
    */
-  async windDown({ finishMs, cancelMs }: WindDown): Promise<readonly OperationView[]> {
+  async drain({ finishMs, cancelMs }: DrainTimes): Promise<readonly OperationView[]> {
     this.#closing = "closing";
     const over = () => Promise.all([...this.#running.values()].map(({ finished }) => finished));
     if (await within(over(), finishMs)) return [];
@@ -285,7 +285,7 @@ export class OperationRunner {
       vms: plan.vms.map((vm) => ({
         name: vm.name,
         steps: destructionSteps(shutdown, vm),
-        summary: describeDoomed(vm),
+        summary: describeVmToDestroy(vm),
       })),
       request: { kind: "destroy", vms: plan.vms, keepDisks, shutdown },
     });
@@ -295,7 +295,7 @@ export class OperationRunner {
     const seen = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
     const ends = new Ends(vms.map(keyOfVm));
     const work = (signal: AbortSignal) => (vm: DestructionVm, leave: () => void) =>
-      ends.tell(
+      ends.notify(
         keyOfVm(vm),
         destroyVm({
           ...this.#context(log, this.#caller.ending, signal),
@@ -341,7 +341,7 @@ export class OperationRunner {
         ...vms.map((vm) => ({
           name: vm.name,
           steps: destructionSteps(false, vm),
-          summary: describeDoomed(vm),
+          summary: describeVmToDestroy(vm),
         })),
         ...alone.map((zvol) => ({
           name: zvol.name,
@@ -361,25 +361,27 @@ export class OperationRunner {
       const removal = item.zvol !== null
         ? removeZvol(context, item.zvol)
         : destroyVm({ ...context, shutdown: false, resumed: false, seen: null, leave }, item.vm);
-      return ends.tell(item.key, removal);
+      return ends.notify(item.key, removal);
     };
     return this.#run(log, { items, work, options });
   }
 
   /** Does one thing with some VMs, beside whatever else is under way: each VM is looked at again before. */
-  act(action: VmActionName, wishes: readonly ActionWish[], options: RunOptions = {}): RunningOperation {
+  act(action: VmActionName, requests: readonly ActionRequest[], options: RunOptions = {}): RunningOperation {
     const { verb } = VM_ACTIONS[action];
-    const [first] = wishes;
-    const what = wishes.length === 1 && first !== undefined ? first.name : formatCount(wishes.length, "VM");
+    const [first] = requests;
+    const what = requests.length === 1 && first !== undefined
+      ? first.name
+      : formatCount(requests.length, "VM");
     const log = this.#open(options, {
       kind: "act",
       title: `${verb} ${what}`,
-      vms: wishes.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
+      vms: requests.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
     });
-    const caller = wishes.length === 1 ? this.#caller.urgent : this.#caller;
-    const work = (signal: AbortSignal) => (wish: ActionWish) =>
-      actOnVm({ ...this.#context(log, caller), signal }, wish);
-    return this.#run(log, { items: wishes, work, options, beside: true });
+    const caller = requests.length === 1 ? this.#caller.urgent : this.#caller;
+    const work = (signal: AbortSignal) => (request: ActionRequest) =>
+      actOnVm({ ...this.#context(log, caller), signal }, request);
+    return this.#run(log, { items: requests, work, options, beside: true });
   }
 
   /** Changes one VM, beside whatever else is under way; what the NAS says against it comes with the result. */
@@ -397,14 +399,14 @@ export class OperationRunner {
     return { log, finished, problems: finished.then(() => problems) };
   }
 
-  get #settle(): SettleTimes {
-    return this.#options.settle ?? DEFAULT_SETTLE;
+  get #settle(): SettleTimeouts {
+    return this.#options.settle ?? DEFAULT_SETTLE_TIMEOUTS;
   }
 
   #context(log: OperationLog, caller: Caller = this.#caller, signal = new AbortController().signal) {
     return {
       caller,
-      going: untilCancelled(caller, signal),
+      cancellable: untilCancelled(caller, signal),
       firstLooks: this.#caller.firstLooks,
       lastLooks: this.#caller.lastLooks,
       memory: this.#memory,
@@ -418,7 +420,7 @@ export class OperationRunner {
   }
 
   /** Runs when its turn comes; resolves with the first thing told, while the turn lasts until the work has ended. */
-  async #first<T>(work: (tell: (value: T) => void) => Promise<void>): Promise<T> {
+  async #first<T>(work: (notify: (value: T) => void) => Promise<void>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.exclusive(() => work(resolve)).catch(reject);
     return await promise;
@@ -432,13 +434,13 @@ export class OperationRunner {
       throw new TrueNASError("The program is stopping, so nothing was begun", { outcome: "not-done" });
     }
     const log = this.#options.store.create();
-    if (observer !== undefined) log.observe((event) => this.#tell(observer, event));
+    if (observer !== undefined) log.observe((event) => this.#notify(observer, event));
     log.append({ type: "started", ...(by === undefined ? {} : { by }), ...started });
     return log;
   }
 
   /** An observer's own error must not stop an operation half-way. */
-  #tell(observer: Observer, event: OperationEvent): void {
+  #notify(observer: Observer, event: OperationEvent): void {
     try {
       observer(event);
     } catch (error) {
@@ -498,7 +500,7 @@ class Ends {
   }
 
   /** Tells when this one has ended. */
-  async tell(key: string, work: Promise<void>): Promise<void> {
+  async notify(key: string, work: Promise<void>): Promise<void> {
     try {
       await work;
     } finally {
@@ -508,7 +510,7 @@ class Ends {
 }
 
 /** How long what is under way may go on when the program stops, in milliseconds. */
-export interface WindDown {
+export interface DrainTimes {
   /** To finish by itself. */
   readonly finishMs: number;
   /** To end once it was cancelled. */

@@ -163,10 +163,10 @@ export class OperationStore {
     );
     const steps = views.flatMap(({ vms }) => vms.flatMap(({ steps }) => steps));
     const made = steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
-    const doomed = views.flatMap(({ request }) => request?.kind === "destroy" ? request.vms : []);
+    const toDestroy = views.flatMap(({ request }) => request?.kind === "destroy" ? request.vms : []);
     return {
       operations: new Set(views.map(({ id }) => id)),
-      uuids: new Set([...made, ...doomed.flatMap(({ uuid }) => uuid ?? [])]),
+      uuids: new Set([...made, ...toDestroy.flatMap(({ uuid }) => uuid ?? [])]),
     };
   }
 

@@ -33,7 +33,7 @@ export function describeVm(vm: PlannedVm): string {
 }
 
 /** What goes with a VM, in one line. */
-export function describeDoomed(vm: DestructionVm): string {
+export function describeVmToDestroy(vm: DestructionVm): string {
   const size = vm.zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0);
   return vm.zvols.length === 0 ? "no zvols" : `${formatCount(vm.zvols.length, "zvol")}, ${formatBytes(size)}`;
 }

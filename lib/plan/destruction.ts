@@ -70,15 +70,15 @@ export function planDestruction(
     because: whyNotOurs(vm, journal) ?? "",
   }));
   const planned = planVms(chosen, vms, { keepDisks, journal, facts });
-  const going = planned.filter(({ blocked }) => blocked.length === 0);
-  const zvols = going.flatMap((vm) => vm.zvols);
+  const toDestroy = planned.filter(({ blocked }) => blocked.length === 0);
+  const zvols = toDestroy.flatMap((vm) => vm.zvols);
   const totals = {
-    vms: going.length,
+    vms: toDestroy.length,
     zvols: zvols.length,
     zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
     snapshots: zvols.reduce((total, { snapshots }) => total + (snapshots?.length ?? 0), 0),
   };
-  const phrase = `destroy ${formatCount(going.length, "vm")}`;
+  const phrase = `destroy ${formatCount(toDestroy.length, "vm")}`;
   const notices = zvols.length === 0 ? [] : describeUnread(facts);
   const set = fingerprint([planned, keepDisks, shutdown]);
   return {
@@ -100,7 +100,7 @@ export function zvolsToGo(plan: Pick<DestructionPlan, "vms">): readonly string[]
   return [...new Set(plan.vms.flatMap(({ zvols }) => zvols.map(({ name }) => name)))];
 }
 
-type Circumstances = Omit<Fate, "going" | "staying">;
+type Circumstances = Omit<Fate, "toDestroy" | "staying">;
 
 /** A VM that is blocked stays, so that what it uses or depends on stays as well: until none is blocked any more. */
 function planVms(
@@ -110,9 +110,9 @@ function planVms(
 ): readonly DestructionVm[] {
   const blocked = new Map<number, DestructionVm>();
   for (;;) {
-    const going = chosen.filter(({ id }) => !blocked.has(id));
-    const staying = vms.filter((vm) => !going.includes(vm));
-    const planned = going.map((vm) => planVm(vm, vms, { ...circumstances, going, staying }));
+    const toDestroy = chosen.filter(({ id }) => !blocked.has(id));
+    const staying = vms.filter((vm) => !toDestroy.includes(vm));
+    const planned = toDestroy.map((vm) => planVm(vm, vms, { ...circumstances, toDestroy, staying }));
     const items = planned.map(({ id, zvols, after }) => ({
       key: String(id),
       zvols,
@@ -161,7 +161,7 @@ export function describeMissing({ by, value }: MissingSelection): string {
 
 interface Fate {
   /** In order of name. */
-  readonly going: readonly Vm[];
+  readonly toDestroy: readonly Vm[];
   readonly staying: readonly Vm[];
   readonly keepDisks: boolean;
   readonly journal: JournalEvidence;
@@ -171,7 +171,7 @@ interface Fate {
 function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
   const own = new Set(vm.disks.flatMap(({ zvol }) => zvol ?? []));
   // A zvol that two of them share goes with the last one, which waits for the others.
-  const sharing = fate.going.slice(0, fate.going.indexOf(vm)).filter(({ disks }) =>
+  const sharing = fate.toDestroy.slice(0, fate.toDestroy.indexOf(vm)).filter(({ disks }) =>
     disks.some(({ zvol }) => zvol !== null && own.has(zvol))
   );
   const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(vm, disk, fate) }));
@@ -193,13 +193,13 @@ function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
   };
 }
 
-function whyItStays(vm: Vm, disk: Disk, { going, staying, keepDisks }: Fate): string | null {
+function whyItStays(vm: Vm, disk: Disk, { toDestroy, staying, keepDisks }: Fate): string | null {
   if (disk.zvol === null) return "it is not a zvol";
   if (keepDisks) return "the disks are kept";
   const uses = ({ disks }: Vm) => disks.some(({ zvol }) => zvol === disk.zvol);
   const other = staying.find(uses);
   if (other !== undefined) return `${other.name} uses it too`;
-  const later = going.slice(going.indexOf(vm) + 1).find(uses);
+  const later = toDestroy.slice(toDestroy.indexOf(vm) + 1).find(uses);
   return later === undefined ? null : `it goes with ${later.name}`;
 }
 

@@ -83,7 +83,7 @@ type Found = Pick<OrphanPlan, "vms" | "zvols">;
 
 function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
   const vms = facts.vms.flatMap((vm) => {
-    const because = whyHalfMade(vm, facts);
+    const because = halfMadeReason(vm, facts);
     if (because === null) return [];
     // Of a VM that is half made, the plan of a destruction tells the zvols and what stays.
     const { vms: [planned] } = planDestruction(
@@ -94,9 +94,9 @@ function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
     );
     return planned === undefined ? [] : [{ ...planned, because }];
   });
-  const going = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name)));
+  const toDestroy = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name)));
   if (!facts.zvols.known) return { vms, zvols: facts.zvols };
-  const value = facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, { going, removal }));
+  const value = facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, { toDestroy, removal }));
   return { vms, zvols: { known: true, value } };
 }
 
@@ -139,7 +139,7 @@ function describe(vms: number, zvols: number): string {
   return parts.join(" and ");
 }
 
-function whyHalfMade(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
+function halfMadeReason(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
   if (!isMarked(vm.description) || (vm.uuid !== null && running.uuids.has(vm.uuid))) return null;
   if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it unfinished";
   return vm.displays.length === 0 && vm.disks.length === 0 ? "it has neither display nor disk" : null;
@@ -148,9 +148,9 @@ function whyHalfMade(vm: Vm, { unfinished, running }: OrphanFacts): string | nul
 function orphan(
   { name, volsizeBytes, mark }: Dataset,
   { vms, running }: OrphanFacts,
-  { going, removal }: { readonly going: ReadonlySet<string>; readonly removal: RemovalFacts },
+  { toDestroy, removal }: { readonly toDestroy: ReadonlySet<string>; readonly removal: RemovalFacts },
 ): OrphanZvol[] {
-  if (mark === null || going.has(name)) return [];
+  if (mark === null || toDestroy.has(name)) return [];
   if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
   if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
   const owner = vms.find(({ uuid }) => uuid === mark.vm);

@@ -89,13 +89,13 @@ export function planRemovals(
       dependants.flatMap(({ zvol }) => ownerOf.get(zvol) ?? [])
     );
     const after = [...new Set([...others, ...owners])].filter((other) => other !== key);
-    const blocked = zvols.flatMap((zvol) => whyNot(zvol, facts, (name) => ownerOf.has(name)));
+    const blocked = zvols.flatMap((zvol) => reasonAgainst(zvol, facts, (name) => ownerOf.has(name)));
     return [key, { blocked, after }] as const;
   }));
   return withoutCircles(fates);
 }
 
-function whyNot(
+function reasonAgainst(
   { name, snapshots, dependants }: PlannedZvol,
   { mayDeleteSnapshots }: RemovalFacts,
   goes: (zvol: string) => boolean,

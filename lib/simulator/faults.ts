@@ -11,7 +11,7 @@ interface Armed {
 }
 
 /** What happens to one call. */
-export interface Strike {
+export interface InjectedFault {
   /** Throws, or never returns, when a fault strikes at this moment. */
   pass(moment: FaultMoment, gone: AbortSignal, nas: Nas): Promise<void>;
 }
@@ -31,7 +31,7 @@ export class Faults {
   }
 
   /** Chooses the fault that strikes this call, if any. */
-  strike(method: string, params: readonly unknown[]): Strike {
+  strike(method: string, params: readonly unknown[]): InjectedFault {
     const armed = this.#armed.find(({ fault, left }) =>
       left > 0 && (fault.method ?? method) === method && (fault.methods?.(method) ?? true) &&
       (fault.matches?.(params) ?? true)
@@ -51,7 +51,7 @@ export class Faults {
   }
 }
 
-const NO_STRIKE: Strike = { pass: () => Promise.resolve() };
+const NO_STRIKE: InjectedFault = { pass: () => Promise.resolve() };
 
 const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulated failure" } as const;
 

@@ -21,7 +21,7 @@ export interface CallOptions {
   /** Gives up waiting. A call that was sent already may still take effect. */
   readonly signal?: AbortSignal;
   /** How long to wait for a connection that is being made again, in milliseconds; a session's default is 30 s. */
-  readonly patienceMs?: number;
+  readonly connectionWaitMs?: number;
   /** Goes ahead of the queue, and beyond the calls that run at once: only for the ping that tells whether anybody is there. */
   readonly urgent?: boolean;
 }

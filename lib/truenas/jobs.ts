@@ -10,7 +10,7 @@ import type { MethodName } from "./methods.ts";
 /** How to follow a job. */
 export interface JobOptions {
   /** Milliseconds between two looks. */
-  readonly lookMs: number;
+  readonly pollMs: number;
   /** How long it is followed at most, in milliseconds. */
   readonly timeoutMs: number;
   /** Told of its progress in per cent. */
@@ -29,10 +29,10 @@ export async function followJob(
   caller: Caller,
   method: MethodName,
   jobId: number,
-  { lookMs, timeoutMs, onProgress }: JobOptions,
+  { pollMs, timeoutMs, onProgress }: JobOptions,
 ): Promise<void> {
   let told = -1;
-  for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += lookMs) {
+  for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += pollMs) {
     const [job] = await caller.call("core.get_jobs", [[["id", "=", jobId]]]);
     const percent = job?.progress?.percent ?? 0;
     if (percent !== told) onProgress?.(told = percent);
@@ -44,7 +44,7 @@ export async function followJob(
         outcome: job === undefined ? "unknown" : "not-done",
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, lookMs));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
   throw new TrueNASError(`${method}: its job did not end within ${timeoutMs / 1000} s`, {
     method,

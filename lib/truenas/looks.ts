@@ -44,7 +44,7 @@ class Gatherer<K, V> {
   }
 }
 
-interface Looks {
+interface Batches {
   /** All VMs, whatever the key. */
   readonly users: Gatherer<string, readonly Vm[]>;
   readonly vms: Gatherer<number, ReadonlyMap<number, Vm>>;
@@ -52,13 +52,13 @@ interface Looks {
   readonly relations: Gatherer<string, ZvolRelations>;
 }
 
-const looksOf = new WeakMap<Caller, Looks>();
+const batches = new WeakMap<Caller, Batches>();
 
-function looksBy(caller: Caller): Looks {
-  const known = looksOf.get(caller);
+function batchesOf(caller: Caller): Batches {
+  const known = batches.get(caller);
   if (known !== undefined) return known;
   const due = async () => await caller.due?.();
-  const made: Looks = {
+  const made: Batches = {
     vms: new Gatherer(async (ids) => {
       const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
       return new Map(rows.map((row) => [row.id, toVm(row)]));
@@ -67,29 +67,29 @@ function looksBy(caller: Caller): Looks {
     datasets: new Gatherer((names) => readDatasets(caller, names), due),
     relations: new Gatherer((zvols) => readRelations(caller, zvols), due),
   };
-  looksOf.set(caller, made);
+  batches.set(caller, made);
   return made;
 }
 
 /** One VM, without the sizes of its disks, or null when the NAS has none of that id. */
-export async function lookAtVm(caller: Caller, id: number): Promise<Vm | null> {
-  return (await looksBy(caller).vms.ask([id])).get(id) ?? null;
+export async function fetchVm(caller: Caller, id: number): Promise<Vm | null> {
+  return (await batchesOf(caller).vms.ask([id])).get(id) ?? null;
 }
 
 /** The VMs that use any of these zvols. */
-export async function lookAtUsers(caller: Caller, zvols: readonly string[]): Promise<readonly Vm[]> {
+export async function fetchDiskUsers(caller: Caller, zvols: readonly string[]): Promise<readonly Vm[]> {
   if (zvols.length === 0) return [];
-  const vms = await looksBy(caller).users.ask(zvols);
+  const vms = await batchesOf(caller).users.ask(zvols);
   return vms.filter(({ disks }) => disks.some(({ zvol }) => zvol !== null && zvols.includes(zvol)));
 }
 
 /** The datasets and zvols of these names that exist. */
-export async function lookAtDatasets(
+export async function fetchDatasets(
   caller: Caller,
   names: readonly string[],
 ): Promise<Reading<readonly Dataset[]>> {
   if (names.length === 0) return { known: true, value: [] };
-  const found = await looksBy(caller).datasets.ask(names);
+  const found = await batchesOf(caller).datasets.ask(names);
   return found.known ? { known: true, value: found.value.filter(({ name }) => names.includes(name)) } : found;
 }
 
@@ -98,7 +98,7 @@ export async function lookAtRelations(caller: Caller, zvols: readonly string[]):
   if (zvols.length === 0) {
     return { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } };
   }
-  const { snapshots, clones } = await looksBy(caller).relations.ask(zvols);
+  const { snapshots, clones } = await batchesOf(caller).relations.ask(zvols);
   return {
     snapshots: only(snapshots, ({ name }) => zvols.includes(sourceOf(name))),
     clones: only(clones, ({ origin }) => zvols.includes(sourceOf(origin))),

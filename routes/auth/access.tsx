@@ -5,13 +5,13 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { LoginPage } from "../../templates/pages/login_page.tsx";
-import { below, paths } from "../../templates/paths.ts";
+import { paths, withBasePath } from "../../templates/paths.ts";
 import { type Dashboard, hereOf, pageFrame, remember, sendPage, wantsJson } from "../server/dashboard.ts";
 import { readForm } from "../forms.ts";
 import { isOwnPath } from "../server/headers.ts";
 import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../../lib/configuration/ip_addresses.ts";
-import { isSame } from "../../lib/hashes.ts";
+import { constantTimeEqual } from "../../lib/hashes.ts";
 import { Attempts } from "./attempts.ts";
 import { type Role, Sessions } from "./sessions.ts";
 
@@ -109,8 +109,8 @@ function refuseAttempt(c: Context, waitSeconds: number): Response {
 
 function roleByPassword({ password, viewerPassword }: AccessOptions, given: string): Role | null {
   // Both are compared always, so that the time tells nothing.
-  const isAdmin = password !== null && isSame(password, given);
-  const isViewer = viewerPassword !== null && isSame(viewerPassword, given);
+  const isAdmin = password !== null && constantTimeEqual(password, given);
+  const isViewer = viewerPassword !== null && constantTimeEqual(viewerPassword, given);
   return isAdmin ? "admin" : isViewer ? "viewer" : null;
 }
 
@@ -189,11 +189,16 @@ function cookieName(c: Context, access: AccessOptions): string {
   const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
   const name = port === undefined ? "vm-manager-session" : `vm-manager-session-${port}`;
   if (!isSecure(c, access)) return name;
-  return below("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
+  return withBasePath("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
 }
 
 function cookieOptions(c: Context, access: AccessOptions) {
-  return { httpOnly: true, sameSite: "Strict", path: below("/"), secure: isSecure(c, access) } as const;
+  return {
+    httpOnly: true,
+    sameSite: "Strict",
+    path: withBasePath("/"),
+    secure: isSecure(c, access),
+  } as const;
 }
 
 function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
@@ -202,13 +207,13 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
   const app = new Hono();
   app.get("/login", (c) => {
     const to = sitePath(c.req.query("to") ?? "/");
-    if (access.password === null) return c.redirect(below(to), 303);
+    if (access.password === null) return c.redirect(withBasePath(to), 303);
     return showLogin(c, dashboard, { to, message: null, status: 200 });
   });
   app.post("/login", async (c) => {
     const fields = await readForm(c.req.raw);
     const to = sitePath(fields?.get("to") ?? "/");
-    if (access.password === null) return c.redirect(below(to), 303);
+    if (access.password === null) return c.redirect(withBasePath(to), 303);
     const tried = await tryPassword(c, dashboard, attempts, fields?.get("password") ?? "", "Sign in");
     if ("waitSeconds" in tried) {
       c.header("retry-after", String(tried.waitSeconds));
@@ -222,7 +227,7 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     const name = cookieName(c, access);
     sessions.end(getCookie(c, name) ?? "");
     setCookie(c, name, sessions.begin(role), cookieOptions(c, access));
-    return c.redirect(below(to), 303);
+    return c.redirect(withBasePath(to), 303);
   });
   app.post("/logout", (c) => {
     const name = cookieName(c, access);

@@ -1,5 +1,5 @@
 /** Who is signed in to the dashboard: sessions in memory under signed, random names. */
-import { hmacSha256, isSame } from "../../lib/hashes.ts";
+import { constantTimeEqual, hmacSha256 } from "../../lib/hashes.ts";
 
 /** What somebody may do. */
 export type Role = "admin" | "viewer";
@@ -107,6 +107,6 @@ export class Sessions {
 
   #idOf(cookie: string): string | null {
     const [id = "", signature = ""] = cookie.split(".");
-    return isSame(this.#sign(id), signature) ? id : null;
+    return constantTimeEqual(this.#sign(id), signature) ? id : null;
   }
 }

@@ -12,7 +12,7 @@ import {
   VmNowPatch,
   WordsPatch,
 } from "../../templates/parts/patches.tsx";
-import { isByName, VmRowOnce, wordsOn } from "../../templates/parts/vm_list.tsx";
+import { announcementsOf, isByName, VmRowOnce } from "../../templates/parts/vm_list.tsx";
 import type { VmRowProps } from "../../templates/props.ts";
 import { connectionView, type Dashboard, mayChange, onConnection } from "../server/dashboard.ts";
 import { frame, sendStream, type Write } from "./streams.ts";
@@ -159,12 +159,12 @@ function watchList(
       ring();
     }),
   ];
-  const takeList = (): Told => {
+  const takeList = (): Announced => {
     const before = shown;
     const list = shared.list(watcher);
     shown = new Map(list.shown);
     const words = [
-      ...[...shown].flatMap(([id, { row }]) => wordsOn(before.get(id)?.row ?? null, row)),
+      ...[...shown].flatMap(([id, { row }]) => announcementsOf(before.get(id)?.row ?? null, row)),
       ...[...before].flatMap(([id, { row }]) => shown.has(id) ? [] : [`${row.vm.name} left the list`]),
     ];
     return { messages: [list.message], words };
@@ -193,7 +193,7 @@ function watchList(
 }
 
 /** Messages, and what is to be said aloud of them. */
-interface Told {
+interface Announced {
   readonly messages: readonly Uint8Array<ArrayBuffer>[];
   readonly words: readonly string[];
 }
@@ -205,7 +205,7 @@ function takeRows(
   watcher: ListWatcher,
   shown: Map<number, Shown>,
   vms: readonly Vm[],
-): Told {
+): Announced {
   const messages: Uint8Array<ArrayBuffer>[] = [];
   const words: string[] = [];
   const groups = new Set<string>();
@@ -217,7 +217,7 @@ function takeRows(
     shown.set(vm.id, { html, row });
     groups.add(typeOf(vm.name) ?? "");
     messages.push(shared.row(row));
-    words.push(...wordsOn(before.row, row));
+    words.push(...announcementsOf(before.row, row));
   }
   if (!isByName(watcher.query)) return { messages, words };
   return { messages: [...messages, ...[...groups].map((type) => shared.group(watcher, type))], words };
@@ -270,7 +270,7 @@ function watchVm(
     if (now !== sent) messages.push(frame(now));
     sent = now;
     const row = vm === undefined ? null : rowOf(dashboard, vm, mayChange);
-    const words = row === null || before === null ? [] : wordsOn(before, row);
+    const words = row === null || before === null ? [] : announcementsOf(before, row);
     before = row;
     if (words.length > 0) messages.push(frame(String(<WordsPatch words={words} />)));
     return messages;

@@ -8,7 +8,7 @@ import typed from "../../static/typed.js" with { type: "text" };
 import serial from "../../static/serial.js" with { type: "text" };
 import keys from "../../static/keys.js" with { type: "text" };
 import favicon from "../../static/favicon.svg" with { type: "text" };
-import { below } from "../../templates/paths.ts";
+import { withBasePath } from "../../templates/paths.ts";
 import type { AssetUrls, ConsoleAssetUrls } from "../../templates/props.ts";
 import { asset, sendAsset } from "./asset.ts";
 
@@ -27,14 +27,14 @@ const ASSETS = {
 export function assetUrls(): AssetUrls {
   const { css, htmx, keys, live, times, typed, serial, favicon } = ASSETS;
   return {
-    css: below(css.url),
-    htmx: below(htmx.url),
-    keys: below(keys.url),
-    live: below(live.url),
-    times: below(times.url),
-    typed: below(typed.url),
-    serial: below(serial.url),
-    favicon: below(favicon.url),
+    css: withBasePath(css.url),
+    htmx: withBasePath(htmx.url),
+    keys: withBasePath(keys.url),
+    live: withBasePath(live.url),
+    times: withBasePath(times.url),
+    typed: withBasePath(typed.url),
+    serial: withBasePath(serial.url),
+    favicon: withBasePath(favicon.url),
   };
 }
 
@@ -46,7 +46,11 @@ async function loadConsoleAssets() {
 /** Where the terminal's files are. */
 export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
   const { xterm, xtermCss, xtermFit } = await loadConsoleAssets();
-  return { xterm: below(xterm.url), xtermCss: below(xtermCss.url), xtermFit: below(xtermFit.url) };
+  return {
+    xterm: withBasePath(xterm.url),
+    xtermCss: withBasePath(xtermCss.url),
+    xtermFit: withBasePath(xtermFit.url),
+  };
 }
 
 /** Serves them. */
@@ -59,6 +63,6 @@ export function assetRoutes(): Hono {
     const wanted = all.find(({ url }) => path.endsWith(url));
     return wanted === undefined ? await c.notFound() : sendAsset(c, wanted);
   });
-  app.get("/favicon.ico", (c) => c.redirect(below(ASSETS.favicon.url), 301));
+  app.get("/favicon.ico", (c) => c.redirect(withBasePath(ASSETS.favicon.url), 301));
   return app;
 }

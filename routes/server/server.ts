@@ -13,7 +13,7 @@ import { residentBytes } from "../../lib/command_line/process.ts";
 import { logStrayErrors, runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
-import { paths, serveBelow } from "../../templates/paths.ts";
+import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
 import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
 import { OneTimeTokens } from "../auth/tokens.ts";
@@ -86,9 +86,9 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     logger,
     ...(journal === undefined ? {} : { journal }),
     ...(settings.publicHost === null ? {} : { publicHost: settings.publicHost }),
-    patienceMs: PAGE_PATIENCE_MS,
+    connectionWaitMs: PAGE_PATIENCE_MS,
   });
-  serveBelow(settings.basePath);
+  setBasePath(settings.basePath);
   const ending = new AbortController();
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);
@@ -128,7 +128,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     waitMs: WIND_DOWN.finishMs,
   });
   ending.abort();
-  for (const { id, title } of await manager.windDown(WIND_DOWN)) {
+  for (const { id, title } of await manager.drain(WIND_DOWN)) {
     logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
   }
   stopping.abort();

@@ -12,10 +12,10 @@ import {
   type Permissions,
   type WorkerCommand,
 } from "../../lib/configuration/permissions.ts";
-import { EXIT, explained, print, UsageError } from "../../lib/command_line/process.ts";
+import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
 import { runCommand, validate } from "../../lib/command_line/run_command.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { trustOf } from "../../lib/configuration/trusted_certificates.ts";
+import { trustedCertificatesOf } from "../../lib/configuration/trusted_certificates.ts";
 import { configurationReader } from "./configuration.ts";
 import { aborted, serveDashboard } from "./server.ts";
 
@@ -51,7 +51,7 @@ addEventListener("message", async (event) => {
   const { data } = event as MessageEvent<ToWorker>;
   if (data === "stop") return stopping.abort();
   const trace = data.launch.settings?.logLevel === "DEBUG";
-  scope.postMessage({ ended: await explained(() => run(data.launch), { trace }) });
+  scope.postMessage({ ended: await withErrorsExplained(() => run(data.launch), { trace }) });
 });
 scope.postMessage("loaded");
 
@@ -103,7 +103,11 @@ async function serve(
     ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator })
     : null;
   const nas = simulator === null
-    ? { ...settings.nas, ...trustOf(settings), ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }) }
+    ? {
+      ...settings.nas,
+      ...trustedCertificatesOf(settings),
+      ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }),
+    }
     : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
   const { host } = nas;
   if (host === undefined) throw new UsageError("serve needs a NAS");

@@ -1,7 +1,7 @@
 /** Starting, stopping and the like: one VM at a click, several after a question; each is an operation. */
 import { type Context, Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { isVmAction, type VmActionName, whyNot } from "../../lib/inventory/vm_actions.ts";
+import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { ActPage } from "../../templates/pages/act_page.tsx";
 import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
@@ -72,7 +72,7 @@ async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly 
 
 function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm): string | null {
   const busy = manager.operations.busy(vm.name)?.doing ?? null;
-  return whyNot(action, vm, { busy, canReset: manager.canReset });
+  return reasonAgainst(action, vm, { busy, canReset: manager.canReset });
 }
 
 /** Does what was asked and shown: a VM that is in another state by then is left alone and named. */
@@ -130,7 +130,7 @@ async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName):
     return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: message })} />, 409);
   }
   const overcommit = fields?.get("overcommit") === "yes";
-  const wish = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
-  const { log } = manager.act(action, [wish], { by: actorOf(c) });
+  const query = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
+  const { log } = manager.act(action, [query], { by: actorOf(c) });
   return c.redirect(paths.operation(log.id), 303);
 }

@@ -4,7 +4,7 @@ import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/configuration.ts"
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
 import { MARK } from "../../lib/inventory/marks.ts";
-import { deriveMac, isVmName, normalMac, zvolName } from "../../lib/inventory/names.ts";
+import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory/names.ts";
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
@@ -271,7 +271,7 @@ function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard):
   // As in plans: by the NAS's own identity, where the account may read it.
   const nasId = (connection.kind === "live" ? connection.nas.id : null) ?? host;
   const used = new Set(manager.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)));
-  const mac = typed === "" ? freeMac(vm, nasId, used) : normalMac(typed);
+  const mac = typed === "" ? freeMac(vm, nasId, used) : normalizeMac(typed);
   const problems: Problem[] = [];
   if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
   if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });

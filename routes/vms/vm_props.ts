@@ -1,7 +1,7 @@
 /** What the pages and streams of VMs are given, from what is known of the NAS now. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
-import { VM_ACTION_NAMES, whyNot } from "../../lib/inventory/vm_actions.ts";
+import { reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
 import type { Stale, VmListProps, VmNowProps, VmQuery, VmRowProps } from "../../templates/props.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { matches, sorted } from "./vm_query.ts";
@@ -55,7 +55,7 @@ export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNow
     vm,
     busy,
     mayChange,
-    actions: VM_ACTION_NAMES.map((name) => ({ name, because: whyNot(name, vm, facts) })),
+    actions: VM_ACTION_NAMES.map((name) => ({ name, because: reasonAgainst(name, vm, facts) })),
     operations: operations.slice(0, MAX_OPERATIONS),
   };
 }

@@ -3,7 +3,7 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatCount } from "../../lib/units.ts";
 import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
 import { Layout } from "../layout.tsx";
-import { LackingRoles } from "../parts/connection.tsx";
+import { MissingRoles } from "../parts/connection.tsx";
 import { Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
@@ -84,7 +84,7 @@ function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: r
         </button>
         <a class="button" href={paths.home()}>Cancel</a>
       </p>
-      <LackingRoles lacks={lacks} />
+      <MissingRoles lacks={lacks} />
     </form>
   );
 }

@@ -5,7 +5,7 @@ import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Choice, Choices, ErrorSummary, Field, Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
-import { LackingRoles } from "../parts/connection.tsx";
+import { MissingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
 import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
 
@@ -77,7 +77,7 @@ function Confirm({ plan, token, lacks }: ConfirmProps) {
           Create {formatCount(plan.totals.vms, "VM")}
         </button>
       </p>
-      <LackingRoles lacks={lacks} />
+      <MissingRoles lacks={lacks} />
     </>
   );
 }

@@ -4,14 +4,14 @@ import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
 import { ErrorSummary, Field, Notice, State, ViewerNotice } from "../parts/common.tsx";
-import { LackingRoles } from "../parts/connection.tsx";
+import { MissingRoles } from "../parts/connection.tsx";
 import { VmState } from "../parts/vm_list.tsx";
-import { paths, wishFields } from "../paths.ts";
-import type { DestroyProps, DestroyWish, PageFrame } from "../props.ts";
+import { destroyFields, paths } from "../paths.ts";
+import type { DestroyProps, DestroyQuery, PageFrame } from "../props.ts";
 
 /** The page. */
 export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: DestroyProps }) {
-  const { plan, wish, only, words, problems, notice } = destroy;
+  const { plan, query, only, words, problems, notice } = destroy;
   const title = only === null ? "Destroy VMs" : `Destroy ${only.name}`;
   const isTyped = (field: string) => words.some((it) => it.field === field);
   return (
@@ -28,10 +28,10 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
         </Notice>
       )}
       <ErrorSummary problems={problems} />
-      <Wish wish={wish} plan={plan} only={only} problems={problems} />
+      <DestroyForm query={query} plan={plan} only={only} problems={problems} />
       <Unread notices={plan.notices} />
       <Blocked items={plan.vms} />
-      {plan.spared.length === 0 ? null : <Spared plan={plan} wish={wish} />}
+      {plan.spared.length === 0 ? null : <Spared plan={plan} query={query} />}
       {/* A list without what was mistyped is not what was meant: it is not offered. */}
       {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
         ? <NothingToDestroy blocked={plan.vms.length > 0} />
@@ -47,7 +47,9 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
 }
 
 /** What is asked for; sending it lists again and changes nothing. */
-function Wish({ wish, plan, only, problems }: Pick<DestroyProps, "wish" | "plan" | "only" | "problems">) {
+function DestroyForm(
+  { query, plan, only, problems }: Pick<DestroyProps, "query" | "plan" | "only" | "problems">,
+) {
   const isMissing = (what: "name" | "id", wanted: string) =>
     plan.missing.some(({ by, value }) => by === what && value === wanted);
   return (
@@ -58,25 +60,25 @@ function Wish({ wish, plan, only, problems }: Pick<DestroyProps, "wish" | "plan"
             <Field
               name="prefixes"
               label="VM types"
-              value={wish.prefixes}
+              value={query.prefixes}
               problems={problems}
               help="Comma-separated names before their number: worker means worker01 and worker12, not workerold."
             />
-            {wish.vms.filter((name) => !isMissing("name", name)).map((name) => (
+            {query.vms.filter((name) => !isMissing("name", name)).map((name) => (
               <input type="hidden" name="vm" value={name} />
             ))}
-            {wish.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
+            {query.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
               <input type="hidden" name="id" value={id} />
             ))}
           </>
         )
         : null}
       <label class="tick">
-        <input type="checkbox" id="keep" name="keep" value="yes" checked={wish.keepDisks} />
+        <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
         Keep the disks
       </label>
       <label class="tick">
-        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={wish.shutdown} />
+        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
         Shut down before powering off
       </label>
       <button type="submit">List them</button>
@@ -85,7 +87,7 @@ function Wish({ wish, plan, only, problems }: Pick<DestroyProps, "wish" | "plan"
 }
 
 /** VMs that only have such a name: each is added by a choice of its own. */
-function Spared({ plan, wish }: { plan: DestructionPlan; wish: DestroyWish }) {
+function Spared({ plan, query }: { plan: DestructionPlan; query: DestroyQuery }) {
   const one = plan.spared.length === 1;
   return (
     <Notice tone="warn">
@@ -99,7 +101,7 @@ function Spared({ plan, wish }: { plan: DestructionPlan; wish: DestroyWish }) {
         {plan.spared.map(({ name, state, because }) => (
           <li data-spared={name}>
             <strong>{name}</strong> <VmState state={state} /> {because}.{" "}
-            <a href={paths.destroy({ ...wish, vms: [...wish.vms, name] })}>
+            <a href={paths.destroy({ ...query, vms: [...query.vms, name] })}>
               Add {name} to the list all the same
             </a>
           </li>
@@ -120,7 +122,7 @@ function NothingToDestroy({ blocked }: { blocked: boolean }) {
 }
 
 function Confirm(
-  { plan, wish, only, words, typed, problems, token, lacks }: DestroyProps & {
+  { plan, query, only, words, typed, problems, token, lacks }: DestroyProps & {
     readonly lacks: readonly string[];
   },
 ) {
@@ -130,7 +132,7 @@ function Confirm(
   const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
   return (
     <form method="post" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}>
-      {wishFields(wish).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
+      {destroyFields(query).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
       <table class="rows">
@@ -150,7 +152,7 @@ function Confirm(
           </tr>
         </thead>
         <tbody>
-          {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <DoomedRow vm={vm} />)}
+          {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <VmToDestroyRow vm={vm} />)}
         </tbody>
       </table>
       <Notice tone="bad">
@@ -173,7 +175,7 @@ function Confirm(
           </button>
           <a class="button" href={paths.home()}>Cancel</a>
         </p>
-        <LackingRoles lacks={lacks} />
+        <MissingRoles lacks={lacks} />
       </Notice>
     </form>
   );
@@ -200,7 +202,7 @@ function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
 
 const ZVOL_MARKS = { all: "yes", some: "some", none: "no", unknown: "not known" } as const;
 
-function DoomedRow({ vm }: { vm: DestructionVm }) {
+function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
   return (
     <tr data-vm={vm.name} data-state={vm.state}>
       <th scope="row">

@@ -24,7 +24,7 @@ export function ConnectionBadge({ connection }: { connection: ConnectionView }) 
 }
 
 /** Stands at a button that the NAS would refuse to this account. */
-export function LackingRoles({ lacks }: { lacks: readonly string[] }) {
+export function MissingRoles({ lacks }: { lacks: readonly string[] }) {
   if (lacks.length === 0) return null;
   return (
     <p class="error" data-lacking={lacks.join(" ")}>

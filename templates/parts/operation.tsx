@@ -219,7 +219,7 @@ function Recovery(
           <div class="help">
             <p>
               {names(removable)} with the zvols that this operation made for{" "}
-              {removable.length === 1 ? "it" : "them"}: {describeMade(removable)}. This cannot be undone.
+              {removable.length === 1 ? "it" : "them"}: {describeCreated(removable)}. This cannot be undone.
             </p>
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
@@ -249,7 +249,7 @@ function Recovery(
 }
 
 /** The zvols that a rollback would remove, by name. */
-function describeMade(vms: readonly OperationVmView[]): string {
+function describeCreated(vms: readonly OperationVmView[]): string {
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
   return zvols.length === 0 ? "no zvols" : zvols.join(", ");
 }

@@ -3,7 +3,12 @@ import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
 import type { Busy } from "../../lib/operations/store.ts";
-import { VM_ACTION_NAMES, VM_ACTIONS, type VmActionName, whyNot } from "../../lib/inventory/vm_actions.ts";
+import {
+  reasonAgainst,
+  VM_ACTION_NAMES,
+  VM_ACTIONS,
+  type VmActionName,
+} from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
 import type { SortKey, VmListProps, VmQuery, VmRowProps } from "../props.ts";
 import { State, Time, type Tone } from "./common.tsx";
@@ -39,7 +44,7 @@ const COLUMNS: readonly {
 ];
 
 /** What changed from one row to the next, as it is said aloud; the first telling of a VM is that it is there. */
-export function wordsOn(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
+export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
   if (before === null) return [`${vm.name} is in the list`];
   const now = busy === null ? STATES[vm.state]?.word ?? vm.state : busy.doing;
   const was = before.busy === null ? STATES[before.vm.state]?.word ?? before.vm.state : before.busy.doing;
@@ -276,7 +281,7 @@ function VmRow({ vm, busy, mayChange }: VmRowProps) {
       <td data-label="Autostart">{vm.autostart ? "Yes" : "No"}</td>
       <td data-label="Actions" class="row-actions">
         {QUICK.filter((name) =>
-          mayChange && whyNot(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null
+          mayChange && reasonAgainst(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null
         ).map(
           (name) => (
             <button

@@ -50,14 +50,14 @@ export async function benchProcess(report: Report, quick: boolean): Promise<void
     for (let done = 0; done < (quick ? ROUND : 4 * ROUND);) {
       for (let round = 0; round < ROUND; round++, done++) {
         const action = vm.state === "RUNNING" ? "poweroff" : "start";
-        const begun = await fetch(`${program.url}/vms/${vm.id}/${action}`, {
+        const started = await fetch(`${program.url}/vms/${vm.id}/${action}`, {
           method: "POST",
           body: new URLSearchParams(),
           headers: { origin: program.url },
           redirect: "manual",
         });
-        await begun.body?.cancel();
-        const path = begun.headers.get("location");
+        await started.body?.cancel();
+        const path = started.headers.get("location");
         if (path === null) {
           // The list has not heard of the last change yet.
           round--;

@@ -37,7 +37,7 @@ async function measure(report: Report, pages: number, changes: number): Promise<
     const told = new Set<() => void>();
     const opened = Array.from({ length: pages }, () =>
       watch(stream, (text) => {
-        if (text.includes('id="vm-1"')) { for (const tell of told) tell(); }
+        if (text.includes('id="vm-1"')) { for (const notify of told) notify(); }
       }));
     await Promise.all(opened);
     const tookMs: number[] = [];
@@ -48,14 +48,14 @@ async function measure(report: Report, pages: number, changes: number): Promise<
       const forget = elsewhere.onEvent(() => eventAt ||= performance.now());
       const all = Promise.withResolvers<void>();
       let left = pages;
-      const tell = () => {
+      const notify = () => {
         tookMs.push(performance.now() - eventAt);
         if (--left === 0) all.resolve();
       };
-      told.add(tell);
+      told.add(notify);
       await elsewhere.call("vm.update", [1, { autostart: change % 2 === 1 }]);
       await all.promise;
-      told.delete(tell);
+      told.delete(notify);
       forget();
     }
     const before = await memoryMb(program);
@@ -99,7 +99,7 @@ async function watch(
   const close = () => socket.close();
   signal?.addEventListener("abort", close, { once: true });
   await socket.write(new TextEncoder().encode(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
-  const begun = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
   void (async () => {
     const decoder = new TextDecoder();
     const piece = new Uint8Array(65_536);
@@ -107,14 +107,14 @@ async function watch(
       for (let length = await socket.read(piece); length !== null; length = await socket.read(piece)) {
         const text = decoder.decode(piece.subarray(0, length), { stream: true });
         onPiece(text);
-        if (text.includes("data: ")) begun.resolve();
+        if (text.includes("data: ")) started.resolve();
       }
       close();
     } catch (error) {
-      if (!signal?.aborted) begun.reject(error);
+      if (!signal?.aborted) started.reject(error);
     }
   })();
-  await begun.promise;
+  await started.promise;
 }
 
 async function until({ url }: Program, path: string): Promise<void> {

@@ -113,18 +113,18 @@ class Disturbed implements InventorySource {
   }
 
   tellLate(): void {
-    for (const event of this.#late.splice(0)) this.#tell(event);
+    for (const event of this.#late.splice(0)) this.#notify(event);
   }
 
   #hear(event: CollectionEvent): void {
     const fate = this.#fates[this.#heard++ % this.#fates.length] ?? "told";
     if (fate === "lost") return;
     if (fate === "late") this.#late.push(event);
-    else this.#tell(event);
-    if (fate === "doubled") this.#tell(event);
+    else this.#notify(event);
+    if (fate === "doubled") this.#notify(event);
   }
 
-  #tell(event: CollectionEvent): void {
+  #notify(event: CollectionEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 }
@@ -204,9 +204,9 @@ Deno.test("VMs created without a start have their disks and networks in the list
   await using dashboard = await startDashboard();
   const fields = { ...FORM, "worker.start": "no" };
   const { token, plan } = await planned(dashboard, fields);
-  const begun = await post(dashboard, "/create", { ...fields, token, plan });
-  await begun.body?.cancel();
-  const operation = await finishedOperation(dashboard, begun.headers.get("location") ?? "");
+  const started = await post(dashboard, "/create", { ...fields, token, plan });
+  await started.body?.cancel();
+  const operation = await finishedOperation(dashboard, started.headers.get("location") ?? "");
   assert.equal(operation["status"], "done");
   const list = await fetch(dashboard.url, { headers: { accept: "application/json" } });
   const { vms } = await list.json();

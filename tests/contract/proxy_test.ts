@@ -78,8 +78,8 @@ Deno.test("below a path of a trusted proxy's host all is found, kept or removed"
     for (const path of followed) assert.equal((await ask(path)).response.status, 200, path);
     const plan = await ask("/vms/create/plan", form({}, signed.headers));
     assert.match(plan.body, /<form[^>]* action="\/vms\/create\/plan"/);
-    const begun = await ask("/vms/vms/1/poweroff", form({}, signed.headers));
-    assert.match(begun.response.headers.get("location") ?? "", /^\/vms\/operations\/[0-9a-f]{8}$/);
+    const started = await ask("/vms/vms/1/poweroff", form({}, signed.headers));
+    assert.match(started.response.headers.get("location") ?? "", /^\/vms\/operations\/[0-9a-f]{8}$/);
     const plain = { ...signed.headers, origin: "http://vms.lan" };
     assert.equal(
       (await ask("/vms/vms/1/start", form({}, plain))).response.status,

@@ -30,7 +30,7 @@ export interface Point {
 const TIMES = { callMs: 0, zvolMs: 1, startMs: 0, shutdownMs: 0, deleteRunningMs: 1 } as const;
 
 /** Much longer than a call takes that goes on alone (30 ms), also on a machine that has other things to do. */
-const SETTLE = { settleMs: 400, lookMs: 10 } as const;
+const SETTLE = { settleMs: 400, pollMs: 10 } as const;
 
 const PARSED = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 

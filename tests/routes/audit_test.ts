@@ -38,9 +38,9 @@ Deno.test("a creation stands in the audit log with who, which VMs and the outcom
       action: "fail",
     });
     const { token, plan } = await planned(dashboard);
-    const begun = await post(dashboard, "/create", { ...FORM, token, plan });
-    await begun.body?.cancel();
-    await finishedOperation(dashboard, begun.headers.get("location") ?? "");
+    const started = await post(dashboard, "/create", { ...FORM, token, plan });
+    await started.body?.cancel();
+    await finishedOperation(dashboard, started.headers.get("location") ?? "");
     const entries = await audited(dashboard);
     assert.deepEqual(
       entries.map(({ who, from, what, vms, outcome }) => [who, from, what, vms.join(" "), outcome]),
@@ -197,11 +197,11 @@ Deno.test("a request, the operation that it began and its steps are found in the
   const stopped = [...dashboard.simulator.store.vms.values()].find(({ state }) => state === "STOPPED");
   dashboard.simulator.addFault({ method: "vm.start", action: "fail", moment: "before" });
   const forged = { "x-request-id": "forged" };
-  const begun = await post(dashboard, `/vms/${stopped?.id}/start`, { state: "STOPPED" }, forged);
-  await begun.body?.cancel();
-  const request = begun.headers.get("x-request-id");
+  const started = await post(dashboard, `/vms/${stopped?.id}/start`, { state: "STOPPED" }, forged);
+  await started.body?.cancel();
+  const request = started.headers.get("x-request-id");
   assert.match(request ?? "", /^[0-9a-f]{8}$/);
-  const path = begun.headers.get("location") ?? "";
+  const path = started.headers.get("location") ?? "";
   const operation = path.split("/").at(-1);
   await finishedOperation(dashboard, path);
   const told = lines.filter(({ fields }) => fields.request === request).map(({ message, fields }) => ({

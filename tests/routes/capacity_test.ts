@@ -9,7 +9,7 @@ const PATIENCE_MS = 10_000;
 Deno.test("a page does not wait for a connection; what the NAS has left follows, and follows its VMs", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 5 },
-    manager: { patienceMs: 60_000 },
+    manager: { connectionWaitMs: 60_000 },
   });
   const { simulator, manager, url } = dashboard;
   await manager.live.ready();

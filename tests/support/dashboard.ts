@@ -18,7 +18,7 @@ import { SecretScan } from "./secrets.ts";
 export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
 
 /** Quick looks after a call of unknown outcome. */
-export const TEST_SETTLE = { settleMs: 200, lookMs: 20 } as const;
+export const TEST_SETTLE = { settleMs: 200, pollMs: 20 } as const;
 
 /** The display password of tests: a word that must turn up nowhere. */
 export const DISPLAY_PASSWORD = "display-secret";
@@ -101,7 +101,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     vncPassword: DISPLAY_PASSWORD,
     settle: TEST_SETTLE,
     backoffMs: [20],
-    patienceMs: 100,
+    connectionWaitMs: 100,
     logger,
     ...options.manager,
   });

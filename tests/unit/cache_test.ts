@@ -1,11 +1,11 @@
 /** Protects pages from waiting for what was known a moment ago, and from showing what is long past. */
 import assert from "node:assert/strict";
-import { Remembered } from "../../lib/inventory/cache.ts";
+import { TimedCache } from "../../lib/inventory/cache.ts";
 
 Deno.test("what is fresh is not read again, what is older is given and read again, what is old is waited for", async () => {
   let [now, reads, fails] = [0, 0, false];
   const read = () => fails ? Promise.reject(new Error("the NAS is away")) : Promise.resolve(++reads);
-  const remembered = new Remembered(read, { freshMs: 5, staleMs: 30 }, () => now);
+  const remembered = new TimedCache(read, { freshMs: 5, staleMs: 30 }, () => now);
   assert.deepEqual([await remembered.get("a"), await remembered.get("a")], [1, 1]);
   now = 6;
   assert.equal(await remembered.get("a"), 1, "at once, and read meanwhile");
@@ -23,7 +23,7 @@ Deno.test("what is fresh is not read again, what is older is given and read agai
 
 Deno.test("those who ask at the same time wait for one reading", async () => {
   let reads = 0;
-  const remembered = new Remembered(() => Promise.resolve(++reads), { freshMs: 5, staleMs: 30 }, () => 0);
+  const remembered = new TimedCache(() => Promise.resolve(++reads), { freshMs: 5, staleMs: 30 }, () => 0);
   assert.deepEqual(await Promise.all([remembered.get("a"), remembered.get("a"), remembered.get("a")]), [
     1,
     1,

@@ -3,14 +3,14 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { followJob } from "../../truenas/jobs.ts";
 import type { Vm } from "../../inventory/inventory.ts";
-import { lookAtVm } from "../../truenas/looks.ts";
+import { fetchVm } from "../../truenas/looks.ts";
 import { expectImages, startWithImages } from "./images.ts";
 import type { FreeMemory } from "../memory.ts";
 import type { UndoContext } from "./roll_back.ts";
-import { describeError, lookUntil, runStep, StepFailure } from "./run_step.ts";
+import { describeError, pollUntil, runStep, StepFailure } from "./run_step.ts";
 
 /** What is done, and to which VM as it was shown. */
-export interface ActionWish {
+export interface ActionRequest {
   /** What is done. */
   readonly action: VmActionName;
   /** The NAS's id. */
@@ -35,16 +35,16 @@ export interface ActionContext extends UndoContext {
 }
 
 /** Does it. It never throws: the log tells what became of it. */
-export async function actOnVm(context: ActionContext, wish: ActionWish): Promise<void> {
+export async function actOnVm(context: ActionContext, request: ActionRequest): Promise<void> {
   const { log } = context;
-  const { id, name } = wish;
+  const { id, name } = request;
   if (context.signal.aborted) {
-    log.append({ type: "step", vm: name, step: wish.action, status: "skipped" });
+    log.append({ type: "step", vm: name, step: request.action, status: "skipped" });
     log.append({ type: "vm", vm: name, outcome: "cancelled", vmId: id, message: "Nothing was done to it" });
     return;
   }
   try {
-    const state = await perform(context, wish);
+    const state = await perform(context, request);
     log.append({ type: "vm", vm: name, outcome: "done", vmId: id, message: `It is ${state.toLowerCase()}` });
   } catch (error) {
     const { message } = error instanceof StepFailure ? error.logged : describeError(error);
@@ -58,12 +58,12 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof TrueNASCallError && error.refusal.errno === ENOMEM;
 }
 
-async function perform(context: ActionContext, wish: ActionWish): Promise<string> {
+async function perform(context: ActionContext, request: ActionRequest): Promise<string> {
   const { caller, log, settle } = context;
-  const { action, id, name } = wish;
+  const { action, id, name } = request;
   const { method, to } = VM_ACTIONS[action];
   const look = async () => {
-    const found = await lookAtVm(caller, id);
+    const found = await fetchVm(caller, id);
     const isDone = action !== "detach" || found?.cdroms.length === 0;
     return found?.state === to && isDone ? found.state : null;
   };
@@ -72,22 +72,22 @@ async function perform(context: ActionContext, wish: ActionWish): Promise<string
     step: action,
     method,
     run: async () => {
-      const { memoryMib } = await expectAsShown(context, wish);
-      await call(context, wish, memoryMib);
-      const seen = await lookUntil(look, settle);
+      const { memoryMib } = await expectAsShown(context, request);
+      await call(context, request, memoryMib);
+      const seen = await pollUntil(look, settle);
       if (seen !== null) return seen;
-      const now = (await lookAtVm(caller, id))?.state ?? "gone";
+      const now = (await fetchVm(caller, id))?.state ?? "gone";
       throw new TrueNASError(`${method} was answered, but ${name} is ${now.toLowerCase()}`, { method });
     },
     // A restart ends in the state that it began in: looking cannot tell.
-    look: wish.state === to ? null : look,
+    verify: request.state === to ? null : look,
     detail: (state) => state,
   }, settle);
 }
 
 /** Somebody else may have acted since the page was shown. */
-async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionWish): Promise<Vm> {
-  const found = await lookAtVm(caller, id);
+async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionRequest): Promise<Vm> {
+  const found = await fetchVm(caller, id);
   if (found === null) throw new TrueNASError(`${name} is not on the NAS any more; nothing was done`);
   if (found.name !== name) {
     throw new TrueNASError(`${name} is called ${found.name} now; nothing was done: look at it and try again`);
@@ -100,13 +100,13 @@ async function expectAsShown({ caller }: UndoContext, { id, name, state }: Actio
 
 async function call(
   { caller, settle, log, memory }: ActionContext,
-  wish: ActionWish,
+  request: ActionRequest,
   memoryMib: number,
 ): Promise<void> {
-  const { action, id, name, overcommit } = wish;
+  const { action, id, name, overcommit } = request;
   const follow = (method: "vm.stop" | "vm.restart", job: number) =>
     followJob(caller, method, job, {
-      lookMs: settle.lookMs,
+      pollMs: settle.pollMs,
       timeoutMs: JOB_MS,
       onProgress: (percent) => log.append({ type: "progress", vm: name, step: action, percent }),
     });
@@ -122,7 +122,7 @@ async function call(
         await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]),
       );
     case "detach": {
-      const found = await lookAtVm(caller, id);
+      const found = await fetchVm(caller, id);
       for (const { deviceId } of found?.cdroms ?? []) {
         await caller.call("vm.device.delete", [deviceId, { zvol: false, raw_file: false, force: false }]);
       }

@@ -12,7 +12,7 @@ import { readDatasets, readVm } from "../../truenas/read_inventory.ts";
 import { toVm } from "../../truenas/rows.ts";
 import { formatBytes, formatCount } from "../../units.ts";
 import type { UndoContext } from "./roll_back.ts";
-import { describeError, type NextCall, runOrLook, runStep, StepFailure } from "./run_step.ts";
+import { describeError, type NextCall, runOrVerify, runStep, StepFailure } from "./run_step.ts";
 
 /** A change of one VM. */
 export type VmChange =
@@ -119,7 +119,7 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
       if (change.kind === "clone") return await cloneVm(context, { vm, name: change.name, clone }, next);
       return await apply(context, vm, change, next);
     },
-    look: change.kind === "settings"
+    verify: change.kind === "settings"
       ? async () => await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null
       : () => Promise.resolve(null),
     detail: (done) => done,
@@ -321,7 +321,7 @@ async function addDisk(
     const dataset = found.known ? found.value[0] : undefined;
     return dataset?.mark?.operation === log.id ? { id: zvol } : null;
   };
-  await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+  await runOrVerify(() => caller.call("pool.dataset.create", [spec]), find, settle);
   await next("vm.device.create");
   try {
     await caller.call("vm.device.create", [{

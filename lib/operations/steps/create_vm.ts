@@ -11,7 +11,7 @@ import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import type { TemplateManager } from "../../template_manager.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { type DeviceRow, vmQuery } from "../../truenas/methods.ts";
-import { lookAtDatasets, lookAtVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchVm } from "../../truenas/looks.ts";
 import { formatMib } from "../../units.ts";
 import { describeDevice, isDevice } from "./devices.ts";
 import { startWithImages } from "./images.ts";
@@ -21,7 +21,7 @@ import { NotSent } from "../pace.ts";
 import type { Evidence } from "../types.ts";
 import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
-import { lookUntil, NotReached, runOrLook, runStep, type SettleTimes } from "./run_step.ts";
+import { NotReached, pollUntil, runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
 
 /** What becomes of half-made VMs when a person cancels. */
 export type CancelMode = "roll-back" | "keep";
@@ -31,14 +31,14 @@ export interface CreationContext {
   /** Its writes go, whatever happens: for the way back. */
   readonly caller: Caller;
   /** Its writes that still wait for their turn are given up when the person cancels: for the way there. */
-  readonly going: Caller;
+  readonly cancellable: Caller;
   readonly memory: FreeMemory;
   /** Of each VM type, with what it overrides. */
   readonly templates: (type: string) => TemplateManager;
   /** The displays' password; it goes to the NAS and nowhere else. */
   readonly displayPassword: string;
   readonly log: OperationLog;
-  readonly settle: SettleTimes;
+  readonly settle: SettleTimeouts;
   /** Its reason is a {@link CancelMode}. */
   readonly signal: AbortSignal;
   /** Ends when a VM whose type says `stop` has failed: VMs that were not begun are not begun. */
@@ -50,7 +50,7 @@ export interface CreationContext {
 }
 
 /** A zvol that may have been made: asked for, absent before, and not refused. */
-export interface MadeZvol {
+export interface CreatedZvol {
   readonly name: string;
   /** It carries our properties, by which it is known again. */
   readonly marked: boolean;
@@ -59,7 +59,7 @@ export interface MadeZvol {
 }
 
 /** What an operation has made of one VM so far. */
-export interface Made {
+export interface CreatedResources {
   /** The operation's id. */
   readonly operation: string;
   /** The uuid that the VM was asked to have; null when the VM was there before. */
@@ -68,7 +68,7 @@ export interface Made {
   vmId: number | null;
   /** Devices that were added to a VM that was there before. */
   readonly devices: PlannedDevice[];
-  readonly zvols: MadeZvol[];
+  readonly zvols: CreatedZvol[];
   /** The VM was asked to start. */
   started: boolean;
   /** Steps that were done, to be marked when they are rolled back. */
@@ -78,7 +78,7 @@ export interface Made {
 /** Creates or completes one VM. It never throws: the log tells what became of it. */
 export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
   const uuid = vm.vmId === null ? crypto.randomUUID() : null;
-  const made: Made = {
+  const made: CreatedResources = {
     operation: context.log.id,
     uuid,
     vmId: vm.vmId,
@@ -87,46 +87,46 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
     started: false,
     doneSteps: [],
   };
-  let begun = false;
-  const ahead = new ZvolsAhead();
+  let started = false;
+  const prefetch = new ZvolPrefetch();
   try {
     if (context.stop.signal.aborted) throw new Stopped(String(context.stop.signal.reason));
-    const going = { ...context, caller: context.going };
+    const cancellable = { ...context, caller: context.cancellable };
     for (const step of vm.steps) {
       if (context.signal.aborted) throw new Cancelled();
-      ahead.expectWell();
-      begun = true;
+      prefetch.throwIfFailed();
+      started = true;
       // Not before the VM is there: after a crash, its zvols are known by it.
-      if (made.vmId !== null) ahead.begin(going, vm, made);
-      await (ahead.goOn(step) ?? performStep(going, vm, step, made));
+      if (made.vmId !== null) prefetch.begin(cancellable, vm, made);
+      await (prefetch.resultOf(step) ?? performStep(cancellable, vm, step, made));
       made.doneSteps.push(step);
     }
     context.log.append({ type: "vm", vm: vm.name, outcome: "created", vmId: knownId(made) });
   } catch (error) {
-    await ahead.abandon();
+    await prefetch.abandon();
     const now = context.log.view.vms.find(({ name }) => name === vm.name)?.steps ?? [];
     for (const { step } of now.filter(({ status }) => status === "pending")) {
       context.log.append({ type: "step", vm: vm.name, step, status: "skipped" });
     }
-    if (begun) return await endFailed(context, vm, made, error);
+    if (started) return await endFailed(context, vm, made, error);
     const message = `${describeFailure(error)}; nothing was made of it`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "cancelled", message });
   }
 }
 
 /** Disks whose zvols are made while the steps before them are under way; each gets its device when it is its turn. */
-class ZvolsAhead {
+class ZvolPrefetch {
   readonly #disks = new Map<
     string,
     { readonly turn: PromiseWithResolvers<void>; readonly done: Promise<void> }
   >();
-  #begun = false;
+  #started = false;
   #failure: { readonly error: unknown } | null = null;
 
   /** Begins every disk that has a zvol to be made, once. */
-  begin(context: CreationContext, vm: PlannedVm, made: Made): void {
-    if (this.#begun) return;
-    this.#begun = true;
+  begin(context: CreationContext, vm: PlannedVm, made: CreatedResources): void {
+    if (this.#started) return;
+    this.#started = true;
     // Otherwise the device makes its zvol, and there is nothing to do before its turn.
     if (!context.zvols.mayCreate) return;
     for (const device of vm.devices) {
@@ -140,14 +140,14 @@ class ZvolsAhead {
   }
 
   /** It is this step's turn: resolves when it is done; undefined when it was not begun ahead. */
-  goOn(step: string): Promise<void> | undefined {
+  resultOf(step: string): Promise<void> | undefined {
     const disk = this.#disks.get(step);
     disk?.turn.resolve();
     return disk?.done;
   }
 
   /** Throws what went wrong ahead, before more is made in vain. */
-  expectWell(): void {
+  throwIfFailed(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
@@ -172,7 +172,7 @@ class Stopped extends Error {
 async function endFailed(
   context: CreationContext,
   vm: PlannedVm,
-  made: Made,
+  made: CreatedResources,
   error: unknown,
 ): Promise<void> {
   // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
@@ -193,7 +193,12 @@ function describeFailure(error: unknown): string {
   return reasonOf(error);
 }
 
-function performStep(context: CreationContext, vm: PlannedVm, step: string, made: Made): Promise<void> {
+function performStep(
+  context: CreationContext,
+  vm: PlannedVm,
+  step: string,
+  made: CreatedResources,
+): Promise<void> {
   if (step === "vm") return createStep(context, vm, made);
   if (step === "start") return startStep(context, vm, made);
   const device = vm.devices.find((candidate) => candidate.step === step);
@@ -201,7 +206,7 @@ function performStep(context: CreationContext, vm: PlannedVm, step: string, made
   return deviceStep(context, vm, device, made);
 }
 
-async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
+async function createStep(context: CreationContext, vm: PlannedVm, made: CreatedResources) {
   const { caller, log, settle } = context;
   const spec = context.templates(vm.type).createVmSpec(vm.name, vm.cores, vm.threads, vm.memoryMib);
   const own = vm.description === "" ? spec.description ?? "" : vm.description;
@@ -216,7 +221,7 @@ async function createStep(context: CreationContext, vm: PlannedVm, made: Made) {
     makes: `VM ${vm.name}, uuid ${made.uuid}`,
     evidence: () => made.uuid === null ? null : { uuid: made.uuid },
     run: () => caller.call("vm.create", [{ ...spec, ...chosen, uuid: made.uuid }]),
-    look: async () => (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null,
+    verify: async () => (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null,
     detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(vm.memoryMib)}`,
   }, settle);
   made.vmId = row.id;
@@ -231,7 +236,7 @@ async function deviceStep(
   context: CreationContext,
   vm: PlannedVm,
   planned: PlannedDevice,
-  made: Made,
+  made: CreatedResources,
   turn: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   const { caller, log, settle } = context;
@@ -259,15 +264,15 @@ async function deviceStep(
         await next("vm.device.create");
       });
     },
-    look: async () => {
+    verify: async () => {
       const rows = await caller.call("vm.device.query", [[["vm", "=", knownId(made)]]]);
       return rows.find((row) => isDevice(row, device)) ?? null;
     },
-    detail: () => describeMade(device, planned),
+    detail: () => describeCreated(device, planned),
   }, settle);
 }
 
-function describeMade(device: PlannedDevice, planned: PlannedDevice): string {
+function describeCreated(device: PlannedDevice, planned: PlannedDevice): string {
   const text = describeDevice(device);
   return device === planned
     ? text
@@ -275,7 +280,7 @@ function describeMade(device: PlannedDevice, planned: PlannedDevice): string {
 }
 
 /** A device that was never asked for is not among what was added. */
-async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: Made): Promise<void> {
+async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: CreatedResources): Promise<void> {
   try {
     await turn;
   } catch (error) {
@@ -285,7 +290,7 @@ async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: Made
   }
 }
 
-function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
+function deviceEvidence(device: PlannedDevice, made: CreatedResources): Evidence | null {
   const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
   const added = made.uuid === null && made.devices.includes(device);
   if (zvol === undefined && !added) return null;
@@ -295,7 +300,7 @@ function deviceEvidence(device: PlannedDevice, made: Made): Evidence | null {
   };
 }
 
-function zvolEvidence({ name, marked, answered }: MadeZvol): Evidence {
+function zvolEvidence({ name, marked, answered }: CreatedZvol): Evidence {
   return { zvol: name, ...(marked ? {} : { unmarked: true }), ...(answered ? { answered } : {}) };
 }
 
@@ -306,19 +311,19 @@ async function makeZvol(
   context: CreationContext,
   vm: PlannedVm,
   device: PlannedDisk,
-  made: Made,
+  made: CreatedResources,
 ): Promise<void> {
   const { caller, zvols, settle } = context;
   if (!zvols.mayCreate) return expectThick(device);
   const owner = made.uuid ?? vm.vmUuid ?? "";
   const find = async () => {
-    const found = await lookAtDatasets(caller, [device.zvol]);
+    const found = await fetchDatasets(caller, [device.zvol]);
     const dataset = found.known ? found.value[0] : undefined;
     return dataset?.mark?.operation === made.operation ? { id: dataset.name } : null;
   };
   try {
     const spec = zvolSpec(device, owner, made.operation);
-    await runOrLook(() => caller.call("pool.dataset.create", [spec]), find, settle);
+    await runOrVerify(() => caller.call("pool.dataset.create", [spec]), find, settle);
     replaceZvol(made, { name: device.zvol, marked: true, answered: true });
   } catch (error) {
     if (isUnavailable(error)) {
@@ -363,12 +368,12 @@ function isUnavailable(error: unknown): boolean {
   return code === METHOD_NOT_FOUND || errno === EACCES || errno === ENOMETHOD;
 }
 
-function replaceZvol(made: Made, zvol: MadeZvol): void {
+function replaceZvol(made: CreatedResources, zvol: CreatedZvol): void {
   forgetZvol(made, zvol.name);
   made.zvols.push(zvol);
 }
 
-function forgetZvol(made: Made, name: string): void {
+function forgetZvol(made: CreatedResources, name: string): void {
   const index = made.zvols.findIndex((zvol) => zvol.name === name);
   if (index >= 0) made.zvols.splice(index, 1);
 }
@@ -377,7 +382,7 @@ interface DeviceStep {
   readonly vm: PlannedVm;
   readonly vmId: number;
   readonly device: PlannedDevice;
-  readonly made: Made;
+  readonly made: CreatedResources;
 }
 
 async function createDevice(context: CreationContext, step: DeviceStep): Promise<DeviceRow> {
@@ -451,9 +456,13 @@ function deviceSpec(context: CreationContext, { vm, vmId, device, made }: Device
   }
 }
 
-async function startStep({ caller, log, settle, memory }: CreationContext, vm: PlannedVm, made: Made) {
+async function startStep(
+  { caller, log, settle, memory }: CreationContext,
+  vm: PlannedVm,
+  made: CreatedResources,
+) {
   const vmId = knownId(made);
-  const isRunning = async () => (await lookAtVm(caller, vmId))?.state === "RUNNING" || null;
+  const isRunning = async () => (await fetchVm(caller, vmId))?.state === "RUNNING" || null;
   made.started = true;
   await runStep(log, {
     vm: vm.name,
@@ -466,15 +475,15 @@ async function startStep({ caller, log, settle, memory }: CreationContext, vm: P
         else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
       });
       // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
-      if (await lookUntil(isRunning, settle) !== null) return true;
+      if (await pollUntil(isRunning, settle) !== null) return true;
       throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });
     },
-    look: isRunning,
+    verify: isRunning,
     detail: () => "RUNNING",
   }, settle);
 }
 
-function knownId({ vmId }: Made): number {
+function knownId({ vmId }: CreatedResources): number {
   if (vmId === null) throw new Error("A step needs the VM, which was not made");
   return vmId;
 }

@@ -8,12 +8,12 @@ import { clonesFirst } from "../../plan/removal.ts";
 import type { DestructionVm } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { followJob } from "../../truenas/jobs.ts";
-import { lookAtDatasets, lookAtUsers, lookAtVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/looks.ts";
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
 import type { OperationLog } from "../log.ts";
 import { NotSent } from "../pace.ts";
-import { describeError, runStep, type SettleTimes, StepFailure } from "./run_step.ts";
+import { describeError, runStep, type SettleTimeouts, StepFailure } from "./run_step.ts";
 import {
   expectAsShown,
   hasSnapshots,
@@ -27,9 +27,9 @@ import {
 export interface DestructionContext {
   readonly caller: Caller;
   /** Its writes that still wait for their turn are given up when the person cancels: until something was removed. */
-  readonly going: Caller;
+  readonly cancellable: Caller;
   readonly log: OperationLog;
-  readonly settle: SettleTimes;
+  readonly settle: SettleTimeouts;
   readonly signal: AbortSignal;
   /** If it runs, it is asked to shut down before it is powered off. */
   readonly shutdown: boolean;
@@ -104,8 +104,8 @@ async function describeState({ lastLooks }: DestructionContext, vm: DestructionV
   const names = vm.zvols.map(({ name }) => name);
   try {
     const [found, zvols] = await Promise.all([
-      lookAtVm(lastLooks, vm.id),
-      lookAtDatasets(lastLooks, names),
+      fetchVm(lastLooks, vm.id),
+      fetchDatasets(lastLooks, names),
     ]);
     const left = [
       ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
@@ -143,7 +143,7 @@ async function destroy(context: DestructionContext, vm: DestructionVm, reached: 
 }
 
 function removalContext(
-  { caller, going, log, settle }: DestructionContext,
+  { caller, cancellable, log, settle }: DestructionContext,
   reached: Reached,
 ): ZvolRemovalContext {
   return {
@@ -152,7 +152,7 @@ function removalContext(
     settle,
     writer: () => {
       reached.sent = true;
-      return reached.removed ? caller : going;
+      return reached.removed ? caller : cancellable;
     },
     onRemoved: () => reached.removed = true,
   };
@@ -200,7 +200,7 @@ async function finishGone(
           await removeLoneZvol(removal, zvol);
         }
       },
-      look: null,
+      verify: null,
       detail: () => formatCount(zvols.length, "zvol"),
     }, context.settle);
   }
@@ -222,18 +222,18 @@ async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm 
     method: "vm.query",
     run: async () => {
       if (resumed || vm.after.length > 0) await expectUnused(firstLooks, vm);
-      const found = sameVm(vm, seen ?? await lookAtVm(firstLooks, vm.id), resumed);
+      const found = sameVm(vm, seen ?? await fetchVm(firstLooks, vm.id), resumed);
       if (seen === null || vm.after.length > 0) await expectAsShown(firstLooks, vm.zvols, vm.name);
       return { found };
     },
-    look: null,
+    verify: null,
     detail: ({ found }) => found === null ? "gone already" : found.state,
   }, settle);
   return looked.found;
 }
 
 async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
-  const users = await lookAtUsers(caller, vm.zvols.map(({ name }) => name));
+  const users = await fetchDiskUsers(caller, vm.zvols.map(({ name }) => name));
   const other = users.find(({ id }) => id !== vm.id);
   if (other === undefined) return;
   throw new TrueNASError(
@@ -268,7 +268,7 @@ async function shutDown(
   vm: DestructionVm,
   { found, reached }: Running,
 ): Promise<Vm> {
-  const { caller, going, log, settle } = context;
+  const { caller, cancellable, log, settle } = context;
   if (!context.shutdown) return found;
   if (found.state !== "RUNNING") {
     log.append({ type: "step", vm: vm.name, step: "shutdown", status: "skipped", detail: found.state });
@@ -281,12 +281,12 @@ async function shutDown(
     run: async () => {
       const options = { force: false, force_after_timeout: false };
       reached.sent = true;
-      const job = await going.call("vm.stop", [vm.id, options]);
-      await followJob(caller, "vm.stop", job, { lookMs: settle.lookMs, timeoutMs: SHUTDOWN_MS });
-      return (await lookAtVm(caller, vm.id))?.state ?? "gone";
+      const job = await cancellable.call("vm.stop", [vm.id, options]);
+      await followJob(caller, "vm.stop", job, { pollMs: settle.pollMs, timeoutMs: SHUTDOWN_MS });
+      return (await fetchVm(caller, vm.id))?.state ?? "gone";
     },
-    look: async () => {
-      const state = (await lookAtVm(caller, vm.id))?.state ?? "gone";
+    verify: async () => {
+      const state = (await fetchVm(caller, vm.id))?.state ?? "gone";
       return state === "RUNNING" ? null : state;
     },
     detail: (state) => state === "RUNNING" ? "it did not shut down in time" : state,
@@ -305,7 +305,7 @@ function isOn({ state }: Vm): boolean {
 }
 
 async function powerOff(
-  { caller, going, log, settle }: DestructionContext,
+  { caller, cancellable, log, settle }: DestructionContext,
   vm: DestructionVm,
   { found, reached }: Running,
 ): Promise<void> {
@@ -319,9 +319,9 @@ async function powerOff(
     method: "vm.poweroff",
     run: () => {
       reached.sent = true;
-      return going.call("vm.poweroff", [vm.id]);
+      return cancellable.call("vm.poweroff", [vm.id]);
     },
-    look: async () => (await lookAtVm(caller, vm.id))?.state !== "RUNNING" || null,
+    verify: async () => (await fetchVm(caller, vm.id))?.state !== "RUNNING" || null,
     detail: () => "STOPPED",
   }, settle);
 }
@@ -346,13 +346,13 @@ async function removeDisks(
       for (const [n, { zvol, deviceId }] of disks.entries()) {
         if (n > 0) await next("vm.device.delete");
         const isDeviceGone = async () => {
-          const now = await lookAtVm(caller, vm.id);
+          const now = await fetchVm(caller, vm.id);
           return !now?.disks.some((disk) => disk.deviceId === deviceId) || null;
         };
         await removeDisk(removal, zvol, { deviceId, isDeviceGone });
       }
     },
-    look: null,
+    verify: null,
     detail: () => formatCount(disks.length, "zvol"),
   }, settle);
 }
@@ -369,7 +369,7 @@ async function remove(
     method: "vm.delete",
     makes: `VM ${vm.name}, id ${vm.id}`,
     run: () => by().call("vm.delete", [vm.id, { zvols: false, force: found.state === "ERROR" }]),
-    look: async () => (await lookAtVm(caller, vm.id)) === null ? true : null,
+    verify: async () => (await fetchVm(caller, vm.id)) === null ? true : null,
     detail: () => "the VM",
   }, settle);
 }
@@ -390,7 +390,7 @@ async function check(
         `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
       );
     },
-    look: null,
+    verify: null,
     detail: (left) =>
       left.known
         ? "nothing is left"
@@ -400,8 +400,8 @@ async function check(
 
 async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
   const [found, zvols] = await Promise.all([
-    lookAtVm(caller, vm.id),
-    lookAtDatasets(caller, vm.zvols.map(({ name }) => name)),
+    fetchVm(caller, vm.id),
+    fetchDatasets(caller, vm.zvols.map(({ name }) => name)),
   ]);
   if (found !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
   return zvols;

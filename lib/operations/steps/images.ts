@@ -1,7 +1,7 @@
 /** Images that VMs have and that are not on the NAS any more: TrueNAS does not start a VM then. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { lookAtVm } from "../../truenas/looks.ts";
+import { fetchVm } from "../../truenas/looks.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
 
 const REMEDY = "detach the image on the VM's page, or put the file back";
@@ -43,7 +43,7 @@ export async function expectImages(
 }
 
 async function missingImages(caller: Caller, id: number): Promise<readonly string[]> {
-  const vm = await lookAtVm(caller, id);
+  const vm = await fetchVm(caller, id);
   return await readMissingFiles(caller, (vm?.cdroms ?? []).map(({ path }) => path));
 }
 

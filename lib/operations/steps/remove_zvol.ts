@@ -2,7 +2,7 @@
 import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { lookAtDatasets } from "../../truenas/looks.ts";
+import { fetchDatasets } from "../../truenas/looks.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
 import { formatBytes } from "../../units.ts";
 import { NotSent } from "../pace.ts";
@@ -18,7 +18,7 @@ export function zvolRemovalSteps(zvol: OrphanZvol): readonly string[] {
 /** What the removal of a zvol works with. */
 export interface RemovalContext extends UndoContext {
   /** Its writes that still wait for their turn are given up when the person cancels. */
-  readonly going: Caller;
+  readonly cancellable: Caller;
   /** Resolves when what has to be gone before has ended. */
   readonly after: Promise<unknown>;
   readonly signal: AbortSignal;
@@ -57,7 +57,7 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
     step: "look",
     method: "pool.dataset.query",
     run: async () => {
-      const [found, vms] = await Promise.all([lookAtDatasets(caller, [zvol.name]), readVms(caller)]);
+      const [found, vms] = await Promise.all([fetchDatasets(caller, [zvol.name]), readVms(caller)]);
       if (!found.known) throw new TrueNASError(`It cannot be looked at, because ${found.because}`);
       const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
       if (user !== undefined) throw new TrueNASError(`${user.name} uses it now; nothing was done to it`);
@@ -69,18 +69,18 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
       await expectAsShown(caller, [zvol], "it");
       return true;
     },
-    look: null,
+    verify: null,
     detail: (there) => there ? "in no VM" : "gone already",
   }, settle);
 }
 
-async function remove({ caller, going, log, settle }: RemovalContext, zvol: OrphanZvol): Promise<void> {
+async function remove({ caller, cancellable, log, settle }: RemovalContext, zvol: OrphanZvol): Promise<void> {
   let removed = false;
   const removal = {
     caller,
     log,
     settle,
-    writer: () => removed ? caller : going,
+    writer: () => removed ? caller : cancellable,
     onRemoved: () => removed = true,
   };
   await removeSnapshots(removal, zvol.name, [zvol]);
@@ -90,7 +90,7 @@ async function remove({ caller, going, log, settle }: RemovalContext, zvol: Orph
     method: "pool.dataset.delete",
     makes: zvol.name,
     run: () => removeLoneZvol(removal, zvol),
-    look: null,
+    verify: null,
     detail: () => zvol.sizeBytes === null ? "the zvol" : formatBytes(zvol.sizeBytes),
   }, settle);
 }
@@ -101,14 +101,14 @@ async function check({ caller, log, settle }: UndoContext, { name }: OrphanZvol)
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const seen = await lookAtDatasets(caller, [name]);
+      const seen = await fetchDatasets(caller, [name]);
       if (!seen.known) {
         return `The NAS answered that it was removed, which could not be verified, because ${seen.because}`;
       }
       if (seen.value.length === 0) return "It is gone";
       throw new TrueNASError(`${name} is still there`);
     },
-    look: null,
+    verify: null,
     detail: (said) => said,
   }, settle);
 }

@@ -10,12 +10,12 @@ import { clonesFirst } from "../../plan/removal.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { type DeviceRow, vmQuery, type VmRow } from "../../truenas/methods.ts";
-import { lookAtDatasets, lookAtVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchVm } from "../../truenas/looks.ts";
 import { formatCount } from "../../units.ts";
-import type { Made } from "./create_vm.ts";
+import type { CreatedResources } from "./create_vm.ts";
 import { isDevice } from "./devices.ts";
 import type { OperationLog } from "../log.ts";
-import { runStep, type SettleTimes } from "./run_step.ts";
+import { runStep, type SettleTimeouts } from "./run_step.ts";
 import {
   expectAsShown,
   removeDisk,
@@ -28,13 +28,13 @@ import {
 export interface UndoContext {
   readonly caller: Caller;
   readonly log: OperationLog;
-  readonly settle: SettleTimes;
+  readonly settle: SettleTimeouts;
 }
 
 /** Why and what to undo. */
 export interface Undo {
   readonly vm: string;
-  readonly made: Made;
+  readonly made: CreatedResources;
   /** What went wrong, in a sentence without a full stop. */
   readonly why: string;
   readonly cancelled: boolean;
@@ -53,7 +53,7 @@ export async function rollBack(context: UndoContext, given: Undo): Promise<void>
   const { log } = context;
   const undo: Removal = { ...given, gone: new Set() };
   try {
-    const removed = await removeMade(context, undo);
+    const removed = await removeCreated(context, undo);
     const left = await findLeft(context.caller, undo);
     if (left.names.length > 0) throw new TrueNASError("Some of it is still there");
     for (const step of undo.made.doneSteps) {
@@ -130,7 +130,7 @@ async function describeLeft({ caller }: UndoContext, undo: Removal): Promise<str
 }
 
 /** Removes what was made and says what that was. */
-async function removeMade(context: UndoContext, undo: Removal): Promise<string[]> {
+async function removeCreated(context: UndoContext, undo: Removal): Promise<string[]> {
   const { caller } = context;
   const { made } = undo;
   const row = await findOurs(caller, undo);
@@ -193,7 +193,7 @@ async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row:
     step: "undo-poweroff",
     method: "vm.poweroff",
     run: () => caller.call("vm.poweroff", [row.id]),
-    look: async () => (await lookAtVm(caller, row.id))?.state === "STOPPED" || null,
+    verify: async () => (await fetchVm(caller, row.id))?.state === "STOPPED" || null,
     detail: () => "STOPPED",
   }, settle);
 }
@@ -215,7 +215,7 @@ export async function findZvols(
   attached: readonly string[],
 ): Promise<FoundZvols> {
   const asked = made.zvols.map(({ name }) => name);
-  const found: Reading<readonly Dataset[]> = await lookAtDatasets(caller, [
+  const found: Reading<readonly Dataset[]> = await fetchDatasets(caller, [
     ...new Set([...asked, ...attached]),
   ]);
   if (!found.known) {
@@ -238,7 +238,7 @@ export async function findZvols(
  * A zvol that we would have marked and that does not say so may be somebody else's, who took the name meanwhile. Where
  * properties are not visible, the NAS's answer to our call counts.
  */
-function isOwn(made: Made, { name, mark, marksVisible }: Dataset): boolean {
+function isOwn(made: CreatedResources, { name, mark, marksVisible }: Dataset): boolean {
   if (mark !== null) return mark.operation === made.operation || mark.vm === made.uuid;
   const zvol = made.zvols.find((it) => it.name === name);
   return zvol !== undefined && (!zvol.marked || (zvol.answered && !marksVisible));
@@ -251,7 +251,7 @@ async function deleteVm({ caller, log, settle }: UndoContext, { vm }: Undo, row:
     step: "undo-vm",
     method: "vm.delete",
     run: () => caller.call("vm.delete", [row.id, { zvols: false, force: false }]),
-    look: async () => (await caller.call("vm.query", vmQuery(["id", "=", row.id]))).length === 0 || null,
+    verify: async () => (await caller.call("vm.query", vmQuery(["id", "=", row.id]))).length === 0 || null,
     detail: () => `id ${row.id} removed`,
   }, settle);
 }
@@ -295,7 +295,7 @@ async function deleteDisk(
     method: "vm.device.delete",
     makes: zvol.name,
     run: () => removeDisk(removal, zvol, { deviceId, isDeviceGone: () => isDeviceGone(caller, deviceId) }),
-    look: null,
+    verify: null,
     detail: () => `${zvol.name} removed`,
   }, settle);
   undo.gone.add(zvol.name);
@@ -334,7 +334,7 @@ async function deleteDevices(
       step: `undo-device-${id}`,
       method: "vm.device.delete",
       run: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
-      look: () => isDeviceGone(caller, id),
+      verify: () => isDeviceGone(caller, id),
       detail: () => `device ${id} removed`,
     }, settle);
   }
@@ -353,7 +353,7 @@ async function deleteZvols(
       step: "undo-zvols",
       method: "pool.dataset.delete",
       run: () => removeLoneZvol(removal, zvol),
-      look: null,
+      verify: null,
       detail: () => `${zvol.name} removed`,
     }, settle);
     undo.gone.add(zvol.name);

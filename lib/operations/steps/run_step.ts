@@ -10,15 +10,15 @@ import { NotSent } from "../pace.ts";
 import type { Evidence, StepError } from "../types.ts";
 
 /** How long, after a lost connection or a timeout, a call is given to show its effect on the NAS, and how often to look. */
-export interface SettleTimes {
+export interface SettleTimeouts {
   /** Milliseconds. */
   readonly settleMs: number;
   /** Milliseconds between two looks. */
-  readonly lookMs: number;
+  readonly pollMs: number;
 }
 
 /** Up to 25.10 a call goes on at the NAS after its socket is gone; a zvol takes about a second. */
-export const DEFAULT_SETTLE: SettleTimes = { settleMs: 6_000, lookMs: 500 };
+export const DEFAULT_SETTLE_TIMEOUTS: SettleTimeouts = { settleMs: 6_000, pollMs: 500 };
 
 /** Writes a further call of a step down; it may be made once this resolves. */
 export type NextCall = (method: MethodName) => Promise<void>;
@@ -38,7 +38,7 @@ export interface StepAction<T> {
    * Looks on the NAS for the effect: its result, or null when there is none. For a call whose outcome is unknown;
    * null for a reading.
    */
-  readonly look: (() => Promise<T | null>) | null;
+  readonly verify: (() => Promise<T | null>) | null;
   /** What was made or found, in a few words. */
   readonly detail: (result: T) => string;
 }
@@ -76,7 +76,11 @@ export class StepFailure extends Error {
  * @throws {NotSent} when it was cancelled before its call had its turn.
  * @throws {NotReached} when it was begun ahead and is not gone on with.
  */
-export async function runStep<T>(log: OperationLog, action: StepAction<T>, settle: SettleTimes): Promise<T> {
+export async function runStep<T>(
+  log: OperationLog,
+  action: StepAction<T>,
+  settle: SettleTimeouts,
+): Promise<T> {
   const { vm, step } = action;
   // A step that undoes goes on without: what is half made is worse than a gap in the journal.
   const written = () => step.startsWith("undo-") ? log.written().catch(() => {}) : log.written();
@@ -88,7 +92,7 @@ export async function runStep<T>(log: OperationLog, action: StepAction<T>, settl
   log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
   try {
     await written();
-    const result = await runOrLook(() => action.run(next), action.look, settle);
+    const result = await runOrVerify(() => action.run(next), action.verify, settle);
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
@@ -110,30 +114,30 @@ function announced<T>({ makes, evidence }: StepAction<T>): { makes?: string; evi
 }
 
 /** Makes a call; when its outcome is unknown, looks for its effect, and fails only when there is none to see. */
-export async function runOrLook<T>(
+export async function runOrVerify<T>(
   run: () => Promise<T>,
   look: (() => Promise<T | null>) | null,
-  settle: SettleTimes,
+  settle: SettleTimeouts,
 ): Promise<T> {
   try {
     return await run();
   } catch (error) {
     if (look === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
     // When looking fails as well, nothing is known still: its own error, of a mere reading, would say "not done".
-    const seen = await lookUntil(look, settle).catch(() => null);
+    const seen = await pollUntil(look, settle).catch(() => null);
     if (seen !== null) return seen;
     throw error;
   }
 }
 
 /** Looks until there is something to see, or the time to settle is over: then null. */
-export async function lookUntil<T>(
+export async function pollUntil<T>(
   look: () => Promise<T | null>,
-  { settleMs, lookMs }: SettleTimes,
+  { settleMs, pollMs: pollMs }: SettleTimeouts,
 ): Promise<T | null> {
-  const looks = Math.max(1, Math.ceil(settleMs / lookMs));
+  const looks = Math.max(1, Math.ceil(settleMs / pollMs));
   for (let n = 0; n < looks; n++) {
-    if (n > 0) await pause(lookMs);
+    if (n > 0) await pause(pollMs);
     const seen = await look();
     if (seen !== null) return seen;
   }

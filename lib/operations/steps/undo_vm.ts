@@ -6,7 +6,7 @@
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
-import type { Made } from "./create_vm.ts";
+import type { CreatedResources } from "./create_vm.ts";
 import { rollBack, type UndoContext } from "./roll_back.ts";
 import { runStep } from "./run_step.ts";
 import type { RollBackVm } from "../../plan/roll_back.ts";
@@ -30,7 +30,7 @@ export async function undoVm(
     return;
   }
   try {
-    await lookFirst(context, vm, made);
+    await verifyFirst(context, vm, made);
   } catch (error) {
     const message = `Nothing was done to it: ${reasonOf(error)}`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
@@ -45,7 +45,7 @@ export function zvolsMadeFor({ steps }: OperationVmView): readonly string[] {
   return [...new Set(steps.flatMap(({ evidence }) => evidence?.zvol ?? []))];
 }
 
-function madeOf({ steps }: OperationVmView, operation: string): Made {
+function madeOf({ steps }: OperationVmView, operation: string): CreatedResources {
   const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
   return {
     operation,
@@ -68,10 +68,10 @@ function wasStarted(steps: OperationVmView["steps"]): boolean {
   return steps.some(({ step, startedAt }) => step === "start" && startedAt !== null);
 }
 
-async function lookFirst(
+async function verifyFirst(
   { caller, log, settle }: UndoContext,
   vm: OperationVmView,
-  made: Made,
+  made: CreatedResources,
 ): Promise<void> {
   await runStep(log, {
     vm: vm.name,
@@ -86,7 +86,7 @@ async function lookFirst(
       if (state === undefined || state === "STOPPED" || made.started) return state ?? "there is no such VM";
       throw new TrueNASError(`${vm.name} is ${state}: somebody has started it since`);
     },
-    look: null,
+    verify: null,
     detail: (state) => state,
   }, settle);
 }

@@ -6,10 +6,10 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { lookAtDatasets, lookAtRelations } from "../../truenas/looks.ts";
+import { fetchDatasets, lookAtRelations } from "../../truenas/looks.ts";
 import { formatCount } from "../../units.ts";
 import type { OperationLog } from "../log.ts";
-import { runOrLook, runStep, type SettleTimes } from "./run_step.ts";
+import { runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
 
 /** What zvols are removed with. */
 export interface ZvolRemovalContext {
@@ -20,7 +20,7 @@ export interface ZvolRemovalContext {
   /** Called when something was removed. */
   readonly onRemoved: () => void;
   readonly log: OperationLog;
-  readonly settle: SettleTimes;
+  readonly settle: SettleTimeouts;
 }
 
 /**
@@ -93,7 +93,7 @@ export async function removeSnapshots(
       }
       return shown.length;
     },
-    look: null,
+    verify: null,
     detail: (count) => formatCount(count, "snapshot"),
   }, context.settle);
 }
@@ -108,7 +108,7 @@ async function removeSnapshot(
   };
   const remove = () => writer().call("pool.snapshot.delete", [name, { defer: false, recursive: false }]);
   try {
-    await runOrLook(remove, isGone, settle);
+    await runOrVerify(remove, isGone, settle);
   } catch (error) {
     if (!(error instanceof TrueNASCallError) || await isGone() === null) throw error;
   }
@@ -123,7 +123,7 @@ export async function removeLoneZvol(
   const { caller, writer, settle } = context;
   const isGone = async () => await isZvolGone(caller, zvol.name) || null;
   const remove = () => writer().call("pool.dataset.delete", [zvol.name, { recursive: false }]);
-  await unlessGone(context, zvol, () => runOrLook(remove, isGone, settle));
+  await unlessGone(context, zvol, () => runOrVerify(remove, isGone, settle));
 }
 
 /** Removes a disk of a VM together with its zvol. */
@@ -138,7 +138,7 @@ export async function removeDisk(
   const { writer, settle } = context;
   const options = { zvol: true, raw_file: false, force: false };
   const remove = () => writer().call("vm.device.delete", [deviceId, options]);
-  await unlessGone(context, zvol, () => runOrLook(remove, isDeviceGone, settle));
+  await unlessGone(context, zvol, () => runOrVerify(remove, isDeviceGone, settle));
 }
 
 /** A refusal is no failure when the zvol was gone already; otherwise it says why the zvol is left. */
@@ -164,6 +164,6 @@ async function unlessGone(
 }
 
 async function isZvolGone(caller: Caller, name: string): Promise<boolean> {
-  const seen = await lookAtDatasets(caller, [name]);
+  const seen = await fetchDatasets(caller, [name]);
   return seen.known && seen.value.length === 0;
 }

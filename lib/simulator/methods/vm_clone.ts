@@ -9,7 +9,7 @@ import { callError, ERRNO, notFound } from "../wire/wire_errors.ts";
 import { addClone, addSnapshot, dropDataset } from "../zfs/zfs.ts";
 
 /** What a clone has made so far. */
-interface Made {
+interface ClonedResources {
   readonly snapshots: string[];
   readonly zvols: string[];
 }
@@ -24,7 +24,7 @@ export const cloneVm: Method = async (nas, [id, wanted], call) => {
   await nas.sleep(nas.times.callMs, call.signal);
   const copy: StoredVm = { id: ++nas.store.lastVmId, config, state: "STOPPED", everStarted: false };
   nas.store.vms.set(copy.id, copy);
-  const made: Made = { snapshots: [], zvols: [] };
+  const made: ClonedResources = { snapshots: [], zvols: [] };
   try {
     for (const device of devicesOf(nas.store, source.id)) {
       await cloneDevice(nas, device, { copy, made, call });
@@ -49,7 +49,7 @@ function nextName({ store }: Nas, name: string): string {
 
 interface Copying {
   readonly copy: StoredVm;
-  readonly made: Made;
+  readonly made: ClonedResources;
   readonly call: Call;
 }
 
@@ -71,7 +71,7 @@ async function cloneDevice(nas: Nas, device: StoredDevice, { copy, made, call }:
 }
 
 /** `<zvol>@<new name>` and `<zvol>_<new name>`; `_cloneN` is added where either exists. */
-function cloneZvol({ store }: Nas, zvol: string, name: string, made: Made): string {
+function cloneZvol({ store }: Nas, zvol: string, name: string, made: ClonedResources): string {
   const free = (taken: (name: string) => boolean) => {
     if (!taken(name)) return name;
     let n = 0;
@@ -87,7 +87,7 @@ function cloneZvol({ store }: Nas, zvol: string, name: string, made: Made): stri
   return clone;
 }
 
-function undo({ store }: Nas, copy: StoredVm, { snapshots, zvols }: Made): void {
+function undo({ store }: Nas, copy: StoredVm, { snapshots, zvols }: ClonedResources): void {
   for (const zvol of zvols) dropDataset(store, zvol);
   for (const snapshot of snapshots) store.snapshots.delete(snapshot);
   for (const { id } of devicesOf(store, copy.id)) store.devices.delete(id);

@@ -114,7 +114,7 @@ export function checkArguments(method: MethodSchema, params: readonly unknown[])
   const values = names.map((name, index) => {
     const schema = accepts.properties?.[name] ?? {};
     if (index < params.length) return check(schema, params[index], name, walk);
-    if (accepts.required?.includes(name)) return complain(walk, name, "Field required");
+    if (accepts.required?.includes(name)) return addError(walk, name, "Field required");
     if (schema.default === undefined && resolve(schema, walk).type === "object") {
       return check(schema, {}, name, walk);
     }
@@ -125,7 +125,7 @@ export function checkArguments(method: MethodSchema, params: readonly unknown[])
   return values;
 }
 
-function complain(walk: Walk, path: string, message: string): undefined {
+function addError(walk: Walk, path: string, message: string): undefined {
   walk.errors.push([path, message, ERRNO.EINVAL]);
   return undefined;
 }
@@ -140,12 +140,12 @@ function check(reference: Schema, value: unknown, path: string, walk: Walk): unk
   if (schema.discriminator !== undefined) return checkTagged(schema, value, path, walk);
   if (schema.anyOf !== undefined) return checkAny(schema.anyOf, value, path, walk);
   if (schema.const !== undefined) {
-    return value === schema.const ? value : complain(walk, path, `Input should be ${choice(schema.const)}`);
+    return value === schema.const ? value : addError(walk, path, `Input should be ${choice(schema.const)}`);
   }
   if (schema.enum !== undefined) {
     return schema.enum.includes(value)
       ? value
-      : complain(walk, path, `Input should be ${choices(schema.enum)}`);
+      : addError(walk, path, `Input should be ${choices(schema.enum)}`);
   }
   switch (schema.type) {
     case "object":
@@ -159,9 +159,9 @@ function check(reference: Schema, value: unknown, path: string, walk: Walk): unk
     case "number":
       return checkNumber(schema, value, path, walk, "number");
     case "boolean":
-      return typeof value === "boolean" ? value : complain(walk, path, "Input should be a valid boolean");
+      return typeof value === "boolean" ? value : addError(walk, path, "Input should be a valid boolean");
     case "null":
-      return value === null ? value : complain(walk, path, "Input should be None");
+      return value === null ? value : addError(walk, path, "Input should be None");
     default:
       return value;
   }
@@ -203,15 +203,15 @@ function tagOf({ $ref, type, const: only }: Schema): string {
 function checkTagged(schema: Schema, value: unknown, path: string, walk: Walk): unknown {
   const { propertyName = "", mapping = {} } = schema.discriminator ?? {};
   if (!isObject(value)) {
-    return complain(walk, path, "Input should be a valid dictionary or object to extract fields from");
+    return addError(walk, path, "Input should be a valid dictionary or object to extract fields from");
   }
   const tag = value[propertyName];
-  if (tag === undefined) return complain(walk, `${path}.${propertyName}`, "Field required");
+  if (tag === undefined) return addError(walk, `${path}.${propertyName}`, "Field required");
   const reference = typeof tag === "string" ? mapping[tag] : undefined;
   if (reference === undefined) {
     const expected = tagsInOrder(schema, mapping).map((name) => `'${name}'`).join(", ");
     const found = `Input tag '${String(tag)}' found using '${propertyName}'`;
-    return complain(walk, path, `${found} does not match any of the expected tags: ${expected}`);
+    return addError(walk, path, `${found} does not match any of the expected tags: ${expected}`);
   }
   return check({ $ref: reference }, value, `${path}.${String(tag)}`, walk);
 }
@@ -229,18 +229,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function checkObject(schema: Schema, value: unknown, path: string, walk: Walk, model?: string): unknown {
   if (!isObject(value)) {
     const instance = model === undefined ? "" : ` or instance of ${model}`;
-    return complain(walk, path, `Input should be a valid dictionary${instance}`);
+    return addError(walk, path, `Input should be a valid dictionary${instance}`);
   }
   const { properties = {}, required = [], additionalProperties } = schema;
   const result: Record<string, unknown> = {};
   for (const name of inModelOrder(Object.keys(properties))) {
     const property = properties[name] ?? {};
     if (name in value) result[name] = check(property, value[name], `${path}.${name}`, walk);
-    else if (required.includes(name)) complain(walk, `${path}.${name}`, "Field required");
+    else if (required.includes(name)) addError(walk, `${path}.${name}`, "Field required");
     else if (property.default !== undefined) result[name] = structuredClone(property.default);
   }
   for (const name of Object.keys(value).filter((name) => !(name in properties))) {
-    if (additionalProperties === false) complain(walk, `${path}.${name}`, "Extra inputs are not permitted");
+    if (additionalProperties === false) addError(walk, `${path}.${name}`, "Extra inputs are not permitted");
     else if (isObject(additionalProperties)) {
       result[name] = check(additionalProperties, value[name], `${path}.${name}`, walk);
     } else result[name] = value[name];
@@ -255,7 +255,7 @@ function inModelOrder(names: readonly string[]): readonly string[] {
 }
 
 function checkArray(schema: Schema, value: unknown, path: string, walk: Walk): unknown {
-  if (!Array.isArray(value)) return complain(walk, path, "Input should be a valid list");
+  if (!Array.isArray(value)) return addError(walk, path, "Input should be a valid list");
   const { items } = schema;
   return items === undefined
     ? value
@@ -263,16 +263,16 @@ function checkArray(schema: Schema, value: unknown, path: string, walk: Walk): u
 }
 
 function checkString(schema: Schema, value: unknown, path: string, walk: Walk): unknown {
-  if (typeof value !== "string") return complain(walk, path, "Input should be a valid string");
+  if (typeof value !== "string") return addError(walk, path, "Input should be a valid string");
   const { minLength = 0, maxLength = MAX_STRING_CHARS, pattern } = schema;
   if (value.length < minLength) {
-    return complain(walk, path, `String should have at least ${characters(minLength)}`);
+    return addError(walk, path, `String should have at least ${characters(minLength)}`);
   }
   if (value.length > maxLength) {
-    return complain(walk, path, `String should have at most ${characters(maxLength)}`);
+    return addError(walk, path, `String should have at most ${characters(maxLength)}`);
   }
   if (pattern !== undefined && !new RegExp(pattern).test(value)) {
-    return complain(walk, path, `String should match pattern '${pattern}'`);
+    return addError(walk, path, `String should match pattern '${pattern}'`);
   }
   return value;
 }
@@ -289,14 +289,14 @@ function checkNumber(
   kind: "integer" | "number",
 ): unknown {
   if (typeof value !== "number" || (kind === "integer" && !Number.isInteger(value))) {
-    return complain(walk, path, `Input should be a valid ${kind}`);
+    return addError(walk, path, `Input should be a valid ${kind}`);
   }
   const { minimum, maximum } = schema;
   if (minimum !== undefined && value < minimum) {
-    return complain(walk, path, `Input should be greater than or equal to ${minimum}`);
+    return addError(walk, path, `Input should be greater than or equal to ${minimum}`);
   }
   if (maximum !== undefined && value > maximum) {
-    return complain(walk, path, `Input should be less than or equal to ${maximum}`);
+    return addError(walk, path, `Input should be less than or equal to ${maximum}`);
   }
   return value;
 }

@@ -39,20 +39,20 @@ function busy(name: string): MethodError {
 
 /** Up to 25.10, as `zfs destroy -r`: nothing goes while anything depends on it, holds it or has it open. */
 function destroyUnlessNeeded(store: Store, name: string): void {
-  const doomed = withDescendants(store, name).map((it) => it.name);
-  const snapshots = doomed.flatMap((it) => snapshotsOf(store, it));
-  const clones = snapshots.flatMap((it) => clonesOf(store, it.name)).filter((it) => !doomed.includes(it));
+  const toDestroy = withDescendants(store, name).map((it) => it.name);
+  const snapshots = toDestroy.flatMap((it) => snapshotsOf(store, it));
+  const clones = snapshots.flatMap((it) => clonesOf(store, it.name)).filter((it) => !toDestroy.includes(it));
   if (clones.length > 0) {
     const kind = store.datasets.get(name)?.type === "VOLUME" ? "volume" : "filesystem";
     const text = `cannot destroy '${name}': ${kind} has dependent clones`;
     const hint = `use '-R' to destroy the following datasets:\n${clones.join("\n")}`;
     throw callError(ERRNO.EFAULT, `Failed to delete dataset: ${text}\n${hint}`);
   }
-  if (doomed.some((it) => isBusy(store, it)) || snapshots.some(({ holds }) => holds.size > 0)) {
+  if (toDestroy.some((it) => isBusy(store, it)) || snapshots.some(({ holds }) => holds.size > 0)) {
     throw busy(name);
   }
   for (const snapshot of snapshots) store.snapshots.delete(snapshot.name);
-  for (const it of doomed) dropDataset(store, it);
+  for (const it of toDestroy) dropDataset(store, it);
 }
 
 /**

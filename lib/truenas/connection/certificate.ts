@@ -36,7 +36,7 @@ function connectUnverified({ host, port }: TlsPeer): TLSSocket {
 }
 
 /** What certificate a server shows; null when it cannot be seen. */
-export function lookAtCertificate(peer: TlsPeer): Promise<CertificateFacts | null> {
+export function fetchCertificate(peer: TlsPeer): Promise<CertificateFacts | null> {
   const { promise, resolve } = Promise.withResolvers<CertificateFacts | null>();
   const socket = connectUnverified(peer);
   const end = (facts: CertificateFacts | null) => {

@@ -338,7 +338,7 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
   }
   const failure = classify(error.said);
   const facts = isAboutCertificate(failure)
-    ? await (await loadCertificate()).lookAtCertificate(peerOf(address.url))
+    ? await (await loadCertificate()).fetchCertificate(peerOf(address.url))
     : null;
   if (facts === null) {
     return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);

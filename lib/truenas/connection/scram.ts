@@ -45,7 +45,7 @@ const HASH = "SHA-512";
 const HASH_BITS = 512;
 
 /** Begins an exchange; `nonce` is random unless a test gives one. */
-export function beginScram(
+export function startScram(
   { id, secret }: ApiKeyParts,
   username: string,
   nonce: Uint8Array = crypto.getRandomValues(new Uint8Array(NONCE_BYTES)),

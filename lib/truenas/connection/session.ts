@@ -41,10 +41,10 @@ const TOKEN_SECONDS = 3_600;
 const SHELL_TOKEN_SECONDS = 60;
 
 /** Somebody waits at a page for the console. */
-const SHELL_TOKEN_PATIENCE = { patienceMs: 5_000, timeoutMs: 5_000 } as const;
+const SHELL_TOKEN_PATIENCE = { connectionWaitMs: 5_000, timeoutMs: 5_000 } as const;
 
 /** How long a call waits for a connection that is being made again. */
-export const PATIENCE_MS = 30_000;
+export const CONNECTION_WAIT_MS = 30_000;
 
 /** A reading that loses its connection so often is given up. */
 const MAX_ATTEMPTS = 5;
@@ -66,7 +66,7 @@ export interface SessionOptions {
   readonly fingerprint?: string | null;
   /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
   readonly tunnelSockets?: readonly string[];
-  /** Asks for a one-time password; default: the session's state says so, and waits for {@link Session.giveOtp}. */
+  /** Asks for a one-time password; default: the session's state says so, and waits for {@link Session.submitOtp}. */
   readonly askOtp?: () => Promise<string>;
   /** Logins at most within a time; tests give others. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
@@ -154,8 +154,8 @@ export class Session implements Caller {
    *
    * @throws {TrueNASConnectionError} with what is wrong and its remedy.
    */
-  async live(patienceMs: number): Promise<Live> {
-    return this.#live ?? await this.#whenLive("Reading the NAS", { patienceMs });
+  async live(connectionWaitMs: number): Promise<Live> {
+    return this.#live ?? await this.#whenLive("Reading the NAS", { connectionWaitMs });
   }
 
   /** Connects, and goes on trying until it succeeds or the session is closed. Failures are shown in the state. */
@@ -324,7 +324,7 @@ export class Session implements Caller {
   }
 
   /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
-  giveOtp(code: string): boolean {
+  submitOtp(code: string): boolean {
     const waiting = this.#otp;
     waiting?.resolve(code);
     return waiting !== null;
@@ -390,7 +390,10 @@ export class Session implements Caller {
     signal.removeEventListener("abort", onStop);
   }
 
-  async #whenLive(what: string, { signal, patienceMs = PATIENCE_MS }: CallOptions): Promise<Live> {
+  async #whenLive(
+    what: string,
+    { signal, connectionWaitMs = CONNECTION_WAIT_MS }: CallOptions,
+  ): Promise<Live> {
     const { promise, resolve, reject } = Promise.withResolvers<Live>();
     const fail = () => reject(notConnected(what, this.#options.address, this.#state));
     const look = () => {
@@ -398,7 +401,7 @@ export class Session implements Caller {
       else if (this.#state.kind === "closed" || this.#isIdle()) fail();
     };
     const forget = this.onState(look);
-    const timer = setTimeout(fail, patienceMs);
+    const timer = setTimeout(fail, connectionWaitMs);
     const onAbort = () => reject(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     look();

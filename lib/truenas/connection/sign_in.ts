@@ -4,7 +4,7 @@ import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
 import type { LoginReply, UserInfo } from "../methods.ts";
-import { beginScram, ScramError, splitApiKey } from "./scram.ts";
+import { ScramError, splitApiKey, startScram } from "./scram.ts";
 
 /** What to sign in with. */
 export interface Credentials {
@@ -108,7 +108,7 @@ async function proveKey(client: RpcClient, credentials: Credentials, apiKey: str
   const say = (scram_type: string, rfc_str: string) =>
     client.call("auth.login_ex", [{ mechanism: "SCRAM", scram_type, rfc_str }]);
   try {
-    const exchange = beginScram(parts, username ?? "");
+    const exchange = startScram(parts, username ?? "");
     const challenge = await say("CLIENT_FIRST_MESSAGE", exchange.clientFirst);
     if (challenge.response_type !== SCRAM_DONE) return challenge;
     const proof = await exchange.prove(challenge.rfc_str ?? "");

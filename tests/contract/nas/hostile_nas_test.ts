@@ -147,7 +147,7 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
   const logged: string[] = [];
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
-    manager: { patienceMs: 10_000 },
+    manager: { connectionWaitMs: 10_000 },
     onLog: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
   });
   await dashboard.manager.live.ready();

@@ -382,8 +382,8 @@ Deno.test("the audit log survives a restart, tells the end that a crash has hidd
     const again = new AuditLog(operations, journal);
     const vms = [{ name: "worker02", steps: ["start"], summary: "" }];
     log.append({ type: "started", kind: "act", title: "Start worker02", by, vms });
-    const begun = again.list().at(0);
-    assert.deepEqual([begun?.what, begun?.outcome, begun?.vms, begun?.by], [
+    const started = again.list().at(0);
+    assert.deepEqual([started?.what, started?.outcome, started?.vms, started?.by], [
       "Start worker02",
       "begun",
       ["worker02"],
@@ -396,7 +396,7 @@ Deno.test("the audit log survives a restart, tells the end that a crash has hidd
       by,
       log.id,
     ]);
-    assert.equal(after?.seq, (begun?.seq ?? 0) + 1);
+    assert.equal(after?.seq, (started?.seq ?? 0) + 1);
     return Promise.resolve();
   }));
 

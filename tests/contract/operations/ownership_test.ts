@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Configuration, VmTypeSection } from "../../../lib/configuration/configuration.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { isMarked, markedDescription, ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
-import type { ActionWish } from "../../../lib/operations/steps/act_on_vm.ts";
+import type { ActionRequest } from "../../../lib/operations/steps/act_on_vm.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset } from "../../../lib/simulator/store.ts";
@@ -64,7 +64,7 @@ function zvols({ store }: Simulator): string[] {
   return [...store.datasets.keys()].filter((name) => name.startsWith("tank/vms/")).toSorted();
 }
 
-function action(action: "start" | "stop", name: string, id = 0): ActionWish {
+function action(action: "start" | "stop", name: string, id = 0): ActionRequest {
   return { action, name, id, state: action === "start" ? "STOPPED" : "RUNNING", overcommit: false };
 }
 
@@ -317,10 +317,10 @@ onEach(
       const one = await manager.planCleaning(["tank/vms/worker01-disk0"]);
       assert.equal(one.phrase, "destroy 1 zvol");
       const stale = await manager.beginCleaning([], one.fingerprint);
-      assert.equal(stale.begun, false, "another set than the one that was shown");
-      const begun = await manager.beginCleaning(["tank/vms/worker01-disk0"], one.fingerprint);
-      assert.ok(begun.begun);
-      assert.equal((await begun.operation.finished).status, "done");
+      assert.equal(stale.started, false, "another set than the one that was shown");
+      const started = await manager.beginCleaning(["tank/vms/worker01-disk0"], one.fingerprint);
+      assert.ok(started.started);
+      assert.equal((await started.operation.finished).status, "done");
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
     }),
 );
@@ -344,9 +344,9 @@ onEach(
         },
       });
       const plan = await manager.planCleaning();
-      const begun = await manager.beginCleaning([], plan.fingerprint);
-      assert.ok(begun.begun);
-      const view = await begun.operation.finished;
+      const started = await manager.beginCleaning([], plan.fingerprint);
+      assert.ok(started.started);
+      const view = await started.operation.finished;
       assert.equal(view.status, "failed");
       assert.match(view.vms[0]?.message ?? "", /thief uses it now|not what was shown/);
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
@@ -368,9 +368,9 @@ onEach(
       };
       simulator.addFault({ method: "pool.dataset.delete", action: "hold", until: held.promise, matches });
       const plan = await manager.planCleaning();
-      const begun = await manager.beginCleaning([], plan.fingerprint, { signal: cancel.signal });
-      assert.ok(begun.begun);
-      const { status, vms } = await begun.operation.finished;
+      const started = await manager.beginCleaning([], plan.fingerprint, { signal: cancel.signal });
+      assert.ok(started.started);
+      const { status, vms } = await started.operation.finished;
       assert.equal(status, "cancelled");
       const kept = vms.filter(({ outcome }) => outcome === "cancelled").map(({ name }) => name);
       assert.ok(kept.length >= 2, "ten were sent at most");

@@ -48,7 +48,7 @@ async function withWorkers(
   await using maker = new VMManager({ ...common, username: "admin", password: "truenas" });
   await maker.connect();
   assert.equal((await maker.createVmType(CONFIG, "worker", 5920)).status, "done");
-  await using manager = new VMManager({ ...common, ...ACCOUNT, patienceMs: 200, ...options });
+  await using manager = new VMManager({ ...common, ...ACCOUNT, connectionWaitMs: 200, ...options });
   await manager.connect();
   await test({ simulator, manager });
   for (const { method, params: [, sent] } of simulator.calls) {
@@ -227,9 +227,9 @@ onEach(
       addSnapshot(simulator.store, `${DATA}@daily`);
       const plan = await manager.planCleaning();
       assert.equal(plan.phrase, "destroy 3 zvols");
-      const begun = await manager.beginCleaning([], plan.fingerprint);
-      assert.ok(begun.begun);
-      const { status, vms: ends } = await begun.operation.finished;
+      const started = await manager.beginCleaning([], plan.fingerprint);
+      assert.ok(started.started);
+      const { status, vms: ends } = await started.operation.finished;
       assert.equal(status, "partly-done", JSON.stringify(ends));
       assert.deepEqual(zvols(simulator), ["tank/vms/web1-disk0", DISK].toSorted());
       assert.match(
@@ -253,9 +253,9 @@ for (const version of ["24.10", "25.04.2", "25.10"] as const) {
         ["web9", "an operation left it unfinished"],
       ]);
       assert.equal(plan.vms[0]?.zvols.length, 2);
-      const begun = await manager.beginCleaning([], plan.fingerprint);
-      assert.ok(begun.begun);
-      const { status, vms: ends } = await begun.operation.finished;
+      const started = await manager.beginCleaning([], plan.fingerprint);
+      assert.ok(started.started);
+      const { status, vms: ends } = await started.operation.finished;
       assert.equal(status, "done", JSON.stringify(ends));
       assert.deepEqual(vms(simulator), ["worker01 RUNNING", "worker02 RUNNING"]);
       assert.deepEqual(zvols(simulator), before, "the disks that it was cloned from are there");

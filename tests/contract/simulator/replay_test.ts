@@ -61,7 +61,7 @@ const REASONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 function readLines(recording: string): Line[] {
-  const path = fileURLToPath(new URL(`../data/frames/${recording}.jsonl`, import.meta.url));
+  const path = fileURLToPath(new URL(`../../data/frames/${recording}.jsonl`, import.meta.url));
   return readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 }
 

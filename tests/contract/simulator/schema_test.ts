@@ -202,7 +202,7 @@ class Validators {
   readonly #compiled = new Map<object, ValidateFunction>();
 
   constructor(file: string) {
-    const path = fileURLToPath(new URL(`../data/schemas/${file}.json`, import.meta.url));
+    const path = fileURLToPath(new URL(`../../data/schemas/${file}.json`, import.meta.url));
     this.#schemas = JSON.parse(readFileSync(path, "utf8"));
   }
 

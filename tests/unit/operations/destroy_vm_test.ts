@@ -65,12 +65,12 @@ async function destroyWith(outcome: Outcome, isSeen = false) {
   });
   await destroyVm({
     caller,
-    going: caller,
+    cancellable: caller,
     firstLooks: caller,
     lastLooks: caller,
     leave: () => {},
     log,
-    settle: { settleMs: 3, lookMs: 1 },
+    settle: { settleMs: 3, pollMs: 1 },
     signal: new AbortController().signal,
     resumed: false,
     shutdown: false,

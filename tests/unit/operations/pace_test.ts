@@ -7,7 +7,7 @@ import { TrueNASCallError } from "../../../lib/errors/errors.ts";
 import { FreeMemory } from "../../../lib/operations/memory.ts";
 import { NotSent, PacedCaller, untilCancelled } from "../../../lib/operations/pace.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
-import { lookAtDatasets, lookAtVm } from "../../../lib/truenas/looks.ts";
+import { fetchDatasets, fetchVm } from "../../../lib/truenas/looks.ts";
 
 interface Call {
   readonly method: string;
@@ -235,7 +235,7 @@ Deno.test("looks that can wait are gathered, and take the place of a write now a
   let now = 0;
   const paced = new PacedCaller(caller, { now: () => now });
   const writes = Array.from({ length: 11 }, (_, id) => paced.call("vm.start", [id]));
-  const looked: Promise<unknown>[] = [lookAtVm(paced.lastLooks, 1)];
+  const looked: Promise<unknown>[] = [fetchVm(paced.lastLooks, 1)];
   const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
   await pause();
   assert.equal(calls.length, 10, "no more at once than the NAS runs");
@@ -243,9 +243,9 @@ Deno.test("looks that can wait are gathered, and take the place of a write now a
   open()[0]?.answer();
   await settle();
   assert.deepEqual(calls.slice(10).map(({ method }) => method), ["vm.query", "vm.start"]);
-  looked.push(lookAtVm(paced.lastLooks, 2), lookAtVm(paced.lastLooks, 3));
+  looked.push(fetchVm(paced.lastLooks, 2), fetchVm(paced.lastLooks, 3));
   await pause();
-  looked.push(lookAtVm(paced.lastLooks, 4));
+  looked.push(fetchVm(paced.lastLooks, 4));
   now += 150;
   calls[10]?.answer([]);
   writes.push(paced.call("vm.start", [11]));
@@ -306,14 +306,14 @@ Deno.test("who cancels gives up what still waits; what was sent is waited for", 
   const { caller, calls, open } = byHand();
   const paced = new PacedCaller(caller);
   const cancel = new AbortController();
-  const going = untilCancelled(paced, cancel.signal);
-  const sent = Array.from({ length: 10 }, (_, id) => going.call("vm.start", [id]));
-  const waiting = going.call("vm.start", [10]);
+  const cancellable = untilCancelled(paced, cancel.signal);
+  const sent = Array.from({ length: 10 }, (_, id) => cancellable.call("vm.start", [id]));
+  const waiting = cancellable.call("vm.start", [10]);
   const wayBack = paced.call("vm.poweroff", [11]);
   await settle();
   cancel.abort();
   await assert.rejects(waiting, NotSent);
-  await assert.rejects(going.call("vm.start", [12]), NotSent);
+  await assert.rejects(cancellable.call("vm.start", [12]), NotSent);
   for (const call of open()) call.answer();
   await Promise.all(sent);
   await settle();
@@ -373,8 +373,8 @@ Deno.test("an account that may not read the memory starts one VM after another, 
 
 Deno.test("looks at about the same time are one call, and each gets what it asked for", async () => {
   const { caller, calls } = byHand();
-  const looks = [lookAtVm(caller, 1), lookAtVm(caller, 2), lookAtVm(caller, 1)];
-  const zvols = [lookAtDatasets(caller, ["tank/a"]), lookAtDatasets(caller, ["tank/b"])];
+  const looks = [fetchVm(caller, 1), fetchVm(caller, 2), fetchVm(caller, 1)];
+  const zvols = [fetchDatasets(caller, ["tank/a"]), fetchDatasets(caller, ["tank/b"])];
   while (calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   const [vms, datasets] = calls;
   assert.deepEqual(vms?.params[0], [["id", "in", [1, 2]]]);
@@ -395,6 +395,6 @@ Deno.test("looks at about the same time are one call, and each gets what it aske
   const [a, b] = await Promise.all(zvols);
   assert.deepEqual(a?.known && a.value.map(({ name }) => name), ["tank/a"]);
   assert.deepEqual(b, { known: true, value: [] });
-  assert.deepEqual(await lookAtDatasets(caller, []), { known: true, value: [] });
+  assert.deepEqual(await fetchDatasets(caller, []), { known: true, value: [] });
   assert.equal(calls.length, 2);
 });

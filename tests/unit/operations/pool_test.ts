@@ -22,12 +22,12 @@ Deno.test("eachLimited() works at everything, never at more than its width at on
 });
 
 Deno.test("eachLimited() begins in order of the list, and has nothing to do with an empty one", async () => {
-  const begun: number[] = [];
+  const started: number[] = [];
   await eachLimited([3, 1, 2], { width: 2 }, async (item) => {
-    begun.push(item);
+    started.push(item);
     await Promise.resolve();
   });
-  assert.deepEqual(begun, [3, 1, 2]);
+  assert.deepEqual(started, [3, 1, 2]);
   await eachLimited([], { width: 2 }, () => assert.fail("there is no item"));
 });
 
@@ -48,22 +48,22 @@ Deno.test("eachLimited() keeps each group to its own width, and lets others go o
 });
 
 Deno.test("eachLimited() begins nothing further when the work throws after all, and says so", async () => {
-  const begun: number[] = [];
+  const started: number[] = [];
   const work = async (item: number) => {
-    begun.push(item);
+    started.push(item);
     await Promise.resolve();
     throw new Error("a mistake of the program");
   };
   await assert.rejects(() => eachLimited([1, 2, 3], { width: 1 }, work), /a mistake/);
-  assert.deepEqual(begun, [1]);
+  assert.deepEqual(started, [1]);
 });
 
 Deno.test("eachLimited() begins the next when one leaves its place, and waits for its end all the same", async () => {
   const ends: (() => void)[] = [];
-  const begun: number[] = [];
+  const started: number[] = [];
   let isOver = false;
   const all = eachLimited([1, 2, 3], { width: 1 }, async (item, leave) => {
-    begun.push(item);
+    started.push(item);
     const { promise, resolve } = Promise.withResolvers<void>();
     ends.push(resolve);
     if (item === 1) {
@@ -72,10 +72,10 @@ Deno.test("eachLimited() begins the next when one leaves its place, and waits fo
     }
     await promise;
   }).then(() => isOver = true);
-  assert.deepEqual(begun, [1, 2], "left once, however often it is said");
+  assert.deepEqual(started, [1, 2], "left once, however often it is said");
   ends[1]?.();
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(begun, [1, 2, 3]);
+  assert.deepEqual(started, [1, 2, 3]);
   ends[2]?.();
   await new Promise((resolve) => setTimeout(resolve, 0));
   assert.equal(isOver, false);

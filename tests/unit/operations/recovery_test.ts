@@ -1,7 +1,7 @@
 /** Protects the choices after an operation that did not end well: only what is open is offered. */
 import assert from "node:assert/strict";
 import { foldOperation } from "../../../lib/operations/fold.ts";
-import { needsDecision, recoveryOf, unsettledMs } from "../../../lib/operations/recovery.ts";
+import { needsDecision, recoveryOf, remainingSettleMs } from "../../../lib/operations/recovery.ts";
 import type { OperationFact, OperationView } from "../../../lib/operations/types.ts";
 import { CONFIG } from "../plan/plan_samples.ts";
 
@@ -73,8 +73,8 @@ Deno.test("unsettledMs() waits for calls of unknown outcome, and for no others",
     status: "failed",
     error: unknown,
   });
-  assert.equal(unsettledMs(view, 3_000, 6_000), 5_000, "it began at 2,000");
-  assert.equal(unsettledMs(view, 9_000, 6_000), 0);
+  assert.equal(remainingSettleMs(view, 3_000, 6_000), 5_000, "it began at 2,000");
+  assert.equal(remainingSettleMs(view, 9_000, 6_000), 0);
   const known = { message: "refused", outcome: "not-done" } as const;
   const refused = viewOf(STARTED, made("a"), {
     type: "step",
@@ -83,5 +83,5 @@ Deno.test("unsettledMs() waits for calls of unknown outcome, and for no others",
     status: "failed",
     error: known,
   });
-  assert.equal(unsettledMs(refused, 3_000, 6_000), 0);
+  assert.equal(remainingSettleMs(refused, 3_000, 6_000), 0);
 });

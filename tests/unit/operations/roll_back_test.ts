@@ -1,6 +1,6 @@
 /** Protects zvols of others from a rollback, and those of an operation from being overlooked: whose each is, by what can be read. */
 import assert from "node:assert/strict";
-import type { Made } from "../../../lib/operations/steps/create_vm.ts";
+import type { CreatedResources } from "../../../lib/operations/steps/create_vm.ts";
 import { findZvols } from "../../../lib/operations/steps/roll_back.ts";
 import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
@@ -8,14 +8,17 @@ import type { Caller } from "../../../lib/truenas/client.ts";
 const ZVOL = "tank/vms/a-disk0";
 
 /** Whose the zvol is, when the NAS tells these properties of it. */
-function ownerOf(properties: Record<string, { rawvalue: string }> | undefined, zvol: Made["zvols"][number]) {
+function ownerOf(
+  properties: Record<string, { rawvalue: string }> | undefined,
+  zvol: CreatedResources["zvols"][number],
+) {
   const row = {
     id: ZVOL,
     type: "VOLUME",
     ...(properties === undefined ? {} : { user_properties: properties }),
   };
   const caller = { call: () => Promise.resolve([row]) } as unknown as Caller;
-  const made: Made = {
+  const made: CreatedResources = {
     operation: "op",
     uuid: "u",
     vmId: null,

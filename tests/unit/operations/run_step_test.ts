@@ -12,21 +12,21 @@ import {
 import { OperationLog } from "../../../lib/operations/log.ts";
 import {
   describeError,
-  lookUntil,
   pause,
+  pollUntil,
   runStep,
   type StepAction,
   StepFailure,
 } from "../../../lib/operations/steps/run_step.ts";
 
-const SETTLE = { settleMs: 3, lookMs: 1 };
+const SETTLE = { settleMs: 3, pollMs: 1 };
 
 function error(outcome: Outcome): TrueNASError {
   return new TrueNASError("vm.start: it was lost", { method: "vm.start", outcome });
 }
 
 /** Runs a step and gives what came of it, and what the log has of it. */
-async function run(action: Pick<StepAction<string>, "run" | "look">) {
+async function run(action: Pick<StepAction<string>, "run" | "verify">) {
   const log = new OperationLog("op", () => 0);
   const step = { vm: "a", step: "start", method: "vm.start", detail: (result: string) => result } as const;
   const result = await runStep(log, { ...step, ...action }, SETTLE).catch((error: unknown) => error);
@@ -49,7 +49,7 @@ Deno.test("runStep() logs a step before it begins and after it is done", async (
       seenFromWithin.push(...log.since(0).map((event) => event.type === "step" && event.status));
       return Promise.resolve(1);
     },
-    look: () => assert.fail("it is not looked for what was answered"),
+    verify: () => assert.fail("it is not looked for what was answered"),
     detail: (result) => `id ${result}`,
   }, SETTLE);
   assert.deepEqual(seenFromWithin, ["running"]);
@@ -62,7 +62,7 @@ Deno.test("runStep() does not look for what was surely not done", async () => {
   const refused = error("not-done");
   const { result, facts } = await run({
     run: () => Promise.reject(refused),
-    look: () => assert.fail("a refusal is an answer"),
+    verify: () => assert.fail("a refusal is an answer"),
   });
   assert.ok(result instanceof StepFailure);
   assert.deepEqual([result.step, result.cause], ["start", refused]);
@@ -79,7 +79,7 @@ Deno.test("runStep() counts as done what is seen on the NAS, even when it shows 
     let looks = 0;
     const { result, facts } = await run({
       run: () => Promise.reject(error("unknown")),
-      look: () => Promise.resolve(++looks === showsAtLook ? "found" : null),
+      verify: () => Promise.resolve(++looks === showsAtLook ? "found" : null),
     });
     assert.deepEqual([result, looks], ["found", showsAtLook]);
     assert.deepEqual(facts, [["running", "vm.start"], ["done", "found"]]);
@@ -92,23 +92,26 @@ Deno.test("runStep() fails with the outcome unknown when nothing shows, or when 
     () => Promise.reject(error("not-done")),
   ];
   for (const look of looks) {
-    const { result, facts } = await run({ run: () => Promise.reject(error("unknown")), look });
+    const { result, facts } = await run({ run: () => Promise.reject(error("unknown")), verify: look });
     assert.ok(result instanceof StepFailure);
     assert.deepEqual(facts, [["running", "vm.start"], ["failed", "unknown"]]);
   }
 });
 
 Deno.test("lookUntil() looks at once, then as often as the time allows, and at least once", async () => {
-  const looksIn = async (settleMs: number, lookMs: number) => {
+  const looksIn = async (settleMs: number, pollMs: number) => {
     let looks = 0;
-    const seen = await lookUntil(() => Promise.resolve(looks++ < 0 ? "never" : null), { settleMs, lookMs });
+    const seen = await pollUntil(() => Promise.resolve(looks++ < 0 ? "never" : null), {
+      settleMs,
+      pollMs: pollMs,
+    });
     assert.equal(seen, null);
     return looks;
   };
   assert.deepEqual([await looksIn(3, 1), await looksIn(5, 2), await looksIn(0, 1)], [3, 3, 1]);
   let looks = 0;
   assert.equal(
-    await lookUntil(() => Promise.resolve(++looks), { settleMs: 1_000_000, lookMs: 1_000_000 }),
+    await pollUntil(() => Promise.resolve(++looks), { settleMs: 1_000_000, pollMs: 1_000_000 }),
     1,
   );
 });
@@ -124,7 +127,7 @@ Deno.test("pause() lets others run", async () => {
 Deno.test("describeError() keeps method and outcome, and knows nothing of an error that is not ours", () => {
   const refusal = { code: 1, errno: 14, errname: "EFAULT", reason: "Busy", fields: [] };
   assert.deepEqual(describeError(new TrueNASCallError("vm.stop", refusal)), {
-    message: "vm.stop: Busy",
+    message: 'vm.stop: TrueNAS refused it: "Busy"',
     method: "vm.stop",
     outcome: "not-done",
   });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Account } from "../../../lib/simulator/accounts.ts";
 import { challenge } from "../../../lib/simulator/wire/scram.ts";
-import { beginScram, ScramError, splitApiKey } from "../../../lib/truenas/connection/scram.ts";
+import { ScramError, splitApiKey, startScram } from "../../../lib/truenas/connection/scram.ts";
 
 const SECRET = "uz8DhKHFhRIUQIvjzabPYtpy5wf1DJ3ZBLlDgNVhRAFT7Y6pJGUlm0n3apwxWEU4";
 
@@ -17,7 +17,7 @@ function account(username: string, apiKey: string): Account {
 Deno.test("beginScram() proves a key to the NAS, and the NAS proves it back, without sending it", async () => {
   for (const name of ["root", "a=b,c"]) {
     const accounts = [account("other", `8-${SECRET}`), account(name, `7-${SECRET}`)];
-    const exchange = beginScram({ id: "7", secret: SECRET }, name);
+    const exchange = startScram({ id: "7", secret: SECRET }, name);
     const asked = challenge(accounts, exchange.clientFirst);
     assert.ok(asked !== null);
     const { clientFinal, proves } = await exchange.prove(asked.serverFirst);
@@ -32,17 +32,17 @@ Deno.test("beginScram() proves a key to the NAS, and the NAS proves it back, wit
 
 Deno.test("a wrong key, and a key of another account, prove nothing", async () => {
   const accounts = [account("root", `7-${SECRET}`)];
-  const exchange = beginScram({ id: "7", secret: "wrong" }, "root");
+  const exchange = startScram({ id: "7", secret: "wrong" }, "root");
   const asked = challenge(accounts, exchange.clientFirst);
   assert.ok(asked !== null);
   assert.equal(asked.verify((await exchange.prove(asked.serverFirst)).clientFinal), null);
-  assert.equal(challenge(accounts, beginScram({ id: "8", secret: SECRET }, "root").clientFirst), null);
-  assert.equal(challenge(accounts, beginScram({ id: "7", secret: SECRET }, "admin").clientFirst), null);
+  assert.equal(challenge(accounts, startScram({ id: "8", secret: SECRET }, "root").clientFirst), null);
+  assert.equal(challenge(accounts, startScram({ id: "7", secret: SECRET }, "admin").clientFirst), null);
 });
 
 Deno.test("an answer of another login, or one that asks for too little or too much work, is refused", async () => {
   const nonce = new Uint8Array(32).fill(1);
-  const exchange = beginScram({ id: "7", secret: SECRET }, "root", nonce);
+  const exchange = startScram({ id: "7", secret: SECRET }, "root", nonce);
   const own = new Uint8Array([...nonce, ...new Uint8Array(32).fill(2)]).toBase64();
   const salt = new Uint8Array(16).toBase64();
   const REFUSED = {

@@ -59,7 +59,7 @@ interface ObjectSchema {
 
 /** The objects that a method takes, by the name that TrueNAS gives them. */
 function objectsOf(version: string, method: string): ObjectSchema[] {
-  const file = new URL(`../data/schemas/${version}.json`, import.meta.url);
+  const file = new URL(`../../data/schemas/${version}.json`, import.meta.url);
   const schemas = JSON.parse(readFileSync(file, "utf8"));
   const objects = Object.values<ObjectSchema>(schemas[method].accepts.$defs);
   return objects.filter(({ properties }) => properties !== undefined);
