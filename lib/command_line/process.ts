@@ -18,6 +18,11 @@ export class UsageError extends Error {
   }
 }
 
+/** The work may be done, and only its answer could not be written. */
+class UnwrittenAnswer extends Error {
+  override readonly name = "UnwrittenAnswer";
+}
+
 /** Runs something that ends with an exit code; an error is explained, and has a code too. */
 export async function withErrorsExplained(
   run: () => Promise<number>,
@@ -38,6 +43,9 @@ export function explainError(error: unknown): string {
     return `${error.message}\nSee: main.ts ${error.command === null ? "help" : `${error.command} --help`}`;
   }
   if (error instanceof ConfigurationError) return error.message;
+  if (error instanceof UnwrittenAnswer) {
+    return `${error.message}\nOnly the answer is missing: whatever the command did is done. See: main.ts list`;
+  }
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
   const system = describeSystemError(error);
@@ -50,7 +58,7 @@ export function explainError(error: unknown): string {
  * Says lines on standard output. Whoever reads may have had enough (`list | head -1`): then the work goes on, and ends
  * with its own exit code.
  *
- * @throws {TrueNASError} when they cannot be written for another reason.
+ * @throws {UnwrittenAnswer} when they cannot be written for another reason.
  */
 export function print(text: string): void {
   answer(`${printable(text)}\n`);
@@ -66,7 +74,7 @@ function answer(text: string): void {
     write(Deno.stdout, text);
   } catch (error) {
     if (systemErrorCode(error) === "EPIPE") return;
-    throw new TrueNASError(`The answer could not be written: ${reasonOf(error)}`, { cause: error });
+    throw new UnwrittenAnswer(`The answer could not be written: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -73,7 +73,12 @@ export function isFolder(path: string): boolean {
   }
 }
 
-/** Makes a folder, and those above it, where they are not there. */
+/**
+ * Makes a folder, and those above it, where they are not there.
+ *
+ * @throws an Error of the operating system; where a file stands in its place, one that says so.
+ */
 export function makeFolder(path: string): void {
+  if (isThere(path) && !isFolder(path)) throw new Deno.errors.NotADirectory(path);
   Deno.mkdirSync(path, { recursive: true });
 }

@@ -47,14 +47,16 @@ export interface OperationJournal extends AuditJournal {
 /** A journal in a SQLite file; nobody else can open it meanwhile. */
 export class Journal implements OperationJournal, Disposable {
   readonly #database: DatabaseSync;
+  readonly #folder: string;
   readonly #insert: StatementSync;
   /** What is to be written at the end of this turn of the event loop, or could not be written yet. */
   #unwritten: { readonly id: string; readonly event: OperationEvent }[] = [];
   #turn: { readonly timer: ReturnType<typeof setImmediate>; readonly end: Promise<void> } | null = null;
 
   /** Takes over an open, exclusive database. */
-  private constructor(database: DatabaseSync) {
+  private constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
+    this.#folder = folder;
     this.#insert = database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES (?, ?, ?, ?)");
   }
 
@@ -65,8 +67,6 @@ export class Journal implements OperationJournal, Disposable {
    * it names who uses it.
    */
   static open(folder: string): Journal {
-    const refuse = (message: string, cause?: unknown) =>
-      new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
     let database: DatabaseSync | undefined;
     try {
       makeFolder(folder);
@@ -77,20 +77,14 @@ export class Journal implements OperationJournal, Disposable {
       database = new DatabaseSync(path);
       prepare(database);
       if (wasCutOff(database) && !hasLog) throw new MissingLog();
+      replaceOwnFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
+      // Last, so that a start that is refused leaves no mark of a program that did not end in order.
       markInUse(database);
+      return new Journal(database, folder);
     } catch (error) {
-      database?.close();
-      throw refuse(whatIsWrong(error, folder), error);
+      if (database !== undefined) closeUnused(database, error);
+      throw refuse(folder, whatIsWrong(error, folder), error);
     }
-    const layout = Number(database.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value);
-    if (layout > LAYOUT) {
-      database.close();
-      throw refuse(
-        `The journal was written by a later program (layout ${layout}, known is ${LAYOUT}); start that one, or name another folder`,
-      );
-    }
-    replaceOwnFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
-    return new Journal(database);
   }
 
   /** Facts of one turn of the event loop are written together: the disk is waited for once. */
@@ -144,7 +138,11 @@ export class Journal implements OperationJournal, Disposable {
     this.#unwritten = [];
   }
 
-  /** Every operation that was not forgotten, oldest first. */
+  /**
+   * Every operation that was not forgotten, oldest first.
+   *
+   * @throws {ConfigurationError} when a row is damaged.
+   */
   load(): readonly JournalledOperation[] {
     this.#write();
     const oldest = "SELECT operation FROM event GROUP BY operation ORDER BY min(at), min(rowid)";
@@ -156,7 +154,7 @@ export class Journal implements OperationJournal, Disposable {
   read(id: string): readonly OperationEvent[] {
     const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
     const unwritten = this.#unwritten.filter((it) => it.id === id).map(({ event }) => event);
-    return [...facts.all(id).map(({ fact }) => JSON.parse(String(fact))), ...unwritten];
+    return [...facts.all(id).map(({ fact }) => this.#parsed(() => parseFact(String(fact)))), ...unwritten];
   }
 
   /** Removes an operation's facts; the file keeps its size and uses the room again. */
@@ -181,10 +179,23 @@ export class Journal implements OperationJournal, Disposable {
     });
   }
 
-  /** The entries of the audit log, oldest first. */
+  /**
+   * The entries of the audit log, oldest first.
+   *
+   * @throws {ConfigurationError} when a row is damaged.
+   */
   loadAudit(): readonly AuditEntry[] {
     const rows = this.#database.prepare("SELECT entry FROM audit ORDER BY seq").all();
-    return rows.map(({ entry }) => JSON.parse(String(entry)));
+    return rows.map(({ entry }) => this.#parsed(() => parseEntry(String(entry))));
+  }
+
+  #parsed<T>(parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof DamagedRow)) throw error;
+      throw refuse(this.#folder, whatIsWrong(error, this.#folder), error);
+    }
   }
 
   /** Writes what is left, and lets go of it. */
@@ -199,9 +210,74 @@ export class Journal implements OperationJournal, Disposable {
   }
 }
 
+function refuse(folder: string, message: string, cause: unknown): ConfigurationError {
+  return new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
+}
+
+/** Every kind of fact; the compiler sees to it that none is missing. */
+const FACTS: Readonly<Record<OperationEvent["type"], true>> = {
+  started: true,
+  step: true,
+  progress: true,
+  call: true,
+  vm: true,
+  finished: true,
+  resolved: true,
+};
+
+/** A row that this program did not write, or that was damaged since. */
+class DamagedRow extends Error {
+  override readonly name = "DamagedRow";
+}
+
+function parseFact(text: string): OperationEvent {
+  const fact = parseRow(text);
+  const isKnown = typeof fact.type === "string" && Object.hasOwn(FACTS, fact.type);
+  const isNamed = fact.type !== "started" || (typeof fact.title === "string" && Array.isArray(fact.vms));
+  if (!isKnown || !isNamed || typeof fact.seq !== "number") throw new DamagedRow("a fact of an operation");
+  return fact as unknown as OperationEvent;
+}
+
+function parseEntry(text: string): AuditEntry {
+  const entry = parseRow(text);
+  const isWhole = typeof entry.seq === "number" && typeof entry.what === "string" &&
+    typeof entry.outcome === "string" && Array.isArray(entry.vms);
+  if (!isWhole) throw new DamagedRow("an entry of the audit log");
+  return entry as unknown as AuditEntry;
+}
+
+function parseRow(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below, like any other row that is no object.
+  }
+  throw new DamagedRow("a row");
+}
+
 /** What was written last is not in the tables yet, and its file is not there. */
 class MissingLog extends Error {
   override readonly name = "MissingLog";
+}
+
+/** A journal with a layout that this program does not know. */
+class LaterLayout extends Error {
+  override readonly name = "LaterLayout";
+}
+
+/**
+ * Closes a journal that is not used after all. SQLite takes the log beside the tables into them then, so that its
+ * absence means nothing at the next start.
+ */
+function closeUnused(database: DatabaseSync, error: unknown): void {
+  try {
+    if (!(error instanceof MissingLog)) database.exec("DELETE FROM about WHERE name = 'in-use'");
+  } catch {
+    // Another program keeps it, it is damaged, or the disk is full: the error that led here tells of it.
+  } finally {
+    database.close();
+  }
 }
 
 /** Whether the program that used it last did not end in order. */
@@ -221,6 +297,8 @@ function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec(`PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
+  const layout = layoutOf(database);
+  if (layout !== null && layout > LAYOUT) throw new LaterLayout(String(layout));
   database.exec(`
     BEGIN EXCLUSIVE;
     CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -244,10 +322,24 @@ function prepare(database: DatabaseSync): void {
   if (damage !== "ok") throw new Error(`malformed: ${damage}`);
 }
 
+/** Null before there are any tables. */
+function layoutOf(database: DatabaseSync): number | null {
+  const tables = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'about'")
+    .get();
+  if (tables === undefined) return null;
+  return Number(database.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value ?? 0);
+}
+
 function whatIsWrong(error: unknown, folder: string): string {
+  if (error instanceof LaterLayout) {
+    return `The journal was written by a later program (layout ${error.message}, known is ${LAYOUT}); start that one, or name another folder`;
+  }
   if (error instanceof MissingLog) {
     return "The program did not end in order, and the file journal.sqlite-wal with what it wrote last is missing, so " +
       "operations may be missing too. Put that file back; or make an empty one of that name to go on without it";
+  }
+  if (error instanceof DamagedRow) {
+    return `The journal is damaged, or a later program wrote it: ${error.message} cannot be read; move journal.sqlite away, or name another folder`;
   }
   const said = reasonOf(error);
   if (/locked|busy/i.test(said)) {

@@ -127,6 +127,26 @@ Deno.test("a closed pipe ends quietly, with the exit code of the work; a full di
     assert.doesNotMatch(full.err, /os error|\n\s+at /);
   }));
 
+Deno.test("an answer that cannot be written does not say that nothing was changed when VMs were destroyed (hostile hour)", () =>
+  withCommandLine(async ({ simulator, folder, env, run }) => {
+    assert.equal((await run("create", "controlplane")).code, 0);
+    const command = new Deno.Command("bash", {
+      args: ["-c", '"$@" > /dev/full', "bash", Deno.execPath(), "run", "-A", "--no-prompt", MAIN].concat(
+        ["destroy", "--prefix", "controlplane", "--yes", "--json"],
+      ),
+      cwd: folder,
+      env,
+      stdin: "null",
+    });
+    const { code, stderr } = await command.output();
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(code, 1);
+    assert.equal(simulator.store.vms.size, 0, "the premise: the work was done");
+    assert.match(said, /The answer could not be written: the disk is full/);
+    assert.match(said, /whatever the command did is done/);
+    assert.doesNotMatch(said, /Nothing was changed/);
+  }));
+
 Deno.test("what a log line has no value for is left out of it (fault 38)", () =>
   withCommandLine(async ({ run }) => {
     const { err } = await run("create", "worker");

@@ -510,3 +510,71 @@ Deno.test("the journal waits until the disk has each fact: a power cut loses non
     }
     return Promise.resolve();
   }));
+
+Deno.test("a start that was refused is no crash: the journal opens again, and nothing is called missing (hostile hour)", () =>
+  withFolder(async (folder) => {
+    const refused = (message: RegExp) =>
+      assert.throws(
+        () => Journal.open(folder),
+        (error) => error instanceof ConfigurationError && message.test(error.message),
+      );
+    const setLayout = (layout: number) => {
+      const database = new DatabaseSync(`${folder}/journal.sqlite`);
+      database.exec(`UPDATE about SET value = '${layout}' WHERE name = 'layout'`);
+      database.close();
+    };
+    Journal.open(folder)[Symbol.dispose]();
+    setLayout(99);
+    refused(/written by a later program \(layout 99/);
+    refused(/written by a later program \(layout 99/);
+    setLayout(2);
+    Journal.open(folder)[Symbol.dispose]();
+    // The owner's file cannot be replaced: a folder with something in it stands there.
+    await Deno.remove(`${folder}/owner`);
+    await Deno.mkdir(`${folder}/owner/full`, { recursive: true });
+    refused(/cannot be written here/);
+    await Deno.remove(`${folder}/owner`, { recursive: true });
+    Journal.open(folder)[Symbol.dispose]();
+  }));
+
+Deno.test("after a crash, a start that is refused leaves the journal whole (hostile hour)", () =>
+  withFolder(async (folder) => {
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const program = await startProgram(simulator, folder);
+    await beginWorkers(program);
+    await program.kill();
+    const state = `${folder}/state`;
+    await Deno.remove(`${state}/owner`);
+    await Deno.mkdir(`${state}/owner/full`, { recursive: true });
+    assert.throws(() => Journal.open(state), /cannot be written here/);
+    await Deno.remove(`${state}/owner`, { recursive: true });
+    using journal = Journal.open(state);
+    assert.equal(journal.load().length, 1);
+  }));
+
+Deno.test("a row of the journal that cannot be read is told as damage, and not as a fault of the program (hostile hour)", () =>
+  withFolder((folder) => {
+    const rows = [
+      "INSERT INTO event VALUES ('a', 1, 1, '{not json')",
+      "INSERT INTO event VALUES ('a', 1, 1, 'null')",
+      "INSERT INTO event VALUES ('a', 1, 1, '{}')",
+      `INSERT INTO event VALUES ('a', 1, 1, '{"type":"toString","seq":1,"at":1}')`,
+      `INSERT INTO event VALUES ('a', 1, 1, '{"type":"started","seq":1,"at":1}')`,
+      "INSERT INTO audit VALUES (1, 1, '{not json')",
+      "INSERT INTO audit VALUES (1, 1, '{}')",
+    ];
+    for (const row of rows) {
+      Journal.open(folder)[Symbol.dispose]();
+      const database = new DatabaseSync(`${folder}/journal.sqlite`);
+      database.exec(`DELETE FROM event; DELETE FROM audit; ${row}`);
+      database.close();
+      using journal = Journal.open(folder);
+      assert.throws(
+        () => new AuditLog(new OperationStore(Date.now, journal), journal),
+        (error) => error instanceof ConfigurationError && /journal is damaged/.test(error.message),
+        row,
+      );
+    }
+    return Promise.resolve();
+  }));
