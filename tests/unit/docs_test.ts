@@ -68,3 +68,14 @@ Deno.test("the files to install can be read by what reads them, and name what is
     assert.ok(isEnvironmentName(name), name);
   }
 });
+
+Deno.test("every fault of docs/field-faults.md has a test that bears its number", () => {
+  const numbers = [...read("docs/field-faults.md").matchAll(/^(\d+)\. /gm)].map(([, number]) => number);
+  assert.equal(numbers.length, 46);
+  const tests = readdirSync(new URL("tests", ROOT), { encoding: "utf8", recursive: true })
+    .filter((path) => /_test\.tsx?$/.test(path)).map((path) => read(`tests/${path}`)).join("\n");
+  const missing = numbers.filter((number) =>
+    !new RegExp(`\\([^)\\n]*\\bfault ${number}\\b[^)\\n]*\\)`).test(tests)
+  );
+  assert.deepEqual(missing, []);
+});

@@ -1,0 +1,149 @@
+/** Deliberate errors, each with the tests that catch it. */
+
+/** An error, and where it goes. */
+export interface PlantedError {
+  readonly name: string;
+  /** From the project's root. */
+  readonly file: string;
+  /** What stands there; exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  readonly caughtBy: {
+    /** Test files, from the project's root. */
+    readonly tests: readonly string[];
+    /** Part of the names of the tests. */
+    readonly filter: string;
+  };
+}
+
+/** The errors. */
+export const PLANTED_ERRORS: readonly PlantedError[] = [
+  {
+    name: "the worker's permissions are inherited from the program",
+    file: "main.ts",
+    find: "deno: { permissions: { ...permissions } }",
+    replace: 'deno: { permissions: "inherit" }',
+    caughtBy: { tests: ["tests/contract/permissions_test.ts"], filter: "(fault 9" },
+  },
+  {
+    name: "the worker may run programs",
+    file: "lib/configuration/permissions.ts",
+    find: "    run: false,\n",
+    replace: "    run: true as false,\n",
+    caughtBy: { tests: ["tests/contract/permissions_test.ts"], filter: "(fault 9" },
+  },
+  {
+    name: "a failed basic authentication is not counted",
+    file: "routes/auth/access.tsx",
+    find: "  attempts.failed(address);\n",
+    replace: '  if (what === "Sign in") attempts.failed(address);\n',
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a wrong password of basic authentication" },
+  },
+  {
+    name: "wrong passwords have no limit in all",
+    file: "routes/auth/attempts.ts",
+    find: "const tooMany = this.#latest.length >= inAll;",
+    replace: "const tooMany = false;",
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "(fault 13)" },
+  },
+  {
+    name: "a host is allowed by its suffix",
+    file: "routes/auth/access.tsx",
+    find: "allowed.some((it) => nameOf(it) === name)",
+    replace: "allowed.some((it) => name.endsWith(nameOf(it) ?? it))",
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+  },
+  {
+    name: "any name that ends in localhost is allowed",
+    file: "routes/auth/access.tsx",
+    find: 'name === "localhost"',
+    replace: 'name.endsWith("localhost")',
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+  },
+  {
+    name: "anything in square brackets is allowed",
+    file: "routes/auth/access.tsx",
+    find: 'if (name.startsWith("[")) return isIpv6(name.slice(1, -1));',
+    replace: 'if (host.startsWith("[")) return true;',
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+  },
+  {
+    name: "the old session is kept after a sign-in",
+    file: "routes/auth/access.tsx",
+    find: '    sessions.end(getCookie(c, name) ?? "");\n    setCookie',
+    replace: "    setCookie",
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a sign-in ends the session" },
+  },
+  {
+    name: "pages may be shown in a frame of another site",
+    file: "routes/app.tsx",
+    find: "      frameAncestors: [\"'none'\"],\n",
+    replace: "",
+    caughtBy: {
+      tests: ["tests/routes/access_test.ts"],
+      filter: "no page of this site may be shown in a frame",
+    },
+  },
+  {
+    name: "a carriage return does not end a line of a stream",
+    file: "routes/live/streams.ts",
+    find: "data.split(/\\r\\n|\\r|\\n/)",
+    replace: "data.split(/\\r?\\n/)",
+    caughtBy: { tests: ["tests/unit/pages/frame_test.ts"], filter: "(fault 19)" },
+  },
+  {
+    name: "a host name is not cleaned in an export",
+    file: "lib/exports/values.ts",
+    find: "  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? label as HostName : null;\n",
+    replace: "  return label as HostName;\n",
+    caughtBy: { tests: ["tests/unit/exports_test.ts"], filter: "parseHostName()" },
+  },
+  {
+    name: "the journal does not wait for the disk",
+    file: "lib/operations/journal.ts",
+    find: "PRAGMA synchronous = FULL",
+    replace: "PRAGMA synchronous = OFF",
+    caughtBy: {
+      tests: ["tests/contract/operations/journal_test.ts"],
+      filter: "the journal waits until the disk",
+    },
+  },
+  {
+    name: "zvols are destroyed with their VM, recursively",
+    file: "lib/operations/steps/destroy_vm.ts",
+    find: "{ zvols: false, force: found.state",
+    replace: "{ zvols: true as unknown as false, force: found.state",
+    caughtBy: { tests: ["tests/contract/operations/removal_test.ts"], filter: "(fault 40)" },
+  },
+  {
+    name: "destroy --vm takes the configuration's types too",
+    file: "lib/command_line/run_command.ts",
+    find: "prefixes: prefixes ?? [], names",
+    replace: 'prefixes: prefixes ?? ["controlplane", "worker"], names',
+    caughtBy: { tests: ["tests/contract/command_line/command_line_test.ts"], filter: "(fault 1)" },
+  },
+  {
+    name: "what is typed in the serial console is sent as text",
+    file: "lib/truenas/connection/shell.ts",
+    find: "socket.send(encoder.encode(data))",
+    replace: "socket.send(data)",
+    caughtBy: { tests: ["tests/routes/vms/serial_test.ts"], filter: "(fault 41)" },
+  },
+  {
+    name: "a redirect may lead to a script",
+    file: "routes/server/headers.ts",
+    find: "return isOwnPath(value) || (isHeaderText(value) && /^https?:\\/\\//.test(value));",
+    replace: "return isHeaderText(value);",
+    caughtBy: { tests: ["tests/routes/headers_test.ts"], filter: "(fault 6)" },
+  },
+  {
+    name: "browsers send no origin with forms",
+    file: "routes/app.tsx",
+    find: 'referrerPolicy: "same-origin"',
+    replace: 'referrerPolicy: "no-referrer"',
+    caughtBy: {
+      tests: ["tests/routes/access_test.ts"],
+      filter: "no page of this site may be shown in a frame",
+    },
+  },
+];
