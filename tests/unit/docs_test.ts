@@ -11,7 +11,17 @@ import project from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
-const DOCUMENTS = ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/install.md"];
+const DOCUMENTS = [
+  "README.md",
+  "SECURITY.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...readdirSync(new URL("docs", ROOT), { encoding: "utf8", recursive: true })
+    .filter((path) => path.endsWith(".md")).map((path) => `docs/${path}`),
+];
+/** A README is read in a few minutes or not at all. */
+const MAX_README_WORDS = 900;
 
 /** A name that is read from the environment, or a file of a secret. */
 function isEnvironmentName(name: string): boolean {
@@ -43,11 +53,11 @@ Deno.test("links of the documents lead somewhere", () => {
   }
 });
 
-Deno.test("the environment is told whole: in the README, and to the runtime by each task that starts the program", () => {
-  const readme = read("README.md");
+Deno.test("every environment variable is documented, and passed on by each task that starts the program", () => {
+  const connecting = read("docs/connecting.md");
   const tasks = [project.tasks.start.command, project.tasks.demo.command];
   for (const name of Object.keys(ENVIRONMENT_NAMES)) {
-    assert.ok(readme.includes(name), `${name} in the README`);
+    assert.ok(connecting.includes(`\`${name}\``), `${name} in docs/connecting.md`);
     for (const task of tasks) assert.match(task, new RegExp(`[=,]${name}[, ]`), `${name} in a task`);
   }
 });
@@ -78,4 +88,9 @@ Deno.test("every fault of docs/field-faults.md has a test that bears its number"
     !new RegExp(`\\([^)\\n]*\\bfault ${number}\\b[^)\\n]*\\)`).test(tests)
   );
   assert.deepEqual(missing, []);
+});
+
+Deno.test("the README stays short", () => {
+  const words = read("README.md").split(/\s+/).filter((word) => word !== "");
+  assert.ok(words.length <= MAX_README_WORDS, `${words.length} words`);
 });

@@ -1,6 +1,6 @@
 /**
  * Protects the table of failures: each row is produced for real, with real sockets and real certificates, and ends in
- * its own words with its own remedy. The README has the same table.
+ * its own words with its own remedy. docs/connecting.md has the same table.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -259,14 +259,14 @@ Deno.test("a first connection that is not trusted shows the line that would trus
   assert.deepEqual(await manager.list(), []);
 });
 
-Deno.test("the README tells every failure with its remedy", () => {
-  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+Deno.test("docs/connecting.md explains every failure", () => {
+  const page = readFileSync(new URL("../../../docs/connecting.md", import.meta.url), "utf8");
   const parsed = parseNasAddress("nas.lan");
   assert.ok(parsed.ok);
   const told = ["lost", "closed", "configuration", "standby", "not-allowed", "tls"];
   for (const failure of Object.keys(REMEDIES) as ConnectionFailure[]) {
     if (told.includes(failure)) continue;
-    assert.match(readme, new RegExp(`\\| \`${failure}\``), failure);
+    assert.match(page, new RegExp(`\\| \`${failure}\``), failure);
     assert.equal(connectionError(parsed.address, failure, "x").remedy, REMEDIES[failure]);
   }
 });
