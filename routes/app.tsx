@@ -14,16 +14,7 @@ import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
-import {
-  actorOf,
-  type Dashboard,
-  ENDING,
-  isSignedIn,
-  pageFrame,
-  requestId as requestIdOf,
-  sendPage,
-  wantsJson,
-} from "./server/dashboard.ts";
+import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { serialRoutes } from "./vms/serial.tsx";
 import { renderWithoutContexts } from "./rendering.tsx";
 import { onlyFromOwnPages } from "./auth/origin.ts";
@@ -40,15 +31,16 @@ import { liveRoutes } from "./live/live.tsx";
 import type { Telemetry } from "./server/telemetry.ts";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
-import type { Context, MiddlewareHandler } from "hono";
+import type { MiddlewareHandler } from "hono";
+import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
 
 /** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */
 const MAX_BODY_BYTES = 262_144;
 
 /** The app. With telemetry, what it does is told of in spans. */
-export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono {
+export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono<AppEnv> {
   renderWithoutContexts();
-  const app = new Hono({ getPath: (request) => stripBasePath(getPath(request)) });
+  const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
   // Before all others, so that it sees what they all have written.
   app.use(checkHeaders(dashboard.logger));
   // No id of the client's own: it would let anybody write the ids of others into the log.
@@ -126,12 +118,12 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
 }
 
 /** One line a request: what changes something at INFO, the rest at DEBUG. */
-function logRequests({ logger }: Dashboard): MiddlewareHandler {
+function logRequests({ logger }: Dashboard): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const began = performance.now();
     await next();
     const { method, path } = c.req;
-    c.header("x-request-id", requestIdOf(c));
+    c.header("x-request-id", c.get("requestId"));
     const { who, from, request } = actorOf(c);
     const ms = Math.round(performance.now() - began);
     const fields = { request, method, path, status: c.res.status, ms, who, from };
@@ -148,7 +140,7 @@ interface Failure {
 }
 
 /** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
-function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
+function describe(error: Error, c: AppContext, { logger }: Dashboard): Failure {
   if (error instanceof SlowBody) {
     return {
       status: 408,
@@ -190,7 +182,7 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
     return { status: 502, title: "The NAS refused", message: error.message, remedy: remedyOf(error) };
   }
   logger.error("A request failed", {
-    request: requestIdOf(c),
+    request: c.get("requestId"),
     method: c.req.method,
     path: c.req.path,
     error: error.stack ?? String(error),
@@ -199,12 +191,12 @@ function describe(error: Error, c: Context, { logger }: Dashboard): Failure {
     status: 500,
     title: "Something went wrong here",
     message: "This is an error of the program, not of the NAS.",
-    remedy: `The log has the details, at request ${requestIdOf(c)}.`,
+    remedy: `The log has the details, at request ${c.get("requestId")}.`,
   };
 }
 
 function failure(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   { status, title, message, remedy }: Failure,
 ): Response | Promise<Response> {

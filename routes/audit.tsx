@@ -1,17 +1,18 @@
 /** The audit log: who did what, to look at and to keep elsewhere. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { AuditEntry } from "../lib/observability/audit.ts";
 import { csv } from "../lib/exports/csv.ts";
 import { auditJson } from "../lib/inventory/json.ts";
 import { AuditPage } from "../templates/pages/audit_page.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
+import type { AppContext, AppEnv } from "./server/context.ts";
 
 /** Entries that a page shows; the rest is found by the filter and is in the exports. */
 const ON_A_PAGE = 500;
 
 /** GET /operations/audit, also as `?format=csv` and `?format=json`. */
-export function auditRoutes(dashboard: Dashboard): Hono {
-  const app = new Hono();
+export function auditRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.get("/operations/audit", (c) => {
     const q = c.req.query("q")?.trim() ?? "";
     const entries = dashboard.manager.audit.list().filter((entry) => matches(entry, q));
@@ -33,7 +34,7 @@ function matches({ by, what, vms, outcome, operation }: AuditEntry, q: string): 
   return texts.some((text) => text.toLowerCase().includes(q.toLowerCase()));
 }
 
-function send(c: Context, file: string, contentType: string, text: string): Response {
+function send(c: AppContext, file: string, contentType: string, text: string): Response {
   c.header("content-type", contentType);
   if (c.req.query("download") === "1") c.header("content-disposition", `attachment; filename="${file}"`);
   return c.body(text);

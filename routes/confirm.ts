@@ -1,10 +1,10 @@
 /** Destroying takes a list that was shown, a phrase that was typed, and a token that works once: the same wherever it is asked. */
-import type { Context } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import type { StartedOrReplanned } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
 import type { WordsToType } from "../templates/props.ts";
 import type { Dashboard } from "./server/dashboard.ts";
+import type { AppContext } from "./server/context.ts";
 
 /** What is confirmed: the exact set, and the words for it. */
 export interface Confirmable {
@@ -37,7 +37,7 @@ function phraseOnly({ phrase }: Confirmable) {
 
 /** Begins when everything agrees; otherwise shows the list as it is now, and says what was wrong. */
 export async function confirm<Plan extends Confirmable>(
-  c: Context,
+  c: AppContext,
   { manager, tokens }: Dashboard,
   fields: URLSearchParams,
   { makePlan, wordsOf = phraseOnly, problemsOf = () => [], begin, show }: Confirmation<Plan>,

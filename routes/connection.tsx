@@ -1,15 +1,16 @@
 /** The connection to the NAS: how it stands, what the account may do, and the one-time password. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import { ConnectionPage } from "../templates/pages/connection_page.tsx";
 import { paths } from "../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
+import type { AppContext, AppEnv } from "./server/context.ts";
 
 /** GET /connection, POST /connection/otp. */
-export function connectionRoutes(dashboard: Dashboard): Hono {
+export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.get("/connection", (c) => show(c, dashboard, [], 200));
   app.post("/connection/otp", async (c) => {
     const code = (await readForm(c.req.raw))?.get("otp")?.trim() ?? "";
@@ -60,7 +61,7 @@ async function changed({ manager }: Dashboard, before: Dashboard["manager"]["con
 }
 
 async function show(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   problems: readonly Problem[],
   status: 200 | 409 | 422,

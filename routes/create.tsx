@@ -1,5 +1,5 @@
 /** Creating: the form, the plan, and the operation. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { ParsedConfiguration } from "../lib/configuration/configuration.ts";
 import {
   ConfigurationError,
@@ -13,7 +13,7 @@ import { CreatePage } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
 import {
   atField,
   configurationOf,
@@ -23,10 +23,11 @@ import {
   readForm,
   unknownTypesOf,
 } from "./forms.ts";
+import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
 /** GET /create, POST /create/plan, POST /create. */
-export function createRoutes(dashboard: Dashboard): Hono {
-  const app = new Hono();
+export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.get("/create", (c) => showForm(c, dashboard));
   app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
   app.post("/create/plan", async (c) => {
@@ -40,7 +41,7 @@ export function createRoutes(dashboard: Dashboard): Hono {
   return app;
 }
 
-async function showForm(c: Context, dashboard: Dashboard): Promise<Response> {
+async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> {
   try {
     const { configuration } = dashboard.configuration();
     const form = formOf(configuration, dashboard.manager.templateDefaults);
@@ -66,7 +67,7 @@ interface ReadForm {
 }
 
 async function readCreateForm(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
 ): Promise<ReadForm | { readonly answer: Response }> {
   const fields = await readForm(c.req.raw);
@@ -87,11 +88,11 @@ async function readCreateForm(
   };
 }
 
-type Handler = (c: Context, dashboard: Dashboard, read: ReadForm) => Promise<Response>;
+type Handler = (c: AppContext, dashboard: Dashboard, read: ReadForm) => Promise<Response>;
 
 /** When the NAS cannot be reached or refuses, what was typed is kept, and the form says what is wrong. */
 async function keepingForm(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   read: ReadForm,
   handle: Handler,
@@ -110,7 +111,7 @@ async function keepingForm(
   }
 }
 
-async function showPlan(c: Context, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
+async function showPlan(c: AppContext, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
   const read = configurationOf(form, file.configuration);
   if (!read.ok) {
     return await send(c, dashboard, {
@@ -131,7 +132,7 @@ interface ShownPlan {
 }
 
 async function sendPlan(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   shown: ShownPlan,
   notice: string | null,
@@ -149,7 +150,7 @@ async function sendPlan(
   return await send(c, dashboard, { form, plan, problems, choices, token, notice }, status);
 }
 
-async function create(c: Context, dashboard: Dashboard, read: ReadForm): Promise<Response> {
+async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Promise<Response> {
   const { manager, tokens } = dashboard;
   const token = read.fields.get("token") ?? "";
   const parsed = configurationOf(read.form, read.file.configuration);
@@ -182,7 +183,7 @@ const NOT_SHOWN =
   "This is what would be made. Nothing has been made yet: look through the plan, then confirm it.";
 
 async function showPlanAgain(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   read: ReadForm,
   notice = NOT_SHOWN,
@@ -195,7 +196,7 @@ async function showPlanAgain(
 }
 
 async function send(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   given: Partial<CreateProps> & Pick<CreateProps, "form">,
   status: 200 | 400 | 409 | 422 | 502 | 503,

@@ -1,5 +1,5 @@
 /** Destroying: what would go, the typed confirmation, and the operation. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { vmTypes } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
@@ -7,16 +7,17 @@ import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyQuery, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { prefixesOf, readForm } from "./forms.ts";
+import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
 /** VMs selected in one request at most: as many as a list shows. */
 const MAX_VMS = 5_000;
 
 /** GET and POST /destroy, GET and POST /vms/:id/destroy. */
-export function destroyRoutes(dashboard: Dashboard): Hono {
+export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.get("/destroy", async (c) => {
     const { searchParams } = new URL(c.req.url);
     const usual = await usualPrefixes(dashboard);
@@ -65,7 +66,7 @@ interface DestroyRequest {
 
 /** Destroys what was shown, once everything that it asks for is typed. */
 async function destroy(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   fields: URLSearchParams,
   { query, usual, only }: DestroyRequest,
@@ -81,14 +82,14 @@ async function destroy(
   });
 }
 
-async function vmOf(c: Context, { manager }: Dashboard): Promise<DestroyProps["only"]> {
+async function vmOf(c: AppContext, { manager }: Dashboard): Promise<DestroyProps["only"]> {
   const { vms } = await manager.live.ready();
   const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
   return vm === undefined ? null : { id: vm.id, name: vm.name };
 }
 
 /** One that is gone by now is known from its operations, so that a form that is sent twice is answered alike. */
-function vmBefore(c: Context, { manager }: Dashboard): DestroyProps["only"] {
+function vmBefore(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
   const asked = c.req.param("id");
   const all = manager.operations.list().flatMap(({ vms }) => vms);
   const known = all.find(({ vmId }) => String(vmId) === asked);
@@ -150,7 +151,7 @@ function missingIn({ missing }: DestructionPlan, usual: readonly string[]): read
 
 type Shown = Pick<DestroyProps, "plan" | "query"> & Partial<DestroyProps>;
 
-function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
+function show(c: AppContext, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = issueToken(c, dashboard);
   const words = wordsOf(shown.plan);
   const destroy = { only: null, words, typed: {}, notice: null, problems: [], token, ...shown };

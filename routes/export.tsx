@@ -8,10 +8,11 @@ import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
 import { matches, queryOf, sorted } from "./vms/vm_query.ts";
+import type { AppEnv } from "./server/context.ts";
 
 /** GET /export. */
-export function exportRoutes(dashboard: Dashboard): Hono {
-  const app = new Hono();
+export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.get("/export", async (c) => {
     const query = queryOf(c);
     const planned = c.req.query("planned") === "yes";

@@ -1,5 +1,5 @@
 /** The history of operations, and each of them live. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { type Problem, TrueNASError } from "../lib/errors/errors.ts";
 import type { RollBackPlan } from "../lib/plan/roll_back.ts";
 import { operationJson } from "../lib/inventory/json.ts";
@@ -14,10 +14,8 @@ import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import { ConnectionPatch, OperationPatch, PacePatch, StreamPatch } from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
 import {
-  actorOf,
   connectionView,
   type Dashboard,
-  mayChange,
   onConnection,
   pageFrame,
   sendPage,
@@ -25,12 +23,13 @@ import {
 } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
 import { frame, resumeAfter, sendStream } from "./live/streams.ts";
+import { actorOf, type AppContext, type AppEnv, mayChange } from "./server/context.ts";
 
 /** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /resume, /rollback, /leave. */
-export function operationRoutes(dashboard: Dashboard): Hono {
+export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager, now } = dashboard;
-  const app = new Hono();
-  const recordDecision = (c: Context, { id, title, vms }: OperationView, what: string) => {
+  const app = new Hono<AppEnv>();
+  const recordDecision = (c: AppContext, { id, title, vms }: OperationView, what: string) => {
     const told = { what: `${what}: ${title}`, vms: vms.map(({ name }) => name), operation: id };
     manager.audit.record({ by: actorOf(c), ...told, outcome: "done" });
   };
@@ -43,7 +42,7 @@ export function operationRoutes(dashboard: Dashboard): Hono {
     );
   });
   const show = async (
-    c: Context,
+    c: AppContext,
     log: OperationLog,
     problems: readonly Problem[],
     status: 200 | 409 | 422,
@@ -151,7 +150,7 @@ async function rollBackOf({ manager }: Dashboard, view: OperationView): Promise<
 
 /** A second click leads to what the first one began; when there is nothing to do, back to the page that says so. */
 async function recover(
-  c: Context,
+  c: AppContext,
   { manager }: Dashboard,
   begin: (id: string) => Promise<RunningOperation | null>,
 ): Promise<Response> {

@@ -1,17 +1,18 @@
 /** What carries this program's marks and belongs to nothing: the list, the typed confirmation, and the operation. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
+import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
 /** GET /orphans, POST /orphans. */
-export function orphanRoutes(dashboard: Dashboard): Hono {
+export function orphanRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.get("/orphans", async (c) => {
     const plan = await manager.planCleaning(c.req.queries("leave") ?? []);
     if (wantsJson(c)) return c.json(plan);
@@ -45,7 +46,7 @@ function missingIn({ missing }: OrphanPlan): readonly Problem[] {
 
 type Shown = Pick<OrphansProps, "plan"> & Partial<OrphansProps>;
 
-function show(c: Context, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
+function show(c: AppContext, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = issueToken(c, dashboard);
   const orphans = { phrase: "", notice: null, problems: [], token, ...shown };
   return sendPage(c, <OrphansPage frame={pageFrame(c, dashboard)} orphans={orphans} />, status);

@@ -2,38 +2,38 @@
  * Who may use the dashboard: without a password everybody who reaches it (it listens on this machine only then), with
  * one whoever has signed in. A viewer sees, and changes nothing.
  */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { LoginPage } from "../../templates/pages/login_page.tsx";
 import { paths, withBasePath } from "../../templates/paths.ts";
-import { type Dashboard, hereOf, pageFrame, remember, sendPage, wantsJson } from "../server/dashboard.ts";
+import {
+  type AccessOptions,
+  type Dashboard,
+  hereOf,
+  pageFrame,
+  sendPage,
+  wantsJson,
+} from "../server/dashboard.ts";
 import { readForm } from "../forms.ts";
 import { isOwnPath } from "../server/headers.ts";
-import { addressOf, hostOf, originOf, type Trust } from "./origin.ts";
+import { addressOf, hostOf, originOf } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../../lib/configuration/ip_addresses.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { Attempts } from "./attempts.ts";
 import { type Role, Sessions } from "./sessions.ts";
-
-/** The passwords, and how requests come: over TLS the cookie never goes without. */
-export interface AccessOptions extends Trust {
-  /** May do everything; null: nobody is asked. */
-  readonly password: string | null;
-  /** May see. */
-  readonly viewerPassword: string | null;
-  /** Host names that requests may name, beside addresses and this machine's own names. */
-  readonly allowedHosts: readonly string[];
-}
+import type { AppContext, AppEnv } from "../server/context.ts";
 
 /** Open to everybody: they tell nothing. */
 const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
 
 /** Holds every request against the rules, before any route. */
-export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler; routes: Hono } {
+export function accessControl(
+  dashboard: Dashboard,
+): { guard: MiddlewareHandler<AppEnv>; routes: Hono<AppEnv> } {
   const { access, now } = dashboard;
   const sessions = new Sessions(now);
   const attempts = new Attempts(now);
-  const guard: MiddlewareHandler = async (c, next) => {
+  const guard: MiddlewareHandler<AppEnv> = async (c, next) => {
     const host = hostOf(c, access);
     if (!isAllowedHost(host, access.allowedHosts)) return refuseHost(c, dashboard, host);
     const isOpen = OPEN.test(c.req.path);
@@ -43,7 +43,7 @@ export function accessControl(dashboard: Dashboard): { guard: MiddlewareHandler;
     const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
     if (attempt !== null && "waitSeconds" in attempt) return refuseAttempt(c, attempt.waitSeconds);
     const role = access.password === null ? "admin" : session?.role ?? attempt?.role ?? null;
-    if (role !== null) remember(c, { role, from: addressOf(c, access), session });
+    if (role !== null) c.set("sender", { role, from: addressOf(c, access), session });
     if (role === null && !isOpen) return await askToSignIn(c, dashboard);
     const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
     if (role === "viewer" && changes && !isOpen) return await refuseViewer(c, dashboard);
@@ -72,7 +72,7 @@ type Tried = { readonly role: Role | null } | { readonly waitSeconds: number };
 
 /** Looks at a password within the limits; a wrong one is counted, logged and recorded, however it was given. */
 async function tryPassword(
-  c: Context,
+  c: AppContext,
   { access, logger, manager }: Dashboard,
   attempts: Attempts,
   given: string,
@@ -102,7 +102,7 @@ function waitText(waitSeconds: number): string {
   return `Too many wrong passwords. Try again in ${Math.ceil(waitSeconds / 60)} min.`;
 }
 
-function refuseAttempt(c: Context, waitSeconds: number): Response {
+function refuseAttempt(c: AppContext, waitSeconds: number): Response {
   c.header("retry-after", String(waitSeconds));
   return c.json({ error: waitText(waitSeconds), remedy: null }, 429);
 }
@@ -131,7 +131,7 @@ function nameOf(host: string): string | null {
   return /^(\[[0-9a-f:.]+\]|[^:/[\]@\s]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1] ?? null;
 }
 
-function refuseHost(c: Context, { logger }: Dashboard, host: string): Response {
+function refuseHost(c: AppContext, { logger }: Dashboard, host: string): Response {
   logger.warning("A request for a host name that is not in ALLOWED_HOSTS was refused", { host });
   return c.text(
     "This dashboard does not answer to this host name. Nothing was done. Add the name to ALLOWED_HOSTS.\n",
@@ -139,7 +139,7 @@ function refuseHost(c: Context, { logger }: Dashboard, host: string): Response {
   );
 }
 
-async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> {
+async function askToSignIn(c: AppContext, dashboard: Dashboard): Promise<Response> {
   const { path } = c.req;
   const to = hereOf(c);
   if (wantsJson(c) || path === "/metrics") {
@@ -155,7 +155,7 @@ async function askToSignIn(c: Context, dashboard: Dashboard): Promise<Response> 
   return await showLogin(c, dashboard, { to, message: "Sign in first: nothing was done.", status: 401 });
 }
 
-async function refuseViewer(c: Context, dashboard: Dashboard): Promise<Response> {
+async function refuseViewer(c: AppContext, dashboard: Dashboard): Promise<Response> {
   const message = "This sign-in may see and not change. Nothing was done.";
   if (wantsJson(c)) return c.json({ error: message }, 403);
   return await showLogin(c, dashboard, { to: "/", message, status: 403 });
@@ -167,7 +167,7 @@ interface Shown {
   readonly status: 200 | 401 | 403 | 429;
 }
 
-function showLogin(c: Context, dashboard: Dashboard, { to, message, status }: Shown): Response {
+function showLogin(c: AppContext, dashboard: Dashboard, { to, message, status }: Shown): Response {
   return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
 }
 
@@ -176,7 +176,7 @@ function sitePath(to: string): string {
   return isOwnPath(to) ? to : "/";
 }
 
-function isSecure(c: Context, access: AccessOptions): boolean {
+function isSecure(c: AppContext, access: AccessOptions): boolean {
   return access.secure || originOf(c, access)?.startsWith("https:") === true;
 }
 
@@ -185,14 +185,14 @@ function isSecure(c: Context, access: AccessOptions): boolean {
  * dashboard's or program's cookie is not taken for it. Under TLS browsers hold the prefixes: nothing but this host over
  * TLS can set it, and `__Host-` binds it to the whole host; below a path of a shared host it stays on that path.
  */
-function cookieName(c: Context, access: AccessOptions): string {
+function cookieName(c: AppContext, access: AccessOptions): string {
   const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
   const name = port === undefined ? "vm-manager-session" : `vm-manager-session-${port}`;
   if (!isSecure(c, access)) return name;
   return withBasePath("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
 }
 
-function cookieOptions(c: Context, access: AccessOptions) {
+function cookieOptions(c: AppContext, access: AccessOptions) {
   return {
     httpOnly: true,
     sameSite: "Strict",
@@ -201,10 +201,10 @@ function cookieOptions(c: Context, access: AccessOptions) {
   } as const;
 }
 
-function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono {
+function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono<AppEnv> {
   const { access, logger } = dashboard;
   const { audit } = dashboard.manager;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.get("/login", (c) => {
     const to = sitePath(c.req.query("to") ?? "/");
     if (access.password === null) return c.redirect(withBasePath(to), 303);

@@ -2,7 +2,7 @@
  * What keeps open pages true: the list, one VM, or only the connection, as server-sent events. Each stream gathers
  * what changed while the last message was on its way, so that a slow browser gets fewer messages and never old ones.
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
 import {
@@ -14,16 +14,17 @@ import {
 } from "../../templates/parts/patches.tsx";
 import { announcementsOf, isByName, VmRowOnce } from "../../templates/parts/vm_list.tsx";
 import type { VmRowProps } from "../../templates/props.ts";
-import { connectionView, type Dashboard, mayChange, onConnection } from "../server/dashboard.ts";
+import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
 import { rowOf, staleness, vmNow } from "../vms/vm_props.ts";
 import { matches, queryOf } from "../vms/vm_query.ts";
+import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 
 /** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
-export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
-  const app = new Hono();
-  const stream = (c: Context, begin: (ring: () => void) => Source) =>
+export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const stream = (c: AppContext, begin: (ring: () => void) => Source) =>
     sendStream(c, dashboard, (write, signal) => pump(write, signal, begin));
   app.get("/events", (c) => {
     if (c.req.query("only") === "connection") {

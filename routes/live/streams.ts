@@ -1,6 +1,6 @@
 /** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
-import type { Context } from "hono";
-import { type Dashboard, sessionOf } from "../server/dashboard.ts";
+import { type AppContext, sessionOf } from "../server/context.ts";
+import type { Dashboard } from "../server/dashboard.ts";
 import type { Session } from "../auth/sessions.ts";
 
 /**
@@ -89,7 +89,7 @@ const BEAT = new TextEncoder().encode(": beat\n\n");
 
 /** Sends a stream; it ends with the client, with its session, with the work, or with the program. */
 export function sendStream(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   work: (write: Write, signal: AbortSignal) => Promise<void>,
 ): Response {
@@ -164,7 +164,7 @@ export function frame(data: string, { id, event }: FrameHead = {}): Uint8Array<A
 }
 
 /** The event after which a stream goes on: what the browser saw last, or else what the page was rendered with. */
-export function resumeAfter(c: Context): number {
+export function resumeAfter(c: AppContext): number {
   const seen = Number(c.req.header("last-event-id") ?? c.req.query("after") ?? 0);
   return Number.isInteger(seen) && seen > 0 ? seen : 0;
 }

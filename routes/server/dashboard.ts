@@ -1,18 +1,26 @@
 /** What every route works with, and the few things that all of them do with it. */
-import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
-import type { Actor } from "../../lib/operations/types.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import type { ConnectionView, PageFrame } from "../../templates/props.ts";
 import { assetUrls } from "./assets.ts";
-import type { AccessOptions } from "../auth/access.tsx";
+import type { Trust } from "../auth/origin.ts";
 import { pageOf } from "./page_of.ts";
-import type { Role, Session } from "../auth/sessions.ts";
+import { type AppContext, mayChange } from "./context.ts";
 import type { OneTimeTokens } from "../auth/tokens.ts";
+
+/** The passwords, and how requests come: over TLS the cookie never goes without. */
+export interface AccessOptions extends Trust {
+  /** May do everything; null: nobody is asked. */
+  readonly password: string | null;
+  /** May see. */
+  readonly viewerPassword: string | null;
+  /** Host names that requests may name, beside addresses and this machine's own names. */
+  readonly allowedHosts: readonly string[];
+}
 
 /** The dashboard's parts. */
 export interface Dashboard {
@@ -103,64 +111,14 @@ function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
   }
 }
 
-/** Who sent a request. */
-export interface Sender {
-  readonly role: Role;
-  /** The address. */
-  readonly from: string;
-  /** null without a sign-in: nobody is asked, or a script gave the password with the request. */
-  readonly session: Session | null;
-}
-
-const senders = new WeakMap<Request, Sender>();
-
-/** Notes who sent a request. */
-export function remember(c: Context, sender: Sender): void {
-  senders.set(c.req.raw, sender);
-}
-
-/** The session that a request belongs to, with which what it opens has to end. */
-export function sessionOf(c: Context): Session | null {
-  return senders.get(c.req.raw)?.session ?? null;
-}
-
-/** The id of a request: in its answer's X-Request-Id, in the log, and with the operation that it began. */
-export function requestId(c: Context): string {
-  const id: unknown = c.get("requestId");
-  return typeof id === "string" ? id : "";
-}
-
-/** Whether whoever sent a request may change anything. */
-export function mayChange(c: Context): boolean {
-  return senders.get(c.req.raw)?.role === "admin";
-}
-
-/** Whether somebody is known to have sent a request: without a password everybody who reaches the dashboard is. */
-export function isSignedIn(c: Context): boolean {
-  return senders.has(c.req.raw);
-}
-
 /** A token for a form; none for viewers, whose forms do nothing, so that they use up none of an administrator's. */
-export function issueToken(c: Context, { tokens }: Dashboard): string {
+export function issueToken(c: AppContext, { tokens }: Dashboard): string {
   return mayChange(c) ? tokens.issue() : "";
 }
 
-/** Who sent a request, for the audit log. */
-export function actorOf(c: Context): Actor {
-  const sender = senders.get(c.req.raw);
-  const request = requestId(c);
-  return sender === undefined ? { who: "nobody", request } : { who: sender.role, from: sender.from, request };
-}
-
-/** The nonce of a response's policy. */
-export function nonceOf(c: Context): string {
-  const nonce: unknown = c.get("secureHeadersNonce");
-  return typeof nonce === "string" ? nonce : "";
-}
-
 /** What the frame of a page needs. For whoever has not signed in there is nothing of the NAS in it. */
-export function pageFrame(c: Context, dashboard: Dashboard): PageFrame {
-  const role = senders.get(c.req.raw)?.role ?? null;
+export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
+  const role = c.get("sender")?.role ?? null;
   const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c), here: hereOf(c) };
   if (role === null) return { ...page, ...UNKNOWN_VISITOR };
   return {
@@ -185,14 +143,14 @@ const UNKNOWN_VISITOR = {
 } as const;
 
 /** Which page a request belongs to. */
-export function hereOf(c: Context): string {
+export function hereOf(c: AppContext): string {
   const { method, path, url } = c.req;
   return pageOf({ method, path, search: new URL(url).search });
 }
 
 /** Answers with a whole page. Pages are never kept: they show what is true now. */
 export function sendPage(
-  c: Context,
+  c: AppContext,
   page: Child,
   status: 200 | 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 429 | 500 | 502 | 503 = 200,
 ): Response {
@@ -200,12 +158,12 @@ export function sendPage(
 }
 
 /** Whether htmx asks for a part of a page: the same URL then answers without the frame. */
-function wantsFragment(c: Context): boolean {
+function wantsFragment(c: AppContext): boolean {
   return c.req.header("hx-request") === "true" && c.req.header("hx-request-type") !== "full";
 }
 
 /** Whether the client would rather have JSON than a page: it names JSON before HTML. */
-export function wantsJson(c: Context): boolean {
+export function wantsJson(c: AppContext): boolean {
   const accept = c.req.header("accept") ?? "";
   const json = accept.indexOf("application/json");
   const html = accept.indexOf("text/html");

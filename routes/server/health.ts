@@ -1,10 +1,11 @@
 /** For watchdogs and monitoring: whether the program is alive, whether it can do its work, and its numbers. */
 import { Hono } from "hono";
 import type { Dashboard } from "./dashboard.ts";
+import type { AppEnv } from "./context.ts";
 
 /** GET /healthz, /readyz, /metrics. */
-export function healthRoutes({ manager, metrics }: Dashboard): Hono {
-  const app = new Hono();
+export function healthRoutes({ manager, metrics }: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
     const { kind } = manager.connection;

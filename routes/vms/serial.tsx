@@ -1,31 +1,24 @@
 /** The serial console of a VM in the page: a WebSocket between the browser and the NAS's shell. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { SerialPage } from "../../templates/pages/serial_page.tsx";
 import { consoleAssetUrls } from "../server/assets.ts";
-import {
-  actorOf,
-  type Dashboard,
-  mayChange,
-  nonceOf,
-  pageFrame,
-  sendPage,
-  sessionOf,
-} from "../server/dashboard.ts";
+import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
+import { actorOf, type AppContext, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
 
 /** GET /vms/:id/serial, /vms/:id/serial/socket. */
-export function serialRoutes(dashboard: Dashboard): Hono {
+export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
-  const app = new Hono();
-  const vmOf = async (c: Context) => {
+  const app = new Hono<AppEnv>();
+  const vmOf = async (c: AppContext) => {
     const { vms } = await manager.live.ready();
     return vms?.find(({ id }) => String(id) === c.req.param("id"));
   };
@@ -34,7 +27,10 @@ export function serialRoutes(dashboard: Dashboard): Hono {
     if (vm === undefined) return await c.notFound();
     const assets = await consoleAssetUrls();
     const frame = pageFrame(c, dashboard);
-    return sendPage(c, <SerialPage frame={frame} vm={vm} nonce={nonceOf(c)} assets={assets} />);
+    return sendPage(
+      c,
+      <SerialPage frame={frame} vm={vm} nonce={c.get("secureHeadersNonce") ?? ""} assets={assets} />,
+    );
   });
   app.get("/vms/:id/serial/socket", async (c) => {
     // A page of another site could open a WebSocket with this one's cookie: only its own pages may.

@@ -1,20 +1,21 @@
 /** Starting, stopping and the like: one VM at a click, several after a question; each is an operation. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { ActPage } from "../../templates/pages/act_page.tsx";
 import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
-import { actorOf, type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { readForm } from "../forms.ts";
 import { vmPage } from "./vms.tsx";
+import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
 /** VMs in one request at most: as many as a list shows. */
 const MAX_VMS = 5_000;
 
 /** GET and POST /vms/act, POST /vms/:id/:action. */
-export function vmActionRoutes(dashboard: Dashboard): Hono {
-  const app = new Hono();
+export function vmActionRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.get("/vms/act", async (c) => {
     const { searchParams } = new URL(c.req.url);
     const action = searchParams.get("action") ?? "";
@@ -43,7 +44,7 @@ interface Question {
 
 /** What will happen to which of the chosen VMs, before it does. */
 async function ask(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   { action, ids, notice }: Question,
   status: 200 | 409,
@@ -77,7 +78,7 @@ function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm):
 
 /** Does what was asked and shown: a VM that is in another state by then is left alone and named. */
 async function act(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   action: VmActionName,
   fields: URLSearchParams,
@@ -114,7 +115,7 @@ async function act(
   return await ask(c, dashboard, { action, ids, notice }, 409);
 }
 
-async function actOnOne(c: Context, dashboard: Dashboard, action: VmActionName): Promise<Response> {
+async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionName): Promise<Response> {
   const { manager } = dashboard;
   const { vms } = await manager.live.ready();
   const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));

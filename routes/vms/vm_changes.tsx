@@ -1,5 +1,5 @@
 /** Changing one VM on its page: settings, disks, NICs, install media, clone; and the ways to its console. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/configuration.ts";
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
@@ -10,9 +10,10 @@ import { gibToBytes } from "../../lib/units.ts";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
 import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
-import { actorOf, type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
+import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { readForm } from "../forms.ts";
 import { settingsShown, vmPage } from "./vms.tsx";
+import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
 /** What was read of a form: a change, or what is wrong with it. */
 type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
@@ -32,8 +33,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console, /vms/:id/console.vv. */
-export function vmChangeRoutes(dashboard: Dashboard): Hono {
-  const app = new Hono();
+export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
   app.post("/vms/:id/:form", async (c, next) => {
     const form = c.req.param("form");
     const read = Object.hasOwn(READERS, form) ? READERS[form] : undefined;
@@ -92,12 +93,12 @@ function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
   return `[virt-viewer]\n${lines.join("\n")}\n`;
 }
 
-async function vmOf(c: Context, { manager }: Dashboard): Promise<Vm | undefined> {
+async function vmOf(c: AppContext, { manager }: Dashboard): Promise<Vm | undefined> {
   const { vms } = await manager.live.ready();
   return vms?.find(({ id }) => String(id) === c.req.param("id"));
 }
 
-async function change(c: Context, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
+async function change(c: AppContext, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
   const { manager } = dashboard;
   const vm = await vmOf(c, dashboard);
   if (vm === undefined) return await c.notFound();

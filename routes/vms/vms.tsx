@@ -1,5 +1,5 @@
 /** The VMs: the list, and one VM. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
@@ -9,22 +9,16 @@ import { type Saved, VmPage, type VmPageProps } from "../../templates/pages/vm_p
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
 import type { Typed } from "../../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
-import {
-  connectionView,
-  type Dashboard,
-  mayChange,
-  pageFrame,
-  sendPage,
-  wantsJson,
-} from "../server/dashboard.ts";
+import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
 import { listProps, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
+import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 
 /** GET /, /vms/:id. */
-export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono {
+export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
   const { manager } = dashboard;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.get("/", async (c) => {
     await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
@@ -69,7 +63,7 @@ export interface VmPageWords {
 
 /** What a VM's page is given. */
 export async function vmPage(
-  c: Context,
+  c: AppContext,
   dashboard: Dashboard,
   vm: Vm,
   words: VmPageWords = {},

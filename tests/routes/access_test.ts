@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn, hidden, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
-import { type AccessOptions, isAllowedHost } from "../../routes/auth/access.tsx";
+import { isAllowedHost } from "../../routes/auth/access.tsx";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { ATTEMPT_LIMITS } from "../../routes/auth/attempts.ts";
 import { SESSION_LIMITS, Sessions } from "../../routes/auth/sessions.ts";
+import type { AccessOptions } from "../../routes/server/dashboard.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 

@@ -7,12 +7,13 @@ import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
-import type { AccessOptions } from "../../routes/auth/access.tsx";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/auth/tokens.ts";
 import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
+import type { AccessOptions } from "../../routes/server/dashboard.ts";
+import type { AppEnv } from "../../routes/server/context.ts";
 
 /** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
 export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
@@ -69,7 +70,7 @@ export interface TestDashboard extends AsyncDisposable {
   readonly simulator: Simulator;
   readonly manager: VMManager;
   /** The app itself, for what needs no socket. */
-  readonly app: Hono;
+  readonly app: Hono<AppEnv>;
   readonly configuration: () => ParsedConfiguration;
   /** Asks it to stop, as a signal does to the program. */
   readonly end: () => void;
