@@ -47,13 +47,8 @@
  *
  * @module
  */
-export {
-  type AuditEntry,
-  type AuditJournal,
-  AuditLog,
-  type AuditRecord,
-  MAX_AUDIT_ENTRIES,
-} from "./observability/audit.ts";
+export type { AuditEntry, AuditJournal, AuditRecord } from "./observability/audit_entry.ts";
+export { AuditLog, MAX_AUDIT_ENTRIES } from "./observability/audit.ts";
 export {
   checkConfiguration,
   type CheckedConfiguration,
@@ -69,6 +64,7 @@ export { readConfigurationFile } from "./configuration/configuration_file.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
 export { loadConfiguration, parseConfiguration } from "./configuration/load_configuration.ts";
 export * from "./errors/errors.ts";
+export type { CallRefusal, FieldRefusal } from "./errors/nas_errors.ts";
 export type * from "./inventory/inventory.ts";
 export {
   type EnvFile,
@@ -136,7 +132,7 @@ export type { SettleTimeouts as SettleTimes } from "./operations/steps/run_step.
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";
-export type { WantedType } from "./plan/creation.ts";
+export type { WantedType } from "./plan/creation_input.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
 export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";

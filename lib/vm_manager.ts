@@ -36,7 +36,7 @@ import type { SettleTimeouts } from "./operations/steps/run_step.ts";
 import { OperationStore } from "./operations/store.ts";
 import type { OperationEvent, OperationRequest, OperationView } from "./operations/types.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
-import { planCreation, type PlannedMacs, type WantedType } from "./plan/creation.ts";
+import { planCreation } from "./plan/creation.ts";
 import { callMeter, logOperations, measureManager } from "./observability/telemetry.ts";
 import { factsOf } from "./plan/template_facts.ts";
 import {
@@ -71,6 +71,7 @@ import type { VmActionName } from "./inventory/vm_actions.ts";
 import { readRelations } from "./truenas/read_relations.ts";
 import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
 import { CONNECTION_WAIT_MS, Session, type SessionState } from "./truenas/connection/session.ts";
+import type { PlannedMacs, WantedType } from "./plan/creation_input.ts";
 
 /** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
 const FRESH_MS = 1_000;

@@ -1,11 +1,11 @@
 /** The audit log: who did what, to look at and to keep elsewhere. */
 import { Hono } from "hono";
-import type { AuditEntry } from "../lib/observability/audit.ts";
 import { csv } from "../lib/exports/csv.ts";
 import { auditJson } from "../lib/inventory/json.ts";
 import { AuditPage } from "../templates/pages/audit_page.tsx";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
+import type { AuditEntry } from "../lib/observability/audit_entry.ts";
 
 /** Entries that a page shows; the rest is found by the filter and is in the exports. */
 const ON_A_PAGE = 500;

@@ -2,23 +2,13 @@
  * Every error that this program throws for the world's doing is a {@link TrueNASError}: what was being done
  * (`method`), whether the NAS may have done it all the same (`outcome`), and what lay behind it (`cause`).
  */
-import { explainRefusal } from "./nas_errors.ts";
+import { type CallRefusal, explainRefusal } from "./nas_errors.ts";
 
 /**
  * Whether the thing asked for may have happened on the NAS. `unknown` means: look before doing it again
  * (a lost socket or a timeout after the request was sent).
  */
 export type Outcome = "not-done" | "unknown";
-
-/** One message of the NAS about one field: the attribute path as the NAS writes it, or null for the call as a whole. */
-export interface FieldRefusal {
-  /** For example `vm_create.name` or `attributes.path`; null where the NAS names none. */
-  readonly attribute: string | null;
-  /** The NAS's own words. */
-  readonly message: string;
-  /** The NAS's errno, for example 17 for EEXIST. */
-  readonly errno: number;
-}
 
 /** What a {@link TrueNASError} can carry beside its message. */
 export interface TrueNASErrorOptions {
@@ -57,20 +47,6 @@ export class TrueNASError extends Error {
     this.method = options.method;
     this.outcome = options.outcome ?? "not-done";
   }
-}
-
-/** What the NAS said when it refused a call. */
-export interface CallRefusal {
-  /** The JSON-RPC error code, for example -32602. */
-  readonly code: number;
-  /** The errno in the error's data, or null when the error has no data (-32601, -32000). */
-  readonly errno: number | null;
-  /** Its name, for example `EINVAL`. */
-  readonly errname: string | null;
-  /** The NAS's own words, without the `[ERRNAME] ` prefix. */
-  readonly reason: string;
-  /** Field by field, for validation errors; empty otherwise. */
-  readonly fields: readonly FieldRefusal[];
 }
 
 /** The NAS answered a call with an error: nothing was done, unless the call is one that fails half-way. */

@@ -2,7 +2,30 @@
  * What TrueNAS's refusals mean for a person, and what to do: its own words are quoted, and never stand alone. The one
  * table for pages, command line, log and journal. The texts are those of TrueNAS 24.04 to 27.0. Pure.
  */
-import type { CallRefusal, FieldRefusal } from "./errors.ts";
+
+/** One message of the NAS about one field: the attribute path as the NAS writes it, or null for the call as a whole. */
+export interface FieldRefusal {
+  /** For example `vm_create.name` or `attributes.path`; null where the NAS names none. */
+  readonly attribute: string | null;
+  /** The NAS's own words. */
+  readonly message: string;
+  /** The NAS's errno, for example 17 for EEXIST. */
+  readonly errno: number;
+}
+
+/** What the NAS said when it refused a call. */
+export interface CallRefusal {
+  /** The JSON-RPC error code, for example -32602. */
+  readonly code: number;
+  /** The errno in the error's data, or null when the error has no data (-32601, -32000). */
+  readonly errno: number | null;
+  /** Its name, for example `EINVAL`. */
+  readonly errname: string | null;
+  /** The NAS's own words, without the `[ERRNAME] ` prefix. */
+  readonly reason: string;
+  /** Field by field, for validation errors; empty otherwise. */
+  readonly fields: readonly FieldRefusal[];
+}
 
 interface Meaning {
   /** A part of TrueNAS's text, with the attribute before it where there is one: `attributes.nic_attach: Not a …`. */

@@ -1,8 +1,8 @@
 /** VMs and operations as JSON, the same from the dashboard and the command line. */
-import type { AuditEntry } from "../observability/audit.ts";
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
 import type { OperationView, StepView } from "../operations/types.ts";
+import type { AuditEntry } from "../observability/audit_entry.ts";
 
 /** A VM; memory in MiB, sizes in bytes. */
 export function vmJson(vm: Vm): Record<string, unknown> {

@@ -4,7 +4,6 @@
  */
 import { reasonOf } from "../errors/system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { AuditEntry, AuditJournal } from "../observability/audit.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import {
   ensureOwnFile,
@@ -15,6 +14,7 @@ import {
 } from "../configuration/files.ts";
 import { processId } from "../command_line/process.ts";
 import type { OperationEvent } from "./types.ts";
+import type { AuditEntry, AuditJournal } from "../observability/audit_entry.ts";
 
 /** The layout of the tables: 2 has the audit log. A journal of an earlier one gets what it lacks, a later one is left alone. */
 const LAYOUT = 2;

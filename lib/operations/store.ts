@@ -1,7 +1,6 @@
 /** The operations, newest kept when there are too many. */
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import { notifyEach } from "../command_line/unhandled_errors.ts";
-import type { PlannedMacs } from "../plan/creation.ts";
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
@@ -9,6 +8,7 @@ import { needsDecision, recoveryOf } from "./recovery.ts";
 import { overallStatus } from "./summary.ts";
 import { isVmAction, VM_ACTIONS } from "../inventory/vm_actions.ts";
 import type { OperationEvent, OperationKind, OperationView, OperationVmView, StepView } from "./types.ts";
+import type { PlannedMacs } from "../plan/creation_input.ts";
 
 /** Operations kept: a few hundred kilobytes of log each at most. */
 export const MAX_OPERATIONS = 200;

@@ -3,8 +3,8 @@
  */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
-import type { PlannedMacs, WantedType } from "../plan/creation.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
+import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 
 /** What an operation does. */
 export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change";

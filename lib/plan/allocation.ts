@@ -68,3 +68,6 @@ export function assignOrders(devices: readonly Ranked[]): ReadonlyMap<string, nu
   }
   return orders;
 }
+
+/** TrueNAS makes a zvol of at most this part of what its parent has left, unless it is forced to. */
+export const ZVOL_SHARE = 0.8;

@@ -7,8 +7,9 @@ import type { ZvolMark } from "../inventory/marks.ts";
 import { isVmName } from "../inventory/names.ts";
 import { hasRole } from "../truenas/roles.ts";
 import { formatBytes, formatMib, MIB } from "../units.ts";
-import { type CreationInput, ZVOL_SHARE } from "./creation.ts";
+import type { CreationInput } from "./creation_input.ts";
 import type { Finding, PlannedDevice, PlannedVm } from "./types.ts";
+import { ZVOL_SHARE } from "./allocation.ts";
 
 /** TrueNAS's own limit on the product of sockets, cores and threads, where it cannot be asked. */
 const MAXIMUM_VCPUS = 255;

@@ -1,6 +1,6 @@
 /** What a plan needs to know of templates. */
-import type { TemplateFacts } from "./creation.ts";
 import type { TemplateManager } from "../template_manager.ts";
+import type { TemplateFacts } from "./creation_input.ts";
 
 /** Of the templates of each VM type, worked out once for each. */
 export function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {

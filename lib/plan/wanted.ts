@@ -1,7 +1,7 @@
 /** What a configuration asks for, before it is held against the NAS. Pure. */
 import { type Configuration, vmTypes, type VmTypeSection } from "../configuration/configuration.ts";
 import { firstDisplayPort, vmName, zvolName } from "../inventory/names.ts";
-import type { WantedType } from "./creation.ts";
+import type { WantedType } from "./creation_input.ts";
 
 /** The section of a VM type, or null. */
 export function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {

@@ -1,8 +1,12 @@
 /** Faults to order: which call they strike, when, and how. */
-import { CUT, STALLED } from "./wire/connection.ts";
 import type { Nas } from "./nas.ts";
 import type { Fault, FaultMoment } from "./types.ts";
 import { MethodError, OtherReply } from "./wire/wire_errors.ts";
+
+/** Thrown by a fault that drops the socket, and by one that never answers. */
+export const CUT: unique symbol = Symbol("cut");
+/** See {@link CUT}. */
+export const STALLED: unique symbol = Symbol("stalled");
 
 interface Armed {
   readonly fault: Fault;

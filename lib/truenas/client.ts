@@ -3,7 +3,6 @@
  */
 import type { z } from "../zod.ts";
 import {
-  type CallRefusal,
   TrueNASCallError,
   TrueNASConnectionError,
   TrueNASError,
@@ -13,6 +12,7 @@ import type { Socket, SocketEnd } from "./connection/connection.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
 import type { SentCall } from "./versions.ts";
 import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./connection/protocol.ts";
+import type { CallRefusal } from "../errors/nas_errors.ts";
 
 /** What a call may be given beside its parameters. */
 export interface CallOptions {

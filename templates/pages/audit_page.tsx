@@ -1,11 +1,11 @@
 /** The audit log, newest first. */
-import type { AuditEntry } from "../../lib/observability/audit.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
 import { DateTime, Field } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
+import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
 /** What the page is given. */
 export interface AuditPageProps {

@@ -3,7 +3,7 @@
  * and a display password is shown to whoever may act, once asked for, and to nobody else. Real HTTP.
  */
 import assert from "node:assert/strict";
-import { AUDIT_SHARES, type AuditEntry, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
+import { AUDIT_SHARES, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
 import { OperationStore } from "../../lib/operations/store.ts";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {
@@ -16,6 +16,7 @@ import {
   text,
   withDashboard,
 } from "../support/http.ts";
+import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 

@@ -1,9 +1,8 @@
 /** Protects the errors: one family, whose messages tell the place, and which never lose outcome, method and cause. */
 import assert from "node:assert/strict";
-import { explainRefusal } from "../../lib/errors/nas_errors.ts";
+import { type CallRefusal, explainRefusal } from "../../lib/errors/nas_errors.ts";
 import fc from "fast-check";
 import {
-  type CallRefusal,
   ConfigurationError,
   TrueNASCallError,
   TrueNASConnectionError,

@@ -24,7 +24,9 @@ async function modulesBelow(root: string): Promise<Module[]> {
 }
 
 async function graph(): Promise<Map<string, string[]>> {
-  const modules = (await Promise.all(["main.ts", ...project.compile.include].map(modulesBelow))).flat();
+  const modules = (await Promise.all(
+    ["main.ts", project.exports.replace("./", ""), ...project.compile.include].map(modulesBelow),
+  )).flat();
   const local = (url: string) => url.slice(ROOT.length);
   const own = modules.filter(({ specifier }) => specifier.startsWith(ROOT));
   return new Map(own.map(({ specifier, dependencies = [] }) => {
@@ -66,6 +68,26 @@ Deno.test("arrows point one way", async () => {
   );
   assert.deepEqual(wrong, []);
 });
+
+Deno.test("no two modules import each other, not even through others and not even for a type", async () => {
+  const modules = await graph();
+  assert.ok(modules.size > 40, "the graph is there");
+  assert.deepEqual(cyclesIn(new Map([["a", ["b"]], ["b", ["c"]], ["c", ["b"]]])), ["b → c → b"]);
+  assert.deepEqual(cyclesIn(modules), []);
+});
+
+/** The paths that lead back to where they came by; each module is gone through once. */
+function cyclesIn(modules: ReadonlyMap<string, readonly string[]>): string[] {
+  const seen = new Set<string>();
+  const walk = (module: string, path: readonly string[]): string[] => {
+    const start = path.indexOf(module);
+    if (start >= 0) return [[...path.slice(start), module].join(" → ")];
+    if (seen.has(module)) return [];
+    seen.add(module);
+    return (modules.get(module) ?? []).flatMap((target) => walk(target, [...path, module]));
+  };
+  return [...modules.keys()].flatMap((module) => walk(module, []));
+}
 
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [

@@ -22,6 +22,7 @@ import type { Evidence } from "../types.ts";
 import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
 import { NotReached, pollUntil, runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
+import type { CreatedResources, CreatedZvol } from "./created_resources.ts";
 
 /** What becomes of half-made VMs when a person cancels. */
 export type CancelMode = "roll-back" | "keep";
@@ -47,32 +48,6 @@ export interface CreationContext {
   readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
   /** Whether the account may make zvols by themselves; found out by the first that it is refused. */
   readonly zvols: { mayCreate: boolean };
-}
-
-/** A zvol that may have been made: asked for, absent before, and not refused. */
-export interface CreatedZvol {
-  readonly name: string;
-  /** It carries our properties, by which it is known again. */
-  readonly marked: boolean;
-  /** The NAS answered that it was made. */
-  readonly answered: boolean;
-}
-
-/** What an operation has made of one VM so far. */
-export interface CreatedResources {
-  /** The operation's id. */
-  readonly operation: string;
-  /** The uuid that the VM was asked to have; null when the VM was there before. */
-  readonly uuid: string | null;
-  /** The NAS's id once it is known. */
-  vmId: number | null;
-  /** Devices that were added to a VM that was there before. */
-  readonly devices: PlannedDevice[];
-  readonly zvols: CreatedZvol[];
-  /** The VM was asked to start. */
-  started: boolean;
-  /** Steps that were done, to be marked when they are rolled back. */
-  readonly doneSteps: string[];
 }
 
 /** Creates or completes one VM. It never throws: the log tells what became of it. */

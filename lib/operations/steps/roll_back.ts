@@ -12,7 +12,6 @@ import type { Caller } from "../../truenas/client.ts";
 import { type DeviceRow, vmQuery, type VmRow } from "../../truenas/methods.ts";
 import { fetchDatasets, fetchVm } from "../../truenas/looks.ts";
 import { formatCount } from "../../units.ts";
-import type { CreatedResources } from "./create_vm.ts";
 import { isDevice } from "./devices.ts";
 import type { OperationLog } from "../log.ts";
 import { runStep, type SettleTimeouts } from "./run_step.ts";
@@ -23,6 +22,7 @@ import {
   removeSnapshots,
   type ZvolRemovalContext,
 } from "./zvol_removal.ts";
+import type { CreatedResources } from "./created_resources.ts";
 
 /** What undoing works with. */
 export interface UndoContext {

@@ -6,11 +6,11 @@
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
-import type { CreatedResources } from "./create_vm.ts";
 import { rollBack, type UndoContext } from "./roll_back.ts";
 import { runStep } from "./run_step.ts";
 import type { RollBackVm } from "../../plan/roll_back.ts";
 import type { OperationVmView } from "../types.ts";
+import type { CreatedResources } from "./created_resources.ts";
 
 /** Undoes what the operation of this id made of one VM. It never throws: the log tells what was removed and what is left. */
 export async function undoVm(

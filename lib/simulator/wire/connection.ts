@@ -4,7 +4,7 @@ import { type Peer, PEER_METHODS } from "../methods/auth_methods.ts";
 import { crudProblem } from "../methods/crud_arguments.ts";
 import { DATASET_METHODS } from "../methods/dataset_methods.ts";
 import { DEVICE_METHODS } from "../methods/device_methods.ts";
-import type { Faults } from "../faults.ts";
+import { CUT, type Faults, STALLED } from "../faults.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "../nas.ts";
 import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
 import { queryProblem } from "../methods/query_check.ts";
@@ -322,11 +322,6 @@ const WAITS_ITSELF: ReadonlySet<string> = new Set([
   "vm.device.delete",
   "pool.dataset.create",
 ]);
-
-/** Thrown by a fault that drops the socket, and by one that never answers. */
-export const CUT: unique symbol = Symbol("cut");
-/** See {@link CUT}. */
-export const STALLED: unique symbol = Symbol("stalled");
 
 function isId(value: unknown): value is Id {
   return value === null || typeof value === "string" ||

@@ -3,8 +3,9 @@
  * socket, no clock. Its errors come out in the same words as those of the newer one.
  */
 import { z } from "../../zod.ts";
-import { type CallRefusal, TrueNASError } from "../../errors/errors.ts";
+import { TrueNASError } from "../../errors/errors.ts";
 import { type IncomingFrame, MAX_MESSAGE_CHARS, type Protocol, toFields } from "./protocol.ts";
+import type { CallRefusal } from "../../errors/nas_errors.ts";
 
 const legacyError = z.object({
   error: z.number().nullish(),

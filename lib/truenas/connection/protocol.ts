@@ -4,7 +4,8 @@
  * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
  */
 import { z } from "../../zod.ts";
-import { type CallRefusal, type FieldRefusal, TrueNASError } from "../../errors/errors.ts";
+import { TrueNASError } from "../../errors/errors.ts";
+import type { CallRefusal, FieldRefusal } from "../../errors/nas_errors.ts";
 
 /** The longest message that an authenticated connection may send, in characters; a longer one closes the socket (1009). */
 export const MAX_MESSAGE_CHARS = 65_536;

@@ -1,9 +1,9 @@
 /** Protects zvols of others from a rollback, and those of an operation from being overlooked: whose each is, by what can be read. */
 import assert from "node:assert/strict";
-import type { CreatedResources } from "../../../lib/operations/steps/create_vm.ts";
 import { findZvols } from "../../../lib/operations/steps/roll_back.ts";
 import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
+import type { CreatedResources } from "../../../lib/operations/steps/created_resources.ts";
 
 const ZVOL = "tank/vms/a-disk0";
 

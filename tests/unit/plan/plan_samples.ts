@@ -1,11 +1,11 @@
 /** A small configuration, an inventory that has room for it, and the VMs that come of it, for the tests of the plan. */
 import type { Configuration } from "../../../lib/configuration/configuration.ts";
 import type { Dataset, Inventory, Vm } from "../../../lib/inventory/inventory.ts";
-import type { CreationInput } from "../../../lib/plan/creation.ts";
 import { markedDescription } from "../../../lib/inventory/marks.ts";
 import type { CreationPlan, PlannedVm } from "../../../lib/plan/types.ts";
 import { rulesFor } from "../../../lib/truenas/versions.ts";
 import { GIB } from "../../../lib/units.ts";
+import type { CreationInput } from "../../../lib/plan/creation_input.ts";
 
 /** What the plan knows of the embedded templates. */
 export const TEMPLATES = {

@@ -1,11 +1,12 @@
 /** Protects the rules before the first write: what the NAS would refuse is told at its VM, its field and its line. */
 import assert from "node:assert/strict";
-import { type CreationInput, planCreation } from "../../../lib/plan/creation.ts";
+import { planCreation } from "../../../lib/plan/creation.ts";
 import { describeTotals } from "../../../lib/plan/description.ts";
 import { rulesFor } from "../../../lib/truenas/versions.ts";
 import { GIB } from "../../../lib/units.ts";
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { CONFIG, dataset, FOREIGN, input, inventory, made, TEMPLATES, UNKNOWN } from "./plan_samples.ts";
+import type { CreationInput } from "../../../lib/plan/creation_input.ts";
 
 const FINDINGS: readonly (readonly [
   what: string,
