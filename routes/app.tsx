@@ -17,7 +17,7 @@ import { createRoutes } from "./create.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { serialRoutes } from "./vms/serial.tsx";
 import { renderWithoutContexts } from "./rendering.tsx";
-import { onlyFromOwnPages } from "./auth/origin.ts";
+import { onlyFromOwnPages, originOf } from "./auth/origin.ts";
 import { openStreams } from "./live/streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
@@ -140,7 +140,7 @@ interface Failure {
 }
 
 /** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
-function describe(error: Error, c: AppContext, { logger }: Dashboard): Failure {
+function describe(error: Error, c: AppContext, { access, logger }: Dashboard): Failure {
   if (error instanceof SlowBody) {
     return {
       status: 408,
@@ -161,8 +161,10 @@ function describe(error: Error, c: AppContext, { logger }: Dashboard): Failure {
     return {
       status: 403,
       title: "Refused",
-      message: "The form was sent from another site, or by a program without an Origin header.",
-      remedy: "Open the dashboard itself and send the form from there.",
+      message:
+        "The form was sent from another site, or by a program without an Origin header. Nothing was done.",
+      remedy: "Open the dashboard itself and send the form from there. " +
+        `A script sends the header "Origin: ${originOf(c, access) ?? "the dashboard's own address"}".`,
     };
   }
   // What the configuration and the NAS say is for people who have signed in.

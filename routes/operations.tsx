@@ -78,13 +78,14 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const message = `Type ${phrase} to confirm; nothing was removed`;
       return await show(c, log, [{ field: "phrase", message }], 422);
     }
-    // Without the plan that was shown, no snapshot is removed.
-    const sent = fields?.get("plan") ?? null;
     const isUnderWay = manager.writing !== null;
-    const shown = sent === null || isUnderWay ? null : await rollBackOf(dashboard, log.view);
-    if (shown !== null && shown.fingerprint !== sent) {
-      const message =
-        "What depends on the zvols has changed since it was shown; nothing was removed. This is how it is now";
+    const shown = isUnderWay ? null : await rollBackOf(dashboard, log.view);
+    const sent = fields?.get("plan") ?? "";
+    // A page that was open while the operation ran has not shown what depends on the zvols.
+    if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
+      const message = sent === ""
+        ? "Nothing was removed yet: check the snapshots that go and what stays, and roll back again"
+        : "What depends on the zvols has changed since it was shown; nothing was removed. This is how it is now";
       return await show(c, log, [{ field: "", message }], 409);
     }
     const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
@@ -146,6 +147,13 @@ async function rollBackOf({ manager }: Dashboard, view: OperationView): Promise<
     if (error instanceof TrueNASError) return null;
     throw error;
   }
+}
+
+/** Whether a rollback takes or leaves more than the names of the VMs and their zvols say. */
+function hasMoreToShow({ vms }: RollBackPlan): boolean {
+  return vms.some(({ blocked, zvols }) =>
+    blocked.length > 0 || zvols.some(({ snapshots }) => snapshots !== null && snapshots.length > 0)
+  );
 }
 
 /** A second click leads to what the first one began; when there is nothing to do, back to the page that says so. */

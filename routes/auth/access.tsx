@@ -33,9 +33,14 @@ export function accessControl(
   const { access, now } = dashboard;
   const sessions = new Sessions(now);
   const attempts = new Attempts(now);
+  let warnedOfProxy = false;
   const guard: MiddlewareHandler<AppEnv> = async (c, next) => {
     const host = hostOf(c, access);
     if (!isAllowedHost(host, access.allowedHosts)) return refuseHost(c, dashboard, host);
+    if (access.password === null && !warnedOfProxy && hasForwardingHeader(c)) {
+      warnedOfProxy = true;
+      dashboard.logger.warning(OPEN_TO_PROXY);
+    }
     const isOpen = OPEN.test(c.req.path);
     const session = sessions.of(getCookie(c, cookieName(c, access)) ?? "");
     // A proxy may add a password of its own to every request; where nobody has to be known, it is not looked at.
@@ -51,6 +56,17 @@ export function accessControl(
   };
   return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
 }
+
+/** What reverse proxies add to requests. */
+const FORWARDING_HEADERS = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] as const;
+
+function hasForwardingHeader(c: AppContext): boolean {
+  return FORWARDING_HEADERS.some((name) => c.req.header(name) !== undefined);
+}
+
+const OPEN_TO_PROXY =
+  "A request came through a reverse proxy, and this dashboard has no password: everybody who reaches the proxy is an " +
+  "administrator. Set DASHBOARD_PASSWORD, and name the proxy in TRUSTED_PROXIES";
 
 /** The password of basic authentication, for scripts; null when there is none. */
 function passwordIn(authorization: string): string | null {
@@ -126,8 +142,9 @@ export function isAllowedHost(host: string, allowed: readonly string[]): boolean
   return allowed.some((it) => nameOf(it) === name);
 }
 
-/** A host without its port, in lower case; null when it is none. */
+/** A host without its port, in lower case; null when it is none that a URL can have. */
 function nameOf(host: string): string | null {
+  if (!URL.canParse(`http://${host}/`)) return null;
   return /^(\[[0-9a-f:.]+\]|[^:/[\]@\s]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1] ?? null;
 }
 
@@ -156,9 +173,10 @@ async function askToSignIn(c: AppContext, dashboard: Dashboard): Promise<Respons
 }
 
 async function refuseViewer(c: AppContext, dashboard: Dashboard): Promise<Response> {
-  const message = "This sign-in may see and not change. Nothing was done.";
-  if (wantsJson(c)) return c.json({ error: message }, 403);
-  return await showLogin(c, dashboard, { to: "/", message, status: 403 });
+  const message = "Viewers cannot make changes. Nothing was done.";
+  const remedy = "To do this, sign in with the administrator's password.";
+  if (wantsJson(c)) return c.json({ error: message, remedy }, 403);
+  return await showLogin(c, dashboard, { to: "/", message: `${message} ${remedy}`, status: 403 });
 }
 
 interface Shown {

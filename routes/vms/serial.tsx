@@ -37,7 +37,7 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (!isFromOwnPage(c, dashboard.access)) {
       return c.text("Only this dashboard's own pages may open a console\n", 403);
     }
-    if (!mayChange(c)) return c.text("This sign-in may see and not type\n", 403);
+    if (!mayChange(c)) return c.text("Viewers cannot open consoles\n", 403);
     const vm = await vmOf(c);
     if (vm === undefined) return await c.notFound();
     const opener = { id: vm.id, by: actorOf(c), session: sessionOf(c) };

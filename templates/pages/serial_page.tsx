@@ -1,6 +1,7 @@
 /** The serial console of a VM, in a terminal. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout } from "../layout.tsx";
+import { ViewerNotice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { ConsoleAssetUrls, PageFrame } from "../props.ts";
 
@@ -21,6 +22,14 @@ export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
         <a href={paths.home()}>VMs</a> <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
       </p>
       <h1 dir="auto">Serial console of {vm.name}</h1>
+      {frame.mayChange ? <Terminal frame={frame} vm={vm} nonce={nonce} assets={assets} /> : <ViewerNotice />}
+    </Layout>
+  );
+}
+
+function Terminal({ frame, vm, nonce, assets }: SerialPageProps) {
+  return (
+    <>
       <p id="serial-status" role="status">Connecting…</p>
       <noscript>
         <p class="notice tone-warn">
@@ -36,6 +45,6 @@ export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
       <script src={assets.xterm} defer></script>
       <script src={assets.xtermFit} defer></script>
       <script src={frame.assets.serial} defer></script>
-    </Layout>
+    </>
   );
 }

@@ -137,7 +137,7 @@ Deno.test("a viewer sees everything, changes nothing, and is offered nothing tha
     for (const path of POSTS) {
       const { status, body } = await send(dashboard, path, { fields: {}, cookie });
       assert.equal(status, 403, path);
-      assert.match(body, /may see and not change/);
+      assert.match(body, /Viewers cannot make changes/);
     }
     assert.equal(dashboard.simulator.calls.length, before, "nothing was sent");
     const list = (await send(dashboard, "/", { cookie })).body;
@@ -547,4 +547,45 @@ Deno.test("GET /metrics tells operations, steps, call times, connection and stre
     assert.match(body, /^truenas_vm_manager_connected 1$/m);
     assert.match(body, /^truenas_vm_manager_streams 0$/m);
     assert.match(body, /^truenas_vm_manager_vms\{state="RUNNING"\} 2$/m);
+  }));
+
+Deno.test("a host that no URL can have is refused before anything fails over it (hostile hour)", () => {
+  for (const host of ["localhost:99999", "127.0.0.1:65536", "[::1]:70000"]) {
+    assert.ok(!isAllowedHost(host, []), host);
+  }
+});
+
+Deno.test("without a password, a request through a proxy is warned of once in the log (hostile hour)", async () => {
+  const lines: string[] = [];
+  const onLog = (message: string) => lines.push(message);
+  await using dashboard = await startDashboard({ onLog });
+  const warnings = () => lines.filter((line) => line.includes("reverse proxy"));
+  await text(fetch(dashboard.url));
+  assert.deepEqual(warnings(), []);
+  for (const name of ["x-forwarded-for", "forwarded", "via"]) {
+    await text(fetch(dashboard.url, { headers: { [name]: "192.0.2.7" } }));
+  }
+  assert.equal(warnings().length, 1);
+  assert.match(warnings()[0] ?? "", /no password.*everybody.*Set DASHBOARD_PASSWORD/);
+});
+
+Deno.test("a script that sends no Origin is told which one to send (hostile hour)", () =>
+  withAccess(async ({ url }) => {
+    const authorization = `Basic ${btoa("script:open sesame")}`;
+    const headers = { authorization, accept: "application/json", "content-type": "application/json" };
+    const refused = await fetch(`${url}/vms/1/stop`, { method: "POST", body: "{}", headers });
+    assert.equal(refused.status, 403);
+    const { error, remedy } = await refused.json();
+    assert.match(error, /without an Origin header\. Nothing was done/);
+    assert.ok(remedy.includes(`"Origin: ${url}"`), remedy);
+  }));
+
+Deno.test("the serial page tells a viewer that it is not for viewers, and opens no console (hostile hour)", () =>
+  withAccess(async (dashboard) => {
+    const { cookie } = await signIn(dashboard, "just looking");
+    const { body } = await send(dashboard, "/vms/1/serial", { cookie });
+    assert.match(body, /Viewers cannot make changes/);
+    assert.doesNotMatch(body, /data-socket|Connecting/);
+    const { cookie: admin } = await signIn(dashboard, "open sesame");
+    assert.match((await send(dashboard, "/vms/1/serial", { cookie: admin })).body, /data-socket/);
   }));

@@ -238,10 +238,24 @@ Deno.test("a rollback shows the snapshots that go with it, and removes those and
     assert.equal(stale.status, 409);
     const again = await stale.text();
     assert.match(again, /2 snapshots go first: @daily, @late/);
-    const unshown = await follow(post(dashboard, `${path}/rollback`, { phrase }));
-    assert.equal((await finishedOperation(dashboard, unshown)).status, "partly-done");
-    assert.equal(store.snapshots.size, 2, "what was not shown is not removed");
     const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(again, "plan") }));
+    assert.equal((await finishedOperation(dashboard, led)).status, "done");
+    assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
+  }));
+
+Deno.test("a rollback from a page that has not shown its snapshots shows them before anything goes (hostile hour)", () =>
+  withDashboard({}, async (dashboard) => {
+    const path = await failInPart(dashboard);
+    const { store } = dashboard.simulator;
+    const { size } = store.vms;
+    addSnapshot(store, `${DISK}@daily`);
+    const phrase = "roll back 2 vms";
+    const unshown = await post(dashboard, `${path}/rollback`, { phrase });
+    assert.equal(unshown.status, 409);
+    const page = await unshown.text();
+    assert.match(page, /1 snapshot goes first: @daily/);
+    assert.deepEqual([store.vms.size, store.snapshots.size], [size, 1], "nothing was removed");
+    const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") }));
     assert.equal((await finishedOperation(dashboard, led)).status, "done");
     assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
   }));

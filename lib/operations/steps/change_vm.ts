@@ -7,12 +7,12 @@ import { explainAtField } from "../../errors/nas_errors.ts";
 import { isMarked, markedDescription, ownerProperties } from "../../inventory/marks.ts";
 import { zvolPath } from "../../inventory/names.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { type MethodName, vmQuery } from "../../truenas/methods.ts";
+import { type MethodName, vmQuery, type VmRow } from "../../truenas/methods.ts";
 import { readDatasets, readVm } from "../../truenas/read_inventory.ts";
 import { toVm } from "../../truenas/rows.ts";
 import { formatBytes, formatCount } from "../../units.ts";
 import type { UndoContext } from "./roll_back.ts";
-import { describeError, type NextCall, runOrVerify, runStep, StepFailure } from "./run_step.ts";
+import { describeError, type NextCall, pollUntil, runOrVerify, runStep, StepFailure } from "./run_step.ts";
 
 /** A change of one VM. */
 export type VmChange =
@@ -119,11 +119,16 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
       if (change.kind === "clone") return await cloneVm(context, { vm, name: change.name, clone }, next);
       return await apply(context, vm, change, next);
     },
-    verify: change.kind === "settings"
-      ? async () => await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null
-      : () => Promise.resolve(null),
+    verify: verifier(caller, vm, change),
     detail: (done) => done,
   }, settle);
+}
+
+/** How the effect of a change is looked for; a clone looks for its own, because it has to be marked. */
+function verifier(caller: Caller, vm: ChangedVm, change: VmChange): (() => Promise<string | null>) | null {
+  if (change.kind === "clone") return null;
+  if (change.kind !== "settings") return () => Promise.resolve(null);
+  return async () => await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null;
 }
 
 async function apply(
@@ -183,8 +188,12 @@ async function cloneVm(
   try {
     await caller.call("vm.clone", [vm.id, name]);
   } catch (error) {
-    if (!(error instanceof TrueNASCallError)) throw error;
-    throw await withHalfMade(error, name, () => markClone(context, { name, clone, before }, next));
+    if (!(error instanceof TrueNASError)) throw error;
+    const mark = () => markClone(context, { name, clone, before }, next);
+    if (error.outcome === "not-done" && !(error instanceof TrueNASCallError)) throw error;
+    if (error.outcome === "not-done" || !await isSeenWhole(context, { vm, name, before })) {
+      throw await withHalfMade(error, name, mark);
+    }
   }
   try {
     await markClone(context, { name, clone, before }, next);
@@ -195,12 +204,28 @@ async function cloneVm(
   }
 }
 
+/** Whether, after an answer that never came, the clone turns up with all its devices. TrueNAS leaves RAW ones out. */
+async function isSeenWhole(
+  { caller, settle }: UndoContext,
+  { vm, name, before }: { readonly vm: ChangedVm; readonly name: string; readonly before: readonly number[] },
+): Promise<boolean> {
+  const devicesOf = ({ devices }: VmRow) => devices.filter(({ attributes }) => attributes.dtype !== "RAW");
+  const look = async () => {
+    const rows = await caller.call("vm.query", vmQuery());
+    const source = rows.find(({ id }) => id === vm.id);
+    const made = rows.find((row) => row.name === name && !before.includes(row.id));
+    if (source === undefined || made === undefined) return null;
+    return devicesOf(made).length >= devicesOf(source).length ? made.id : null;
+  };
+  return await pollUntil(look, settle).catch(() => null) !== null;
+}
+
 /**
  * Up to 25.10 a clone that fails leaves its half-made VM. It is marked as any that is made here, so that it is found and
  * removed like one.
  */
 async function withHalfMade(
-  refusal: TrueNASCallError,
+  refusal: TrueNASError,
   name: string,
   mark: () => Promise<void>,
 ): Promise<TrueNASError> {

@@ -262,6 +262,35 @@ for (const version of ["24.10", "25.04.2", "25.10"] as const) {
     }));
 }
 
+onEach(
+  "a clone whose answer is lost with the connection is looked for, marked, and told as done (hostile hour)",
+  (version) =>
+    withWorkers(version, async ({ simulator, manager }) => {
+      const vm = (await manager.list()).find(({ name }) => name === "worker02");
+      assert.ok(vm);
+      simulator.addFault({ method: "vm.clone", moment: "after", action: "cut" });
+      assert.deepEqual(await manager.change(vm, { kind: "clone", name: "web9" }).problems, []);
+      const plan = await manager.planDestruction({ prefixes: [], names: ["web9"] });
+      const marks = plan.vms.map(({ name, marks }) => [name, marks.description, marks.zvols]);
+      assert.deepEqual(marks, [["web9", true, "all"]]);
+    }),
+);
+
+Deno.test("a clone that a lost connection left half-made is found and removed (hostile hour)", () =>
+  withWorkers("25.10", async ({ simulator, manager }) => {
+    const vm = (await manager.list()).find(({ name }) => name === "worker02");
+    assert.ok(vm);
+    simulator.addFault({ method: "vm.clone", moment: "after", action: "cut" });
+    // The program of the NAS ends after the last disk and before the display.
+    const devices = simulator.store.devices;
+    const set = devices.set.bind(devices);
+    devices.set = (id, device) => device.attributes.dtype === "DISPLAY" ? devices : set(id, device);
+    const [problem] = await manager.change(vm, { kind: "clone", name: "web9" }).problems;
+    assert.match(problem?.message ?? "", /TrueNAS left the half-made VM web9; the page Orphans lists it/);
+    const plan = await manager.planCleaning();
+    assert.deepEqual(plan.vms.map(({ name }) => name), ["web9"]);
+  }));
+
 const THREE = { ...CONFIG, worker: { ...CONFIG.worker, count: 3 } } as typeof CONFIG;
 
 /** The end of worker03, of which a device cannot be made; without a device, which cannot be started. */
