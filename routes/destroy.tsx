@@ -26,7 +26,8 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
     const isEmpty = searchParams.has("selection") && query.ids.length === 0;
     const notice = isEmpty ? "No VM was selected. Select some in the list, or name VM types below." : null;
-    return show(c, dashboard, { plan, query, notice, problems: missingIn(plan, usual) }, 200);
+    const problems = [...problemsIn(searchParams), ...missingIn(plan, usual)];
+    return show(c, dashboard, { plan, query, notice, problems }, 200);
   });
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
@@ -76,7 +77,7 @@ async function destroy(
   return await confirm(c, dashboard, fields, {
     makePlan: () => manager.planDestruction(request),
     wordsOf,
-    problemsOf: (plan) => missingIn(plan, usual),
+    problemsOf: (plan) => [...(only === null ? problemsIn(fields) : []), ...missingIn(plan, usual)],
     begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
     show: (plan, again, status) => show(c, dashboard, { plan, query, only, ...again }, status),
   });
@@ -112,10 +113,22 @@ function queryOf(fields: URLSearchParams, usual: readonly string[]): DestroyQuer
   return {
     prefixes: fields.get("prefixes")?.trim() ?? (isSelection ? "" : usual.join(", ")),
     vms: fields.getAll("vm"),
-    ids: fields.getAll("id").filter((id) => /^\d+$/.test(id)).slice(0, MAX_VMS).map(Number),
+    ids: fields.getAll("id").filter(isId).slice(0, MAX_VMS).map(Number),
     keepDisks: fields.get("keep") === "yes",
     shutdown: fields.get("shutdown") === "yes",
   };
+}
+
+function isId(text: string): boolean {
+  return /^\d{1,15}$/.test(text);
+}
+
+/** What of a selection is no VM, or too much: then nothing of it is destroyed. */
+function problemsIn(fields: URLSearchParams): readonly Problem[] {
+  const ids = fields.getAll("id");
+  const odd = ids.filter((id) => !isId(id)).map((id) => `No VM has the id ${JSON.stringify(id)}`);
+  const tooMany = ids.length > MAX_VMS ? [`At most ${MAX_VMS} VMs can be selected at once`] : [];
+  return [...odd, ...tooMany].map((message) => ({ field: "", message }));
 }
 
 function queryForVm(fields: URLSearchParams, id: number): DestroyQuery {

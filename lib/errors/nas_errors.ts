@@ -118,13 +118,22 @@ const MEANINGS: readonly Meaning[] = [
     means: "a snapshot is held; release the hold on the NAS, or keep the disk",
   },
   {
-    says: /dependent clones|has clones|has children/i,
+    says: /dependent clones|has clones|following clones/i,
     means: "other disks are clones of it; promote them on the NAS, or keep the disk",
+  },
+  {
+    says: /has snapshots|volume has children/i,
+    means: "it has snapshots; delete them on the NAS and try again, or keep the disk",
+  },
+  {
+    says: /has children/i,
+    means: "other datasets are below it; delete or move them on the NAS and try again, or keep it",
   },
   { says: /dataset is busy|EBUSY/i, means: "something on the NAS uses it; wait a moment, and try again" },
   {
     says: /not authorized|EACCES|EPERM|not permitted/i,
-    means: "the account may not do this; grant it the role that the connection page names",
+    means:
+      "the account may not do this; grant it the role that it lacks: the dashboard's page Connection lists them",
   },
   {
     says: /does not support virtualization/i,

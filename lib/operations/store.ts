@@ -262,7 +262,7 @@ function interrupt(log: OperationLog): void {
     log.append({ type: "vm", vm: vm.name, outcome: "interrupted", message: describeInterrupted(vm) });
   }
   const message =
-    "The program ended before the operation did. Nothing was done about it since: look at the VMs below on the NAS";
+    "The program ended before the operation did. Below is what the journal tells of it; look at the VMs on the NAS";
   log.append({ type: "finished", status: "interrupted", message });
 }
 

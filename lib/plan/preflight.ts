@@ -52,6 +52,7 @@ const RULES: readonly Rule[] = [
   checkMacs,
   checkNasId,
   checkWayBack,
+  checkRoles,
 ];
 
 /** A rule that holds for a whole VM type is told once, at the type's first VM. */
@@ -110,6 +111,16 @@ function checkWayBack({ active, inventory: { nas: { roles } } }: Context): Findi
   const message =
     "If a VM cannot be made, zvols of it may be left on the NAS, because the account lacks the role " +
     "DATASET_DELETE (DATASET_WRITE does not include it). Grant it, so that they are removed again";
+  return [warning("", message)];
+}
+
+/** TrueNAS decides, and refuses each VM at its first call; whoever reads the plan knows before. */
+function checkRoles({ active, inventory: { nas: { roles } } }: Context): Finding[] {
+  const lacks = ["VM_WRITE", "VM_DEVICE_WRITE"].filter((role) => hasRole(roles, role) === false);
+  if (active.length === 0 || lacks.length === 0) return [];
+  const message = "TrueNAS is going to refuse to create VMs, because the account lacks " +
+    `${lacks.length === 1 ? "the role" : "the roles"} ${lacks.join(" and ")}. ` +
+    "Grant it in TrueNAS under Credentials, Groups, Privileges";
   return [warning("", message)];
 }
 

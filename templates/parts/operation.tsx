@@ -287,8 +287,10 @@ function CancelForm({ view }: { view: OperationView }) {
 export function describeProgress({ kind, vms }: OperationView): string {
   const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
   const cancelled = vms.filter(({ outcome }) => isCancelled(outcome)).length;
+  const interrupted = vms.filter(({ outcome }) => outcome === "interrupted").length;
   const open = vms.filter(({ outcome }) => outcome === null).length;
-  const parts = { failed: vms.length - done - cancelled - open, cancelled, "to go": open };
+  const failed = vms.length - done - cancelled - interrupted - open;
+  const parts = { failed, cancelled, interrupted, "to go": open };
   const others = Object.entries(parts).filter(([, count]) => count > 0);
   return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
 }
@@ -334,7 +336,7 @@ export function OperationNotices({ view }: { view: OperationView }) {
       {troubled.map(({ name, outcome, message }) => (
         <div class={`notice tone-${outcome === "left-behind" || outcome === "failed" ? "bad" : "warn"}`}>
           <p>
-            <strong>{name} was not {verb}.</strong> {message}
+            <strong>{name} was {outcome === "interrupted" ? "interrupted" : `not ${verb}`}.</strong> {message}
           </p>
         </div>
       ))}

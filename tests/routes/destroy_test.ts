@@ -225,6 +225,27 @@ async function failInPart(dashboard: TestDashboard): Promise<string> {
 
 const DISK = "tank/vms/worker02-disk0";
 
+Deno.test("an id in a selection that is none is an error, and nothing of the selection goes (hostile hour)", () =>
+  withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
+    const [vm] = [...dashboard.simulator.store.vms.values()];
+    assert.ok(vm);
+    const list = await text(fetch(`${dashboard.url}/destroy?id=${vm.id}`));
+    const fields = (odd: string): [string, string][] => [
+      ["prefixes", ""],
+      ["id", String(vm.id)],
+      ["id", odd],
+      ["plan", hidden(list, "plan")],
+      ["token", hidden(list, "token")],
+      ["phrase", vm.config.name],
+    ];
+    for (const odd of ["abc", "-1", "1e3", "", "9".repeat(400)]) {
+      const refused = await post(dashboard, "/destroy", fields(odd));
+      assert.equal(refused.status, 422, odd);
+      assert.match(await refused.text(), /No VM has the id/);
+    }
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+  }));
+
 Deno.test("a rollback shows the snapshots that go with it, and removes those and no others (fault 2)", () =>
   withDashboard({}, async (dashboard) => {
     const path = await failInPart(dashboard);

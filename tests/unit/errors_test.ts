@@ -98,3 +98,25 @@ Deno.test("ConfigurationError lists every problem on a line of its own, with as 
     assert.equal(kept, problems);
   }));
 });
+
+Deno.test("a zvol with snapshots is not said to have clones, on any release (hostile hour)", () => {
+  const cannot = "Failed to delete dataset: cannot destroy 'tank/a'";
+  const told: readonly (readonly [reason: string, means: RegExp])[] = [
+    [
+      `${cannot}: volume has children\nuse '-r' to destroy the following datasets:\ntank/a@ready`,
+      /^it has snap/,
+    ],
+    ["zfs.resource.destroy: 'tank/a' has snapshots. Set recursive=True to remove them.", /^it has snapshots/],
+    [
+      `${cannot}: volume has dependent clones\nuse '-R' to destroy the following datasets:\ntank/b`,
+      /^other disks are clones/,
+    ],
+    ["'tank/a@ready' has the following clones: tank/b", /^other disks are clones/],
+    [`${cannot}: filesystem has children`, /^other datasets are below it/],
+  ];
+  for (const [reason, means] of told) {
+    const words = explainRefusal({ ...REFUSAL, reason });
+    assert.match(words, means);
+    assert.ok(words.includes(reason.replaceAll("\n", " ")), "TrueNAS's own words stand beside");
+  }
+});

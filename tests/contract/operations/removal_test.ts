@@ -362,4 +362,10 @@ for (const version of VERSIONS.slice(1)) {
       assert.match(plan.findings.map(({ message }) => message).join(), /lacks the role DATASET_DELETE/);
       assert.ok(manager.missingRoles.some(({ role }) => role === "DATASET_DELETE"));
     }, { roles: ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE"] }));
+  Deno.test(`an account that cannot create VMs is told so in the plan (hostile hour) (${version})`, () =>
+    withWorkers(version, async ({ manager }) => {
+      const plan = await manager.planCreation({ configuration: THREE });
+      const said = plan.findings.map(({ message }) => message).join();
+      assert.match(said, /refuse .* lacks the roles VM_WRITE and VM_DEVICE_WRITE\. Grant it/);
+    }, { roles: ["READONLY_ADMIN"] }));
 }

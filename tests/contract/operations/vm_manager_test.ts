@@ -376,7 +376,7 @@ onEach(
       assert.ok(plan.findings.length > 0);
       assert.ok(
         plan.findings.every(({ severity, message }) =>
-          severity === "warning" && /not checked, because|may not read the NAS/.test(message)
+          severity === "warning" && /not checked, because|may not read the NAS|lacks the role/.test(message)
         ),
       );
       const result = await manager.createVmType(CONFIG, "worker", 5920);

@@ -1,6 +1,6 @@
 /** Protects what an operation's page says in few words: how far it is, and that what was given up took no time. */
 import assert from "node:assert/strict";
-import { describeProgress, OperationVmRow } from "../../../templates/parts/operation.tsx";
+import { describeProgress, OperationNotices, OperationVmRow } from "../../../templates/parts/operation.tsx";
 import { logOf } from "../operations/operation_samples.ts";
 
 Deno.test("progress tells cancelled VMs from failed ones", () => {
@@ -36,4 +36,12 @@ Deno.test("a rollback that found nothing to remove has no red row (fault 36)", (
   assert.match(row("create"), /tone-bad/, "the premise");
   assert.doesNotMatch(row("undo"), /tone-bad/);
   assert.match(row("undo"), /Nothing left/);
+});
+
+Deno.test("a VM whose creation was interrupted is not said to have failed, or not to be there (hostile hour)", () => {
+  const { view } = logOf([{ type: "vm", vm: "a", outcome: "interrupted", message: "Done: vm (id 7)" }]);
+  assert.equal(describeProgress(view), "0 done, 1 interrupted, 1 to go");
+  const notices = String(OperationNotices({ view }));
+  assert.match(notices, /a was interrupted\.<\/strong> Done: vm \(id 7\)/);
+  assert.doesNotMatch(notices, /not created/);
 });
