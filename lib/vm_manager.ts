@@ -67,6 +67,7 @@ import {
   readVms,
   type VmsOptions,
 } from "./truenas/read_inventory.ts";
+import type { CallOptions } from "./truenas/client.ts";
 import type { VmActionName } from "./inventory/vm_actions.ts";
 import { readRelations } from "./truenas/read_relations.ts";
 import { hasRole, missingRoles, type NeededRole } from "./truenas/roles.ts";
@@ -116,6 +117,11 @@ export interface VMManagerOptions {
   readonly settle?: SettleTimeouts;
   /** How long a reading waits for a connection that is being made again, in milliseconds; default 30 s. */
   readonly connectionWaitMs?: number;
+  /**
+   * A reading for a page or a plan ends once the NAS has sent nothing for this long and does not answer a ping either,
+   * in milliseconds; default: it waits as long as a slow NAS may take.
+   */
+  readonly silenceMs?: number;
   /** Where every step is written down before it is done; default nowhere. */
   readonly journal?: OperationJournal;
   /** Numbers for a monitoring system are kept here; default nowhere. */
@@ -559,7 +565,11 @@ export class VMManager implements AsyncDisposable {
     const { host, scheme } = await this.publicHost() ?? this.#throwNoPublicHost();
     const isSecure = scheme === null ? this.#address.startsWith("wss:") : scheme === "https";
     const protocol = isSecure ? "HTTPS" : "HTTP";
-    const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, { protocol }]);
+    const { uri, error } = await this.#session.call(
+      "vm.get_display_web_uri",
+      [id, host, { protocol }],
+      this.#patience,
+    );
     if (uri === null) {
       throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
     }
@@ -756,8 +766,9 @@ export class VMManager implements AsyncDisposable {
     return checked.configuration;
   }
 
-  get #patience(): { readonly connectionWaitMs: number } {
-    return { connectionWaitMs: this.#options.connectionWaitMs ?? CONNECTION_WAIT_MS };
+  get #patience(): Pick<CallOptions, "silenceMs"> & { readonly connectionWaitMs: number } {
+    const { connectionWaitMs = CONNECTION_WAIT_MS, silenceMs } = this.#options;
+    return { connectionWaitMs, ...(silenceMs === undefined ? {} : { silenceMs }) };
   }
 
   /** What the list shows is what a reading will find, but for the latest changes. */

@@ -5,7 +5,13 @@ import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
 import { NONCE, secureHeaders } from "hono/secure-headers";
-import { ConfigurationError, remedyOf, TrueNASConnectionError, TrueNASError } from "../lib/errors/errors.ts";
+import {
+  ConfigurationError,
+  remedyOf,
+  TrueNASConnectionError,
+  TrueNASError,
+  TrueNASTimeoutError,
+} from "../lib/errors/errors.ts";
 import { stripBasePath } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./auth/access.tsx";
@@ -179,6 +185,13 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
   }
   if (known && error instanceof TrueNASConnectionError) {
     return { status: 503, title: "Not connected", message: error.message, remedy: error.remedy };
+  }
+  if (known && error instanceof TrueNASTimeoutError) {
+    const remedy = error.outcome === "unknown"
+      ? remedyOf(error)
+      : "Nothing was changed. The list and the pages of VMs show what was known last. The dashboard connects again " +
+        "by itself; if this goes on, look at the NAS's own console.";
+    return { status: 503, title: "The NAS does not answer", message: `${error.message}.`, remedy };
   }
   if (known && error instanceof TrueNASError) {
     return { status: 502, title: "The NAS refused", message: error.message, remedy: remedyOf(error) };

@@ -2,6 +2,7 @@
 import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import type { CreateChoices } from "../templates/props.ts";
+import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 
 /** Nothing to choose from: free text does. */
@@ -14,7 +15,9 @@ export async function readChoices(
 ): Promise<CreateChoices> {
   if (manager.connection.kind !== "live") return NO_CHOICES;
   try {
-    const { nicChoices, isos, datasets } = await manager.choices(configuration);
+    const choices = await inTime(manager.choices(configuration));
+    if (choices === null) return NO_CHOICES;
+    const { nicChoices, isos, datasets } = choices;
     return {
       bridges: nicChoices.known ? nicChoices.value : null,
       isos: isos.known ? isos.value : null,

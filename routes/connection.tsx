@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import { ConnectionPage } from "../templates/pages/connection_page.tsx";
 import { paths } from "../templates/paths.ts";
+import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
@@ -73,7 +74,7 @@ async function show(
     address: manager.address,
     account,
     nasId: nas?.id ?? null,
-    publicHost: await manager.publicHost(),
+    publicHost: await inTime(manager.publicHost()),
     apiVersion: nas?.apiVersion ?? null,
     roles: nas?.roles ?? null,
     missing: manager.missingRoles,

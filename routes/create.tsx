@@ -7,6 +7,7 @@ import {
   remedyOf,
   TrueNASConnectionError,
   TrueNASError,
+  TrueNASTimeoutError,
 } from "../lib/errors/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import { CreatePage } from "../templates/pages/create_page.tsx";
@@ -106,7 +107,7 @@ async function keepingForm(
       c,
       dashboard,
       { form: read.form, notice },
-      error instanceof TrueNASConnectionError ? 503 : 502,
+      error instanceof TrueNASConnectionError || error instanceof TrueNASTimeoutError ? 503 : 502,
     );
   }
 }

@@ -8,6 +8,7 @@ import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyQuery, WordsToType } from "../templates/props.ts";
 import { confirm } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
+import { findVm } from "./vms/find_vm.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
@@ -83,9 +84,8 @@ async function destroy(
   });
 }
 
-async function vmOf(c: AppContext, { manager }: Dashboard): Promise<DestroyProps["only"]> {
-  const { vms } = await manager.live.ready();
-  const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+async function vmOf(c: AppContext, dashboard: Dashboard): Promise<DestroyProps["only"]> {
+  const vm = await findVm(c, dashboard);
   return vm === undefined ? null : { id: vm.id, name: vm.name };
 }
 

@@ -6,6 +6,7 @@ import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.
 import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
 import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
+import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
 import { matches, queryOf, sorted } from "./vms/vm_query.ts";
 import type { AppEnv } from "./server/context.ts";
@@ -59,7 +60,7 @@ async function presentNodes(
   { manager }: Dashboard,
   query: ReturnType<typeof queryOf>,
 ): Promise<ClusterNode[]> {
-  await manager.live.readAddresses();
+  await inTime(manager.live.readAddresses());
   const { vms } = await manager.live.ready(READING_MS);
   const chosen = sorted((vms ?? []).filter((vm) => matches(vm, query)), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));

@@ -8,7 +8,7 @@ import { TrueNASError } from "../errors/errors.ts";
 import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
-import { notifyEach } from "../command_line/unhandled_errors.ts";
+import { notifyEach, runDetached } from "../command_line/unhandled_errors.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { Session, SessionState } from "../truenas/connection/session.ts";
 import type { CollectionEvent } from "../truenas/connection/protocol.ts";
@@ -134,7 +134,7 @@ export class LiveInventory {
       resolve();
     }, connectionWaitMs);
     while (!isLate && this.#isBehind && this.#session.state.kind === "live") {
-      if (this.#byId === null) void this.#catchUpNow();
+      if (this.#byId === null) this.#catchUpSoon();
       await Promise.race([this.#waiting.promise, promise]);
       // A first reading that failed is shown as such.
       if (this.#byId === null) break;
@@ -173,7 +173,7 @@ export class LiveInventory {
    */
   watch(): () => void {
     if (this.#watchers++ === 0) {
-      void this.#keepAddresses();
+      this.#keepAddressesKnown();
       this.#keepChecking();
     }
     let watching = true;
@@ -235,15 +235,22 @@ export class LiveInventory {
     if (this.#isCatchingUp || this.#closed) return;
     this.#gatherer ??= setTimeout(() => {
       this.#gatherer = undefined;
-      this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
+      this.#catchUpSoon();
     }, Math.max(0, this.#restUntil - performance.now()));
+  }
+
+  /** Nobody waits for it: what fails is logged. */
+  #catchUpSoon(): void {
+    runDetached(this.#catchUpNow(), "reading what has changed", this.#logger);
   }
 
   async #catchUpNow(): Promise<void> {
     clearTimeout(this.#gatherer);
     this.#gatherer = undefined;
-    this.#catchingUp = this.#catchingUp.then(() => this.#catchUp());
-    await this.#catchingUp;
+    const reading = this.#catchingUp.then(() => this.#catchUp());
+    // One that fails stops none of those after it.
+    this.#catchingUp = reading.catch(() => {});
+    await reading;
   }
 
   /** Reads what is stale; what becomes stale meanwhile is read after a rest. */
@@ -301,7 +308,7 @@ export class LiveInventory {
     this.#isStale = true;
     // Whoever looks is told that all of it is true again, whatever has changed.
     this.#isLost = true;
-    void this.#catchUpNow();
+    this.#catchUpSoon();
   }
 
   #keepChecking(): void {
@@ -378,11 +385,15 @@ export class LiveInventory {
     this.#notify({ type: "changed", vm: known });
   }
 
+  #keepAddressesKnown(): void {
+    runDetached(this.#keepAddresses(), "asking guests for their addresses", this.#logger);
+  }
+
   async #keepAddresses(): Promise<void> {
     await this.readAddresses();
     clearTimeout(this.#addressTimer);
     if (this.#watchers === 0 || this.#closed) return;
-    this.#addressTimer = setTimeout(() => void this.#keepAddresses(), ADDRESSES_MS);
+    this.#addressTimer = setTimeout(() => this.#keepAddressesKnown(), ADDRESSES_MS);
   }
 
   async #doReadAddresses(): Promise<void> {

@@ -22,6 +22,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** How long to wait for a connection that is being made again, in milliseconds; a session's default is 30 s. */
   readonly connectionWaitMs?: number;
+  /**
+   * Gives up once the NAS has sent nothing for this long and then leaves a ping unanswered for as long, in
+   * milliseconds: a slow NAS is waited for, and a frozen one is not. Default: only the call's own time counts.
+   */
+  readonly silenceMs?: number;
   /** Goes ahead of the queue, and beyond the calls that run at once: only for the ping that tells whether anybody is there. */
   readonly urgent?: boolean;
 }
@@ -108,6 +113,10 @@ export class RpcClient implements Caller {
   /** When the timer ends, in milliseconds since the process began. */
   #timerEndMs = Infinity;
   #ended: SocketEnd | null = null;
+  /** When the NAS last sent anything, in milliseconds since the process began. */
+  #heardAt = performance.now();
+  /** Whether the NAS answers a ping: one is asked for all that wait, and none more until the NAS sends something. */
+  #pinging: Promise<boolean> | null = null;
 
   /** Takes over the socket. */
   constructor(socket: Socket, options: ClientOptions = {}) {
@@ -135,7 +144,9 @@ export class RpcClient implements Caller {
   ): Promise<MethodResult<M>> {
     options.signal?.throwIfAborted();
     refuseGuarded(method, this.#options.guard);
-    const result = await this.#enqueue(method, params, options);
+    const answer = this.#enqueue(method, params, options);
+    const { silenceMs } = options;
+    const result = await (silenceMs === undefined ? answer : this.#unlessSilent(answer, method, silenceMs));
     const parsed = METHODS[method].result.safeParse(result);
     if (parsed.success) return parsed.data as MethodResult<M>;
     throw new TrueNASError(
@@ -192,6 +203,42 @@ export class RpcClient implements Caller {
     return promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
+  async #unlessSilent<T>(answer: Promise<T>, method: MethodName, silenceMs: number): Promise<T> {
+    const answered = new AbortController();
+    try {
+      return await Promise.race([answer, this.#silence(method, silenceMs, answered.signal)]);
+    } finally {
+      answered.abort();
+    }
+  }
+
+  /** Rejects once the NAS is silent. */
+  async #silence(method: MethodName, silenceMs: number, signal: AbortSignal): Promise<never> {
+    for (;;) {
+      await pause(silenceMs, signal);
+      const hasSpoken = () => performance.now() - this.#heardAt < silenceMs;
+      if (hasSpoken()) continue;
+      this.#pinging ??= this.#answersPing(silenceMs);
+      if (await this.#pinging || hasSpoken()) continue;
+      const { writes } = METHODS[method];
+      const seconds = Math.max(1, Math.round(2 * silenceMs / 1000));
+      throw new TrueNASTimeoutError(
+        `The NAS is connected, but has sent nothing for ${seconds} s and does not answer a ping`,
+        { method, outcome: writes ? "unknown" : "not-done" },
+      );
+    }
+  }
+
+  /** A connection that has ended is not silent: its calls are rejected. */
+  async #answersPing(timeoutMs: number): Promise<boolean> {
+    try {
+      await this.call("core.ping", [], { urgent: true, timeoutMs });
+      return true;
+    } catch (error) {
+      return !(error instanceof TrueNASTimeoutError);
+    }
+  }
+
   #sendNext(): void {
     while (this.#running.size < MAX_RUNNING_CALLS) {
       const next = this.#waiting.shift();
@@ -228,6 +275,8 @@ export class RpcClient implements Caller {
   }
 
   #receive(text: string): void {
+    this.#heardAt = performance.now();
+    this.#pinging = null;
     const frame = (this.#options.protocol ?? JSON_RPC).decode(text);
     if (frame.kind === "event") return this.#options.onEvent?.(frame.event);
     if (frame.kind === "unsubscribed") {
@@ -303,6 +352,21 @@ export class RpcClient implements Caller {
     }
     for (const pending of unsent) pending.reject(lost(pending.sentAs, "not-done", end));
     this.#options.onEnd?.(end);
+  }
+}
+
+/** Waits; rejects when the signal is aborted before. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const onAbort = () => reject(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

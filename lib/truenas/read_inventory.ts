@@ -18,7 +18,7 @@ const NAMES_PER_CALL = 200;
 const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 
 /** How to read. */
-export type ReadOptions = Pick<CallOptions, "signal" | "connectionWaitMs">;
+export type ReadOptions = Pick<CallOptions, "signal" | "connectionWaitMs" | "silenceMs">;
 
 /** How to read all VMs. */
 export interface VmsOptions extends ReadOptions {

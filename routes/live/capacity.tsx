@@ -3,6 +3,7 @@ import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { CapacityPatch } from "../../templates/parts/patches.tsx";
 import type { Capacity } from "../../templates/props.ts";
+import { inTime } from "../in_time.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 
@@ -35,7 +36,8 @@ export class LiveCapacity {
     if (manager.connection.kind !== "live") return null;
     try {
       const { storage } = configuration().configuration;
-      return await manager.capacity(storage.pool_path, { anew });
+      const reading = manager.capacity(storage.pool_path, { anew });
+      return anew ? await reading : await inTime(reading);
     } catch (error) {
       // A file that is being edited is told of where it is used.
       if (!(error instanceof TrueNASError || error instanceof ConfigurationError)) throw error;

@@ -1,4 +1,5 @@
 /** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
+import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { type AppContext, sessionOf } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import type { Session } from "../auth/sessions.ts";
@@ -108,7 +109,8 @@ export function sendStream(
   // Nobody reads the body of an answer to HEAD, so nothing would ever end it.
   if (c.req.method === "HEAD") return c.body(null);
   const stream = new EventStream();
-  void run(dashboard, { path: c.req.path, session }, stream, work);
+  const running = run(dashboard, { path: c.req.path, session }, stream, work);
+  runDetached(running, "keeping a page up to date", dashboard.logger);
   return c.body(stream.body);
 }
 

@@ -47,6 +47,9 @@ const telemetry = IS_TRACED ? await import("./telemetry.ts") : null;
 /** A page waits this long for a connection, and then says what is wrong with it. */
 const PAGE_PATIENCE_MS = 2_000;
 
+/** A page waits no longer than twice this for a NAS that is connected and answers nothing at all. */
+const PAGE_SILENCE_MS = 2_000;
+
 /** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
 const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
 
@@ -87,6 +90,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     ...(journal === undefined ? {} : { journal }),
     ...(settings.publicHost === null ? {} : { publicHost: settings.publicHost }),
     connectionWaitMs: PAGE_PATIENCE_MS,
+    silenceMs: PAGE_SILENCE_MS,
   });
   setBasePath(settings.basePath);
   const ending = new AbortController();

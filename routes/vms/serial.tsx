@@ -8,22 +8,18 @@ import { consoleAssetUrls } from "../server/assets.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
+import { findVm } from "./find_vm.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
-import { actorOf, type AppContext, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
+import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
 /** What the browser may send in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
 
 /** GET /vms/:id/serial, /vms/:id/serial/socket. */
 export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
-  const { manager } = dashboard;
   const app = new Hono<AppEnv>();
-  const vmOf = async (c: AppContext) => {
-    const { vms } = await manager.live.ready();
-    return vms?.find(({ id }) => String(id) === c.req.param("id"));
-  };
   app.get("/vms/:id/serial", async (c) => {
-    const vm = await vmOf(c);
+    const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     const assets = await consoleAssetUrls();
     const frame = pageFrame(c, dashboard);
@@ -38,7 +34,7 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
       return c.text("Only this dashboard's own pages may open a console\n", 403);
     }
     if (!mayChange(c)) return c.text("Viewers cannot open consoles\n", 403);
-    const vm = await vmOf(c);
+    const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     const opener = { id: vm.id, by: actorOf(c), session: sessionOf(c) };
     return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, opener));

@@ -6,6 +6,7 @@ import { ActPage } from "../../templates/pages/act_page.tsx";
 import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
+import { findVm } from "./find_vm.ts";
 import { readForm } from "../forms.ts";
 import { vmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
@@ -117,8 +118,7 @@ async function act(
 
 async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionName): Promise<Response> {
   const { manager } = dashboard;
-  const { vms } = await manager.live.ready();
-  const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+  const vm = await findVm(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw);
   const shown = fields?.get("state")?.trim() || vm.state;

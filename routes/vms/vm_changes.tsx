@@ -11,6 +11,8 @@ import { PasswordPage } from "../../templates/pages/password_page.tsx";
 import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
+import { findVm } from "./find_vm.ts";
+import { inTime } from "../in_time.ts";
 import { readForm } from "../forms.ts";
 import { settingsShown, vmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
@@ -42,7 +44,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return await change(c, dashboard, form, read);
   });
   app.post("/vms/:id/password", async (c) => {
-    const vm = await vmOf(c, dashboard);
+    const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     const { manager } = dashboard;
     const passwords = await manager.displayPasswords(vm.id);
@@ -52,7 +54,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
   });
   app.get("/vms/:id/console", async (c) => {
-    const vm = await vmOf(c, dashboard);
+    const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     try {
       return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
@@ -66,7 +68,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     }
   });
   app.get("/vms/:id/console.vv", async (c) => {
-    const vm = await vmOf(c, dashboard);
+    const vm = await findVm(c, dashboard);
     const display = vm?.displays[0];
     if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
     try {
@@ -93,14 +95,12 @@ function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
   return `[virt-viewer]\n${lines.join("\n")}\n`;
 }
 
-async function vmOf(c: AppContext, { manager }: Dashboard): Promise<Vm | undefined> {
-  const { vms } = await manager.live.ready();
-  return vms?.find(({ id }) => String(id) === c.req.param("id"));
-}
+/** A change is waited for so long, in milliseconds: most take a moment, and the VM's page then says that it was saved. */
+const CHANGE_MS = 5_000;
 
 async function change(c: AppContext, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
   const { manager } = dashboard;
-  const vm = await vmOf(c, dashboard);
+  const vm = await findVm(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw) ?? new URLSearchParams();
   const again = async (problems: readonly Problem[], status: 409 | 422) => {
@@ -124,9 +124,11 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   if ("problems" in wanted) return again(wanted.problems, 422);
   const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
   const { problems, log } = manager.change(changed, wanted.change, { by: actorOf(c) });
-  const refused = await problems;
+  const refused = await inTime(problems, CHANGE_MS);
+  // One that takes long is followed on its own page.
+  if (refused === null) return c.redirect(paths.operation(log.id), 303);
   // The page that follows shows what is true now.
-  await manager.live.refreshNow(vm.id);
+  await inTime(manager.live.refreshNow(vm.id));
   if (refused.length > 0) return again(refused, 422);
   return c.redirect(
     wanted.change.kind === "clone"

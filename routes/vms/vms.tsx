@@ -11,6 +11,7 @@ import type { Typed } from "../../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
+import { findVm } from "./find_vm.ts";
 import { listProps, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
@@ -34,8 +35,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
   app.get("/vms/:id", async (c) => {
-    const { vms } = await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
-    const vm = vms?.find(({ id }) => String(id) === c.req.param("id"));
+    const vm = await findVm(c, dashboard, wantsJson(c) ? READING_MS : undefined);
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(vmJson(vm));
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");

@@ -103,6 +103,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     settle: TEST_SETTLE,
     backoffMs: [20],
     connectionWaitMs: 100,
+    silenceMs: 2_000,
     logger,
     ...options.manager,
   });

@@ -422,7 +422,10 @@ export class Session implements Caller {
   #schedulePing(): void {
     clearTimeout(this.#pinger);
     if (this.#stop.signal.aborted || this.#live === null) return;
-    this.#pinger = setTimeout(() => void this.#ping(), QUIET_MS);
+    this.#pinger = setTimeout(
+      () => runDetached(this.#ping(), "pinging the NAS", this.#options.logger),
+      QUIET_MS,
+    );
   }
 
   async #ping(): Promise<void> {

@@ -161,7 +161,7 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
   assert.ok(logged.every((line) => line.length < 10_000), "the message itself is kept nowhere");
 });
 
-Deno.test("a NAS that does not answer holds no page up, and what comes late appears", async () => {
+Deno.test("what a NAS answers late appears on the list (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall" });
   await dashboard.manager.keepConnected();
