@@ -61,8 +61,8 @@ async function presentNodes(
   query: ReturnType<typeof queryOf>,
 ): Promise<ClusterNode[]> {
   await inTime(manager.live.readAddresses());
-  const { vms } = await manager.live.ready(READING_MS);
-  const chosen = sorted((vms ?? []).filter((vm) => matches(vm, query)), query.sort);
+  const vms = await manager.live.readyVms(READING_MS);
+  const chosen = sorted(vms.filter((vm) => matches(vm, query)), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));
 }
 

@@ -51,8 +51,7 @@ export function readExport({ export: options, types, json }: Options): ExportReq
 /** The VMs on the NAS, with the addresses that their guests tell. */
 export async function presentNodes({ live }: VMManager): Promise<ClusterNode[]> {
   await live.readAddresses();
-  const { vms, error } = await live.ready(READING_MS);
-  if (vms === null) throw error ?? new TrueNASError("The VMs were not read in time; try again");
+  const vms = await live.readyVms(READING_MS);
   return vms.map((vm) => nodeOfVm(vm));
 }
 

@@ -4,7 +4,7 @@
  * stale and is tried again; what no event told of is found by reading everything now and then, while somebody looks.
  */
 import { reasonOf } from "../errors/system_errors.ts";
-import { TrueNASError } from "../errors/errors.ts";
+import { TrueNASError, TrueNASTimeoutError } from "../errors/errors.ts";
 import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
@@ -141,6 +141,20 @@ export class LiveInventory {
     }
     clearTimeout(timer);
     return this.snapshot;
+  }
+
+  /**
+   * The VMs, waiting like {@link ready}.
+   *
+   * @throws {TrueNASError} when they were never read: then nobody can say which VMs there are, not even that there are none.
+   */
+  async readyVms(connectionWaitMs?: number): Promise<readonly Vm[]> {
+    const { vms, error } = await this.ready(connectionWaitMs);
+    if (vms !== null) return vms;
+    const { state } = this.#session;
+    if ("error" in state) throw state.error;
+    throw error ??
+      new TrueNASTimeoutError("The VMs on the NAS are not known yet: it has not answered so far");
   }
 
   /** Reads everything again soon. */

@@ -1,5 +1,4 @@
 /** The VM that a request names. */
-import { TrueNASTimeoutError } from "../../lib/errors/errors.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { AppContext } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
@@ -14,9 +13,6 @@ export async function findVm(
   { manager }: Dashboard,
   waitMs?: number,
 ): Promise<Vm | undefined> {
-  const { vms, error } = await manager.live.ready(waitMs);
-  if (vms !== null) return vms.find(({ id }) => String(id) === c.req.param("id"));
-  const { connection } = manager;
-  if ("error" in connection) throw connection.error;
-  throw error ?? new TrueNASTimeoutError("The VMs on the NAS are not known yet: it has not answered so far");
+  const vms = await manager.live.readyVms(waitMs);
+  return vms.find(({ id }) => String(id) === c.req.param("id"));
 }

@@ -56,8 +56,8 @@ async function ask(
 }
 
 async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly string[]) {
-  const { vms } = await manager.live.ready();
-  const chosen = ids.slice(0, MAX_VMS).map((id) => ({ id, vm: vms?.find((vm) => String(vm.id) === id) }));
+  const vms = await manager.live.readyVms();
+  const chosen = ids.slice(0, MAX_VMS).map((id) => ({ id, vm: vms.find((vm) => String(vm.id) === id) }));
   const fates = chosen.map(({ id, vm }) => ({
     id,
     vm,

@@ -99,3 +99,26 @@ Deno.test("a guest is believed of the addresses of its own VM's cards alone, and
     assert.match(file, new RegExp(`^dhcp-host=${one.mac},10\\.0\\.0\\.7,[a-z]`, "m"));
     assert.match(file, new RegExp(`^dhcp-host=${other.mac},[a-z]`, "m"));
   }));
+
+for (
+  const [why, fault] of [
+    ["refuses the list", { method: "vm.query", action: "fail", times: Infinity }],
+    ["answers what is no list", { method: "vm.query", action: "answer", result: [null], times: Infinity }],
+  ] as const
+) {
+  Deno.test(`while the NAS ${why}, no export is empty and no VM is said not to be there (hostile hour)`, () =>
+    withDashboard({ simulator: { foreignVms: 2 }, untilConnected: false }, async ({ url, simulator }) => {
+      simulator.addFault(fault);
+      const formats = EXPORT_NAMES.map((format) => `/export?format=${format}&download=1`);
+      for (
+        const path of [...formats, "/export", "/vms/1", "/vms/1/serial", "/vms/1/destroy", "/vms/1/console"]
+      ) {
+        for (const accept of ["text/html", "application/json"]) {
+          const response = await fetch(url + path, { headers: { accept }, redirect: "manual" });
+          assert.ok([502, 503].includes(response.status), `${path} ${response.status}`);
+          assert.equal(response.headers.get("content-disposition"), null);
+          assert.doesNotMatch(await response.text(), /There is no such/);
+        }
+      }
+    }));
+}
