@@ -61,6 +61,7 @@ export {
   type VmTypeSection,
 } from "./configuration/configuration.ts";
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
+export type { PublicHost } from "./configuration/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
 export { loadConfiguration, parseConfiguration } from "./configuration/load_configuration.ts";
 export * from "./errors/errors.ts";
@@ -68,6 +69,7 @@ export type { CallRefusal, FieldRefusal } from "./errors/nas_errors.ts";
 export type * from "./inventory/inventory.ts";
 export {
   type EnvFile,
+  type EnvFileOptions,
   type Environment,
   ENVIRONMENT_NAMES,
   type EnvironmentName,
@@ -78,6 +80,8 @@ export {
   type SecretFile,
   type SecretName,
 } from "./configuration/environment.ts";
+export type { Consoles } from "./consoles/consoles.ts";
+export type { Choices, NasInventory } from "./inventory/nas_inventory.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./inventory/live_inventory.ts";
 export {
   type LogFields,
@@ -107,6 +111,8 @@ export type { RunResult, VmResult } from "./operations/run_result.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
+export type { Operations } from "./operations/operations.ts";
+export type { VmChanges } from "./operations/vm_changes.ts";
 export type { Pace } from "./operations/pace.ts";
 export type { ActionRequest as ActionWish } from "./operations/steps/act_on_vm.ts";
 export {
@@ -120,6 +126,7 @@ export {
 } from "./inventory/vm_actions.ts";
 export type { ChangedVm, VmChange, VmChangeKind } from "./operations/steps/change_vm.ts";
 export type {
+  Destruction,
   DrainTimes as WindDown,
   Observer,
   RunningChange,
@@ -132,10 +139,11 @@ export type { SettleTimeouts as SettleTimes } from "./operations/steps/run_step.
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";
-export type { WantedType } from "./plan/creation_input.ts";
+export type { CreationRequest, PlannedMacs, WantedType } from "./plan/creation_input.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
 export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
+export type { RollBackPlan, RollBackVm } from "./plan/roll_back.ts";
 export type * from "./plan/types.ts";
 export {
   type DeviceSpec,
@@ -147,6 +155,7 @@ export {
 export type { NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity } from "./truenas/read_inventory.ts";
-export type { SessionState } from "./truenas/connection/session.ts";
+export type { NasConnection, SessionState } from "./truenas/connection/nas_connection.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
-export { type Choices, type CreationRequest, VMManager, type VMManagerOptions } from "./vm_manager.ts";
+export { VMManager } from "./vm_manager.ts";
+export type { VMManagerOptions } from "./vm_manager_options.ts";

@@ -268,6 +268,11 @@ export class TemplateManager {
     return overridden;
   }
 
+  /** What the templates say where a configuration says nothing. */
+  get defaults(): { readonly autostart: boolean } {
+    return { autostart: this.#templates.vm.autostart !== false };
+  }
+
   /** The argument of vm.create: one VM with so many cores (of `threads` threads each) and so much memory in MiB. */
   createVmSpec(name: string, cores: number, threads: number, memory: number): VmSpec {
     return { ...structuredClone(this.#templates.vm), name, cores, threads, memory };

@@ -54,7 +54,7 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
   app.use(logRequests(dashboard));
   if (telemetry !== null) {
     app.use(telemetry.nameSpans());
-    telemetry.traceOperations(dashboard.manager.operations);
+    telemetry.traceOperations(dashboard.manager.operations.store);
   }
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({

@@ -13,9 +13,9 @@ export async function readChoices(
   { manager, logger }: Dashboard,
   configuration: Configuration,
 ): Promise<CreateChoices> {
-  if (manager.connection.kind !== "live") return NO_CHOICES;
+  if (manager.connection.state.kind !== "live") return NO_CHOICES;
   try {
-    const choices = await inTime(manager.choices(configuration));
+    const choices = await inTime(manager.inventory.choices(configuration));
     if (choices === null) return NO_CHOICES;
     const { nicChoices, isos, datasets } = choices;
     return {

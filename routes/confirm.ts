@@ -67,9 +67,9 @@ export async function confirm<Plan extends Confirmable>(
       }));
       return show(plan, { notice: null, problems: missing, typed }, 422);
     }
-    if (manager.writing !== null) {
+    if (manager.operations.writing !== null) {
       return await changed(
-        `Another operation is under way: ${manager.writing.view.title}. Wait for its end; nothing was destroyed.`,
+        `Another operation is under way: ${manager.operations.writing.view.title}. Wait for its end; nothing was destroyed.`,
       );
     }
   }

@@ -19,15 +19,15 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const message = "Type the digits of the one-time password, without spaces";
       return show(c, dashboard, [{ field: "otp", message }], 422);
     }
-    const waiting = manager.connection;
-    if (!manager.submitOtp(code)) {
+    const waiting = manager.connection.state;
+    if (!manager.connection.submitOtp(code)) {
       return show(c, dashboard, [{
         field: "otp",
         message: "The NAS does not wait for a one-time password now",
       }], 409);
     }
     await changed(dashboard, waiting);
-    const message = refusal(manager.connection);
+    const message = refusal(manager.connection.state);
     if (message !== null) return show(c, dashboard, [{ field: "otp", message }], 422);
     return c.redirect(paths.connection(), 303);
   });
@@ -35,7 +35,9 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
 }
 
 /** What is to be said of a one-time password that the NAS did not accept; null when it did. */
-function refusal(state: Dashboard["manager"]["connection"]): string | null {
+type ConnectionState = Dashboard["manager"]["connection"]["state"];
+
+function refusal(state: ConnectionState): string | null {
   const said = "The NAS did not accept this one-time password, so the dashboard is not connected";
   if (state.kind === "otp") return `${said}. Type the next one that the authenticator shows`;
   const isRefused = state.kind === "reconnecting" && "failure" in state.error &&
@@ -47,13 +49,13 @@ function refusal(state: Dashboard["manager"]["connection"]): string | null {
 const ANSWER_MS = 3_000;
 
 /** Waits until the connection has another state than the one given, and is not just connecting. */
-async function changed({ manager }: Dashboard, before: Dashboard["manager"]["connection"]): Promise<void> {
+async function changed({ manager }: Dashboard, before: ConnectionState): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const look = () => {
-    const now = manager.connection;
+    const now = manager.connection.state;
     if (now !== before && now.kind !== "connecting") resolve();
   };
-  const forget = manager.onConnection(look);
+  const forget = manager.connection.onState(look);
   const timer = setTimeout(resolve, ANSWER_MS);
   look();
   await promise;
@@ -68,16 +70,16 @@ async function show(
   status: 200 | 409 | 422,
 ): Promise<Response> {
   const { manager, account } = dashboard;
-  const state = manager.connection;
+  const state = manager.connection.state;
   const nas = state.kind === "live" ? state.nas : null;
   const connection = {
-    address: manager.address,
+    address: manager.connection.address,
     account,
     nasId: nas?.id ?? null,
-    publicHost: await inTime(manager.publicHost()),
+    publicHost: await inTime(manager.consoles.publicHost()),
     apiVersion: nas?.apiVersion ?? null,
     roles: nas?.roles ?? null,
-    missing: manager.missingRoles,
+    missing: manager.connection.missingRoles,
     wantsOtp: state.kind === "otp",
     problems,
   };

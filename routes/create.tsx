@@ -45,7 +45,7 @@ export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
 async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> {
   try {
     const { configuration } = dashboard.configuration();
-    const form = formOf(configuration, dashboard.manager.templateDefaults);
+    const form = formOf(configuration, dashboard.manager.templates.defaults);
     return send(c, dashboard, { form, choices: await readChoices(dashboard, configuration) }, 200);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
@@ -76,14 +76,14 @@ async function readCreateForm(
   const form = fields === null ? null : createFormOf(fields, file.configuration);
   const problems = fields === null ? [] : unknownTypesOf(fields, file.configuration);
   if (problems.length > 0) {
-    const shown = form ?? formOf(file.configuration, dashboard.manager.templateDefaults);
+    const shown = form ?? formOf(file.configuration, dashboard.manager.templates.defaults);
     return { answer: await send(c, dashboard, { form: shown, problems }, 422) };
   }
   if (fields !== null && form !== null) return { form, fields, file };
   const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
   return {
     answer: await send(c, dashboard, {
-      form: formOf(file.configuration, dashboard.manager.templateDefaults),
+      form: formOf(file.configuration, dashboard.manager.templates.defaults),
       notice,
     }, 400),
   };
@@ -156,17 +156,17 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
   const token = read.fields.get("token") ?? "";
   const parsed = configurationOf(read.form, read.file.configuration);
   if (!parsed.ok || !tokens.knows(token)) return await showPlanAgain(c, dashboard, read);
-  if (manager.writing !== null && !tokens.isUsed(token)) {
+  if (manager.operations.writing !== null && !tokens.isUsed(token)) {
     return await showPlanAgain(
       c,
       dashboard,
       read,
-      `Another operation is under way: ${manager.writing.view.title}. Wait for its end.`,
+      `Another operation is under way: ${manager.operations.writing.view.title}. Wait for its end.`,
     );
   }
   const shown = read.fields.get("plan") ?? "";
   const led = await tokens.redeem(token, async () => {
-    const started = await manager.beginCreation({ configuration: parsed.configuration }, shown, {
+    const started = await manager.operations.startCreation({ configuration: parsed.configuration }, shown, {
       by: actorOf(c),
     });
     return started.started ? paths.operation(started.operation.log.id) : null;

@@ -79,7 +79,7 @@ async function destroy(
     makePlan: () => manager.planDestruction(request),
     wordsOf,
     problemsOf: (plan) => [...(only === null ? problemsIn(fields) : []), ...missingIn(plan, usual)],
-    begin: (shown) => manager.beginDestruction(request, shown, { by: actorOf(c) }),
+    begin: (shown) => manager.operations.startDestruction(request, shown, { by: actorOf(c) }),
     show: (plan, again, status) => show(c, dashboard, { plan, query, only, ...again }, status),
   });
 }
@@ -92,7 +92,7 @@ async function vmOf(c: AppContext, dashboard: Dashboard): Promise<DestroyProps["
 /** One that is gone by now is known from its operations, so that a form that is sent twice is answered alike. */
 function vmBefore(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
   const asked = c.req.param("id");
-  const all = manager.operations.list().flatMap(({ vms }) => vms);
+  const all = manager.operations.store.list().flatMap(({ vms }) => vms);
   const known = all.find(({ vmId }) => String(vmId) === asked);
   return known === undefined ? null : { id: Number(asked), name: known.name };
 }

@@ -60,8 +60,8 @@ async function presentNodes(
   { manager }: Dashboard,
   query: ReturnType<typeof queryOf>,
 ): Promise<ClusterNode[]> {
-  await inTime(manager.live.readAddresses());
-  const vms = await manager.live.readyVms(READING_MS);
+  await inTime(manager.inventory.live.readAddresses());
+  const vms = await manager.inventory.live.readyVms(READING_MS);
   const chosen = sorted(vms.filter((vm) => matches(vm, query)), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));
 }

@@ -34,7 +34,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     manager.audit.record({ by: actorOf(c), ...told, outcome: "done" });
   };
   app.get("/operations", (c) => {
-    const operations = manager.operations.list();
+    const operations = manager.operations.store.list();
     if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
     return sendPage(
       c,
@@ -51,7 +51,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       frame: pageFrame(c, dashboard),
       view: log.view,
       events: log.since(0),
-      pace: manager.pace,
+      pace: manager.operations.pace,
       now: now(),
       rollBack: await rollBackOf(dashboard, log.view),
       problems,
@@ -59,17 +59,17 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return sendPage(c, <OperationPage {...page} />, status);
   };
   app.get("/operations/:id", (c) => {
-    const log = manager.operations.get(c.req.param("id"));
+    const log = manager.operations.store.get(c.req.param("id"));
     if (log === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(operationJson(log.view));
     return show(c, log, [], 200);
   });
   app.post(
     "/operations/:id/resume",
-    (c) => recover(c, dashboard, (id) => manager.resume(id, { by: actorOf(c) })),
+    (c) => recover(c, dashboard, (id) => manager.operations.resume(id, { by: actorOf(c) })),
   );
   app.post("/operations/:id/rollback", async (c) => {
-    const log = manager.operations.get(c.req.param("id"));
+    const log = manager.operations.store.get(c.req.param("id"));
     if (log === undefined) return await c.notFound();
     const { phrase } = recoveryOf(log.view);
     const fields = await readForm(c.req.raw);
@@ -78,7 +78,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const message = `Type ${phrase} to confirm; nothing was removed`;
       return await show(c, log, [{ field: "phrase", message }], 422);
     }
-    const isUnderWay = manager.writing !== null;
+    const isUnderWay = manager.operations.writing !== null;
     const shown = isUnderWay ? null : await rollBackOf(dashboard, log.view);
     const sent = fields?.get("plan") ?? "";
     // A page that was open while the operation ran has not shown what depends on the zvols.
@@ -89,28 +89,28 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       return await show(c, log, [{ field: "", message }], 409);
     }
     const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
-    return await recover(c, dashboard, (id) => manager.rollBack(id, options));
+    return await recover(c, dashboard, (id) => manager.operations.rollBack(id, options));
   });
   app.post("/operations/:id/leave", (c) => {
     const id = c.req.param("id");
-    const log = manager.operations.get(id);
+    const log = manager.operations.store.get(id);
     if (log === undefined) return c.notFound();
-    if (manager.leave(id)) recordDecision(c, log.view, "Leave as it is");
+    if (manager.operations.leave(id)) recordDecision(c, log.view, "Leave as it is");
     return c.redirect(paths.operation(id), 303);
   });
   app.post("/operations/:id/cancel", async (c) => {
     const id = c.req.param("id");
-    const log = manager.operations.get(id);
+    const log = manager.operations.store.get(id);
     if (log === undefined) return c.notFound();
     const fields = await readForm(c.req.raw);
     // One that is over needs no cancelling: its page says how it ended.
-    if (manager.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
+    if (manager.operations.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
       recordDecision(c, log.view, "Cancel");
     }
     return c.redirect(paths.operation(id), 303);
   });
   app.get("/operations/:id/events", (c) => {
-    const log = manager.operations.get(c.req.param("id"));
+    const log = manager.operations.store.get(c.req.param("id"));
     return sendStream(c, dashboard, async (write, signal) => {
       // A 404 would make tabs that were open before a restart ask again for ever.
       if (log === undefined) {
@@ -123,7 +123,9 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const forget = onConnection(dashboard, () => {
         send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
       });
-      const forgetPace = manager.onPace(() => send(String(<PacePatch pace={manager.pace} />)));
+      const forgetPace = manager.operations.onPace(() =>
+        send(String(<PacePatch pace={manager.operations.pace} />))
+      );
       try {
         for await (const message of patches(log, { after, signal, now, mayChange: mayChange(c) })) {
           await write(message);
@@ -163,7 +165,7 @@ async function recover(
   begin: (id: string) => Promise<RunningOperation | null>,
 ): Promise<Response> {
   const id = c.req.param("id") ?? "";
-  const log = manager.operations.get(id);
+  const log = manager.operations.store.get(id);
   if (log === undefined) return c.notFound();
   const operation = await begin(id);
   const led = operation?.log.id ?? log.view.resolution?.operation ?? id;

@@ -49,7 +49,7 @@ export function readExport({ export: options, types, json }: Options): ExportReq
 }
 
 /** The VMs on the NAS, with the addresses that their guests tell. */
-export async function presentNodes({ live }: VMManager): Promise<ClusterNode[]> {
+export async function presentNodes({ inventory: { live } }: VMManager): Promise<ClusterNode[]> {
   await live.readAddresses();
   const vms = await live.readyVms(READING_MS);
   return vms.map((vm) => nodeOfVm(vm));

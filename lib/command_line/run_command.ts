@@ -23,7 +23,8 @@ import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError 
 import { logStrayErrors } from "./unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
 import { trustedCertificatesOf } from "../configuration/trusted_certificates.ts";
-import { VMManager, type VMManagerOptions } from "../vm_manager.ts";
+import { VMManager } from "../vm_manager.ts";
+import type { VMManagerOptions } from "../vm_manager_options.ts";
 
 /** What `validate` is told. */
 export interface Validation {

@@ -14,7 +14,8 @@ import { formatBytes, formatCount, formatMib } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { RunResult } from "../operations/run_result.ts";
-import type { CreationRequest, VMManager } from "../vm_manager.ts";
+import type { VMManager } from "../vm_manager.ts";
+import type { CreationRequest } from "../plan/creation_input.ts";
 
 /** Where a command says what, and how it asks. */
 export interface Terminal {

@@ -11,6 +11,7 @@ export interface PublicHost {
   readonly hostname: string;
   /** Whether NAS_PUBLIC_HOST names it with a scheme. */
   readonly scheme: "http" | "https" | null;
+  /** Where this is known from. */
   readonly source: "NAS_PUBLIC_HOST" | "TRUENAS_HOST" | "the NAS itself";
 }
 

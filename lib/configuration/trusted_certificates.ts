@@ -3,7 +3,7 @@ import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { readTextFile } from "./files.ts";
 import { reasonOf } from "../errors/system_errors.ts";
-import type { VMManagerOptions } from "../vm_manager.ts";
+import type { VMManagerOptions } from "../vm_manager_options.ts";
 
 /**
  * Those beside the public ones.

@@ -10,13 +10,17 @@ export interface LeftOut {
 
 /** A file of an export. */
 export interface ExportFile {
+  /** The file's name. */
   readonly name: string;
+  /** What is in it. */
   readonly text: string;
 }
 
 /** An export. */
 export interface Exported {
+  /** The files. */
   readonly files: readonly ExportFile[];
+  /** What is not in them, and why. */
   readonly leftOut: readonly LeftOut[];
   /** What else to know of it, in sentences. */
   readonly notices?: readonly string[];

@@ -4,19 +4,17 @@
  */
 import { normalizeMac } from "../inventory/names.ts";
 
-declare const kind: unique symbol;
-
 /** A unicast MAC in lower case with colons. */
-export type Mac = string & { readonly [kind]: "mac" };
+export type Mac = string & { readonly kind: "mac" };
 
 /** An IPv4 address that one host can have. */
-export type Ipv4 = string & { readonly [kind]: "ipv4" };
+export type Ipv4 = string & { readonly kind: "ipv4" };
 
 /** One label of a host name (RFC 1123) in lower case: letters, digits and inner hyphens, at most 63. */
-export type HostName = string & { readonly [kind]: "host name" };
+export type HostName = string & { readonly kind: "host name" };
 
 /** The name of a bridge or interface. */
-export type InterfaceName = string & { readonly [kind]: "interface name" };
+export type InterfaceName = string & { readonly kind: "interface name" };
 
 /** A MAC from colons or hyphens; null when it is none, or a group's. */
 export function parseMac(text: string | null): Mac | null {

@@ -10,9 +10,10 @@ import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
 import { notifyEach, runDetached } from "../command_line/unhandled_errors.ts";
 import type { Caller } from "../truenas/client.ts";
-import type { Session, SessionState } from "../truenas/connection/session.ts";
+import type { Session } from "../truenas/connection/session.ts";
 import type { CollectionEvent } from "../truenas/connection/protocol.ts";
 import { readGuestIps, readVms, readVmsById } from "../truenas/read_inventory.ts";
+import type { SessionState } from "../truenas/connection/nas_connection.ts";
 
 /**
  * Readings that events ask for are so many milliseconds apart, and so many times what the last one took, so that a busy

@@ -19,7 +19,7 @@ export const AUDIT_SHARES: Readonly<Record<Share, number>> = {
 };
 
 /** Entries kept, in memory and in the journal. */
-export const MAX_AUDIT_ENTRIES = Object.values(AUDIT_SHARES).reduce((sum, share) => sum + share, 0);
+export const MAX_AUDIT_ENTRIES: number = Object.values(AUDIT_SHARES).reduce((sum, share) => sum + share, 0);
 
 function shareOf(by: Actor | null): Share {
   if (by?.who === "viewer") return "viewers";

@@ -52,3 +52,15 @@ export interface CreationInput {
 
 /** MACs by the network's name in the configuration. */
 export type PlannedMacs = Readonly<Record<string, string>>;
+
+/** What is to be created: a whole configuration, or some of its types. */
+export interface CreationRequest {
+  /** Checked already. */
+  readonly configuration: Configuration;
+  /** Default: every type of the configuration, each from its usual port. */
+  readonly types?: readonly WantedType[];
+  /** Where in the file each value stands. */
+  readonly places?: Places;
+  /** MACs that VMs were planned with before, by VM and network: they keep them. */
+  readonly macs?: Readonly<Record<string, PlannedMacs>>;
+}

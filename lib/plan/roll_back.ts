@@ -16,6 +16,7 @@ export interface RollBackVm {
 
 /** What a person is shown before they roll an operation back. */
 export interface RollBackPlan {
+  /** Those of which something goes, or would. */
   readonly vms: readonly RollBackVm[];
   /** What could not be read, and what that means. */
   readonly notices: readonly string[];

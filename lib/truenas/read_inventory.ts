@@ -20,6 +20,9 @@ const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 /** How to read. */
 export type ReadOptions = Pick<CallOptions, "signal" | "connectionWaitMs" | "silenceMs">;
 
+/** How long readings wait: for a connection that is being made again, and for a NAS that says nothing. */
+export type Patience = Pick<CallOptions, "silenceMs"> & { readonly connectionWaitMs: number };
+
 /** How to read all VMs. */
 export interface VmsOptions extends ReadOptions {
   /** Zvols that the VMs are likely to have: what is known of them is read at the same time, and not afterwards. */

@@ -33,10 +33,10 @@ export class LiveCapacity {
    */
   async read(anew = false): Promise<Capacity | null> {
     const { manager, configuration, logger } = this.#dashboard;
-    if (manager.connection.kind !== "live") return null;
+    if (manager.connection.state.kind !== "live") return null;
     try {
       const { storage } = configuration().configuration;
-      const reading = manager.capacity(storage.pool_path, { anew });
+      const reading = manager.inventory.capacity(storage.pool_path, { anew });
       return anew ? await reading : await inTime(reading);
     } catch (error) {
       // A file that is being edited is told of where it is used.
@@ -69,10 +69,10 @@ export class LiveCapacity {
   #follow(): void {
     const { manager } = this.#dashboard;
     this.#forget = [
-      manager.onConnection(({ kind }) => {
+      manager.connection.onState(({ kind }) => {
         if (kind === "live") this.#readIn(0);
       }),
-      manager.live.onChange(() => this.#readIn(AFTER_CHANGE_MS)),
+      manager.inventory.live.onChange(() => this.#readIn(AFTER_CHANGE_MS)),
     ];
     this.#readIn(0);
   }

@@ -144,9 +144,9 @@ function watchList(
   const end = [
     ...connection.end,
     () => clearInterval(aging),
-    manager.live.watch(),
+    manager.inventory.live.watch(),
     shared.capacity.watch(ring),
-    manager.live.onChange(({ type }) => {
+    manager.inventory.live.onChange(({ type }) => {
       if (type === "changed") return;
       whole = true;
       ring();
@@ -155,7 +155,7 @@ function watchList(
       changed.set(vm.id, vm);
       ring();
     }),
-    manager.onConnection(() => {
+    manager.connection.onState(() => {
       age = true;
       ring();
     }),
@@ -248,21 +248,21 @@ function watchVm(
   };
   const end = [
     ...connection.end,
-    manager.live.watch(),
-    manager.live.onChange((change) => {
+    manager.inventory.live.watch(),
+    manager.inventory.live.onChange((change) => {
       if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();
     }),
     shared.onVm((vm) => {
       if (vm.id === id) touch();
     }),
-    manager.operations.onEvent((view) => {
+    manager.operations.store.onEvent((view) => {
       if (view.vms.some(({ vmId }) => vmId === id)) touch();
     }),
   ];
   const take = () => {
     const messages = [...connection.take()];
-    const vm = stale ? manager.live.snapshot.vms?.find((it) => it.id === id) : undefined;
-    const known = manager.live.snapshot.vms !== null;
+    const vm = stale ? manager.inventory.live.snapshot.vms?.find((it) => it.id === id) : undefined;
+    const known = manager.inventory.live.snapshot.vms !== null;
     if (!stale || (vm === undefined && !known)) return messages;
     stale = false;
     const now = vm === undefined

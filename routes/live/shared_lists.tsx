@@ -52,17 +52,17 @@ export class SharedLists {
     const changed = (vm: Vm | undefined) => {
       if (vm !== undefined) { for (const listener of this.#vmListeners) listener(vm); }
     };
-    const { live, operations } = dashboard.manager;
+    const { inventory: { live }, operations } = dashboard.manager;
     live.onChange((change) => {
       forget();
       if (change.type === "changed") changed(change.vm);
     });
-    operations.onEvent((_view, event) => {
+    operations.store.onEvent((_view, event) => {
       forget();
       if (event.type !== "step" && event.type !== "vm") return;
       changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
     });
-    dashboard.manager.onConnection(forget);
+    dashboard.manager.connection.onState(forget);
   }
 
   /** Of what lists tell: two lists of one version are the same, in this run of the program. */

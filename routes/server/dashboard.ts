@@ -57,7 +57,7 @@ const OTP_REMEDY = "Type it on the connection page; it is not stored.";
 
 /** Calls back when what {@link connectionView} gives may be another, until the returned function is called. */
 export function onConnection({ manager, ending }: Dashboard, listener: () => void): () => void {
-  const forget = manager.onConnection(listener);
+  const forget = manager.connection.onState(listener);
   ending.addEventListener("abort", listener);
   return () => {
     forget();
@@ -78,7 +78,7 @@ export const ENDING = {
 } as const;
 
 function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
-  const state = manager.connection;
+  const state = manager.connection.state;
   switch (state.kind) {
     case "live":
       return {
@@ -128,7 +128,9 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
     signedIn: dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
-    lacks: dashboard.manager.missingRoles.filter(({ essential }) => essential).map(({ role }) => role),
+    lacks: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map(({ role }) =>
+      role
+    ),
   };
 }
 

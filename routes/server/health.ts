@@ -8,7 +8,7 @@ export function healthRoutes({ manager, metrics }: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
-    const { kind } = manager.connection;
+    const { kind } = manager.connection.state;
     return kind === "live" ? c.text("ok\n") : c.text(`not connected to the NAS: ${kind}\n`, 503);
   });
   app.get(

@@ -12,11 +12,12 @@ import { Journal } from "../../lib/operations/journal.ts";
 import { residentBytes } from "../../lib/command_line/process.ts";
 import { logStrayErrors, runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
-import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { VMManager } from "../../lib/vm_manager.ts";
 import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
 import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
 import { OneTimeTokens } from "../auth/tokens.ts";
+import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -119,20 +120,20 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     stopping: stopping.signal,
   }, telemetry);
   logger.info("Starting", {
-    nas: `${manager.address} ${account}`,
+    nas: `${manager.connection.address} ${account}`,
     journal: journal === undefined ? "none" : settings.stateDir,
     access: describeAccess(settings),
     writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
     permissions: options.permissions,
   });
   const listener = startListening((request, info) => app.fetch(request, info), options, { tls, logger });
-  runDetached(manager.keepConnected(), "connecting to the NAS", logger);
+  runDetached(manager.connection.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
   logger.info("Stopping: nothing more is begun, and what is under way may finish", {
     waitMs: WIND_DOWN.finishMs,
   });
   ending.abort();
-  for (const { id, title } of await manager.drain(WIND_DOWN)) {
+  for (const { id, title } of await manager.operations.drain(WIND_DOWN)) {
     logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
   }
   stopping.abort();

@@ -13,6 +13,6 @@ export async function findVm(
   { manager }: Dashboard,
   waitMs?: number,
 ): Promise<Vm | undefined> {
-  const vms = await manager.live.readyVms(waitMs);
+  const vms = await manager.inventory.live.readyVms(waitMs);
   return vms.find(({ id }) => String(id) === c.req.param("id"));
 }

@@ -42,7 +42,7 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-type Opened = Awaited<ReturnType<Dashboard["manager"]["openSerial"]>>;
+type Opened = Awaited<ReturnType<Dashboard["manager"]["consoles"]["openSerial"]>>;
 
 /** What is not recorded is not done. */
 const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
@@ -82,12 +82,13 @@ function bridge(
   stopping.addEventListener("abort", onStop, { once: true });
   session?.ended.addEventListener("abort", onSignedOut, { once: true });
   const record = (outcome: string) => {
-    const vms = manager.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
+    const vms =
+      manager.inventory.live.snapshot.vms?.filter(({ id }) => id === vmId).map(({ name }) => name) ?? [];
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
   };
   const open = async () => {
     record("begun");
-    const opened = await manager.openSerial(vmId);
+    const opened = await manager.consoles.openSerial(vmId);
     if (closed) return opened.close();
     serial = opened;
     say({ type: "connected" });
@@ -109,7 +110,7 @@ function bridge(
     const message = parse(data);
     if (message.type === "input") serial.send(message.data);
     if (message.type === "resize") {
-      const resizing = manager.resizeSerial(serial.session, message.cols, message.rows);
+      const resizing = manager.consoles.resizeSerial(serial.session, message.cols, message.rows);
       runDetached(resizing, "resizing a serial console", logger);
     }
   };

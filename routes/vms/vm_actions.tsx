@@ -56,7 +56,7 @@ async function ask(
 }
 
 async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly string[]) {
-  const vms = await manager.live.readyVms();
+  const vms = await manager.inventory.live.readyVms();
   const chosen = ids.slice(0, MAX_VMS).map((id) => ({ id, vm: vms.find((vm) => String(vm.id) === id) }));
   const fates = chosen.map(({ id, vm }) => ({
     id,
@@ -73,8 +73,8 @@ async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly 
 }
 
 function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm): string | null {
-  const busy = manager.operations.busy(vm.name)?.doing ?? null;
-  return reasonAgainst(action, vm, { busy, canReset: manager.canReset });
+  const busy = manager.operations.store.busy(vm.name)?.doing ?? null;
+  return reasonAgainst(action, vm, { busy, canReset: manager.connection.canReset });
 }
 
 /** Does what was asked and shown: a VM that is in another state by then is left alone and named. */
@@ -107,7 +107,7 @@ async function act(
     }));
     return wishes.length === 0
       ? null
-      : paths.operation(manager.act(action, wishes, { by: actorOf(c) }).log.id);
+      : paths.operation(manager.changes.act(action, wishes, { by: actorOf(c) }).log.id);
   });
   if (led !== null) return c.redirect(led, 303);
   const notice = gone.length === 0
@@ -132,6 +132,6 @@ async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionNam
   }
   const overcommit = fields?.get("overcommit") === "yes";
   const query = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
-  const { log } = manager.act(action, [query], { by: actorOf(c) });
+  const { log } = manager.changes.act(action, [query], { by: actorOf(c) });
   return c.redirect(paths.operation(log.id), 303);
 }

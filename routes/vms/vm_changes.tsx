@@ -47,7 +47,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     const { manager } = dashboard;
-    const passwords = await manager.displayPasswords(vm.id);
+    const passwords = await manager.consoles.displayPasswords(vm.id);
     // Before it is shown: what cannot be recorded is not shown.
     const outcome = passwords.some((it) => it !== null) ? "shown" : "not known";
     manager.audit.record({ by: actorOf(c), what: "Show the display password", vms: [vm.name], outcome });
@@ -57,7 +57,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     try {
-      return c.redirect(await dashboard.manager.displayUri(vm.id), 303);
+      return c.redirect(await dashboard.manager.consoles.displayUri(vm.id), 303);
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
       return sendPage(
@@ -72,7 +72,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const display = vm?.displays[0];
     if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
     try {
-      const file = viewerFile(vm, display, await dashboard.manager.viewerHost(display.bind));
+      const file = viewerFile(vm, display, await dashboard.manager.consoles.viewerHost(display.bind));
       c.header("content-type", "application/x-virt-viewer");
       c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
       return c.body(file);
@@ -116,19 +116,19 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
       status,
     );
   };
-  const busy = manager.operations.busy(vm.name);
+  const busy = manager.operations.store.busy(vm.name);
   if (busy !== null) {
     return again([{ field: "", message: `${busy.doing} is under way; wait for its end` }], 409);
   }
   const wanted = await read(fields, vm, dashboard);
   if ("problems" in wanted) return again(wanted.problems, 422);
   const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
-  const { problems, log } = manager.change(changed, wanted.change, { by: actorOf(c) });
+  const { problems, log } = manager.changes.change(changed, wanted.change, { by: actorOf(c) });
   const refused = await inTime(problems, CHANGE_MS);
   // One that takes long is followed on its own page.
   if (refused === null) return c.redirect(paths.operation(log.id), 303);
   // The page that follows shows what is true now.
-  await inTime(manager.live.refreshNow(vm.id));
+  await inTime(manager.inventory.live.refreshNow(vm.id));
   if (refused.length > 0) return again(refused, 422);
   return c.redirect(
     wanted.change.kind === "clone"
@@ -239,8 +239,9 @@ async function readDisk(
     configuration().configuration.storage.pool_path;
   const names = Array.from({ length: NAMES_TRIED }, (_, n) => zvolName(parent, vm.name, vm.disks.length + n));
   // A disk that was removed may have left its zvol, and a VM that was renamed keeps its zvols' names.
-  const used = manager.live.snapshot.vms?.flatMap(({ disks }) => disks.map((disk) => disk.zvol)) ?? [];
-  const existing = await manager.existingDatasets(names);
+  const used = manager.inventory.live.snapshot.vms?.flatMap(({ disks }) => disks.map((disk) => disk.zvol)) ??
+    [];
+  const existing = await manager.inventory.existingDatasets(names);
   const taken = new Set([...used, ...existing.known ? existing.value : []]);
   const zvol = names.find((name) => !taken.has(name));
   if (zvol === undefined) {
@@ -272,8 +273,10 @@ function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard):
   const typed = text(fields, "mac");
   const { connection } = manager;
   // As in plans: by the NAS's own identity, where the account may read it.
-  const nasId = (connection.kind === "live" ? connection.nas.id : null) ?? host;
-  const used = new Set(manager.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)));
+  const nasId = (connection.state.kind === "live" ? connection.state.nas.id : null) ?? host;
+  const used = new Set(
+    manager.inventory.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)),
+  );
   const mac = typed === "" ? freeMac(vm, nasId, used) : normalizeMac(typed);
   const problems: Problem[] = [];
   if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });

@@ -8,16 +8,16 @@ import { matches, sorted } from "./vm_query.ts";
 
 /** How old what is known is, while it is not kept true. */
 export function staleness({ manager, now }: Dashboard): Stale | null {
-  const { readAt } = manager.live.snapshot;
-  return manager.connection.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
+  const { readAt } = manager.inventory.live.snapshot;
+  return manager.connection.state.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
 }
 
 /** The list. */
 export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boolean): VmListProps {
   const { manager } = dashboard;
-  const { vms, error } = manager.live.snapshot;
+  const { vms, error } = manager.inventory.live.snapshot;
   const all = vms ?? [];
-  const state = manager.connection;
+  const state = manager.connection.state;
   const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   return {
     mayChange,
@@ -40,7 +40,7 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
 
 /** A row of it. */
 export function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
-  return { vm, busy: manager.operations.busy(vm.name), mayChange };
+  return { vm, busy: manager.operations.store.busy(vm.name), mayChange };
 }
 
 /** A VM's page is about the VM: the rest is in the history. */
@@ -48,9 +48,11 @@ const MAX_OPERATIONS = 10;
 
 /** What is known of one VM, what can be done with it now, and what was done. */
 export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNowProps {
-  const operations = manager.operations.list().filter(({ vms }) => vms.some(({ name }) => name === vm.name));
-  const busy = manager.operations.busy(vm.name);
-  const facts = { busy: busy?.doing ?? null, canReset: manager.canReset };
+  const operations = manager.operations.store.list().filter(({ vms }) =>
+    vms.some(({ name }) => name === vm.name)
+  );
+  const busy = manager.operations.store.busy(vm.name);
+  const facts = { busy: busy?.doing ?? null, canReset: manager.connection.canReset };
   return {
     vm,
     busy,

@@ -21,7 +21,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
   const { manager } = dashboard;
   const app = new Hono<AppEnv>();
   app.get("/", async (c) => {
-    await manager.live.ready(wantsJson(c) ? READING_MS : undefined);
+    await manager.inventory.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
     const list = listProps(dashboard, query, mayChange(c));
     if (wantsJson(c)) {
@@ -31,7 +31,12 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
       );
     }
     const { version } = shared;
-    const page = { frame: pageFrame(c, dashboard), list, version, running: manager.writing?.view ?? null };
+    const page = {
+      frame: pageFrame(c, dashboard),
+      list,
+      version,
+      running: manager.operations.writing?.view ?? null,
+    };
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
   app.get("/vms/:id", async (c) => {
@@ -47,7 +52,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
 
 /** The change of this VM that an operation made, and when; null when there is none. */
 function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved, "waits"> | null {
-  const view = manager.operations.get(operation)?.view;
+  const view = manager.operations.store.get(operation)?.view;
   const step = view?.vms[0]?.steps[0]?.step;
   const isOfVm = view?.kind === "change" && view.status === "done" && view.vms[0]?.vmId === vm.id;
   return isOfVm && step !== undefined ? { what: step, at: view.finishedAt ?? view.startedAt } : null;
@@ -70,7 +75,7 @@ export async function vmPage(
 ): Promise<VmPageProps> {
   const [choices, missingImages] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
-    dashboard.manager.missingFiles(vm.cdroms.map(({ path }) => path)),
+    dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
   ]);
   return {
     frame: pageFrame(c, dashboard),
@@ -92,7 +97,7 @@ export function settingsShown({ name, description, cores, threads, memoryMib, au
 
 function nasJson(dashboard: Dashboard): Record<string, unknown> {
   const { state, host, release, message } = connectionView(dashboard);
-  const { readAt } = dashboard.manager.live.snapshot;
+  const { readAt } = dashboard.manager.inventory.live.snapshot;
   return {
     host,
     release,

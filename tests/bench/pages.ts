@@ -29,7 +29,7 @@ export async function benchPages(report: Report, quick: boolean): Promise<void> 
 async function measureList(vms: number): Promise<PageMeasure> {
   await using dashboard = await startDashboard({ simulator: { foreignVms: vms } });
   // Longer than a page would wait for it: the list as it is once it is known.
-  for (const { live } = dashboard.manager; live.snapshot.vms === null;) await live.ready();
+  for (const { live } = dashboard.manager.inventory; live.snapshot.vms === null;) await live.ready();
   const ask = async () => await (await dashboard.app.fetch(new Request("http://127.0.0.1/"))).text();
   const body = await ask();
   const timesMs: number[] = [];

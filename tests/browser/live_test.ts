@@ -169,7 +169,7 @@ function changeMemory({ simulator, manager }: TestDashboard, memory: number): vo
   const [vm] = simulator.store.vms.values();
   assert.ok(vm);
   simulator.store.vms.set(vm.id, { ...vm, config: { ...vm.config, memory } });
-  manager.live.refresh(vm.id);
+  manager.inventory.live.refresh(vm.id);
 }
 
 liveTest("nine tabs over plain HTTP all open, and all follow what changes (fault 32)", async () => {

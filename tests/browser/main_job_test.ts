@@ -105,7 +105,7 @@ for (const look of LOOKS) {
       for (const viewer of [page, second]) {
         const ids = await evaluateAll(viewer, "#operation-log > div", "node.id");
         assert.equal(new Set(ids).size, ids.length, "no line is repeated");
-        const logged = dashboard.manager.operations.list()[0];
+        const logged = dashboard.manager.operations.store.list()[0];
         assert.equal(ids.at(-1), `log-${logged?.lastSeq}`, "the last line is there");
         assert.match(await viewer.locator("#operation-summary").innerText(), /3 done/);
       }
@@ -209,7 +209,7 @@ for (const look of LOOKS) {
       await page.waitForSelector("#confirm-create");
       await worker().getByLabel("Count").press("Enter");
       await page.waitForSelector("#confirm-create");
-      assert.equal(dashboard.manager.operations.list().length, 0);
+      assert.equal(dashboard.manager.operations.store.list().length, 0);
       assert.equal(await worker().getByLabel("Start when made").isChecked(), false);
       assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
       assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
@@ -249,9 +249,9 @@ browserTest("without JavaScript the whole way works by reloading", {}, async ({ 
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
   const plain = await context.newPage();
   await createWorkers(plain, 2);
-  const operation = dashboard.manager.operations.list()[0];
+  const operation = dashboard.manager.operations.store.list()[0];
   assert.ok(operation);
-  const log = dashboard.manager.operations.get(operation.id);
+  const log = dashboard.manager.operations.store.get(operation.id);
   assert.ok(log);
   for await (const _event of log.follow(operation.lastSeq, AbortSignal.timeout(20_000)));
   await plain.reload();

@@ -36,7 +36,7 @@ for (const { version, look } of PLACES) {
     const before = row(page, "homeassistant");
     assert.equal(await before.getAttribute("data-state"), "RUNNING");
     const id = idOf(dashboard, "homeassistant");
-    await manager.act("poweroff", [{
+    await manager.changes.act("poweroff", [{
       action: "poweroff",
       id,
       name: "homeassistant",
@@ -51,7 +51,7 @@ for (const { version, look } of PLACES) {
       name: "pihole",
       state: "RUNNING",
     };
-    await manager.act("stop", [{ ...other, overcommit: false }]).finished;
+    await manager.changes.act("stop", [{ ...other, overcommit: false }]).finished;
     await page.waitForSelector('tr[data-vm="pihole"][data-state="STOPPED"]');
     assert.ok(await selected.isChecked(), "a row that changes keeps its tick");
     assert.equal(await page.evaluate("document.activeElement.id"), `select-${other.id}`, "and the focus");
@@ -60,7 +60,7 @@ for (const { version, look } of PLACES) {
     assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
     const win = dashboard.simulator.store.vms.get(idOf(dashboard, "win11"));
     assert.ok(win);
-    await manager.change({ id: win.id, name: "win11", uuid: null }, { kind: "clone", name: "win12" })
+    await manager.changes.change({ id: win.id, name: "win11", uuid: null }, { kind: "clone", name: "win12" })
       .problems;
     await row(page, "win12").waitFor();
     assert.ok(await selected.isChecked(), "a VM that is new takes no tick away");
@@ -68,7 +68,7 @@ for (const { version, look } of PLACES) {
     await page.goto("/?q=win");
     await row(page, "win12").getByRole("checkbox").check();
     await row(page, "win11").getByRole("checkbox").check();
-    await manager.act("start", [{
+    await manager.changes.act("start", [{
       action: "start",
       id: win.id,
       name: "win11",
@@ -80,7 +80,7 @@ for (const { version, look } of PLACES) {
     await page.goto("/?q=win&state=STOPPED");
     await row(page, "win12").getByRole("checkbox").check();
     const copy = { action: "start" as const, id: idOf(dashboard, "win12"), name: "win12", state: "STOPPED" };
-    await manager.act("start", [{ ...copy, overcommit: false }]).finished;
+    await manager.changes.act("start", [{ ...copy, overcommit: false }]).finished;
     await page.waitForSelector("text=No VM matches");
     assert.equal(await page.locator("input[name=id]:checked").count(), 0, "nothing hidden stays selected");
   }, { look });
@@ -193,7 +193,7 @@ for (const { version, look } of PLACES) {
       threads: 1,
     } as const;
     const vm = { id, name: "ubuntu_dev", uuid: null };
-    const change = manager.change(vm, { ...elsewhere, memoryMib: 3072, autostart: true });
+    const change = manager.changes.change(vm, { ...elsewhere, memoryMib: 3072, autostart: true });
     assert.deepEqual(await change.problems, []);
     await page.locator("#vm-now", { hasText: "3 GiB" }).waitFor();
     assert.equal(await description.inputValue(), "half-typed");
@@ -212,7 +212,7 @@ for (const { version, look } of PLACES) {
     await finished(page, "done");
     await page.goto(`/vms/${id}`);
     await page.waitForSelector('#vm-now [data-state="RUNNING"]');
-    await manager.act("poweroff", [{
+    await manager.changes.act("poweroff", [{
       action: "poweroff",
       id,
       name: vm.name,
@@ -224,7 +224,7 @@ for (const { version, look } of PLACES) {
     // Said once the operation is over as well, which may come a moment after the state.
     await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
     simulator.store.vms.delete(id);
-    manager.live.refresh(id);
+    manager.inventory.live.refresh(id);
     await page.waitForSelector("text=This VM is gone");
   }, { look, ignore: /409|422/ });
 
@@ -380,8 +380,8 @@ browserTest(
       await page.goto("/");
       await row(page, "win11").getByRole("button", { name: "Start win11" }).click();
       await page.waitForURL(/\/operations\//);
-      const started = dashboard.manager.operations.list()[0];
-      while (dashboard.manager.operations.get(started?.id ?? "")?.view.status === "running") {
+      const started = dashboard.manager.operations.store.list()[0];
+      while (dashboard.manager.operations.store.get(started?.id ?? "")?.view.status === "running") {
         await page
           .reload();
       }

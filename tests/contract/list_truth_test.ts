@@ -224,14 +224,14 @@ Deno.test("VMs created without a start have their disks and networks in the list
 Deno.test("a reading that fails is made again, and its error goes with it (fault 30)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   const { simulator, manager } = dashboard;
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const [vm] = simulator.store.vms.values();
   assert.ok(vm);
   simulator.store.vms.set(vm.id, { ...vm, config: { ...vm.config, memory: 4_096 } });
   simulator.addFault({ method: "vm.query", action: "fail" });
-  await manager.live.refreshNow(vm.id);
-  assert.notEqual(manager.live.snapshot.error, null, "the reading failed");
-  const { vms, error } = await manager.live.ready(PATIENCE_MS);
+  await manager.inventory.live.refreshNow(vm.id);
+  assert.notEqual(manager.inventory.live.snapshot.error, null, "the reading failed");
+  const { vms, error } = await manager.inventory.live.ready(PATIENCE_MS);
   assert.equal(error, null);
   assert.equal(vms?.[0]?.memoryMib, 4_096);
 });

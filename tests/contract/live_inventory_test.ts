@@ -16,7 +16,7 @@ Deno.test("a VM that comes while all are being read is in the list", async () =>
   });
   const { simulator, manager } = dashboard;
   const read = Promise.withResolvers<void>();
-  const forget = manager.live.onChange((change) => {
+  const forget = manager.inventory.live.onChange((change) => {
     if (change.type === "changed") read.resolve();
   });
   // The reading of all was made before the VM was there, and its answer comes after the VM's event.
@@ -24,7 +24,7 @@ Deno.test("a VM that comes while all are being read is in the list", async () =>
     method: "vm.query",
     matches: (params) => {
       if (!readsAll(params)) return false;
-      manager.live.refresh(1);
+      manager.inventory.live.refresh(1);
       return true;
     },
     moment: "after",
@@ -33,7 +33,7 @@ Deno.test("a VM that comes while all are being read is in the list", async () =>
   });
   await read.promise;
   forget();
-  assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [1]);
+  assert.deepEqual(manager.inventory.live.snapshot.vms?.map(({ id }) => id), [1]);
 });
 
 Deno.test("a VM that goes while all are being read is not in the list", async () => {
@@ -41,12 +41,12 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
     simulator: { foreignVms: 2, times: { ...TEST_TIMES, callMs: 50 } },
   });
   const { simulator, manager } = dashboard;
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const answer = simulator.calls.find(({ method, params }) => method === "vm.query" && readsAll(params))
     ?.answer;
   assert.ok(answer !== undefined && "result" in answer);
   const gone = Promise.withResolvers<number>();
-  const forget = manager.live.onChange((change) => {
+  const forget = manager.inventory.live.onChange((change) => {
     if (change.type === "removed") gone.resolve(change.id);
   });
   simulator.addFault({
@@ -54,7 +54,7 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
     matches: (params) => {
       if (!readsAll(params)) return false;
       simulator.store.vms.delete(1);
-      manager.live.refresh(1);
+      manager.inventory.live.refresh(1);
       return true;
     },
     moment: "after",
@@ -64,13 +64,13 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
   simulator.cutConnections();
   assert.equal(await gone.promise, 1);
   forget();
-  assert.deepEqual(manager.live.snapshot.vms?.map(({ id }) => id), [2]);
+  assert.deepEqual(manager.inventory.live.snapshot.vms?.map(({ id }) => id), [2]);
 });
 
 Deno.test("a VM that goes while it is being read is not in the list", async () => {
   await using dashboard = await startDashboard({ simulator: { times: TEST_TIMES } });
   const { simulator, manager } = dashboard;
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // The VM was read; what its zvol is, is answered once both are gone.
   simulator.addFault({
@@ -90,15 +90,15 @@ Deno.test("a VM that goes while it is being read is not in the list", async () =
     vm: id,
     attributes: { dtype: "DISK", type: "VIRTIO", ...zvol },
   }]);
-  manager.live.refresh(id);
+  manager.inventory.live.refresh(id);
   await asked.promise;
   await elsewhere.call("vm.delete", [id, { zvols: false, force: false }]);
   // An answer comes after the events before it.
   await manager.list();
   gone.resolve();
   // Another reading comes after that one.
-  await manager.live.refreshNow(id + 1);
-  assert.deepEqual(manager.live.snapshot.vms, []);
+  await manager.inventory.live.refreshNow(id + 1);
+  assert.deepEqual(manager.inventory.live.snapshot.vms, []);
   await elsewhere.close();
 });
 
@@ -129,7 +129,7 @@ Deno.test("a page is sent the list again only when it is another than the page w
     const [vm] = simulator.store.vms.values();
     assert.ok(vm);
     simulator.store.vms.set(vm.id, { ...vm, config: { ...vm.config, autostart: false } });
-    manager.live.refresh(vm.id);
+    manager.inventory.live.refresh(vm.id);
   };
   const first = await readUntil(stream, /Autostart">No/, change);
   assert.match(first, /id="vm-1"/);
@@ -141,7 +141,7 @@ Deno.test("a page is sent the list again only when it is another than the page w
 Deno.test("what becomes stale while VMs are read is read afterwards, in one call", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 3, times: TEST_TIMES } });
   const { simulator, manager } = dashboard;
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const [asked, held, told] = [1, 2, 3].map(() => Promise.withResolvers<void>());
   assert.ok(asked && held && told);
   const before = simulator.calls.length;
@@ -154,13 +154,13 @@ Deno.test("what becomes stale while VMs are read is read afterwards, in one call
     action: "hold",
     until: held.promise,
   });
-  const forget = manager.live.onChange((change) => {
+  const forget = manager.inventory.live.onChange((change) => {
     if (change.type === "changed" && change.vm.id === 3) told.resolve();
   });
-  manager.live.refresh(1);
+  manager.inventory.live.refresh(1);
   await asked.promise;
-  manager.live.refresh(2);
-  manager.live.refresh(3);
+  manager.inventory.live.refresh(2);
+  manager.inventory.live.refresh(3);
   held.resolve();
   await told.promise;
   forget();

@@ -83,7 +83,7 @@ async function withSuccessor(
 ): Promise<boolean> {
   using journal = Journal.open(folder);
   await using manager = await connect(simulator, { journal });
-  const [view] = manager.operations.list();
+  const [view] = manager.operations.store.list();
   if (view?.status === "done") return false;
   if (view !== undefined) assert.equal(view.status, "interrupted");
   await work(manager, view?.id ?? null);
@@ -112,14 +112,18 @@ function create(point: Point, then: "resume" | "roll back"): Promise<boolean> {
     if (!await killAt(simulator, folder, "create", point)) return false;
     const tried = await withSuccessor(simulator, folder, async (manager, operation) => {
       if (then === "resume") {
-        const resumed = operation === null ? null : await (await manager.resume(operation))?.finished;
+        const resumed = operation === null
+          ? null
+          : await (await manager.operations.resume(operation))?.finished;
         if (operation === null) await manager.createVmType(workers(2), "worker", 5920);
         else assert.equal(resumed?.status, "done", `${at}: ${JSON.stringify(resumed)}`);
         expectPlanned(simulator, 2, at);
         const again = await manager.createVmType(workers(2), "worker", 5920);
         assert.ok(again.vms.every(({ outcome }) => outcome === "kept"), `${at}: planning again keeps all`);
       } else {
-        const undone = operation === null ? null : await (await manager.rollBack(operation))?.finished;
+        const undone = operation === null
+          ? null
+          : await (await manager.operations.rollBack(operation))?.finished;
         assert.ok(!undone || undone.status === "done", `${at}: ${JSON.stringify(undone)}`);
         assert.equal(picture(simulator), before, at);
       }
@@ -143,7 +147,9 @@ function destroy(point: Point): Promise<boolean> {
     await maker.disconnect();
     if (!await killAt(simulator, folder, "destroy", point)) return false;
     return await withSuccessor(simulator, folder, async (manager, operation) => {
-      const resumed = operation === null ? null : await (await manager.resume(operation))?.finished;
+      const resumed = operation === null
+        ? null
+        : await (await manager.operations.resume(operation))?.finished;
       if (operation === null) await manager.destroyManagedVms(["worker"]);
       else assert.equal(resumed?.status, "done", `${at}: ${JSON.stringify(resumed)}`);
       assert.equal(picture(simulator), before, at);

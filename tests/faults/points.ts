@@ -9,8 +9,9 @@ import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
-import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { VMManager } from "../../lib/vm_manager.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
+import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** The whole sweep takes minutes, so the tests try one point in so many; `deno task test:faults` tries all. */
 const SAMPLE = process.env.FAULTS === "all" ? 1 : 4;
@@ -77,7 +78,7 @@ export async function connect(
 ): Promise<VMManager> {
   const manager = new VMManager({ ...managerOptions(simulator), ...options });
   await manager.connect();
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   return manager;
 }
 

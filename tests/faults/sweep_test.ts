@@ -60,14 +60,14 @@ async function create(point: Point, then: "resume" | "roll back"): Promise<boole
   }
   const id = result?.operation.id ?? "";
   if (then === "resume") {
-    const resumed = await (await manager.resume(id))?.finished;
+    const resumed = await (await manager.operations.resume(id))?.finished;
     assert.ok(resumed === undefined || resumed.status === "done", `${at}: ${JSON.stringify(resumed)}`);
     if (result === null) await manager.createVmType(workers(2), "worker", 5920);
     expectPlanned(simulator, 2, at);
     const again = await manager.createVmType(workers(2), "worker", 5920);
     assert.ok(again.vms.every(({ outcome }) => outcome === "kept"), `${at}: planning again keeps all`);
   } else if (result?.status !== "done") {
-    const undone = await (await manager.rollBack(id))?.finished;
+    const undone = await (await manager.operations.rollBack(id))?.finished;
     assert.ok(undone === undefined || undone.status === "done", `${at}: ${JSON.stringify(undone)}`);
     assert.equal(picture(simulator), before, at);
   }
@@ -106,7 +106,7 @@ async function destroy(point: Point): Promise<boolean> {
     if (outcome === "destroyed") assert.deepEqual([exists, zvols], [false, []], `${at}: ${name} is gone`);
     else assert.ok(message !== null && message !== "", `${at}: ${name} is ${outcome}, and says why`);
   }
-  const resumed = await (await manager.resume(result?.operation.id ?? ""))?.finished;
+  const resumed = await (await manager.operations.resume(result?.operation.id ?? ""))?.finished;
   // Snapshots that could not be read for the plan were not shown, so that they are not removed.
   const isUnread = resumed?.vms.some(({ message }) => message?.includes("none could be read then"));
   assert.ok(

@@ -157,7 +157,7 @@ Deno.test("no page offers a viewer what only an administrator may do (fault 36)"
       state: "RUNNING",
       overcommit: false,
     };
-    const { log, finished } = dashboard.manager.act("poweroff", [wish]);
+    const { log, finished } = dashboard.manager.changes.act("poweroff", [wish]);
     const offers = (html: string) =>
       [
         ...[...html.matchAll(/<form[^>]*method="post"[^>]*>/g)].map(([form]) => form),
@@ -533,7 +533,9 @@ Deno.test("GET /metrics tells operations, steps, call times, connection and stre
   withAccess(async (dashboard) => {
     assert.equal((await send(dashboard, "/metrics", {})).status, 401);
     await dashboard.manager.createVmType(dashboard.configuration().configuration, "controlplane", 5910);
-    for (const id of dashboard.simulator.store.vms.keys()) await dashboard.manager.live.refreshNow(id);
+    for (const id of dashboard.simulator.store.vms.keys()) {
+      await dashboard.manager.inventory.live.refreshNow(id);
+    }
     const authorization = `Basic ${btoa("prometheus:just looking")}`;
     const { status, headers, body } = await send(dashboard, "/metrics", { authorization });
     assert.equal(status, 200);

@@ -12,10 +12,10 @@ Deno.test("a page does not wait for a connection; what the NAS has left follows,
     manager: { connectionWaitMs: 60_000 },
   });
   const { simulator, manager, url } = dashboard;
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const [lost, signIn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   simulator.addFault({ method: "auth.login_ex", action: "hold", until: signIn.promise });
-  const forget = manager.onConnection(({ kind }) => kind === "reconnecting" && lost.resolve());
+  const forget = manager.connection.onState(({ kind }) => kind === "reconnecting" && lost.resolve());
   simulator.cutConnections();
   await lost.promise;
   forget();
@@ -34,7 +34,8 @@ Deno.test("a page does not wait for a connection; what the NAS has left follows,
   signIn.resolve();
   const line = /id="capacity">[\d.]+ GiB of memory free · [\d.]+ TiB free in tank\/vms/;
   const before = await next(line);
-  const stopped = manager.live.snapshot.vms?.find(({ state }) => state === "STOPPED") ?? assert.fail();
+  const stopped = manager.inventory.live.snapshot.vms?.find(({ state }) => state === "STOPPED") ??
+    assert.fail();
   const started = await post(dashboard, `/vms/${stopped.id}/start`, {});
   await started.body?.cancel();
   assert.equal(started.status, 303);

@@ -54,7 +54,7 @@ Deno.test("a one-time password is asked for on a page, a wrong one is said to be
   const logged: string[] = [];
   await using dashboard = await startOtp(accounts, logged);
   const { url, manager } = dashboard;
-  assert.equal(manager.connection.kind, "otp");
+  assert.equal(manager.connection.state.kind, "otp");
   const home = await text(fetch(url));
   assert.match(home, /asks for a one-time password/);
   assert.match(home, /data-connection="offline"/);
@@ -65,11 +65,11 @@ Deno.test("a one-time password is asked for on a page, a wrong one is said to be
   const wrong = await post(dashboard, "/connection/otp", { otp: "000000" });
   assert.equal(wrong.status, 422);
   assert.match(await wrong.text(), /data-error="otp"[^>]*>The NAS did not accept this one-time password/);
-  assert.equal(manager.connection.kind, "otp", "up to 25.10 the NAS asks again");
+  assert.equal(manager.connection.state.kind, "otp", "up to 25.10 the NAS asks again");
   const right = await post(dashboard, "/connection/otp", { otp: "123456" });
   await right.body?.cancel();
   assert.deepEqual([right.status, right.headers.get("location")], [303, "/connection"]);
-  assert.equal(manager.connection.kind, "live");
+  assert.equal(manager.connection.state.kind, "live");
   assert.match(await text(fetch(url)), /data-connection="live"/);
   const late = await post(dashboard, "/connection/otp", { otp: "123456" });
   assert.equal(late.status, 409);
@@ -90,8 +90,8 @@ async function startOtp(
   const dashboard = await starting;
   const { manager } = dashboard;
   const asked = Promise.withResolvers<void>();
-  const forget = manager.onConnection(({ kind }) => kind === "otp" && asked.resolve());
-  if (manager.connection.kind === "otp") asked.resolve();
+  const forget = manager.connection.onState(({ kind }) => kind === "otp" && asked.resolve());
+  if (manager.connection.state.kind === "otp") asked.resolve();
   await asked.promise;
   forget();
   return dashboard;

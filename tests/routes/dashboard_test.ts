@@ -105,7 +105,7 @@ Deno.test("POST /create sent twice starts one operation and leads to it twice", 
     assert.equal(places.size, 1);
     await finishedOperation(dashboard, [...places][0] ?? "");
     assert.equal(dashboard.simulator.store.vms.size, 2);
-    assert.equal(dashboard.manager.operations.list().length, 1);
+    assert.equal(dashboard.manager.operations.store.list().length, 1);
   }));
 
 Deno.test("POST /create answers 409 with the new plan when the NAS has changed", () =>

@@ -100,7 +100,7 @@ function withForeignVm(
     const { manager, simulator } = dashboard;
     await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
     const ids = new Map([...simulator.store.vms.values()].map(({ id, config }) => [config.name, id]));
-    await Promise.all([...ids.values()].map((id) => manager.live.refreshNow(id)));
+    await Promise.all([...ids.values()].map((id) => manager.inventory.live.refreshNow(id)));
     await test(dashboard, ids);
   });
 }
@@ -133,7 +133,7 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.deepEqual(namesOn(dashboard), ["homeassistant", "worker01", "worker03"]);
       assert.ok(![...simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
       assert.equal(await follow(post(dashboard, `/vms/${id}/destroy`, fields)), led, "sent twice, done once");
-      await dashboard.manager.live.refreshNow(id ?? 0);
+      await dashboard.manager.inventory.live.refreshNow(id ?? 0);
       const gone = await fetch(`${url}/vms/${id}/destroy`);
       assert.equal(gone.status, 404);
       await gone.body?.cancel();

@@ -10,9 +10,9 @@ Deno.test("GET /export gives the VMs of the list in each format, to look at and 
       const { configuration: config } = configuration();
       const before = await text(fetch(`${url}/export?planned=yes&type=worker&format=csv`));
       await manager.createVmType(config, "worker", 5920);
-      while (manager.live.snapshot.vms?.filter(({ nics }) => nics.length === 2).length !== 3) {
+      while (manager.inventory.live.snapshot.vms?.filter(({ nics }) => nics.length === 2).length !== 3) {
         await new Promise<void>((resolve) => {
-          const forget = manager.live.onChange(() => (forget(), resolve()));
+          const forget = manager.inventory.live.onChange(() => (forget(), resolve()));
         });
       }
       const after = await text(fetch(`${url}/export?type=worker&format=csv`));
@@ -61,7 +61,7 @@ Deno.test("GET /export tells which VMs a format leaves out, beside the file that
     const [vm] = simulator.store.vms.values();
     assert.ok(vm);
     vm.config.name = "_odd";
-    await manager.live.refreshNow(vm.id);
+    await manager.inventory.live.refreshNow(vm.id);
     const page = await text(fetch(`${url}/export`));
     const notice =
       /<section class="panel" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
@@ -93,7 +93,7 @@ Deno.test("a guest is believed of the addresses of its own VM's cards alone, and
       });
     says(one.vm, told(one.mac, evil, "10.0.0.7"), told(other.mac, "10.0.0.66"));
     says(other.vm, told(one.mac, "10.0.0.67"), told(other.mac.toUpperCase(), evil));
-    for (const { id } of simulator.store.vms.values()) await manager.live.refreshNow(id);
+    for (const { id } of simulator.store.vms.values()) await manager.inventory.live.refreshNow(id);
     const file = await text(fetch(`${url}/export?format=dnsmasq`));
     assert.doesNotMatch(file, /conf-script|10\.0\.0\.6/);
     assert.match(file, new RegExp(`^dhcp-host=${one.mac},10\\.0\\.0\\.7,[a-z]`, "m"));

@@ -19,7 +19,8 @@ interface Route {
 
 /** Every route, with a VM and an operation that are there in the place of parameters. */
 function routesOf({ app, manager }: TestDashboard): Route[] {
-  const operation = manager.operations.list()[0]?.id ?? assert.fail("the premise: there is an operation");
+  const operation = manager.operations.store.list()[0]?.id ??
+    assert.fail("the premise: there is an operation");
   const VALUES = { ":id": "1", ":form": "settings", ":action": "start" } as const;
   const fill = (path: string) =>
     Object.entries(VALUES).reduce(
@@ -51,7 +52,7 @@ async function withHouse(test: (dashboard: TestDashboard, clock: { now: number }
     state: "RUNNING",
     overcommit: false,
   } as const;
-  await dashboard.manager.act("poweroff", [wish]).finished;
+  await dashboard.manager.changes.act("poweroff", [wish]).finished;
   await test(dashboard, clock);
 }
 
@@ -91,7 +92,7 @@ async function knock(
 /** What is the NAS's: its name and address, release, account, VMs, and the frame that would show them. */
 function ofTheNas({ simulator, manager }: TestDashboard): RegExp {
   const { connection } = manager;
-  const release = connection.kind === "live" ? connection.nas.release : null;
+  const release = connection.state.kind === "live" ? connection.state.nas.release : null;
   assert.ok(release !== null, "the premise: there is something to tell");
   const words = [
     "nas.test",
@@ -345,9 +346,9 @@ Deno.test("the same form sent many times at once acts once", async () => {
     });
   const since = dashboard.simulator.calls.length;
   await Promise.all(Array.from({ length: 20 }, () => post("/vms/1/poweroff", { state: "RUNNING" })));
-  while (dashboard.manager.operations.list().some(({ status }) => status === "running")) {
+  while (dashboard.manager.operations.store.list().some(({ status }) => status === "running")) {
     await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.operations.onEvent(() => (forget(), resolve()));
+      const forget = dashboard.manager.operations.store.onEvent(() => (forget(), resolve()));
     });
   }
   assert.deepEqual(writesSince(dashboard, since), ["vm.poweroff"]);

@@ -13,7 +13,8 @@ async function openStreams({ url }: TestDashboard): Promise<number> {
 
 /** Every stream that the app has. */
 function streamsOf({ app, manager }: TestDashboard): string[] {
-  const operation = manager.operations.list()[0]?.id ?? assert.fail("the premise: there is an operation");
+  const operation = manager.operations.store.list()[0]?.id ??
+    assert.fail("the premise: there is an operation");
   const paths = app.routes.filter(({ method, path }) => method === "GET" && path.endsWith("/events"))
     .map(({ path }) => path.replace("/operations/:id", `/operations/${operation}`).replace(":id", "1"));
   assert.ok(paths.length >= 3 && paths.every((path) => !path.includes(":")), paths.join(" "));
@@ -31,7 +32,7 @@ async function withStreams(
     state: "RUNNING",
     overcommit: false,
   } as const;
-  await dashboard.manager.act("poweroff", [wish]).finished;
+  await dashboard.manager.changes.act("poweroff", [wish]).finished;
   await test(dashboard, streamsOf(dashboard));
 }
 

@@ -85,7 +85,7 @@ Deno.test("a refusal of the NAS says what it means and what to do, the same on t
       dashboard.simulator.addFault(fault);
       const { configuration } = dashboard.configuration();
       await dashboard.manager.createVmType(configuration, "worker", 5920);
-      const [{ id } = { id: "" }] = dashboard.manager.operations.list();
+      const [{ id } = { id: "" }] = dashboard.manager.operations.store.list();
       const html = await text(fetch(`${dashboard.url}/operations/${id}`));
       const said = html.replaceAll("&#39;", "'").replaceAll("&quot;", '"');
       assert.ok(said.includes(reason));

@@ -6,7 +6,7 @@ import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
-import { VMManager, type VMManagerOptions } from "../../lib/vm_manager.ts";
+import { VMManager } from "../../lib/vm_manager.ts";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/auth/tokens.ts";
@@ -14,6 +14,7 @@ import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
 import type { AccessOptions } from "../../routes/server/dashboard.ts";
 import type { AppEnv } from "../../routes/server/context.ts";
+import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
 export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
@@ -107,7 +108,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     logger,
     ...options.manager,
   });
-  const connecting = manager.keepConnected();
+  const connecting = manager.connection.keepConnected();
   if (options.untilConnected !== false) await connecting;
   const ending = new AbortController();
   const stopping = new AbortController();

@@ -18,8 +18,10 @@ import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connecti
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "../methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
+import type { NasConnection, SessionState } from "./nas_connection.ts";
 import { enterConsole, type SerialConsole } from "./shell.ts";
 import { type Credentials, type SignedIn, signIn } from "./sign_in.ts";
+import { missingRoles, type NeededRole } from "../roles.ts";
 import { adaptCall, rulesFor, type VersionRules } from "../versions.ts";
 
 /** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
@@ -82,14 +84,6 @@ export interface SessionOptions {
   readonly backoffMs?: readonly number[];
 }
 
-/** Where a session stands. */
-export type SessionState =
-  | { readonly kind: "connecting" }
-  | { readonly kind: "live"; readonly nas: NasIdentity; readonly rules: VersionRules }
-  | { readonly kind: "reconnecting"; readonly error: TrueNASError }
-  | { readonly kind: "otp"; readonly error: TrueNASError }
-  | { readonly kind: "closed" };
-
 interface Live {
   readonly client: RpcClient;
   readonly nas: NasIdentity;
@@ -97,7 +91,7 @@ interface Live {
 }
 
 /** A session; see the file's comment. */
-export class Session implements Caller {
+export class Session implements Caller, NasConnection {
   readonly #options: SessionOptions;
   readonly #stop = new AbortController();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
@@ -122,6 +116,21 @@ export class Session implements Caller {
   /** Where it stands now. */
   get state(): SessionState {
     return this.#state;
+  }
+
+  /** See {@link NasConnection.address}. */
+  get address(): string {
+    return this.#options.address.url;
+  }
+
+  /** See {@link NasConnection.missingRoles}. */
+  get missingRoles(): readonly NeededRole[] {
+    return this.#state.kind === "live" ? missingRoles(this.#state.nas.roles) : [];
+  }
+
+  /** See {@link NasConnection.canReset}. */
+  get canReset(): boolean {
+    return this.#state.kind !== "live" || this.#state.rules.canReset;
   }
 
   /**

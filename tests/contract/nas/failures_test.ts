@@ -10,9 +10,10 @@ import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { connectionError, REMEDIES } from "../../../lib/truenas/connection/failures.ts";
 import { openNas } from "../../../lib/truenas/connection/connection.ts";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { type Certificates, fingerprintOf, makeCertificates } from "../../support/certificates.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const certificates: Certificates = await makeCertificates();
 const ADMIN = { username: "admin", password: "truenas" };

@@ -31,7 +31,7 @@ Deno.test("a NAS that does not answer holds no page up: each is answered, and sa
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 50, publicHost: "nas.test" },
   });
-  const [vm] = (await dashboard.manager.live.ready()).vms ?? [];
+  const [vm] = (await dashboard.manager.inventory.live.ready()).vms ?? [];
   assert.ok(vm !== undefined, "the premise: there is a VM");
   const one = `/vms/${vm.id}`;
   freeze(dashboard);
@@ -80,7 +80,7 @@ Deno.test("a form of a VM's page is answered while the NAS is frozen, and its op
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 50 },
   });
-  const [vm] = (await dashboard.manager.live.ready()).vms ?? [];
+  const [vm] = (await dashboard.manager.inventory.live.ready()).vms ?? [];
   assert.ok(vm !== undefined, "the premise: there is a VM");
   freeze(dashboard);
   const { name, description, cores, threads, sockets, memoryMib } = vm;
@@ -99,7 +99,7 @@ Deno.test("a form of a VM's page is answered while the NAS is frozen, and its op
 Deno.test("a VM's page says that VMs are not known yet, and not that there is none (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall", times: Infinity });
-  await dashboard.manager.keepConnected();
+  await dashboard.manager.connection.keepConnected();
   const response = await fetch(`${dashboard.url}/vms/1`);
   await expect("/vms/1", response, { status: 503, says: /not known yet/ });
 });
@@ -109,7 +109,7 @@ Deno.test("a NAS that is slow and answers pings is waited for (fault 18)", async
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 500 },
   });
-  await dashboard.manager.live.ready();
+  await dashboard.manager.inventory.live.ready();
   const { promise: until, resolve } = Promise.withResolvers<void>();
   dashboard.simulator.addFault({ method: "vm.query", action: "hold", until });
   const page = fetch(`${dashboard.url}/destroy`);

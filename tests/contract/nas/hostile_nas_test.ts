@@ -45,7 +45,7 @@ function poison({ simulator, manager }: TestDashboard): void {
       const deviceId = 10_000 + 10 * index + n;
       simulator.store.devices.set(deviceId, { ...device, id: deviceId, vm: id, attributes });
     }
-    manager.live.refresh(id);
+    manager.inventory.live.refresh(id);
   }
 }
 
@@ -61,9 +61,9 @@ const PARSED = EXPORT_NAMES.filter((name) => name !== "csv" && name !== "json");
 Deno.test("hostile names and descriptions stay text on every page, in every export and in every header", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   poison(dashboard);
-  while ((dashboard.manager.live.snapshot.vms?.length ?? 0) < HOSTILE.length + 1) {
+  while ((dashboard.manager.inventory.live.snapshot.vms?.length ?? 0) < HOSTILE.length + 1) {
     await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.live.onChange(() => (forget(), resolve()));
+      const forget = dashboard.manager.inventory.live.onChange(() => (forget(), resolve()));
     });
   }
   const vms = HOSTILE.map((_, index) => 1_000 + index);
@@ -129,15 +129,15 @@ Deno.test("answers of a wrong kind are told, and the program goes on", async () 
     });
     dashboard.simulator.addFault({ method: "vm.query", action: "answer", result, times: Infinity });
     const what = JSON.stringify(result);
-    while (dashboard.manager.connection.kind !== "reconnecting") {
+    while (dashboard.manager.connection.state.kind !== "reconnecting") {
       await new Promise<void>((resolve) => {
-        const forget = dashboard.manager.onConnection(() => (forget(), resolve()));
+        const forget = dashboard.manager.connection.onState(() => (forget(), resolve()));
       });
     }
     assert.match(await text(fetch(dashboard.url)), /Cannot read the answer to vm\.query/, what);
     dashboard.simulator.clearFaults();
     assert.equal((await fetch(`${dashboard.url}/healthz`).then(text)).trim(), "ok", what);
-    await dashboard.manager.keepConnected();
+    await dashboard.manager.connection.keepConnected();
     const list = dashboard.manager.list();
     assert.equal((await list).length, 1, `${what}: afterwards it works`);
   }
@@ -150,7 +150,7 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
     manager: { connectionWaitMs: 10_000 },
     onLog: (message, fields) => logged.push(`${message} ${JSON.stringify(fields)}`),
   });
-  await dashboard.manager.live.ready();
+  await dashboard.manager.inventory.live.ready();
   const huge = [{ id: 1, name: "x".repeat(50_000_000) }];
   dashboard.simulator.addFault({ method: "vm.query", action: "answer", result: huge });
   // A reading that loses its connection is made again.
@@ -164,12 +164,12 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
 Deno.test("what a NAS answers late appears on the list (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall" });
-  await dashboard.manager.keepConnected();
+  await dashboard.manager.connection.keepConnected();
   assert.match(await text(fetch(dashboard.url)), /The NAS is being read; they appear as soon as it answers/);
   dashboard.simulator.cutConnections();
-  while (dashboard.manager.live.snapshot.vms === null) {
+  while (dashboard.manager.inventory.live.snapshot.vms === null) {
     await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.live.onChange(() => (forget(), resolve()));
+      const forget = dashboard.manager.inventory.live.onChange(() => (forget(), resolve()));
     });
   }
   assert.match(await text(fetch(dashboard.url)), /homeassistant/);

@@ -8,10 +8,11 @@ import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { openShell } from "../../../lib/truenas/connection/connection.ts";
 import { MAX_RUNNING_CALLS } from "../../../lib/truenas/connection/protocol.ts";
-import type { Session, SessionOptions, SessionState } from "../../../lib/truenas/connection/session.ts";
+import type { Session, SessionOptions } from "../../../lib/truenas/connection/session.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
 import { sessionAt } from "../../support/session.ts";
+import type { SessionState } from "../../../lib/truenas/connection/nas_connection.ts";
 
 function sessionWith(simulator: Simulator, options: Partial<SessionOptions> = {}): Session {
   return sessionAt(simulator.url, { simulated: false, backoffMs: [5], ...options });
@@ -142,17 +143,17 @@ Deno.test("the live inventory follows the NAS and its connection", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
   const account = { username: "admin", password: "truenas", vncPassword: "pw" };
   await using manager = new VMManager({ host: simulator.url, ...account, backoffMs: [5] });
-  assert.deepEqual((await manager.live.ready()).vms, null);
+  assert.deepEqual((await manager.inventory.live.ready()).vms, null);
   await manager.connect();
-  assert.equal((await manager.live.ready()).vms?.length, 2);
+  assert.equal((await manager.inventory.live.ready()).vms?.length, 2);
   const removed = Promise.withResolvers<void>();
-  const forget = manager.live.onChange((change) => change.type === "removed" && removed.resolve());
+  const forget = manager.inventory.live.onChange((change) => change.type === "removed" && removed.resolve());
   await manager.destroyManagedVms(["none"]);
   simulator.store.vms.delete(1);
-  manager.live.refresh(1);
+  manager.inventory.live.refresh(1);
   await removed.promise;
   forget();
-  assert.equal(manager.live.snapshot.vms?.length, 1);
+  assert.equal(manager.inventory.live.snapshot.vms?.length, 1);
 });
 
 Deno.test("failed connections do not spend the logins: a NAS that comes up late is signed in to at once (fault 17)", async () => {

@@ -10,9 +10,10 @@ import { parseConfiguration } from "../../../lib/configuration/load_configuratio
 import { TrueNASConnectionError } from "../../../lib/errors/errors.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { type Certificates, fingerprintOf, makeCertificates } from "../../support/certificates.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["24.04", "24.10", "25.04.2", "25.10", "26.0", "27.0"];
 const WAYS = ["ws", "wss with a CA", "wss with a pin", "a unix socket"] as const;
@@ -109,10 +110,10 @@ for (const version of VERSIONS) {
   Deno.test(`changes made elsewhere are told on ${version}`, async () => {
     await using lab = await startLab(version, "ws");
     const { simulator, manager } = lab;
-    await manager.live.ready();
+    await manager.inventory.live.ready();
     const [vm] = simulator.store.vms.values();
     const seen = Promise.withResolvers<string>();
-    manager.live.onChange((change) => {
+    manager.inventory.live.onChange((change) => {
       if (change.type === "changed" && change.vm.id === vm?.id) seen.resolve(change.vm.state);
     });
     await using other = new VMManager({ host: simulator.url, username: "admin", password: "truenas" });
@@ -172,7 +173,7 @@ Deno.test("the newest API that is known is used, with a notice when the NAS has 
     });
     await using manager = new VMManager({ host: simulator.url, username: "admin", password: "truenas" });
     await manager.connect();
-    const state = manager.connection;
+    const state = manager.connection.state;
     assert.ok(state.kind === "live");
     assert.equal(state.nas.apiVersion, apiVersion);
     if (notice === null) assert.equal(state.nas.notice, null);
@@ -193,7 +194,7 @@ Deno.test("a hundred cuts leave one session, no leak, and no more logins than al
     logins,
   });
   await manager.connect();
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const CUTS = 100;
   for (let cut = 0; cut < CUTS; cut++) {
     simulator.cutConnections();
@@ -207,7 +208,7 @@ Deno.test("a hundred cuts leave one session, no leak, and no more logins than al
     "none was refused as too many",
   );
   const told = Promise.withResolvers<void>();
-  manager.live.onChange(({ type }) => type === "changed" && told.resolve());
+  manager.inventory.live.onChange(({ type }) => type === "changed" && told.resolve());
   await (await callDirectly(simulator, "25.10", "vm.create", [{ name: "late", memory: 256 }])).close();
   await told.promise;
 });
@@ -227,10 +228,10 @@ Deno.test("a NAS whose process is stopped is noticed, and used again when it goe
   const manager = new VMManager({ host, username: "admin", password: "truenas", backoffMs: [50] });
   try {
     await manager.connect();
-    await manager.live.ready();
+    await manager.inventory.live.ready();
     const lost = Promise.withResolvers<void>();
     const back = Promise.withResolvers<void>();
-    manager.onConnection(({ kind }) => {
+    manager.connection.onState(({ kind }) => {
       if (kind === "reconnecting") lost.resolve();
       if (kind === "live") back.resolve();
     });
@@ -292,7 +293,7 @@ Deno.test("what the account lacks is told by role, with what fails without it", 
     await using simulator = await startSimulator({ version, times: TEST_TIMES, accounts });
     await using manager = new VMManager({ host: simulator.url, username: "vm", password: "vm-pw" });
     await manager.connect();
-    assert.deepEqual(manager.missingRoles.map(({ role, essential }) => [role, essential]), [
+    assert.deepEqual(manager.connection.missingRoles.map(({ role, essential }) => [role, essential]), [
       ["VM_DEVICE_READ", false],
       ["VM_DEVICE_WRITE", true],
       ["DATASET_WRITE", false],

@@ -11,9 +11,10 @@ import { Journal, type OperationJournal } from "../../../lib/operations/journal.
 import type { OperationEvent, OperationRequest } from "../../../lib/operations/types.ts";
 import { MAX_OPERATIONS, OperationStore } from "../../../lib/operations/store.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
 import { beginWorkers, type Program, startProgram } from "../../support/program.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const REQUEST: OperationRequest = {
   kind: "destroy",
@@ -59,7 +60,7 @@ Deno.test("operations are there again after a restart, as they ended, and hold n
       await manager.connect();
       await manager.createVmType(CONFIG, "controlplane", 5910);
       await manager.destroyManagedVms(["controlplane"]);
-      return manager.operations.list();
+      return manager.operations.store.list();
     })();
     using journal = Journal.open(folder);
     assert.deepEqual(new OperationStore(undefined, journal).list(), before);
@@ -267,16 +268,16 @@ Deno.test("an unfinished VM that somebody has started since is left alone", asyn
   const left: OperationJournal = { ...NO_JOURNAL, load: () => [{ id: "left", events }] };
   await using manager = new VMManager(options(simulator, left));
   await manager.connect();
-  assert.equal(manager.operations.get("left")?.view.status, "interrupted");
-  const operation = await manager.rollBack("left");
+  assert.equal(manager.operations.store.get("left")?.view.status, "interrupted");
+  const operation = await manager.operations.rollBack("left");
   const view = await operation?.finished;
   assert.equal(view?.status, "failed");
   assert.match(view?.vms[0]?.message ?? "", /controlplane01 is RUNNING: somebody has started it since/);
   assert.equal(simulator.store.vms.size, 1);
   for (const vm of simulator.store.vms.values()) vm.state = "STOPPED";
-  assert.equal((await (await manager.rollBack("left"))?.finished)?.status, "done");
+  assert.equal((await (await manager.operations.rollBack("left"))?.finished)?.status, "done");
   assert.deepEqual([simulator.store.vms.size, zvolsOf(simulator)], [0, []]);
-  assert.equal(await manager.rollBack("none"), null);
+  assert.equal(await manager.operations.rollBack("none"), null);
 });
 
 Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>

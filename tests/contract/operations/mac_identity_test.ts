@@ -7,8 +7,9 @@ import { loadConfiguration } from "../../../lib/configuration/load_configuration
 import { Journal } from "../../../lib/operations/journal.ts";
 import type { CreationPlan } from "../../../lib/plan/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 /** May make VMs, and may not read the NAS's id. */
 const MAKER = { username: "maker", password: "maker", roles: ["VM_DEVICE_WRITE", "DATASET_WRITE"] };

@@ -12,9 +12,10 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import { addDataset } from "../../../lib/simulator/store.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
 import type { RunResult } from "../../../lib/operations/run_result.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
 import { openSession } from "../../support/session.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
@@ -105,7 +106,7 @@ onEach(
         failed.vms[1]?.message ?? "",
         /zvol tank\/vms\/worker02-disk0 exists already: there may be data in it/,
       );
-      const undone = await (await manager.rollBack(failed.operation.id))?.finished;
+      const undone = await (await manager.operations.rollBack(failed.operation.id))?.finished;
       assert.equal(undone?.status, "done", "worker04 goes as well, for the whole was rolled back");
       await manager.createVmType(workers({ count: 4 }), "worker", 5920);
       const destroyed = await manager.destroyManagedVms(["worker"]);
@@ -233,10 +234,10 @@ onEach(
       assert.deepEqual(orphans.vms.map(({ name, because }) => [name, because]), [
         ["worker01", "an operation left it unfinished"],
       ]);
-      const resumed = await (await manager.resume(kept.operation.id))?.finished;
+      const resumed = await (await manager.operations.resume(kept.operation.id))?.finished;
       assert.deepEqual(resumed?.vms.map(({ name, outcome }) => [name, outcome]), [["worker01", "created"]]);
       assert.equal(vmNamed(simulator, "worker01")?.state, "RUNNING");
-      assert.equal(await manager.resume(kept.operation.id), null, "it is settled");
+      assert.equal(await manager.operations.resume(kept.operation.id), null, "it is settled");
       const { vms, zvols } = await manager.planCleaning();
       assert.deepEqual([vms, zvols], [[], { known: true, value: [] }]);
     }),
@@ -259,7 +260,7 @@ onEach(
         /not begun: worker01 failed, and its type says to stop then/,
       );
       assert.deepEqual(zvols(simulator), []);
-      const resumed = await (await manager.resume(stopped.operation.id))?.finished;
+      const resumed = await (await manager.operations.resume(stopped.operation.id))?.finished;
       assert.equal(resumed?.status, "done");
       assert.equal(resumed?.vms.length, 3);
     }),
@@ -283,7 +284,7 @@ onEach(
       const made = ["tank/vms/worker01-disk0", "tank/vms/worker01-disk1"];
       assert.deepEqual(zvols(simulator), made, "zvols are made ahead of their devices");
       for (const zvol of made) assert.match(result.vms[0]?.message ?? "", new RegExp(zvol));
-      const resumed = await (await manager.resume(result.operation.id))?.finished;
+      const resumed = await (await manager.operations.resume(result.operation.id))?.finished;
       assert.equal(resumed?.status, "done");
       assert.equal(zvols(simulator).length, 4);
       assert.ok(["worker01", "worker02"].every((name) => vmNamed(simulator, name)?.state === "RUNNING"));
@@ -316,9 +317,9 @@ onEach(
       assert.equal(plan.phrase, "destroy 2 zvols");
       const one = await manager.planCleaning(["tank/vms/worker01-disk0"]);
       assert.equal(one.phrase, "destroy 1 zvol");
-      const stale = await manager.beginCleaning([], one.fingerprint);
+      const stale = await manager.operations.startCleaning([], one.fingerprint);
       assert.equal(stale.started, false, "another set than the one that was shown");
-      const started = await manager.beginCleaning(["tank/vms/worker01-disk0"], one.fingerprint);
+      const started = await manager.operations.startCleaning(["tank/vms/worker01-disk0"], one.fingerprint);
       assert.ok(started.started);
       assert.equal((await started.operation.finished).status, "done");
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
@@ -344,7 +345,7 @@ onEach(
         },
       });
       const plan = await manager.planCleaning();
-      const started = await manager.beginCleaning([], plan.fingerprint);
+      const started = await manager.operations.startCleaning([], plan.fingerprint);
       assert.ok(started.started);
       const view = await started.operation.finished;
       assert.equal(view.status, "failed");
@@ -368,7 +369,7 @@ onEach(
       };
       simulator.addFault({ method: "pool.dataset.delete", action: "hold", until: held.promise, matches });
       const plan = await manager.planCleaning();
-      const started = await manager.beginCleaning([], plan.fingerprint, { signal: cancel.signal });
+      const started = await manager.operations.startCleaning([], plan.fingerprint, { signal: cancel.signal });
       assert.ok(started.started);
       const { status, vms } = await started.operation.finished;
       assert.equal(status, "cancelled");
@@ -397,7 +398,7 @@ onEach(
         if (attributes.path === "/dev/zvol/tank/vms/worker01-disk1") store.devices.delete(id);
       }
       addByHand(simulator, "precious", "tank/vms/worker01-disk1");
-      const resumed = await (await manager.resume(cancelled.operation.id))?.finished;
+      const resumed = await (await manager.operations.resume(cancelled.operation.id))?.finished;
       assert.equal(resumed?.status, "partly-done");
       assert.match(
         resumed?.vms[0]?.message ?? "",
@@ -515,7 +516,7 @@ onEach(
       const left = await manager.createVmType(workers({ count: 1, on_failure: "keep" }), "worker", 5920);
       assert.deepEqual([outcomes(left), zvols(simulator).length], [["worker01 left-behind"], 2]);
       await rename(simulator, "worker01", "web");
-      const undone = await (await manager.rollBack(left.operation.id))?.finished;
+      const undone = await (await manager.operations.rollBack(left.operation.id))?.finished;
       assert.equal(undone?.status, "done", JSON.stringify(undone?.vms));
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
       const disks = [...store.devices.values()].filter(({ vm, attributes }) =>
@@ -531,8 +532,8 @@ for (const version of ["25.10", "26.0", "27.0"] as const) {
       const configuration = workers({ count: 3 });
       await manager.createVmType(workers({ count: 3, start: false }), "worker", 5920);
       const ids = ["worker01", "worker02", "worker03"].map((name) => vmNamed(simulator, name)?.id ?? 0);
-      await manager.act("start", [action("start", "worker01", ids[0])]).finished;
-      await manager.act("stop", [action("stop", "worker01", ids[0])]).finished;
+      await manager.changes.act("start", [action("start", "worker01", ids[0])]).finished;
+      await manager.changes.act("stop", [action("stop", "worker01", ids[0])]).finished;
       const somebody = await openSession(simulator.url);
       await somebody.call("vm.start", [ids[1] ?? 0]);
       await somebody.call("vm.poweroff", [ids[1] ?? 0]);

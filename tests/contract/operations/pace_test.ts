@@ -13,12 +13,12 @@ Deno.test("a NAS that refuses calls as too many gets them again, fewer at once, 
     error: { errno: 109, errname: "ETOOMANYREFS", reason },
   });
   const narrowed = Promise.withResolvers<void>();
-  const forget = manager.onPace(() => narrowed.resolve());
-  assert.equal(manager.pace.width, 10);
+  const forget = manager.operations.onPace(() => narrowed.resolve());
+  assert.equal(manager.operations.pace.width, 10);
   const work = manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   await narrowed.promise;
   forget();
-  const id = manager.writing?.id ?? "";
+  const id = manager.operations.writing?.id ?? "";
   const page = await text(fetch(`${url}/operations/${id}`));
   assert.match(page, /<p id="pace"[^>]*>Up to 5 changes at once: the NAS refused more/);
   const result = await work;
@@ -61,14 +61,14 @@ Deno.test("what somebody does with one VM goes before what is done with many, wh
   }
   const [single] = wishes.slice(-1);
   assert.ok(single !== undefined);
-  const group = manager.act("poweroff", wishes.slice(0, -1)).finished;
+  const group = manager.changes.act("poweroff", wishes.slice(0, -1)).finished;
   await arrived(10);
-  assert.equal(manager.pace.waiting, 4);
-  const alone = manager.act("poweroff", [single]);
+  assert.equal(manager.operations.pace.waiting, 4);
+  const alone = manager.changes.act("poweroff", [single]);
   // Its look at the VM waits at the NAS, which runs ten calls at once, until one of them has ended.
   held.get(arrivals[0] ?? 0)?.resolve();
   await arrived(11);
-  while (manager.pace.waiting < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (manager.operations.pace.waiting < 4) await new Promise((resolve) => setTimeout(resolve, 1));
   held.get(arrivals[1] ?? 0)?.resolve();
   await arrived(12);
   assert.equal(arrivals[11], single.id);
@@ -82,7 +82,7 @@ Deno.test("that the NAS deletes one VM at a time is remembered while the connect
   await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   const plan = await manager.planDestruction({ prefixes: ["worker"] });
   simulator.cutConnections();
-  while (manager.connection.kind === "live") await new Promise((resolve) => setTimeout(resolve, 1));
+  while (manager.connection.state.kind === "live") await new Promise((resolve) => setTimeout(resolve, 1));
   const { status, operation } = await manager.destroyPlanned(plan);
   assert.equal(status, "done");
   for (const { steps } of operation.vms) {

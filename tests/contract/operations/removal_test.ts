@@ -8,8 +8,9 @@ import { parseConfiguration } from "../../../lib/configuration/load_configuratio
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["24.10", "25.04.2", "25.10", "26.0", "27.0"];
 
@@ -227,7 +228,7 @@ onEach(
       addSnapshot(simulator.store, `${DATA}@daily`);
       const plan = await manager.planCleaning();
       assert.equal(plan.phrase, "destroy 3 zvols");
-      const started = await manager.beginCleaning([], plan.fingerprint);
+      const started = await manager.operations.startCleaning([], plan.fingerprint);
       assert.ok(started.started);
       const { status, vms: ends } = await started.operation.finished;
       assert.equal(status, "partly-done", JSON.stringify(ends));
@@ -246,14 +247,14 @@ for (const version of ["24.10", "25.04.2", "25.10"] as const) {
       assert.ok(vm);
       simulator.addFault({ method: "vm.clone", moment: "middle", action: "fail" });
       const before = zvols(simulator);
-      const [problem] = await manager.change(vm, { kind: "clone", name: "web9" }).problems;
+      const [problem] = await manager.changes.change(vm, { kind: "clone", name: "web9" }).problems;
       assert.match(problem?.message ?? "", /TrueNAS left the half-made VM web9; the page Orphans lists it/);
       const plan = await manager.planCleaning();
       assert.deepEqual(plan.vms.map(({ name, because }) => [name, because]), [
         ["web9", "an operation left it unfinished"],
       ]);
       assert.equal(plan.vms[0]?.zvols.length, 2);
-      const started = await manager.beginCleaning([], plan.fingerprint);
+      const started = await manager.operations.startCleaning([], plan.fingerprint);
       assert.ok(started.started);
       const { status, vms: ends } = await started.operation.finished;
       assert.equal(status, "done", JSON.stringify(ends));
@@ -269,7 +270,7 @@ onEach(
       const vm = (await manager.list()).find(({ name }) => name === "worker02");
       assert.ok(vm);
       simulator.addFault({ method: "vm.clone", moment: "after", action: "cut" });
-      assert.deepEqual(await manager.change(vm, { kind: "clone", name: "web9" }).problems, []);
+      assert.deepEqual(await manager.changes.change(vm, { kind: "clone", name: "web9" }).problems, []);
       const plan = await manager.planDestruction({ prefixes: [], names: ["web9"] });
       const marks = plan.vms.map(({ name, marks }) => [name, marks.description, marks.zvols]);
       assert.deepEqual(marks, [["web9", true, "all"]]);
@@ -285,7 +286,7 @@ Deno.test("a clone that a lost connection left half-made is found and removed (h
     const devices = simulator.store.devices;
     const set = devices.set.bind(devices);
     devices.set = (id, device) => device.attributes.dtype === "DISPLAY" ? devices : set(id, device);
-    const [problem] = await manager.change(vm, { kind: "clone", name: "web9" }).problems;
+    const [problem] = await manager.changes.change(vm, { kind: "clone", name: "web9" }).problems;
     assert.match(problem?.message ?? "", /TrueNAS left the half-made VM web9; the page Orphans lists it/);
     const plan = await manager.planCleaning();
     assert.deepEqual(plan.vms.map(({ name }) => name), ["web9"]);
@@ -360,7 +361,7 @@ for (const version of VERSIONS.slice(1)) {
     withWorkers(version, async ({ manager }) => {
       const plan = await manager.planCreation({ configuration: THREE });
       assert.match(plan.findings.map(({ message }) => message).join(), /lacks the role DATASET_DELETE/);
-      assert.ok(manager.missingRoles.some(({ role }) => role === "DATASET_DELETE"));
+      assert.ok(manager.connection.missingRoles.some(({ role }) => role === "DATASET_DELETE"));
     }, { roles: ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE"] }));
   Deno.test(`an account that cannot create VMs is told so in the plan (hostile hour) (${version})`, () =>
     withWorkers(version, async ({ manager }) => {

@@ -57,10 +57,10 @@ Deno.test("once it is stopping nothing more is begun, and pages say so", async (
   assert.match(await answer.text(), /The dashboard is stopping/);
   assert.match(await text(fetch(dashboard.url)), /The dashboard is stopping/);
   assert.equal(stopped?.state, "STOPPED");
-  assert.deepEqual(await dashboard.manager.drain({ finishMs: 1_000, cancelMs: 1_000 }), []);
+  assert.deepEqual(await dashboard.manager.operations.drain({ finishMs: 1_000, cancelMs: 1_000 }), []);
   assert.throws(
     () =>
-      dashboard.manager.act("start", [{
+      dashboard.manager.changes.act("start", [{
         action: "start",
         id: 1,
         name: "x",

@@ -11,8 +11,9 @@ import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
 import type { RunResult } from "../../../lib/operations/run_result.ts";
-import { VMManager, type VMManagerOptions } from "../../../lib/vm_manager.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
 const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
@@ -328,10 +329,10 @@ onEach(
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
       // The end of that operation is read; then there is another one, of whose readings this is the only one of zvols.
-      await manager.live.ready(10_000);
+      await manager.inventory.live.ready(10_000);
       await using fresh = new VMManager(credentials(simulator));
       await fresh.connect();
-      await fresh.live.ready();
+      await fresh.inventory.live.ready();
       const slow = Promise.withResolvers<void>();
       const matches = () => {
         // The VMs are read at the same time; their zvols are told a second later, and the name is another's by then.

@@ -103,9 +103,9 @@ async function runProduct(simulator: Simulator): Promise<void> {
     backoffMs: [5],
   });
   await manager.connect();
-  await manager.live.ready();
+  await manager.inventory.live.ready();
   const { configuration } = parseConfiguration(TEST_CONFIG, "config.yaml");
-  await manager.choices(configuration);
+  await manager.inventory.choices(configuration);
   const failing = { method: "vm.device.create", moment: "middle", action: "fail" } as const;
   simulator.addFault({ ...failing, matches: (params) => JSON.stringify(params).includes("worker01-disk1") });
   await manager.createVmType(configuration, "worker", 5920);
@@ -152,18 +152,18 @@ async function useVm(manager: VMManager, simulator: Simulator): Promise<void> {
   assert.ok(vm);
   const act = async (action: VmActionName, state: string) => {
     const wish = { action, id: vm.id, name: vm.name, state, overcommit: false };
-    const view = await manager.act(action, [wish]).finished;
+    const view = await manager.changes.act(action, [wish]).finished;
     assert.equal(view.status, "done", JSON.stringify(view.vms));
   };
   await act("suspend", "RUNNING");
   await act("resume", "SUSPENDED");
   await act("restart", "RUNNING");
-  await manager.displayUri(vm.id);
+  await manager.consoles.displayUri(vm.id);
   const { cores, threads, memoryMib, autostart, description, name } = vm;
   const settings = { kind: "settings", name, description, cores, threads, memoryMib, autostart } as const;
   const boot = { kind: "boot-first", deviceId: vm.disks[0]?.deviceId ?? 0 } as const;
   const changes: readonly VmChange[] = [settings, boot, { kind: "clone", name: "replica" }];
-  for (const change of changes) assert.deepEqual(await manager.change(vm, change).problems, []);
+  for (const change of changes) assert.deepEqual(await manager.changes.change(vm, change).problems, []);
   const copy = [...simulator.store.vms.values()].find(({ config }) => config.name === "replica");
   assert.ok(copy);
 }

@@ -13,7 +13,7 @@ async function consoles({ url, simulator, manager }: TestDashboard, bind = "0.0.
   );
   assert.ok(display, "a VM has a display");
   display.attributes.bind = bind;
-  await manager.live.refreshNow(display.vm);
+  await manager.inventory.live.refreshNow(display.vm);
   const web = await fetch(`${url}/vms/${display.vm}/console`, { redirect: "manual" });
   const viewer = await fetch(`${url}/vms/${display.vm}/console.vv`);
   return {

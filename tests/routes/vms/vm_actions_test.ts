@@ -28,9 +28,10 @@ async function done(dashboard: TestDashboard, path: string, fields: Record<strin
 
 /** Waits until the dashboard knows of a state. */
 async function known({ manager }: TestDashboard, name: string, state: string): Promise<void> {
-  const isKnown = () => manager.live.snapshot.vms?.some((vm) => vm.name === name && vm.state === state);
+  const isKnown = () =>
+    manager.inventory.live.snapshot.vms?.some((vm) => vm.name === name && vm.state === state);
   const { promise, resolve } = Promise.withResolvers<void>();
-  const forget = manager.live.onChange(() => isKnown() && resolve());
+  const forget = manager.inventory.live.onChange(() => isKnown() && resolve());
   if (isKnown()) resolve();
   await promise;
   forget();
@@ -59,7 +60,7 @@ onEach(
     const vm = dashboard.simulator.store.vms.get(id);
     assert.ok(vm);
     vm.state = "STOPPED";
-    dashboard.manager.live.refresh(id);
+    dashboard.manager.inventory.live.refresh(id);
     await known(dashboard, name, "STOPPED");
     for (const [action, state] of steps) {
       const operation = await done(dashboard, `/vms/${id}/${action}`);
@@ -173,7 +174,7 @@ Deno.test("a VM that vanished, or was renamed, is left alone and named", () =>
     }));
     simulator.store.vms.delete(gone.id);
     renamed.config.name = "another";
-    const view = await manager.act("start", wishes).finished;
+    const view = await manager.changes.act("start", wishes).finished;
     assert.match(view.vms[0]?.message ?? "", /is not on the NAS any more; nothing was done/);
     assert.match(view.vms[1]?.message ?? "", /is called another now; nothing was done/);
     assert.equal(renamed.state, "STOPPED");
@@ -194,7 +195,7 @@ Deno.test("the list shows what is being done to a VM, and is filtered by who mad
     const creating = manager.createVmType(configuration().configuration, "controlplane", 5910);
     await struck.promise;
     const id = idOf(dashboard, "controlplane01");
-    manager.live.refresh(id);
+    manager.inventory.live.refresh(id);
     await known(dashboard, "controlplane01", "STOPPED");
     const list = await text(fetch(url));
     assert.match(list, /data-busy="[0-9a-f]{8}"[\s\S]{0,120}Creating 5\/6/);

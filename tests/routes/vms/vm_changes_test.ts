@@ -38,11 +38,13 @@ function onEach(
         config.name === "controlplane01"
       );
       const id = vm?.id ?? assert.fail("it is there");
-      dashboard.manager.live.refresh(id);
+      dashboard.manager.inventory.live.refresh(id);
       // The disk is the last that is made of it: a reading from before would name the next one wrongly.
-      while (!dashboard.manager.live.snapshot.vms?.some((it) => it.id === id && it.disks.length === 1)) {
+      while (
+        !dashboard.manager.inventory.live.snapshot.vms?.some((it) => it.id === id && it.disks.length === 1)
+      ) {
         await new Promise<void>((resolve) => {
-          const forget = dashboard.manager.live.onChange(() => (forget(), resolve()));
+          const forget = dashboard.manager.inventory.live.onChange(() => (forget(), resolve()));
         });
       }
       const send: Lab["send"] = async (form, fields) => {
@@ -81,8 +83,8 @@ onEach(
       state: "STOPPED",
       overcommit: false,
     };
-    await dashboard.manager.act("start", [start]).finished;
-    await dashboard.manager.live.ready(10_000);
+    await dashboard.manager.changes.act("start", [start]).finished;
+    await dashboard.manager.inventory.live.ready(10_000);
     const described = await save({ memory: "1024", description: "other" });
     assert.match(described, /The settings were saved/);
     assert.doesNotMatch(described, /the next time/, "a description applies at once");
@@ -132,7 +134,7 @@ onEach(
     assert.ok(update?.answer !== undefined);
     const isAnsweredWell = "result" in update.answer;
     assert.equal(isAnsweredWell, version === "27.0", "the premise: older releases answer with an error");
-    const [change] = dashboard.manager.operations.list();
+    const [change] = dashboard.manager.operations.store.list();
     assert.deepEqual([change?.status, change?.vms[0]?.outcome], ["done", "done"]);
     assert.match(change?.vms[0]?.message ?? "", /^Its settings are changed/);
     assert.match(await text(fetch(`${dashboard.url}/vms/${id}`)), /<h1 dir="auto">etcd_a<\/h1>/);
@@ -146,10 +148,10 @@ onEach(
   async ({ dashboard, id, send }) => {
     const vm = dashboard.simulator.store.vms.get(id);
     assert.ok(vm);
-    await dashboard.manager.act("start", [
+    await dashboard.manager.changes.act("start", [
       { action: "start", id, name: "controlplane01", state: "STOPPED", overcommit: false },
     ]).finished;
-    await dashboard.manager.live.refreshNow(id);
+    await dashboard.manager.inventory.live.refreshNow(id);
     const { status, html } = await send("settings", { ...SETTINGS, name: "etcd_a" });
     assert.equal(status, 422);
     assert.match(html, /data-error="settings\.name"[^<]*>A VM can be renamed only while it is stopped/);
@@ -312,7 +314,7 @@ onEach(
     const { dashboard, send } = lab;
     dashboard.simulator.addFault({ method: "pool.dataset.update", action: "fail" });
     assert.equal((await send("clone", { name: "copy01" })).status, 303);
-    const [clone] = dashboard.manager.operations.list();
+    const [clone] = dashboard.manager.operations.store.list();
     assert.equal(clone?.status, "done");
     assert.match(
       clone?.vms[0]?.message ?? "",
@@ -351,8 +353,8 @@ onEach(
     const macs = devices(dashboard, id, "NIC").map(({ attributes }) => attributes.mac);
     assert.deepEqual([macs.length, new Set(macs).size, macs[0]], [2, 2, second?.attributes.mac]);
     const { connection } = dashboard.manager;
-    assert.ok(connection.kind === "live" && connection.nas.id !== null);
-    const seed = { nasId: connection.nas.id, vm: "controlplane01", nic: "nic2" };
+    assert.ok(connection.state.kind === "live" && connection.state.nas.id !== null);
+    const seed = { nasId: connection.state.nas.id, vm: "controlplane01", nic: "nic2" };
     assert.equal(macs[1], deriveMac(seed), "it depends on the NAS, as a plan's");
   },
 );
@@ -370,7 +372,7 @@ onEach("PCI, USB and other devices are shown, and only shown (fault 35)", async 
     add({ dtype: "USB", usb: null, device: "usb_1_1" }),
     add({ dtype: "TPM2", password: "hush" }),
   ];
-  await manager.live.refreshNow(id);
+  await manager.inventory.live.refreshNow(id);
   const page = await text(fetch(`${url}/vms/${id}`));
   for (
     const [kind, what] of [["PCI device", "pci_0000_01_00_0"], ["USB device", "0x046d:0xc52b"], [
@@ -408,7 +410,7 @@ onEach(
       /image \/mnt\/tank\/iso\/debian\.iso is attached to controlplane01 and is not/,
     );
     const act = async (action: "start" | "restart", state: string) => {
-      const view = await manager.act(action, [
+      const view = await manager.changes.act(action, [
         { action, id, name: "controlplane01", state, overcommit: false },
       ]).finished;
       return view.vms[0]?.message ?? "";
@@ -422,12 +424,12 @@ onEach(
     simulator.store.files.delete(path);
     assert.match(await act("restart", "RUNNING"), /would not start again.*it was not shut down/);
     assert.equal(simulator.store.vms.get(id)?.state, "RUNNING");
-    await manager.act("poweroff", [
+    await manager.changes.act("poweroff", [
       { action: "poweroff", id, name: "controlplane01", state: "RUNNING", overcommit: false },
     ]).finished;
     const [kept] = (await manager.planCreation({ configuration, types })).findings;
     assert.deepEqual([kept?.severity, kept?.vms, kept?.field], ["warning", [], "cdrom"]);
-    await manager.live.refreshNow(id);
+    await manager.inventory.live.refreshNow(id);
     const [cdrom] = devices(dashboard, id, "CDROM");
     assert.equal((await send("remove", { device: String(cdrom?.id) })).status, 303);
     assert.doesNotMatch(await page(), /data-missing-image/);
