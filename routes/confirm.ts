@@ -31,6 +31,15 @@ export interface Confirmation<Plan extends Confirmable> {
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
 }
 
+/** A refusal for a script: what was wrong, with the plan as it is now. */
+export function refusalJson<Plan>(
+  plan: Plan,
+  { notice, problems }: Pick<ShownAgain, "notice" | "problems">,
+): { readonly error: string; readonly problems: readonly Problem[]; readonly plan: Plan } {
+  const said = [...(notice === null ? [] : [notice]), ...problems.map(({ message }) => message)];
+  return { error: said.join("; "), problems, plan };
+}
+
 function phraseOnly({ phrase }: Confirmable) {
   return [{ field: "phrase", words: phrase }];
 }

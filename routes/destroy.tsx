@@ -6,7 +6,7 @@ import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../l
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage } from "../templates/pages/destroy_page.tsx";
 import type { DestroyProps, DestroyQuery, WordsToType } from "../templates/props.ts";
-import { confirm } from "./confirm.ts";
+import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { findVm } from "./vms/find_vm.ts";
 import { prefixesOf, readForm } from "./forms.ts";
@@ -168,5 +168,6 @@ function show(c: AppContext, dashboard: Dashboard, shown: Shown, status: 200 | 4
   const token = issueToken(c, dashboard);
   const words = wordsOf(shown.plan);
   const destroy = { only: null, words, typed: {}, notice: null, problems: [], token, ...shown };
+  if (wantsJson(c)) return c.json(refusalJson({ ...shown.plan, words }, destroy), status);
   return sendPage(c, <DestroyPage frame={pageFrame(c, dashboard)} destroy={destroy} />, status);
 }

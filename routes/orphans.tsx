@@ -4,7 +4,7 @@ import type { Problem } from "../lib/errors/errors.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage } from "../templates/pages/orphans_page.tsx";
 import type { OrphansProps } from "../templates/props.ts";
-import { confirm } from "./confirm.ts";
+import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
@@ -49,5 +49,6 @@ type Shown = Pick<OrphansProps, "plan"> & Partial<OrphansProps>;
 function show(c: AppContext, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = issueToken(c, dashboard);
   const orphans = { phrase: "", notice: null, problems: [], token, ...shown };
+  if (wantsJson(c)) return c.json(refusalJson(shown.plan, orphans), status);
   return sendPage(c, <OrphansPage frame={pageFrame(c, dashboard)} orphans={orphans} />, status);
 }

@@ -180,14 +180,15 @@ function unknownCommand(word: string): string {
 
 function explainOption(flag: string, command: CommandName | null): string {
   const name = flag.split("=")[0] ?? flag;
+  const { options }: CommandSpec = COMMANDS[command ?? "serve"];
+  const own = [...options, ...COMMON_OPTIONS].map((it) => longName(OPTIONS[it]));
+  if (own.includes(name)) return `The option ${name} takes no value, found ${JSON.stringify(flag)}`;
   const takenBy = commandsWith(name).join(", ");
   if (takenBy !== "") {
     return command === null
       ? `The option ${name} belongs to ${takenBy}; write it after the command`
       : `${command} takes no option ${name}; it belongs to ${takenBy}`;
   }
-  const { options }: CommandSpec = COMMANDS[command ?? "serve"];
-  const own = [...options, ...COMMON_OPTIONS].map((it) => longName(OPTIONS[it]));
   return `${command ?? "serve"} takes no option ${name}${didYouMean(name, own)}`;
 }
 

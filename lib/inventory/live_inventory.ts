@@ -460,6 +460,8 @@ export class LiveInventory {
 
   #failed(error: unknown): void {
     this.#error = error instanceof TrueNASError ? error : new TrueNASError(reasonOf(error), { cause: error });
+    // A session that was closed on purpose is nothing to warn of.
+    if (this.#session.state.kind === "closed") return;
     this.#logger.warning("Cannot read the VMs", { error: this.#error.message });
   }
 }

@@ -246,6 +246,22 @@ Deno.test("an id in a selection that is none is an error, and nothing of the sel
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
 
+Deno.test("a destruction that is refused answers a script in JSON, with what was wrong (hostile hour)", () =>
+  withDashboard({ simulator: { foreignVms: 1 } }, async (dashboard) => {
+    const accept = { accept: "application/json" };
+    for (const [path, status] of [["/destroy", 400], ["/vms/1/destroy", 409], ["/orphans", 400]] as const) {
+      const refused = await post(dashboard, path, { token: "old" }, accept);
+      assert.equal(refused.status, status);
+      const { error, problems, plan } = await refused.json();
+      assert.match(error, /[Nn]othing was destroyed/);
+      assert.ok(Array.isArray(problems) && typeof plan.fingerprint === "string");
+    }
+    const gone = { prefixes: "", vm: "nosuch", token: "old", plan: "x", phrase: "destroy 1 vm" };
+    const { error } = await (await post(dashboard, "/destroy", gone, accept)).json();
+    assert.match(error, /No VM is called "nosuch"/);
+    assert.equal(dashboard.simulator.store.vms.size, 1);
+  }));
+
 Deno.test("a rollback shows the snapshots that go with it, and removes those and no others (fault 2)", () =>
   withDashboard({}, async (dashboard) => {
     const path = await failInPart(dashboard);

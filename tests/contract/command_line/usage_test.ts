@@ -59,6 +59,17 @@ Deno.test("an option of another command is refused, and an unknown word gets the
     assert.deepEqual(simulator.calls, []);
   }));
 
+Deno.test("a value for an option that takes none is told as such (hostile hour)", () =>
+  withCommandLine(async ({ simulator, run }) => {
+    for (const [command, option] of [["list", "--json=yes"], ["destroy", "--yes=no"]] as const) {
+      const { code, err } = await run(command, option);
+      assert.equal(code, 2);
+      assert.match(err, /The option --(json|yes) takes no value/);
+      assert.doesNotMatch(err, /Did you mean/);
+    }
+    assert.equal(simulator.calls.length, 0);
+  }));
+
 Deno.test("plan --detailed-exitcode tells by its exit code whether the NAS differs (fault 38)", () =>
   withCommandLine(async ({ simulator, run }) => {
     assert.equal((await run("plan", "--detailed-exitcode")).code, 3, "nothing is there yet");
