@@ -1,4 +1,4 @@
-/** The dashboard as one Hono app: what applies to every request, the routes, and what an error becomes. */
+/** The dashboard as one Hono app: middleware, routes, and error pages. */
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
@@ -40,16 +40,16 @@ import { vmRoutes } from "./vms/vms.tsx";
 import type { MiddlewareHandler } from "hono";
 import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
 
-/** Forms are a few kilobytes: 99 VMs of 16 disks are named by count, not one by one. */
+/** Far more than any form of the dashboard sends. */
 const MAX_BODY_BYTES = 262_144;
 
-/** The app. With telemetry, what it does is told of in spans. */
+/** Creates the app; with telemetry, requests and operations are traced. */
 export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono<AppEnv> {
   renderWithoutContexts();
   const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
-  // Before all others, so that it sees what they all have written.
+  // First, so that it sees the headers that all the others have written.
   app.use(checkHeaders(dashboard.logger));
-  // No id of the client's own: it would let anybody write the ids of others into the log.
+  // The client's own request ID is ignored: it could forge entries in the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
   if (telemetry !== null) {
@@ -60,16 +60,16 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
   app.use(secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],
-      // Only the terminal of the serial console makes styles of its own, and they carry the response's nonce.
+      // Only the serial console's terminal creates styles, and they carry the response's nonce.
       styleSrc: ["'self'", NONCE],
       baseUri: ["'none'"],
       formAction: ["'self'"],
       frameAncestors: ["'none'"],
       objectSrc: ["'none'"],
     },
-    // With `no-referrer` browsers send `Origin: null` with this site's own forms, which nobody can tell from another's.
+    // With `no-referrer`, browsers send `Origin: null` even for this site's own forms, so they could not be told apart.
     referrerPolicy: "same-origin",
-    // The dashboard itself speaks HTTP on loopback: whether it is behind TLS is for the proxy to say.
+    // Whether the site is always served over TLS is known only to the proxy in front.
     strictTransportSecurity: false,
   }));
   app.use(async (c, next) => {
@@ -90,9 +90,9 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
     onError: (c) =>
       failure(c, dashboard, {
         status: 413,
-        title: "Too large",
-        message: "The form is too large.",
-        remedy: null,
+        title: "Form too large",
+        message: "The form is too large. Nothing was done.",
+        remedy: "Open the page again and submit the form from there.",
       }),
   }));
   app.route("/", routes);
@@ -115,15 +115,15 @@ export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = nu
     failure(c, dashboard, {
       status: 404,
       title: "Not found",
-      message: "There is no such page, VM or operation.",
-      remedy: "Operations are kept for the latest 200; VMs are listed as they are on the NAS now.",
+      message: "This page, VM or operation does not exist.",
+      remedy: "The VM may have been removed. Only the latest 200 operations are kept.",
     })
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
   return app;
 }
 
-/** One line a request: what changes something at INFO, the rest at DEBUG. */
+/** Logs each request: changes at INFO, the rest at DEBUG. */
 function logRequests({ logger }: Dashboard): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const began = performance.now();
@@ -133,8 +133,8 @@ function logRequests({ logger }: Dashboard): MiddlewareHandler<AppEnv> {
     const { who, from, request } = actorOf(c);
     const ms = Math.round(performance.now() - began);
     const fields = { request, method, path, status: c.res.status, ms, who, from };
-    if (method === "GET" || method === "HEAD") logger.debug("Answered", fields);
-    else logger.info("Answered", fields);
+    if (method === "GET" || method === "HEAD") logger.debug("Request", fields);
+    else logger.info("Request", fields);
   };
 }
 
@@ -145,58 +145,63 @@ interface Failure {
   readonly remedy: string | null;
 }
 
-/** The one table from errors to what a person sees. Anything unforeseen goes to the log, and only there. */
+/** Maps errors to error pages. Details of unexpected errors go only to the log. */
 function describe(error: Error, c: AppContext, { access, logger }: Dashboard): Failure {
   if (error instanceof SlowBody) {
     return {
       status: 408,
-      title: "Too slow",
-      message: "The form took too long to arrive.",
-      remedy: "Send it again.",
+      title: "Request timed out",
+      message: "The form took too long to arrive. Nothing was done.",
+      remedy: "Go back and submit it again.",
     };
   }
   if (error instanceof BrokenBody) {
     return {
       status: 400,
-      title: "Not understood",
-      message: "The form arrived broken.",
-      remedy: "Send it again.",
+      title: "Form not readable",
+      message: "The form arrived damaged. Nothing was done.",
+      remedy: "Go back and submit it again.",
     };
   }
   if (error instanceof HTTPException && error.status === 403) {
     return {
       status: 403,
-      title: "Refused",
+      title: "Form refused",
       message:
-        "The form was sent from another site, or by a program without an Origin header. Nothing was done.",
-      remedy: "Open the dashboard itself and send the form from there. " +
-        `A script sends the header "Origin: ${originOf(c, access) ?? "the dashboard's own address"}".`,
+        "The form came from another site, or from a script without an Origin header. Nothing was done.",
+      remedy: "Open the dashboard and submit the form there. " +
+        `Scripts must send the header "Origin: ${originOf(c, access) ?? "the dashboard's own address"}".`,
     };
   }
-  // What the configuration and the NAS say is for people who have signed in.
+  // Only people who have signed in may see details of the configuration and the NAS.
   const known = isSignedIn(c);
   if (known && error instanceof ConfigurationError) {
     return {
       status: 422,
       title: "The configuration cannot be used",
       message: error.message,
-      remedy: "Correct it and try again.",
+      remedy: "Fix it and try again.",
     };
   }
   if (known && error instanceof TrueNASConnectionError) {
-    return { status: 503, title: "Not connected", message: error.message, remedy: error.remedy };
+    return { status: 503, title: "NAS not connected", message: error.message, remedy: error.remedy };
   }
   if (known && error instanceof TrueNASTimeoutError) {
     const remedy = error.outcome === "unknown"
       ? remedyOf(error)
-      : "Nothing was changed. The list and the pages of VMs show what was known last. The dashboard connects again " +
-        "by itself; if this goes on, look at the NAS's own console.";
-    return { status: 503, title: "The NAS does not answer", message: `${error.message}.`, remedy };
+      : "Nothing was changed. Pages show the VMs as last read from the NAS. The dashboard reconnects automatically; " +
+        "if this message stays, check the NAS itself.";
+    return { status: 503, title: "The NAS is not responding", message: `${error.message}.`, remedy };
   }
   if (known && error instanceof TrueNASError) {
-    return { status: 502, title: "The NAS refused", message: error.message, remedy: remedyOf(error) };
+    return {
+      status: 502,
+      title: "The NAS refused the request",
+      message: error.message,
+      remedy: remedyOf(error),
+    };
   }
-  logger.error("A request failed", {
+  logger.error("Request failed", {
     request: c.get("requestId"),
     method: c.req.method,
     path: c.req.path,
@@ -204,9 +209,9 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
   });
   return {
     status: 500,
-    title: "Something went wrong here",
-    message: "This is an error of the program, not of the NAS.",
-    remedy: `The log has the details, at request ${c.get("requestId")}.`,
+    title: "Internal error",
+    message: "The dashboard could not handle the request. The NAS did not cause this.",
+    remedy: `Look for request ${c.get("requestId")} in the dashboard's log.`,
   };
 }
 

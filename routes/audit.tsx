@@ -1,4 +1,4 @@
-/** The audit log: who did what, to look at and to keep elsewhere. */
+/** The audit log: who did what, as a page and as downloads. */
 import { Hono } from "hono";
 import { csv } from "../lib/exports/csv.ts";
 import { auditJson } from "../lib/inventory/json.ts";
@@ -7,7 +7,7 @@ import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboa
 import type { AppContext, AppEnv } from "./server/context.ts";
 import type { AuditEntry } from "../lib/observability/audit_entry.ts";
 
-/** Entries that a page shows; the rest is found by the filter and is in the exports. */
+/** How many entries a page shows; the filter and the downloads reach the rest. */
 const ON_A_PAGE = 500;
 
 /** GET /operations/audit, also as `?format=csv` and `?format=json`. */
@@ -22,7 +22,7 @@ export function auditRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const text = JSON.stringify({ entries: entries.map(auditJson) }, null, 2);
       return send(c, "audit.json", "application/json; charset=utf-8", text);
     }
-    if (format !== "") return c.text("There is no such format; there are csv and json\n", 422);
+    if (format !== "") return c.text("Unknown format. Use csv or json\n", 422);
     const page = { frame: pageFrame(c, dashboard), q, total: entries.length };
     return sendPage(c, <AuditPage {...page} entries={entries.slice(0, ON_A_PAGE)} />);
   });

@@ -1,14 +1,14 @@
-/** What forms offer beside free text: bridges, datasets and install images of the NAS. */
+/** Suggestions for form fields: the NAS's bridges, datasets and install images. */
 import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import type { CreateChoices } from "../templates/props.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 
-/** Nothing to choose from: free text does. */
+/** No suggestions; the fields still take free text. */
 export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };
 
-/** What the NAS has; nothing without a connection. */
+/** The NAS's choices; none while it is not connected. */
 export async function readChoices(
   { manager, logger }: Dashboard,
   configuration: Configuration,
@@ -25,12 +25,12 @@ export async function readChoices(
     };
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
-    logger.warning("Cannot read what the form offers", { error: error.message });
+    logger.warning("Cannot read the choices for a form", { error: error.message });
     return NO_CHOICES;
   }
 }
 
-/** The same by the configuration as it is; a file with mistakes is told of where it is used. */
+/** The same for the present configuration. Its errors are reported where it is used, not here. */
 export async function readConfiguredChoices(dashboard: Dashboard): Promise<CreateChoices> {
   try {
     return await readChoices(dashboard, dashboard.configuration().configuration);

@@ -1,4 +1,4 @@
-/** Destroying takes a list that was shown, a phrase that was typed, and a token that works once: the same wherever it is asked. */
+/** Confirms destruction: the list must be the one shown, the phrase must match, and the token works once. */
 import type { Problem } from "../lib/errors/errors.ts";
 import type { StartedOrReplanned } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
@@ -6,13 +6,13 @@ import type { WordsToType } from "../templates/props.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { AppContext } from "./server/context.ts";
 
-/** What is confirmed: the exact set, and the words for it. */
+/** A plan to confirm: its fingerprint and its phrase. */
 export interface Confirmable {
   readonly fingerprint: string;
   readonly phrase: string;
 }
 
-/** What a page shows beside the list. */
+/** What a page shows besides the plan when it is shown again. */
 export interface ShownAgain {
   readonly notice: string | null;
   readonly problems: readonly Problem[];
@@ -20,12 +20,12 @@ export interface ShownAgain {
   readonly typed: Readonly<Record<string, string>>;
 }
 
-/** The parts that differ. */
+/** What differs between the pages that destroy something. */
 export interface Confirmation<Plan extends Confirmable> {
   readonly makePlan: () => Promise<Plan>;
-  /** What has to be typed into which field; default: the plan's phrase into `phrase`. */
+  /** The words to type, by field; by default the plan's phrase in `phrase`. */
   readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
-  /** What was asked for and cannot be done: then nothing of it is. Default: nothing. */
+  /** Problems with the request; if there are any, nothing is done. By default none. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
   readonly begin: (shown: string) => Promise<StartedOrReplanned<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
@@ -44,7 +44,7 @@ function phraseOnly({ phrase }: Confirmable) {
   return [{ field: "phrase", words: phrase }];
 }
 
-/** Begins when everything agrees; otherwise shows the list as it is now, and says what was wrong. */
+/** Starts the operation if everything matches; otherwise shows the present plan and what was wrong. */
 export async function confirm<Plan extends Confirmable>(
   c: AppContext,
   { manager, tokens }: Dashboard,
@@ -59,26 +59,34 @@ export async function confirm<Plan extends Confirmable>(
     return show(plan, { notice, problems: problemsOf(plan), typed: typedFor(plan) }, 409);
   };
   if (!tokens.knows(token)) {
-    return await changed("Nothing was destroyed: this is the list as it is now. Confirm it.");
+    return await changed(
+      "Nothing was destroyed, because this form was not shown recently. Check the present list below and confirm it.",
+    );
   }
   if (!tokens.isUsed(token)) {
     const plan = await makePlan();
     const problems = problemsOf(plan);
     const typed = typedFor(plan);
-    if (problems.length > 0) return show(plan, { notice: "Nothing was destroyed.", problems, typed }, 422);
+    if (problems.length > 0) {
+      return show(
+        plan,
+        { notice: "Nothing was destroyed. Fix the problems below first.", problems, typed },
+        422,
+      );
+    }
     const untyped = wordsOf(plan).filter(({ field, words }) =>
       text(field).toLowerCase() !== words.toLowerCase()
     );
     if (plan.fingerprint === shown && untyped.length > 0) {
       const missing = untyped.map(({ field, words }) => ({
         field,
-        message: `Type ${words} to confirm; nothing was destroyed`,
+        message: `The phrase did not match. Nothing was destroyed. Type ${words} to confirm`,
       }));
       return show(plan, { notice: null, problems: missing, typed }, 422);
     }
     if (manager.operations.writing !== null) {
       return await changed(
-        `Another operation is under way: ${manager.operations.writing.view.title}. Wait for its end; nothing was destroyed.`,
+        `Another operation is running: ${manager.operations.writing.view.title}. Nothing was destroyed. Try again when it has finished.`,
       );
     }
   }
@@ -88,6 +96,6 @@ export async function confirm<Plan extends Confirmable>(
   });
   if (led !== null) return c.redirect(led, 303);
   return await changed(
-    "What is there has changed since the list was shown; nothing was destroyed. This is the list now.",
+    "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the present list below and confirm it.",
   );
 }

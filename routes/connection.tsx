@@ -1,4 +1,4 @@
-/** The connection to the NAS: how it stands, what the account may do, and the one-time password. */
+/** The connection to the NAS: its state, the account's roles, and the one-time password form. */
 import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import { ConnectionPage } from "../templates/pages/connection_page.tsx";
@@ -16,14 +16,14 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.post("/connection/otp", async (c) => {
     const code = (await readForm(c.req.raw))?.get("otp")?.trim() ?? "";
     if (!/^\d{6,8}$/.test(code)) {
-      const message = "Type the digits of the one-time password, without spaces";
+      const message = "Enter the 6 to 8 digits of the one-time password, without spaces";
       return show(c, dashboard, [{ field: "otp", message }], 422);
     }
     const waiting = manager.connection.state;
     if (!manager.connection.submitOtp(code)) {
       return show(c, dashboard, [{
         field: "otp",
-        message: "The NAS does not wait for a one-time password now",
+        message: "The NAS is not asking for a one-time password now. The code was not sent",
       }], 409);
     }
     await changed(dashboard, waiting);
@@ -34,30 +34,30 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** What is to be said of a one-time password that the NAS did not accept; null when it did. */
+/** Why the NAS refused a one-time password; null when it accepted it. */
 type ConnectionState = Dashboard["manager"]["connection"]["state"];
 
 function refusal(state: ConnectionState): string | null {
-  const said = "The NAS did not accept this one-time password, so the dashboard is not connected";
-  if (state.kind === "otp") return `${said}. Type the next one that the authenticator shows`;
+  const said = "The NAS did not accept this one-time password. The dashboard is not connected";
+  if (state.kind === "otp") return `${said}. Enter the next code from the authenticator`;
   const isRefused = state.kind === "reconnecting" && "failure" in state.error &&
     state.error.failure === "otp";
-  return isRefused ? `${said}. It signs in again in about a minute; type the next one then` : null;
+  return isRefused ? `${said}. It tries again in about a minute; enter a new code then` : null;
 }
 
-/** How long the answer to a one-time password is waited for, before the page is shown as it is. */
+/** How long to wait for the NAS to accept a one-time password before showing the page. */
 const ANSWER_MS = 3_000;
 
-/** Waits until the connection has another state than the one given, and is not just connecting. */
+/** Waits until the connection leaves the given state and is no longer connecting. */
 async function changed({ manager }: Dashboard, before: ConnectionState): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const look = () => {
+  const check = () => {
     const now = manager.connection.state;
     if (now !== before && now.kind !== "connecting") resolve();
   };
-  const forget = manager.connection.onState(look);
+  const forget = manager.connection.onState(check);
   const timer = setTimeout(resolve, ANSWER_MS);
-  look();
+  check();
   await promise;
   clearTimeout(timer);
   forget();

@@ -50,12 +50,12 @@ async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> 
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const notice =
-      "There is nothing to start from, because the configuration file cannot be used. Correct it and look again.";
+      "The configuration file has errors, so the form cannot be shown. Fix them and reload this page.";
     return send(c, dashboard, { form: null, problems: error.problems.map(unlinked), notice }, 422);
   }
 }
 
-/** A problem of the file has no field on the page to link to. */
+/** A problem in the file, which has no field on the page to link to. */
 function unlinked({ field, message, line, column }: Problem): Problem {
   const place = line === undefined ? "" : `line ${line}, column ${column ?? 1}: `;
   return { field: "", message: `${place}${field === "" ? "" : `${field}: `}${message}` };
@@ -80,7 +80,7 @@ async function readCreateForm(
     return { answer: await send(c, dashboard, { form: shown, problems }, 422) };
   }
   if (fields !== null && form !== null) return { form, fields, file };
-  const notice = "The form did not arrive: nothing was planned or made. Fill it in and send it again.";
+  const notice = "The form arrived empty. Nothing was planned or created. Fill it in and submit it again.";
   return {
     answer: await send(c, dashboard, {
       form: formOf(file.configuration, dashboard.manager.templates.defaults),
@@ -91,7 +91,7 @@ async function readCreateForm(
 
 type Handler = (c: AppContext, dashboard: Dashboard, read: ReadForm) => Promise<Response>;
 
-/** When the NAS cannot be reached or refuses, what was typed is kept, and the form says what is wrong. */
+/** If the NAS cannot be reached or refuses, shows the form again with its entries and the error. */
 async function keepingForm(
   c: AppContext,
   dashboard: Dashboard,
@@ -102,7 +102,7 @@ async function keepingForm(
     return await handle(c, dashboard, read);
   } catch (error) {
     if (!(error instanceof TrueNASError) || error instanceof ConfigurationError) throw error;
-    const notice = `${error.message}. ${remedyOf(error)} What you typed is kept.`;
+    const notice = `${error.message}. ${remedyOf(error)} Your entries are kept.`;
     return await send(
       c,
       dashboard,
@@ -161,7 +161,7 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
       c,
       dashboard,
       read,
-      `Another operation is under way: ${manager.operations.writing.view.title}. Wait for its end.`,
+      `Another operation is running: ${manager.operations.writing.view.title}. Nothing was created. Try again when it has finished.`,
     );
   }
   const shown = read.fields.get("plan") ?? "";
@@ -176,12 +176,11 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
     c,
     dashboard,
     read,
-    "The NAS or the form has changed since the plan was shown. This is the plan now.",
+    "The NAS or the form changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.",
   );
 }
 
-const NOT_SHOWN =
-  "This is what would be made. Nothing has been made yet: look through the plan, then confirm it.";
+const NOT_SHOWN = "Nothing has been created yet. Check the plan below, then confirm it.";
 
 async function showPlanAgain(
   c: AppContext,

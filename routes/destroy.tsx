@@ -1,4 +1,4 @@
-/** Destroying: what would go, the typed confirmation, and the operation. */
+/** Destroying: the plan, the typed confirmation, and the operation. */
 import { Hono } from "hono";
 import { vmTypes } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
@@ -12,7 +12,7 @@ import { findVm } from "./vms/find_vm.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
-/** VMs selected in one request at most: as many as a list shows. */
+/** The most VMs in one request. */
 const MAX_VMS = 5_000;
 
 /** GET and POST /destroy, GET and POST /vms/:id/destroy. */
@@ -26,7 +26,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const plan = await manager.planDestruction(requestOf(query));
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
     const isEmpty = searchParams.has("selection") && query.ids.length === 0;
-    const notice = isEmpty ? "No VM was selected. Select some in the list, or name VM types below." : null;
+    const notice = isEmpty ? "No VMs selected. Select VMs in the list, or enter VM types below." : null;
     const problems = [...problemsIn(searchParams), ...missingIn(plan, usual)];
     return show(c, dashboard, { plan, query, notice, problems }, 200);
   });
@@ -37,7 +37,8 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (fields === null || !isWhole) {
       const query = queryOf(new URLSearchParams(), usual);
       const plan = await manager.planDestruction(requestOf(query));
-      const notice = "The form did not arrive: nothing was destroyed.";
+      const notice =
+        "The form arrived incomplete. Nothing was destroyed. Check the list below and confirm it.";
       return show(c, dashboard, { plan, query, notice }, 400);
     }
     return await destroy(c, dashboard, fields, { query: queryOf(fields, usual), usual, only: null });
@@ -61,12 +62,12 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
 
 interface DestroyRequest {
   readonly query: DestroyQuery;
-  /** Prefixes that may match nothing. */
+  /** Prefixes that are allowed to match no VM. */
   readonly usual: readonly string[];
   readonly only: DestroyProps["only"];
 }
 
-/** Destroys what was shown, once everything that it asks for is typed. */
+/** Destroys what was shown, once the confirmation matches. */
 async function destroy(
   c: AppContext,
   dashboard: Dashboard,
@@ -89,7 +90,7 @@ async function vmOf(c: AppContext, dashboard: Dashboard): Promise<DestroyProps["
   return vm === undefined ? null : { id: vm.id, name: vm.name };
 }
 
-/** One that is gone by now is known from its operations, so that a form that is sent twice is answered alike. */
+/** A VM that no longer exists is found in its operations, so that submitting a form twice leads to the same page. */
 function vmBefore(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
   const asked = c.req.param("id");
   const all = manager.operations.store.list().flatMap(({ vms }) => vms);
@@ -97,7 +98,7 @@ function vmBefore(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
   return known === undefined ? null : { id: Number(asked), name: known.name };
 }
 
-/** The types of the configuration; one that cannot be read is no reason to destroy nothing. */
+/** The VM types of the configuration. If it has errors, destroying still works with the default prefixes. */
 async function usualPrefixes({ configuration }: Dashboard): Promise<readonly string[]> {
   try {
     return vmTypes((await configuration()).configuration);
@@ -107,7 +108,7 @@ async function usualPrefixes({ configuration }: Dashboard): Promise<readonly str
   }
 }
 
-/** What a person asks for, from a URL or a form; where it names nothing, the usual prefixes. */
+/** The selection from a URL or a form; if it names nothing, the usual prefixes. */
 function queryOf(fields: URLSearchParams, usual: readonly string[]): DestroyQuery {
   const isSelection = ["vm", "id", "selection"].some((name) => fields.has(name));
   return {
@@ -123,11 +124,11 @@ function isId(text: string): boolean {
   return /^\d{1,15}$/.test(text);
 }
 
-/** What of a selection is no VM, or too much: then nothing of it is destroyed. */
+/** Problems with the selected IDs; if there are any, nothing is destroyed. */
 function problemsIn(fields: URLSearchParams): readonly Problem[] {
   const ids = fields.getAll("id");
-  const odd = ids.filter((id) => !isId(id)).map((id) => `No VM has the id ${JSON.stringify(id)}`);
-  const tooMany = ids.length > MAX_VMS ? [`At most ${MAX_VMS} VMs can be selected at once`] : [];
+  const odd = ids.filter((id) => !isId(id)).map((id) => `No VM has the ID ${JSON.stringify(id)}`);
+  const tooMany = ids.length > MAX_VMS ? [`Select at most ${MAX_VMS} VMs`] : [];
   return [...odd, ...tooMany].map((message) => ({ field: "", message }));
 }
 
@@ -140,7 +141,7 @@ function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): D
   return { prefixes: prefixesOf(prefixes), ...chosen, keepDisks, shutdown };
 }
 
-/** The phrase; and the name of each VM that was not made here, instead of the phrase where it is the only one. */
+/** The phrase, plus the name of each VM that may not have been created here; a single such VM needs only its name. */
 function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
   const going = vms.filter(({ blocked }) => blocked.length === 0);
   const [first] = going;
@@ -154,7 +155,7 @@ function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
   ];
 }
 
-/** What was asked for and is not there; a type of the configuration may have no VM. */
+/** Selections that match nothing. A VM type of the configuration may have no VM. */
 function missingIn({ missing }: DestructionPlan, usual: readonly string[]): readonly Problem[] {
   return missing.filter(({ by, value }) => by !== "prefix" || !usual.includes(value)).map((selection) => ({
     field: selection.by === "prefix" ? "prefixes" : "",

@@ -1,4 +1,4 @@
-/** What clusters need of the VMs in the list: names, MACs and addresses, in the formats of the tools that make one. */
+/** Exports VMs (names, MACs and addresses) in the formats of cluster tools. */
 import { Hono } from "hono";
 import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../lib/exports/formats.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
@@ -19,11 +19,14 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const planned = c.req.query("planned") === "yes";
     const format = c.req.query("format");
     if (format !== undefined && !isExportName(format)) {
-      return c.text(`There is no format ${quoted(format)}; choose ${EXPORT_NAMES.join(", ")}\n`, 422);
+      return c.text(`Unknown format ${quoted(format)}. Choose one of: ${EXPORT_NAMES.join(", ")}\n`, 422);
     }
     const talos = c.req.query("talos") ?? TALOS_VERSION;
     if (!isTalosVersion(talos)) {
-      return c.text(`There is no Talos ${quoted(talos)} here; choose ${TALOS_VERSIONS.join(", ")}\n`, 422);
+      return c.text(
+        `Unsupported Talos version ${quoted(talos)}. Choose one of: ${TALOS_VERSIONS.join(", ")}\n`,
+        422,
+      );
     }
     const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
     if (format === undefined) {
@@ -40,7 +43,7 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** Of what somebody typed, as much as fits a sentence. */
+/** User input, shortened to fit a sentence. */
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 40));
 }
@@ -66,7 +69,7 @@ async function presentNodes(
   return chosen.map((vm) => nodeOfVm(vm));
 }
 
-/** Before creation: what the configuration asks for, with the MACs that it will have. */
+/** The VMs in the configuration, with the MACs they will get. */
 async function plannedNodes({ manager, configuration }: Dashboard, type: string): Promise<ClusterNode[]> {
   const plan = await manager.planCreation(configuration());
   return plan.vms.filter((vm) => type === "" || vm.type === type).map((vm) => nodeOfPlanned(vm));

@@ -1,6 +1,6 @@
 /**
- * What browsers send, read into plain values. Everything stays text until it is known to be right, so that a form
- * with a mistake comes back as it was typed.
+ * Reads submitted forms. Values stay text until they are validated, so that an invalid form is shown again as it was
+ * typed.
  */
 import {
   checkConfiguration,
@@ -14,7 +14,7 @@ import type { CreateForm, CreateFormType } from "../templates/props.ts";
 /** Most rows of disks or networks that one VM type's form may have. */
 const MAX_ROWS = 32;
 
-/** What the templates say where the configuration says nothing. */
+/** Template values used where the configuration has none. */
 export interface TemplateDefaults {
   readonly autostart: boolean;
 }
@@ -62,10 +62,10 @@ function overridesOf({ template = {} }: VmTypeSection): string[] {
   );
 }
 
-/** A form is small: whoever needs longer to send one holds a connection, not a conversation. */
+/** Forms are small; a client that needs longer is only holding a connection. */
 const BODY_MS = 15_000;
 
-/** A body that says of itself to be a form, and is none. */
+/** A body declared as a form that cannot be parsed. */
 export class BrokenBody extends Error {
   override readonly name = "BrokenBody";
 }
@@ -105,7 +105,7 @@ async function partsOf(request: Request): Promise<FormData> {
   try {
     return await request.formData();
   } catch (error) {
-    throw new BrokenBody("The body is no form", { cause: error });
+    throw new BrokenBody("The body is not a valid form", { cause: error });
   }
 }
 
@@ -141,19 +141,17 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
   };
 }
 
-/** VM types that were sent and are not in the configuration (any more): their VMs would be left out silently. */
+/** Submitted VM types that are not in the configuration; without this, their VMs would be skipped silently. */
 export function unknownTypesOf(fields: URLSearchParams, file: Configuration): Problem[] {
   const known = vmTypes(file);
   const sent = [...fields.keys()].flatMap((name) => /^(.+)\.count$/.exec(name)?.[1] ?? []);
   return sent.filter((type) => !known.includes(type)).map((type) => ({
     field: "",
-    message: `There is no VM type ${JSON.stringify(type)} in the configuration; there are ${
-      known.join(", ")
-    }`,
+    message: `The configuration has no VM type ${JSON.stringify(type)}. It has ${known.join(", ")}`,
   }));
 }
 
-/** A browser sends nothing for an empty box; the hidden field before each says that it was there. */
+/** Browsers send nothing for an unticked box; the hidden field before it shows that the box was in the form. */
 function isTicked(fields: URLSearchParams, name: string, usual: boolean): boolean {
   const sent = fields.getAll(name);
   return sent.length === 0 ? usual : sent.includes("yes");
@@ -163,7 +161,7 @@ function text(fields: URLSearchParams, name: string): string {
   return fields.get(name)?.trim() ?? "";
 }
 
-/** Numbered rows with some fields each; rows in which all are empty are left out. */
+/** Numbered rows of fields; empty rows are skipped. */
 function rows(fields: URLSearchParams, prefix: string, names: readonly string[]): string[][] {
   const found: string[][] = [];
   for (let n = 0; n < MAX_ROWS; n++) {
@@ -173,14 +171,14 @@ function rows(fields: URLSearchParams, prefix: string, names: readonly string[])
   return found;
 }
 
-/** A form's configuration, or every problem with it at its field. */
+/** The configuration from a form, or its problems by field. */
 export type FormConfiguration =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /**
- * Reads the numbers and checks everything as if it had come from a file. What the form has no fields for, the
- * overrides of templates, is as in the file.
+ * Parses the numbers and validates the form like a configuration file. Template overrides, which have no fields, are
+ * taken from the file.
  */
 export function configurationOf(form: CreateForm, file?: Configuration): FormConfiguration {
   const problems = form.types.flatMap(rowProblems);
@@ -230,13 +228,13 @@ function macsOf({ networks }: CreateFormType): { macs?: Record<string, string[]>
   };
 }
 
-/** A number, or what was typed when it is none; an empty field is no 0. */
+/** The number, or the text if it is not a number. An empty field does not count as 0. */
 function number(typed: string): number | string | undefined {
   if (typed === "") return undefined;
   return /^[+-]?\d+(\.\d+)?$/.test(typed) ? Number(typed) : typed;
 }
 
-/** What only a form can get wrong: a row without a name, or two with the same. */
+/** Problems only a form can have: a row without a name, or two rows with the same name. */
 function rowProblems(type: CreateFormType): Problem[] {
   return [...namedRows(type.name, "disk", type.disks), ...namedRows(type.name, "network", type.networks)];
 }
@@ -251,15 +249,17 @@ function namedRows(
     if (name === "") {
       return [{
         field,
-        message: `Name the ${kind}: a short word such as ${kind === "disk" ? "root" : "lan"}`,
+        message: `Enter a name for the ${kind}, for example ${kind === "disk" ? "root" : "lan"}`,
       }];
     }
     const first = typed.findIndex((other) => other.name === name);
-    return first === n ? [] : [{ field, message: `The name ${JSON.stringify(name)} is used twice` }];
+    return first === n
+      ? []
+      : [{ field, message: `Two rows have the name ${JSON.stringify(name)}. Use each name once` }];
   });
 }
 
-/** From the configuration's path (`worker.disk.root`) to the form's (`worker.disk.0.size`). */
+/** Translates the configuration's path (`worker.disk.root`) into the form's (`worker.disk.0.size`). */
 export function atField<T extends { readonly field: string }>(problem: T, form: CreateForm): T {
   const [typeName, kind, ...rest] = problem.field.split(".");
   const type = form.types.find(({ name }) => name === typeName);
@@ -277,14 +277,14 @@ export function atField<T extends { readonly field: string }>(problem: T, form: 
     : { ...problem, field: `${typeName}.${kind}.${n}.${kind === "disk" ? "size" : "bridge"}` };
 }
 
-/** Whether the form has a field for a path: a problem elsewhere, such as with a display, cannot be corrected there. */
+/** Whether the form has a field for a path; some problems, such as a display's, cannot be fixed in the form. */
 export function hasField(path: string, form: CreateForm): boolean {
   const [section = "", key = ""] = path.split(".");
   if (section === "storage") return key === "pool_path" || key === "cdrom_path";
   return key !== "" && form.types.some(({ name }) => name === section);
 }
 
-/** Prefixes as typed, between commas or spaces. */
+/** Splits prefixes at commas and spaces. */
 export function prefixesOf(typed: string): string[] {
   return [...new Set(typed.split(/[\s,]+/).filter((prefix) => prefix !== ""))];
 }

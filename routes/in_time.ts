@@ -1,9 +1,9 @@
-/** How long a page waits for what it can do without. */
+/** Limits how long a page waits for optional data. */
 
-/** In milliseconds; what comes later is there for the next page. */
+/** In milliseconds; later answers are cached for the next page. */
 const PAGE_WAIT_MS = 1_500;
 
-/** What comes in time, or else null. */
+/** The result, or null if it does not arrive in time. */
 export async function inTime<T>(reading: Promise<T>, waitMs = PAGE_WAIT_MS): Promise<T | null> {
   const { promise: late, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), waitMs);

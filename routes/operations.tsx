@@ -1,4 +1,4 @@
-/** The history of operations, and each of them live. */
+/** The list of operations, and each operation live. */
 import { Hono } from "hono";
 import { type Problem, TrueNASError } from "../lib/errors/errors.ts";
 import type { RollBackPlan } from "../lib/plan/roll_back.ts";
@@ -75,17 +75,17 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const fields = await readForm(c.req.raw);
     const typed = fields?.get("phrase")?.trim().toLowerCase() ?? "";
     if (phrase !== null && typed !== phrase) {
-      const message = `Type ${phrase} to confirm; nothing was removed`;
+      const message = `The phrase did not match. Nothing was removed. Type ${phrase} to confirm`;
       return await show(c, log, [{ field: "phrase", message }], 422);
     }
     const isUnderWay = manager.operations.writing !== null;
     const shown = isUnderWay ? null : await rollBackOf(dashboard, log.view);
     const sent = fields?.get("plan") ?? "";
-    // A page that was open while the operation ran has not shown what depends on the zvols.
+    // A page that was open while the operation ran has not shown snapshots and clones of the zvols.
     if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
       const message = sent === ""
-        ? "Nothing was removed yet: check the snapshots that go and what stays, and roll back again"
-        : "What depends on the zvols has changed since it was shown; nothing was removed. This is how it is now";
+        ? "Nothing has been removed yet. Check which snapshots are destroyed and what cannot be removed, then roll back again"
+        : "Snapshots or clones of the zvols changed after the page was shown. Nothing was removed. Check the present list and confirm again";
       return await show(c, log, [{ field: "", message }], 409);
     }
     const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
@@ -95,7 +95,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const id = c.req.param("id");
     const log = manager.operations.store.get(id);
     if (log === undefined) return c.notFound();
-    if (manager.operations.leave(id)) recordDecision(c, log.view, "Leave as it is");
+    if (manager.operations.leave(id)) recordDecision(c, log.view, "Keep as it is");
     return c.redirect(paths.operation(id), 303);
   });
   app.post("/operations/:id/cancel", async (c) => {
@@ -103,7 +103,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const log = manager.operations.store.get(id);
     if (log === undefined) return c.notFound();
     const fields = await readForm(c.req.raw);
-    // One that is over needs no cancelling: its page says how it ended.
+    // Cancelling a finished operation has no effect; its page shows how it ended.
     if (manager.operations.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
       recordDecision(c, log.view, "Cancel");
     }
@@ -112,13 +112,13 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get("/operations/:id/events", (c) => {
     const log = manager.operations.store.get(c.req.param("id"));
     return sendStream(c, dashboard, async (write, signal) => {
-      // A 404 would make tabs that were open before a restart ask again for ever.
+      // After a restart, a 404 would make open tabs retry forever.
       if (log === undefined) {
         await write(frame(String(<StreamPatch />)));
         return await write(frame("unknown", { event: "end" }));
       }
       const after = resumeAfter(c);
-      // Beside the operation's own events, without an id: they are no part of what a reconnection goes on after.
+      // These have no event ID, because a reconnection continues only from the operation's own events.
       const send = (html: string) => runDetached(write(frame(html)), "writing to a stream", dashboard.logger);
       const forget = onConnection(dashboard, () => {
         send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
@@ -141,7 +141,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** What rolling an operation back would take; null when there is nothing, or when the NAS cannot be read now. */
+/** What a rollback would remove; null if nothing, or if the NAS cannot be read now. */
 async function rollBackOf({ manager }: Dashboard, view: OperationView): Promise<RollBackPlan | null> {
   try {
     return await manager.planRollBack(view);
@@ -158,7 +158,7 @@ function hasMoreToShow({ vms }: RollBackPlan): boolean {
   );
 }
 
-/** A second click leads to what the first one began; when there is nothing to do, back to the page that says so. */
+/** A second click leads to the operation the first one started; if there is nothing to do, back to the same page. */
 async function recover(
   c: AppContext,
   { manager }: Dashboard,
@@ -176,11 +176,11 @@ interface FollowOptions {
   readonly after: number;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  /** Whether whoever watches may change anything: only they are offered it. */
+  /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
 }
 
-/** Messages of an operation that is watched, by seq and by whom: its watchers are sent the same, most of them at the same time. */
+/** Rendered messages of an operation, shared by its watchers. */
 interface Rendered {
   readonly messages: Map<string, Uint8Array<ArrayBuffer>>;
   watchers: number;
@@ -188,10 +188,10 @@ interface Rendered {
 
 const rendered = new WeakMap<OperationLog, Rendered>();
 
-/** Messages kept of one operation: whoever is further behind has them made anew. */
+/** Messages kept per operation; watchers further behind get them rendered again. */
 const MAX_RENDERED = 64;
 
-/** One message an event: the fold runs along, so that each shows what was true then. */
+/** One message per event, each showing the operation as it was then. */
 async function* patches(log: OperationLog, { after, signal, now, mayChange }: FollowOptions) {
   const key = (seq: number) => `${seq} ${mayChange}`;
   let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));

@@ -1,4 +1,4 @@
-/** What carries this program's marks and belongs to nothing: the list, the typed confirmation, and the operation. */
+/** Orphans: the list, the typed confirmation, and the operation. */
 import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
@@ -21,7 +21,8 @@ export function orphanRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.post("/orphans", async (c) => {
     const fields = await readForm(c.req.raw);
     if (fields === null || !fields.has("phrase")) {
-      const notice = "The form did not arrive: nothing was destroyed.";
+      const notice =
+        "The form arrived incomplete. Nothing was destroyed. Check the list below and confirm it.";
       return show(c, dashboard, { plan: await manager.planCleaning(), notice }, 400);
     }
     const left = fields.getAll("leave");
@@ -36,11 +37,11 @@ export function orphanRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** What was to be left out and is not there: a mistyped name would be destroyed. */
+/** Names to leave out that match no orphan; ignoring a typing mistake would destroy the wrong thing. */
 function missingIn({ missing }: OrphanPlan): readonly Problem[] {
   return missing.map((name) => ({
     field: "",
-    message: `${JSON.stringify(name)} is not among the orphans, so it cannot be left out`,
+    message: `${JSON.stringify(name)} is not an orphan, so it cannot be left out. Check the name`,
   }));
 }
 

@@ -1,4 +1,4 @@
-/* Conveniences that need a script: copy buttons, keys, and the count of what is selected. Everything works without. */
+/* Optional conveniences: copy buttons, keyboard shortcuts, and the number of selected VMs. */
 "use strict";
 
 document.addEventListener("click", async (event) => {
@@ -16,10 +16,10 @@ document.addEventListener("click", async (event) => {
     else button.textContent = "Copied";
     say(`Copied ${isIcon ? text : ""}`);
   } catch {
-    // Without a secure context there is no clipboard: the text is selected, to be copied by hand.
+    // Browsers offer no clipboard over plain HTTP, so the text is selected to be copied by hand.
     if (source !== null) getSelection().selectAllChildren(source);
     if (!isIcon) button.textContent = "Press Ctrl+C";
-    say("Selected: press Ctrl+C");
+    say("Text selected. Press Ctrl+C to copy it");
   }
   setTimeout(() => {
     delete button.dataset.copied;
@@ -27,7 +27,7 @@ document.addEventListener("click", async (event) => {
   }, 2_000);
 });
 
-/* For screen readers, in the place where the page's own changes are said. */
+/* Announces a text to screen readers, in the element that announces live updates. */
 function say(words) {
   const place = document.getElementById("live-words");
   if (place !== null) place.textContent = words;
@@ -35,7 +35,7 @@ function say(words) {
 
 const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
 
-/* How many are selected; a filter or a VM that goes takes its tick with it, so the count is taken anew each time. */
+/* Filters and removed VMs take their ticks with them, so the count is taken again each time. */
 function count() {
   const all = boxes();
   const ticked = all.filter((box) => box.checked).length;
@@ -44,11 +44,11 @@ function count() {
     every.checked = ticked > 0 && ticked === all.length;
     every.indeterminate = ticked > 0 && ticked < all.length;
   }
-  const told = document.getElementById("selected-count");
-  if (told !== null) told.textContent = ticked === 0 ? "With the selected:" : `With ${ticked} selected:`;
+  const label = document.getElementById("selected-count");
+  if (label !== null) label.textContent = ticked === 0 ? "None selected" : `${ticked} selected`;
   const destroy = document.getElementById("destroy-vms");
   if (destroy !== null) {
-    // What is selected is what is proposed.
+    // The destroy page opens with the selected VMs.
     const chosen = all.filter((box) => box.checked).map((box) => ["id", box.value]);
     destroy.search = new URLSearchParams(chosen).toString();
   }
@@ -60,7 +60,7 @@ document.addEventListener("change", (event) => {
   if (target.id === "select-all" || target.name === "id") count();
 });
 document.addEventListener("htmx:after:swap", count);
-/* The browser puts ticks back after Back and reload. */
+/* Browsers restore ticks after Back and Reload. */
 addEventListener("pageshow", count);
 
 const typing = (target) =>
@@ -86,7 +86,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-/* Arrows go from row to row; space then ticks, as it does on any tick box. */
+/* Arrow keys move between rows; Space then ticks the focused box. */
 function moveRow(event, by) {
   const all = boxes();
   if (all.length === 0 || event.target.closest("#operation-log, .log") !== null) return;

@@ -1,36 +1,36 @@
 /*
- * Keeps the page up to date: it takes what the dashboard sends, notices when nothing comes any more, and leads to the
- * sign-in page when the session has ended. A browser opens six connections to a host at once (HTTP/1.1), so tabs that
- * nobody sees have no stream, and those that are seen take turns when there are many.
+ * Keeps the page up to date: applies live updates, shows a notice when they stop, and opens the sign-in page when the
+ * session has ended. Browsers open at most six HTTP/1.1 connections to a host, so hidden tabs have no stream, and
+ * visible tabs take turns when there are many.
  */
 "use strict";
 
-/* Two connections stay free for pages and forms. */
+/* Leaves two connections free for pages and forms. */
 const STREAMS_AT_ONCE = 4;
-/* So long a tab keeps its stream while others wait; a tab that has just been opened gets one at once. */
+/* How long a tab keeps its stream while others wait; a newly opened tab gets one at once. */
 const TURN_MS = 5_000;
-/* A tab that has not been heard for this long is gone. */
+/* A tab that has been silent for this long counts as closed. */
 const TAB_GONE_MS = 5_000;
-/* Tabs answer each other within this. */
+/* Other tabs answer within this time. */
 const ANSWER_MS = 60;
 
-/* The dashboard sends a beat every 10 s: two are missing. */
+/* The dashboard sends a heartbeat every 10 s; after this, two are missing. */
 const SILENT_MS = 22_000;
 const CONNECT_MS = 10_000;
-/* A stream that has broken may be back in a moment. */
+/* A broken stream is often back in a moment, so the notice waits. */
 const GRACE_MS = 5_000;
 const RETRY = { leastMs: 500, mostMs: 5_000 };
 const TICK_MS = 1_000;
-/* Closer to its end, about two lines, a log counts as read to its end. */
+/* A log scrolled to within about two lines of its end counts as being at the end. */
 const NEAR_PX = 40;
 
 const place = () => document.getElementById("page-stream");
 
 /* The page. */
 
-/* When the page is no longer up to date, unless something comes before. */
+/* The time from which the page is shown as out of date, unless something arrives before. */
 let fineUntil = Date.now() + GRACE_MS;
-/* When something last came. */
+/* When something last arrived. */
 let freshAt = Date.now();
 
 function fresh() {
@@ -40,7 +40,7 @@ function fresh() {
   if (notice === null || notice.hidden) return;
   notice.hidden = true;
   const badge = document.getElementById("connection");
-  // Unless the server has sent another one meanwhile.
+  // The server may have sent a new badge meanwhile; that one stays.
   if (badge !== null && badge.dataset.before !== undefined) {
     const before = JSON.parse(badge.dataset.before);
     delete badge.dataset.before;
@@ -64,12 +64,12 @@ function stale() {
     });
     badge.className = "connection tone-bad";
     badge.dataset.connection = "offline";
-    word.textContent = "Not up to date";
+    word.textContent = "Out of date";
   }
   if (!notice.hidden) return;
   notice.querySelector("time").dateTime = new Date(freshAt).toISOString();
   notice.hidden = false;
-  say("The page is not up to date");
+  say("The page is out of date");
 }
 
 function signedOut() {
@@ -82,7 +82,7 @@ function signedOut() {
 /* The stream. */
 
 let stream = null;
-/* What was seen of which stream, for when it is opened again. */
+/* The last event seen of a stream, to continue from when it reconnects. */
 const seen = { url: "", id: "" };
 
 function open() {
@@ -104,11 +104,11 @@ async function follow(own) {
   try {
     await take(own, url);
   } catch {
-    // A stream that breaks, stalls or is refused is tried again below.
+    // A stream that breaks, stalls or is refused is retried below.
   }
   own.isOpen = false;
   if (stream !== own) return;
-  // An operation that has ended names another stream, with its last words.
+  // When an operation ends, its last message switches the page to another stream.
   if (place().dataset.stream !== url) return follow(own);
   fineUntil = Math.min(fineUntil, Date.now() + GRACE_MS);
   const ms = Math.min(RETRY.leastMs * 2 ** own.failures++, RETRY.mostMs);
@@ -138,7 +138,7 @@ async function take(own, url) {
   }
 }
 
-/* The log of an operation shows its last line, unless the reader has scrolled up. */
+/* The log stays at its last line, unless the reader has scrolled up. */
 const log = () => document.getElementById("operation-log");
 
 function followsLog() {
@@ -151,7 +151,7 @@ function showLastLine() {
   if (it !== null) it.scrollTop = it.scrollHeight;
 }
 
-/* Messages of a stream of server-sent events, as the dashboard writes them. */
+/* Parses server-sent events in the form the dashboard writes them. */
 async function* messages(body, onBytes) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -176,18 +176,18 @@ async function* messages(body, onBytes) {
   }
 }
 
-/* Turns. */
+/* Taking turns among tabs. */
 
 const channel = "BroadcastChannel" in self ? new BroadcastChannel("truenas-vm-manager-streams") : null;
-/* There is no crypto.randomUUID() over plain HTTP. */
+/* crypto.randomUUID() does not exist over plain HTTP. */
 const me = `${Date.now()}-${Math.random()}`;
-/* `isNew`: it has just been opened or come into sight. */
+/* `isNew`: the tab was just opened or just became visible. */
 let mine = { role: "none", since: 0, isNew: false };
 let decidesAt = 0;
 const others = new Map();
 let tick;
 
-/* HTTP/2 and later carry any number of streams in one connection. */
+/* HTTP/2 and later carry all streams over one connection, so there is no limit. */
 const isLimited = () => {
   const [navigation] = performance.getEntriesByType("navigation");
   return channel !== null && !/^h[23]/.test(navigation?.nextHopProtocol ?? "");
@@ -225,7 +225,7 @@ function decide() {
   }
   const rank = holders.findIndex(({ id }) => id === me);
   const wanted = (now - mine.since < TURN_MS ? waiting.filter(({ isNew }) => isNew) : waiting).length;
-  // Those that have had theirs for longest make room.
+  // Tabs that have held their stream longest make room.
   if (rank < wanted - free || rank < -free) become("waiting");
 }
 
@@ -239,9 +239,9 @@ channel?.addEventListener("message", ({ data: { id, asks, ...other } }) => {
 function start() {
   if (mine.role !== "none" || document.hidden || place() === null) return;
   fineUntil = Date.now() + GRACE_MS;
-  tick = setInterval(look, TICK_MS);
+  tick = setInterval(check, TICK_MS);
   if (!isLimited()) return become("holding");
-  // Whoever is there has answered by then.
+  // By then, all other tabs have answered.
   decidesAt = Date.now() + ANSWER_MS;
   become("waiting", true);
   post(true);
@@ -253,8 +253,8 @@ function stop() {
   become("none");
 }
 
-/* Each second: who is there, and whether anything came. */
-function look() {
+/* Each second: announces this tab and checks that updates still arrive. */
+function check() {
   post();
   decide();
   const now = Date.now();

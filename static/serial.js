@@ -1,10 +1,10 @@
-/* The serial console: a terminal, its size, and a connection that comes back. */
+/* The serial console: a terminal that reports its size and reconnects by itself. */
 "use strict";
 
 const place = document.getElementById("serial");
 const status = document.getElementById("serial-status");
 
-/* The terminal makes style elements of its own: the policy lets in those that carry the page's nonce. */
+/* The terminal creates style elements, which the content security policy allows only with the page's nonce. */
 const createElement = document.createElement.bind(document);
 document.createElement = (name, options) => {
   const element = createElement(name, options);
@@ -47,7 +47,7 @@ function connect() {
   };
   socket.onclose = () => {
     place.dataset.state = "closed";
-    if (status.textContent === "Connected") status.textContent = "The console ended; connecting again…";
+    if (status.textContent === "Connected") status.textContent = "The console was closed. Reconnecting…";
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };

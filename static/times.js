@@ -1,14 +1,14 @@
-/* Times are sent in UTC, and named so; here they become the reader's own, with the zone named. */
+/* Converts times from UTC to the reader's time zone and names the zone. */
 "use strict";
 
 const two = (value) => String(value).padStart(2, "0");
 const dayOf = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 const timeOf = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 
-/* Making one takes long, and a log has many lines. */
+/* Shared, because creating a formatter is slow and a log has many lines. */
 const format = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
 
-/* The zone as it was at that time, for summer and winter differ: CET, GMT+2. */
+/* The zone at that time, because summer and winter differ: CET, GMT+2. */
 function zoneOf(date) {
   const parts = format.formatToParts(date);
   return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
@@ -21,7 +21,7 @@ function convert(time) {
   const own = time.dataset.shows === "date"
     ? `${dayOf(date)} ${timeOf(date)} ${zone}`
     : `${timeOf(date)} ${zone}`;
-  // What is right already is left alone: a change would be seen as one to be looked at again.
+  // Writing an unchanged text would trigger the observer again.
   if (time.textContent !== own) time.textContent = own;
   const whole = `${dayOf(date)} ${timeOf(date)} ${zone} (${time.dateTime})`;
   if (time.title !== whole) time.title = whole;
@@ -31,7 +31,7 @@ const convertAll = (within) => {
   for (const time of within.querySelectorAll("time[datetime]")) convert(time);
 };
 
-/* Only what has changed is looked at: a long log must not be converted anew with each line. */
+/* Converts only what changed, so that a long log is not converted again with every new line. */
 new MutationObserver((changes) => {
   for (const { target, addedNodes } of changes) {
     const changed = target instanceof Element ? target : target.parentElement;

@@ -1,6 +1,6 @@
 /*
- * Keeps what was typed into a form while somebody has to sign in again. It stays in this tab, and passwords and hidden
- * fields are never kept.
+ * Keeps form entries while the person signs in again. They stay in this tab; passwords and hidden fields are never
+ * kept.
  */
 "use strict";
 
@@ -17,7 +17,7 @@ function isTyped(field) {
   return field.value !== field.defaultValue;
 }
 
-/* Of a form that is sent, everything is kept: what it was filled in with before counts as typed, too. */
+/* Of a submitted form every entry is kept, including prefilled ones. */
 function keep(sent) {
   const forms = postForms().flatMap((form, n) => {
     const fields = fieldsOf(form).map((field, at) => ({ field, at })).filter(({ field }) =>

@@ -11,12 +11,12 @@ import {
 import { paths } from "./paths.ts";
 import type { PageFrame, Section } from "./props.ts";
 
-/** What a page gives to its frame. */
+/** What a page passes to its frame. */
 export interface LayoutProps extends PageFrame {
   readonly title: string;
   /** The part of the site that the page belongs to, or null. */
   readonly current: Section | null;
-  /** The stream that keeps the page true; by default one that tells of the connection alone. */
+  /** The stream of live updates; by default it carries only the state of the connection. */
   readonly stream?: string;
   readonly children?: Child;
 }
@@ -28,19 +28,19 @@ const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
   ["operations", "Operations", paths.operations],
 ];
 
-/** Viewers are not offered these. */
+/** Viewers do not see these. */
 const FOR_CHANGES: readonly Section[] = ["create", "destroy"];
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Filter the list"],
-  ["Up Down", "From VM to VM"],
+  ["Up Down", "Move between VMs"],
   ["Space", "Select the VM"],
-  ["Enter", "Open a link, press a button"],
-  ["Esc", "Leave a field, close this"],
-  ["?", "These keys"],
+  ["Enter", "Open the link or press the button"],
+  ["Esc", "Leave the field or close this list"],
+  ["?", "Show keyboard shortcuts"],
 ];
 
-/** No style of htmx's own (the policy forbids it), no eval, no page cache. */
+/** The content security policy forbids htmx's own styles, and cached pages would show old data. */
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
 /** A whole page, or what is inside its frame. */
@@ -65,7 +65,7 @@ export function Layout(props: LayoutProps) {
         {closed ? null : <script src={assets.live} type="module"></script>}
       </head>
       <body data-here={closed ? undefined : here} data-login={closed ? undefined : paths.login()}>
-        <a class="skip" href="#main">Skip to the content</a>
+        <a class="skip" href="#main">Skip to content</a>
         {closed ? null : <PageStream stream={stream} />}
         <header class="site">
           <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
@@ -107,7 +107,7 @@ export function Layout(props: LayoutProps) {
           <p>TrueNAS VM Manager {version}</p>
         </footer>
         <dialog id="keys" aria-labelledby="keys-heading">
-          <h2 id="keys-heading">Keys</h2>
+          <h2 id="keys-heading">Keyboard shortcuts</h2>
           <dl class="facts">
             {KEYS.map(([key, what]) => (
               <div>

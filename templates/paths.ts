@@ -1,7 +1,7 @@
 /** Every URL of the site, from a function. */
 import type { DestroyQuery, VmQuery } from "./props.ts";
 
-/** How an export is asked for. */
+/** Options of an export. */
 export interface ExportQuery {
   readonly planned?: boolean;
   readonly format?: string;
@@ -10,7 +10,7 @@ export interface ExportQuery {
   readonly talos?: string;
 }
 
-/** Where the site stands on its host: empty at the root, or `/vms`. One program serves one site. */
+/** The path of the site on its host: empty at the root, or for example `/vms`. One program serves one site. */
 let base = "";
 
 /** Puts the site below a path of its host, as a reverse proxy serves it; `/vms`, or empty for the root. */
@@ -23,7 +23,7 @@ export function withBasePath(path: string): string {
   return base + path;
 }
 
-/** A path that was asked for, as this site's routes know it: without the base, which a proxy may have removed already. */
+/** The requested path without the base path, which a proxy may have removed already. */
 export function stripBasePath(path: string): string {
   if (base === "" || !`${path}/`.startsWith(`${base}/`)) return path;
   return path.slice(base.length) || "/";
@@ -99,7 +99,7 @@ export function destroyFields({ prefixes, vms, ids, keepDisks, shutdown }: Destr
   ];
 }
 
-/** Adds what is not empty. */
+/** Appends the non-empty values as a query string. */
 function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
   const filled = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return filled.length === 0 ? path : `${path}?${new URLSearchParams(filled)}`;

@@ -155,7 +155,7 @@ export class LiveInventory {
     const { state } = this.#session;
     if ("error" in state) throw state.error;
     throw error ??
-      new TrueNASTimeoutError("The VMs on the NAS are not known yet: it has not answered so far");
+      new TrueNASTimeoutError("The NAS has not answered yet, so its VMs are unknown");
   }
 
   /** Reads everything again soon. */

@@ -1,6 +1,6 @@
 /**
- * Who may use the dashboard: without a password everybody who reaches it (it listens on this machine only then), with
- * one whoever has signed in. A viewer sees, and changes nothing.
+ * Controls access to the dashboard. Without a password, anyone who can reach it may use it, and it listens on this
+ * machine only. With one, people must sign in; viewers cannot make changes.
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
@@ -23,10 +23,10 @@ import { Attempts } from "./attempts.ts";
 import { type Role, Sessions } from "./sessions.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 
-/** Open to everybody: they tell nothing. */
+/** Reachable without signing in; they reveal nothing about the NAS. */
 const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
 
-/** Holds every request against the rules, before any route. */
+/** Checks every request before it reaches a route. */
 export function accessControl(
   dashboard: Dashboard,
 ): { guard: MiddlewareHandler<AppEnv>; routes: Hono<AppEnv> } {
@@ -43,7 +43,7 @@ export function accessControl(
     }
     const isOpen = OPEN.test(c.req.path);
     const session = sessions.of(getCookie(c, cookieName(c, access)) ?? "");
-    // A proxy may add a password of its own to every request; where nobody has to be known, it is not looked at.
+    // A proxy may add its own password to every request, so open paths ignore it.
     const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
     const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
     if (attempt !== null && "waitSeconds" in attempt) return refuseAttempt(c, attempt.waitSeconds);
@@ -57,7 +57,7 @@ export function accessControl(
   return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
 }
 
-/** What reverse proxies add to requests. */
+/** Headers that reverse proxies add. */
 const FORWARDING_HEADERS = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] as const;
 
 function hasForwardingHeader(c: AppContext): boolean {
@@ -65,8 +65,8 @@ function hasForwardingHeader(c: AppContext): boolean {
 }
 
 const OPEN_TO_PROXY =
-  "A request came through a reverse proxy, and this dashboard has no password: everybody who reaches the proxy is an " +
-  "administrator. Set DASHBOARD_PASSWORD, and name the proxy in TRUSTED_PROXIES";
+  "A request came through a reverse proxy, but the dashboard has no password, so anyone who reaches the proxy is an " +
+  "administrator. Set DASHBOARD_PASSWORD, and add the proxy to TRUSTED_PROXIES";
 
 /** The password of basic authentication, for scripts; null when there is none. */
 function passwordIn(authorization: string): string | null {
@@ -83,10 +83,10 @@ function passwordIn(authorization: string): string | null {
 /** How a password was given. */
 type Given = "Sign in" | "Basic authentication";
 
-/** What came of a password: a role, none, or that it was not looked at. */
+/** The result of trying a password: a role or none, or how long to wait. */
 type Tried = { readonly role: Role | null } | { readonly waitSeconds: number };
 
-/** Looks at a password within the limits; a wrong one is counted, logged and recorded, however it was given. */
+/** Checks a password within the limits on attempts. A wrong one is counted, logged and recorded in the audit log. */
 async function tryPassword(
   c: AppContext,
   { access, logger, manager }: Dashboard,
@@ -100,15 +100,15 @@ async function tryPassword(
   if (waitSeconds > 0) return { waitSeconds };
   if (delayMs > 0) {
     await new Promise((resolve) => setTimeout(resolve, delayMs));
-    // Others from the same network may have failed meanwhile.
+    // During the delay, other attempts from the same network may have failed.
     const again = attempts.admit(address);
     if (again.waitSeconds > 0) return { waitSeconds: again.waitSeconds };
   }
   const role = roleByPassword(access, given);
   if (role !== null) return { role };
   attempts.failed(address);
-  logger.warning("A wrong password for the dashboard", { address, how: what });
-  // While there are very many, they make one entry together and not one for each address.
+  logger.warning("Wrong password for the dashboard", { address, how: what });
+  // During an attack, all attempts share one audit entry instead of one per address.
   const by = delayMs > 0 ? { who: "nobody" } : { who: "nobody", from: address };
   manager.audit.record({ by, what, outcome: "wrong password" });
   return { role };
@@ -124,15 +124,15 @@ function refuseAttempt(c: AppContext, waitSeconds: number): Response {
 }
 
 function roleByPassword({ password, viewerPassword }: AccessOptions, given: string): Role | null {
-  // Both are compared always, so that the time tells nothing.
+  // Always compares both, so that the time taken reveals nothing.
   const isAdmin = password !== null && constantTimeEqual(password, given);
   const isViewer = viewerPassword !== null && constantTimeEqual(viewerPassword, given);
   return isAdmin ? "admin" : isViewer ? "viewer" : null;
 }
 
 /**
- * A page of somebody else's name that resolves to this address (DNS rebinding) would pass every other check; an
- * address cannot be rebound.
+ * Whether requests may use this host name. A foreign name that resolves to this address (DNS rebinding) would pass every
+ * other check; IP addresses cannot be rebound.
  */
 export function isAllowedHost(host: string, allowed: readonly string[]): boolean {
   const name = nameOf(host);
@@ -149,9 +149,9 @@ function nameOf(host: string): string | null {
 }
 
 function refuseHost(c: AppContext, { logger }: Dashboard, host: string): Response {
-  logger.warning("A request for a host name that is not in ALLOWED_HOSTS was refused", { host });
+  logger.warning("Refused a request for a host name that is not in ALLOWED_HOSTS", { host });
   return c.text(
-    "This dashboard does not answer to this host name. Nothing was done. Add the name to ALLOWED_HOSTS.\n",
+    "The dashboard does not accept this host name. Nothing was done. Add the name to ALLOWED_HOSTS.\n",
     421,
   );
 }
@@ -160,16 +160,20 @@ async function askToSignIn(c: AppContext, dashboard: Dashboard): Promise<Respons
   const { path } = c.req;
   const to = hereOf(c);
   if (wantsJson(c) || path === "/metrics") {
-    return c.json({ error: "Sign in first", remedy: "POST /login, or basic authentication" }, 401);
+    return c.json({ error: "Not signed in", remedy: "Use basic authentication, or POST /login" }, 401);
   }
-  // A stream belongs to a page, whose script leads to the sign-in (static/live.js).
-  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Sign in first\n", 401);
+  // A stream's page opens the sign-in page itself (static/live.js).
+  if (c.req.header("accept")?.includes("text/event-stream")) return c.text("Not signed in\n", 401);
   if (c.req.header("hx-request") === "true") {
     c.header("hx-redirect", paths.login(to));
-    return c.text("Sign in first\n", 401);
+    return c.text("Not signed in\n", 401);
   }
   if (c.req.method === "GET") return c.redirect(paths.login(to), 303);
-  return await showLogin(c, dashboard, { to, message: "Sign in first: nothing was done.", status: 401 });
+  return await showLogin(c, dashboard, {
+    to,
+    message: "You are not signed in. Nothing was done. Sign in and try again.",
+    status: 401,
+  });
 }
 
 async function refuseViewer(c: AppContext, dashboard: Dashboard): Promise<Response> {
@@ -189,7 +193,7 @@ function showLogin(c: AppContext, dashboard: Dashboard, { to, message, status }:
   return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
 }
 
-/** Where a sign-in leads: to the page that was asked for, or to the list. */
+/** The page to open after signing in: the requested one if it is on this site, or else the list. */
 function sitePath(to: string): string {
   return isOwnPath(to) ? to : "/";
 }
@@ -199,9 +203,9 @@ function isSecure(c: AppContext, access: AccessOptions): boolean {
 }
 
 /**
- * Browsers send a cookie to every port of its host: its name is this program's own and has the port, so that another
- * dashboard's or program's cookie is not taken for it. Under TLS browsers hold the prefixes: nothing but this host over
- * TLS can set it, and `__Host-` binds it to the whole host; below a path of a shared host it stays on that path.
+ * Browsers send a cookie to every port of its host, so the name includes the port and does not collide with another
+ * dashboard's. Over TLS, the prefixes make browsers refuse cookies set without TLS; `__Host-` also binds it to the whole
+ * host, so it is not used under a base path.
  */
 function cookieName(c: AppContext, access: AccessOptions): string {
   const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
@@ -238,7 +242,9 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
       return showLogin(c, dashboard, { to, message: waitText(tried.waitSeconds), status: 429 });
     }
     const { role } = tried;
-    if (role === null) return showLogin(c, dashboard, { to, message: "The password is wrong.", status: 401 });
+    if (role === null) {
+      return showLogin(c, dashboard, { to, message: "Wrong password. Try again.", status: 401 });
+    }
     const address = addressOf(c, access);
     logger.info("Signed in to the dashboard", { address, role });
     audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });

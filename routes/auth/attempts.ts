@@ -1,22 +1,22 @@
-/** Limits on wrong passwords: each network has its own, and one in all slows everybody down and shuts nobody out. */
+/** Limits wrong passwords: per network by refusing, in total by delaying, so that nobody is locked out by others. */
 import { networkOf } from "../../lib/configuration/ip_addresses.ts";
 
-/** How many wrong passwords may come. */
+/** How many wrong passwords are accepted. */
 export interface AttemptLimits {
   readonly windowMs: number;
-  /** From one network, see `networkOf`; then it has to wait. */
+  /** From one network (see `networkOf`) before it has to wait. */
   readonly perNetwork: number;
-  /** In all; from then on each attempt is delayed, and a network has fewer. */
+  /** In total before every attempt is delayed and networks get fewer. */
   readonly inAll: number;
-  /** From one network while there are too many in all. */
+  /** From one network while the total is exceeded. */
   readonly perNetworkWhenMany: number;
-  /** How long an attempt is held back while there are too many in all. */
+  /** The delay of each attempt while the total is exceeded. */
   readonly delayMs: number;
-  /** Networks that are remembered; the one that failed longest ago is forgotten first. */
+  /** How many networks are remembered; the one that failed longest ago is dropped first. */
   readonly networks: number;
 }
 
-/** A person mistypes now and then; a scanner does not stop, and may have many addresses. */
+/** Generous for a person who mistypes, tight for a scanner with many addresses. */
 export const ATTEMPT_LIMITS: AttemptLimits = {
   windowMs: 5 * 60_000,
   perNetwork: 10,
@@ -26,19 +26,19 @@ export const ATTEMPT_LIMITS: AttemptLimits = {
   networks: 10_000,
 };
 
-/** What becomes of an attempt before its password is looked at. */
+/** Whether and when an attempt may proceed. */
 export interface Admission {
-  /** Seconds until another attempt is taken; 0 when this one is. */
+  /** Seconds until the next attempt is accepted; 0 if this one is. */
   readonly waitSeconds: number;
-  /** How long it is held back first, because there are too many in all; otherwise 0. */
+  /** The delay before this attempt; 0 unless the total is exceeded. */
   readonly delayMs: number;
 }
 
-/** Counts wrong passwords, by network and in all. */
+/** Counts wrong passwords, per network and in total. */
 export class Attempts {
   /** Times of the latest failures of each network, oldest first; the network that failed last is at the end. */
   readonly #failures = new Map<string, number[]>();
-  /** Times of the latest failures in all, oldest first. */
+  /** Times of the latest failures in total, oldest first. */
   #latest: number[] = [];
   readonly #now: () => number;
   readonly #limits: AttemptLimits;
@@ -49,7 +49,7 @@ export class Attempts {
     this.#limits = limits;
   }
 
-  /** Whether an attempt from this address is taken. One from a network without failures always is. */
+  /** Whether an attempt from this address is accepted. A network without failures is never refused. */
   admit(address: string): Admission {
     const { windowMs, perNetwork, inAll, perNetworkWhenMany, delayMs } = this.#limits;
     const now = this.#now();
@@ -59,7 +59,7 @@ export class Attempts {
     if (own.length > 0) this.#failures.set(network, own);
     const tooMany = this.#latest.length >= inAll;
     const allowed = tooMany ? perNetworkWhenMany : perNetwork;
-    // The one that has to leave the window before there is room for another.
+    // The failure that must leave the window before another attempt is accepted.
     const hindrance = own.at(-allowed);
     if (hindrance !== undefined) {
       return { waitSeconds: Math.ceil((hindrance + windowMs - now) / 1000), delayMs: 0 };
@@ -80,7 +80,7 @@ export class Attempts {
     this.#latest = [...this.#current(this.#latest), now].slice(-inAll);
   }
 
-  /** What is within the window. A clock that was set back makes no failure later than now, and no wait longer than the window. */
+  /** Failures within the window. If the clock was set back, later times count as now, so no wait exceeds the window. */
   #current(times: readonly number[]): number[] {
     const now = this.#now();
     return times.map((at) => Math.min(at, now)).filter((at) => now - at < this.#limits.windowMs);

@@ -1,32 +1,32 @@
-/** Who is signed in to the dashboard: sessions in memory under signed, random names. */
+/** Sessions of the dashboard, in memory under signed random IDs. */
 import { constantTimeEqual, hmacSha256 } from "../../lib/hashes.ts";
 
-/** What somebody may do. */
+/** What a person may do. */
 export type Role = "admin" | "viewer";
 
-/** How long a session lives, and how many there are. */
+/** How long sessions last, and how many there can be. */
 export interface SessionLimits {
   /** Milliseconds without a request or an open page. */
   readonly idleMs: number;
-  /** Milliseconds from the sign-in. */
+  /** Milliseconds since the sign-in. */
   readonly absoluteMs: number;
-  /** Of each role, so that viewers never end an administrator's session. */
+  /** Counted per role, so that viewers cannot push out an administrator. */
   readonly mostPerRole: number;
 }
 
-/** A working day at most, half an hour unattended; a team with some browsers each. */
+/** At most a working day, or half an hour without activity; enough sessions for a team with several browsers each. */
 export const SESSION_LIMITS: SessionLimits = {
   idleMs: 30 * 60_000,
   absoluteMs: 12 * 3_600_000,
   mostPerRole: 250,
 };
 
-/** Somebody who has signed in. */
+/** A signed-in browser. */
 export interface Session {
   readonly role: Role;
-  /** Aborted when it ends: by signing out, by its time, or because there are too many. */
+  /** Aborted when the session ends: by signing out, by timeout, or because there are too many. */
   readonly ended: AbortSignal;
-  /** What is open in the browser counts as use; ends the session when its time is up. */
+  /** Marks the session as active, as open pages do; ends it if it has expired. */
   readonly use: () => void;
 }
 
@@ -36,10 +36,10 @@ interface Held extends Session {
   lastSeen: number;
 }
 
-/** Holds the sessions. The key lives as long as the program: a restart signs everybody out. */
+/** Holds the sessions. The key exists only in memory, so a restart signs everyone out. */
 export class Sessions {
   readonly #key = crypto.getRandomValues(new Uint8Array(32));
-  /** By id; of each role the one that was not used for longest comes first. */
+  /** By ID; the least recently used session of each role is first. */
   readonly #sessions: Readonly<Record<Role, Map<string, Held>>> = { admin: new Map(), viewer: new Map() };
   readonly #now: () => number;
   readonly #limits: SessionLimits;
@@ -50,7 +50,7 @@ export class Sessions {
     this.#limits = limits;
   }
 
-  /** Begins a session; the value of its cookie. The one of its role that was not used for longest ends when there are too many. */
+  /** Starts a session and returns its cookie. If there are too many, the least recently used one of the role ends. */
   begin(role: Role): string {
     const id = crypto.getRandomValues(new Uint8Array(24)).toBase64({ alphabet: "base64url" });
     const now = this.#now();
@@ -64,7 +64,7 @@ export class Sessions {
     return `${id}.${this.#sign(id)}`;
   }
 
-  /** A cookie's session, which is used by that; null when there is none, or it has ended. */
+  /** The session of a cookie, marked as active; null if it does not exist or has ended. */
   of(cookie: string): Session | null {
     const id = this.#idOf(cookie);
     if (id === null) return null;
@@ -83,7 +83,7 @@ export class Sessions {
     if (session === undefined) return null;
     const now = this.#now();
     const { idleMs, absoluteMs } = this.#limits;
-    // A clock that jumps back makes no session younger than its own beginning.
+    // If the clock was set back before the sign-in, the session's age is unknown, so it ends.
     if (now - session.lastSeen > idleMs || now - session.since > absoluteMs || now < session.since) {
       this.#end(id);
       return null;

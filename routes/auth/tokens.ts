@@ -1,14 +1,14 @@
 /**
- * One-time tokens of forms that change something: a form sent twice, by a double click or a reload, has one effect,
- * and both answers lead to the same place.
+ * One-time tokens for forms that change something. A form submitted twice, by a double click or a reload, takes effect
+ * once, and both submissions lead to the same page.
  */
 
-/** Tokens remembered; the oldest is forgotten first, and its form then has to be shown again. */
+/** How many tokens are remembered. When the oldest is dropped, its form has to be shown again. */
 const MAX_TOKENS = 1_000;
 
 /** Issues and redeems tokens. */
 export class OneTimeTokens {
-  /** null while a token has not been used; then where its use led. */
+  /** null until a token is used; then the page its use led to. */
   readonly #issued = new Map<string, Promise<string | null> | null>();
 
   /** A new token for one form. */
@@ -20,19 +20,19 @@ export class OneTimeTokens {
     return token;
   }
 
-  /** Whether the token was issued here and is remembered. */
+  /** Whether the token was issued and is still remembered. */
   knows(token: string): boolean {
     return this.#issued.has(token);
   }
 
-  /** Whether it was used, or is being used: then using it again leads to the same place. */
+  /** Whether the token was used or is being used. Using it again leads to the same page. */
   isUsed(token: string): boolean {
     return (this.#issued.get(token) ?? null) !== null;
   }
 
   /**
-   * Where the token's use led: `act` is run at most once at a time, and never again after it led somewhere. When it
-   * leads nowhere (null) or throws, the token can be used again.
+   * Runs `act` once and returns the page it leads to; later calls return the same page. If `act` returns null or throws,
+   * the token can be used again.
    */
   async redeem(token: string, act: () => Promise<string | null>): Promise<string | null> {
     const use = this.#issued.get(token) ?? act();

@@ -1,4 +1,4 @@
-/** What the NAS has left for further VMs, as it goes to everybody who has the list open. */
+/** The memory and storage left on the NAS, sent to everyone who has the list open. */
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { CapacityPatch } from "../../templates/parts/patches.tsx";
@@ -7,13 +7,13 @@ import { inTime } from "../in_time.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 
-/** The NAS tells of no change of these, so they are read again this often while somebody looks: milliseconds. */
+/** TrueNAS sends no events for these, so they are polled while a list is open. */
 const EVERY_MS = 30_000;
 
-/** A VM that starts has its memory a moment later, and seldom comes alone: milliseconds after its event. */
+/** A started VM takes its memory a moment later, and several VMs often start together. */
 const AFTER_CHANGE_MS = 2_000;
 
-/** Keeps it true while somebody looks; read once for all of them. */
+/** Polls the capacity while a list is open, once for all of them. */
 export class LiveCapacity {
   readonly #dashboard: Dashboard;
   readonly #watchers = new Set<() => void>();
@@ -28,8 +28,8 @@ export class LiveCapacity {
   }
 
   /**
-   * For a page: what is known, or else read; null while there is no connection, for a page is not kept waiting for one.
-   * What cannot be read is left out.
+   * The capacity, cached or read; null while the NAS is not connected, because a page should not wait for it. Values that
+   * cannot be read are left out.
    */
   async read(anew = false): Promise<Capacity | null> {
     const { manager, configuration, logger } = this.#dashboard;
@@ -39,14 +39,14 @@ export class LiveCapacity {
       const reading = manager.inventory.capacity(storage.pool_path, { anew });
       return anew ? await reading : await inTime(reading);
     } catch (error) {
-      // A file that is being edited is told of where it is used.
+      // Errors in the configuration are reported where it is used.
       if (!(error instanceof TrueNASError || error instanceof ConfigurationError)) throw error;
-      logger.debug("The NAS's capacity cannot be read", { error: error.message });
+      logger.debug("Cannot read the NAS's capacity", { error: error.message });
       return null;
     }
   }
 
-  /** Rings when there is another message, until the returned function is called. */
+  /** Calls `ring` for each new message, until the returned function is called. */
   watch(ring: () => void): () => void {
     if (this.#watchers.size === 0) this.#follow();
     this.#watchers.add(ring);
@@ -54,14 +54,14 @@ export class LiveCapacity {
       if (!this.#watchers.delete(ring) || this.#watchers.size > 0) return;
       clearTimeout(this.#timer);
       this.#dueAt = Infinity;
-      // Nobody sees to it now that it stays true.
+      // Nothing keeps the message up to date from here on.
       this.#message = null;
       this.#html = "";
       for (const forget of this.#forget) forget();
     };
   }
 
-  /** What an open list is sent: the same message until it has another text. Null while nothing is known. */
+  /** The message for open lists; the same object until its text changes. Null while unknown. */
   get message(): Uint8Array<ArrayBuffer> | null {
     return this.#message;
   }
@@ -89,7 +89,7 @@ export class LiveCapacity {
   }
 
   async #renew(): Promise<void> {
-    // What changes meanwhile is read once more.
+    // A change during the read schedules another one.
     this.#dueAt = Infinity;
     const capacity = await this.read(true).finally(() => {
       if (this.#watchers.size > 0) this.#readIn(EVERY_MS);

@@ -1,6 +1,6 @@
 /**
- * What keeps open pages true: the list, one VM, or only the connection, as server-sent events. Each stream gathers
- * what changed while the last message was on its way, so that a slow browser gets fewer messages and never old ones.
+ * Live updates of open pages (the list, one VM, or the connection) as server-sent events. Each stream collects changes
+ * while the last message is being sent, so a slow browser gets fewer messages but never outdated ones.
  */
 import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
@@ -41,15 +41,15 @@ export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppE
   return app;
 }
 
-/** Something that has messages at times. */
+/** A source of messages. */
 interface Source {
-  /** What is to be sent now, ready for the wire; nothing when all is sent. */
+  /** The messages to send now; empty if there are none. */
   take(): readonly Uint8Array<ArrayBuffer>[];
   /** Ends its subscriptions. */
   readonly end: readonly (() => void)[];
 }
 
-/** Sends what a source has, each time it rings, until the client goes. */
+/** Sends a source's messages each time it rings, until the client disconnects. */
 async function pump(
   write: Write,
   signal: AbortSignal,
@@ -72,7 +72,7 @@ async function pump(
   }
 }
 
-/** Several messages as one piece: each piece costs the same, however large. */
+/** Joins messages into one chunk, because each write has a fixed cost. */
 function joined(messages: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first] = messages;
   if (messages.length === 1 && first !== undefined) return first;
@@ -85,7 +85,7 @@ function joined(messages: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayB
   return whole;
 }
 
-/** Waits, or until the client goes. */
+/** Waits for a time, or until the client disconnects. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(end, ms);
@@ -99,7 +99,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The badge, and why there is no connection. */
+/** The connection badge and notice. */
 function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   let stale = true;
   const forget = onConnection(dashboard, () => {
@@ -116,13 +116,13 @@ function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   };
 }
 
-/** How often the age of what is not kept true is told anew. */
+/** How often the age of an outdated list is updated. */
 const AGE_MS = 5_000;
 
-/** A browser that is told of many changes gets them together, so often. */
+/** How long changes are collected before they are sent together. */
 const GATHER_MS = 30;
 
-/** A row when a VM changed, the list when VMs came or went. */
+/** Sends a row when a VM changes, and the whole list when VMs are added or removed. */
 function watchList(
   dashboard: Dashboard,
   shared: SharedLists,
@@ -132,7 +132,7 @@ function watchList(
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
   let capacity: Uint8Array<ArrayBuffer> | null = null;
-  // A page that was made from the list as it still is need not be sent it again.
+  // A page rendered from the present list does not need it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
   let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
   const changed = new Map<number, Vm>();
@@ -166,7 +166,9 @@ function watchList(
     shown = new Map(list.shown);
     const words = [
       ...[...shown].flatMap(([id, { row }]) => announcementsOf(before.get(id)?.row ?? null, row)),
-      ...[...before].flatMap(([id, { row }]) => shown.has(id) ? [] : [`${row.vm.name} left the list`]),
+      ...[...before].flatMap(([id, { row }]) =>
+        shown.has(id) ? [] : [`${row.vm.name} was removed from the list`]
+      ),
     ];
     return { messages: [list.message], words };
   };
@@ -181,7 +183,7 @@ function watchList(
     changed.clear();
     const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));
     const told = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
-    // What the page was opened with is no news.
+    // Nothing is announced for the list the page was opened with.
     const words = first ? [] : told.words;
     if (whole || moved) [whole, first] = [false, false];
     return [
@@ -193,13 +195,13 @@ function watchList(
   return { take, end };
 }
 
-/** Messages, and what is to be said aloud of them. */
+/** Messages with their announcements for screen readers. */
 interface Announced {
   readonly messages: readonly Uint8Array<ArrayBuffer>[];
   readonly words: readonly string[];
 }
 
-/** Rows are compared with what was sent, for one change is often told of several times. */
+/** Sends only rows that differ from what was sent, because one change often causes several events. */
 function takeRows(
   dashboard: Dashboard,
   shared: SharedLists,
@@ -224,13 +226,13 @@ function takeRows(
   return { messages: [...messages, ...[...groups].map((type) => shared.group(watcher, type))], words };
 }
 
-/** Who watches one VM. */
+/** A page that shows one VM. */
 interface VmWatcher {
   readonly id: number;
   readonly mayChange: boolean;
 }
 
-/** What is known of one VM, and what is being done to it; the forms stay as they are being filled in. */
+/** Updates one VM's page. Its forms are left alone, because someone may be filling them in. */
 function watchVm(
   dashboard: Dashboard,
   shared: SharedLists,

@@ -1,4 +1,4 @@
-/** The list of VMs as it goes to everybody who has it open: each list, row and group is made once, until it changes. */
+/** Updates of the list of VMs, rendered once for everyone who has it open. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
 import { GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/patches.tsx";
@@ -9,29 +9,29 @@ import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 import { listProps } from "../vms/vm_props.ts";
 
-/** Who watches the list. */
+/** A page that shows the list. */
 export interface ListWatcher {
   readonly query: VmQuery;
   readonly mayChange: boolean;
 }
 
-/** A row as it was sent, and what it told of. */
+/** A row as it was sent. */
 export interface Shown {
   readonly html: string;
   readonly row: VmRowProps;
 }
 
-/** The list as everybody is sent it who looks for the same. */
+/** The list for one filter, shared by everyone who uses it. */
 export interface SharedList {
   readonly message: Uint8Array<ArrayBuffer>;
   readonly shown: ReadonlyMap<number, Shown>;
-  /** Lines of groups, by type. */
+  /** Messages of group headings, by type. */
   readonly groups: Map<string, Uint8Array<ArrayBuffer>>;
 }
 
-/** Makes lists and rows once for all who are sent them, until something changes. */
+/** Renders lists and rows once for all their viewers, until something changes. */
 export class SharedLists {
-  /** What stands above the list. */
+  /** The line above the list. */
   readonly capacity: LiveCapacity;
   readonly #dashboard: Dashboard;
   readonly #vmListeners = new Set<(vm: Vm) => void>();
@@ -41,7 +41,7 @@ export class SharedLists {
   readonly #run = crypto.randomUUID().slice(0, 8);
   #changes = 0;
 
-  /** Follows what a list tells of. */
+  /** Subscribes to everything a list shows. */
   constructor(dashboard: Dashboard) {
     this.#dashboard = dashboard;
     this.capacity = new LiveCapacity(dashboard);
@@ -65,18 +65,18 @@ export class SharedLists {
     dashboard.manager.connection.onState(forget);
   }
 
-  /** Of what lists tell: two lists of one version are the same, in this run of the program. */
+  /** Lists with equal versions are equal, within this run of the program. */
   get version(): string {
     return `${this.#run}-${this.#changes}`;
   }
 
-  /** VMs that changed on the NAS, or to which something is being done here. */
+  /** Calls `listener` when a VM or its operation changes, until the returned function is called. */
   onVm(listener: (vm: Vm) => void): () => void {
     this.#vmListeners.add(listener);
     return () => this.#vmListeners.delete(listener);
   }
 
-  /** The list as this watcher sees it. */
+  /** The list for this page. */
   list({ query, mayChange }: ListWatcher): SharedList {
     const key = JSON.stringify([query, mayChange]);
     const known = this.#lists.get(key);
@@ -85,7 +85,7 @@ export class SharedLists {
     const rows = (list.vms ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
     const message = frame(String(<VmListPatch list={list} />));
     const made = { message, shown: new Map(rows), groups: new Map() };
-    // Of lists with an age the next one is another, and odd queries must not pile up.
+    // A list that shows its age is soon outdated, and unusual queries must not accumulate.
     if (list.stale === null && this.#lists.size < MAX_LISTS) this.#lists.set(key, made);
     return made;
   }
@@ -100,7 +100,7 @@ export class SharedLists {
     return made;
   }
 
-  /** The message of a group's line. */
+  /** The message of a group's heading. */
   group(watcher: ListWatcher, type: string): Uint8Array<ArrayBuffer> {
     const { groups, shown } = this.list(watcher);
     const vms = [...shown.values()].map(({ row }) => row.vm).filter(({ name }) =>
@@ -112,5 +112,5 @@ export class SharedLists {
   }
 }
 
-/** Queries that are looked for at the same time. */
+/** How many lists are cached at once. */
 const MAX_LISTS = 100;

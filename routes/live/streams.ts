@@ -1,43 +1,43 @@
-/** Server-sent events as this site uses them: unnamed messages of partials, a beat, and a named end. */
+/** Server-sent events: unnamed messages with partials, a heartbeat, and a named end. */
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { type AppContext, sessionOf } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import type { Session } from "../auth/sessions.ts";
 
 /**
- * A comment is sent this often, so that a peer that is gone is noticed, proxies keep the stream, and pages see that it
- * lives (static/live.js).
+ * How often a heartbeat is sent, so that dead connections are noticed, proxies keep the stream open, and pages know that
+ * it works (static/live.js).
  */
 const BEAT_MS = 10_000;
 
-/** Streams at once: far more than people have pages open, and few enough for the memory of a NAS. */
+/** Far more than the open pages of a team, and few enough for the memory of a small machine. */
 const MAX_STREAMS = 1_000;
 
-/** Streams of one sign-in at once: more pages than a person has open, so that nobody uses up everybody's. */
+/** Per sign-in, so that nobody can use up the streams of others. */
 const MAX_STREAMS_PER_SESSION = 100;
 
 const ofSession = new WeakMap<Session, number>();
 
-/** What browsers say of a request that a page of somebody else's made. */
+/** Values of Sec-Fetch-Site for requests from other sites. */
 const OTHER_SITES: readonly string[] = ["cross-site", "same-site"];
 
 const open = new WeakMap<Dashboard, { count: number }>();
 
-/** How many streams a dashboard sends now. */
+/** How many streams of a dashboard are open. */
 export function openStreams(dashboard: Dashboard): { count: number } {
   const known = open.get(dashboard) ?? { count: 0 };
   open.set(dashboard, known);
   return known;
 }
 
-/** One client's stream: a queue of one message, so that whoever writes goes at the client's pace. */
+/** One client's stream. It queues one message, so that writing keeps the client's pace. */
 class EventStream {
   /** What the client reads. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Aborted when the client has gone, or the stream is to end. */
+  /** Aborted when the client disconnects or the stream must end. */
   readonly gone = new AbortController();
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | null = null;
-  /** Settles when the client takes more; null while nobody waits for that. */
+  /** Resolves when the client is ready for more; null while nothing waits for it. */
   #wanted: PromiseWithResolvers<void> | null = null;
 
   constructor() {
@@ -51,7 +51,7 @@ class EventStream {
     });
   }
 
-  /** Sends a message, and waits until the client takes more, or has gone. */
+  /** Sends a message, then waits until the client is ready for more or has disconnected. */
   async write(message: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#controller === null) return;
     this.#controller.enqueue(message);
@@ -59,19 +59,19 @@ class EventStream {
     await (this.#wanted ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Sends a message that waits for nothing and nobody waits for; not to a client that is behind. */
+  /** Sends a message without waiting, unless the client is behind. */
   beat(message: Uint8Array<ArrayBuffer>): void {
     if ((this.#controller?.desiredSize ?? 0) > 0) this.#controller?.enqueue(message);
   }
 
-  /** Sends nothing more; what was written before still arrives. */
+  /** Closes the stream; earlier messages still arrive. */
   close(): void {
     const controller = this.#controller;
     this.#controller = null;
     controller?.close();
   }
 
-  /** Ends the work: the client has gone, or the program stops. */
+  /** Ends the work, because the client has disconnected or the program is stopping. */
   end(): void {
     this.gone.abort();
     this.#goOn();
@@ -83,7 +83,7 @@ class EventStream {
   }
 }
 
-/** What sends a stream's messages; each write waits until the client takes more. */
+/** Sends a message and waits until the client is ready for more. */
 export type Write = (message: Uint8Array<ArrayBuffer>) => Promise<void>;
 
 const BEAT = new TextEncoder().encode(": beat\n\n");
@@ -95,22 +95,25 @@ export function sendStream(
   work: (write: Write, signal: AbortSignal) => Promise<void>,
 ): Response {
   if (OTHER_SITES.includes(c.req.header("sec-fetch-site") ?? "")) {
-    return c.text("Only this dashboard's own pages may be kept up to date\n", 403);
+    return c.text("Live updates are available only to the dashboard's own pages\n", 403);
   }
   const session = sessionOf(c);
   const own = session === null ? 0 : ofSession.get(session) ?? 0;
   if (openStreams(dashboard).count >= MAX_STREAMS || own >= MAX_STREAMS_PER_SESSION) {
     c.header("retry-after", "30");
-    return c.text("Too many live pages are open. This one shows how things were. Close some of them\n", 503);
+    return c.text(
+      "Too many live pages are open. This page will not be updated. Close some of the others\n",
+      503,
+    );
   }
   c.header("content-type", "text/event-stream");
   c.header("cache-control", "no-store");
   c.header("x-accel-buffering", "no");
-  // Nobody reads the body of an answer to HEAD, so nothing would ever end it.
+  // The body of a HEAD response is never read, so the stream would never end.
   if (c.req.method === "HEAD") return c.body(null);
   const stream = new EventStream();
   const running = run(dashboard, { path: c.req.path, session }, stream, work);
-  runDetached(running, "keeping a page up to date", dashboard.logger);
+  runDetached(running, "sending live updates", dashboard.logger);
   return c.body(stream.body);
 }
 
@@ -137,8 +140,8 @@ async function run(
   try {
     await work((message) => stream.write(message), stream.gone.signal);
   } catch (error) {
-    // Never the error's own text: a stream's reader is a page.
-    dashboard.logger.error("A stream failed", {
+    // The error goes only to the log, because a page reads the stream.
+    dashboard.logger.error("Stream failed", {
       path,
       error: error instanceof Error ? error.stack : String(error),
     });
@@ -150,7 +153,7 @@ async function run(
   }
 }
 
-/** What goes before a message's data. */
+/** The fields before a message's data. */
 export interface FrameHead {
   /** For reconnections. */
   readonly id?: number;
@@ -158,14 +161,14 @@ export interface FrameHead {
   readonly event?: "end";
 }
 
-/** A message as it goes over the wire, to be made once for everybody who is sent the same. */
+/** Encodes a message, once for everyone it is sent to. */
 export function frame(data: string, { id, event }: FrameHead = {}): Uint8Array<ArrayBuffer> {
   const head = `${event === undefined ? "" : `event: ${event}\n`}${id === undefined ? "" : `id: ${id}\n`}`;
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("");
   return new TextEncoder().encode(`${head}${lines}\n`);
 }
 
-/** The event after which a stream goes on: what the browser saw last, or else what the page was rendered with. */
+/** The event after which a stream continues: the last one the browser received, or else the last one on its page. */
 export function resumeAfter(c: AppContext): number {
   const seen = Number(c.req.header("last-event-id") ?? c.req.query("after") ?? 0);
   return Number.isInteger(seen) && seen > 0 ? seen : 0;

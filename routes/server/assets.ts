@@ -1,4 +1,4 @@
-/** The browser's files, embedded in the program. */
+/** The static files, embedded in the program. */
 import { Hono } from "hono";
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import css from "../../static/app.css" with { type: "text" };
@@ -23,7 +23,7 @@ const ASSETS = {
   favicon: await asset("favicon.svg", favicon),
 } as const;
 
-/** Where the browser's files are. */
+/** URLs of the static files. */
 export function assetUrls(): AssetUrls {
   const { css, htmx, keys, live, times, typed, serial, favicon } = ASSETS;
   return {
@@ -43,7 +43,7 @@ async function loadConsoleAssets() {
   return CONSOLE_ASSETS;
 }
 
-/** Where the terminal's files are. */
+/** URLs of the terminal's files. */
 export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
   const { xterm, xtermCss, xtermFit } = await loadConsoleAssets();
   return {
@@ -53,7 +53,7 @@ export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
   };
 }
 
-/** Serves them. */
+/** Serves the static files. */
 export function assetRoutes(): Hono {
   const app = new Hono();
   for (const it of Object.values(ASSETS)) app.get(it.url, (c) => sendAsset(c, it));

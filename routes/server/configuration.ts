@@ -1,13 +1,13 @@
-/** The configuration as the dashboard reads it: an edit of the file shows without a restart. */
+/** Reads the configuration so that edits to the file apply without a restart. */
 import { ANY_TYPES, type ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 
 /**
- * Reads the file anew at each call, and parses it when it is another.
+ * Reads the file at each call, and parses it only if it has changed.
  *
- * @param read What the file says now.
- * @returns what throws a ConfigurationError listing every problem.
+ * @param read Reads the file.
+ * @returns a function that throws a ConfigurationError with every problem.
  */
 export function configurationReader(read: () => ConfigurationFile): () => ParsedConfiguration {
   let known: { readonly text: string; readonly parsed: ParsedConfiguration } | null = null;

@@ -53,7 +53,7 @@ export interface Dashboard {
   readonly stopping: AbortSignal;
 }
 
-const OTP_REMEDY = "Type it on the connection page; it is not stored.";
+const OTP_REMEDY = "Enter it on the Connection page. It is not stored.";
 
 /** Calls back when what {@link connectionView} gives may be another, until the returned function is called. */
 export function onConnection({ manager, ending }: Dashboard, listener: () => void): () => void {
@@ -74,7 +74,8 @@ export function connectionView(dashboard: Dashboard): ConnectionView {
 /** What is said once the program has been asked to stop. */
 export const ENDING = {
   message: "The dashboard is stopping.",
-  remedy: "What is under way ends, or is taken up again on its page once the dashboard is back.",
+  remedy:
+    "Running operations finish, or can be resumed from their pages once the dashboard is running again.",
 } as const;
 
 function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
@@ -96,7 +97,7 @@ function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
       const remedy = "remedy" in state.error && typeof state.error.remedy === "string"
         ? state.error.remedy
         : null;
-      // A connection that has just been lost is likely to be back in a moment; one that cannot be made is not.
+      // A lost connection is often back in a moment; a failed one is not.
       const lost = "failure" in state.error && state.error.failure === "lost";
       return {
         state: lost ? "reconnecting" : "offline",
@@ -107,7 +108,13 @@ function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
       };
     }
     case "closed":
-      return { state: "offline", host, release: null, message: "The connection was closed", remedy: null };
+      return {
+        state: "offline",
+        host,
+        release: null,
+        message: "The connection to the NAS is closed",
+        remedy: null,
+      };
   }
 }
 

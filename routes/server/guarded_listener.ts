@@ -1,7 +1,7 @@
 /**
- * The listening socket: the runtime's server, behind an accept loop of our own that limits connections. The runtime's
- * own loop has no limit on connections or on half-sent requests, and takes none for good once the operating system's
- * limit on open files is reached. Bytes pass unread, so TLS, HTTP/2 and WebSockets are the server's.
+ * The listening socket: an accept loop that limits connections, in front of the runtime's server. The runtime's own loop
+ * limits neither connections nor half-sent requests, and stops accepting forever once the limit on open files is reached.
+ * Bytes pass through unread, so TLS, HTTP/2 and WebSockets are left to the server.
  */
 import type { Logger } from "../../lib/observability/logging.ts";
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
@@ -12,45 +12,45 @@ export interface Tls {
   readonly key: string;
 }
 
-/** What a handler is told of a request beside the request. */
+/** What a handler gets besides the request. */
 export interface RequestInfo {
   readonly remoteAddr: { readonly hostname: string };
 }
 
-/** What listens. */
+/** Options of the listener. */
 export interface ListenerOptions {
   readonly hostname: string;
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   readonly port: number;
-  /** Where the server itself listens, on loopback; it answers nobody but the accept loop. */
+  /** The inner server's loopback port; it answers only the accept loop. */
   readonly innerPort: number;
   readonly tls: Tls | null;
   readonly maxConnections: number;
-  /** Addresses of many people, such as a trusted proxy's. */
+  /** Whether many people share an address, such as a trusted proxy's. */
   readonly isShared: (address: string) => boolean;
   readonly handler: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly logger: Logger;
 }
 
-/** A socket that listens. */
+/** A listening socket. */
 export interface Listener {
   readonly port: number;
-  /** Takes no more connections, and resolves when requests that came are answered. */
+  /** Accepts no more connections and resolves when all received requests are answered. */
   readonly close: () => Promise<void>;
 }
 
 /** How long a connection may take to send its first request. */
 const FIRST_REQUEST_MS = 10_000;
-/** A connection without a request, on which nothing was sent for so long, may be closed for another one. */
+/** A connection idle for this long may be closed to make room for another. */
 const QUIET_MS = 45_000;
-/** And is closed after this. Streams send something every few seconds. */
+/** A connection idle for this long is closed. Streams send heartbeats, so they are never idle. */
 const MAX_QUIET_MS = 120_000;
-/** Of all connections, what one address may have. */
+/** The share of all connections that one address may have. */
 const ADDRESS_SHARE = 3 / 4;
 const SWEEP_MS = 1_000;
-/** How long the last bytes of answers may take when the program ends. */
+/** How long the last responses may take when the program ends. */
 const CLOSE_MS = 1_000;
-/** After a refusal of the operating system. */
+/** Pause after the operating system refused a connection. */
 const PAUSE_MS = 50;
 const LOOPBACK = "127.0.0.1";
 
@@ -58,18 +58,18 @@ interface Connection {
   readonly address: string;
   readonly client: Deno.Conn;
   readonly openedAt: number;
-  /** The way to the server, once it is open. */
+  /** The connection to the inner server, once open. */
   server: Deno.TcpConn | null;
-  /** Requests that have no answer yet. */
+  /** Requests not answered yet. */
   requests: number;
   hasRequested: boolean;
   sentAt: number;
 }
 
-/** Those that are open, oldest first. */
+/** The open connections, oldest first. */
 class Connections {
   readonly #open = new Set<Connection>();
-  /** By the port from which the server sees them. */
+  /** By their port as the inner server sees it. */
   readonly #byPort = new Map<number, Connection>();
   #empty: PromiseWithResolvers<void> | null = null;
 
@@ -103,21 +103,21 @@ class Connections {
     if (this.#open.size === 0) this.#empty?.resolve();
   }
 
-  /** Resolves when none is open. */
+  /** Resolves when all connections are closed. */
   async whenEmpty(): Promise<void> {
     if (this.#open.size === 0) return;
     this.#empty = Promise.withResolvers();
     await this.#empty.promise;
   }
 
-  /** Closes the oldest of these that is idle; false when none is. */
+  /** Closes the oldest idle connection of these; false if none is idle. */
   closeOldest(connections: readonly Connection[]): boolean {
     const oldest = connections.find(isIdle);
     if (oldest !== undefined) this.close(oldest);
     return oldest !== undefined;
   }
 
-  /** Closes what has had its time. */
+  /** Closes connections that are too slow or idle for too long. */
   sweep(): void {
     const now = performance.now();
     for (const connection of this.#open) {
@@ -134,7 +134,7 @@ export function listen(options: ListenerOptions): Listener {
   const connections = new Connections();
   const answer: Deno.ServeHandler<Deno.NetAddr> = async (request, { remoteAddr }) => {
     const connection = connections.seenFrom(remoteAddr.port);
-    // Somebody on this machine has come past the accept loop: who that is, nobody could tell.
+    // A local process bypassed the accept loop, so the client's address is unknown.
     if (connection === undefined) return new Response(null, { status: 403 });
     connection.requests++;
     connection.hasRequested = true;
@@ -150,7 +150,9 @@ export function listen(options: ListenerOptions): Listener {
   let isClosing = false;
   const keepServing = async () => {
     for (;;) {
-      await server.finished.catch((error) => logger.warning("The server ended", { error: String(error) }));
+      await server.finished.catch((error) =>
+        logger.warning("The inner server stopped", { error: String(error) })
+      );
       if (isClosing) return;
       await pause();
       server = serve();
@@ -177,7 +179,7 @@ export function listen(options: ListenerOptions): Listener {
         connections.close(connection);
       }
       await server.shutdown();
-      // What the server wrote last is still on its way to the clients.
+      // The last responses may still be on their way to the clients.
       const late = setTimeout(() => {
         for (const connection of connections.all) connections.close(connection);
       }, CLOSE_MS);
@@ -198,8 +200,8 @@ async function acceptAll(
       runDetached(carry(client, connections, options), "carrying a connection", options.logger);
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
-      // Too many open files, or a client that has gone: the next one is accepted as soon as that is possible.
-      options.logger.warning("A connection could not be accepted", { error: String(error) });
+      // Too many open files, or the client has disconnected. Accepting resumes after a pause.
+      options.logger.warning("Cannot accept a connection", { error: String(error) });
       connections.closeOldest(connections.all);
       await pause();
     }
@@ -245,18 +247,18 @@ async function carry(
       copy(server, client, () => connection.sentAt = performance.now()),
     ]);
   } catch {
-    // The client has gone, or the connection was closed to make room for another.
+    // The client disconnected, or the connection was closed to make room for another.
   } finally {
     connections.close(connection);
   }
 }
 
-/** Headers are a few kilobytes; the server refuses more than this. */
+/** The server refuses longer headers itself. */
 const MAX_HEAD_BYTES = 65_536;
 
 /**
- * What comes first: the head of a request, or the beginning of TLS. Whoever sends none takes nothing of the server.
- * Null when the client has gone before.
+ * Reads the head of a request, or the first bytes of TLS. A client that sends neither never reaches the inner server.
+ * Null if the client disconnects first.
  */
 async function readHead(client: Deno.Conn, isTls: boolean): Promise<Uint8Array | null> {
   let head = new Uint8Array(0);
@@ -278,7 +280,7 @@ async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
 }
 
-/** Until the source ends, or either of them is closed. */
+/** Copies until the source ends or either side is closed. */
 async function copy(from: Deno.Conn, to: Deno.Conn, onBytes: () => void): Promise<void> {
   const buffer = new Uint8Array(16_384);
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {

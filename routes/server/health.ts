@@ -1,4 +1,4 @@
-/** For watchdogs and monitoring: whether the program is alive, whether it can do its work, and its numbers. */
+/** Health, readiness and metrics, for watchdogs and monitoring. */
 import { Hono } from "hono";
 import type { Dashboard } from "./dashboard.ts";
 import type { AppEnv } from "./context.ts";

@@ -1,13 +1,13 @@
-/** Which page a request belongs to: where somebody is led back to after signing in. */
+/** The page a request belongs to, which opens again after signing in. */
 
-/** What belongs to a page and cannot be opened by itself: streams and sockets. */
+/** Streams and sockets, which belong to a page and cannot be opened on their own. */
 const PART = /\/(events|socket)$/;
-/** A page, and what is below it. */
+/** A page and the paths under it. */
 const BELOW = /^(\/(?:vms|operations)\/[^/]+|\/create|\/connection)\/.+$/;
-/** Their addresses say what they are about only with what a form sends. */
+/** Paths that have meaning only with a submitted form. */
 const NEEDS_FORM = /^\/(vms\/act|login|logout)$/;
 
-/** The path and query of a page: of the request itself, or of the page that it came from. */
+/** The path and query of the page: the request itself, or the page it came from. */
 export function pageOf({ method, path, search }: {
   readonly method: string;
   readonly path: string;

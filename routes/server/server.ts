@@ -1,4 +1,4 @@
-/** The dashboard as a server: put together from its settings, listening, and stopped in order. */
+/** Starts the dashboard from its settings, listens, and stops it in order. */
 import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { Settings } from "../../lib/configuration/environment.ts";
@@ -19,55 +19,55 @@ import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded
 import { OneTimeTokens } from "../auth/tokens.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
-/** What a server is started with. */
+/** Options of the server. */
 export interface ServerOptions {
   readonly settings: Settings;
-  /** The NAS and its account. */
+  /** The NAS and the account on it. */
   readonly nas: VMManagerOptions;
   readonly templatesDir: string | undefined;
-  /** Reads the configuration anew. */
+  /** Reads the present configuration. */
   readonly configuration: () => ParsedConfiguration;
-  /** What the program may touch, for the log. */
+  /** The program's permissions, for the log. */
   readonly permissions: string;
-  /** Says one line on standard output. */
+  /** Prints a line on standard output. */
   readonly print: (text: string) => void;
-  /** A free port of loopback, where the server itself listens. */
+  /** A free loopback port for the inner server. */
   readonly innerPort: number;
-  /** How many connections there may be at once. */
+  /** The most connections at once. */
   readonly maxConnections: number;
-  /** Ends the serving. */
+  /** Stops the server. */
   readonly signal: AbortSignal;
 }
 
-/** OpenTelemetry's own mark, which the runtime sets when it exports (`@opentelemetry/api`, its global registry). */
+/** The runtime registers OpenTelemetry's global when it exports traces. */
 const IS_TRACED = Symbol.for("opentelemetry.js.api.1") in globalThis;
 
-/** Loaded with this module, before its first request. */
+/** Loaded only if traces are exported. */
 const telemetry = IS_TRACED ? await import("./telemetry.ts") : null;
 
-/** A page waits this long for a connection, and then says what is wrong with it. */
+/** How long a page waits for the NAS before it shows what is wrong. */
 const PAGE_PATIENCE_MS = 2_000;
 
-/** A page waits no longer than twice this for a NAS that is connected and answers nothing at all. */
+/** A page waits at most twice this long for a connected NAS that does not respond. */
 const PAGE_SILENCE_MS = 2_000;
 
-/** A service manager kills after ten seconds or more: what is under way may finish, and is cancelled after that. */
+/** Operations may finish, then are cancelled, within the ten seconds that service managers allow at least. */
 const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
 
 /**
- * Serves until it is told to stop.
+ * Serves until the signal is aborted.
  *
- * @throws {ConfigurationError} when it cannot start: nothing was sent to the NAS then.
+ * @throws {ConfigurationError} when it cannot start; nothing was sent to the NAS then.
  */
 export async function serveDashboard(options: ServerOptions): Promise<void> {
   const { settings, nas, configuration, signal } = options;
-  // The demo's NAS forgets everything when it ends, and so does its history.
+  // The simulated NAS keeps nothing, so its history is not kept either.
   using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
   const { dashboardPassword, viewerPassword } = settings;
   if (!isLoopback(listenHost) && dashboardPassword === null) {
     const message =
-      `It listens beyond this machine (${listenHost}) only with a password: set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
+      `Listening on ${listenHost} requires a password. Set DASHBOARD_PASSWORD, or HOST=127.0.0.1`;
     throw new ConfigurationError("environment", [{ field: "HOST", message }]);
   }
   const tls = readTls(settings);
@@ -129,12 +129,15 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   const listener = startListening((request, info) => app.fetch(request, info), options, { tls, logger });
   runDetached(manager.connection.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
-  logger.info("Stopping: nothing more is begun, and what is under way may finish", {
+  logger.info("Stopping. No new operations start; running ones may finish", {
     waitMs: WIND_DOWN.finishMs,
   });
   ending.abort();
   for (const { id, title } of await manager.operations.drain(WIND_DOWN)) {
-    logger.warning("Not over; its page tells of it after the next start", { operation: id, title });
+    logger.warning("Operation not finished. Its page shows it after the next start", {
+      operation: id,
+      title,
+    });
   }
   stopping.abort();
   await listener.close();
@@ -149,15 +152,15 @@ export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await promise;
 }
 
-/** How it signs in, without a secret. */
+/** How the program signs in to the NAS, without secrets. */
 function describeAccount({ host, username, apiKey }: VMManagerOptions): string {
-  if (host.trim().startsWith("unix:")) return "as root, over the NAS's own socket";
+  if (host.trim().startsWith("unix:")) return "as root, over the NAS's local socket";
   return `as ${username ?? ""}, ${apiKey === undefined ? "with a password" : "with an API key"}`;
 }
 
 function describeAccess({ dashboardPassword, viewerPassword }: Settings): string {
-  if (dashboardPassword === null) return "everybody on this machine";
-  return viewerPassword === null ? "by password" : "by password, viewers by theirs";
+  if (dashboardPassword === null) return "anyone on this machine";
+  return viewerPassword === null ? "by password" : "by password, with a viewer password";
 }
 
 function readTls({ tls }: Settings): Tls | null {
@@ -175,7 +178,7 @@ function readTls({ tls }: Settings): Tls | null {
   return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
 }
 
-/** Listens, and says where. */
+/** Listens and prints the address. */
 function startListening(
   handler: ListenerOptions["handler"],
   { settings, innerPort, maxConnections, nas, print }: ServerOptions,
@@ -202,16 +205,16 @@ function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings)
   const system = systemErrorCode(error) === null ? null : describeSystemError(error);
   if (error instanceof Deno.errors.AddrInUse) {
     const said = `Port ${listenPort} is in use on ${listenHost}`;
-    return refuse("PORT", `${said}; set PORT to another one, or to 0 for a free one`);
+    return refuse("PORT", `${said}. Set PORT to another port, or to 0 for a free one`);
   }
   if (system !== null) {
     const said = `Cannot listen on ${listenHost}, port ${listenPort}: ${system}`;
-    return refuse("HOST", `${said}. Set HOST or PORT to another one`);
+    return refuse("HOST", `${said}. Set another HOST or PORT`);
   }
   if (tls === null) return error;
   return refuse(
     "TLS_CERT_FILE",
-    "Certificate and key cannot be used together: both must be PEM, and belong to each other " +
-      `(the runtime says: ${reasonOf(error)})`,
+    "The TLS certificate and key cannot be used. Both must be PEM files and belong together " +
+      `(${reasonOf(error)})`,
   );
 }

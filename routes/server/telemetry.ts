@@ -1,7 +1,6 @@
 /**
- * Spans for OpenTelemetry: requests are named by their route, and each operation and its steps are spans of their own.
- * The runtime exports them when it is started with OTEL_DENO=true; otherwise this module is not loaded, which spares
- * some memory.
+ * OpenTelemetry: names request spans by route and creates spans for operations and their steps. The runtime exports them
+ * when started with OTEL_DENO=true; otherwise this module is not loaded.
  */
 import { context, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { MiddlewareHandler } from "hono";
@@ -9,7 +8,7 @@ import { routePath } from "hono/route";
 import type { OperationStore } from "../../lib/operations/store.ts";
 import { VERSION } from "../../lib/version.ts";
 
-/** What tells in spans. */
+/** The tracing functions, loaded only when traces are exported. */
 export interface Telemetry {
   readonly nameSpans: typeof nameSpans;
   readonly traceOperations: typeof traceOperations;
@@ -17,7 +16,7 @@ export interface Telemetry {
 
 const tracer = trace.getTracer("truenas-vm-manager", VERSION);
 
-/** Names a request's span by its route: the runtime knows the method alone. */
+/** Names a request's span by its route, because the runtime knows only the method. */
 export function nameSpans(): MiddlewareHandler {
   return async (c, next) => {
     await next();
@@ -29,7 +28,7 @@ export function nameSpans(): MiddlewareHandler {
   };
 }
 
-/** Makes spans of operations and their steps, until the returned function is called. */
+/** Creates spans for operations and their steps, until the returned function is called. */
 export function traceOperations(operations: OperationStore): () => void {
   const open = new Map<string, Span>();
   const end = (key: string, failure: string | null) => {

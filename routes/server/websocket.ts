@@ -1,10 +1,10 @@
-/** WebSockets of browsers: the only place that takes one over from its request. */
+/** Upgrades requests to WebSockets. */
 import type { Context } from "hono";
 
-/** Answers a request for a WebSocket; `use` gets the socket before it opens. */
+/** Upgrades a request; `use` gets the socket before it opens. */
 export function upgradeToWebSocket(c: Context, use: (socket: WebSocket) => void): Response {
   if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-    return c.text("This address answers WebSockets only\n", 426, { upgrade: "websocket" });
+    return c.text("This address accepts only WebSocket connections\n", 426, { upgrade: "websocket" });
   }
   const { socket, response } = Deno.upgradeWebSocket(c.req.raw);
   use(socket);

@@ -1,6 +1,6 @@
 /**
- * The program's work (serving, the NAS, YAML and templates), in a worker that has the permissions of
- * lib/configuration/permissions.ts from its first instruction. Nothing is given up later, because nothing more was held.
+ * Runs the program (server, NAS client, YAML, templates) in a worker that has only the permissions of
+ * lib/configuration/permissions.ts from its start.
  */
 import { describeSystemError } from "../../lib/errors/system_errors.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
@@ -19,30 +19,30 @@ import { trustedCertificatesOf } from "../../lib/configuration/trusted_certifica
 import { configurationReader } from "./configuration.ts";
 import { aborted, serveDashboard } from "./server.ts";
 
-/** What a command is started with. */
+/** What the worker needs to run a command. */
 export interface Launch {
   readonly command: WorkerCommand;
   readonly options: Options;
-  /** null where the command needs none, or where they could not be read. */
+  /** null if the command needs none or they are invalid. */
   readonly settings: Settings | null;
-  /** What is wrong with the settings; only `validate` goes on then. */
+  /** Problems with the settings; only `validate` runs despite them. */
   readonly problems: readonly string[];
   readonly configFile: string;
   readonly permissions: Permissions;
   readonly tunnelSockets: readonly string[];
-  /** A free port of loopback for a dashboard, 0 for others. */
+  /** A free loopback port for the dashboard; 0 for other commands. */
   readonly innerPort: number;
-  /** How many connections a dashboard may have at once. */
+  /** The most connections to the dashboard at once. */
   readonly maxConnections: number;
 }
 
-/** To the worker: to begin, and later to stop. */
+/** To the worker: start, and later stop. */
 export type ToWorker = { readonly launch: Launch } | "stop";
 
-/** From the worker: it can be sent its launch, and later its exit code. */
+/** From the worker: ready to launch, and later the exit code. */
 export type FromWorker = "loaded" | { readonly ended: number };
 
-/** What a worker's scope has beyond the global one. */
+/** What a worker's global scope has in addition. */
 const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
 
 const stopping = new AbortController();
@@ -60,7 +60,7 @@ async function run(launch: Launch): Promise<number> {
   const { signal } = stopping;
   if (command === "simulate") return await simulate(options, signal);
   if (command === "validate") return validate({ configFile, options, problems });
-  if (settings === null) throw new UsageError(`${command} needs settings`);
+  if (settings === null) throw new UsageError(`${command} requires settings`);
   if (command === "serve" || command === "demo") return await serve({ ...launch, settings }, signal);
   return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
 }
@@ -80,12 +80,12 @@ async function simulate(options: Options, signal: AbortSignal): Promise<number> 
 function explainPort(cause: unknown): never {
   const why = describeSystemError(cause);
   if (why === null) throw cause;
-  const message = `The simulated NAS cannot listen there: ${why}. Choose another port, or leave --port out`;
+  const message = `The simulated NAS cannot listen on this port: ${why}. Choose another port, or omit --port`;
   throw new ConfigurationError("simulate", [{ field: "--port", message }], { cause });
 }
 
 const DEMO_VMS = 5;
-/** Slow enough to watch the steps, as on a NAS with spinning disks. */
+/** Slow enough to watch, like a NAS with hard disks. */
 const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
 
 async function serve(
@@ -95,7 +95,7 @@ async function serve(
   const { command, options, settings, configFile, permissions, tunnelSockets } = launch;
   const { innerPort, maxConnections } = launch;
   const isDemo = command === "demo";
-  // The demo goes without a file of its own: the example is part of the program.
+  // The demo needs no file, because the example configuration is part of the program.
   const hasExample = isDemo && options.config === undefined;
   const configuration = configurationReader(() => readConfiguration(configFile, hasExample));
   configuration();
@@ -110,7 +110,7 @@ async function serve(
     }
     : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
   const { host } = nas;
-  if (host === undefined) throw new UsageError("serve needs a NAS");
+  if (host === undefined) throw new UsageError("serve requires a NAS. Set TRUENAS_HOST");
   await serveDashboard({
     settings,
     innerPort,

@@ -1,12 +1,12 @@
-/** The VM that a request names. */
+/** Finds the VM in a request's path. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { AppContext } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 
 /**
- * The VM whose id is in the path; undefined when the NAS has none of that id.
+ * The VM with the ID in the path; undefined if the NAS has none.
  *
- * @throws {TrueNASError} when the VMs have never been read, so that nobody can say whether there is one.
+ * @throws {TrueNASError} if the VMs have never been read, so it is unknown whether the VM exists.
  */
 export async function findVm(
   c: AppContext,

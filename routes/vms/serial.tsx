@@ -1,4 +1,4 @@
-/** The serial console of a VM in the page: a WebSocket between the browser and the NAS's shell. */
+/** A VM's serial console: a WebSocket between the browser and the NAS's shell. */
 import { Hono } from "hono";
 import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
@@ -12,7 +12,7 @@ import { findVm } from "./find_vm.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
-/** What the browser may send in one message: a paste, not a file. */
+/** The longest input in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
 
 /** GET /vms/:id/serial, /vms/:id/serial/socket. */
@@ -29,11 +29,11 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
     );
   });
   app.get("/vms/:id/serial/socket", async (c) => {
-    // A page of another site could open a WebSocket with this one's cookie: only its own pages may.
+    // A page of another site could open a WebSocket with this site's cookie, so the origin is checked.
     if (!isFromOwnPage(c, dashboard.access)) {
-      return c.text("Only this dashboard's own pages may open a console\n", 403);
+      return c.text("Only the dashboard's own pages can open a console. The console was not opened\n", 403);
     }
-    if (!mayChange(c)) return c.text("Viewers cannot open consoles\n", 403);
+    if (!mayChange(c)) return c.text("Viewers cannot open the serial console\n", 403);
     const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
     const opener = { id: vm.id, by: actorOf(c), session: sessionOf(c) };
@@ -44,11 +44,11 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["consoles"]["openSerial"]>>;
 
-/** What is not recorded is not done. */
+/** A console that cannot be recorded in the audit log is not opened. */
 const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
-  "Nothing was sent to the VM. The dashboard's own log has the reason; try again once it is mended";
+  "Nothing was sent to the VM. See the dashboard's log for the cause, then try again";
 
-/** An open console counts as use of its session, which is noted this often. */
+/** How often an open console counts as activity of its session. */
 const USE_MS = 10_000;
 
 /** Carries bytes both ways until either side, the session or the program ends. */
@@ -71,13 +71,13 @@ function bridge(
     serial?.close();
     serial = null;
   };
-  // Cut off first: whether and when the browser closes its side is its own affair.
+  // The NAS's side is closed first, because the browser may take its time or never close.
   const end = (code: number, reason: string) => {
     cut();
     socket.close(code, reason);
   };
-  const onStop = () => end(1001, "the dashboard stops");
-  const onSignedOut = () => end(1008, "the session has ended");
+  const onStop = () => end(1001, "The dashboard is stopping");
+  const onSignedOut = () => end(1008, "The session has ended");
   const using = setInterval(() => session?.use(), USE_MS);
   stopping.addEventListener("abort", onStop, { once: true });
   session?.ended.addEventListener("abort", onSignedOut, { once: true });
@@ -87,21 +87,21 @@ function bridge(
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
   };
   const open = async () => {
-    record("begun");
+    record("started");
     const opened = await manager.consoles.openSerial(vmId);
     if (closed) return opened.close();
     serial = opened;
     say({ type: "connected" });
     opened.listen(send, () => {
-      if (!closed) socket.close(1000, "the console ended");
+      if (!closed) socket.close(1000, "The console was closed");
     });
   };
   const refuse = (error: unknown) => {
     const isNas = error instanceof TrueNASError;
     const message = isNas ? error.message : NOT_RECORDED;
-    logger.warning("A serial console could not be opened", { vm: vmId, error: String(error) });
+    logger.warning("Cannot open a serial console", { vm: vmId, error: String(error) });
     say({ type: "failed", message });
-    socket.close(1000, "it could not be opened");
+    socket.close(1000, "The console could not be opened");
     if (isNas) record(`failed: ${message}`);
   };
   socket.onopen = () => runDetached(open().catch(refuse), "opening a serial console", logger);
@@ -122,7 +122,7 @@ type Typed =
   | { readonly type: "resize"; readonly cols: number; readonly rows: number }
   | { readonly type: "other" };
 
-/** Terminals are between a stamp and a wall. */
+/** Limits on a terminal's columns and rows. */
 const SIZES = { lowest: 2, highest: 1_000 } as const;
 
 function parse(text: string): Typed {

@@ -1,4 +1,4 @@
-/** Starting, stopping and the like: one VM at a click, several after a question; each is an operation. */
+/** Actions on VMs, such as start and stop: at once for one VM, after a confirmation for several. Each is an operation. */
 import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
@@ -11,7 +11,7 @@ import { readForm } from "../forms.ts";
 import { vmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
-/** VMs in one request at most: as many as a list shows. */
+/** The most VMs in one request. */
 const MAX_VMS = 5_000;
 
 /** GET and POST /vms/act, POST /vms/:id/:action. */
@@ -43,7 +43,7 @@ interface Question {
   readonly notice: string | null;
 }
 
-/** What will happen to which of the chosen VMs, before it does. */
+/** Asks for confirmation, showing what will happen to which VMs. */
 async function ask(
   c: AppContext,
   dashboard: Dashboard,
@@ -61,7 +61,7 @@ async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly 
   const fates = chosen.map(({ id, vm }) => ({
     id,
     vm,
-    because: vm === undefined ? "it is not on the NAS any more" : whyNotNow(manager, action, vm),
+    because: vm === undefined ? "it no longer exists on the NAS" : whyNotNow(manager, action, vm),
   }));
   return {
     missing: fates.flatMap(({ id, vm }) => vm === undefined ? [`VM ${id}`] : []),
@@ -77,7 +77,7 @@ function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm):
   return reasonAgainst(action, vm, { busy, canReset: manager.connection.canReset });
 }
 
-/** Does what was asked and shown: a VM that is in another state by then is left alone and named. */
+/** Starts the confirmed action. A VM whose state has changed since is skipped and named. */
 async function act(
   c: AppContext,
   dashboard: Dashboard,
@@ -89,7 +89,8 @@ async function act(
   const token = fields.get("token") ?? "";
   const overcommit = fields.get("overcommit") === "yes";
   if (!tokens.knows(token)) {
-    const notice = "Nothing was done: this is how things stand now. Confirm it.";
+    const notice =
+      "Nothing was done, because this form was not shown recently. Check the VMs below and confirm again.";
     return await ask(c, dashboard, { action, ids, notice }, 409);
   }
   const gone: string[] = [];
@@ -111,8 +112,10 @@ async function act(
   });
   if (led !== null) return c.redirect(led, 303);
   const notice = gone.length === 0
-    ? "There is nothing that this can be done to now."
-    : `Nothing was done: ${gone.join(", ")} ${gone.length === 1 ? "is" : "are"} not on the NAS.`;
+    ? "Nothing was done, because no selected VM is in a state that allows this now."
+    : `Nothing was done, because ${gone.join(", ")} no longer ${
+      gone.length === 1 ? "exists" : "exist"
+    } on the NAS. Check the VMs below and confirm again.`;
   return await ask(c, dashboard, { action, ids, notice }, 409);
 }
 
@@ -124,7 +127,7 @@ async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionNam
   const shown = fields?.get("state")?.trim() || vm.state;
   const because = shown === vm.state
     ? whyNotNow(manager, action, vm)
-    : `it is ${vm.state.toLowerCase()} by now, and was shown ${shown.toLowerCase()}`;
+    : `it is now ${vm.state.toLowerCase()}, not ${shown.toLowerCase()} as shown`;
   if (because !== null) {
     const message = `Nothing was done: ${because}.`;
     if (wantsJson(c)) return c.json({ error: message }, 409);

@@ -1,4 +1,4 @@
-/** Changing one VM on its page: settings, disks, NICs, install media, clone; and the ways to its console. */
+/** Changes to one VM from its page (settings, disks, NICs, install media, clone), and access to its console. */
 import { Hono } from "hono";
 import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/configuration.ts";
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
@@ -17,10 +17,10 @@ import { readForm } from "../forms.ts";
 import { settingsShown, vmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
-/** What was read of a form: a change, or what is wrong with it. */
+/** The change a form asks for, or the problems with the form. */
 type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
 
-/** Reads one form; problems stand at the form's own fields. */
+/** Reads one form; problems name the form's fields. */
 type Reader = (fields: URLSearchParams, vm: Vm, dashboard: Dashboard) => Read | Promise<Read>;
 
 const READERS: Readonly<Record<string, Reader>> = {
@@ -48,9 +48,9 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (vm === undefined) return await c.notFound();
     const { manager } = dashboard;
     const passwords = await manager.consoles.displayPasswords(vm.id);
-    // Before it is shown: what cannot be recorded is not shown.
-    const outcome = passwords.some((it) => it !== null) ? "shown" : "not known";
-    manager.audit.record({ by: actorOf(c), what: "Show the display password", vms: [vm.name], outcome });
+    // Recorded first, so that a password that cannot be recorded is not shown.
+    const outcome = passwords.some((it) => it !== null) ? "shown" : "unknown";
+    manager.audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
     return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
   });
   app.get("/vms/:id/console", async (c) => {
@@ -84,7 +84,7 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** What remote-viewer opens. The password is typed there: it is no part of a file that stays in a downloads folder. */
+/** A file for remote-viewer. It has no password, because it stays in a downloads folder. */
 function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
   const lines = [
     `type=${type.toLowerCase()}`,
@@ -95,7 +95,7 @@ function viewerFile(vm: Vm, { type, port }: Display, host: string): string {
   return `[virt-viewer]\n${lines.join("\n")}\n`;
 }
 
-/** A change is waited for so long, in milliseconds: most take a moment, and the VM's page then says that it was saved. */
+/** How long to wait for a change before showing its operation instead; most finish within a moment. */
 const CHANGE_MS = 5_000;
 
 async function change(c: AppContext, dashboard: Dashboard, form: string, read: Reader): Promise<Response> {
@@ -118,7 +118,10 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   };
   const busy = manager.operations.store.busy(vm.name);
   if (busy !== null) {
-    return again([{ field: "", message: `${busy.doing} is under way; wait for its end` }], 409);
+    return again([{
+      field: "",
+      message: `${vm.name} is busy: ${busy.doing}. Nothing was changed. Try again when it has finished`,
+    }], 409);
   }
   const wanted = await read(fields, vm, dashboard);
   if ("problems" in wanted) return again(wanted.problems, 422);
@@ -127,7 +130,7 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   const refused = await inTime(problems, CHANGE_MS);
   // One that takes long is followed on its own page.
   if (refused === null) return c.redirect(paths.operation(log.id), 303);
-  // The page that follows shows what is true now.
+  // So that the next page shows the changed VM.
   await inTime(manager.inventory.live.refreshNow(vm.id));
   if (refused.length > 0) return again(refused, 422);
   return c.redirect(
@@ -138,7 +141,7 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   );
 }
 
-/** Whether a VM that is in use sees a change only when it starts the next time. */
+/** Whether a change takes effect only at the VM's next start. */
 function waits(change: VmChange, { state, cores, threads, memoryMib }: Vm): boolean {
   if (state === "STOPPED") return false;
   if (change.kind !== "settings") return true;
@@ -149,7 +152,7 @@ function text(fields: URLSearchParams, name: string): string {
   return fields.get(name)?.trim() ?? "";
 }
 
-/** A whole number within limits; a problem is added where it is none. */
+/** Reads a whole number within limits; adds a problem if it is invalid. */
 function number(
   fields: URLSearchParams,
   name: string,
@@ -168,17 +171,20 @@ function number(
 
 function checkName(name: string, problems: Problem[]): void {
   if (isVmName(name)) return;
-  problems.push({ field: "name", message: "Use letters, digits and underscores, at most 150" });
+  problems.push({
+    field: "name",
+    message: "Use only letters, digits and underscores, at most 150 characters",
+  });
 }
 
 function result(problems: readonly Problem[], change: VmChange): Read {
   return problems.length > 0 ? { problems } : { change };
 }
 
-/** TrueNAS's limits; 16 TiB of memory is more than any NAS has. */
+/** TrueNAS's own limits; the one on memory is ours and above what any NAS has. */
 const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
 const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
-/** Numbers tried for a new disk; a VM has far fewer. */
+/** How many names to try for a new zvol; a VM has far fewer disks. */
 const NAMES_TRIED = 100;
 const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
 
@@ -187,29 +193,31 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   const shown = text(fields, "shown");
   if (shown !== "" && shown !== settingsShown(vm)) {
     const message =
-      "The settings were changed elsewhere since this page was opened; nothing was done. What you typed is kept: compare it with what stands above, and save again";
+      "The settings were changed elsewhere after you opened this page. Nothing was saved, and your entries are kept. Compare them with the present settings above, then save again";
     return { problems: [{ field: "", message }] };
   }
   const name = text(fields, "name");
   checkName(name, problems);
   if (name !== vm.name && vm.state !== "STOPPED") {
-    const message = "A VM can be renamed only while it is stopped. Nothing was changed: shut it down first";
+    const message = "Only a stopped VM can be renamed. Nothing was changed. Shut it down first";
     problems.push({ field: "name", message });
   }
   const description = fields.get("description")?.replaceAll("\r\n", "\n").trim() ?? "";
   if (description.length > MAX_DESCRIPTION_CHARS) {
     const message =
-      `The description has ${description.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
+      `The description has ${description.length} characters. Shorten it to ${MAX_DESCRIPTION_CHARS} or fewer`;
     problems.push({ field: "description", message });
   }
   const vcpus = number(fields, "cpu", CPU, problems);
   const { threads, sockets } = vm;
   if (problems.length === 0 && vcpus % (threads * sockets) !== 0) {
-    const message = `${vcpus} cannot be divided by ${sockets} × ${threads} (sockets × threads of this VM)`;
+    const message = `The number of vCPUs must be a multiple of ${
+      sockets * threads
+    } (${sockets} × ${threads}, this VM's sockets × threads)`;
     problems.push({ field: "cpu", message });
   }
   const memoryMib = number(fields, "memory", MEMORY, problems);
-  // The mark stays: by it the VM is known to be made here.
+  // The mark identifies VMs created by this program, so it must survive the edit.
   const kept = vm.description.includes(MARK) && !description.includes(MARK)
     ? `${description} ${MARK}`.trim()
     : description;
@@ -238,7 +246,7 @@ async function readDisk(
   const parent = first?.replace(/\/[^/]*$/, "") ??
     configuration().configuration.storage.pool_path;
   const names = Array.from({ length: NAMES_TRIED }, (_, n) => zvolName(parent, vm.name, vm.disks.length + n));
-  // A disk that was removed may have left its zvol, and a VM that was renamed keeps its zvols' names.
+  // A removed disk may have left its zvol, and a renamed VM keeps the old names of its zvols.
   const used = manager.inventory.live.snapshot.vms?.flatMap(({ disks }) => disks.map((disk) => disk.zvol)) ??
     [];
   const existing = await manager.inventory.existingDatasets(names);
@@ -247,7 +255,7 @@ async function readDisk(
   if (zvol === undefined) {
     const message = `The zvols ${names[0]} to ${
       names.at(-1)
-    } exist already, so no disk was added; remove those that no VM uses`;
+    } already exist. No disk was added. Remove the zvols that no VM uses`;
     return { problems: [{ field: "size", message }] };
   }
   const sparse = fields.getAll("sparse").includes("yes");
@@ -258,11 +266,13 @@ function readGrowth(fields: URLSearchParams, vm: Vm): Read {
   const problems: Problem[] = [];
   const disk = vm.disks.find(({ deviceId }) => String(deviceId) === text(fields, "device"));
   if (disk === undefined || disk.zvol === null) {
-    return { problems: [{ field: "", message: "This disk is not there any more; look at the VM again" }] };
+    return {
+      problems: [{ field: "", message: "This disk no longer exists. Nothing was changed. Reload the page" }],
+    };
   }
   const size = gibToBytes(number(fields, "size", DISK, problems));
   if (problems.length === 0 && disk.sizeBytes !== null && size <= disk.sizeBytes) {
-    const message = `A disk can only grow: this one has ${disk.sizeBytes / gibToBytes(1)} GiB`;
+    const message = `A disk can only grow. Enter more than its present ${disk.sizeBytes / gibToBytes(1)} GiB`;
     problems.push({ field: "size", message });
   }
   return result(problems, { kind: "grow-disk", zvol: disk.zvol, sizeBytes: size });
@@ -272,22 +282,24 @@ function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard):
   const attach = text(fields, "attach");
   const typed = text(fields, "mac");
   const { connection } = manager;
-  // As in plans: by the NAS's own identity, where the account may read it.
+  // Like plans, this uses the NAS's own ID if the account may read it.
   const nasId = (connection.state.kind === "live" ? connection.state.nas.id : null) ?? host;
   const used = new Set(
     manager.inventory.live.snapshot.vms?.flatMap(({ nics }) => nics.map((nic) => nic.mac)),
   );
   const mac = typed === "" ? freeMac(vm, nasId, used) : normalizeMac(typed);
   const problems: Problem[] = [];
-  if (attach === "") problems.push({ field: "attach", message: "Name a bridge or an interface of the NAS" });
-  if (mac === null) problems.push({ field: "mac", message: "Write a MAC like 02:00:5e:10:00:01" });
+  if (attach === "") {
+    problems.push({ field: "attach", message: "Enter a bridge or interface of the NAS, for example br0" });
+  }
+  if (mac === null) problems.push({ field: "mac", message: "Enter a MAC like 02:00:5e:10:00:01" });
   if (vm.nics.some((nic) => nic.mac === mac)) {
-    problems.push({ field: "mac", message: "This VM has that MAC already" });
+    problems.push({ field: "mac", message: "This VM already has a NIC with that MAC" });
   }
   return result(problems, { kind: "add-nic", attach, mac: mac ?? "" });
 }
 
-/** The first one that no VM has: once a NIC was removed, the number of those that are left may be another one's. */
+/** The first derived MAC that no VM uses. After a NIC was removed, the number of NICs alone could give a used one. */
 function freeMac(vm: Vm, nasId: string, used: ReadonlySet<string | null>): string {
   for (let n = vm.nics.length;; n++) {
     const mac = deriveMac({ nasId, vm: vm.name, nic: `nic${n}` });
@@ -299,7 +311,7 @@ function readCdrom(fields: URLSearchParams): Read {
   const path = text(fields, "path");
   const problems = path.startsWith("/mnt/") && !path.endsWith("/")
     ? []
-    : [{ field: "path", message: "Write a file's full path below /mnt/" }];
+    : [{ field: "path", message: "Enter the full path of a file, for example /mnt/tank/iso/debian.iso" }];
   return result(problems, { kind: "attach-iso", path, first: fields.getAll("first").includes("yes") });
 }
 
@@ -307,11 +319,22 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
   const deviceId = Number(text(fields, "device"));
   const disk = vm.disks.find((it) => it.deviceId === deviceId);
   const known = [...vm.disks, ...vm.nics, ...vm.cdroms].some((it) => it.deviceId === deviceId);
-  if (!known) return { problems: [{ field: "", message: "This device is not there any more" }] };
+  if (!known) {
+    return {
+      problems: [{
+        field: "",
+        message: "This device no longer exists. Nothing was changed. Reload the page",
+      }],
+    };
+  }
   const withZvol = disk?.zvol != null && fields.getAll("zvol").includes("yes");
   if (withZvol && text(fields, "phrase").toLowerCase() !== "destroy 1 zvol") {
     return {
-      problems: [{ field: `phrase-${deviceId}`, message: "Type destroy 1 zvol to destroy the disk's data" }],
+      problems: [{
+        field: `phrase-${deviceId}`,
+        message:
+          "The phrase did not match. Nothing was removed. Type destroy 1 zvol to destroy the disk's data",
+      }],
     };
   }
   return { change: { kind: "remove-device", deviceId, withZvol } };
@@ -320,7 +343,12 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
 function readBootFirst(fields: URLSearchParams, vm: Vm): Read {
   const deviceId = Number(text(fields, "device"));
   if (![...vm.disks, ...vm.cdroms].some((it) => it.deviceId === deviceId)) {
-    return { problems: [{ field: "", message: "This device is not there any more" }] };
+    return {
+      problems: [{
+        field: "",
+        message: "This device no longer exists. Nothing was changed. Reload the page",
+      }],
+    };
   }
   return { change: { kind: "boot-first", deviceId } };
 }

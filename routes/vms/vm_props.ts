@@ -1,4 +1,4 @@
-/** What the pages and streams of VMs are given, from what is known of the NAS now. */
+/** Props for the pages and streams of VMs, from the present inventory. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
 import { reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
@@ -6,13 +6,13 @@ import type { Stale, VmListProps, VmNowProps, VmQuery, VmRowProps } from "../../
 import type { Dashboard } from "../server/dashboard.ts";
 import { matches, sorted } from "./vm_query.ts";
 
-/** How old what is known is, while it is not kept true. */
+/** The age of the inventory while the NAS is not connected; otherwise null. */
 export function staleness({ manager, now }: Dashboard): Stale | null {
   const { readAt } = manager.inventory.live.snapshot;
   return manager.connection.state.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
 }
 
-/** The list. */
+/** Props of the list. */
 export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boolean): VmListProps {
   const { manager } = dashboard;
   const { vms, error } = manager.inventory.live.snapshot;
@@ -32,21 +32,21 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
     types: [...new Set(all.map(({ name }) => typeOf(name)).filter((type) => type !== null))].sort(),
     problem: wrong === null ? null : {
       message: wrong.message,
-      remedy: "remedy" in wrong ? String(wrong.remedy) : "Look again in a moment.",
+      remedy: "remedy" in wrong ? String(wrong.remedy) : "Reload the page in a moment.",
     },
     stale: staleness(dashboard),
   };
 }
 
-/** A row of it. */
+/** Props of one row. */
 export function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
   return { vm, busy: manager.operations.store.busy(vm.name), mayChange };
 }
 
-/** A VM's page is about the VM: the rest is in the history. */
+/** A VM's page shows its latest operations; the rest are on the operations page. */
 const MAX_OPERATIONS = 10;
 
-/** What is known of one VM, what can be done with it now, and what was done. */
+/** One VM's facts, available actions and latest operations. */
 export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNowProps {
   const operations = manager.operations.store.list().filter(({ vms }) =>
     vms.some(({ name }) => name === vm.name)

@@ -1,11 +1,11 @@
-/** Filtering and sorting the list of VMs, as the URL says. Pure. */
+/** Filters and sorts the list of VMs by the URL's query. Pure. */
 import type { Context } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
 import type { SortKey, VmQuery } from "../../templates/props.ts";
 
-/** Whether a VM is in what was asked for. */
+/** Whether a VM matches the filter. */
 export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
   if (ours !== "" && isMarked(vm.description) !== (ours === "yes")) return false;
   if (state !== "" && vm.state !== state) return false;
@@ -31,7 +31,7 @@ const KEYS = {
   autostart: (vm) => vm.autostart ? 0 : 1,
 } as const satisfies Record<SortKey, (vm: Vm) => string | number>;
 
-/** Sorted by a column (`memory`, `-memory`); equal ones by name. An unknown column sorts by name. */
+/** Sorts by a column (`memory`, `-memory`), then by name. An unknown column sorts by name. */
 export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
   const sign = sort.startsWith("-") ? -1 : 1;
   const key = KEYS[sort.replace(/^-/, "") as SortKey] ?? KEYS.name;
@@ -46,7 +46,7 @@ export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
 /** Longer than any name on a NAS. */
 const MAX_QUERY_CHARS = 200;
 
-/** What the URL asks for. */
+/** The filter and sort order from the URL. */
 export function queryOf(c: Context): VmQuery {
   const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
   return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };

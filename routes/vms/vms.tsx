@@ -50,7 +50,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
   return app;
 }
 
-/** The change of this VM that an operation made, and when; null when there is none. */
+/** The change an operation made to this VM, and when; null if there is none. */
 function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved, "waits"> | null {
   const view = manager.operations.store.get(operation)?.view;
   const step = view?.vms[0]?.steps[0]?.step;
@@ -58,7 +58,7 @@ function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved,
   return isOfVm && step !== undefined ? { what: step, at: view.finishedAt ?? view.startedAt } : null;
 }
 
-/** What has to be said on a VM's page beside what is there. */
+/** Messages to show on a VM's page. */
 export interface VmPageWords {
   readonly notice?: string;
   readonly saved?: Saved;
@@ -66,7 +66,7 @@ export interface VmPageWords {
   readonly typed?: Typed;
 }
 
-/** What a VM's page is given. */
+/** Props of a VM's page. */
 export async function vmPage(
   c: AppContext,
   dashboard: Dashboard,
@@ -90,7 +90,7 @@ export async function vmPage(
   };
 }
 
-/** What a form of settings was filled in against: it is refused when they have changed since. */
+/** Fingerprint of a VM's settings. A form filled in from other settings is refused. */
 export function settingsShown({ name, description, cores, threads, memoryMib, autostart }: Vm): string {
   return fingerprint([name, description, cores, threads, memoryMib, autostart]);
 }

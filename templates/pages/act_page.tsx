@@ -1,4 +1,4 @@
-/** What an action would do to the chosen VMs, a sentence for each state, before it does it. */
+/** Confirmation of an action on the selected VMs: what it will do, one sentence per state. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatCount } from "../../lib/units.ts";
 import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
@@ -24,11 +24,11 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
           <p>{notice}</p>
         </Notice>
       )}
-      {doing.length + left.length === 0 ? <p>No VM was selected. Tick some in the list.</p> : null}
+      {doing.length + left.length === 0 ? <p>No VMs selected. Select VMs in the list first.</p> : null}
       {left.length === 0 ? null : (
         <Notice tone="warn">
           <p>
-            <strong>{formatCount(left.length, "VM")} of the selection will be left alone:</strong>
+            <strong>{formatCount(left.length, "selected VM")} will be left unchanged:</strong>
           </p>
           <ul>
             {left.map(({ name, because }) => (
@@ -42,7 +42,7 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
       {doing.length === 0
         ? (
           <p>
-            <a class="button" href={paths.home()}>Back to the list</a>
+            <a class="button" href={paths.home()}>Back to VMs</a>
           </p>
         )
         : frame.mayChange
@@ -73,7 +73,7 @@ function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: r
         ? (
           <Tick
             name="overcommit"
-            label="Start even if the NAS's free memory does not suffice"
+            label="Start even if memory is short (overcommit)"
             ticked={false}
           />
         )

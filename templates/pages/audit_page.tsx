@@ -7,14 +7,14 @@ import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface AuditPageProps {
   readonly frame: PageFrame;
-  /** Newest first; the first of all that match. */
+  /** The newest matching entries, newest first. */
   readonly entries: readonly AuditEntry[];
-  /** All that match. */
+  /** How many entries match. */
   readonly total: number;
-  /** What is looked for. */
+  /** The search text. */
   readonly q: string;
 }
 
@@ -26,16 +26,16 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
       <HistoryTabs current="audit" />
       <form method="get" action={paths.audit()} class="filters" role="search">
         <Field name="q" label="Filter" value={q} problems={[]} />
-        <button type="submit">Show</button>
+        <button type="submit">Filter</button>
       </form>
       {entries.length === 0
         ? (
           <div class="empty">
-            <h2>{q === "" ? "Nothing has been done yet" : "Nothing matches"}</h2>
+            <h2>{q === "" ? "No activity yet" : "No matching entries"}</h2>
             <p>
               {q === ""
-                ? "Who signs in, what is done to which VMs, and what became of it is listed here."
-                : <a href={paths.audit()}>Show everything</a>}
+                ? "Sign-ins and changes to VMs are listed here, with who made them and the outcome."
+                : <a href={paths.audit()}>Show all entries</a>}
             </p>
           </div>
         )
@@ -55,13 +55,13 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
 function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) {
   const shown = entries.length === total
     ? formatCount(total, "entry", "entries")
-    : `The latest ${entries.length} of ${total} entries; all are in the downloads`;
+    : `Latest ${entries.length} of ${total} entries; the downloads contain all of them`;
   return (
     <table class="rows">
       <caption>{shown}</caption>
       <thead>
         <tr>
-          <th scope="col">What</th>
+          <th scope="col">Action</th>
           <th scope="col">When</th>
           <th scope="col">Who</th>
           <th scope="col">VMs</th>
@@ -103,7 +103,7 @@ function Repeated({ times, lastAt }: { times: number; lastAt: number }) {
   );
 }
 
-/** A few names; more of them behind a click. */
+/** Longer lists of names are folded. */
 const NAMES_SHOWN = 4;
 
 function Names({ vms }: { vms: readonly string[] }) {

@@ -1,10 +1,10 @@
-/** The connection to the NAS: how it stands, what the account may do, and the one-time password. */
+/** The connection to the NAS: its state, the account's roles, and the one-time password form. */
 import { Layout } from "../layout.tsx";
 import { ErrorSummary, Field, State } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { ConnectionProps, PageFrame } from "../props.ts";
 
-/** Enough of the NAS's id to tell one from another. */
+/** Enough of the NAS's ID to distinguish two of them. */
 const ID_CHARS = 16;
 
 /** The page. */
@@ -23,18 +23,18 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
           </dd>
         </div>
         <div>
-          <dt>Signed in</dt>
+          <dt>Sign-in</dt>
           <dd>{account}</dd>
         </div>
         <div>
           <dt>Release</dt>
-          <dd>{frame.connection.release ?? "not known"}</dd>
+          <dd>{frame.connection.release ?? "Unknown"}</dd>
         </div>
         <div>
-          <dt>Consoles lead to</dt>
+          <dt>Console host</dt>
           <dd>
             {publicHost === null
-              ? "Not known: set NAS_PUBLIC_HOST to the name or address by which browsers reach the NAS"
+              ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"
               : (
                 <>
                   <code>{publicHost.host}</code> (from {publicHost.source})
@@ -44,21 +44,21 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
         </div>
         {apiVersion === null ? null : (
           <div>
-            <dt>NAS id</dt>
+            <dt>NAS ID</dt>
             <dd>
               {nasId === null
-                ? "Not readable with this account (role READONLY_ADMIN). MACs of new VMs are derived from " +
-                  "TRUENAS_HOST as it is written"
+                ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
+                  "TRUENAS_HOST instead, so a new spelling of it changes them"
                 : <code>{nasId.slice(0, ID_CHARS)}</code>}
             </dd>
           </div>
         )}
         <div>
           <dt>API</dt>
-          <dd>{apiVersion ?? "not connected"}</dd>
+          <dd>{apiVersion ?? "Not connected"}</dd>
         </div>
       </dl>
-      <h2>What the account may do</h2>
+      <h2>Account permissions</h2>
       <Roles roles={roles} missing={missing} connected={apiVersion !== null} />
     </Layout>
   );
@@ -73,7 +73,7 @@ function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
         value=""
         problems={problems}
         numeric
-        help="From the account's authenticator. It is sent to the NAS and not stored."
+        help="The current code from the account's authenticator app, for example 123456. It is sent to the NAS and not stored."
       />
       <p class="actions">
         <button type="submit" class="primary">Sign in</button>
@@ -85,24 +85,29 @@ function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
 function Roles(
   { roles, missing, connected }: Pick<ConnectionProps, "roles" | "missing"> & { readonly connected: boolean },
 ) {
-  if (!connected) return <p>This is known once there is a connection.</p>;
+  if (!connected) return <p>Shown once the NAS is connected.</p>;
   if (roles === null) {
-    return <p>The NAS does not tell this account's roles; what it refuses is shown where it refuses it.</p>;
+    return (
+      <p>
+        The NAS does not report this account's roles. If it refuses an action, the error appears where you
+        started it.
+      </p>
+    );
   }
-  if (missing.length === 0) return <p>Everything that this program needs.</p>;
+  if (missing.length === 0) return <p>The account has every role this program needs.</p>;
   return (
     <>
       <p>
-        Some roles are missing. Grant them on the NAS: Credentials, Groups, Privileges, in a privilege of a
-        group of this account.
+        Some roles are missing. In TrueNAS, open Credentials, Groups, Privileges and add the roles to a
+        privilege of one of the account's groups.
       </p>
       <table class="rows">
         <caption class="visually-hidden">Missing roles</caption>
         <thead>
           <tr>
             <th scope="col">Role</th>
-            <th scope="col">Without it</th>
-            <th scope="col">For</th>
+            <th scope="col">If missing</th>
+            <th scope="col">Needed for</th>
           </tr>
         </thead>
         <tbody>
@@ -111,10 +116,10 @@ function Roles(
               <th scope="row">
                 <code>{it.role}</code>
               </th>
-              <td data-label="Without it">
-                {it.essential ? <State tone="bad" word="Fails" /> : <State tone="warn" word="Left out" />}
+              <td data-label="If missing">
+                {it.essential ? <State tone="bad" word="Fails" /> : <State tone="warn" word="Skipped" />}
               </td>
-              <td data-label="For">{it.for}</td>
+              <td data-label="Needed for">{it.for}</td>
             </tr>
           ))}
         </tbody>

@@ -1,4 +1,4 @@
-/** The form that creates: first it shows the plan, then the same fields make it so. */
+/** The creation form: it shows the plan first, then creates what the plan says. */
 import type { OnFailure } from "../../lib/configuration/on_failure.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
@@ -30,9 +30,9 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
         ? null
         : (
           <form method="post" action={paths.createPlan()} class="create">
-            {/* The first button is the one that Enter presses: it must never be the one that creates. */}
+            {/* Enter presses the first button, so it must never be the one that creates. */}
             <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
-              Show the plan
+              Show plan
             </button>
             {plan === null ? null : <PlanView plan={plan} />}
             {plan === null || token === null || plan.totals.vms === 0
@@ -45,9 +45,9 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
             <Choices id={DATASETS} choices={choices.datasets} />
             <p class="actions">
               <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
-                {plan === null ? "Show the plan" : "Show the plan again"}
+                {plan === null ? "Show plan" : "Update plan"}
               </button>
-              <span class="help">Nothing is changed on the NAS until you confirm the plan.</span>
+              <span class="help">Nothing changes on the NAS until you confirm the plan.</span>
             </p>
           </form>
         )}
@@ -56,9 +56,9 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
 }
 
 const FAILURE_CHOICES = {
-  "roll-back": "Roll it back; the others go on",
+  "roll-back": "Roll it back and continue with the others",
   keep: "Keep it for inspection",
-  stop: "Roll it back and begin no further VM",
+  stop: "Roll it back and start no more VMs",
 } as const satisfies Record<OnFailure, string>;
 
 interface ConfirmProps {
@@ -101,7 +101,7 @@ function StorageFields({ form, problems }: { form: CreateForm; problems: readonl
           value={form.cdrom_path}
           problems={problems}
           list={ISOS}
-          help="A file below /mnt, in a dataset"
+          help="Full path, for example /mnt/tank/iso/debian.iso"
         />
       </div>
     </fieldset>
@@ -125,7 +125,14 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           help="0 to 99"
         />
         <Field name={name("memory")} label="Memory (MiB)" value={type.memory} problems={problems} numeric />
-        <Field name={name("cpu")} label="vCPUs" value={type.cpu} problems={problems} numeric help="In all" />
+        <Field
+          name={name("cpu")}
+          label="vCPUs"
+          value={type.cpu}
+          problems={problems}
+          numeric
+          help="Total per VM"
+        />
         <Field
           name={name("threads")}
           label="Threads per core"
@@ -136,16 +143,16 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
         />
       </div>
       <div class="ticks">
-        <Tick name={name("start")} label="Start when made" ticked={type.start} />
-        <Tick name={name("autostart")} label="Start with the NAS" ticked={type.autostart} />
+        <Tick name={name("start")} label="Start after creation" ticked={type.start} />
+        <Tick name={name("autostart")} label="Start when the NAS boots" ticked={type.autostart} />
         <Tick
           name={name("overcommit")}
-          label="Start even if memory does not suffice"
+          label="Start even if memory is short (overcommit)"
           ticked={type.overcommit}
         />
         <Tick
           name={name("sparse")}
-          label="Sparse zvols: take space only as it is written"
+          label="Sparse disks: use space only as data is written"
           ticked={type.sparse}
         />
       </div>
@@ -157,7 +164,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           value={type.parallel}
           problems={problems}
           numeric
-          help="As many as the NAS takes if empty"
+          help="The NAS's limit if empty"
         />
         <Choice
           name={name("on_failure")}
@@ -169,7 +176,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
       </div>
       {type.overrides.length === 0 ? null : (
         <p class="help">
-          The configuration overrides the templates here: {type.overrides.join(", ")}.
+          The configuration overrides these template values: {type.overrides.join(", ")}.
         </p>
       )}
       <div class="columns">
@@ -187,7 +194,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
               />
             </div>
           ))}
-          <p class="help">Fill the empty row for one more; empty a row to leave it out.</p>
+          <p class="help">Fill in the empty row to add a disk. Clear a row to remove its disk.</p>
         </div>
         <div role="group" aria-label={`Networks of ${type.name}`}>
           <p class="subhead" aria-hidden="true">Networks</p>
@@ -210,8 +217,8 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
             </div>
           ))}
           <p class="help">
-            Without MACs each VM gets one that stays the same when it is made again. To fix them, list one for
-            each VM, between spaces.
+            If MACs is empty, each VM gets a derived MAC that stays the same when the VM is created again. To
+            choose MACs yourself, enter one per VM, separated by spaces.
           </p>
         </div>
       </div>

@@ -1,4 +1,4 @@
-/** What a destruction would remove, exactly, and the phrase that confirms it. */
+/** Exactly what will be destroyed, and the phrase that confirms it. */
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
@@ -32,21 +32,20 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
       <Unread notices={plan.notices} />
       <Blocked items={plan.vms} />
       {plan.spared.length === 0 ? null : <Spared plan={plan} query={query} />}
-      {/* A list without what was mistyped is not what was meant: it is not offered. */}
+      {/* After a typing mistake the list is not what the person meant, so it cannot be confirmed. */}
       {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
         ? <NothingToDestroy blocked={plan.vms.length > 0} />
         : frame.mayChange
         ? <Confirm {...destroy} lacks={frame.lacks} />
         : <ViewerNotice />}
       <p>
-        <a href={paths.orphans()}>Leftovers of what was interrupted</a>{" "}
-        are on a page of their own: half-made VMs and zvols in no VM.
+        Interrupted operations can leave resources behind. See <a href={paths.orphans()}>Orphans</a>
       </p>
     </Layout>
   );
 }
 
-/** What is asked for; sending it lists again and changes nothing. */
+/** The selection; submitting it updates the list and changes nothing. */
 function DestroyForm(
   { query, plan, only, problems }: Pick<DestroyProps, "query" | "plan" | "only" | "problems">,
 ) {
@@ -62,7 +61,7 @@ function DestroyForm(
               label="VM types"
               value={query.prefixes}
               problems={problems}
-              help="Comma-separated names before their number: worker means worker01 and worker12, not workerold."
+              help="Comma-separated names without the number: worker matches worker01 and worker12, not workerold."
             />
             {query.vms.filter((name) => !isMissing("name", name)).map((name) => (
               <input type="hidden" name="vm" value={name} />
@@ -75,34 +74,34 @@ function DestroyForm(
         : null}
       <label class="tick">
         <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
-        Keep the disks
+        Keep disks
       </label>
       <label class="tick">
         <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
-        Shut down before powering off
+        Try to shut down before powering off
       </label>
-      <button type="submit">List them</button>
+      <button type="submit">List VMs</button>
     </form>
   );
 }
 
-/** VMs that only have such a name: each is added by a choice of its own. */
+/** VMs whose names match but that may not have been created here; each has to be added explicitly. */
 function Spared({ plan, query }: { plan: DestructionPlan; query: DestroyQuery }) {
-  const one = plan.spared.length === 1;
   return (
     <Notice tone="warn">
       <p>
         <strong>
-          {formatCount(plan.spared.length, "VM")} with such a name {one ? "does" : "do"}{" "}
-          not seem to be made by this program
-        </strong>, so {one ? "it is" : "they are"} left alone:
+          {formatCount(plan.spared.length, "VM")}{" "}
+          with a matching name may not have been created by this program
+        </strong>{" "}
+        and will be left unchanged:
       </p>
       <ul>
         {plan.spared.map(({ name, state, because }) => (
           <li data-spared={name}>
             <strong>{name}</strong> <VmState state={state} /> {because}.{" "}
             <a href={paths.destroy({ ...query, vms: [...query.vms, name] })}>
-              Add {name} to the list all the same
+              Add {name} to the list anyway
             </a>
           </li>
         ))}
@@ -116,7 +115,7 @@ function NothingToDestroy({ blocked }: { blocked: boolean }) {
   return (
     <div class="empty">
       <h2>Nothing to destroy</h2>
-      <p>No VM created here matches these names. Correct them above, and list again.</p>
+      <p>No VM created here matches these names. Correct the names above, then list the VMs again.</p>
     </div>
   );
 }
@@ -128,8 +127,8 @@ function Confirm(
 ) {
   const { totals } = plan;
   const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
-  const snapshots = totals.snapshots === 0 ? "" : `, with ${formatCount(totals.snapshots, "snapshot")},`;
-  const size = totals.zvols === 0 ? "" : ` of ${formatBytes(totals.zvolBytes)}`;
+  const snapshots = totals.snapshots === 0 ? "" : ` with ${formatCount(totals.snapshots, "snapshot")}`;
+  const size = totals.zvols === 0 ? "" : ` (${formatBytes(totals.zvolBytes)})`;
   return (
     <form method="post" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}>
       {destroyFields(query).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
@@ -140,15 +139,15 @@ function Confirm(
           {formatCount(totals.vms, "VM")}
           {zvols}
           {size}
-          {snapshots} will be gone for good
+          {snapshots} will be destroyed
         </caption>
         <thead>
           <tr>
             <th scope="col">VM</th>
             <th scope="col">State</th>
-            <th scope="col">Made here</th>
-            <th scope="col">Zvols that go</th>
-            <th scope="col">What stays</th>
+            <th scope="col">Created here</th>
+            <th scope="col">Zvols to destroy</th>
+            <th scope="col">Kept</th>
           </tr>
         </thead>
         <tbody>
@@ -165,7 +164,7 @@ function Confirm(
             label={`Type “${words}” to confirm`}
             value={typed[field] ?? ""}
             problems={problems}
-            {...(vm === null ? {} : { help: `${vm} does not seem to be created here.` })}
+            {...(vm === null ? {} : { help: `${vm} may not have been created by this program.` })}
           />
         ))}
         <p class="actions">
@@ -183,53 +182,53 @@ function Confirm(
 
 function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
   const off = shutdown
-    ? "Running VMs are asked to shut down, and powered off when they do not"
+    ? "Running VMs are shut down, and powered off if they do not respond"
     : "Running VMs are powered off";
   return keepDisks
-    ? `${off}; their disks stay.`
-    : `${off}, and the zvols are destroyed with their data and the snapshots that are listed.`;
+    ? `${off}. Their disks are kept.`
+    : `${off}. Zvols are destroyed with their data and the snapshots listed above.`;
 }
 
 function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
   const disks = zvols.length + keeps.length;
   const words = [
     `description: ${marks.description ? "yes" : "no"}`,
-    `zvols: ${disks === 0 ? "none there" : ZVOL_MARKS[marks.zvols]}`,
+    `zvols: ${disks === 0 ? "none" : ZVOL_MARKS[marks.zvols]}`,
     `journal: ${marks.journal ? "yes" : "no"}`,
   ];
   return <span class="where">{words.join(", ")}</span>;
 }
 
-const ZVOL_MARKS = { all: "yes", some: "some", none: "no", unknown: "not known" } as const;
+const ZVOL_MARKS = { all: "yes", some: "some", none: "no", unknown: "unknown" } as const;
 
 function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
   return (
     <tr data-vm={vm.name} data-state={vm.state}>
       <th scope="row">
         <a href={paths.vm(vm.id)}>{vm.name}</a>
-        <span class="where">id {vm.id}</span>
+        <span class="where">ID {vm.id}</span>
       </th>
       <td data-label="State">
         <VmState state={vm.state} />
       </td>
-      <td data-label="Made here">
-        {vm.marked ? <State tone="good" word="Yes" /> : <State tone="warn" word="Does not seem so" />}
+      <td data-label="Created here">
+        {vm.marked ? <State tone="good" word="Yes" /> : <State tone="warn" word="Unknown" />}
         <Marks vm={vm} />
       </td>
-      <td data-label="Zvols that go">
+      <td data-label="Zvols to destroy">
         {vm.zvols.length === 0 ? <span class="none">none</span> : (
           <ul class="plain">
             {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
               <li>
-                <code>{name}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+                <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
                 <Snapshots snapshots={snapshots} zvol={name} />
               </li>
             ))}
           </ul>
         )}
       </td>
-      <td data-label="What stays">
-        {vm.keeps.length === 0 ? <span class="none">nothing</span> : (
+      <td data-label="Kept">
+        {vm.keeps.length === 0 ? <span class="none">none</span> : (
           <ul class="plain">
             {vm.keeps.map(({ path, because }) => (
               <li>

@@ -3,7 +3,7 @@ import { Layout } from "../layout.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 
-/** What the page says. */
+/** Props of the page. */
 export interface ErrorPageProps {
   readonly frame: PageFrame;
   readonly title: string;
@@ -19,13 +19,13 @@ export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
       <p>{message}</p>
       {remedy === null ? null : <p>{remedy}</p>}
       <p>
-        <a class="button" href={paths.home()}>To the VMs</a>
+        <a class="button" href={paths.home()}>Go to VMs</a>
       </p>
     </Layout>
   );
 }
 
-/** The same for a part of a page that htmx asked for. */
+/** The same for a fragment requested by htmx. */
 export function ErrorPart({ message, remedy }: { message: string; remedy: string | null }) {
   return (
     <div class="notice tone-bad" role="alert">

@@ -1,4 +1,4 @@
-/** What clusters need of some VMs, in every format: to look at, to copy, to download. */
+/** The VMs in every export format, to view, copy or download. */
 import { type Exported, remarksOf } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/talos.ts";
@@ -8,17 +8,17 @@ import { CopyButton, Notice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame, VmQuery } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface ExportPageProps {
   readonly frame: PageFrame;
   /** How many VMs. */
   readonly count: number;
-  /** They in each format. */
+  /** The VMs in each format. */
   readonly formats: readonly { readonly name: ExportName; readonly exported: Exported }[];
   readonly query: VmQuery;
   /** The VMs of the configuration, created or not, instead of those on the NAS. */
   readonly planned: boolean;
-  /** For which version of Talos. */
+  /** The Talos version to write files for. */
   readonly talos: TalosVersion;
 }
 
@@ -32,14 +32,14 @@ export function ExportPage({ frame, count, formats, query, planned, talos }: Exp
       <h1>Export {formatCount(count, "VM")}</h1>
       <p>
         {planned
-          ? "These are the VMs of the configuration, created or not, with the MACs that they will have. "
-          : "These are the VMs on the NAS that the list shows. "}
+          ? "Showing the VMs in the configuration, created or not, with the MACs they will get. "
+          : "Showing the VMs on the NAS that match the list's filter. "}
         <a href={paths.export(query, { planned: !planned })}>
-          {planned ? "Show those on the NAS" : "Show those of the configuration"}
+          {planned ? "Show VMs on the NAS" : "Show VMs in the configuration"}
         </a>
       </p>
       {count === 0
-        ? <p class="empty">No VM matches.</p>
+        ? <p class="empty">No VMs match</p>
         : formats.map((it) => <Format {...it} query={query} planned={planned} talos={talos} />)}
     </Layout>
   );
@@ -70,7 +70,9 @@ function Format({ name, exported, query, planned, talos }: FormatProps) {
       <p class="actions">
         {archive ? null : <CopyButton of={`text-${name}`} label={`Copy ${label}`} />}
         <a class="button" href={paths.export(query, download)}>
-          {archive ? `Download ${formatCount(exported.files.length, "file")} as one archive` : "Download"}
+          {archive
+            ? `Download ${formatCount(exported.files.length, "file")} as an archive`
+            : `Download ${label}`}
         </a>
       </p>
     </section>
@@ -107,7 +109,7 @@ function File({ name, text, of, id }: {
 function TalosVersions({ query, planned, talos }: Pick<ExportPageProps, "query" | "planned" | "talos">) {
   return (
     <p>
-      For Talos {TALOS_VERSIONS.map((version) =>
+      Talos version: {TALOS_VERSIONS.map((version) =>
         version === talos
           ? <strong aria-current="true">{version}</strong>
           : <a href={`${paths.export(query, { planned, talos: version })}#export-talos`}>{version}</a>

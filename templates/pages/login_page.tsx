@@ -4,15 +4,15 @@ import { Notice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface LoginPageProps {
   readonly frame: PageFrame;
-  /** The page that was asked for. */
+  /** The page to open after signing in. */
   readonly to: string;
   readonly message: string | null;
 }
 
-/** The page. It says nothing of the NAS: whoever reads it has not signed in. */
+/** The page. It shows nothing about the NAS, because the visitor has not signed in. */
 export function LoginPage({ frame, to, message }: LoginPageProps) {
   return (
     <Layout {...frame} title="Sign in" current={null} closed>
@@ -25,7 +25,7 @@ export function LoginPage({ frame, to, message }: LoginPageProps) {
       <form method="post" action={paths.login()} class="login">
         <input type="hidden" name="to" value={to} />
         <div class="field">
-          <label for="password">Password of this dashboard</label>
+          <label for="password">Dashboard password</label>
           <input
             id="password"
             name="password"

@@ -10,23 +10,23 @@ import { PaceLine } from "../parts/pace.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface OperationPageProps {
   readonly frame: PageFrame;
   readonly view: OperationView;
   /** Every event so far, for the log. */
   readonly events: readonly OperationEvent[];
-  /** How many calls go to the NAS at once now. */
+  /** How many calls the NAS gets at once now. */
   readonly pace: Pace;
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
-  /** What rolling it back would take, as read now. */
+  /** What a rollback would remove, as read now. */
   readonly rollBack?: RollBackPlan | null;
-  /** What was wrong with the form that was sent. */
+  /** Problems with the submitted form. */
   readonly problems?: readonly Problem[];
 }
 
-/** The page. The stream goes on after the last event that is shown here. */
+/** The page. Its stream continues after the last event shown. */
 export function OperationPage(
   { frame, view, events, pace, now, problems = [], rollBack = null }: OperationPageProps,
 ) {
@@ -49,8 +49,8 @@ export function OperationPage(
           <>
             <noscript>
               <p class="notice tone-quiet">
-                This page does not move by itself without JavaScript.{" "}
-                <a href={paths.operation(view.id)}>Look again</a>
+                Without JavaScript this page does not update automatically.{" "}
+                <a href={paths.operation(view.id)}>Reload</a>
               </p>
             </noscript>
             {operation}

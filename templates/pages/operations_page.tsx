@@ -19,9 +19,9 @@ export function OperationsPage(
       {operations.length === 0
         ? (
           <div class="empty">
-            <h2>Nothing has been done yet</h2>
+            <h2>No operations yet</h2>
             <p>
-              Every creation and destruction is listed here, with all its steps.
+              When you create, change or destroy VMs, the operation and its steps are listed here.
             </p>
             {frame.mayChange
               ? (
@@ -48,7 +48,7 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
           <th scope="col">VMs</th>
           <th scope="col">Who</th>
           <th scope="col">Started</th>
-          <th scope="col" class="number">Took</th>
+          <th scope="col" class="number">Duration</th>
         </tr>
       </thead>
       <tbody>
@@ -67,7 +67,7 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
             <td data-label="Started">
               <DateTime at={view.startedAt} />
             </td>
-            <td class="number" data-label="Took">
+            <td class="number" data-label="Duration">
               {formatDuration((view.finishedAt ?? now) - view.startedAt)}
             </td>
           </tr>

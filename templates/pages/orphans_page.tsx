@@ -1,4 +1,4 @@
-/** Half-made VMs and zvols in no VM that this program made, and the phrase that confirms their removal. */
+/** Half-made VMs and unused zvols created by this program, and the phrase that confirms destroying them. */
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout } from "../layout.tsx";
@@ -25,8 +25,8 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
         : null}
       <h1>Orphans</h1>
       <p>
-        What carries this program's marks and belongs to nothing: VMs that were left half-made, and zvols that
-        no VM uses.
+        Interrupted operations can leave resources behind: half-made VMs, and zvols that no VM uses. Only
+        those created by this program are listed.
       </p>
       {notice === null ? null : (
         <Notice tone="warn">
@@ -43,14 +43,14 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
       <Blocked items={[...plan.vms, ...all]} />
       {plan.left.length === 0 ? null : (
         <p>
-          Left out: {plan.left.join(", ")}. <a href={paths.orphans()}>List all again</a>
+          Left out: {plan.left.join(", ")}. <a href={paths.orphans()}>Show all</a>
         </p>
       )}
       {plan.vms.length + all.length === 0
         ? (
           <div class="empty">
-            <h2>There are no orphans</h2>
-            <p>Every VM that was made here is whole, and every zvol that was made here is in a VM.</p>
+            <h2>No orphans</h2>
+            <p>Every VM created here is complete, and every zvol created here belongs to a VM.</p>
           </div>
         )
         : vms.length + zvols.length === 0
@@ -81,11 +81,11 @@ function Confirm(
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
       <table class="rows">
-        <caption>{what} of {formatBytes(size)}</caption>
+        <caption>{what}, {formatBytes(size)}</caption>
         <thead>
           <tr>
-            <th scope="col">What</th>
-            <th scope="col">Why it is here</th>
+            <th scope="col">Orphan</th>
+            <th scope="col">Reason</th>
             <th scope="col" class="number">Size</th>
             <th scope="col">Choice</th>
           </tr>
@@ -98,7 +98,7 @@ function Confirm(
       <Notice tone="bad">
         <p>
           <strong>This cannot be undone.</strong>{" "}
-          Zvols are destroyed with their data and the snapshots that are listed.
+          Zvols are destroyed with their data and the snapshots listed above.
         </p>
         <Field
           name="phrase"
@@ -120,15 +120,15 @@ function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
     <tr data-vm={vm.name} data-state={vm.state}>
       <th scope="row">
         <a href={paths.vm(vm.id)}>{vm.name}</a> <VmState state={vm.state} />
-        <span class="where">id {vm.id}</span>
+        <span class="where">ID {vm.id}</span>
       </th>
-      <td data-label="Why it is here">{vm.because}</td>
+      <td data-label="Reason">{vm.because}</td>
       <td class="number" data-label="Size">
         {vm.zvols.length === 0 ? <span class="none">no zvols</span> : (
           <ul class="plain">
             {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
               <li>
-                <code>{name}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+                <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
                 <Snapshots snapshots={snapshots} zvol={name} />
               </li>
             ))}
@@ -149,13 +149,13 @@ function ZvolRow({ zvol, plan }: { zvol: OrphanZvol; plan: OrphanPlan }) {
         <code>{zvol.name}</code>
         <Snapshots snapshots={zvol.snapshots} zvol={zvol.name} />
       </th>
-      <td data-label="Why it is here">
+      <td data-label="Reason">
         {zvol.madeFor === null
-          ? "the VM that it was made for is not there"
-          : `it was made for ${zvol.madeFor}, which does not use it`}
+          ? "The VM it was created for no longer exists"
+          : `Created for ${zvol.madeFor}, which does not use it`}
       </td>
       <td class="number" data-label="Size">
-        {zvol.sizeBytes === null ? "not known" : formatBytes(zvol.sizeBytes)}
+        {zvol.sizeBytes === null ? "unknown" : formatBytes(zvol.sizeBytes)}
       </td>
       <td data-label="Choice">
         <a href={paths.orphans([...plan.left, zvol.name])}>Leave {zvol.name} out</a>

@@ -1,15 +1,15 @@
-/** The password of a VM's display, after somebody asked for it. */
+/** The password of a VM's display. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout } from "../layout.tsx";
 import { CopyButton } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { PageFrame } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface PasswordPageProps {
   readonly frame: PageFrame;
   readonly vm: Vm;
-  /** In the order of the displays; null where the NAS does not tell. */
+  /** In the order of the displays; null where the NAS does not show it. */
   readonly passwords: readonly (string | null)[];
 }
 
@@ -21,11 +21,11 @@ export function PasswordPage({ frame, vm, passwords }: PasswordPageProps) {
         <a href={paths.home()}>VMs</a> <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
       </p>
       <h1 dir="auto">Display password of {vm.name}</h1>
-      {passwords.length === 0 ? <p class="empty">It has no display.</p> : (
+      {passwords.length === 0 ? <p class="empty">This VM has no display.</p> : (
         <ul class="plain">
           {passwords.map((password, index) => (
             <li>
-              {password === null ? "The NAS does not tell it to this account." : (
+              {password === null ? "The NAS does not show this password to the account." : (
                 <>
                   <output id={`password-${index}`} class="secret">{password}</output>{" "}
                   <CopyButton of={`password-${index}`} label="Copy" />
@@ -35,9 +35,9 @@ export function PasswordPage({ frame, vm, passwords }: PasswordPageProps) {
           ))}
         </ul>
       )}
-      <p class="help">That it was shown stands in the audit log. It is kept nowhere by this dashboard.</p>
+      <p class="help">Viewing the password was recorded in the audit log. The dashboard does not store it.</p>
       <p>
-        <a class="button" href={paths.vm(vm.id)}>Back to the VM</a>
+        <a class="button" href={paths.vm(vm.id)}>Back to {vm.name}</a>
       </p>
     </Layout>
   );

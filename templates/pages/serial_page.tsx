@@ -5,16 +5,16 @@ import { ViewerNotice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { ConsoleAssetUrls, PageFrame } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface SerialPageProps {
   readonly frame: PageFrame;
   readonly vm: Vm;
-  /** Lets the terminal's own style in, and no other. */
+  /** Allows the terminal's own styles and no others. */
   readonly nonce: string;
   readonly assets: ConsoleAssetUrls;
 }
 
-/** The page. Without a script there is no terminal; the NAS's own page has one too. */
+/** The page. The terminal requires JavaScript. */
 export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
   return (
     <Layout {...frame} title={`Serial console of ${vm.name}`} current="vms">
@@ -33,13 +33,13 @@ function Terminal({ frame, vm, nonce, assets }: SerialPageProps) {
       <p id="serial-status" role="status">Connecting…</p>
       <noscript>
         <p class="notice tone-warn">
-          The terminal needs JavaScript. On the NAS: <code>virsh console</code>.
+          The terminal requires JavaScript. Without it, run <code>virsh console</code> on the NAS.
         </p>
       </noscript>
       <div id="serial" data-socket={paths.vmSerialSocket(vm.id)} data-nonce={nonce}></div>
       <p class="help">
-        Press Enter once if nothing shows. Ctrl+Shift+C copies what is selected, Ctrl+Shift+V pastes. One
-        console at a time: a second one is refused by the NAS.
+        If the screen stays empty, press Enter. Ctrl+Shift+C copies the selection, Ctrl+Shift+V pastes. The
+        NAS allows one serial console per VM at a time.
       </p>
       <link rel="stylesheet" href={assets.xtermCss} />
       <script src={assets.xterm} defer></script>

@@ -1,4 +1,4 @@
-/** One VM with all that is known of it, and the forms that change it. */
+/** One VM: its facts, and the forms that change it. */
 import type { Problem } from "../../lib/errors/errors.ts";
 import { Layout } from "../layout.tsx";
 import { ErrorSummary, Notice, Time } from "../parts/common.tsx";
@@ -13,28 +13,28 @@ export interface Saved {
   readonly what: string;
   /** Milliseconds since 1970 (UTC). */
   readonly at: number;
-  /** The VM is in use, and sees it when it starts the next time. */
+  /** The VM is in use, so the change takes effect at its next start. */
   readonly waits: boolean;
 }
 
 const SAVED: Readonly<Record<string, string>> = {
-  settings: "The settings were saved",
-  "add-disk": "The disk was added",
-  "grow-disk": "The disk was grown",
-  "add-nic": "The NIC was added",
-  "attach-iso": "The image was attached",
-  "boot-first": "The boot order was saved",
-  "remove-device": "The device was removed",
+  settings: "Settings saved",
+  "add-disk": "Disk added",
+  "grow-disk": "Disk grown",
+  "add-nic": "NIC added",
+  "attach-iso": "Image attached",
+  "boot-first": "Boot order saved",
+  "remove-device": "Device removed",
 };
 
-/** What the page is given. */
+/** Props of the page. */
 export interface VmPageProps {
   readonly frame: PageFrame;
   readonly now: VmNowProps;
   readonly choices: CreateChoices;
-  /** Images that it has and that are not on the NAS. */
+  /** Attached images that no longer exist on the NAS. */
   readonly missingImages: readonly string[];
-  /** What the form of settings is filled in against. */
+  /** Fingerprint of the settings the form was filled in from. */
   readonly shown: string;
   readonly notice: string | null;
   readonly saved: Saved | null;
@@ -66,7 +66,7 @@ export function VmPage(
       {frame.mayChange
         ? (
           <>
-            <h2>Change</h2>
+            <h2>Change this VM</h2>
             <SettingsForm {...form} />
             <DiskForms {...form} />
             <BootForm {...form} />
@@ -80,14 +80,14 @@ export function VmPage(
 }
 
 function SavedNotice({ what, at, waits }: Saved) {
-  const words = SAVED[what] ?? "The change was saved";
+  const words = SAVED[what] ?? "Change saved";
   return (
     <div class="notice tone-good" id="saved" role="status">
       <p>
         <strong>{words}</strong> at <Time at={at} />.{waits
           ? ` The VM is in use, so ${
             what === "settings" ? "the new vCPUs and memory take" : "this takes"
-          } effect when it starts the next time. Restart it here, or stop and start it; a reboot inside the guest is not enough.`
+          } effect at its next start. Restart it here, or stop and start it; a reboot inside the guest is not enough.`
           : ""}
       </p>
     </div>
@@ -101,11 +101,11 @@ function MissingImage({ path, isStopped }: { readonly path: string; readonly isS
       <Notice tone="warn">
         <p>
           <strong>
-            The attached image <code>{path}</code> is not on the NAS any more.
+            The attached image <code>{path}</code> no longer exists on the NAS.
           </strong>{" "}
           {isStopped
-            ? "TrueNAS does not start the VM without it. Detach the image, or put the file back."
-            : "The VM runs on, and TrueNAS does not start it again without it. Put the file back, or detach the image once the VM is stopped."}
+            ? "TrueNAS cannot start the VM without it. Detach the image, or put the file back."
+            : "The VM keeps running, but TrueNAS cannot start it again without the image. Put the file back, or shut the VM down and detach the image."}
         </p>
       </Notice>
     </div>

@@ -6,15 +6,15 @@ import { VmList } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import type { Capacity, PageFrame, VmListProps } from "../props.ts";
 
-/** What the page is given. */
+/** Props of the page. */
 export interface VmsPageProps {
   readonly frame: PageFrame;
   readonly list: VmListProps;
-  /** Of what the list tells; the stream goes on from it. */
+  /** Version of the list; the stream continues from it. */
   readonly version: string;
-  /** Null while nothing is known. */
+  /** Null while unknown. */
   readonly capacity: Capacity | null;
-  /** The operation that is under way, or null. */
+  /** The running operation, or null. */
   readonly running: { readonly id: string; readonly title: string } | null;
 }
 
@@ -41,7 +41,8 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
       {running === null ? null : (
         <Notice tone="busy">
           <p>
-            <strong>{running.title}</strong> is under way. <a href={paths.operation(running.id)}>Watch it</a>
+            <strong>{running.title}</strong> is in progress.{" "}
+            <a href={paths.operation(running.id)}>View operation</a>
           </p>
         </Notice>
       )}
@@ -53,11 +54,11 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
         <Choice id="filter-state" name="state" label="State" value={query.state} choices={states} />
         <Choice id="filter-type" name="type" label="Type" value={query.type} choices={types} />
         <div class="field">
-          <label for="filter-ours">Made</label>
+          <label for="filter-ours">Created by</label>
           <select id="filter-ours" name="ours">
-            <option value="">By anybody</option>
-            <option value="yes" selected={query.ours === "yes"}>Here</option>
-            <option value="no" selected={query.ours === "no"}>Elsewhere</option>
+            <option value="">Anyone</option>
+            <option value="yes" selected={query.ours === "yes"}>This program</option>
+            <option value="no" selected={query.ours === "no"}>Others</option>
           </select>
         </div>
         {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}

@@ -1,8 +1,8 @@
-/** What the NAS has left for further VMs. */
+/** The memory and storage the NAS has left for more VMs. */
 import { formatBytes } from "../../lib/units.ts";
 import type { Capacity } from "../props.ts";
 
-/** The line; empty while nothing is known. */
+/** The line; empty while the capacity is unknown. */
 export function CapacityLine({ capacity }: { capacity: Capacity | null }) {
   const { memoryBytes = null, storage = null } = capacity ?? {};
   const parts = [

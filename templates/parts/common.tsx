@@ -5,7 +5,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 /** The five tones. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
 
-/** A state as shape, then word, then colour. */
+/** A state, shown by shape, word and colour. */
 export function State({ tone, word }: { tone: Tone; word: string }) {
   return (
     <span class={`state tone-${tone}`}>
@@ -43,7 +43,7 @@ export function Notice({ tone, children }: { tone: Tone; children?: Child }) {
   return <div class={`notice tone-${tone}`}>{children}</div>;
 }
 
-/** In place of a form, for whoever may not send it. */
+/** Shown to viewers in place of a form. */
 export function ViewerNotice() {
   return (
     <Notice tone="quiet">
@@ -59,12 +59,12 @@ export function fieldId(name: string): string {
   return `field-${name.replaceAll(/[^A-Za-z0-9_]+/g, "-")}`;
 }
 
-/** All problems of a form, each a link to its field. It takes the focus when the page opens. */
+/** Every problem of a form, linked to its field. It takes the focus when the page opens. */
 export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
   if (problems.length === 0) return null;
   return (
     <div class="notice tone-bad" id="error-summary" role="alert" tabindex={-1} autofocus>
-      <h2>{problems.length === 1 ? "One thing to correct" : `${problems.length} things to correct`}</h2>
+      <h2>{problems.length === 1 ? "There is a problem" : `There are ${problems.length} problems`}</h2>
       <ul>
         {problems.map(({ field, message, line }) => (
           <li>
@@ -79,9 +79,9 @@ export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
 
 /** What a text field is given. */
 export interface FieldProps {
-  /** Where its problems stand, and what its id is made from. */
+  /** The field name in problems, from which the id is derived. */
   readonly name: string;
-  /** What it is called in the form that is sent; default the name. */
+  /** Its name in the submitted form; by default the same. */
   readonly sentAs?: string;
   readonly label: string;
   readonly value: string;
@@ -90,11 +90,11 @@ export interface FieldProps {
   /** The id of a datalist with choices. */
   readonly list?: string;
   readonly numeric?: boolean;
-  /** Shows the label to screen readers only, where a column's head says it already. */
+  /** Shows the label to screen readers only, where a column head already says it. */
   readonly hideLabel?: boolean;
 }
 
-/** A text field with its label, help and errors. Numbers are text fields too, so that what was typed can come back. */
+/** A text field with its label, help and errors. Numbers use it too, because it can show invalid input again. */
 export function Field({ name, sentAs, label, value, problems, help, list, numeric, hideLabel }: FieldProps) {
   const own = problems.filter(({ field }) => field === name);
   const id = fieldId(name);
@@ -130,7 +130,7 @@ export interface ChoiceProps {
   readonly name: string;
   readonly label: string;
   readonly value: string;
-  /** Values with their words. */
+  /** Labels by value. */
   readonly choices: Readonly<Record<string, string>>;
   readonly problems: readonly Problem[];
 }
@@ -156,12 +156,12 @@ export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
   );
 }
 
-/** What a text field offers beside free text. */
+/** Suggestions for a text field. */
 export function Choices({ id, choices }: { id: string; choices: readonly string[] | null }) {
   return <datalist id={id}>{(choices ?? []).map((choice) => <option value={choice}></option>)}</datalist>;
 }
 
-/** Copies an element's text; without a script it is not there, and the text can be selected. */
+/** Copies an element's text; hidden without JavaScript. */
 export function CopyButton({ of, label }: { of: string; label: string }) {
   return <button type="button" class="copy" data-copy={of}>{label}</button>;
 }
@@ -169,13 +169,13 @@ export function CopyButton({ of, label }: { of: string; label: string }) {
 /** What a tick box is given. */
 export interface TickProps {
   readonly name: string;
-  /** Where one name stands in several forms of a page; default from the name. */
+  /** For a name that several forms of a page use; by default derived from the name. */
   readonly id?: string;
   readonly label: string;
   readonly ticked: boolean;
 }
 
-/** A tick box; the hidden field tells an empty box from one that was not there. */
+/** A tick box; its hidden field distinguishes an unticked box from an absent one. */
 export function Tick({ name, id, label, ticked }: TickProps) {
   return (
     <label class="tick">

@@ -10,7 +10,7 @@ const WORDS = {
   offline: { tone: "bad", word: "Not connected" },
 } as const satisfies Record<ConnectionView["state"], { tone: string; word: string }>;
 
-/** The badge; it is replaced as a whole when the connection changes. */
+/** The badge; live updates replace all of it. */
 export function ConnectionBadge({ connection }: { connection: ConnectionView }) {
   const { tone, word } = WORDS[connection.state];
   const release = connection.release === null ? "" : ` ${connection.release}`;
@@ -23,30 +23,31 @@ export function ConnectionBadge({ connection }: { connection: ConnectionView }) 
   );
 }
 
-/** Stands at a button that the NAS would refuse to this account. */
+/** Shown at a button when the NAS would refuse the action to this account. */
 export function MissingRoles({ lacks }: { lacks: readonly string[] }) {
   if (lacks.length === 0) return null;
   return (
     <p class="error" data-lacking={lacks.join(" ")}>
-      The account lacks {lacks.join(" and ")}, so the NAS would refuse this.{" "}
-      <a href={paths.connection()}>What to grant</a>
+      The account is missing the {lacks.length === 1 ? "role" : "roles"}{" "}
+      {lacks.join(" and ")}, so the NAS would refuse this.{" "}
+      <a href={paths.connection()}>See which roles to grant</a>
     </p>
   );
 }
 
-/** Stands on every page while what is sent to the NAS can be read on the way. */
+/** Shown on every page while the connection to the NAS is not encrypted. */
 export function UnencryptedNotice() {
   return (
     <div class="notice tone-warn" id="unencrypted">
       <p>
         <strong>The connection to the NAS is not encrypted.</strong>{" "}
-        Passwords can be read on the way: write wss:// in TRUENAS_HOST.
+        Anyone on the network can read the passwords it carries. Use a wss:// address in TRUENAS_HOST.
       </p>
     </div>
   );
 }
 
-/** What is wrong and what to do; empty while all is well. */
+/** What is wrong and what to do; empty while the connection is fine. */
 export function ConnectionNotice({ connection }: { connection: ConnectionView }) {
   return (
     <div id="connection-notice">
@@ -62,7 +63,7 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
   );
 }
 
-/** Says that nothing comes from the dashboard any more; the page's script shows it. */
+/** Shown by the page's script when live updates stop arriving. */
 export function StaleNotice() {
   return (
     <div class="notice tone-bad" id="stale" hidden>
@@ -70,24 +71,26 @@ export function StaleNotice() {
         <strong>This page is not up to date.</strong>
       </p>
       <p>
-        Nothing has come from the dashboard since{" "}
-        <Time at={0} />. What you see may have changed. The page keeps trying to connect; if this stays, check
-        that the dashboard is running and can be reached.
+        The dashboard last responded at{" "}
+        <Time at={0} />. What you see may have changed since. The page keeps trying to reconnect; if this
+        message stays, check that the dashboard is running and reachable.
       </p>
     </div>
   );
 }
 
-/** Says that a form has again what was typed before signing in; the page's script shows it. */
+/** Shown by the page's script when it has restored entries typed before signing in. */
 export function TypedNotice() {
   return (
     <div class="notice tone-quiet" id="typed" role="status" hidden>
-      <p>What you had typed is in the form again. Nothing was sent; check it, passwords too, and send it.</p>
+      <p>
+        Your entries are back in the form, but nothing was sent. Check them, passwords too, and submit again.
+      </p>
     </div>
   );
 }
 
-/** What the page's script follows: what it is sent names its places itself. */
+/** The stream the page's script follows; each message names the element it replaces. */
 export function PageStream({ stream }: { stream: string }) {
   return <div id="page-stream" data-stream={stream}></div>;
 }

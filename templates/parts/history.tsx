@@ -1,8 +1,8 @@
-/** What the pages of the history share. */
+/** Parts shared by the history pages. */
 import type { Actor } from "../../lib/operations/types.ts";
 import { paths } from "../paths.ts";
 
-/** Leads from one page of the history to the other. */
+/** Tabs that switch between the history pages. */
 export function HistoryTabs({ current }: { current: "operations" | "audit" }) {
   const tab = (of: typeof current, href: string, label: string) => (
     <a href={href} aria-current={of === current ? "page" : undefined}>{label}</a>
@@ -15,7 +15,7 @@ export function HistoryTabs({ current }: { current: "operations" | "audit" }) {
   );
 }
 
-/** Who did something, and from where. */
+/** Who did something, and from which address. */
 export function Who({ by }: { by: Actor | null }) {
   if (by === null) return <span class="none"></span>;
   const { who, from = "" } = by;

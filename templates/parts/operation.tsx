@@ -1,4 +1,4 @@
-/** An operation: its summary, its VMs with their steps, its log; whole for the page, in parts for the stream. */
+/** An operation: summary, VMs with their steps, and log. The page shows it whole; the stream updates parts of it. */
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import { Blocked, Snapshots, Unread } from "./removal.tsx";
 import type {
@@ -41,7 +41,7 @@ const STEP_STATUSES = {
   "rolled-back": { tone: "warn", word: "Rolled back" },
 } as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
 
-/** Steps that undo what was made are shown together, for only VMs that failed have them. */
+/** Undo steps share one column, because only VMs that failed have them. */
 const UNDO = "undo-";
 
 /** Whether a step undoes another one. */
@@ -55,10 +55,10 @@ export function Operation(
     view: OperationView;
     events: readonly OperationEvent[];
     now: number;
-    /** Whether whoever looks may change anything. */
+    /** Whether the viewer may make changes. */
     mayChange: boolean;
     problems?: readonly Problem[];
-    /** What rolling it back would take, as read now. */
+    /** What a rollback would remove, as read now. */
     rollBack?: RollBackPlan | null;
   },
 ) {
@@ -79,7 +79,7 @@ export function Operation(
               <th scope="col">VM</th>
               <th scope="col">Outcome</th>
               {columns.map((step) => <th scope="col">{step}</th>)}
-              {hasRollback(view) ? <th scope="col">rollback</th> : null}
+              {hasRollback(view) ? <th scope="col">Rollback</th> : null}
             </tr>
           </thead>
           <tbody>
@@ -111,7 +111,7 @@ export function columnsOf(view: OperationView): readonly string[] {
   return columns;
 }
 
-/** Whether any VM is being undone, which takes a column of its own. */
+/** Whether any VM has undo steps, which get their own column. */
 export function hasRollback({ vms }: OperationView): boolean {
   return vms.some(({ steps }) => steps.some(isUndo));
 }
@@ -132,7 +132,7 @@ export function OperationSummary(
       <progress
         max={Math.max(1, steps.length)}
         value={view.status === "running" ? over : Math.max(1, steps.length)}
-        aria-label="Steps that are over"
+        aria-label="Finished steps"
       >
         {over} of {steps.length} steps
       </progress>
@@ -144,7 +144,7 @@ export function OperationSummary(
           </dd>
         </div>
         <div>
-          <dt>{view.finishedAt === null ? "Elapsed" : "Took"}</dt>
+          <dt>{view.finishedAt === null ? "Elapsed" : "Duration"}</dt>
           <dd>{formatDuration(elapsedMs)}</dd>
         </div>
         <div>
@@ -157,12 +157,12 @@ export function OperationSummary(
 }
 
 const RESOLUTIONS = {
-  resumed: "It was taken up again",
-  "rolled-back": "What it made was removed",
-  left: "What it left was kept as it is, by choice",
+  resumed: "This operation was resumed",
+  "rolled-back": "This operation was rolled back",
+  left: "The result was kept as it is",
 } as const satisfies Record<Resolution["how"], string>;
 
-/** What a person can do about an operation that did not end as it should. */
+/** The recovery options for an operation that did not succeed. */
 function Recovery(
   { view, problems, rollBack }: {
     view: OperationView;
@@ -176,7 +176,7 @@ function Recovery(
       <p class="resolution" data-resolution={resolution.how}>
         {RESOLUTIONS[resolution.how]}. {resolution.operation === undefined
           ? null
-          : <a href={paths.operation(resolution.operation)}>See that operation</a>}
+          : <a href={paths.operation(resolution.operation)}>View the follow-up operation</a>}
       </p>
     );
   }
@@ -186,7 +186,7 @@ function Recovery(
     return (
       <p>
         <a class="button more" id="start-anyway" href={paths.act("start", ids)}>
-          Start {formatCount(short.length, "VM")} all the same
+          Start {formatCount(short.length, "VM")} anyway
         </a>
       </p>
     );
@@ -195,18 +195,16 @@ function Recovery(
   if (resumable.length + removable.length === 0) return null;
   const names = (vms: readonly OperationVmView[]) => vms.map(({ name }) => name).join(", ");
   return (
-    <div class="recovery" role="group" aria-label="What to do about it">
+    <div class="recovery" role="group" aria-label="Recovery options">
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
           <button type="submit" class="primary" id="resume-operation">
-            {kind === "destroy" ? "Go on" : "Resume"}: {formatCount(resumable.length, "VM")}
+            Resume {kind === "destroy" ? "destroying" : "creating"} {formatCount(resumable.length, "VM")}
           </button>
           <span class="help">
             {kind === "destroy"
-              ? `${
-                names(resumable)
-              }: each is looked at again, and destroyed if it is still what was confirmed.`
-              : `${names(resumable)}: the NAS is read again, and only what lacks is made.`}
+              ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
+              : `${names(resumable)}: only missing parts are created.`}
           </span>
         </form>
       )}
@@ -214,12 +212,12 @@ function Recovery(
         <form method="post" action={paths.rollBack(view.id)} class="actions">
           {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
           <button type="submit" class="danger" id="roll-back-operation">
-            Roll back: remove {formatCount(removable.length, "VM")}
+            Roll back {formatCount(removable.length, "VM")}
           </button>
           <div class="help">
             <p>
-              {names(removable)} with the zvols that this operation made for{" "}
-              {removable.length === 1 ? "it" : "them"}: {describeCreated(removable)}. This cannot be undone.
+              Removes {names(removable)}
+              {describeCreated(removable)}. This cannot be undone.
             </p>
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
@@ -232,7 +230,7 @@ function Recovery(
             {phrase === null ? null : (
               <Field
                 name="phrase"
-                label={`Finished VMs go as well. Type “${phrase}” to confirm`}
+                label={`Finished VMs are removed too. Type “${phrase}” to confirm`}
                 value=""
                 problems={problems}
               />
@@ -241,17 +239,19 @@ function Recovery(
         </form>
       )}
       <form method="post" action={paths.leave(view.id)} class="actions">
-        <button type="submit" id="leave-operation">Leave it as it is</button>
-        <span class="help">Nothing is done, and this is not asked again.</span>
+        <button type="submit" id="leave-operation">Keep it as it is</button>
+        <span class="help">Nothing changes, and you won't be asked again.</span>
       </form>
     </div>
   );
 }
 
-/** The zvols that a rollback would remove, by name. */
+/** The zvols that a rollback would remove, as the end of a sentence. */
 function describeCreated(vms: readonly OperationVmView[]): string {
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
-  return zvols.length === 0 ? "no zvols" : zvols.join(", ");
+  return zvols.length === 0
+    ? ""
+    : ` and the zvols created for ${vms.length === 1 ? "it" : "them"}: ${zvols.join(", ")}`;
 }
 
 function CancelForm({ view }: { view: OperationView }) {
@@ -260,10 +260,10 @@ function CancelForm({ view }: { view: OperationView }) {
   if (view.kind !== "create") {
     return (
       <form method="post" action={action} class="actions">
-        <button type="submit" class="danger" id="cancel-operation">Cancel</button>
+        <button type="submit" class="danger" id="cancel-operation">Cancel operation</button>
         <span class="help">
-          Calls under way end, and nothing new is begun.{removes
-            ? " VMs of which this operation has removed nothing yet stay; one that it has partly removed is removed completely."
+          Steps that are running finish first; nothing new starts.{removes
+            ? " VMs that are still untouched stay; a partly removed VM is removed completely."
             : ""}
         </span>
       </form>
@@ -272,12 +272,12 @@ function CancelForm({ view }: { view: OperationView }) {
   return (
     <form method="post" action={action} class="actions">
       <button type="submit" class="danger" id="cancel-operation" name="then" value="roll-back">
-        Cancel and roll back
+        Stop and undo
       </button>
-      <button type="submit" id="cancel-keep" name="then" value="keep">Cancel and keep</button>
+      <button type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
       <span class="help">
-        Calls under way end and nothing new starts. VMs that are half made are removed again, or kept to be
-        resumed; finished ones stay.
+        Steps that are running finish first. Half-made VMs are removed, or kept for you to resume; finished
+        VMs stay.
       </span>
     </form>
   );
@@ -301,13 +301,13 @@ const OUTCOMES = {
   "rolled-back": { tone: "warn", word: "Rolled back" },
   "left-behind": { tone: "bad", word: "Left behind" },
   destroyed: { tone: "good", word: "Destroyed" },
-  "already-gone": { tone: "quiet", word: "Gone already" },
+  "already-gone": { tone: "quiet", word: "Already gone" },
   failed: { tone: "bad", word: "Failed" },
   cancelled: { tone: "warn", word: "Cancelled" },
-  "cancelled-kept": { tone: "warn", word: "Cancelled and kept" },
+  "cancelled-kept": { tone: "warn", word: "Cancelled, kept" },
   interrupted: { tone: "warn", word: "Interrupted" },
   done: { tone: "good", word: "Done" },
-  "out-of-memory": { tone: "bad", word: "Out of memory" },
+  "out-of-memory": { tone: "bad", word: "Not enough memory" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
 const VERBS = {
@@ -322,7 +322,7 @@ const VERBS = {
   string
 >;
 
-/** The VMs that did not become what was wanted, each with the NAS's own words. */
+/** The VMs that failed, each with the error. */
 export function OperationNotices({ view }: { view: OperationView }) {
   const troubled = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
   const verb = VERBS[view.kind];
@@ -344,16 +344,16 @@ export function OperationNotices({ view }: { view: OperationView }) {
   );
 }
 
-/** What a VM's row is given. */
+/** Props of a VM's row. */
 export interface OperationVmRowProps {
   readonly vm: OperationVmView;
-  /** What the operation does: an outcome is good or bad for that. */
+  /** Decides which outcomes are good. */
   readonly kind: OperationKind;
   readonly columns: readonly string[];
   readonly rollback: boolean;
 }
 
-/** The id of a VM's row; a zvol's name has characters that no selector takes as they are. */
+/** The id of a VM's row. A zvol's name can have characters that are special in selectors. */
 export function operationRowId(name: string): string {
   return `op-vm-${name.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;
 }
@@ -385,13 +385,13 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
 
 function RollbackCell({ steps }: { steps: readonly StepView[] }) {
   return (
-    <td data-label="rollback" class={steps.length === 0 ? "absent" : undefined}>
+    <td data-label="Rollback" class={steps.length === 0 ? "absent" : undefined}>
       {steps.length === 0 ? <span class="none"></span> : steps.map((step) => <Step step={step} named />)}
     </td>
   );
 }
 
-/** For a VM of which a rollback found nothing to remove, this is the good end. */
+/** A rollback that found nothing to remove counts as success. */
 const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
 
 function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
@@ -401,7 +401,7 @@ function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["ou
 function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
   if (vm.outcome !== null) return <State {...outcomeOf(kind, vm.outcome)} />;
   const started = vm.steps.some(({ status }) => status !== "pending");
-  return started ? <State tone="busy" word="Working" /> : <State tone="quiet" word="Waiting" />;
+  return started ? <State tone="busy" word="In progress" /> : <State tone="quiet" word="Waiting" />;
 }
 
 function Step({ step, named }: { step: StepView; named?: boolean }) {
@@ -429,7 +429,7 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
   );
 }
 
-/** Whether an event gets a line in the log: a step's beginning is seen in its cell. */
+/** Whether an event gets a line in the log. A step's start shows in its table cell instead. */
 export function isLogged(event: OperationEvent): boolean {
   if (event.type === "call" || event.type === "progress") return false;
   return event.type !== "step" || (event.status !== "running" && event.status !== "skipped");
@@ -463,7 +463,7 @@ function describeEvent(event: OperationEvent): string {
         event.message ? `. ${event.message}` : ""
       }`;
     case "finished":
-      return `The operation is over: ${STATUSES[event.status].word.toLowerCase()}${
+      return `Operation ${STATUSES[event.status].word.toLowerCase()}${
         event.message ? `. ${event.message}` : ""
       }`;
     case "resolved":

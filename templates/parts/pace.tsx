@@ -1,20 +1,19 @@
-/** How many calls go to the NAS at once, while an operation is under way. */
+/** How many calls the NAS gets at once while an operation is running. */
 import type { Pace } from "../../lib/operations/pace.ts";
 import { formatCount } from "../../lib/units.ts";
 
 const WHY = {
-  slow: "the NAS takes longer for each when there are more",
-  refused: "the NAS refused more, so it is given time",
+  slow: "because the NAS slows down with more",
+  refused: "because the NAS refused more",
 } as const;
 
-/** The line; empty once nothing is under way. */
+/** The line; hidden when no operation is running. */
 export function PaceLine({ pace }: { pace: Pace | null }) {
   if (pace === null) return <p id="pace" hidden></p>;
   const { width, why } = pace;
   return (
     <p id="pace" class="help" data-width={width}>
-      Up to {formatCount(width, "change")} at once:{" "}
-      {why === null ? "as many as the NAS runs at once" : WHY[why]}.
+      Up to {formatCount(width, "change")} at once, {why === null ? "the NAS's limit" : WHY[why]}.
     </p>
   );
 }

@@ -1,4 +1,4 @@
-/** What streams send: the parts of a page that an event changes, each with the place it goes to. */
+/** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
@@ -22,20 +22,20 @@ import { PaceLine } from "./pace.tsx";
 import { VmGone, VmNow } from "./vm_now.tsx";
 import { groupId, VmGroup, VmList, VmListAge, VmRowOnce } from "./vm_list.tsx";
 
-/** What an operation's page is brought up to date with. */
+/** One update of an operation's page. */
 export interface OperationPatchProps {
-  /** The fold up to and with the event. */
+  /** The operation after the event. */
   readonly view: OperationView;
   readonly event: OperationEvent;
-  /** Whether whoever looks may change anything. */
+  /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
-  /** Every event up to and with this one, for what shows them all. */
+  /** Every event up to and including this one, for the log. */
   readonly events: () => readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
 }
 
-/** How many calls go at once. */
+/** How many calls the NAS gets at once. */
 export function PacePatch({ pace }: { pace: Pace | null }) {
   return (
     <hx-partial hx-target="#pace" hx-swap="outerMorph">
@@ -78,7 +78,7 @@ export function OperationPatch({ view, event, events, mayChange, now }: Operatio
   );
 }
 
-/** The operation's own stream ends with it: from then on the page has the one that every page has. */
+/** When an operation ends, its page switches to the stream that every page has. */
 export function StreamPatch() {
   return (
     <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
@@ -87,7 +87,7 @@ export function StreamPatch() {
   );
 }
 
-/** Whether an event changes more than a row: the status on the root, or the columns. */
+/** Whether an event changes more than a row: the overall status or the columns. */
 function changesFrame(event: OperationEvent): boolean {
   if (event.type === "started" || event.type === "finished") return true;
   return event.type === "step" && event.status === "running" && isUndo(event);
@@ -111,7 +111,7 @@ export function VmPatch(row: VmRowProps) {
   );
 }
 
-/** The line of a group of which a VM changed. */
+/** The heading of a group in which a VM changed. */
 export function GroupPatch({ type, vms }: { type: string; vms: readonly Vm[] }) {
   return (
     <hx-partial hx-target={`#${groupId(type)}`} hx-swap="outerMorph">
@@ -120,7 +120,7 @@ export function GroupPatch({ type, vms }: { type: string; vms: readonly Vm[] }) 
   );
 }
 
-/** The list as a whole, when VMs came or went. */
+/** The whole list, when VMs were added or removed. */
 export function VmListPatch({ list }: { list: VmListProps }) {
   return (
     <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
@@ -129,7 +129,7 @@ export function VmListPatch({ list }: { list: VmListProps }) {
   );
 }
 
-/** One VM's page, but for its forms. */
+/** One VM's page, except its forms. */
 export function VmNowPatch(now: VmNowProps) {
   return (
     <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
@@ -138,7 +138,7 @@ export function VmNowPatch(now: VmNowProps) {
   );
 }
 
-/** One VM's page when the VM is gone. */
+/** One VM's page after the VM was removed. */
 export function VmGonePatch() {
   return (
     <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
@@ -147,16 +147,16 @@ export function VmGonePatch() {
   );
 }
 
-/** More than so many changes at once are only counted aloud. */
+/** Above this number, changes are announced only as a count. */
 const MAX_WORDS = 3;
 
-/** What is said aloud by screen readers, and seen by nobody. */
+/** Announcements for screen readers. */
 export function WordsPatch({ words }: { words: readonly string[] }) {
   const said = words.length > MAX_WORDS ? `${words.length} changes in the list` : words.join("; ");
   return <hx-partial hx-target="#live-words" hx-swap="innerHTML">{said}</hx-partial>;
 }
 
-/** How old the list is. */
+/** The age of the list. */
 export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
   return (
     <hx-partial hx-target="#vm-list-age" hx-swap="outerMorph">
@@ -165,7 +165,7 @@ export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
   );
 }
 
-/** What the NAS has left. */
+/** The capacity the NAS has left. */
 export function CapacityPatch({ capacity }: { capacity: Capacity }) {
   return (
     <hx-partial hx-target="#capacity" hx-swap="outerMorph">

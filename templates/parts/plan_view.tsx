@@ -1,4 +1,4 @@
-/** A creation plan: what would be made, VM by VM, and what stands against it. */
+/** A creation plan: what would be created, VM by VM, and what prevents it. */
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
 import { formatBytes, formatMib } from "../../lib/units.ts";
@@ -12,22 +12,22 @@ const ACTIONS = {
   blocked: { tone: "bad", word: "Blocked" },
 } as const satisfies Record<PlannedVm["action"], { tone: Tone; word: string }>;
 
-/** The plan, above the form that led to it. */
+/** The plan, shown above its form. */
 export function PlanView({ plan }: { plan: CreationPlan }) {
   const { vms, findings } = plan;
   return (
     <section class="plan" id="plan" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
       <h2 id="plan-heading">
-        {vms.length === 0 ? "The plan is empty" : `The plan: ${describeTotals(plan)}`}
+        {vms.length === 0 ? "The plan is empty" : `Plan: ${describeTotals(plan)}`}
       </h2>
-      {vms.length === 0 ? <p>Every count is 0, so there is nothing to make. Raise a count below.</p> : null}
+      {vms.length === 0 ? <p>Every count is 0, so there is nothing to create. Raise a count below.</p> : null}
       <Warnings findings={findings} />
       {vms.length === 0 ? null : <PlanTable plan={plan} />}
     </section>
   );
 }
 
-/** Errors stand in the summary above the form, and at their fields. */
+/** Errors are in the summary above the form and at their fields, so only warnings appear here. */
 function Warnings({ findings }: { findings: readonly Finding[] }) {
   const warnings = findings.filter(({ severity }) => severity === "warning");
   if (warnings.length === 0) return null;
@@ -41,7 +41,7 @@ function Warnings({ findings }: { findings: readonly Finding[] }) {
 function PlanTable({ plan }: { plan: CreationPlan }) {
   return (
     <table class="rows">
-      <caption class="visually-hidden">VMs of the plan</caption>
+      <caption class="visually-hidden">VMs in the plan</caption>
       <thead>
         <tr>
           <th scope="col">VM</th>
@@ -79,7 +79,7 @@ function PlanRow({ vm, plan }: { vm: PlannedVm; plan: CreationPlan }) {
             <li>
               <code>{zvol}</code> {formatBytes(sizeBytes)}
               {sparse ? " sparse" : ""}
-              {adopt ? ", there already" : ""}
+              {adopt ? ", already exists" : ""}
             </li>
           ))}
         </ul>
@@ -98,7 +98,9 @@ function PlanRow({ vm, plan }: { vm: PlannedVm; plan: CreationPlan }) {
       </td>
       <td class="number" data-label="Display">
         {of("DISPLAY").map(({ port, webPort }) => (
-          <span title={`web port ${webPort ?? "chosen by the NAS"}`}>{port === 0 ? "none free" : port}</span>
+          <span title={`web port ${webPort ?? "chosen by the NAS"}`}>
+            {port === 0 ? "no free port" : port}
+          </span>
         ))}
       </td>
     </tr>

@@ -6,23 +6,23 @@ import { paths } from "../paths.ts";
 import type { CreateChoices, Typed } from "../props.ts";
 import { Choices, Field, Tick } from "./common.tsx";
 
-/** What every form is given. */
+/** Props of every form. */
 export interface VmFormProps {
   readonly vm: Vm;
   readonly problems: readonly Problem[];
-  /** What was typed into which form, when it comes back. */
+  /** The rejected form and its entries, to show them again. */
   readonly typed: Typed | null;
   readonly choices: CreateChoices;
-  /** What the form of settings is filled in against. */
+  /** Fingerprint of the settings the form was filled in from. */
   readonly shown: string;
 }
 
-/** What was typed, or else what is there. */
+/** The rejected entry, or else the current value. */
 function valueOf(typed: Typed | null, form: string, name: string, there: string): string {
   return typed?.form === form ? typed.fields.get(name) ?? there : there;
 }
 
-/** A field of a form; its name for the browser is bare, its problems stand at `form.name`. */
+/** A field of a form. It is submitted as `name`; its problems are at `form.name`. */
 function FormField(
   props: VmFormProps & {
     readonly form: string;
@@ -53,7 +53,7 @@ function FormField(
 /** Name, description, vCPUs, memory, autostart. */
 export function SettingsForm(props: VmFormProps) {
   const { vm } = props;
-  const runs = vm.state === "RUNNING" ? "After a restart of the VM" : undefined;
+  const runs = vm.state === "RUNNING" ? "Takes effect after a restart" : undefined;
   const help = runs === undefined ? {} : { help: runs };
   return (
     <form method="post" action={paths.vmForm(vm.id, "settings")} class="panel">
@@ -81,7 +81,7 @@ export function SettingsForm(props: VmFormProps) {
         />
       </div>
       <FormField {...props} form="settings" name="description" label="Description" there={vm.description} />
-      <Tick name="autostart" label="Start with the NAS" ticked={vm.autostart} />
+      <Tick name="autostart" label="Start when the NAS boots" ticked={vm.autostart} />
       <p class="actions">
         <button type="submit" id="save-settings">Save settings</button>
       </p>
@@ -89,7 +89,7 @@ export function SettingsForm(props: VmFormProps) {
   );
 }
 
-/** Each disk with what can be done to it, and one more. */
+/** Each disk with its actions, and a form to add one. */
 export function DiskForms(props: VmFormProps) {
   const { vm } = props;
   return (
@@ -98,7 +98,7 @@ export function DiskForms(props: VmFormProps) {
       {vm.disks.map(({ deviceId, zvol, path, sizeBytes }) => (
         <div class="device" data-device={deviceId}>
           <p>
-            <code>{zvol ?? path}</code> {sizeBytes === null ? "size not known" : formatBytes(sizeBytes)}
+            <code>{zvol ?? path}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
           </p>
           {zvol === null ? null : (
             <form method="post" action={paths.vmForm(vm.id, "grow")} class="inline">
@@ -111,7 +111,7 @@ export function DiskForms(props: VmFormProps) {
                 problems={props.problems}
                 numeric
               />
-              <button type="submit">Grow</button>
+              <button type="submit">Grow disk</button>
             </form>
           )}
           <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
@@ -121,32 +121,32 @@ export function DiskForms(props: VmFormProps) {
                 <Tick
                   name="zvol"
                   id={`zvol-${deviceId}`}
-                  label="Destroy its zvol with all data"
+                  label="Also destroy the zvol and its data"
                   ticked={false}
                 />
                 <Field
                   name={`remove.phrase-${deviceId}`}
                   sentAs="phrase"
-                  label="Then type “destroy 1 zvol”"
+                  label="To destroy it, type “destroy 1 zvol”"
                   value=""
                   problems={props.problems}
                 />
               </>
             )}
-            <button type="submit" class="danger">Remove this disk</button>
+            <button type="submit" class="danger">Remove disk</button>
           </form>
         </div>
       ))}
       <form method="post" action={paths.vmForm(vm.id, "disks")} class="inline">
         <FormField {...props} form="disks" name="size" label="New disk (GiB)" numeric />
         <Tick name="sparse" label="Sparse" ticked={false} />
-        <button type="submit" id="add-disk">Add a disk</button>
+        <button type="submit" id="add-disk">Add disk</button>
       </form>
     </div>
   );
 }
 
-/** What boots in which order, and what is to boot first. */
+/** The boot order, with buttons to move a device to the front. */
 export function BootForm({ vm }: VmFormProps) {
   const boots = [
     ...vm.disks.map(({ deviceId, zvol, path, order }) => ({ deviceId, what: zvol ?? path, order })),
@@ -169,7 +169,7 @@ export function BootForm({ vm }: VmFormProps) {
           </li>
         ))}
       </ol>
-      {vm.state === "RUNNING" ? <p class="help">A new order holds from the next start on.</p> : null}
+      {vm.state === "RUNNING" ? <p class="help">A new boot order takes effect at the next start.</p> : null}
     </div>
   );
 }
@@ -192,25 +192,31 @@ export function NicAndMediaForms(props: VmFormProps) {
             <p>
               {attach ?? "default"} <code>{mac ?? "new MAC at each start"}</code>
             </p>
-            {remove(deviceId, "Remove this NIC")}
+            {remove(deviceId, "Remove NIC")}
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "nics")} class="inline">
           <Choices id="bridges" choices={choices.bridges} />
           <FormField {...props} form="nics" name="attach" label="Bridge" list="bridges" />
-          <FormField {...props} form="nics" name="mac" label="MAC" help="Made from the VM's name if empty" />
-          <button type="submit" id="add-nic">Add a NIC</button>
+          <FormField
+            {...props}
+            form="nics"
+            name="mac"
+            label="MAC"
+            help="Like 02:00:5e:10:00:01; derived from the VM's name if empty"
+          />
+          <button type="submit" id="add-nic">Add NIC</button>
         </form>
       </div>
       <div class="panel">
         <h3>Install media</h3>
-        {vm.cdroms.length === 0 ? <p>No image is attached.</p> : null}
+        {vm.cdroms.length === 0 ? <p>No image attached</p> : null}
         {vm.cdroms.map(({ deviceId, path }) => (
           <div class="device" data-device={deviceId}>
             <p>
               <code>{path}</code>
             </p>
-            {remove(deviceId, "Detach this image")}
+            {remove(deviceId, "Detach image")}
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="inline">
@@ -221,10 +227,10 @@ export function NicAndMediaForms(props: VmFormProps) {
             name="path"
             label="Image"
             list="isos"
-            help="A file below /mnt, in a dataset"
+            help="Full path, for example /mnt/tank/iso/debian.iso"
           />
-          <Tick name="first" label="Boot from it first" ticked={false} />
-          <button type="submit" id="attach-iso">Attach</button>
+          <Tick name="first" label="Boot from this image first" ticked={false} />
+          <button type="submit" id="attach-iso">Attach image</button>
         </form>
       </div>
     </>
@@ -239,7 +245,7 @@ export function CloneForm(props: VmFormProps) {
       <h3>Clone</h3>
       <div class="inline">
         <FormField {...props} form="clone" name="name" label="Name of the clone" there={`${vm.name}_copy`} />
-        <button type="submit" id="clone">Clone</button>
+        <button type="submit" id="clone">Clone VM</button>
       </div>
     </form>
   );

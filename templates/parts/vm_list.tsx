@@ -1,4 +1,4 @@
-/** The list of VMs: its table, its rows, and what stands there when there is none. */
+/** The list of VMs: table, rows, and what is shown when it is empty. */
 import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
@@ -13,7 +13,7 @@ import { paths } from "../paths.ts";
 import type { SortKey, VmListProps, VmQuery, VmRowProps } from "../props.ts";
 import { State, Time, type Tone } from "./common.tsx";
 
-/** How each state of a VM looks; a word that is not known is passed on as it is. */
+/** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
 const STATES: Readonly<Record<string, { readonly tone: Tone; readonly word: string }>> = {
   RUNNING: { tone: "good", word: "Running" },
   STOPPED: { tone: "quiet", word: "Stopped" },
@@ -43,15 +43,15 @@ const COLUMNS: readonly {
   { label: "Actions", sort: null },
 ];
 
-/** What changed from one row to the next, as it is said aloud; the first telling of a VM is that it is there. */
+/** What changed in a row, for screen readers. */
 export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
-  if (before === null) return [`${vm.name} is in the list`];
+  if (before === null) return [`${vm.name} was added to the list`];
   const now = busy === null ? STATES[vm.state]?.word ?? vm.state : busy.doing;
   const was = before.busy === null ? STATES[before.vm.state]?.word ?? before.vm.state : before.busy.doing;
   return now === was ? [] : [`${vm.name}: ${now}`];
 }
 
-/** The table, or why there is none. Its id stays, so that it can be replaced as a whole. */
+/** The table, or why it is empty. Live updates replace it by its id. */
 export function VmList(props: VmListProps) {
   return (
     <section id="vm-list" aria-labelledby="vm-list-caption">
@@ -62,7 +62,7 @@ export function VmList(props: VmListProps) {
   );
 }
 
-/** How old what is shown is, while there is no connection; empty otherwise. Its id stays, so that it can be replaced. */
+/** The age of the list while the NAS is not connected. Live updates replace it by its id. */
 export function VmListAge({ stale }: Pick<VmListProps, "stale">) {
   return (
     <span id="vm-list-age" class="tone-warn" data-stale={stale === null ? undefined : "true"}>
@@ -96,7 +96,7 @@ function VmTable(
                 type="checkbox"
                 id="select-all"
                 class="scripted"
-                aria-label="Select every VM in the list"
+                aria-label="Select all VMs in the list"
               />
             </th>
             {COLUMNS.map((column) => <ColumnHead {...column} query={query} />)}
@@ -117,8 +117,8 @@ function VmTable(
 
 function BulkActions() {
   return (
-    <p class="actions" role="group" aria-label="With the selected VMs">
-      <span class="help" id="selected-count">With the selected:</span>
+    <p class="actions" role="group" aria-label="Actions for selected VMs">
+      <span class="help" id="selected-count">Selected VMs</span>
       {VM_ACTION_NAMES.map((name) => (
         <button
           type="submit"
@@ -136,7 +136,7 @@ function BulkActions() {
   );
 }
 
-/** Only a list in order of name is in groups. */
+/** Only a list sorted by name is grouped. */
 export function isByName({ sort }: VmQuery): boolean {
   return sort === "" || sort === "name";
 }
@@ -168,7 +168,7 @@ export function VmGroup({ type, vms }: { type: string; vms: readonly Vm[] }) {
   return (
     <tr class="group" id={groupId(type)} data-group={type}>
       <th scope="rowgroup" colspan={COLUMNS.length + 1}>
-        {type === "" ? "Others" : type}
+        {type === "" ? "Other VMs" : type}
         <span class="where">
           {formatCount(vms.length, "VM")}, {running} running, {formatCount(vcpus, "vCPU")},{" "}
           {formatMib(memory)}
@@ -200,13 +200,13 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
   );
 }
 
-/** What a click does at once: nothing by which a guest could lose data. */
+/** Actions offered in the row: none of them can lose a guest's data. */
 const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
 
-/** Rows by what they show: a VM is another value once it has changed. */
+/** Rendered rows; a VM that changes becomes a new object, so its old rows are collected. */
 const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
 
-/** One VM. The same row is rendered once, however many pages show it. */
+/** One VM's row, rendered once for all open pages. */
 export function VmRowOnce(row: VmRowProps) {
   const { vm, busy, mayChange } = row;
   const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
@@ -214,14 +214,14 @@ export function VmRowOnce(row: VmRowProps) {
   const key = JSON.stringify([mayChange, busy]);
   const known = rows.get(key);
   if (known !== undefined) return known;
-  // While something is done to a VM each step shows it anew; the earlier ones are not asked for again.
+  // During an operation every step adds a row here, and the older ones are never needed again.
   if (rows.size >= MAX_RENDERED) rows.clear();
   const made = VmRow(row);
   rows.set(key, made);
   return made;
 }
 
-/** Ways in which one VM is shown at a time: to those who may change it, and to those who may not. */
+/** At most this many versions of one VM's row are kept. */
 const MAX_RENDERED = 4;
 
 function VmRow({ vm, busy, mayChange }: VmRowProps) {
@@ -302,7 +302,7 @@ function VmRow({ vm, busy, mayChange }: VmRowProps) {
   );
 }
 
-/** Whether zvols have their space reserved. */
+/** Whether the zvols are sparse or thick. */
 function Allocation({ disks }: Pick<Vm, "disks">) {
   const kinds = new Set(disks.map(({ sparse }) => sparse).filter((sparse) => sparse !== null));
   if (kinds.size === 0) return null;
@@ -311,7 +311,7 @@ function Allocation({ disks }: Pick<Vm, "disks">) {
   );
 }
 
-/** A NIC's MAC, to be copied, and the address by which its guest is reached, with when it was last told. */
+/** A NIC's MAC with a copy button, and its guest's IP address with the time it was last seen. */
 export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
   if (mac === null) return <span class="help">new MAC at each start</span>;
   return (
@@ -323,7 +323,7 @@ export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
           {" "}
           <code>{ip.address}</code>{" "}
           <span class="help">
-            at <Time at={ip.readAt} />
+            seen at <Time at={ip.readAt} />
           </span>
         </>
       )}
@@ -331,7 +331,7 @@ export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
   );
 }
 
-/** What is being done to a VM, with a link to watch it. */
+/** What is being done to a VM, linked to the operation. */
 export function BusyState({ busy }: { busy: Busy }) {
   return (
     <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
@@ -346,11 +346,11 @@ function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
   if (vms === null) {
     return (
       <div class="empty">
-        <h2 id="vm-list-caption">The VMs are not known yet</h2>
-        <p>{problem?.message ?? "The NAS is being read; they appear as soon as it answers."}</p>
+        <h2 id="vm-list-caption">{problem === null ? "Waiting for the NAS" : "The VMs could not be read"}</h2>
+        <p>{problem?.message ?? "VMs appear here as soon as the NAS answers."}</p>
         {problem === null ? null : <p>{problem.remedy}</p>}
         <p>
-          <a class="button" href={paths.home()}>Look again</a>
+          <a class="button" href={paths.home()}>Reload</a>
         </p>
       </div>
     );
@@ -358,10 +358,9 @@ function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
   if (total > 0) {
     return (
       <div class="empty">
-        <h2 id="vm-list-caption">No VM matches</h2>
+        <h2 id="vm-list-caption">No VMs match</h2>
         <p>
-          There {total === 1 ? "is" : "are"} {formatCount(total, "VM")} on the NAS.{" "}
-          <a href={paths.home()}>Show all</a>
+          The NAS has {formatCount(total, "VM")}. <a href={paths.home()}>Show all</a>
         </p>
       </div>
     );
@@ -372,7 +371,9 @@ function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
       {mayChange
         ? (
           <>
-            <p>Create a group of them from the configuration: the plan is shown before anything is made.</p>
+            <p>
+              Create a group of VMs from the configuration. You review the plan before anything is created.
+            </p>
             <p>
               <a class="button primary" href={paths.create()}>Create VMs</a>
             </p>

@@ -1,4 +1,4 @@
-/** What is known of one VM, and what can be done with it now: all of its page but the forms. */
+/** One VM's facts and actions: everything on its page except the forms. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
 import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
@@ -8,7 +8,7 @@ import { DateTime, Notice } from "./common.tsx";
 import { OperationState } from "./operation.tsx";
 import { BusyState, NicAddresses, VmState } from "./vm_list.tsx";
 
-/** It is replaced as a whole when the VM changes. */
+/** Live updates replace all of it when the VM changes. */
 export function VmNow(now: VmNowProps) {
   const { vm, busy, mayChange } = now;
   const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
@@ -38,7 +38,7 @@ export function VmNow(now: VmNowProps) {
           <dd>{vm.autostart ? "Yes" : "No"}</dd>
         </div>
         <div>
-          <dt>Id on the NAS</dt>
+          <dt>ID on the NAS</dt>
           <dd>{vm.id}</dd>
         </div>
         <div>
@@ -52,26 +52,27 @@ export function VmNow(now: VmNowProps) {
   );
 }
 
-/** It was removed while its page was open. */
+/** Shown when the VM is removed while its page is open. */
 export function VmGone() {
   return (
     <div id="vm-now" class="stack">
       <Notice tone="warn">
         <p>
-          <strong>This VM is gone.</strong> It was removed from the NAS since the page was opened.{" "}
-          <a href={paths.home()}>The VMs that are there</a>
+          <strong>This VM no longer exists.</strong> It was removed from the NAS after you opened this page.
+          {" "}
+          <a href={paths.home()}>Go to VMs</a>
         </p>
       </Notice>
     </div>
   );
 }
 
-/** Gentle ones at a click, abrupt ones after a question; what is not possible says why. */
+/** Safe actions run at once, abrupt ones ask first, and unavailable ones say why. */
 function Actions({ vm, actions }: VmNowProps) {
   const reasons = Map.groupBy(actions.filter(({ because }) => because !== null), ({ because }) => because);
   return (
     <div class="stack">
-      <div class="actions" role="group" aria-label={`Actions of ${vm.name}`}>
+      <div class="actions" role="group" aria-label={`Actions for ${vm.name}`}>
         {actions.map(({ name, because }) => {
           const { verb, abrupt } = VM_ACTIONS[name];
           const kind = abrupt ? "danger" : undefined;
@@ -81,7 +82,7 @@ function Actions({ vm, actions }: VmNowProps) {
                 type="button"
                 class={kind}
                 disabled
-                title={`Not now: ${because}`}
+                title={because}
                 data-because={because}
               >
                 {verb}
@@ -101,13 +102,13 @@ function Actions({ vm, actions }: VmNowProps) {
         <a class="button more danger" href={paths.vmDestroy(vm.id)}>Destroy</a>
       </div>
       {[...reasons].map(([because, left]) => (
-        <p class="help">Not now: {left.map(({ name }) => VM_ACTIONS[name].verb).join(", ")}: {because}</p>
+        <p class="help">{left.map(({ name }) => VM_ACTIONS[name].verb).join(", ")}: {because}</p>
       ))}
     </div>
   );
 }
 
-/** The ways to see the guest's screen. */
+/** The guest's consoles. */
 function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
   if (vm.displays.length === 0) {
     return vm.state === "RUNNING" && mayChange
@@ -128,18 +129,18 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
           </>
         )
         : null}
-      <a class="button" href={paths.vmViewer(vm.id)} download>remote-viewer file</a>
+      <a class="button" href={paths.vmViewer(vm.id)} download>Download .vv file</a>
       {mayChange
         ? (
           <form method="post" action={paths.vmPassword(vm.id)}>
-            <button type="submit">Show the display password</button>
+            <button type="submit">Show display password</button>
           </form>
         )
         : null}
       <span class="help">
         {vm.state === "RUNNING"
-          ? "Web console and viewer ask for the display's password."
-          : "The other consoles are there while the VM runs."}
+          ? "The web console and remote-viewer ask for the display password."
+          : "The other consoles are available while the VM is running."}
       </span>
     </p>
   );
@@ -168,7 +169,7 @@ function Devices({ vm }: { vm: Vm }) {
       kind: "Disk",
       what: disk.zvol ?? disk.path,
       detail: disk.sizeBytes === null
-        ? "size not known"
+        ? "size unknown"
         : `${formatBytes(disk.sizeBytes)}${disk.sparse ? ", sparse" : ""}`,
     })),
     ...vm.cdroms.map(({ path }) => ({ kind: "CD-ROM", what: path, detail: "" })),
@@ -185,7 +186,7 @@ function Devices({ vm }: { vm: Vm }) {
     ...vm.others.map(({ dtype, what }) => ({
       kind: dtype === "PCI" || dtype === "USB" ? `${dtype} device` : dtype,
       what,
-      detail: "changed in TrueNAS only",
+      detail: "can be changed only in TrueNAS",
     })),
   ];
   if (rows.length === 0) return <p class="empty">This VM has no devices.</p>;
@@ -194,19 +195,19 @@ function Devices({ vm }: { vm: Vm }) {
       <caption>{formatCount(rows.length, "device")}</caption>
       <thead>
         <tr>
+          <th scope="col">Type</th>
           <th scope="col">Device</th>
-          <th scope="col">What</th>
-          <th scope="col">Detail</th>
+          <th scope="col">Details</th>
         </tr>
       </thead>
       <tbody>
         {rows.map(({ kind, what, detail }) => (
           <tr>
             <th scope="row">{kind}</th>
-            <td data-label="What">
-              {what === "" ? <span class="none">not known</span> : <code>{what}</code>}
+            <td data-label="Device">
+              {what === "" ? <span class="none">unknown</span> : <code>{what}</code>}
             </td>
-            <td data-label="Detail">{detail}</td>
+            <td data-label="Details">{detail}</td>
           </tr>
         ))}
       </tbody>

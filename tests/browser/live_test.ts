@@ -39,7 +39,7 @@ async function expectNotUpToDate(page: Page): Promise<void> {
   const since = performance.now();
   await page.locator("#stale").waitFor({ timeout: NOTICED_MS });
   assert.ok(performance.now() - since < NOTICED_MS);
-  assert.match(await page.locator("#connection").innerText(), /Not up to date/);
+  assert.match(await page.locator("#connection").innerText(), /Out of date/);
   assert.equal(await connectionOf(page), "offline");
 }
 
@@ -152,7 +152,7 @@ liveTest(
       const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
       await count.fill("5");
       await page.context().clearCookies();
-      await page.getByRole("button", { name: "Show the plan" }).click();
+      await page.getByRole("button", { name: "Show plan" }).click();
       await page.locator("#login-message").waitFor();
       await signIn(page);
       await page.waitForURL("**/create");

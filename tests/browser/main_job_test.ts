@@ -25,7 +25,7 @@ for (const { version, look } of PLACES) {
     await page.goto("/");
     assert.equal(await page.locator("tr[data-vm]").count(), 5);
     await page.getByRole("link", { name: "Create VMs" }).first().click();
-    await page.getByRole("button", { name: "Show the plan" }).click();
+    await page.getByRole("button", { name: "Show plan" }).click();
     assert.equal(await page.locator("[data-plan-vm]").count(), 4);
     await page.getByRole("button", { name: "Create 4 VMs" }).click();
     await finished(page, "done");
@@ -59,20 +59,20 @@ for (const { version, look } of PLACES) {
       });
       await page.goto("/create");
       await page.locator("#type-worker").getByLabel("If a VM fails").selectOption("keep");
-      await page.getByRole("button", { name: "Show the plan" }).click();
+      await page.getByRole("button", { name: "Show plan" }).click();
       await page.getByRole("button", { name: "Create 4 VMs" }).click();
       await finished(page, "partly-done");
       await expectAccessibleEverywhere(page, "an operation with choices");
       await page.getByRole("button", { name: "Resume: 1 VM" }).click();
       await finished(page, "done");
       await page.goto("/destroy");
-      await page.getByLabel("Keep the disks").check();
-      await page.getByRole("button", { name: "List them" }).click();
+      await page.getByLabel("Keep disks").check();
+      await page.getByRole("button", { name: "List VMs" }).click();
       await page.getByLabel(/^Type/).fill("destroy 4 vms");
       await page.getByRole("button", { name: "Destroy 4 VMs" }).click();
       await finished(page, "done");
       await page.goto("/destroy");
-      await page.getByRole("link", { name: "Leftovers of what was interrupted" }).click();
+      await page.getByRole("link", { name: "Orphans" }).click();
       assert.equal(await page.locator("tr[data-zvol]").count(), 7);
       await expectAccessibleEverywhere(page, "the orphans");
       await page.getByRole("link", { name: "Leave tank/vms/controlplane01-disk0 out" }).click();
@@ -176,7 +176,7 @@ for (const look of LOOKS) {
     async ({ page, complaints }) => {
       await page.goto("/create");
       await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
-      await page.getByRole("button", { name: "Show the plan" }).click();
+      await page.getByRole("button", { name: "Show plan" }).click();
       const error = page.locator('[data-error="worker.count"]');
       assert.match(await error.innerText(), /from 0 to 99, found 1000/);
       await page.locator("#error-summary a").first().click();
@@ -203,15 +203,15 @@ for (const look of LOOKS) {
     async ({ page, dashboard }) => {
       await page.goto("/create");
       const worker = () => page.getByRole("group", { name: "worker", exact: true });
-      await worker().getByLabel("Start when made").uncheck();
+      await worker().getByLabel("Start after creation").uncheck();
       await worker().getByLabel("Description").fill("lab <7>");
       await worker().getByLabel("Count").press("Enter");
       await page.waitForSelector("#confirm-create");
       await worker().getByLabel("Count").press("Enter");
       await page.waitForSelector("#confirm-create");
       assert.equal(dashboard.manager.operations.store.list().length, 0);
-      assert.equal(await worker().getByLabel("Start when made").isChecked(), false);
-      assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
+      assert.equal(await worker().getByLabel("Start after creation").isChecked(), false);
+      assert.equal(await worker().getByLabel("Start when the NAS boots").isChecked(), true);
       assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
     },
     { look },
@@ -234,7 +234,7 @@ browserTest("no page has an accessibility violation", {}, async ({ page, dashboa
     await expectAccessibleEverywhere(page, path);
   }
   await page.goto("/create");
-  await page.getByRole("button", { name: "Show the plan" }).click();
+  await page.getByRole("button", { name: "Show plan" }).click();
   await expectAccessibleEverywhere(page, "the plan");
   await dashboard.manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   for (const path of ["/destroy", "/operations/audit", "/operations/audit?q=nothing", "/operations"]) {

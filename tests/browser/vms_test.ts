@@ -81,7 +81,7 @@ for (const { version, look } of PLACES) {
     await row(page, "win12").getByRole("checkbox").check();
     const copy = { action: "start" as const, id: idOf(dashboard, "win12"), name: "win12", state: "STOPPED" };
     await manager.changes.act("start", [{ ...copy, overcommit: false }]).finished;
-    await page.waitForSelector("text=No VM matches");
+    await page.waitForSelector("text=No VMs match");
     assert.equal(await page.locator("input[name=id]:checked").count(), 0, "nothing hidden stays selected");
   }, { look });
 
@@ -225,7 +225,7 @@ for (const { version, look } of PLACES) {
     await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
     simulator.store.vms.delete(id);
     manager.inventory.live.refresh(id);
-    await page.waitForSelector("text=This VM is gone");
+    await page.waitForSelector("text=This VM no longer exists");
   }, { look, ignore: /409|422/ });
 
   browserTest(`every page on ${version} tells of the connection`, {
@@ -277,7 +277,7 @@ browserTest("addresses of guests stand in the list with their age, are found and
   await page.keyboard.press("Enter");
   await page.waitForURL(/\?q=192/);
   assert.deepEqual(await page.locator("tr[data-vm]").count(), 1);
-  await page.getByLabel("Select every VM in the list").check();
+  await page.getByLabel("Select all VMs in the list").check();
   assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
 });
 
@@ -304,7 +304,7 @@ for (const look of LOOKS) {
       await expectAccessibleEverywhere(page, "a VM's page with a mistake");
       await page.goto(`/vms/${id}`);
       await page.getByLabel("New disk (GiB)").fill("3");
-      await page.getByRole("button", { name: "Add a disk" }).click();
+      await page.getByRole("button", { name: "Add disk" }).click();
       await page.locator("main", { hasText: "3 GiB" }).waitFor();
       // The browser notes a refused form as an error of its own.
     },
@@ -342,7 +342,7 @@ browserTest("a display password is shown on a click, copied, and the click is in
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
   assert.ok(!(await page.content()).includes("someone-elses"));
-  await page.getByRole("button", { name: "Show the display password" }).click();
+  await page.getByRole("button", { name: "Show display password" }).click();
   await page.getByText("someone-elses").waitFor();
   await expectAccessibleEverywhere(page, "a display password");
   await page.getByRole("button", { name: "Copy" }).click();
@@ -350,7 +350,7 @@ browserTest("a display password is shown on a click, copied, and the click is in
   assert.equal(await page.evaluate("navigator.clipboard.readText()"), "someone-elses");
   await page.getByRole("link", { name: "Operations" }).first().click();
   await page.getByRole("link", { name: "Audit log" }).click();
-  const row = page.getByRole("row", { name: /Show the display password/ });
+  const row = page.getByRole("row", { name: /Show display password/ });
   assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
 });
 

@@ -52,7 +52,7 @@ Deno.test("a creation stands in the audit log with who, which VMs and the outcom
     );
     const page = await text(fetch(`${dashboard.url}/operations/audit?q=WORKER02`));
     assert.match(page, /2 entries/);
-    assert.match(await text(fetch(`${dashboard.url}/operations/audit?q=nobody-did`)), /Nothing matches/);
+    assert.match(await text(fetch(`${dashboard.url}/operations/audit?q=nobody-did`)), /No matching entries/);
     const csv = await fetch(`${dashboard.url}/operations/audit?format=csv&download=1`);
     assert.equal(csv.headers.get("content-disposition"), 'attachment; filename="audit.csv"');
     const lines = (await csv.text()).split("\r\n");
@@ -95,7 +95,7 @@ Deno.test("a viewer or a stranger displaces nothing of an administrator's in the
   };
   const audit = new AuditLog(new OperationStore(() => clock.now), journal);
   const admin = { who: "admin", from: "192.0.2.1" };
-  const ours = ["Create 3 VMs", "Show the display password"];
+  const ours = ["Create 3 VMs", "Show display password"];
   for (const what of ours) audit.record({ by: admin, what, outcome: "done" });
   audit.record({ by: { who: "command line" }, what: "Create 1 VM", outcome: "done" });
   audit.record({ what: "Found by itself", outcome: "done" });
@@ -157,7 +157,7 @@ Deno.test("a display password is shown on a click and recorded; a viewer gets no
   assert.ok(!refused.body.includes("someone-elses"));
   assert.ok(!(await send(dashboard, `/vms/${id}`, { cookie: viewer.cookie })).body.includes("/password"));
   const entries = (await audited(dashboard, { cookie })).filter(({ what }) =>
-    what === "Show the display password"
+    what === "Show display password"
   );
   assert.deepEqual(entries.map(({ who, vms, outcome }) => [who, vms.length, outcome]), [[
     "admin",
@@ -211,8 +211,8 @@ Deno.test("a request, the operation that it began and its steps are found in the
   }));
   assert.deepEqual(told.toSorted((a, b) => a.message.localeCompare(b.message)), [
     { message: "A step failed", operation },
-    { message: "Answered", operation: undefined },
     { message: "Operation begun", operation },
     { message: "Operation ended", operation },
+    { message: "Request", operation: undefined },
   ]);
 });

@@ -11,7 +11,7 @@ Deno.test("GET /connection tells address, account, release, API and roles, as a 
     const html = await text(fetch(`${url}/connection`));
     assert.match(html, new RegExp(simulator.url));
     assert.match(html, /as admin, with a password/);
-    assert.match(html, /Everything that this program needs/);
+    assert.match(html, /The account has every role this program needs/);
     const json = await (await fetch(`${url}/connection`, { headers: { accept: "application/json" } })).json();
     assert.deepEqual([json.apiVersion, json.missing, json.wantsOtp], ["current", [], false]);
     assert.doesNotMatch(html + JSON.stringify(json), /truenas"|password":/);
@@ -44,7 +44,7 @@ Deno.test("the connection page says which NAS it is, or what MACs depend on wher
     const html = await text(fetch(`${url}/connection`));
     assert.match(
       html,
-      /Not readable with this account \(role READONLY_ADMIN\)\. MACs of new VMs are derived/,
+      /This account cannot read it \(requires READONLY_ADMIN\)\. MACs of new VMs are derived/,
     );
   });
 });
@@ -73,7 +73,7 @@ Deno.test("a one-time password is asked for on a page, a wrong one is said to be
   assert.match(await text(fetch(url)), /data-connection="live"/);
   const late = await post(dashboard, "/connection/otp", { otp: "123456" });
   assert.equal(late.status, 409);
-  assert.match(await late.text(), /does not wait for a one-time password now/);
+  assert.match(await late.text(), /is not asking for a one-time password now/);
   assert.ok(!logged.join("\n").includes("123456"));
 });
 

@@ -70,7 +70,7 @@ Deno.test("GET / filters and sorts by what stands in the URL", () =>
     assert.deepEqual(await names("q=pi"), ["pihole"]);
     assert.deepEqual(await names("state=RUNNING&sort=-memory"), ["homeassistant", "pihole"]);
     assert.deepEqual(await names("state=SUSPENDED"), []);
-    assert.match(await text(fetch(`${url}/?q=nothing`)), /No VM matches/);
+    assert.match(await text(fetch(`${url}/?q=nothing`)), /No VMs match/);
   }));
 
 Deno.test("GET / says what to do while there is no VM", () =>
@@ -129,7 +129,7 @@ Deno.test("POST /create without a token shows the plan instead of making it", ()
   withDashboard({}, async (dashboard) => {
     const response = await post(dashboard, "/create", FORM);
     assert.equal(response.status, 409);
-    assert.match(await response.text(), /Nothing has been made yet/);
+    assert.match(await response.text(), /Nothing has been created yet/);
     assert.equal(dashboard.simulator.store.vms.size, 0);
   }));
 
@@ -287,11 +287,11 @@ Deno.test("without a connection pages say why, and nothing is lost", () =>
     assert.equal(planned.status, 503);
     const kept = await planned.text();
     assert.match(kept, /name="worker\.count" value="7"/);
-    assert.match(kept, /What you typed is kept/);
+    assert.match(kept, /Your entries are kept/);
     assert.match(kept, /data-connection="(reconnecting|offline)"/);
     const destroy = await fetch(`${dashboard.url}/destroy`);
     assert.equal(destroy.status, 503);
-    assert.match(await destroy.text(), /Not connected/);
+    assert.match(await destroy.text(), /NAS not connected/);
     const ready = await fetch(`${dashboard.url}/readyz`);
     assert.equal(ready.status, 503);
     await ready.body?.cancel();
@@ -346,7 +346,7 @@ Deno.test("a VM that only has such a name is spared until it is chosen by itself
     assert.doesNotMatch(list, /data-vm="worker02"/);
     const chosen = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&vm=worker02`));
     assert.match(chosen, /data-vm="worker02"/);
-    assert.match(chosen, /Does not seem so/);
+    assert.match(chosen, /may not have been created by this program/);
     const fields = {
       prefixes: "controlplane, worker",
       plan: hidden(list, "plan"),
@@ -368,7 +368,7 @@ Deno.test("POST /operations/:id/cancel rolls back what is half made, keeps what 
     assert.match(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
     assert.match(
       await text(fetch(dashboard.url)),
-      new RegExp(`under way\\..*href="${path}"`),
+      new RegExp(`in progress\\..*href="${path}"`),
       "the list leads to it",
     );
     // The call that stalls is under way by now.

@@ -56,7 +56,7 @@ Deno.test("a type, an orphan or a VM that a form names and that is not there is 
   withDashboard({}, async (dashboard) => {
     const gpu = await post(dashboard, "/create/plan", { ...FORM, "gpu.count": "1" });
     assert.equal(gpu.status, 422);
-    assert.match(await gpu.text(), /There is no VM type &quot;gpu&quot; in the configuration/);
+    assert.match(await gpu.text(), /The configuration has no VM type &quot;gpu&quot;/);
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const act = await text(fetch(`${dashboard.url}/vms/act?action=poweroff&id=1`));
     const token = hidden(act, "token");
@@ -67,12 +67,12 @@ Deno.test("a type, an orphan or a VM that a form names and that is not there is 
       ["token", token],
     ]);
     assert.equal(stopped.status, 409);
-    assert.match(await stopped.text(), /Nothing was done: VM 999 is not on the NAS/);
+    assert.match(await stopped.text(), /Nothing was done, because VM 999 no longer exists on the NAS/);
     const sent = dashboard.simulator.calls.map(({ method }) => method);
     assert.ok(!sent.includes("vm.poweroff"), "the other VM is left as it is");
     await dashboard.manager.destroyManagedVms(["worker"], { keepDisks: true });
     const orphans = await text(fetch(`${dashboard.url}/orphans?leave=tank/vms/wroker01-disk0`));
-    assert.match(orphans, /&quot;tank\/vms\/wroker01-disk0&quot; is not among the orphans/);
+    assert.match(orphans, /&quot;tank\/vms\/wroker01-disk0&quot; is not an orphan, so it cannot be left out/);
     const refused = await post(dashboard, "/orphans", {
       leave: "tank/vms/wroker01-disk0",
       plan: hidden(orphans, "plan"),
@@ -126,7 +126,10 @@ for (const version of ["25.10", "27.0"] as const) {
       };
       const wrong = await post(dashboard, `/vms/${id}/destroy`, { ...form, phrase: "destroy 2 vms" });
       assert.equal(wrong.status, 422);
-      assert.match(await wrong.text(), /data-error="phrase"[^<]*>Type destroy 1 vm to confirm/);
+      assert.match(
+        await wrong.text(),
+        /data-error="phrase"[^<]*>The phrase did not match. Nothing was destroyed. Type destroy 1 vm to confirm/,
+      );
       const fields = { ...form, phrase: "Destroy 1 VM" };
       const led = await follow(post(dashboard, `/vms/${id}/destroy`, fields));
       assert.equal((await finishedOperation(dashboard, led)).status, "done");
@@ -174,7 +177,12 @@ for (const version of ["25.10", "27.0"] as const) {
       ];
       const phraseOnly = await post(dashboard, "/destroy", form({ phrase: "destroy 2 vms" }));
       assert.equal(phraseOnly.status, 422);
-      assert.match(await phraseOnly.text(), new RegExp(`data-error="${field}"[^<]*>Type homeassistant`));
+      assert.match(
+        await phraseOnly.text(),
+        new RegExp(
+          `data-error="${field}"[^<]*>The phrase did not match. Nothing was destroyed. Type homeassistant`,
+        ),
+      );
       const whole = form({ phrase: "destroy 2 vms", [field]: "homeassistant" });
       const led = await follow(post(dashboard, "/destroy", whole));
       assert.equal((await finishedOperation(dashboard, led)).status, "done");
@@ -205,7 +213,7 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.match(missing, /No VM has the id 9999/);
       assert.doesNotMatch(missing, /id="confirm-destroy"/);
       const none = await text(fetch(`${url}/destroy?selection=yes`));
-      assert.match(none, /No VM was selected/);
+      assert.match(none, /No VMs selected/);
       assert.doesNotMatch(none, /id="confirm-destroy"|data-vm=/);
       assert.match(await text(fetch(`${url}/destroy`)), /destroy 3 vms/, "the types of the configuration");
     }));
@@ -269,12 +277,12 @@ Deno.test("a rollback shows the snapshots that go with it, and removes those and
     addSnapshot(store, `${DISK}@daily`);
     const phrase = "roll back 2 vms";
     const page = await text(fetch(dashboard.url + path));
-    assert.match(page, /1 snapshot goes first: @daily/);
+    assert.match(page, /Also destroys 1 snapshot: @daily/);
     addSnapshot(store, `${DISK}@late`);
     const stale = await post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") });
     assert.equal(stale.status, 409);
     const again = await stale.text();
-    assert.match(again, /2 snapshots go first: @daily, @late/);
+    assert.match(again, /Also destroys 2 snapshots: @daily, @late/);
     const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(again, "plan") }));
     assert.equal((await finishedOperation(dashboard, led)).status, "done");
     assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
@@ -290,7 +298,7 @@ Deno.test("a rollback from a page that has not shown its snapshots shows them be
     const unshown = await post(dashboard, `${path}/rollback`, { phrase });
     assert.equal(unshown.status, 409);
     const page = await unshown.text();
-    assert.match(page, /1 snapshot goes first: @daily/);
+    assert.match(page, /Also destroys 1 snapshot: @daily/);
     assert.deepEqual([store.vms.size, store.snapshots.size], [size, 1], "nothing was removed");
     const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") }));
     assert.equal((await finishedOperation(dashboard, led)).status, "done");
@@ -323,7 +331,7 @@ Deno.test("the page Destroy shows snapshots, and what stays because anybody depe
     addSnapshot(store, `${DISK}@web1`);
     addClone(store, `${DISK}@web1`, "tank/vms/web1-disk0");
     const page = await text(fetch(`${dashboard.url}/destroy?prefixes=worker`));
-    assert.match(page, /1 snapshot goes first: @daily/);
+    assert.match(page, /Also destroys 1 snapshot: @daily/);
     assert.match(page, /data-blocked="worker02"/);
     assert.match(page, /destroy 1 vm/);
     const fields = { prefixes: "worker", plan: hidden(page, "plan"), token: hidden(page, "token") };

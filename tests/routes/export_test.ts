@@ -32,7 +32,7 @@ Deno.test("GET /export gives the VMs of the list in each format, to look at and 
       assert.equal(unknown.status, 422);
       assert.match(
         await unknown.text(),
-        /There is no format "xml"; choose csv, json, dnsmasq, isc, kea, ansible, talos/,
+        /Unknown format "xml". Choose one of: csv, json, dnsmasq, isc, kea, ansible, talos/,
       );
     },
   ));
@@ -43,7 +43,7 @@ Deno.test("GET /export offers Talos patches for the version that is chosen, as o
     const page = await text(fetch(`${asked}&talos=1.13`));
     assert.match(page, /<strong aria-current="true">1\.13<\/strong>/);
     assert.match(page, /href="\/export\?[^"]*planned=yes[^"]*talos=1\.12#export-talos"/);
-    assert.match(page, /Download 3 files as one archive/);
+    assert.match(page, /Download 3 files as an archive/);
     assert.match(page, /disk: &quot;\/dev\/vda&quot;/);
     const link = /href="([^"]*format=talos[^"]*)"/.exec(page)?.[1]?.replaceAll("&amp;", "&") ?? "";
     const archive = await fetch(url + link);
@@ -53,7 +53,7 @@ Deno.test("GET /export offers Talos patches for the version that is chosen, as o
     assert.match(new TextDecoder().decode(bytes), /# worker02, for Talos 1\.13\n/);
     const unknown = await fetch(`${asked}&format=talos&talos=1.10`);
     assert.equal(unknown.status, 422);
-    assert.match(await unknown.text(), /There is no Talos "1\.10" here; choose 1\.11, /);
+    assert.match(await unknown.text(), /Unsupported Talos version "1\.10"\. Choose one of: 1\.11, /);
   }));
 
 Deno.test("GET /export tells which VMs a format leaves out, beside the file that has the others (fault 23)", () =>

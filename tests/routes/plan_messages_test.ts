@@ -13,13 +13,13 @@ Deno.test("12 workers with too little memory give one message, at the field, wit
     const message =
       /12 worker VMs need 2 GiB of memory each, and 15 GiB are free for them on the NAS: room for 7\./;
     assert.equal(count(html, message), 2, "in the summary, and at the field that it links to");
-    assert.match(html, /One thing to correct/);
+    assert.match(html, /There is a problem/);
     assert.match(html, /data-error="worker\.memory"/);
     assert.match(html, /href="#[^"]*worker[^"]*memory[^"]*"/);
     assert.equal(count(html, /data-action="blocked"/), 5);
     assert.equal(count(html, /see memory/), 5);
     assert.doesNotMatch(html, /config\.yaml line/);
-    assert.match(html, /The plan: 7 VMs, 14 vCPUs/);
+    assert.match(html, /Plan: 7 VMs, 14 vCPUs/);
   }));
 
 Deno.test("a missing dataset is told once and blocks only VMs with disks (fault 33)", () =>
@@ -47,7 +47,7 @@ Deno.test("above rows that all differ stands that they differ, not that there is
     assert.equal((await manager.createVmType(configuration, "worker", 5920)).status, "done");
     for (const { config } of simulator.store.vms.values()) config.memory = 999;
     const html = await text(post(dashboard, "/create/plan", { ...FORM, "worker.count": "3" }));
-    assert.match(html, /The plan: nothing can be created: 3 VMs that differ/);
+    assert.match(html, /Plan: nothing can be created: 3 VMs that differ/);
     assert.doesNotMatch(html, /nothing to do/i);
   }));
 

@@ -36,8 +36,8 @@ Deno.test("an operation that failed in part is resumed on a click, and a second 
     const path = await create(dashboard, KEEP);
     assert.equal((await finishedOperation(dashboard, path)).status, "partly-done");
     const page = await text(fetch(dashboard.url + path));
-    assert.match(page, /id="resume-operation">Resume: 1 VM</);
-    assert.match(page, /id="roll-back-operation">Roll back: remove 2 VMs</);
+    assert.match(page, /id="resume-operation">Resume creating 1 VM</);
+    assert.match(page, /id="roll-back-operation">Roll back 2 VMs</);
     assert.match(page, /tank\/vms\/worker01-disk0, tank\/vms\/worker02-disk0/, "what goes is named");
     const [first, second] = await Promise.all([
       follow(post(dashboard, `${path}/resume`, {})),
@@ -113,7 +113,7 @@ Deno.test("a creation can be cancelled so that what is half made stays", () =>
 
 Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phrase, and the list that was shown", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
-    assert.match(await text(fetch(`${dashboard.url}/orphans`)), /There are no orphans/);
+    assert.match(await text(fetch(`${dashboard.url}/orphans`)), /No orphans/);
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const list = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&keep=yes`));
     assert.match(list, /the disks are kept/);
@@ -130,7 +130,7 @@ Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phra
 
     const orphans = await text(fetch(`${dashboard.url}/orphans`));
     assert.match(orphans, /data-zvol="tank\/vms\/worker01-disk0"/);
-    assert.match(orphans, /2 zvols of 40 GiB/);
+    assert.match(orphans, /2 zvols, 40 GiB/);
     const fields = { plan: hidden(orphans, "plan"), token: hidden(orphans, "token") };
     const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 zvol" });
     assert.equal(wrong.status, 422);
@@ -149,7 +149,7 @@ Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phra
       .json();
     assert.deepEqual([json.vms, json.zvols], [[], { known: true, value: [] }]);
     const empty = await post(dashboard, "/orphans", {});
-    assert.match(await empty.text(), /The form did not arrive/);
+    assert.match(await empty.text(), /The form arrived incomplete/);
     assert.equal(empty.status, 400);
   }));
 

@@ -43,7 +43,11 @@ Deno.test("files and folders that cannot be used are told without the system's c
       [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
       [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: there is no such file or folder/],
       [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: there is no such file or folder/],
-      [["simulate", "--port", port], {}, /cannot listen there: another program is listening on this address/],
+      [
+        ["simulate", "--port", port],
+        {},
+        /cannot listen on this port: another program is listening on this address/,
+      ],
       [["create"], { STATE_DIR: "config.yaml/x" }, /journal/i],
     ];
     for (const [args, other, message] of cases) {

@@ -119,7 +119,7 @@ export async function createWorkers(page: Page, count: number): Promise<void> {
   await page.goto("/create");
   await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
   await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
-  await page.getByRole("button", { name: "Show the plan" }).click();
+  await page.getByRole("button", { name: "Show plan" }).click();
   await page.getByRole("button", { name: `Create ${count} VMs` }).click();
   await page.waitForSelector("#operation");
 }

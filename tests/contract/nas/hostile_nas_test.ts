@@ -165,7 +165,7 @@ Deno.test("what a NAS answers late appears on the list (fault 18)", async () => 
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall" });
   await dashboard.manager.connection.keepConnected();
-  assert.match(await text(fetch(dashboard.url)), /The NAS is being read; they appear as soon as it answers/);
+  assert.match(await text(fetch(dashboard.url)), /VMs appear here as soon as the NAS answers/);
   dashboard.simulator.cutConnections();
   while (dashboard.manager.inventory.live.snapshot.vms === null) {
     await new Promise<void>((resolve) => {

@@ -39,7 +39,7 @@ Deno.test("what cannot finish in time is handed over: the next program shows it,
     const { code, signal } = await first.stop("SIGTERM");
     assert.deepEqual([code, signal], [0, null], first.said());
     assert.match(await streamed, /The dashboard is stopping/);
-    assert.match(first.said(), /Not over; its page tells of it after the next start/);
+    assert.match(first.said(), /Operation not finished. Its page shows it after the next start/);
     simulator.clearFaults();
     const second = await startProgram(simulator, folder);
     const page = await text(fetch(second.url + path));

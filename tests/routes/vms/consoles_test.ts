@@ -31,7 +31,7 @@ Deno.test("behind a tunnel consoles lead to the address that the NAS tells of it
     const { web, viewer } = await consoles(dashboard);
     assert.deepEqual({ web, viewer }, { web: "http://192.168.1.10", viewer: "192.168.1.10" });
     const page = await text(fetch(`${dashboard.url}/connection`));
-    assert.match(page, /Consoles lead to<\/dt><dd><code>192\.168\.1\.10<\/code> \(from the NAS itself\)/);
+    assert.match(page, /Console host<\/dt><dd><code>192\.168\.1\.10<\/code> \(from the NAS itself\)/);
   }));
 
 Deno.test("over a socket consoles lead to the address that the NAS tells of itself (fault 24)", async () => {
@@ -71,7 +71,7 @@ Deno.test("where nobody says how browsers reach the NAS, the console says what t
     for (const page of [said, refused ?? ""]) {
       assert.match(page, /Set NAS_PUBLIC_HOST to the name or address/);
     }
-    assert.match(await text(fetch(`${dashboard.url}/connection`)), /Not known: set NAS_PUBLIC_HOST/);
+    assert.match(await text(fetch(`${dashboard.url}/connection`)), /Unknown\. Set NAS_PUBLIC_HOST/);
   }));
 
 Deno.test("a viewer is not sent to a display that listens on the NAS's own loopback (fault 24)", () =>

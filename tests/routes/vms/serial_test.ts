@@ -104,7 +104,7 @@ Deno.test("a console ends when its session does: by signing out, by its time, an
     await console.until("login: ");
     await end(cookie);
     const { code, reason } = await soon(console.closed, "the console ends");
-    assert.deepEqual([code, reason], [1008, "the session has ended"]);
+    assert.deepEqual([code, reason], [1008, "The session has ended"]);
   }
 });
 

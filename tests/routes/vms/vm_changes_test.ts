@@ -74,7 +74,7 @@ onEach(
     const shown = async () =>
       /name="shown" value="([^"]*)"/.exec(await text(fetch(`${dashboard.url}/vms/${id}`)))?.[1] ?? "";
     const stopped = await save({ memory: "1024" });
-    assert.match(stopped, /The settings were saved/);
+    assert.match(stopped, /Settings saved/);
     assert.doesNotMatch(stopped, /the next time/, "it does not run");
     const start = {
       action: "start" as const,
@@ -86,10 +86,10 @@ onEach(
     await dashboard.manager.changes.act("start", [start]).finished;
     await dashboard.manager.inventory.live.ready(10_000);
     const described = await save({ memory: "1024", description: "other" });
-    assert.match(described, /The settings were saved/);
+    assert.match(described, /Settings saved/);
     assert.doesNotMatch(described, /the next time/, "a description applies at once");
     const grown = await save({ memory: "2048", description: "other" });
-    assert.match(grown, /the new vCPUs and memory take effect when it starts the next time/);
+    assert.match(grown, /the new vCPUs and memory take effect at its next start/);
     const page = await text(fetch(`${dashboard.url}/vms/${id}?saved=nothing`));
     assert.doesNotMatch(page, /were saved/, "only what was done is said");
   },
@@ -154,7 +154,7 @@ onEach(
     await dashboard.manager.inventory.live.refreshNow(id);
     const { status, html } = await send("settings", { ...SETTINGS, name: "etcd_a" });
     assert.equal(status, 422);
-    assert.match(html, /data-error="settings\.name"[^<]*>A VM can be renamed only while it is stopped/);
+    assert.match(html, /data-error="settings\.name"[^<]*>Only a stopped VM can be renamed/);
     assert.equal(vm.config.name, "controlplane01");
   },
 );
@@ -173,7 +173,10 @@ onEach(
     assert.ok(root && data);
     const smaller = await send("grow", { device: String(root.id), size: "5" });
     assert.equal(smaller.status, 422);
-    assert.match(smaller.html, /data-error="grow\.size-\d+"[^<]*>A disk can only grow: this one has 20 GiB/);
+    assert.match(
+      smaller.html,
+      /data-error="grow\.size-\d+"[^<]*>A disk can only grow. Enter more than its present 20 GiB/,
+    );
     assert.equal((await send("grow", { device: String(root.id), size: "30" })).status, 303);
     assert.equal(store.datasets.get("tank/vms/controlplane01-disk0")?.volsizeBytes, 30 * 1024 ** 3);
     const hasty = await send("remove", { device: String(data.id), zvol: "yes", phrase: "" });
@@ -236,7 +239,7 @@ onEach(
     assert.ok(page.indexOf("Boot tank/vms/controlplane01-disk0 first") > 0, "now the disk can be put first");
     const gone = await send("boot", { device: "9999" });
     assert.equal(gone.status, 422);
-    assert.match(gone.html, /This device is not there any more/);
+    assert.match(gone.html, /This device no longer exists/);
   },
 );
 
@@ -250,7 +253,7 @@ onEach(
     assert.equal(elsewhere.status, 303);
     const late = await send("settings", { ...SETTINGS, memory: "1024", shown });
     assert.equal(late.status, 422);
-    assert.match(late.html, /The settings were changed elsewhere since this page was opened/);
+    assert.match(late.html, /The settings were changed elsewhere after you opened this page/);
     assert.match(late.html, /value="1024"/, "what was typed is kept");
     assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 4096);
     const [, anew = ""] = /name="shown" value="([^"]+)"/.exec(late.html) ?? [];
@@ -380,7 +383,10 @@ onEach("PCI, USB and other devices are shown, and only shown (fault 35)", async 
       "usb_1_1",
     ]]
   ) {
-    assert.match(page, new RegExp(`<th scope="row">${kind}</th><td data-label="What"><code>${what}</code>`));
+    assert.match(
+      page,
+      new RegExp(`<th scope="row">${kind}</th><td data-label="Device"><code>${what}</code>`),
+    );
   }
   assert.match(page, /<th scope="row">TPM2<\/th>/);
   assert.ok(!page.includes("hush"));
@@ -447,7 +453,7 @@ onEach("markup, emoji, right-to-left and very long text stay text", async ({ das
   assert.equal(long.status, 422);
   assert.match(
     long.html,
-    /data-error="settings\.description"[^<]*>The description has 10000 characters; at most 900/,
+    /data-error="settings\.description"[^<]*>The description has 10000 characters. Shorten it to 900/,
   );
 });
 

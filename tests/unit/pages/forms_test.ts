@@ -141,7 +141,7 @@ Deno.test("every mistake stands at its field, in words", () => {
     [{ threads: "3" }, "worker.threads", /cannot be divided/],
     [{ disks: [{ name: "root", sizeGib: "" }] }, "worker.disk.0.size", /size is missing/],
     [{ disks: [{ name: "root", sizeGib: "0" }] }, "worker.disk.0.size", /from 1 to/],
-    [{ disks: [{ name: "", sizeGib: "5" }] }, "worker.disk.0.name", /Name the disk/],
+    [{ disks: [{ name: "", sizeGib: "5" }] }, "worker.disk.0.name", /Enter a name for the disk/],
     [
       { disks: [{ name: "a.b", sizeGib: "5" }, { name: "a.c", sizeGib: "x" }] },
       "worker.disk.1.size",
@@ -150,11 +150,15 @@ Deno.test("every mistake stands at its field, in words", () => {
     [
       { disks: [{ name: "a", sizeGib: "5" }, { name: "a", sizeGib: "6" }] },
       "worker.disk.1.name",
-      /"a" is used twice/,
+      /Two rows have the name "a"/,
     ],
     [{ disks: [{ name: "__proto__", sizeGib: "5" }] }, "worker.disk.0.size", /must begin with a letter/],
     [{ networks: [{ name: "lan", bridge: "", macs: "" }] }, "worker.network.0.bridge", /bridge is missing/],
-    [{ networks: [{ name: "", bridge: "br0", macs: "" }] }, "worker.network.0.name", /Name the network/],
+    [
+      { networks: [{ name: "", bridge: "br0", macs: "" }] },
+      "worker.network.0.name",
+      /Enter a name for the network/,
+    ],
     [
       { networks: [{ name: "2nd", bridge: "br0", macs: "" }] },
       "worker.network.0.bridge",
