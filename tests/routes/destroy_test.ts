@@ -210,7 +210,7 @@ for (const version of ["25.10", "27.0"] as const) {
     withForeignVm(version, async (dashboard, ids) => {
       const { url } = dashboard;
       const missing = await text(fetch(`${url}/destroy?id=${ids.get("worker01")}&id=9999`));
-      assert.match(missing, /No VM has the id 9999/);
+      assert.match(missing, /No VM has the ID 9999/i);
       assert.doesNotMatch(missing, /id="confirm-destroy"/);
       const none = await text(fetch(`${url}/destroy?selection=yes`));
       assert.match(none, /No VMs selected/);
@@ -249,7 +249,7 @@ Deno.test("an id in a selection that is none is an error, and nothing of the sel
     for (const odd of ["abc", "-1", "1e3", "", "9".repeat(400)]) {
       const refused = await post(dashboard, "/destroy", fields(odd));
       assert.equal(refused.status, 422, odd);
-      assert.match(await refused.text(), /No VM has the id/);
+      assert.match(await refused.text(), /No VM has the ID/i);
     }
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));

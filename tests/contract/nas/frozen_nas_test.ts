@@ -62,8 +62,8 @@ Deno.test("a NAS that does not answer holds no page up: each is answered, and sa
     await expect(path, response, expected);
   });
   const forms: Record<string, readonly [fields: Record<string, string>, expected: Expected]> = {
-    "/create/plan": [FORM, { status: 503, says: /sent nothing for .* What you typed is kept/ }],
-    "/create": [FORM, { status: 503, says: /sent nothing for .* What you typed is kept/ }],
+    "/create/plan": [FORM, { status: 503, says: /sent nothing for .* Your entries are kept/ }],
+    "/create": [FORM, { status: 503, says: /sent nothing for .* Your entries are kept/ }],
     "/destroy": [{ prefixes: "worker", phrase: "destroy 1 VM" }, SAYS_SILENT],
     "/orphans": [{ phrase: "destroy 1 orphan" }, SAYS_SILENT],
     [`${one}/destroy`]: [{ phrase: "destroy 1 VM" }, SAYS_SILENT],
@@ -96,12 +96,12 @@ Deno.test("a form of a VM's page is answered while the NAS is frozen, and its op
   assert.match(response.headers.get("location") ?? "", /^\/operations\//);
 });
 
-Deno.test("a VM's page says that VMs are not known yet, and not that there is none (fault 18)", async () => {
+Deno.test("a VM's page says that the VMs are unknown, not that there are none (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall", times: Infinity });
   await dashboard.manager.connection.keepConnected();
   const response = await fetch(`${dashboard.url}/vms/1`);
-  await expect("/vms/1", response, { status: 503, says: /not known yet/ });
+  await expect("/vms/1", response, { status: 503, says: /its VMs are unknown/ });
 });
 
 Deno.test("a NAS that is slow and answers pings is waited for (fault 18)", async () => {
