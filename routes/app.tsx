@@ -1,5 +1,5 @@
 /** The dashboard as one Hono app: middleware, routes, and error pages. */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
@@ -37,7 +37,6 @@ import { liveRoutes } from "./live/live.tsx";
 import type { Telemetry } from "./server/telemetry.ts";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
-import type { MiddlewareHandler } from "hono";
 import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
 
 /** Far more than any form of the dashboard sends. */

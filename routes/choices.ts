@@ -1,9 +1,9 @@
 /** Suggestions for form fields: the NAS's bridges, datasets and install images. */
 import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
-import type { CreateChoices } from "../templates/props.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
+import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
 
 /** No suggestions; the fields still take free text. */
 export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };

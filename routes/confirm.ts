@@ -2,9 +2,9 @@
 import type { Problem } from "../lib/errors/errors.ts";
 import type { StartedOrReplanned } from "../lib/operations/runner.ts";
 import { paths } from "../templates/paths.ts";
-import type { WordsToType } from "../templates/props.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { AppContext } from "./server/context.ts";
+import type { WordsToType } from "../templates/pages/destroy_page.tsx";
 
 /** A plan to confirm: its fingerprint and its phrase. */
 export interface Confirmable {

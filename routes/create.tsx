@@ -10,9 +10,8 @@ import {
   TrueNASTimeoutError,
 } from "../lib/errors/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
-import { CreatePage } from "../templates/pages/create_page.tsx";
+import { type CreateForm, CreatePage, type CreateProps } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
-import type { CreateChoices, CreateForm, CreateProps } from "../templates/props.ts";
 import { NO_CHOICES, readChoices } from "./choices.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
 import {
@@ -25,6 +24,7 @@ import {
   unknownTypesOf,
 } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
+import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {

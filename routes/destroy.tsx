@@ -4,13 +4,13 @@ import { vmTypes } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
-import { DestroyPage } from "../templates/pages/destroy_page.tsx";
-import type { DestroyProps, DestroyQuery, WordsToType } from "../templates/props.ts";
+import { DestroyPage, type DestroyProps, type WordsToType } from "../templates/pages/destroy_page.tsx";
 import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { findVm } from "./vms/find_vm.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
+import type { DestroyQuery } from "../templates/paths.ts";
 
 /** The most VMs in one request. */
 const MAX_VMS = 5_000;

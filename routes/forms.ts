@@ -9,7 +9,7 @@ import {
   type VmTypeSection,
 } from "../lib/configuration/configuration.ts";
 import type { Problem } from "../lib/errors/errors.ts";
-import type { CreateForm, CreateFormType } from "../templates/props.ts";
+import type { CreateForm, CreateFormType } from "../templates/pages/create_page.tsx";
 
 /** Most rows of disks or networks that one VM type's form may have. */
 const MAX_ROWS = 32;

@@ -2,8 +2,7 @@
 import { Hono } from "hono";
 import type { Problem } from "../lib/errors/errors.ts";
 import type { OrphanPlan } from "../lib/plan/orphans.ts";
-import { OrphansPage } from "../templates/pages/orphans_page.tsx";
-import type { OrphansProps } from "../templates/props.ts";
+import { OrphansPage, type OrphansProps } from "../templates/pages/orphans_page.tsx";
 import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";

@@ -3,13 +3,50 @@ import type { Child } from "hono/jsx";
 import {
   ConnectionBadge,
   ConnectionNotice,
+  type ConnectionView,
   PageStream,
   StaleNotice,
   TypedNotice,
   UnencryptedNotice,
 } from "./parts/connection.tsx";
 import { paths } from "./paths.ts";
-import type { PageFrame, Section } from "./props.ts";
+
+/** Where the browser's files are. */
+export interface AssetUrls {
+  readonly css: string;
+  readonly htmx: string;
+  readonly keys: string;
+  readonly live: string;
+  readonly times: string;
+  readonly typed: string;
+  readonly serial: string;
+  readonly favicon: string;
+}
+
+/** A part of the site, for the navigation. */
+export type Section = "vms" | "create" | "destroy" | "operations" | "connection";
+
+/** What every page has. */
+export interface PageFrame {
+  /** For somebody who has not signed in: nothing of the NAS is shown. */
+  readonly closed: boolean;
+  readonly connection: ConnectionView;
+  /** What is sent to the NAS can be read on the way: every page says so. */
+  readonly unencrypted: boolean;
+  readonly assets: AssetUrls;
+  /** The program's version. */
+  readonly version: string;
+  /** Whether whoever asks may change anything. */
+  readonly mayChange: boolean;
+  /** Where somebody comes back to who has to sign in again: the path and query of the page, without the base path. */
+  readonly here: string;
+  /** Whether there is somebody to sign out. */
+  readonly signedIn: boolean;
+  /** Roles that the account lacks, and without which changing anything fails. */
+  readonly lacks: readonly string[];
+  /** Only what is inside the frame was asked for (by htmx, or a script). */
+  readonly fragment: boolean;
+}
 
 /** What a page passes to its frame. */
 export interface LayoutProps extends PageFrame {

@@ -1,5 +1,42 @@
 /** Every URL of the site, from a function. */
-import type { DestroyQuery, VmQuery } from "./props.ts";
+
+/** Columns that the list can be sorted by. */
+export const SORT_KEYS = [
+  "name",
+  "state",
+  "vcpus",
+  "memory",
+  "disks",
+  "networks",
+  "display",
+  "autostart",
+] as const;
+
+/** A column that the list can be sorted by. */
+export type SortKey = (typeof SORT_KEYS)[number];
+
+/** What the list was asked for, as it stands in the URL. */
+export interface VmQuery {
+  readonly q: string;
+  readonly state: string;
+  readonly type: string;
+  /** `yes`: made by this program; `no`: by others; empty: all. */
+  readonly ours: string;
+  /** A column, with a minus for descending. */
+  readonly sort: string;
+}
+
+/** What a person wants destroyed, as it stands in the URL. */
+export interface DestroyQuery {
+  /** As typed. */
+  readonly prefixes: string;
+  /** VMs chosen although their marks do not agree. */
+  readonly vms: readonly string[];
+  /** VMs selected by their ids on the NAS, whoever made them. */
+  readonly ids: readonly number[];
+  readonly keepDisks: boolean;
+  readonly shutdown: boolean;
+}
 
 /** Options of an export. */
 export interface ExportQuery {

@@ -2,10 +2,10 @@
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
 import { CapacityPatch } from "../../templates/parts/patches.tsx";
-import type { Capacity } from "../../templates/props.ts";
 import { inTime } from "../in_time.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
+import type { Capacity } from "../../templates/parts/capacity.tsx";
 
 /** TrueNAS sends no events for these, so they are polled while a list is open. */
 const EVERY_MS = 30_000;

@@ -12,8 +12,7 @@ import {
   VmNowPatch,
   WordsPatch,
 } from "../../templates/parts/patches.tsx";
-import { announcementsOf, isByName, VmRowOnce } from "../../templates/parts/vm_list.tsx";
-import type { VmRowProps } from "../../templates/props.ts";
+import { announcementsOf, isByName, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";

@@ -9,8 +9,9 @@ import serial from "../../static/serial.js" with { type: "text" };
 import keys from "../../static/keys.js" with { type: "text" };
 import favicon from "../../static/favicon.svg" with { type: "text" };
 import { withBasePath } from "../../templates/paths.ts";
-import type { AssetUrls, ConsoleAssetUrls } from "../../templates/props.ts";
 import { asset, sendAsset } from "./asset.ts";
+import type { AssetUrls } from "../../templates/layout.tsx";
+import type { ConsoleAssetUrls } from "../../templates/pages/serial_page.tsx";
 
 const ASSETS = {
   css: await asset("app.css", css),

@@ -5,12 +5,13 @@ import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import type { ConnectionView, PageFrame } from "../../templates/props.ts";
 import { assetUrls } from "./assets.ts";
 import type { Trust } from "../auth/origin.ts";
 import { pageOf } from "./page_of.ts";
 import { type AppContext, mayChange } from "./context.ts";
 import type { OneTimeTokens } from "../auth/tokens.ts";
+import type { ConnectionView } from "../../templates/parts/connection.tsx";
+import type { PageFrame } from "../../templates/layout.tsx";
 
 /** The passwords, and how requests come: over TLS the cookie never goes without. */
 export interface AccessOptions extends Trust {

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
-import type { SortKey, VmQuery } from "../../templates/props.ts";
+import type { SortKey, VmQuery } from "../../templates/paths.ts";
 
 /** Whether a VM matches the filter. */
 export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {

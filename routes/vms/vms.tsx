@@ -7,7 +7,6 @@ import { vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
 import { type Saved, VmPage, type VmPageProps } from "../../templates/pages/vm_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
-import type { Typed } from "../../templates/props.ts";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
@@ -15,6 +14,7 @@ import { findVm } from "./find_vm.ts";
 import { listProps, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
+import type { Typed } from "../../templates/parts/vm_forms.tsx";
 
 /** GET /, /vms/:id. */
 export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {

@@ -1,13 +1,23 @@
 /** Confirmation of an action on the selected VMs: what it will do, one sentence per state. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatCount } from "../../lib/units.ts";
-import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
-import { Layout } from "../layout.tsx";
+import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { ActProps, PageFrame } from "../props.ts";
+
+/** An action on some VMs, before it is done. */
+export interface ActProps {
+  readonly action: VmActionName;
+  /** Those that it will be done to, as they are now. */
+  readonly doing: readonly Vm[];
+  /** Those that were chosen and that it cannot be done to, with the reason. */
+  readonly left: readonly { readonly name: string; readonly because: string }[];
+  readonly token: string;
+  readonly notice: string | null;
+}
 
 /** The page. */
 export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {

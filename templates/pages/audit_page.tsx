@@ -1,10 +1,9 @@
 /** The audit log, newest first. */
 import { formatCount } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime, Field } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
 /** Props of the page. */

@@ -1,8 +1,28 @@
 /** The connection to the NAS: its state, the account's roles, and the one-time password form. */
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Field, State } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
-import type { ConnectionProps, PageFrame } from "../props.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
+
+/** The page of the connection. */
+export interface ConnectionProps {
+  /** As configured: `wss://nas.lan`. */
+  readonly address: string;
+  /** Where consoles lead, and who says so; null where it is not known. */
+  readonly publicHost: { readonly host: string; readonly source: string } | null;
+  /** The NAS's own id; null where it cannot be read. */
+  readonly nasId: string | null;
+  /** How it signs in, in words. */
+  readonly account: string;
+  /** `v25.10.5`, `current`, `legacy`; null while there is no connection. */
+  readonly apiVersion: string | null;
+  /** Roles of the account; null where they are not known. */
+  readonly roles: readonly string[] | null;
+  readonly missing: readonly { readonly role: string; readonly for: string; readonly essential: boolean }[];
+  /** The NAS waits for a one-time password. */
+  readonly wantsOtp: boolean;
+  readonly problems: readonly Problem[];
+}
 
 /** Enough of the NAS's ID to distinguish two of them. */
 const ID_CHARS = 16;

@@ -2,12 +2,67 @@
 import type { OnFailure } from "../../lib/configuration/on_failure.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { Choice, Choices, ErrorSummary, Field, Notice, Tick, ViewerNotice } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
-import type { CreateForm, CreateFormType, CreateProps, PageFrame } from "../props.ts";
+import type { CreationPlan } from "../../lib/plan/types.ts";
+import type { CreateChoices } from "../parts/vm_forms.tsx";
+
+/** A row of a disk in the form, as typed. */
+export interface DiskRow {
+  readonly name: string;
+  readonly sizeGib: string;
+}
+
+/** A row of a network in the form, as typed. */
+export interface NetworkRow {
+  readonly name: string;
+  readonly bridge: string;
+  /** Fixed MACs, between commas or spaces; empty: derived. */
+  readonly macs: string;
+}
+
+/** One VM type in the form, as typed. */
+export interface CreateFormType {
+  readonly name: string;
+  readonly count: string;
+  readonly memory: string;
+  readonly cpu: string;
+  readonly threads: string;
+  readonly start: boolean;
+  readonly autostart: boolean;
+  readonly overcommit: boolean;
+  readonly sparse: boolean;
+  readonly description: string;
+  readonly parallel: string;
+  readonly onFailure: string;
+  /** Keys that the configuration file overrides in the templates; the form keeps them. */
+  readonly overrides: readonly string[];
+  readonly disks: readonly DiskRow[];
+  readonly networks: readonly NetworkRow[];
+}
+
+/** The creation form, as typed. */
+export interface CreateForm {
+  readonly pool_path: string;
+  readonly cdrom_path: string;
+  readonly types: readonly CreateFormType[];
+}
+
+/** The page that creates. */
+export interface CreateProps {
+  /** null when there is no configuration to start from. */
+  readonly form: CreateForm | null;
+  /** Shown once it was asked for. */
+  readonly plan: CreationPlan | null;
+  readonly problems: readonly Problem[];
+  readonly choices: CreateChoices;
+  readonly token: string | null;
+  /** Something to know first, or null. */
+  readonly notice: string | null;
+}
 
 const BRIDGES = "bridge-choices";
 const ISOS = "iso-choices";

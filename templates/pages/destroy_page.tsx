@@ -1,13 +1,36 @@
 /** Exactly what will be destroyed, and the phrase that confirms it. */
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
 import { ErrorSummary, Field, Notice, State, ViewerNotice } from "../parts/common.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { VmState } from "../parts/vm_list.tsx";
-import { destroyFields, paths } from "../paths.ts";
-import type { DestroyProps, DestroyQuery, PageFrame } from "../props.ts";
+import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
+
+/** Words that confirm a destruction once they are typed into their field. */
+export interface WordsToType {
+  readonly field: string;
+  readonly words: string;
+  /** The VM whose name it is, where it was not made here; null for the phrase. */
+  readonly vm: string | null;
+}
+
+/** The page that destroys. */
+export interface DestroyProps {
+  readonly plan: DestructionPlan;
+  readonly query: DestroyQuery;
+  /** The VM whose own confirmation page this is; null on the page of all. */
+  readonly only: { readonly id: number; readonly name: string } | null;
+  /** What has to be typed: the phrase, and the names of VMs that were not made here. */
+  readonly words: readonly WordsToType[];
+  /** As typed, by field. */
+  readonly typed: Readonly<Record<string, string>>;
+  readonly problems: readonly Problem[];
+  readonly token: string | null;
+  readonly notice: string | null;
+}
 
 /** The page. */
 export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: DestroyProps }) {

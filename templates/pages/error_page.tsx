@@ -1,7 +1,6 @@
 /** What went wrong, and what to do. */
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 
 /** Props of the page. */
 export interface ErrorPageProps {

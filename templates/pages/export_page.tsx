@@ -3,10 +3,9 @@ import { type Exported, remarksOf } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/talos.ts";
 import { formatCount } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { CopyButton, Notice } from "../parts/common.tsx";
-import { paths } from "../paths.ts";
-import type { PageFrame, VmQuery } from "../props.ts";
+import { paths, type VmQuery } from "../paths.ts";
 
 /** Props of the page. */
 export interface ExportPageProps {

@@ -1,8 +1,7 @@
 /** Signing in to the dashboard. */
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 
 /** Props of the page. */
 export interface LoginPageProps {

@@ -3,12 +3,11 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary } from "../parts/common.tsx";
 import { Operation } from "../parts/operation.tsx";
 import { PaceLine } from "../parts/pace.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 
 /** Props of the page. */
 export interface OperationPageProps {

@@ -1,12 +1,11 @@
 /** The operations, newest first. */
 import type { OperationView } from "../../lib/operations/types.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { describeProgress, OperationState } from "../parts/operation.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 
 /** The page. */
 export function OperationsPage(

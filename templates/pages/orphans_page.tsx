@@ -1,12 +1,22 @@
 /** Half-made VMs and unused zvols created by this program, and the phrase that confirms destroying them. */
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Field, Notice, ViewerNotice } from "../parts/common.tsx";
 import { Blocked, type BlockedItem, Snapshots, Unread } from "../parts/removal.tsx";
 import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { OrphansProps, PageFrame } from "../props.ts";
+import type { Problem } from "../../lib/errors/errors.ts";
+
+/** The page of orphans. */
+export interface OrphansProps {
+  readonly plan: OrphanPlan;
+  /** As typed. */
+  readonly phrase: string;
+  readonly problems: readonly Problem[];
+  readonly token: string | null;
+  readonly notice: string | null;
+}
 
 /** The page. */
 export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: OrphansProps }) {

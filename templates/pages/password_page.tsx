@@ -1,9 +1,8 @@
 /** The password of a VM's display. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { CopyButton } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
-import type { PageFrame } from "../props.ts";
 
 /** Props of the page. */
 export interface PasswordPageProps {

@@ -1,9 +1,15 @@
 /** The serial console of a VM, in a terminal. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { ViewerNotice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
-import type { ConsoleAssetUrls, PageFrame } from "../props.ts";
+
+/** Where the files of the serial console's terminal are. */
+export interface ConsoleAssetUrls {
+  readonly xterm: string;
+  readonly xtermCss: string;
+  readonly xtermFit: string;
+}
 
 /** Props of the page. */
 export interface SerialPageProps {

@@ -1,11 +1,18 @@
 /** One VM: its facts, and the forms that change it. */
 import type { Problem } from "../../lib/errors/errors.ts";
-import { Layout } from "../layout.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Notice, Time } from "../parts/common.tsx";
-import { BootForm, CloneForm, DiskForms, NicAndMediaForms, SettingsForm } from "../parts/vm_forms.tsx";
-import { VmNow } from "../parts/vm_now.tsx";
+import {
+  BootForm,
+  CloneForm,
+  type CreateChoices,
+  DiskForms,
+  NicAndMediaForms,
+  SettingsForm,
+  type Typed,
+} from "../parts/vm_forms.tsx";
+import { VmNow, type VmNowProps } from "../parts/vm_now.tsx";
 import { paths } from "../paths.ts";
-import type { CreateChoices, PageFrame, Typed, VmNowProps } from "../props.ts";
 
 /** A change that was made. */
 export interface Saved {

@@ -1,10 +1,9 @@
 /** The VMs of the NAS, live. */
-import { Layout } from "../layout.tsx";
-import { CapacityLine } from "../parts/capacity.tsx";
+import { Layout, type PageFrame } from "../layout.tsx";
+import { type Capacity, CapacityLine } from "../parts/capacity.tsx";
 import { Notice } from "../parts/common.tsx";
-import { VmList } from "../parts/vm_list.tsx";
+import { VmList, type VmListProps } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import type { Capacity, PageFrame, VmListProps } from "../props.ts";
 
 /** Props of the page. */
 export interface VmsPageProps {

@@ -1,7 +1,18 @@
 /** The connection to the NAS: a badge in the header, and a notice when something is wrong. */
 import { Time } from "./common.tsx";
 import { paths } from "../paths.ts";
-import type { ConnectionView } from "../props.ts";
+
+/** The connection to the NAS, as the badge shows it. */
+export interface ConnectionView {
+  readonly state: "live" | "reconnecting" | "offline" | "simulated";
+  readonly host: string;
+  /** `25.10.7`, or null while it is not known. */
+  readonly release: string | null;
+  /** What is wrong, or null. */
+  readonly message: string | null;
+  /** What to do about it, or null. */
+  readonly remedy: string | null;
+}
 
 const WORDS = {
   live: { tone: "good", word: "Connected" },

@@ -2,10 +2,9 @@
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import type { Capacity, ConnectionView, VmListProps, VmNowProps, VmRowProps } from "../props.ts";
 import { paths } from "../paths.ts";
-import { CapacityLine } from "./capacity.tsx";
-import { ConnectionBadge, ConnectionNotice, PageStream } from "./connection.tsx";
+import { type Capacity, CapacityLine } from "./capacity.tsx";
+import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
 import {
   columnsOf,
   hasRollback,
@@ -19,8 +18,16 @@ import {
   OperationVmRow,
 } from "./operation.tsx";
 import { PaceLine } from "./pace.tsx";
-import { VmGone, VmNow } from "./vm_now.tsx";
-import { groupId, VmGroup, VmList, VmListAge, VmRowOnce } from "./vm_list.tsx";
+import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
+import {
+  groupId,
+  VmGroup,
+  VmList,
+  VmListAge,
+  type VmListProps,
+  VmRowOnce,
+  type VmRowProps,
+} from "./vm_list.tsx";
 
 /** One update of an operation's page. */
 export interface OperationPatchProps {

@@ -3,8 +3,20 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatBytes } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
-import type { CreateChoices, Typed } from "../props.ts";
 import { Choices, Field, Tick } from "./common.tsx";
+
+/** What was typed into one of a page's forms. */
+export interface Typed {
+  readonly form: string;
+  readonly fields: URLSearchParams;
+}
+
+/** What the form offers; null where the account may not list it. */
+export interface CreateChoices {
+  readonly bridges: readonly string[] | null;
+  readonly isos: readonly string[] | null;
+  readonly datasets: readonly string[] | null;
+}
 
 /** Props of every form. */
 export interface VmFormProps {

@@ -9,9 +9,39 @@ import {
   VM_ACTIONS,
   type VmActionName,
 } from "../../lib/inventory/vm_actions.ts";
-import { paths } from "../paths.ts";
-import type { SortKey, VmListProps, VmQuery, VmRowProps } from "../props.ts";
+import { paths, type SortKey, type VmQuery } from "../paths.ts";
 import { State, Time, type Tone } from "./common.tsx";
+
+/** A VM in the list, with what is being done to it. */
+export interface VmRowProps {
+  readonly vm: Vm;
+  readonly busy: Busy | null;
+  /** Whether whoever looks may change anything. */
+  readonly mayChange: boolean;
+}
+
+/** The list of VMs. */
+export interface VmListProps {
+  /** Whether whoever looks may change anything. */
+  readonly mayChange: boolean;
+  /** Those that match, in order; null when they were never read. */
+  readonly vms: readonly VmRowProps[] | null;
+  /** How many there are without the filter. */
+  readonly total: number;
+  readonly query: VmQuery;
+  readonly states: readonly string[];
+  readonly types: readonly string[];
+  /** Why they could not be read, or null. */
+  readonly problem: { readonly message: string; readonly remedy: string } | null;
+  /** When they were last known to be true, while there is no connection; null while there is one. */
+  readonly stale: Stale | null;
+}
+
+/** Data that is not kept true now: both in milliseconds since 1970 (UTC). */
+export interface Stale {
+  readonly since: number;
+  readonly now: number;
+}
 
 /** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
 const STATES: Readonly<Record<string, { readonly tone: Tone; readonly word: string }>> = {

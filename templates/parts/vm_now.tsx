@@ -1,12 +1,26 @@
 /** One VM's facts and actions: everything on its page except the forms. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
-import { VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
+import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
-import type { VmNowProps } from "../props.ts";
 import { DateTime, Notice } from "./common.tsx";
 import { OperationState } from "./operation.tsx";
-import { BusyState, NicAddresses, VmState } from "./vm_list.tsx";
+import { BusyState, NicAddresses, type VmRowProps, VmState } from "./vm_list.tsx";
+import type { OperationView } from "../../lib/operations/types.ts";
+
+/** What can be done with one VM now. */
+export interface OfferedAction {
+  readonly name: VmActionName;
+  /** Why it is not possible now, or null. */
+  readonly because: string | null;
+}
+
+/** What is known of one VM, what can be done with it now, and what was done: kept true while the page is open. */
+export interface VmNowProps extends VmRowProps {
+  readonly actions: readonly OfferedAction[];
+  /** Its operations, newest first. */
+  readonly operations: readonly OperationView[];
+}
 
 /** Live updates replace all of it when the VM changes. */
 export function VmNow(now: VmNowProps) {

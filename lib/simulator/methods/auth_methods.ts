@@ -1,6 +1,5 @@
 /** auth.* and core.*: signing in, events, jobs. These act on the connection that calls them. */
-import type { Account } from "../accounts.ts";
-import { hasRole } from "../accounts.ts";
+import { type Account, hasRole } from "../accounts.ts";
 import { jobRow, type Nas } from "../nas.ts";
 import { type Options, query } from "./query.ts";
 import { challenge, type ScramChallenge } from "../wire/scram.ts";

@@ -2,8 +2,7 @@
  * The simulated NAS's shell WebSocket: a serial console that greets, echoes what is typed in binary frames, and ends
  * with its VM, or with a text frame (as on 25.04 to 27.0).
  */
-import type { Account } from "../accounts.ts";
-import { hasRole } from "../accounts.ts";
+import { type Account, hasRole } from "../accounts.ts";
 import type { Nas } from "../nas.ts";
 
 /** What a shell's socket can do. */

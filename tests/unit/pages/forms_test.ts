@@ -13,7 +13,7 @@ import {
   prefixesOf,
   readForm,
 } from "../../../routes/forms.ts";
-import type { CreateForm, CreateFormType } from "../../../templates/props.ts";
+import type { CreateForm, CreateFormType } from "../../../templates/pages/create_page.tsx";
 
 const CONFIG: Configuration = {
   storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },
