@@ -5,7 +5,7 @@ import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Pace } from "../../lib/operations/pace.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary } from "../parts/common.tsx";
-import { Operation } from "../parts/operation.tsx";
+import { Operation } from "../parts/operation/operation.tsx";
 import { PaceLine } from "../parts/pace.tsx";
 import { paths } from "../paths.ts";
 

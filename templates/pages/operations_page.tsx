@@ -4,8 +4,9 @@ import { formatCount, formatDuration } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
-import { describeProgress, OperationState } from "../parts/operation.tsx";
+import { describeProgress } from "../parts/operation/operation.tsx";
 import { paths } from "../paths.ts";
+import { OperationState } from "../parts/operation/states.tsx";
 
 /** The page. */
 export function OperationsPage(

@@ -5,18 +5,7 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import { paths } from "../paths.ts";
 import { type Capacity, CapacityLine } from "./capacity.tsx";
 import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
-import {
-  columnsOf,
-  hasRollback,
-  isLogged,
-  isUndo,
-  Operation,
-  OperationLogLine,
-  OperationNotices,
-  operationRowId,
-  OperationSummary,
-  OperationVmRow,
-} from "./operation.tsx";
+import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
 import { PaceLine } from "./pace.tsx";
 import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
 import {
@@ -28,6 +17,8 @@ import {
   VmRowOnce,
   type VmRowProps,
 } from "./vm_list.tsx";
+import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
+import { isLogged, OperationLogLine } from "./operation/log.tsx";
 
 /** One update of an operation's page. */
 export interface OperationPatchProps {

@@ -4,9 +4,9 @@ import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
 import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
 import { DateTime, Notice } from "./common.tsx";
-import { OperationState } from "./operation.tsx";
 import { BusyState, NicAddresses, type VmRowProps, VmState } from "./vm_list.tsx";
 import type { OperationView } from "../../lib/operations/types.ts";
+import { OperationState } from "./operation/states.tsx";
 
 /** What can be done with one VM now. */
 export interface OfferedAction {

@@ -1,7 +1,8 @@
 /** Protects what an operation's page says in few words: how far it is, and that what was given up took no time. */
 import assert from "node:assert/strict";
-import { describeProgress, OperationNotices, OperationVmRow } from "../../../templates/parts/operation.tsx";
+import { describeProgress, OperationNotices } from "../../../templates/parts/operation/operation.tsx";
 import { logOf } from "../operations/operation_samples.ts";
+import { OperationVmRow } from "../../../templates/parts/operation/steps.tsx";
 
 Deno.test("progress tells cancelled VMs from failed ones", () => {
   const progress = (...outcomes: readonly ("created" | "failed" | "cancelled")[]) => {

@@ -1,0 +1,132 @@
+/** What can be decided about an operation: to cancel it, and afterwards to resume it, roll it back or leave it. */
+import { RESOLUTIONS } from "./states.tsx";
+import { Blocked, Snapshots, Unread } from "../removal.tsx";
+import { Field } from "../common.tsx";
+import { paths } from "../../paths.ts";
+import { formatCount } from "../../../lib/units.ts";
+import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
+import type { OperationView, OperationVmView } from "../../../lib/operations/types.ts";
+import { recoveryOf } from "../../../lib/operations/recovery.ts";
+import type { Problem } from "../../../lib/errors/errors.ts";
+
+/** Cancels an operation that is running. */
+export function CancelForm({ view }: { view: OperationView }) {
+  const action = paths.cancel(view.id);
+  const removes = view.kind === "destroy" || view.kind === "clean";
+  if (view.kind !== "create") {
+    return (
+      <form method="post" action={action} class="actions">
+        <button type="submit" class="danger" id="cancel-operation">Cancel operation</button>
+        <span class="help">
+          Steps that are running finish first; nothing new starts.{removes
+            ? " VMs that are still untouched stay; a partly removed VM is removed completely."
+            : ""}
+        </span>
+      </form>
+    );
+  }
+  return (
+    <form method="post" action={action} class="actions">
+      <button type="submit" class="danger" id="cancel-operation" name="then" value="roll-back">
+        Stop and undo
+      </button>
+      <button type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
+      <span class="help">
+        Steps that are running finish first. Half-made VMs are removed, or kept for you to resume; finished
+        VMs stay.
+      </span>
+    </form>
+  );
+}
+
+/** The recovery options for an operation that did not succeed. */
+export function Recovery(
+  { view, problems, rollBack }: {
+    view: OperationView;
+    problems: readonly Problem[];
+    rollBack: RollBackPlan | null;
+  },
+) {
+  const { resolution, kind } = view;
+  if (resolution !== null) {
+    return (
+      <p class="resolution" data-resolution={resolution.how}>
+        {RESOLUTIONS[resolution.how]}. {resolution.operation === undefined
+          ? null
+          : <a href={paths.operation(resolution.operation)}>View the follow-up operation</a>}
+      </p>
+    );
+  }
+  const short = view.vms.filter(({ outcome }) => outcome === "out-of-memory");
+  if (short.length > 0) {
+    const ids = short.flatMap(({ vmId }) => vmId === null ? [] : [vmId]);
+    return (
+      <p>
+        <a class="button more" id="start-anyway" href={paths.act("start", ids)}>
+          Start {formatCount(short.length, "VM")} anyway
+        </a>
+      </p>
+    );
+  }
+  const { resumable, removable, phrase } = recoveryOf(view);
+  if (resumable.length + removable.length === 0) return null;
+  const names = (vms: readonly OperationVmView[]) => vms.map(({ name }) => name).join(", ");
+  return (
+    <div class="recovery" role="group" aria-label="Recovery options">
+      {resumable.length === 0 ? null : (
+        <form method="post" action={paths.resume(view.id)} class="actions">
+          <button type="submit" class="primary" id="resume-operation">
+            Resume {kind === "destroy" ? "destroying" : "creating"} {formatCount(resumable.length, "VM")}
+          </button>
+          <span class="help">
+            {kind === "destroy"
+              ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
+              : `${names(resumable)}: only missing parts are created.`}
+          </span>
+        </form>
+      )}
+      {removable.length === 0 ? null : (
+        <form method="post" action={paths.rollBack(view.id)} class="actions">
+          {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
+          <button type="submit" class="danger" id="roll-back-operation">
+            Roll back {formatCount(removable.length, "VM")}
+          </button>
+          <div class="help">
+            <p>
+              Removes {names(removable)}
+              {describeCreated(removable)}. This cannot be undone.
+            </p>
+            {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
+              .map(({ name, snapshots }) => (
+                <div>
+                  <code>{name}</code> <Snapshots zvol={name} snapshots={snapshots} />
+                </div>
+              ))}
+            <Unread notices={rollBack?.notices ?? []} />
+            <Blocked items={rollBack?.vms ?? []} />
+            {phrase === null ? null : (
+              <Field
+                name="phrase"
+                label={`Finished VMs are removed too. Type “${phrase}” to confirm`}
+                value=""
+                problems={problems}
+              />
+            )}
+          </div>
+        </form>
+      )}
+      <form method="post" action={paths.leave(view.id)} class="actions">
+        <button type="submit" id="leave-operation">Keep it as it is</button>
+        <span class="help">Nothing changes, and you won't be asked again.</span>
+      </form>
+    </div>
+  );
+}
+
+/** The zvols that a rollback would remove, as the end of a sentence. */
+function describeCreated(vms: readonly OperationVmView[]): string {
+  const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
+  return zvols.length === 0
+    ? ""
+    : ` and the zvols created for ${vms.length === 1 ? "it" : "them"}: ${zvols.join(", ")}`;
+}

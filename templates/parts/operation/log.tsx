@@ -1,0 +1,46 @@
+/** The log of an operation: a line for each event that a person follows. */
+import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES } from "./states.tsx";
+import { Time } from "../common.tsx";
+import type { OperationEvent } from "../../../lib/operations/types.ts";
+
+/** Whether an event gets a line in the log. A step's start shows in its table cell instead. */
+export function isLogged(event: OperationEvent): boolean {
+  if (event.type === "call" || event.type === "progress") return false;
+  return event.type !== "step" || (event.status !== "running" && event.status !== "skipped");
+}
+
+/** One line of the log. */
+export function OperationLogLine({ event }: { event: OperationEvent }) {
+  return (
+    <div id={`log-${event.seq}`}>
+      <Time at={event.at} /> {describeEvent(event)}
+    </div>
+  );
+}
+
+function describeEvent(event: OperationEvent): string {
+  switch (event.type) {
+    case "started":
+      return event.title;
+    case "step": {
+      const what = event.error?.message ?? event.detail;
+      return `${event.vm} ${event.step}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
+        what ? `, ${what}` : ""
+      }`;
+    }
+    case "progress":
+      return `${event.vm} ${event.step}: ${event.percent} %`;
+    case "call":
+      return `${event.vm} ${event.step}: ${event.method}`;
+    case "vm":
+      return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
+        event.message ? `. ${event.message}` : ""
+      }`;
+    case "finished":
+      return `Operation ${STATUSES[event.status].word.toLowerCase()}${
+        event.message ? `. ${event.message}` : ""
+      }`;
+    case "resolved":
+      return RESOLUTIONS[event.how];
+  }
+}

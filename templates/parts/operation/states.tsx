@@ -1,0 +1,65 @@
+/** The states of operations, VMs and steps, each as a shape and a word. */
+import { State, type Tone } from "../common.tsx";
+import type {
+  OperationKind,
+  OperationStatus,
+  OperationVmView,
+  Resolution,
+  StepStatus,
+} from "../../../lib/operations/types.ts";
+
+/** The states of an operation. */
+export const STATUSES = {
+  running: { tone: "busy", word: "Running" },
+  done: { tone: "good", word: "Done" },
+  failed: { tone: "bad", word: "Failed" },
+  "partly-done": { tone: "warn", word: "Partly done" },
+  cancelled: { tone: "warn", word: "Cancelled" },
+  interrupted: { tone: "warn", word: "Interrupted" },
+} as const satisfies Record<OperationStatus, { tone: Tone; word: string }>;
+
+/** An operation's status as shape and word. */
+export function OperationState({ status }: { status: OperationStatus }) {
+  return <State {...STATUSES[status]} />;
+}
+
+/** The states of a step. */
+export const STEP_STATUSES = {
+  pending: { tone: "quiet", word: "Waiting" },
+  running: { tone: "busy", word: "Running" },
+  done: { tone: "good", word: "Done" },
+  failed: { tone: "bad", word: "Failed" },
+  skipped: { tone: "quiet", word: "Skipped" },
+  "rolled-back": { tone: "warn", word: "Rolled back" },
+} as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
+
+/** What became of a VM. */
+export const OUTCOMES = {
+  created: { tone: "good", word: "Created" },
+  kept: { tone: "quiet", word: "Kept" },
+  "rolled-back": { tone: "warn", word: "Rolled back" },
+  "left-behind": { tone: "bad", word: "Left behind" },
+  destroyed: { tone: "good", word: "Destroyed" },
+  "already-gone": { tone: "quiet", word: "Already gone" },
+  failed: { tone: "bad", word: "Failed" },
+  cancelled: { tone: "warn", word: "Cancelled" },
+  "cancelled-kept": { tone: "warn", word: "Cancelled, kept" },
+  interrupted: { tone: "warn", word: "Interrupted" },
+  done: { tone: "good", word: "Done" },
+  "out-of-memory": { tone: "bad", word: "Not enough memory" },
+} as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
+
+/** What was decided about an operation that did not succeed. */
+export const RESOLUTIONS = {
+  resumed: "This operation was resumed",
+  "rolled-back": "This operation was rolled back",
+  left: "The result was kept as it is",
+} as const satisfies Record<Resolution["how"], string>;
+
+/** A rollback that found nothing to remove counts as success. */
+const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
+
+/** What became of a VM in an operation of this kind. */
+export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
+  return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
+}

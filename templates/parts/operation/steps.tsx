@@ -1,0 +1,115 @@
+/** The VMs of an operation: a row each, with a cell for each step. */
+import { outcomeOf, STEP_STATUSES } from "./states.tsx";
+import { State } from "../common.tsx";
+import { formatDuration } from "../../../lib/units.ts";
+import type {
+  OperationKind,
+  OperationView,
+  OperationVmView,
+  StepView,
+} from "../../../lib/operations/types.ts";
+
+/** Undo steps share one column, because only VMs that failed have them. */
+const UNDO = "undo-";
+
+/** Whether a step undoes another one. */
+export function isUndo({ step }: { readonly step: string }): boolean {
+  return step.startsWith(UNDO);
+}
+
+/** The announced steps of all VMs, in order: one column each. */
+export function columnsOf(view: OperationView): readonly string[] {
+  const columns: string[] = [];
+  for (const { steps } of view.vms) {
+    let at = 0;
+    for (const { step } of steps.filter((step) => !isUndo(step))) {
+      const known = columns.indexOf(step);
+      if (known >= 0) at = known + 1;
+      else columns.splice(at++, 0, step);
+    }
+  }
+  return columns;
+}
+
+/** Whether any VM has undo steps, which get their own column. */
+export function hasRollback({ vms }: OperationView): boolean {
+  return vms.some(({ steps }) => steps.some(isUndo));
+}
+
+/** Props of a VM's row. */
+export interface OperationVmRowProps {
+  readonly vm: OperationVmView;
+  /** Decides which outcomes are good. */
+  readonly kind: OperationKind;
+  readonly columns: readonly string[];
+  readonly rollback: boolean;
+}
+
+/** The id of a VM's row. A zvol's name can have characters that are special in selectors. */
+export function operationRowId(name: string): string {
+  return `op-vm-${name.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;
+}
+
+/** One VM: a cell for each step. */
+export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowProps) {
+  const undo = vm.steps.filter(isUndo);
+  return (
+    <tr id={operationRowId(vm.name)}>
+      <th scope="row">
+        {vm.name}
+        <span class="where">{vm.summary}</span>
+      </th>
+      <td data-label="Outcome">
+        <VmOutcomeState vm={vm} kind={kind} />
+      </td>
+      {columns.map((column) => {
+        const step = vm.steps.find(({ step }) => step === column);
+        return (
+          <td data-label={column} class={step === undefined ? "absent" : undefined}>
+            {step === undefined ? <span class="none"></span> : <Step step={step} />}
+          </td>
+        );
+      })}
+      {rollback ? <RollbackCell steps={undo} /> : null}
+    </tr>
+  );
+}
+
+function RollbackCell({ steps }: { steps: readonly StepView[] }) {
+  return (
+    <td data-label="Rollback" class={steps.length === 0 ? "absent" : undefined}>
+      {steps.length === 0 ? <span class="none"></span> : steps.map((step) => <Step step={step} named />)}
+    </td>
+  );
+}
+
+function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
+  if (vm.outcome !== null) return <State {...outcomeOf(kind, vm.outcome)} />;
+  const started = vm.steps.some(({ status }) => status !== "pending");
+  return started ? <State tone="busy" word="In progress" /> : <State tone="quiet" word="Waiting" />;
+}
+
+function Step({ step, named }: { step: StepView; named?: boolean }) {
+  const { tone, word } = STEP_STATUSES[step.status];
+  const took = step.status !== "skipped" && step.startedAt !== null && step.finishedAt !== null
+    ? formatDuration(step.finishedAt - step.startedAt)
+    : null;
+  const hint = [step.method, step.detail, step.error?.message].filter(Boolean).join(": ");
+  return (
+    <span
+      class={`state step tone-${tone}`}
+      data-vm={step.vm}
+      data-step={step.step}
+      data-status={step.status}
+      title={hint}
+    >
+      <span class="shape" aria-hidden="true"></span>
+      {named ? <span>{step.step.slice(UNDO.length)}</span> : null}
+      <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
+      {step.status === "running" && step.percent !== null
+        ? <span class="time">{Math.round(step.percent)} %</span>
+        : null}
+      {took === null ? null : <span class="time">{took}</span>}
+    </span>
+  );
+}
