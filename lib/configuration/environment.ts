@@ -1,5 +1,5 @@
 /** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
-import { isAddressRange } from "./ip_addresses.ts";
+import { isAddressRange, normalAddress } from "./ip_addresses.ts";
 import { type EnvEntry, parseEnvText } from "./env_file.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { decodeText, readTextFile } from "./files.ts";
@@ -211,7 +211,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
     dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
     viewerPassword: readViewerPassword(get, problems),
     publicHost: readPublicHost(get, problems),
-    allowedHosts: list(get("ALLOWED_HOSTS")),
+    allowedHosts: readAllowedHosts(get, problems),
     basePath: readBasePath(get, problems),
     trustedProxies: readTrustedProxies(get, problems),
     tls: readTls(get, problems),
@@ -273,6 +273,22 @@ function readViewerPassword(get: Environment, problems: Problem[]): string | nul
   if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
   if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
   return viewer;
+}
+
+/** A pattern or a URL would never match, and whoever wrote it would find the dashboard refusing every request. */
+function readAllowedHosts(get: Environment, problems: Problem[]): readonly string[] {
+  const hosts = list(get("ALLOWED_HOSTS"));
+  const isHost = (text: string) =>
+    normalAddress(text) !== null || (/^[^*/@\s]+$/.test(text) && URL.canParse(`http://${text}/`));
+  for (const host of hosts.filter((it) => !isHost(it))) {
+    problems.push({
+      field: "ALLOWED_HOSTS",
+      message: `ALLOWED_HOSTS must be host names such as vms.lan, between commas, found ${
+        JSON.stringify(host)
+      }`,
+    });
+  }
+  return hosts;
 }
 
 /** Whoever reaches a proxy reaches the dashboard, so it needs a password as if it listened to them itself. */

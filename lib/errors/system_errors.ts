@@ -20,6 +20,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   EBUSY: "something else is using it",
   EADDRINUSE: "another program is listening on this address and port",
   EADDRNOTAVAIL: "this machine has no such address",
+  ENOTFOUND: "no such host name is known; check its spelling, or write an address",
   ECONNREFUSED: "nothing accepts connections there; check address and port, and that the service is running",
   ECONNRESET: "the other side closed the connection",
   EHOSTUNREACH: "no route leads to this host; check the address and the network",
@@ -80,8 +81,9 @@ const CODES_BY_NUMBER: Readonly<Record<string, string>> = {
   "122": "EDQUOT",
 };
 
-/** What SQLite says of its file. */
-const SQLITE_WORDS: readonly (readonly [says: RegExp, code: string])[] = [
+/** What the resolver and SQLite say, who give no code. */
+const WORDS: readonly (readonly [says: RegExp, code: string])[] = [
+  [/failed to lookup address information/i, "ENOTFOUND"],
   [/database or disk is full/i, "ENOSPC"],
   [/readonly database/i, "EROFS"],
   [/disk I\/O error/i, "EIO"],
@@ -94,8 +96,8 @@ export function systemErrorCode(error: unknown): string | null {
   if ("code" in error && typeof error.code === "string" && Object.hasOwn(MEANINGS, error.code)) {
     return error.code;
   }
-  const sqlite = SQLITE_WORDS.find(([says]) => says.test(error.message));
-  if (sqlite !== undefined) return sqlite[1];
+  const said = WORDS.find(([says]) => says.test(error.message));
+  if (said !== undefined) return said[1];
   const [, number = ""] = /\(os error (\d+)\)/.exec(error.message) ?? [];
   return CODES_BY_NUMBER[number] ?? CODES_BY_CLASS[error.name] ?? null;
 }

@@ -267,6 +267,27 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
   }
 });
 
+Deno.test("a host that cannot be listened on or allowed is told at the start (hostile hour)", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
+    const nas = { TRUENAS_HOST: "nas.invalid", API_USERNAME: "a", API_PASSWORD: "b", VNC_PASSWORD: "c" };
+    const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
+      [{ HOST: "nosuch.invalid", DASHBOARD_PASSWORD: "x", PORT: "0" }, /HOST.*no such host name is known/],
+      [{ ALLOWED_HOSTS: "vms.lan, *.lan" }, /ALLOWED_HOSTS must be host names .*"\*\.lan"/],
+      [{ ALLOWED_HOSTS: "http://vms.lan" }, /ALLOWED_HOSTS must be host names .*"http:\/\/vms\.lan"/],
+    ];
+    for (const [env, message] of wrong) {
+      const { code, err } = await runProgram(["serve"], folder, { ...nas, ...env });
+      assert.equal(code, 2, err);
+      assert.match(err, message);
+      assert.doesNotMatch(err, /has a fault/);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("behind a proxy it starts only with a password, and only with addresses of proxies (fault 18)", async () => {
   const folder = await Deno.makeTempDir();
   try {
