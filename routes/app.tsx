@@ -22,7 +22,6 @@ import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { serialRoutes } from "./vms/serial.tsx";
-import { renderWithoutContexts } from "./rendering.tsx";
 import { onlyFromOwnPages, originOf } from "./auth/origin.ts";
 import { openStreams } from "./live/streams.ts";
 import { exportRoutes } from "./export.tsx";
@@ -34,7 +33,7 @@ import { orphanRoutes } from "./orphans.tsx";
 import { vmActionRoutes } from "./vms/vm_actions.tsx";
 import { vmChangeRoutes } from "./vms/vm_changes.tsx";
 import { liveRoutes } from "./live/live.tsx";
-import type { Telemetry } from "./server/telemetry.ts";
+import { nameSpans, traceOperations } from "./server/telemetry.ts";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
 import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
@@ -42,19 +41,16 @@ import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/cont
 /** Far more than any form of the dashboard sends. */
 const MAX_BODY_BYTES = 262_144;
 
-/** Creates the app; with telemetry, requests and operations are traced. */
-export function createApp(dashboard: Dashboard, telemetry: Telemetry | null = null): Hono<AppEnv> {
-  renderWithoutContexts();
+/** Creates the app. */
+export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
   // First, so that it sees the headers that all the others have written.
   app.use(checkHeaders(dashboard.logger));
   // The client's own request ID is ignored: it could forge entries in the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(logRequests(dashboard));
-  if (telemetry !== null) {
-    app.use(telemetry.nameSpans());
-    telemetry.traceOperations(dashboard.manager.operations.store);
-  }
+  app.use(nameSpans());
+  traceOperations(dashboard.manager.operations.store);
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
   app.use(secureHeaders({
     contentSecurityPolicy: {

@@ -1,6 +1,6 @@
 /** Exports VMs (names, MACs and addresses) in the formats of cluster tools. */
 import { Hono } from "hono";
-import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../lib/exports/formats.ts";
+import { EXPORT_FORMATS, EXPORT_NAMES, isExportName } from "../lib/exports/formats.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
@@ -31,11 +31,11 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
     if (format === undefined) {
       const frame = pageFrame(c, dashboard);
-      const formats = nodes.length === 0 ? [] : await inEachFormat(nodes, talos);
+      const formats = nodes.length === 0 ? [] : inEachFormat(nodes, talos);
       return sendPage(c, <ExportPage {...{ frame, count: nodes.length, formats, query, planned, talos }} />);
     }
     const { file, contentType, archive, write } = EXPORT_FORMATS[format];
-    const { files } = await write(nodes, { version: talos });
+    const { files } = write(nodes, { version: talos });
     c.header("content-type", contentType);
     if (c.req.query("download") === "1") c.header("content-disposition", `attachment; filename="${file}"`);
     return archive ? c.body(tar(files)) : c.body(files[0]?.text ?? "");
@@ -48,15 +48,8 @@ function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 40));
 }
 
-function inEachFormat(
-  nodes: readonly ClusterNode[],
-  version: TalosVersion,
-): Promise<ExportPageProps["formats"]> {
-  const write = async (name: ExportName) => ({
-    name,
-    exported: await EXPORT_FORMATS[name].write(nodes, { version }),
-  });
-  return Promise.all(EXPORT_NAMES.map(write));
+function inEachFormat(nodes: readonly ClusterNode[], version: TalosVersion): ExportPageProps["formats"] {
+  return EXPORT_NAMES.map((name) => ({ name, exported: EXPORT_FORMATS[name].write(nodes, { version }) }));
 }
 
 async function presentNodes(

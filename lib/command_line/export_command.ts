@@ -62,13 +62,13 @@ export async function plannedNodes(manager: VMManager, command: CreateCommand): 
 }
 
 /** Writes them; what a format leaves out is told beside. */
-export async function exportNodes(
+export function exportNodes(
   { format, output, talosVersion, types }: ExportRequest,
   nodes: readonly ClusterNode[],
   { print, printFile, notify, json }: Terminal,
-): Promise<void> {
+): void {
   const chosen = nodesOf(nodes, types);
-  const exported = await EXPORT_FORMATS[format].write(
+  const exported = EXPORT_FORMATS[format].write(
     chosen,
     talosVersion === undefined ? {} : { version: talosVersion },
   );

@@ -104,7 +104,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   });
   await manager.connect();
   if (exporting !== null) {
-    await exportNodes(
+    exportNodes(
       exporting,
       await (creation === null ? presentNodes(manager) : plannedNodes(manager, creation)),
       terminal,

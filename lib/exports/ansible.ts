@@ -1,7 +1,7 @@
 /** An inventory for Ansible: a group for each VM type. Pure. */
 import { isVmName } from "../inventory/names.ts";
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
-import { loadYaml } from "./load_yaml.ts";
+import { stringify } from "../configuration/yaml.ts";
 import { type ClusterNode, contestedAddresses } from "./nodes.ts";
 
 /** Names that Ansible gives a meaning of its own. */
@@ -10,8 +10,7 @@ const RESERVED: readonly string[] = ["all", "ungrouped", "localhost"];
 const UNGROUPED = "ungrouped";
 
 /** For Ansible, which reads YAML 1.1: `52:54:00:12:34:56` and `no` are strings only in quotes, so everything is quoted. */
-export async function toAnsible(nodes: readonly ClusterNode[]): Promise<Exported> {
-  const { stringify } = await loadYaml();
+export function toAnsible(nodes: readonly ClusterNode[]): Exported {
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Map<string, Record<string, string>>>();
   const taken = new Set<string>();

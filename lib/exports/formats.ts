@@ -26,7 +26,7 @@ export interface ExportFormat {
   /** Whether it has a file for each node, which an archive holds together. */
   readonly archive: boolean;
   /** The files for these nodes. */
-  readonly write: (nodes: readonly ClusterNode[], options?: ExportOptions) => Exported | Promise<Exported>;
+  readonly write: (nodes: readonly ClusterNode[], options?: ExportOptions) => Exported;
 }
 
 /** Every format. */

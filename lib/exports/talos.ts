@@ -1,6 +1,6 @@
 /** Machine-configuration patches for Talos, one file a node: `talosctl apply-config --config-patch @worker01.yaml`. Pure. */
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
-import { loadYaml } from "./load_yaml.ts";
+import { stringify } from "../configuration/yaml.ts";
 import type { ClusterNode, InstallDisk } from "./nodes.ts";
 import { type HostName, type Mac, NO_HOST_NAME } from "./values.ts";
 
@@ -36,11 +36,10 @@ const DOCUMENTS = {
 } as const satisfies Record<TalosVersion, Documents>;
 
 /** For Talos. */
-export async function toTalos(
+export function toTalos(
   nodes: readonly ClusterNode[],
   { version = TALOS_VERSION }: { readonly version?: TalosVersion } = {},
-): Promise<Exported> {
-  const { stringify } = await loadYaml();
+): Exported {
   const leftOut: LeftOut[] = [];
   const texts = new Map<HostName, string>();
   for (const { name, host, nics, installDisk } of nodes) {

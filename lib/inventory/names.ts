@@ -9,35 +9,11 @@ export function isVmName(name: string): boolean {
   return VM_NAME.test(name);
 }
 
-/**
- * Order of names as a person counts: `worker2` before `worker10`, `a` before `B`. By hand, because the runtime's tables
- * of languages (`Intl.Collator`) take 5 MB for what VMs' names, which are plain letters and digits, do not need.
- */
-export function compareNames(a: string, b: string): number {
-  const one = a.toLowerCase();
-  const other = b.toLowerCase();
-  let at = 0;
-  let there = 0;
-  while (at < one.length && there < other.length) {
-    const end = endOfNumber(one, at);
-    const thereEnd = endOfNumber(other, there);
-    const isNumber = end > at && thereEnd > there;
-    const part = isNumber ? Number(one.slice(at, end)) : one.charCodeAt(at);
-    const otherPart = isNumber ? Number(other.slice(there, thereEnd)) : other.charCodeAt(there);
-    if (part !== otherPart) return part < otherPart ? -1 : 1;
-    at = isNumber ? end : at + 1;
-    there = isNumber ? thereEnd : there + 1;
-  }
-  const left = one.length - at - (other.length - there);
-  if (left !== 0) return left;
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+const COLLATOR = new Intl.Collator("en", { numeric: true });
 
-/** Where the digits end that begin there. */
-function endOfNumber(text: string, from: number): number {
-  let end = from;
-  for (let code = text.charCodeAt(end); code >= 48 && code <= 57; code = text.charCodeAt(end)) end++;
-  return end;
+/** Order of names as a person counts: `worker2` before `worker10`, `a` before `B`. Only equal names compare as 0. */
+export function compareNames(a: string, b: string): number {
+  return COLLATOR.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 /** The `n`th VM of a type, from 1: `worker01`. */

@@ -1,5 +1,8 @@
 /** The static files, embedded in the program. */
 import { Hono } from "hono";
+import xtermFit from "@xterm/addon-fit/lib/addon-fit.js" with { type: "text" };
+import xtermCss from "@xterm/xterm/css/xterm.css" with { type: "text" };
+import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import css from "../../static/app.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
@@ -22,6 +25,9 @@ const ASSETS = {
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
   favicon: await asset("favicon.svg", favicon),
+  xterm: await asset("xterm.js", xterm),
+  xtermCss: await asset("xterm.css", xtermCss),
+  xtermFit: await asset("xterm-fit.js", xtermFit),
 } as const;
 
 /** URLs of the static files. */
@@ -39,14 +45,9 @@ export function assetUrls(): AssetUrls {
   };
 }
 
-async function loadConsoleAssets() {
-  const { CONSOLE_ASSETS } = await import("./console_assets.ts");
-  return CONSOLE_ASSETS;
-}
-
 /** URLs of the terminal's files. */
-export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
-  const { xterm, xtermCss, xtermFit } = await loadConsoleAssets();
+export function consoleAssetUrls(): ConsoleAssetUrls {
+  const { xterm, xtermCss, xtermFit } = ASSETS;
   return {
     xterm: withBasePath(xterm.url),
     xtermCss: withBasePath(xtermCss.url),
@@ -58,12 +59,6 @@ export async function consoleAssetUrls(): Promise<ConsoleAssetUrls> {
 export function assetRoutes(): Hono {
   const app = new Hono();
   for (const it of Object.values(ASSETS)) app.get(it.url, (c) => sendAsset(c, it));
-  app.get("/static/*", async (c) => {
-    const { path } = c.req;
-    const all = path.includes("/static/xterm") ? Object.values(await loadConsoleAssets()) : [];
-    const wanted = all.find(({ url }) => path.endsWith(url));
-    return wanted === undefined ? await c.notFound() : sendAsset(c, wanted);
-  });
   app.get("/favicon.ico", (c) => c.redirect(withBasePath(ASSETS.favicon.url), 301));
   return app;
 }

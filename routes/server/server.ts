@@ -39,12 +39,6 @@ export interface ServerOptions {
   readonly signal: AbortSignal;
 }
 
-/** The runtime registers OpenTelemetry's global when it exports traces. */
-const IS_TRACED = Symbol.for("opentelemetry.js.api.1") in globalThis;
-
-/** Loaded only if traces are exported. */
-const telemetry = IS_TRACED ? await import("./telemetry.ts") : null;
-
 /** How long a page waits for the NAS before it shows what is wrong. */
 const PAGE_PATIENCE_MS = 2_000;
 
@@ -118,7 +112,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     now: Date.now,
     ending: ending.signal,
     stopping: stopping.signal,
-  }, telemetry);
+  });
   logger.info("Starting", {
     nas: `${manager.connection.address} ${account}`,
     journal: journal === undefined ? "none" : settings.stateDir,

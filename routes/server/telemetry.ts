@@ -1,18 +1,12 @@
 /**
  * OpenTelemetry: names request spans by route and creates spans for operations and their steps. The runtime exports them
- * when started with OTEL_DENO=true; otherwise this module is not loaded.
+ * when started with OTEL_DENO=true; otherwise they go nowhere.
  */
 import { context, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { OperationStore } from "../../lib/operations/store.ts";
 import { VERSION } from "../../lib/version.ts";
-
-/** The tracing functions, loaded only when traces are exported. */
-export interface Telemetry {
-  readonly nameSpans: typeof nameSpans;
-  readonly traceOperations: typeof traceOperations;
-}
 
 const tracer = trace.getTracer("truenas-vm-manager", VERSION);
 

@@ -21,7 +21,7 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get("/vms/:id/serial", async (c) => {
     const vm = await findVm(c, dashboard);
     if (vm === undefined) return await c.notFound();
-    const assets = await consoleAssetUrls();
+    const assets = consoleAssetUrls();
     const frame = pageFrame(c, dashboard);
     return sendPage(
       c,

@@ -107,7 +107,7 @@ const NAMES_SHOWN = 4;
 
 function Names({ vms }: { vms: readonly string[] }) {
   if (vms.length <= NAMES_SHOWN) {
-    return <span dir="auto">{vms.join(", ") || <span class="none"></span>}</span>;
+    return <span dir="auto">{vms.join(", ") || <span class="none">–</span>}</span>;
   }
   return (
     <details>

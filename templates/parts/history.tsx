@@ -17,7 +17,7 @@ export function HistoryTabs({ current }: { current: "operations" | "audit" }) {
 
 /** Who did something, and from which address. */
 export function Who({ by }: { by: Actor | null }) {
-  if (by === null) return <span class="none"></span>;
+  if (by === null) return <span class="none">–</span>;
   const { who, from = "" } = by;
   if (from === "") return <>{who}</>;
   return (

@@ -154,13 +154,13 @@ function BulkActions() {
           type="submit"
           name="action"
           value={name}
-          class={VM_ACTIONS[name].abrupt ? "danger more" : "more"}
+          class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
         >
-          {VM_ACTIONS[name].verb}
+          {VM_ACTIONS[name].verb}…
         </button>
       ))}
-      <button type="submit" name="selection" value="yes" class="danger more" formaction={paths.destroy()}>
-        Destroy
+      <button type="submit" name="selection" value="yes" class="danger" formaction={paths.destroy()}>
+        Destroy…
       </button>
     </p>
   );
@@ -224,7 +224,7 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
     <th scope="col" class={numeric ? "number" : undefined} aria-sort={direction}>
       <a href={paths.home({ ...query, sort: ascending ? `-${sort}` : sort })}>
         {label}
-        {direction === undefined ? null : <span class={`direction ${direction}`} aria-hidden="true"></span>}
+        {direction === undefined ? null : <span aria-hidden="true">{ascending ? " ↑" : " ↓"}</span>}
       </a>
     </th>
   );

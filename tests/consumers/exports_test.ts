@@ -30,8 +30,8 @@ function vm(
   };
 }
 
-async function write(format: ExportName, vms: readonly Vm[]): Promise<Exported & { readonly text: string }> {
-  const exported = await EXPORT_FORMATS[format].write(vms.map((it) => nodeOfVm(it)));
+function write(format: ExportName, vms: readonly Vm[]): Exported & { readonly text: string } {
+  const exported = EXPORT_FORMATS[format].write(vms.map((it) => nodeOfVm(it)));
   return { ...exported, text: exported.files[0]?.text ?? "" };
 }
 
@@ -105,7 +105,7 @@ const LEFT_OUT_OF_DHCP = [
 
 for (const format of ["dnsmasq", "isc", "kea"] as const) {
   Deno.test(`${format} takes the export of any VMs: those it cannot express are left out with a comment (fault 23)`, async () => {
-    const { text, leftOut } = await write(format, ODD);
+    const { text, leftOut } = write(format, ODD);
     await read(format, text);
     const own = format === "dnsmasq" ? ["ignore", "12h", "123"] : [];
     assert.deepEqual(new Set(leftOut.map(({ name }) => name)), new Set([...LEFT_OUT_OF_DHCP, ...own]));
@@ -118,7 +118,7 @@ for (const format of ["dnsmasq", "isc", "kea"] as const) {
 }
 
 Deno.test("ansible-inventory reads MACs as text, and every name as a host (fault 23)", async () => {
-  const { text, leftOut } = await write("ansible", ODD);
+  const { text, leftOut } = write("ansible", ODD);
   const { _meta: { hostvars }, ...groups } = JSON.parse(await read("ansible", text));
   assert.deepEqual(hostvars.worker01, { ansible_host: "10.0.0.5", mac: "52:54:00:12:34:56" });
   assert.deepEqual(groups.worker.hosts, ["worker01"]);
@@ -236,7 +236,7 @@ for (const format of ["dnsmasq", "isc", "kea", "ansible"] as const) {
   Deno.test(`hostile names, MACs and addresses put nothing of their own into the file for ${format} (fault 7)`, () =>
     fc.assert(
       fc.asyncProperty(hostileVms, async (vms) => {
-        const { text } = await write(format, vms);
+        const { text } = write(format, vms);
         EXPECT[format](await read(format, text), text);
       }),
       { numRuns: RUNS[format] },
@@ -252,7 +252,7 @@ print(json.dumps(rows))
 Deno.test("a CSV reader finds a row for each card, and no cell that a spreadsheet calculates (fault 18)", () =>
   fc.assert(
     fc.asyncProperty(hostileVms, async (vms) => {
-      const { text } = await write("csv", vms);
+      const { text } = write("csv", vms);
       await withFolder(async (folder) => {
         const file = `${folder}/nodes.csv`;
         await Deno.writeTextFile(file, text);

@@ -15,11 +15,10 @@ const EPOCH_MS = Date.UTC(2020, 0, 1);
 
 /**
  * What a binary may do before it knows its settings: read the environment's own names, listen, connect, and read and
- * write files. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs. It is as sparing
- * with memory as when it is started from its sources.
+ * write files. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
  */
 const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
-  /^--(allow-env|ignore-env|v8-flags)/.test(word)
+  /^--(allow-env|ignore-env)/.test(word)
 );
 
 const FLAGS = [

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
-import manifest from "../../deno.json" with { type: "json" };
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
 import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
@@ -24,9 +23,6 @@ export interface Program {
   readonly kill: () => Promise<Deno.CommandStatus>;
 }
 
-/** What `deno task start` gives the runtime for its memory. */
-export const MEMORY_FLAGS: readonly string[] = manifest.tasks.start.command.match(/--v8-flags=\S+/g) ?? [];
-
 /** A process that has to end by itself within this time is killed, and its status says so. */
 const PATIENCE_MS = 10_000;
 
@@ -45,8 +41,7 @@ export interface ProgramOptions {
 export async function startProgram(
   simulator: Simulator,
   folder: string,
-  { env = {}, flags = [...MEMORY_FLAGS, "-A", "--no-prompt"], expectFaults = false, openFiles }:
-    ProgramOptions = {},
+  { env = {}, flags = ["-A", "--no-prompt"], expectFaults = false, openFiles }: ProgramOptions = {},
 ): Promise<Program> {
   const limit = openFiles === undefined ? "" : `ulimit -n ${openFiles};`;
   const child = new Deno.Command("sh", {

@@ -3,7 +3,7 @@
  * runtime says of a failed connection into what a person can act on.
  */
 import type { NasAddress } from "../../configuration/nas_address.ts";
-import type { PinnedTunnel, TlsPeer } from "./certificate.ts";
+import { fetchCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
 import { classify, connectionError, isAboutCertificate, wordsFor } from "./failures.ts";
 import { TrueNASConnectionError } from "../../errors/errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
@@ -125,7 +125,6 @@ async function makeTransport(address: NasAddress, options: OpenOptions): Promise
   }
   const { caCerts = [], fingerprint } = options;
   if (fingerprint && address.kind === "wss") {
-    const { openPinnedTunnel } = await loadCertificate();
     const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint, options.tunnelSockets);
     const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
     const close = () => {
@@ -139,11 +138,6 @@ async function makeTransport(address: NasAddress, options: OpenOptions): Promise
     ...(caCerts.length === 0 ? {} : { caCerts: [...caCerts] }),
   });
   return { client, base: address.url, tunnel: null, close: () => client.close() };
-}
-
-/** Node's TLS is loaded by who needs it: it costs 5 MB, and 40 ms of a start. */
-function loadCertificate(): Promise<typeof import("./certificate.ts")> {
-  return import("./certificate.ts");
 }
 
 const TLS_PORT = 443;
@@ -337,9 +331,7 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
     return connectionError(address, "tls-pin-mismatch", said, error);
   }
   const failure = classify(error.said);
-  const facts = isAboutCertificate(failure)
-    ? await (await loadCertificate()).fetchCertificate(peerOf(address.url))
-    : null;
+  const facts = isAboutCertificate(failure) ? await fetchCertificate(peerOf(address.url)) : null;
   if (facts === null) {
     return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);
   }

@@ -62,8 +62,8 @@ export function Recovery(
     const ids = short.flatMap(({ vmId }) => vmId === null ? [] : [vmId]);
     return (
       <p>
-        <a class="button more" id="start-anyway" href={paths.act("start", ids)}>
-          Start {formatCount(short.length, "VM")} anyway
+        <a class="button" id="start-anyway" href={paths.act("start", ids)}>
+          Start {formatCount(short.length, "VM")} anyway…
         </a>
       </p>
     );

@@ -66,7 +66,7 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
         const step = vm.steps.find(({ step }) => step === column);
         return (
           <td data-label={column} class={step === undefined ? "absent" : undefined}>
-            {step === undefined ? <span class="none"></span> : <Step step={step} />}
+            {step === undefined ? <span class="none">–</span> : <Step step={step} />}
           </td>
         );
       })}
@@ -78,7 +78,7 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
 function RollbackCell({ steps }: { steps: readonly StepView[] }) {
   return (
     <td data-label="Rollback" class={steps.length === 0 ? "absent" : undefined}>
-      {steps.length === 0 ? <span class="none"></span> : steps.map((step) => <Step step={step} named />)}
+      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
     </td>
   );
 }

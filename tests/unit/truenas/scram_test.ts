@@ -24,7 +24,8 @@ Deno.test("beginScram() proves a key to the NAS, and the NAS proves it back, wit
     const answer = asked.verify(clientFinal);
     assert.ok(answer !== null, "the NAS accepts the proof");
     assert.equal(proves(answer), true);
-    assert.equal(proves(`${answer.slice(0, -4)}AA==`), false, "another NAS's signature");
+    const other = answer.endsWith("AA==") ? "AQ==" : "AA==";
+    assert.equal(proves(`${answer.slice(0, -4)}${other}`), false, "another NAS's signature");
     assert.equal(proves(""), false);
     assert.doesNotMatch(exchange.clientFirst + clientFinal, new RegExp(SECRET));
   }
