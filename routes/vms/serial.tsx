@@ -87,7 +87,7 @@ function bridge(
     manager.audit.record({ by, what: "Open the serial console", vms, outcome });
   };
   const open = async () => {
-    record("started");
+    record("begun");
     const opened = await manager.consoles.openSerial(vmId);
     if (closed) return opened.close();
     serial = opened;

@@ -28,7 +28,7 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
       <p class="trail">
         <a href={paths.home()}>VMs</a>
       </p>
-      <h1>{verb} {formatCount(doing.length, "VM")}</h1>
+      <h1>{doing.length === 0 ? verb : titleOf(action, doing.length)}</h1>
       {notice === null ? null : (
         <Notice tone="warn">
           <p>{notice}</p>
@@ -63,7 +63,7 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
 }
 
 function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: readonly string[] }) {
-  const { verb, abrupt } = VM_ACTIONS[action];
+  const { abrupt } = VM_ACTIONS[action];
   return (
     <form method="post" action={paths.act()}>
       <input type="hidden" name="action" value={action} />
@@ -76,7 +76,7 @@ function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: r
       ))}
       {byState(doing).map(({ state, vms }) => (
         <p data-state={state}>
-          <VmState state={state} /> {vms.map(({ name }) => name).join(", ")}: {VM_ACTIONS[action].effect}.
+          <VmState state={state} /> {vms.map(({ name }) => name).join(", ")} {VM_ACTIONS[action].effect}.
         </p>
       ))}
       {action === "start"
@@ -90,13 +90,18 @@ function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: r
         : null}
       <p class="actions">
         <button type="submit" class={abrupt ? "danger" : "primary"} id="confirm-act">
-          {verb} {formatCount(doing.length, "VM")}
+          {titleOf(action, doing.length)}
         </button>
         <a class="button" href={paths.home()}>Cancel</a>
       </p>
       <MissingRoles lacks={lacks} />
     </form>
   );
+}
+
+/** `Start 2 VMs`, `Remove install image from 2 VMs` */
+function titleOf(action: VmActionName, count: number): string {
+  return `${VM_ACTIONS[action].verb} ${action === "detach" ? "from " : ""}${formatCount(count, "VM")}`;
 }
 
 function byState(vms: readonly Vm[]): { readonly state: string; readonly vms: readonly Vm[] }[] {

@@ -24,8 +24,8 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
       <h1>Audit log</h1>
       <HistoryTabs current="audit" />
       <form method="get" action={paths.audit()} class="filters" role="search">
-        <Field name="q" label="Filter" value={q} problems={[]} />
-        <button type="submit">Filter</button>
+        <Field name="q" label="Search" value={q} problems={[]} />
+        <button type="submit">Search</button>
       </form>
       {entries.length === 0
         ? (
@@ -83,7 +83,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
               <Names vms={vms} />
             </td>
             <td data-label="Outcome">
-              {outcome}
+              {outcomeWords(outcome)}
               {repeated === undefined ? null : <Repeated {...repeated} />}
             </td>
           </tr>
@@ -91,6 +91,11 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
       </tbody>
     </table>
   );
+}
+
+/** Recorded outcomes keep their form in the downloads; the page shows them as words. */
+function outcomeWords(outcome: string): string {
+  return outcome.replace(/^begun$/, "started").replace(/^partly-done/, "partly done");
 }
 
 function Repeated({ times, lastAt }: { times: number; lastAt: number }) {

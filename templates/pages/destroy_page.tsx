@@ -138,7 +138,7 @@ function NothingToDestroy({ blocked }: { blocked: boolean }) {
   return (
     <div class="empty">
       <h2>Nothing to destroy</h2>
-      <p>No VM created here matches these names. Correct the names above, then list the VMs again.</p>
+      <p>No VM created here matches. Enter VM types above, then list the VMs.</p>
     </div>
   );
 }

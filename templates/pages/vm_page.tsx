@@ -111,8 +111,8 @@ function MissingImage({ path, isStopped }: { readonly path: string; readonly isS
             The attached image <code>{path}</code> no longer exists on the NAS.
           </strong>{" "}
           {isStopped
-            ? "TrueNAS cannot start the VM without it. Detach the image, or put the file back."
-            : "The VM keeps running, but TrueNAS cannot start it again without the image. Put the file back, or shut the VM down and detach the image."}
+            ? "TrueNAS cannot start the VM without it. Remove the install image from the VM, or put the file back."
+            : "The VM keeps running, but TrueNAS cannot start it again without the image. Put the file back, or shut the VM down and remove its install image."}
         </p>
       </Notice>
     </div>

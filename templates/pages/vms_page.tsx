@@ -2,7 +2,7 @@
 import { Layout, type PageFrame } from "../layout.tsx";
 import { type Capacity, CapacityLine } from "../parts/capacity.tsx";
 import { Notice } from "../parts/common.tsx";
-import { VmList, type VmListProps } from "../parts/vm_list.tsx";
+import { stateWord, VmList, type VmListProps } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -50,7 +50,14 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
           <label for="filter-q">Name, MAC, IP or zvol</label>
           <input id="filter-q" type="search" name="q" value={query.q} autocomplete="off" spellcheck={false} />
         </div>
-        <Choice id="filter-state" name="state" label="State" value={query.state} choices={states} />
+        <Choice
+          id="filter-state"
+          name="state"
+          label="State"
+          value={query.state}
+          choices={states}
+          wordOf={stateWord}
+        />
         <Choice id="filter-type" name="type" label="Type" value={query.type} choices={types} />
         <div class="field">
           <label for="filter-ours">Created by</label>
@@ -74,15 +81,17 @@ interface ChoiceProps {
   readonly label: string;
   readonly value: string;
   readonly choices: readonly string[];
+  readonly wordOf?: (choice: string) => string;
 }
 
-function Choice({ id, name, label, value, choices }: ChoiceProps) {
+function Choice({ id, name, label, value, choices, wordOf = String }: ChoiceProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <select id={id} name={name}>
         <option value="">All</option>
-        {choices.map((choice) => <option value={choice} selected={choice === value}>{choice}</option>)}
+        {choices.map((choice) => <option value={choice} selected={choice === value}>{wordOf(choice)}
+        </option>)}
       </select>
     </div>
   );

@@ -215,7 +215,7 @@ export function NicAndMediaForms(props: VmFormProps) {
             form="nics"
             name="mac"
             label="MAC"
-            help="Like 02:00:5e:10:00:01; derived from the VM's name if empty"
+            help="For example 02:00:5e:10:00:01. Leave empty to derive it from the VM's name."
           />
           <button type="submit" id="add-nic">Add NIC</button>
         </form>
@@ -228,7 +228,7 @@ export function NicAndMediaForms(props: VmFormProps) {
             <p>
               <code>{path}</code>
             </p>
-            {remove(deviceId, "Detach image")}
+            {remove(deviceId, "Remove install image")}
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="inline">

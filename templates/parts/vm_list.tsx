@@ -51,6 +51,11 @@ const STATES: Readonly<Record<string, { readonly tone: Tone; readonly word: stri
   ERROR: { tone: "bad", word: "Error" },
 };
 
+/** A VM's state as a word. */
+export function stateWord(state: string): string {
+  return STATES[state]?.word ?? state;
+}
+
 /** A VM's state as shape and word. */
 export function VmState({ state }: { state: string }) {
   const { tone, word } = STATES[state] ?? { tone: "warn", word: state };
@@ -76,8 +81,8 @@ const COLUMNS: readonly {
 /** What changed in a row, for screen readers. */
 export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
   if (before === null) return [`${vm.name} was added to the list`];
-  const now = busy === null ? STATES[vm.state]?.word ?? vm.state : busy.doing;
-  const was = before.busy === null ? STATES[before.vm.state]?.word ?? before.vm.state : before.busy.doing;
+  const now = busy === null ? stateWord(vm.state) : busy.doing;
+  const was = before.busy === null ? stateWord(before.vm.state) : before.busy.doing;
   return now === was ? [] : [`${vm.name}: ${now}`];
 }
 

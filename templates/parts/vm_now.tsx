@@ -83,7 +83,7 @@ export function VmGone() {
 
 /** Safe actions run at once, abrupt ones ask first, and unavailable ones say why. */
 function Actions({ vm, actions }: VmNowProps) {
-  const reasons = Map.groupBy(actions.filter(({ because }) => because !== null), ({ because }) => because);
+  const reasons = new Set(actions.flatMap(({ because }) => because ?? []));
   return (
     <div class="stack">
       <div class="actions" role="group" aria-label={`Actions for ${vm.name}`}>
@@ -96,7 +96,7 @@ function Actions({ vm, actions }: VmNowProps) {
                 type="button"
                 class={kind}
                 disabled
-                title={because}
+                title={sentenceCase(because)}
                 data-because={because}
               >
                 {verb}
@@ -115,11 +115,13 @@ function Actions({ vm, actions }: VmNowProps) {
         })}
         <a class="button more danger" href={paths.vmDestroy(vm.id)}>Destroy</a>
       </div>
-      {[...reasons].map(([because, left]) => (
-        <p class="help">{left.map(({ name }) => VM_ACTIONS[name].verb).join(", ")}: {because}</p>
-      ))}
+      {[...reasons].map((because) => <p class="help">{sentenceCase(because)}</p>)}
     </div>
   );
+}
+
+function sentenceCase(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The guest's consoles. */
