@@ -145,13 +145,9 @@ export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
 export type { RollBackPlan, RollBackVm } from "./plan/roll_back.ts";
 export type * from "./plan/types.ts";
-export {
-  type DeviceSpec,
-  TemplateManager,
-  type TemplateOptions,
-  type TemplateOverrides,
-  type VmSpec,
-} from "./template_manager.ts";
+export { TemplateManager, type TemplateOptions } from "./template_manager.ts";
+export type { TemplateOverrides } from "./vm_templates/overrides.ts";
+export type { DeviceSpec, VmSpec } from "./vm_templates/specs.ts";
 export type { NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity } from "./truenas/read_inventory.ts";

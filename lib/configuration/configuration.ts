@@ -4,7 +4,7 @@ import type { ConfigurationText, Places } from "./configuration_text.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { isVmName, normalizeMac } from "../inventory/names.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
-import { checkOverrides, type TemplateOverrides } from "../template_manager.ts";
+import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
 export interface StorageSection {
