@@ -241,7 +241,7 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
     const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
       [
         { HOST: "0.0.0.0" },
-        /beyond this machine \(0\.0\.0\.0\) only with a password: set DASHBOARD_PASSWORD/,
+        /Listening on 0\.0\.0\.0 requires a password\. Set DASHBOARD_PASSWORD/,
       ],
       [
         { DASHBOARD_PASSWORD: "x", DASHBOARD_PASSWORD_FILE: `${folder}/secret` },
@@ -252,7 +252,7 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
       [{ TLS_CERT_FILE: `${folder}/not.pem` }, /TLS_CERT_FILE and TLS_KEY_FILE go together/],
       [
         { TLS_CERT_FILE: `${folder}/not.pem`, TLS_KEY_FILE: `${folder}/not.pem`, PORT: "0" },
-        /Certificate and key cannot be used together/,
+        /The TLS certificate and key cannot be used/,
       ],
       [{ TRUENAS_CERT_FINGERPRINT: "AA:BB" }, /a SHA-256 fingerprint has 64 hexadecimal digits/],
     ];
