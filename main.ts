@@ -1,7 +1,6 @@
 /**
- * The program: it reads its arguments, the environment and the files of secrets, computes the permissions that the
- * command needs, and starts a worker that has these and no others. Whatever meets foreign input (the network, YAML,
- * templates) runs in that worker.
+ * The entry point: reads arguments, environment and files of secrets, computes the permissions the command needs, and
+ * starts a worker with exactly these. Everything that handles foreign input (network, YAML, templates) runs in the worker.
  */
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
 import {
@@ -40,10 +39,10 @@ async function main(args: readonly string[]): Promise<number> {
   return EXIT.done;
 }
 
-/** Connections to a pinned NAS: the session's, and one for each serial console. */
+/** Maximum number of connections to a pinned NAS: the session's and one per serial console. */
 const MAX_PINNED = 16;
 
-/** Runs a command in its worker. */
+/** Runs a command in a worker. */
 async function launch(command: WorkerCommand, options: Options): Promise<number> {
   const { settings, problems } = await settingsOf(command, options);
   const isPinned = command !== "demo" && settings !== null && settings.certFingerprint !== null;
@@ -72,17 +71,14 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** Connections at most: each page has a stream, and there are 1,000 of these. */
+/** Maximum number of connections: each page has a stream, and up to 1,000 pages can be open. */
 const MAX_CONNECTIONS = 1_500;
-/** What is open for one: towards the browser, and both ends of the way to the server behind. */
+/** Open files per connection: the browser's side, and both ends to the server behind. */
 const FILES_EACH = 3;
-/** What else is open at once: the NAS, consoles, the journal, the simulated NAS. */
+/** Files reserved for everything else: the NAS, consoles, the journal, the simulated NAS. */
 const RESERVED_FILES = 128;
 
-/**
- * How many connections the operating system's limit on open files leaves. The limit itself can be read only with all
- * permissions, so it is tried out.
- */
+/** Finds by trial how many connections the open-file limit allows, because reading the limit requires all permissions. */
 function countConnections(): number {
   const files: Deno.FsFile[] = [];
   try {
@@ -90,13 +86,13 @@ function countConnections(): number {
       files.push(Deno.openSync("/dev/null"));
     }
   } catch {
-    // The limit.
+    // Reached the limit.
   }
   for (const file of files) file.close();
   return Math.floor(Math.max(files.length / 2, files.length - RESERVED_FILES) / FILES_EACH);
 }
 
-/** The environment, with what the command line says instead. `validate` goes on without, and tells what is wrong with it. */
+/** The settings with command line overrides. `validate` continues without them and reports the problems. */
 async function settingsOf(
   command: WorkerCommand,
   { envFile, logLevel }: Options,
@@ -120,10 +116,10 @@ async function settingsOf(
   }
 }
 
-/** A service manager kills after ten seconds or more. */
+/** Service managers send SIGKILL after ten seconds or more. */
 const STOP_MS = 9_500;
 
-/** Starts the worker, passes signals on to it, and waits for its exit code. */
+/** Starts the worker, forwards signals to it and returns its exit code. */
 async function inWorker(launch: Launch): Promise<number> {
   const worker = startWorker(launch.permissions);
   const send = (message: ToWorker) => worker.postMessage(message);
@@ -141,12 +137,14 @@ async function inWorker(launch: Launch): Promise<number> {
   };
   const isServer = isServing(launch.command);
   onStopSignal(() => {
-    // Until its modules are loaded the worker has started nothing, and would not get the message.
+    // A worker that has not loaded has started nothing and would miss the message.
     if (!isLoaded) return ended.resolve(EXIT.done);
     send("stop");
     if (!isServer) return;
     setTimeout(() => {
-      printError("Stopping took too long; ended at once");
+      printError(
+        "Stopping took too long, so the program ended without waiting. The next start recovers interrupted operations",
+      );
       Deno.exit(EXIT.failed);
     }, STOP_MS);
   });
@@ -160,15 +158,13 @@ function startWorker(permissions: Permissions): Worker {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     throw new UsageError(
-      `The runtime gave this program fewer permissions than the command needs, so nothing was started. ` +
-        `It needs: ${
-          describePermissions(permissions)
-        }. Start it as deno task start does, or with deno run -A`,
+      `This command needs more permissions than the program was started with. Nothing was started. ` +
+        `Required: ${describePermissions(permissions)}. Use deno task start or deno run -A`,
     );
   }
 }
 
-/** Calls back at SIGINT or SIGTERM. A second signal ends the program at once. */
+/** Calls `stop` on SIGINT or SIGTERM; a second signal ends the program immediately. */
 function onStopSignal(stop: () => void): void {
   let asked = false;
   const onSignal = () => {
@@ -180,7 +176,7 @@ function onStopSignal(stop: () => void): void {
   Deno.addSignalListener("SIGTERM", onSignal);
 }
 
-/** Traces of faults are wanted. */
+/** Whether stack traces were requested. */
 const DEBUGGING = /(^| )--log-level[ =]DEBUG( |$)/i;
 
 if (import.meta.main) {

@@ -11,9 +11,9 @@ export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
   return createHmac("sha256", key).update(text, "utf8").digest();
 }
 
-/** Whether two texts are the same, in a time that tells nothing of where they differ. */
+/** Compares two texts in constant time. */
 export function constantTimeEqual(a: string, b: string): boolean {
-  // Hashes are of one length, which texts need not be: their lengths tell nothing either.
+  // Compares hashes, whose equal length hides the lengths of the texts.
   const key = crypto.getRandomValues(new Uint8Array(32));
   return timingSafeEqual(hmacSha256(key, a), hmacSha256(key, b));
 }

@@ -33,7 +33,7 @@
  * } catch (error) {
  *   if (!(error instanceof TrueNASError)) throw error;
  *   console.error(error.message);
- *   if (error.outcome === "unknown") console.error("Look at the NAS before trying again.");
+ *   if (error.outcome === "unknown") console.error("Check the NAS before you try again.");
  * }
  * ```
  *

@@ -1,4 +1,4 @@
-/** Sizes, times and counts as people read them. Pure. */
+/** Formats sizes, times and counts for people. Pure. */
 
 /** Bytes in a KiB, MiB, GiB, TiB. */
 export const KIB = 1024;
@@ -13,7 +13,7 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 export function formatBytes(sizeBytes: number): string {
   let value = sizeBytes;
   let unit = 0;
-  // The rounded value decides: a byte less than a MiB is 1 MiB to a reader, not 1024 KiB.
+  // Checks the rounded value, so that a byte less than a MiB reads 1 MiB and not 1024 KiB.
   while (Math.abs(Number(value.toFixed(1))) >= KIB && unit < UNITS.length - 1) {
     value /= KIB;
     unit++;
@@ -43,7 +43,7 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `1 VM`, `3 VMs`; the plural is the singular with an s unless given. */
+/** `1 VM`, `3 VMs`; the plural adds an s unless given. */
 export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;
 }

@@ -1,4 +1,4 @@
-/** What a call of the program asks for, or what is wrong with it; read by commander from the table of commands. */
+/** Parses the command line with commander, from the table of commands. */
 import { Command, CommanderError, Option } from "commander";
 import {
   commandEntries,
@@ -19,7 +19,7 @@ import { UsageError } from "./process.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "../simulator/types.ts";
 import { VERSION } from "../version.ts";
 
-/** What the command line says. */
+/** The parsed options. */
 export interface Options {
   readonly config: string | undefined;
   readonly templatesDir: string | undefined;
@@ -28,48 +28,48 @@ export interface Options {
   readonly simulator: SimulatorOptions;
   readonly json: boolean;
   readonly yes: boolean;
-  /** Names before their number; not given: none, or the configuration's types when no VM is named either. */
+  /** Name prefixes; undefined: none, or the configuration's types when no VM is named either. */
   readonly prefixes: readonly string[] | undefined;
-  /** Whole names; not given: as for the prefixes. */
+  /** Whole VM names; undefined as for the prefixes. */
   readonly vmNames: readonly string[] | undefined;
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
-  /** VMs of each type at a time. */
+  /** VMs of each type to create in parallel. */
   readonly parallel: number | undefined;
   readonly onFailure: OnFailure | undefined;
-  /** `plan` tells by its exit code whether the NAS differs. */
+  /** Whether the exit code of `plan` tells if the NAS differs. */
   readonly detailedExitcode: boolean;
-  /** How `export` writes. */
+  /** Options of `export`. */
   readonly export: {
     readonly format: string | undefined;
     readonly output: string | undefined;
     readonly talosVersion: string | undefined;
-    /** The VMs of the configuration instead of those on the NAS. */
+    /** Export the configured VMs instead of those on the NAS. */
     readonly planned: boolean;
   };
-  /** The words after the command. */
+  /** The arguments after the command. */
   readonly types: readonly string[];
 }
 
-/** A command with its options, or a text that was asked for. */
+/** A command with its options, or text to print (help or version). */
 export type Call =
   | { readonly command: CommandName; readonly options: Options }
   | { readonly command: "help"; readonly text: string };
 
-/** Options as commander gives them. */
+/** Option values as commander returns them. */
 type Values = {
   readonly [Name in OptionName]?: (typeof OPTIONS)[Name] extends { readonly repeatable: true } ? string[]
     : (typeof OPTIONS)[Name]["flags"] extends `${string} <${string}>` ? string
     : boolean;
 };
 
-/** Wide enough for the table of options on a terminal of usual width. */
+/** Fits the table of options on a terminal of common width. */
 const HELP_COLUMNS = 100;
 
 /**
- * Reads the words of a call.
+ * Parses the arguments.
  *
- * @throws {UsageError} saying what is wrong with it.
+ * @throws {UsageError} explaining what is wrong with them.
  */
 export function readArguments(args: readonly string[]): Call {
   let asked: Call | null = null;
@@ -88,7 +88,7 @@ export function readArguments(args: readonly string[]): Call {
   return asked ?? { command: "help", text: text.trimEnd() };
 }
 
-/** Where a parsed call goes. */
+/** Receives the parsed call. */
 interface Sinks {
   readonly write: (text: string) => void;
   readonly run: (command: CommandName, values: Values, words: readonly string[]) => void;
@@ -96,7 +96,7 @@ interface Sinks {
 
 function describeProgram({ write, run }: Sinks): Command {
   const program = new Command("main.ts")
-    .description(`TrueNAS VM Manager ${VERSION}: creates and destroys groups of VMs on a TrueNAS.`)
+    .description(`TrueNAS VM Manager ${VERSION}: create and destroy groups of VMs on a TrueNAS.`)
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
     .helpCommand("help [COMMAND]", "show the help of a command")
@@ -135,14 +135,14 @@ function addOptions(command: Command, names: readonly OptionName[]): void {
   }
 }
 
-/** An empty value (an unset variable of a script), or the next option in its place, is never what was meant. */
+/** Rejects an empty value (an unset shell variable) or an option in place of a value. */
 function valueOf(spec: OptionSpec, value: string, before: string | string[] = []): string | string[] {
   if (value.trim() !== "" && !value.startsWith("--")) return spec.repeatable ? [...before, value] : value;
-  const found = value.trim() === "" ? "; the given one is empty" : `, found ${value}`;
+  const found = value.trim() === "" ? ", found an empty one" : `, found ${value}`;
   throw new UsageError(`${longName(spec)} needs a value${found}`);
 }
 
-/** What commander found wrong, in this program's words. */
+/** Explains commander's errors in this program's words. */
 function explain(error: CommanderError, program: Command, args: readonly string[]): string {
   const [, named = ""] = /'(.+?)'/.exec(error.message) ?? [];
   const command = nameOf(program);
@@ -154,7 +154,9 @@ function explain(error: CommanderError, program: Command, args: readonly string[
     case "commander.excessArguments":
       return command === null
         ? unknownCommand(program.args[0] ?? "")
-        : `${command} takes no further words, found ${JSON.stringify(wordsOf(program, command).join(" "))}`;
+        : `${command} takes no further arguments, found ${
+          JSON.stringify(wordsOf(program, command).join(" "))
+        }`;
     case "commander.help":
       return unknownCommand(args[1] ?? "");
     default:
@@ -162,7 +164,7 @@ function explain(error: CommanderError, program: Command, args: readonly string[
   }
 }
 
-/** The command that was typed, where there is one of that name. */
+/** The typed command, if it exists. */
 function nameOf(program: Command): CommandName | null {
   return commandEntries().find(([name]) => name === program.args[0])?.[0] ?? null;
 }
@@ -173,9 +175,7 @@ function wordsOf(program: Command, command: string): readonly string[] {
 
 function unknownCommand(word: string): string {
   const known = [...Object.keys(COMMANDS), "help"];
-  return `There is no command ${JSON.stringify(word)}${didYouMean(word, known)}\nCommands: ${
-    known.join(", ")
-  }`;
+  return `Unknown command ${JSON.stringify(word)}${didYouMean(word, known)}\nCommands: ${known.join(", ")}`;
 }
 
 function explainOption(flag: string, command: CommandName | null): string {
@@ -186,10 +186,10 @@ function explainOption(flag: string, command: CommandName | null): string {
   const takenBy = commandsWith(name).join(", ");
   if (takenBy !== "") {
     return command === null
-      ? `The option ${name} belongs to ${takenBy}; write it after the command`
-      : `${command} takes no option ${name}; it belongs to ${takenBy}`;
+      ? `The option ${name} is for ${takenBy}; place it after the command`
+      : `${command} does not have the option ${name}; it is for ${takenBy}`;
   }
-  return `${command ?? "serve"} takes no option ${name}${didYouMean(name, own)}`;
+  return `${command ?? "serve"} does not have the option ${name}${didYouMean(name, own)}`;
 }
 
 function optionsOf(values: Values, words: readonly string[]): Options {

@@ -1,4 +1,4 @@
-/** The commands and their options: the one table from which parsing and help are made. Pure data. */
+/** The table of commands and options, from which both parsing and help are built. Pure data. */
 import { EXPORT_NAMES } from "../exports/formats.ts";
 import { TALOS_VERSION, TALOS_VERSIONS } from "../exports/talos.ts";
 import { ON_FAILURE } from "../configuration/on_failure.ts";
@@ -6,13 +6,13 @@ import { SIMULATED_VERSIONS } from "../simulator/types.ts";
 
 /** An option of one or more commands. */
 export interface OptionSpec {
-  /** As it is typed, with the name of its value: `--config <FILE>`. */
+  /** As typed, with its value's name: `--config <FILE>`. */
   readonly flags: string;
   /** One line of help. */
   readonly help: string;
-  /** It may be given several times. */
+  /** Whether it can be repeated. */
   readonly repeatable?: boolean;
-  /** It still works, but help does not show it. */
+  /** Still accepted, but not shown in help. */
   readonly hidden?: boolean;
 }
 
@@ -20,11 +20,11 @@ export interface OptionSpec {
 export interface CommandSpec {
   /** One line of help. */
   readonly help: string;
-  /** The words that may follow the command, as help shows them: `[TYPE...]`. */
+  /** Arguments after the command, as shown in help: `[TYPE...]`. */
   readonly words?: string;
-  /** Its own options, beside the common ones. */
+  /** The options it has besides the common ones. */
   readonly options: readonly OptionName[];
-  /** Calls as a person would type them. */
+  /** Example calls. */
   readonly examples: readonly string[];
 }
 
@@ -33,66 +33,69 @@ export const OPTIONS = {
   config: { flags: "--config <FILE>", help: "configuration file (default: config.yaml)" },
   templatesDir: {
     flags: "--templates-dir <DIR>",
-    help: "directory with your own vms/vm.json and devices/*.json",
+    help: "folder with your own vms/vm.json and devices/*.json",
   },
   envFile: {
     flags: "--env-file <FILE>",
-    help: "file with NAME=value lines (default: .env, where there is one)",
+    help: "file with NAME=value lines (default: .env, if it exists)",
   },
   logLevel: { flags: "--log-level <LEVEL>", help: "DEBUG, INFO, WARNING or ERROR" },
-  json: { flags: "--json", help: "answer with one JSON value where the command answers with data" },
-  yes: { flags: "--yes", help: "do not ask for confirmation; required where there is no terminal" },
+  json: { flags: "--json", help: "print data as one JSON value" },
+  yes: { flags: "--yes", help: "skip the confirmation; required without a terminal" },
   prefix: {
     flags: "--prefix <PREFIX>",
-    help: "destroy the VMs called PREFIX followed by digits; may be repeated",
+    help: "destroy the VMs named PREFIX followed by digits; can be repeated",
     repeatable: true,
   },
   vm: {
     flags: "--vm <NAME>",
-    help: "destroy this VM, whoever created it; may be repeated",
+    help: "destroy this VM, whoever created it; can be repeated",
     repeatable: true,
   },
   keepDisks: { flags: "--keep-disks", help: "keep the zvols" },
-  shutdown: { flags: "--shutdown", help: "ask running VMs to shut down before powering them off" },
+  shutdown: {
+    flags: "--shutdown",
+    help: "shut running VMs down first, and power off those that do not respond",
+  },
   atATime: {
     flags: "--at-a-time <N>",
-    help: "VMs of each type to create at once (default: as many as the NAS takes)",
+    help: "VMs of each type to create in parallel (default: the NAS's limit)",
   },
   onFailure: {
     flags: "--on-failure <WHAT>",
-    help: `when a VM cannot be created: ${ON_FAILURE.join(", ")} (default: roll-back)`,
+    help: `what to do when a VM cannot be created: ${ON_FAILURE.join(", ")} (default: roll-back)`,
   },
   detailedExitcode: {
     flags: "--detailed-exitcode",
-    help: "exit with 3 when the NAS differs from the plan, 0 when it does not, 1 on errors",
+    help: "exit with 3 if the NAS differs from the plan, 0 if it does not, 1 on errors",
   },
-  format: { flags: "--format <FORMAT>", help: `format of the export: ${EXPORT_NAMES.join(", ")}` },
+  format: { flags: "--format <FORMAT>", help: `export format: ${EXPORT_NAMES.join(", ")}` },
   output: {
     flags: "--output <PATH>",
-    help: "file to write, or the folder for talos (default: standard output)",
+    help: "output file, or output folder for talos (default: standard output)",
   },
   planned: {
     flags: "--planned",
-    help: "export the VMs of the configuration, created or not, instead of those on the NAS",
+    help: "export the configured VMs, created or not, instead of those on the NAS",
   },
   talosVersion: {
     flags: "--talos-version <VERSION>",
-    help: `version of Talos: ${TALOS_VERSIONS.join(", ")} (default: ${TALOS_VERSION})`,
+    help: `Talos version: ${TALOS_VERSIONS.join(", ")} (default: ${TALOS_VERSION})`,
   },
   release: {
     flags: "--release <RELEASE>",
     help: `TrueNAS release to simulate: ${SIMULATED_VERSIONS.join(", ")} (default: 25.10)`,
   },
-  version: { flags: "--version <RELEASE>", help: "the former name of --release", hidden: true },
+  version: { flags: "--version <RELEASE>", help: "former name of --release", hidden: true },
   port: { flags: "--port <N>", help: "port of the simulated NAS (default: a free one)" },
-  latency: { flags: "--latency <MS>", help: "milliseconds that each simulated call takes" },
-  vms: { flags: "--vms <N>", help: "VMs that exist from the start (default: 5 for demo, 0 for simulate)" },
+  latency: { flags: "--latency <MS>", help: "duration of each simulated call in milliseconds" },
+  vms: { flags: "--vms <N>", help: "VMs that exist at the start (default: 5 for demo, 0 for simulate)" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
-/** The name of an option, as the parser gives it. */
+/** The name of an option in the parser's result. */
 export type OptionName = keyof typeof OPTIONS;
 
-/** What every command takes. */
+/** The options of every command. */
 export const COMMON_OPTIONS: readonly OptionName[] = [
   "config",
   "templatesDir",
@@ -101,7 +104,7 @@ export const COMMON_OPTIONS: readonly OptionName[] = [
   "json",
 ];
 
-/** Every command; `help` and `--help` are the parser's own. */
+/** Every command; the parser adds `help` and `--help`. */
 export const COMMANDS = {
   serve: {
     help: "serve the dashboard against the NAS named in the environment (the default)",
@@ -119,7 +122,7 @@ export const COMMANDS = {
     examples: ["simulate --release 27.0 --vms 20"],
   },
   list: {
-    help: "list the VMs of the NAS",
+    help: "list the VMs on the NAS",
     options: [],
     examples: ["list", "list --json"],
   },
@@ -130,18 +133,18 @@ export const COMMANDS = {
     examples: ["plan", "plan worker --detailed-exitcode"],
   },
   create: {
-    help: "create the VMs of the configuration",
+    help: "create the configured VMs",
     words: "[TYPE...]",
     options: ["atATime", "onFailure", "yes"],
     examples: ["create", "create worker --at-a-time 2 --on-failure keep"],
   },
   destroy: {
-    help: "destroy VMs and their zvols; without --prefix and --vm those of the configuration's types",
+    help: "destroy VMs and their zvols (default: the VMs of the configured types)",
     options: ["prefix", "vm", "keepDisks", "shutdown", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
   },
   export: {
-    help: "write what other tools need of the VMs: DHCP reservations, an inventory, Talos patches",
+    help: "export VMs for other tools: DHCP reservations, an Ansible inventory, Talos patches",
     words: "[TYPE...]",
     options: ["format", "output", "planned", "talosVersion"],
     examples: [
@@ -150,7 +153,7 @@ export const COMMANDS = {
     ],
   },
   validate: {
-    help: "check configuration, templates and environment; sends nothing to the NAS",
+    help: "check configuration, templates and environment without contacting the NAS",
     options: [],
     examples: ["validate --config cluster.yaml"],
   },
@@ -160,18 +163,18 @@ export const COMMANDS = {
 /** The name of a command. */
 export type CommandName = keyof typeof COMMANDS;
 
-/** The commands, by name. */
+/** The commands and their names. */
 export function commandEntries(): [CommandName, CommandSpec][] {
   return Object.entries(COMMANDS) as [CommandName, CommandSpec][];
 }
 
-/** The commands that take an option, as it is typed (`--prefix`); none for a common or an unknown one. */
+/** The commands that have an option, given as typed (`--prefix`); empty for a common or unknown option. */
 export function commandsWith(flag: string): CommandName[] {
   const takes = ({ options }: CommandSpec) => options.some((name) => longName(OPTIONS[name]) === flag);
   return commandEntries().filter(([, spec]) => takes(spec)).map(([command]) => command);
 }
 
-/** An option as it is typed, without its value: `--config`. */
+/** An option as typed, without its value: `--config`. */
 export function longName({ flags }: OptionSpec): string {
   return flags.split(" ")[0] ?? flags;
 }

@@ -1,4 +1,4 @@
-/** The command `export`: what other tools need of VMs, on standard output or in files. */
+/** The `export` command: writes VMs in other tools' formats to standard output or files. */
 import type { Options } from "./arguments.ts";
 import { type CreateCommand, requestOf, type Terminal } from "./vm_commands.ts";
 import { TrueNASError } from "../errors/errors.ts";
@@ -12,22 +12,22 @@ import { UsageError } from "./process.ts";
 import { reasonOf } from "../errors/system_errors.ts";
 import type { VMManager } from "../vm_manager.ts";
 
-/** What is asked for. */
+/** The parsed options of `export`. */
 export interface ExportRequest {
   readonly format: ExportName;
-  /** A file, or a folder; null: standard output. */
+  /** A file or folder; null: standard output. */
   readonly output: string | null;
   readonly talosVersion: TalosVersion | undefined;
-  /** The VMs of the configuration instead of those on the NAS. */
+  /** Export the configured VMs instead of those on the NAS. */
   readonly planned: boolean;
-  /** VM types; none means all VMs. */
+  /** VM types; empty: all VMs. */
   readonly types: readonly string[];
 }
 
 /**
- * Reads the options of the command.
+ * Validates the command's options.
  *
- * @throws {UsageError} saying what is wrong with them.
+ * @throws {UsageError} explaining what is wrong with them.
  */
 export function readExport({ export: options, types, json }: Options): ExportRequest {
   const { format, output = null, talosVersion, planned } = options;
@@ -40,22 +40,22 @@ export function readExport({ export: options, types, json }: Options): ExportReq
     throw new UsageError(`--talos-version must be ${TALOS_VERSIONS.join(", ")}; found ${found}`, "export");
   }
   if (talosVersion !== undefined && format !== "talos") {
-    throw new UsageError(`--talos-version is for --format talos; the format is ${format}`, "export");
+    throw new UsageError(`--talos-version requires --format talos, found ${format}`, "export");
   }
   if (EXPORT_FORMATS[format].archive && output === null && !json) {
-    throw new UsageError(`${format} has a file for each VM; name a folder for them with --output`, "export");
+    throw new UsageError(`${format} writes one file per VM; name their folder with --output`, "export");
   }
   return { format, output, talosVersion, planned, types };
 }
 
-/** The VMs on the NAS, with the addresses that their guests tell. */
+/** The VMs on the NAS, with the addresses their guests report. */
 export async function presentNodes({ inventory: { live } }: VMManager): Promise<ClusterNode[]> {
   await live.readAddresses();
   const vms = await live.readyVms(READING_MS);
   return vms.map((vm) => nodeOfVm(vm));
 }
 
-/** The VMs of the configuration, with the MACs that they have or will have. */
+/** The configured VMs, with the MAC addresses they have or will get. */
 export async function plannedNodes(manager: VMManager, command: CreateCommand): Promise<ClusterNode[]> {
   const { vms } = await manager.planCreation(requestOf(command));
   return vms.map((vm) => nodeOfPlanned(vm));
@@ -84,13 +84,13 @@ export function exportNodes(
   for (const { text } of files) printFile(text);
 }
 
-/** What was named and is not there is a mistake, and no empty file. */
+/** The selected nodes; a type without VMs is an error, so that a mistake does not write an empty file. */
 function nodesOf(nodes: readonly ClusterNode[], types: readonly string[]): readonly ClusterNode[] {
   if (types.length === 0) return nodes;
   const missing = types.find((wanted) => nodes.every(({ type }) => type !== wanted));
   if (missing === undefined) return nodes.filter(({ type }) => type !== null && types.includes(type));
   throw new UsageError(
-    `There is no VM of the type ${JSON.stringify(missing)}; nothing was written`,
+    `No VM has the type ${JSON.stringify(missing)}. Nothing was written; check the type's name`,
     "export",
   );
 }
@@ -104,7 +104,7 @@ function writeFiles(files: readonly ExportFile[], output: string, toFolder: bool
       return path;
     });
   } catch (error) {
-    throw new TrueNASError(`The export could not be written to ${output}: ${reasonOf(error)}`, {
+    throw new TrueNASError(`Cannot write the export to ${output}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

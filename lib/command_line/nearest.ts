@@ -1,9 +1,9 @@
-/** The known name that somebody probably meant. Pure. */
+/** Finds the known name that a typo probably meant. Pure. */
 
-/** Up to so many letters may differ; in short names fewer. */
+/** Maximum edit distance; shorter names allow less. */
 const MAX_DISTANCE = 3;
 
-/** The known name nearest to what was typed, or null when none is near. */
+/** The known name closest to the typed one, or null when none is close. */
 export function nearest(typed: string, known: readonly string[]): string | null {
   const most = Math.min(MAX_DISTANCE, Math.floor(typed.length / 2));
   const near = known.map((name) => ({ name, distance: distance(typed.toLowerCase(), name.toLowerCase()) }))
@@ -12,13 +12,13 @@ export function nearest(typed: string, known: readonly string[]): string | null 
   return near[0]?.name ?? null;
 }
 
-/** A question to add to a message, or nothing when no known name is near. */
+/** A "Did you mean" question to append to a message; empty when no known name is close. */
 export function didYouMean(typed: string, known: readonly string[]): string {
   const name = nearest(typed, known);
   return name === null ? "" : `. Did you mean ${name}?`;
 }
 
-/** Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment). */
+/** Edit distance that counts a swap of neighbours as one (optimal string alignment). */
 function distance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -1,11 +1,11 @@
-/** Texts of others on a terminal. */
+/** Makes text from elsewhere safe for a terminal. */
 
-/** A text for a terminal: names and descriptions come from the NAS, and may not steer it. Lines stay lines. */
+/** Escapes control characters, because names and descriptions from the NAS must not control the terminal. Line breaks stay. */
 export function printable(text: string): string {
   return text.split("\n").map(escapeControls).join("\n");
 }
 
-/** Escapes what could start a line of its own or steer a terminal. */
+/** Escapes line breaks and every character that can control a terminal. */
 export function escapeControls(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Zl}\p{Zp}]/gu,

@@ -1,15 +1,15 @@
-/** The process: what it says, how it ends, and its own facts. */
+/** The process: its output, its exit codes and facts about it. */
 import { ConfigurationError, remedyOf, TrueNASError } from "../errors/errors.ts";
 import { printable } from "./printable.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
-/** What the program ends with: see the README. `differs` is for `plan --detailed-exitcode` alone. */
+/** Exit codes, as documented in the README. `differs` is used by `plan --detailed-exitcode` only. */
 export const EXIT = { done: 0, failed: 1, usage: 2, differs: 3 } as const;
 
-/** A mistake in how the program was called. */
+/** The program was called incorrectly. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-  /** The command whose help tells more, where one was named. */
+  /** The command whose help explains more, if one was named. */
   readonly command: string | null;
 
   constructor(message: string, command: string | null = null) {
@@ -18,12 +18,12 @@ export class UsageError extends Error {
   }
 }
 
-/** The work may be done, and only its answer could not be written. */
+/** The work may have succeeded; only its output could not be written. */
 class UnwrittenAnswer extends Error {
   override readonly name = "UnwrittenAnswer";
 }
 
-/** Runs something that ends with an exit code; an error is explained, and has a code too. */
+/** Runs a function that returns an exit code; explains its error and returns the matching code. */
 export async function withErrorsExplained(
   run: () => Promise<number>,
   { trace = false } = {},
@@ -37,34 +37,34 @@ export async function withErrorsExplained(
   }
 }
 
-/** An error for a person. A trace means nothing to one: it is written only where it was asked for. */
+/** An error as text for a person. A stack trace is added only at --log-level DEBUG. */
 export function explainError(error: unknown): string {
   if (error instanceof UsageError) {
     return `${error.message}\nSee: main.ts ${error.command === null ? "help" : `${error.command} --help`}`;
   }
   if (error instanceof ConfigurationError) return error.message;
   if (error instanceof UnwrittenAnswer) {
-    return `${error.message}\nOnly the answer is missing: whatever the command did is done. See: main.ts list`;
+    return `${error.message}\nOnly the output is missing; the command's changes took effect. Check them with main.ts list`;
   }
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
   const system = describeSystemError(error);
-  if (system !== null) return `It cannot go on: ${system}. --log-level DEBUG adds where this came from`;
-  return `This program has a fault: ${what}\n` +
-    "What was changed until then is in the journal. Please report it, with what --log-level DEBUG adds";
+  if (system !== null) return `Stopped by an error: ${system}. Run again with --log-level DEBUG for details`;
+  return `Internal error: ${what}\n` +
+    "Completed changes are in the journal. Please report this error with the output of --log-level DEBUG";
 }
 
 /**
- * Says lines on standard output. Whoever reads may have had enough (`list | head -1`): then the work goes on, and ends
- * with its own exit code.
+ * Prints text and a newline on standard output. If the reader closed the pipe (`list | head -1`), the work continues and
+ * keeps its own exit code.
  *
- * @throws {UnwrittenAnswer} when they cannot be written for another reason.
+ * @throws {UnwrittenAnswer} when the text cannot be written for another reason.
  */
 export function print(text: string): void {
   answer(`${printable(text)}\n`);
 }
 
-/** Writes a file's text on standard output as it is, with its own line ends; otherwise as {@link print}. */
+/** Prints a file's text unchanged, with its own line ends; otherwise like {@link print}. */
 export function printFile(text: string): void {
   answer(text.split("\r\n").map(printable).join("\r\n"));
 }
@@ -74,24 +74,24 @@ function answer(text: string): void {
     write(Deno.stdout, text);
   } catch (error) {
     if (systemErrorCode(error) === "EPIPE") return;
-    throw new UnwrittenAnswer(`The answer could not be written: ${reasonOf(error)}`, { cause: error });
+    throw new UnwrittenAnswer(`Cannot write the output: ${reasonOf(error)}`, { cause: error });
   }
 }
 
-/** Says lines on standard error. */
+/** Prints text and a newline on standard error. */
 export function printError(text: string): void {
   writeLogLine(printable(text));
 }
 
-/** Whether a person can be asked. */
+/** Whether there is a person to ask. */
 export function isInteractive(): boolean {
   return Deno.stdin.isTerminal();
 }
 
 /**
- * Asks on the terminal, and waits for a line.
+ * Asks on the terminal and waits for a line.
  *
- * @returns the line, or null at the end of the input and when the signal ends the wait.
+ * @returns the line, or null at the end of input or when the signal aborts.
  */
 export async function askLine(question: string, signal: AbortSignal): Promise<string | null> {
   write(Deno.stderr, `${printable(question)} `);
@@ -105,7 +105,7 @@ export async function askLine(question: string, signal: AbortSignal): Promise<st
   }
 }
 
-/** A terminal hands over one line at a time. */
+/** In its normal mode a terminal delivers one line per read. */
 async function readLine(): Promise<string | null> {
   const decoder = new TextDecoder();
   const bytes = new Uint8Array(4_096);
@@ -117,12 +117,12 @@ async function readLine(): Promise<string | null> {
   }
 }
 
-/** Writes one line of the log on standard error. */
+/** Writes a log line on standard error. */
 export function writeLogLine(line: string): void {
   try {
     write(Deno.stderr, `${line}\n`);
   } catch {
-    // Nobody reads the log any more (a closed pipe): there is no place to say so, and work goes on without it.
+    // A closed log pipe must not stop the work, and there is nowhere to report it.
   }
 }
 
@@ -131,12 +131,12 @@ function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
-/** The process's id. */
+/** The process id. */
 export function processId(): number {
   return Deno.pid;
 }
 
-/** The memory that the operating system counts as the process's own, in bytes. */
+/** Resident memory of the process, in bytes. */
 export function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }

@@ -1,4 +1,4 @@
-/** The commands that work with a configuration and a NAS, put together from what was read of the call and the environment. */
+/** Runs the commands that need a configuration or a NAS. */
 import type { Options } from "./arguments.ts";
 import {
   create,
@@ -26,15 +26,15 @@ import { trustedCertificatesOf } from "../configuration/trusted_certificates.ts"
 import { VMManager } from "../vm_manager.ts";
 import type { VMManagerOptions } from "../vm_manager_options.ts";
 
-/** What `validate` is told. */
+/** The input of `validate`. */
 export interface Validation {
   readonly configFile: string;
   readonly options: Options;
-  /** What was found in the environment. */
+  /** Problems already found in the environment. */
   readonly problems: readonly string[];
 }
 
-/** Says all that is wrong with environment, configuration and templates; nothing is sent. */
+/** Prints every problem in environment, configuration and templates; contacts nothing. */
 export function validate({ configFile, options, problems: found }: Validation): number {
   const attempt = (check: () => unknown): string[] => {
     try {
@@ -52,35 +52,35 @@ export function validate({ configFile, options, problems: found }: Validation): 
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
   else if (problems.length > 0) printError(problems.join("\n"));
-  else print("Configuration, templates and environment are good");
+  else print("Configuration, templates and environment are valid");
   return problems.length > 0 ? EXIT.usage : EXIT.done;
 }
 
-/** What a command works with. */
+/** The input of a command. */
 export interface Work {
   readonly command: "list" | "plan" | "create" | "destroy" | "export";
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
-  /** Where sockets of pinned connections may be made; none without a pin. */
+  /** Sockets for pinned connections; empty without a pin. */
   readonly tunnelSockets: readonly string[];
-  /** Ends with the person's patience. */
+  /** Aborts when the user stops the program. */
   readonly signal: AbortSignal;
 }
 
-/** list, plan, create, destroy and export; returns the exit code. */
+/** Runs list, plan, create, destroy or export, and returns its exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const isAsked = isInteractive();
   if (command === "destroy" && !options.yes && !isAsked) {
     throw new UsageError(
-      "There is no terminal to confirm on; add --yes to destroy what destroy lists. Nothing was sent",
+      "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it",
     );
   }
   const terminal: Terminal = {
     print,
     printFile,
-    // What export prints is a file.
+    // The output of export is a file, so messages go to standard error.
     notify: options.json || command === "export" ? printError : print,
     ask: isAsked ? (question) => askLine(question, given.signal) : null,
     json: options.json,
@@ -94,7 +94,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const exporting = command === "export" ? readExport(options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
   const creation = needsPlan ? createCommandOf(options, configFile) : null;
-  // Only what writes is written down: while a dashboard keeps the journal, the command line may still look.
+  // Only commands that write open the journal, so the others work beside a running dashboard.
   const writes = command === "create" || command === "destroy";
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   await using manager = new VMManager({
@@ -138,7 +138,7 @@ function exitOfPlan(outcome: PlanOutcome, { detailedExitcode }: Options): number
   }
 }
 
-/** What the call names; when it names nothing, the types of the configuration. */
+/** The VMs the call names, or else the VMs of the configured types. */
 function destroySelection({ prefixes, vmNames }: Options, configFile: string): DestroySelection {
   if (prefixes !== undefined || vmNames !== undefined) {
     return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
@@ -147,10 +147,12 @@ function destroySelection({ prefixes, vmNames }: Options, configFile: string): D
   return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
 }
 
-/** On a terminal the one-time password is asked for there. */
+/** Asks for a one-time password on the terminal. */
 async function askOtp(signal: AbortSignal): Promise<string> {
-  const typed = await askLine("The NAS asks for a one-time password:", signal);
-  if (typed === null) throw new UsageError("No one-time password was given");
+  const typed = await askLine("The NAS requires a one-time password:", signal);
+  if (typed === null) {
+    throw new UsageError("No one-time password was entered. Nothing was sent; run the command again");
+  }
   return typed.trim();
 }
 
@@ -165,10 +167,10 @@ function createCommandOf({ types, parallel, onFailure }: Options, configFile: st
   };
 }
 
-/** What the environment says of the NAS, with a log whose secrets are blanked out. */
+/** The NAS settings from the environment, with a logger that redacts their secrets. */
 function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: Work): VMManagerOptions {
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
-  if (nas === null) throw new UsageError("The environment names no NAS");
+  if (nas === null) throw new UsageError("No NAS is configured; set TRUENAS_HOST");
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);

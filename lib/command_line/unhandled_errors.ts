@@ -1,35 +1,31 @@
-/** Errors that nobody waits for: each is logged, and none stops what it has nothing to do with. */
+/** Logs errors that no caller handles, so that none stops unrelated work. */
 import type { Logger } from "../observability/logging.ts";
 
-/** How the log tells of an error of this program; tests fail when they find it there. */
-export const FAULT = "A fault of this program";
+/** Prefix of internal errors in the log; tests fail when they find it. */
+export const FAULT = "Internal error";
 
-/**
- * Notifies each listener. One that throws is an error of its own: the others are notified all the same, and whoever
- * notifies them goes on.
- */
+/** Notifies every listener, even if one throws; its error is logged. */
 export function notifyEach<L>(listeners: Iterable<L>, notify: (listener: L) => void, logger: Logger): void {
   for (const listener of listeners) {
     try {
       notify(listener);
     } catch (error) {
-      logger.error(`${FAULT}: a listener failed; the others were notified`, { error: traceOf(error) });
+      logger.error(`${FAULT}: a listener failed; the other listeners were notified`, {
+        error: traceOf(error),
+      });
     }
   }
 }
 
-/** Lets work run that has no caller to hear of its failure. */
+/** Runs work in the background and logs its failure, because no caller awaits it. */
 export function runDetached(work: Promise<unknown>, what: string, logger: Logger): void {
   work.catch((error) => logger.error(`${FAULT}: ${what} failed`, { error: traceOf(error) }));
 }
 
-/**
- * Logs every error that no code caught and every rejection that no code awaited. Without this the runtime would end
- * the program, and with it operations that have nothing to do with the error.
- */
+/** Logs uncaught errors and unhandled rejections, which would otherwise end the program and running operations with it. */
 export function logStrayErrors(logger: Logger): void {
   const log = (error: unknown) =>
-    logger.error(`${FAULT}: nothing handled this error; the program goes on. Please report it`, {
+    logger.error(`${FAULT}: an error was not handled; the program continues. Please report it`, {
       error: traceOf(error),
     });
   addEventListener("unhandledrejection", (event) => {

@@ -1,6 +1,6 @@
 /**
- * The command line's work: list, plan, create and destroy, on the same plans and operations as the dashboard. Answers
- * go to `print`, one JSON value with `--json`; progress and questions go to `tell`.
+ * The commands list, plan, create and destroy, on the same plans and operations as the dashboard. Results go to `print`,
+ * as one JSON value with `--json`; progress and questions go to `notify`.
  */
 import { type Configuration, vmTypes } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
@@ -17,35 +17,35 @@ import type { RunResult } from "../operations/run_result.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
 
-/** Where a command says what, and how it asks. */
+/** Input and output of a command. */
 export interface Terminal {
-  /** The answer. */
+  /** Prints results. */
   readonly print: (text: string) => void;
-  /** An answer that is a file, with its own line ends. */
+  /** Prints a result that is a file, with its own line ends. */
   readonly printFile: (text: string) => void;
-  /** Progress, plans and questions. */
+  /** Prints progress, plans and notices. */
   readonly notify: (text: string) => void;
-  /** Asks and waits for a line; null when nobody is there to answer. */
+  /** Asks and waits for a line; null when there is nobody to answer. */
   readonly ask: ((question: string) => Promise<string | null>) | null;
-  /** One JSON value instead of lines. */
+  /** Print one JSON value instead of lines. */
   readonly json: boolean;
 }
 
-/** What `create` and `plan` work on. */
+/** The input of `create` and `plan`. */
 export interface CreateCommand {
   readonly configuration: Configuration;
   readonly places: Places;
-  /** VM types; none means all of the configuration. */
+  /** VM types; empty: all types of the configuration. */
   readonly types: readonly string[];
-  /** VMs of each type at a time; as the configuration says when absent. */
+  /** VMs of each type in parallel; default: as configured. */
   readonly parallel?: number;
-  /** What is done when one fails; as the configuration says when absent. */
+  /** What to do when a VM fails; default: as configured. */
   readonly onFailure?: OnFailure;
 }
 
 const BY: Actor = { who: "command line" };
 
-/** Whether everything was done. */
+/** Whether everything succeeded. */
 export type Success = boolean;
 
 /** Lists the VMs. */
@@ -65,16 +65,16 @@ export async function listVms(manager: VMManager, terminal: Terminal): Promise<S
   ]);
   terminal.print(
     vms.length === 0
-      ? "There are no VMs on the NAS"
+      ? "The NAS has no VMs"
       : table(["NAME", "STATE", "CPU", "MEMORY", "DISKS", "NETWORKS"], rows),
   );
   return true;
 }
 
-/** What a plan comes to, as exit codes tell it. */
+/** The result of `plan`, from which its exit code follows. */
 export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
 
-/** Shows what would be created; nothing is changed. */
+/** Shows what `create` would do; changes nothing. */
 export async function showPlan(
   manager: VMManager,
   request: CreateCommand,
@@ -85,7 +85,7 @@ export async function showPlan(
   return outcomeOf(plan);
 }
 
-/** Creates what the plan says, but for what stands against it. */
+/** Creates what the plan contains, except blocked VMs. */
 export async function create(
   manager: VMManager,
   command: CreateCommand,
@@ -98,28 +98,28 @@ export async function create(
   return report(result, terminal);
 }
 
-/** Which VMs `destroy` takes. */
+/** The VMs that `destroy` selects. */
 export interface DestroySelection {
-  /** Names before their number. */
+  /** Name prefixes, without the number. */
   readonly prefixes: readonly string[];
-  /** Whole names; these go whoever created them. */
+  /** Whole names, which select a VM whoever created it. */
   readonly names: readonly string[];
-  /** Whether a person named them; the configuration's types may have no VM. */
+  /** Whether the user named them; only then is it an error that one does not exist. */
   readonly isExplicit: boolean;
 }
 
-/** What `destroy` is told. */
+/** The input of `destroy`. */
 export interface DestroyCommand extends DestroySelection {
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
-  /** Confirmed beforehand. */
+  /** Whether --yes was given. */
   readonly confirmed: boolean;
 }
 
 /**
- * Destroys after the typed phrase, or when it was confirmed beforehand.
+ * Destroys VMs after the user types the phrase or passed --yes.
  *
- * @throws {ConfigurationError} when something was named that is not there, or when there is nobody to confirm.
+ * @throws {ConfigurationError} when a named VM does not exist, or when there is nobody to confirm.
  */
 export async function destroy(
   manager: VMManager,
@@ -131,7 +131,7 @@ export async function destroy(
   if (isExplicit) expectFound(plan);
   terminal.notify(describeDestruction(plan));
   if (plan.totals.vms > 0 && !confirmed && !await confirm(plan, terminal)) {
-    terminal.notify("The phrase was another one: nothing was destroyed");
+    terminal.notify("The phrase did not match. Nothing was destroyed; run the command again to retry");
     return false;
   }
   const result = await manager.destroyPlanned(plan, { observer: progressTo(terminal), by: BY, signal });
@@ -142,15 +142,14 @@ function expectFound({ missing }: DestructionPlan): void {
   if (missing.length === 0) return;
   const problems = missing.map((selection) => ({
     field: selection.by === "prefix" ? "--prefix" : "--vm",
-    message: `${describeMissing(selection)}; nothing was destroyed. The command list shows the VMs`,
+    message: `${describeMissing(selection)}. Nothing was destroyed; run list to see the VMs`,
   }));
   throw new ConfigurationError("destroy", problems);
 }
 
 async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolean> {
   if (ask === null) {
-    const message =
-      "There is no terminal to confirm on; add --yes to destroy what is listed. Nothing was destroyed";
+    const message = "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it";
     throw new ConfigurationError("destroy", [{ field: "--yes", message }]);
   }
   const typed = await ask(`This cannot be undone. Type "${plan.phrase}" to confirm:`);
@@ -161,7 +160,7 @@ function planOf(manager: VMManager, command: CreateCommand): Promise<CreationPla
   return manager.planCreation(requestOf(command));
 }
 
-/** The configuration with what the command says instead. */
+/** The creation request: the configuration with the command's overrides. */
 export function requestOf(command: CreateCommand): CreationRequest {
   const { configuration, places, parallel, onFailure } = command;
   const said = {
@@ -182,9 +181,9 @@ function typesOf({ configuration, types }: CreateCommand) {
 }
 
 /**
- * Holds the words of a command against the configuration.
+ * Checks the command's types against the configuration.
  *
- * @throws {ConfigurationError} naming every type that is not there.
+ * @throws {ConfigurationError} naming every unknown type.
  */
 export function expectTypes(configuration: Configuration, types: readonly string[]): void {
   const known = vmTypes(configuration);
@@ -217,7 +216,7 @@ function describePlan(plan: CreationPlan): string {
     formatMib(vm.memoryMib),
     describeDevices(vm, plan),
   ]);
-  const sum = `The plan: ${describeTotals(plan)}`;
+  const sum = `Plan: ${describeTotals(plan)}`;
   return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
 }
 
@@ -244,13 +243,11 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
 }
 
 function describeDestruction({ vms, prefixes, notices, spared, totals }: DestructionPlan): string {
-  const left = spared.map(({ name, because }) => `${name} is left alone: ${because} (--vm ${name} adds it)`);
+  const left = spared.map(({ name, because }) => `${name} stays: ${because} (add it with --vm ${name})`);
   if (vms.length === 0) {
     const nothing = prefixes.length === 0
-      ? "There is nothing to destroy"
-      : `There is nothing to destroy: no VM created here is called ${
-        prefixes.join(" or ")
-      } followed by digits`;
+      ? "Nothing to destroy"
+      : `Nothing to destroy: no VM created here matches ${prefixes.join(" or ")} followed by digits`;
     return [...left, nothing].join("\n");
   }
   const rows = vms.filter(({ blocked }) => blocked.length === 0).map(({ id, name, state, zvols, keeps }) => [
@@ -270,12 +267,12 @@ function describeDestruction({ vms, prefixes, notices, spared, totals }: Destruc
     ...(totals.snapshots === 0 ? [] : [formatCount(totals.snapshots, "snapshot")]),
   ];
   return [
-    ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "ZVOLS THAT GO", "WHAT STAYS"], rows)]),
+    ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "ZVOLS TO DESTROY", "KEPT"], rows)]),
     ...snapshots,
     ...notices,
     ...stuck,
     ...left,
-    `${sum.slice(0, -1).join(", ")} and ${sum.at(-1)} will be gone for good`,
+    `${sum.slice(0, -1).join(", ")} and ${sum.at(-1)} will be destroyed permanently`,
   ].join("\n");
 }
 
@@ -283,9 +280,7 @@ function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
   if (snapshots === null || snapshots.length === 0) return [];
   const names = snapshots.map((snapshot) => snapshot.name.slice(name.length)).join(", ");
   return [
-    `${formatCount(snapshots.length, "snapshot")} of ${name} ${
-      snapshots.length === 1 ? "goes" : "go"
-    } first: ${names}`,
+    `Destroys ${formatCount(snapshots.length, "snapshot")} of ${name} first: ${names}`,
   ];
 }
 
@@ -304,11 +299,11 @@ function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
 function report(result: RunResult, terminal: Terminal): Success {
   const rows = result.vms.map(({ name, outcome, message }) => [name, outcome, message ?? ""]);
   if (terminal.json) terminal.print(JSON.stringify(operationJson(result.operation), null, 2));
-  else terminal.print(rows.length === 0 ? "There was nothing to do" : table(["VM", "OUTCOME", ""], rows));
+  else terminal.print(rows.length === 0 ? "Nothing to do" : table(["VM", "OUTCOME", ""], rows));
   return result.status === "done";
 }
 
-/** Columns as wide as their widest cell. */
+/** A table with aligned columns. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));

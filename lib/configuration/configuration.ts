@@ -1,4 +1,4 @@
-/** config.yaml: what it may say. */
+/** What config.yaml can contain. */
 import { z } from "../zod.ts";
 import type { ConfigurationText, Places } from "./configuration_text.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
@@ -8,59 +8,59 @@ import { checkOverrides, type TemplateOverrides } from "../vm_templates/override
 
 /** Where VMs keep their disks, and what they are installed from. */
 export interface StorageSection {
-  /** The dataset in which zvols are made: `tank/vms`. */
+  /** The dataset in which zvols are created: `tank/vms`. */
   readonly pool_path: string;
   /** The install image: `/mnt/tank/iso/debian.iso`. */
   readonly cdrom_path: string;
 }
 
-/** One VM type: how many there are, and what each is made of. */
+/** One VM type: how many VMs to create, and their hardware. */
 export interface VmTypeSection {
-  /** 0 makes none; at most 99, because names have two digits. */
+  /** Number of VMs; 0 creates none, and 99 is the maximum because names have two digits. */
   readonly count: number;
-  /** MiB. */
+  /** Memory in MiB. */
   readonly memory: number;
-  /** vCPUs in all, as one socket of that many cores (divided by `threads`, where given). */
+  /** Total vCPUs, as one socket with this many cores (divided by `threads` where given). */
   readonly cpu: number;
-  /** Threads per core; default 1. It divides `cpu`. */
+  /** Threads per core; default 1. Must divide `cpu`. */
   readonly threads?: number | undefined;
-  /** Disks in order: name to GiB. */
+  /** Disks in order: name to size in GiB. */
   readonly disk: Readonly<Record<string, number>>;
   /** NICs in order: name to bridge. */
   readonly network: Readonly<Record<string, string>>;
-  /** Whether the VMs are started once they are made; default true. */
+  /** Whether the VMs are started after they are created; default true. */
   readonly start?: boolean | undefined;
-  /** Whether they start with the NAS; default: as the VM template says. */
+  /** Whether the VMs start when the NAS boots; the default is in the VM template. */
   readonly autostart?: boolean | undefined;
-  /** Whether they are started although the NAS's free memory does not suffice; default false. */
+  /** Whether the VMs are started even if the NAS is short of memory; default false. */
   readonly overcommit?: boolean | undefined;
-  /** Free text that stands in the VMs' description, before this program's mark. */
+  /** Free text for the VMs' description, placed before this program's mark. */
   readonly description?: string | undefined;
-  /** Whether the zvols take their space only as it is written; default false: they take it at once. */
+  /** Whether zvols are sparse, taking space only as data is written; default false, which reserves the full size. */
   readonly sparse?: boolean | undefined;
-  /** Fixed MACs by network, the first VM's first; networks that are not named get derived ones. */
+  /** Fixed MAC addresses by network, the first VM's first; other networks get derived addresses. */
   readonly macs?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** How many VMs of this type are worked on at once; default as many as the NAS takes. */
+  /** How many VMs of this type are worked on in parallel; default: the NAS's limit. */
   readonly parallel?: number | undefined;
-  /** What is done when one of these VMs cannot be made; default `roll-back`. */
+  /** What to do when one of these VMs cannot be created; default `roll-back`. */
   readonly on_failure?: OnFailure | undefined;
-  /** What these VMs have otherwise than the templates say. */
+  /** Settings that differ from the templates. */
   readonly template?: TemplateOverrides | undefined;
 }
 
-/** A whole configuration, with the keys of the file. Every section that is not reserved is a VM type. */
+/** A whole configuration, keyed as in the file. Every section that is not reserved is a VM type. */
 export interface Configuration {
-  /** Where disks and install image are. */
+  /** Where disks and the install image are. */
   readonly storage: StorageSection;
   /** A VM type. */
   readonly [vmType: string]: StorageSection | VmTypeSection | undefined;
 }
 
-/** A configuration and where its values stand. */
+/** A configuration, and the position of each of its values. */
 export interface ParsedConfiguration {
-  /** What the file says. */
+  /** The configuration. */
   readonly configuration: Configuration;
-  /** Where it says so. */
+  /** The positions of its values. */
   readonly places: Places;
 }
 
@@ -69,12 +69,12 @@ export type CheckedConfiguration =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** What numbers may be; the reasons stand beside the interface's fields. */
+/** Ranges of the numbers. */
 const LIMITS = {
   count: { lowest: 0, highest: 99, unit: "" },
-  /** TrueNAS takes 20 MiB at least; 16 TiB is more than any NAS has. */
+  /** TrueNAS requires at least 20 MiB; no NAS has 16 TiB. */
   memory: { lowest: 20, highest: 16_777_216, unit: " MiB" },
-  /** TrueNAS's limit on the product of sockets, cores and threads. */
+  /** TrueNAS limits the product of sockets, cores and threads. */
   cpu: { lowest: 1, highest: 255, unit: "" },
   threads: { lowest: 1, highest: 255, unit: "" },
   /** 64 TiB. */
@@ -102,25 +102,25 @@ function wholeNumber(
   });
 }
 
-/** A value that cannot be used: what it is a part of is not looked at any further. */
+/** Rejects a value; validation of its parent stops here. */
 function refuse(message: string, context: z.RefinementCtx): never {
   context.addIssue({ code: "custom", message, fatal: true });
   return z.NEVER;
 }
 
-/** What is said of a value of another kind, or of none. */
+/** The error for a value that is absent or has the wrong type. */
 function otherwise(message: string) {
   return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
 }
 
-/** A value in a message; a library's caller may hand in what JSON cannot say. */
+/** Shows a value in a message; callers of the library can pass values that JSON cannot represent. */
 function show(value: unknown): string {
   if (typeof value === "number") return String(value);
   if (typeof value === "bigint") return `${value}n`;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return "a value that is no plain data";
+    return "a value that is not plain data";
   }
 }
 
@@ -136,7 +136,7 @@ function word(what: string, check: (text: string) => string | null) {
   });
 }
 
-/** Names of disks and networks begin with a letter: `root`, `lan-2`. */
+/** Names of disks and networks start with a letter: `root`, `lan-2`. */
 const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
@@ -144,11 +144,11 @@ function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
   const named = record.superRefine((values, context) => {
     const names = Object.keys(values);
     if (names.length > most) {
-      context.addIssue({ code: "custom", message: `At most ${most} are possible, found ${names.length}` });
+      context.addIssue({ code: "custom", message: `The maximum is ${most}, found ${names.length}` });
     }
     for (const name of names.filter((name) => !PART_NAME.test(name))) refuseName(name, context);
   });
-  // zod leaves this one name out of a record without a word: the disk would be missing.
+  // zod silently drops this key from a record, so the disk would go missing.
   return z.unknown().superRefine((values, context) => {
     const named = typeof values === "object" && values !== null && Object.hasOwn(values, "__proto__");
     if (named) refuseName("__proto__", context);
@@ -158,7 +158,7 @@ function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
 function refuseName(name: string, context: z.RefinementCtx): void {
   const message = `The name ${
     JSON.stringify(name)
-  } must begin with a letter; use letters, digits, hyphens, dots and underscores`;
+  } must start with a letter and contain only letters, digits, hyphens, dots and underscores`;
   context.addIssue({ code: "custom", path: [name], message });
 }
 
@@ -169,21 +169,21 @@ function flag(what: string) {
   });
 }
 
-/** TrueNAS takes strings of 1024 characters; the mark is added to it. */
+/** TrueNAS accepts strings of 1024 characters; the rest is for this program's mark. */
 export const MAX_DESCRIPTION_CHARS = 900;
 
 function checkDescription(text: string): string | null {
   if (text.length <= MAX_DESCRIPTION_CHARS) return null;
-  return `The description has ${text.length} characters; at most ${MAX_DESCRIPTION_CHARS} are possible`;
+  return `The description has ${text.length} characters; the maximum is ${MAX_DESCRIPTION_CHARS}`;
 }
 
-/** MACs in a list, one for each VM. */
+/** A list of MAC addresses, one per VM. */
 const macList = z.array(
-  word("A MAC", (text) => {
+  word("The MAC address", (text) => {
     if (normalizeMac(text) !== null) return null;
-    return `${JSON.stringify(text)} is no MAC of one machine; write it like 02:00:5e:10:00:01`;
+    return `${JSON.stringify(text)} is not a unicast MAC address; write it like 02:00:5e:10:00:01`;
   }).transform((text) => normalizeMac(text) ?? text),
-  otherwise("The MACs of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
+  otherwise("The MAC addresses of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
 );
 
 function oneOf<T extends string>(what: string, choices: readonly T[]) {
@@ -204,7 +204,7 @@ const templateSection = z.strictObject({
   cdrom: overrideKeys.optional(),
   nic: overrideKeys.optional(),
   disk: overrideKeys.optional(),
-}, otherwise("template must have vm, display, cdrom, nic or disk")).superRefine((overrides, context) => {
+}, otherwise("template can contain vm, display, cdrom, nic and disk")).superRefine((overrides, context) => {
   for (const { field, message } of checkOverrides(overrides)) {
     context.addIssue({ code: "custom", path: field.split("."), message });
   }
@@ -228,7 +228,7 @@ const vmTypeKeys = z.strictObject({
   description: word("The description", checkDescription).optional(),
   sparse: flag("sparse").optional(),
   macs: namedValues("macs", MAX_NICS, macList).optional(),
-  parallel: wholeNumber("VMs at a time", LIMITS.parallel).optional(),
+  parallel: wholeNumber("VMs in parallel", LIMITS.parallel).optional(),
   on_failure: oneOf("on_failure", ON_FAILURE).optional(),
   template: templateSection.optional(),
 }, otherwise("A VM type must have count, memory and cpu"));
@@ -237,7 +237,7 @@ const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
   const { cpu, threads } = section;
   if (threads !== undefined && cpu % threads !== 0) {
     const message =
-      `${cpu} vCPUs cannot be divided into cores of ${threads} threads; choose a divisor of ${cpu}`;
+      `${cpu} vCPUs cannot be divided into cores with ${threads} threads; choose a divisor of ${cpu}`;
     context.addIssue({ code: "custom", path: ["threads"], message });
   }
   for (const [network, macs] of Object.entries(section.macs ?? {})) {
@@ -255,46 +255,50 @@ function macListProblem(
     return `There is no network ${JSON.stringify(network)}; there are ${Object.keys(networks).join(", ")}`;
   }
   if (macs.length >= count) return null;
-  return `${macs.length} MACs do not suffice for ${count} VMs; add ${
+  return `${count} VMs need as many MAC addresses, found ${macs.length}; add ${
     count - macs.length
-  }, or leave the list out`;
+  }, or remove the list`;
 }
 
 function checkPoolPath(path: string): string | null {
   if (path.startsWith("/mnt/")) {
-    return `Write the dataset's name without /mnt/: ${path.slice("/mnt/".length)}`;
+    return `Enter the dataset's name without /mnt/: ${path.slice("/mnt/".length)}`;
   }
   if (path.startsWith("/") || path.endsWith("/")) {
-    return `${JSON.stringify(path)} is no dataset; write it like tank/vms`;
+    return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
   }
-  // ZFS: letters, digits, and _ - . : and space; each part begins with a letter or digit.
+  // ZFS allows letters, digits, space and _ - . : in names; each part starts with a letter or digit.
   if (path.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9_.: -]*$/.test(part))) return null;
-  return `${JSON.stringify(path)} is no dataset; write it like tank/vms`;
+  return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
 }
 
 function checkCdromPath(path: string): string | null {
   if (!path.startsWith("/mnt/")) {
-    return `${JSON.stringify(path)} must be a file's full path below /mnt/, such as /mnt/tank/iso/debian.iso`;
+    return `${JSON.stringify(path)} must be a full path under /mnt/, such as /mnt/tank/iso/debian.iso`;
   }
-  if (/[{}]/.test(path)) return `${JSON.stringify(path)} has a brace; TrueNAS refuses such paths`;
-  return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; name the file in it` : null;
+  if (/[{}]/.test(path)) {
+    return `${
+      JSON.stringify(path)
+    } contains a brace, which TrueNAS does not accept in paths; rename the file`;
+  }
+  return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; enter the path of a file in it` : null;
 }
 
-/** What {@link checkConfiguration} asks for beside a storage section and at least one VM type. */
+/** What {@link checkConfiguration} requires besides a storage section and at least one VM type. */
 export interface CheckOptions {
-  /** VM types that have to be there; default controlplane and worker. */
+  /** VM types that must be present; default controlplane and worker. */
   readonly require?: readonly string[];
 }
 
-/** Any VM types will do: what the dashboard and the command line ask for. */
+/** Accepts any VM types, as the dashboard and the command line do. */
 export const ANY_TYPES: CheckOptions = { require: [] };
 
-/** Sections that begin so are the reader's own: anchors of YAML, notes. */
+/** Sections with this prefix belong to the user: YAML anchors, notes. */
 const IGNORED_SECTION = /^x-/;
 
 const REQUIRED_TYPES: readonly string[] = ["controlplane", "worker"];
 
-/** Checks a value that has the shape of config.yaml: all problems at once, each at its dotted path. */
+/** Checks a value shaped like config.yaml and returns all problems at once, each with its dotted path. */
 export function checkConfiguration(
   value: unknown,
   { require = REQUIRED_TYPES }: CheckOptions = {},
@@ -332,11 +336,11 @@ export function checkConfiguration(
   return { ok: true, configuration: Object.fromEntries(checked) as unknown as Configuration };
 }
 
-/** Sections that will mean something else than a VM type. */
+/** Section names that are reserved for later use. */
 const RESERVED_SECTIONS: readonly string[] = ["images"];
 
 function reservedSection(name: string): string {
-  return `${name} is reserved and cannot be a VM type; give the type another name, or begin a section of your own with x-`;
+  return `${name} is reserved and cannot be a VM type; rename the type, or prefix a section of your own with x-`;
 }
 
 function listOf(names: readonly string[]): string {
@@ -344,7 +348,7 @@ function listOf(names: readonly string[]): string {
 }
 
 function missingSection(name: string, present: readonly string[]): string {
-  if (name === "storage") return "The storage section is missing: it names pool_path and cdrom_path";
+  if (name === "storage") return "The storage section is missing; add it with pool_path and cdrom_path";
   const types = present.filter((other) => other !== "storage");
   return `There is no VM type ${JSON.stringify(name)}${
     types.length === 0 ? "" : `; there are ${types.join(", ")}`
@@ -353,7 +357,7 @@ function missingSection(name: string, present: readonly string[]): string {
 
 function typeNameProblems(name: string): Problem[] {
   if (/\d$/.test(name)) {
-    const clash = `its VMs (${name}01) could not be told from those of ${
+    const clash = `its VMs (${name}01) could be confused with those of ${
       JSON.stringify(name.replace(/\d+$/, ""))
     }`;
     return [{ field: name, message: `The name of a VM type must not end in a digit: ${clash}` }];
@@ -361,9 +365,9 @@ function typeNameProblems(name: string): Problem[] {
   if (isVmName(name) && name.length <= MAX_TYPE_CHARS) return [];
   return [{
     field: name,
-    message: `A VM cannot be called ${
+    message: `A VM cannot be named ${
       JSON.stringify(`${name}01`)
-    }: TrueNAS takes letters, digits and underscores only`,
+    }: TrueNAS only accepts letters, digits and underscores`,
   }];
 }
 
@@ -373,19 +377,19 @@ function toProblems(section: string, issue: z.core.$ZodIssue): Problem[] {
   const known = Object.keys((section === "storage" ? storageSection : vmTypeKeys).shape);
   return issue.keys.map((key) => ({
     field: [...path, key].join("."),
-    message: `Unknown key ${JSON.stringify(key)}; known are ${known.join(", ")}`,
+    message: `Unknown key ${JSON.stringify(key)}; the known keys are ${known.join(", ")}`,
   }));
 }
 
-/** The VM types of a configuration, as they stand. */
+/** The VM types of a configuration, in file order. */
 export function vmTypes(configuration: Configuration): string[] {
   return Object.keys(configuration).filter((name) => name !== "storage");
 }
 
 /**
- * Checks what a file says; `source` is its name in messages.
+ * Checks the text of a configuration; `source` is its name in messages.
  *
- * @param options Default: the VM types controlplane and worker have to be there.
+ * @param options Default: the VM types controlplane and worker must be present.
  * @throws {ConfigurationError} listing every problem with line and column.
  */
 export function checkText(
@@ -398,7 +402,7 @@ export function checkText(
   throw new ConfigurationError(source, checked.problems.map((problem) => located(problem, places)));
 }
 
-/** A problem at a value that is missing stands at the section that lacks it. */
+/** A missing value is reported at the section that should contain it. */
 function located(problem: Problem, places: Places): Problem {
   const parts = problem.field.split(".");
   for (let length = parts.length; length > 0; length--) {

@@ -1,16 +1,16 @@
-/** The file of the configuration. */
+/** Reads the configuration file. */
 import embeddedConfiguration from "../../config.yaml" with { type: "text" };
 import { ConfigurationError } from "../errors/errors.ts";
 import { readTextFile } from "./files.ts";
 import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
-/** Larger files are refused: a configuration has a few kilobytes. */
+/** Larger files are refused; a real configuration has a few kilobytes. */
 const MAX_FILE_BYTES = 1_048_576;
 
 /**
  * The text of a configuration file.
  *
- * @throws {ConfigurationError} when it cannot be read or is too large.
+ * @throws {ConfigurationError} when the file cannot be read or is too large.
  */
 export function readConfigurationFile(path: string): string {
   const fail = (message: string, cause?: unknown) =>
@@ -21,27 +21,29 @@ export function readConfigurationFile(path: string): string {
   } catch (error) {
     throw fail(
       systemErrorCode(error) === "ENOENT"
-        ? "There is no such file; copy the example config.yaml, or name yours with --config"
-        : `Cannot be read: ${reasonOf(error)}`,
+        ? "No such file; copy the example config.yaml, or name your file with --config"
+        : `The file cannot be read: ${reasonOf(error)}`,
       error,
     );
   }
   if (text.length <= MAX_FILE_BYTES) return text;
-  throw fail(`The file has more than ${MAX_FILE_BYTES} characters; a configuration has a few thousand`);
+  throw fail(
+    `The file has more than ${MAX_FILE_BYTES} characters, too many for a configuration; check the path`,
+  );
 }
 
-/** A text, and the name of its file in messages. */
+/** A text, and its file's name in messages. */
 export interface ConfigurationFile {
   readonly text: string;
   readonly source: string;
 }
 
 /**
- * The text of a configuration file, as it is now.
+ * The current text of a configuration file.
  *
- * @param path The file.
- * @param fallback The example that is part of the program is taken when there is no such file.
- * @throws {ConfigurationError} when it cannot be read or is too large.
+ * @param path Path of the file.
+ * @param fallback Whether to use the built-in example when the file does not exist.
+ * @throws {ConfigurationError} when the file cannot be read or is too large.
  */
 export function readConfiguration(path: string, fallback: boolean): ConfigurationFile {
   try {

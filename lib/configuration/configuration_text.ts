@@ -1,4 +1,4 @@
-/** config.yaml as text: the plain value that it stands for, and where each part of it stands. */
+/** Parses config.yaml into a plain value and the position of each part. */
 import { ConfigurationError } from "../errors/errors.ts";
 import {
   type Document,
@@ -12,32 +12,32 @@ import {
   visit,
 } from "./yaml.ts";
 
-/** A place in a file, both 1-based. */
+/** A position in a file. */
 export interface Place {
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number;
-  /** From 1. */
+  /** Counted from 1. */
   readonly column: number;
 }
 
-/** Where each value stands, by dotted path: `worker.disk.root`. */
+/** The position of each value, by dotted path: `worker.disk.root`. */
 export type Places = ReadonlyMap<string, Place>;
 
-/** What a file says, not checked yet. */
+/** A parsed file that has not been checked yet. */
 export interface ConfigurationText {
   /** Plain data. */
   readonly value: unknown;
-  /** Where each part stands. */
+  /** The position of each part. */
   readonly places: Places;
 }
 
-/** Aliases (`*name`) at most: more are a trap, not a configuration. */
+/** Maximum number of aliases (`*name`), against files that expand exponentially. */
 const MAX_ALIASES = 100;
 
 /**
- * Reads YAML; `source` is the file's name in messages.
+ * Parses YAML; `source` is the file's name in messages.
  *
- * @throws {ConfigurationError} with line and column of what is no YAML.
+ * @throws {ConfigurationError} with line and column when the text is not valid YAML.
  */
 export function parseText(text: string, source: string): ConfigurationText {
   const lines = new LineCounter();
@@ -64,7 +64,7 @@ function toPlain(document: Document, source: string, at: (offset: number) => Pla
   }
 }
 
-/** Where the first alias stands whose anchor does not come before it. */
+/** Position of the first alias whose anchor is not defined before it. */
 function aliasOfNothing(document: Document): number | undefined {
   const anchors = new Set<string>();
   let offset: number | undefined;

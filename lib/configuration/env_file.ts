@@ -1,24 +1,24 @@
 /**
- * Files of NAME=value lines (`.env`), read as shells, systemd and python-dotenv read them: a `#` begins a comment only
- * after a space, so that one inside a password stays. Pure.
+ * Parses files of NAME=value lines (`.env`) as shells, systemd and python-dotenv do. A `#` starts a comment only after a
+ * space, so passwords can contain it. Pure.
  */
 
-/** A value, and the line on which it stands, from 1. */
+/** A value, and its line counted from 1. */
 export interface EnvEntry {
   readonly name: string;
   readonly value: string;
   readonly line: number;
-  /** Text after ` #` was taken for a comment. */
+  /** Whether text after ` #` was treated as a comment. */
   readonly hasComment: boolean;
 }
 
-/** A line that cannot be read. Its text may be a secret, and is not repeated. */
+/** A line that cannot be parsed. Its text may be a secret and is not repeated. */
 export interface EnvMistake {
   readonly line: number;
   readonly message: string;
 }
 
-/** What a file says; of a name that stands twice the last one counts. */
+/** The content of a file; when a name is repeated, the last one counts. */
 export interface EnvText {
   readonly entries: readonly EnvEntry[];
   readonly mistakes: readonly EnvMistake[];
@@ -26,14 +26,14 @@ export interface EnvText {
 
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*/;
 const COMMENT_OR_BLANK = /^[ \t]*(#|$)/;
-/** A value in quotes may go over several lines; a backslash keeps the quote after it. */
+/** A quoted value can span lines; a backslash escapes a quote. */
 const QUOTED = {
   '"': /^"((?:[^"\\]|\\[^])*)"/,
   "'": /^'((?:[^'\\]|\\[^])*)'/,
   "`": /^`([^`]*)`/,
 } as const;
 
-/** Reads such a text. */
+/** Parses the text of a file. */
 export function parseEnvText(text: string): EnvText {
   const entries: EnvEntry[] = [];
   const mistakes: EnvMistake[] = [];
@@ -50,7 +50,7 @@ export function parseEnvText(text: string): EnvText {
       if (problem !== null) mistakes.push({ line, message: `${name}: ${problem}` });
       read = assigned.length + length;
     } else if (!COMMENT_OR_BLANK.test(here)) {
-      mistakes.push({ line, message: "This is no NAME=value line" });
+      mistakes.push({ line, message: "This is not a NAME=value line" });
     }
     line += whole.slice(at, at + read).split("\n").length;
     at += read + 1;
@@ -58,7 +58,7 @@ export function parseEnvText(text: string): EnvText {
   return { entries, mistakes };
 }
 
-/** The rest of the line, without its end. */
+/** The rest of the line, without its line ending. */
 function lineAt(text: string, at: number): string {
   const end = text.indexOf("\n", at);
   return text.slice(at, end === -1 ? text.length : end);
@@ -66,7 +66,7 @@ function lineAt(text: string, at: number): string {
 
 interface ReadValue {
   readonly value: string;
-  /** How much of the text it takes, up to the end of its last line. */
+  /** Number of characters consumed, up to the end of the last line. */
   readonly length: number;
   readonly hasComment: boolean;
   readonly problem: string | null;
@@ -76,7 +76,7 @@ function readValue(text: string, at: number): ReadValue {
   const quote = text[at];
   if (quote === '"' || quote === "'" || quote === "`") {
     const [quoted, inner = ""] = QUOTED[quote].exec(text.slice(at)) ?? [];
-    // A lone quote at the beginning belongs to the value.
+    // A single quote character without a partner belongs to the value.
     if (quoted !== undefined) return readQuoted(text, at, { quote, quoted, inner });
   }
   const rest = lineAt(text, at);
@@ -87,7 +87,7 @@ function readValue(text: string, at: number): ReadValue {
 
 interface Quoted {
   readonly quote: keyof typeof QUOTED;
-  /** With its quotes. */
+  /** Including its quotes. */
   readonly quoted: string;
   readonly inner: string;
 }
@@ -100,7 +100,7 @@ function readQuoted(text: string, at: number, { quote, quoted, inner }: Quoted):
     hasComment: false,
     problem: /^[ \t]*(#|$)/.test(after)
       ? null
-      : "Text follows the closing quote; put a backslash before quotes inside the value",
+      : "There is text after the closing quote; put a backslash before each quote inside the value",
   };
 }
 

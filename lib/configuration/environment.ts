@@ -9,36 +9,36 @@ import { parsePublicHost } from "./public_host.ts";
 import { didYouMean } from "../command_line/nearest.ts";
 import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
-/** Every name that is read, with a line of help. */
+/** Every environment variable, with its help. */
 export const ENVIRONMENT_NAMES = {
   TRUENAS_HOST:
     "The NAS: host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://",
   NAS_PUBLIC_HOST:
-    "How browsers and viewers reach the NAS, for consoles: host, host:port or an https:// URL; default TRUENAS_HOST",
-  API_USERNAME: "The account on the NAS",
-  API_PASSWORD: "Its password",
-  TRUENAS_API_KEY: "An API key of the account, instead of the password",
-  VNC_PASSWORD: "The password of the SPICE displays of VMs that are made",
-  TRUENAS_CA_FILE: "A further trusted CA certificate (PEM file)",
-  TRUENAS_CERT_FINGERPRINT: "The SHA-256 fingerprint of the one certificate to trust, whoever signed it",
-  HOST: "Where the dashboard listens; default 127.0.0.1",
-  DASHBOARD_PASSWORD: "Asked for at /login; required before it listens on anything but this machine",
-  DASHBOARD_VIEWER_PASSWORD: "A second password, with which one may see and not change",
-  ALLOWED_HOSTS: "Names by which the dashboard is reached, between commas; addresses need not be named",
-  BASE_PATH: "The path below which a reverse proxy serves the dashboard: /vms; default the root",
+    "Where browsers and viewers reach the NAS for consoles: host, host:port or an https:// URL; default TRUENAS_HOST",
+  API_USERNAME: "User name on the NAS",
+  API_PASSWORD: "Password of API_USERNAME",
+  TRUENAS_API_KEY: "API key of API_USERNAME, instead of API_PASSWORD",
+  VNC_PASSWORD: "Password for the SPICE displays of new VMs",
+  TRUENAS_CA_FILE: "PEM file with an additional CA certificate to trust",
+  TRUENAS_CERT_FINGERPRINT: "SHA-256 fingerprint of the NAS's certificate; no other certificate is trusted",
+  HOST: "Address the dashboard listens on; default 127.0.0.1",
+  DASHBOARD_PASSWORD: "Password for signing in to the dashboard; required unless it listens on loopback only",
+  DASHBOARD_VIEWER_PASSWORD: "Second password, for viewers, who cannot make changes",
+  ALLOWED_HOSTS: "Comma-separated host names of the dashboard; IP addresses are always allowed",
+  BASE_PATH: "Path at which a reverse proxy serves the dashboard, such as /vms; default /",
   TRUSTED_PROXIES:
-    "Addresses or ranges of reverse proxies whose X-Forwarded-For, -Host and -Proto are believed",
-  TLS_CERT_FILE: "Certificate (PEM) with which the dashboard itself speaks HTTPS",
-  TLS_KEY_FILE: "Its key (PEM)",
-  PORT: "Its port; default 8080, 0 picks a free one",
-  STATE_DIR: "Where the journal of operations is kept; default ./state",
-  READ_ONLY: "1 refuses every write to the NAS",
-  NO_DESTROY: "1 refuses every deletion on the NAS",
+    "Addresses or ranges of reverse proxies whose X-Forwarded-For, -Host and -Proto headers are trusted",
+  TLS_CERT_FILE: "PEM file with the dashboard's certificate, to serve HTTPS without a proxy",
+  TLS_KEY_FILE: "PEM file with the key of TLS_CERT_FILE",
+  PORT: "Port the dashboard listens on; default 8080, 0 picks a free one",
+  STATE_DIR: "Folder of the operation journal; default ./state",
+  READ_ONLY: "Set to 1 to refuse every change on the NAS",
+  NO_DESTROY: "Set to 1 to refuse every deletion on the NAS",
   LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
   LOG_FORMAT: "text (default) or json",
 } as const;
 
-/** A name whose value is a secret: it may stand in a file instead, named by `NAME_FILE`. */
+/** A variable whose value is a secret; `NAME_FILE` can name a file that contains it. */
 export type SecretName =
   | "API_PASSWORD"
   | "TRUENAS_API_KEY"
@@ -54,16 +54,16 @@ const SECRETS: readonly SecretName[] = [
   "DASHBOARD_VIEWER_PASSWORD",
 ];
 
-/** The name of a file with a secret: `API_PASSWORD_FILE`. */
+/** The variable that names a secret's file: `API_PASSWORD_FILE`. */
 export type SecretFile = `${SecretName}_FILE`;
 
-/** A name that is read. */
+/** A variable that this program reads. */
 export type EnvironmentName = keyof typeof ENVIRONMENT_NAMES | SecretFile;
 
-/** Where values come from; the process's environment unless a test gives another. */
+/** Looks up a value; tests replace the process's environment. */
 export type Environment = (name: EnvironmentName) => string | undefined;
 
-/** What a script needs to connect and create. */
+/** What a script needs to connect and create VMs. */
 export interface EnvironmentVariables {
   /** TRUENAS_HOST. */
   readonly host: string;
@@ -77,29 +77,29 @@ export interface EnvironmentVariables {
   readonly vncPassword: string;
 }
 
-/** What the dashboard and the command line need. */
+/** The settings of the dashboard and the command line. */
 export interface Settings {
-  /** null when no NAS is needed (the demo). */
+  /** null when no NAS is needed (demo). */
   readonly nas: EnvironmentVariables | null;
   readonly caFile: string | null;
-  /** As capital pairs with colons. */
+  /** Pairs of uppercase hexadecimal digits separated by colons. */
   readonly certFingerprint: string | null;
-  /** Asked for at /login; null: nobody is asked. */
+  /** Password for signing in; null: no password is required. */
   readonly dashboardPassword: string | null;
   readonly viewerPassword: string | null;
-  /** How browsers and viewers reach the NAS; null: as this program does. */
+  /** Where browsers and viewers reach the NAS; null: at the same address as this program. */
   readonly publicHost: string | null;
   readonly allowedHosts: readonly string[];
   /** `/vms`, or empty for the root. */
   readonly basePath: string;
-  /** Addresses and ranges of reverse proxies that are believed. */
+  /** Addresses and ranges of trusted reverse proxies. */
   readonly trustedProxies: readonly string[];
-  /** With which the dashboard itself speaks HTTPS; null: it speaks HTTP. */
+  /** Files for serving HTTPS; null: plain HTTP. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly listenHost: string;
   /** 0 picks a free one. */
   readonly listenPort: number;
-  /** Where the journal is kept. */
+  /** Folder of the journal. */
   readonly stateDir: string;
   readonly readOnly: boolean;
   readonly noDestroy: boolean;
@@ -110,13 +110,13 @@ export interface Settings {
 /** Values by name. */
 export type EnvFile = Readonly<Record<string, string | undefined>>;
 
-/** How to read. */
+/** How settings are read. */
 export interface ReadOptions {
   /** Default: the process's own environment. */
   readonly env?: Environment;
-  /** What a file says, see {@link readEnvFile}; the environment itself goes before it. */
+  /** Values from a file, see {@link readEnvFile}; the environment takes precedence. */
   readonly envFile?: EnvFile;
-  /** Whether the names of the NAS and its account have to be there; default true. */
+  /** Whether the NAS and account are required; default true. */
   readonly needNas?: boolean;
 }
 
@@ -126,17 +126,17 @@ function processEnvironment(name: EnvironmentName): string | undefined {
 
 /** How a file of values is read. */
 export interface EnvFileOptions {
-  /** That it is missing is an error; default: it is as an empty one. */
+  /** Whether a missing file is an error; by default it counts as empty. */
   readonly required?: boolean;
-  /** Is told of unknown names and of what was taken for a comment; without it they pass in silence. */
+  /** Called with a warning about unknown names and about text treated as a comment; default: no warnings. */
   readonly warn?: (message: string) => void;
 }
 
 /**
- * The values of a file of NAME=value lines (`.env`). A `#` begins a comment only after a space.
+ * Reads a file of NAME=value lines (`.env`). A `#` starts a comment only after a space.
  *
- * @param path The file.
- * @returns what rejects with a ConfigurationError when it cannot be read.
+ * @param path Path of the file.
+ * @throws {ConfigurationError} (as a rejection) when the file cannot be read.
  */
 export async function readEnvFile(
   path: string,
@@ -148,7 +148,7 @@ export async function readEnvFile(
   } catch (error) {
     const missing = systemErrorCode(error) === "ENOENT";
     if (missing && !required) return {};
-    const message = missing ? "There is no such file" : `Cannot be read: ${reasonOf(error)}`;
+    const message = missing ? "No such file" : `The file cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
   }
   const { entries, mistakes } = parseEnvText(text);
@@ -169,19 +169,19 @@ export async function readEnvFile(
 function doubtsAbout({ name, hasComment }: EnvEntry): string[] {
   const known = [...Object.keys(ENVIRONMENT_NAMES), ...SECRETS.map((secret) => `${secret}_FILE`)];
   if (!known.includes(name)) {
-    return [`${name} is no setting of this program and has no effect${didYouMean(name, known)}`];
+    return [`${name} is not a setting of this program and has no effect${didYouMean(name, known)}`];
   }
   const isSecret = SECRETS.some((secret) => secret === name);
   if (!isSecret || !hasComment) return [];
   return [
-    `The text after # in ${name} is taken for a comment. Put the value in quotes if # belongs to it`,
+    `The text after # in ${name} was treated as a comment. Quote the value if the # belongs to it`,
   ];
 }
 
 /**
- * The four names that a script needs.
+ * The four settings that a script needs.
  *
- * @throws {ConfigurationError} naming every one that is missing.
+ * @throws {ConfigurationError} naming every setting that is missing.
  *
  * @example
  * ```ts
@@ -227,7 +227,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
   throw new ConfigurationError("environment", problems);
 }
 
-/** Empty values count as absent: `NAME=` in a file means that it was not filled in. */
+/** An empty value counts as absent, because `NAME=` in a file means that it was not filled in. */
 function lookup(
   { env = processEnvironment, envFile: file = {} }: ReadOptions,
   problems: Problem[],
@@ -244,7 +244,7 @@ function lookup(
   return (name) => fromFiles.has(name) ? fromFiles.get(name) : own(name);
 }
 
-/** A secret from its file, without the newline that editors put at the end. */
+/** Reads a secret from its file, without the trailing newline that editors add. */
 function readSecret(
   name: string,
   path: string,
@@ -270,8 +270,10 @@ function readViewerPassword(get: Environment, problems: Problem[]): string | nul
   const viewer = get("DASHBOARD_VIEWER_PASSWORD") ?? null;
   const password = get("DASHBOARD_PASSWORD") ?? null;
   const refuse = (message: string) => problems.push({ field: "DASHBOARD_VIEWER_PASSWORD", message });
-  if (viewer !== null && password === null) refuse("It needs DASHBOARD_PASSWORD beside it");
-  if (viewer !== null && viewer === password) refuse("It must differ from DASHBOARD_PASSWORD");
+  if (viewer !== null && password === null) refuse("Requires DASHBOARD_PASSWORD; set both");
+  if (viewer !== null && viewer === password) {
+    refuse("Must differ from DASHBOARD_PASSWORD; choose another password");
+  }
   return viewer;
 }
 
@@ -306,7 +308,7 @@ function readTrustedProxies(get: Environment, problems: Problem[]): readonly str
   }
   if (proxies.length > 0 && get("DASHBOARD_PASSWORD") === undefined) {
     refuse(
-      "A reverse proxy makes the dashboard reachable from other machines, which requires a password: set DASHBOARD_PASSWORD, or remove TRUSTED_PROXIES",
+      "A reverse proxy makes the dashboard reachable from other machines, which requires a password; set DASHBOARD_PASSWORD, or remove TRUSTED_PROXIES",
     );
   }
   return proxies;
@@ -324,7 +326,7 @@ function readPublicHost(get: Environment, problems: Problem[]): string | null {
   return null;
 }
 
-/** Values between commas or spaces. */
+/** Values separated by commas or spaces. */
 function list(text = ""): readonly string[] {
   return text.split(/[\s,]+/).filter((name) => name !== "");
 }
@@ -343,7 +345,7 @@ function readTls(get: Environment, problems: Problem[]): Settings["tls"] {
   if (certFile !== undefined || keyFile !== undefined) {
     problems.push({
       field: "TLS_CERT_FILE",
-      message: "TLS_CERT_FILE and TLS_KEY_FILE go together; one is missing",
+      message: "HTTPS requires both TLS_CERT_FILE and TLS_KEY_FILE; set the missing one",
     });
   }
   return null;
@@ -383,7 +385,7 @@ function readFingerprint(get: Environment, problems: Problem[]): string | null {
   if (text === undefined) return null;
   const fingerprint = normalizeFingerprint(text);
   if (fingerprint === null) {
-    const wanted = "a SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
+    const wanted = "a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons between pairs";
     problems.push({
       field: "TRUENAS_CERT_FINGERPRINT",
       message: `${wanted}, found ${JSON.stringify(text)}`,
@@ -406,7 +408,7 @@ function readFlag(get: Environment, name: EnvironmentName, problems: Problem[]):
   const text = get(name)?.toLowerCase() ?? "0";
   if (["1", "true", "yes"].includes(text)) return true;
   if (["0", "false", "no"].includes(text)) return false;
-  // A protection that was misspelt must not be off without a word.
+  // A misspelt value must not silently disable the protection.
   problems.push({ field: name, message: `${name} must be 1 or 0, found ${JSON.stringify(text)}` });
   return true;
 }

@@ -1,15 +1,15 @@
-/** Files: the only place that asks the runtime for them. */
+/** File access; the only place that asks the runtime for files. */
 
 /**
- * The text of a file, see {@link decodeText}.
+ * The text of a file, decoded by {@link decodeText}.
  *
- * @throws an Error with the `code` of the operating system, such as ENOENT.
+ * @throws an Error with the operating system's `code`, such as ENOENT.
  */
 export function readTextFile(path: string): string {
   return decodeText(Deno.readFileSync(path));
 }
 
-/** UTF-8, or what a byte order mark says; the mark, which Windows' editors write, is no part of the text. */
+/** Decodes UTF-8, or what a byte order mark says; the mark, which Windows editors write, is dropped. */
 export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
   const [first, second] = bytes;
   const encoding = first === 0xff && second === 0xfe
@@ -20,7 +20,7 @@ export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
   return new TextDecoder(encoding).decode(bytes);
 }
 
-/** Whether there is a file, as far as this program can see. */
+/** Whether the file exists, as far as this program can see. */
 export function fileExists(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
@@ -29,24 +29,24 @@ export function fileExists(path: string): boolean {
   }
 }
 
-/** Writes a text over whatever was in the file. */
+/** Writes a text, replacing the file's content. */
 export function writeTextFile(path: string, text: string): void {
   Deno.writeTextFileSync(path, text);
 }
 
-/** Only for the one who runs the program. */
+/** Readable and writable by the owner only. */
 const OWN_FILE = 0o600;
 
-/** Puts a new file in the place of the old one, without following a link that somebody put there. */
+/** Replaces a file with a new one, without following a link in its place. */
 export function replaceOwnFile(path: string, text: string): void {
   if (isThere(path)) Deno.removeSync(path);
   Deno.writeTextFileSync(path, text, { createNew: true, mode: OWN_FILE });
 }
 
 /**
- * Sees to it that a file is there, and readable only for the one who runs the program.
+ * Ensures that a file exists and only its owner can read it.
  *
- * @throws an Error when a link stands there.
+ * @throws an Error when the path is a symbolic link.
  */
 export function ensureOwnFile(path: string): void {
   if (!isThere(path)) return Deno.writeTextFileSync(path, "", { createNew: true, mode: OWN_FILE });
@@ -64,7 +64,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Whether there is a folder of this name. */
+/** Whether the folder exists. */
 export function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
@@ -74,9 +74,9 @@ export function isFolder(path: string): boolean {
 }
 
 /**
- * Makes a folder, and those above it, where they are not there.
+ * Creates a folder and its missing parents.
  *
- * @throws an Error of the operating system; where a file stands in its place, one that says so.
+ * @throws an Error of the operating system; a specific one when the path is a file.
  */
 export function makeFolder(path: string): void {
   if (isThere(path) && !isFolder(path)) throw new Deno.errors.NotADirectory(path);

@@ -1,18 +1,18 @@
-/** IP addresses compared as addresses: `::ffff:192.0.2.1` is 192.0.2.1, `0:0:0:0:0:0:0:1` is ::1, a range holds its members. Pure. */
+/** Compares IP addresses by value: `::ffff:192.0.2.1` equals 192.0.2.1, `0:0:0:0:0:0:0:1` equals ::1, a range contains its members. Pure. */
 import ipaddr from "npm:ipaddr.js@2.5.0";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** Bits of an IPv6 address that stand before an IPv4 address that is mapped into it. */
+/** Length of the prefix of an IPv4-mapped IPv6 address, in bits. */
 const MAPPED_BITS = 96;
 
-/** A provider gives each customer at least so much of IPv6, and every machine in it can take any address of it. */
+/** Providers assign each customer at least a /64, and a machine can use any address in it. */
 const IPV6_NETWORK_BITS = 64;
 
-/** Only the four decimal parts that people write: 010.0.0.1 and 127.1 mean different addresses to different programs. */
+/** Accepts only four decimal parts, because programs disagree on 010.0.0.1 and 127.1. */
 function parse(text: string): Ip | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
-  // The zone names an interface of this machine, and no part of the address.
+  // The zone names an interface of this machine; it is not part of the address.
   const address = text.replace(/%[\w.-]+$/, "");
   return ipaddr.IPv6.isValid(address) ? ipaddr.process(address) : null;
 }
@@ -27,7 +27,7 @@ function parseRange(text: string): [Ip, number] | null {
   return bits >= 0 && bits <= most ? [address, bits] : null;
 }
 
-/** An address as it is usually written, with an IPv4 address for one that is mapped into IPv6; null when it is none. */
+/** The usual form of an address, IPv4 for a mapped one; null when the text is not an address. */
 export function normalAddress(text: string): string | null {
   return parse(text)?.toString() ?? null;
 }
@@ -47,7 +47,7 @@ export function isAddressRange(text: string): boolean {
   return parseRange(text) !== null;
 }
 
-/** Whether an address is one of these addresses, or within one of these ranges. */
+/** Whether an address is one of the given addresses or in one of the given ranges. */
 export function isWithin(address: string, ranges: readonly string[]): boolean {
   const ip = parse(address);
   if (ip === null) return false;
@@ -57,12 +57,12 @@ export function isWithin(address: string, ranges: readonly string[]): boolean {
   });
 }
 
-/** Whether only this machine reaches a host, given by address or as `localhost`. */
+/** Whether a host, an address or `localhost`, is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost" || parse(host)?.range() === "loopback";
 }
 
-/** The part of the internet that one customer has: an IPv4 address itself, the first 64 bits of an IPv6 address. */
+/** The network of one customer: an IPv4 address itself, or the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   const ip = parse(address);
   if (ip === null || ip.kind() === "ipv4") return ip?.toString() ?? address;

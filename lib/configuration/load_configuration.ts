@@ -1,4 +1,4 @@
-/** Configurations from files and texts, in one step. */
+/** Loads configurations from files and texts. */
 import {
   type CheckOptions,
   checkText,
@@ -9,17 +9,17 @@ import { readConfigurationFile } from "./configuration_file.ts";
 import { parseText } from "./configuration_text.ts";
 
 /**
- * Reads a configuration from a file. The sections storage, controlplane and worker have to be there.
+ * Reads a configuration file. It must have the sections storage, controlplane and worker.
  *
  * @param path Default `config.yaml` in the current folder.
- * @throws {ConfigurationError} listing every problem with line and column; also when there is no such file.
+ * @throws {ConfigurationError} listing every problem with line and column; also when the file does not exist.
  */
 export function loadConfiguration(path = "config.yaml"): Configuration {
   return loadParsedConfiguration(path).configuration;
 }
 
 /**
- * The same, with the places of its values.
+ * Like {@link loadConfiguration}, with the position of each value.
  *
  * @throws {ConfigurationError} as {@link loadConfiguration}.
  */
@@ -28,9 +28,9 @@ export function loadParsedConfiguration(path: string, options?: CheckOptions): P
 }
 
 /**
- * Reads a configuration from text; `source` is its name in messages.
+ * Parses a configuration; `source` is its name in messages.
  *
- * @param options Default: the VM types controlplane and worker have to be there.
+ * @param options Default: the VM types controlplane and worker must be present.
  * @throws {ConfigurationError} listing every problem with line and column.
  */
 export function parseConfiguration(

@@ -1,8 +1,8 @@
-/** The address of a NAS, and the fingerprint of its certificate, as a person writes them. Pure. */
+/** Parses the address of a NAS and the fingerprint of its certificate. Pure. */
 import { isLoopback } from "./ip_addresses.ts";
 import type { Problem } from "../errors/errors.ts";
 
-/** Where a NAS is. */
+/** The address of a NAS. */
 export type NasAddress =
   | {
     readonly kind: "wss" | "ws";
@@ -13,60 +13,60 @@ export type NasAddress =
   }
   | { readonly kind: "unix"; readonly url: string; readonly host: string; readonly path: string };
 
-/** An address, or what is wrong with the text. */
+/** An address, or the reason why the text is invalid. */
 export type ParsedAddress =
   | { readonly ok: true; readonly address: NasAddress }
   | { readonly ok: false; readonly problem: Problem };
 
 const UNIX = "unix:";
 
-/** Reads host, host:port, [v6]:port, a ws:// or wss:// URL, or unix:/path; a bare host means wss://. */
+/** Parses host, host:port, [v6]:port, a ws:// or wss:// URL, or unix:/path; a bare host means wss://. */
 export function parseNasAddress(text: string): ParsedAddress {
   const typed = text.trim();
-  if (typed === "") return refuse("The NAS's address is empty; write a host such as nas.lan");
+  if (typed === "") return refuse("The NAS's address is empty; enter a host such as nas.lan");
   if (typed.startsWith(UNIX)) return unixAddress(typed.slice(UNIX.length));
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(typed)?.[1]?.toLowerCase();
   if (scheme === "http" || scheme === "https") {
     const instead = scheme === "https" ? "wss" : "ws";
     return refuse(
-      `${quote(typed)} is a web address; write ${instead}:// instead of ${scheme}://, or the host alone`,
+      `${quote(typed)} is a web address; use ${instead}:// instead of ${scheme}://, or the host alone`,
     );
   }
   if (scheme !== undefined && scheme !== "ws" && scheme !== "wss") {
     return refuse(
-      `${quote(typed)} begins with ${scheme}://; write wss://, ws:// or unix:/path, or the host alone`,
+      `${quote(typed)} starts with ${scheme}://; use wss://, ws:// or unix:/path, or the host alone`,
     );
   }
   return webAddress(typed, scheme === undefined ? `wss://${typed}` : typed, scheme ?? "wss");
 }
 
-/** Whether what is sent there can be read on the way: ws:// to another machine. */
+/** Whether traffic to the address can be read on the way: ws:// to another machine. */
 export function isUnencrypted(address: NasAddress): boolean {
   return address.kind === "ws" && !isLoopback(address.host);
 }
 
 /**
- * An address of a web page as the NAS gave it, when it leads to the NAS itself over HTTP or HTTPS; otherwise null.
+ * Returns the URL of a web page on the NAS, or null when it leads elsewhere or does not use HTTP or HTTPS.
  *
- * @param host The host that the NAS was asked to name.
+ * @param host The host that the NAS was asked to use in the URL.
  */
 export function pageOnNas(uri: string, host: string): string | null {
   const url = URL.parse(uri);
   if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "") return null;
-  // As the parser writes it: printable ASCII, whatever stood in the text.
+  // The parser's form is printable ASCII, whatever the text contained.
   return url.hostname === URL.parse(`http://${host}`)?.hostname ? url.href : null;
 }
 
 function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddress {
   const parsed = URL.parse(url);
   if (parsed === null || parsed.hostname === "") {
-    return refuse(`${quote(typed)} is no address; write a host such as nas.lan or nas.lan:444`);
+    return refuse(`${quote(typed)} is not an address; enter a host such as nas.lan or nas.lan:444`);
   }
   if (parsed.username !== "" || parsed.password !== "") {
-    return refuse("The address holds a user name or password; write those in API_USERNAME and API_PASSWORD");
+    return refuse("The address contains a user name or password; set API_USERNAME and API_PASSWORD instead");
   }
   if (!["/", "/api/current"].includes(parsed.pathname) || parsed.search !== "" || parsed.hash !== "") {
-    return refuse(`${quote(typed)} has a path; write the host and port alone`);
+    return refuse(`${quote(typed)} has a path; enter the host and port only`);
   }
   return {
     ok: true,
@@ -76,7 +76,7 @@ function webAddress(typed: string, url: string, kind: "ws" | "wss"): ParsedAddre
 
 function unixAddress(path: string): ParsedAddress {
   if (!path.startsWith("/")) {
-    return refuse(`${quote(UNIX + path)} has no absolute path; write unix:/path/to/socket`);
+    return refuse(`${quote(UNIX + path)} has no absolute path; enter unix:/path/to/socket`);
   }
   return { ok: true, address: { kind: "unix", url: UNIX + path, host: "localhost", path } };
 }
@@ -85,12 +85,12 @@ function refuse(message: string): ParsedAddress {
   return { ok: false, problem: { field: "TRUENAS_HOST", message } };
 }
 
-/** Whatever stands before an @ may be a password, and a message is no place for one. */
+/** Drops text before an @, which may be a password and must not appear in a message. */
 function quote(text: string): string {
   return JSON.stringify(text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@"));
 }
 
-/** A SHA-256 fingerprint in capital pairs with colons, from any usual way of writing it; null when it is none. */
+/** Normalizes a SHA-256 fingerprint to pairs of uppercase digits with colons; null when it is not one. */
 export function normalizeFingerprint(text: string): string | null {
   const digits = text.trim().replace(/^sha-?256[:= ]/i, "").replaceAll(/[:\s-]/g, "").toUpperCase();
   if (!/^[0-9A-F]{64}$/.test(digits)) return null;

@@ -1,10 +1,10 @@
-/** What is done when a VM cannot be made, as the configuration and the command line call it. */
+/** What to do when a VM cannot be created, as the configuration and the command line name it. */
 
-/** What can be done when a VM cannot be made. */
+/** The choices. */
 export const ON_FAILURE = ["roll-back", "keep", "stop"] as const;
 
 /**
- * `roll-back`: what was made of it is removed, and the other VMs go on. `keep`: it is left as it is, to be looked at.
- * `stop`: it is rolled back, and no further VM is begun.
+ * `roll-back`: its parts are removed and the other VMs continue. `keep`: its parts stay for inspection.
+ * `stop`: its parts are removed and no further VM is started.
  */
 export type OnFailure = (typeof ON_FAILURE)[number];

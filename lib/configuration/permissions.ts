@@ -1,53 +1,53 @@
-/** What a command may touch, computed from its settings: this NAS, this address, these files, and nothing else. Pure. */
+/** Computes from the settings what a command may access: this NAS, this address, these files and nothing else. Pure. */
 import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
 import type { Settings } from "./environment.ts";
 import { parseNasAddress } from "./nas_address.ts";
 
-/** What a part of the program may do, in the runtime's own words; everything that is not named is refused. */
+/** Permissions in the runtime's terms; everything else is denied. */
 export interface Permissions {
-  /** `host:port`: what it may connect to, and listen on. */
+  /** `host:port` to connect to or listen on. */
   readonly net: string[];
   /** Files and folders. */
   readonly read: string[];
   /** Files and folders. */
   readonly write: string[];
-  /** Names in the environment. */
+  /** Environment variables. */
   readonly env: string[];
   /** Programs. */
   readonly run: false;
-  /** Facts of the machine. */
+  /** System information. */
   readonly sys: false;
-  /** Libraries of machine code. */
+  /** Native libraries. */
   readonly ffi: false;
-  /** Code from elsewhere. */
+  /** Remote code. */
   readonly import: false;
 }
 
-/** A command that does more than print text of its own. */
+/** A command that does more than print its own text. */
 export type WorkerCommand = Exclude<CommandName, "help" | "version">;
 
-/** What a command is started with. */
+/** What a command was started with. */
 export interface Started {
   readonly command: WorkerCommand;
   readonly options: Options;
-  /** null where the command needs none, or where they could not be read. */
+  /** null where the command needs none or they could not be read. */
   readonly settings: Settings | null;
-  /** The file of the configuration. */
+  /** Path of the configuration file. */
   readonly configFile: string;
-  /** Where sockets of pinned connections may be made; none without a pin. */
+  /** Sockets for pinned connections; empty without a pin. */
   readonly tunnelSockets: readonly string[];
-  /** Where a dashboard's server listens on loopback, behind what limits its connections; 0 for others. */
+  /** Loopback port of the dashboard's server behind the connection limiter; 0 for other commands. */
   readonly innerPort: number;
 }
 
 interface Needs {
-  /** It serves the dashboard at its address. */
+  /** Serves the dashboard. */
   readonly listens: boolean;
   readonly nas: "configured" | "simulated" | "none";
-  /** It reads config.yaml. */
+  /** Reads config.yaml. */
   readonly configuration: boolean;
-  /** It writes the journal. */
+  /** Writes the journal. */
   readonly journal: boolean;
 }
 
@@ -63,10 +63,10 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };
 
-/** The YAML parser reads these two names while it parses; nothing secret is in them. */
+/** The YAML parser reads these two variables; they hold no secrets. */
 const YAML_ENVIRONMENT = ["LOG_STREAM", "LOG_TOKENS"] as const;
 
-/** The least that a command needs. The secrets' own files are not among it: they were read before. */
+/** The least a command needs. Files of secrets are excluded because they were read earlier. */
 export function permissionsOf(
   { command, options, settings, configFile, tunnelSockets, innerPort }: Started,
 ): Permissions {
@@ -113,7 +113,7 @@ interface Reached {
   readonly sockets: readonly string[];
 }
 
-/** The simulated NAS takes any free port. */
+/** The simulated NAS uses any free port. */
 const SIMULATED: Reached = { net: ["127.0.0.1"], sockets: [] };
 
 function reached({ nas }: Needs, settings: Settings | null): Reached {
@@ -128,7 +128,7 @@ function addressOf({ nas, certFingerprint }: Settings): Reached {
   const parsed = parseNasAddress(nas?.host ?? "");
   if (!parsed.ok) return { net: [], sockets: [] };
   const { address } = parsed;
-  // What goes through a socket is for the runtime a connection to the name and port that it was asked for.
+  // The runtime checks a connection through a socket against the name and port that were requested.
   if (address.kind === "unix") return { net: [withPort(address.host, HTTP_PORT)], sockets: [address.path] };
   const { port } = new URL(address.url);
   const ports = port !== ""

@@ -1,21 +1,21 @@
-/** How people's browsers and viewers reach the NAS, which may be another way than this program's. Pure. */
+/** Where browsers and viewers reach the NAS, which can differ from this program's address for it. Pure. */
 import { isLoopback } from "./ip_addresses.ts";
 import { parseIpv4 } from "../exports/values.ts";
 import type { NasAddress } from "./nas_address.ts";
 
-/** Where consoles lead. */
+/** The host that consoles connect to. */
 export interface PublicHost {
-  /** As it stands in a URL: `nas.lan:444`, `[2001:db8::1]`. */
+  /** As written in a URL: `nas.lan:444`, `[2001:db8::1]`. */
   readonly host: string;
   /** The name or address alone. */
   readonly hostname: string;
-  /** Whether NAS_PUBLIC_HOST names it with a scheme. */
+  /** The scheme in NAS_PUBLIC_HOST, if any. */
   readonly scheme: "http" | "https" | null;
   /** Where this is known from. */
   readonly source: "NAS_PUBLIC_HOST" | "TRUENAS_HOST" | "the NAS itself";
 }
 
-/** Reads NAS_PUBLIC_HOST: host, host:port, [v6]:port, or an http:// or https:// URL without a path; null when it is none. */
+/** Parses NAS_PUBLIC_HOST: host, host:port, [v6]:port, or an http:// or https:// URL without a path; null when invalid. */
 export function parsePublicHost(text: string): PublicHost | null {
   const typed = text.trim();
   const scheme = /^(https?):\/\//i.exec(typed)?.[1]?.toLowerCase() ?? null;
@@ -29,13 +29,13 @@ export function parsePublicHost(text: string): PublicHost | null {
   };
 }
 
-/** The host that this program connects to; null for a socket or a tunnel's end, which other machines do not have. */
+/** The host this program connects to; null for a socket or a tunnel, which other machines cannot use. */
 export function hostOfAddress(address: NasAddress): PublicHost | null {
   if (address.kind === "unix" || isLoopback(address.host)) return null;
   return { ...named(new URL(address.url)), scheme: null, source: "TRUENAS_HOST" };
 }
 
-/** The first of the NAS's own addresses by which other machines reach it; null when it names none. */
+/** The NAS's first address that other machines can reach; null when it reports none. */
 export function hostOfNas(addresses: readonly string[]): PublicHost | null {
   const [first] = addresses.flatMap((address) => parseIpv4(address) ?? []);
   return first === undefined

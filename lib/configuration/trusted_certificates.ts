@@ -1,4 +1,4 @@
-/** Which certificates of the NAS are trusted. */
+/** Selects the certificates of the NAS to trust. */
 import type { Settings } from "./environment.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { readTextFile } from "./files.ts";
@@ -6,7 +6,7 @@ import { reasonOf } from "../errors/system_errors.ts";
 import type { VMManagerOptions } from "../vm_manager_options.ts";
 
 /**
- * Those beside the public ones.
+ * The certificates to trust in addition to public ones.
  *
  * @throws {ConfigurationError} when the file cannot be read.
  */

@@ -1,4 +1,4 @@
-/** The YAML parser, named in full: a project that imports this library by path does not know our import map. */
+/** The YAML parser by its full specifier, because a project that imports this library by path does not use our import map. */
 export {
   type Document,
   isAlias,

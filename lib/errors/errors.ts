@@ -1,27 +1,27 @@
 /**
- * Every error that this program throws for the world's doing is a {@link TrueNASError}: what was being done
- * (`method`), whether the NAS may have done it all the same (`outcome`), and what lay behind it (`cause`).
+ * Failures outside this program are thrown as a {@link TrueNASError}: the method that was called (`method`), whether the
+ * call may have taken effect (`outcome`), and the error underneath (`cause`).
  */
 import { type CallRefusal, explainRefusal } from "./nas_errors.ts";
 
 /**
- * Whether the thing asked for may have happened on the NAS. `unknown` means: look before doing it again
- * (a lost socket or a timeout after the request was sent).
+ * Whether the request may have taken effect on the NAS. `unknown`: the connection was lost or the request timed out after
+ * it was sent, so check the NAS before you repeat it.
  */
 export type Outcome = "not-done" | "unknown";
 
-/** What a {@link TrueNASError} can carry beside its message. */
+/** Details of a {@link TrueNASError}. */
 export interface TrueNASErrorOptions {
-  /** The API method, as the API writes it: `vm.device.create`. */
+  /** The API method, such as `vm.device.create`. */
   readonly method?: string;
-  /** Default `not-done`. */
+  /** Default: `not-done`. */
   readonly outcome?: Outcome;
-  /** The error below this one. */
+  /** The error underneath. */
   readonly cause?: unknown;
 }
 
 /**
- * The family of errors of this library.
+ * The base class of every error this library throws.
  *
  * @example
  * ```ts
@@ -34,14 +34,14 @@ export interface TrueNASErrorOptions {
  * ```
  */
 export class TrueNASError extends Error {
-  /** The class's name. */
+  /** The class name. */
   override readonly name: string = "TrueNASError";
-  /** The API method that failed, if one was being called. */
+  /** The API method that failed, if a call was in progress. */
   readonly method: string | undefined;
-  /** Whether the NAS may have done it all the same. */
+  /** Whether the call may have taken effect on the NAS. */
   readonly outcome: Outcome;
 
-  /** Makes an error with a message in sentence case and no final period. */
+  /** Creates an error. The message is in sentence case, without a final period. */
   constructor(message: string, options: TrueNASErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.method = options.method;
@@ -49,21 +49,21 @@ export class TrueNASError extends Error {
   }
 }
 
-/** The NAS answered a call with an error: nothing was done, unless the call is one that fails half-way. */
+/** The NAS answered a call with an error. Nothing was done, unless the method can fail halfway. */
 export class TrueNASCallError extends TrueNASError {
-  /** The class's name. */
+  /** The class name. */
   override readonly name = "TrueNASCallError";
-  /** The NAS's answer. */
+  /** TrueNAS's answer. */
   readonly refusal: CallRefusal;
 
-  /** Makes an error whose message is the method, what the refusal means, and the NAS's words in quotes. */
+  /** Creates an error whose message gives the method, the meaning of the refusal, and TrueNAS's words in quotes. */
   constructor(method: string, refusal: CallRefusal) {
     super(`${method}: ${explainRefusal(refusal)}`, { method });
     this.refusal = refusal;
   }
 }
 
-/** Why a connection could not be made or was lost; each has its own remedy on the page. */
+/** Why a connection failed or was lost. The connection page has a remedy for each. */
 export type ConnectionFailure =
   | "dns"
   | "refused"
@@ -86,16 +86,16 @@ export type ConnectionFailure =
   | "closed"
   | "configuration";
 
-/** No usable connection: it could not be made, or it was lost. */
+/** There is no usable connection: it could not be established, or it was lost. */
 export class TrueNASConnectionError extends TrueNASError {
-  /** The class's name. */
+  /** The class name. */
   override readonly name = "TrueNASConnectionError";
   /** The kind of failure. */
   readonly failure: ConnectionFailure;
-  /** What a person can do about it, as a sentence. */
+  /** What to do about it, as a sentence. */
   readonly remedy: string;
 
-  /** Makes an error with its kind and remedy. */
+  /** Creates an error with its failure and remedy. */
   constructor(
     message: string,
     options: TrueNASErrorOptions & { readonly failure: ConnectionFailure; readonly remedy: string },
@@ -106,32 +106,32 @@ export class TrueNASConnectionError extends TrueNASError {
   }
 }
 
-/** No answer came in time: the NAS may have done it, may be doing it still, or not. */
+/** No answer arrived in time. The call may have taken effect, may still be running, or may never have started. */
 export class TrueNASTimeoutError extends TrueNASError {
-  /** The class's name. */
+  /** The class name. */
   override readonly name = "TrueNASTimeoutError";
 }
 
-/** One mistake in a configuration, a form or the environment, with its place. */
+/** One mistake in a configuration, a form or the environment, and where it is. */
 export interface Problem {
   /** Dotted path of the value: `worker.memory`, `worker.disk.root`, `storage.pool_path`. */
   readonly field: string;
-  /** What is wrong and what is wanted; sentence case, no final period. */
+  /** What is wrong and what is expected; sentence case, no final period. */
   readonly message: string;
-  /** 1-based line in the file, where the value comes from a file. */
+  /** Line in the file, counted from 1; absent when the value is not from a file. */
   readonly line?: number;
-  /** 1-based column in the file. */
+  /** Column in the file, counted from 1. */
   readonly column?: number;
 }
 
-/** A configuration, template or environment that cannot be used; nothing was sent to the NAS. Lists all problems at once. */
+/** A configuration, template or environment is invalid. Lists every problem; nothing was sent to the NAS. */
 export class ConfigurationError extends TrueNASError {
-  /** The class's name. */
+  /** The class name. */
   override readonly name = "ConfigurationError";
-  /** Every problem found, in the order of the file. */
+  /** Every problem, in file order. */
   readonly problems: readonly Problem[];
 
-  /** Makes an error whose message lists every problem with its place. `source` is the file's name. */
+  /** Creates an error whose message lists every problem with its position. `source` is the file's name. */
   constructor(source: string, problems: readonly Problem[], options: TrueNASErrorOptions = {}) {
     super(problems.map((problem) => describeProblem(source, problem)).join("\n"), options);
     this.problems = problems;
@@ -143,10 +143,10 @@ function describeProblem(source: string, { field, message, line, column }: Probl
   return field === "" ? `${place}: ${message}` : `${place}: ${field}: ${message}`;
 }
 
-/** What state things are in after an error, and what to do: the same words on pages and on the command line. */
+/** The state after an error and what to do next, for pages and the command line. */
 export function remedyOf(error: TrueNASError): string {
   if (error instanceof TrueNASConnectionError) return error.remedy;
   return error.outcome === "unknown"
-    ? "It may have taken effect: look at the VMs before trying again."
+    ? "It may have taken effect. Check the VMs before you try again."
     : "Nothing was changed.";
 }

@@ -1,37 +1,37 @@
-/** The operating system's and the runtime's errors in words for people: raw ones never stand alone. Pure. */
+/** Explains errors of the operating system and the runtime in plain words. Pure. */
 
-/** What each means, as the end of a sentence that names the file or address. */
+/** What each error means, as the end of a sentence that names the file or address. */
 const MEANINGS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file or folder",
-  EACCES: "this program's user has no permission for it; check its owner and mode",
-  EPERM: "the operating system does not permit it; check its owner, its mode and the mount",
-  EROFS: "the file system is read-only; choose a folder that can be written",
-  EISDIR: "it is a folder, and a file is needed",
-  ENOTDIR: "a part of its path is a file, and a folder is needed",
-  EEXIST: "it exists already",
-  ENAMETOOLONG: "its name is too long",
-  ELOOP: "its symbolic links lead in a circle",
+  ENOENT: "no such file or folder",
+  EACCES: "this program's user does not have permission; check the owner and mode",
+  EPERM: "the operating system does not permit it; check the owner, mode and mount options",
+  EROFS: "the file system is read-only; choose a writable folder",
+  EISDIR: "this is a folder; name a file",
+  ENOTDIR: "part of the path is a file, not a folder",
+  EEXIST: "it already exists",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "its symbolic links form a loop",
   ENOSPC: "the disk is full; free some space",
-  EDQUOT: "the disk quota is used up; free some space",
+  EDQUOT: "the disk quota is exhausted; free some space",
   EFBIG: "the file is too large",
-  EIO: "the disk could not be read or written; check its health",
-  EMFILE: "too many files and connections are open; raise the limit (ulimit -n)",
-  ENFILE: "the machine has too many files and connections open",
+  EIO: "reading or writing the disk failed; check the disk's health",
+  EMFILE: "this program has too many open files and connections; raise the limit (ulimit -n)",
+  ENFILE: "this machine has too many open files and connections",
   EBUSY: "something else is using it",
   EADDRINUSE: "another program is listening on this address and port",
   EADDRNOTAVAIL: "this machine has no such address",
   ENOTFOUND: "no such host name is known; check its spelling, or write an address",
   ECONNREFUSED: "nothing accepts connections there; check address and port, and that the service is running",
   ECONNRESET: "the other side closed the connection",
-  EHOSTUNREACH: "no route leads to this host; check the address and the network",
-  ENETUNREACH: "the network cannot be reached; check the network of this machine",
+  EHOSTUNREACH: "there is no route to the host; check the address and the network",
+  ENETUNREACH: "the network is unreachable; check this machine's network",
   EHOSTDOWN: "the host is down",
-  ETIMEDOUT: "it did not answer in time; check the address, and that no firewall drops the packets",
+  ETIMEDOUT: "no answer arrived in time; check the address, and that no firewall blocks the connection",
   EPIPE: "the other side closed the connection",
-  EINVAL: "the operating system does not take it",
+  EINVAL: "the operating system rejected it as invalid",
 };
 
-/** The runtime's classes for the same, where an error carries no code. */
+/** The runtime's error classes, for errors that carry no code. */
 const CODES_BY_CLASS: Readonly<Record<string, string>> = {
   NotFound: "ENOENT",
   PermissionDenied: "EACCES",
@@ -51,7 +51,7 @@ const CODES_BY_CLASS: Readonly<Record<string, string>> = {
   BrokenPipe: "EPIPE",
 };
 
-/** Linux's numbers, as the runtime writes them at the end of a message: `(os error 111)`. */
+/** Linux error numbers, as the runtime appends them to a message: `(os error 111)`. */
 const CODES_BY_NUMBER: Readonly<Record<string, string>> = {
   "1": "EPERM",
   "2": "ENOENT",
@@ -90,7 +90,7 @@ const WORDS: readonly (readonly [says: RegExp, code: string])[] = [
   [/unable to open database file/i, "EACCES"],
 ];
 
-/** The operating system's name of an error (`ENOENT`), or null when it is none of the system's. */
+/** The operating system's name for an error (`ENOENT`), or null when the error is not the system's. */
 export function systemErrorCode(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   if ("code" in error && typeof error.code === "string" && Object.hasOwn(MEANINGS, error.code)) {
@@ -109,12 +109,12 @@ export function describeSystemError(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   if (error.name === "NotCapable") {
     const [, what = "more"] = /^Requires (.+?),? run again/.exec(error.message) ?? [];
-    return `the program was started without the permission for it (${what}); start it as the README shows`;
+    return `this program was started without the required permission (${what}); start it as the README shows`;
   }
   return error.name === "InvalidData" ? "it is not UTF-8 text" : null;
 }
 
-/** The same for any error: what the system meant, or else the error's own words. */
+/** The meaning of a system error, or the message of any other error. */
 export function reasonOf(error: unknown): string {
   return describeSystemError(error) ?? (error instanceof Error ? error.message : String(error));
 }

@@ -1,10 +1,10 @@
-/** An inventory for Ansible: a group for each VM type. Pure. */
+/** An Ansible inventory with a group per VM type. Pure. */
 import { isVmName } from "../inventory/names.ts";
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
 import { stringify } from "../configuration/yaml.ts";
 import { type ClusterNode, contestedAddresses } from "./nodes.ts";
 
-/** Names that Ansible gives a meaning of its own. */
+/** Names that have a special meaning in Ansible. */
 const RESERVED: readonly string[] = ["all", "ungrouped", "localhost"];
 
 const UNGROUPED = "ungrouped";
@@ -17,7 +17,7 @@ export function toAnsible(nodes: readonly ClusterNode[]): Exported {
   const contested = contestedAddresses(nodes);
   for (const { name, type, nics: [first] } of nodes) {
     const because = first?.ip && contested.has(first.ip)
-      ? `several guests claim the address ${first.ip}`
+      ? `several guests report the address ${first.ip}`
       : refuse(name, taken);
     if (because !== null) {
       leftOut.push({ name, because });
@@ -43,13 +43,13 @@ export function toAnsible(nodes: readonly ClusterNode[]): Exported {
 
 function refuse(name: string, taken: ReadonlySet<string>): string | null {
   if (!isVmName(name)) {
-    return "Ansible takes letters, digits and underscores, and reads other signs as patterns";
+    return "Ansible only accepts letters, digits and underscores; it reads other characters as patterns";
   }
-  if (RESERVED.includes(name.toLowerCase())) return `${name.toLowerCase()} means something else to Ansible`;
+  if (RESERVED.includes(name.toLowerCase())) return `${name.toLowerCase()} is reserved in Ansible`;
   return taken.has(name) ? "another VM has the same name" : null;
 }
 
-/** A type that cannot be a group's name has its VMs without one. */
+/** VMs whose type is not a valid group name are listed without a group. */
 function groupOf(type: string | null): string {
   const isGroup = type !== null && /^[A-Za-z_]\w*$/.test(type) && !RESERVED.includes(type.toLowerCase());
   return isGroup ? type : UNGROUPED;

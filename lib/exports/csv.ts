@@ -1,15 +1,15 @@
-/** Rows for spreadsheets. Pure. */
+/** Writes CSV for spreadsheets. Pure. */
 
-/** What begins a formula, also as a full-width sign, which spreadsheets of East Asian languages take for the same. */
+/** Characters that start a formula, including the full-width forms that East Asian versions accept. */
 const SIGNS = "=+\\-@＝＋－＠";
 
-/** A cell that a spreadsheet may take for a formula. Spaces and semicolons before the sign are skipped by some. */
+/** A cell that spreadsheets may read as a formula; some skip leading spaces and semicolons. */
 const FORMULA = new RegExp(`^(?:[\\s;]*[${SIGNS}]|[\\t\\r\\n])`);
 
-/** Where a spreadsheet whose separator is a semicolon or a tab begins a cell within one of ours. */
+/** Places where a spreadsheet that separates by semicolon or tab would start a cell inside one of ours. */
 const INNER_FORMULA = new RegExp(`([;\\t\\r\\n]\\s*)(?=[${SIGNS}])`, "g");
 
-/** Rows as CSV (RFC 4180); no cell is a formula to a spreadsheet, whichever separator it expects. */
+/** Formats rows as CSV (RFC 4180) so that no spreadsheet reads a cell as a formula. */
 export function csv(rows: readonly (readonly (string | null)[])[]): string {
   return rows.map((row) => `${row.map(csvValue).join(",")}\r\n`).join("");
 }

@@ -1,4 +1,4 @@
-/** Nodes of a cluster in the formats of the tools that make one. Pure; each format quotes for its own reader. */
+/** The export formats. Pure; each format quotes values for its own reader. */
 import { toAnsible } from "./ansible.ts";
 import { csv } from "./csv.ts";
 import type { Exported } from "./exported.ts";
@@ -7,23 +7,23 @@ import type { ClusterNode } from "./nodes.ts";
 import { toDnsmasq, toIsc, toKea } from "./reservations.ts";
 import { type TalosVersion, toTalos } from "./talos.ts";
 
-/** What may be chosen of a format. */
+/** Options of an export. */
 export interface ExportOptions {
-  /** For which version of Talos; default: the newest one that is no preview. */
+  /** Talos version; default: the newest stable one. */
   readonly version?: TalosVersion;
 }
 
 /** A format. */
 export interface ExportFormat {
-  /** What it is called on a page. */
+  /** Its label on pages. */
   readonly label: string;
-  /** What its download is called: its only file, or the archive of its files. */
+  /** Name of its download: the only file, or an archive. */
   readonly file: string;
-  /** For HTTP. */
+  /** The HTTP content type. */
   readonly contentType: string;
-  /** What it is good for, in a sentence. */
+  /** Its purpose, as a sentence. */
   readonly help: string;
-  /** Whether it has a file for each node, which an archive holds together. */
+  /** Whether it writes one file per node, downloaded as an archive. */
   readonly archive: boolean;
   /** The files for these nodes. */
   readonly write: (nodes: readonly ClusterNode[], options?: ExportOptions) => Exported;
@@ -35,7 +35,7 @@ export const EXPORT_FORMATS = {
     label: "CSV",
     file: "nodes.csv",
     contentType: "text/csv; charset=utf-8",
-    help: "One line for each network card, for a spreadsheet.",
+    help: "For spreadsheets. One row per NIC.",
     archive: false,
     write: toCsv,
   },
@@ -51,7 +51,7 @@ export const EXPORT_FORMATS = {
     label: "dnsmasq",
     file: "nodes.conf",
     contentType: "text/plain; charset=utf-8",
-    help: "Reservations for dnsmasq. Add an address where none is known.",
+    help: "Reservations for dnsmasq. Add an address where it is missing.",
     archive: false,
     write: toDnsmasq,
   },
@@ -59,7 +59,7 @@ export const EXPORT_FORMATS = {
     label: "ISC DHCP",
     file: "dhcpd-nodes.conf",
     contentType: "text/plain; charset=utf-8",
-    help: "Reservations for dhcpd. Add an address where none is known.",
+    help: "Reservations for dhcpd. Add an address where it is missing.",
     archive: false,
     write: toIsc,
   },
@@ -68,7 +68,7 @@ export const EXPORT_FORMATS = {
     file: "kea-dhcp4.json",
     contentType: "application/json; charset=utf-8",
     help:
-      "Reservations for Kea's DHCPv4 server, to merge into its Dhcp4 section. Add an address where none is known.",
+      "Reservations for Kea's DHCPv4 server. Merge them into its Dhcp4 section, and add an address where it is missing.",
     archive: false,
     write: toKea,
   },
@@ -76,7 +76,7 @@ export const EXPORT_FORMATS = {
     label: "Ansible",
     file: "inventory.yaml",
     contentType: "application/yaml; charset=utf-8",
-    help: "An inventory with a group for each VM type.",
+    help: "An inventory with one group per VM type.",
     archive: false,
     write: toAnsible,
   },
@@ -85,7 +85,7 @@ export const EXPORT_FORMATS = {
     file: "talos-patches.tar",
     contentType: "application/x-tar",
     help:
-      "A machine-config patch for each VM, in a file of its own: host name, interfaces by MAC, install disk.",
+      "One machine config patch per VM, each in its own file: host name, interfaces by MAC address, install disk.",
     archive: true,
     write: toTalos,
   },
@@ -94,7 +94,7 @@ export const EXPORT_FORMATS = {
 /** The name of a format. */
 export type ExportName = keyof typeof EXPORT_FORMATS;
 
-/** Every name, in the order in which formats are shown. */
+/** Every name, in display order. */
 export const EXPORT_NAMES = Object.keys(EXPORT_FORMATS) as readonly ExportName[];
 
 /** Whether a word is a format's name. */

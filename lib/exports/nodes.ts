@@ -1,4 +1,4 @@
-/** What clusters need to know of VMs, existing or planned, in one small shape whose values are parsed. Pure. */
+/** VMs as cluster nodes, existing or planned, with validated values only. Pure. */
 import type { Vm } from "../inventory/inventory.ts";
 import { typeOf } from "../inventory/names.ts";
 import type { PlannedVm } from "../plan/types.ts";
@@ -15,29 +15,29 @@ import {
 
 /** A NIC of a node. */
 export interface NodeNic {
-  /** Null when it is a new one at each start, or the NAS sends something else than a MAC. */
+  /** null when it changes at each start, or when the NAS sent something else. */
   readonly mac: Mac | null;
   /** The bridge or interface. */
   readonly attach: InterfaceName | null;
-  /** As the VM's guest tells it; null when it does not. */
+  /** The address the guest reports; null when it reports none. */
   readonly ip: Ipv4 | null;
 }
 
 /** A VM as a cluster sees it. */
 export interface ClusterNode {
-  /** The VM's name as the NAS has it: any text. */
+  /** The VM's name on the NAS: any text. */
   readonly name: string;
-  /** The host name made from it; null when none can be made. */
+  /** The host name derived from it; null when that is impossible. */
   readonly host: HostName | null;
-  /** The VM type; null for a name without a number. */
+  /** The VM type; null when the name does not end in digits. */
   readonly type: string | null;
   /** In order. */
   readonly nics: readonly NodeNic[];
-  /** The disk that boots first, as Linux names it: `/dev/vda` on VIRTIO, `/dev/sda` on AHCI; null when not known. */
+  /** Linux name of the first boot disk: `/dev/vda` on VIRTIO, `/dev/sda` on AHCI; null when unknown. */
   readonly installDisk: InstallDisk | null;
 }
 
-/** The first disk of a bus, as Linux names it. */
+/** Linux name of the first disk on a bus. */
 export type InstallDisk = "/dev/vda" | "/dev/sda";
 
 const FIRST_DISK = { VIRTIO: "/dev/vda", AHCI: "/dev/sda" } as const;
@@ -73,7 +73,7 @@ export function nodeOfPlanned(vm: PlannedVm): ClusterNode {
   };
 }
 
-/** Addresses that several guests claim; none of them is believed. */
+/** Addresses that several guests report; none of them is used. */
 export function contestedAddresses(nodes: readonly ClusterNode[]): ReadonlySet<Ipv4> {
   const seen = new Set<Ipv4>();
   const contested = new Set<Ipv4>();

@@ -1,22 +1,22 @@
-/** DHCP reservations of nodes, in the formats of the servers that give them. Pure. */
+/** DHCP reservations for several servers. Pure. */
 import { commentsOf, type Exported, type LeftOut, sentenceOf } from "./exported.ts";
 import { type ClusterNode, contestedAddresses } from "./nodes.ts";
 import { type HostName, type Ipv4, type Mac, NO_HOST_NAME, parseHostName } from "./values.ts";
 
-/** An address or a name kept for a NIC. */
+/** A reserved name and address of a NIC. */
 interface Reservation {
   readonly host: HostName;
   readonly mac: Mac;
   readonly ip: Ipv4 | null;
 }
 
-/** Reservations that any DHCP server takes: host names, MACs and addresses are each there once. */
+/** Reservations that every DHCP server accepts: host names, MAC addresses and IP addresses are unique. */
 interface Reservations {
   readonly reservations: readonly Reservation[];
   readonly leftOut: readonly LeftOut[];
 }
 
-/** Every NIC with a MAC; the first has the VM's own name. `refuse`: why a server cannot have this host name. */
+/** Reserves every NIC with a MAC address; the first gets the VM's own name. `refuse` returns why a server rejects a host name. */
 function reserve(
   nodes: readonly ClusterNode[],
   refuse: (host: HostName) => string | null = () => null,
@@ -27,7 +27,7 @@ function reserve(
   const contested = contestedAddresses(nodes);
   for (const { name, host, nics } of nodes) {
     const fixed = nics.flatMap(({ mac, ip }) => mac === null ? [] : [{ mac, ip }]);
-    if (fixed.length === 0) leftOut.push({ name, because: "it has no network card with a fixed MAC" });
+    if (fixed.length === 0) leftOut.push({ name, because: "it has no NIC with a fixed MAC address" });
     fixed.forEach(({ mac, ip }, index) => {
       const own = host === null || index === 0 ? host : parseHostName(`${host}-nic${index}`);
       if (own === null) return leftOut.push({ name, because: NO_HOST_NAME });
@@ -46,17 +46,17 @@ function clash(taken: ReadonlySet<string>, ...values: readonly string[]): string
 }
 
 function contest(contested: ReadonlySet<Ipv4>, ip: Ipv4 | null): string | null {
-  return ip !== null && contested.has(ip) ? `several guests claim the address ${ip}` : null;
+  return ip !== null && contested.has(ip) ? `several guests report the address ${ip}` : null;
 }
 
-/** Words that dnsmasq takes for a lease time or an order where a host name stands (its dhcp-host option). */
+/** Words that dnsmasq's dhcp-host reads as a lease time or keyword instead of a host name. */
 const DNSMASQ_WORDS = /^(?:infinite|ignore|\d+[smhdw]?)$/;
 
 /** For dnsmasq. */
 export function toDnsmasq(nodes: readonly ClusterNode[]): Exported {
   const { reservations, leftOut } = reserve(
     nodes,
-    (host) => DNSMASQ_WORDS.test(host) ? `dnsmasq does not take ${host} for a host name` : null,
+    (host) => DNSMASQ_WORDS.test(host) ? `dnsmasq does not accept ${host} as a host name` : null,
   );
   const lines = reservations.map(({ host, mac, ip }) =>
     `dhcp-host=${mac},${ip === null ? "" : `${ip},`}${host}\n`
@@ -75,7 +75,7 @@ export function toIsc(nodes: readonly ClusterNode[]): Exported {
   return { files: [{ name: "dhcpd-nodes.conf", text }], leftOut };
 }
 
-/** For Kea; JSON has no comments, so what is left out stands in the user context, which Kea keeps and does not read. */
+/** For Kea. JSON has no comments, so notices go into the user context, which Kea stores but does not interpret. */
 export function toKea(nodes: readonly ClusterNode[]): Exported {
   const { reservations, leftOut } = reserve(nodes);
   const Dhcp4 = {

@@ -1,19 +1,19 @@
-/** Machine-configuration patches for Talos, one file a node: `talosctl apply-config --config-patch @worker01.yaml`. Pure. */
+/** Machine config patches for Talos, one file per node: `talosctl apply-config --config-patch @worker01.yaml`. Pure. */
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
 import { stringify } from "../configuration/yaml.ts";
 import type { ClusterNode, InstallDisk } from "./nodes.ts";
 import { type HostName, type Mac, NO_HOST_NAME } from "./values.ts";
 
-/** The versions whose documents can be written, oldest first. */
+/** Supported versions, oldest first. */
 export const TALOS_VERSIONS = ["1.11", "1.12", "1.13", "1.14", "1.15"] as const;
 
 /** A version of Talos. */
 export type TalosVersion = typeof TALOS_VERSIONS[number];
 
-/** The newest one that is no preview. */
+/** The newest stable version. */
 export const TALOS_VERSION: TalosVersion = "1.14";
 
-/** Whether a word is a version whose documents can be written. */
+/** Whether a word is a supported version. */
 export function isTalosVersion(word: string): word is TalosVersion {
   return TALOS_VERSIONS.some((version) => version === word);
 }
@@ -24,7 +24,7 @@ interface TalosNode {
   readonly installDisk: InstallDisk | null;
 }
 
-/** The documents of a node: host name, interfaces by their MAC of which the first has DHCP, and the install disk. */
+/** The documents of a node: host name, interfaces by MAC address (DHCP on the first), and install disk. */
 type Documents = (node: TalosNode) => readonly object[];
 
 const DOCUMENTS = {
@@ -47,7 +47,7 @@ export function toTalos(
     else if (texts.has(host)) leftOut.push({ name, because: `${host} is already taken by another VM` });
     else {
       const macs = nics.flatMap(({ mac }) => mac === null ? [] : [mac]);
-      // In quotes, because readers of YAML 1.1 take a bare off for a boolean.
+      // Quoted, because YAML 1.1 readers take a bare off as a boolean.
       const documents = DOCUMENTS[version]({ host, macs, installDisk }).map((document) =>
         stringify(document, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 })
       );
@@ -62,7 +62,7 @@ export function toTalos(
   return { files: [...files, ...note], leftOut, notices };
 }
 
-/** Up to 1.11 everything stands in the one document. */
+/** Up to 1.11 a single document contains everything. */
 function oneDocument({ host, macs, installDisk }: TalosNode): readonly object[] {
   const interfaces = macs.map((mac, index) => ({
     deviceSelector: { hardwareAddr: mac },
@@ -73,11 +73,11 @@ function oneDocument({ host, macs, installDisk }: TalosNode): readonly object[] 
   return [{ version: "v1alpha1", machine: { network, ...install } }];
 }
 
-/** From 1.12 on each has its own document; a link is found by the MAC that it was made with. */
+/** From 1.12 on each setting has its own document; links are identified by MAC address. */
 function networkDocuments({ host, macs }: TalosNode): readonly object[] {
   const apiVersion = "v1alpha1";
   return [
-    // What talosctl generates has `auto: stable`, which excludes a host name.
+    // talosctl generates `auto: stable`, which excludes a host name.
     { apiVersion, kind: "HostnameConfig", auto: "off", hostname: host },
     ...macs.flatMap((mac, index) => {
       const name = `net${index}`;
@@ -97,13 +97,13 @@ function installDocument({ installDisk }: TalosNode): readonly object[] {
 }
 
 /**
- * From 1.14 on a configuration has its install disk either in machine.install or in an UnattendedInstallConfig, and
- * Talos refuses both together; which of them a patch meets cannot be known here.
+ * From 1.14 on the install disk is in machine.install or in an UnattendedInstallConfig, and Talos refuses both together.
+ * Which one the patched configuration has is unknown here.
  */
 function installHint(version: TalosVersion, installDisk: InstallDisk | null): readonly string[] {
   const isInDocument = version === "1.11" || version === "1.12" || version === "1.13";
   if (isInDocument || installDisk === null) return [];
   return [
-    `Talos ${version} installs to ${installDisk} when the configuration is generated with: talosctl gen config --install-disk ${installDisk}`,
+    `To install Talos ${version} to ${installDisk}, generate the configuration with: talosctl gen config --install-disk ${installDisk}`,
   ];
 }

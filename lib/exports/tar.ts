@@ -1,10 +1,10 @@
-/** An archive of small text files in the tar format (POSIX ustar). Pure. */
+/** Archives small text files in tar format (POSIX ustar). Pure. */
 import type { ExportFile } from "./exported.ts";
 
 const BLOCK_BYTES = 512;
 const MAX_NAME_BYTES = 100;
 
-/** The files as one archive; names are ASCII and no folders. The time of each is 1970, so that equal files give equal archives. */
+/** Creates an archive. Names are ASCII without folders; times are 1970, so that equal files give equal archives. */
 export function tar(files: readonly ExportFile[]): Uint8Array<ArrayBuffer> {
   const blocks = files.flatMap(({ name, text }) => {
     const bytes = new TextEncoder().encode(text);
@@ -32,7 +32,7 @@ function header(name: string, sizeBytes: number): Uint8Array {
   put(116, octal(0, 7));
   put(124, octal(sizeBytes, 11));
   put(136, octal(0, 11));
-  // The checksum is counted with spaces in its own place.
+  // The checksum is computed with spaces in its own field.
   put(148, " ".repeat(8));
   put(156, "0");
   put(257, "ustar\x0000");

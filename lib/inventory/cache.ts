@@ -1,10 +1,10 @@
-/** Readings that may be a little old: whoever asks gets what is known, and what is older is read again meanwhile. */
+/** Caches readings that may be slightly old: returns the known value and refreshes an older one in the background. */
 
-/** How long a reading is good, in milliseconds. */
+/** Age limits of a reading in milliseconds. */
 export interface Ages {
-  /** Younger ones are not read again. */
+  /** Younger readings are not refreshed. */
   readonly freshMs: number;
-  /** Older ones are not given out. */
+  /** Older readings are not returned. */
   readonly staleMs: number;
 }
 
@@ -13,7 +13,7 @@ interface Known<T> {
   readonly value: T;
 }
 
-/** Remembers one reading for each key. */
+/** Caches one reading per key. */
 export class TimedCache<T> {
   readonly #read: (key: string) => Promise<T>;
   readonly #ages: Ages;
@@ -21,26 +21,26 @@ export class TimedCache<T> {
   readonly #known = new Map<string, Known<T>>();
   readonly #reading = new Map<string, Promise<T>>();
 
-  /** `now` gives milliseconds from any beginning. */
+  /** `now` returns milliseconds on a monotonic clock. */
   constructor(read: (key: string) => Promise<T>, ages: Ages, now: () => number = () => performance.now()) {
     this.#read = read;
     this.#ages = ages;
     this.#now = now;
   }
 
-  /** What is known, if it is not too old; else it is read. An error is that of the reading that was waited for. */
+  /** Returns the cached value unless it is too old, otherwise reads it. Throws only the error of a reading it waited for. */
   async get(key: string): Promise<T> {
     const known = this.#known.get(key);
     const age = known === undefined ? Infinity : this.#now() - known.at;
     if (known !== undefined && age < this.#ages.freshMs) return known.value;
     const reading = this.renew(key);
     if (known === undefined || age >= this.#ages.staleMs) return await reading;
-    // What fails in the background is read again, and told, by whoever asks once the value is too old.
+    // A failed background refresh is retried, and its error thrown, once the cached value is too old.
     reading.catch(() => {});
     return known.value;
   }
 
-  /** Reads it now, or waits for the reading that is under way. */
+  /** Reads the value, or joins a reading in progress. */
   renew(key: string): Promise<T> {
     const started = this.#reading.get(key);
     if (started !== undefined) return started;

@@ -1,6 +1,6 @@
 /**
- * What is on the NAS, in the product's own shape: the VMs with their devices, and the readings that plans are
- * checked against. Plain data; reading it from a NAS is `lib/truenas/inventory.ts`'s work.
+ * The state of the NAS in this program's own types: VMs with their devices, and the readings that plans are checked
+ * against. Plain data; `lib/truenas/read_inventory.ts` reads it from a NAS.
  */
 import type { ZvolMark } from "./marks.ts";
 
@@ -8,27 +8,27 @@ import type { ZvolMark } from "./marks.ts";
 export interface Disk {
   /** The device's id on the NAS. */
   readonly deviceId: number;
-  /** As the NAS has it: `/dev/zvol/tank/vms/worker01-disk0`, or the file of a RAW device. */
+  /** Path on the NAS: `/dev/zvol/tank/vms/worker01-disk0`, or the file of a RAW device. */
   readonly path: string;
   /** `tank/vms/worker01-disk0`, or null when the disk is not a zvol. */
   readonly zvol: string | null;
-  /** Bytes; null when the account may not read it, or the zvol is gone. */
+  /** Size in bytes; null when the account cannot read it or the zvol no longer exists. */
   readonly sizeBytes: number | null;
-  /** A zvol that takes its space only as it is written; null when not known. */
+  /** Whether the zvol takes space only as data is written; null when unknown. */
   readonly sparse: boolean | null;
-  /** Where this program's properties say that the zvol is from; null when it has none, or they cannot be read. */
+  /** The zvol's origin according to this program's properties; null when there are none or they cannot be read. */
   readonly mark: ZvolMark | null;
-  /** How the guest sees it; null when the NAS does not say. */
+  /** The bus the guest sees; null when the NAS does not report it. */
   readonly bus: "VIRTIO" | "AHCI" | null;
-  /** The boot order: lower boots first. */
+  /** Boot order: lower boots first. */
   readonly order: number;
 }
 
-/** A guest's address, as its agent told the NAS (TrueNAS 27.0 and later). */
+/** A guest's address as reported by its agent (TrueNAS 27.0 and later). */
 export interface GuestAddress {
   /** IPv4. */
   readonly address: string;
-  /** When it was last told, in milliseconds since 1970 (UTC). */
+  /** When it was last reported, in milliseconds since 1970 (UTC). */
   readonly readAt: number;
 }
 
@@ -38,9 +38,9 @@ export interface Nic {
   readonly deviceId: number;
   /** The bridge or interface it is attached to; null means the NAS's default. */
   readonly attach: string | null;
-  /** Lower-case with colons; null means a new one at each start (TrueNAS up to 25.10). */
+  /** Lower case with colons; null: a new address at each start (TrueNAS up to 25.10). */
   readonly mac: string | null;
-  /** What the guest is reached by, while it runs and where the NAS knows it; null otherwise. */
+  /** The guest's address while it runs; null when the NAS does not know it. */
   readonly ip: GuestAddress | null;
 }
 
@@ -52,9 +52,9 @@ export interface Display {
   readonly type: string;
   /** The address it listens on. */
   readonly bind: string;
-  /** The port of SPICE or VNC. */
+  /** Port of SPICE or VNC. */
   readonly port: number | null;
-  /** The port of the web client. */
+  /** Port of the web client. */
   readonly webPort: number | null;
 }
 
@@ -62,47 +62,47 @@ export interface Display {
 export interface Cdrom {
   /** The device's id on the NAS. */
   readonly deviceId: number;
-  /** The image, below /mnt. */
+  /** Path of the image under /mnt. */
   readonly path: string;
-  /** The boot order: lower boots first. */
+  /** Boot order: lower boots first. */
   readonly order: number;
 }
 
-/** A device that is shown and not changed here: PCI, USB, and kinds that later releases bring. */
+/** A device that is shown but cannot be changed here: PCI, USB, and device types of later releases. */
 export interface OtherDevice {
   /** The device's id on the NAS. */
   readonly deviceId: number;
-  /** The NAS's word: `PCI`, `USB`. */
+  /** TrueNAS's device type: `PCI`, `USB`. */
   readonly dtype: string;
-  /** Which one: `pci_0000_01_00_0`; empty when the NAS's words for it are not known here. */
+  /** Which device: `pci_0000_01_00_0`; empty when TrueNAS's attributes are not known here. */
   readonly what: string;
 }
 
-/** A VM as the product shows it. */
+/** A VM on the NAS. */
 export interface Vm {
   /** The NAS's id. */
   readonly id: number;
   /** Unique on the NAS. */
   readonly name: string;
-  /** The NAS's own word: `RUNNING`, `STOPPED`, `SUSPENDED`, `ERROR`; other words are passed on. */
+  /** TrueNAS's state: `RUNNING`, `STOPPED`, `SUSPENDED`, `ERROR`; unknown states are passed through. */
   readonly state: string;
   /** Free text. */
   readonly description: string;
-  /** The product of sockets, cores and threads: what the guest sees. */
+  /** Sockets × cores × threads, as the guest sees them. */
   readonly vcpus: number;
-  /** `vcpus` in TrueNAS's words. */
+  /** What TrueNAS calls `vcpus`. */
   readonly sockets: number;
   /** Cores per socket. */
   readonly cores: number;
   /** Threads per core. */
   readonly threads: number;
-  /** MiB. */
+  /** Memory in MiB. */
   readonly memoryMib: number;
-  /** Started with the NAS. */
+  /** Whether it starts when the NAS boots. */
   readonly autostart: boolean;
-  /** As the NAS tells it. */
+  /** The uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
-  /** Whether it ran at any time; null when that is not known, which is the rule for VMs that no operation here made. */
+  /** Whether it ever ran; null when unknown, which is usual for VMs not created here. */
   readonly everStarted: boolean | null;
   /** Disks, zvols and files. */
   readonly disks: readonly Disk[];
@@ -116,29 +116,29 @@ export interface Vm {
   readonly others: readonly OtherDevice[];
 }
 
-/** A reading that may not have been possible: its value, or why it could not be made. */
+/** A reading's value, or the reason why it could not be read. */
 export type Reading<T> = { readonly known: true; readonly value: T } | {
   readonly known: false;
   readonly because: string;
 };
 
-/** A filesystem or zvol, as far as plans need it. */
+/** A filesystem or zvol, with what plans need. */
 export interface Dataset {
   /** `tank/vms`. */
   readonly name: string;
   /** A filesystem, or a zvol. */
   readonly type: "FILESYSTEM" | "VOLUME";
-  /** Bytes that can still be used here; for a zvol, what it may still take. */
+  /** Free space in bytes; for a zvol, what it can still take. */
   readonly availableBytes: number | null;
-  /** Bytes; only for a zvol. */
+  /** Volume size in bytes; zvols only. */
   readonly volsizeBytes: number | null;
-  /** Only for a zvol: it has no reservation of its own. */
+  /** Whether it has no reservation; zvols only. */
   readonly sparse: boolean | null;
-  /** Where this program's properties say that a zvol is from. */
+  /** The zvol's origin according to this program's properties. */
   readonly mark: ZvolMark | null;
-  /** Whether its properties could be read: then a zvol without a mark was not made here. */
+  /** Whether its properties could be read; only then does a missing mark mean that it was not created here. */
   readonly marksVisible: boolean;
-  /** An encrypted dataset that is locked cannot be used. */
+  /** Whether it is encrypted and locked, and thus unusable. */
   readonly locked: boolean;
 }
 
@@ -146,23 +146,23 @@ export interface Dataset {
 export interface ZvolSnapshot {
   /** `tank/vms/worker01-disk0@daily` */
   readonly name: string;
-  /** The tags by which it is held; it cannot be destroyed until they are released. */
+  /** Tags of its holds; it cannot be destroyed until they are released. */
   readonly holds: readonly string[];
 }
 
-/** A zvol that depends on another one's snapshot. */
+/** A zvol that depends on another zvol's snapshot. */
 export interface ZvolClone {
   /** `tank/vms/web1-disk0` */
   readonly zvol: string;
-  /** The snapshot that it is a clone of. */
+  /** The snapshot it was cloned from. */
   readonly origin: string;
 }
 
-/** What depends on some zvols: each reading may have been refused to the account. */
+/** The dependents of zvols; the account may not be allowed to read either list. */
 export interface ZvolRelations {
-  /** Their snapshots. */
+  /** The zvols' snapshots. */
   readonly snapshots: Reading<readonly ZvolSnapshot[]>;
-  /** Zvols that are clones of those. */
+  /** Clones of those snapshots. */
   readonly clones: Reading<readonly ZvolClone[]>;
 }
 
@@ -171,42 +171,42 @@ export function sourceOf(snapshot: string): string {
   return snapshot.split("@")[0] ?? snapshot;
 }
 
-/** Which NAS this is. */
+/** Identity of the NAS. */
 export interface NasIdentity {
   /** The host as configured, without credentials: `nas.lan`. */
   readonly host: string;
-  /** The NAS's own id, whatever it is reached by (system.host_id); null when the account may not read it. */
+  /** The NAS's own id, the same at any address (system.host_id); null when the account cannot read it. */
   readonly id: string | null;
-  /** `25.10.7`, or null when the account may not read it. */
+  /** `25.10.7`, or null when the account cannot read it. */
   readonly release: string | null;
-  /** The API version in use: `v25.10.5`, `current`, or `legacy` for the older protocol. */
+  /** API version in use: `v25.10.5`, `current`, or `legacy` for the legacy protocol. */
   readonly apiVersion: string;
-  /** What to know of the version in use, or null when it is a tested one. */
+  /** A warning about the version in use, or null when it has been tested. */
   readonly notice: string | null;
-  /** The account's roles, or null where they cannot be read. */
+  /** The account's roles, or null when they cannot be read. */
   readonly roles: readonly string[] | null;
-  /** The simulated NAS of the demo. */
+  /** Whether it is the simulated NAS of the demo. */
   readonly simulated: boolean;
 }
 
 /** Everything a plan is made from and checked against. */
 export interface Inventory {
-  /** Which NAS this is. */
+  /** Identity of the NAS. */
   readonly nas: NasIdentity;
-  /** Every VM on it. */
+  /** Every VM on the NAS. */
   readonly vms: readonly Vm[];
-  /** Datasets and zvols below the pools. */
+  /** Datasets and zvols of all pools. */
   readonly datasets: Reading<readonly Dataset[]>;
-  /** What a NIC may be attached to: bridges first. */
+  /** What a NIC can be attached to, bridges first. */
   readonly nicChoices: Reading<readonly string[]>;
-  /** Addresses a display may be bound to. */
+  /** Addresses a display can listen on. */
   readonly bindChoices: Reading<readonly string[]>;
-  /** Whether the configured ISO is there, and those that the wanted VMs have, by path. */
+  /** Whether each ISO exists, by path: the configured one and those of the planned VMs. */
   readonly files: Reading<ReadonlyMap<string, boolean>>;
-  /** Bytes of memory that VMs may still be started with. */
+  /** Memory in bytes that is free for starting VMs. */
   readonly availableMemoryBytes: Reading<number>;
-  /** vCPUs at most in one VM (255). */
+  /** Maximum vCPUs of one VM (255). */
   readonly maximumVcpus: Reading<number>;
-  /** The block size that this pool's zvols should have: `16K`. */
+  /** Recommended block size for zvols in this pool: `16K`. */
   readonly zvolBlockSize: Reading<string>;
 }

@@ -1,4 +1,4 @@
-/** VMs and operations as JSON, the same from the dashboard and the command line. */
+/** VMs and operations as JSON, identical on the dashboard and the command line. */
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
 import type { OperationView, StepView } from "../operations/types.ts";

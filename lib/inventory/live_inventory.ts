@@ -1,7 +1,7 @@
 /**
- * The VMs of a NAS, read once and kept true by its events. TrueNAS's events may lack fields, repeat, and come before
- * the reply of the call that caused them, so an event only says which VM to read again. What cannot be read stays
- * stale and is tried again; what no event told of is found by reading everything now and then, while somebody looks.
+ * The VMs of a NAS, kept current by its events. TrueNAS's events can lack fields, repeat, and arrive before the reply of
+ * the call that caused them, so an event only marks a VM as stale. Failed readings are retried; changes without an event
+ * are found by reading everything periodically while somebody is watching.
  */
 import { reasonOf } from "../errors/system_errors.ts";
 import { TrueNASError, TrueNASTimeoutError } from "../errors/errors.ts";
@@ -16,87 +16,87 @@ import { readGuestIps, readVms, readVmsById } from "../truenas/read_inventory.ts
 import type { SessionState } from "../truenas/connection/nas_connection.ts";
 
 /**
- * Readings that events ask for are so many milliseconds apart, and so many times what the last one took, so that a busy
- * NAS is not kept busy by them; the first one after a quiet time is made at once.
+ * Minimum interval between readings caused by events, also as a multiple of the last reading's duration, so that they do
+ * not overload a busy NAS. The first reading after a quiet period is immediate.
  */
 const GATHER = { leastMs: 25, times: 3, mostMs: 1_000 } as const;
 
-/** Sizes of zvols are read again with their VM when they are older than this. */
+/** Zvol sizes older than this are read again together with their VM. */
 const SIZES_MS = 60_000;
 
 /**
- * A page waits so long for the first reading, and is then sent without the VMs, which follow; so do scripts and exports,
- * which nothing follows, for every change.
+ * How long a page waits for the first reading before it is sent without VMs, and how long scripts and exports wait for
+ * any change, because they get no later update.
  */
 export const READING_MS = 3_000;
 
-/** A page waits so long for VMs that are known to have changed: its stream brings what comes later. */
+/** How long a page waits for known changes; its stream delivers later ones. */
 const CHANGES_MS = 300;
 
-/** Everything is read again this often while somebody looks: events can be lost, and a zvol's size has none. */
+/** Interval of full readings while somebody is watching, because events can be lost and zvol sizes have none. */
 const CHECK_MS = 60_000;
-/** What could not be read is tried again after this, and each time it fails after twice as long. */
+/** Delay before a failed reading is retried; doubles with each failure. */
 const RETRY = { leastMs: 1_000, mostMs: 30_000 } as const;
 
-/** How often guests are asked for their addresses, while somebody looks. */
+/** How often guest addresses are read while somebody is watching. */
 const ADDRESSES_MS = 30_000;
-/** An address that stays the same is told anew this often, so that its age stays true without much traffic. */
+/** An unchanged address is announced this often, which keeps its displayed age right with little traffic. */
 const ADDRESS_AGE_MS = 300_000;
 
-/** A change of the inventory. `all`: it was read anew as a whole. */
+/** A change of the inventory. `all`: everything was read again. */
 export type InventoryChange =
   | { readonly type: "all" }
   | { readonly type: "changed"; readonly vm: Vm }
   | { readonly type: "removed"; readonly id: number };
 
-/** What is known of the VMs now. */
+/** The known VMs. */
 export interface InventorySnapshot {
-  /** In order of name; null when they were never read. */
+  /** Sorted by name; null before the first reading. */
   readonly vms: readonly Vm[] | null;
-  /** When they were last known to be true, in milliseconds since 1970 (UTC). */
+  /** When they were last known to be current, in milliseconds since 1970 (UTC). */
   readonly readAt: number | null;
   /** Why the last reading failed, or null. */
   readonly error: TrueNASError | null;
 }
 
-/** What of a session the inventory follows. */
+/** The part of a session that the inventory uses. */
 export type InventorySource = Caller & Pick<Session, "state" | "onState" | "onEvent">;
 
-/** Keeps the inventory; see the file's comment. */
+/** Keeps the VMs current; see the comment at the top of this file. */
 export class LiveInventory {
   readonly #session: InventorySource;
   readonly #readings: Caller;
   readonly #logger: Logger;
   readonly #listeners = new Set<(change: InventoryChange) => void>();
-  /** Whether all VMs are to be read. */
+  /** Whether all VMs must be read. */
   #isStale = true;
   readonly #stale = new Set<number>();
-  /** Devices that changed, by id; true where the NAS has to be asked whose they are. */
+  /** Ids of changed devices; true where the NAS must be asked which VM they belong to. */
   readonly #staleDevices = new Map<number, boolean>();
-  /** Removed during a reading: what it read of them before is not true any more. */
+  /** VMs removed during a reading, whose result for them is outdated. */
   readonly #removed = new Set<number>();
   readonly #forget: (() => void)[];
   #byId: Map<number, Vm> | null = null;
   #sorted: readonly Vm[] | null = null;
   #readAt: number | null = null;
-  /** When everything was last read, by the clock of the process. */
+  /** When everything was last read, on the process clock. */
   #checkedAt = -Infinity;
   #error: TrueNASError | null = null;
-  /** When the sizes of a VM's zvols were read, by its id. */
+  /** When the zvol sizes of each VM were read, by VM id. */
   readonly #sizesAt = new Map<number, number>();
   #gatherer: ReturnType<typeof setTimeout> | undefined;
-  /** The next reading that events ask for is not made before. */
+  /** Earliest time of the next reading caused by events. */
   #restUntil = -Infinity;
-  /** Readings come one after another, so that none overwrites a later one. */
+  /** Readings run one after another, so none overwrites a later one. */
   #catchingUp: Promise<void> = Promise.resolve();
   #isCatchingUp = false;
-  /** Readings that failed since one succeeded. */
+  /** Number of failed readings since the last success. */
   #failures = 0;
-  /** The connection was lost since everything was read. */
+  /** Whether the connection was lost since everything was read. */
   #isLost = false;
-  /** Whoever waits for the end of a reading. */
+  /** Resolves at the end of the current reading. */
   #waiting = Promise.withResolvers<void>();
-  /** By the id of the NIC. */
+  /** Guest addresses by NIC id. */
   #addresses: ReadonlyMap<number, GuestAddress> = new Map();
   #readingAddresses: Promise<void> | null = null;
   #addressTimer: ReturnType<typeof setTimeout> | undefined;
@@ -104,7 +104,7 @@ export class LiveInventory {
   #watchers = 0;
   #closed = false;
 
-  /** Reads as soon as the session is live, and again after each reconnection; what events ask for, by `readings`. */
+  /** Reads when the session is live, again after each reconnection, and after events, through `readings`. */
   constructor(session: InventorySource, readings: Caller, logger: Logger) {
     this.#session = session;
     this.#readings = readings;
@@ -115,16 +115,15 @@ export class LiveInventory {
     ];
   }
 
-  /** What is known now, without asking the NAS. */
+  /** What is known now; does not ask the NAS. */
   get snapshot(): InventorySnapshot {
     return { vms: this.#vms(), readAt: this.#readAt, error: this.#error };
   }
 
   /**
-   * What is known once everything that is stale now has been read, or after a short while: a page is not to wait for a
-   * NAS that is slow.
+   * Waits until everything stale has been read, but only briefly, so that a slow NAS does not delay pages.
    *
-   * @param patienceMs How long to wait for that; default 3 s for the first reading, and 0.3 s for later ones.
+   * @param connectionWaitMs How long to wait; default 3 s for the first reading, 0.3 s for later ones.
    */
   async ready(connectionWaitMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
     if (performance.now() - this.#checkedAt > CHECK_MS) this.check();
@@ -137,7 +136,7 @@ export class LiveInventory {
     while (!isLate && this.#isBehind && this.#session.state.kind === "live") {
       if (this.#byId === null) this.#catchUpSoon();
       await Promise.race([this.#waiting.promise, promise]);
-      // A first reading that failed is shown as such.
+      // A failed first reading is shown as an error.
       if (this.#byId === null) break;
     }
     clearTimeout(timer);
@@ -147,7 +146,7 @@ export class LiveInventory {
   /**
    * The VMs, waiting like {@link ready}.
    *
-   * @throws {TrueNASError} when they were never read: then nobody can say which VMs there are, not even that there are none.
+   * @throws {TrueNASError} when they were never read, so that even their number is unknown.
    */
   async readyVms(connectionWaitMs?: number): Promise<readonly Vm[]> {
     const { vms, error } = await this.ready(connectionWaitMs);
@@ -155,36 +154,36 @@ export class LiveInventory {
     const { state } = this.#session;
     if ("error" in state) throw state.error;
     throw error ??
-      new TrueNASTimeoutError("The NAS has not answered yet, so its VMs are unknown");
+      new TrueNASTimeoutError("The NAS has not answered yet, so its VMs are unknown; try again");
   }
 
-  /** Reads everything again soon. */
+  /** Schedules a full reading. */
   check(): void {
     this.#isStale = true;
     this.#readSoon();
   }
 
-  /** Reads one VM again soon; several such requests become one call. */
+  /** Schedules a reading of one VM; several requests are combined into one call. */
   refresh(id: number): void {
     this.#stale.add(id);
     this.#readSoon();
   }
 
-  /** Reads everything that is known to be stale, and this VM, now; resolves when it is known. */
+  /** Reads this VM and everything stale now; resolves when done. */
   async refreshNow(id: number): Promise<void> {
     this.#stale.add(id);
     this.#sizesAt.delete(id);
     await this.#catchUpNow();
   }
 
-  /** Asks the guests that run for their addresses, where the release has that (27.0 and later). */
+  /** Reads the addresses of running guests, where the release supports it (27.0 and later). */
   readAddresses(): Promise<void> {
     return this.#readingAddresses ??= this.#doReadAddresses().finally(() => this.#readingAddresses = null);
   }
 
   /**
-   * Somebody looks, until the returned function is called: meanwhile everything is read again now and then, and the
-   * guests' addresses are kept known.
+   * Marks somebody as watching until the returned function is called. Meanwhile everything is read periodically, and guest
+   * addresses are kept current.
    */
   watch(): () => void {
     if (this.#watchers++ === 0) {
@@ -201,7 +200,7 @@ export class LiveInventory {
     };
   }
 
-  /** Tells of each change until the returned function is called. */
+  /** Calls the listener for each change until the returned function is called. */
   onChange(listener: (change: InventoryChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -218,7 +217,7 @@ export class LiveInventory {
     this.#waiting.resolve();
   }
 
-  /** Whether anything is known to have changed since it was read. */
+  /** Whether a change is known that has not been read yet. */
   get #isBehind(): boolean {
     return this.#isStale || this.#stale.size > 0 || this.#staleDevices.size > 0 || this.#isCatchingUp;
   }
@@ -227,20 +226,20 @@ export class LiveInventory {
     if (typeof id !== "number") return;
     if (collection === "vm.query") {
       if (msg === "removed") this.#remove(id);
-      // Also what was removed: a late event may be about an earlier VM of the same id.
+      // Removed VMs as well, because a late event can be about an earlier VM with the same id.
       this.refresh(id);
     }
     if (collection === "vm.device.query") {
       const vm = fields?.["vm"];
       if (typeof vm === "number") this.#staleDisks(vm, msg);
-      // Whoever had it until now is read as well. Up to 25.04 events do not say whose it is.
+      // The previous owner is read as well. Up to 25.04 events do not name the owner.
       const mustAsk = msg !== "removed" && typeof vm !== "number";
       this.#staleDevices.set(id, mustAsk || this.#staleDevices.get(id) === true);
       this.#readSoon();
     }
   }
 
-  /** A VM of which a device changed: its zvols may be others under the same names, unless one only was added. */
+  /** Marks a VM's disks as stale: after a device change, zvols of the same name can be different ones, unless a device was only added. */
   #staleDisks(id: number, msg: CollectionEvent["msg"]): void {
     this.#stale.add(id);
     if (msg !== "added") this.#sizesAt.delete(id);
@@ -268,9 +267,9 @@ export class LiveInventory {
     await reading;
   }
 
-  /** Reads what is stale; what becomes stale meanwhile is read after a rest. */
+  /** Reads what is stale; changes that arrive meanwhile are read after the minimum interval. */
   async #catchUp(): Promise<void> {
-    // Without a connection there is nothing to read; once there is one, everything is.
+    // Without a connection nothing can be read; reconnecting reads everything.
     if (this.#closed || !this.#isBehind || this.#session.state.kind !== "live") return;
     const startedAt = performance.now();
     this.#isCatchingUp = true;
@@ -287,7 +286,7 @@ export class LiveInventory {
     resolve();
   }
 
-  /** Reads all VMs, or only those that are stale; false when that failed, and they still are. */
+  /** Reads all VMs or only the stale ones; returns false on failure, when they stay stale. */
   async #readStale(): Promise<boolean> {
     const [isStale, ids, devices] = [this.#isStale, [...this.#stale], new Map(this.#staleDevices)];
     this.#isStale = false;
@@ -321,7 +320,7 @@ export class LiveInventory {
   #stateChanged(state: SessionState): void {
     if (state.kind !== "live" || this.#closed) return;
     this.#isStale = true;
-    // Whoever looks is told that all of it is true again, whatever has changed.
+    // Makes listeners refresh everything, whatever has changed.
     this.#isLost = true;
     this.#catchUpSoon();
   }
@@ -365,7 +364,7 @@ export class LiveInventory {
     this.#touch();
   }
 
-  /** The VMs whose devices these are, or were. */
+  /** The VMs that have or had these devices. */
   async #vmsOf(devices: ReadonlyMap<number, boolean>): Promise<readonly number[]> {
     if (devices.size === 0) return [];
     const known = [...this.#byId?.values() ?? []].filter((vm) =>
@@ -380,7 +379,7 @@ export class LiveInventory {
     return [...known, ...rows.map(({ vm }) => vm)];
   }
 
-  /** Disks of these VMs whose sizes were read lately: an event of a VM says nothing of them. */
+  /** Disks of these VMs with recently read sizes, which VM events do not contain. */
   #knownDisks(ids: readonly number[]): ReadonlyMap<string, Disk> {
     const now = performance.now();
     const known = new Map<string, Disk>();
@@ -420,9 +419,11 @@ export class LiveInventory {
     try {
       told = await readGuestIps(this.#session, running);
     } catch (error) {
-      // The connection is lost: what was known stays, with its age.
+      // After a lost connection the known addresses stay, with their age.
       if (!(error instanceof TrueNASError)) throw error;
-      return this.#logger.debug("Guests cannot be asked for their addresses", { error: error.message });
+      return this.#logger.debug("Cannot read guest addresses; the known ones are kept", {
+        error: error.message,
+      });
     }
     const readAt = Date.now();
     const before = this.#addresses;
@@ -460,13 +461,15 @@ export class LiveInventory {
 
   #failed(error: unknown): void {
     this.#error = error instanceof TrueNASError ? error : new TrueNASError(reasonOf(error), { cause: error });
-    // A session that was closed on purpose is nothing to warn of.
+    // A session that was closed on purpose needs no warning.
     if (this.#session.state.kind === "closed") return;
-    this.#logger.warning("Cannot read the VMs", { error: this.#error.message });
+    this.#logger.warning("Cannot read the VMs; the known ones are kept and the reading is retried", {
+      error: this.#error.message,
+    });
   }
 }
 
-/** Plain data, made by the same code: its text tells. */
+/** Compares as JSON, because both values are plain data with the same key order. */
 function isSameVm(a: Vm, b: Vm | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

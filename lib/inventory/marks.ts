@@ -1,25 +1,25 @@
-/** The marks that tell, on the NAS, which VMs and zvols this program made, and for which VM. */
+/** The marks on the NAS that show which VMs and zvols this program created, and for which VM. */
 
-/** Ends the description of every VM made here. */
+/** Appended to the description of every VM created here. */
 export const MARK = "[truenas-vm-manager]";
 
-/** ZFS user properties of every zvol made here (TrueNAS wants a colon in the name). */
+/** ZFS user properties of every zvol created here; TrueNAS requires a colon in their names. */
 export const ZVOL_PROPERTIES = {
-  /** The uuid of the VM that it was made for. */
+  /** uuid of the VM the zvol was created for. */
   vm: "truenas-vm-manager:vm",
-  /** The id of the operation that made it. */
+  /** Id of the operation that created it. */
   operation: "truenas-vm-manager:operation",
 } as const;
 
-/** What a zvol's properties say of its origin. */
+/** The origin of a zvol, according to its properties. */
 export interface ZvolMark {
-  /** The uuid of the VM that it was made for. */
+  /** uuid of the VM it was created for. */
   readonly vm: string;
-  /** The id of the operation that made it. */
+  /** Id of the operation that created it. */
   readonly operation: string;
 }
 
-/** A zvol's properties, as TrueNAS takes them, that say for which VM and by which operation it was made. */
+/** Properties for a new zvol that name its VM and operation, in TrueNAS's format. */
 export function ownerProperties(vmUuid: string, operation: string): readonly ZvolProperty[] {
   return [
     { key: ZVOL_PROPERTIES.vm, value: vmUuid },
@@ -27,19 +27,19 @@ export function ownerProperties(vmUuid: string, operation: string): readonly Zvo
   ];
 }
 
-/** A ZFS user property, as TrueNAS takes it. */
+/** A ZFS user property in TrueNAS's format. */
 export interface ZvolProperty {
-  /** With a colon. */
+  /** Contains a colon. */
   readonly key: string;
   readonly value: string;
 }
 
-/** The description that a VM gets: a person's own words, if any, and the mark. */
+/** A VM's description: the user's text, if any, and the mark. */
 export function markedDescription(description: string): string {
   return description === "" ? MARK : `${description} ${MARK}`;
 }
 
-/** Whether a VM's description carries the mark. */
+/** Whether a description contains the mark. */
 export function isMarked(description: string): boolean {
   return description.includes(MARK);
 }

@@ -1,10 +1,10 @@
-/** Names: of VMs, zvols and MACs, as TrueNAS takes them and as this product makes them. Pure. */
+/** Names of VMs and zvols, and MAC addresses. Pure. */
 import { sha256Hex } from "../hashes.ts";
 
-/** TrueNAS's rule for the name of a VM, in every version (its vm.create check); the column takes 150 characters. */
+/** TrueNAS's rule for VM names in every version (checked by vm.create); the database column holds 150 characters. */
 const VM_NAME = /^[A-Za-z0-9_]{1,150}$/;
 
-/** Whether TrueNAS takes this as a VM's name. */
+/** Whether TrueNAS accepts this VM name. */
 export function isVmName(name: string): boolean {
   return VM_NAME.test(name);
 }
@@ -16,43 +16,43 @@ export function compareNames(a: string, b: string): number {
   return COLLATOR.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** The `n`th VM of a type, from 1: `worker01`. */
+/** The `n`th VM of a type, counted from 1: `worker01`. */
 export function vmName(type: string, n: number): string {
   return `${type}${String(n).padStart(2, "0")}`;
 }
 
-/** The zvol of a VM's `n`th disk, from 0: `tank/vms/worker01-disk0`. */
+/** The zvol of a VM's `n`th disk, counted from 0: `tank/vms/worker01-disk0`. */
 export function zvolName(poolPath: string, vm: string, n: number): string {
   return `${poolPath}/${vm}-disk${n}`;
 }
 
 const ZVOL_DEVICES = "/dev/zvol/";
 
-/** The zvol behind a disk's path, or null when the path is not a zvol's. TrueNAS writes a space as `+` there. */
+/** The zvol of a disk path, or null when it is not a zvol's path, where TrueNAS writes a space as `+`. */
 export function zvolOfPath(path: string): string | null {
   return path.startsWith(ZVOL_DEVICES) ? path.slice(ZVOL_DEVICES.length).replaceAll("+", " ") : null;
 }
 
-/** The path of a zvol's device: the other way round. */
+/** The device path of a zvol; the inverse of {@link zvolOfPath}. */
 export function zvolPath(zvol: string): string {
   return `${ZVOL_DEVICES}${zvol.replaceAll(" ", "+")}`;
 }
 
-/** Whether a name is the prefix and a number: `worker` takes worker01 and worker12, not workerold or workers. */
+/** Whether a name is the prefix followed by digits: `worker` matches worker01 and worker12, not workerold or workers. */
 export function matchesPrefix(name: string, prefix: string): boolean {
   return prefix !== "" && name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
 }
 
-/** The VM type that a name belongs to: `worker` of worker01; null when the name has no number. */
+/** The VM type in a name: `worker` for worker01; null when the name does not end in digits. */
 export function typeOf(name: string): string | null {
   return /^(.*[^0-9])[0-9]+$/.exec(name)?.[1] ?? null;
 }
 
-/** The port of the first VM type's first display, and how far apart the types start. */
+/** First port of the first VM type, and the distance between types. */
 const FIRST_PORT = 5910;
 const PORTS_PER_TYPE = 10;
 
-/** Where the displays of a type start: 5910 for controlplane, 5920 for worker, further types in tens as they stand in the file. */
+/** First display port of a type: 5910 for controlplane, 5920 for worker, then steps of ten in file order. */
 export function firstDisplayPort(type: string, types: readonly string[]): number {
   if (type === "controlplane") return FIRST_PORT;
   if (type === "worker") return FIRST_PORT + PORTS_PER_TYPE;
@@ -61,8 +61,8 @@ export function firstDisplayPort(type: string, types: readonly string[]): number
 }
 
 /**
- * A MAC in the one form that every TrueNAS version and libvirt take (lower case, colons), from colons or hyphens; null
- * when it is none, or a group's (multicast) address.
+ * Normalizes a MAC address to lower case with colons, the one form that every TrueNAS version and libvirt accept; null
+ * when it is invalid or multicast.
  */
 export function normalizeMac(text: string): string | null {
   if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return null;
@@ -70,18 +70,18 @@ export function normalizeMac(text: string): string | null {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;
 }
 
-/** What a MAC is derived from. */
+/** Input of the MAC derivation. */
 export interface MacSeed {
-  /** The NAS: its own id, or its address where that cannot be read. */
+  /** The NAS's own id, or its address when the id cannot be read. */
   readonly nasId: string;
   readonly vm: string;
-  /** The network's name in the configuration. */
+  /** Name of the network in the configuration. */
   readonly nic: string;
 }
 
 /**
- * A MAC that is the same whenever the same VM is made again, so that it keeps its DHCP reservation: locally
- * administered, unicast, lower-case with colons (the one form that every TrueNAS version and libvirt take).
+ * Derives a MAC address that stays the same when the VM is created again, so it keeps its DHCP reservation: locally
+ * administered, unicast, lower case with colons.
  */
 export function deriveMac({ nasId, vm, nic }: MacSeed): string {
   const digest = sha256Hex(JSON.stringify([nasId, vm, nic]));

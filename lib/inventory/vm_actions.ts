@@ -1,12 +1,14 @@
-/** What can be done with a VM in which state: one table for pages, command line and runner. Pure. */
+/** The actions on a VM and the states that allow them, for pages, command line and runner. Pure. */
 import type { Vm } from "./inventory.ts";
 
-/** One thing that is done with a VM. */
+/** One action on a VM. */
 export interface VmAction {
-  /** `Start` */
+  /** Label: `Start` */
   readonly verb: string;
-  /** What a VM is while it is done to it: `Starting`. */
+  /** Label while the action runs: `Starting`. */
   readonly doing: string;
+  /** Participle for `only a stopped VM can be …`. */
+  readonly done: string;
   /** The API method. */
   readonly method:
     | "vm.start"
@@ -17,23 +19,24 @@ export interface VmAction {
     | "vm.resume"
     | "vm.reset"
     | "vm.device.delete";
-  /** The call answers with a job's id, and the job takes its time. */
+  /** Whether the call returns the id of a job to wait for. */
   readonly job: boolean;
-  /** States in which the NAS does it. Source: the checks of TrueNAS's own vm plugin. */
+  /** States in which TrueNAS allows it, according to its vm plugin. */
   readonly from: readonly string[];
-  /** The state that follows. */
+  /** The resulting state. */
   readonly to: string;
-  /** What the guest notices, in a sentence with its count: `{vms} are asked to shut down`. */
+  /** Effect on the VM, continuing a sentence that starts with its name. */
   readonly effect: string;
-  /** The guest may lose data. */
+  /** Whether the guest can lose data. */
   readonly abrupt: boolean;
 }
 
-/** The actions, in the order in which they are offered. */
+/** The actions, in display order. */
 export const VM_ACTIONS = {
   start: {
     verb: "Start",
     doing: "Starting",
+    done: "started",
     method: "vm.start",
     job: false,
     from: ["STOPPED"],
@@ -44,71 +47,78 @@ export const VM_ACTIONS = {
   stop: {
     verb: "Shut down",
     doing: "Shutting down",
+    done: "shut down",
     method: "vm.stop",
     job: true,
     from: ["RUNNING"],
     to: "STOPPED",
-    effect: "will be asked to shut down, and powered off if the time for it runs out",
+    effect: "will be shut down, or powered off if it does not respond in time",
     abrupt: false,
   },
   restart: {
     verb: "Restart",
     doing: "Restarting",
+    done: "restarted",
     method: "vm.restart",
     job: true,
     from: ["RUNNING"],
     to: "RUNNING",
-    effect: "will be shut down and started again",
+    effect: "will shut down and start again",
     abrupt: false,
   },
   suspend: {
     verb: "Suspend",
     doing: "Suspending",
+    done: "suspended",
     method: "vm.suspend",
     job: false,
     from: ["RUNNING"],
     to: "SUSPENDED",
-    effect: "will stand still until resumed",
+    effect: "will pause until you resume it",
     abrupt: false,
   },
   resume: {
     verb: "Resume",
     doing: "Resuming",
+    done: "resumed",
     method: "vm.resume",
     job: false,
     from: ["SUSPENDED"],
     to: "RUNNING",
-    effect: "will go on",
+    effect: "will continue running",
     abrupt: false,
   },
   reset: {
     verb: "Reset",
     doing: "Resetting",
+    done: "reset",
     method: "vm.reset",
     job: false,
     from: ["RUNNING"],
     to: "RUNNING",
-    effect: "will be reset at once, as by the button: what is not written to disk is lost",
+    effect: "will be reset immediately; data not yet written to disk is lost",
     abrupt: true,
   },
   poweroff: {
     verb: "Power off",
     doing: "Powering off",
+    done: "powered off",
     method: "vm.poweroff",
     job: false,
     from: ["RUNNING", "SUSPENDED"],
     to: "STOPPED",
-    effect: "will be powered off at once: what is not written to disk is lost",
+    effect: "will be powered off immediately; data not yet written to disk is lost",
     abrupt: true,
   },
   detach: {
-    verb: "Detach the ISO",
-    doing: "Detaching",
+    verb: "Remove install image",
+    doing: "Removing install image",
+    done: "changed",
     method: "vm.device.delete",
     job: false,
     from: ["STOPPED"],
     to: "STOPPED",
-    effect: "will have no install image any more; the image itself stays",
+    effect: "will no longer have an install image; the image file stays on the NAS",
     abrupt: false,
   },
 } as const satisfies Record<string, VmAction>;
@@ -116,33 +126,33 @@ export const VM_ACTIONS = {
 /** The name of an action. */
 export type VmActionName = keyof typeof VM_ACTIONS;
 
-/** The names, in order. */
+/** The names, in display order. */
 export const VM_ACTION_NAMES: readonly VmActionName[] = Object.keys(VM_ACTIONS) as VmActionName[];
 
-/** Whether a word is an action's name. */
+/** Whether a word is the name of an action. */
 export function isVmAction(word: string): word is VmActionName {
   return Object.hasOwn(VM_ACTIONS, word);
 }
 
-/** What the decision needs beside the VM. */
+/** What the check needs besides the VM. */
 export interface ActionFacts {
-  /** What an operation is doing with it now, `Creating`, or null. */
+  /** What an operation is doing with the VM now, `Creating`, or null. */
   readonly busy: string | null;
-  /** Whether this release can reset a VM (27.0 and later); true when it is not known. */
+  /** Whether this release can reset a VM (27.0 and later); true when unknown. */
   readonly canReset: boolean;
 }
 
-/** Why an action is not possible with a VM now, or null when it is. */
+/** Why the action is not possible now, or null when it is. */
 export function reasonAgainst(
   name: VmActionName,
   vm: Pick<Vm, "state" | "cdroms">,
   facts: ActionFacts,
 ): string | null {
-  const { from } = VM_ACTIONS[name];
-  if (facts.busy !== null) return `${facts.busy} is under way`;
-  if (name === "detach" && vm.cdroms.length === 0) return "no image is attached to it";
+  const { from, done } = VM_ACTIONS[name];
+  if (facts.busy !== null) return `${facts.busy} is in progress; wait until it finishes`;
+  if (name === "detach" && vm.cdroms.length === 0) return "this VM has no install image";
   if (name === "reset" && !facts.canReset) return "this TrueNAS release cannot reset a VM";
   const states: readonly string[] = from;
   if (states.includes(vm.state)) return null;
-  return `it is ${vm.state.toLowerCase()}, and that needs it ${states.join(" or ").toLowerCase()}`;
+  return `only a ${states.join(" or ").toLowerCase()} VM can be ${done}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The audit log: who did what to which VMs, and what became of it. Operations write their own entries; what is no
- * operation (a sign-in, a console, a password shown) is recorded by whoever does it.
+ * The audit log: who did what to which VMs, and with what result. Operations write their own entries; other actions (a
+ * sign-in, a console, a displayed password) are recorded by the code that performs them.
  */
 import { type Logger, silentLogger } from "./logging.ts";
 import { describeEnd } from "../operations/summary.ts";
@@ -8,17 +8,17 @@ import type { OperationStore } from "../operations/store.ts";
 import type { Actor, OperationView } from "../operations/types.ts";
 import type { AuditEntry, AuditJournal, AuditRecord } from "./audit_entry.ts";
 
-/** Whose entries are kept apart, so that nobody displaces those of somebody who may do more. */
+/** Entry limits apply per share, so that nobody can displace entries of users with more rights. */
 type Share = "ours" | "viewers" | "strangers";
 
-/** Entries kept of each: administrators, the command line and the program itself have most. Some 3 MB at most. */
+/** Maximum number of entries per share; administrators, the command line and the program itself have most. */
 export const AUDIT_SHARES: Readonly<Record<Share, number>> = {
   ours: 8_000,
   viewers: 1_000,
   strangers: 1_000,
 };
 
-/** Entries kept, in memory and in the journal. */
+/** Maximum number of entries in memory and in the journal. */
 export const MAX_AUDIT_ENTRIES: number = Object.values(AUDIT_SHARES).reduce((sum, share) => sum + share, 0);
 
 function shareOf(by: Actor | null): Share {
@@ -26,13 +26,13 @@ function shareOf(by: Actor | null): Share {
   return by?.who === "nobody" ? "strangers" : "ours";
 }
 
-/** What a viewer or a stranger does again within this time stands there once, with how often. */
+/** Repeated actions of a viewer or stranger within this time are counted in one entry. */
 const REPEAT_MS = 3_600_000;
 
-/** How often a count of repeats is written down at most: each writing waits for the disk. */
+/** Minimum interval between writes of a repeat count, because each write waits for the disk. */
 const REPEAT_WRITE_MS = 1_000;
 
-/** Entries that have left the log are removed from the journal so many at a time. */
+/** Expired entries are removed from the journal in batches of this size. */
 const REMOVED_TOGETHER = 100;
 
 const BEGUN = "begun";
@@ -44,12 +44,12 @@ export class AuditLog {
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #kept: Record<Share, number> = { ours: 0, viewers: 0, strangers: 0 };
-  /** Have left the log, and are still in the journal. */
+  /** Sequence numbers that were dropped from the log but are still in the journal. */
   #removed: number[] = [];
 
   /**
-   * Listens to the operations. With a journal, earlier entries are there again; operations whose end was not seen
-   * (the program ended before they did) get theirs now.
+   * Listens to the operations. Loads earlier entries from the journal, and adds the missing final entries of operations
+   * that were interrupted.
    */
   constructor(
     operations: OperationStore,
@@ -67,8 +67,11 @@ export class AuditLog {
       try {
         this.record({ by: view.by, what: view.title, vms, operation: view.id, outcome });
       } catch (error) {
-        // The operation itself refuses to go on when its journal cannot be written.
-        logger.error("The audit log cannot be written", { operation: view.id, error: String(error) });
+        // The operation itself fails when its journal cannot be written.
+        logger.error("Cannot write the audit log; the entry is missing", {
+          operation: view.id,
+          error: String(error),
+        });
       }
     };
     for (const view of operations.list().toReversed()) {
@@ -83,7 +86,7 @@ export class AuditLog {
   /**
    * Adds an entry.
    *
-   * @throws when it cannot be written down; what asks for it is not to be done then.
+   * @throws when the entry cannot be saved; the action must then not be performed.
    */
   record({ by = null, what, vms = [], outcome, operation = null }: AuditRecord): void {
     const done = { by, what, vms, outcome, operation };
@@ -98,7 +101,7 @@ export class AuditLog {
     this.#keepWithin(share);
   }
 
-  /** The place of the entry that says the same of the same viewer or stranger; null when it has to have its own. */
+  /** The entry that a repeated action of a viewer or stranger is counted in; null when it needs its own. */
   #repeatable({ by, what, vms, outcome, operation }: Omit<AuditEntry, "seq" | "at">): number | null {
     if (shareOf(by) === "ours" || operation !== null) return null;
     const since = this.#now() - REPEAT_MS;
@@ -131,8 +134,10 @@ export class AuditLog {
       this.#journal?.removeAudit(this.#removed);
       this.#removed = [];
     } catch (error) {
-      // The entry itself is safe; what should have gone is tried again with the next.
-      this.#logger.warning("Old entries of the audit log cannot be removed", { error: String(error) });
+      // The new entry is saved; the removal is retried with the next one.
+      this.#logger.warning("Cannot remove old audit log entries; retrying with the next entry", {
+        error: String(error),
+      });
     }
   }
 

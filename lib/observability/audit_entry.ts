@@ -1,34 +1,34 @@
-/** One line of the audit log, and where such lines outlive the program. */
+/** Entries of the audit log, and where they are stored. */
 import type { Actor } from "../operations/types.ts";
 
-/** One line of the audit log. */
+/** An entry of the audit log. */
 export interface AuditEntry {
-  /** Counts up over all entries ever made, so that a gap shows. */
+  /** Increases over all entries ever written, so that gaps are visible. */
   readonly seq: number;
   /** Milliseconds since 1970 (UTC). */
   readonly at: number;
-  /** Who did it; null for what the program found out by itself. */
+  /** Who did it; null for the program itself. */
   readonly by: Actor | null;
   /** What was done: `Create 3 VMs`, `Signed in`. */
   readonly what: string;
-  /** The VMs that it was done to, by name. */
+  /** Names of the affected VMs. */
   readonly vms: readonly string[];
-  /** What became of it: `begun`, `done`, `partly-done: 2 of 3, not worker02`, `refused`. */
+  /** The result: `begun`, `done`, `partly-done: 2 of 3, not worker02`, `refused`. */
   readonly outcome: string;
-  /** The operation that tells the steps, or null. */
+  /** Id of the operation with the details, or null. */
   readonly operation: string | null;
-  /** That it was done more than once: how often, and when it was last. */
+  /** How often it was repeated, and when last. */
   readonly repeated?: { readonly times: number; readonly lastAt: number };
 }
 
-/** What somebody did, before it has its place in the log. */
+/** An action to be recorded. */
 export type AuditRecord =
   & Pick<AuditEntry, "what" | "outcome">
   & Partial<Omit<AuditEntry, "seq" | "at" | "repeated">>;
 
-/** Where entries outlive the program. */
+/** Persistent storage of entries. */
 export interface AuditJournal {
-  /** Writes an entry down, in the place of one with the same seq; it is safe when this returns. */
+  /** Saves an entry, replacing one with the same seq; it is durable when this returns. */
   writeAudit(entry: AuditEntry): void;
   /** Removes entries. */
   removeAudit(seqs: readonly number[]): void;

@@ -1,7 +1,7 @@
-/** How much the log tells. */
+/** The log levels. */
 
-/** How much is logged: each level includes the ones after it. */
+/** Each level includes the ones after it. */
 export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR";
 
-/** The levels, from the most talkative. */
+/** The levels, most verbose first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR"];

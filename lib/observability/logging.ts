@@ -1,30 +1,30 @@
-/** The log: one line an event, on standard error. Nothing else in the library writes there. */
+/** The log: one line per event on standard error. Nothing else in the library writes there. */
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 import { escapeControls } from "../command_line/printable.ts";
 import { writeLogLine } from "../command_line/process.ts";
 
 export type { LogLevel } from "./log_levels.ts";
 
-/** Values that belong to a line: small, and never a secret on purpose. */
+/** Values attached to a line: small, and never intentionally a secret. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Writes lines of each level. */
+/** Writes log lines. */
 export interface Logger {
-  /** What helps to find a mistake. */
+  /** Details for debugging. */
   debug(message: string, fields?: LogFields): void;
-  /** What happened. */
+  /** Normal events. */
   info(message: string, fields?: LogFields): void;
-  /** What somebody should look at. */
+  /** Problems that need attention. */
   warning(message: string, fields?: LogFields): void;
-  /** What went wrong. */
+  /** Failures. */
   error(message: string, fields?: LogFields): void;
 }
 
-/** How to log. */
+/** Options of a logger. */
 export interface LoggingOptions {
   /** Default text. */
   readonly format?: "text" | "json";
-  /** Values that are replaced by `[secret]` wherever they turn up. */
+  /** Values that are replaced by `[secret]` wherever they appear. */
   readonly secrets?: readonly string[];
   /** Where lines go; default standard error. */
   readonly write?: (line: string) => void;
@@ -32,14 +32,14 @@ export interface LoggingOptions {
   readonly now?: () => number;
 }
 
-/** A line is cut after so many characters: a hostile or huge value must not fill a disk. */
+/** Longer lines are truncated, so that a hostile or huge value cannot fill the disk. */
 const MAX_LINE_CHARS = 4_000;
 
-/** A secret shorter than this is not searched for: it would blank out half of every line. */
+/** Shorter secrets are not redacted, because they would match in most lines. */
 const MIN_SECRET_CHARS = 3;
 
 /**
- * Sets up logging.
+ * Creates a logger.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export function setupLogging(level: LogLevel = "INFO", options: LoggingOptions =
 /** A logger that writes nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error() {} };
 
-/** A field cannot pass for the line's own time, level or message. */
+/** Prevents fields from overriding the line's time, level or message. */
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
   const own = { time, level, message };
   return escapeControls(
@@ -85,10 +85,10 @@ function textLine(time: string, level: LogLevel, message: string, fields: LogFie
   return [time, level.padEnd(7), escapeControls(message), ...pairs.map(escapeControls)].join(" ");
 }
 
-/** What stands for a value that JSON cannot say. */
+/** Placeholder for a value that JSON cannot represent. */
 const NOT_JSON = "[no JSON]";
 
-/** A value as JSON; null for what has none (a circle, a bigint): logging must not stop the program that logs. */
+/** A value as JSON; null if it has none (a cycle, a bigint), because logging must not stop the program. */
 function toJson(value: unknown): string | null {
   try {
     return String(JSON.stringify(value));
@@ -97,10 +97,10 @@ function toJson(value: unknown): string | null {
   }
 }
 
-/** JSON within JSON within JSON: how deep a secret is looked for. A text line has two levels of its own. */
+/** Depth of nested JSON strings in which secrets are redacted; a text line itself has two levels. */
 const MAX_JSON_LEVELS = 4;
 
-/** Replaces each secret, also as it reads inside JSON, with its controls escaped, and in a URL. */
+/** Redacts each secret, including its forms in JSON, with escaped control characters, and in URLs. */
 export function redactor(secrets: readonly string[]): (line: string) => string {
   const forms = secrets.filter(({ length }) => length >= MIN_SECRET_CHARS).flatMap(formsOf);
   const longestFirst = [...new Set(forms)].toSorted((a, b) => b.length - a.length);

@@ -1,12 +1,12 @@
-/** Numbers for a monitoring system, in Prometheus' text format. No clock and no I/O of its own. */
+/** Metrics in Prometheus' text format. Has no clock and no I/O of its own. */
 
-/** What tells one series from another. */
+/** Labels of a series. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Upper ends of the buckets of times, in seconds: a call takes milliseconds, a zvol a second, a shutdown minutes. */
+/** Upper bounds of the histogram buckets in seconds, from fast calls to shutdowns. */
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180] as const;
 
-/** Series of one name at most: labels come from tables here, so more are a mistake. */
+/** Maximum number of series per metric; labels come from fixed tables, so more indicate a bug. */
 const MAX_SERIES = 500;
 
 interface Histogram {
@@ -15,41 +15,41 @@ interface Histogram {
   sum: number;
 }
 
-/** What can be counted and measured. */
+/** The metrics. */
 export const METRICS = {
-  truenas_vm_manager_operations_total: "Operations that ended, by kind and status",
-  truenas_vm_manager_steps_total: "Steps that ended, by step kind and status",
-  truenas_vm_manager_step_seconds: "How long steps took, by step kind",
-  truenas_vm_manager_nas_call_seconds: "How long the NAS took to answer, by method and outcome",
-  truenas_vm_manager_nas_calls_width: "Calls that change the NAS which may be under way at once",
-  truenas_vm_manager_connected: "1 while there is a connection to the NAS",
-  truenas_vm_manager_reconnects_total: "Connections to the NAS that were lost",
-  truenas_vm_manager_streams: "Pages that are kept up to date now",
+  truenas_vm_manager_operations_total: "Finished operations by kind and status",
+  truenas_vm_manager_steps_total: "Finished steps by kind and status",
+  truenas_vm_manager_step_seconds: "Duration of steps in seconds by kind",
+  truenas_vm_manager_nas_call_seconds: "Duration of calls to the NAS in seconds by method and outcome",
+  truenas_vm_manager_nas_calls_width: "Limit of concurrent writes to the NAS",
+  truenas_vm_manager_connected: "1 while connected to the NAS, otherwise 0",
+  truenas_vm_manager_reconnects_total: "Lost connections to the NAS",
+  truenas_vm_manager_streams: "Open live pages",
   truenas_vm_manager_vms: "VMs on the NAS, by state",
-  process_resident_memory_bytes: "Memory of this program",
-  process_start_time_seconds: "When this program started, in seconds since 1970",
+  process_resident_memory_bytes: "Resident memory in bytes",
+  process_start_time_seconds: "Start time of the process in seconds since 1970",
 } as const;
 
 /** The name of a metric. */
 export type MetricName = keyof typeof METRICS;
 
-/** A value that is asked for when it is read. */
+/** Reads a gauge's current value. */
 export type Gauge = () => readonly { readonly labels?: Labels; readonly value: number }[];
 
-/** Holds the numbers. */
+/** Holds the metrics. */
 export class Metrics {
   readonly #counters = new Map<MetricName, Map<string, number>>();
   readonly #histograms = new Map<MetricName, Map<string, Histogram>>();
   readonly #gauges = new Map<MetricName, Gauge>();
 
-  /** Counts one more. */
+  /** Increments a counter. */
   count(name: MetricName, labels: Labels = {}): void {
     const series = this.#series(this.#counters, name);
     const key = keyOf(labels);
     if (series.size < MAX_SERIES || series.has(key)) series.set(key, (series.get(key) ?? 0) + 1);
   }
 
-  /** Measures a time in seconds. */
+  /** Records a duration in seconds. */
   observe(name: MetricName, seconds: number, labels: Labels = {}): void {
     const series = this.#series(this.#histograms, name);
     const key = keyOf(labels);
@@ -63,12 +63,12 @@ export class Metrics {
     series.set(key, histogram);
   }
 
-  /** Gives a value that is asked for whenever the numbers are read. */
+  /** Registers a gauge that is read on each scrape. */
   gauge(name: MetricName, read: Gauge): void {
     this.#gauges.set(name, read);
   }
 
-  /** Everything, in the text format. */
+  /** Renders all metrics in the text format. */
   render(): string {
     const lines: string[] = [];
     for (const [name, help] of Object.entries(METRICS) as [MetricName, string][]) {
@@ -116,7 +116,7 @@ function braced(labels: string): string {
   return labels === "" ? "" : `{${labels}}`;
 }
 
-/** As the text format wants it; a value comes from the NAS at times. */
+/** Escapes a label value; some come from the NAS. */
 function escape(value: string): string {
   return value.slice(0, 100).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

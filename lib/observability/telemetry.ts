@@ -1,4 +1,4 @@
-/** What the log and the metrics tell of a manager's work. */
+/** Reports a manager's work to the log and the metrics. */
 import type { LiveInventory } from "../inventory/live_inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
@@ -7,30 +7,30 @@ import type { OperationEvent, OperationView } from "../operations/types.ts";
 import type { EndedCall } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
 
-/** Begin, end and failures of operations, each with the operation's id and the request's that began it. */
+/** Logs start, end and failures of operations, with the ids of the operation and of its request. */
 export function logOperations(logger: Logger): (view: OperationView, event: OperationEvent) => void {
   return ({ id, title, by }, event) => {
     const of = { operation: id, ...(by?.request === undefined ? {} : { request: by.request }) };
     if (event.type === "started") {
-      logger.info("Operation begun", { ...of, title, who: by?.who, from: by?.from });
+      logger.info("Operation started", { ...of, title, who: by?.who, from: by?.from });
     }
-    if (event.type === "finished") logger.info("Operation ended", { ...of, title, status: event.status });
+    if (event.type === "finished") logger.info("Operation finished", { ...of, title, status: event.status });
     if (event.type === "step" && event.status === "failed") {
       logger.warning("A step failed", { ...of, vm: event.vm, step: event.step, error: event.error?.message });
     }
   };
 }
 
-/** Of what metrics tell. */
+/** The sources of the metrics. */
 export interface Measured {
   readonly operations: OperationStore;
   readonly session: Session;
   readonly live: LiveInventory;
-  /** How many calls that change the NAS may be under way at once. */
+  /** Limit of concurrent writes to the NAS. */
   readonly width: () => number;
 }
 
-/** Counts operations, steps and reconnections, and tells of the connection, the pace and the VMs. */
+/** Counts operations, steps and reconnections, and reports the connection, the concurrency limit and the VMs. */
 export function measureManager(metrics: Metrics, { operations, session, live, width }: Measured): void {
   operations.onEvent((view, event) => {
     if (event.type === "finished") {
@@ -41,7 +41,7 @@ export function measureManager(metrics: Metrics, { operations, session, live, wi
     const step = event.step.replace(/-?\d+$/, "");
     metrics.count("truenas_vm_manager_steps_total", { step, status: event.status });
     const ended = view.vms.find(({ name }) => name === event.vm)?.steps.find((it) => it.step === event.step);
-    // What was given up before its call only waited.
+    // A step that was cancelled before its call only waited.
     if (event.status !== "skipped" && ended?.startedAt != null && ended.finishedAt !== null) {
       metrics.observe("truenas_vm_manager_step_seconds", (ended.finishedAt - ended.startedAt) / 1000, {
         step,

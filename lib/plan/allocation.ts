@@ -1,13 +1,13 @@
-/** Ports and boot orders, given out before anything is sent, so that nothing relies on the NAS to choose. Pure. */
+/** Assigns ports and boot orders in the plan, so that the NAS does not have to choose any. Pure. */
 import type { Vm } from "../inventory/inventory.ts";
 
-/** The lowest and highest port that TrueNAS takes for a display. */
+/** Range of ports that TrueNAS accepts for a display. */
 export const DISPLAY_PORTS = { lowest: 5900, highest: 65_535 } as const;
 
-/** A display's web port is looked for this far above its port: 5910 goes with 7910. */
+/** Preferred distance from a display's port to its web port: 5910 pairs with 7910. */
 const WEB_PORT_OFFSET = 2_000;
 
-/** Ports that TrueNAS keeps for itself, as far as they can be a display's (its port-in-use checks). */
+/** Ports that TrueNAS reserves and that are in the display range (its port-in-use checks). */
 const RESERVED_PORTS: readonly number[] = [6000];
 
 /** The two ports of one display. */
@@ -16,9 +16,9 @@ export interface DisplayPorts {
   readonly webPort: number;
 }
 
-/** Gives out ports that nobody has: not a VM on the NAS (running or not), not one given out before. */
+/** Assigns ports that no VM on the NAS has, running or not, and that were not assigned before. */
 export interface PortAllocator {
-  /** The next free pair, searching from `startPort`; null when there is none up to 65535. */
+  /** The next free pair from `startPort` on; null when none is left up to 65535. */
   next(startPort: number): DisplayPorts | null;
 }
 
@@ -28,7 +28,7 @@ export function displayPortsOf(vms: readonly Vm[]): number[] {
   return ports.filter((port) => port !== null);
 }
 
-/** An allocator that steps over these ports, and over those of the NAS itself. */
+/** Creates an allocator that skips these ports and TrueNAS's own. */
 export function portAllocator(known: Iterable<number>): PortAllocator {
   const taken = new Set<number>([...RESERVED_PORTS, ...known]);
   const take = (from: number): number | null => {
@@ -48,16 +48,16 @@ export function portAllocator(known: Iterable<number>): PortAllocator {
   };
 }
 
-/** A device that wants a place in the boot order. */
+/** A device that needs a boot order. */
 export interface Ranked {
   readonly step: string;
-  /** The template's `order`. */
+  /** `order` from the template. */
   readonly rank: number;
 }
 
 /**
- * An order for each device, unique within the VM: ascending by the template's order, equal ones as they stand.
- * TrueNAS renumbers the others when an order is used twice; this leaves it nothing to renumber.
+ * Assigns each device an order that is unique in the VM, sorted by the template's order and, where equal, by position.
+ * TrueNAS renumbers devices with duplicate orders, which this avoids.
  */
 export function assignOrders(devices: readonly Ranked[]): ReadonlyMap<string, number> {
   const orders = new Map<string, number>();
@@ -69,5 +69,5 @@ export function assignOrders(devices: readonly Ranked[]): ReadonlyMap<string, nu
   return orders;
 }
 
-/** TrueNAS makes a zvol of at most this part of what its parent has left, unless it is forced to. */
+/** TrueNAS refuses a zvol larger than this share of its parent's free space, unless forced. */
 export const ZVOL_SHARE = 0.8;

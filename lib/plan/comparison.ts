@@ -1,15 +1,15 @@
-/** A VM that is wanted beside the one that exists under its name. Pure. */
+/** Compares a configured VM with the existing VM of the same name. Pure. */
 import type { Disk, Vm } from "../inventory/inventory.ts";
 import { formatBytes, MIB } from "../units.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
 
-/** A VM as wanted, before it is known whether it exists. */
+/** A configured VM, before the NAS is checked for an existing one. */
 export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "vmId" | "vmUuid" | "steps">;
 
 /**
- * What is to be done about a VM that exists: nothing (`keep`, `differs`), the devices it lacks (`complete`, only
- * when it carries our mark and is stopped), or nothing because it is not ours to touch (`blocked`).
+ * Plans what to do with an existing VM: nothing (`keep`, `differs`), create missing devices (`complete`, only if it has
+ * our mark and is stopped), or refuse (`blocked`).
  */
 export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
   const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, steps: [], reasons: [] };
@@ -19,16 +19,18 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
   const missing = missingDevices(wanted.devices, found, disks);
   if (missing.length === 0) {
     return neverStarted(wanted, found)
-      ? { ...base, action: "complete", differences, reasons: ["it was never started"], steps: ["start"] }
+      ? { ...base, action: "complete", differences, reasons: ["it has never been started"], steps: ["start"] }
       : { ...base, action: "keep", differences };
   }
-  const lacks = `it lacks ${missing.map(({ step }) => step).join(", ")}`;
+  const missingSteps = `missing: ${missing.map(({ step }) => step).join(", ")}`;
   if (!isMarked(found.description)) {
     return {
       ...base,
       action: "blocked",
       differences,
-      reasons: [`${lacks}, and it was not made by this program`],
+      reasons: [
+        `${missingSteps}. This program did not create the VM, so it is not changed; add them in TrueNAS`,
+      ],
     };
   }
   if (found.state !== "STOPPED") {
@@ -36,23 +38,23 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
       ...base,
       action: "blocked",
       differences,
-      reasons: [`${lacks}, and it is ${found.state}; stop it first`],
+      reasons: [`${missingSteps}. The VM is ${found.state.toLowerCase()}; stop it first`],
     };
   }
   const starts = neverStarted(wanted, found);
   const steps = [...missing.map(({ step }) => step), ...(starts ? ["start"] : [])];
-  const stays = wanted.start && !starts ? ["it may have run before, so it stays stopped"] : [];
-  return { ...base, action: "complete", differences, reasons: [lacks, ...stays], steps };
+  const stays = wanted.start && !starts ? ["it stays stopped because it may have run before"] : [];
+  return { ...base, action: "complete", differences, reasons: [missingSteps, ...stays], steps };
 }
 
-/** A VM made here that should run and never did; one that somebody stopped, or may have stopped, is left so. */
+/** Whether a VM created here should run but never did; a VM that somebody may have stopped stays stopped. */
 function neverStarted({ start }: WantedVm, { state, everStarted, description }: Vm): boolean {
   return start && state === "STOPPED" && everStarted === false && isMarked(description);
 }
 
 /**
- * The disk that stands for each wanted one, by its step: the one of that name, or else one that was made for this VM
- * under another name (a VM keeps its zvols when it is renamed), or of which that cannot be read.
+ * Maps the step of each configured disk to the existing disk: the one with its name, or one created for this VM under
+ * another name (renaming a VM keeps its zvols), or one whose origin cannot be read.
  */
 function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<string, Disk> {
   const wanted = devices.filter((device) => device.dtype === "DISK");
@@ -101,7 +103,7 @@ function compareFields(
   return differences;
 }
 
-/** For two sizes that read alike when they are rounded. */
+/** Exact sizes, for two that round to the same text. */
 function formatAllBytes(sizeBytes: number): string {
   return sizeBytes % MIB === 0 ? `${sizeBytes / MIB} MiB` : `${sizeBytes} B`;
 }
@@ -123,7 +125,7 @@ function missingDevices(
         return !disks.has(device.step);
     }
   });
-  // A VM that has everything but its CD-ROM has been installed, and somebody took the disc out: that is complete.
+  // A VM that only misses its CD-ROM was installed and its image removed, so it is complete.
   const isInstalled = missing.every(({ dtype }) => dtype === "CDROM") && found.everStarted !== false;
   return isInstalled ? [] : missing;
 }

@@ -1,6 +1,6 @@
 /**
- * From configuration, templates and inventory to a plan: which VMs are to be made, with which devices, ports and
- * MACs, and what stands against it. Pure: it sends nothing and reads no clock.
+ * Plans a creation from configuration, templates and inventory: the VMs to create, their devices, ports and MAC addresses,
+ * and what prevents it. Pure: it sends nothing and reads no clock.
  */
 import type { VmTypeSection } from "../configuration/configuration.ts";
 import type { Vm } from "../inventory/inventory.ts";
@@ -13,7 +13,7 @@ import { preflight } from "./preflight.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import type { CreationInput, WantedType } from "./creation_input.ts";
 
-/** Makes the plan; see the file's comment. */
+/** Creates the plan; see the comment at the top of this file. */
 export function planCreation(input: CreationInput): CreationPlan {
   const ports = portAllocator([...displayPortsOf(input.inventory.vms), ...input.refusedPorts ?? []]);
   const drafts = input.types.flatMap((wanted) => draftType(input, wanted, ports));
@@ -37,7 +37,7 @@ interface Draft {
   readonly type: string;
   readonly section: VmTypeSection;
   readonly name: string;
-  /** Among the VMs of its type, from 0. */
+  /** Index among the VMs of its type, from 0. */
   readonly index: number;
   readonly startPort: number;
   readonly ports: PortAllocator;
@@ -108,8 +108,8 @@ function planDevices(draft: Draft): PlannedDevice[] {
 }
 
 /**
- * A VM keeps one way of deriving its MACs: one whose cards have theirs from the NAS's address, as every VM once had,
- * gets the missing ones from there too.
+ * A VM keeps its way of deriving MAC addresses: if its NICs have addresses derived from the NAS's address, as in earlier
+ * versions of this program, missing ones are derived from it as well.
  */
 function nasIdOf({ input, section, name, existing }: Draft): string {
   const { id, host } = input.inventory.nas;
@@ -139,7 +139,7 @@ function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: 
   };
 }
 
-/** A VM that exists keeps its ports; port 0 means that none is left, which preflight reports. */
+/** An existing VM keeps its ports. Port 0 means that none is left, which preflight reports. */
 function displayPorts(
   existing: Vm | undefined,
   ports: PortAllocator,
@@ -150,7 +150,7 @@ function displayPorts(
   return ports.next(startPort) ?? { port: 0, webPort: null };
 }
 
-/** A VM with an error of its own is not touched; the others may go on. */
+/** Blocks a VM that has an error; the others continue. */
 function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
   if (vm.steps.length === 0) return vm;
   const errors = findings.filter((finding) => finding.severity === "error" && finding.vms.includes(vm.name));

@@ -1,56 +1,56 @@
-/** What a plan to create is made from and checked against. */
+/** The input of a creation plan. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 
-/** What a plan needs to know of the templates. */
+/** The template values that a plan needs. */
 export interface TemplateFacts {
-  /** The address that displays are bound to. */
+  /** Address the displays listen on. */
   readonly bind: string;
-  /** Sockets of a VM (`vcpus` in TrueNAS's words). */
+  /** Sockets of a VM (`vcpus` in TrueNAS's API). */
   readonly sockets: number;
-  /** The `order` of each device template. */
+  /** `order` of each device template. */
   readonly orders: Readonly<Record<"DISPLAY" | "CDROM" | "NIC" | "DISK", number>>;
-  /** How guests see their disks. */
+  /** Bus of the disks. */
   readonly diskBus: "VIRTIO" | "AHCI";
   /** `SPICE` or `VNC`. */
   readonly displayType: string;
   /** Whether the display has a web client. */
   readonly web: boolean;
-  /** Whether VMs start with the NAS. */
+  /** Whether VMs start when the NAS boots. */
   readonly autostart: boolean;
-  /** Whether VMs boot with secure boot. */
+  /** Whether VMs use secure boot. */
   readonly secureBoot: boolean;
 }
 
-/** A VM type that is asked for. */
+/** A requested VM type. */
 export interface WantedType {
-  /** A section of the configuration. */
+  /** Name of a section in the configuration. */
   readonly type: string;
-  /** Where its displays' ports start. */
+  /** First port of its displays. */
   readonly startPort: number;
 }
 
-/** Everything that a plan is made from. */
+/** Input of a creation plan. */
 export interface CreationInput {
   readonly configuration: Configuration;
   readonly types: readonly WantedType[];
-  /** Of each VM type, with what it overrides. */
+  /** Template values of a VM type, including its overrides. */
   readonly templates: (type: string) => TemplateFacts;
-  /** Characters of the displays' password; null when it is not known yet. */
+  /** Length of the display password; null when it is not known yet. */
   readonly passwordChars: number | null;
   readonly inventory: Inventory;
   readonly rules: VersionRules;
-  /** Ports that the NAS has refused to displays because something else uses them; they are stepped over. */
+  /** Ports that the NAS refused because another service uses them; they are skipped. */
   readonly refusedPorts?: Iterable<number>;
-  /** Where in the file each value stands, when it comes from one. */
+  /** Position of each value in the file, when the configuration comes from one. */
   readonly places?: Places;
-  /** The MACs that a VM was planned with before, by the network's name; `existing`: the VM is on the NAS. */
+  /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
 }
 
-/** MACs by the network's name in the configuration. */
+/** MAC addresses by network name in the configuration. */
 export type PlannedMacs = Readonly<Record<string, string>>;
 
 /** What is to be created: a whole configuration, or some of its types. */

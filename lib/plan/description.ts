@@ -1,8 +1,8 @@
-/** A creation plan in words, the same on the page and on the command line. Pure. */
+/** Describes a creation plan in words, for pages and the command line. Pure. */
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { CreationPlan, PlannedAction, PlannedVm } from "./types.ts";
 
-/** What applying the plan comes to: `4 VMs, 8 vCPUs, 16 GiB of memory`, or why nothing would be made. */
+/** Totals of a plan: `4 VMs, 8 vCPUs, 16 GiB of memory`, or why nothing would be created. */
 export function describeTotals({ vms: all, totals }: CreationPlan): string {
   const { vms, vcpus, memoryMib, zvols, zvolBytes } = totals;
   if (vms === 0) return describeNothing(all);
@@ -14,17 +14,15 @@ export function describeTotals({ vms: all, totals }: CreationPlan): string {
 function describeNothing(vms: readonly PlannedVm[]): string {
   const count = (action: PlannedAction) => vms.filter((vm) => vm.action === action).length;
   const [blocked, differing] = [count("blocked"), count("differs")];
-  if (blocked === 0 && differing === 0) return "nothing to do, every VM is as wanted";
+  if (blocked === 0 && differing === 0) return "nothing to do, every VM matches the configuration";
   const parts = [
     ...(blocked === 0 ? [] : [`${formatCount(blocked, "VM")} blocked`]),
-    ...(differing === 0
-      ? []
-      : [`${formatCount(differing, "VM")} that ${differing === 1 ? "differs" : "differ"}`]),
+    ...(differing === 0 ? [] : [`${formatCount(differing, "VM")} ${differing === 1 ? "differs" : "differ"}`]),
   ];
   return `nothing can be created: ${parts.join(", ")}`;
 }
 
-/** What a person calls a value of the configuration, by the last part of its path that is not a name of theirs. */
+/** Display names of configuration values, by the part of their path that the user did not name. */
 const FIELD_WORDS: Readonly<Record<string, string>> = {
   memory: "memory",
   cpu: "vCPUs",
@@ -35,10 +33,7 @@ const FIELD_WORDS: Readonly<Record<string, string>> = {
   display: "display",
 };
 
-/**
- * Why a VM is treated as it is. What stands among the plan's findings, once for all VMs, is not repeated: its field
- * is named.
- */
+/** Why a VM is treated as planned. For a reason listed among the findings of all VMs, names its field instead. */
 export function describeReasons({ reasons, differences }: PlannedVm, { findings }: CreationPlan): string[] {
   const own = reasons.map((reason) => {
     const finding = findings.find(({ message }) => message === reason);
@@ -48,6 +43,6 @@ export function describeReasons({ reasons, differences }: PlannedVm, { findings 
   });
   return [
     ...new Set(own),
-    ...differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`),
+    ...differences.map(({ field, wanted, found }) => `${field} is ${found}, configured ${wanted}`),
   ];
 }

@@ -1,4 +1,4 @@
-/** Which VMs and zvols a destruction would remove: an exact set, frozen by id. Pure. */
+/** Plans which VMs and zvols a destruction removes: an exact set, fixed by id. Pure. */
 import type { Disk, Vm } from "../inventory/inventory.ts";
 import { compareNames, matchesPrefix } from "../inventory/names.ts";
 import { formatCount } from "../units.ts";
@@ -7,33 +7,33 @@ import { isMarked } from "../inventory/marks.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionPlan, DestructionVm, MissingSelection, VmMarks } from "./types.ts";
 
-/** The VM types whose VMs are destroyed unless others are named. */
+/** The VM types whose VMs are destroyed when no others are named. */
 export const DEFAULT_PREFIXES: readonly string[] = ["controlplane", "worker"];
 
-/** Which VMs go although their marks do not agree: every one that matches by name, or these by name. */
+/** VMs to destroy even if their marks do not match: every VM that matches, or these names. */
 export type Unmarked = "all" | readonly string[];
 
-/** Which VMs are to be destroyed, and how: those of the prefixes, the names and the ids, and no others. */
+/** The VMs to destroy, by prefix, name and id, and how to destroy them. */
 export interface DestructionRequest {
-  /** Names before their number. */
+  /** Name prefixes, without the number. */
   readonly prefixes: readonly string[];
   /** Whole names. */
   readonly names?: readonly string[];
-  /** The NAS's ids, whatever the VMs are called. */
+  /** Ids on the NAS, whatever the VMs' names. */
   readonly ids?: readonly number[];
-  /** Which go although the marks do not agree that this program made them; default none. */
+  /** VMs to destroy even if their marks do not show that this program created them; default none. */
   readonly unmarked?: Unmarked;
-  /** Those of the ids that go although the marks do not agree; default none. */
+  /** Ids to destroy even if the marks do not match; default none. */
   readonly unmarkedIds?: readonly number[];
-  /** Disks stay; default false. */
+  /** Keep the disks; default false. */
   readonly keepDisks?: boolean;
-  /** Running VMs are asked to shut down before they are powered off; default false. */
+  /** Shut running VMs down before powering them off; default false. */
   readonly shutdown?: boolean;
 }
 
-/** What the journal tells: the uuids of the VMs, and the names of the zvols, that it saw made. */
+/** Evidence in the journal: uuids of VMs and names of zvols whose creation it recorded. */
 export interface JournalEvidence {
-  /** Of VMs. */
+  /** uuids of VMs. */
   readonly uuids: ReadonlySet<string>;
   /** `tank/vms/worker01-disk0` */
   readonly zvols: ReadonlySet<string>;
@@ -42,9 +42,9 @@ export interface JournalEvidence {
 const NO_EVIDENCE: JournalEvidence = { uuids: new Set(), zvols: new Set() };
 
 /**
- * Plans to destroy the VMs that are called one of the prefixes and a number (`worker` means worker01 and worker12, not
- * workerold), and those of the names and ids. A VM whose marks do not agree goes only when `unmarked` says so. A zvol that another VM uses as
- * well stays, and so does everything that is not a zvol.
+ * Plans to destroy the VMs named a prefix followed by digits (`worker` matches worker01 and worker12, not workerold), and
+ * those given by name or id. A VM whose marks do not match is included only if `unmarked` says so. Zvols that another VM
+ * uses, and disks that are not zvols, are kept.
  */
 export function planDestruction(
   vms: readonly Vm[],
@@ -95,14 +95,14 @@ export function planDestruction(
   };
 }
 
-/** The zvols that a destruction would remove, as far as that can be said without knowing what depends on them. */
+/** The zvols a destruction would remove, before their dependents are known. */
 export function zvolsToGo(plan: Pick<DestructionPlan, "vms">): readonly string[] {
   return [...new Set(plan.vms.flatMap(({ zvols }) => zvols.map(({ name }) => name)))];
 }
 
 type Circumstances = Omit<Fate, "toDestroy" | "staying">;
 
-/** A VM that is blocked stays, so that what it uses or depends on stays as well: until none is blocked any more. */
+/** Repeats until no further VM is blocked, because a blocked VM also keeps what it uses or depends on. */
 function planVms(
   chosen: readonly Vm[],
   vms: readonly Vm[],
@@ -131,7 +131,7 @@ function planVms(
   }
 }
 
-/** What was asked for and is not there: a mistyped name must not pass for work done. */
+/** Selectors without a match, so that a mistyped name does not look like completed work. */
 function missingOf(
   matching: readonly Vm[],
   { prefixes, names = [], ids = [], unmarked = [] }: DestructionRequest,
@@ -147,20 +147,20 @@ function missingOf(
   ];
 }
 
-/** Says what was not found. */
+/** Describes a selector without a match. */
 export function describeMissing({ by, value }: MissingSelection): string {
   switch (by) {
     case "prefix":
-      return `No VM is called ${JSON.stringify(value)} followed by digits`;
+      return `No VM matches ${JSON.stringify(value)} followed by digits`;
     case "name":
-      return `No VM is called ${JSON.stringify(value)}`;
+      return `No VM is named ${JSON.stringify(value)}`;
     case "id":
       return `No VM has the id ${value}`;
   }
 }
 
 interface Fate {
-  /** In order of name. */
+  /** Sorted by name. */
   readonly toDestroy: readonly Vm[];
   readonly staying: readonly Vm[];
   readonly keepDisks: boolean;
@@ -170,7 +170,7 @@ interface Fate {
 
 function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
   const own = new Set(vm.disks.flatMap(({ zvol }) => zvol ?? []));
-  // A zvol that two of them share goes with the last one, which waits for the others.
+  // A zvol shared by several of them is removed with the last one, which waits for the others.
   const sharing = fate.toDestroy.slice(0, fate.toDestroy.indexOf(vm)).filter(({ disks }) =>
     disks.some(({ zvol }) => zvol !== null && own.has(zvol))
   );
@@ -195,12 +195,12 @@ function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
 
 function whyItStays(vm: Vm, disk: Disk, { toDestroy, staying, keepDisks }: Fate): string | null {
   if (disk.zvol === null) return "it is not a zvol";
-  if (keepDisks) return "the disks are kept";
+  if (keepDisks) return "you chose to keep disks";
   const uses = ({ disks }: Vm) => disks.some(({ zvol }) => zvol === disk.zvol);
   const other = staying.find(uses);
-  if (other !== undefined) return `${other.name} uses it too`;
+  if (other !== undefined) return `${other.name} also uses it`;
   const later = toDestroy.slice(toDestroy.indexOf(vm) + 1).find(uses);
-  return later === undefined ? null : `it goes with ${later.name}`;
+  return later === undefined ? null : `removed with ${later.name}`;
 }
 
 function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
@@ -221,17 +221,17 @@ function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
 }
 
 /**
- * Why a VM is taken for somebody else's, or null when it is ours: the description has to carry the mark, and each
- * zvol to name the VM, as far as that can be read, or the journal to have seen both made. A clone of a VM of ours has
- * the description, and zvols that name nobody.
+ * Why a VM is considered foreign, or null when it is ours: the description must contain the mark, and each zvol must name
+ * the VM, as far as that can be read, or the journal must have recorded the creation of both. A clone of our VM copies
+ * the description, but its zvols name no VM.
  */
 function whyNotOurs(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
-  if (!isMarked(vm.description)) return "its description does not carry the mark";
+  if (!isMarked(vm.description)) return "its description does not contain this program's mark";
   const journalled = vm.uuid !== null && uuids.has(vm.uuid);
   const odd = vm.disks.find(({ zvol, sizeBytes, mark }) => {
     if (zvol === null || sizeBytes === null) return false;
     if (mark !== null) return mark.vm !== vm.uuid;
     return !(journalled && zvols.has(zvol));
   });
-  return odd === undefined ? null : `its disk ${odd.zvol} was not made for it`;
+  return odd === undefined ? null : `its disk ${odd.zvol} was not created for it`;
 }

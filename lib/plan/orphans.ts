@@ -1,4 +1,4 @@
-/** What carries this program's marks and belongs to nothing: leftovers of what was interrupted or kept. Pure. */
+/** Finds orphans: marked resources that belong to nothing, left by interrupted or kept operations. Pure. */
 import type { Dataset, Reading, Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { type JournalEvidence, planDestruction } from "./destruction.ts";
@@ -7,59 +7,59 @@ import { isMarked, type ZvolMark } from "../inventory/marks.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionVm, PlannedZvol } from "./types.ts";
 
-/** A zvol that was made here and that no VM uses. */
+/** A zvol created here that no VM uses. */
 export interface OrphanZvol extends PlannedZvol {
-  /** For which VM, and by which operation, it was made. */
+  /** The VM and the operation it was created for. */
   readonly mark: ZvolMark;
-  /** The VM that it was made for, when that is there without it. */
+  /** Name of the VM it was created for, if that exists without it. */
   readonly madeFor: string | null;
-  /** Why it stays, each with what to do; empty when it goes. */
+  /** Why it is kept, each with what to do; empty when it will be removed. */
   readonly blocked: readonly string[];
-  /** What has to be gone before: names of orphan zvols, and ids of half-made VMs, whose disks are clones of it. */
+  /** Names of orphan zvols and ids of incomplete VMs whose disks are clones of it, which must be removed first. */
   readonly after: readonly string[];
 }
 
-/** A half-made VM of this program. */
+/** An incomplete VM of this program. */
 export interface OrphanVm extends DestructionVm {
-  /** Why it is taken for half-made. */
+  /** Why it is considered incomplete. */
   readonly because: string;
 }
 
-/** Everything that was found, and what removing it would mean. */
+/** The orphans, and what removing them involves. */
 export interface OrphanPlan {
-  /** In order of name. */
+  /** Sorted by name. */
   readonly vms: readonly OrphanVm[];
-  /** In order of name; when they cannot be read, why. */
+  /** Sorted by name, or why they cannot be read. */
   readonly zvols: Reading<readonly OrphanZvol[]>;
-  /** Names that a person left out. */
+  /** Names that the user deselected. */
   readonly left: readonly string[];
-  /** What could not be read, and what that means. */
+  /** Readings that failed, and the consequences. */
   readonly notices: readonly string[];
-  /** Those of them that are no orphans: a mistyped one would not be left out. */
+  /** Deselected names that are not orphans, reported because a typo would otherwise remove the intended one. */
   readonly missing: readonly string[];
-  /** What a person types to confirm: `destroy 1 vm and 2 zvols`. */
+  /** The confirmation phrase: `destroy 1 vm and 2 zvols`. */
   readonly phrase: string;
-  /** Changes whenever the set does. */
+  /** Changes whenever the set changes. */
   readonly fingerprint: string;
 }
 
-/** What orphans are found by. */
+/** What the search needs. */
 export interface OrphanFacts {
   readonly vms: readonly Vm[];
-  /** Zvols that carry our properties. */
+  /** Zvols with our properties. */
   readonly zvols: Reading<readonly Dataset[]>;
-  /** uuids of VMs that an operation left unfinished. */
+  /** uuids of VMs that an operation left incomplete. */
   readonly unfinished: ReadonlySet<string>;
-  /** Ids of operations that are under way, and the uuids of their VMs: what they make or remove is no orphan. */
+  /** Ids of running operations and the uuids of their VMs, whose resources are not orphans. */
   readonly running: { readonly operations: ReadonlySet<string>; readonly uuids: ReadonlySet<string> };
   readonly journal: JournalEvidence;
-  /** What depends on the zvols; default: not read. */
+  /** Dependents of the zvols; default: not read. */
   readonly removal?: RemovalFacts;
-  /** Names that a person leaves out. */
+  /** Names that the user deselected. */
   readonly left: readonly string[];
 }
 
-/** Finds them. */
+/** Finds the orphans. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
   const { left, removal = NOTHING_READ } = facts;
   const all = findAll(facts, removal);
@@ -85,7 +85,7 @@ function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
   const vms = facts.vms.flatMap((vm) => {
     const because = halfMadeReason(vm, facts);
     if (because === null) return [];
-    // Of a VM that is half made, the plan of a destruction tells the zvols and what stays.
+    // The destruction plan of an incomplete VM gives its zvols and what is kept.
     const { vms: [planned] } = planDestruction(
       facts.vms,
       { prefixes: [], ids: [vm.id] },
@@ -100,7 +100,7 @@ function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
   return { vms, zvols: { known: true, value } };
 }
 
-/** What is blocked stays, and what it depends on as well: until nothing is blocked any more. */
+/** Repeats until nothing further is blocked, because whatever is blocked keeps what it depends on. */
 function withFates({ vms, zvols }: Found, facts: RemovalFacts): Found {
   const blocked = new Map<string, readonly string[]>();
   const alone = zvols.known ? zvols.value : [];
@@ -129,7 +129,8 @@ function withFates({ vms, zvols }: Found, facts: RemovalFacts): Found {
   }
 }
 
-const NO_RIGHT = "the account lacks the role DATASET_DELETE, without which it cannot be removed: grant it";
+const NO_RIGHT =
+  "the account does not have the role DATASET_DELETE, which removing it requires; grant the role";
 
 function describe(vms: number, zvols: number): string {
   const parts = [
@@ -141,8 +142,8 @@ function describe(vms: number, zvols: number): string {
 
 function halfMadeReason(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
   if (!isMarked(vm.description) || (vm.uuid !== null && running.uuids.has(vm.uuid))) return null;
-  if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it unfinished";
-  return vm.displays.length === 0 && vm.disks.length === 0 ? "it has neither display nor disk" : null;
+  if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it incomplete";
+  return vm.displays.length === 0 && vm.disks.length === 0 ? "it has no display and no disk" : null;
 }
 
 function orphan(
@@ -154,14 +155,14 @@ function orphan(
   if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
   if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
   const owner = vms.find(({ uuid }) => uuid === mark.vm);
-  // A disk of its VM is nowhere to be found: this may be it, renamed on the NAS.
+  // One of its VM's disks is missing; this may be that disk, renamed on the NAS.
   if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];
   const madeFor = owner?.name ?? null;
   const zvol = withRelations({ name, sizeBytes: volsizeBytes }, removal, vms);
   return [{ ...zvol, mark, madeFor, blocked: [], after: [] }];
 }
 
-/** The zvols that a removal of orphans would take, as far as that can be said without knowing what depends on them. */
+/** The zvols that removing the orphans would remove, before their dependents are known. */
 export function orphanZvolNames({ vms, zvols }: OrphanPlan): readonly string[] {
   const alone = zvols.known ? zvols.value : [];
   return [...new Set([...vms.flatMap((vm) => vm.zvols), ...alone].map(({ name }) => name))];

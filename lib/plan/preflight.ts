@@ -1,6 +1,6 @@
 /**
- * The rules that a whole batch is held against before the first write. Each says what TrueNAS would say, before it
- * has to; a reading that could not be made turns its rule into a warning. Pure.
+ * Checks a whole batch before the first write. Each rule predicts one of TrueNAS's refusals; if its reading is not
+ * available, the rule becomes a warning. Pure.
  */
 import type { Dataset, Inventory, Reading, Vm } from "../inventory/inventory.ts";
 import type { ZvolMark } from "../inventory/marks.ts";
@@ -11,12 +11,12 @@ import type { CreationInput } from "./creation_input.ts";
 import type { Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { ZVOL_SHARE } from "./allocation.ts";
 
-/** TrueNAS's own limit on the product of sockets, cores and threads, where it cannot be asked. */
+/** TrueNAS's limit on the product of sockets, cores and threads, for when it cannot be read. */
 const MAXIMUM_VCPUS = 255;
 
 type DeviceOf<D extends PlannedDevice["dtype"]> = Extract<PlannedDevice, { dtype: D }>;
 
-/** Every finding about the batch, in the order of the VMs. */
+/** All findings, in the order of the VMs. */
 export function preflight(vms: readonly PlannedVm[], input: CreationInput): readonly Finding[] {
   const active = vms.filter(({ steps }) => steps.length > 0);
   const context: Context = { input, inventory: input.inventory, active };
@@ -55,7 +55,7 @@ const RULES: readonly Rule[] = [
   checkRoles,
 ];
 
-/** A rule that holds for a whole VM type is told once, at the type's first VM. */
+/** The first VM of each type; a rule about a type is reported once. */
 function firstOfEachType(active: readonly PlannedVm[]): readonly PlannedVm[] {
   return active.filter((vm, index) => active.findIndex(({ type }) => type === vm.type) === index);
 }
@@ -69,10 +69,10 @@ function error(vms: readonly string[], field: string, message: string): Finding 
 }
 
 function notChecked(field: string, what: string, because: string): Finding {
-  return warning(field, `${what}: not checked, because ${because}`);
+  return warning(field, `${what}: not checked because ${because}`);
 }
 
-/** One message a cause: findings that say the same of the same field become one about all their VMs. */
+/** Merges findings with the same message and field into one about all their VMs. */
 function mergeCauses(findings: readonly Finding[]): Finding[] {
   const causes = Map.groupBy(
     findings,
@@ -84,43 +84,42 @@ function mergeCauses(findings: readonly Finding[]): Finding[] {
   });
 }
 
-/** Adds the line of config.yaml where the value stands there. */
+/** Adds the value's line in config.yaml. */
 function locate(finding: Finding, { places }: CreationInput): Finding {
   const place = places?.get(finding.field);
   return place === undefined ? finding : { ...finding, line: place.line };
 }
 
-/** MACs that are derived stay the same only as long as what they are derived from does. */
+/** Derived MAC addresses are stable only while the id they are derived from is. */
 function checkNasId({ active, input, inventory }: Context): Finding[] {
   const isDerived = active.some(({ type, devices }) =>
     devices.some((device) => device.dtype === "NIC" && macsOf(input, type)?.[device.name] === undefined)
   );
   if (inventory.nas.id !== null || !isDerived) return [];
-  const message =
-    "MACs are derived from the address in TRUENAS_HOST, because this account may not read the " +
-    "NAS's own id; if the address is written differently, new VMs get other MACs. Grant the role " +
+  const message = "MAC addresses are derived from TRUENAS_HOST because this account cannot read the " +
+    "NAS's id. If you change TRUENAS_HOST, new VMs get different addresses. Grant the role " +
     "READONLY_ADMIN, or set macs in the configuration";
   return [warning("", message)];
 }
 
-/** A zvol that was made and got no device is removed by itself, which needs a role of its own. */
+/** Removing a zvol that got no device requires a role of its own. */
 function checkWayBack({ active, inventory: { nas: { roles } } }: Context): Finding[] {
   const makesZvols = active.some(({ devices }) => devices.some((it) => it.dtype === "DISK" && !it.adopt));
   const canLeaveOne = hasRole(roles, "DATASET_WRITE") === true && hasRole(roles, "DATASET_DELETE") === false;
   if (!makesZvols || !canLeaveOne) return [];
   const message =
-    "If a VM cannot be made, zvols of it may be left on the NAS, because the account lacks the role " +
-    "DATASET_DELETE (DATASET_WRITE does not include it). Grant it, so that they are removed again";
+    "If creating a VM fails, its zvols can remain on the NAS because the account does not have the role " +
+    "DATASET_DELETE (DATASET_WRITE does not include it). Grant the role so that they can be removed";
   return [warning("", message)];
 }
 
-/** TrueNAS decides, and refuses each VM at its first call; whoever reads the plan knows before. */
+/** Warns before TrueNAS refuses the first call for each VM. */
 function checkRoles({ active, inventory: { nas: { roles } } }: Context): Finding[] {
-  const lacks = ["VM_WRITE", "VM_DEVICE_WRITE"].filter((role) => hasRole(roles, role) === false);
-  if (active.length === 0 || lacks.length === 0) return [];
-  const message = "TrueNAS is going to refuse to create VMs, because the account lacks " +
-    `${lacks.length === 1 ? "the role" : "the roles"} ${lacks.join(" and ")}. ` +
-    "Grant it in TrueNAS under Credentials, Groups, Privileges";
+  const missing = ["VM_WRITE", "VM_DEVICE_WRITE"].filter((role) => hasRole(roles, role) === false);
+  if (active.length === 0 || missing.length === 0) return [];
+  const message = "TrueNAS will refuse to create VMs because the account does not have " +
+    `${missing.length === 1 ? "the role" : "the roles"} ${missing.join(" and ")}. ` +
+    "Grant them in TrueNAS under Credentials, Groups, Privileges";
   return [warning("", message)];
 }
 
@@ -135,20 +134,20 @@ function checkNames({ active }: Context): Finding[] {
     error(
       namesOf(vms),
       type,
-      `TrueNAS refuses the name ${
+      `TrueNAS does not accept the name ${
         JSON.stringify(vms[0]?.name)
       }; use letters, digits and underscores, at most 150`,
     )
   );
 }
 
-/** Kubernetes takes a node's name as RFC 1123 has it: lower-case letters, digits and hyphens, at most 63. */
+/** Kubernetes node names follow RFC 1123: lower-case letters, digits and hyphens, up to 63 characters. */
 function checkNodeNames({ active }: Context): Finding[] {
   const odd = firstOfEachType(active).filter(({ name }) => !/^[a-z0-9]{1,63}$/.test(name));
   return odd.filter(({ name }) => isVmName(name)).map(({ name, type }) =>
     warning(
       type,
-      `A Kubernetes node cannot be called ${name}; for nodes use lower-case letters and digits, at most 63`,
+      `A Kubernetes node cannot be named ${name}; use at most 63 lower-case letters and digits`,
     )
   );
 }
@@ -156,11 +155,11 @@ function checkNodeNames({ active }: Context): Finding[] {
 function checkVcpus({ active, inventory }: Context): Finding[] {
   const most = inventory.maximumVcpus.known ? inventory.maximumVcpus.value : MAXIMUM_VCPUS;
   return active.filter(({ vcpus }) => vcpus > most).map(({ name, type, vcpus }) =>
-    error([name], `${type}.cpu`, `${vcpus} vCPUs are more than the ${most} that TrueNAS gives one VM`)
+    error([name], `${type}.cpu`, `${vcpus} vCPUs exceed TrueNAS's limit of ${most} per VM; lower cpu`)
   );
 }
 
-/** In the order of starting: VMs that no longer fit are named, the ones before and smaller ones after them may go on. */
+/** Goes through the VMs in start order and reports those that no longer fit; smaller ones after them may still fit. */
 function checkMemory({ active, inventory }: Context): readonly Finding[] {
   const { availableMemoryBytes: available } = inventory;
   if (!available.known) return [notChecked("memory", "Free memory", available.because)];
@@ -178,7 +177,7 @@ function checkMemory({ active, inventory }: Context): readonly Finding[] {
     const message =
       `${needs(vms.length, type, each)} of memory${vms.length === 1 ? "" : " each"}, and ${
         formatBytes(free)
-      } are free for them on the NAS: ${roomFor(vms.length - tooMany.length)}. ` +
+      } are free on the NAS: ${roomFor(vms.length - tooMany.length)}. ` +
       "Lower the count or the memory, or start them even if memory is short (overcommit)";
     return [error(namesOf(tooMany), `${type}.memory`, message)];
   });
@@ -189,18 +188,18 @@ function needs(count: number, type: string, what: string): string {
 }
 
 function roomFor(count: number): string {
-  return count === 0 ? "no room for any" : `room for ${count}`;
+  return count === 0 ? "none fits" : count === 1 ? "1 fits" : `${count} fit`;
 }
 
 function namesOf(vms: readonly PlannedVm[]): string[] {
   return vms.map(({ name }) => name);
 }
 
-/** What starts with the NAS has to fit beside what does already, or some of it stays off after a reboot. */
+/** VMs that start with the NAS must fit beside those that already do, or some stay off after a reboot. */
 function checkMemoryAfterReboot(context: Context): readonly Finding[] {
   const { active, inventory, input } = context;
   const { availableMemoryBytes: available, vms } = inventory;
-  // What does not even fit now is told already.
+  // A lack of memory now has already been reported.
   if (!available.known || checkMemory(context).length > 0) return [];
   const running = vms.filter(({ state }) => state !== "STOPPED");
   const room = available.value + running.reduce((sum, { memoryMib }) => sum + memoryMib * MIB, 0);
@@ -208,9 +207,11 @@ function checkMemoryAfterReboot(context: Context): readonly Finding[] {
   const already = vms.filter((vm) => vm.autostart && !starting.some(({ name }) => name === vm.name));
   const wanted = [...starting, ...already].reduce((sum, { memoryMib }) => sum + memoryMib * MIB, 0);
   if (starting.length === 0 || wanted <= room) return [];
-  const message = `After a reboot of the NAS, VMs with ${formatBytes(wanted)} of memory would start, and ${
+  const message = `After a reboot of the NAS, VMs with ${
+    formatBytes(wanted)
+  } of memory would start but only ${
     formatBytes(room)
-  } are there for them; some would stay off`;
+  } would be free; some VMs would stay off. Turn autostart off for some`;
   return [warning("memory", message)];
 }
 
@@ -218,7 +219,7 @@ function withZvols(active: readonly PlannedVm[]): { vm: PlannedVm; disk: DeviceO
   return active.flatMap((vm) => planned(vm, "DISK").map((disk) => ({ vm, disk })));
 }
 
-/** The devices of one kind that applying the plan would make. */
+/** The devices of one type that the plan would create. */
 function planned<D extends PlannedDevice["dtype"]>(vm: PlannedVm, dtype: D): DeviceOf<D>[] {
   return vm.devices.filter((device): device is DeviceOf<D> =>
     device.dtype === dtype && vm.steps.includes(device.step)
@@ -236,9 +237,9 @@ function checkParent({ active, inventory, input }: Context): Finding[] {
   const using = active.filter((vm) => planned(vm, "DISK").length > 0);
   const refuse = (why: string) => [error(namesOf(using), "storage.pool_path", why)];
   if (dataset === undefined) {
-    return refuse(`There is no dataset ${parent} on the NAS; create it there, or name one that exists`);
+    return refuse(`The dataset ${parent} does not exist; create it on the NAS, or enter an existing one`);
   }
-  if (dataset.type !== "FILESYSTEM") return refuse(`${parent} is a zvol; name a dataset`);
+  if (dataset.type !== "FILESYSTEM") return refuse(`${parent} is a zvol; enter a dataset`);
   if (dataset.locked) return refuse(`The dataset ${parent} is locked; unlock it on the NAS`);
   return [];
 }
@@ -254,8 +255,8 @@ function checkZvols({ active, inventory }: Context): Finding[] {
       const remedy = user !== undefined
         ? describeUser(user, mark)
         : mark !== null
-        ? "left by this program; see Orphans"
-        : "there may be data in it; rename or delete it on the NAS";
+        ? "an interrupted operation of this program left it there; see Orphans"
+        : "it may contain data; rename or delete it on the NAS";
       return { vm, disk, remedy, field: `${vm.type}.disk.${disk.name}` };
     },
   );
@@ -264,20 +265,22 @@ function checkZvols({ active, inventory }: Context): Finding[] {
     const [first] = same;
     if (first === undefined) return [];
     const zvols = same.map(({ disk }) => disk.zvol);
-    const what = zvols.length === 1 ? `The zvol ${zvols[0]} exists` : `The zvols ${zvols.join(", ")} exist`;
-    return [error(namesOf(same.map(({ vm }) => vm)), first.field, `${what} already: ${first.remedy}`)];
+    const what = zvols.length === 1
+      ? `The zvol ${zvols[0]} already exists`
+      : `The zvols ${zvols.join(", ")} already exist`;
+    return [error(namesOf(same.map(({ vm }) => vm)), first.field, `${what}: ${first.remedy}`)];
   });
 }
 
-/** A VM keeps its zvols when it is renamed: their names tell nothing of whose they are. */
+/** A renamed VM keeps its zvols, so their names do not tell whose they are. */
 function describeUser({ name, uuid }: Vm, mark: ZvolMark | null): string {
   const renamed = mark !== null && mark.vm === uuid
     ? `, which was renamed; rename ${name} back on the NAS, or`
     : ";";
-  return `it is a disk of the VM ${name}${renamed} name another VM type or another dataset`;
+  return `it is a disk of the VM ${name}${renamed} choose another VM type or another dataset`;
 }
 
-/** Thick zvols take their space at once, so each VM is held against what the ones before it leave. */
+/** Thick zvols reserve their space at once, so each VM is checked against what the previous ones leave. */
 function checkSpace({ active, inventory, input }: Context): Finding[] {
   const parent = findDataset(inventory.datasets, input.configuration.storage.pool_path);
   if (parent?.availableBytes === undefined || parent.availableBytes === null) return [];
@@ -290,7 +293,7 @@ function checkSpace({ active, inventory, input }: Context): Finding[] {
 
 function checkThickSpace(active: readonly PlannedVm[], parent: string, availableBytes: number): Finding[] {
   let left = availableBytes;
-  /** Takes the room of a VM's disks, or returns the first that has none and takes nothing. */
+  /** Reserves space for a VM's disks, or returns the first disk that does not fit and reserves nothing. */
   const place = (vm: PlannedVm): DeviceOf<"DISK"> | null => {
     let rest = left;
     for (const disk of thickDisks(vm)) {
@@ -310,7 +313,7 @@ function checkThickSpace(active: readonly PlannedVm[], parent: string, available
     const each = sum(thickDisks(tooLarge[0]?.vm));
     const message = `${needs(vms.length, type, `${formatBytes(each)} of space`)}${
       vms.length === 1 ? "" : " each"
-    }, and ${parent} has ${formatBytes(free)} left, of which TrueNAS lets a zvol take 80 %: ${
+    }, but ${parent} has ${formatBytes(free)} left and TrueNAS limits a zvol to 80 % of that: ${
       roomFor(vms.length - tooLarge.length)
     }. Lower the count or the size, or make the zvols sparse`;
     return [...Map.groupBy(tooLarge, ({ disk }) => disk.name)].map(([name, found]) => {
@@ -335,9 +338,9 @@ function checkSparseSpace(
 ): Finding[] {
   const full = sum(disks);
   if (full <= availableBytes || !disks.some(({ sparse }) => sparse === true)) return [];
-  const message = `The zvols are ${formatBytes(full)} in all, and ${parent} has ${
+  const message = `The zvols total ${formatBytes(full)}, but ${parent} has ${
     formatBytes(availableBytes)
-  } left; sparse ones fail when it is full`;
+  } left; writes to sparse zvols fail when the pool is full`;
   return [warning("storage.pool_path", message)];
 }
 
@@ -352,17 +355,17 @@ function checkIso({ active, inventory, input }: Context): Finding[] {
   const refuse = (why: string) => [error(namesOf(using), "storage.cdrom_path", why)];
   if (input.rules.cdromRule === "not-pool-root" && /^\/mnt\/[^/]+\/[^/]+$/.test(path)) {
     return refuse(
-      `${path} lies in the pool's root, where this TrueNAS refuses it; move it into a dataset such as iso`,
+      `${path} is in the pool's root, which this TrueNAS release does not allow; move it to a dataset such as iso`,
     );
   }
   const { files } = inventory;
   if (!files.known) return [notChecked("storage.cdrom_path", "The install image", files.because)];
   return files.value.get(path) === false
-    ? refuse(`There is no file ${path} on the NAS; check the path, or upload the image`)
+    ? refuse(`The file ${path} does not exist on the NAS; check the path, or upload the image`)
     : [];
 }
 
-/** Images are signed for secure boot or not, and say so in their name by custom (Talos, for one). */
+/** Some images, such as Talos, exist with and without secure boot and say so in their name. */
 function checkSecureBoot({ active, input }: Context): Finding[] {
   const path = input.configuration.storage.cdrom_path;
   const file = path.split("/").at(-1) ?? path;
@@ -371,19 +374,19 @@ function checkSecureBoot({ active, input }: Context): Finding[] {
   return using.flatMap(({ type }) => {
     const { secureBoot } = input.templates(type);
     if (signed && !secureBoot) {
-      const message = `${file} is made for secure boot, which ${type} does not use; set enable_secure_boot`;
+      const message = `${file} is built for secure boot, which ${type} does not use; set enable_secure_boot`;
       return [warning("storage.cdrom_path", message)];
     }
     if (secureBoot && !signed && /talos/i.test(file)) {
       const message =
-        `${type} boots with secure boot, and ${file} does not say that it can; use the secureboot image`;
+        `${type} uses secure boot, but ${file} does not seem to support it; use the secureboot image`;
       return [warning("storage.cdrom_path", message)];
     }
     return [];
   });
 }
 
-/** TrueNAS does not start a VM while an image is missing that it has: that holds for VMs that are kept as well. */
+/** TrueNAS does not start a VM with a missing image, so existing VMs are checked as well. */
 function checkAttached(vms: readonly PlannedVm[], inventory: Inventory): Finding[] {
   const { files } = inventory;
   if (!files.known) return [];
@@ -403,23 +406,23 @@ function checkAttached(vms: readonly PlannedVm[], inventory: Inventory): Finding
 }
 
 function describeGone(path: string, users: string): string {
-  return `The image ${path} is attached to ${users} and is not on the NAS any more; TrueNAS does not start a VM without it: ` +
-    "detach it on the VM's page, or put the file back";
+  return `The image ${path} of ${users} no longer exists on the NAS, and TrueNAS does not start a VM with a missing image; ` +
+    "remove the install image on the VM's page, or restore the file";
 }
 
-/** An empty disk falls through to the CD-ROM; the other way round the installer starts again and again. */
+/** An empty disk falls through to the CD-ROM; a CD-ROM that boots first restarts the installer at every boot. */
 function checkBootOrder({ active }: Context): Finding[] {
   return firstOfEachType(active).flatMap((vm) => {
     const cdrom = planned(vm, "CDROM")[0];
     const disk = planned(vm, "DISK").toSorted((a, b) => a.order - b.order)[0];
     if (cdrom === undefined || disk === undefined || disk.order < cdrom.order) return [];
     const message =
-      `The CD-ROM of ${vm.type} boots before its disk: the installer starts again until the image is detached`;
+      `The CD-ROM of ${vm.type} boots before its disk, so the installer starts at every boot until you remove the install image`;
     return [warning("storage.cdrom_path", message)];
   });
 }
 
-/** TrueNAS takes 8 characters at most for VNC, and no web client with it. */
+/** TrueNAS limits VNC passwords to 8 characters and offers no web client for VNC. */
 const VNC_PASSWORD_CHARS = 8;
 
 function checkDisplays({ active, input }: Context): Finding[] {
@@ -432,17 +435,19 @@ function checkDisplays({ active, input }: Context): Finding[] {
     ) => [error(namesOf(active.filter((vm) => vm.type === type)), "display", message)];
     if (!rules.displayTypes.includes(displayType)) {
       return refuse(
-        `TrueNAS ${rules.id} has no ${displayType} displays; it has ${rules.displayTypes.join(", ")}`,
+        `TrueNAS ${rules.id} does not support ${displayType} displays; choose ${
+          rules.displayTypes.join(" or ")
+        }`,
       );
     }
     if (passwordChars === 0) {
-      return refuse("TrueNAS refuses displays without a password; set VNC_PASSWORD");
+      return refuse("TrueNAS requires a display password; set VNC_PASSWORD");
     }
     if (displayType !== "VNC") return [];
     if (web) return refuse("TrueNAS has no web client for VNC; set web to false in the display's template");
     if (passwordChars === null || passwordChars <= VNC_PASSWORD_CHARS) return [];
     return refuse(
-      `A VNC display takes a password of ${VNC_PASSWORD_CHARS} characters at most; VNC_PASSWORD has ${passwordChars}`,
+      `A VNC password can have at most ${VNC_PASSWORD_CHARS} characters and VNC_PASSWORD has ${passwordChars}; shorten it`,
     );
   });
 }
@@ -456,7 +461,7 @@ function checkBridges({ active, inventory }: Context): Finding[] {
     error(
       [vm.name],
       `${vm.type}.network.${nic.name}`,
-      `There is no bridge or interface ${nic.attach} on the NAS; it has ${nicChoices.value.join(", ")}`,
+      `The NAS has no bridge or interface ${nic.attach}; choose from ${nicChoices.value.join(", ")}`,
     )
   );
 }
@@ -470,7 +475,7 @@ function checkBinds({ active, inventory }: Context): Finding[] {
     error(
       [vm.name],
       "display",
-      `The NAS has no address ${display.bind} for a display; it has ${bindChoices.value.join(", ")}`,
+      `${display.bind} is not an address of the NAS; choose from ${bindChoices.value.join(", ")}`,
     )
   );
 }
@@ -478,7 +483,7 @@ function checkBinds({ active, inventory }: Context): Finding[] {
 function checkPorts({ active }: Context): Finding[] {
   return active.flatMap((vm) =>
     planned(vm, "DISPLAY").filter(({ port }) => port === 0).map(() =>
-      error([vm.name], "display", "No display port is free up to 65535; choose a lower start")
+      error([vm.name], "display", "No display port is free up to 65535; choose a lower first port")
     )
   );
 }
@@ -493,7 +498,9 @@ function checkMacs({ active, inventory }: Context): Finding[] {
       );
       const whose = owner !== undefined && owner !== vm.name ? owner : twin?.name;
       if (whose === undefined) return [];
-      const message = `The MAC ${nic.mac} is ${whose === vm.name ? "another NIC" : whose}'s already`;
+      const message = `The MAC address ${nic.mac} already belongs to ${
+        whose === vm.name ? "another NIC" : whose
+      }; choose another one`;
       return [error([vm.name], `${vm.type}.network.${nic.name}`, message)];
     })
   );

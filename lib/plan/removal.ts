@@ -1,23 +1,23 @@
 /**
- * What stands against removing zvols, and in which order they can go. From TrueNAS 26 on a recursive destroy takes the
- * idle clones of others with it, so zvols go one by one, never recursively: their snapshots first, clones before what
- * they are clones of. Pure.
+ * Plans the removal of zvols: what prevents it, and the order. From TrueNAS 26 on, a recursive destroy also deletes idle
+ * clones of other VMs, so zvols are removed one by one, never recursively: snapshots first, and clones before the zvol
+ * they were cloned from. Pure.
  */
 import { sourceOf, type Vm, type ZvolRelations, type ZvolSnapshot } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import type { PlannedZvol, ZvolDependant } from "./types.ts";
 
-/** What removals are planned from. */
+/** Input of a removal plan. */
 export interface RemovalFacts {
-  /** Of all zvols that are to go. */
+  /** Dependents of all zvols to remove. */
   readonly relations: ZvolRelations;
-  /** Whether the account may delete snapshots; null when that is not known. */
+  /** Whether the account can delete snapshots; null when unknown. */
   readonly mayDeleteSnapshots: boolean | null;
-  /** Whether the account may delete zvols that are in no VM; null when that is not known. */
+  /** Whether the account can delete zvols that no VM uses; null when unknown. */
   readonly mayDeleteZvols: boolean | null;
 }
 
-/** When nothing was read. */
+/** For when nothing was read. */
 export const NOTHING_READ: RemovalFacts = {
   relations: {
     snapshots: { known: false, because: "they were not read" },
@@ -27,24 +27,24 @@ export const NOTHING_READ: RemovalFacts = {
   mayDeleteZvols: null,
 };
 
-/** Zvols that go together: those of a VM, or one alone. */
+/** Zvols removed together: those of a VM, or a single one. */
 export interface RemovalItem {
   /** Unique among the items. */
   readonly key: string;
   readonly zvols: readonly PlannedZvol[];
-  /** Keys of the items that have to be gone before, for other reasons. */
+  /** Keys of items that must be removed first for other reasons. */
   readonly after?: readonly string[];
 }
 
-/** What becomes of an item. */
+/** The result for one item. */
 export interface RemovalFate {
-  /** Why it cannot go, each with what to do; empty when it can. */
+  /** Why it cannot be removed, each with what to do; empty when it can. */
   readonly blocked: readonly string[];
-  /** Keys of the items that have to be gone before. */
+  /** Keys of the items that must be removed first. */
   readonly after: readonly string[];
 }
 
-/** Sorts zvols of one item so that clones go before what they are clones of. */
+/** Sorts the zvols of one item so that clones come before the zvols they were cloned from. */
 export function clonesFirst(zvols: readonly PlannedZvol[]): readonly PlannedZvol[] {
   const left = [...zvols];
   const sorted: PlannedZvol[] = [];
@@ -57,7 +57,7 @@ export function clonesFirst(zvols: readonly PlannedZvol[]): readonly PlannedZvol
   return sorted;
 }
 
-/** A zvol with what depends on it. */
+/** Adds a zvol's dependents. */
 export function withRelations(
   zvol: Pick<PlannedZvol, "name" | "sizeBytes">,
   { relations: { snapshots, clones } }: RemovalFacts,
@@ -78,7 +78,7 @@ export function withRelations(
   };
 }
 
-/** What becomes of each item, when all of them and nothing else is to go. */
+/** The result for each item, if exactly these items are removed. */
 export function planRemovals(
   items: readonly RemovalItem[],
   facts: RemovalFacts,
@@ -109,8 +109,8 @@ function reasonAgainst(
     reasons.push(
       `${name} has ${
         formatCount(snapshots.length, "snapshot")
-      }, and the account lacks the role SNAPSHOT_DELETE: ` +
-        "grant it, or keep the disk",
+      }, which the account cannot delete without the role SNAPSHOT_DELETE; ` +
+        "grant the role, or keep the disk",
     );
   }
   return reasons;
@@ -118,21 +118,22 @@ function reasonAgainst(
 
 function describeDependant(name: string, { zvol, vm }: ZvolDependant): string {
   const user = vm === null ? "" : ` (a disk of ${vm})`;
-  return `${zvol}${user} is a clone of ${name} and depends on it: promote the clone in TrueNAS, or keep the disk`;
+  return `${zvol}${user} is a clone that depends on ${name}; promote the clone in TrueNAS, or keep the disk`;
 }
 
 function describeHold({ name, holds }: ZvolSnapshot): string {
-  return `the snapshot ${name} is held (${holds.join(", ")}): release it in TrueNAS, or keep the disk`;
+  return `the snapshot ${name} has a hold (${holds.join(", ")}); release it in TrueNAS, or keep the disk`;
 }
 
-/** Items that wait for each other cannot go, and neither can what waits for them. */
+/** Blocks items that wait for each other, and everything that waits for them. */
 function withoutCircles(fates: ReadonlyMap<string, RemovalFate>): ReadonlyMap<string, RemovalFate> {
   const free = new Set<string>();
   for (let before = -1; before < free.size;) {
     before = free.size;
     for (const [key, { after }] of fates) if (after.every((other) => free.has(other))) free.add(key);
   }
-  const circle = "its disks and those of another VM are clones of each other: promote one in TrueNAS first";
+  const circle =
+    "its disks and another VM's disks are clones of each other; promote one of them in TrueNAS first";
   return new Map(
     [...fates].map(([key, fate]) => [
       key,
@@ -141,7 +142,7 @@ function withoutCircles(fates: ReadonlyMap<string, RemovalFate>): ReadonlyMap<st
   );
 }
 
-/** Items so that each comes after those that have to be gone before. */
+/** Sorts items so that each comes after those that must be removed first. */
 export function inRemovalOrder<T>(
   items: readonly T[],
   { keyOf, afterOf }: {
@@ -158,14 +159,14 @@ export function inRemovalOrder<T>(
   return sorted;
 }
 
-/** What could not be read, and what that means; empty when all was. */
+/** Describes readings that failed and their consequences; empty when all succeeded. */
 export function describeUnread({ relations: { snapshots, clones } }: RemovalFacts): readonly string[] {
   return [
     ...(snapshots.known ? [] : [
-      `Snapshots could not be read, because ${snapshots.because}. A zvol that has any is not removed, and its VM fails`,
+      `Snapshots could not be read because ${snapshots.because}. Destroying a VM fails if its zvols have snapshots`,
     ]),
     ...(clones.known ? [] : [
-      `Clones could not be read, because ${clones.because}. A zvol that has any is not removed, and its VM fails`,
+      `Clones could not be read because ${clones.because}. Destroying a VM fails if its zvols have clones`,
     ]),
   ];
 }

@@ -1,30 +1,30 @@
-/** What rolling an operation back would remove beside what it made, and what stands against it. Pure. */
+/** Plans the rollback of an operation: what it removes besides what the operation created, and what prevents it. Pure. */
 import type { Vm } from "../inventory/inventory.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { describeUnread, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { PlannedZvol } from "./types.ts";
 
-/** A VM whose making is to be undone. */
+/** A VM whose creation is to be undone. */
 export interface RollBackVm {
   /** The VM's name. */
   readonly name: string;
-  /** The zvols that were made for it, with the snapshots that go first. */
+  /** The zvols created for it, with the snapshots to remove first. */
   readonly zvols: readonly PlannedZvol[];
-  /** Why it stays, each with what to do; empty when it goes. */
+  /** Why it is kept, each with what to do; empty when it will be removed. */
   readonly blocked: readonly string[];
 }
 
-/** What a person is shown before they roll an operation back. */
+/** What the user sees before rolling an operation back. */
 export interface RollBackPlan {
   /** Those of which something goes, or would. */
   readonly vms: readonly RollBackVm[];
-  /** What could not be read, and what that means. */
+  /** Readings that failed, and their consequences. */
   readonly notices: readonly string[];
-  /** Changes whenever what depends on the zvols does. */
+  /** Changes whenever the zvols' dependents change. */
   readonly fingerprint: string;
 }
 
-/** Plans it for VMs and the zvols that were made for them. */
+/** Plans the rollback for VMs and the zvols created for them. */
 export function planRollBack(
   made: readonly { readonly name: string; readonly zvols: readonly string[] }[],
   vms: readonly Vm[],

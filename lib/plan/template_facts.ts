@@ -1,8 +1,8 @@
-/** What a plan needs to know of templates. */
+/** Extracts from templates what a plan needs. */
 import type { TemplateManager } from "../template_manager.ts";
 import type { TemplateFacts } from "./creation_input.ts";
 
-/** Of the templates of each VM type, worked out once for each. */
+/** The template values of each VM type, computed once per type. */
 export function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {
   const known = new Map<string, TemplateFacts>();
   return (type) => {
@@ -26,7 +26,7 @@ function templateFacts(templates: TemplateManager): TemplateFacts {
     bind: String(display.attributes.bind ?? "0.0.0.0"),
     sockets: spec.vcpus ?? 1,
     orders,
-    // TrueNAS takes AHCI where a disk says nothing.
+    // TrueNAS defaults to AHCI.
     diskBus: disk.attributes.type === "VIRTIO" ? "VIRTIO" : "AHCI",
     displayType: String(display.attributes.type ?? "SPICE"),
     web: display.attributes.web !== false,

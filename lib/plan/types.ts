@@ -1,47 +1,47 @@
 /**
- * The plan: what is to be made, VM by VM and device by device, beside what is there already. One value that the
- * page, the command line and the runner share. It holds no secret: the display password joins when a device is sent.
+ * The plan: what to create, by VM and device, compared with what exists. Pages, command line and runner share it. It
+ * contains no secrets; the display password is added when a device is sent.
  */
 
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 
-/** What the plan means to do with a VM: `keep` and `blocked` do nothing. */
+/** What to do with a VM; `keep`, `differs` and `blocked` do nothing. */
 export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";
 
-/** A rule's verdict: an error blocks the plan, a warning is shown. */
+/** A rule's result: an error blocks its VMs, a warning is only shown. */
 export interface Finding {
-  /** Whether it blocks. */
+  /** An error blocks; a warning does not. */
   readonly severity: "error" | "warning";
-  /** The VMs it is about, all of one cause; none when it is about the whole plan. */
+  /** Names of the affected VMs; empty when it is about the whole plan. */
   readonly vms: readonly string[];
   /** The configuration's dotted path: `worker.memory`, `worker.network.lan`, `storage.cdrom_path`. */
   readonly field: string;
-  /** What is wrong and what is wanted; sentence case, no final period. */
+  /** What is wrong and what is expected; sentence case, no final period. */
   readonly message: string;
-  /** 1-based line in config.yaml, where the value comes from there. */
+  /** Line in config.yaml, counted from 1, when the value comes from there. */
   readonly line?: number;
 }
 
-/** A field in which an existing VM is not what the configuration asks for. */
+/** A field in which an existing VM differs from the configuration. */
 export interface Difference {
   /** What differs: `memory`, `disk0`. */
   readonly field: string;
-  /** As the configuration asks for it. */
+  /** The configured value. */
   readonly wanted: string;
-  /** As it is on the NAS. */
+  /** The value on the NAS. */
   readonly found: string;
 }
 
-/** Fields every planned device has. */
+/** Fields of every planned device. */
 export interface PlannedDeviceBase {
-  /** The step's name: `display`, `cdrom`, `nic0`, `disk0`. */
+  /** Name of the step: `display`, `cdrom`, `nic0`, `disk0`. */
   readonly step: string;
-  /** Unique within the VM, fixed here so that the NAS need not choose; lower boots first. */
+  /** Boot order, unique in the VM, so that the NAS does not renumber; lower boots first. */
   readonly order: number;
 }
 
-/** A device to be made. */
+/** A device to create. */
 export type PlannedDevice =
   | (PlannedDeviceBase & {
     readonly dtype: "DISPLAY";
@@ -59,17 +59,17 @@ export type PlannedDevice =
   | (PlannedDeviceBase & {
     readonly dtype: "DISK";
     readonly name: string;
-    /** How the guest sees it. */
+    /** The bus the guest sees. */
     readonly bus: "VIRTIO" | "AHCI";
     readonly zvol: string;
     readonly sizeBytes: number;
-    /** Takes its space only as it is written; null: as TrueNAS makes them, which is all at once. */
+    /** Whether the zvol takes space only as data is written; null: TrueNAS's default, which reserves the full size. */
     readonly sparse: boolean | null;
-    /** Larger than TrueNAS advises, which only a sparse zvol may be. */
+    /** Whether to exceed TrueNAS's recommended size, which only a sparse zvol may. */
     readonly force: boolean;
-    /** As the pool wants it, for example `16K`; null: as TrueNAS chooses. */
+    /** The pool's recommended block size, such as `16K`; null: TrueNAS chooses. */
     readonly blockSize: string | null;
-    /** The zvol is there, made for this VM: only the device is to be made. */
+    /** Whether the zvol exists, created for this VM, so that only the device is created. */
     readonly adopt: boolean;
   });
 
@@ -79,49 +79,49 @@ export interface PlannedVm {
   readonly name: string;
   /** The VM type: a section of config.yaml. */
   readonly type: string;
-  /** What is to be done. */
+  /** What to do with it. */
   readonly action: PlannedAction;
-  /** Why it is blocked, or what completing it means; empty for a plain create or keep. */
+  /** Why it is blocked, or what completing it involves; empty for a plain create or keep. */
   readonly reasons: readonly string[];
-  /** For `differs`; empty otherwise. */
+  /** Differences from the configuration; only for `differs`. */
   readonly differences: readonly Difference[];
-  /** The NAS's id when the VM exists. */
+  /** Id on the NAS, if the VM exists. */
   readonly vmId: number | null;
-  /** Its uuid when it exists. */
+  /** uuid, if the VM exists. */
   readonly vmUuid: string | null;
-  /** vCPUs in all. */
+  /** Total vCPUs. */
   readonly vcpus: number;
   /** Cores per socket. */
   readonly cores: number;
   /** Threads per core. */
   readonly threads: number;
-  /** MiB. */
+  /** Memory in MiB. */
   readonly memoryMib: number;
-  /** Whether it is started once it is made. */
+  /** Whether to start it after creation. */
   readonly start: boolean;
-  /** Whether it starts with the NAS; null: as the template says. */
+  /** Whether it starts when the NAS boots; null: as in the template. */
   readonly autostart: boolean | null;
-  /** Whether it is started although the NAS's free memory does not suffice. */
+  /** Whether to start it even if the NAS is short of memory. */
   readonly overcommit: boolean;
-  /** Free text before the mark; empty: as the template says. */
+  /** Free text before the mark; empty: as in the template. */
   readonly description: string;
-  /** How many VMs of this type are worked on at once; null: as many as the NAS takes. */
+  /** How many VMs of this type to work on in parallel; null: the NAS's limit. */
   readonly parallel: number | null;
-  /** What is done when it cannot be made. */
+  /** What to do when it cannot be created. */
   readonly onFailure: OnFailure;
-  /** Every device wanted, in the order in which they are made. */
+  /** All configured devices, in creation order. */
   readonly devices: readonly PlannedDevice[];
-  /** The steps that applying the plan takes for this VM, in order; empty for keep, differs and blocked. */
+  /** Steps to run for this VM, in order; empty for keep, differs and blocked. */
   readonly steps: readonly string[];
 }
 
 /** A whole plan. */
 export interface CreationPlan {
-  /** In the order of the configuration. */
+  /** In configuration order. */
   readonly vms: readonly PlannedVm[];
-  /** What the rules found. */
+  /** Findings of the checks. */
   readonly findings: readonly Finding[];
-  /** Sums over the VMs that will be made or completed. */
+  /** Sums over the VMs to create or complete. */
   readonly totals: {
     readonly vms: number;
     readonly vcpus: number;
@@ -129,107 +129,107 @@ export interface CreationPlan {
     readonly zvols: number;
     readonly zvolBytes: number;
   };
-  /** Changes whenever anything in the plan does: a confirmation names the plan that was shown. */
+  /** Changes whenever the plan changes, so that a confirmation applies to the plan that was shown. */
   readonly fingerprint: string;
 }
 
-/** What speaks for a VM having been made here. */
+/** Evidence that a VM was created here. */
 export interface VmMarks {
-  /** Its description carries the mark. */
+  /** Whether its description contains the mark. */
   readonly description: boolean;
-  /** Its zvols' properties name it: all of them, some, or none; `unknown` when they cannot be read or there are none. */
+  /** Whether its zvols' properties name it; `unknown` when they cannot be read or there are no zvols. */
   readonly zvols: "all" | "some" | "none" | "unknown";
-  /** The journal tells of its making. */
+  /** Whether the journal recorded its creation. */
   readonly journal: boolean;
 }
 
-/** A zvol that depends on one that is to go. */
+/** A zvol that depends on a zvol to be removed. */
 export interface ZvolDependant extends ZvolClone {
-  /** The VM whose disk it is; null when it is none's. */
+  /** Name of the VM that uses it as a disk; null when none does. */
   readonly vm: string | null;
 }
 
-/** A zvol that goes. */
+/** A zvol to remove. */
 export interface PlannedZvol {
   /** `tank/vms/worker01-disk0` */
   readonly name: string;
-  /** Bytes; null when not known. */
+  /** Size in bytes; null when unknown. */
   readonly sizeBytes: number | null;
-  /** Its snapshots, which go first; null when they could not be read. */
+  /** Its snapshots, which are removed first; null when they could not be read. */
   readonly snapshots: readonly ZvolSnapshot[] | null;
   /** Its clones, as far as they could be read. */
   readonly dependants: readonly ZvolDependant[];
 }
 
-/** A VM that a destruction would remove, with what goes with it. */
+/** A VM to destroy, with its disks. */
 export interface DestructionVm {
-  /** The NAS's id, which is never given again. */
+  /** Id on the NAS, which is never reused. */
   readonly id: number;
   /** The VM's name. */
   readonly name: string;
-  /** Its uuid, where the NAS tells it. */
+  /** uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
-  /** The NAS's word for its state. */
+  /** TrueNAS's state. */
   readonly state: string;
-  /** Whether its marks agree that this program made it and its zvols. */
+  /** Whether all marks show that this program created it and its zvols. */
   readonly marked: boolean;
-  /** Which marks say so. */
+  /** The evidence. */
   readonly marks: VmMarks;
-  /** The zvols attached to it that go with it. */
+  /** The zvols to remove with it. */
   readonly zvols: readonly PlannedZvol[];
-  /** Disks that stay: files and zvols shared with another VM, with the reason. */
+  /** Disks that are kept, with the reason: files, and zvols shared with another VM. */
   readonly keeps: readonly { readonly path: string; readonly because: string }[];
-  /** Why it stays although it was asked for, each with what to do; empty when it goes. */
+  /** Why it is kept although it was selected, each with what to do; empty when it will be destroyed. */
   readonly blocked: readonly string[];
-  /** Ids of the VMs that have to be gone before, because their disks depend on its own. */
+  /** Ids of the VMs that must be destroyed first because their disks depend on its disks. */
   readonly after: readonly number[];
 }
 
-/** A VM that is left alone. */
+/** A VM that is kept because this program did not create it. */
 export interface SparedVm {
-  /** The NAS's id. */
+  /** Id on the NAS. */
   readonly id: number;
   /** The VM's name. */
   readonly name: string;
-  /** The NAS's word for its state. */
+  /** TrueNAS's state. */
   readonly state: string;
-  /** Why it is taken for somebody else's. */
+  /** Why it is considered foreign. */
   readonly because: string;
 }
 
-/** A part of a selection that no VM on the NAS matches. */
+/** A selector that matches no VM on the NAS. */
 export interface MissingSelection {
-  /** What it was selected by: the name before a number, the whole name, or the NAS's id. */
+  /** Selected by name prefix, whole name or id. */
   readonly by: "prefix" | "name" | "id";
-  /** As asked for. */
+  /** The value as given. */
   readonly value: string;
 }
 
-/** What a destruction would remove: an exact set, frozen by id. */
+/** What a destruction removes: an exact set, fixed by id. */
 export interface DestructionPlan {
-  /** As asked for. */
+  /** The prefixes as given. */
   readonly prefixes: readonly string[];
-  /** In order of name; those that are blocked stay. */
+  /** Sorted by name; blocked VMs are kept. */
   readonly vms: readonly DestructionVm[];
-  /** What could not be read, and what that means. */
+  /** Readings that failed, and their consequences. */
   readonly notices: readonly string[];
-  /** VMs that match by name, but whose marks do not agree and that were not chosen: they are left alone. */
+  /** VMs that match by name but not by marks and were not selected explicitly; they are kept. */
   readonly spared: readonly SparedVm[];
-  /** What was asked for and matches no VM. */
+  /** Selectors without a matching VM. */
   readonly missing: readonly MissingSelection[];
-  /** Disks stay: only the VMs go. */
+  /** Whether only VMs are destroyed and disks are kept. */
   readonly keepDisks: boolean;
-  /** Running VMs are asked to shut down first, and powered off only when they do not. */
+  /** Whether running VMs are shut down first, and powered off only if they do not respond. */
   readonly shutdown: boolean;
-  /** Sums over what goes; bytes of the zvols whose size is known. */
+  /** Sums over what is removed; bytes of the zvols whose size is known. */
   readonly totals: {
     readonly vms: number;
     readonly zvols: number;
     readonly zvolBytes: number;
     readonly snapshots: number;
   };
-  /** What a person types to confirm: `destroy 4 vms`. */
+  /** The confirmation phrase: `destroy 4 vms`. */
   readonly phrase: string;
-  /** Changes whenever the set or its states do. */
+  /** Changes whenever the set or its states change. */
   readonly fingerprint: string;
 }

@@ -1,4 +1,4 @@
-/** What a configuration asks for, before it is held against the NAS. Pure. */
+/** The VMs a configuration asks for, before they are compared with the NAS. Pure. */
 import { type Configuration, vmTypes, type VmTypeSection } from "../configuration/configuration.ts";
 import { firstDisplayPort, vmName, zvolName } from "../inventory/names.ts";
 import type { WantedType } from "./creation_input.ts";
@@ -9,13 +9,13 @@ export function sectionOf(configuration: Configuration, type: string): VmTypeSec
   return section !== undefined && "count" in section ? section : null;
 }
 
-/** Every type of a configuration from its usual port. */
+/** Every type of a configuration, with its default first port. */
 export function defaultTypes(configuration: Configuration): WantedType[] {
   const types = vmTypes(configuration);
   return types.map((type) => ({ type, startPort: firstDisplayPort(type, types) }));
 }
 
-/** A VM by name, with the zvols that it will have. */
+/** A VM's name and the zvols it will have. */
 export interface WantedVm {
   readonly name: string;
   readonly zvols: readonly string[];

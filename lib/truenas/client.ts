@@ -1,5 +1,5 @@
 /**
- * Calls over one socket: many in flight, never more than the NAS runs at once, each with its own end in time.
+ * Calls over one socket: several in flight, at most as many as the NAS runs in parallel, each with its own timeout.
  */
 import type { z } from "../zod.ts";
 import {
@@ -14,33 +14,33 @@ import type { SentCall } from "./versions.ts";
 import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./connection/protocol.ts";
 import type { CallRefusal } from "../errors/nas_errors.ts";
 
-/** What a call may be given beside its parameters. */
+/** Options of a call besides its parameters. */
 export interface CallOptions {
-  /** Milliseconds from the moment of sending; the default is the method's own. */
+  /** Milliseconds from the moment of sending; default: the method's own timeout. */
   readonly timeoutMs?: number;
-  /** Gives up waiting. A call that was sent already may still take effect. */
+  /** Stops waiting. A call that was already sent may still take effect. */
   readonly signal?: AbortSignal;
-  /** How long to wait for a connection that is being made again, in milliseconds; a session's default is 30 s. */
+  /** How long to wait while a connection is being restored, in milliseconds; a session's default is 30 s. */
   readonly connectionWaitMs?: number;
   /**
-   * Gives up once the NAS has sent nothing for this long and then leaves a ping unanswered for as long, in
-   * milliseconds: a slow NAS is waited for, and a frozen one is not. Default: only the call's own time counts.
+   * Fails once the NAS has sent nothing for this long and has then not answered a ping for as long, in milliseconds,
+   * which tells a frozen NAS from a slow one. Default: only the call's own timeout applies.
    */
   readonly silenceMs?: number;
-  /** Goes ahead of the queue, and beyond the calls that run at once: only for the ping that tells whether anybody is there. */
+  /** Skips the queue and the concurrency limit; only for the ping that checks whether the NAS is alive. */
   readonly urgent?: boolean;
 }
 
-/** A typed call: the one way to ask the NAS anything. */
+/** Makes typed calls to the NAS. */
 export interface Caller {
-  /** Resolves when a look may be made, so that those that are wished for meanwhile are gathered; default at once. */
+  /** Resolves when a batched read may be sent, so that requests made meanwhile join it; default: immediately. */
   readonly due?: () => Promise<void>;
   /**
    * Calls a method of the API.
    *
-   * @throws {TrueNASCallError} when the NAS refuses.
-   * @throws {TrueNASTimeoutError} when no answer came in time (`outcome` is `unknown` for a write).
-   * @throws {TrueNASConnectionError} when the connection is not there or is lost.
+   * @throws {TrueNASCallError} when the NAS refuses the call.
+   * @throws {TrueNASTimeoutError} when no answer arrives in time (`outcome` is `unknown` for a write).
+   * @throws {TrueNASConnectionError} when there is no connection or it is lost.
    */
   call<M extends MethodName>(
     method: M,
@@ -52,21 +52,21 @@ export interface Caller {
 interface PendingCall {
   readonly id: number;
   readonly method: MethodName;
-  /** What this release calls the method, for people. */
+  /** The method's name in this release, for messages. */
   readonly sentAs: string;
   readonly text: string;
   readonly timeoutMs: number;
-  /** When it has to be over, counted from its queuing, in milliseconds since the process began. */
+  /** Deadline, counted from queuing, in milliseconds since the process started. */
   readonly endMs: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** When it was sent, in milliseconds since the process began. */
+  /** When it was sent, in milliseconds since the process started. */
   sentAt: number;
-  /** Whoever made it was told that no answer came in time. */
+  /** Whether the caller has already received a timeout. */
   isLate: boolean;
 }
 
-/** Writes that are refused here, by method name, whatever asks for them. */
+/** Writes refused by this client, whoever calls. */
 export interface WriteGuard {
   /** Refuses every write (READ_ONLY). */
   readonly readOnly: boolean;
@@ -74,27 +74,27 @@ export interface WriteGuard {
   readonly noDestroy: boolean;
 }
 
-/** How a client is set up. */
+/** Options of a client. */
 export interface ClientOptions {
-  /** How the NAS is spoken with; default JSON-RPC. */
+  /** The protocol; default JSON-RPC. */
   readonly protocol?: Protocol;
-  /** Turns a call into what this release takes; default as it is. */
+  /** Adapts a call to this release; default: unchanged. */
   readonly adapt?: (method: MethodName, params: readonly unknown[]) => SentCall;
   /** Default: nothing is refused. */
   readonly guard?: WriteGuard;
-  /** Called with each change that the NAS tells of, in order. */
+  /** Called with each change event, in order. */
   readonly onEvent?: (event: CollectionEvent) => void;
   /** Called once when the connection has ended, after every call in flight was rejected. */
   readonly onEnd?: (end: SocketEnd) => void;
-  /** Called with each call that ended: how long the NAS took, and how it ended. */
+  /** Called after each call with its duration and result. */
   readonly onCall?: (call: EndedCall) => void;
-  /** Blanks out secrets in the words of a refusal; default: they stay as they are. */
+  /** Redacts secrets in TrueNAS's refusals; default: unchanged. */
   readonly redact?: (text: string) => string;
-  /** Called with frames that are not understood, for the log. */
+  /** Called with frames that cannot be interpreted, for the log. */
   readonly onOddFrame?: (why: string) => void;
 }
 
-/** A call that ended. */
+/** A finished call. */
 export interface EndedCall {
   readonly method: MethodName;
   /** From sending to the answer. */
@@ -110,7 +110,7 @@ export class RpcClient implements Caller {
   readonly #waiting: PendingCall[] = [];
   #lastId = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer ends, in milliseconds since the process began. */
+  /** When the timer fires, in milliseconds since the process started. */
   #timerEndMs = Infinity;
   #ended: SocketEnd | null = null;
   /** When the NAS last sent anything, in milliseconds since the process began. */
@@ -118,7 +118,7 @@ export class RpcClient implements Caller {
   /** Whether the NAS answers a ping: one is asked for all that wait, and none more until the NAS sends something. */
   #pinging: Promise<boolean> | null = null;
 
-  /** Takes over the socket. */
+  /** Takes ownership of the socket. */
   constructor(socket: Socket, options: ClientOptions = {}) {
     this.#socket = socket;
     this.#options = options;
@@ -131,7 +131,7 @@ export class RpcClient implements Caller {
     return this.#ended === null;
   }
 
-  /** Whether as many calls are under way as the NAS runs at once: a further one would wait there. */
+  /** Whether the NAS is running its maximum number of calls, so that another one would wait there. */
   get isSaturated(): boolean {
     return this.#running.size >= MAX_RUNNING_CALLS;
   }
@@ -150,7 +150,7 @@ export class RpcClient implements Caller {
     const parsed = METHODS[method].result.safeParse(result);
     if (parsed.success) return parsed.data as MethodResult<M>;
     throw new TrueNASError(
-      `Cannot read the answer to ${method}: ${describeMismatch(parsed.error.issues[0])}`,
+      `The NAS's answer to ${method} is invalid: ${describeMismatch(parsed.error.issues[0])}`,
       {
         method,
         outcome: METHODS[method].writes ? "unknown" : "not-done",
@@ -192,7 +192,7 @@ export class RpcClient implements Caller {
     if (options.urgent) {
       this.#send(pending);
     } else {
-      // What is read is short, and a page waits for it: it goes before writes that are not sent yet.
+      // Reads are short and pages wait for them, so they go before queued writes.
       const before = METHODS[method].writes ? -1 : this.#waiting.findIndex((it) => METHODS[it.method].writes);
       this.#waiting.splice(before < 0 ? this.#waiting.length : before, 0, pending);
       this.#sendNext();
@@ -223,7 +223,7 @@ export class RpcClient implements Caller {
       const { writes } = METHODS[method];
       const seconds = Math.max(1, Math.round(2 * silenceMs / 1000));
       throw new TrueNASTimeoutError(
-        `The NAS is connected, but has sent nothing for ${seconds} s and does not answer a ping`,
+        `The NAS is connected but has sent nothing for ${seconds} s and does not answer a ping`,
         { method, outcome: writes ? "unknown" : "not-done" },
       );
     }
@@ -253,7 +253,7 @@ export class RpcClient implements Caller {
     this.#socket.send(pending.text);
   }
 
-  /** One timer for all calls, for the first that may end: a timer for each costs more than the rest of a call. */
+  /** Uses one timer, for the earliest deadline of all calls. */
   #watchUntil(endMs: number): void {
     if (endMs >= this.#timerEndMs) return;
     clearTimeout(this.#timer);
@@ -270,7 +270,7 @@ export class RpcClient implements Caller {
       else this.#timeOut(pending);
     }
     const late = [...this.#running.values()].filter(({ isLate }) => isLate);
-    // Nothing could be sent any more, not even a look at what became of these calls. The NAS counts them by connection.
+    // All slots are taken by unanswered calls, so nothing more could be sent. A new connection has free slots.
     if (late.length >= MAX_RUNNING_CALLS) this.close(`${late.length} calls have no answer`);
   }
 
@@ -294,14 +294,14 @@ export class RpcClient implements Caller {
     else pending.reject(new TrueNASCallError(pending.sentAs, this.#redacted(frame.refusal)));
   }
 
-  /** The NAS repeats what it refuses, and pages show its words. */
+  /** TrueNAS repeats rejected values in its message, which pages display. */
   #redacted(refusal: CallRefusal): CallRefusal {
     const { redact = (text) => text } = this.#options;
     const fields = refusal.fields.map((field) => ({ ...field, message: redact(field.message) }));
     return { ...refusal, reason: redact(refusal.reason), fields };
   }
 
-  /** Removes a call that has ended, in whatever way, and lets the next one go. */
+  /** Removes a finished call and starts the next one. */
   #take(id: number): PendingCall | undefined {
     const pending = this.#running.get(id);
     if (pending === undefined) return undefined;
@@ -320,11 +320,11 @@ export class RpcClient implements Caller {
     if (index >= 0) {
       this.#waiting.splice(index, 1);
       const said =
-        `${method}: not sent within ${timeoutMs} ms, because the NAS has not answered earlier calls`;
+        `${method}: not sent within ${timeoutMs} ms because the NAS has not answered earlier calls`;
       return pending.reject(new TrueNASTimeoutError(said, { method, outcome: "not-done" }));
     }
-    // The NAS may still be at it: its slot is not given away until an answer comes or the connection ends, or the
-    // next calls could be refused as too many. The caller need not wait for that.
+    // The NAS may still be running the call, so its slot stays taken until an answer arrives or the connection ends;
+    // otherwise the NAS could refuse the next calls as too many.
     pending.isLate = true;
     pending.reject(
       new TrueNASTimeoutError(`${pending.sentAs}: no answer within ${timeoutMs} ms`, {
@@ -373,13 +373,16 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void {
   const { writes, destroys } = METHODS[method];
   if (guard?.readOnly && writes) {
-    throw new TrueNASError(`${method} was refused here: READ_ONLY is set, so nothing is changed on the NAS`, {
-      method,
-    });
+    throw new TrueNASError(
+      `${method} was not sent because READ_ONLY is set. Nothing was changed; unset READ_ONLY to allow changes`,
+      {
+        method,
+      },
+    );
   }
   if (guard?.noDestroy && destroys) {
     throw new TrueNASError(
-      `${method} was refused here: NO_DESTROY is set, so nothing is deleted on the NAS`,
+      `${method} was not sent because NO_DESTROY is set. Nothing was deleted; unset NO_DESTROY to allow deletion`,
       { method },
     );
   }
@@ -392,11 +395,11 @@ function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): 
     method,
     outcome,
     failure: "lost",
-    remedy: "The program connects again by itself as soon as the NAS answers.",
+    remedy: "The program reconnects automatically when the NAS answers.",
   });
 }
 
-/** What is wrong with an answer, and where in it: `0.name: Required`. */
+/** What is wrong with an answer and where: `0.name: Required`. */
 function describeMismatch(issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return "unknown shape";
   return issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`;

@@ -1,29 +1,29 @@
 /**
- * TrueNAS's jobs: calls that answer with a job's id at once (vm.stop, vm.restart) and end later. A job's success is
- * the NAS's word only; whoever asked looks at the effect.
+ * TrueNAS jobs: methods that return a job id immediately (vm.stop, vm.restart) and finish later. A successful job is only
+ * TrueNAS's claim; the caller verifies the effect.
  */
 import { explainWords } from "../errors/nas_errors.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
 import type { MethodName } from "./methods.ts";
 
-/** How to follow a job. */
+/** Options for following a job. */
 export interface JobOptions {
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two polls. */
   readonly pollMs: number;
-  /** How long it is followed at most, in milliseconds. */
+  /** Timeout in milliseconds. */
   readonly timeoutMs: number;
-  /** Told of its progress in per cent. */
+  /** Called with the progress in percent. */
   readonly onProgress?: (percent: number) => void;
 }
 
-/** How a job can have ended that is no success, in core.get_jobs' words. */
+/** Unsuccessful final states in core.get_jobs. */
 const FAILED: readonly string[] = ["FAILED", "ABORTED"];
 
 /**
- * Waits for a job's end.
+ * Waits until a job finishes.
  *
- * @throws {TrueNASError} with the NAS's words when it failed, or when it did not end in time (`outcome` is unknown).
+ * @throws {TrueNASError} with TrueNAS's message when the job failed, or when it timed out (`outcome` is unknown).
  */
 export async function followJob(
   caller: Caller,
@@ -38,7 +38,7 @@ export async function followJob(
     if (percent !== told) onProgress?.(told = percent);
     if (job?.state === "SUCCESS") return;
     if (job === undefined || FAILED.includes(job.state)) {
-      const why = job?.error ? explainWords(job.error) : "the NAS does not know its job any more";
+      const why = job?.error ? explainWords(job.error) : "the NAS no longer knows the job";
       throw new TrueNASError(`${method} failed: ${why}`, {
         method,
         outcome: job === undefined ? "unknown" : "not-done",
@@ -46,7 +46,7 @@ export async function followJob(
     }
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
-  throw new TrueNASError(`${method}: its job did not end within ${timeoutMs / 1000} s`, {
+  throw new TrueNASError(`${method}: the job did not finish within ${timeoutMs / 1000} s`, {
     method,
     outcome: "unknown",
   });

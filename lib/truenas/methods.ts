@@ -1,7 +1,6 @@
 /**
- * Every API method that the product calls, in one table: what it takes and gives, whether it writes or destroys,
- * and how long it may take. Parameters are positional in every TrueNAS version; replies may carry more fields than
- * are named here, and those pass.
+ * Every API method that this program calls: parameters, result, whether it writes or destroys, and its timeout. Parameters
+ * are positional in every TrueNAS version. Replies may contain more fields than are named here.
  */
 import { z } from "../zod.ts";
 import type { ZvolProperty } from "../inventory/marks.ts";
@@ -9,7 +8,7 @@ import { withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
 
-/** A device row of `vm.query` and `vm.device.query`, in the shape of 25.04.2 and later: `dtype` inside the attributes. */
+/** A device row in the shape of 25.04.2 and later, with `dtype` inside the attributes. */
 export const deviceRow = z.preprocess(
   withInnerDtype,
   z.object({
@@ -23,7 +22,7 @@ export const deviceRow = z.preprocess(
 /** A device as the NAS has it. */
 export type DeviceRow = z.infer<typeof deviceRow>;
 
-/** What is changed of a zvol: its size in bytes, or its user properties. */
+/** A change of a zvol: its size in bytes, or its user properties. */
 type DatasetChange =
   | { readonly volsize: number }
   | { readonly user_properties_update: readonly ZvolProperty[] };
@@ -51,13 +50,13 @@ export const vmRow = z.object({
 /** A VM as the NAS has it. */
 export type VmRow = z.infer<typeof vmRow>;
 
-/** The fields that are asked for: a third of a row's text is others. */
+/** The requested fields, about two thirds of a row. */
 const VM_FIELDS = Object.keys(vmRow.shape);
 
 const property = z.object({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).passthrough()
   .nullish();
 
-/** A row of `pool.dataset.query`; only what was selected is there. */
+/** A row of `pool.dataset.query`; contains only what was selected. */
 export const datasetRow = z.object({
   id: z.string(),
   type: z.string(),
@@ -74,7 +73,7 @@ export const datasetRow = z.object({
 /** A dataset or zvol as the NAS has it. */
 export type DatasetRow = z.infer<typeof datasetRow>;
 
-/** A row of `pool.snapshot.query`; only what was selected is there. */
+/** A row of `pool.snapshot.query`; contains only what was selected. */
 export const snapshotRow = z.object({
   name: z.string(),
   holds: z.record(z.string(), z.unknown()).nullish(),
@@ -92,7 +91,7 @@ export const jobRow = z.object({
   error: z.string().nullish(),
 }).passthrough();
 
-/** A network interface as the guest's agent tells it (27.0 and later). */
+/** A guest's network interface as reported by its agent (27.0 and later). */
 export const guestInterface = z.object({
   hardware_address: z.string(),
   ip_addresses: z.array(z.object({ ip_address: z.string(), ip_address_type: z.string() }).passthrough()),
@@ -109,7 +108,7 @@ const userInfo = z.object({
   privilege: z.object({ roles: roles.nullish() }).passthrough().nullish(),
 }).passthrough();
 
-/** Who is signed in, as far as it matters. */
+/** Who is signed in. */
 export type UserInfo = z.infer<typeof userInfo>;
 
 const loginReply = z.object({
@@ -141,25 +140,25 @@ export function vmQuery(...filters: readonly QueryFilter[]): MethodParams<"vm.qu
 type Query = readonly [filters?: readonly QueryFilter[], options?: QueryOptions];
 
 interface MethodRule<Params extends readonly unknown[], Result> {
-  /** Changes something on the NAS: an unanswered call has an unknown outcome. */
+  /** Changes something on the NAS, so an unanswered call has an unknown outcome. */
   readonly writes: boolean;
-  /** Removes something that cannot be had back. */
+  /** Deletes something irrecoverable. */
   readonly destroys: boolean;
   /** How long to wait for the answer, in milliseconds. */
   readonly timeoutMs: number;
   readonly result: z.ZodType<Result>;
-  /** Never set; it carries the parameters' type. */
+  /** Type-only; never set. */
   readonly params?: Params;
 }
 
-/** Reads answer at once, but the first call on an old API version imports it, for more than 8 s. */
+/** Reads are fast, except that the first call on an old API version makes TrueNAS import it. */
 const READ_MS = 30_000;
 const WRITE_MS = 60_000;
-/** A thick zvol on a busy pool; a start that waits for libvirt. */
+/** Writes can wait for a thick zvol on a busy pool, or for libvirt. */
 const SLOW_WRITE_MS = 180_000;
-/** Up to 25.10 deletions wait for each other, 7 s for each VM that ran. */
+/** Up to 25.10 TrueNAS serializes deletions, several seconds for each VM that ran. */
 const DELETE_MS = 300_000;
-/** How soon a living connection answers core.ping. */
+/** Timeout for core.ping. */
 export const PING_MS = 5_000;
 
 function read<Params extends readonly unknown[], Result>(
@@ -181,7 +180,7 @@ function destroy<Params extends readonly unknown[]>(): MethodRule<Params, unknow
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** The table of methods; the same names as in TrueNAS's API reference. */
+/** The methods, named as in TrueNAS's API reference. */
 export const METHODS = {
   "auth.login": read<readonly [username: string, password: string], boolean>(z.boolean()),
   "auth.login_ex": read<readonly [data: Data], LoginReply>(loginReply),
@@ -211,7 +210,7 @@ export const METHODS = {
   ),
   "pool.dataset.update": write<readonly [id: string, change: DatasetChange], unknown>(z.unknown()),
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
-  // From 26 on a recursive destroy takes idle clones with it, those of others too: the types rule it out.
+  // From 26 on a recursive destroy deletes idle clones, even of other VMs; the type rules it out.
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: false }]>(),
   "pool.snapshot.query": read<Query, SnapshotRow[]>(z.array(snapshotRow)),
   "pool.snapshot.delete": destroy<
@@ -266,11 +265,11 @@ export const METHODS = {
   "vm.device.bind_choices": read<readonly [], Record<string, string>>(z.record(z.string(), z.string())),
 } satisfies Record<string, MethodRule<readonly unknown[], unknown>>;
 
-/** A method that the product calls. */
+/** A method that this program calls. */
 export type MethodName = keyof typeof METHODS;
 
 /** The parameters of a method, in order. */
 export type MethodParams<M extends MethodName> = NonNullable<(typeof METHODS)[M]["params"]>;
 
-/** What a method gives back. */
+/** The result of a method. */
 export type MethodResult<M extends MethodName> = z.infer<(typeof METHODS)[M]["result"]>;

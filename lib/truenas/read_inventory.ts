@@ -1,6 +1,6 @@
 /**
- * Reads the inventory from a NAS, as the least that plans and pages need. Only the list of VMs is required; every
- * other reading may be refused to the account or unknown to this NAS, and then says why.
+ * Reads from a NAS what plans and pages need. Only the list of VMs is required; every other reading can be refused to the
+ * account or unknown to the release, and then carries the reason.
  */
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors/errors.ts";
 import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
@@ -11,10 +11,10 @@ import { type DatasetRow, vmQuery } from "./methods.ts";
 import { nicNames, toDataset, toVm } from "./rows.ts";
 import type { VersionRules } from "./versions.ts";
 
-/** Names in one filter: 200 of up to 255 characters stay below the NAS's 64 kB a message. */
+/** Names per filter: 200 names of up to 255 characters stay below TrueNAS's message limit of 64 kB. */
 const NAMES_PER_CALL = 200;
 
-/** What of pool.dataset.query is used, so that the NAS need not read the rest. */
+/** The properties used from pool.dataset.query; TrueNAS skips the others. */
 const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 
 /** How to read. */
@@ -25,11 +25,11 @@ export type Patience = Pick<CallOptions, "silenceMs"> & { readonly connectionWai
 
 /** How to read all VMs. */
 export interface VmsOptions extends ReadOptions {
-  /** Zvols that the VMs are likely to have: what is known of them is read at the same time, and not afterwards. */
+  /** Zvols the VMs probably have, so that their sizes are read in parallel. */
   readonly expected?: readonly string[];
 }
 
-/** The VMs with their devices; zvol sizes where the account may read them. */
+/** The VMs with their devices; zvol sizes where the account can read them. */
 export async function readVms(caller: Caller, options: VmsOptions = {}): Promise<readonly Vm[]> {
   const { expected = [], ...others } = options;
   const [rows, early] = await Promise.all([
@@ -43,7 +43,7 @@ export async function readVms(caller: Caller, options: VmsOptions = {}): Promise
   return withSizes(vms, [...early.value, ...late.known ? late.value : []]);
 }
 
-/** Those of these ids that exist; of zvols among the known ones, the size is not read again. */
+/** The existing VMs with these ids; sizes of known zvols are not read again. */
 export async function readVmsById(
   caller: Caller,
   ids: readonly number[],
@@ -68,7 +68,7 @@ export async function readVm(caller: Caller, id: number, options: ReadOptions = 
   return (await readVmsById(caller, [id], options))[0] ?? null;
 }
 
-/** Their zvols of which the size is not known, each once. */
+/** The distinct zvols of unknown size. */
 function zvolsOf(vms: readonly Vm[]): readonly string[] {
   const zvols = vms.flatMap(({ disks }) =>
     disks.flatMap(({ zvol, sizeBytes }) => zvol === null || sizeBytes !== null ? [] : [zvol])
@@ -89,25 +89,25 @@ function withSize(disk: Disk, byName: ReadonlyMap<string, Dataset>): Disk {
   return { ...disk, sizeBytes, sparse, mark };
 }
 
-/** What a plan is to be checked against, beside the VMs. */
+/** What else a plan is checked against. */
 export interface InventoryQuestions {
   readonly nas: NasIdentity;
   /** Datasets and zvols whose existence and space matter. */
   readonly datasets: readonly string[];
-  /** Files that have to be there. */
+  /** Files that must exist. */
   readonly files: readonly string[];
-  /** Names of VMs of which it matters whether they ever ran. */
+  /** Names of VMs for which it matters whether they ever ran. */
   readonly vms: readonly string[];
-  /** The uuids of VMs that never ran, as far as our own record tells. */
+  /** uuids of VMs that never ran according to our own record. */
   readonly neverStarted: ReadonlySet<string>;
-  /** By what this release shows that a stopped VM ran. */
+  /** How this release shows that a stopped VM ran. */
   readonly showsRun: VersionRules["showsRun"];
-  /** The pool in which zvols are to be made. */
+  /** The pool of new zvols. */
   readonly pool: string;
 }
 
 /**
- * Everything that a plan is made from and checked against.
+ * Reads everything a creation plan is made from and checked against.
  *
  * @throws {TrueNASError} when the VMs cannot be listed or the connection is lost.
  */
@@ -148,7 +148,7 @@ export async function readInventory(
   };
 }
 
-/** Adds whether the images are there that the wanted VMs have already. */
+/** Adds whether the install images attached to the planned VMs exist. */
 async function withAttached(
   caller: Caller,
   files: Inventory["files"],
@@ -161,7 +161,7 @@ async function withAttached(
   return attached.known ? { known: true, value: new Map([...files.value, ...attached.value]) } : files;
 }
 
-/** Those of these files that are not there; none where that cannot be read. */
+/** Those of these files that do not exist; empty when that cannot be read. */
 export async function readMissingFiles(
   caller: Caller,
   paths: readonly string[],
@@ -171,7 +171,7 @@ export async function readMissingFiles(
   return files.known ? [...files.value].flatMap(([path, isThere]) => isThere ? [] : [path]) : [];
 }
 
-/** Adds that a VM never ran, where our own record says so and the NAS does not contradict it; in doubt it is not known. */
+/** Adds that a VM never ran, if our record says so and the NAS does not contradict it; otherwise unknown. */
 async function withHistory(
   caller: Caller,
   vm: Vm,
@@ -194,15 +194,15 @@ async function showsRunOf(
   return (await caller.call("vm.status", [id], options)).domain_state !== null;
 }
 
-/** What a NAS has left, as far as it can be read. */
+/** Free resources of a NAS, as far as they can be read. */
 export interface Capacity {
-  /** Bytes of memory that VMs may still be started with. */
+  /** Memory in bytes that is free for starting VMs. */
   readonly memoryBytes: number | null;
-  /** A dataset, and bytes that are left in it. */
+  /** A dataset and its free space in bytes. */
   readonly storage: { readonly name: string; readonly bytes: number } | null;
 }
 
-/** What is left of memory, and in this dataset. */
+/** Free memory, and free space in this dataset. */
 export async function readCapacity(
   caller: Caller,
   dataset: string,
@@ -219,12 +219,12 @@ export async function readCapacity(
   };
 }
 
-/** An agent that does not answer holds its call up; the others of the connection stay free for work. */
+/** Limit for agent calls: an agent that does not answer blocks its call, and the other slots stay free for work. */
 const AGENTS_AT_ONCE = 3;
 
 /**
- * IPv4 addresses by the id of their NIC, of guests whose agent answers. A guest may say anything: it is believed only
- * of the MACs that its own VM has, and only what reads as the address of a host.
+ * IPv4 addresses by NIC id, of guests with an agent. A guest can report anything, so only MAC addresses of its own VM and
+ * valid host addresses are accepted.
  */
 export async function readGuestIps(
   caller: Caller,
@@ -251,7 +251,7 @@ export async function readGuestIps(
   return found;
 }
 
-/** What a form offers beside free text. */
+/** The choices a form offers besides free text. */
 export async function readChoices(
   caller: Caller,
   isoFolder: string | null,
@@ -270,10 +270,10 @@ export async function readChoices(
   return { nicChoices, isos, datasets };
 }
 
-/** The NAS's own datasets, which are no place for zvols: of the system and of its apps. */
+/** TrueNAS's own datasets (system and apps), which are unsuitable for zvols. */
 const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
 
-/** Datasets in which zvols can be made. */
+/** Datasets in which zvols can be created. */
 async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
   return await reading(async () => {
     const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
@@ -283,14 +283,14 @@ async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Re
   });
 }
 
-/** More are no choice for a person. */
+/** A longer list would not help anyone choose. */
 const MAX_DATASETS = 500;
 
 function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
   return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
 }
 
-/** A reading that may be refused, or not come in time: that is a fact. A lost connection is thrown on. */
+/** Turns a refusal or timeout into a reason; a lost connection is thrown. */
 export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
   try {
     return { known: true, value: await ask() };
@@ -303,7 +303,7 @@ export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
   }
 }
 
-/** The datasets and zvols of these names that exist. */
+/** The existing datasets and zvols with these names. */
 export async function readDatasets(
   caller: Caller,
   names: readonly string[],
@@ -316,7 +316,7 @@ export async function readDatasets(
   });
 }
 
-/** Asks for many names in as few calls as the NAS's limit of a message allows. */
+/** Queries many names in as few calls as TrueNAS's message limit allows. */
 export async function inChunks<T>(
   names: readonly string[],
   ask: (names: readonly string[]) => Promise<readonly T[]>,
@@ -337,7 +337,7 @@ function queryDatasets(
   return caller.call("pool.dataset.query", [[["id", "in", names]], { extra }], options);
 }
 
-/** Every zvol that this program's properties mark, in all pools. */
+/** Every zvol with this program's properties, in all pools. */
 export async function readMarkedZvols(
   caller: Caller,
   options: ReadOptions = {},

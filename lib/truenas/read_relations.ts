@@ -1,4 +1,4 @@
-/** Reads what depends on zvols: their snapshots, the holds on these, and the clones of these. */
+/** Reads the dependents of zvols: snapshots, their holds, and their clones. */
 import {
   type Reading,
   sourceOf,
@@ -9,10 +9,10 @@ import {
 import type { Caller } from "./client.ts";
 import { inChunks, reading, type ReadOptions } from "./read_inventory.ts";
 
-/** Up to 25.10 a query for one id is quick, and one for several walks every snapshot of every pool. */
+/** Up to 25.10 a query for one id is fast, while one for several scans every snapshot of every pool. */
 const MAX_SINGLE_QUERIES = 20;
 
-/** Snapshots and clones of these zvols. Without snapshots there are no clones, and nothing more is asked. */
+/** Snapshots and clones of these zvols. Without snapshots there are no clones to read. */
 export async function readRelations(
   caller: Caller,
   zvols: readonly string[],
@@ -29,7 +29,7 @@ export async function readRelations(
 
 const NONE = { known: true, value: [] } as const;
 
-/** Only a selection of names is answered quickly by every release. */
+/** Selects names only, which every release answers quickly. */
 async function readSnapshotNames(
   caller: Caller,
   zvols: readonly string[],
@@ -64,7 +64,7 @@ async function readHolds(
   });
 }
 
-/** From 26 on a snapshot does not tell its clones, so they are found by their origin. */
+/** From 26 on snapshots do not list their clones, so clones are found by origin. */
 async function readClones(
   caller: Caller,
   zvols: readonly string[],

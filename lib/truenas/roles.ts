@@ -1,21 +1,21 @@
-/** What an account may do, as far as this program needs it. Pure. Source: TrueNAS's role manager and its API models. */
+/** The roles that this program needs. Pure. Source: TrueNAS's role manager and API models. */
 
-/** A role that this program uses, and for what. */
+/** A role and its purpose. */
 export interface NeededRole {
-  /** TrueNAS's name for it: `VM_WRITE`. */
+  /** TrueNAS's name: `VM_WRITE`. */
   readonly role: string;
-  /** What fails without it, or what is not checked. */
+  /** What fails or is skipped without it. */
   readonly for: string;
-  /** Without it the main job fails; the others only leave something out. */
+  /** Whether creating and destroying VMs fails without it. */
   readonly essential: boolean;
 }
 
-/** Every role that is used. */
+/** The roles. */
 export const NEEDED_ROLES: readonly NeededRole[] = [
   { role: "VM_READ", for: "listing VMs", essential: true },
-  { role: "VM_DEVICE_READ", for: "seeing bridges and addresses for a plan", essential: false },
-  { role: "VM_WRITE", for: "making, starting, stopping and destroying VMs", essential: true },
-  { role: "VM_DEVICE_WRITE", for: "giving VMs their devices", essential: true },
+  { role: "VM_DEVICE_READ", for: "listing bridges and addresses for a plan", essential: false },
+  { role: "VM_WRITE", for: "creating, starting, stopping and destroying VMs", essential: true },
+  { role: "VM_DEVICE_WRITE", for: "adding devices to VMs", essential: true },
   {
     role: "DATASET_READ",
     for: "checking space and existing zvols, and showing disk sizes",
@@ -23,20 +23,20 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
   },
   {
     role: "DATASET_WRITE",
-    for: "marking zvols, and sparse zvols",
+    for: "marking zvols, and creating sparse zvols",
     essential: false,
   },
   {
     role: "DATASET_DELETE",
-    for: "removing zvols that are in no VM: of a VM that could not be made, and orphans",
+    for: "removing zvols without a VM: after a failed creation, and orphans",
     essential: false,
   },
-  { role: "SNAPSHOT_READ", for: "seeing the snapshots of zvols that are to go", essential: false },
-  { role: "SNAPSHOT_DELETE", for: "removing the snapshots of zvols that are to go", essential: false },
-  { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image is there", essential: false },
+  { role: "SNAPSHOT_READ", for: "listing snapshots of zvols to be removed", essential: false },
+  { role: "SNAPSHOT_DELETE", for: "removing snapshots of zvols to be removed", essential: false },
+  { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image exists", essential: false },
 ];
 
-/** Roles that come with a role. */
+/** Roles included in a role. */
 const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_WRITE: ["VM_READ"],
   VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
@@ -44,7 +44,7 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   SNAPSHOT_WRITE: ["SNAPSHOT_READ"],
 };
 
-/** Whether an account has a role, by itself or by another one; null when its roles are not known. */
+/** Whether an account has a role, directly or included in another; null when its roles are unknown. */
 export function hasRole(roles: readonly string[] | null, wanted: string): boolean | null {
   if (roles === null) return null;
   return roles.some((role) =>
@@ -53,7 +53,7 @@ export function hasRole(roles: readonly string[] | null, wanted: string): boolea
   );
 }
 
-/** The roles that an account lacks; none when its roles are not known. */
+/** The roles an account is missing; empty when its roles are unknown. */
 export function missingRoles(roles: readonly string[] | null): readonly NeededRole[] {
   return NEEDED_ROLES.filter(({ role }) => hasRole(roles, role) === false);
 }

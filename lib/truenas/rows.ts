@@ -1,4 +1,4 @@
-/** What the NAS answers, in the product's own shapes. Pure. */
+/** Converts TrueNAS's rows into this program's types. Pure. */
 import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory/inventory.ts";
 import { ZVOL_PROPERTIES, type ZvolMark } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
@@ -72,7 +72,7 @@ function toOther({ id, attributes }: DeviceRow): OtherDevice {
   return { deviceId: id, dtype: attributes.dtype, what: describeOther(attributes) };
 }
 
-/** Only attributes that are known to hold no secret. */
+/** Shows only attributes known to contain no secrets. */
 function describeOther(
   { dtype, pptdev, device, usb, portal_address: portal }: DeviceRow["attributes"],
 ): string {
@@ -123,7 +123,7 @@ function bytes(property: DatasetRow["volsize"]): number | null {
   return Number.isFinite(raw) ? raw : null;
 }
 
-/** vm.device.nic_attach_choices: up to 25.10 a map of names to names; from 26.0 lists by kind, bridges first. */
+/** vm.device.nic_attach_choices: a map of names up to 25.10, and lists by kind (bridges first) from 26.0 on. */
 export function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
   return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
 }

@@ -1,46 +1,46 @@
 /**
- * Everything that differs between TrueNAS versions and matters here, as data; nothing else in the program knows a
- * version. Source of every entry: TrueNAS's own middleware code and the JSON Schemas of its API models.
+ * The differences between TrueNAS versions, as data; no other module knows a version. Source of every entry: TrueNAS's
+ * middleware code and the JSON Schemas of its API models.
  */
 
-/** What one version is like. */
+/** The rules of one version. */
 export interface VersionRules {
   /** The release train: `25.10`. */
   readonly id: string;
-  /** What its API is spoken in. 24.x knows only the older protocol at /websocket. */
+  /** The protocol; 24.x has only the legacy one at /websocket. */
   readonly protocol: "legacy" | "jsonrpc";
-  /** Keys that vm.create takes; any other fails the whole call. */
+  /** Keys that vm.create accepts; any other key fails the call. */
   readonly vmCreateKeys: readonly string[];
-  /** Keys of the attributes of each device that is made here; any other fails the call. */
+  /** Attribute keys of each device type created here; any other key fails the call. */
   readonly deviceKeys: Readonly<Record<DeviceType, readonly string[]>>;
-  /** Where an install image may lie: 25.10.1 and later refuse the pool's root dataset. */
+  /** Where install images are allowed: 25.10.1 and later refuse the pool's root dataset. */
   readonly cdromRule: "anywhere" | "not-pool-root";
-  /** Where a device's `dtype` stands: beside its attributes (24.x), or in them. */
+  /** Position of a device's `dtype`: beside its attributes (24.x) or inside them. */
   readonly dtype: "beside" | "inside";
-  /** How to sign in: auth.login_ex tells why it refuses; 24.x has only auth.login. */
+  /** Login method: auth.login_ex explains refusals; 24.x has only auth.login. */
   readonly login: "login_ex" | "login";
-  /** How an API key is shown: SCRAM proves it without sending it (26 and later). */
+  /** How API keys are authenticated: SCRAM proves a key without sending it (26 and later). */
   readonly keyLogin: "plain" | "scram";
-  /** Whether vm.reset is there (27.0). */
+  /** Whether vm.reset exists (27.0). */
   readonly canReset: boolean;
-  /** Whether the guest's addresses can be asked for (27.0). */
+  /** Whether guest addresses can be read (27.0). */
   readonly guestIps: boolean;
-  /** Whether vm.delete holds a lock until its zvols are gone, so that deletions wait for each other (up to 25.10). */
+  /** Whether vm.delete holds a lock until its zvols are gone, which serializes deletions (up to 25.10). */
   readonly serialDeletes: boolean;
   /**
-   * By what a stopped VM shows that it ran: its log's path (up to 25.10), or its libvirt domain (from 26.0 on, where
-   * vm.log_file_path answers null for every VM). Neither proves that a VM never ran.
+   * Evidence that a stopped VM ran: its log path (up to 25.10) or its libvirt domain (from 26.0 on, where vm.log_file_path
+   * returns null for every VM). Neither proves that a VM never ran.
    */
   readonly showsRun: "log" | "domain";
-  /** What the methods of snapshots are called: pool.snapshot.* from 25.10 on. */
+  /** Namespace of the snapshot methods: pool.snapshot.* from 25.10 on. */
   readonly snapshotMethods: "zfs.snapshot" | "pool.snapshot";
-  /** Displays that VMs may have: VNC came with 25.10. */
+  /** Display types; VNC was added in 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
   readonly tested: boolean;
 }
 
-/** Devices that are made here. */
+/** The device types created here. */
 export type DeviceType = "DISPLAY" | "CDROM" | "NIC" | "DISK";
 
 const VM_KEYS_24_04 = [
@@ -92,7 +92,7 @@ const DEVICE_KEYS = {
   ],
 } as const satisfies Record<DeviceType, readonly string[]>;
 
-/** 24.x has no `serial` of its own to set. */
+/** 24.x does not accept a `serial`. */
 const DEVICE_KEYS_24 = { ...DEVICE_KEYS, DISK: DEVICE_KEYS.DISK.filter((key) => key !== "serial") };
 
 const DEVICE_KEYS_27 = { ...DEVICE_KEYS, NIC: [...DEVICE_KEYS.NIC, "pci_address"] };
@@ -220,7 +220,7 @@ export const VERSION_RULES: readonly VersionRules[] = [
   },
 ] satisfies readonly VersionRules[];
 
-/** The rules of a release such as `25.10.7`; of the newest known one for a release that is newer or unknown. */
+/** The rules of a release such as `25.10.7`; the newest known rules for a newer or unknown release. */
 export function rulesFor(release: string): VersionRules {
   const bare = release.replace(/^v/, "");
   const matching = VERSION_RULES.filter(({ id }) =>
@@ -239,7 +239,7 @@ export interface SentCall {
   readonly params: readonly unknown[];
 }
 
-/** A call as a release takes it: pool.snapshot.* has another name up to 25.04. */
+/** Adapts a call to a release: pool.snapshot.* has another name up to 25.04. */
 export function adaptCall(rules: VersionRules, method: string, params: readonly unknown[]): SentCall {
   return {
     method: method.replace(/^pool\.snapshot(?=\.)/, rules.snapshotMethods),
@@ -247,7 +247,7 @@ export function adaptCall(rules: VersionRules, method: string, params: readonly 
   };
 }
 
-/** Parameters in the shape of a release: 24.x has the kind of a device beside its attributes. */
+/** Adapts parameters to a release: 24.x has a device's `dtype` beside its attributes. */
 function adaptParams(
   { dtype }: VersionRules,
   method: string,
@@ -266,26 +266,26 @@ interface DeviceParams {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** A device row in the newer shape: 24.x has the kind beside the attributes. */
+/** Converts a 24.x device row, with `dtype` beside its attributes, to the newer shape. */
 export function withInnerDtype(row: unknown): unknown {
   if (typeof row !== "object" || row === null || !("dtype" in row) || !("attributes" in row)) return row;
   const { dtype, attributes, ...rest } = row;
   return { ...rest, attributes: { ...(attributes as object), dtype } };
 }
 
-/** An API version of the NAS's list, and what is known of it. */
+/** A version from the NAS's list, and its known properties. */
 export interface ApiChoice {
   /** As the path names it: `v25.10.5`, or `current`. */
   readonly apiVersion: string;
-  /** What to tell the person, or null when all is as tested. */
+  /** A warning for the user, or null when the version has been tested. */
   readonly notice: string | null;
-  /** How this NAS takes an API key. */
+  /** How this NAS authenticates API keys. */
   readonly keyLogin: VersionRules["keyLogin"];
 }
 
 /**
- * Which of a NAS's API versions to use: its own newest one when that is known here, because the NAS loses details when
- * it adapts between versions; otherwise the newest known one that it still offers.
+ * Chooses the API version: the NAS's newest if it is known here, because the NAS loses details when it converts between
+ * versions; otherwise the newest known one that it still offers.
  */
 export function chooseApi(listed: readonly string[]): ApiChoice {
   const newest = listed.at(-1);
@@ -295,14 +295,15 @@ export function chooseApi(listed: readonly string[]): ApiChoice {
   if (known === undefined) {
     return {
       apiVersion: "current",
-      notice: `The NAS's API ${newest} is not known here, nor any other that it offers; it is used as it is`,
+      notice:
+        `The NAS's API ${newest} has not been tested with this program, nor has any other version it offers; some actions may fail`,
       keyLogin,
     };
   }
   return {
     apiVersion: known,
     notice:
-      `The NAS's API ${newest} is newer than this program; ${known} is used, in which the NAS leaves out details`,
+      `The NAS's API ${newest} is newer than this program, which uses ${known}; some details may be missing`,
     keyLogin: rulesFor(known).keyLogin,
   };
 }

@@ -135,7 +135,7 @@ for (const look of LOOKS) {
       const notice = await page.locator("#operation-notices").innerText();
       assert.match(notice, /worker02 was not created/);
       assert.match(notice, /out of space/);
-      assert.match(notice, /nothing is left of it/);
+      assert.match(notice, /nothing is left/);
       assert.match(await page.locator("#operation-summary").innerText(), /2 done, 1 failed/);
       assert.equal(
         await page.locator('[data-vm="worker02"][data-step="disk0"]').getAttribute("data-status"),

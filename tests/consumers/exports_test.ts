@@ -110,7 +110,7 @@ for (const format of ["dnsmasq", "isc", "kea"] as const) {
     const own = format === "dnsmasq" ? ["ignore", "12h", "123"] : [];
     assert.deepEqual(new Set(leftOut.map(({ name }) => name)), new Set([...LEFT_OUT_OF_DHCP, ...own]));
     for (const name of ["Worker01", "_vm", "twin01", "x?conf-script??bin?sh"]) {
-      assert.match(text, new RegExp(`"?${name.replaceAll("?", "\\?")}\\\\?" is left out: `), name);
+      assert.match(text, new RegExp(`"?${name.replaceAll("?", "\\?")}\\\\?" was left out: `), name);
     }
     assert.match(text, /52:54:00:12:34:68/, "the VM after all the odd ones is there");
     assert.doesNotMatch(text, /10\.0\.0\.9/, "what is no address is none");

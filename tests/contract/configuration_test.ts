@@ -38,6 +38,6 @@ Deno.test("an edit of config.yaml shows without a restart, and a mistake in it w
     await Deno.remove(file);
     const page = await fetch(`${program.url}/create`);
     assert.equal(page.status, 422);
-    assert.match(await text(page), /There is no such file/);
+    assert.match(await text(page), /No such file/);
     assert.deepEqual((await program.stop("SIGTERM")).code, 0);
   }));

@@ -108,7 +108,9 @@ async function destroy(point: Point): Promise<boolean> {
   }
   const resumed = await (await manager.operations.resume(result?.operation.id ?? ""))?.finished;
   // Snapshots that could not be read for the plan were not shown, so that they are not removed.
-  const isUnread = resumed?.vms.some(({ message }) => message?.includes("none could be read then"));
+  const isUnread = resumed?.vms.some(({ message }) =>
+    message?.includes("because snapshots could not be read")
+  );
   assert.ok(
     isUnread || resumed === undefined || resumed.status === "done",
     `${at}: ${JSON.stringify(resumed)}`,

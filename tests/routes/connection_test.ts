@@ -56,7 +56,7 @@ Deno.test("a one-time password is asked for on a page, a wrong one is said to be
   const { url, manager } = dashboard;
   assert.equal(manager.connection.state.kind, "otp");
   const home = await text(fetch(url));
-  assert.match(home, /asks for a one-time password/);
+  assert.match(home, /requires a one-time password/);
   assert.match(home, /data-connection="offline"/);
   assert.match(await text(fetch(`${url}/connection`)), /name="otp"/);
   const unread = await post(dashboard, "/connection/otp", { otp: "12 34" });

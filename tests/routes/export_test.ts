@@ -65,8 +65,8 @@ Deno.test("GET /export tells which VMs a format leaves out, beside the file that
     const page = await text(fetch(`${url}/export`));
     const notice =
       /<section class="panel" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
-    assert.match(notice, /<div class="notice tone-warn">.*&quot;_odd&quot; is left out: a host name has/);
-    assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" is left out: .*\ndhcp-host=/);
+    assert.match(notice, /<div class="notice tone-warn">.*&quot;_odd&quot; was left out: a host name has/);
+    assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" was left out: .*\ndhcp-host=/);
   }));
 
 Deno.test("a guest is believed of the addresses of its own VM's cards alone, and only of addresses (fault 7)", () =>

@@ -11,7 +11,7 @@ Deno.test("12 workers with too little memory give one message, at the field, wit
     assert.equal(answer.status, 422);
     const html = await text(answer);
     const message =
-      /12 worker VMs need 2 GiB of memory each, and 15 GiB are free for them on the NAS: room for 7\./;
+      /12 worker VMs need 2 GiB of memory each, and 15 GiB are free for them on the NAS: 7 fit\./;
     assert.equal(count(html, message), 2, "in the summary, and at the field that it links to");
     assert.match(html, /There is a problem/);
     assert.match(html, /data-error="worker\.memory"/);
@@ -56,7 +56,7 @@ Deno.test("the command line tells the same cause in the same words, once, with t
     const { code, out } = await run("plan", "worker");
     assert.equal(code, 1);
     const message =
-      /^error: worker\.memory: 3 worker VMs need 2 GiB of memory each, .*: room for 1\. .* \(line 13\)$/m;
+      /^error: worker\.memory: 3 worker VMs need 2 GiB of memory each, .*: 1 fits\. .* \(line 13\)$/m;
     assert.match(out, message);
     assert.equal(count(out, /need 2 GiB of memory/), 1);
     assert.equal(count(out, /blocked .*see memory/), 2);

@@ -116,7 +116,7 @@ Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phra
     assert.match(await text(fetch(`${dashboard.url}/orphans`)), /No orphans/);
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const list = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&keep=yes`));
-    assert.match(list, /the disks are kept/);
+    assert.match(list, /you chose to keep disks/);
     assert.match(list, /description: yes, zvols: yes, journal: yes/);
     const destroyed = await follow(post(dashboard, "/destroy", {
       prefixes: "worker",
@@ -153,7 +153,7 @@ Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phra
     assert.equal(empty.status, 400);
   }));
 
-Deno.test("what the form chooses reaches the NAS: sparse zvols, fixed MACs, VMs at a time", () =>
+Deno.test("what the form chooses reaches the NAS: sparse zvols, fixed MACs, VMs in parallel", () =>
   withDashboard({}, async (dashboard) => {
     const fields = {
       ...FORM,

@@ -15,11 +15,11 @@ Deno.test("a connection that is refused, a name that is not known and a lost NAS
     const cases: readonly (readonly [host: string, message: RegExp, remedy: RegExp])[] = [
       [
         "ws://127.0.0.1:1",
-        /nothing (answers at this address and port|accepts connections there)/,
+        /(nothing answers at this address and port|nothing is listening there)/,
         /Check the address and port/,
       ],
-      ["ws://nas.invalid", /no address is known for this name/, /Check the name in TRUENAS_HOST/],
-      ["unix:/nowhere/socket", /there is no such file or folder|nothing answers/, /TRUENAS_HOST/],
+      ["ws://nas.invalid", /this name has no address in DNS/, /Check the name in TRUENAS_HOST/],
+      ["unix:/nowhere/socket", /no such file or folder|nothing answers/, /TRUENAS_HOST/],
     ];
     for (const [host, message, remedy] of cases) {
       const { code, out, err } = await runProgram(["list"], folder, { ...account, TRUENAS_HOST: host });
@@ -38,15 +38,15 @@ Deno.test("files and folders that cannot be used are told without the system's c
   withCommandLine(async ({ simulator, folder, env, run }) => {
     const port = new URL(simulator.url).port;
     const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
-      [["plan", "--config", "."], {}, /Cannot be read: it is a folder, and a file is needed/],
+      [["plan", "--config", "."], {}, /The file cannot be read: this is a folder; name a file/],
       [["plan", "--env-file", "."], {}, /Cannot be read: it is a folder/],
       [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
-      [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: there is no such file or folder/],
-      [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: there is no such file or folder/],
+      [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: no such file or folder/],
+      [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: no such file or folder/],
       [
         ["simulate", "--port", port],
         {},
-        /cannot listen on this port: another program is listening on this address/,
+        /cannot listen on this port: another program is already listening on this address/,
       ],
       [["create"], { STATE_DIR: "config.yaml/x" }, /journal/i],
     ];
@@ -65,9 +65,9 @@ Deno.test("a refusal of the NAS says what it means and what to do, the same on t
   const refusals = [
     [
       "[Errno 2] No such file or directory: '/mnt/x.iso'",
-      "a file that is needed is not on the NAS; check its path",
+      "a required file is missing on the NAS; check its path",
     ],
-    ["Not a valid choice.", "the NAS does not offer this value; choose one of those it offers"],
+    ["Not a valid choice.", "the NAS does not offer this value; choose one from its list"],
   ] as const;
   for (const [reason, words] of refusals) {
     const fault = {

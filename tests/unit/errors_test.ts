@@ -58,18 +58,18 @@ Deno.test("outcome, method and cause are kept", () => {
 });
 
 Deno.test("a refusal is told field by field, or else by its reason, with the NAS's words in quotes", () => {
-  assert.equal(explainRefusal(REFUSAL), 'TrueNAS refused it: "It is busy"');
+  assert.equal(explainRefusal(REFUSAL), 'TrueNAS refused: "It is busy"');
   const fields = [
     { attribute: "vm_create.name", message: "This name exists", errno: 17 },
     { attribute: null, message: "No pool", errno: 22 },
   ];
   assert.equal(
     explainRefusal({ ...REFUSAL, fields }),
-    'TrueNAS refused it: "vm_create.name: This name exists"; TrueNAS refused it: "No pool"',
+    'TrueNAS refused: "vm_create.name: This name exists"; TrueNAS refused: "No pool"',
   );
   const error = new TrueNASCallError("vm.create", REFUSAL);
   assert.deepEqual([error.message, error.method, error.refusal], [
-    'vm.create: TrueNAS refused it: "It is busy"',
+    'vm.create: TrueNAS refused: "It is busy"',
     "vm.create",
     REFUSAL,
   ]);
@@ -112,7 +112,7 @@ Deno.test("a zvol with snapshots is not said to have clones, on any release (hos
       /^other disks are clones/,
     ],
     ["'tank/a@ready' has the following clones: tank/b", /^other disks are clones/],
-    [`${cannot}: filesystem has children`, /^other datasets are below it/],
+    [`${cannot}: filesystem has children`, /^it has child datasets/],
   ];
   for (const [reason, means] of told) {
     const words = explainRefusal({ ...REFUSAL, reason });

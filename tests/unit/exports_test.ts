@@ -87,7 +87,7 @@ Deno.test("CSV and JSON hold every card of every VM", () => {
 Deno.test("DHCP reservations have the VM's name for its first card, and a name of their own for others", () => {
   assert.equal(
     EXPORT_FORMATS.dnsmasq.write(NODES).files[0]?.text,
-    '# "gpu_01" is left out: it has no network card with a fixed MAC\n' +
+    '# "gpu_01" was left out: it has no NIC with a fixed MAC address\n' +
       "dhcp-host=02:00:00:00:00:01,10.0.0.11,worker01\ndhcp-host=02:00:00:00:00:02,worker01-nic1\n",
   );
   assert.match(
@@ -110,7 +110,7 @@ Deno.test("an address that several guests claim is believed of none (fault 7)", 
     const { files, leftOut } = EXPORT_FORMATS[format].write(twins);
     assert.deepEqual(
       leftOut.map(({ because }) => because),
-      Array(2).fill("several guests claim the address 10.0.0.11"),
+      Array(2).fill("several guests report the address 10.0.0.11"),
     );
     assert.doesNotMatch(files[0]?.text ?? "", /02:00:00/);
   }
@@ -118,7 +118,7 @@ Deno.test("an address that several guests claim is believed of none (fault 7)", 
 
 Deno.test("a VM that is left out is told in one plain line, whatever its name is", () => {
   const told = sentenceOf({ name: `x\nconf-script={{${"y".repeat(2_000)}`, because: "so it is" });
-  assert.match(told, /^"x\?conf-script\?\?\?y+\.\.\." is left out: so it is$/);
+  assert.match(told, /^"x\?conf-script\?\?\?y+\.\.\." was left out: so it is$/);
   assert.ok(told.length < 200);
 });
 

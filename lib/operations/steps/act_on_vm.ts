@@ -1,4 +1,4 @@
-/** Does one thing with one VM (start, stop, …), after looking at it again, and sees that it had its effect. */
+/** Performs one action (start, stop, …) on one VM: checks its state first, and verifies the effect. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { followJob } from "../../truenas/jobs.ts";
@@ -9,43 +9,49 @@ import type { FreeMemory } from "../memory.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, pollUntil, runStep, StepFailure } from "./run_step.ts";
 
-/** What is done, and to which VM as it was shown. */
+/** The action, and the VM as it was shown. */
 export interface ActionRequest {
-  /** What is done. */
+  /** The action. */
   readonly action: VmActionName;
-  /** The NAS's id. */
+  /** Id on the NAS. */
   readonly id: number;
   /** The VM's name. */
   readonly name: string;
-  /** The state that was shown; another one by then refuses the action. */
+  /** The state that was shown; if it has changed, the action is refused. */
   readonly state: string;
-  /** Starts although the NAS's free memory does not suffice. */
+  /** Starts even if the NAS is short of memory. */
   readonly overcommit: boolean;
 }
 
-/** The longest that TrueNAS lets a guest take for its shutdown (shutdown_timeout), and its start after it. */
+/** Longest shutdown that TrueNAS allows (shutdown_timeout), plus the start of a restart. */
 const JOB_MS = 360_000;
-/** TrueNAS's errno when memory does not suffice. */
+/** TrueNAS's errno for insufficient memory. */
 const ENOMEM = 12;
 
-/** What acting works with. */
+/** What the action needs. */
 export interface ActionContext extends UndoContext {
   readonly memory: FreeMemory;
   readonly signal: AbortSignal;
 }
 
-/** Does it. It never throws: the log tells what became of it. */
+/** Performs the action. Never throws; the log contains the result. */
 export async function actOnVm(context: ActionContext, request: ActionRequest): Promise<void> {
   const { log } = context;
   const { id, name } = request;
   if (context.signal.aborted) {
     log.append({ type: "step", vm: name, step: request.action, status: "skipped" });
-    log.append({ type: "vm", vm: name, outcome: "cancelled", vmId: id, message: "Nothing was done to it" });
+    log.append({
+      type: "vm",
+      vm: name,
+      outcome: "cancelled",
+      vmId: id,
+      message: "Cancelled; the VM was not changed",
+    });
     return;
   }
   try {
     const state = await perform(context, request);
-    log.append({ type: "vm", vm: name, outcome: "done", vmId: id, message: `It is ${state.toLowerCase()}` });
+    log.append({ type: "vm", vm: name, outcome: "done", vmId: id, message: `Now ${state.toLowerCase()}` });
   } catch (error) {
     const { message } = error instanceof StepFailure ? error.logged : describeError(error);
     const short = error instanceof StepFailure && isOutOfMemory(error.cause);
@@ -77,24 +83,29 @@ async function perform(context: ActionContext, request: ActionRequest): Promise<
       const seen = await pollUntil(look, settle);
       if (seen !== null) return seen;
       const now = (await fetchVm(caller, id))?.state ?? "gone";
-      throw new TrueNASError(`${method} was answered, but ${name} is ${now.toLowerCase()}`, { method });
+      throw new TrueNASError(
+        `TrueNAS reported success for ${method}, but ${name} is ${now.toLowerCase()}; check the VM in TrueNAS`,
+        { method },
+      );
     },
-    // A restart ends in the state that it began in: looking cannot tell.
+    // A restart ends in its initial state, so reading the state proves nothing.
     verify: request.state === to ? null : look,
     detail: (state) => state,
   }, settle);
 }
 
-/** Somebody else may have acted since the page was shown. */
+/** The VM may have changed since the page was shown. */
 async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionRequest): Promise<Vm> {
   const found = await fetchVm(caller, id);
-  if (found === null) throw new TrueNASError(`${name} is not on the NAS any more; nothing was done`);
+  if (found === null) throw new TrueNASError(`${name} no longer exists. Nothing was changed`);
   if (found.name !== name) {
-    throw new TrueNASError(`${name} is called ${found.name} now; nothing was done: look at it and try again`);
+    throw new TrueNASError(
+      `${name} was renamed to ${found.name}. Nothing was changed; check the VM and try again`,
+    );
   }
   if (found.state === state) return found;
   throw new TrueNASError(
-    `${name} is ${found.state.toLowerCase()} by now, and was shown ${state.toLowerCase()}; nothing was done`,
+    `${name} is now ${found.state.toLowerCase()}, but the page showed ${state.toLowerCase()}. Nothing was changed; check the VM and try again`,
   );
 }
 

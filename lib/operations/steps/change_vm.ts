@@ -1,6 +1,6 @@
 /**
- * Changes one VM: its settings, its devices, its disks; or clones it. One step, journalled like any other; what the
- * NAS says against it comes back at its field.
+ * Changes one VM's settings, devices or disks, or clones it. One step, journalled like any other; TrueNAS's refusals are
+ * returned by form field.
  */
 import { type Problem, TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { explainAtField } from "../../errors/nas_errors.ts";
@@ -33,37 +33,37 @@ export type VmChange =
   | { readonly kind: "remove-device"; readonly deviceId: number; readonly withZvol: boolean }
   | { readonly kind: "clone"; readonly name: string };
 
-/** The kind of a change. */
+/** The kinds of change. */
 export type VmChangeKind = VmChange["kind"];
 
-/** Which VM, as it was shown. */
+/** The VM as it was shown. */
 export interface ChangedVm {
-  /** The NAS's id. */
+  /** Id on the NAS. */
   readonly id: number;
   /** The VM's name. */
   readonly name: string;
-  /** Its uuid, which its zvols name. */
+  /** Its uuid, which its zvols' properties contain. */
   readonly uuid: string | null;
 }
 
-/** What each change is called, what it calls, and which of the NAS's attributes is which field of the form. */
+/** Title, API method and, for each kind, the form field of each TrueNAS attribute. */
 const CHANGES = {
   settings: { title: "Change", method: "vm.update" },
   "add-disk": { title: "Add a disk to", method: "pool.dataset.create" },
   "grow-disk": { title: "Grow a disk of", method: "pool.dataset.update" },
   "add-nic": { title: "Add a NIC to", method: "vm.device.create" },
-  "attach-iso": { title: "Attach an image to", method: "vm.device.create" },
+  "attach-iso": { title: "Attach an install image to", method: "vm.device.create" },
   "boot-first": { title: "Change the boot order of", method: "vm.device.update" },
   "remove-device": { title: "Remove a device of", method: "vm.device.delete" },
   clone: { title: "Clone", method: "vm.clone" },
 } as const satisfies Record<VmChangeKind, { readonly title: string; readonly method: MethodName }>;
 
-/** What a change is called, before the VM's name. */
+/** Title of a change, to be followed by the VM's name. */
 export function titleOf({ kind }: VmChange): string {
   return CHANGES[kind].title;
 }
 
-/** The NAS's attribute, without its schema's name, to the form's field. */
+/** TrueNAS's attribute, without its schema's name, to the form field. */
 const FIELDS: Readonly<Record<string, string>> = {
   vcpus: "cpu",
   cores: "cpu",
@@ -74,7 +74,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   zvol_volsize: "size",
 };
 
-/** Makes a change; returns what the NAS says against it, nothing when it is done. It never throws: the log has it. */
+/** Makes a change; returns TrueNAS's refusals, or nothing when it succeeded. Never throws; the log contains the result. */
 export async function changeVm(
   context: UndoContext,
   vm: ChangedVm,
@@ -114,7 +114,9 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
     run: async (next) => {
       const found = await readVm(caller, vm.id);
       if (found === null || found.name !== vm.name) {
-        throw new TrueNASError(`${vm.name} is not what was shown any more; nothing was done`);
+        throw new TrueNASError(
+          `${vm.name} has changed since the page was shown. Nothing was changed; reload the page and try again`,
+        );
       }
       if (change.kind === "clone") return await cloneVm(context, { vm, name: change.name, clone }, next);
       return await apply(context, vm, change, next);
@@ -124,7 +126,7 @@ function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise
   }, settle);
 }
 
-/** How the effect of a change is looked for; a clone looks for its own, because it has to be marked. */
+/** Verifies a change; a clone verifies itself because it also has to be marked. */
 function verifier(caller: Caller, vm: ChangedVm, change: VmChange): (() => Promise<string | null>) | null {
   if (change.kind === "clone") return null;
   if (change.kind !== "settings") return () => Promise.resolve(null);
@@ -151,33 +153,33 @@ async function apply(
         vm: vm.id,
         attributes: { dtype: "NIC", type: "VIRTIO", nic_attach, mac },
       }]);
-      return `It has a NIC on ${nic_attach}`;
+      return `NIC added on ${nic_attach}`;
     }
     case "attach-iso": {
       const { path, first } = change;
       const order = await bootOrder(caller, vm.id, first);
       await caller.call("vm.device.create", [{ vm: vm.id, attributes: { dtype: "CDROM", path }, order }]);
-      return `${path} is attached`;
+      return `${path} attached`;
     }
     case "boot-first": {
       const order = await bootOrder(caller, vm.id, true);
       await caller.call("vm.device.update", [change.deviceId, { order }]);
-      return "It boots from this device first, from its next start on";
+      return "Boots from this device first after its next start";
     }
     case "remove-device": {
       const options = { zvol: change.withZvol, raw_file: false, force: false };
       await caller.call("vm.device.delete", [change.deviceId, options]);
-      return change.withZvol ? "The disk is removed, and its zvol destroyed" : "The device is removed";
+      return change.withZvol ? "Disk removed and its zvol destroyed" : "Device removed";
     }
   }
 }
 
-/** What is known of a clone that was made. */
+/** A clone that was created. */
 interface MadeClone {
   uuid: string | null;
 }
 
-/** Clones a VM, and marks the clone and its zvols as created here: TrueNAS copies the description and no properties. */
+/** Clones a VM and marks the clone and its zvols, because TrueNAS copies the description but no properties. */
 async function cloneVm(
   context: UndoContext,
   { vm, name, clone }: { readonly vm: ChangedVm; readonly name: string; readonly clone: MadeClone },
@@ -197,14 +199,14 @@ async function cloneVm(
   }
   try {
     await markClone(context, { name, clone, before }, next);
-    return `${name} is its clone`;
+    return `Cloned as ${name}`;
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
-    return `${name} is its clone. It could not be marked as created here, so destroying it asks for its name: ${error.message}`;
+    return `Cloned as ${name}, but marking it as created here failed, so destroying it requires its name: ${error.message}`;
   }
 }
 
-/** Whether, after an answer that never came, the clone turns up with all its devices. TrueNAS leaves RAW ones out. */
+/** Whether the clone exists with all its devices, after a call without an answer. TrueNAS does not clone RAW devices. */
 async function isSeenWhole(
   { caller, settle }: UndoContext,
   { vm, name, before }: { readonly vm: ChangedVm; readonly name: string; readonly before: readonly number[] },
@@ -221,8 +223,8 @@ async function isSeenWhole(
 }
 
 /**
- * Up to 25.10 a clone that fails leaves its half-made VM. It is marked as any that is made here, so that it is found and
- * removed like one.
+ * Up to 25.10 a failed clone leaves an incomplete VM behind. It is marked like any VM created here, so that Orphans finds
+ * and removes it.
  */
 async function withHalfMade(
   refusal: TrueNASError,
@@ -234,14 +236,14 @@ async function withHalfMade(
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     if (error instanceof NoClone) return refusal;
-    const state = `What it left could not be read or marked (${error.message})`;
-    return new TrueNASError(`${refusal.message}. ${state}: look for ${name} on the NAS`, { cause: refusal });
+    const state = `Its leftovers could not be read or marked (${error.message})`;
+    return new TrueNASError(`${refusal.message}. ${state}; look for ${name} in TrueNAS`, { cause: refusal });
   }
-  const state = `TrueNAS left the half-made VM ${name}; the page Orphans lists it and removes it`;
+  const state = `TrueNAS left the incomplete VM ${name}; remove it on the Orphans page`;
   return new TrueNASError(`${refusal.message}. ${state}`, { method: "vm.clone", cause: refusal });
 }
 
-/** There is no VM that was made by cloning. */
+/** No VM was created by cloning. */
 class NoClone extends TrueNASError {
   override readonly name = "NoClone";
 }
@@ -249,7 +251,7 @@ class NoClone extends TrueNASError {
 interface CloneToMark {
   readonly name: string;
   readonly clone: MadeClone;
-  /** Ids of VMs that had the name before. */
+  /** Ids of VMs that already had the name. */
   readonly before: readonly number[];
 }
 
@@ -262,7 +264,7 @@ async function markClone(
   const found = vms.filter((vm) => vm.name === name && !before.includes(vm.id));
   const [made] = found;
   if (made === undefined || found.length > 1) {
-    throw new NoClone(`the NAS has ${formatCount(found.length, "new VM")} of that name`);
+    throw new NoClone(`the NAS has ${formatCount(found.length, "new VM")} with that name`);
   }
   const { id, uuid, description } = made;
   clone.uuid = uuid;
@@ -283,11 +285,11 @@ async function markClone(
 
 type Settings = Extract<VmChange, { kind: "settings" }>;
 
-const SETTINGS_CHANGED = "Its settings are changed";
+const SETTINGS_CHANGED = "Settings changed";
 
 /**
- * TrueNAS 25.04 and 25.10 rename a UEFI VM that never started, and then answer with an error because it has no NVRAM
- * file yet: what is so is read from the NAS.
+ * TrueNAS 25.04 and 25.10 rename a UEFI VM that never started but report an error, because it has no NVRAM file yet.
+ * Therefore the result is read from the NAS.
  */
 async function changeSettings(
   caller: Caller,
@@ -302,7 +304,7 @@ async function changeSettings(
     if (!(error instanceof TrueNASCallError) || error.refusal.fields.length > 0) throw error;
     if (!await hasSettings(caller, id, change)) throw error;
     const isRenamed = before !== change.name;
-    return isRenamed ? `${SETTINGS_CHANGED}: it is called ${change.name} now` : SETTINGS_CHANGED;
+    return isRenamed ? `${SETTINGS_CHANGED}; renamed to ${change.name}` : SETTINGS_CHANGED;
   }
 }
 
@@ -318,7 +320,7 @@ async function hasSettings(
   return (Object.keys(found) as (keyof typeof found)[]).every((key) => found[key] === wanted[key]);
 }
 
-/** Before every other device that boots, or after them. */
+/** An order before all other bootable devices, or after them. */
 async function bootOrder(caller: Caller, vmId: number, first: boolean): Promise<number> {
   const devices = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
   const orders = devices.map(({ order }) => order ?? 0);
@@ -360,10 +362,10 @@ async function addDisk(
     }
     throw error;
   }
-  return `It has a disk of ${formatBytes(sizeBytes)}, ${zvol}`;
+  return `Disk of ${formatBytes(sizeBytes)} added, ${zvol}`;
 }
 
-/** A zvol only grows: making it smaller cuts off what is written at its end. */
+/** Zvols only grow, because shrinking would cut off data. */
 async function growDisk(
   caller: Caller,
   { zvol, sizeBytes }: Extract<VmChange, { kind: "grow-disk" }>,
@@ -372,9 +374,11 @@ async function growDisk(
   const now = found.known ? found.value[0]?.volsizeBytes ?? null : null;
   if (now !== null && sizeBytes <= now) {
     throw new TrueNASError(
-      `${zvol} has ${formatBytes(now)} already, and a disk can only grow; nothing was done`,
+      `${zvol} already has ${
+        formatBytes(now)
+      } and a disk can only grow. Nothing was changed; enter a larger size`,
     );
   }
   await caller.call("pool.dataset.update", [zvol, { volsize: sizeBytes }]);
-  return `${zvol} has ${formatBytes(sizeBytes)} now; a guest that runs sees it after a restart`;
+  return `${zvol} now has ${formatBytes(sizeBytes)}; a running guest sees it after a restart`;
 }

@@ -1,7 +1,7 @@
 /**
- * Carries out a plan for one VM: its steps in order, and, when one fails, the way back. Zvols take longest, so
- * they are made while the other devices are. What this run made is known by evidence (the uuid it chose, the
- * properties of its zvols), and only that is removed.
+ * Carries out the plan for one VM: its steps in order, and a rollback when one fails. Zvols take longest, so they are
+ * created in parallel with the other devices. Only what this run provably created (by the uuid it chose and the properties
+ * of its zvols) is removed.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
@@ -24,33 +24,33 @@ import { keepForInspection, rollBack } from "./roll_back.ts";
 import { NotReached, pollUntil, runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
 import type { CreatedResources, CreatedZvol } from "./created_resources.ts";
 
-/** What becomes of half-made VMs when a person cancels. */
+/** What happens to incomplete VMs when the user cancels. */
 export type CancelMode = "roll-back" | "keep";
 
-/** What the runner of a creation works with. */
+/** What creating a VM needs. */
 export interface CreationContext {
-  /** Its writes go, whatever happens: for the way back. */
+  /** Its writes are always sent; used for rollback. */
   readonly caller: Caller;
-  /** Its writes that still wait for their turn are given up when the person cancels: for the way there. */
+  /** Its queued writes are dropped when the user cancels; used for creation. */
   readonly cancellable: Caller;
   readonly memory: FreeMemory;
-  /** Of each VM type, with what it overrides. */
+  /** Template values of each VM type, including its overrides. */
   readonly templates: (type: string) => TemplateManager;
-  /** The displays' password; it goes to the NAS and nowhere else. */
+  /** The displays' password; sent to the NAS and nowhere else. */
   readonly displayPassword: string;
   readonly log: OperationLog;
   readonly settle: SettleTimeouts;
   /** Its reason is a {@link CancelMode}. */
   readonly signal: AbortSignal;
-  /** Ends when a VM whose type says `stop` has failed: VMs that were not begun are not begun. */
+  /** Aborts when a VM with `on_failure: stop` has failed, so that no further VM is started. */
   readonly stop: AbortController;
-  /** Display ports that the NAS refused, and where others come from. */
+  /** Display ports that the NAS refused, and replacements. */
   readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
-  /** Whether the account may make zvols by themselves; found out by the first that it is refused. */
+  /** Whether the account can create zvols directly; cleared at the first refusal. */
   readonly zvols: { mayCreate: boolean };
 }
 
-/** Creates or completes one VM. It never throws: the log tells what became of it. */
+/** Creates or completes one VM. Never throws; the log contains the result. */
 export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
   const uuid = vm.vmId === null ? crypto.randomUUID() : null;
   const made: CreatedResources = {
@@ -71,7 +71,7 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
       if (context.signal.aborted) throw new Cancelled();
       prefetch.throwIfFailed();
       started = true;
-      // Not before the VM is there: after a crash, its zvols are known by it.
+      // Only once the VM exists, because recovery after a crash identifies the zvols by it.
       if (made.vmId !== null) prefetch.begin(cancellable, vm, made);
       await (prefetch.resultOf(step) ?? performStep(cancellable, vm, step, made));
       made.doneSteps.push(step);
@@ -84,12 +84,12 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
       context.log.append({ type: "step", vm: vm.name, step, status: "skipped" });
     }
     if (started) return await endFailed(context, vm, made, error);
-    const message = `${describeFailure(error)}; nothing was made of it`;
+    const message = `${describeFailure(error)}. Nothing was created`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "cancelled", message });
   }
 }
 
-/** Disks whose zvols are made while the steps before them are under way; each gets its device when it is its turn. */
+/** Creates zvols while earlier steps are running; each device is created in its turn. */
 class ZvolPrefetch {
   readonly #disks = new Map<
     string,
@@ -98,11 +98,11 @@ class ZvolPrefetch {
   #started = false;
   #failure: { readonly error: unknown } | null = null;
 
-  /** Begins every disk that has a zvol to be made, once. */
+  /** Starts every disk whose zvol must be created, once. */
   begin(context: CreationContext, vm: PlannedVm, made: CreatedResources): void {
     if (this.#started) return;
     this.#started = true;
-    // Otherwise the device makes its zvol, and there is nothing to do before its turn.
+    // Otherwise creating the device also creates its zvol, and nothing can be done early.
     if (!context.zvols.mayCreate) return;
     for (const device of vm.devices) {
       if (!makesZvol(device) || !vm.steps.includes(device.step)) continue;
@@ -114,19 +114,19 @@ class ZvolPrefetch {
     }
   }
 
-  /** It is this step's turn: resolves when it is done; undefined when it was not begun ahead. */
+  /** Resolves when this step's early work is done; undefined when there is none. */
   resultOf(step: string): Promise<void> | undefined {
     const disk = this.#disks.get(step);
     disk?.turn.resolve();
     return disk?.done;
   }
 
-  /** Throws what went wrong ahead, before more is made in vain. */
+  /** Throws the error of early work, so that no further step starts in vain. */
   throwIfFailed(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** An earlier step failed: what is under way ends, and the rest is not begun. */
+  /** After a failed step: waits for running work and starts no more. */
   async abandon(): Promise<void> {
     const disks = [...this.#disks.values()];
     for (const { turn } of disks) turn.reject(new NotReached());
@@ -134,12 +134,12 @@ class ZvolPrefetch {
   }
 }
 
-/** The person cancelled before this step. */
+/** The user cancelled before this step. */
 class Cancelled extends Error {
   override readonly name = "Cancelled";
 }
 
-/** Another VM failed, and its type says to stop then. */
+/** Another VM failed and `on_failure` is `stop`. */
 class Stopped extends Error {
   override readonly name = "Stopped";
 }
@@ -150,12 +150,12 @@ async function endFailed(
   made: CreatedResources,
   error: unknown,
 ): Promise<void> {
-  // A call that was under way when the person cancelled may end in a failure: what they asked for holds then as well.
+  // A call that was running when the user cancelled can fail; the cancellation still applies.
   const cancelled = context.signal.aborted || error instanceof Cancelled || error instanceof Stopped ||
     error instanceof NotSent;
   const why = describeFailure(error);
   if (vm.onFailure === "stop" && !cancelled) {
-    context.stop.abort(`${vm.name} failed, and its type says to stop then`);
+    context.stop.abort(`${vm.name} failed and on_failure is stop`);
   }
   const keep = context.signal.aborted ? context.signal.reason === "keep" : vm.onFailure === "keep";
   if (keep) await keepForInspection(context, { vm: vm.name, made, why, cancelled });
@@ -163,8 +163,8 @@ async function endFailed(
 }
 
 function describeFailure(error: unknown): string {
-  if (error instanceof Cancelled || error instanceof NotSent) return "It was cancelled";
-  if (error instanceof Stopped) return `It was not begun: ${error.message}`;
+  if (error instanceof Cancelled || error instanceof NotSent) return "Cancelled";
+  if (error instanceof Stopped) return `Not started: ${error.message}`;
   return reasonOf(error);
 }
 
@@ -206,7 +206,7 @@ function makesZvol(device: PlannedDevice): device is PlannedDisk {
   return device.dtype === "DISK" && !device.adopt;
 }
 
-/** Makes a device, and its zvol before; the device itself waits for its turn. */
+/** Creates a device after its zvol; the device itself waits for its turn. */
 async function deviceStep(
   context: CreationContext,
   vm: PlannedVm,
@@ -215,7 +215,7 @@ async function deviceStep(
   turn: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   const { caller, log, settle } = context;
-  // A display whose ports the NAS refuses gets others.
+  // A display gets other ports if the NAS refuses the planned ones.
   let device = planned;
   if (made.uuid === null) made.devices.push(device);
   const zvol = makesZvol(device) ? device : null;
@@ -251,10 +251,10 @@ function describeCreated(device: PlannedDevice, planned: PlannedDevice): string 
   const text = describeDevice(device);
   return device === planned
     ? text
-    : `${text}, because something else on the NAS uses ${describeDevice(planned)} or its web port`;
+    : `${text}, because another service on the NAS uses ${describeDevice(planned)} or its web port`;
 }
 
-/** A device that was never asked for is not among what was added. */
+/** A device whose creation was never requested is not recorded as added. */
 async function expectTurn(turn: Promise<void>, device: PlannedDevice, made: CreatedResources): Promise<void> {
   try {
     await turn;
@@ -281,7 +281,7 @@ function zvolEvidence({ name, marked, answered }: CreatedZvol): Evidence {
 
 type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
 
-/** Makes the zvol with the properties that tell whose it is; an account that may not leaves it to the device. */
+/** Creates the zvol with its ownership properties; without permission for that, creating the device creates it. */
 async function makeZvol(
   context: CreationContext,
   vm: PlannedVm,
@@ -323,15 +323,15 @@ function zvolSpec(device: PlannedDisk, owner: string, operation: string): Record
   };
 }
 
-/** vm.device.create makes zvols that take their space at once, and no others. */
+/** vm.device.create only creates thick zvols. */
 function expectThick({ sparse, zvol }: PlannedDisk): void {
   if (sparse !== true) return;
   throw new TrueNASError(
-    `The account may not make the sparse zvol ${zvol}: grant it the role DATASET_WRITE, or leave sparse out`,
+    `The account is not allowed to create the sparse zvol ${zvol}; grant it the role DATASET_WRITE, or turn sparse off`,
   );
 }
 
-/** TrueNAS's errnos for "not authorized" and for a method that this release does not have. */
+/** TrueNAS's errnos for "not authorized" and for a method that does not exist in this release. */
 const EACCES = 13;
 const ENOMETHOD = 201;
 /** JSON-RPC's "Method does not exist". */
@@ -367,7 +367,7 @@ async function createDevice(context: CreationContext, step: DeviceStep): Promise
     return await context.caller.call("vm.device.create", [spec]);
   } catch (error) {
     if (refusedBeforeEffect(error)) {
-      // A zvol that the device was to make is not there either; one that was made before it is.
+      // A zvol that the device was to create does not exist either; one created before does.
       const zvol = device.dtype === "DISK" ? made.zvols.find(({ name }) => name === device.zvol) : undefined;
       if (zvol?.marked === false) forgetZvol(made, zvol.name);
       const added = made.devices.indexOf(device);
@@ -377,10 +377,10 @@ async function createDevice(context: CreationContext, step: DeviceStep): Promise
   }
 }
 
-/** So many pairs of ports are tried for one display. */
+/** Maximum number of port pairs tried for one display. */
 const MAX_PORT_TRIES = 50;
 
-/** Only when it is asked to make a display does TrueNAS tell that a service of its own holds a port; then the next free ones are tried. */
+/** TrueNAS reports ports used by its own services only when a display is created; then the next free ports are tried. */
 async function createDisplay(
   context: CreationContext,
   step: DeviceStep & { readonly device: PlannedDisplay },
@@ -402,7 +402,7 @@ async function createDisplay(
   }
 }
 
-/** TrueNAS validates first and writes afterwards: a refusal that names fields came before anything was made. */
+/** TrueNAS validates before it writes, so after a refusal that names fields nothing was created. */
 function refusedBeforeEffect(error: unknown): boolean {
   if (error instanceof TrueNASCallError) return error.refusal.fields.length > 0;
   return error instanceof TrueNASError && error.outcome === "not-done";
@@ -449,9 +449,12 @@ async function startStep(
         if (vm.overcommit) await caller.call("vm.start", [vmId, { overcommit: true }]);
         else await memory.start(vm.memoryMib, () => caller.call("vm.start", [vmId]));
       });
-      // The NAS's word is not taken for it: the VM counts as started when it is seen to run.
+      // The VM counts as started only when it is seen running.
       if (await pollUntil(isRunning, settle) !== null) return true;
-      throw new TrueNASError(`vm.start was answered, but ${vm.name} does not run`, { method: "vm.start" });
+      throw new TrueNASError(
+        `TrueNAS reported success for vm.start, but ${vm.name} is not running; check the VM in TrueNAS`,
+        { method: "vm.start" },
+      );
     },
     verify: isRunning,
     detail: () => "RUNNING",
@@ -459,6 +462,6 @@ async function startStep(
 }
 
 function knownId({ vmId }: CreatedResources): number {
-  if (vmId === null) throw new Error("A step needs the VM, which was not made");
+  if (vmId === null) throw new Error("A step needs the VM, which was not created");
   return vmId;
 }

@@ -1,28 +1,28 @@
-/** What an operation has made of a VM so far, so that it can be rolled back. */
+/** What an operation has created for a VM so far, for rollback. */
 import type { PlannedDevice } from "../../plan/types.ts";
 
-/** A zvol that may have been made: asked for, absent before, and not refused. */
+/** A zvol that may have been created: requested, absent before, and not refused. */
 export interface CreatedZvol {
   readonly name: string;
-  /** It carries our properties, by which it is known again. */
+  /** Whether it has our properties, which identify it. */
   readonly marked: boolean;
-  /** The NAS answered that it was made. */
+  /** Whether the NAS confirmed its creation. */
   readonly answered: boolean;
 }
 
-/** What an operation has made of one VM so far. */
+/** What an operation has created for one VM so far. */
 export interface CreatedResources {
   /** The operation's id. */
   readonly operation: string;
-  /** The uuid that the VM was asked to have; null when the VM was there before. */
+  /** The uuid requested for the VM; null when the VM already existed. */
   readonly uuid: string | null;
-  /** The NAS's id once it is known. */
+  /** Id on the NAS, once known. */
   vmId: number | null;
-  /** Devices that were added to a VM that was there before. */
+  /** Devices added to a VM that already existed. */
   readonly devices: PlannedDevice[];
   readonly zvols: CreatedZvol[];
-  /** The VM was asked to start. */
+  /** Whether the VM was asked to start. */
   started: boolean;
-  /** Steps that were done, to be marked when they are rolled back. */
+  /** Finished steps, to be marked as rolled back. */
   readonly doneSteps: string[];
 }

@@ -1,7 +1,6 @@
 /**
- * Destroys one VM of a destruction plan, and proves it: the VM and what depends on its zvols are looked at before
- * anything is done, and the VM and its zvols are looked for afterwards. The VM itself goes last, so that what was
- * interrupted is known by it.
+ * Destroys one VM of a destruction plan: checks the VM and its zvols' dependents first, and verifies the result
+ * afterwards. The VM itself is removed last, so that an interrupted destruction can still be identified by it.
  */
 import { TrueNASError } from "../../errors/errors.ts";
 import { clonesFirst } from "../../plan/removal.ts";
@@ -23,27 +22,27 @@ import {
   type ZvolRemovalContext,
 } from "./zvol_removal.ts";
 
-/** What the runner of a destruction works with. */
+/** What destroying a VM needs. */
 export interface DestructionContext {
   readonly caller: Caller;
-  /** Its writes that still wait for their turn are given up when the person cancels: until something was removed. */
+  /** Its queued writes are dropped when the user cancels, until something was removed. */
   readonly cancellable: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimeouts;
   readonly signal: AbortSignal;
-  /** If it runs, it is asked to shut down before it is powered off. */
+  /** Whether a running VM is shut down before it is powered off. */
   readonly shutdown: boolean;
-  /** For looks before anything is done to a VM. */
+  /** For checks before anything is done to a VM. */
   readonly firstLooks: Caller;
-  /** For looks at what is left in the end. */
+  /** For checks of what is left at the end. */
   readonly lastLooks: Caller;
-  /** Resolves when what has to be gone before has ended. */
+  /** Resolves when the VMs that must be destroyed first have finished. */
   readonly after: Promise<unknown>;
-  /** The VM's destruction had begun earlier: what it left goes as well. */
+  /** Whether an earlier run started destroying the VM, so that its leftovers are removed too. */
   readonly resumed: boolean;
-  /** The VM as it was read a moment ago, which need not be done again; null when it was not. */
+  /** The VM if it was read a moment ago; null: read it again. */
   readonly seen: Vm | null;
-  /** Leaves the place among the VMs that are worked on at once: all is done, and only to be looked at. */
+  /** Releases the VM's slot when only verification is left. */
   readonly leave: () => void;
 }
 
@@ -60,7 +59,7 @@ export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): r
   ];
 }
 
-/** Destroys one VM. It never throws: the log tells what became of it. */
+/** Destroys one VM. Never throws; the log contains the result. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
   const reached: Reached = { off: false, removed: false, sent: false };
   const finish = ({ outcome, message }: End) => {
@@ -82,24 +81,24 @@ interface End {
   readonly message: string;
 }
 
-/** How far it came. */
+/** Progress of a destruction. */
 interface Reached {
-  /** It ran, and does not any more. */
+  /** It was running and is now off. */
   off: boolean;
-  /** A snapshot or a disk is gone: from here on it is finished, whatever the person wants. */
+  /** A snapshot or disk was removed; from here on cancelling has no effect. */
   removed: boolean;
-  /** Something was asked for that changes it. */
+  /** A change was requested. */
   sent: boolean;
 }
 
-/** The end of a VM of which nothing was removed before the person cancelled. */
+/** The result for a VM that was cancelled before anything was removed. */
 function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
   const none = resumed ? "nothing more" : "nothing";
-  const done = off ? `it was powered off, and ${none} of it was removed` : `${none} was done to it`;
-  return { outcome: "cancelled", message: `It was cancelled; ${done}` };
+  const done = off ? `it was powered off and ${none} was removed` : `${none} was changed`;
+  return { outcome: "cancelled", message: `Cancelled; ${done}` };
 }
 
-/** What is there now, read for whoever has to go on from here. */
+/** Describes the current state on the NAS, for the user to continue from. */
 async function describeState({ lastLooks }: DestructionContext, vm: DestructionVm): Promise<string> {
   const names = vm.zvols.map(({ name }) => name);
   try {
@@ -111,19 +110,19 @@ async function describeState({ lastLooks }: DestructionContext, vm: DestructionV
       ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
       ...(zvols.known ? zvols.value.map(({ name }) => name) : []),
     ];
-    const unread = zvols.known ? "" : `; its zvols could not be read, because ${zvols.because}`;
+    const unread = zvols.known ? "" : `; its zvols could not be read because ${zvols.because}`;
     return `${
-      left.length === 0 ? "Nothing of it was found" : `Left on the NAS: ${left.join(", ")}`
+      left.length === 0 ? "Nothing is left on the NAS" : `Left on the NAS: ${left.join(", ")}`
     }${unread}`;
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
-    return "What is left of it could not be read: look at the VM on the NAS, or resume this operation";
+    return "The NAS could not be read to see what is left; check the VM in TrueNAS, or resume this operation";
   }
 }
 
 async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
   if (vm.blocked.length > 0) {
-    return { outcome: "failed", message: `Nothing was done to it: ${vm.blocked.join("; ")}` };
+    return { outcome: "failed", message: `Not destroyed: ${vm.blocked.join("; ")}` };
   }
   await context.after;
   if (context.signal.aborted) return cancelled(context, reached);
@@ -139,7 +138,7 @@ async function destroy(context: DestructionContext, vm: DestructionVm, reached: 
   await remove(context, vm, { found, by: removal.writer });
   context.leave();
   const left = await check(context, vm);
-  return { outcome: "destroyed", message: `It is gone${zvolsAre(vm, left)}` };
+  return { outcome: "destroyed", message: `Destroyed${zvolsAre(vm, left)}` };
 }
 
 function removalContext(
@@ -162,10 +161,10 @@ function zvolsAre({ zvols }: DestructionVm, left: Reading<unknown>): string {
   if (zvols.length === 0) return "";
   const one = zvols.length === 1;
   const count = formatCount(zvols.length, "zvol");
-  if (left.known) return `, and so ${one ? "is" : "are"} its ${count}`;
-  return `. The NAS answered that its ${count} ${
+  if (left.known) return `, with its ${count}`;
+  return `. The NAS reported that its ${count} ${
     one ? "was" : "were"
-  } removed, which could not be verified, because ${left.because}`;
+  } removed, which could not be verified because ${left.because}`;
 }
 
 function skipPending({ log }: DestructionContext, vm: DestructionVm): void {
@@ -176,8 +175,8 @@ function skipPending({ log }: DestructionContext, vm: DestructionVm): void {
 }
 
 /**
- * The VM is gone already. What an interrupted destruction left of it goes as well, if it says that it was made for this
- * VM: the names may have been taken meanwhile. What somebody else left is named.
+ * The VM no longer exists. Zvols left by the interrupted destruction are removed if their properties name this VM, because
+ * the names may have been reused; other leftovers are reported.
  */
 async function finishGone(
   context: DestructionContext,
@@ -205,14 +204,14 @@ async function finishGone(
     }, context.settle);
   }
   await check(context, vm);
-  return { outcome: "already-gone", message: "It was gone already" };
+  return { outcome: "already-gone", message: "Already gone" };
 }
 
 const UNREAD = { known: false, because: "nothing was begun here" } as const;
 
 /**
- * Whether it is still the VM that was shown: the same id, name, uuid and zvols, and nothing more depends on these. One
- * whose destruction had begun may have lost some of them, but not to another VM.
+ * Whether it is still the VM that was shown: same id, name, uuid and zvols, without new dependents. If its destruction was
+ * started earlier, zvols may be missing, but not belong to another VM.
  */
 async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
   const { firstLooks, log, settle, resumed, seen } = context;
@@ -237,7 +236,7 @@ async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
   const other = users.find(({ id }) => id !== vm.id);
   if (other === undefined) return;
   throw new TrueNASError(
-    `${other.name} uses a disk of ${vm.name} now; nothing was done to either. To destroy ${vm.name} all the same, begin on the page Destroy, which shows what stays`,
+    `${other.name} now uses a disk of ${vm.name}. Neither was changed; to destroy ${vm.name} anyway, start again on the Destroy page, which shows what is kept`,
   );
 }
 
@@ -248,9 +247,9 @@ function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | nul
   const wanted = JSON.stringify([vm.name, vm.uuid, shown]);
   if (wanted === JSON.stringify([found.name, found.uuid, has.toSorted()])) return found;
   throw new TrueNASError(
-    `VM ${vm.id} is not what was shown any more (${found.name} with ${
+    `VM ${vm.id} has changed since the list was shown (now ${found.name} with ${
       formatCount(found.disks.length, "disk")
-    }); nothing was done to it`,
+    }). It was not changed; open the Destroy page again`,
   );
 }
 
@@ -259,10 +258,10 @@ function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"])
     .toSorted();
 }
 
-/** The longest that TrueNAS lets a guest take for its shutdown (shutdown_timeout), and a little more. */
+/** Longest shutdown that TrueNAS allows (shutdown_timeout), plus a margin. */
 const SHUTDOWN_MS = 330_000;
 
-/** Asks a running guest to shut down; one that does not is powered off by the next step. */
+/** Shuts a running guest down; the next step powers off one that does not respond. */
 async function shutDown(
   context: DestructionContext,
   vm: DestructionVm,
@@ -326,7 +325,7 @@ async function powerOff(
   }, settle);
 }
 
-/** Removes the disks whose zvols were shown, one by one, each with its zvol. */
+/** Removes the disks that were shown one by one, each with its zvol. */
 async function removeDisks(
   { caller, log, settle }: DestructionContext,
   removal: ZvolRemovalContext,
@@ -357,7 +356,7 @@ async function removeDisks(
   }, settle);
 }
 
-/** Removes the VM alone: vm.delete with its zvols is recursive. */
+/** Removes the VM without its zvols, because vm.delete removes zvols recursively. */
 async function remove(
   { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
@@ -374,7 +373,7 @@ async function remove(
   }, settle);
 }
 
-/** Looks for what should be gone, and names what is not. */
+/** Verifies that everything is gone, and names what is not. */
 async function check(
   { log, settle, lastLooks }: DestructionContext,
   vm: DestructionVm,
@@ -394,7 +393,7 @@ async function check(
     detail: (left) =>
       left.known
         ? "nothing is left"
-        : `the VM is gone; its zvols were not looked for, because ${left.because}`,
+        : `the VM is gone; its zvols could not be checked because ${left.because}`,
   }, settle);
 }
 
@@ -403,6 +402,6 @@ async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readon
     fetchVm(caller, vm.id),
     fetchDatasets(caller, vm.zvols.map(({ name }) => name)),
   ]);
-  if (found !== null) throw new TrueNASError(`The VM ${vm.name} is still there`);
+  if (found !== null) throw new TrueNASError(`The VM ${vm.name} still exists`);
   return zvols;
 }

@@ -1,10 +1,10 @@
-/** Planned devices beside those on the NAS. Pure. */
+/** Matches planned devices with those on the NAS. Pure. */
 import { zvolOfPath } from "../../inventory/names.ts";
 import type { PlannedDevice } from "../../plan/types.ts";
 import type { DeviceRow } from "../../truenas/methods.ts";
 import { formatBytes } from "../../units.ts";
 
-/** Whether a device on the NAS is the planned one, by what identifies it within its VM. */
+/** Whether a device on the NAS is the planned one, by its identifying attributes. */
 export function isDevice({ attributes }: DeviceRow, device: PlannedDevice): boolean {
   if (attributes.dtype !== device.dtype) return false;
   switch (device.dtype) {
@@ -19,7 +19,7 @@ export function isDevice({ attributes }: DeviceRow, device: PlannedDevice): bool
   }
 }
 
-/** A device in a few words. */
+/** A short description of a device. */
 export function describeDevice(device: PlannedDevice): string {
   switch (device.dtype) {
     case "DISPLAY":

@@ -1,12 +1,12 @@
-/** Images that VMs have and that are not on the NAS any more: TrueNAS does not start a VM then. */
+/** Missing images of VMs; TrueNAS does not start a VM with a missing image. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { fetchVm } from "../../truenas/looks.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
 
-const REMEDY = "detach the image on the VM's page, or put the file back";
+const REMEDY = "remove the install image on the VM's page, or restore the file";
 
-/** Runs what starts a VM; where the NAS refuses and an image of the VM is missing, the error says which, and what to do. */
+/** Starts a VM; if the NAS refuses because an image is missing, the error names the image and the remedy. */
 export async function startWithImages<T>(
   caller: Caller,
   { id, name }: { readonly id: number; readonly name: string },
@@ -18,15 +18,15 @@ export async function startWithImages<T>(
     if (!(cause instanceof TrueNASCallError)) throw cause;
     const missing = await missingImages(caller, id).catch(() => []);
     if (missing.length === 0) throw cause;
-    const message = `${name} was not started, because ${
+    const message = `${name} was not started because ${
       describe(missing)
-    } on the NAS any more: ${REMEDY} (the NAS answered: ${cause.refusal.reason})`;
+    } on the NAS; ${REMEDY} (TrueNAS: "${cause.refusal.reason}")`;
     throw new TrueNASError(message, { method: "vm.start", cause });
   }
 }
 
 /**
- * A restart shuts the VM down first, and the start that follows would be refused.
+ * Checks before a restart shuts the VM down, because TrueNAS would then refuse the start.
  *
  * @throws {TrueNASError} when an image is missing.
  */
@@ -36,9 +36,9 @@ export async function expectImages(
 ): Promise<void> {
   const missing = await missingImages(caller, id);
   if (missing.length === 0) return;
-  const why = `${name} would not start again, because ${describe(missing)} on the NAS any more`;
+  const why = `${name} could not start again because ${describe(missing)} on the NAS`;
   throw new TrueNASError(
-    `${why}; it was not shut down and runs on: put the file back, or shut it down and detach the image`,
+    `${why}. It was not shut down and keeps running; restore the file, or shut it down and remove the install image`,
   );
 }
 
@@ -48,5 +48,7 @@ async function missingImages(caller: Caller, id: number): Promise<readonly strin
 }
 
 function describe(missing: readonly string[]): string {
-  return missing.length === 1 ? `its image ${missing[0]} is not` : `its images ${missing.join(", ")} are not`;
+  return missing.length === 1
+    ? `its image ${missing[0]} no longer exists`
+    : `its images ${missing.join(", ")} no longer exist`;
 }

@@ -1,4 +1,4 @@
-/** Display ports that the NAS refuses because something on it that is no VM uses them: a service, or a reserved port. */
+/** Display ports that the NAS refused because a service uses them or they are reserved. */
 import { TrueNASCallError } from "../../errors/errors.ts";
 import { type PortAllocator, portAllocator } from "../../plan/allocation.ts";
 import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
@@ -6,11 +6,11 @@ import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
 /** A display of a plan. */
 export type PlannedDisplay = Extract<PlannedDevice, { dtype: "DISPLAY" }>;
 
-/** What the NAS has refused since the program started: later plans step over it. */
+/** Ports refused since the program started; later plans skip them. */
 export class RefusedPorts implements Iterable<number> {
   readonly #refused = new Set<number>();
 
-  /** Remembers what a refusal says of a display's ports; whether it says that one of them is in use. */
+  /** Remembers the ports named in a refusal; returns whether one of the display's ports is in use. */
   learn(error: unknown, { port, webPort }: PlannedDisplay): boolean {
     const used = usedPorts(error);
     if (used.includes("port")) this.#refused.add(port);
@@ -18,7 +18,7 @@ export class RefusedPorts implements Iterable<number> {
     return used.length > 0;
   }
 
-  /** Ports for displays of these VMs when theirs are refused: none that the plan gives out, none refused. */
+  /** Replacement ports for displays of these VMs: neither planned nor refused. */
   allocatorFor(vms: readonly PlannedVm[]): PortAllocator {
     const planned = vms.flatMap(({ devices }) => devices).flatMap((device) =>
       device.dtype === "DISPLAY" ? [device.port, device.webPort ?? 0] : []

@@ -1,4 +1,4 @@
-/** Removes one zvol that this program made and nobody uses, after looking at it again, and proves that it is gone. */
+/** Removes one unused zvol that this program created: checks it first, and verifies that it is gone. */
 import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import type { Caller } from "../../truenas/client.ts";
@@ -15,16 +15,16 @@ export function zvolRemovalSteps(zvol: OrphanZvol): readonly string[] {
   return ["look", ...(hasSnapshots([zvol]) ? ["snapshots"] : []), "delete", "check"];
 }
 
-/** What the removal of a zvol works with. */
+/** What removing a zvol needs. */
 export interface RemovalContext extends UndoContext {
-  /** Its writes that still wait for their turn are given up when the person cancels. */
+  /** Its queued writes are dropped when the user cancels. */
   readonly cancellable: Caller;
-  /** Resolves when what has to be gone before has ended. */
+  /** Resolves when the zvols that must be removed first have finished. */
   readonly after: Promise<unknown>;
   readonly signal: AbortSignal;
 }
 
-/** Removes it. It never throws: the log tells what became of it. */
+/** Removes the zvol. Never throws; the log contains the result. */
 export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Promise<void> {
   const { log } = context;
   const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) => {
@@ -34,14 +34,14 @@ export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Pro
     }
     log.append({ type: "vm", vm: zvol.name, outcome, message });
   };
-  const cancelled = () => finish("cancelled", "It was cancelled; nothing was done to it");
+  const cancelled = () => finish("cancelled", "Cancelled; the zvol was not changed");
   if (zvol.blocked.length > 0) {
-    return finish("failed", `Nothing was done to it: ${zvol.blocked.join("; ")}`);
+    return finish("failed", `Not removed: ${zvol.blocked.join("; ")}`);
   }
   await context.after;
   if (context.signal.aborted) return cancelled();
   try {
-    if (!await isThere(context, zvol)) return finish("already-gone", "It was gone already");
+    if (!await isThere(context, zvol)) return finish("already-gone", "Already gone");
     await remove(context, zvol);
     finish("destroyed", await check(context, zvol));
   } catch (error) {
@@ -50,7 +50,7 @@ export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Pro
   }
 }
 
-/** Whether it is still what was shown: the same mark, in no VM, and nothing more depends on it. */
+/** Whether it is still what was shown: same mark, not used by a VM, and without new dependents. */
 async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): Promise<boolean> {
   return await runStep(log, {
     vm: zvol.name,
@@ -58,13 +58,17 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
     method: "pool.dataset.query",
     run: async () => {
       const [found, vms] = await Promise.all([fetchDatasets(caller, [zvol.name]), readVms(caller)]);
-      if (!found.known) throw new TrueNASError(`It cannot be looked at, because ${found.because}`);
+      if (!found.known) {
+        throw new TrueNASError(`The zvol could not be read because ${found.because}. It was not changed`);
+      }
       const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
-      if (user !== undefined) throw new TrueNASError(`${user.name} uses it now; nothing was done to it`);
+      if (user !== undefined) throw new TrueNASError(`${user.name} now uses the zvol. It was not changed`);
       const [dataset] = found.value;
       if (dataset === undefined) return false;
       if (JSON.stringify(dataset.mark) !== JSON.stringify(zvol.mark)) {
-        throw new TrueNASError("It is not what was shown any more; nothing was done to it");
+        throw new TrueNASError(
+          "The zvol has changed since the list was shown. It was not removed; open Orphans again",
+        );
       }
       await expectAsShown(caller, [zvol], "it");
       return true;
@@ -103,10 +107,10 @@ async function check({ caller, log, settle }: UndoContext, { name }: OrphanZvol)
     run: async () => {
       const seen = await fetchDatasets(caller, [name]);
       if (!seen.known) {
-        return `The NAS answered that it was removed, which could not be verified, because ${seen.because}`;
+        return `The NAS reported that it was removed, which could not be verified because ${seen.because}`;
       }
-      if (seen.value.length === 0) return "It is gone";
-      throw new TrueNASError(`${name} is still there`);
+      if (seen.value.length === 0) return "Removed";
+      throw new TrueNASError(`${name} still exists`);
     },
     verify: null,
     detail: (said) => said,

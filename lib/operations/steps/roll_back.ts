@@ -1,6 +1,6 @@
 /**
- * The way back for a VM that could not be made: what this operation made of it is removed, and nothing else. Each
- * step of it is logged like any other, and the end tells what was read on the NAS afterwards.
+ * Rolls back a VM that could not be created: removes exactly what this operation created. Each step is logged like any
+ * other, and the result reports what was read from the NAS afterwards.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
@@ -24,52 +24,52 @@ import {
 } from "./zvol_removal.ts";
 import type { CreatedResources } from "./created_resources.ts";
 
-/** What undoing works with. */
+/** What a rollback needs. */
 export interface UndoContext {
   readonly caller: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimeouts;
 }
 
-/** Why and what to undo. */
+/** What to roll back, and why. */
 export interface Undo {
   readonly vm: string;
   readonly made: CreatedResources;
-  /** What went wrong, in a sentence without a full stop. */
+  /** The reason, as a sentence without a period. */
   readonly why: string;
   readonly cancelled: boolean;
-  /** Its zvols as a person was shown them: snapshots that are among these go, others do not. Default: none. */
+  /** Its zvols as shown to the user: only the snapshots listed here are removed. Default: none. */
   readonly shown?: readonly PlannedZvol[];
 }
 
-/** An undoing under way. */
+/** A rollback in progress. */
 interface Removal extends Undo {
-  /** Zvols that were removed, by the NAS's answer. */
+  /** Zvols whose removal the NAS confirmed. */
   readonly gone: Set<string>;
 }
 
-/** Undoes a VM. It never throws: the log tells what was removed and what is left. */
+/** Rolls back a VM. Never throws; the log contains what was removed and what is left. */
 export async function rollBack(context: UndoContext, given: Undo): Promise<void> {
   const { log } = context;
   const undo: Removal = { ...given, gone: new Set() };
   try {
     const removed = await removeCreated(context, undo);
     const left = await findLeft(context.caller, undo);
-    if (left.names.length > 0) throw new TrueNASError("Some of it is still there");
+    if (left.names.length > 0) throw new TrueNASError("Some parts still exist");
     for (const step of undo.made.doneSteps) {
       log.append({ type: "step", vm: undo.vm, step, status: "rolled-back" });
     }
     const nothing = removed.length === 0;
     const end = left.unread === null
-      ? "nothing is left of it"
-      : `whether a zvol is left could not be read, because ${left.unread}`;
+      ? "nothing is left"
+      : `whether a zvol is left could not be checked because ${left.unread}`;
     const message = nothing
-      ? `${undo.why}. Nothing was made of it`
+      ? `${undo.why}. Nothing was created`
       : `${undo.why}. Removed again: ${removed.join(", ")}; ${end}`;
     const outcome = undo.cancelled ? "cancelled" : nothing ? "failed" : "rolled-back";
     log.append({ type: "vm", vm: undo.vm, outcome, message });
   } catch (error) {
-    const message = `${undo.why}. It could not be removed again: ${reasonOf(error)}. ${await describeLeft(
+    const message = `${undo.why}. Rolling back failed: ${reasonOf(error)}. ${await describeLeft(
       context,
       undo,
     )}`;
@@ -77,10 +77,10 @@ export async function rollBack(context: UndoContext, given: Undo): Promise<void>
   }
 }
 
-/** Leaves a VM as far as it was made, as the person asked for. */
+/** Keeps an incomplete VM, as the user asked. */
 export async function keepForInspection(context: UndoContext, undo: Undo): Promise<void> {
   const left = await describeLeft(context, { ...undo, gone: new Set() });
-  const message = `${undo.why}. It is kept as it is, as asked for. ${left}`;
+  const message = `${undo.why}. Its parts were kept as requested. ${left}`;
   const outcome = undo.cancelled ? "cancelled-kept" : "left-behind";
   context.log.append({ type: "vm", vm: undo.vm, outcome, message, ...idOf(undo) });
 }
@@ -89,7 +89,7 @@ function idOf({ made: { vmId } }: Undo): { vmId?: number } {
   return vmId === null ? {} : { vmId };
 }
 
-/** What of an operation's VM is on the NAS. */
+/** What an operation's VM left on the NAS. */
 interface Left {
   /** In words. */
   readonly names: readonly string[];
@@ -97,7 +97,7 @@ interface Left {
   readonly unread: string | null;
 }
 
-/** Reads what is left: the VM that was made, and zvols that were made or have the name of one that may have been. */
+/** Reads the leftovers: the created VM, created zvols, and zvols with the name of one that may have been created. */
 async function findLeft(caller: Caller, undo: Removal): Promise<Left> {
   const { made } = undo;
   const row = made.uuid === null ? null : await findOurs(caller, undo);
@@ -106,9 +106,7 @@ async function findLeft(caller: Caller, undo: Removal): Promise<Left> {
     ...(row === null ? [] : [`the VM ${row.name} (id ${row.id})`]),
     ...(unread === null ? own.map((name) => `the zvol ${name}`) : []),
     ...doubtful.filter((name) => unread === null || !undo.gone.has(name)).map((name) =>
-      unread === null
-        ? `the zvol ${name}, which does not say that it was made here`
-        : `possibly the zvol ${name}`
+      unread === null ? `the zvol ${name}, which is not marked as created here` : `possibly the zvol ${name}`
     ),
   ];
   return { names, unread };
@@ -117,19 +115,19 @@ async function findLeft(caller: Caller, undo: Removal): Promise<Left> {
 async function describeLeft({ caller }: UndoContext, undo: Removal): Promise<string> {
   try {
     const { names, unread } = await findLeft(caller, undo);
-    const zvols = unread === null ? "" : `; zvols could not be read, because ${unread}`;
+    const zvols = unread === null ? "" : `; zvols could not be read because ${unread}`;
     return names.length === 0
-      ? `Nothing of it was found on the NAS${zvols}`
+      ? `Nothing is left on the NAS${zvols}`
       : `Left on the NAS: ${names.join(", ")}${zvols}`;
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     const { vm, made } = undo;
     const possibly = [`the VM ${vm}`, ...made.zvols.map(({ name }) => `the zvol ${name}`)];
-    return `What is left could not be read; look on the NAS for ${possibly.join(", ")}`;
+    return `The NAS could not be read to see what is left; look in TrueNAS for ${possibly.join(", ")}`;
   }
 }
 
-/** Removes what was made and says what that was. */
+/** Removes what was created, and returns descriptions of it. */
 async function removeCreated(context: UndoContext, undo: Removal): Promise<string[]> {
   const { caller } = context;
   const { made } = undo;
@@ -161,12 +159,12 @@ async function removeCreated(context: UndoContext, undo: Removal): Promise<strin
   }
   if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
   if (unread !== null && doubtful.length > 0) {
-    throw new TrueNASError(`Cannot see whether ${doubtful.join(", ")} exist: ${unread}`);
+    throw new TrueNASError(`Cannot check whether ${doubtful.join(", ")} exist: ${unread}`);
   }
   return removed;
 }
 
-/** The zvols that none of the devices has. */
+/** The zvols that no device uses. */
 function notIn(devices: readonly DeviceRow[], zvols: readonly PlannedZvol[]): readonly PlannedZvol[] {
   const attached = devices.map(zvolOf);
   return zvols.filter(({ name }) => !attached.includes(name));
@@ -177,7 +175,7 @@ function shownZvol({ shown = [] }: Undo, name: string): PlannedZvol {
   return shown.find((zvol) => zvol.name === name) ?? none;
 }
 
-/** The VM of this operation, whatever it is called by now: by the uuid that it was given, or by its id when it was there before. */
+/** This operation's VM, whatever its current name: by its given uuid, or by id when it already existed. */
 async function findOurs(caller: Caller, { made }: Undo): Promise<VmRow | null> {
   if (made.uuid !== null) {
     return (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null;
@@ -198,17 +196,17 @@ async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row:
   }, settle);
 }
 
-/** Zvols of this operation, as far as can be said whose they are. */
+/** Zvols of this operation, by certainty. */
 export interface FoundZvols {
-  /** Made here: by what they say, or by the NAS's answer when they were made. */
+  /** Created here, according to their properties or the NAS's confirmation. */
   readonly own: readonly string[];
-  /** Have the name of one that may have been made here, and do not say so. */
+  /** Have the name of one that may have been created here, without its mark. */
   readonly doubtful: readonly string[];
   /** Why they could not be read; null when they could. */
   readonly unread: string | null;
 }
 
-/** Of the zvols that may have been made, and of those in the VM, the ones that are there. */
+/** The existing ones of the possibly created zvols and of the VM's zvols. */
 export async function findZvols(
   caller: Caller,
   { made }: Pick<Undo, "made">,
@@ -219,7 +217,7 @@ export async function findZvols(
     ...new Set([...asked, ...attached]),
   ]);
   if (!found.known) {
-    // The journal is the only witness: what the NAS answered to have made, or what our VM has, is this operation's.
+    // The journal is the only evidence: zvols that the NAS confirmed or that our VM uses belong to this operation.
     const answered = made.zvols.filter(({ name, answered }) => answered || attached.includes(name))
       .map(({ name }) => name);
     return {
@@ -235,8 +233,8 @@ export async function findZvols(
 }
 
 /**
- * A zvol that we would have marked and that does not say so may be somebody else's, who took the name meanwhile. Where
- * properties are not visible, the NAS's answer to our call counts.
+ * An unmarked zvol that we would have marked may be somebody else's who took the name. Where properties cannot be read, the
+ * NAS's confirmation counts.
  */
 function isOwn(made: CreatedResources, { name, mark, marksVisible }: Dataset): boolean {
   if (mark !== null) return mark.operation === made.operation || mark.vm === made.uuid;
@@ -244,7 +242,7 @@ function isOwn(made: CreatedResources, { name, mark, marksVisible }: Dataset): b
   return zvol !== undefined && (!zvol.marked || (zvol.answered && !marksVisible));
 }
 
-/** Removes the VM alone: vm.delete with its zvols is recursive, and from 26 on takes the clones of others with them. */
+/** Removes the VM without its zvols, because vm.delete is recursive and from 26 on deletes foreign clones too. */
 async function deleteVm({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
   await runStep(log, {
     vm,
@@ -272,7 +270,7 @@ interface Disks {
   readonly zvols: readonly PlannedZvol[];
 }
 
-/** Removes the disks whose zvols this operation made, each with its zvol. */
+/** Removes the disks whose zvols this operation created, each with its zvol. */
 async function deleteDisks(
   context: UndoContext,
   removal: ZvolRemovalContext,
@@ -310,7 +308,7 @@ interface OwnZvols {
   readonly zvols: readonly PlannedZvol[];
 }
 
-/** Takes back the devices that were added to a VM that existed before, and the zvols that were made for them. */
+/** Removes devices that were added to an existing VM, and the zvols created for them. */
 async function deleteDevices(
   context: UndoContext,
   removal: ZvolRemovalContext,

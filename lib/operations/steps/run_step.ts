@@ -1,6 +1,6 @@
 /**
- * Steps of one VM: each is written down before it begins and after it ended, and a call whose outcome is unknown is
- * looked after before anything else is done.
+ * Runs the steps of one VM. Each step is journalled before it starts and after it ends, and a call with an unknown outcome
+ * is verified before anything else happens.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
@@ -9,59 +9,59 @@ import type { OperationLog } from "../log.ts";
 import { NotSent } from "../pace.ts";
 import type { Evidence, StepError } from "../types.ts";
 
-/** How long, after a lost connection or a timeout, a call is given to show its effect on the NAS, and how often to look. */
+/** How long to wait for the effect of a call after a lost connection or timeout, and how often to poll. */
 export interface SettleTimeouts {
   /** Milliseconds. */
   readonly settleMs: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two polls. */
   readonly pollMs: number;
 }
 
-/** Up to 25.10 a call goes on at the NAS after its socket is gone; a zvol takes about a second. */
+/** Up to 25.10 TrueNAS continues a call after its socket closed; creating a zvol takes about a second. */
 export const DEFAULT_SETTLE_TIMEOUTS: SettleTimeouts = { settleMs: 6_000, pollMs: 500 };
 
-/** Writes a further call of a step down; it may be made once this resolves. */
+/** Journals a further call of a step; it can be sent once this resolves. */
 export type NextCall = (method: MethodName) => Promise<void>;
 
-/** What a step does. */
+/** A step. */
 export interface StepAction<T> {
   readonly vm: string;
   readonly step: string;
   readonly method: MethodName;
-  /** What it is about to make or remove, for looking after a crash. */
+  /** What it creates or removes, for verification after a crash. */
   readonly makes?: string;
-  /** What it makes or may have made, asked before it runs and again when it fails; null: nothing. */
+  /** What it created or may have created, read before it runs and again on failure; null: nothing. */
   readonly evidence?: () => Evidence | null;
-  /** A step of several calls writes each further one down by `next` before it is made. */
+  /** Runs the step; before each further call it awaits `next`, which journals the call. */
   readonly run: (next: NextCall) => Promise<T>;
   /**
-   * Looks on the NAS for the effect: its result, or null when there is none. For a call whose outcome is unknown;
-   * null for a reading.
+   * Reads the effect from the NAS after a call with an unknown outcome: its result, or null when there is none. null for a
+   * step that only reads.
    */
   readonly verify: (() => Promise<T | null>) | null;
-  /** What was made or found, in a few words. */
+  /** A short description of the result. */
   readonly detail: (result: T) => string;
 }
 
-/** A step that was begun ahead is not gone on with, because an earlier one failed. */
+/** A step that was started early is abandoned because an earlier one failed. */
 export class NotReached extends Error {
   override readonly name = "NotReached";
 
-  /** Makes the error. */
+  /** Creates the error. */
   constructor() {
     super("An earlier step failed");
   }
 }
 
-/** A step that did not succeed; the log has it already. */
+/** A failed step that has already been logged. */
 export class StepFailure extends Error {
   override readonly name = "StepFailure";
-  /** The step's name. */
+  /** Name of the step. */
   readonly step: string;
-  /** What was logged. */
+  /** The logged error. */
   readonly logged: StepError;
 
-  /** Wraps what went wrong. */
+  /** Wraps the cause. */
   constructor(step: string, logged: StepError, cause: unknown) {
     super(logged.message, { cause });
     this.step = step;
@@ -72,9 +72,9 @@ export class StepFailure extends Error {
 /**
  * Runs a step and logs it.
  *
- * @throws {StepFailure} when it failed, or when nothing shows that it was done.
- * @throws {NotSent} when it was cancelled before its call had its turn.
- * @throws {NotReached} when it was begun ahead and is not gone on with.
+ * @throws {StepFailure} when it failed, or when its effect cannot be verified.
+ * @throws {NotSent} when it was cancelled while its call was queued.
+ * @throws {NotReached} when it was started early and is abandoned.
  */
 export async function runStep<T>(
   log: OperationLog,
@@ -82,7 +82,7 @@ export async function runStep<T>(
   settle: SettleTimeouts,
 ): Promise<T> {
   const { vm, step } = action;
-  // A step that undoes goes on without: what is half made is worse than a gap in the journal.
+  // Rollback steps continue without the journal, because an incomplete VM is worse than a gap in the journal.
   const written = () => step.startsWith("undo-") ? log.written().catch(() => {}) : log.written();
   const next = async (method: MethodName) => {
     const { evidence } = announced(action);
@@ -113,7 +113,7 @@ function announced<T>({ makes, evidence }: StepAction<T>): { makes?: string; evi
   };
 }
 
-/** Makes a call; when its outcome is unknown, looks for its effect, and fails only when there is none to see. */
+/** Makes a call; if its outcome is unknown, verifies the effect and fails only when there is none. */
 export async function runOrVerify<T>(
   run: () => Promise<T>,
   look: (() => Promise<T | null>) | null,
@@ -123,14 +123,14 @@ export async function runOrVerify<T>(
     return await run();
   } catch (error) {
     if (look === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
-    // When looking fails as well, nothing is known still: its own error, of a mere reading, would say "not done".
+    // If verification fails too, the original error is thrown, because a read's error would claim "not done".
     const seen = await pollUntil(look, settle).catch(() => null);
     if (seen !== null) return seen;
     throw error;
   }
 }
 
-/** Looks until there is something to see, or the time to settle is over: then null. */
+/** Polls until there is a result; null when the time is over. */
 export async function pollUntil<T>(
   look: () => Promise<T | null>,
   { settleMs, pollMs: pollMs }: SettleTimeouts,
@@ -149,7 +149,7 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** An error in words fit for a page. */
+/** An error in words for a page. */
 export function describeError(error: unknown): StepError {
   if (error instanceof TrueNASError) {
     const { message, method, outcome } = error;

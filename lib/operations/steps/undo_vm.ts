@@ -1,7 +1,6 @@
 /**
- * Removes what an earlier operation made of a VM, by the evidence in the journal: the uuid that the VM was given, the
- * devices that were added, and zvols whose properties name the operation. A VM that somebody has started since is
- * left alone.
+ * Undoes what an earlier operation created for a VM, based on the journal: the VM's uuid, the added devices, and zvols
+ * whose properties name the operation. A VM that was started since is left alone.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
@@ -12,19 +11,19 @@ import type { RollBackVm } from "../../plan/roll_back.ts";
 import type { OperationVmView } from "../types.ts";
 import type { CreatedResources } from "./created_resources.ts";
 
-/** Undoes what the operation of this id made of one VM. It never throws: the log tells what was removed and what is left. */
+/** Undoes what the operation with this id created for one VM. Never throws; the log contains the result. */
 export async function undoVm(
   context: UndoContext,
   vm: OperationVmView,
   { operation, shown }: {
     readonly operation: string;
-    /** What a person was shown of it; null when they were shown nothing, and no snapshot goes. */
+    /** What the user saw before confirming; null: nothing, so no snapshot is removed. */
     readonly shown: RollBackVm | null;
   },
 ): Promise<void> {
   const made = madeOf(vm, operation);
   if (shown !== null && shown.blocked.length > 0) {
-    const message = `Nothing was done to it: ${shown.blocked.join("; ")}`;
+    const message = `Not rolled back: ${shown.blocked.join("; ")}`;
     context.log.append({ type: "step", vm: vm.name, step: "look", status: "skipped" });
     context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
     return;
@@ -32,15 +31,15 @@ export async function undoVm(
   try {
     await verifyFirst(context, vm, made);
   } catch (error) {
-    const message = `Nothing was done to it: ${reasonOf(error)}`;
+    const message = `Not rolled back: ${reasonOf(error)}`;
     context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
     return;
   }
-  const why = vm.outcome === "created" ? "It was to be rolled back" : "It was unfinished";
+  const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
   await rollBack(context, { vm: vm.name, made, why, cancelled: false, shown: shown?.zvols ?? [] });
 }
 
-/** The zvols that were made for a VM, or may have been. */
+/** The zvols that were or may have been created for a VM. */
 export function zvolsMadeFor({ steps }: OperationVmView): readonly string[] {
   return [...new Set(steps.flatMap(({ evidence }) => evidence?.zvol ?? []))];
 }
@@ -83,8 +82,10 @@ async function verifyFirst(
         ? []
         : await caller.call("vm.query", vmQuery(filter));
       const state = rows[0]?.status.state;
-      if (state === undefined || state === "STOPPED" || made.started) return state ?? "there is no such VM";
-      throw new TrueNASError(`${vm.name} is ${state}: somebody has started it since`);
+      if (state === undefined || state === "STOPPED" || made.started) return state ?? "the VM does not exist";
+      throw new TrueNASError(
+        `${vm.name} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
+      );
     },
     verify: null,
     detail: (state) => state,

@@ -1,6 +1,6 @@
 /**
- * Removes zvols one by one and never recursively, because from TrueNAS 26 on a recursive destroy takes the idle clones
- * of others with it: first their snapshots, of which each was shown, is not held and has no clone.
+ * Removes zvols one by one, never recursively, because from TrueNAS 26 on a recursive destroy deletes idle clones of other
+ * VMs. Snapshots are removed first, if each was shown, has no hold and has no clone.
  */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
@@ -11,11 +11,11 @@ import { formatCount } from "../../units.ts";
 import type { OperationLog } from "../log.ts";
 import { runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
 
-/** What zvols are removed with. */
+/** What removing zvols needs. */
 export interface ZvolRemovalContext {
-  /** For readings. */
+  /** For reads. */
   readonly caller: Caller;
-  /** Gives the caller of the next write: one that a person may still cancel, or one that they may not any more. */
+  /** Returns the caller for the next write: one that the user can still cancel, or one that always sends. */
   readonly writer: () => Caller;
   /** Called when something was removed. */
   readonly onRemoved: () => void;
@@ -24,9 +24,9 @@ export interface ZvolRemovalContext {
 }
 
 /**
- * Whether no more depends on the zvols than was shown.
+ * Checks that the zvols have no dependents besides those that were shown.
  *
- * @throws {TrueNASError} naming a snapshot that was not shown or is held, or a clone; nothing was done.
+ * @throws {TrueNASError} naming a snapshot that was not shown or has a hold, or a clone; nothing was done.
  */
 export async function expectAsShown(
   caller: Caller,
@@ -35,7 +35,7 @@ export async function expectAsShown(
 ): Promise<void> {
   const names = zvols.map(({ name }) => name);
   const problem = describeProblem(zvols, await lookAtRelations(caller, names));
-  if (problem !== null) throw new TrueNASError(`${problem}; nothing was done to ${whose}`);
+  if (problem !== null) throw new TrueNASError(`${problem}. ${whose} was not changed`);
 }
 
 function describeProblem(
@@ -46,16 +46,14 @@ function describeProblem(
   const clone = clones.known ? clones.value.find(({ zvol }) => !names.has(zvol)) : undefined;
   if (clone !== undefined) {
     const { zvol, origin } = clone;
-    return `${zvol} is a clone of ${
-      sourceOf(origin)
-    } and depends on it: promote it in TrueNAS, or keep the disk`;
+    return `${zvol} is a clone that depends on ${sourceOf(origin)}; promote it in TrueNAS, or keep the disk`;
   }
   if (!snapshots.known) return null;
   for (const { name } of snapshots.value) {
     const { snapshots: shown } = zvols.find((zvol) => zvol.name === sourceOf(name)) ?? { snapshots: [] };
-    const again = "so it is not removed: list again to see what would go now";
+    const again = "so it was not removed; open the list again";
     if (shown === null) {
-      return `The snapshot ${name} was not on the list, because none could be read then, ${again}`;
+      return `The snapshot ${name} was not on the list because snapshots could not be read, ${again}`;
     }
     if (shown.every((it) => it.name !== name)) {
       return `The snapshot ${name} appeared after the list was shown, ${again}`;
@@ -64,15 +62,17 @@ function describeProblem(
   const held = snapshots.value.find(({ holds }) => holds.length > 0);
   return held === undefined
     ? null
-    : `The snapshot ${held.name} is held (${held.holds.join(", ")}): release it in TrueNAS, or keep the disk`;
+    : `The snapshot ${held.name} has a hold (${
+      held.holds.join(", ")
+    }); release it in TrueNAS, or keep the disk`;
 }
 
-/** Whether any of the zvols has a snapshot that goes first. */
+/** Whether any of the zvols has snapshots to remove first. */
 export function hasSnapshots(zvols: readonly PlannedZvol[]): boolean {
   return zvols.some(({ snapshots }) => (snapshots ?? []).length > 0);
 }
 
-/** Removes the snapshots that were shown, in a step of their own; one that is gone already is passed over. */
+/** Removes the snapshots that were shown, in their own step; snapshots that no longer exist are skipped. */
 export async function removeSnapshots(
   context: ZvolRemovalContext,
   vm: string,
@@ -115,7 +115,7 @@ async function removeSnapshot(
   onRemoved();
 }
 
-/** Removes one zvol that is in no VM. */
+/** Removes one zvol that no VM uses. */
 export async function removeLoneZvol(
   context: ZvolRemovalContext,
   zvol: PlannedZvol,
@@ -141,7 +141,7 @@ export async function removeDisk(
   await unlessGone(context, zvol, () => runOrVerify(remove, isDeviceGone, settle));
 }
 
-/** A refusal is no failure when the zvol was gone already; otherwise it says why the zvol is left. */
+/** Ignores a refusal when the zvol no longer exists; otherwise explains why the zvol is left. */
 async function unlessGone(
   { caller, onRemoved }: ZvolRemovalContext,
   zvol: PlannedZvol,
@@ -154,7 +154,7 @@ async function unlessGone(
     if (await isZvolGone(caller, zvol.name)) return;
     const { method, message } = error;
     const problem = describeProblem([{ ...zvol, snapshots: [] }], await lookAtRelations(caller, [zvol.name]));
-    const why = problem === null ? `the NAS answered ${message}` : problem;
+    const why = problem === null ? `${message}` : problem;
     throw new TrueNASError(`The zvol ${zvol.name} was not removed: ${why}`, {
       ...(method === undefined ? {} : { method }),
       cause: error,

@@ -1,6 +1,6 @@
 /**
- * TLS beyond what the runtime's client can: a look at a certificate that is not trusted, and a tunnel to a NAS whose
- * certificate is pinned by its fingerprint. Not a byte of payload passes before the fingerprint was compared.
+ * TLS features beyond the runtime's client: fetching an untrusted certificate, and a tunnel to a NAS whose certificate is
+ * pinned by fingerprint. No payload passes before the fingerprint has been compared.
  */
 import { TrueNASError } from "../../errors/errors.ts";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,28 +14,28 @@ export interface TlsPeer {
   readonly port: number;
 }
 
-/** A certificate as a person recognises it. */
+/** The fields of a certificate that identify it to a person. */
 export interface CertificateFacts {
-  /** SHA-256 in hexadecimal pairs with colons. */
+  /** SHA-256 as hexadecimal pairs with colons. */
   readonly fingerprint: string;
   /** `CN=truenas, O=iXsystems` */
   readonly subject: string;
-  /** As the certificate says. */
+  /** Start of validity, as the certificate states it. */
   readonly validFrom: string;
-  /** As the certificate says. */
+  /** End of validity, as the certificate states it. */
   readonly validTo: string;
 }
 
-/** How long a look at a certificate may take. */
+/** Timeout for fetching a certificate. */
 const LOOK_MS = 5_000;
 
-/** Verification is off only to look, or to compare the fingerprint: both before any payload. */
+/** Verification is off only to fetch the certificate or compare its fingerprint, before any payload. */
 function connectUnverified({ host, port }: TlsPeer): TLSSocket {
   const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
   return connect({ host, port, ...name, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
 }
 
-/** What certificate a server shows; null when it cannot be seen. */
+/** Fetches a server's certificate; null when that fails. */
 export function fetchCertificate(peer: TlsPeer): Promise<CertificateFacts | null> {
   const { promise, resolve } = Promise.withResolvers<CertificateFacts | null>();
   const socket = connectUnverified(peer);
@@ -57,19 +57,19 @@ function factsOf(socket: TLSSocket): CertificateFacts | null {
   return { fingerprint: fingerprint256.toUpperCase(), subject: name || "no name", validFrom, validTo };
 }
 
-/** A tunnel to a server that shows the pinned certificate, and no other. */
+/** A tunnel to a server with the pinned certificate. */
 export interface PinnedTunnel {
   /** The unix socket to connect to; only this user can. */
   readonly path: string;
-  /** What another certificate showed, once one did. */
+  /** The certificate that did not match, if any. */
   readonly mismatch: () => CertificateFacts | null;
-  /** Ends it, and removes its socket. */
+  /** Closes the tunnel and removes its socket. */
   readonly close: () => void;
 }
 
 const taken = new Set<string>();
 
-/** A path for a socket, and what gives it back. */
+/** Acquires a path for a socket, with a function to release it. */
 function takePath(
   paths: readonly string[] | undefined,
 ): { readonly path: string; readonly release: () => void } {
@@ -78,7 +78,11 @@ function takePath(
     return { path: `${folder}/nas.sock`, release: () => rmSync(folder, { recursive: true, force: true }) };
   }
   const path = paths.find((it) => !taken.has(it));
-  if (path === undefined) throw new TrueNASError(`No more than ${paths.length} pinned connections at a time`);
+  if (path === undefined) {
+    throw new TrueNASError(
+      `All ${paths.length} connections to the pinned NAS are in use. Nothing was sent; close a console and try again`,
+    );
+  }
   taken.add(path);
   rmSync(path, { force: true });
   const release = () => {
@@ -89,8 +93,8 @@ function takePath(
 }
 
 /**
- * Opens a tunnel at one of the paths, by default below the system's temporary folder. The certificate is compared anew
- * for each connection.
+ * Opens a tunnel at one of the paths, by default in the system's temporary folder. The certificate is compared for each
+ * connection.
  */
 export async function openPinnedTunnel(
   peer: TlsPeer,
@@ -102,7 +106,7 @@ export async function openPinnedTunnel(
   let mismatch: CertificateFacts | null = null;
   const server = createServer((near) => {
     const far = connectUnverified(peer);
-    // A call must not wait until the one before it was acknowledged.
+    // Calls must not wait for the acknowledgement of the previous one.
     far.setNoDelay(true);
     const end = () => {
       near.destroy();
@@ -129,7 +133,7 @@ export async function openPinnedTunnel(
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  // What fails later fails for the one connection that it was for; unheard, it would end the program.
+  // Later errors concern single connections; without a listener they would end the program.
   server.on("error", () => {});
   const close = () => {
     server.close();

@@ -1,6 +1,6 @@
 /**
- * One WebSocket to a NAS: the only place that opens one. It finds out how the NAS is spoken with, and turns what the
- * runtime says of a failed connection into what a person can act on.
+ * One WebSocket to a NAS. Nothing else opens one. Detects the protocol, and turns the runtime's connection errors into
+ * messages with a remedy.
  */
 import type { NasAddress } from "../../configuration/nas_address.ts";
 import { fetchCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
@@ -11,20 +11,20 @@ import { JSON_RPC, type Protocol } from "./protocol.ts";
 import { SHELL_PATH, type ShellSocket } from "./shell.ts";
 import { type ApiChoice, chooseApi } from "../versions.ts";
 
-/** How long a connection may take to open, in milliseconds: a NAS that starts up answers slowly. */
+/** Timeout for opening a connection, in milliseconds; a booting NAS answers slowly. */
 export const OPEN_TIMEOUT_MS = 10_000;
 
-/** Why a socket ended. */
+/** Why a socket closed. */
 export interface SocketEnd {
-  /** The close code; 0 or 1006 when there was no close frame. */
+  /** The close code; 0 or 1006 without a close frame. */
   readonly code: number;
   readonly reason: string;
 }
 
-/** An open socket as the client uses it. */
+/** An open socket, as the client uses it. */
 export interface Socket {
   send(text: string): void;
-  /** Ends it; `ended` follows at once, because a close handshake with a dead peer may never end. */
+  /** Closes it; `onEnd` is called immediately, because a close handshake with a dead peer may never finish. */
   close(reason?: string): void;
   /** Called with each text message. */
   onMessage: (text: string) => void;
@@ -32,32 +32,32 @@ export interface Socket {
   onEnd: (end: SocketEnd) => void;
 }
 
-/** How to open a socket. */
+/** Options for opening a socket. */
 export interface OpenOptions {
-  /** Extra trusted certificates, PEM. */
+  /** Additional trusted certificates, PEM. */
   readonly caCerts?: readonly string[];
-  /** The one certificate that is trusted, by its SHA-256 fingerprint: then no other is, whoever signed it. */
+  /** SHA-256 fingerprint of the only trusted certificate, whoever signed it. */
   readonly fingerprint?: string | null;
-  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  /** Sockets for pinned connections, one each; default: anywhere in the system's temporary folder. */
   readonly tunnelSockets?: readonly string[];
   /** Milliseconds; default {@link OPEN_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A NAS that answers, and how it is spoken with. */
+/** A NAS that answered, and its protocol. */
 export interface OpenNas {
   readonly socket: Socket;
   readonly protocol: Protocol;
-  /** As the path names it: `v25.10.5`, `current`, or `legacy`. */
+  /** API version in the path: `v25.10.5`, `current`, or `legacy`. */
   readonly apiVersion: string;
-  /** What to tell the person about the version, or null. */
+  /** A warning about the version, or null. */
   readonly notice: string | null;
-  /** How this NAS takes an API key. */
+  /** How this NAS authenticates API keys. */
   readonly keyLogin: ApiChoice["keyLogin"];
 }
 
-/** How the NAS is reached: a client for HTTP and WebSocket alike. */
+/** The transport to the NAS for both HTTP and WebSocket. */
 interface Transport {
   readonly client: Deno.HttpClient;
   /** `ws://nas.lan`, without a path. */
@@ -67,7 +67,7 @@ interface Transport {
 }
 
 /**
- * Opens a socket to the newest API that both sides know.
+ * Opens a socket to the newest API version that both sides support.
  *
  * @throws {TrueNASConnectionError} with the kind of failure and its remedy.
  */
@@ -89,7 +89,7 @@ async function openWith(transport: Transport, options: OpenOptions): Promise<Ope
     const socket = await openSocket(transport, path, options);
     return { socket, protocol: JSON_RPC, apiVersion, notice, keyLogin };
   } catch (error) {
-    // A NAS that lists no versions may be one of 24.x, which has only the older protocol.
+    // A NAS that lists no versions may be 24.x, which has only the legacy protocol.
     if (listed !== null || !(error instanceof Failed) || classify(error.said) !== "not-truenas") throw error;
   }
   const socket = await openSocket(transport, LEGACY_PROTOCOL.path, options);
@@ -97,11 +97,11 @@ async function openWith(transport: Transport, options: OpenOptions): Promise<Ope
   return { socket, protocol: LEGACY_PROTOCOL, apiVersion: "legacy", notice: null, keyLogin: "plain" };
 }
 
-/** What the runtime said of a connection that failed. */
+/** The runtime's error for a failed connection. */
 class Failed extends Error {
   override readonly name = "Failed";
   readonly said: string;
-  /** What it means, where that is known better than by what the runtime says. */
+  /** A clearer explanation than the runtime's, where there is one. */
   readonly words: string | null;
 
   constructor(said: string, { words, ...options }: ErrorOptions & { readonly words?: string } = {}) {
@@ -111,13 +111,13 @@ class Failed extends Error {
   }
 }
 
-/** No answer in time. */
+/** No answer arrived in time. */
 class TimedOut extends Error {
   override readonly name = "TimedOut";
 }
 
 async function makeTransport(address: NasAddress, options: OpenOptions): Promise<Transport> {
-  // Nothing is kept open behind a connection that has ended.
+  // Prevents idle connections from staying open.
   const pool = { poolMaxIdlePerHost: 0 };
   if (address.kind === "unix") {
     const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: address.path } });
@@ -147,7 +147,7 @@ function peerOf(url: string): TlsPeer {
   return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? TLS_PORT : Number(port) };
 }
 
-/** The API versions that the NAS lists, oldest first; null when it lists none (24.x, or no TrueNAS at all). */
+/** The API versions the NAS lists, oldest first; null when it lists none (24.x, or not TrueNAS). */
 async function readApiVersions(
   { client, base }: Transport,
   { timeoutMs = OPEN_TIMEOUT_MS, signal }: OpenOptions,
@@ -169,7 +169,7 @@ async function readApiVersions(
   const text = await response.text().catch(() => "");
   const location = response.headers.get("location") ?? "";
   if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
-    const words = "it sends everything to https; write wss:// in TRUENAS_HOST";
+    const words = "the NAS redirects to HTTPS; use wss:// in TRUENAS_HOST";
     throw new Failed(`HTTP version: redirected to ${location}`, { words });
   }
   return response.ok ? versionsIn(text) : null;
@@ -224,7 +224,7 @@ async function openSocket(transport: Transport, path: string, options: OpenOptio
   return wrap(await openWebSocket(transport, path, options), transport);
 }
 
-/** A WebSocket that is open within its time. */
+/** Opens a WebSocket within the timeout. */
 function openWebSocket(transport: Transport, path: string, options: OpenOptions): Promise<WebSocket> {
   const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
@@ -249,7 +249,7 @@ function openWebSocket(transport: Transport, path: string, options: OpenOptions)
   return promise;
 }
 
-/** The older protocol wants a word before the first call. */
+/** The legacy protocol requires a `connect` message before the first call. */
 async function sayHello(socket: Socket, protocol: Protocol, options: OpenOptions): Promise<void> {
   const { hello } = protocol;
   if (hello === null) return;
@@ -279,7 +279,7 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
   };
   const wrapped: Socket = {
     send: (text) => socket.send(text),
-    close: (reason = "closed by us") => end({ code: 1000, reason }),
+    close: (reason = "closed by this program") => end({ code: 1000, reason }),
     onMessage: () => {},
     onEnd: () => {},
   };
@@ -287,7 +287,7 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
     if (typeof data !== "string") return;
     if (data.length <= MAX_MESSAGE_CHARS) return wrapped.onMessage(data);
     const megabytes = Math.round(data.length / 1_000_000);
-    end({ code: 1009, reason: `the NAS sent a message of ${megabytes} MB, more than is taken` });
+    end({ code: 1009, reason: `the NAS sent a message of ${megabytes} MB, which exceeds the limit` });
   };
   socket.onclose = ({ code, reason }) => end({ code, reason });
   socket.onerror = (event) => {
@@ -297,10 +297,10 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
   return wrapped;
 }
 
-/** 5,000 VMs with their devices are some 15 million characters; more is a mistake or an attack. */
+/** 5,000 VMs with their devices take about 15 million characters; more is an error or an attack. */
 const MAX_MESSAGE_CHARS = 32_000_000;
 
-/** Lets go of a socket without waiting: `close()` can stay in CLOSING for ever when the peer is gone. */
+/** Drops a socket without waiting, because `close()` can stay in CLOSING forever when the peer is gone. */
 function abandon(socket: WebSocket): void {
   socket.onopen =
     socket.onmessage =
@@ -311,7 +311,7 @@ function abandon(socket: WebSocket): void {
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
-/** The words of an error and of those that lie below it. */
+/** The messages of an error and its causes. */
 function wordsOf(error: unknown): string {
   const words: string[] = [];
   for (let it: unknown = error; it instanceof Error && words.length < 5; it = it.cause) {
@@ -320,14 +320,14 @@ function wordsOf(error: unknown): string {
   return words.length === 0 ? String(error) : words.join(": ");
 }
 
-/** What failed, in words and with a remedy; a certificate that is not trusted is looked at for its fingerprint. */
+/** Explains a failure with its remedy; for an untrusted certificate, fetches its fingerprint. */
 async function explain(error: unknown, address: NasAddress, { tunnel }: Transport): Promise<unknown> {
   if (error instanceof TimedOut) return connectionError(address, "timeout", error.message, error);
   if (!(error instanceof Failed)) return error;
   const other = tunnel?.mismatch() ?? null;
   if (other !== null) {
     const said =
-      `the certificate is not the pinned one; it shows ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
+      `the server's certificate does not match the pinned one; its fingerprint is ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
     return connectionError(address, "tls-pin-mismatch", said, error);
   }
   const failure = classify(error.said);
@@ -335,12 +335,12 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
   if (facts === null) {
     return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);
   }
-  const said = `${wordsFor(failure, error.said)}. It is ${facts.subject}, ` +
+  const said = `${wordsFor(failure, error.said)}. The certificate is ${facts.subject}, ` +
     `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;
   const { message, remedy } = connectionError(address, failure, said, error);
   return new TrueNASConnectionError(message, {
     failure,
-    remedy: `${remedy} The line: TRUENAS_CERT_FINGERPRINT=${facts.fingerprint}`,
+    remedy: `${remedy} Add: TRUENAS_CERT_FINGERPRINT=${facts.fingerprint}`,
     cause: error,
   });
 }

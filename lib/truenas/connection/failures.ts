@@ -1,49 +1,47 @@
-/** Every way in which a connection to a NAS fails, with what a person can do about it. The README has the same table. */
+/** Every way a connection to a NAS can fail, with its remedy. docs/connecting.md has the same table. */
 import { type ConnectionFailure, TrueNASConnectionError } from "../../errors/errors.ts";
 import type { NasAddress } from "../../configuration/nas_address.ts";
 import { describeSystemError } from "../../errors/system_errors.ts";
 
-/** What to do about each. */
+/** The remedy for each failure. */
 export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
-  dns: "Check the name in TRUENAS_HOST, or write the NAS's IP address instead.",
+  dns: "Check the name in TRUENAS_HOST, or use the NAS's IP address.",
   refused:
-    "Check the address and port in TRUENAS_HOST, that the NAS is up, and that no firewall stands between.",
-  timeout: "Check the address in TRUENAS_HOST, that the NAS is up, and that no firewall drops the packets.",
+    "Check the address and port in TRUENAS_HOST, that the NAS is running, and that no firewall blocks the connection.",
+  timeout:
+    "Check the address in TRUENAS_HOST, that the NAS is running, and that no firewall blocks the connection.",
   "tls-unknown-issuer":
-    "If this is your NAS's certificate (TrueNAS shows it under Credentials, Certificates), add the line that is shown " +
-    "to .env, or name the CA that signed it in TRUENAS_CA_FILE.",
+    "If this is your NAS's certificate (TrueNAS shows it under Credentials, Certificates), add the line shown " +
+    "to .env, or set TRUENAS_CA_FILE to the CA that signed it.",
   "tls-name-mismatch":
-    "Write in TRUENAS_HOST the name that the certificate carries; or, if this is your NAS's certificate, add the line " +
-    "that is shown to .env.",
+    "Set TRUENAS_HOST to the name in the certificate. Or, if this is your NAS's certificate, add the line " +
+    "shown to .env.",
   "tls-expired":
-    "Renew the certificate on the NAS (Credentials, Certificates); or, if this is your NAS's certificate, add the line " +
-    "that is shown to .env.",
+    "Renew the certificate on the NAS (Credentials, Certificates). Or, if this is your NAS's certificate, add the line " +
+    "shown to .env.",
   "tls-pin-mismatch":
-    "Another certificate than the pinned one answered. If you have changed the NAS's certificate, put the new " +
-    "fingerprint into TRUENAS_CERT_FINGERPRINT; if you have not, somebody may be in between.",
-  tls:
-    "The connection could not be encrypted: check that the port speaks TLS, or write ws:// if it does not.",
-  "not-truenas":
-    "Something answers there, but not TrueNAS's API: check the port, and wss:// or ws://, in TRUENAS_HOST.",
-  "not-allowed": "Allow this machine's address on the NAS: System, Advanced Settings, Allowed IP Addresses.",
-  "no-vm-api":
-    "TrueNAS 25.04.0 and 25.04.1 came without the VM API: update to 25.04.2 or later, where the VMs are there again.",
+    "The server's certificate does not match the pinned one. If you replaced the NAS's certificate, set the new " +
+    "fingerprint in TRUENAS_CERT_FINGERPRINT. If you did not, somebody may be intercepting the connection.",
+  tls: "Check that the port uses TLS, or use ws:// in TRUENAS_HOST if it does not.",
+  "not-truenas": "Check the port and the scheme (wss:// or ws://) in TRUENAS_HOST.",
+  "not-allowed":
+    "Allow this machine's address on the NAS under System, Advanced Settings, Allowed IP Addresses.",
+  "no-vm-api": "TrueNAS 25.04.0 and 25.04.1 have no VM API. Update to 25.04.2 or later.",
   login: "Check API_USERNAME and API_PASSWORD, or the API key.",
-  expired:
-    "Make a new API key (or set a new password) on the NAS, under Credentials, and put it in its place here.",
-  otp: "Type the one-time password on the connection page; it is not stored. An API key never asks for one.",
+  expired: "Create a new API key or set a new password on the NAS under Credentials, and update it here.",
+  otp: "Enter the one-time password on the connection page; it is not stored. API keys do not need one.",
   "rate-limited":
-    "The NAS takes no more logins for a minute. The program waits, and tries again by itself; nothing need be done.",
+    "The NAS refuses further logins for a minute. The program retries automatically; you do not need to do anything.",
   denied:
-    "Give the account's group a privilege with the roles VM_WRITE and VM_DEVICE_WRITE (or VM_READ, to look only), under " +
+    "Give the account's group a privilege with the roles VM_WRITE and VM_DEVICE_WRITE (or VM_READ to view only) under " +
     "Credentials, Groups, Privileges.",
-  standby: "This is the standby controller: name the active one in TRUENAS_HOST.",
-  lost: "The program connects again by itself as soon as the NAS answers.",
-  closed: "Connect again.",
-  configuration: "Correct the setting and start again.",
+  standby: "Set TRUENAS_HOST to the active controller.",
+  lost: "The program reconnects automatically when the NAS answers.",
+  closed: "Reconnect.",
+  configuration: "Correct the setting and restart the program.",
 };
 
-/** An error of the given kind with its remedy; `said` is the cause in a few words. */
+/** Creates an error of the given kind with its remedy; `said` is the cause in a few words. */
 export function connectionError(
   address: NasAddress,
   failure: ConnectionFailure,
@@ -57,7 +55,7 @@ export function connectionError(
   });
 }
 
-/** The runtime's words for each kind of failure (Deno 2.9), by a part of its message. */
+/** Parts of the runtime's messages (Deno 2.9) that identify each failure. */
 const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
   [/dns error/i, "dns"],
   [/not valid for name|NotValidForName/i, "tls-name-mismatch"],
@@ -72,28 +70,28 @@ const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
   [/tcp connect error|refused|unreachable|No such file|reset by peer/i, "refused"],
 ];
 
-/** What kind of failure the runtime's words mean. */
+/** The failure that the runtime's message means. */
 export function classify(said: string): ConnectionFailure {
   return SIGNS.find(([sign]) => sign.test(said))?.[1] ?? "refused";
 }
 
-/** What happened, for the kinds of which the runtime tells; its own words are kept in the error's cause. */
+/** Descriptions that replace the runtime's message, which stays in the error's cause. */
 const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
-  dns: "no address is known for this name",
-  "not-truenas": "what answers there is not TrueNAS's API",
-  tls: "no encrypted connection could be agreed on",
-  "tls-unknown-issuer": "nobody that is trusted here has signed the NAS's certificate",
-  "tls-name-mismatch": "the NAS's certificate is for another name",
-  "tls-expired": "the NAS's certificate is out of date",
+  dns: "this name has no address in DNS",
+  "not-truenas": "the server is not TrueNAS",
+  tls: "TLS could not be negotiated",
+  "tls-unknown-issuer": "the NAS's certificate is not signed by a trusted CA",
+  "tls-name-mismatch": "the NAS's certificate is for a different name",
+  "tls-expired": "the NAS's certificate has expired or is not valid yet",
 };
 
-/** The runtime's words for a connection that failed or was lost, as a person would say it. */
+/** Describes a failed or lost connection. */
 export function wordsFor(failure: ConnectionFailure, said: string): string {
   const usual = failure === "lost" ? "the other side closed it" : "nothing answers at this address and port";
   return WORDS[failure] ?? describeSystemError(new Error(said)) ?? usual;
 }
 
-/** Whether a look at the certificate can say more. */
+/** Whether the certificate can tell more about the failure. */
 export function isAboutCertificate(failure: ConnectionFailure): boolean {
   return failure === "tls-unknown-issuer" || failure === "tls-name-mismatch" || failure === "tls-expired";
 }

@@ -1,6 +1,6 @@
 /**
- * The frames of TrueNAS's older protocol at /websocket (the only one of 24.x), read and written as plain data: no
- * socket, no clock. Its errors come out in the same words as those of the newer one.
+ * The frames of TrueNAS's legacy protocol at /websocket (the only one of 24.x), as plain data: no socket, no clock. Its
+ * errors have the same form as JSON-RPC's.
  */
 import { z } from "../../zod.ts";
 import { TrueNASError } from "../../errors/errors.ts";
@@ -25,12 +25,12 @@ const legacyFrame = z.object({
   fields: z.record(z.string(), z.unknown()).nullish(),
 }).passthrough();
 
-/** ENOMETHOD, which the newer protocol tells as -32601. */
+/** ENOMETHOD, which JSON-RPC reports as -32601. */
 const ENOMETHOD = 201;
-/** The codes of the newer protocol for the same. */
+/** The corresponding JSON-RPC codes. */
 const CODES = { noMethod: -32601, invalid: -32602, failed: -32001 } as const;
 
-/** The older protocol. */
+/** The legacy protocol. */
 export const LEGACY_PROTOCOL: Protocol = {
   path: "/websocket",
   hello: { send: JSON.stringify({ msg: "connect", version: "1", support: ["1"] }), isAnswer: isConnected },
@@ -50,7 +50,7 @@ function encodeLegacy(id: number, method: string, params: readonly unknown[]): s
   const text = JSON.stringify(frame);
   if (text.length <= MAX_MESSAGE_CHARS) return text;
   throw new TrueNASError(
-    `Cannot send ${method}: the message has ${text.length} characters; TrueNAS takes at most ${MAX_MESSAGE_CHARS}`,
+    `Cannot send ${method}: the message has ${text.length} characters and TrueNAS accepts at most ${MAX_MESSAGE_CHARS}. Nothing was sent; split the request`,
     { method },
   );
 }
@@ -66,7 +66,7 @@ function read(text: string): z.infer<typeof legacyFrame> | null {
 
 function decodeLegacy(text: string): IncomingFrame {
   const frame = read(text);
-  if (frame === null) return { kind: "other", why: "not a frame of the older protocol" };
+  if (frame === null) return { kind: "other", why: "not a frame of the legacy protocol" };
   const { msg, collection } = frame;
   if (msg === "result") {
     const id = Number(frame.id);

@@ -1,5 +1,5 @@
 /**
- * The frames of TrueNAS's JSON-RPC 2.0 dialect, read and written as plain data: no socket, no clock.
+ * The frames of TrueNAS's JSON-RPC 2.0 dialect, as plain data: no socket, no clock.
  *
  * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
  */
@@ -7,25 +7,25 @@ import { z } from "../../zod.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import type { CallRefusal, FieldRefusal } from "../../errors/nas_errors.ts";
 
-/** The longest message that an authenticated connection may send, in characters; a longer one closes the socket (1009). */
+/** Longest message TrueNAS accepts from an authenticated connection, in characters; a longer one closes the socket (1009). */
 export const MAX_MESSAGE_CHARS = 65_536;
 
-/** Calls that run at once on one connection; ten more wait at the NAS, and the 21st unfinished one is refused. */
+/** TrueNAS runs 10 calls per connection, queues 10 more, and refuses the 21st unfinished call. */
 export const MAX_RUNNING_CALLS = 10;
 
-/** A way of speaking with a NAS. */
+/** A protocol of the NAS. */
 export interface Protocol {
-  /** Where it is spoken, when no API version is named. */
+  /** Path for this protocol when no API version is named. */
   readonly path: string;
-  /** What is said first, and how the answer is known; null when calls can be made at once. */
+  /** Handshake message and its expected answer; null when none is needed. */
   readonly hello: { readonly send: string; readonly isAnswer: (text: string) => boolean } | null;
   /**
    * The text of a call.
    *
-   * @throws {TrueNASError} when the NAS would close the connection over its length; nothing was sent.
+   * @throws {TrueNASError} when the message exceeds the NAS's limit; nothing was sent.
    */
   readonly encode: (id: number, method: string, params: readonly unknown[]) => string;
-  /** Reads one message. It never throws: what is no frame of ours comes back as `other`, with the reason. */
+  /** Parses a message. Never throws; an unknown frame is returned as `other` with the reason. */
   readonly decode: (text: string) => IncomingFrame;
 }
 
@@ -38,8 +38,8 @@ export type IncomingFrame =
   | { readonly kind: "other"; readonly why: string };
 
 /**
- * A change that the NAS tells of. `fields` may be absent (25.04 and before), may lack keys (no `devices` in
- * lifecycle events up to 25.10), and `added` is repeated: only merge it into what is known, or read again.
+ * A change event. `fields` can be absent (25.04 and earlier) or incomplete (no `devices` in lifecycle events up to
+ * 25.10), and `added` is repeated: merge it into known data or read again.
  */
 export interface CollectionEvent {
   readonly msg: "added" | "changed" | "removed";
@@ -77,18 +77,18 @@ const fieldRefusals = z.array(z.tuple([z.string().nullable(), z.string(), z.numb
 /**
  * The text of a call.
  *
- * @throws {TrueNASError} when the NAS would close the connection over its length; nothing was sent.
+ * @throws {TrueNASError} when the message exceeds the NAS's limit; nothing was sent.
  */
 export function encodeCall(id: number, method: string, params: readonly unknown[]): string {
   const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
   if (text.length <= MAX_MESSAGE_CHARS) return text;
   throw new TrueNASError(
-    `Cannot send ${method}: the message has ${text.length} characters; TrueNAS takes at most ${MAX_MESSAGE_CHARS}`,
+    `Cannot send ${method}: the message has ${text.length} characters and TrueNAS accepts at most ${MAX_MESSAGE_CHARS}. Nothing was sent; split the request`,
     { method },
   );
 }
 
-/** Reads one message. It never throws: what is no frame of ours comes back as `other`, with the reason. */
+/** Parses a message. Never throws; an unknown frame is returned as `other` with the reason. */
 export function decodeFrame(text: string): IncomingFrame {
   let value: unknown;
   try {
@@ -110,7 +110,7 @@ export function decodeFrame(text: string): IncomingFrame {
   return { kind: "result", id, result };
 }
 
-/** Nearly every frame is one, and needs no closer look: what the result has to be is the method's matter. */
+/** Fast path for the most common frame; the result's shape is checked per method. */
 function isResult(value: unknown): value is { readonly id: number; readonly result: unknown } {
   if (typeof value !== "object" || value === null) return false;
   const { id, method, error } = value as Readonly<Record<string, unknown>>;
@@ -155,7 +155,7 @@ function toRefusal({ code, message, data }: WireError): CallRefusal {
   };
 }
 
-/** Each field's message of a validation; empty when there is none of that shape. */
+/** The messages by field of a validation error; empty when the data has another shape. */
 export function toFields(extra: unknown): readonly FieldRefusal[] {
   const parsed = fieldRefusals.safeParse(extra);
   if (!parsed.success) return [];

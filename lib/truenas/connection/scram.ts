@@ -1,50 +1,50 @@
 /**
- * SCRAM-SHA-512 for API keys: each side proves that it knows the key, and the key is not sent. Source: RFC 5802, and
- * TrueNAS's own guide to SCRAM for API keys (26 and later), from which the user name with the key's number, the size of
- * the nonce and the bounds of the iterations are.
+ * SCRAM-SHA-512 for API keys: each side proves that it knows the key without sending it. Source: RFC 5802 and TrueNAS's
+ * guide to SCRAM for API keys (26 and later), which defines the user name with the key's number, the nonce size and the
+ * range of iterations.
  */
 
-/** What an API key is made of: `7-VqZf…` is key 7. */
+/** The parts of an API key: `7-VqZf…` is key 7. */
 export interface ApiKeyParts {
   readonly id: string;
   readonly secret: string;
 }
 
-/** The parts of a key, or null for one that has another form. */
+/** Parses a key; null when it has another form. */
 export function splitApiKey(key: string): ApiKeyParts | null {
   const [, id, secret] = /^(\d+)-(.+)$/.exec(key) ?? [];
   return id === undefined || secret === undefined ? null : { id, secret };
 }
 
-/** What the client sends last, and what it expects the NAS to answer. */
+/** The client's final message and the expected answer. */
 export interface ScramProof {
   readonly clientFinal: string;
-  /** Whether the answer proves that the NAS knows the key too. */
+  /** Whether the answer proves that the NAS knows the key. */
   proves(serverFinal: string): boolean;
 }
 
-/** An exchange that has begun. */
+/** An exchange in progress. */
 export interface ScramExchange {
   readonly clientFirst: string;
-  /** @throws {ScramError} when the NAS's answer does not belong to this exchange, or asks for too much or too little. */
+  /** @throws {ScramError} when the answer does not belong to this exchange or its iteration count is out of range. */
   prove(serverFirst: string): Promise<ScramProof>;
 }
 
-/** An answer that breaks the exchange. */
+/** A protocol violation in the exchange. */
 export class ScramError extends Error {
   override readonly name = "ScramError";
 }
 
 const NONCE_BYTES = 32;
-/** TrueNAS makes 500,000. Fewer would let a false NAS guess the key cheaply; more would keep this machine busy. */
+/** TrueNAS uses 500,000. Fewer would let a fake NAS guess the key cheaply; more would overload this machine. */
 const MIN_ITERATIONS = 50_000;
 const MAX_ITERATIONS = 5_000_000;
-/** "No channel binding": the certificate is compared by whoever opens the connection. */
+/** "No channel binding"; the code that opens the connection checks the certificate. */
 const GS2_HEADER = "n,,";
 const HASH = "SHA-512";
 const HASH_BITS = 512;
 
-/** Begins an exchange; `nonce` is random unless a test gives one. */
+/** Starts an exchange; tests pass a fixed `nonce`. */
 export function startScram(
   { id, secret }: ApiKeyParts,
   username: string,
@@ -70,7 +70,7 @@ export function startScram(
   };
 }
 
-/** RFC 5802 keeps these two signs for itself. */
+/** RFC 5802 reserves these two characters. */
 function escapeName(name: string): string {
   return name.replaceAll("=", "=3D").replaceAll(",", "=2C");
 }
@@ -90,7 +90,7 @@ function readChallenge(serverFirst: string, ownNonce: Uint8Array): Challenge {
   const iterations = Number(count);
   if (iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
     throw new ScramError(
-      `the NAS asks for ${iterations} iterations; between ${MIN_ITERATIONS} and ${MAX_ITERATIONS} are accepted`,
+      `the NAS requested ${iterations} iterations, outside the accepted range of ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`,
     );
   }
   return { nonce, salt: decode(saltText), iterations };

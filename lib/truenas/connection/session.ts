@@ -1,6 +1,6 @@
 /**
- * A session with one NAS: it signs in, keeps the connection alive, and makes a new one when it is lost. Calls made
- * meanwhile wait for it, within limits; what was in flight is rejected with what is known of its outcome.
+ * A session with one NAS: signs in, keeps the connection alive and restores it when it is lost. Calls made meanwhile wait,
+ * within limits; calls in flight are rejected with their known outcome.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import {
@@ -24,34 +24,34 @@ import { type Credentials, type SignedIn, signIn } from "./sign_in.ts";
 import { missingRoles, type NeededRole } from "../roles.ts";
 import { adaptCall, rulesFor, type VersionRules } from "../versions.ts";
 
-/** A connection this long without a message is asked whether it lives; with {@link PING_MS} it is half-open for 15 s at most. */
+/** After this long without a message the connection is pinged, so a half-open one is found within 15 s ({@link PING_MS}). */
 const QUIET_MS = 10_000;
-/** While the NAS runs as many calls as it does at once, a ping waits behind them: patience, in milliseconds. */
+/** Ping timeout in milliseconds while the NAS is at its concurrency limit, where pings wait in its queue. */
 const SATURATED_PING_MS = 120_000;
-/** Waits between attempts to connect, in milliseconds; each is varied by up to a third, so that clients do not march in step. */
+/** Delays between connection attempts, in milliseconds, each with up to a third of jitter. */
 const BACKOFF_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000] as const;
-/** After a refused login: the NAS locks out after 20 logins in 60 s, and trying again does not mend a password. */
+/** Delay after a refused login: TrueNAS locks out after 20 logins in 60 s, and a retry does not fix a password. */
 const LOGIN_BACKOFF_MS = 60_000;
-/** Logins in a minute at most, whatever happens: the NAS itself refuses after 20 from one address. */
+/** Maximum login rate, below TrueNAS's own limit of 20 per minute and address. */
 const LOGINS = { most: 6, withinMs: 60_000 } as const;
-/** A login waits this long for its one-time password. */
+/** How long a login waits for its one-time password. */
 const OTP_MS = 300_000;
-/** How long a token that spares the next one-time password lives without use, in seconds. */
+/** Lifetime of an unused token that replaces the next one-time password, in seconds. */
 const TOKEN_SECONDS = 3_600;
 
-/** A token that opens a console is used at once. */
+/** Lifetime of the token that opens a console, which is used immediately. */
 const SHELL_TOKEN_SECONDS = 60;
 
-/** Somebody waits at a page for the console. */
+/** Short, because somebody is waiting for the console. */
 const SHELL_TOKEN_PATIENCE = { connectionWaitMs: 5_000, timeoutMs: 5_000 } as const;
 
-/** How long a call waits for a connection that is being made again. */
+/** How long a call waits for a connection that is being restored. */
 export const CONNECTION_WAIT_MS = 30_000;
 
-/** A reading that loses its connection so often is given up. */
+/** A read is retried this many times when the connection is lost. */
 const MAX_ATTEMPTS = 5;
 
-/** Trying again soon does not mend these. */
+/** Failures that an immediate retry does not fix. */
 const REFUSED_LOGINS: readonly ConnectionFailure[] = ["login", "expired", "denied", "otp", "rate-limited"];
 
 /** How to reach a NAS and sign in. */
@@ -62,25 +62,25 @@ export interface SessionOptions {
   readonly password: string | null;
   /** Instead of a password. */
   readonly apiKey: string | null;
-  /** Extra trusted certificates, PEM. */
+  /** Additional trusted certificates, PEM. */
   readonly caCerts: readonly string[];
-  /** The one certificate that is trusted, by its SHA-256 fingerprint. */
+  /** SHA-256 fingerprint of the only trusted certificate. */
   readonly fingerprint?: string | null;
-  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  /** Sockets for pinned connections, one each; default: anywhere in the system's temporary folder. */
   readonly tunnelSockets?: readonly string[];
-  /** Asks for a one-time password; default: the session's state says so, and waits for {@link Session.submitOtp}. */
+  /** Asks for a one-time password; default: the state reports it and the session waits for {@link Session.submitOtp}. */
   readonly askOtp?: () => Promise<string>;
-  /** Logins at most within a time; tests give others. */
+  /** Maximum login rate; tests pass another. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
   readonly guard: WriteGuard;
-  /** Told of each call that ended, for the metrics. */
+  /** Called after each call, for the metrics. */
   readonly onCall?: (call: EndedCall) => void;
-  /** Blanks out secrets in the NAS's words. */
+  /** Redacts secrets in TrueNAS's messages. */
   readonly redact?: (text: string) => string;
   /** The simulated NAS of the demo. */
   readonly simulated: boolean;
   readonly logger: Logger;
-  /** Waits between attempts, in milliseconds; tests give small ones. */
+  /** Delays between attempts, in milliseconds; tests pass small ones. */
   readonly backoffMs?: readonly number[];
 }
 
@@ -90,7 +90,7 @@ interface Live {
   readonly rules: VersionRules;
 }
 
-/** A session; see the file's comment. */
+/** A session; see the comment at the top of this file. */
 export class Session implements Caller, NasConnection {
   readonly #options: SessionOptions;
   readonly #stop = new AbortController();
@@ -101,19 +101,19 @@ export class Session implements Caller, NasConnection {
   #connecting: Promise<Live> | null = null;
   #pinger: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
-  /** Whoever waits for a one-time password. */
+  /** The login that waits for a one-time password. */
   #otp: { readonly resolve: (code: string) => void } | null = null;
-  /** Spares the next one-time password; only in memory. */
+  /** Replaces the next one-time password; kept in memory only. */
   #token: string | null = null;
-  /** When logins were made, in milliseconds since the process began. */
+  /** Times of logins, in milliseconds since the process started. */
   #logins: number[] = [];
 
-  /** Nothing is sent before {@link connect}. */
+  /** Sends nothing before {@link connect}. */
   constructor(options: SessionOptions) {
     this.#options = options;
   }
 
-  /** Where it stands now. */
+  /** The current state. */
   get state(): SessionState {
     return this.#state;
   }
@@ -141,7 +141,7 @@ export class Session implements Caller, NasConnection {
   async connect(): Promise<Live> {
     if (this.#live !== null) return this.#live;
     this.#stop.signal.throwIfAborted();
-    // Whoever asks while it is being made waits for the same one: two at once would be two logins.
+    // Concurrent callers share one attempt, because two would be two logins.
     return await (this.#connecting ??= this.#connectOnce().finally(() => this.#connecting = null));
   }
 
@@ -159,15 +159,15 @@ export class Session implements Caller, NasConnection {
   }
 
   /**
-   * The connection that is there, or that is there within `patienceMs`.
+   * Returns the connection, waiting up to `connectionWaitMs` for it.
    *
-   * @throws {TrueNASConnectionError} with what is wrong and its remedy.
+   * @throws {TrueNASConnectionError} with the failure and its remedy.
    */
   async live(connectionWaitMs: number): Promise<Live> {
     return this.#live ?? await this.#whenLive("Reading the NAS", { connectionWaitMs });
   }
 
-  /** Connects, and goes on trying until it succeeds or the session is closed. Failures are shown in the state. */
+  /** Connects, retrying until it succeeds or the session is closed. Failures appear in the state. */
   async keepConnected(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
@@ -208,8 +208,8 @@ export class Session implements Caller, NasConnection {
   }
 
   /**
-   * See {@link Caller.call}. Waits up to 30 s for a connection that is being made again. A call that certainly had no
-   * effect (a reading, or one that was not sent yet) is made again when the connection is lost under it.
+   * See {@link Caller.call}. Waits up to 30 s for a connection that is being restored. A call that certainly had no effect (a
+   * read, or one that was not sent) is retried when the connection is lost.
    */
   async call<M extends MethodName>(
     method: M,
@@ -226,13 +226,13 @@ export class Session implements Caller, NasConnection {
     }
   }
 
-  /** Tells of each change of state until the returned function is called. */
+  /** Calls the listener on each state change until the returned function is called. */
   onState(listener: (state: SessionState) => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Tells of each change that the NAS tells of, until the returned function is called. */
+  /** Calls the listener on each change event until the returned function is called. */
   onEvent(listener: (event: CollectionEvent) => void): () => void {
     this.#eventListeners.add(listener);
     return () => this.#eventListeners.delete(listener);
@@ -257,7 +257,7 @@ export class Session implements Caller, NasConnection {
       ...(this.#options.redact === undefined ? {} : { redact: this.#options.redact }),
       adapt: (method, params) => adaptCall(rules, method, params),
       onEvent: (event) => notifyEach(this.#eventListeners, (listener) => listener(event), logger),
-      onOddFrame: (why) => logger.debug("A frame that is not understood", { why }),
+      onOddFrame: (why) => logger.debug("Ignored an unknown frame from the NAS", { why }),
       onEnd: (end) => this.#lost(client, end),
     });
     try {
@@ -279,7 +279,7 @@ export class Session implements Caller, NasConnection {
 
   async #signIn(client: RpcClient, keyLogin: Credentials["keyLogin"]): Promise<SignedIn> {
     const { address, username, password, apiKey, askOtp } = this.#options;
-    // Only what reaches the NAS counts there: attempts to connect to one that is down are no logins.
+    // Counts only logins that reach the NAS, as TrueNAS does; attempts to reach a NAS that is down are not logins.
     this.#logins.push(performance.now());
     return await signIn(client, {
       address,
@@ -292,12 +292,12 @@ export class Session implements Caller, NasConnection {
     });
   }
 
-  /** A person types it on a page: the connection waits for it. */
+  /** Waits for the one-time password that a user enters on a page. */
   async #waitForOtp(): Promise<string> {
     const { address, username } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const said = `the account ${JSON.stringify(username ?? "")} asks for a one-time password`;
-    const giveUp = () => reject(connectionError(address, "otp", `${said}, and none was given`));
+    const said = `the account ${JSON.stringify(username ?? "")} requires a one-time password`;
+    const giveUp = () => reject(connectionError(address, "otp", `${said}, and none was entered`));
     const timer = setTimeout(giveUp, OTP_MS);
     this.#stop.signal.addEventListener("abort", giveUp, { once: true });
     this.#otp = { resolve };
@@ -313,7 +313,7 @@ export class Session implements Caller, NasConnection {
   }
 
   /**
-   * Opens a VM's serial console, on a socket of its own.
+   * Opens a VM's serial console on its own socket.
    *
    * @throws {TrueNASError} with the NAS's words when it refuses.
    */
@@ -332,7 +332,7 @@ export class Session implements Caller, NasConnection {
     return { caCerts, fingerprint, ...(tunnelSockets === undefined ? {} : { tunnelSockets }) };
   }
 
-  /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
+  /** Submits the one-time password that the NAS waits for; returns false when it waits for none. */
   submitOtp(code: string): boolean {
     const waiting = this.#otp;
     waiting?.resolve(code);
@@ -345,12 +345,12 @@ export class Session implements Caller, NasConnection {
     } catch (error) {
       if (!(error instanceof TrueNASCallError)) throw error;
       this.#options.logger.warning(
-        "The NAS gives no token: the next login asks for a one-time password again",
+        "The NAS issued no token, so the next login requires a one-time password again",
       );
     }
   }
 
-  /** Waits until one more login stays within the limit. */
+  /** Waits until another login is within the rate limit. */
   async #awaitLogin(): Promise<void> {
     if (this.#options.address.kind === "unix") return;
     const { most, withinMs } = this.#options.logins ?? LOGINS;
@@ -369,12 +369,12 @@ export class Session implements Caller, NasConnection {
     clearTimeout(this.#pinger);
     this.#live = null;
     const why = reason === "" ? "" : ` (${reason})`;
-    const said = `the connection was lost${why}; connecting again`;
+    const said = `the connection was lost${why}; reconnecting`;
     const error = connectionError(this.#options.address, "lost", said);
     this.#options.logger.warning("The connection to the NAS was lost", { code, reason });
     this.#setState({ kind: "reconnecting", error });
     const { logger } = this.#options;
-    runDetached(this.#pause(error).then(() => this.keepConnected()), "connecting again", logger);
+    runDetached(this.#pause(error).then(() => this.keepConnected()), "reconnecting", logger);
   }
 
   async #pause(error: TrueNASError): Promise<void> {
@@ -423,7 +423,7 @@ export class Session implements Caller, NasConnection {
     }
   }
 
-  /** Nobody has asked to connect yet, so there is nothing to wait for. */
+  /** Whether nobody has called connect yet, so that waiting would be pointless. */
   #isIdle(): boolean {
     return this.#state.kind === "connecting" && this.#connecting === null;
   }
@@ -446,7 +446,7 @@ export class Session implements Caller, NasConnection {
       this.#schedulePing();
     } catch (error) {
       if (error instanceof TrueNASCallError) return this.#schedulePing();
-      client.close("it did not answer a ping");
+      client.close("the NAS did not answer a ping");
     }
   }
 }
@@ -455,22 +455,22 @@ function hadNoEffect(error: unknown): boolean {
   return error instanceof TrueNASConnectionError && error.failure === "lost" && error.outcome === "not-done";
 }
 
-/** What is wrong with the connection is told in its own words, with its remedy; nothing was sent. */
+/** Explains why there is no connection, with the remedy. Nothing was sent. */
 function notConnected(what: string, address: NasAddress, state: SessionState): TrueNASConnectionError {
   if (
     (state.kind === "reconnecting" || state.kind === "otp") && state.error instanceof TrueNASConnectionError
   ) {
     const { message, failure, remedy } = state.error;
-    return new TrueNASConnectionError(`${what}: ${message}; it was not sent`, {
+    return new TrueNASConnectionError(`${what}: ${message}. Nothing was sent`, {
       failure,
       remedy,
       cause: state.error,
     });
   }
   const why = state.kind === "closed" ? "the session was closed" : "connect first";
-  return new TrueNASConnectionError(`${what}: not connected to ${address.url} (${why}); it was not sent`, {
+  return new TrueNASConnectionError(`${what}: not connected to ${address.url} (${why}). Nothing was sent`, {
     failure: "closed",
-    remedy: "Connect, and try again.",
+    remedy: "Connect and try again.",
   });
 }
 
@@ -483,18 +483,18 @@ async function readRelease(client: RpcClient, logger: Logger): Promise<string | 
     return await client.call("system.version_short", []);
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
-    logger.warning("The account may not read the NAS's release", { error: error.message });
+    logger.warning("The account cannot read the NAS's release", { error: error.message });
     return null;
   }
 }
 
-/** It needs READONLY_ADMIN, which an account that only makes VMs need not have. */
+/** Requires READONLY_ADMIN, which an account that only creates VMs may not have. */
 async function readId(client: RpcClient, logger: Logger): Promise<string | null> {
   try {
     return await client.call("system.host_id", []);
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
-    logger.info("The account may not read the NAS's id; MACs are derived from its address", {
+    logger.info("The account cannot read the NAS's id; MAC addresses are derived from its address", {
       error: error.message,
     });
     return null;
@@ -507,25 +507,25 @@ const METHOD_NOT_FOUND = -32601;
 /** TrueNAS's errno for a call that the account's roles do not allow. */
 const EACCES = 13;
 
-/** Has the NAS tell of changes; who may not see VMs is told so. */
+/** Subscribes to VM events; throws a clear error for an account that cannot see VMs. */
 async function followVms(client: RpcClient, address: NasAddress, username: string | null): Promise<void> {
   try {
     await client.call("core.subscribe", ["vm.query"]);
   } catch (error) {
     if (!(error instanceof TrueNASCallError) || error.refusal.errno !== EACCES) throw error;
-    const said = `the account ${JSON.stringify(username ?? "")} may not see VMs`;
+    const said = `the account ${JSON.stringify(username ?? "")} cannot list VMs`;
     throw connectionError(address, "denied", said, error);
   }
 }
 
-/** No event of a VM tells that a device was added to it: the devices have events of their own. */
+/** Subscribes to device events, because VM events do not report added devices. */
 async function followDevices(client: RpcClient, logger: Logger): Promise<void> {
   try {
     await client.call("core.subscribe", ["vm.device.query"]);
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
     logger.warning(
-      "The NAS does not tell this account of changed devices; the list follows within a minute",
+      "The NAS does not send device events to this account; the list is refreshed every minute",
       {
         error: error.message,
       },
@@ -541,12 +541,12 @@ async function expectVmApi(client: RpcClient, address: NasAddress, release: stri
     if (error instanceof TrueNASCallError && error.refusal.code === METHOD_NOT_FOUND) {
       throw connectionError(address, "no-vm-api", `TrueNAS ${release ?? "here"} has no VM API`, error);
     }
-    // An account that may not list VMs is connected all the same; the page tells what is missing.
+    // An account that cannot list VMs stays connected; the page shows the missing roles.
     if (!(error instanceof TrueNASCallError)) throw error;
   }
 }
 
-/** The runtime's own words, for the log. */
+/** The runtime's own message, for the log. */
 function causeOf({ cause }: TrueNASError): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   return "said" in cause ? String(cause.said) : cause.message;

@@ -1,34 +1,34 @@
 /**
- * The serial console of a VM over the NAS's shell WebSocket: its own socket, not JSON-RPC. After the NAS's word
- * `connected` whatever is sent in binary frames is typed, and whatever comes is the terminal's. A text frame ends it.
+ * A VM's serial console over the NAS's shell WebSocket, which is not JSON-RPC. After the NAS's `connected`, binary frames
+ * carry keystrokes and terminal output. A text frame ends it.
  */
 import { z } from "../../zod.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 
-/** Where the NAS serves it, in every release. */
+/** Path of the shell WebSocket in every release. */
 export const SHELL_PATH = "/websocket/shell";
 
 /** Raw bytes in both directions. */
 export interface ShellSocket {
-  /** Types. */
+  /** Sends keystrokes. */
   send(data: string | Uint8Array<ArrayBuffer>): void;
-  /** Ends it. */
+  /** Closes it. */
   close(): void;
-  /** Text before `connected`, bytes after it. */
+  /** Called with text before `connected` and bytes after it. */
   onData: (data: string | Uint8Array<ArrayBuffer>) => void;
   /** Called once. */
   onEnd: () => void;
 }
 
-/** A console that is open. */
+/** An open console. */
 export interface SerialConsole {
-  /** By which its size is set. */
+  /** Id for changing the terminal size. */
   readonly session: string;
-  /** Types. */
+  /** Sends keystrokes. */
   send(data: string): void;
-  /** Ends it. */
+  /** Closes it. */
   close(): void;
-  /** Gives what the guest writes, from the first byte on, and tells once of the end. */
+  /** Delivers the guest's output from the first byte on, and calls `onEnd` once. */
   listen(onData: (data: string | Uint8Array<ArrayBuffer>) => void, onEnd: () => void): void;
 }
 
@@ -38,18 +38,18 @@ const answer = z.object({
   error: z.object({ reason: z.string().optional() }).passthrough().optional(),
 }).passthrough();
 
-/** How long the NAS may take to say `connected`. */
+/** Timeout for the NAS's `connected`. */
 const CONNECT_MS = 10_000;
 
 /**
- * Asks for a VM's console.
+ * Opens a VM's console.
  *
  * @throws {TrueNASError} with the NAS's words when it refuses.
  */
 export async function enterConsole(socket: ShellSocket, token: string, vmId: number): Promise<SerialConsole> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const encoder = new TextEncoder();
-  // The guest's first words may come in the same breath as `connected`: they wait for whoever listens.
+  // The guest's first output can arrive together with `connected`; it is kept until somebody listens.
   const early: (string | Uint8Array<ArrayBuffer>)[] = [];
   let ended = false;
   const fail = (why: string) => reject(new TrueNASError(`Cannot open the serial console: ${why}`));
@@ -61,7 +61,7 @@ export async function enterConsole(socket: ShellSocket, token: string, vmId: num
     if (msg === "connected" && id !== undefined) {
       socket.onData = (bytes) => early.push(bytes);
       resolve(id);
-    } else if (msg === "failed") fail(error?.reason ?? "the NAS does not say why");
+    } else if (msg === "failed") fail(error?.reason ?? "the NAS gave no reason");
   };
   socket.onEnd = () => {
     ended = true;

@@ -1,4 +1,4 @@
-/** Signing in to a NAS, by whatever it and the account want; and who is signed in then. */
+/** Signs in to a NAS with the method that it and the account require, and reports who is signed in. */
 import { TrueNASCallError, TrueNASConnectionError } from "../../errors/errors.ts";
 import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.ts";
 import type { RpcClient } from "../client.ts";
@@ -6,7 +6,7 @@ import { connectionError } from "./failures.ts";
 import type { LoginReply, UserInfo } from "../methods.ts";
 import { ScramError, splitApiKey, startScram } from "./scram.ts";
 
-/** What to sign in with. */
+/** Credentials for signing in. */
 export interface Credentials {
   readonly address: NasAddress;
   readonly username: string | null;
@@ -14,11 +14,11 @@ export interface Credentials {
   readonly password: string | null;
   /** Instead of a password. */
   readonly apiKey: string | null;
-  /** How the NAS takes an API key. */
+  /** How the NAS authenticates API keys. */
   readonly keyLogin: "plain" | "scram";
-  /** A token of an earlier login of this process, which spares another one-time password; or null. */
+  /** A token from an earlier login of this process, which replaces a one-time password; or null. */
   readonly token: string | null;
-  /** Asks for the one-time password; rejects when none comes. */
+  /** Asks for the one-time password; rejects when none is entered. */
   readonly askOtp: () => Promise<string>;
 }
 
@@ -26,20 +26,20 @@ export interface Credentials {
 export interface SignedIn {
   /** Roles, or null where they cannot be read. */
   readonly roles: readonly string[] | null;
-  /** A one-time password was asked for: without a token the next login asks again. */
+  /** Whether a one-time password was required; without a token the next login requires one again. */
   readonly usedOtp: boolean;
 }
 
 /** JSON-RPC's "Method does not exist". */
 const METHOD_NOT_FOUND = -32601;
-/** TrueNAS's errno of its limit on logins. */
+/** TrueNAS's errno for its login rate limit. */
 const EBUSY = 16;
 
 /**
- * Signs in by `auth.login_ex` where the NAS has it (25.04 and later), by `auth.login` otherwise; with an API key by SCRAM
- * where the NAS has that (26 and later).
+ * Signs in with `auth.login_ex` (25.04 and later) or `auth.login`; with an API key by SCRAM where the NAS supports it (26
+ * and later).
  *
- * @throws {TrueNASConnectionError} saying why it was refused, and what to do.
+ * @throws {TrueNASConnectionError} with the reason and the remedy.
  */
 export async function signIn(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
   const { address, apiKey } = credentials;
@@ -50,7 +50,7 @@ export async function signIn(client: RpcClient, credentials: Credentials): Promi
   } catch (error) {
     if (isRefusal(error, METHOD_NOT_FOUND)) return await oldLogin(client, credentials);
     if (error instanceof TrueNASCallError && error.refusal.errno === EBUSY) {
-      throw connectionError(address, "rate-limited", "the NAS takes no more logins for now", error);
+      throw connectionError(address, "rate-limited", "the NAS temporarily refuses further logins", error);
     }
     throw error;
   }
@@ -79,7 +79,7 @@ async function signInEx(client: RpcClient, credentials: Credentials): Promise<Si
     : { mechanism: "API_KEY_PLAIN", username: user, api_key: apiKey };
   let answer = await client.call("auth.login_ex", [data]);
   const usedOtp = answer.response_type === "OTP_REQUIRED";
-  // Up to 25.10 a wrong code is asked for again; the NAS decides how often.
+  // Up to 25.10 a wrong code is requested again; the NAS limits the attempts.
   while (answer.response_type === "OTP_REQUIRED") {
     const otp = await credentials.askOtp();
     answer = await client.call("auth.login_ex_continue", [{ mechanism: "OTP_TOKEN", otp_token: otp }]);
@@ -94,7 +94,7 @@ async function offersScram(client: RpcClient): Promise<boolean> {
   return (await client.call("auth.mechanism_choices", [])).includes("SCRAM");
 }
 
-/** Proves to the NAS that the key is known, and has the NAS prove the same, without sending the key. */
+/** Mutual proof of the key by SCRAM, without sending it. */
 async function proveKey(client: RpcClient, credentials: Credentials, apiKey: string): Promise<LoginReply> {
   const { address, username } = credentials;
   const parts = splitApiKey(apiKey);
@@ -102,7 +102,7 @@ async function proveKey(client: RpcClient, credentials: Credentials, apiKey: str
     throw connectionError(
       address,
       "login",
-      "the API key is not one: it is written as 7-, and then 64 characters",
+      "the API key is malformed; it must be a number, a hyphen and 64 characters",
     );
   }
   const say = (scram_type: string, rfc_str: string) =>
@@ -114,7 +114,7 @@ async function proveKey(client: RpcClient, credentials: Credentials, apiKey: str
     const proof = await exchange.prove(challenge.rfc_str ?? "");
     const answer = await say("CLIENT_FINAL_MESSAGE", proof.clientFinal);
     if (answer.response_type === SCRAM_DONE && !proof.proves(answer.rfc_str ?? "")) {
-      throw new ScramError("the NAS could not prove that it knows the API key: it may be another one");
+      throw new ScramError("the NAS could not prove that it knows the API key; it may be a different NAS");
     }
     return answer;
   } catch (error) {
@@ -129,13 +129,13 @@ async function oldLogin(client: RpcClient, credentials: Credentials): Promise<Si
     ? await client.call("auth.login", [username ?? "", password ?? ""])
     : await client.call("auth.login_with_api_key", [apiKey]);
   if (!accepted) {
-    const hint = apiKey === null ? "; a one-time password cannot be given to this release" : "";
+    const hint = apiKey === null ? "; this release does not accept one-time passwords" : "";
     throw connectionError(address, "login", `${describeWrong(credentials)}${hint}`);
   }
   return { roles: await readRoles(client), usedOtp: false };
 }
 
-/** Null where they cannot be told: an API key of 24.x has no user. */
+/** null when roles cannot be read, as with an API key of 24.x, which has no user. */
 async function readRoles(client: RpcClient): Promise<readonly string[] | null> {
   try {
     return rolesOf(await client.call("auth.me", []));
@@ -151,19 +151,19 @@ function rolesOf(user: UserInfo | null | undefined): readonly string[] | null {
   return Array.isArray(roles) ? roles : roles.$set;
 }
 
-/** TrueNAS revokes, for good, a key that arrives over an unencrypted connection (25.04 and later). */
+/** TrueNAS permanently revokes a key that arrives over an unencrypted connection (25.04 and later). */
 function refuseKeyInClear(address: NasAddress): void {
   if (!isUnencrypted(address)) return;
   throw new TrueNASConnectionError(
-    `Cannot send the API key to ${address.url}: the connection is not encrypted, and TrueNAS revokes a key that arrives so`,
-    { failure: "configuration", remedy: "Write wss:// in TRUENAS_HOST." },
+    `Cannot send the API key to ${address.url}: the connection is not encrypted and TrueNAS would revoke the key. Nothing was sent`,
+    { failure: "configuration", remedy: "Use wss:// in TRUENAS_HOST." },
   );
 }
 
 function describeWrong({ username, apiKey }: Credentials): string {
   return apiKey === null
     ? `the NAS does not accept the user name or password of ${JSON.stringify(username ?? "")}`
-    : `the NAS does not accept the API key of ${JSON.stringify(username ?? "")}; it is wrong, or was revoked`;
+    : `the NAS does not accept the API key of ${JSON.stringify(username ?? "")}; it is wrong or was revoked`;
 }
 
 function refused(answer: string, credentials: Credentials, usedOtp: boolean): TrueNASConnectionError {
@@ -179,7 +179,7 @@ function refused(answer: string, credentials: Credentials, usedOtp: boolean): Tr
         }`,
       );
     case "DENIED":
-      return connectionError(address, "denied", `the account ${name} may not use the API`);
+      return connectionError(address, "denied", `the account ${name} is not allowed to use the API`);
     case "REDIRECT":
       return connectionError(address, "standby", "this is the standby controller");
     default:

@@ -39,7 +39,7 @@ Deno.test("plan, create, list and destroy do the whole job, and again nothing", 
     assert.equal(simulator.store.vms.size, 4);
     const destroyed = await run("destroy", "--prefix", "worker", "--yes");
     assert.equal(destroyed.code, 0, destroyed.err);
-    assert.match(destroyed.out, /3 VMs and 6 zvols will be gone for good/);
+    assert.match(destroyed.out, /3 VMs and 6 zvols will be destroyed permanently/);
     assert.equal(simulator.store.vms.size, 1);
     for (const { out, err } of [plan, created, again, list, destroyed]) {
       assert.ok(!`${out}${err}`.includes("display-secret"));
@@ -55,9 +55,9 @@ Deno.test("choices of the command line: what fails is kept, taken up again, and 
     });
     const kept = await run("create", "worker", "--on-failure", "keep", "--at-a-time", "1");
     assert.equal(kept.code, 1);
-    assert.match(kept.out, /worker01 +left-behind.*It is kept as it is, as asked for/);
+    assert.match(kept.out, /worker01 +left-behind.*Its parts were kept as requested/);
     const plan = await run("plan", "worker");
-    assert.match(plan.out, /worker01 +complete .*it lacks disk1/);
+    assert.match(plan.out, /worker01 +complete .*missing: disk1/);
     const completed = await run("create", "worker");
     assert.equal(completed.code, 0, completed.err);
     const destroyed = await run("destroy", "--prefix", "worker", "--yes", "--keep-disks", "--shutdown");
@@ -74,7 +74,7 @@ Deno.test("a VM of somebody else is spared unless it is named", () =>
     assert.ok(first);
     first.config.description = "by hand";
     const spared = await run("destroy", "--prefix", "worker", "--yes");
-    assert.match(spared.out, /worker01 is left alone: its description does not carry the mark/);
+    assert.match(spared.out, /worker01 stays: its description does not contain this program's mark/);
     assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker01"]);
     assert.equal((await run("destroy", "--prefix", "worker", "--vm", "worker01", "--yes")).code, 0);
     assert.equal(simulator.store.vms.size, 0);
@@ -103,10 +103,10 @@ Deno.test("destroy with a name or prefix that matches nothing ends with 2, and n
     assert.equal((await run("create", "worker")).code, 0);
     const before = simulator.calls.length;
     const wrong: readonly (readonly [string[], RegExp])[] = [
-      [["--vm", "wroker02"], /--vm: No VM is called "wroker02"; nothing was destroyed/],
+      [["--vm", "wroker02"], /--vm: No VM (is named|matches) "wroker02"\. Nothing was destroyed/],
       [["--vm", "worker01", "--vm", "wroker02"], /"wroker02"/],
-      [["--vm", ""], /--vm needs a value; the given one is empty/],
-      [["--prefix", "wroker"], /--prefix: No VM is called "wroker" followed by digits/],
+      [["--vm", ""], /--vm needs a value, found an empty one/],
+      [["--prefix", "wroker"], /--prefix: No VM (is named|matches) "wroker" followed by digits/],
       [["--prefix", "worker", "--prefix", "controlplane"], /"controlplane" followed by digits/],
       [["--prefix", "worker", "--vm", "wroker02"], /"wroker02"/],
     ];
@@ -139,9 +139,12 @@ Deno.test("destroy tells the snapshots that go, and what stays because anybody d
     addClone(simulator.store, "tank/vms/worker02-disk0@web1", "tank/vms/web1-disk0");
     const { code, out } = await run("destroy", "--prefix", "worker", "--yes");
     assert.equal(code, 1, out);
-    assert.match(out, /1 snapshot of tank\/vms\/worker01-disk0 goes first: @daily/);
-    assert.match(out, /worker02 stays: tank\/vms\/web1-disk0 is a clone of tank\/vms\/worker02-disk0/);
-    assert.match(out, /2 VMs, 4 zvols and 1 snapshot will be gone for good/);
+    assert.match(out, /Destroys 1 snapshot of tank\/vms\/worker01-disk0 first: @daily/);
+    assert.match(
+      out,
+      /worker02 stays: tank\/vms\/web1-disk0 is a clone that depends on tank\/vms\/worker02-disk0/,
+    );
+    assert.match(out, /2 VMs, 4 zvols and 1 snapshot will be destroyed permanently/);
     assert.deepEqual(namesOf(simulator), ["worker02"]);
     assert.ok(simulator.store.datasets.has("tank/vms/web1-disk0"));
   }, { version: "27.0" }));
@@ -175,18 +178,18 @@ Deno.test("what fails in part ends with 1 and says what", () =>
     simulator.store.bridges.splice(0);
     const plan = await run("plan");
     assert.equal(plan.code, 1);
-    assert.match(plan.out, /error: .*There is no bridge or interface br0.*\(line 10\)/);
+    assert.match(plan.out, /error: .*The NAS has no bridge or interface br0.*\(line 10\)/);
   }));
 
 Deno.test("wrong usage, configuration and environment end with 2, and nothing is sent", () =>
   withLab(async ({ simulator, run }) => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
-      [["bogus"], /There is no command "bogus"/],
+      [["bogus"], /Unknown command "bogus"/],
       [["create", "gpu"], /There is no VM type "gpu"; there are controlplane, worker/],
-      [["list", "x"], /takes no further words/],
-      [["plan", "--config", "none.yaml"], /none\.yaml: There is no such file/],
+      [["list", "x"], /takes no further arguments/],
+      [["plan", "--config", "none.yaml"], /none\.yaml: No such file/],
       [["plan", "--templates-dir", "none"], /There is no such template file/],
-      [["plan", "--env-file", "none"], /none: There is no such file/],
+      [["plan", "--env-file", "none"], /none: No such file/],
       [["plan", "--nonsense"], /nonsense/],
       [["plan", "--log-level", "LOUD"], /LOG_LEVEL must be/],
       [["simulate", "--version", "1.0"], /--release must be 24\.04, 24\.10, .*27\.0; found "1\.0"/],
@@ -248,8 +251,8 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
         /Both DASHBOARD_PASSWORD and/,
       ],
       [{ DASHBOARD_PASSWORD_FILE: `${folder}/none` }, /DASHBOARD_PASSWORD_FILE: Cannot read .*none/],
-      [{ DASHBOARD_VIEWER_PASSWORD: "x" }, /It needs DASHBOARD_PASSWORD beside it/],
-      [{ TLS_CERT_FILE: `${folder}/not.pem` }, /TLS_CERT_FILE and TLS_KEY_FILE go together/],
+      [{ DASHBOARD_VIEWER_PASSWORD: "x" }, /Requires DASHBOARD_PASSWORD; set both/],
+      [{ TLS_CERT_FILE: `${folder}/not.pem` }, /HTTPS requires both TLS_CERT_FILE and TLS_KEY_FILE/],
       [
         { TLS_CERT_FILE: `${folder}/not.pem`, TLS_KEY_FILE: `${folder}/not.pem`, PORT: "0" },
         /The TLS certificate and key cannot be used/,
@@ -296,7 +299,7 @@ Deno.test("behind a proxy it starts only with a password, and only with addresse
     assert.equal(open.code, 2, open.out + open.err);
     assert.match(
       open.err,
-      /reachable from other machines, which requires a password: set DASHBOARD_PASSWORD/,
+      /reachable from other machines, which requires a password; set DASHBOARD_PASSWORD/,
     );
     const env = { ...nas, DASHBOARD_PASSWORD: "open sesame", TRUSTED_PROXIES: "192.0.2.1, nginx" };
     const named = await runProgram(["serve"], folder, env);

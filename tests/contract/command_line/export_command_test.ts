@@ -11,9 +11,9 @@ Deno.test("export writes each format to standard output or a file, and what is l
     foreign.config.name = "_odd";
     const dnsmasq = await run("export", "--format", "dnsmasq");
     assert.equal(dnsmasq.code, 0, dnsmasq.err);
-    assert.match(dnsmasq.out, /^# "_odd" is left out: /);
+    assert.match(dnsmasq.out, /^# "_odd" was left out: /);
     assert.match(dnsmasq.out, /^dhcp-host=02:[0-9a-f:]{14},worker03$/m);
-    assert.match(dnsmasq.err, /"_odd" is left out: a host name has at most 63 letters/);
+    assert.match(dnsmasq.err, /"_odd" was left out: a host name has at most 63 letters/);
     const csv = await run("export", "worker", "--format", "csv");
     assert.match(csv.out, /^name,type,nic,network,mac,ip\r\nworker01,worker,0,br0,02:[0-9a-f:]{14},\r\n/);
     assert.equal(csv.out.split("\r\n").length, 2 + 3 * 2);
@@ -54,10 +54,10 @@ Deno.test("export that is asked for wrongly ends with 2 and writes nothing (faul
       const [args, said] of [
         [[], /--format must be csv, json, dnsmasq, isc, kea, ansible, talos/],
         [["--format", "xml"], /found "xml"/],
-        [["--format", "talos"], /name a folder for them with --output/],
+        [["--format", "talos"], /name their folder with --output/],
         [["--format", "talos", "--output", "x", "--talos-version", "1.9"], /--talos-version must be 1\.11,/],
-        [["--format", "csv", "--talos-version", "1.13"], /--talos-version is for --format talos/],
-        [["wroker", "--format", "csv", "--output", "x"], /There is no VM of the type "wroker"/],
+        [["--format", "csv", "--talos-version", "1.13"], /--talos-version requires --format talos/],
+        [["wroker", "--format", "csv", "--output", "x"], /No VM has the type "wroker"/],
       ] as const
     ) {
       const { code, out, err } = await run("export", ...args);
@@ -71,6 +71,6 @@ Deno.test("export that is asked for wrongly ends with 2 and writes nothing (faul
     assert.equal(lost.code, 1);
     assert.match(
       lost.err,
-      /The export could not be written to no\/such\/file\.csv: there is no such file or folder/,
+      /Cannot write the export to no\/such\/file\.csv: no such file or folder/,
     );
   }));

@@ -55,20 +55,20 @@ Deno.test("an unknown name in .env is told with the nearest known one, and a lin
     assert.equal(warned.code, 0, warned.err);
     assert.match(
       warned.err,
-      /Warning: \.env:4: DASHBORD_PASSWORD is no setting .*\. Did you mean DASHBOARD_PASSWORD\?/,
+      /Warning: \.env:4: DASHBORD_PASSWORD is not a setting .*\. Did you mean DASHBOARD_PASSWORD\?/,
     );
-    assert.match(warned.err, /\.env:5: NONSENSE_XYZ is no setting of this program and has no effect$/m);
+    assert.match(warned.err, /\.env:5: NONSENSE_XYZ is not a setting of this program and has no effect$/m);
     await Deno.writeTextFile(`${lab.folder}/.env`, "API_PASSWORD=se cret # rest\nAPI_USERNAME=a\n");
     assert.match(
       (await runWithFile(lab, "list")).err,
-      /\.env:1: The text after # in API_PASSWORD is taken for/,
+      /\.env:1: The text after # in API_PASSWORD was treated as/,
     );
     await Deno.writeTextFile(`${lab.folder}/.env`, `${good}hunter2 and so on\nVNC_PASSWORD="a"b"\n`);
     const { code, err } = await runWithFile(lab, "list");
     assert.equal(code, 2);
     assert.match(
       err,
-      /\.env:4:1: This is no NAME=value line\n\.env:5:1: VNC_PASSWORD: Text follows the closing quote/,
+      /\.env:4:1: This is not a NAME=value line\n\.env:5:1: VNC_PASSWORD: There is text after the closing quote/,
     );
     assert.doesNotMatch(err, /hunter2/, "it may be a secret");
   }));

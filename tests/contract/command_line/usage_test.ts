@@ -39,16 +39,19 @@ Deno.test("every command has a help with its own options and an example (fault 3
 Deno.test("an option of another command is refused, and an unknown word gets the nearest known one (fault 38)", () =>
   withCommandLine(async ({ simulator, run }) => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
-      [["list", "--prefix", "worker"], /list takes no option --prefix; it belongs to destroy/],
-      [["plan", "--yes"], /plan takes no option --yes; it belongs to create, destroy/],
-      [["validate", "--vms", "3"], /validate takes no option --vms; it belongs to demo, simulate/],
-      [["create", "--keep-disks"], /create takes no option --keep-disks/],
-      [["--yes", "destroy"], /write it after the command/],
-      [["destroy", "--prefx", "w", "--yes"], /destroy takes no option --prefx\. Did you mean --prefix\?/],
-      [["plna"], /There is no command "plna"\. Did you mean plan\?/],
-      [["help", "plna"], /There is no command "plna"\. Did you mean plan\?/],
+      [["list", "--prefix", "worker"], /list does not have the option --prefix; it is for destroy/],
+      [["plan", "--yes"], /plan does not have the option --yes; it is for create, destroy/],
+      [["validate", "--vms", "3"], /validate does not have the option --vms; it is for demo, simulate/],
+      [["create", "--keep-disks"], /create does not have the option --keep-disks/],
+      [["--yes", "destroy"], /place it after the command/],
+      [
+        ["destroy", "--prefx", "w", "--yes"],
+        /destroy does not have the option --prefx\. Did you mean --prefix\?/,
+      ],
+      [["plna"], /Unknown command "plna"\. Did you mean plan\?/],
+      [["help", "plna"], /Unknown command "plna"\. Did you mean plan\?/],
       [["destroy", "--vm", "--yes"], /--vm needs a value, found --yes/],
-      [["destroy", "--prefix=", "--yes"], /--prefix needs a value; the given one is empty/],
+      [["destroy", "--prefix=", "--yes"], /--prefix needs a value, found an empty one/],
     ];
     for (const [args, message] of wrong) {
       const { code, out, err } = await run(...args);
@@ -134,7 +137,7 @@ Deno.test("a closed pipe ends quietly, with the exit code of the work; a full di
     assert.equal((await shell(unread, "plan", "worker")).out, "ended with 1\n");
     const full = await shell('"$@" > /dev/full; echo "ended with $?"', "list");
     assert.equal(full.out, "ended with 1\n");
-    assert.match(full.err, /The answer could not be written: the disk is full/);
+    assert.match(full.err, /Cannot write the output: the disk is full/);
     assert.doesNotMatch(full.err, /os error|\n\s+at /);
   }));
 
@@ -153,14 +156,14 @@ Deno.test("an answer that cannot be written does not say that nothing was change
     const said = new TextDecoder().decode(stderr);
     assert.equal(code, 1);
     assert.equal(simulator.store.vms.size, 0, "the premise: the work was done");
-    assert.match(said, /The answer could not be written: the disk is full/);
-    assert.match(said, /whatever the command did is done/);
+    assert.match(said, /Cannot write the output: the disk is full/);
+    assert.match(said, /the command's changes took effect/);
     assert.doesNotMatch(said, /Nothing was changed/);
   }));
 
 Deno.test("what a log line has no value for is left out of it (fault 38)", () =>
   withCommandLine(async ({ run }) => {
     const { err } = await run("create", "worker");
-    assert.match(err, /Operation begun.*who="command line"/);
+    assert.match(err, /Operation started.*who="command line"/);
     assert.doesNotMatch(err, /undefined/);
   }));

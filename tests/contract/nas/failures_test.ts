@@ -96,23 +96,23 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "an unknown issuer": {
     failure: "tls-unknown-issuer",
-    message:
-      /nobody that is trusted here has signed.*It is CN=good, valid from .* fingerprint ([0-9A-F]{2}:){31}/,
+    message: /is not signed by a trusted CA.*It is CN=good, valid from .* fingerprint ([0-9A-F]{2}:){31}/,
     produce: () => failureWith({ tls: certificates.good }),
   },
   "a certificate for another name": {
     failure: "tls-name-mismatch",
-    message: /the NAS's certificate is for another name\. It is CN=other/,
+    message: /the NAS's certificate is for a different name\. It is CN=other/,
     produce: () => failureWith({ tls: certificates.wrongName }, { caCerts: [certificates.ca] }),
   },
   "a certificate out of date": {
     failure: "tls-expired",
-    message: /the NAS's certificate is out of date\. It is CN=expired/,
+    message: /the NAS's certificate has expired or is not valid yet\. It is CN=expired/,
     produce: () => failureWith({ tls: certificates.expired }, { caCerts: [certificates.ca] }),
   },
   "another certificate than the pinned one": {
     failure: "tls-pin-mismatch",
-    message: /the certificate is not the pinned one; it shows ([0-9A-F]{2}:){31}[0-9A-F]{2} \(CN=good/,
+    message:
+      /the server's certificate does not match the pinned one; its fingerprint is ([0-9A-F]{2}:){31}[0-9A-F]{2} \(CN=good/,
     produce: async () =>
       failureWith({ tls: certificates.good }, {
         caCerts: [certificates.ca],
@@ -134,7 +134,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "a NAS that sends everything to https": {
     failure: "not-truenas",
-    message: /it sends everything to https; write wss:\/\//,
+    message: /the NAS redirects to HTTPS; use wss:\/\//,
     produce: () =>
       failureWith({
         answerInstead: () => new Response(null, { status: 307, headers: { location: "https://nas.lan/" } }),
@@ -157,17 +157,17 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "a wrong or revoked API key": {
     failure: "login",
-    message: /does not accept the API key of "admin"; it is wrong, or was revoked/,
+    message: /does not accept the API key of "admin"; it is wrong or was revoked/,
     produce: () => failureWith({}, { apiKey: "1-nonsense" }),
   },
   "a wrong or revoked API key on 27.0": {
     failure: "login",
-    message: /does not accept the API key of "admin"; it is wrong, or was revoked/,
+    message: /does not accept the API key of "admin"; it is wrong or was revoked/,
     produce: () => failureWith({ version: "27.0" }, { apiKey: `1-${"b".repeat(64)}` }),
   },
   "an API key that is none": {
     failure: "login",
-    message: /the API key is not one/,
+    message: /the API key is malformed/,
     produce: () => failureWith({ version: "27.0" }, { apiKey: "nonsense" }),
   },
   "an expired API key on 27.0": {
@@ -196,9 +196,9 @@ const ROWS: Readonly<Record<string, Row>> = {
         accounts: [{ username: "otp", password: "otp-pw", roles: ["VM_READ"], otp: "123456" }],
       }, { username: "otp", password: "otp-pw", askOtp: () => Promise.resolve("000000") }),
   },
-  "an account that may not see VMs": {
+  "an account that cannot list VMs": {
     failure: "denied",
-    message: /the account "poor" may not see VMs/,
+    message: /the account "poor" cannot list VMs/,
     produce: () =>
       failureWith({
         accounts: [{ username: "poor", password: "poor", roles: ["DATASET_READ"] }],
@@ -206,7 +206,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "too many logins": {
     failure: "rate-limited",
-    message: /takes no more logins for now/,
+    message: /temporarily refuses further logins/,
     produce: async () => {
       await using nas = await startSimulator({ times: TEST_TIMES });
       const others = Array.from(
@@ -219,7 +219,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "an API key over an unencrypted connection": {
     failure: "configuration",
-    message: /the connection is not encrypted, and TrueNAS revokes a key that arrives so/,
+    message: /the connection is not encrypted and TrueNAS would revoke the key. Nothing was sent/,
     produce: () => failureByKeyInClear(),
   },
 };

@@ -38,7 +38,7 @@ for (const version of ["24.10", "25.10", "27.0"] as const) {
     const used = portsOf(simulator).flat();
     assert.equal(new Set(used).size, 6, "each port once");
     for (const port of [5920, 5921, 7925]) assert.ok(!used.includes(port), `${port}`);
-    const why = /^port 59\d\d, because something else on the NAS uses port 592[0-9] or its web port$/;
+    const why = /^port 59\d\d, because another service on the NAS uses port 592[0-9] or its web port$/;
     assert.equal(details.filter((detail) => why.test(detail)).length, 2, details.join("\n"));
 
     const again = await manager.planCreation({ configuration });

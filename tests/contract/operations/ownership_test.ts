@@ -152,8 +152,8 @@ onEach(
       const plan = await manager.planDestruction({ prefixes: ["worker"] });
       assert.deepEqual(plan.vms.map(({ name }) => name), ["worker01"]);
       assert.deepEqual(plan.spared.map(({ name, because }) => [name, because]), [
-        ["worker02", "its disk tank/vms/data was not made for it"],
-        ["worker09", "its disk tank/VMs/worker09 was not made for it"],
+        ["worker02", "its disk tank/vms/data was not created for it"],
+        ["worker09", "its disk tank/VMs/worker09 was not created for it"],
       ]);
       const named = await manager.planDestruction({ prefixes: ["worker"], unmarked: ["worker09"] });
       assert.deepEqual(named.vms.map(({ name, marked }) => [name, marked]), [["worker01", true], [
@@ -232,7 +232,7 @@ onEach(
       assert.ok(vmNamed(simulator, "worker01"));
       const orphans = await manager.planCleaning();
       assert.deepEqual(orphans.vms.map(({ name, because }) => [name, because]), [
-        ["worker01", "an operation left it unfinished"],
+        ["worker01", "an operation left it incomplete"],
       ]);
       const resumed = await (await manager.operations.resume(kept.operation.id))?.finished;
       assert.deepEqual(resumed?.vms.map(({ name, outcome }) => [name, outcome]), [["worker01", "created"]]);
@@ -349,7 +349,10 @@ onEach(
       assert.ok(started.started);
       const view = await started.operation.finished;
       assert.equal(view.status, "failed");
-      assert.match(view.vms[0]?.message ?? "", /thief uses it now|not what was shown/);
+      assert.match(
+        view.vms[0]?.message ?? "",
+        /thief now uses the zvol|has changed since the list was shown/,
+      );
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
     }),
 );
@@ -402,7 +405,7 @@ onEach(
       assert.equal(resumed?.status, "partly-done");
       assert.match(
         resumed?.vms[0]?.message ?? "",
-        /precious uses a disk of worker01 now; nothing was done to either/,
+        /precious now uses a disk of worker01. Neither was changed/,
       );
       assert.equal(resumed?.vms[1]?.outcome, "destroyed");
       assert.deepEqual(zvols(simulator), before.filter((name) => name.includes("worker01")));
@@ -428,7 +431,7 @@ onEach(
         { description: true, zvols: "none", journal: true },
       ]);
       const sparse = await manager.createVmType(workers({ count: 3, sparse: true }), "worker", 5920);
-      assert.match(sparse.vms[2]?.message ?? "", /grant it the role DATASET_WRITE, or leave sparse out/);
+      assert.match(sparse.vms[2]?.message ?? "", /grant it the role DATASET_WRITE, or turn sparse off/);
       assert.equal(vmNamed(simulator, "worker03"), undefined);
     });
   },
@@ -441,7 +444,7 @@ onEach(
       await manager.createVmType(workers({ count: 1, start: false }), "worker", 5920);
       const plan = await manager.planCreation({ configuration: workers({ count: 1 }) });
       const [vm] = plan.vms.filter(({ type }) => type === "worker");
-      assert.deepEqual([vm?.action, vm?.reasons, vm?.steps], ["complete", ["it was never started"], [
+      assert.deepEqual([vm?.action, vm?.reasons, vm?.steps], ["complete", ["it has never been started"], [
         "start",
       ]]);
       await manager.createVmType(workers({ count: 1 }), "worker", 5920);
@@ -477,7 +480,7 @@ onEach(
       assert.deepEqual([blocked?.action, kept?.action], ["blocked", "keep"]);
       assert.match(
         blocked?.reasons[0] ?? "",
-        /tank\/vms\/worker01-disk0 exists already: it is a disk of the VM web, which was renamed; rename web back/,
+        /tank\/vms\/worker01-disk0 already exists: it is a disk of the VM web, which was renamed; rename web back/,
       );
       const destroyed = await manager.destroyManagedVms(["worker"]);
       assert.deepEqual(outcomes(destroyed), ["worker02 destroyed"]);

@@ -142,7 +142,7 @@ onEach(
       const result = await manager.createVmType(CONFIG, "worker", 5920);
       assert.equal(result.status, "partly-done");
       assert.deepEqual(outcomes(result), ["worker01 created", "worker02 failed", "worker03 created"]);
-      assert.match(result.vms[1]?.message ?? "", /exists already/);
+      assert.match(result.vms[1]?.message ?? "", /already exists/);
       await manager.destroyManagedVms();
       assert.deepEqual(zvols(simulator), [existing]);
     }),
@@ -251,7 +251,7 @@ onEach(
         result.vms[0]?.message ?? "",
         /cancelled; it was powered off, and nothing of it was removed/,
       );
-      assert.match(result.vms[11]?.message ?? "", /cancelled; nothing was done to it/);
+      assert.match(result.vms[11]?.message ?? "", /[Cc]ancelled; nothing was changed/);
       assert.deepEqual([vmNames(simulator).length, zvols(simulator)], [12, before]);
       assert.equal([...simulator.store.vms.values()].at(-1)?.state, "RUNNING");
     }),
@@ -299,7 +299,7 @@ onEach(
       const options = { observer, signal: cancel.signal, shutdown: true };
       const result = await manager.destroyManagedVms(["controlplane"], options);
       assert.deepEqual(result.vms.map(({ message }) => message), [
-        "It was cancelled; nothing was done to it",
+        "Cancelled; nothing was changed",
       ]);
       assert.equal([...simulator.store.vms.values()].at(-1)?.state, "RUNNING");
     }),
@@ -318,7 +318,7 @@ onEach(
       };
       const result = await manager.destroyManagedVms(["worker"], { observer });
       assert.deepEqual(outcomes(result), ["worker01 destroyed", "worker02 failed", "worker03 destroyed"]);
-      assert.match(result.vms[1]?.message ?? "", /is not what was shown any more \(precious/);
+      assert.match(result.vms[1]?.message ?? "", /has changed since the list was shown \(now precious/);
       assert.deepEqual(vmNames(simulator), ["precious"]);
     }),
 );
@@ -344,7 +344,7 @@ onEach(
       };
       simulator.addFault({ method: "pool.dataset.query", action: "hold", until: slow.promise, matches });
       const result = await fresh.destroyManagedVms(["controlplane"]);
-      assert.match(result.vms[0]?.message ?? "", /is not what was shown any more \(precious/);
+      assert.match(result.vms[0]?.message ?? "", /has changed since the list was shown \(now precious/);
       assert.deepEqual(vmNames(simulator), ["precious"]);
     }),
 );
@@ -377,7 +377,8 @@ onEach(
       assert.ok(plan.findings.length > 0);
       assert.ok(
         plan.findings.every(({ severity, message }) =>
-          severity === "warning" && /not checked, because|may not read the NAS|lacks the role/.test(message)
+          severity === "warning" &&
+          /not checked because|cannot read the NAS|does not have the role/.test(message)
         ),
       );
       const result = await manager.createVmType(CONFIG, "worker", 5920);
@@ -493,7 +494,7 @@ Deno.test("a NAS without a VM API says so, and what to do", async () => {
   const error = await failureOf(`ws://127.0.0.1:${server.addr.port}`);
   assert.equal(error.failure, "no-vm-api");
   assert.match(error.message, /TrueNAS 25\.04\.0 has no VM API/);
-  assert.match(error.remedy, /update to 25\.04\.2 or later/);
+  assert.match(error.remedy, /Update to 25\.04\.2 or later/);
   await closed.promise;
 });
 

@@ -175,8 +175,8 @@ Deno.test("a VM that vanished, or was renamed, is left alone and named", () =>
     simulator.store.vms.delete(gone.id);
     renamed.config.name = "another";
     const view = await manager.changes.act("start", wishes).finished;
-    assert.match(view.vms[0]?.message ?? "", /is not on the NAS any more; nothing was done/);
-    assert.match(view.vms[1]?.message ?? "", /is called another now; nothing was done/);
+    assert.match(view.vms[0]?.message ?? "", /no longer exists. Nothing was changed/);
+    assert.match(view.vms[1]?.message ?? "", /was renamed to another. Nothing was changed/);
     assert.equal(renamed.state, "STOPPED");
   }));
 

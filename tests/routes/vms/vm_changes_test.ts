@@ -136,7 +136,7 @@ onEach(
     assert.equal(isAnsweredWell, version === "27.0", "the premise: older releases answer with an error");
     const [change] = dashboard.manager.operations.store.list();
     assert.deepEqual([change?.status, change?.vms[0]?.outcome], ["done", "done"]);
-    assert.match(change?.vms[0]?.message ?? "", /^Its settings are changed/);
+    assert.match(change?.vms[0]?.message ?? "", /^Settings changed/);
     assert.match(await text(fetch(`${dashboard.url}/vms/${id}`)), /<h1 dir="auto">etcd_a<\/h1>/);
     assert.match(await text(fetch(dashboard.url)), /data-vm="etcd_a"/);
   },
@@ -428,7 +428,7 @@ onEach(
     simulator.store.files.add(path);
     await act("start", "STOPPED");
     simulator.store.files.delete(path);
-    assert.match(await act("restart", "RUNNING"), /would not start again.*it was not shut down/);
+    assert.match(await act("restart", "RUNNING"), /could not start again.*was not shut down/);
     assert.equal(simulator.store.vms.get(id)?.state, "RUNNING");
     await manager.changes.act("poweroff", [
       { action: "poweroff", id, name: "controlplane01", state: "RUNNING", overcommit: false },

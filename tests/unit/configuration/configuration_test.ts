@@ -61,11 +61,11 @@ const MISTAKES:
     ["cpu: 4", "cpu: 256", "worker.cpu", 11, /from 1 to 255/],
     ["threads: 2", "threads: 3", "worker.threads", 12, /cannot be divided/],
     ["root: 20", "root: 0", "worker.disk.root", 13, /from 1 to 65536 GiB/],
-    ["root: 20", "2: 20", "worker.disk.2", 13, /must begin with a letter/],
+    ["root: 20", "2: 20", "worker.disk.2", 13, /must start with a letter/],
     ["lan: br0", "lan: 5", "worker.network.lan", 14, /must be text, found 5/],
     ["tank/vms", "/mnt/tank/vms", "storage.pool_path", 2, /without \/mnt\/: tank\/vms/],
-    ["tank/vms", "tank//vms", "storage.pool_path", 2, /is no dataset/],
-    ["/mnt/tank/iso/debian.iso", "iso/debian.iso", "storage.cdrom_path", 3, /full path below \/mnt\//],
+    ["tank/vms", "tank//vms", "storage.pool_path", 2, /is not a dataset name/],
+    ["/mnt/tank/iso/debian.iso", "iso/debian.iso", "storage.cdrom_path", 3, /full path under \/mnt\//],
     ["/mnt/tank/iso/debian.iso", '"/mnt/tank/{x}.iso"', "storage.cdrom_path", 3, /brace/],
     ["/mnt/tank/iso/debian.iso", "/mnt/tank/iso/", "storage.cdrom_path", 3, /is a folder/],
     [
@@ -73,7 +73,7 @@ const MISTAKES:
       "pool: tank/vms",
       "storage.pool",
       2,
-      /Unknown key "pool"; known are pool_path, cdrom_path/,
+      /Unknown key "pool"; the known keys are pool_path, cdrom_path/,
     ],
     [
       "count: 3",
@@ -95,21 +95,27 @@ const MISTAKES:
       "cpu: 4\n  color: red",
       "worker.color",
       12,
-      /Unknown key "color"; known are count, memory, cpu/,
+      /Unknown key "color"; the known keys are count, memory, cpu/,
     ],
-    ["data: 50", "__proto__: 50", "worker.disk.__proto__", 13, /must begin with a letter/],
-    ["root: 20", `${"r".repeat(65)}: 20`, `worker.disk.${"r".repeat(65)}`, 13, /must begin with a letter/],
+    ["data: 50", "__proto__: 50", "worker.disk.__proto__", 13, /must start with a letter/],
+    ["root: 20", `${"r".repeat(65)}: 20`, `worker.disk.${"r".repeat(65)}`, 13, /must start with a letter/],
     ["root: 20, data: 50", "root: 20, data: 65537", "worker.disk.data", 13, /to 65536 GiB, found 65537/],
     ["{ root: 20, data: 50 }", "[20, 50]", "worker.disk", 13, /must be a list of name: value lines/],
-    ["{ root: 20, data: 50 }", `{ ${numbered(17, "d", "1")} }`, "worker.disk", 13, /At most 16 .* found 17/],
-    ["{ lan: br0 }", `{ ${numbered(9, "n", "br0")} }`, "worker.network", 14, /At most 8 .* found 9/],
+    [
+      "{ root: 20, data: 50 }",
+      `{ ${numbered(17, "d", "1")} }`,
+      "worker.disk",
+      13,
+      /The maximum is 16, found 17/,
+    ],
+    ["{ lan: br0 }", `{ ${numbered(9, "n", "br0")} }`, "worker.network", 14, /The maximum is 8, found 9/],
     ["lan: br0", 'lan: ""', "worker.network.lan", 14, /bridge is missing/],
     ["tank/vms", "", "storage.pool_path", 2, /dataset for zvols is missing/],
-    ["tank/vms", "tank/vms/", "storage.pool_path", 2, /is no dataset/],
-    ["tank/vms", "/tank/vms", "storage.pool_path", 2, /is no dataset; write it like tank\/vms/],
-    ["tank/vms", "tank/../other", "storage.pool_path", 2, /is no dataset/],
-    ["worker:", "wörker:", "wörker", 8, /cannot be called "wörker01"/],
-    ["worker:", `${"w".repeat(101)}:`, "w".repeat(101), 8, /cannot be called/],
+    ["tank/vms", "tank/vms/", "storage.pool_path", 2, /is not a dataset name/],
+    ["tank/vms", "/tank/vms", "storage.pool_path", 2, /is not a dataset name; write it like tank\/vms/],
+    ["tank/vms", "tank/../other", "storage.pool_path", 2, /is not a dataset name/],
+    ["worker:", "wörker:", "wörker", 8, /cannot be named "wörker01"/],
+    ["worker:", `${"w".repeat(101)}:`, "w".repeat(101), 8, /cannot be named/],
     ["storage:", "storage: none\nold:", "storage", 1, /must have pool_path and cdrom_path/],
   ];
 
@@ -153,8 +159,8 @@ Deno.test("loadConfiguration() reads a file, and says what to do when there is n
   try {
     writeFileSync(`${folder}/config.yaml`, GOOD);
     assert.deepEqual(vmTypes(loadConfiguration(`${folder}/config.yaml`)), ["controlplane", "worker"]);
-    assert.throws(() => loadConfiguration(`${folder}/none.yaml`), /none\.yaml: There is no such file/);
-    assert.throws(() => loadConfiguration(folder), /Cannot be read/);
+    assert.throws(() => loadConfiguration(`${folder}/none.yaml`), /none\.yaml: No such file/);
+    assert.throws(() => loadConfiguration(folder), /The file cannot be read/);
     writeFileSync(`${folder}/huge.yaml`, "#".repeat(1_048_577));
     assert.throws(() => loadConfiguration(`${folder}/huge.yaml`), /more than 1048576 characters/);
   } finally {

@@ -74,7 +74,7 @@ Deno.test("readSettings() has sensible defaults and tells every wrong value", ()
   assert.equal(readSettings({ env: env({ ...NAS, NO_DESTROY: "1", LOG_LEVEL: "debug" }) }).noDestroy, true);
   assert.match(
     messageOf(() => readSettings({ env: env({ ...NAS, TRUENAS_HOST: "http://x" }) })),
-    /write ws:\/\/ instead of http:\/\//,
+    /use ws:\/\/ instead of http:\/\//,
   );
 });
 
@@ -91,7 +91,7 @@ Deno.test("a file of values stands behind the environment itself", async () => {
       envFile: await readEnvFile(path, { required: true }),
     });
     assert.deepEqual([variables.host, variables.username, variables.password], ["real.lan", "file", "p w"]);
-    await assert.rejects(readEnvFile(`${folder}/none`, { required: true }), /There is no such file/);
+    await assert.rejects(readEnvFile(`${folder}/none`, { required: true }), /No such file/);
     assert.deepEqual(await readEnvFile(`${folder}/none`), {});
   } finally {
     rmSync(folder, { recursive: true });
@@ -138,7 +138,7 @@ Deno.test("a protection takes yes and no in the usual words, and is on when it i
 Deno.test("a file that cannot be read is an error, even when it may be missing", async () => {
   const folder = mkdtempSync(`${tmpdir()}/env-test-`);
   try {
-    await assert.rejects(readEnvFile(folder), /Cannot be read/);
+    await assert.rejects(readEnvFile(folder), /The file cannot be read/);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -15,13 +15,13 @@ Deno.test("parseNasAddress() reads every way to write a NAS", () => {
   assert.equal(urlOf("wss://nas.lan/api/current"), "wss://nas.lan");
   assert.equal(urlOf("unix:/run/middlewared.sock"), "unix:/run/middlewared.sock");
   assert.match(urlOf(""), /empty/);
-  assert.match(urlOf("https://nas.lan"), /write wss:\/\//);
-  assert.match(urlOf("ftp://nas.lan"), /begins with ftp/);
+  assert.match(urlOf("https://nas.lan"), /use wss:\/\//);
+  assert.match(urlOf("ftp://nas.lan"), /starts with ftp/);
   assert.match(urlOf("wss://admin:pw@nas.lan"), /API_USERNAME/);
   assert.doesNotMatch(urlOf("wss://admin:pw@nas.lan"), /pw@/);
   assert.match(urlOf("nas.lan/ui"), /has a path/);
   assert.match(urlOf("unix:run/x"), /absolute path/);
-  assert.match(urlOf("nas lan"), /is no address/);
+  assert.match(urlOf("nas lan"), /is not an address/);
 });
 
 Deno.test("parseNasAddress() never throws", () => {

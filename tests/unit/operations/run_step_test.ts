@@ -127,7 +127,7 @@ Deno.test("pause() lets others run", async () => {
 Deno.test("describeError() keeps method and outcome, and knows nothing of an error that is not ours", () => {
   const refusal = { code: 1, errno: 14, errname: "EFAULT", reason: "Busy", fields: [] };
   assert.deepEqual(describeError(new TrueNASCallError("vm.stop", refusal)), {
-    message: 'vm.stop: TrueNAS refused it: "Busy"',
+    message: 'vm.stop: TrueNAS refused: "Busy"',
     method: "vm.stop",
     outcome: "not-done",
   });

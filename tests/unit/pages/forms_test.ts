@@ -152,7 +152,7 @@ Deno.test("every mistake stands at its field, in words", () => {
       "worker.disk.1.name",
       /Two rows have the name "a"/,
     ],
-    [{ disks: [{ name: "__proto__", sizeGib: "5" }] }, "worker.disk.0.size", /must begin with a letter/],
+    [{ disks: [{ name: "__proto__", sizeGib: "5" }] }, "worker.disk.0.size", /must start with a letter/],
     [{ networks: [{ name: "lan", bridge: "", macs: "" }] }, "worker.network.0.bridge", /bridge is missing/],
     [
       { networks: [{ name: "", bridge: "br0", macs: "" }] },
@@ -162,17 +162,17 @@ Deno.test("every mistake stands at its field, in words", () => {
     [
       { networks: [{ name: "2nd", bridge: "br0", macs: "" }] },
       "worker.network.0.bridge",
-      /must begin with a letter/,
+      /must start with a letter/,
     ],
     [
       { networks: [{ name: "lan", bridge: "br0", macs: "02:00:00:00:00:01" }] },
       "worker.network.0.macs",
-      /1 MACs do not suffice for 3 VMs/,
+      /3 VMs need as many MAC addresses, found 1/,
     ],
     [
       { networks: [{ name: "lan", bridge: "br0", macs: "x, 02-00-00-00-00-02 02:00:00:00:00:03" }] },
       "worker.network.0.macs",
-      /"x" is no MAC/,
+      /"x" is not a unicast MAC/,
     ],
     [{ parallel: "0" }, "worker.parallel", /from 1 to 99, found 0$/],
     [{ onFailure: "explode" }, "worker.on_failure", /must be roll-back, keep, stop; found "explode"$/],

@@ -30,8 +30,7 @@ Deno.test("a step that was given up before its call says so, and no time", () =>
 });
 
 Deno.test("a rollback that found nothing to remove has no red row (fault 36)", () => {
-  const [vm] =
-    logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was made of it" }]).view.vms;
+  const [vm] = logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was created" }]).view.vms;
   assert.ok(vm);
   const row = (kind: "undo" | "create") => String(OperationVmRow({ vm, kind, columns: [], rollback: false }));
   assert.match(row("create"), /tone-bad/, "the premise");

@@ -25,7 +25,7 @@ Deno.test("a VM that differs is left alone and says in what; one that lacks devi
   for (const everStarted of [true, null]) {
     const { action, steps, reasons } = actionOf({ ...lacking, everStarted });
     assert.deepEqual([action, steps], ["complete", ["disk1"]]);
-    assert.deepEqual(reasons, ["it lacks disk1", "it may have run before, so it stays stopped"]);
+    assert.deepEqual(reasons, ["missing: disk1", "it stays stopped because it may have run before"]);
   }
   assert.equal(actionOf({ ...lacking, description: "mine" }).action, "blocked");
   assert.match(actionOf({ ...lacking, state: "RUNNING" }).reasons.join(), /stop it first/);
@@ -95,7 +95,7 @@ Deno.test("each kind of device that is missing is completed, in the plan's order
   const bare = planned(() => ({ ...unused, disks: [], nics: [], displays: [], cdroms: [] }));
   assert.equal(bare.action, "complete");
   assert.deepEqual(bare.steps, ["display", "cdrom", "nic0", "nic1", "disk0", "disk1", "start"]);
-  assert.deepEqual(bare.reasons, ["it lacks display, cdrom, nic0, nic1, disk0, disk1"]);
+  assert.deepEqual(bare.reasons, ["missing: display, cdrom, nic0, nic1, disk0, disk1"]);
   const withoutDiscs = planned(({ disks }) => ({ ...unused, disks: disks.slice(1), cdroms: [] }));
   assert.deepEqual(withoutDiscs.steps, ["cdrom", "disk0", "start"]);
 });
@@ -103,10 +103,10 @@ Deno.test("each kind of device that is missing is completed, in the plan's order
 Deno.test("a VM that somebody else made is never completed, and a running one not before it is stopped", () => {
   const foreign = planned(() => ({ state: "STOPPED", description: "mine", nics: [] }));
   assert.deepEqual([foreign.action, foreign.steps], ["blocked", []]);
-  assert.match(foreign.reasons.join(), /not made by this program/);
+  assert.match(foreign.reasons.join(), /This program did not create the VM/);
   const running = planned(() => ({ nics: [] }));
   assert.deepEqual([running.action, running.steps], ["blocked", []]);
-  assert.match(running.reasons.join(), /it is RUNNING; stop it first/);
+  assert.match(running.reasons.join(), /The VM is running; stop it first/);
 });
 
 Deno.test("a VM that exists keeps its ports and MACs", () => {

@@ -37,7 +37,7 @@ Deno.test("planDestruction() takes a prefix and a number, and leaves what others
   assert.deepEqual(plan.vms.map(({ name }) => name), ["worker2", "worker10"]);
   assert.deepEqual(plan.vms[1]?.zvols.map(({ name, sizeBytes }) => [name, sizeBytes]), [["tank/a", GIB]]);
   assert.deepEqual(plan.vms[1]?.keeps.map(({ because }) => because), [
-    "workerold uses it too",
+    "workerold also uses it",
     "it is not a zvol",
   ]);
   assert.deepEqual([plan.phrase, plan.totals], ["destroy 2 vms", {
@@ -145,10 +145,10 @@ Deno.test("planDestruction() takes only VMs whose marks agree, unless others are
       null;
   assert.equal(reasonFor({}), null);
   assert.equal(reasonFor({ disks: [own] }), null);
-  assert.match(reasonFor({ description: "" }) ?? "", /does not carry the mark/);
-  assert.match(reasonFor({ disks: [own, zvolDisk("tank/data")] }) ?? "", /tank\/data was not made for it/);
+  assert.match(reasonFor({ description: "" }) ?? "", /does not contain this program's mark/);
+  assert.match(reasonFor({ disks: [own, zvolDisk("tank/data")] }) ?? "", /tank\/data was not created for it/);
   const others = { ...own, mark: { vm: "u2", operation: "op" } };
-  assert.match(reasonFor({ disks: [others] }) ?? "", /was not made for it/);
+  assert.match(reasonFor({ disks: [others] }) ?? "", /was not created for it/);
   const seen = { uuids: new Set(["u1"]), zvols: new Set(["tank/data"]) };
   assert.equal(reasonFor({ disks: [zvolDisk("tank/data")] }, seen), null, "the journal saw both made");
   assert.equal(
@@ -163,7 +163,7 @@ Deno.test("planDestruction() keeps disks when it is asked to, and has another fi
   const plan = (request: Partial<DestructionRequest>) =>
     planDestruction([vm], { prefixes: ["worker"], unmarked: "all", ...request });
   assert.deepEqual(plan({ keepDisks: true }).vms[0]?.keeps, [
-    { path: "/dev/zvol/tank/a", because: "the disks are kept" },
+    { path: "/dev/zvol/tank/a", because: "you chose to keep disks" },
   ]);
   assert.equal(plan({ keepDisks: true }).totals.zvols, 0);
   const prints = [plan({}), plan({ keepDisks: true }), plan({ shutdown: true })].map(({ fingerprint }) =>

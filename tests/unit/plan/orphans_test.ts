@@ -74,7 +74,7 @@ Deno.test("findOrphans() lists half-made VMs with the zvols that go with them, e
   assert.deepEqual(findOrphans(facts({ vms: [half], zvols })).vms, [], "a VM with a disk counts as whole");
   const plan = findOrphans(facts({ vms: [half], zvols, unfinished: new Set(["u1"]) }));
   assert.deepEqual(plan.vms.map(({ name, because, zvols }) => [name, because, zvols.length]), [
-    ["worker01", "an operation left it unfinished", 1],
+    ["worker01", "an operation left it incomplete", 1],
   ]);
   assert.deepEqual([plan.zvols, plan.phrase], [{ known: true, value: [] }, "destroy 1 vm"]);
 });

@@ -20,7 +20,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ datasets: { known: true, value: [] } }) },
     "storage.pool_path",
     "error",
-    /no dataset tank\/vms/,
+    /The dataset tank\/vms does not exist/,
   ],
   [
     "a zvol as parent",
@@ -43,7 +43,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ datasets: UNKNOWN }) },
     "storage.pool_path",
     "warning",
-    /not checked, because the account may not/,
+    /not checked because the account may not/,
   ],
   [
     "a full pool",
@@ -54,7 +54,7 @@ const FINDINGS: readonly (readonly [
     },
     "worker.disk.data",
     "error",
-    /2 worker VMs need 70 GiB of space each, and tank\/vms has 100 GiB left, .*: room for 1/,
+    /2 worker VMs need 70 GiB of space each, but tank\/vms has 100 GiB left .*: 1 fits/,
   ],
   [
     "a zvol there",
@@ -65,7 +65,7 @@ const FINDINGS: readonly (readonly [
     },
     "worker.disk.data",
     "error",
-    /exists already/,
+    /already exists/,
   ],
   [
     "no ISO",
@@ -76,7 +76,7 @@ const FINDINGS: readonly (readonly [
     },
     "storage.cdrom_path",
     "error",
-    /no file/,
+    /The file .* does not exist/,
   ],
   [
     "ISO unread",
@@ -112,7 +112,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ availableMemoryBytes: { known: true, value: 3 * GIB } }) },
     "worker.memory",
     "error",
-    /^2 worker VMs need 2 GiB of memory each, and 3 GiB are free for them on the NAS: room for 1\. /,
+    /^2 worker VMs need 2 GiB of memory each, and 3 GiB are free on the NAS: 1 fits\. /,
   ],
   [
     "memory unread",
@@ -152,7 +152,7 @@ Deno.test("a MAC that another VM has is found", () => {
   assert.ok(planned);
   const thief = { ...made(planned, 9), name: "thief", displays: [], disks: [] };
   const { findings } = planCreation(input({ inventory: inventory({ vms: [thief] }) }));
-  assert.match(findings[0]?.message ?? "", /is thief's already/);
+  assert.match(findings[0]?.message ?? "", /already belongs to thief/);
 });
 
 Deno.test("the premise of every finding: the plan without its cause has none", () => {
@@ -235,8 +235,8 @@ Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of v
     ["gpu-node01", "gpu-node"],
     ["gpu-node01", "gpu-node.cpu"],
   ]);
-  assert.match(findings[0]?.message ?? "", /refuses the name "gpu-node01"; use letters/);
-  assert.match(findings[1]?.message ?? "", /256 vCPUs are more than the 255/);
+  assert.match(findings[0]?.message ?? "", /does not accept the name "gpu-node01"; use letters/);
+  assert.match(findings[1]?.message ?? "", /256 vCPUs exceed TrueNAS's limit of 255/);
 });
 
 Deno.test("a finding stands at the line of the value in config.yaml, when it comes from there", () => {
@@ -259,7 +259,7 @@ Deno.test("preflight tells what would not start with the NAS after a reboot, bes
     );
   };
   assert.deepEqual(messages([idle]), [
-    "After a reboot of the NAS, VMs with 34 GiB of memory would start, and 32 GiB are there for them; some would stay off",
+    "After a reboot of the NAS, VMs with 34 GiB of memory would start but only 32 GiB would be free; some VMs would stay off. Turn autostart off for some",
   ]);
   assert.deepEqual(messages([idle], false), []);
   assert.deepEqual(messages([{ ...idle, state: "RUNNING" }]), [], "its memory is not free now, but is there");
@@ -274,7 +274,7 @@ Deno.test("preflight warns of names that Kubernetes refuses", () => {
     input({ configuration, types: [{ type: "Big_node", startPort: 5930 }] }),
   );
   assert.deepEqual(findings.map(({ severity, field }) => [severity, field]), [["warning", "Big_node"]]);
-  assert.match(findings[0]?.message ?? "", /A Kubernetes node cannot be called Big_node01/);
+  assert.match(findings[0]?.message ?? "", /A Kubernetes node cannot be named Big_node01/);
   assert.deepEqual(vms.map(({ action }) => action), ["create", "create"], "it is only a warning");
 });
 
@@ -300,11 +300,11 @@ Deno.test("preflight holds secure boot against the image's name", () => {
   assert.deepEqual(foundWith({ secureBoot: true }, { iso: "debian.iso" }), []);
   assert.match(
     String(foundWith({}, { iso: signed })),
-    /^warning,.*made for secure boot, which worker does not use/,
+    /^warning,.*built for secure boot, which worker does not use/,
   );
   assert.match(
     String(foundWith({ secureBoot: true }, { iso: "talos.iso" })),
-    /^warning,worker boots with secure boot, and talos\.iso does not say that it can/,
+    /^warning,worker uses secure boot, but talos\.iso does not seem to support it/,
   );
 });
 
@@ -321,10 +321,13 @@ Deno.test("preflight holds displays against the release and its rules for passwo
     assert.deepEqual(found.map(([severity]) => severity), ["error"]);
     return found[0]?.[1] ?? "";
   };
-  assert.match(refused(vnc, { passwordChars: 9 }), /8 characters at most; VNC_PASSWORD has 9/);
+  assert.match(refused(vnc, { passwordChars: 9 }), /at most 8 characters and VNC_PASSWORD has 9/);
   assert.match(refused({ ...vnc, web: true }), /no web client for VNC/);
-  assert.match(refused(vnc, { release: "25.04.2" }), /TrueNAS 25\.04 has no VNC displays; it has SPICE/);
-  assert.match(refused({}, { passwordChars: 0 }), /refuses displays without a password/);
+  assert.match(
+    refused(vnc, { release: "25.04.2" }),
+    /TrueNAS 25\.04 does not support VNC displays; choose SPICE/,
+  );
+  assert.match(refused({}, { passwordChars: 0 }), /requires a display password/);
 });
 
 Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
@@ -334,8 +337,8 @@ Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
   const configuration = { ...CONFIG, worker: { ...worker, macs: { lan: [mac, mac] } } };
   const { findings } = planCreation(input({ configuration }));
   assert.deepEqual(findings.map(({ vms, message }) => [vms[0], message]), [
-    ["worker01", `The MAC ${mac} is worker02's already`],
-    ["worker02", `The MAC ${mac} is worker01's already`],
+    ["worker01", `The MAC address ${mac} already belongs to worker02; choose another one`],
+    ["worker02", `The MAC address ${mac} already belongs to worker01; choose another one`],
   ]);
 });
 
@@ -348,7 +351,10 @@ Deno.test("preflight lets sparse zvols be larger than the room, and says so", ()
   });
   const { findings, vms } = planCreation(input({ configuration, inventory: little }));
   assert.deepEqual(findings.map(({ severity }) => severity), ["warning"]);
-  assert.match(findings[0]?.message ?? "", /140 GiB in all, and tank\/vms has 30 GiB left; sparse ones fail/);
+  assert.match(
+    findings[0]?.message ?? "",
+    /zvols total 140 GiB, but tank\/vms has 30 GiB left; writes to sparse zvols fail/,
+  );
   const disks = vms[0]?.devices.filter((device) => device.dtype === "DISK") ?? [];
   assert.deepEqual(disks.map(({ sparse, force }) => [sparse, force]), [[true, false], [true, true]]);
 });
@@ -367,7 +373,7 @@ Deno.test("one cause is one finding, about all its VMs and no others (fault 33)"
   ]);
   assert.match(
     memory.findings[0]?.message ?? "",
-    /^12 worker VMs need 2 GiB of memory each, .*: room for 7\./,
+    /^12 worker VMs need 2 GiB of memory each, .*: 7 fit\./,
   );
   const blocked = ({ vms }: typeof memory) =>
     vms.filter(({ action }) => action === "blocked").map(({ name }) => name);
@@ -386,10 +392,10 @@ Deno.test("a plan in which nothing can be created says why, not that there is no
   const differing = planned.vms.map((vm, index) => ({ ...made(vm, index + 1), memoryMib: 1 }));
   const totals = (vms: readonly Vm[]) =>
     describeTotals(planCreation(input({ inventory: inventory({ vms }) })));
-  assert.equal(totals(differing), "nothing can be created: 2 VMs that differ");
+  assert.equal(totals(differing), "nothing can be created: 2 VMs differ");
   assert.equal(
     totals(planned.vms.map((vm, index) => made(vm, index + 1))),
-    "nothing to do, every VM is as wanted",
+    "nothing to do, every VM matches the configuration",
   );
   const none = planCreation(input({ inventory: inventory({ datasets: { known: true, value: [] } }) }));
   assert.equal(describeTotals(none), "nothing can be created: 2 VMs blocked");

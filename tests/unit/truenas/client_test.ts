@@ -28,7 +28,7 @@ class PlayedSocket implements Socket {
   }
 
   close(): void {
-    this.onEnd({ code: 1000, reason: "closed by us" });
+    this.onEnd({ code: 1000, reason: "closed by this program" });
   }
 
   answer(id: number, result: unknown): void {
@@ -132,7 +132,7 @@ Deno.test("a refusal carries the NAS's code, errno, words and fields", async () 
   assert.ok(error instanceof TrueNASCallError);
   assert.equal(
     error.message,
-    'vm.create: another VM has this name; choose another name (TrueNAS: "vm_create.name: This name already exists.")',
+    'vm.create: another VM already has this name; choose another name (TrueNAS: "vm_create.name: This name already exists.")',
   );
   assert.deepEqual(error.refusal.fields, [{
     attribute: "vm_create.name",
