@@ -98,6 +98,7 @@ export class VMManager implements AsyncDisposable {
       templates: templatesOf,
       refusedPorts: runner.refusedPorts,
       passwordChars: vncPassword?.trim().length ?? null,
+      guard: sessionOptions.guard,
       patience,
     });
     this.operations = new Operations({

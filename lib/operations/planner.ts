@@ -12,6 +12,7 @@ import { factsOf } from "../plan/template_facts.ts";
 import type { CreationPlan, DestructionPlan } from "../plan/types.ts";
 import { defaultTypes, wantedVms } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
+import type { WriteGuard } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import {
   type Patience,
@@ -42,6 +43,8 @@ export interface PlannerOptions {
   readonly refusedPorts: Iterable<number>;
   /** Characters of the displays' password; null when there is none. */
   readonly passwordChars: number | null;
+  /** Refuses calls that change or delete something. */
+  readonly guard: WriteGuard;
   readonly patience: Patience;
 }
 
@@ -160,6 +163,15 @@ export class Planner {
       relations,
       mayDeleteSnapshots: hasRole(roles, "SNAPSHOT_DELETE"),
       mayDeleteZvols: hasRole(roles, "DATASET_DELETE"),
+      refusal: refusalOf(this.#options.guard),
     };
   }
+}
+
+/** Told in the plan: a destruction that began all the same would power VMs off before its first deletion is refused. */
+function refusalOf({ readOnly, noDestroy }: WriteGuard): string | null {
+  const setting = readOnly ? "READ_ONLY" : noDestroy ? "NO_DESTROY" : null;
+  return setting === null
+    ? null
+    : `${setting} is set, so nothing is deleted on the NAS: start the program without it to destroy`;
 }

@@ -15,6 +15,8 @@ export interface RemovalFacts {
   readonly mayDeleteSnapshots: boolean | null;
   /** Whether the account can delete zvols that no VM uses; null when unknown. */
   readonly mayDeleteZvols: boolean | null;
+  /** Why nothing at all may be removed, such as NO_DESTROY, with what to do; null when it may. */
+  readonly refusal: string | null;
 }
 
 /** For when nothing was read. */
@@ -25,6 +27,7 @@ export const NOTHING_READ: RemovalFacts = {
   },
   mayDeleteSnapshots: null,
   mayDeleteZvols: null,
+  refusal: null,
 };
 
 /** Zvols removed together: those of a VM, or a single one. */
@@ -89,7 +92,10 @@ export function planRemovals(
       dependants.flatMap(({ zvol }) => ownerOf.get(zvol) ?? [])
     );
     const after = [...new Set([...others, ...owners])].filter((other) => other !== key);
-    const blocked = zvols.flatMap((zvol) => reasonAgainst(zvol, facts, (name) => ownerOf.has(name)));
+    const blocked = [
+      ...(facts.refusal === null ? [] : [facts.refusal]),
+      ...zvols.flatMap((zvol) => reasonAgainst(zvol, facts, (name) => ownerOf.has(name))),
+    ];
     return [key, { blocked, after }] as const;
   }));
   return withoutCircles(fates);

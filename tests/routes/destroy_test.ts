@@ -270,6 +270,31 @@ Deno.test("a destruction that is refused answers a script in JSON, with what was
     assert.equal(dashboard.simulator.store.vms.size, 1);
   }));
 
+for (
+  const [setting, options] of [["NO_DESTROY", { noDestroy: true }], ["READ_ONLY", {
+    readOnly: true,
+  }]] as const
+) {
+  Deno.test(`with ${setting} nothing is powered off by a destruction that could not end (hostile hour)`, () =>
+    withDashboard({ simulator: { foreignVms: 2 }, manager: options }, async (dashboard) => {
+      const vms = [...dashboard.simulator.store.vms.values()];
+      const running = vms.find(({ state }) => state === "RUNNING");
+      assert.ok(running);
+      const path = `/vms/${running.id}/destroy`;
+      const page = await text(fetch(dashboard.url + path));
+      assert.match(
+        page,
+        new RegExp(`${setting} is set, so nothing is deleted on the NAS: start the program without`),
+      );
+      assert.doesNotMatch(page, /name="phrase"/);
+      const { name } = running.config;
+      const result = await dashboard.manager.destroyManagedVms([], { names: [name], unmarked: [name] });
+      assert.equal(result.vms[0]?.outcome, "failed");
+      assert.match(result.vms[0]?.message ?? "", new RegExp(`^Nothing was done to it: ${setting} is set`));
+      assert.equal(running.state, "RUNNING");
+    }));
+}
+
 Deno.test("a rollback shows the snapshots that go with it, and removes those and no others (fault 2)", () =>
   withDashboard({}, async (dashboard) => {
     const path = await failInPart(dashboard);
