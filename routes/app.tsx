@@ -12,6 +12,7 @@ import {
   TrueNASError,
   TrueNASTimeoutError,
 } from "../lib/errors/errors.ts";
+import { reasonOf, systemErrorCode } from "../lib/errors/system_errors.ts";
 import { stripBasePath } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./auth/access.tsx";
@@ -140,6 +141,9 @@ interface Failure {
   readonly remedy: string | null;
 }
 
+/** What keeps the journal from being written, by the operating system's names. */
+const UNWRITABLE: readonly string[] = ["ENOSPC", "EDQUOT", "EROFS", "EIO"];
+
 /** Maps errors to error pages. Details of unexpected errors go only to the log. */
 function describe(error: Error, c: AppContext, { access, logger }: Dashboard): Failure {
   if (error instanceof SlowBody) {
@@ -194,6 +198,17 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
       title: "The NAS refused the request",
       message: error.message,
       remedy: remedyOf(error),
+    };
+  }
+  const system = systemErrorCode(error);
+  if (system !== null && UNWRITABLE.includes(system)) {
+    logger.error("The journal cannot be written", { request: c.var.requestId, error: reasonOf(error) });
+    return {
+      status: 503,
+      title: "Journal not written",
+      message: `The dashboard cannot write its journal: ${reasonOf(error)}.`,
+      remedy: "Nothing new is begun until it can. Solve this on the machine that runs the dashboard, then " +
+        "try again.",
     };
   }
   logger.error("Request failed", {

@@ -7,6 +7,7 @@ import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn, hidden, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { isAllowedHost } from "../../routes/auth/access.tsx";
+import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { ATTEMPT_LIMITS } from "../../routes/auth/attempts.ts";
 import { SESSION_LIMITS, Sessions } from "../../routes/auth/sessions.ts";
@@ -591,3 +592,25 @@ Deno.test("the serial page tells a viewer that it is not for viewers, and opens 
     const { cookie: admin } = await signIn(dashboard, "open sesame");
     assert.match((await send(dashboard, "/vms/1/serial", { cookie: admin })).body, /data-socket/);
   }));
+
+Deno.test("a sign-in that cannot be recorded is refused with the reason, and not as a fault of the program (hostile hour)", async () => {
+  const journal: OperationJournal = {
+    append: () => {},
+    written: () => Promise.resolve(),
+    load: () => [],
+    read: () => [],
+    forget: () => {},
+    writeAudit: () => {
+      throw new Error("database or disk is full");
+    },
+    removeAudit: () => {},
+    loadAudit: () => [],
+  };
+  await using dashboard = await startDashboard({ access: ACCESS, manager: { journal } });
+  const { status, body, headers } = await send(dashboard, "/login", {
+    fields: { password: ACCESS.password },
+  });
+  assert.equal(status, 503);
+  assert.match(body, /cannot write its journal: the disk is full; free some space/);
+  assert.equal(headers.get("set-cookie"), null, "nobody is signed in without a record");
+});
