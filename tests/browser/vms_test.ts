@@ -291,7 +291,7 @@ for (const look of LOOKS) {
       await expectAccessibleEverywhere(page, "a VM's page");
       await page.getByLabel("Memory (MiB)").fill("5120");
       await page.getByRole("button", { name: "Save settings" }).click();
-      await page.waitForURL(/\/vms\/\d+$/);
+      await page.getByText("Settings saved").waitFor();
       assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
       await page.getByLabel("Name", { exact: true }).fill("win11");
       await page.getByRole("button", { name: "Save settings" }).click();

@@ -63,8 +63,9 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
     name: "anything in square brackets is allowed",
     file: "routes/auth/access.tsx",
-    find: 'if (name.startsWith("[")) return isIpv6(name.slice(1, -1));',
-    replace: 'if (host.startsWith("[")) return true;',
+    find: "  const name = nameOf(host);\n  if (name === null) return false;\n",
+    replace:
+      '  const name = nameOf(host);\n  if (host.startsWith("[")) return true;\n  if (name === null) return false;\n',
     caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
   },
   {
