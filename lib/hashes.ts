@@ -1,4 +1,4 @@
-/** Hashes in one call: what plans, names and sessions need at once, and web standards give only later. */
+/** Synchronous hashes; the Web Crypto API is asynchronous only. */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 /** The SHA-256 of a text in UTF-8, in hexadecimal digits. */

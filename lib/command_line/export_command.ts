@@ -61,7 +61,7 @@ export async function plannedNodes(manager: VMManager, command: CreateCommand): 
   return vms.map((vm) => nodeOfPlanned(vm));
 }
 
-/** Writes them; what a format leaves out is told beside. */
+/** Writes the export; notices about left-out values go to standard error. */
 export function exportNodes(
   { format, output, talosVersion, types }: ExportRequest,
   nodes: readonly ClusterNode[],

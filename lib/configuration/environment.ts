@@ -1,4 +1,4 @@
-/** The environment: the only reader of it, by name, and all that is wrong with it in one message. */
+/** Reads the environment by name and reports every problem in one message. Nothing else reads it. */
 import { isAddressRange, normalAddress } from "./ip_addresses.ts";
 import { type EnvEntry, parseEnvText } from "./env_file.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
@@ -277,7 +277,7 @@ function readViewerPassword(get: Environment, problems: Problem[]): string | nul
   return viewer;
 }
 
-/** A pattern or a URL would never match, and whoever wrote it would find the dashboard refusing every request. */
+/** Rejects patterns and URLs, which would never match, so that the dashboard would refuse every request. */
 function readAllowedHosts(get: Environment, problems: Problem[]): readonly string[] {
   const hosts = list(get("ALLOWED_HOSTS"));
   const isHost = (text: string) =>
@@ -285,7 +285,7 @@ function readAllowedHosts(get: Environment, problems: Problem[]): readonly strin
   for (const host of hosts.filter((it) => !isHost(it))) {
     problems.push({
       field: "ALLOWED_HOSTS",
-      message: `ALLOWED_HOSTS must be host names such as vms.lan, between commas, found ${
+      message: `ALLOWED_HOSTS must be comma-separated host names such as vms.lan, found ${
         JSON.stringify(host)
       }`,
     });
@@ -293,7 +293,7 @@ function readAllowedHosts(get: Environment, problems: Problem[]): readonly strin
   return hosts;
 }
 
-/** Whoever reaches a proxy reaches the dashboard, so it needs a password as if it listened to them itself. */
+/** A proxy makes the dashboard reachable from elsewhere, so it requires a password as listening there would. */
 function readTrustedProxies(get: Environment, problems: Problem[]): readonly string[] {
   const proxies = list(get("TRUSTED_PROXIES"));
   const refuse = (message: string) => problems.push({ field: "TRUSTED_PROXIES", message });

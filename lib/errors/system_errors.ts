@@ -18,10 +18,10 @@ const MEANINGS: Readonly<Record<string, string>> = {
   EMFILE: "this program has too many open files and connections; raise the limit (ulimit -n)",
   ENFILE: "this machine has too many open files and connections",
   EBUSY: "something else is using it",
-  EADDRINUSE: "another program is listening on this address and port",
-  EADDRNOTAVAIL: "this machine has no such address",
-  ENOTFOUND: "no such host name is known; check its spelling, or write an address",
-  ECONNREFUSED: "nothing accepts connections there; check address and port, and that the service is running",
+  EADDRINUSE: "another program is already listening on this address and port",
+  EADDRNOTAVAIL: "this machine does not have this address",
+  ENOTFOUND: "this host name has no address in DNS; check its spelling, or use an IP address",
+  ECONNREFUSED: "nothing is listening there; check the address and port, and that the service is running",
   ECONNRESET: "the other side closed the connection",
   EHOSTUNREACH: "there is no route to the host; check the address and the network",
   ENETUNREACH: "the network is unreachable; check this machine's network",
@@ -81,7 +81,7 @@ const CODES_BY_NUMBER: Readonly<Record<string, string>> = {
   "122": "EDQUOT",
 };
 
-/** What the resolver and SQLite say, who give no code. */
+/** Messages of the resolver and SQLite, whose errors carry no code. */
 const WORDS: readonly (readonly [says: RegExp, code: string])[] = [
   [/failed to lookup address information/i, "ENOTFOUND"],
   [/database or disk is full/i, "ENOSPC"],

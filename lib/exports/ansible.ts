@@ -9,7 +9,7 @@ const RESERVED: readonly string[] = ["all", "ungrouped", "localhost"];
 
 const UNGROUPED = "ungrouped";
 
-/** For Ansible, which reads YAML 1.1: `52:54:00:12:34:56` and `no` are strings only in quotes, so everything is quoted. */
+/** Quotes every string, because Ansible reads YAML 1.1, where `52:54:00:12:34:56` and `no` are not strings. */
 export function toAnsible(nodes: readonly ClusterNode[]): Exported {
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Map<string, Record<string, string>>>();

@@ -25,7 +25,7 @@ export interface ExportFormat {
   readonly help: string;
   /** Whether it writes one file per node, downloaded as an archive. */
   readonly archive: boolean;
-  /** The files for these nodes. */
+  /** Creates the files for these nodes. */
   readonly write: (nodes: readonly ClusterNode[], options?: ExportOptions) => Exported;
 }
 

@@ -11,7 +11,7 @@ export function isVmName(name: string): boolean {
 
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
-/** Order of names as a person counts: `worker2` before `worker10`, `a` before `B`. Only equal names compare as 0. */
+/** Natural sort order: `worker2` before `worker10`, `a` before `B`. Only equal names compare as 0. */
 export function compareNames(a: string, b: string): number {
   return COLLATOR.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 }
