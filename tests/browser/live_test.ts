@@ -68,7 +68,7 @@ async function withProgram(
 }
 
 liveTest(
-  "a page says that it is not up to date when the dashboard is frozen, and recovers (fault 31)",
+  "a page says that it is out of date when the dashboard freezes, and recovers (fault 31)",
   () =>
     withProgram(async (program, page) => {
       Deno.kill(program.pid, "SIGSTOP");
@@ -84,7 +84,7 @@ liveTest(
 );
 
 liveTest(
-  "a page says that it is not up to date when the dashboard is stopped (fault 31)",
+  "a page says that it is out of date when the dashboard stops (fault 31)",
   () =>
     withProgram(async (_program, page, stop) => {
       await stop();
@@ -92,7 +92,7 @@ liveTest(
     }),
 );
 
-liveTest("a page says that it is not up to date when a proxy in front stalls (fault 31)", async () => {
+liveTest("a page says that it is out of date when a proxy in front stalls (fault 31)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
   await using proxy = startTcpProxy(Number(new URL(dashboard.url).port));
   await inBrowser({ baseURL: `http://127.0.0.1:${proxy.port}` }, async (context) => {
@@ -106,7 +106,7 @@ liveTest("a page says that it is not up to date when a proxy in front stalls (fa
 
 /** Signs in on a page that asks for it. */
 async function signIn(page: Page): Promise<void> {
-  await page.getByLabel("Password of this dashboard").fill("admin-secret");
+  await page.getByLabel("Dashboard password").fill("admin-secret");
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 

@@ -63,7 +63,7 @@ for (const { version, look } of PLACES) {
       await page.getByRole("button", { name: "Create 4 VMs" }).click();
       await finished(page, "partly-done");
       await expectAccessibleEverywhere(page, "an operation with choices");
-      await page.getByRole("button", { name: "Resume: 1 VM" }).click();
+      await page.getByRole("button", { name: "Resume creating 1 VM" }).click();
       await finished(page, "done");
       await page.goto("/destroy");
       await page.getByLabel("Keep disks").check();

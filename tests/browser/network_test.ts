@@ -42,7 +42,7 @@ async function withPage(browser: Browser, test: (page: Page) => Promise<void>): 
 
 async function signIn(page: Page, site: string): Promise<void> {
   await page.goto(`${site}/`);
-  await page.getByLabel("Password of this dashboard").fill(PASSWORD);
+  await page.getByLabel("Dashboard password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForSelector('#connection[data-connection="live"]');
 }

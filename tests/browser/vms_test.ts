@@ -359,10 +359,10 @@ browserTest("signing in and out, on a page that says nothing of the NAS", {
 }, async ({ page }) => {
   await page.goto("/?q=pihole");
   await expectAccessibleEverywhere(page, "the sign-in");
-  await page.getByLabel("Password of this dashboard").fill("wrong");
+  await page.getByLabel("Dashboard password").fill("wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForSelector("#login-message");
-  await page.getByLabel("Password of this dashboard").fill("open sesame");
+  await page.getByLabel("Dashboard password").fill("open sesame");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL(/\?q=pihole$/);
   assert.equal(await page.locator("tr[data-vm]").count(), 1);

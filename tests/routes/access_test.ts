@@ -53,7 +53,7 @@ const POSTS = [
   "/connection/otp",
 ];
 
-Deno.test("without a session every page leads to the sign-in, and nothing is told or done", () =>
+Deno.test("without a session every page leads to the sign-in, reveals nothing and changes nothing", () =>
   withAccess(async (dashboard) => {
     for (const path of CLOSED) {
       const { status, headers, body } = await send(dashboard, path, {});
@@ -187,7 +187,7 @@ Deno.test("no page offers a viewer what only an administrator may do (fault 36)"
     );
   }));
 
-Deno.test("a session ends when it is idle, in the end, by signing out, and when it is forged", () =>
+Deno.test("a session ends when idle, at its maximum age and on sign-out; a forged one is refused", () =>
   withAccess(async (dashboard, clock) => {
     const isOpen = async (cookie: string) =>
       (await send(dashboard, "/operations", { cookie })).status === 200;
@@ -223,7 +223,7 @@ Deno.test("a session ends when it is idle, in the end, by signing out, and when 
     assert.ok(!await isOpen(good), "a clock that jumps back keeps no session");
   }));
 
-Deno.test("passwords cannot be tried out: by address, with a time to wait, and the password is logged nowhere", () => {
+Deno.test("guessing passwords is limited by address, with a waiting time, and no password is logged", () => {
   const logged: string[] = [];
   return withAccess(async (dashboard, clock) => {
     for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) {
@@ -262,7 +262,7 @@ Deno.test("a wrong password of basic authentication is counted, logged and recor
   }, logged);
 });
 
-Deno.test("a wait for wrong passwords is never longer than its window, whatever becomes of the clock (fault 18)", () =>
+Deno.test("the wait after wrong passwords never exceeds its window, whatever happens to the clock (fault 18)", () =>
   withAccess(async (dashboard, clock) => {
     for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) await signIn(dashboard, "guess");
     clock.now -= 365 * 24 * 3_600_000;
@@ -281,7 +281,7 @@ async function tryFrom({ app, url }: TestDashboard, hostname: string, password: 
   return (await app.request("/login", init, { remoteAddr: { hostname } })).status;
 }
 
-Deno.test("many wrong passwords from many addresses slow a sign-in down, and shut nobody out who made no mistake (fault 13)", () =>
+Deno.test("many wrong passwords from many addresses slow signing in down, but lock out nobody who made no mistake (fault 13)", () =>
   withAccess(async (dashboard, clock) => {
     const { perNetwork, perNetworkWhenMany, inAll, delayMs, windowMs } = ATTEMPT_LIMITS;
     for (let n = 0; n < inAll; n++) {
@@ -391,7 +391,7 @@ Deno.test("only our own names and addresses lead here, not what begins, ends or 
   }
 });
 
-Deno.test("a host name that is not ours gets 421, told without an echo of what was sent", async () => {
+Deno.test("a foreign host name gets 421, and the answer does not echo it", async () => {
   await using dashboard = await startDashboard();
   const { port } = new URL(dashboard.url);
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
@@ -493,7 +493,7 @@ Deno.test("a body that does not arrive ends in time, and one that is too large i
   await large.body?.cancel();
 });
 
-Deno.test("isSame() compares whole texts", () => {
+Deno.test("constantTimeEqual() compares whole texts", () => {
   assert.ok(constantTimeEqual("a", "a") && !constantTimeEqual("a", "ab") && !constantTimeEqual("", "a"));
 });
 

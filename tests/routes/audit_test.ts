@@ -31,7 +31,7 @@ async function audited(
   return (await answer.json()).entries.toReversed();
 }
 
-Deno.test("a creation stands in the audit log with who, which VMs and the outcome, to be filtered and exported", () =>
+Deno.test("a creation is in the audit log with who, which VMs and the outcome, and can be filtered and exported", () =>
   withDashboard({}, async (dashboard) => {
     dashboard.simulator.addFault({
       method: "vm.device.create",
@@ -68,7 +68,7 @@ Deno.test("a creation stands in the audit log with who, which VMs and the outcom
     );
   }));
 
-Deno.test("signing in and out stand there by role; wrong passwords cannot push everything else out", async () => {
+Deno.test("the audit log has sign-ins and sign-outs by role, and wrong passwords cannot push everything else out", async () => {
   await using dashboard = await startDashboard({ access: ACCESS });
   for (let attempt = 0; attempt < 5; attempt++) await signIn(dashboard, "guess");
   const viewer = await signIn(dashboard, ACCESS.viewerPassword);
@@ -122,7 +122,7 @@ Deno.test("a viewer or a stranger displaces nothing of an administrator's in the
   after(new AuditLog(new OperationStore(() => clock.now), journal));
 });
 
-Deno.test("what a viewer does again and again stands in the audit log once, with how often (fault 12)", async () => {
+Deno.test("what a viewer repeats is in the audit log once, with a count (fault 12)", async () => {
   await using dashboard = await startDashboard({ access: ACCESS });
   for (let time = 0; time < 30; time++) {
     const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
@@ -167,7 +167,7 @@ Deno.test("a display password is shown on a click and recorded; a viewer gets no
   assert.equal((await send(dashboard, "/vms/999/password", { fields: {}, cookie })).status, 404);
 });
 
-Deno.test("what cannot be recorded is not shown", async () => {
+Deno.test("a password whose viewing cannot be recorded is not shown", async () => {
   let full = false;
   const journal = {
     append: () => {},

@@ -17,7 +17,7 @@ Deno.test("GET /connection tells address, account, release, API and roles, as a 
     assert.doesNotMatch(html + JSON.stringify(json), /truenas"|password":/);
   }));
 
-Deno.test("missing roles stand on the connection page and at the button that would fail", () => {
+Deno.test("missing roles are shown on the connection page and at the button that would fail", () => {
   const accounts = [{
     username: "vm",
     password: "vm-pw",
@@ -49,7 +49,7 @@ Deno.test("the connection page says which NAS it is, or what MACs depend on wher
   });
 });
 
-Deno.test("a one-time password is asked for on a page, a wrong one is said to be wrong, and nothing keeps it (fault 36)", async () => {
+Deno.test("a page asks for the one-time password, says when it is wrong, and nothing stores it (fault 36)", async () => {
   const accounts = [{ username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" }];
   const logged: string[] = [];
   await using dashboard = await startOtp(accounts, logged);

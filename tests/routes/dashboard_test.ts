@@ -35,7 +35,7 @@ Deno.test("GET / lists the VMs as a page and as JSON", () =>
     assert.equal(json.nas.release, "25.10.7");
   }));
 
-Deno.test("the same URL answers a page, or what is inside it when htmx asks", () =>
+Deno.test("the same URL answers with a page, or with its content when htmx asks", () =>
   withDashboard({ simulator: { foreignVms: 1 } }, async ({ url }) => {
     for (const path of ["/", "/create", "/destroy", "/operations", "/vms/1"]) {
       const part = await text(fetch(url + path, { headers: { "hx-request": "true" } }));
@@ -60,10 +60,10 @@ Deno.test("GET / filters and sorts by what stands in the URL", () =>
     assert.match(await text(fetch(`${url}/?q=nothing`)), /No VMs match/);
   }));
 
-Deno.test("GET / says what to do while there is no VM", () =>
+Deno.test("GET / says what to do when there are no VMs", () =>
   withDashboard({}, async ({ url }) => assert.match(await text(fetch(url)), /No VMs yet/)));
 
-Deno.test("POST /create makes what the plan showed and leads to its operation", () =>
+Deno.test("POST /create creates what the plan showed and leads to its operation", () =>
   withDashboard({}, async (dashboard) => {
     const { token, plan, html } = await planned(dashboard);
     assert.match(html, /data-plan-vm="worker02" data-action="create"/);
@@ -112,7 +112,7 @@ Deno.test("POST /create answers 409 with the new plan when the NAS has changed",
     assert.equal(dashboard.simulator.store.vms.size, 0);
   }));
 
-Deno.test("POST /create without a token shows the plan instead of making it", () =>
+Deno.test("POST /create without a token shows the plan and creates nothing", () =>
   withDashboard({}, async (dashboard) => {
     const response = await post(dashboard, "/create", FORM);
     assert.equal(response.status, 409);
@@ -345,7 +345,7 @@ Deno.test("a VM that only has such a name is spared until it is chosen by itself
     assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker02"]);
   }));
 
-Deno.test("POST /operations/:id/cancel rolls back what is half made, keeps what is done, and counts none as failed (fault 36)", () =>
+Deno.test("POST /operations/:id/cancel rolls back half-made VMs, keeps finished ones, and counts none as failed (fault 36)", () =>
   withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     dashboard.simulator.addFault({ method: "vm.device.create", skip: 4, moment: "before", action: "stall" });

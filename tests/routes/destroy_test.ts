@@ -16,7 +16,7 @@ import {
   withDashboard,
 } from "../support/http.ts";
 
-Deno.test("the page destroys only what was named, and a name that is not there is an error (fault 1)", () =>
+Deno.test("the page destroys only the named VMs, and a name that matches none is an error (fault 1)", () =>
   withDashboard({}, async (dashboard) => {
     await finishedOperation(dashboard, await create(dashboard, { ...FORM, "worker.count": "3" }));
     const one = await text(fetch(`${dashboard.url}/destroy?vm=worker02`));
@@ -52,7 +52,7 @@ Deno.test("the page destroys only what was named, and a name that is not there i
     assert.deepEqual(names, ["worker01", "worker03"]);
   }));
 
-Deno.test("a type, an orphan or a VM that a form names and that is not there is an error (fault 1)", () =>
+Deno.test("a form that names a missing type, orphan or VM is an error (fault 1)", () =>
   withDashboard({}, async (dashboard) => {
     const gpu = await post(dashboard, "/create/plan", { ...FORM, "gpu.count": "1" });
     assert.equal(gpu.status, 422);

@@ -40,7 +40,7 @@ Deno.test("a missing dataset is told once and blocks only VMs with disks (fault 
     assert.match(html, /see dataset/);
   }));
 
-Deno.test("above rows that all differ stands that they differ, not that there is nothing to do (fault 33)", () =>
+Deno.test("a plan in which all VMs differ says so, not that there is nothing to do (fault 33)", () =>
   withDashboard({}, async (dashboard) => {
     const { manager, simulator } = dashboard;
     const { configuration } = dashboard.configuration();
@@ -51,7 +51,7 @@ Deno.test("above rows that all differ stands that they differ, not that there is
     assert.doesNotMatch(html, /nothing to do/i);
   }));
 
-Deno.test("the command line tells the same cause in the same words, once, with the line of config.yaml (fault 33)", () =>
+Deno.test("the command line reports the same cause in the same words, once, with the line of config.yaml (fault 33)", () =>
   withCommandLine(async ({ run }) => {
     const { code, out } = await run("plan", "worker");
     assert.equal(code, 1);

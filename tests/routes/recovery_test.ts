@@ -53,7 +53,7 @@ Deno.test("an operation that failed in part is resumed on a click, and a second 
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
 
-Deno.test("an operation that failed in part is rolled back on a click: everything that it made goes", () =>
+Deno.test("an operation that failed in part is rolled back on a click, and everything it created is removed", () =>
   withDashboard({}, async (dashboard) => {
     failDisk(dashboard);
     const path = await create(dashboard, KEEP);

@@ -64,7 +64,7 @@ Deno.test("NAS_PUBLIC_HOST says where consoles lead, with its port and scheme fo
   }
 });
 
-Deno.test("where nobody says how browsers reach the NAS, the console says what to set (fault 24)", () =>
+Deno.test("if it is unknown how browsers reach the NAS, the console page says what to set (fault 24)", () =>
   withDashboard({ simulator: { foreignVms: 3, accounts: [MAKER] }, manager: MAKER }, async (dashboard) => {
     const { web, said, viewer, refused } = await consoles(dashboard);
     assert.deepEqual({ web, viewer }, { web: null, viewer: null });

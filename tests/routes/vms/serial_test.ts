@@ -58,7 +58,7 @@ for (const version of ["24.10", "25.04.2", "25.10", "26.0", "27.0"] as const) {
   });
 }
 
-Deno.test("a serial console that cannot be recorded is not opened, says why, and the dashboard goes on (fault 16)", async () => {
+Deno.test("a serial console that cannot be recorded is not opened, says why, and the dashboard keeps running (fault 16)", async () => {
   let isFull = false;
   const journal = {
     append: () => {},
@@ -83,7 +83,7 @@ Deno.test("a serial console that cannot be recorded is not opened, says why, and
   assert.match(await page.text(), /<main/);
 });
 
-Deno.test("a console ends when its session does: by signing out, by its time, and when another sign-in takes its place (fault 11)", async () => {
+Deno.test("a console closes when its session ends: on sign-out, on timeout, and when another sign-in replaces it (fault 11)", async () => {
   const clock = { now: Date.UTC(2026, 10, 23) };
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 2 },

@@ -76,7 +76,7 @@ onEach(
 );
 
 onEach(
-  "what makes no sense in a state is refused with the reason, and offered as such",
+  "an action that a VM's state does not allow is disabled with the reason, and refused",
   async (dashboard) => {
     const id = idOf(dashboard, "homeassistant");
     const page = await text(fetch(`${dashboard.url}/vms/${id}`));
@@ -108,7 +108,7 @@ Deno.test("a reset is offered from 27.0 on, and not before", async () => {
 });
 
 onEach(
-  "several VMs: what will happen to which is said first, and what did not is named",
+  "for several VMs, the page first says what will happen to each, and names those it cannot act on",
   async (dashboard) => {
     const { simulator, url } = dashboard;
     const states = [...simulator.store.vms.values()].map(({ id, state }) => ({ id, state }));
@@ -144,7 +144,7 @@ onEach(
   },
 );
 
-onEach("memory that does not suffice is a question, and overcommit its answer", async (dashboard) => {
+onEach("when memory is short, the page asks before it overcommits", async (dashboard) => {
   const { simulator, url } = dashboard;
   const vm = [...simulator.store.vms.values()].find(({ state }) => state === "STOPPED");
   assert.ok(vm);
@@ -161,7 +161,7 @@ onEach("memory that does not suffice is a question, and overcommit its answer", 
   vm.config.memory = before;
 });
 
-Deno.test("a VM that vanished, or was renamed, is left alone and named", () =>
+Deno.test("a VM that was removed or renamed is left unchanged and named", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async ({ manager, simulator }) => {
     const [gone, renamed] = [...simulator.store.vms.values()].filter(({ state }) => state === "STOPPED");
     assert.ok(gone && renamed);

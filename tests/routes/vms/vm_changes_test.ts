@@ -59,7 +59,7 @@ function onEach(
 const SETTINGS = { name: "controlplane01", cpu: "4", memory: "3072", description: "lab", autostart: "no" };
 
 onEach(
-  "what was saved is said, and what waits for the next start of a VM in use (fault 36)",
+  "the page confirms a saved change, and says when it takes effect only at the next start (fault 36)",
   async ({ dashboard, id }) => {
     const save = async (fields: Record<string, string>) => {
       const answer = await post(dashboard, `/vms/${id}/settings`, {
@@ -102,7 +102,7 @@ function devices({ simulator }: TestDashboard, id: number, dtype: string) {
 }
 
 onEach(
-  "settings are changed, the mark stays, and mistakes stand at their fields",
+  "settings are changed, the mark is kept, and mistakes appear at their fields",
   async ({ dashboard, id, send }) => {
     const vm = dashboard.simulator.store.vms.get(id);
     assert.equal((await send("settings", SETTINGS)).status, 303);
@@ -144,7 +144,7 @@ onEach(
 );
 
 onEach(
-  "a VM that runs is not renamed, and its page says what to do (fault 42)",
+  "a running VM is not renamed, and its page says what to do (fault 42)",
   async ({ dashboard, id, send }) => {
     const vm = dashboard.simulator.store.vms.get(id);
     assert.ok(vm);
@@ -160,7 +160,7 @@ onEach(
 );
 
 onEach(
-  "disks are added, grown and removed; none shrinks, and data goes only by the phrase",
+  "disks are added, grown and removed; none shrinks, and data is destroyed only with the phrase",
   async ({ dashboard, id, send }) => {
     const { store } = dashboard.simulator;
     assert.equal((await send("disks", { size: "5", sparse: "yes" })).status, 303);
@@ -195,7 +195,7 @@ onEach(
 );
 
 onEach(
-  "NICs and images are attached and detached, and the NAS's refusals stand at their fields",
+  "NICs and images are attached and detached, and refusals by the NAS appear at their fields",
   async ({ dashboard, id, send }) => {
     assert.equal((await send("nics", { attach: "br1", mac: "02-00-5E-00-00-09" })).status, 303);
     assert.deepEqual(
@@ -223,7 +223,7 @@ onEach(
 );
 
 onEach(
-  "the boot order is changed, and told where the NAS has no such device",
+  "the boot order is changed, and an error says that a device no longer exists",
   async ({ dashboard, id, send }) => {
     const [cdrom] = devices(dashboard, id, "CDROM");
     const [disk] = devices(dashboard, id, "DISK");
@@ -244,7 +244,7 @@ onEach(
 );
 
 onEach(
-  "settings that were changed elsewhere meanwhile are not overwritten",
+  "settings changed elsewhere in the meantime are not overwritten",
   async ({ dashboard, id, send }) => {
     const page = await text(fetch(`${dashboard.url}/vms/${id}`));
     const [, shown = ""] = /name="shown" value="([^"]+)"/.exec(page) ?? [];
