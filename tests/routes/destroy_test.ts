@@ -290,7 +290,7 @@ for (
       const { name } = running.config;
       const result = await dashboard.manager.destroyManagedVms([], { names: [name], unmarked: [name] });
       assert.equal(result.vms[0]?.outcome, "failed");
-      assert.match(result.vms[0]?.message ?? "", new RegExp(`^Nothing was done to it: ${setting} is set`));
+      assert.match(result.vms[0]?.message ?? "", new RegExp(`^Not destroyed: ${setting} is set`));
       assert.equal(running.state, "RUNNING");
     }));
 }
