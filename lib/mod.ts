@@ -113,7 +113,7 @@ export { Journal, type JournalledOperation, type OperationJournal } from "./oper
 export type { OperationLog } from "./operations/log.ts";
 export type { Operations } from "./operations/operations.ts";
 export type { VmChanges } from "./operations/vm_changes.ts";
-export type { Pace } from "./operations/pace.ts";
+export type { Concurrency } from "./operations/limiter.ts";
 export type { ActionRequest as ActionWish } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,

@@ -88,7 +88,7 @@ export class VMManager implements AsyncDisposable {
       ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
       ...(options.settle === undefined ? {} : { settle: options.settle }),
     });
-    const live = new LiveInventory(session, runner.readings, logger);
+    const live = new LiveInventory(session, logger);
     this.inventory = new NasInventory(session, live, patience);
     this.inventory.follow(store);
     this.#planner = new Planner({
@@ -121,7 +121,8 @@ export class VMManager implements AsyncDisposable {
     this.#session = session;
     this.#runner = runner;
     if (metrics === undefined) return;
-    measureManager(metrics, { operations: store, session, live, width: () => runner.pace.width });
+    const concurrency = () => runner.concurrency.limit;
+    measureManager(metrics, { operations: store, session, live, concurrency });
   }
 
   /**

@@ -40,7 +40,7 @@ export interface VMManagerOptions {
   readonly readOnly?: boolean;
   /** Refuses every deletion. */
   readonly noDestroy?: boolean;
-  /** VMs worked on at once; default 20, twice as many as TrueNAS runs calls at once on one connection; 30 to destroy. */
+  /** VMs worked on at once; default 20, twice as many as TrueNAS runs calls at once on one connection. */
   readonly parallel?: number;
   /** Default: nothing is logged. */
   readonly logger?: Logger;

@@ -11,7 +11,12 @@ import type { RunningOperation } from "../lib/operations/runner.ts";
 import { runDetached } from "../lib/command_line/unhandled_errors.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
-import { ConnectionPatch, OperationPatch, PacePatch, StreamPatch } from "../templates/parts/patches.tsx";
+import {
+  ConcurrencyPatch,
+  ConnectionPatch,
+  OperationPatch,
+  StreamPatch,
+} from "../templates/parts/patches.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   connectionView,
@@ -51,7 +56,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       frame: pageFrame(c, dashboard),
       view: log.view,
       events: log.since(0),
-      pace: manager.operations.pace,
+      concurrency: manager.operations.concurrency,
       now: now(),
       rollBack: await rollBackOf(dashboard, log.view),
       problems,
@@ -123,8 +128,8 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const forget = onConnection(dashboard, () => {
         send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
       });
-      const forgetPace = manager.operations.onPace(() =>
-        send(String(<PacePatch pace={manager.operations.pace} />))
+      const forgetConcurrency = manager.operations.onConcurrency(() =>
+        send(String(<ConcurrencyPatch concurrency={manager.operations.concurrency} />))
       );
       try {
         for await (const message of patches(log, { after, signal, now, mayChange: mayChange(c) })) {
@@ -132,7 +137,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
         }
       } finally {
         forget();
-        forgetPace();
+        forgetConcurrency();
       }
       const { status } = log.view;
       if (status !== "running") await write(frame(status, { event: "end" }));

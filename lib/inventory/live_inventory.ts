@@ -65,7 +65,6 @@ export type InventorySource = Caller & Pick<Session, "state" | "onState" | "onEv
 /** Keeps the VMs current; see the comment at the top of this file. */
 export class LiveInventory {
   readonly #session: InventorySource;
-  readonly #readings: Caller;
   readonly #logger: Logger;
   readonly #listeners = new Set<(change: InventoryChange) => void>();
   /** Whether all VMs must be read. */
@@ -104,10 +103,9 @@ export class LiveInventory {
   #watchers = 0;
   #closed = false;
 
-  /** Reads when the session is live, again after each reconnection, and after events, through `readings`. */
-  constructor(session: InventorySource, readings: Caller, logger: Logger) {
+  /** Reads when the session is live, again after each reconnection, and after events. */
+  constructor(session: InventorySource, logger: Logger) {
     this.#session = session;
-    this.#readings = readings;
     this.#logger = logger;
     this.#forget = [
       session.onState((state) => this.#stateChanged(state)),
@@ -356,7 +354,7 @@ export class LiveInventory {
 
   async #readSome(ids: readonly number[], devices: ReadonlyMap<number, boolean>): Promise<void> {
     const all = [...new Set([...ids, ...await this.#vmsOf(devices)])];
-    const found = await readVmsById(this.#readings, all, { known: this.#knownDisks(all) });
+    const found = await readVmsById(this.#session, all, { known: this.#knownDisks(all) });
     const seen = new Set(found.map(({ id }) => id));
     for (const vm of found) if (!this.#removed.has(vm.id)) this.#change(vm);
     for (const id of all) if (!seen.has(id)) this.#remove(id);
@@ -375,7 +373,7 @@ export class LiveInventory {
     for (const id of known) this.#sizesAt.delete(id);
     const unknown = [...devices].flatMap(([id, mustAsk]) => mustAsk ? [id] : []);
     if (unknown.length === 0) return known;
-    const rows = await this.#readings.call("vm.device.query", [[["id", "in", unknown]]]);
+    const rows = await this.#session.call("vm.device.query", [[["id", "in", unknown]]]);
     return [...known, ...rows.map(({ vm }) => vm)];
   }
 

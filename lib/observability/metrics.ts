@@ -21,7 +21,7 @@ export const METRICS = {
   truenas_vm_manager_steps_total: "Finished steps by kind and status",
   truenas_vm_manager_step_seconds: "Duration of steps in seconds by kind",
   truenas_vm_manager_nas_call_seconds: "Duration of calls to the NAS in seconds by method and outcome",
-  truenas_vm_manager_nas_calls_width: "Limit of concurrent writes to the NAS",
+  truenas_vm_manager_nas_concurrency: "Limit of concurrent calls of operations",
   truenas_vm_manager_connected: "1 while connected to the NAS, otherwise 0",
   truenas_vm_manager_reconnects_total: "Lost connections to the NAS",
   truenas_vm_manager_streams: "Open live pages",

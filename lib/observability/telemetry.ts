@@ -26,12 +26,12 @@ export interface Measured {
   readonly operations: OperationStore;
   readonly session: Session;
   readonly live: LiveInventory;
-  /** Limit of concurrent writes to the NAS. */
-  readonly width: () => number;
+  /** Limit of concurrent calls of operations. */
+  readonly concurrency: () => number;
 }
 
 /** Counts operations, steps and reconnections, and reports the connection, the concurrency limit and the VMs. */
-export function measureManager(metrics: Metrics, { operations, session, live, width }: Measured): void {
+export function measureManager(metrics: Metrics, { operations, session, live, concurrency }: Measured): void {
   operations.onEvent((view, event) => {
     if (event.type === "finished") {
       const { kind, status } = view;
@@ -55,7 +55,7 @@ export function measureManager(metrics: Metrics, { operations, session, live, wi
     "truenas_vm_manager_connected",
     () => [{ value: session.state.kind === "live" ? 1 : 0 }],
   );
-  metrics.gauge("truenas_vm_manager_nas_calls_width", () => [{ value: width() }]);
+  metrics.gauge("truenas_vm_manager_nas_concurrency", () => [{ value: concurrency() }]);
   metrics.gauge("truenas_vm_manager_vms", () => {
     const states = new Map<string, number>();
     for (const { state } of live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);

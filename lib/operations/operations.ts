@@ -10,7 +10,7 @@ import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { OperationLog } from "./log.ts";
-import type { Pace } from "./pace.ts";
+import type { Concurrency } from "./limiter.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf } from "./recovery.ts";
 import { type RunResult, toResult } from "./run_result.ts";
@@ -57,13 +57,13 @@ export class Operations {
   }
 
   /** How many calls that change the NAS go to it at once. */
-  get pace(): Pace {
-    return this.#runner.pace;
+  get concurrency(): Concurrency {
+    return this.#runner.concurrency;
   }
 
-  /** Tells of each change of the pace's width until the returned function is called. */
-  onPace(listener: () => void): () => void {
-    return this.#runner.onPace(listener);
+  /** Calls the listener with each change of the limit, until the returned function is called. */
+  onConcurrency(listener: () => void): () => void {
+    return this.#runner.onConcurrency(listener);
   }
 
   /**

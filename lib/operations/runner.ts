@@ -5,7 +5,7 @@
 import { type Problem, TrueNASError } from "../errors/errors.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import type { Logger } from "../observability/logging.ts";
-import type { OrphanPlan } from "../plan/orphans.ts";
+import type { OrphanPlan, OrphanZvol } from "../plan/orphans.ts";
 import { inRemovalOrder } from "../plan/removal.ts";
 import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
@@ -19,10 +19,16 @@ import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change
 import { type CancelMode, createVm } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import type { OperationLog } from "./log.ts";
-import { FreeMemory } from "./memory.ts";
+import { MemoryReservation } from "./memory_reservation.ts";
 import { RefusedPorts } from "./steps/refused_ports.ts";
-import { type Pace, PacedCaller, untilCancelled } from "./pace.ts";
-import { eachLimited, type Limits } from "./pool.ts";
+import {
+  CallLimiter,
+  type Concurrency,
+  forEachLimited,
+  type LimitedCallerOptions,
+  type Limits,
+  SINGLE_VM_PRIORITY,
+} from "./limiter.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, pause, type SettleTimeouts } from "./steps/run_step.ts";
@@ -74,10 +80,7 @@ export interface RunnerOptions {
   readonly store: OperationStore;
   /** Whether the NAS deletes one VM at a time, with its zvols. */
   readonly serialDeletes: () => boolean;
-  /**
-   * VMs worked on at once; default 20, so that there is always one more than the calls that may be under way, and 30
-   * for a destruction, of which those that are begun later wait for their first look.
-   */
+  /** VMs worked on at once; default 20, so that the calls of others fill the limit while some wait for answers. */
   readonly parallel?: number;
   readonly settle?: SettleTimeouts;
   readonly logger: Logger;
@@ -102,8 +105,8 @@ export interface Destruction {
 /** Runs operations; see the file's comment. */
 export class OperationRunner {
   readonly #options: RunnerOptions;
-  readonly #caller: PacedCaller;
-  readonly #memory: FreeMemory;
+  readonly #limiter: CallLimiter;
+  readonly #memory: MemoryReservation;
   /** Display ports that the NAS refused; plans step over them. */
   readonly refusedPorts = new RefusedPorts();
   /** One operation writes at a time: the next waits for this. */
@@ -118,25 +121,18 @@ export class OperationRunner {
   /** Begins nothing yet. */
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#caller = new PacedCaller(options.caller, {
-      serialDeletes: options.serialDeletes,
-    });
-    this.#memory = new FreeMemory(options.caller);
+    this.#limiter = new CallLimiter(options.caller, { serialDeletes: options.serialDeletes });
+    this.#memory = new MemoryReservation(options.caller);
   }
 
-  /** How many calls go to the NAS at once, which change it. */
-  get pace(): Pace {
-    return this.#caller.pace;
+  /** How many calls of operations run at once. */
+  get concurrency(): Concurrency {
+    return this.#limiter.concurrency;
   }
 
-  /** For readings that many look at: see {@link PacedCaller.readings}. */
-  get readings(): Caller {
-    return this.#caller.readings;
-  }
-
-  /** Tells of each change of the pace's width until the returned function is called. */
-  onPace(listener: () => void): () => void {
-    return this.#caller.onPace(listener);
+  /** Calls the listener with each change of the limit, until the returned function is called. */
+  onConcurrency(listener: () => void): () => void {
+    return this.#limiter.onConcurrency(listener);
   }
 
   /** The operation that writes now, or null. */
@@ -253,13 +249,13 @@ export class OperationRunner {
       active.map(({ type }) => [type, this.#options.templates(request, type)] as const),
     );
     const templatesOf = (type: string) => templates.get(type) ?? this.#options.templates(request, type);
-    const group = ({ type, parallel }: PlannedVm) => ({ name: type, width: parallel ?? Infinity });
+    const group = ({ type, parallel }: PlannedVm) => ({ name: type, concurrency: parallel ?? Infinity });
     const stop = new AbortController();
     const zvols = { mayCreate: true };
     const ports = { refused: this.refusedPorts, allocator: this.refusedPorts.allocatorFor(plan.vms) };
     const work = (signal: AbortSignal) => {
       const context = {
-        ...this.#context(log, this.#caller, signal),
+        ...this.#context(log, { signal }),
         templates: templatesOf,
         displayPassword,
         signal,
@@ -290,24 +286,16 @@ export class OperationRunner {
       request: { kind: "destroy", vms: plan.vms, keepDisks, shutdown },
     });
     // Those that are begun at once need not be looked at again.
-    const width = this.#options.parallel ?? 3 * MAX_RUNNING_CALLS;
-    const atOnce = new Set(vms.slice(0, width).map(({ id }) => id));
-    const seen = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
-    const ends = new Ends(vms.map(keyOfVm));
-    const work = (signal: AbortSignal) => (vm: DestructionVm, leave: () => void) =>
-      ends.notify(
-        keyOfVm(vm),
-        destroyVm({
-          ...this.#context(log, this.#caller.ending, signal),
-          shutdown,
-          signal,
-          resumed,
-          seen: seen.get(vm.id) ?? null,
-          after: ends.of(order.afterOf(vm)),
-          leave,
-        }, vm),
+    const atOnce = new Set(vms.slice(0, this.#parallel).map(({ id }) => id));
+    const known = new Map(read.filter(({ id }) => atOnce.has(id)).map((vm) => [vm.id, vm]));
+    const work = (signal: AbortSignal) => {
+      const context = { ...this.#context(log, { signal }), signal, shutdown, resumed };
+      return inTurn(
+        order,
+        (vm: DestructionVm, after) => destroyVm({ ...context, after, known: known.get(vm.id) ?? null }, vm),
       );
-    return this.#run(log, { items: vms, width, work, options });
+    };
+    return this.#run(log, { items: vms, work, options });
   }
 
   /** Removes everything that an operation made, or may have made, of VMs that its view calls removable. */
@@ -322,9 +310,10 @@ export class OperationRunner {
       title: `Roll back: ${view.title}`,
       vms: removable.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
     });
+    const context = this.#context(log);
     const work = () => (vm: OperationView["vms"][number]) => {
       const own = shown.find(({ name }) => name === vm.name) ?? null;
-      return undoVm(this.#context(log), vm, { operation: view.id, shown: own });
+      return undoVm(context, vm, { operation: view.id, shown: own });
     };
     return this.#run(log, { items: removable, work, options });
   }
@@ -350,18 +339,23 @@ export class OperationRunner {
         })),
       ],
     });
-    const items = inRemovalOrder([
+    const order = {
+      keyOf: ({ key }: Removal) => key,
+      afterOf: ({ after }: Removal) => after,
+    };
+    const items = inRemovalOrder<Removal>([
       ...vms.map((vm) => ({ key: keyOfVm(vm), after: vm.after.map(String), vm, zvol: null })),
       ...alone.map((zvol) => ({ key: zvol.name, after: zvol.after, vm: null, zvol })),
-    ], { keyOf: ({ key }) => key, afterOf: ({ after }) => after });
-    const ends = new Ends(items.map(({ key }) => key));
-    const work = (signal: AbortSignal) => (item: (typeof items)[number], leave: () => void) => {
-      const after = ends.of(item.after);
-      const context = { ...this.#context(log, this.#caller.ending, signal), signal, after };
-      const removal = item.zvol !== null
-        ? removeZvol(context, item.zvol)
-        : destroyVm({ ...context, shutdown: false, resumed: false, seen: null, leave }, item.vm);
-      return ends.notify(item.key, removal);
+    ], order);
+    const work = (signal: AbortSignal) => {
+      const context = { ...this.#context(log, { signal }), signal };
+      return inTurn(
+        order,
+        ({ vm, zvol }: Removal, after) =>
+          zvol !== null
+            ? removeZvol({ ...context, after }, zvol)
+            : destroyVm({ ...context, after, shutdown: false, resumed: false, known: null }, vm),
+      );
     };
     return this.#run(log, { items, work, options });
   }
@@ -378,9 +372,11 @@ export class OperationRunner {
       title: `${verb} ${what}`,
       vms: requests.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
     });
-    const caller = requests.length === 1 ? this.#caller.urgent : this.#caller;
-    const work = (signal: AbortSignal) => (request: ActionRequest) =>
-      actOnVm({ ...this.#context(log, caller), signal }, request);
+    const priority = requests.length === 1 ? { priority: SINGLE_VM_PRIORITY } : {};
+    const work = (signal: AbortSignal) => {
+      const context = { ...this.#context(log, priority), signal };
+      return (request: ActionRequest) => actOnVm(context, request);
+    };
     return this.#run(log, { items: requests, work, options, beside: true });
   }
 
@@ -392,8 +388,9 @@ export class OperationRunner {
       vms: [{ name: vm.name, steps: [change.kind], summary: "" }],
     });
     const problems: Problem[] = [];
+    const context = this.#context(log, { priority: SINGLE_VM_PRIORITY });
     const work = () => async (it: ChangedVm) => {
-      problems.push(...await changeVm(this.#context(log, this.#caller.urgent), it, change));
+      problems.push(...await changeVm(context, it, change));
     };
     const { finished } = this.#run(log, { items: [vm], work, options, beside: true });
     return { log, finished, problems: finished.then(() => problems) };
@@ -403,12 +400,15 @@ export class OperationRunner {
     return this.#options.settle ?? DEFAULT_SETTLE_TIMEOUTS;
   }
 
-  #context(log: OperationLog, caller: Caller = this.#caller, signal = new AbortController().signal) {
+  get #parallel(): number {
+    return this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
+  }
+
+  /** One for all VMs of an operation, so that what they read at the same time becomes one call. */
+  #context(log: OperationLog, { signal, ...options }: LimitedCallerOptions = {}) {
     return {
-      caller,
-      cancellable: untilCancelled(caller, signal),
-      firstLooks: this.#caller.firstLooks,
-      lastLooks: this.#caller.lastLooks,
+      caller: this.#limiter.caller(options),
+      cancellable: this.#limiter.caller({ ...options, ...(signal === undefined ? {} : { signal }) }),
       memory: this.#memory,
       log,
       settle: this.#settle,
@@ -450,17 +450,17 @@ export class OperationRunner {
 
   #run<T>(
     log: OperationLog,
-    { items, group, work, options, beside = false, ...own }: Work<T>,
+    { items, group, work, options, beside = false }: Work<T>,
   ): RunningOperation {
     const cancel = new AbortController();
     const given = options.signal;
     const onAbort = () => cancel.abort(given?.reason);
     if (given?.aborted) onAbort();
     given?.addEventListener("abort", onAbort, { once: true });
-    const width = own.width ?? this.#options.parallel ?? 2 * MAX_RUNNING_CALLS;
+    const limits = { concurrency: this.#parallel, ...(group === undefined ? {} : { group }) };
     const finish = async () => {
       try {
-        await eachLimited(items, group === undefined ? { width } : { width, group }, work(cancel.signal));
+        await forEachLimited(items, limits, work(cancel.signal));
         log.append({ type: "finished", status: overallStatus(log.view) });
       } catch (error) {
         log.append({ type: "finished", status: "failed", message: describeError(error).message });
@@ -486,27 +486,31 @@ function keyOfVm({ id }: DestructionVm): string {
   return String(id);
 }
 
-/** The ends of removals, for those that come after. */
-class Ends {
-  readonly #ends: ReadonlyMap<string, PromiseWithResolvers<void>>;
+/** A VM to destroy, or a zvol that is in no VM. */
+type Removal =
+  & { readonly key: string; readonly after: readonly string[] }
+  & (
+    | { readonly vm: DestructionVm; readonly zvol: null }
+    | { readonly vm: null; readonly zvol: OrphanZvol }
+  );
 
-  constructor(keys: readonly string[]) {
-    this.#ends = new Map(keys.map((key) => [key, Promise.withResolvers<void>()]));
-  }
+/** How removals follow each other: each is started after those that have to be gone before. */
+interface RemovalOrder<T> {
+  readonly keyOf: (item: T) => string;
+  readonly afterOf: (item: T) => readonly string[];
+}
 
-  /** Resolves when all of these have ended. */
-  of(keys: readonly string[]): Promise<unknown> {
-    return Promise.all(keys.map((key) => this.#ends.get(key)?.promise));
-  }
-
-  /** Tells when this one has ended. */
-  async notify(key: string, work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } finally {
-      this.#ends.get(key)?.resolve();
-    }
-  }
+/** Tells each removal when those that have to be gone before have ended. */
+function inTurn<T>(
+  { keyOf, afterOf }: RemovalOrder<T>,
+  remove: (item: T, after: Promise<unknown>) => Promise<void>,
+): (item: T) => Promise<void> {
+  const started = new Map<string, Promise<void>>();
+  return (item) => {
+    const removal = remove(item, Promise.allSettled(afterOf(item).map((key) => started.get(key))));
+    started.set(keyOf(item), removal);
+    return removal;
+  };
 }
 
 /** How long what is under way may go on when the program stops, in milliseconds. */
@@ -531,10 +535,8 @@ export type Recover = (view: OperationView) => Promise<RunningOperation>;
 
 interface Work<T> {
   readonly items: readonly T[];
-  /** How many at once, when not as many as usual. */
-  readonly width?: number;
   readonly group?: Limits<T>["group"];
-  readonly work: (signal: AbortSignal) => (item: T, leave: () => void) => Promise<void>;
+  readonly work: (signal: AbortSignal) => (item: T) => Promise<void>;
   readonly options: RunOptions;
   /** Runs beside the one operation that writes. */
   readonly beside?: boolean;

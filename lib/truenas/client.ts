@@ -33,8 +33,6 @@ export interface CallOptions {
 
 /** Makes typed calls to the NAS. */
 export interface Caller {
-  /** Resolves when a batched read may be sent, so that requests made meanwhile join it; default: immediately. */
-  readonly due?: () => Promise<void>;
   /**
    * Calls a method of the API.
    *

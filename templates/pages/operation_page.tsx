@@ -2,11 +2,11 @@
 import type { Problem } from "../../lib/errors/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
-import type { Pace } from "../../lib/operations/pace.ts";
+import type { Concurrency } from "../../lib/operations/limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary } from "../parts/common.tsx";
 import { Operation } from "../parts/operation/operation.tsx";
-import { PaceLine } from "../parts/pace.tsx";
+import { ConcurrencyLine } from "../parts/concurrency.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -16,7 +16,7 @@ export interface OperationPageProps {
   /** Every event so far, for the log. */
   readonly events: readonly OperationEvent[];
   /** How many calls the NAS gets at once now. */
-  readonly pace: Pace;
+  readonly concurrency: Concurrency;
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
   /** What a rollback would remove, as read now. */
@@ -27,7 +27,7 @@ export interface OperationPageProps {
 
 /** The page. Its stream continues after the last event shown. */
 export function OperationPage(
-  { frame, view, events, pace, now, problems = [], rollBack = null }: OperationPageProps,
+  { frame, view, events, concurrency, now, problems = [], rollBack = null }: OperationPageProps,
 ) {
   const { mayChange } = frame;
   const operation = <Operation {...{ view, events, now, mayChange, problems, rollBack }} />;
@@ -53,7 +53,7 @@ export function OperationPage(
               </p>
             </noscript>
             {operation}
-            <PaceLine pace={pace} />
+            <ConcurrencyLine concurrency={concurrency} />
           </>
         )
         : operation}

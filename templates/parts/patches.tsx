@@ -1,12 +1,12 @@
 /** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
-import type { Pace } from "../../lib/operations/pace.ts";
+import type { Concurrency } from "../../lib/operations/limiter.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { paths } from "../paths.ts";
 import { type Capacity, CapacityLine } from "./capacity.tsx";
 import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
 import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
-import { PaceLine } from "./pace.tsx";
+import { ConcurrencyLine } from "./concurrency.tsx";
 import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
 import {
   groupId,
@@ -34,10 +34,10 @@ export interface OperationPatchProps {
 }
 
 /** How many calls the NAS gets at once. */
-export function PacePatch({ pace }: { pace: Pace | null }) {
+export function ConcurrencyPatch({ concurrency }: { concurrency: Concurrency | null }) {
   return (
-    <hx-partial hx-target="#pace" hx-swap="outerMorph">
-      <PaceLine pace={pace} />
+    <hx-partial hx-target="#concurrency" hx-swap="outerMorph">
+      <ConcurrencyLine concurrency={concurrency} />
     </hx-partial>
   );
 }
@@ -50,7 +50,7 @@ export function OperationPatch({ view, event, events, mayChange, now }: Operatio
         <hx-partial hx-target="#operation" hx-swap="outerMorph">
           <Operation view={view} events={events()} now={now} mayChange={mayChange} />
         </hx-partial>
-        {event.type === "finished" ? <PacePatch pace={null} /> : null}
+        {event.type === "finished" ? <ConcurrencyPatch concurrency={null} /> : null}
         {event.type === "finished" ? <StreamPatch /> : null}
       </>
     );

@@ -164,7 +164,7 @@ async function expectTrue(version: SimulatedVersion, { changes, fates, isLossy }
   });
   const [watching, elsewhere] = [sessionAt(simulator.url), await openSession(simulator.url)];
   const source = new Disturbed(watching, fates);
-  const live = new LiveInventory(source, watching, silentLogger);
+  const live = new LiveInventory(source, silentLogger);
   await watching.connect();
   await live.ready();
   for (const [n, it] of changes.entries()) {

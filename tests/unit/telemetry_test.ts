@@ -12,7 +12,7 @@ Deno.test("measureManager() counts steps that were given up, and takes only the 
   const operations = new OperationStore(() => now);
   const session = { state: { kind: "live" }, onState: () => () => {} } as unknown as Session;
   const live = { snapshot: { vms: null } } as unknown as LiveInventory;
-  measureManager(metrics, { operations, session, live, width: () => 10 });
+  measureManager(metrics, { operations, session, live, concurrency: () => 10 });
   const log = operations.create();
   const steps = ["poweroff", "disks-1", "delete"];
   log.append({ type: "started", kind: "destroy", title: "", vms: [{ name: "a", steps, summary: "" }] });

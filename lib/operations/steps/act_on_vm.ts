@@ -3,9 +3,9 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { followJob } from "../../truenas/jobs.ts";
 import type { Vm } from "../../inventory/inventory.ts";
-import { fetchVm } from "../../truenas/looks.ts";
+import { fetchVm } from "../../truenas/batched_reads.ts";
 import { expectImages, startWithImages } from "./images.ts";
-import type { FreeMemory } from "../memory.ts";
+import type { MemoryReservation } from "../memory_reservation.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, pollUntil, runStep, StepFailure } from "./run_step.ts";
 
@@ -30,7 +30,7 @@ const ENOMEM = 12;
 
 /** What the action needs. */
 export interface ActionContext extends UndoContext {
-  readonly memory: FreeMemory;
+  readonly memory: MemoryReservation;
   readonly signal: AbortSignal;
 }
 

@@ -11,13 +11,13 @@ import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import type { TemplateManager } from "../../template_manager.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { type DeviceRow, vmQuery } from "../../truenas/methods.ts";
-import { fetchDatasets, fetchVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatMib } from "../../units.ts";
 import { describeDevice, isDevice } from "./devices.ts";
 import { startWithImages } from "./images.ts";
 import type { OperationLog } from "../log.ts";
-import type { FreeMemory } from "../memory.ts";
-import { NotSent } from "../pace.ts";
+import type { MemoryReservation } from "../memory_reservation.ts";
+import { NotSent } from "../limiter.ts";
 import type { Evidence } from "../types.ts";
 import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
@@ -33,7 +33,7 @@ export interface CreationContext {
   readonly caller: Caller;
   /** Its queued writes are dropped when the user cancels; used for creation. */
   readonly cancellable: Caller;
-  readonly memory: FreeMemory;
+  readonly memory: MemoryReservation;
   /** Template values of each VM type, including its overrides. */
   readonly templates: (type: string) => TemplateManager;
   /** The displays' password; sent to the NAS and nowhere else. */

@@ -4,14 +4,14 @@
  */
 import { TrueNASError } from "../../errors/errors.ts";
 import { clonesFirst } from "../../plan/removal.ts";
-import type { DestructionVm } from "../../plan/types.ts";
+import type { DestructionVm, PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { followJob } from "../../truenas/jobs.ts";
-import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
 import type { OperationLog } from "../log.ts";
-import { NotSent } from "../pace.ts";
+import { NotSent } from "../limiter.ts";
 import { describeError, runStep, type SettleTimeouts, StepFailure } from "./run_step.ts";
 import {
   expectAsShown,
@@ -32,18 +32,12 @@ export interface DestructionContext {
   readonly signal: AbortSignal;
   /** Whether a running VM is shut down before it is powered off. */
   readonly shutdown: boolean;
-  /** For checks before anything is done to a VM. */
-  readonly firstLooks: Caller;
-  /** For checks of what is left at the end. */
-  readonly lastLooks: Caller;
   /** Resolves when the VMs that must be destroyed first have finished. */
   readonly after: Promise<unknown>;
   /** Whether an earlier run started destroying the VM, so that its leftovers are removed too. */
   readonly resumed: boolean;
   /** The VM if it was read a moment ago; null: read it again. */
-  readonly seen: Vm | null;
-  /** Releases the VM's slot when only verification is left. */
-  readonly leave: () => void;
+  readonly known: Vm | null;
 }
 
 /** The steps, in order. */
@@ -61,17 +55,17 @@ export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): r
 
 /** Destroys one VM. Never throws; the log contains the result. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const reached: Reached = { off: false, removed: false, sent: false };
+  const progress: Progress = { off: false, removed: false, sent: false };
   const finish = ({ outcome, message }: End) => {
     skipPending(context, vm);
     context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
   };
   try {
-    finish(await destroy(context, vm, reached));
+    finish(await destroy(context, vm, progress));
   } catch (error) {
-    if (error instanceof NotSent) return finish(cancelled(context, reached));
+    if (error instanceof NotSent) return finish(cancelled(context, progress));
     const message = error instanceof StepFailure ? error.logged.message : describeError(error).message;
-    const state = reached.sent ? `. ${await describeState(context, vm)}` : "";
+    const state = progress.sent ? `. ${await describeState(context, vm)}` : "";
     finish({ outcome: "failed", message: `${message}${state}` });
   }
 }
@@ -82,7 +76,7 @@ interface End {
 }
 
 /** Progress of a destruction. */
-interface Reached {
+interface Progress {
   /** It was running and is now off. */
   off: boolean;
   /** A snapshot or disk was removed; from here on cancelling has no effect. */
@@ -92,19 +86,19 @@ interface Reached {
 }
 
 /** The result for a VM that was cancelled before anything was removed. */
-function cancelled({ resumed }: DestructionContext, { off }: Reached): End {
+function cancelled({ resumed }: DestructionContext, { off }: Progress): End {
   const none = resumed ? "nothing more" : "nothing";
   const done = off ? `it was powered off and ${none} was removed` : `${none} was changed`;
   return { outcome: "cancelled", message: `Cancelled; ${done}` };
 }
 
 /** Describes the current state on the NAS, for the user to continue from. */
-async function describeState({ lastLooks }: DestructionContext, vm: DestructionVm): Promise<string> {
+async function describeState({ caller }: DestructionContext, vm: DestructionVm): Promise<string> {
   const names = vm.zvols.map(({ name }) => name);
   try {
     const [found, zvols] = await Promise.all([
-      fetchVm(lastLooks, vm.id),
-      fetchDatasets(lastLooks, names),
+      fetchVm(caller, vm.id),
+      fetchDatasets(caller, names),
     ]);
     const left = [
       ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
@@ -120,40 +114,39 @@ async function describeState({ lastLooks }: DestructionContext, vm: DestructionV
   }
 }
 
-async function destroy(context: DestructionContext, vm: DestructionVm, reached: Reached): Promise<End> {
+async function destroy(context: DestructionContext, vm: DestructionVm, progress: Progress): Promise<End> {
   if (vm.blocked.length > 0) {
     return { outcome: "failed", message: `Not destroyed: ${vm.blocked.join("; ")}` };
   }
   await context.after;
-  if (context.signal.aborted) return cancelled(context, reached);
-  const removal = removalContext(context, reached);
+  if (context.signal.aborted) return cancelled(context, progress);
+  const removal = removalContext(context, progress);
   const found = await look(context, vm);
   if (found === null) return await finishGone(context, removal, vm);
-  const asked = await shutDown(context, vm, { found, reached });
-  reached.off = isOn(found) && !isOn(asked);
-  await powerOff(context, vm, { found: asked, reached });
-  reached.off = isOn(found);
+  const asked = await shutDown(context, vm, { found, progress });
+  progress.off = isOn(found) && !isOn(asked);
+  await powerOff(context, vm, { found: asked, progress });
+  progress.off = isOn(found);
   await removeSnapshots(removal, vm.name, vm.zvols);
-  await removeDisks(context, removal, { vm, found });
+  await removeDisks(context, removal, { vm, found, progress });
   await remove(context, vm, { found, by: removal.writer });
-  context.leave();
   const left = await check(context, vm);
   return { outcome: "destroyed", message: `Destroyed${zvolsAre(vm, left)}` };
 }
 
 function removalContext(
   { caller, cancellable, log, settle }: DestructionContext,
-  reached: Reached,
+  progress: Progress,
 ): ZvolRemovalContext {
   return {
     caller,
     log,
     settle,
     writer: () => {
-      reached.sent = true;
-      return reached.removed ? caller : cancellable;
+      progress.sent = true;
+      return progress.removed ? caller : cancellable;
     },
-    onRemoved: () => reached.removed = true,
+    onRemoved: () => progress.removed = true,
   };
 }
 
@@ -183,8 +176,8 @@ async function finishGone(
   removal: ZvolRemovalContext,
   vm: DestructionVm,
 ): Promise<End> {
-  const seen = context.resumed ? await leftOf(context.lastLooks, vm) : UNREAD;
-  const own = seen.known ? seen.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name) : [];
+  const left = context.resumed ? await leftOf(context.caller, vm) : UNREAD;
+  const own = left.known ? left.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name) : [];
   const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
   await removeSnapshots(removal, vm.name, zvols);
   if (zvols.length > 0) {
@@ -214,15 +207,15 @@ const UNREAD = { known: false, because: "nothing was begun here" } as const;
  * started earlier, zvols may be missing, but not belong to another VM.
  */
 async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
-  const { firstLooks, log, settle, resumed, seen } = context;
+  const { caller, log, settle, resumed, known } = context;
   const looked = await runStep(log, {
     vm: vm.name,
     step: "look",
     method: "vm.query",
     run: async () => {
-      if (resumed || vm.after.length > 0) await expectUnused(firstLooks, vm);
-      const found = sameVm(vm, seen ?? await fetchVm(firstLooks, vm.id), resumed);
-      if (seen === null || vm.after.length > 0) await expectAsShown(firstLooks, vm.zvols, vm.name);
+      if (resumed || vm.after.length > 0) await expectUnused(caller, vm);
+      const found = sameVm(vm, known ?? await fetchVm(caller, vm.id), resumed);
+      if (known === null || vm.after.length > 0) await expectAsShown(caller, vm.zvols, vm.name);
       return { found };
     },
     verify: null,
@@ -265,7 +258,7 @@ const SHUTDOWN_MS = 330_000;
 async function shutDown(
   context: DestructionContext,
   vm: DestructionVm,
-  { found, reached }: Running,
+  { found, progress }: Running,
 ): Promise<Vm> {
   const { caller, cancellable, log, settle } = context;
   if (!context.shutdown) return found;
@@ -279,7 +272,7 @@ async function shutDown(
     method: "vm.stop",
     run: async () => {
       const options = { force: false, force_after_timeout: false };
-      reached.sent = true;
+      progress.sent = true;
       const job = await cancellable.call("vm.stop", [vm.id, options]);
       await followJob(caller, "vm.stop", job, { pollMs: settle.pollMs, timeoutMs: SHUTDOWN_MS });
       return (await fetchVm(caller, vm.id))?.state ?? "gone";
@@ -296,7 +289,7 @@ async function shutDown(
 /** A VM that may have to be stopped. */
 interface Running {
   readonly found: Vm;
-  readonly reached: Reached;
+  readonly progress: Progress;
 }
 
 function isOn({ state }: Vm): boolean {
@@ -306,7 +299,7 @@ function isOn({ state }: Vm): boolean {
 async function powerOff(
   { caller, cancellable, log, settle }: DestructionContext,
   vm: DestructionVm,
-  { found, reached }: Running,
+  { found, progress }: Running,
 ): Promise<void> {
   if (!isOn(found)) {
     log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
@@ -317,7 +310,7 @@ async function powerOff(
     step: "poweroff",
     method: "vm.poweroff",
     run: () => {
-      reached.sent = true;
+      progress.sent = true;
       return cancellable.call("vm.poweroff", [vm.id]);
     },
     verify: async () => (await fetchVm(caller, vm.id))?.state !== "RUNNING" || null,
@@ -325,35 +318,63 @@ async function powerOff(
   }, settle);
 }
 
-/** Removes the disks that were shown one by one, each with its zvol. */
+/** A disk of the VM, and its zvol as it was shown. */
+interface Disk {
+  readonly zvol: PlannedZvol;
+  readonly deviceId: number;
+}
+
+/** Removes the disks whose zvols were shown, each with its zvol. */
 async function removeDisks(
   { caller, log, settle }: DestructionContext,
   removal: ZvolRemovalContext,
-  { vm, found }: { readonly vm: DestructionVm; readonly found: Vm },
+  { vm, found, progress }: Running & { readonly vm: DestructionVm },
 ): Promise<void> {
-  const disks = clonesFirst(vm.zvols).flatMap((zvol) => {
+  const disks = clonesFirst(vm.zvols).flatMap((zvol): Disk[] => {
     const disk = found.disks.find((it) => it.zvol === zvol.name);
     return disk === undefined ? [] : [{ zvol, deviceId: disk.deviceId }];
   });
   if (disks.length === 0) return;
+  const left = new Set(disks);
+  const remove = async (disk: Disk) => {
+    const { zvol, deviceId } = disk;
+    const isDeviceGone = async () => {
+      const now = await fetchVm(caller, vm.id);
+      return !now?.disks.some((it) => it.deviceId === deviceId) || null;
+    };
+    await removeDisk(removal, zvol, { deviceId, isDeviceGone });
+    left.delete(disk);
+  };
   await runStep(log, {
     vm: vm.name,
     step: "disks",
     method: "vm.device.delete",
     makes: disks.map(({ zvol }) => zvol.name).join(", "),
     run: async (next) => {
-      for (const [n, { zvol, deviceId }] of disks.entries()) {
-        if (n > 0) await next("vm.device.delete");
-        const isDeviceGone = async () => {
-          const now = await fetchVm(caller, vm.id);
-          return !now?.disks.some((disk) => disk.deviceId === deviceId) || null;
-        };
-        await removeDisk(removal, zvol, { deviceId, isDeviceGone });
+      for (let n = 1; n < disks.length; n++) await next("vm.device.delete");
+      try {
+        await removeAtOnce(disks, remove);
+      } catch (error) {
+        if (!(error instanceof NotSent) || !progress.removed) throw error;
+        // A disk was removed before the person cancelled, so the VM is finished.
+        await removeAtOnce([...left], remove);
       }
     },
     verify: null,
     detail: () => formatCount(disks.length, "zvol"),
   }, settle);
+}
+
+/** Removes disks at the same time, but clones before what they are clones of; ends when every call has ended. */
+async function removeAtOnce(disks: readonly Disk[], remove: (disk: Disk) => Promise<void>): Promise<void> {
+  const removals = new Map<string, Promise<void>>();
+  for (const disk of disks) {
+    const clones = Promise.all(disk.zvol.dependants.map(({ zvol }) => removals.get(zvol)));
+    removals.set(disk.zvol.name, clones.then(() => remove(disk)));
+  }
+  const ends = await Promise.allSettled(removals.values());
+  const errors = ends.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
+  if (errors.length > 0) throw errors.find((error) => !(error instanceof NotSent)) ?? errors[0];
 }
 
 /** Removes the VM without its zvols, because vm.delete removes zvols recursively. */
@@ -375,7 +396,7 @@ async function remove(
 
 /** Verifies that everything is gone, and names what is not. */
 async function check(
-  { log, settle, lastLooks }: DestructionContext,
+  { caller, log, settle }: DestructionContext,
   vm: DestructionVm,
 ): Promise<Reading<readonly Dataset[]>> {
   return await runStep(log, {
@@ -383,7 +404,7 @@ async function check(
     step: "check",
     method: "pool.dataset.query",
     run: async () => {
-      const left = await leftOf(lastLooks, vm);
+      const left = await leftOf(caller, vm);
       if (!left.known || left.value.length === 0) return left;
       throw new TrueNASError(
         `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,

@@ -1,7 +1,7 @@
 /** Missing images of VMs; TrueNAS does not start a VM with a missing image. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { fetchVm } from "../../truenas/looks.ts";
+import { fetchVm } from "../../truenas/batched_reads.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
 
 const REMEDY = "remove the install image on the VM's page, or restore the file";

@@ -2,10 +2,10 @@
 import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { fetchDatasets } from "../../truenas/looks.ts";
+import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
 import { formatBytes } from "../../units.ts";
-import { NotSent } from "../pace.ts";
+import { NotSent } from "../limiter.ts";
 import type { UndoContext } from "./roll_back.ts";
 import { describeError, runStep, StepFailure } from "./run_step.ts";
 import { expectAsShown, hasSnapshots, removeLoneZvol, removeSnapshots } from "./zvol_removal.ts";

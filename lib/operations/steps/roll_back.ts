@@ -10,7 +10,7 @@ import { clonesFirst } from "../../plan/removal.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { type DeviceRow, vmQuery, type VmRow } from "../../truenas/methods.ts";
-import { fetchDatasets, fetchVm } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import { isDevice } from "./devices.ts";
 import type { OperationLog } from "../log.ts";

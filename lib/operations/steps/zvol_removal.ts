@@ -6,7 +6,7 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { fetchDatasets, lookAtRelations } from "../../truenas/looks.ts";
+import { fetchDatasets, fetchRelations } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { OperationLog } from "../log.ts";
 import { runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
@@ -34,13 +34,13 @@ export async function expectAsShown(
   whose: string,
 ): Promise<void> {
   const names = zvols.map(({ name }) => name);
-  const problem = describeProblem(zvols, await lookAtRelations(caller, names));
+  const problem = describeProblem(zvols, await fetchRelations(caller, names));
   if (problem !== null) throw new TrueNASError(`${problem}. ${whose} was not changed`);
 }
 
 function describeProblem(
   zvols: readonly PlannedZvol[],
-  { snapshots, clones }: Awaited<ReturnType<typeof lookAtRelations>>,
+  { snapshots, clones }: Awaited<ReturnType<typeof fetchRelations>>,
 ): string | null {
   const names = new Set(zvols.map(({ name }) => name));
   const clone = clones.known ? clones.value.find(({ zvol }) => !names.has(zvol)) : undefined;
@@ -103,7 +103,7 @@ async function removeSnapshot(
   name: string,
 ): Promise<void> {
   const isGone = async () => {
-    const { snapshots } = await lookAtRelations(caller, [sourceOf(name)]);
+    const { snapshots } = await fetchRelations(caller, [sourceOf(name)]);
     return snapshots.known && !snapshots.value.some((snapshot) => snapshot.name === name) || null;
   };
   const remove = () => writer().call("pool.snapshot.delete", [name, { defer: false, recursive: false }]);
@@ -153,7 +153,7 @@ async function unlessGone(
     if (!(error instanceof TrueNASCallError)) throw error;
     if (await isZvolGone(caller, zvol.name)) return;
     const { method, message } = error;
-    const problem = describeProblem([{ ...zvol, snapshots: [] }], await lookAtRelations(caller, [zvol.name]));
+    const problem = describeProblem([{ ...zvol, snapshots: [] }], await fetchRelations(caller, [zvol.name]));
     const why = problem === null ? `${message}` : problem;
     throw new TrueNASError(`The zvol ${zvol.name} was not removed: ${why}`, {
       ...(method === undefined ? {} : { method }),

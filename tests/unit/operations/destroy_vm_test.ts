@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";
 import { destroyVm, destructionSteps } from "../../../lib/operations/steps/destroy_vm.ts";
+import { NotSent } from "../../../lib/operations/limiter.ts";
 import { OperationLog } from "../../../lib/operations/log.ts";
 import type { DestructionVm } from "../../../lib/plan/types.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
@@ -25,10 +26,9 @@ const VM: DestructionVm = {
   after: [],
 };
 
-/** A NAS that answers each deletion of a device so, and in which nothing goes. */
-async function destroyWith(outcome: Outcome, isSeen = false) {
-  const asked: string[] = [];
-  const row = {
+/** The VM as the NAS has it. */
+function rowWith(zvols: readonly string[]) {
+  return {
     id: 1,
     name: "a",
     uuid: "u",
@@ -38,13 +38,39 @@ async function destroyWith(outcome: Outcome, isSeen = false) {
     memory: 64,
     autostart: false,
     status: { state: "STOPPED" },
-    devices: ZVOLS.map((zvol, n) => ({
+    devices: zvols.map((zvol, n) => ({
       id: 10 + n,
       vm: 1,
       order: null,
       attributes: { dtype: "DISK", path: `/dev/zvol/${zvol}` },
     })),
   };
+}
+
+/** A log in which the destruction has started. */
+function startedLog(): OperationLog {
+  const log = new OperationLog("op", () => 0);
+  log.append({
+    type: "started",
+    kind: "destroy",
+    title: "",
+    vms: [{ name: "a", steps: destructionSteps(false, VM), summary: "" }],
+  });
+  return log;
+}
+
+const COMMON = {
+  settle: { settleMs: 3, pollMs: 1 },
+  signal: new AbortController().signal,
+  resumed: false,
+  shutdown: false,
+  after: Promise.resolve(),
+};
+
+/** A NAS that answers each deletion of a device so, and in which nothing goes. */
+async function destroyWith(outcome: Outcome, isKnown = false) {
+  const asked: string[] = [];
+  const row = rowWith(ZVOLS);
   const zvols = ZVOLS.map((id) => ({ id, type: "VOLUME", user_properties: {} }));
   const caller = {
     call: (method: string) => {
@@ -56,27 +82,9 @@ async function destroyWith(outcome: Outcome, isSeen = false) {
       return Promise.reject(new TrueNASError(`${method}: ${outcome}`, { method, outcome }));
     },
   } as unknown as Caller;
-  const log = new OperationLog("op", () => 0);
-  log.append({
-    type: "started",
-    kind: "destroy",
-    title: "",
-    vms: [{ name: "a", steps: destructionSteps(false, VM), summary: "" }],
-  });
-  await destroyVm({
-    caller,
-    cancellable: caller,
-    firstLooks: caller,
-    lastLooks: caller,
-    leave: () => {},
-    log,
-    settle: { settleMs: 3, pollMs: 1 },
-    signal: new AbortController().signal,
-    resumed: false,
-    shutdown: false,
-    after: Promise.resolve(),
-    seen: isSeen ? toVm(row) : null,
-  }, VM);
+  const log = startedLog();
+  const known = isKnown ? toVm(row) : null;
+  await destroyVm({ ...COMMON, caller, cancellable: caller, log, known }, VM);
   const [view] = log.view.vms;
   const disks = view?.steps.find(({ step }) => step === "disks");
   const count = (name: string) => asked.filter((method) => method === name).length;
@@ -89,13 +97,13 @@ Deno.test("destroyVm() looks after a disk whose call may have happened, and goes
   assert.equal(
     unknown.count("vm.query"),
     1 + 3 + 1,
-    "before, until the time to settle is over, and for the end",
+    "before, for both disks until the time to settle is over, and for the end",
   );
   const refused = await destroyWith("not-done");
   assert.deepEqual([refused.disks?.status, refused.disks?.error?.outcome], ["failed", "not-done"]);
   assert.equal(refused.count("vm.query"), 1 + 1, "there is nothing to look for");
   for (const { count, message } of [unknown, refused]) {
-    assert.equal(count("vm.device.delete"), 1);
+    assert.equal(count("vm.device.delete"), 2);
     assert.match(message, /Left on the NAS: the VM \(stopped\), tank\/vms\/a-disk0, tank\/vms\/a-disk1$/);
   }
 });
@@ -103,4 +111,71 @@ Deno.test("destroyVm() looks after a disk whose call may have happened, and goes
 Deno.test("destroyVm() does not look again at a VM that was read a moment ago", async () => {
   const { disks, count } = await destroyWith("not-done", true);
   assert.deepEqual([disks?.error?.outcome, count("vm.query")], ["not-done", 1], "for the end");
+});
+
+/** Destroys the VM on a NAS whose deletions `remove` answers; gives what was sent, and how it ended. */
+async function destroyBy(
+  vm: DestructionVm,
+  remove: (device: number, isCancellable: boolean) => Promise<void>,
+) {
+  const left = new Set<string>(ZVOLS);
+  let isThere = true;
+  const callerOf = (isCancellable: boolean) => ({
+    call: async (method: string, [id]: readonly unknown[]) => {
+      if (method === "vm.query") return isThere ? [rowWith([...left])] : [];
+      if (method === "pool.snapshot.query") return [];
+      if (method === "pool.dataset.query") return [...left].map((name) => ({ id: name, type: "VOLUME" }));
+      if (method === "vm.delete") return isThere = false;
+      await remove(Number(id), isCancellable);
+      return left.delete(ZVOLS[Number(id) - 10] ?? "");
+    },
+  } as unknown as Caller);
+  const log = startedLog();
+  const known = toVm(rowWith(ZVOLS));
+  await destroyVm(
+    { ...COMMON, caller: callerOf(false), cancellable: callerOf(true), log, known },
+    vm,
+  );
+  return log.view.vms[0]?.outcome;
+}
+
+Deno.test("destroyVm() removes the disks of a VM at the same time", async () => {
+  const both = Promise.withResolvers<void>();
+  const removing: number[] = [];
+  const outcome = await destroyBy(VM, async (device) => {
+    if (removing.push(device) === 2) both.resolve();
+    await both.promise;
+  });
+  assert.deepEqual([outcome, removing], ["destroyed", [10, 11]]);
+});
+
+Deno.test("destroyVm() removes a clone before the disk that it is a clone of", async () => {
+  const [origin, clone] = VM.zvols;
+  assert.ok(origin !== undefined && clone !== undefined);
+  const dependants = [{ zvol: clone.name, origin: `${origin.name}@snap`, vm: "a" }];
+  const removed: number[] = [];
+  const outcome = await destroyBy({ ...VM, zvols: [{ ...origin, dependants }, clone] }, async (device) => {
+    assert.ok(device === 11 || removed.includes(11), "the clone is gone by then");
+    await Promise.resolve();
+    removed.push(device);
+  });
+  assert.deepEqual([outcome, removed], ["destroyed", [11, 10]]);
+});
+
+Deno.test("destroyVm() finishes a VM whose first disk went while the second was given up by a cancellation", async () => {
+  const givenUp = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const outcome = await destroyBy(VM, async (device, isCancellable) => {
+    sent.push(`${device} ${isCancellable ? "cancellable" : "for sure"}`);
+    if (!isCancellable) return;
+    if (device === 10) return await givenUp.promise;
+    givenUp.resolve();
+    throw new NotSent("vm.device.delete");
+  });
+  assert.deepEqual([outcome, sent], ["destroyed", ["10 cancellable", "11 cancellable", "11 for sure"]]);
+});
+
+Deno.test("destroyVm() leaves a VM alone whose disks were all given up by a cancellation", async () => {
+  const outcome = await destroyBy(VM, () => Promise.reject(new NotSent("vm.device.delete")));
+  assert.equal(outcome, "cancelled");
 });

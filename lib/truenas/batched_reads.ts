@@ -1,0 +1,93 @@
+/**
+ * Reads single VMs and zvols for operations on many: what is asked for at about the same time, or while a reading is
+ * under way, becomes one call. Each reading is made after it was asked for, as if it had been made alone.
+ */
+import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
+import type { Caller } from "./client.ts";
+import { vmQuery } from "./methods.ts";
+import { readDatasets } from "./read_inventory.ts";
+import { readRelations } from "./read_relations.ts";
+import { toVm } from "./rows.ts";
+
+/** Keys are gathered for so long, in milliseconds: short beside any call. */
+const GATHER_MS = 3;
+
+/** Resolves with what was read of these keys, and maybe of others. */
+type BatchedRead<K, V> = (keys: readonly K[]) => Promise<V>;
+
+function batched<K, V>(read: (keys: readonly K[]) => Promise<V>): BatchedRead<K, V> {
+  let next: { readonly keys: Set<K>; readonly answer: Promise<V> } | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+  const gather = async (keys: ReadonlySet<K>) => {
+    await Promise.all([last, new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS))]);
+    next = null;
+    return await read([...keys]);
+  };
+  return (asked) => {
+    if (next === null) {
+      const keys = new Set<K>();
+      next = { keys, answer: gather(keys) };
+      last = next.answer.catch(() => {});
+    }
+    for (const key of asked) next.keys.add(key);
+    return next.answer;
+  };
+}
+
+function readsOf(caller: Caller) {
+  return {
+    vms: batched(async (ids: readonly number[]) => {
+      const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
+      return new Map(rows.map((row) => [row.id, toVm(row)]));
+    }),
+    // All VMs, whatever the zvol.
+    users: batched<string, readonly Vm[]>(async () => (await caller.call("vm.query", vmQuery())).map(toVm)),
+    datasets: batched((names: readonly string[]) => readDatasets(caller, names)),
+    relations: batched((zvols: readonly string[]) => readRelations(caller, zvols)),
+  };
+}
+
+const reads = new WeakMap<Caller, ReturnType<typeof readsOf>>();
+
+function batchedReadsOf(caller: Caller): ReturnType<typeof readsOf> {
+  const known = reads.get(caller) ?? readsOf(caller);
+  reads.set(caller, known);
+  return known;
+}
+
+/** One VM, without the sizes of its disks, or null when the NAS has none of that id. */
+export async function fetchVm(caller: Caller, id: number): Promise<Vm | null> {
+  return (await batchedReadsOf(caller).vms([id])).get(id) ?? null;
+}
+
+/** The VMs that use any of these zvols. */
+export async function fetchDiskUsers(caller: Caller, zvols: readonly string[]): Promise<readonly Vm[]> {
+  if (zvols.length === 0) return [];
+  const vms = await batchedReadsOf(caller).users(zvols);
+  return vms.filter(({ disks }) => disks.some(({ zvol }) => zvol !== null && zvols.includes(zvol)));
+}
+
+/** The datasets and zvols of these names that exist. */
+export async function fetchDatasets(
+  caller: Caller,
+  names: readonly string[],
+): Promise<Reading<readonly Dataset[]>> {
+  if (names.length === 0) return { known: true, value: [] };
+  return only(await batchedReadsOf(caller).datasets(names), ({ name }) => names.includes(name));
+}
+
+/** The snapshots of these zvols, and the clones of those. */
+export async function fetchRelations(caller: Caller, zvols: readonly string[]): Promise<ZvolRelations> {
+  if (zvols.length === 0) {
+    return { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } };
+  }
+  const { snapshots, clones } = await batchedReadsOf(caller).relations(zvols);
+  return {
+    snapshots: only(snapshots, ({ name }) => zvols.includes(sourceOf(name))),
+    clones: only(clones, ({ origin }) => zvols.includes(sourceOf(origin))),
+  };
+}
+
+function only<T>(found: Reading<readonly T[]>, isAsked: (value: T) => boolean): Reading<readonly T[]> {
+  return found.known ? { known: true, value: found.value.filter(isAsked) } : found;
+}
