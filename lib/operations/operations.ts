@@ -56,7 +56,7 @@ export class Operations {
     return this.#runner.writing;
   }
 
-  /** How many calls that change the NAS go to it at once. */
+  /** How many calls of operations run at once. */
   get concurrency(): Concurrency {
     return this.#runner.concurrency;
   }
