@@ -288,7 +288,7 @@ export class RpcClient implements Caller {
     const outcome = frame.kind === "result" ? "answered" : "refused";
     const durationMs = performance.now() - pending.sentAt;
     this.#options.onCall?.({ method: pending.method, durationMs, outcome });
-    if (frame.kind === "result") pending.resolve(frame.result);
+    if (frame.kind === "result") pending.resolve(this.#redactedResult(pending.method, frame.result));
     else pending.reject(new TrueNASCallError(pending.sentAs, this.#redacted(frame.refusal)));
   }
 
@@ -297,6 +297,13 @@ export class RpcClient implements Caller {
     const { redact = (text) => text } = this.#options;
     const fields = refusal.fields.map((field) => ({ ...field, message: redact(field.message) }));
     return { ...refusal, reason: redact(refusal.reason), fields };
+  }
+
+  /** Only words are redacted: names and passwords that are data stay what they are. */
+  #redactedResult(method: MethodName, result: unknown): unknown {
+    const { redact } = this.#options;
+    if (redact === undefined || !ANSWERS_IN_WORDS.includes(method)) return result;
+    return JSON.parse(redact(JSON.stringify(result ?? null)));
   }
 
   /** Removes a finished call and starts the next one. */
@@ -352,6 +359,9 @@ export class RpcClient implements Caller {
     this.#options.onEnd?.(end);
   }
 }
+
+/** Calls whose answers hold error texts of the NAS, which can repeat what it was sent. */
+const ANSWERS_IN_WORDS: readonly MethodName[] = ["core.get_jobs", "vm.get_display_web_uri"];
 
 /** Waits; rejects when the signal is aborted before. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

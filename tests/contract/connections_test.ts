@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
+import { makeCertificates } from "../support/certificates.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { type Program, startProgram, withFolder } from "../support/program.ts";
@@ -11,15 +12,23 @@ import { type Program, startProgram, withFolder } from "../support/program.ts";
 const OPEN_FILES = 256;
 const HALF_OPEN = 600;
 
-/** Sends the first half of a request's head. */
-async function halfOpen({ url }: Program, localAddress: string): Promise<Socket> {
+const HALF_HEAD = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ";
+/** The head of a ClientHello of 512 bytes, of which nothing follows. */
+const HANDSHAKE_BEGUN = new Uint8Array([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc]);
+
+/** Begins, and goes on no further; by default with the first half of a request's head. */
+async function halfOpen(
+  { url }: Program,
+  localAddress: string,
+  beginning: string | Uint8Array = HALF_HEAD,
+): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), localAddress });
   // It may be closed at any moment, to make room.
   socket.on("error", () => {});
   await new Promise<void>((resolve) => {
     socket.once("connect", () => {
-      socket.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ");
+      socket.write(beginning);
       resolve();
     });
     socket.once("close", () => resolve());
@@ -78,5 +87,31 @@ Deno.test("a request whose head does not arrive in time is given up (fault 14)",
     const dribble = setInterval(() => socket.write("x"), 500);
     await closed.promise;
     clearInterval(dribble);
+    assert.equal((await program.stop("SIGTERM")).code, 0);
+  }));
+
+Deno.test("TLS handshakes that are never finished keep nobody out, and are given up (fault 14)", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    const { good, ca } = await makeCertificates();
+    await Deno.writeTextFile(`${folder}/cert.pem`, good.cert);
+    await Deno.writeTextFile(`${folder}/key.pem`, good.key);
+    const env = { TLS_CERT_FILE: `${folder}/cert.pem`, TLS_KEY_FILE: `${folder}/key.pem` };
+    await using simulator = await startSimulator({ times: TEST_TIMES });
+    const program = await startProgram(simulator, folder, { env, openFiles: OPEN_FILES });
+    using client = Deno.createHttpClient({ caCerts: [ca], poolMaxIdlePerHost: 0 });
+    const status = async () => {
+      const response = await fetch(program.url, { client });
+      await response.body?.cancel();
+      return response.status;
+    };
+    const sockets: Socket[] = [];
+    for (let n = 0; n < HALF_OPEN; n++) {
+      sockets.push(await halfOpen(program, "127.0.0.3", HANDSHAKE_BEGUN));
+    }
+    assert.equal(await status(), 200, "meanwhile");
+    await Promise.all(
+      sockets.map((socket) => socket.closed ? null : new Promise((resolve) => socket.once("close", resolve))),
+    );
+    assert.equal(await status(), 200, "afterwards");
     assert.equal((await program.stop("SIGTERM")).code, 0);
   }));

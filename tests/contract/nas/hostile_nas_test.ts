@@ -5,9 +5,15 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
-import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
+import {
+  ACCOUNT_PASSWORD,
+  DISPLAY_PASSWORD,
+  startDashboard,
+  TEST_CONFIG,
+  type TestDashboard,
+} from "../../support/dashboard.ts";
 import { EXPORT_NAMES } from "../../../lib/exports/formats.ts";
-import { text } from "../../support/http.ts";
+import { finishedOperation, follow, post, text } from "../../support/http.ts";
 
 /** What a person could only put there by an API of their own. */
 const HOSTILE = [
@@ -203,4 +209,18 @@ Deno.test("the command line prints no terminal commands that a NAS sends", async
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a secret that a failed job of the NAS repeats is blanked out on pages and in the log (fault 18)", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
+  const { manager, simulator, url } = dashboard;
+  const [vm] = (await manager.inventory.live.ready()).vms ?? [];
+  assert.ok(vm?.state === "RUNNING", "the premise: there is a VM that runs");
+  const error = `[EFAULT] virsh --password ${DISPLAY_PASSWORD} --login ${ACCOUNT_PASSWORD}: no`;
+  const result = [{ id: 1, state: "FAILED", error, progress: { percent: 0 } }];
+  simulator.addFault({ method: "core.get_jobs", action: "answer", result, times: Infinity });
+  const operation = await follow(post(dashboard, `/vms/${vm.id}/stop`, {}));
+  await finishedOperation(dashboard, operation);
+  // What a dashboard of the tests sends and logs is searched for both secrets at its end, too.
+  assert.match(await text(fetch(url + operation)), /--password \[secret\] --login \[secret\]/);
 });
