@@ -276,7 +276,10 @@ Deno.test("a host that cannot be listened on or allowed is told at the start (ho
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
     const nas = { TRUENAS_HOST: "nas.invalid", API_USERNAME: "a", API_PASSWORD: "b", VNC_PASSWORD: "c" };
     const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
-      [{ HOST: "nosuch.invalid", DASHBOARD_PASSWORD: "x", PORT: "0" }, /HOST.*no such host name is known/],
+      [
+        { HOST: "nosuch.invalid", DASHBOARD_PASSWORD: "x", PORT: "0" },
+        /HOST.*this host name has no address in DNS/,
+      ],
       [{ ALLOWED_HOSTS: "vms.lan, *.lan" }, /ALLOWED_HOSTS must be host names .*"\*\.lan"/],
       [{ ALLOWED_HOSTS: "http://vms.lan" }, /ALLOWED_HOSTS must be host names .*"http:\/\/vms\.lan"/],
     ];

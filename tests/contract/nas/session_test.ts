@@ -135,7 +135,7 @@ Deno.test("calls on a closed session say that nothing was sent", async () => {
   const session = sessionWith(simulator);
   await session.connect();
   await session.close();
-  await assert.rejects(session.call("vm.query", []), /was not sent/);
+  await assert.rejects(session.call("vm.query", []), /Nothing was sent/);
   await assert.rejects(session.connect());
 });
 

@@ -272,7 +272,7 @@ Deno.test("an unfinished VM that somebody has started since is left alone", asyn
   const operation = await manager.operations.rollBack("left");
   const view = await operation?.finished;
   assert.equal(view?.status, "failed");
-  assert.match(view?.vms[0]?.message ?? "", /controlplane01 is RUNNING: somebody has started it since/);
+  assert.match(view?.vms[0]?.message ?? "", /controlplane01 is running; it was started after the operation/);
   assert.equal(simulator.store.vms.size, 1);
   for (const vm of simulator.store.vms.values()) vm.state = "STOPPED";
   assert.equal((await (await manager.operations.rollBack("left"))?.finished)?.status, "done");

@@ -104,7 +104,7 @@ onEach(
       ]);
       assert.match(
         failed.vms[1]?.message ?? "",
-        /zvol tank\/vms\/worker02-disk0 exists already: there may be data in it/,
+        /zvol tank\/vms\/worker02-disk0 already exists: it may contain data/,
       );
       const undone = await (await manager.operations.rollBack(failed.operation.id))?.finished;
       assert.equal(undone?.status, "done", "worker04 goes as well, for the whole was rolled back");
@@ -227,7 +227,7 @@ onEach(
       assert.deepEqual(outcomes(kept), ["worker01 left-behind", "worker02 created"]);
       assert.match(
         kept.vms[0]?.message ?? "",
-        /It is kept as it is, as asked for\. Left on the NAS: the VM worker01 \(id \d+\)/,
+        /Its parts were kept as requested\. Left on the NAS: the VM worker01 \(id \d+\)/,
       );
       assert.ok(vmNamed(simulator, "worker01"));
       const orphans = await manager.planCleaning();
@@ -257,7 +257,7 @@ onEach(
       ]);
       assert.match(
         stopped.vms[1]?.message ?? "",
-        /not begun: worker01 failed, and its type says to stop then/,
+        /Not started: worker01 failed and on_failure is stop/,
       );
       assert.deepEqual(zvols(simulator), []);
       const resumed = await (await manager.operations.resume(stopped.operation.id))?.finished;

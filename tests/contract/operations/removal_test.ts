@@ -346,7 +346,7 @@ onEach(
       assert.equal(end?.outcome, "left-behind");
       assert.match(
         end?.message ?? "",
-        /Left on the NAS: .*worker03-disk1, which does not say that it was made here/,
+        /Left on the NAS: .*worker03-disk1, which is not marked as created here/,
       );
       assert.doesNotMatch(end?.message ?? "", /nothing is left/);
     }),
