@@ -57,7 +57,7 @@ for (const { version, look } of PLACES) {
     assert.equal(await page.evaluate("document.activeElement.id"), `select-${other.id}`, "and the focus");
     assert.match(await page.locator('tr[data-group=""]').innerText(), /0 running/, "the group's sum follows");
     assert.match(await page.locator("#live-words").innerText(), /pihole: Stopped/, "and it is said aloud");
-    assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
+    assert.equal(await page.locator("#selected-count").innerText(), "1 selected");
     const win = dashboard.simulator.store.vms.get(idOf(dashboard, "win11"));
     assert.ok(win);
     await manager.changes.change({ id: win.id, name: "win11", uuid: null }, { kind: "clone", name: "win12" })
@@ -112,7 +112,7 @@ for (const { version, look } of PLACES) {
     }
     await page.goto("/");
     await page.keyboard.press("?");
-    assert.ok(await page.getByRole("dialog", { name: "Keys" }).isVisible());
+    assert.ok(await page.getByRole("dialog", { name: "Keyboard shortcuts" }).isVisible());
     await page.keyboard.press("Escape");
     assert.ok(!await page.locator("#keys").isVisible());
   }, { look });
@@ -202,7 +202,7 @@ for (const { version, look } of PLACES) {
     await page.waitForSelector("#error-summary");
     assert.match(
       await page.locator("#error-summary").innerText(),
-      /changed elsewhere since this page was opened/,
+      /changed elsewhere after you opened this page/,
     );
     assert.equal(await description.inputValue(), "half-typed", "what was typed is kept");
     assert.equal(simulator.store.vms.get(id)?.config.memory, 3072, "and nothing was overwritten");
@@ -278,7 +278,7 @@ browserTest("addresses of guests stand in the list with their age, are found and
   await page.waitForURL(/\?q=192/);
   assert.deepEqual(await page.locator("tr[data-vm]").count(), 1);
   await page.getByLabel("Select all VMs in the list").check();
-  assert.equal(await page.locator("#selected-count").innerText(), "With 1 selected:");
+  assert.equal(await page.locator("#selected-count").innerText(), "1 selected");
 });
 
 for (const look of LOOKS) {
