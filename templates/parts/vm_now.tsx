@@ -104,7 +104,7 @@ function Actions({ vm, actions }: VmNowProps) {
             );
           }
           if (abrupt || name === "restart") {
-            return <a class={`button more ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}</a>;
+            return <a class={`button ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}…</a>;
           }
           return (
             <form method="post" action={paths.vmAction(vm.id, name)}>
@@ -113,7 +113,7 @@ function Actions({ vm, actions }: VmNowProps) {
             </form>
           );
         })}
-        <a class="button more danger" href={paths.vmDestroy(vm.id)}>Destroy</a>
+        <a class="button danger" href={paths.vmDestroy(vm.id)}>Destroy…</a>
       </div>
       {[...reasons].map((because) => <p class="help">{sentenceCase(because)}</p>)}
     </div>
