@@ -211,8 +211,8 @@ Deno.test("a request, the operation that it began and its steps are found in the
   }));
   assert.deepEqual(told.toSorted((a, b) => a.message.localeCompare(b.message)), [
     { message: "A step failed", operation },
-    { message: "Operation started", operation },
     { message: "Operation finished", operation },
+    { message: "Operation started", operation },
     { message: "Request", operation: undefined },
   ]);
 });
