@@ -80,10 +80,10 @@ onEach(
   async (dashboard) => {
     const id = idOf(dashboard, "homeassistant");
     const page = await text(fetch(`${dashboard.url}/vms/${id}`));
-    assert.match(page, /data-because="it is running, and that needs it stopped"[^>]*>\s*Start/);
+    assert.match(page, /data-because="only a stopped VM can be started"[^>]*>\s*Start/);
     const refused = await post(dashboard, `/vms/${id}/start`, {});
     assert.equal(refused.status, 409);
-    assert.match(await refused.text(), /Nothing was done: it is running, and that needs it stopped/);
+    assert.match(await refused.text(), /Nothing was done: only a stopped VM can be started/);
     const stale = await post(dashboard, `/vms/${id}/poweroff`, { state: "STOPPED" });
     assert.match(await stale.text(), /it is now running, not stopped as shown/);
     assert.equal(stateOf(dashboard, "homeassistant"), "RUNNING");

@@ -118,7 +118,7 @@ onEach(
     const taken = await send("settings", { ...SETTINGS, name: "homeassistant" });
     assert.match(
       taken.html,
-      /data-error="settings\.name"[^<]*>Another VM has this name; choose another name \(TrueNAS: /,
+      /data-error="settings\.name"[^<]*>Another VM already has this name; choose another name \(TrueNAS: /,
       "at the field, in our words beside the NAS's",
     );
   },
@@ -189,7 +189,7 @@ onEach(
     const huge = await send("disks", { size: "60000" });
     assert.match(
       huge.html,
-      /data-error="disks\.size"[^<]*>The pool is too full for a zvol of this size; [^<]*use more than 80%/,
+      /data-error="disks\.size"[^<]*>The pool does not have enough free space for this zvol; [^<]*use more than 80%/,
     );
   },
 );
@@ -277,7 +277,7 @@ onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
   assert.ok([...dashboard.simulator.store.vms.values()].some(({ config }) => config.name === "copy01"));
   assert.match(
     (await send("clone", { name: "copy01" })).html,
-    /data-error="clone\.name"[^<]*>Another VM has this name; [^<]*This name already exists/,
+    /data-error="clone\.name"[^<]*>Another VM already has this name; [^<]*This name already exists/,
   );
 });
 
@@ -321,7 +321,7 @@ onEach(
     assert.equal(clone?.status, "done");
     assert.match(
       clone?.vms[0]?.message ?? "",
-      /^copy01 is its clone\. It could not be marked as created here/,
+      /^Cloned as copy01, but marking it as created here failed/,
     );
   },
 );
@@ -405,7 +405,7 @@ onEach(
     simulator.store.files.delete(path);
     assert.match(
       await page(),
-      /data-missing-image="\/mnt\/tank\/iso\/debian\.iso"[^]*Detach the image, or put the file back/,
+      /data-missing-image="\/mnt\/tank\/iso\/debian\.iso"[^]*Remove the install image from the VM, or put the file back/,
     );
     const { configuration } = dashboard.configuration();
     const types = [{ type: "controlplane", startPort: 5910 }];
@@ -423,7 +423,7 @@ onEach(
     };
     assert.match(
       await act("start", "STOPPED"),
-      /^controlplane01 was not started, because its image \/mnt\/tank\/iso\/debian\.iso is not on the NAS any more: detach/,
+      /^controlplane01 was not started because its image \/mnt\/tank\/iso\/debian\.iso no longer exists on the NAS; remove/,
     );
     simulator.store.files.add(path);
     await act("start", "STOPPED");
