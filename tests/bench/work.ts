@@ -46,18 +46,13 @@ function creationBoundMs(count: number, callMs: number): number {
 }
 
 /**
- * Power off, and delete with its zvols, each of which takes as long as it took to make. Up to 25.10 TrueNAS deletes one
- * VM at a time; there the least is to take zvols by themselves, before their VM or after it, beside each other, and VMs
- * one after another from when the first one is off.
+ * A VM is powered off, its zvols go one by one, each as slowly as it was made and beside each other, and the VM goes last,
+ * so that an interrupted destruction is known by it. Up to 25.10 TrueNAS deletes one VM at a time.
  */
 function destructionBoundMs(count: number, callMs: number, version: SimulatedVersion): number {
-  if (version === "25.10") {
-    const workMs = count * (callMs + DISKS * (callMs + ZVOL_MS) + callMs) / MAX_RUNNING_CALLS;
-    const chainMs = callMs + callMs + ZVOL_MS + callMs;
-    return Math.max(callMs + count * callMs, workMs, chainMs);
-  }
-  const chainMs = callMs + callMs + DISKS * ZVOL_MS;
-  return Math.max(count * chainMs / MAX_RUNNING_CALLS, chainMs);
+  const workMs = count * (callMs + DISKS * (callMs + ZVOL_MS) + callMs) / MAX_RUNNING_CALLS;
+  const serial = version === "25.10" ? count : 1;
+  return Math.max(workMs, callMs + (callMs + ZVOL_MS) + serial * callMs);
 }
 
 /** What is measured of one way to work. */
