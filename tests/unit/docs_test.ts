@@ -33,8 +33,8 @@ Deno.test("every promise of SECURITY.md names a test that is there", () => {
   const tests = readdirSync(new URL("tests", ROOT), { encoding: "utf8", recursive: true })
     .filter((path) => /_test\.tsx?$/.test(path)).map((path) => read(`tests/${path}`)).join("\n")
     .replaceAll(/ \(fault [^)"]*\)"/g, '"');
-  const promises =
-    read("SECURITY.md").split("## What is promised")[1]?.split("Everything has its limit")[0] ?? "";
+  const promises = read("SECURITY.md").split("## What is promised")[1]?.split("Everything has a limit")[0] ??
+    "";
   const named = [...promises.matchAll(/(?<=^|\s)_([^_]+)_(?=\s|$)/g)].map(([, name = ""]) =>
     name.replaceAll(/\s+/g, " ").replace(/ \(fault [^)]*\)$/, "")
   );
