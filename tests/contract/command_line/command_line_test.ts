@@ -280,8 +280,11 @@ Deno.test("a host that cannot be listened on or allowed is told at the start (ho
         { HOST: "nosuch.invalid", DASHBOARD_PASSWORD: "x", PORT: "0" },
         /HOST.*this host name has no address in DNS/,
       ],
-      [{ ALLOWED_HOSTS: "vms.lan, *.lan" }, /ALLOWED_HOSTS must be host names .*"\*\.lan"/],
-      [{ ALLOWED_HOSTS: "http://vms.lan" }, /ALLOWED_HOSTS must be host names .*"http:\/\/vms\.lan"/],
+      [{ ALLOWED_HOSTS: "vms.lan, *.lan" }, /ALLOWED_HOSTS must be comma-separated host names .*"\*\.lan"/],
+      [
+        { ALLOWED_HOSTS: "http://vms.lan" },
+        /ALLOWED_HOSTS must be comma-separated host names .*"http:\/\/vms\.lan"/,
+      ],
     ];
     for (const [env, message] of wrong) {
       const { code, err } = await runProgram(["serve"], folder, { ...nas, ...env });

@@ -413,7 +413,7 @@ onEach(
     assert.equal(planned?.action, "blocked");
     assert.match(
       planned?.reasons.join() ?? "",
-      /image \/mnt\/tank\/iso\/debian\.iso is attached to controlplane01 and is not/,
+      /image \/mnt\/tank\/iso\/debian\.iso of controlplane01 no longer exists/,
     );
     const act = async (action: "start" | "restart", state: string) => {
       const view = await manager.changes.act(action, [
@@ -439,7 +439,7 @@ onEach(
     const [cdrom] = devices(dashboard, id, "CDROM");
     assert.equal((await send("remove", { device: String(cdrom?.id) })).status, 303);
     assert.doesNotMatch(await page(), /data-missing-image/);
-    assert.equal(await act("start", "STOPPED"), "It is running");
+    assert.equal(await act("start", "STOPPED"), "Now running");
   },
 );
 
