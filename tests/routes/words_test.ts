@@ -39,7 +39,7 @@ Deno.test("files and folders that cannot be used are told without the system's c
     const port = new URL(simulator.url).port;
     const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
       [["plan", "--config", "."], {}, /The file cannot be read: this is a folder; name a file/],
-      [["plan", "--env-file", "."], {}, /Cannot be read: it is a folder/],
+      [["plan", "--env-file", "."], {}, /The file cannot be read: this is a folder/],
       [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
       [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: no such file or folder/],
       [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: no such file or folder/],
@@ -111,6 +111,6 @@ Deno.test("the form offers the NAS's bridges and datasets, and a bridge that is 
     const planned = await text(
       post(dashboard, "/create/plan", { ...FORM, "worker.network.0.bridge": "br9" }),
     );
-    assert.match(planned, /There is no bridge or interface br9 on the NAS; it has br0, br1/);
+    assert.match(planned, /The NAS has no bridge or interface br9; choose from br0, br1/);
     assert.match(planned, /data-error="worker\.network\.0\.bridge"/);
   }));

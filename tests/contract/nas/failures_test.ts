@@ -96,17 +96,18 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "an unknown issuer": {
     failure: "tls-unknown-issuer",
-    message: /is not signed by a trusted CA.*It is CN=good, valid from .* fingerprint ([0-9A-F]{2}:){31}/,
+    message:
+      /is not signed by a trusted CA.*The certificate is CN=good, valid from .* fingerprint ([0-9A-F]{2}:){31}/,
     produce: () => failureWith({ tls: certificates.good }),
   },
   "a certificate for another name": {
     failure: "tls-name-mismatch",
-    message: /the NAS's certificate is for a different name\. It is CN=other/,
+    message: /the NAS's certificate is for a different name\. The certificate is CN=other/,
     produce: () => failureWith({ tls: certificates.wrongName }, { caCerts: [certificates.ca] }),
   },
   "a certificate out of date": {
     failure: "tls-expired",
-    message: /the NAS's certificate has expired or is not valid yet\. It is CN=expired/,
+    message: /the NAS's certificate has expired or is not valid yet\. The certificate is CN=expired/,
     produce: () => failureWith({ tls: certificates.expired }, { caCerts: [certificates.ca] }),
   },
   "another certificate than the pinned one": {

@@ -163,7 +163,7 @@ Deno.test("the newest API that is known is used, with a notice when the NAS has 
     const [version, newerApiVersion, apiVersion, notice] of [
       ["25.10", undefined, "current", null],
       ["24.10", undefined, "legacy", null],
-      ["27.0", "v28.0.0", "v27.0.0", /v28\.0\.0 is newer than this program; v27\.0\.0 is used/],
+      ["27.0", "v28.0.0", "v27.0.0", /v28\.0\.0 is newer than this program, which uses v27\.0\.0/],
     ] as const
   ) {
     await using simulator = await startSimulator({
