@@ -40,7 +40,7 @@ Deno.test("files and folders that cannot be used are told without the system's c
     const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
       [["plan", "--config", "."], {}, /The file cannot be read: this is a folder; name a file/],
       [["plan", "--env-file", "."], {}, /The file cannot be read: this is a folder/],
-      [["plan", "--templates-dir", "config.yaml"], {}, /Cannot be read: a part of its path is a file/],
+      [["plan", "--templates-dir", "config.yaml"], {}, /The file cannot be read: part of the path is a file/],
       [["plan"], { TRUENAS_CA_FILE: "none.pem" }, /Cannot read none\.pem: no such file or folder/],
       [["plan"], { VNC_PASSWORD_FILE: "none" }, /Cannot read none: no such file or folder/],
       [

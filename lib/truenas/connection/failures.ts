@@ -1,4 +1,4 @@
-/** Every way a connection to a NAS can fail, with its remedy. docs/connecting.md has the same table. */
+/** Every way a connection to a NAS can fail, with its remedy. */
 import { type ConnectionFailure, TrueNASConnectionError } from "../../errors/errors.ts";
 import type { NasAddress } from "../../configuration/nas_address.ts";
 import { describeSystemError } from "../../errors/system_errors.ts";
