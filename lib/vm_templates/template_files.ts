@@ -68,7 +68,9 @@ export function readTemplate(path: string): unknown {
     text = readTextFile(path);
   } catch (error) {
     const missing = systemErrorCode(error) === "ENOENT";
-    const message = missing ? "There is no such template file" : `Cannot be read: ${reasonOf(error)}`;
+    const message = missing
+      ? "There is no such template file"
+      : `The file cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
   }
   try {

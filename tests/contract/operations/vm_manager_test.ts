@@ -526,7 +526,10 @@ Deno.test("a certificate that is not trusted is told, with what to set", async (
       error.message,
       /The certificate is CN=truenas, valid from .* with the SHA-256 fingerprint ([0-9A-F]{2}:){31}/,
     );
-    assert.match(error.remedy, /TRUENAS_CA_FILE\. Add: TRUENAS_CERT_FINGERPRINT=([0-9A-F]{2}:){31}/);
+    assert.match(
+      error.remedy,
+      /TRUENAS_CA_FILE to the CA that signed it\. Add: TRUENAS_CERT_FINGERPRINT=([0-9A-F]{2}:){31}/,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
