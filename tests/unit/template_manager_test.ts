@@ -178,7 +178,8 @@ Deno.test("a template that cannot be read, or lies nowhere, is named with the re
       rmSync(`${folder}/devices/nic.json`);
       mkdirSync(`${folder}/devices/nic.json`);
     },
-    (folder) => assert.throws(() => new TemplateManager(folder), /devices\/nic\.json: Cannot be read: /),
+    (folder) =>
+      assert.throws(() => new TemplateManager(folder), /devices\/nic\.json: The file cannot be read: /),
   );
   assert.throws(() => new TemplateManager("no-such-folder"), /no-such-folder\/vms\/vm\.json: /);
 });
