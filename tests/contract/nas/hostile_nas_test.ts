@@ -140,7 +140,7 @@ Deno.test("answers of a wrong kind are told, and the program goes on", async () 
         const forget = dashboard.manager.connection.onState(() => (forget(), resolve()));
       });
     }
-    assert.match(await text(fetch(dashboard.url)), /Cannot read the answer to vm\.query/, what);
+    assert.match(await text(fetch(dashboard.url)), /answer to vm\.query is invalid/, what);
     dashboard.simulator.clearFaults();
     assert.equal((await fetch(`${dashboard.url}/healthz`).then(text)).trim(), "ok", what);
     await dashboard.manager.connection.keepConnected();

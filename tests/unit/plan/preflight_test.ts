@@ -90,7 +90,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ nicChoices: { known: true, value: ["br0"] } }) },
     "worker.network.storage",
     "error",
-    /no bridge or interface br1 on the NAS; it has br0/,
+    /no bridge or interface br1; choose from br0/,
   ],
   [
     "bridges unread",
@@ -104,7 +104,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ bindChoices: { known: true, value: ["::"] } }) },
     "display",
     "error",
-    /no address 0\.0\.0\.0/,
+    /0\.0\.0\.0 is not an address of the NAS/,
   ],
   ["binds unread", { inventory: inventory({ bindChoices: UNKNOWN }) }, "display", "warning", /not checked/],
   [

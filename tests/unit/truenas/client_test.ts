@@ -154,7 +154,7 @@ Deno.test("an answer of another shape is an error, and of unknown outcome after 
   assert.deepEqual([(await read).outcome, (await write).outcome], ["not-done", "unknown"]);
   assert.equal(
     (await row).message,
-    "Cannot read the answer to vm.query: 0.name: Invalid input: expected string, received undefined",
+    "The NAS's answer to vm.query is invalid: 0.name: Invalid input: expected string, received undefined",
   );
 });
 
