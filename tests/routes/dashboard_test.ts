@@ -108,7 +108,7 @@ Deno.test("POST /create answers 409 with the new plan when the NAS has changed",
     });
     const response = await post(dashboard, "/create", { ...FORM, token, plan });
     assert.equal(response.status, 409);
-    assert.match(await response.text(), /worker01-disk0 exists already/);
+    assert.match(await response.text(), /worker01-disk0 already exists/);
     assert.equal(dashboard.simulator.store.vms.size, 0);
   }));
 
