@@ -126,7 +126,7 @@ const FINDINGS: readonly (readonly [
     { inventory: inventory({ maximumVcpus: { known: true, value: 2 } }) },
     "worker.cpu",
     "error",
-    /more than the 2/,
+    /limit of 2/,
   ],
   ["no port", { types: [{ type: "worker", startPort: 65_536 }] }, "display", "error", /No display port/],
   [
