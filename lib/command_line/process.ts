@@ -44,7 +44,7 @@ export function explainError(error: unknown): string {
   }
   if (error instanceof ConfigurationError) return error.message;
   if (error instanceof UnwrittenAnswer) {
-    return `${error.message}\nOnly the output is missing; the command's changes took effect. Check them with main.ts list`;
+    return `${error.message}\nOnly the output is missing; any completed changes took effect. Check them with main.ts list`;
   }
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
