@@ -8,7 +8,7 @@ import type { OperationLog } from "../lib/operations/log.ts";
 import type { OperationView } from "../lib/operations/types.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
-import { runDetached } from "../lib/command_line/unhandled_errors.ts";
+import { runDetached } from "../lib/errors/unhandled_errors.ts";
 import { OperationPage } from "../templates/pages/operation_page.tsx";
 import { OperationsPage } from "../templates/pages/operations_page.tsx";
 import {

@@ -20,7 +20,7 @@ import { loadParsedConfiguration } from "../configuration/load_configuration.ts"
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
-import { logStrayErrors } from "./unhandled_errors.ts";
+import { logStrayErrors } from "../errors/unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
 import { trustedCertificatesOf } from "../configuration/trusted_certificates.ts";
 import { VMManager } from "../vm_manager.ts";

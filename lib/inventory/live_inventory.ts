@@ -8,7 +8,7 @@ import { TrueNASError, TrueNASTimeoutError } from "../errors/errors.ts";
 import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
-import { notifyEach, runDetached } from "../command_line/unhandled_errors.ts";
+import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import type { CollectionEvent } from "../truenas/connection/protocol.ts";

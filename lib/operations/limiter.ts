@@ -8,6 +8,8 @@
  */
 import PQueue from "npm:p-queue@10.0.0";
 import { TrueNASCallError, TrueNASError } from "../errors/errors.ts";
+import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
+import { type Logger, silentLogger } from "../observability/logging.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
 import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
@@ -52,6 +54,8 @@ export interface LimiterOptions {
   readonly serialDeletes?: () => boolean;
   /** Resolves after so many milliseconds; tests give their own. */
   readonly wait?: (ms: number) => Promise<void>;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
 }
 
 /** Refuses a call that was still waiting when the person cancelled: it was never sent. */
@@ -73,6 +77,7 @@ export class CallLimiter {
   readonly #caller: Caller;
   readonly #serialDeletes: () => boolean;
   readonly #wait: (ms: number) => Promise<void>;
+  readonly #logger: Logger;
   readonly #calls = new PQueue({ concurrency: MAX_RUNNING_CALLS });
   readonly #deletes = new PQueue({ concurrency: 1 });
   readonly #listeners = new Set<() => void>();
@@ -82,10 +87,14 @@ export class CallLimiter {
   #answers = 0;
 
   /** Makes its calls by `caller`. */
-  constructor(caller: Caller, { serialDeletes = () => false, wait = defaultWait }: LimiterOptions = {}) {
+  constructor(
+    caller: Caller,
+    { serialDeletes = () => false, wait = defaultWait, logger = silentLogger }: LimiterOptions = {},
+  ) {
     this.#caller = caller;
     this.#serialDeletes = serialDeletes;
     this.#wait = wait;
+    this.#logger = logger;
   }
 
   /** How it stands now. */
@@ -170,14 +179,15 @@ export class CallLimiter {
     if (this.#calls.isPaused) return;
     this.#calls.pause();
     const ms = Math.min(BACKOFF.firstMs * 2 ** this.#pauses++, BACKOFF.mostMs);
-    void this.#wait(ms * (1 - Math.random() / 3)).then(() => this.#calls.start());
+    const paused = this.#wait(ms * (1 - Math.random() / 3)).finally(() => this.#calls.start());
+    runDetached(paused, "pausing calls to the NAS", this.#logger);
     this.#setLimit(Math.ceil(this.#calls.concurrency / 2));
   }
 
   #setLimit(limit: number): void {
     this.#answers = 0;
     this.#calls.concurrency = limit;
-    for (const listener of this.#listeners) listener();
+    notifyEach(this.#listeners, (listener) => listener(), this.#logger);
   }
 }
 

@@ -142,8 +142,8 @@ export class Operations {
   }
 
   /**
-   * Takes up again an operation that was interrupted, cancelled or failed in part: the NAS is read again, and only
-   * what lacks is done. A destruction goes on with the set that was confirmed, each VM looked at again.
+   * Resumes an operation that was interrupted, cancelled or failed in part: the NAS is read again, and only missing
+   * parts are created. A destruction continues with the set that was confirmed, and reads each VM again.
    *
    * @returns null when there is nothing of that operation to take up.
    */

@@ -121,7 +121,10 @@ export class OperationRunner {
   /** Begins nothing yet. */
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#limiter = new CallLimiter(options.caller, { serialDeletes: options.serialDeletes });
+    this.#limiter = new CallLimiter(options.caller, {
+      serialDeletes: options.serialDeletes,
+      logger: options.logger,
+    });
     this.#memory = new MemoryReservation(options.caller);
   }
 

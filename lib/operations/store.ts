@@ -1,6 +1,6 @@
 /** The operations, newest kept when there are too many. */
 import { type Logger, silentLogger } from "../observability/logging.ts";
-import { notifyEach } from "../command_line/unhandled_errors.ts";
+import { notifyEach } from "../errors/unhandled_errors.ts";
 import type { JournalEvidence } from "../plan/destruction.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";

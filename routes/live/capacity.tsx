@@ -1,6 +1,6 @@
 /** The memory and storage left on the NAS, sent to everyone who has the list open. */
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
-import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { CapacityPatch } from "../../templates/parts/patches.tsx";
 import { inTime } from "../in_time.ts";
 import type { Dashboard } from "../server/dashboard.ts";

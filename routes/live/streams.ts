@@ -1,5 +1,5 @@
 /** Server-sent events: unnamed messages with partials, a heartbeat, and a named end. */
-import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { type AppContext, sessionOf } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import type { Session } from "../auth/sessions.ts";

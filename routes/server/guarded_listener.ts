@@ -4,7 +4,7 @@
  * Bytes pass through unread, so TLS, HTTP/2 and WebSockets are left to the server.
  */
 import type { Logger } from "../../lib/observability/logging.ts";
-import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 
 /** Certificate and key, both PEM. */
 export interface Tls {

@@ -10,7 +10,7 @@ import { Metrics } from "../../lib/observability/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../../lib/configuration/nas_address.ts";
 import { Journal } from "../../lib/operations/journal.ts";
 import { residentBytes } from "../../lib/command_line/process.ts";
-import { logStrayErrors, runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { logStrayErrors, runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { paths, setBasePath } from "../../templates/paths.ts";

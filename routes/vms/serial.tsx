@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
-import { runDetached } from "../../lib/command_line/unhandled_errors.ts";
+import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { SerialPage } from "../../templates/pages/serial_page.tsx";
 import { consoleAssetUrls } from "../server/assets.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";

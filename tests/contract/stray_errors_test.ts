@@ -3,7 +3,7 @@
  * with code inside that fails in every way that no caller hears of.
  */
 import assert from "node:assert/strict";
-import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
+import { FAULT } from "../../lib/errors/unhandled_errors.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startAttacked } from "../support/attacked.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";

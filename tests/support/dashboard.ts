@@ -10,7 +10,7 @@ import { VMManager } from "../../lib/vm_manager.ts";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
 import { OneTimeTokens } from "../../routes/auth/tokens.ts";
-import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
+import { FAULT } from "../../lib/errors/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
 import type { AccessOptions } from "../../routes/server/dashboard.ts";
 import type { AppEnv } from "../../routes/server/context.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { DISPLAY_PASSWORD } from "./dashboard.ts";
 import { FORM, hidden } from "./http.ts";
-import { FAULT } from "../../lib/command_line/unhandled_errors.ts";
+import { FAULT } from "../../lib/errors/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));

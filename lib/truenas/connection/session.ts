@@ -12,7 +12,7 @@ import {
 import type { NasIdentity } from "../../inventory/inventory.ts";
 import type { Logger } from "../../observability/logging.ts";
 import type { NasAddress } from "../../configuration/nas_address.ts";
-import { notifyEach, runDetached } from "../../command_line/unhandled_errors.ts";
+import { notifyEach, runDetached } from "../../errors/unhandled_errors.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "../client.ts";
 import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connection.ts";
 import { connectionError } from "./failures.ts";

@@ -204,6 +204,23 @@ Deno.test("pauses double up to a limit while nothing is answered, and the limit 
   assert.equal(limiter.concurrency.reduced, false);
 });
 
+Deno.test("a listener that fails neither stops the calls nor the other listeners", async () => {
+  const { caller, open } = byHand();
+  const limiter = new CallLimiter(caller, { wait: () => Promise.resolve() });
+  const notified: number[] = [];
+  limiter.onConcurrency(() => {
+    throw new Error("a fault of a listener");
+  });
+  limiter.onConcurrency(() => notified.push(limiter.concurrency.limit));
+  const started = limiter.caller().call("vm.start", [1]);
+  await settle();
+  open()[0]?.refuse(TOO_MANY);
+  await settle();
+  open()[0]?.answer();
+  await started;
+  assert.deepEqual(notified, [5]);
+});
+
 Deno.test("other refusals change no limit, and a call that is refused as too many too often fails", async () => {
   const { caller, calls, open } = byHand();
   const limiter = new CallLimiter(caller, { wait: () => Promise.resolve() });
