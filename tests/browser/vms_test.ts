@@ -268,7 +268,7 @@ browserTest("addresses of guests stand in the list with their age, are found and
   await page.goto("/");
   await row(page, "pihole").locator("code", { hasText: "192.168.1." }).waitFor();
   const ip = await row(page, "pihole").locator("code").last().innerText();
-  assert.match(await row(page, "pihole").innerText(), new RegExp(`${ip} at \\d\\d:\\d\\d:\\d\\d`));
+  assert.match(await row(page, "pihole").innerText(), new RegExp(`${ip} seen at \\d\\d:\\d\\d:\\d\\d`));
   const mac = await row(page, "pihole").locator("code").first().innerText();
   await page.getByRole("button", { name: `Copy ${mac}` }).click();
   await page.waitForSelector("button[data-copied]");
