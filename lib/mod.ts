@@ -111,8 +111,12 @@ export type { RunResult, VmResult } from "./operations/run_result.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
-export type { Operations } from "./operations/operations.ts";
-export type { VmChanges } from "./operations/vm_changes.ts";
+export type {
+  DrainTimes as WindDown,
+  Operations,
+  StartedOrReplanned as Begun,
+} from "./operations/operations.ts";
+export type { RunningChange, VmChanges } from "./operations/vm_changes.ts";
 export type { Concurrency } from "./operations/limiter.ts";
 export type { ActionRequest as ActionWish } from "./operations/steps/act_on_vm.ts";
 export {
@@ -125,15 +129,8 @@ export {
   type VmActionName,
 } from "./inventory/vm_actions.ts";
 export type { ChangedVm, VmChange, VmChangeKind } from "./operations/steps/change_vm.ts";
-export type {
-  Destruction,
-  DrainTimes as WindDown,
-  Observer,
-  RunningChange,
-  RunningOperation,
-  RunOptions,
-  StartedOrReplanned as Begun,
-} from "./operations/runner.ts";
+export type { Observer, RunningOperation, RunOptions } from "./operations/runner.ts";
+export type { Destruction } from "./operations/specs.ts";
 export type { CancelMode } from "./operations/steps/create_vm.ts";
 export type { SettleTimeouts as SettleTimes } from "./operations/steps/run_step.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";

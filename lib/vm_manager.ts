@@ -13,7 +13,8 @@ import { Planner } from "./operations/planner.ts";
 import type { RunResult } from "./operations/run_result.ts";
 import { OperationRunner, type RunOptions } from "./operations/runner.ts";
 import { OperationStore } from "./operations/store.ts";
-import type { VmChanges } from "./operations/vm_changes.ts";
+import { RefusedPorts } from "./operations/steps/refused_ports.ts";
+import { VmChanges } from "./operations/vm_changes.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";
 import type { CreationRequest } from "./plan/creation_input.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "./plan/destruction.ts";
@@ -54,7 +55,6 @@ export class VMManager implements AsyncDisposable {
   /** The templates of VMs and devices. */
   readonly templates: TemplateManager;
   readonly #session: Session;
-  readonly #runner: OperationRunner;
   readonly #planner: Planner;
 
   /**
@@ -83,11 +83,10 @@ export class VMManager implements AsyncDisposable {
       store,
       serialDeletes: () => serialDeletes,
       logger,
-      templates: (request, type) =>
-        request?.kind === "create" ? templatesOf(request.configuration, type) : this.templates,
       ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
       ...(options.settle === undefined ? {} : { settle: options.settle }),
     });
+    const refusedPorts = new RefusedPorts();
     const live = new LiveInventory(session, logger);
     this.inventory = new NasInventory(session, live, patience);
     this.inventory.follow(store);
@@ -96,7 +95,7 @@ export class VMManager implements AsyncDisposable {
       inventory: this.inventory,
       store,
       templates: templatesOf,
-      refusedPorts: runner.refusedPorts,
+      refusedPorts,
       passwordChars: vncPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
@@ -105,9 +104,11 @@ export class VMManager implements AsyncDisposable {
       store,
       planner: this.#planner,
       runner,
+      templates: templatesOf,
+      refusedPorts,
       displayPassword: vncPassword ?? null,
     });
-    this.changes = runner;
+    this.changes = new VmChanges(runner);
     this.consoles = new Consoles({
       session,
       address: sessionOptions.address,
@@ -119,9 +120,8 @@ export class VMManager implements AsyncDisposable {
     });
     this.connection = session;
     this.#session = session;
-    this.#runner = runner;
     if (metrics === undefined) return;
-    const concurrency = () => runner.concurrency.limit;
+    const concurrency = () => runner.limiter.concurrency.limit;
     measureManager(metrics, { operations: store, session, live, concurrency });
   }
 
@@ -138,7 +138,7 @@ export class VMManager implements AsyncDisposable {
 
   /** Signs out and closes the connection. Waits for an operation that is still writing. */
   async disconnect(): Promise<void> {
-    await this.#runner.idle();
+    await this.operations.idle();
     this.inventory.live.close();
     await this.#session.close();
   }

@@ -1,6 +1,6 @@
 /** Confirms destruction: the list must be the one shown, the phrase must match, and the token works once. */
 import type { Problem } from "../lib/errors/errors.ts";
-import type { StartedOrReplanned } from "../lib/operations/runner.ts";
+import type { StartedOrReplanned } from "../lib/operations/operations.ts";
 import { paths } from "../templates/paths.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { AppContext } from "./server/context.ts";

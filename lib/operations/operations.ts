@@ -1,7 +1,9 @@
 /**
- * The operations of one NAS: started once their plan is the one that was shown, and afterwards cancelled, resumed,
- * rolled back or left.
+ * The operations of one NAS. Those that create or remove VMs run one at a time, each from a plan made when its turn comes;
+ * afterwards an operation can be resumed, rolled back or left as it is.
  */
+import PQueue from "npm:p-queue@10.0.0";
+import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { CreationRequest, PlannedMacs } from "../plan/creation_input.ts";
 import type { DestructionRequest } from "../plan/destruction.ts";
@@ -9,76 +11,88 @@ import type { OrphanPlan } from "../plan/orphans.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
-import type { OperationLog } from "./log.ts";
+import type { TemplateManager } from "../template_manager.ts";
 import type { Concurrency } from "./limiter.ts";
+import type { OperationLog } from "./log.ts";
 import type { Planner } from "./planner.ts";
-import { recoveryOf } from "./recovery.ts";
+import { type Recovery, recoveryOf, remainingSettleMs } from "./recovery.ts";
 import { type RunResult, toResult } from "./run_result.ts";
-import type {
-  Destruction,
-  DrainTimes,
-  OperationRunner,
-  RunningOperation,
-  RunOptions,
-  StartedOrReplanned,
-} from "./runner.ts";
+import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
+import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
+import type { RefusedPorts } from "./steps/refused_ports.ts";
+import { pause } from "./steps/run_step.ts";
 import type { OperationStore } from "./store.ts";
-import type { OperationRequest, OperationView } from "./types.ts";
+import type { OperationView, Resolution } from "./types.ts";
 
-/** What operations are started with. */
+/** Either an operation was started, or its plan is no longer the one that was shown. */
+export type StartedOrReplanned<Plan> =
+  | { readonly started: true; readonly operation: RunningOperation }
+  | { readonly started: false; readonly plan: Plan };
+
+/** How long running operations may continue when the program stops, in milliseconds. */
+export interface DrainTimes {
+  /** Time to finish normally. */
+  readonly finishMs: number;
+  /** Time to end after they were cancelled. */
+  readonly cancelMs: number;
+}
+
+/** What starting operations needs. */
 export interface OperationsOptions {
   readonly store: OperationStore;
   readonly planner: Planner;
   readonly runner: OperationRunner;
-  /** The password of the displays; needed to create. */
+  /** The templates of a VM type, with its overrides. */
+  readonly templates: (configuration: Configuration, type: string) => TemplateManager;
+  readonly refusedPorts: RefusedPorts;
+  /** The displays' password; required to create VMs. */
   readonly displayPassword: string | null;
 }
 
-/** Starts operations; see the file's comment. */
+/** Starts operations, and decides what happens after them; see the file's comment. */
 export class Operations {
-  /** The operations since this manager was made, and with a journal those before. */
+  /** The operations of this manager, and those that the journal recorded before. */
   readonly store: OperationStore;
-  readonly #planner: Planner;
-  readonly #runner: OperationRunner;
   readonly #options: OperationsOptions;
+  readonly #runner: OperationRunner;
+  readonly #planner: Planner;
+  /** Planning is part of the turn, so that no plan is outdated when it runs. */
+  readonly #turns = new PQueue({ concurrency: 1 });
+  /** Resumptions and rollbacks that have not finished, by the id of the operation they recover. */
+  readonly #recoveries = new Map<string, Promise<RunningOperation | null>>();
+  #isAbandoned = false;
 
   /** Starts nothing yet. */
   constructor(options: OperationsOptions) {
     this.store = options.store;
-    this.#planner = options.planner;
-    this.#runner = options.runner;
     this.#options = options;
+    this.#runner = options.runner;
+    this.#planner = options.planner;
   }
 
-  /** The operation that writes now, or null. */
+  /** The running operation that creates or removes VMs, or null. */
   get writing(): OperationLog | null {
-    return this.#runner.writing;
+    const logs = [...this.#runner.running.values()].map(({ log }) => log);
+    return logs.find(({ view }) => view.kind !== "act" && view.kind !== "change") ?? null;
   }
 
   /** How many calls of operations run at once. */
   get concurrency(): Concurrency {
-    return this.#runner.concurrency;
+    return this.#runner.limiter.concurrency;
   }
 
-  /** Calls the listener with each change of the limit, until the returned function is called. */
+  /** Calls the listener whenever the limit changes, until the returned function is called. */
   onConcurrency(listener: () => void): () => void {
-    return this.#runner.onConcurrency(listener);
+    return this.#runner.limiter.onConcurrency(listener);
   }
 
   /**
-   * Begins nothing more, and ends what is under way, for a program that has to stop: see {@link DrainTimes}.
+   * Plans again and creates VMs, if the plan is still the one that was shown.
    *
-   * @returns the operations that were let go; the journal tells the next program of them.
-   */
-  drain(times: DrainTimes): Promise<readonly OperationView[]> {
-    return this.#runner.drain(times);
-  }
-
-  /**
-   * Plans again and creates, if the plan is still the one that was shown.
-   *
+   * @param shown The fingerprint of that plan.
    * @throws {TrueNASError} when the plan cannot be made.
+   * @throws {ConfigurationError} when there is no display password.
    */
   startCreation(
     request: CreationRequest,
@@ -86,10 +100,15 @@ export class Operations {
     options: RunOptions = {},
   ): Promise<StartedOrReplanned<CreationPlan>> {
     const makePlan = () => this.#planner.creation(request);
-    return this.#runner.startIfUnchanged(makePlan, shown, (plan) => this.#create(plan, request, options));
+    return this.#startIfUnchanged(makePlan, shown, (plan) => this.#create(plan, request, options));
   }
 
-  /** Plans again and destroys, if the plan is still the one that was shown. */
+  /**
+   * Plans again and destroys VMs, if the plan is still the one that was shown.
+   *
+   * @param shown The fingerprint of that plan.
+   * @throws {TrueNASError} when the plan cannot be made.
+   */
   startDestruction(
     request: DestructionRequest,
     shown: string,
@@ -97,111 +116,198 @@ export class Operations {
   ): Promise<StartedOrReplanned<DestructionPlan>> {
     let known: Destruction = {};
     const makePlan = async () => {
-      const { plan, ...made } = await this.#planner.destruction(request);
-      known = made;
+      const { plan, read } = await this.#planner.destruction(request);
+      known = { read };
       return plan;
     };
-    return this.#runner.startIfUnchanged(
+    return this.#startIfUnchanged(
       makePlan,
       shown,
-      (plan) => this.#runner.destroy(plan, options, known),
+      (plan) => this.#runner.run(destruction(plan, known), options),
     );
   }
 
-  /** Looks again and removes the orphans, if they are still those that were shown. */
+  /**
+   * Searches again and removes the orphans, if they are still those that were shown.
+   *
+   * @param left Names of orphans to keep.
+   * @param shown The fingerprint of the plan that was shown.
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
   startCleaning(
     left: readonly string[],
     shown: string,
     options: RunOptions = {},
   ): Promise<StartedOrReplanned<OrphanPlan>> {
     const makePlan = () => this.#planner.cleaning(left);
-    return this.#runner.startIfUnchanged(makePlan, shown, (plan) => this.#runner.clean(plan, options));
+    return this.#startIfUnchanged(makePlan, shown, (plan) => this.#runner.run(cleaning(plan), options));
   }
 
-  /** Plans and creates at once, when nothing else writes. */
+  /**
+   * Plans and creates VMs once no other operation creates or removes any.
+   *
+   * @throws {TrueNASError} when the plan cannot be made.
+   * @throws {ConfigurationError} when there is no display password.
+   */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
     this.#displayPassword();
-    return await this.#runner.exclusive(async () => {
+    return await this.#turns.add(async () => {
       const plan = await this.#planner.creation(request);
       return toResult(await this.#create(plan, request, options).finished);
     });
   }
 
   /**
-   * Destroys what `makePlan` plans when nothing else writes; a VM that is not what the plan says any more is left
-   * alone and named.
+   * Plans and destroys VMs once no other operation creates or removes any. A VM that differs from the plan is kept and
+   * reported.
+   *
+   * @throws whatever `makePlan` throws.
    */
   async destroy(
     makePlan: () => Promise<{ readonly plan: DestructionPlan } & Destruction>,
     options: RunOptions = {},
   ): Promise<RunResult> {
-    return await this.#runner.exclusive(async () => {
+    return await this.#turns.add(async () => {
       const { plan, ...known } = await makePlan();
-      return toResult(await this.#runner.destroy(plan, options, known).finished);
+      return toResult(await this.#runner.run(destruction(plan, known), options).finished);
     });
   }
 
   /**
-   * Resumes an operation that was interrupted, cancelled or failed in part: the NAS is read again, and only missing
-   * parts are created. A destruction continues with the set that was confirmed, and reads each VM again.
+   * Resumes an operation that was interrupted, cancelled or failed in part. A creation reads the NAS again and creates
+   * only what is missing; a destruction continues with the VMs that were confirmed, and reads each of them again.
    *
-   * @returns null when there is nothing of that operation to take up.
+   * @returns null when there is nothing to resume.
    */
   resume(operationId: string, options: RunOptions = {}): Promise<RunningOperation | null> {
-    return this.#runner.recover(operationId, "resumed", (view) => this.#resume(view, options));
+    return this.#recover(operationId, "resumed", (view) => this.#resume(view, options));
   }
 
   /**
-   * Removes everything that an operation made that did not end as it should: VMs by the uuid that they were given,
-   * devices that were added, and zvols whose properties name it. A VM that was unfinished and that somebody has
-   * started since stays.
+   * Removes everything that an incomplete creation made: VMs by their uuid, devices that were added, and zvols whose
+   * properties name the operation. A VM that was incomplete and has been started since is kept. Snapshots of the zvols
+   * are removed only if the plan in `shown` lists them.
    *
-   * Snapshots of the zvols go only when they are among those that were shown: then `shown` is the plan.
-   *
-   * @returns null when there is nothing of that operation to remove.
+   * @returns null when there is nothing to remove.
    */
   rollBack(
     operationId: string,
     options: RunOptions & { readonly shown?: RollBackPlan } = {},
   ): Promise<RunningOperation | null> {
-    const run = (view: OperationView) =>
-      Promise.resolve(this.#runner.undo(view, options, options.shown?.vms));
-    return this.#runner.recover(operationId, "rolled-back", run);
+    const start = (view: OperationView) => this.#runner.run(undoing(view, options.shown?.vms), options);
+    return this.#recover(operationId, "rolled-back", start);
   }
 
-  /** Leaves what an operation made as it is: nothing is asked about it any more. False when there was nothing to decide. */
+  /** Keeps what an operation created as it is, and closes the decision; false when there was nothing to decide. */
   leave(operationId: string): boolean {
-    return this.#runner.leave(operationId);
+    const log = this.store.get(operationId);
+    if (log === undefined) return false;
+    const { resumable, removable } = recoveryOf(log.view);
+    if (resumable.length + removable.length === 0) return false;
+    log.append({ type: "resolved", how: "left" });
+    return true;
   }
 
   /**
-   * Cancels an operation that was begun here: calls in flight end, nothing new starts, and VMs that are half made are
-   * rolled back, or kept to be resumed. False when there is no such operation, or it is over.
+   * Cancels an operation of this manager: running calls finish, nothing new starts, and incomplete VMs are rolled back,
+   * or kept to be resumed. False when there is no such operation or it has finished.
    */
   cancel(operationId: string, mode: CancelMode = "roll-back"): boolean {
-    return this.#runner.cancel(operationId, mode);
+    const running = this.#runner.running.get(operationId);
+    running?.cancel.abort(mode);
+    return running !== undefined;
   }
 
-  #create(plan: CreationPlan, request: CreationRequest, options: RunOptions = {}): RunningOperation {
+  /**
+   * Refuses further operations and ends the running ones, for a program that has to stop: they may finish for a while, and
+   * are then cancelled. What does not end in time is abandoned; the journal informs the next program.
+   *
+   * @returns the abandoned operations.
+   */
+  async drain({ finishMs, cancelMs }: DrainTimes): Promise<readonly OperationView[]> {
+    const { running } = this.#runner;
+    const allFinished = () => Promise.all([...running.values()].map(({ finished }) => finished));
+    this.#runner.close();
+    if (await within(allFinished(), finishMs)) return [];
+    for (const { cancel } of running.values()) cancel.abort("keep");
+    if (await within(allFinished(), cancelMs)) return [];
+    this.#isAbandoned = true;
+    return [...running.values()].map(({ log }) => log.view);
+  }
+
+  /** Resolves when no operation creates or removes VMs any more, or when it was abandoned. */
+  async idle(): Promise<void> {
+    if (!this.#isAbandoned) await this.#turns.onIdle();
+  }
+
+  async #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
+    makePlan: () => Promise<Plan>,
+    shown: string,
+    run: (plan: Plan) => RunningOperation,
+  ): Promise<StartedOrReplanned<Plan>> {
+    const { promise, resolve, reject } = Promise.withResolvers<StartedOrReplanned<Plan>>();
+    const turn = this.#turns.add(async () => {
+      const plan = await makePlan();
+      if (plan.fingerprint !== shown) return resolve({ started: false, plan });
+      const operation = run(plan);
+      resolve({ started: true, operation });
+      await operation.finished;
+    });
+    turn.catch(reject);
+    return await promise;
+  }
+
+  /** Starts one recovery of an operation; further requests while it runs return the same one. */
+  #recover(
+    operationId: string,
+    how: keyof typeof RECOVERABLE,
+    start: (view: OperationView) => RunningOperation | Promise<RunningOperation>,
+  ): Promise<RunningOperation | null> {
+    const known = this.#recoveries.get(operationId);
+    if (known !== undefined) return known;
+    const { promise, resolve, reject } = Promise.withResolvers<RunningOperation | null>();
+    this.#recoveries.set(operationId, promise);
+    const turn = this.#turns.add(async () => {
+      try {
+        const log = this.store.get(operationId);
+        if (log === undefined || recoveryOf(log.view)[RECOVERABLE[how]].length === 0) return resolve(null);
+        await pause(remainingSettleMs(log.view, this.store.now(), this.#runner.settle.settleMs));
+        const operation = await start(log.view);
+        resolve(operation);
+        const { status } = await operation.finished;
+        // If it did not succeed, the decision stays open.
+        if (status === "done") log.append({ type: "resolved", how, operation: operation.log.id });
+      } finally {
+        this.#recoveries.delete(operationId);
+      }
+    });
+    turn.catch(reject);
+    return promise;
+  }
+
+  #create(plan: CreationPlan, request: CreationRequest, options: RunOptions): RunningOperation {
     const { configuration, types = defaultTypes(configuration) } = request;
-    const asked: OperationRequest = { kind: "create", configuration, types, macs: macsOf(plan) };
-    return this.#runner.create({ plan, request: asked, displayPassword: this.#displayPassword() }, options);
+    const { refusedPorts, templates } = this.#options;
+    const spec = creation(plan, {
+      request: { kind: "create", configuration, types, macs: macsOf(plan) },
+      templates: (type) => templates(configuration, type),
+      displayPassword: this.#displayPassword(),
+      refusedPorts,
+    });
+    return this.#runner.run(spec, options);
   }
 
   async #resume(view: OperationView, options: RunOptions): Promise<RunningOperation> {
     const { request } = view;
     const names = recoveryOf(view).resumable.map(({ name }) => name);
-    if (request?.kind === "destroy") {
-      const vms = request.vms.filter(({ name }) => names.includes(name));
-      return this.#runner.destroy({ ...request, vms: vms.map(completed) }, options, { resumed: true });
+    const isResumable = ({ name }: { readonly name: string }) => names.includes(name);
+    if (request === null) throw new TypeError("An operation without a request cannot be resumed");
+    if (request.kind === "destroy") {
+      const vms = request.vms.filter(isResumable).map(withDefaults);
+      return this.#runner.run(destruction({ ...request, vms }, { resumed: true }), options);
     }
-    if (request === null) throw new TypeError("An operation without a request cannot be taken up");
     const plan = await this.#planner.creation(request);
-    return this.#create(
-      { ...plan, vms: plan.vms.filter(({ name }) => names.includes(name)) },
-      request,
-      options,
-    );
+    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, request, options);
   }
 
   #displayPassword(): string {
@@ -209,25 +315,36 @@ export class Operations {
     if (displayPassword !== null && displayPassword.trim() !== "") return displayPassword;
     throw new ConfigurationError("VNC_PASSWORD", [{
       field: "vncPassword",
-      message: "A display password is needed to create VMs; TrueNAS refuses displays without one",
+      message: "Creating VMs requires a display password, because TrueNAS refuses displays without one",
     }]);
   }
 }
 
-/** A journal of an earlier version tells nothing of snapshots: none of them was shown. */
-function completed(vm: DestructionVm): DestructionVm {
+const RECOVERABLE = { resumed: "resumable", "rolled-back": "removable" } as const satisfies Partial<
+  Record<Resolution["how"], keyof Recovery>
+>;
+
+/** Whether the work ended in time. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const ended = await Promise.race([work.then(() => true), promise]);
+  clearTimeout(timer);
+  return ended;
+}
+
+/** Fills in what journals of earlier versions did not record; snapshots that were not shown are never removed. */
+function withDefaults(vm: DestructionVm): DestructionVm {
   const { blocked = [], after = [], zvols } = vm as Partial<DestructionVm> & Pick<DestructionVm, "zvols">;
   return {
     ...vm,
     blocked,
     after,
-    zvols: zvols.map((zvol) => ({ ...UNSHOWN, ...zvol })),
+    zvols: zvols.map((zvol) => ({ ...{ snapshots: null, dependants: [] }, ...zvol })),
   };
 }
 
-const UNSHOWN = { snapshots: null, dependants: [] };
-
-/** So that whoever takes the operation up again makes the cards that were planned. */
+/** The planned MACs, so that a resumed creation gives its NICs the same ones. */
 function macsOf({ vms }: CreationPlan): Readonly<Record<string, PlannedMacs>> {
   const active = vms.filter(({ steps }) => steps.length > 0);
   return Object.fromEntries(active.map(({ name, devices }) => {

@@ -1,16 +1,63 @@
-/** What is done with VMs that are there, beside the operations that make and remove VMs. */
-import type { VmActionName } from "../inventory/vm_actions.ts";
-import type { RunningChange, RunningOperation, RunOptions } from "./runner.ts";
-import type { ActionRequest } from "./steps/act_on_vm.ts";
-import type { ChangedVm, VmChange } from "./steps/change_vm.ts";
+/** Actions on existing VMs and changes to them; they run alongside the operations that create and remove VMs. */
+import type { Problem } from "../errors/errors.ts";
+import { VM_ACTIONS, type VmActionName } from "../inventory/vm_actions.ts";
+import { formatCount } from "../units.ts";
+import { SINGLE_VM_PRIORITY } from "./limiter.ts";
+import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
+import { type ActionRequest, actOnVm } from "./steps/act_on_vm.ts";
+import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change_vm.ts";
 
-/** Acts on VMs and changes them. */
-export interface VmChanges {
+/** A started change. */
+export interface RunningChange extends RunningOperation {
+  /** Resolves when the change has ended: why it failed, by form field; empty when it succeeded. */
+  readonly problems: Promise<readonly Problem[]>;
+}
+
+/** Acts on VMs and changes them; see the file's comment. */
+export class VmChanges {
+  readonly #runner: OperationRunner;
+
+  /** Starts nothing yet. */
+  constructor(runner: OperationRunner) {
+    this.#runner = runner;
+  }
+
   /**
-   * Does one thing with some VMs: each is looked at again before, and seen to be as wanted afterwards. It runs beside
-   * an operation that makes or removes VMs.
+   * Performs one action on VMs. Each VM is read again first, and refused if its state has changed; afterwards it is
+   * verified that the action took effect.
+   *
+   * @throws {TrueNASError} when the program is stopping.
    */
-  act(action: VmActionName, requests: readonly ActionRequest[], options?: RunOptions): RunningOperation;
-  /** Changes one VM: its settings, devices or disks; or clones it. It runs beside other operations. */
-  change(vm: ChangedVm, change: VmChange, options?: RunOptions): RunningChange;
+  act(action: VmActionName, requests: readonly ActionRequest[], options: RunOptions = {}): RunningOperation {
+    const [first, ...others] = requests;
+    const isSingle = first !== undefined && others.length === 0;
+    return this.#runner.run({
+      kind: "act",
+      title: `${VM_ACTIONS[action].verb} ${isSingle ? first.name : formatCount(requests.length, "VM")}`,
+      vms: requests.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
+      items: requests,
+      ...(isSingle ? { priority: SINGLE_VM_PRIORITY } : {}),
+      work: (context) => (request) => actOnVm(context, request),
+    }, options);
+  }
+
+  /**
+   * Changes one VM: its settings, devices or disks; or clones it.
+   *
+   * @throws {TrueNASError} when the program is stopping.
+   */
+  change(vm: ChangedVm, change: VmChange, options: RunOptions = {}): RunningChange {
+    const problems: Problem[] = [];
+    const operation = this.#runner.run({
+      kind: "change",
+      title: `${titleOf(change)} ${vm.name}`,
+      vms: [{ name: vm.name, steps: [change.kind], summary: "" }],
+      items: [vm],
+      priority: SINGLE_VM_PRIORITY,
+      work: (context) => async (it) => {
+        problems.push(...await changeVm(context, it, change));
+      },
+    }, options);
+    return { ...operation, problems: operation.finished.then(() => problems) };
+  }
 }

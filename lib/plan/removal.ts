@@ -149,17 +149,13 @@ function withoutCircles(fates: ReadonlyMap<string, RemovalFate>): ReadonlyMap<st
 }
 
 /** Sorts items so that each comes after those that must be removed first. */
-export function inRemovalOrder<T>(
+export function inRemovalOrder<T extends { readonly key: string; readonly after: readonly string[] }>(
   items: readonly T[],
-  { keyOf, afterOf }: {
-    readonly keyOf: (item: T) => string;
-    readonly afterOf: (item: T) => readonly string[];
-  },
 ): readonly T[] {
   const left = [...items];
   const sorted: T[] = [];
   while (left.length > 0) {
-    const isFree = (item: T) => !afterOf(item).some((key) => left.some((other) => keyOf(other) === key));
+    const isFree = ({ after }: T) => !after.some((other) => left.some(({ key }) => key === other));
     sorted.push(...left.splice(Math.max(0, left.findIndex(isFree)), 1));
   }
   return sorted;

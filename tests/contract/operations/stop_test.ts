@@ -67,7 +67,7 @@ Deno.test("once it is stopping nothing more is begun, and pages say so", async (
         state: "STOPPED",
         overcommit: false,
       }]),
-    /stopping, so nothing was begun/,
+    /stopping, so nothing was started/,
   );
 });
 

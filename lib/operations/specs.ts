@@ -1,0 +1,159 @@
+/** The operations that create or remove VMs: what each announces, and its work on one VM. */
+import type { OrphanPlan, OrphanZvol } from "../plan/orphans.ts";
+import { inRemovalOrder } from "../plan/removal.ts";
+import type { RollBackVm } from "../plan/roll_back.ts";
+import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
+import type { Vm } from "../inventory/inventory.ts";
+import { formatCount } from "../units.ts";
+import { recoveryOf } from "./recovery.ts";
+import type { OperationSpec } from "./runner.ts";
+import { createVm, type CreationContext } from "./steps/create_vm.ts";
+import { destroyVm, type DestructionContext, destructionSteps } from "./steps/destroy_vm.ts";
+import type { RefusedPorts } from "./steps/refused_ports.ts";
+import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
+import { undoVm } from "./steps/undo_vm.ts";
+import { describeVm, describeVmToDestroy, reportUntouched } from "./summary.ts";
+import type { AnnouncedVm, OperationRequest, OperationView, OperationVmView } from "./types.ts";
+
+/** A creation, besides its plan. */
+export interface Creation extends Pick<CreationContext, "templates" | "displayPassword"> {
+  readonly request: OperationRequest;
+  readonly refusedPorts: RefusedPorts;
+}
+
+/** Creates the VMs of a plan; those that need nothing are only reported. */
+export function creation(
+  plan: CreationPlan,
+  { request, templates, displayPassword, refusedPorts }: Creation,
+): OperationSpec<PlannedVm> {
+  const [active, untouched] = [plan.vms.filter(hasSteps), plan.vms.filter((vm) => !hasSteps(vm))];
+  return {
+    kind: "create",
+    title: `Create ${formatCount(active.length, "VM")}`,
+    vms: plan.vms.map((vm) => ({ name: vm.name, steps: vm.steps, summary: describeVm(vm) })),
+    request,
+    items: active,
+    group: ({ type, parallel }) => ({ name: type, concurrency: parallel ?? Infinity }),
+    work: (context) => {
+      for (const vm of untouched) reportUntouched(context.log, vm);
+      const shared = {
+        ...context,
+        templates,
+        displayPassword,
+        stop: new AbortController(),
+        zvols: { mayCreate: true },
+        ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
+      };
+      return (vm) => createVm(shared, vm);
+    },
+  };
+}
+
+function hasSteps({ steps }: PlannedVm): boolean {
+  return steps.length > 0;
+}
+
+/** Context of a destruction, besides its plan. */
+export interface Destruction {
+  /** Whether an earlier run started destroying these VMs; default false. */
+  readonly resumed?: boolean;
+  /** The VMs from which the plan was made, if they were read just now: those that start at once are not read again. */
+  readonly read?: readonly Vm[];
+}
+
+/** Destroys the VMs of a plan. */
+export function destruction(
+  { vms, keepDisks, shutdown }: Pick<DestructionPlan, "vms" | "keepDisks" | "shutdown">,
+  { resumed = false, read = [] }: Destruction = {},
+): OperationSpec<Removal> {
+  const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
+  return {
+    kind: "destroy",
+    title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
+    vms: vms.map((vm) => announced(vm, shutdown)),
+    request: { kind: "destroy", vms, keepDisks, shutdown },
+    ...removals(vms.map(removalOfVm), { shutdown, resumed, read }),
+  };
+}
+
+/** Removes what an operation created, or may have created, for the VMs that can be rolled back. */
+export function undoing(
+  view: OperationView,
+  shown: readonly RollBackVm[] = [],
+): OperationSpec<OperationVmView> {
+  const { removable } = recoveryOf(view);
+  return {
+    kind: "undo",
+    title: `Roll back: ${view.title}`,
+    vms: removable.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
+    items: removable,
+    work: (context) => (vm) =>
+      undoVm(context, vm, { operation: view.id, shown: shown.find(({ name }) => name === vm.name) ?? null }),
+  };
+}
+
+/** Removes orphans: VMs before zvols, but clones before the zvols they were cloned from. */
+export function cleaning({ vms, zvols }: OrphanPlan): OperationSpec<Removal> {
+  const unused = zvols.known ? zvols.value : [];
+  return {
+    kind: "clean",
+    title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
+      formatCount(unused.length, "unused zvol")
+    }`,
+    vms: [
+      ...vms.map((vm) => announced(vm, false)),
+      ...unused.map((zvol) => ({
+        name: zvol.name,
+        steps: zvolRemovalSteps(zvol),
+        summary: "a zvol that no VM uses",
+      })),
+    ],
+    ...removals([...vms.map(removalOfVm), ...unused.map(removalOfZvol)], {
+      shutdown: false,
+      resumed: false,
+      read: [],
+    }),
+  };
+}
+
+function announced(vm: DestructionVm, shutdown: boolean): AnnouncedVm {
+  return { name: vm.name, steps: destructionSteps(shutdown, vm), summary: describeVmToDestroy(vm) };
+}
+
+/** A VM to destroy, or a zvol that no VM uses, and the keys of the removals that must finish first. */
+type Removal =
+  & { readonly key: string; readonly after: readonly string[] }
+  & ({ readonly vm: DestructionVm } | { readonly zvol: OrphanZvol });
+
+function removalOfVm(vm: DestructionVm): Removal {
+  return { key: String(vm.id), after: vm.after.map(String), vm };
+}
+
+function removalOfZvol(zvol: OrphanZvol): Removal {
+  return { key: zvol.name, after: zvol.after, zvol };
+}
+
+function removals(
+  unordered: readonly Removal[],
+  { read, ...options }: Pick<DestructionContext, "shutdown" | "resumed"> & { readonly read: readonly Vm[] },
+): Pick<OperationSpec<Removal>, "items" | "work"> {
+  const items = inRemovalOrder(unordered);
+  return {
+    items,
+    work: ({ parallel, ...context }) => {
+      const atOnce = new Set(items.slice(0, parallel));
+      const started = new Map<string, Promise<void>>();
+      return (item) => {
+        const after = Promise.allSettled(item.after.map((key) => started.get(key)));
+        const remove = () => {
+          if ("zvol" in item) return removeZvol({ ...context, after }, item.zvol);
+          const known = atOnce.has(item) ? read.find(({ id }) => id === item.vm.id) ?? null : null;
+          return destroyVm({ ...context, ...options, after, known }, item.vm);
+        };
+        const removal = remove();
+        started.set(item.key, removal);
+        return removal;
+      };
+    },
+  };
+}
