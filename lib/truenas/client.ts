@@ -1,8 +1,10 @@
 /**
  * Calls over one socket: several in flight, at most as many as the NAS runs in parallel, each with its own timeout.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "../zod.ts";
 import {
+  type Outcome,
   TrueNASCallError,
   TrueNASConnectionError,
   TrueNASError,
@@ -23,8 +25,8 @@ export interface CallOptions {
   /** How long to wait while a connection is being restored, in milliseconds; a session's default is 30 s. */
   readonly connectionWaitMs?: number;
   /**
-   * Fails once the NAS has sent nothing for this long and has then not answered a ping for as long, in milliseconds,
-   * which tells a frozen NAS from a slow one. Default: only the call's own timeout applies.
+   * Fails once the NAS has sent nothing for this long, in milliseconds, and does not answer a ping for as long either,
+   * which distinguishes a frozen NAS from a slow one. Default: only the call's own timeout applies.
    */
   readonly silenceMs?: number;
   /** Skips the queue and the concurrency limit; only for the ping that checks whether the NAS is alive. */
@@ -86,7 +88,7 @@ export interface ClientOptions {
   readonly onEnd?: (end: SocketEnd) => void;
   /** Called after each call with its duration and result. */
   readonly onCall?: (call: EndedCall) => void;
-  /** Redacts secrets in TrueNAS's refusals; default: unchanged. */
+  /** Redacts secrets in TrueNAS's messages; default: unchanged. */
   readonly redact?: (text: string) => string;
   /** Called with frames that cannot be interpreted, for the log. */
   readonly onOddFrame?: (why: string) => void;
@@ -111,9 +113,9 @@ export class RpcClient implements Caller {
   /** When the timer fires, in milliseconds since the process started. */
   #timerEndMs = Infinity;
   #ended: SocketEnd | null = null;
-  /** When the NAS last sent anything, in milliseconds since the process began. */
-  #heardAt = performance.now();
-  /** Whether the NAS answers a ping: one is asked for all that wait, and none more until the NAS sends something. */
+  /** When the NAS last sent anything, in milliseconds since the process started. */
+  #receivedAt = performance.now();
+  /** Whether the NAS answers a ping; waiting calls share one ping until the NAS sends something. */
   #pinging: Promise<boolean> | null = null;
 
   /** Takes ownership of the socket. */
@@ -149,11 +151,7 @@ export class RpcClient implements Caller {
     if (parsed.success) return parsed.data as MethodResult<M>;
     throw new TrueNASError(
       `The NAS's answer to ${method} is invalid: ${describeMismatch(parsed.error.issues[0])}`,
-      {
-        method,
-        outcome: METHODS[method].writes ? "unknown" : "not-done",
-        cause: parsed.error,
-      },
+      { method, outcome: outcomeOf(method), cause: parsed.error },
     );
   }
 
@@ -173,18 +171,9 @@ export class RpcClient implements Caller {
     const sent = adapt?.(method, params) ?? { method, params };
     const text = protocol.encode(id, sent.method, sent.params);
     const timeoutMs = options.timeoutMs ?? METHODS[method].timeoutMs;
-    const pending: PendingCall = {
-      id,
-      method,
-      sentAs: sent.method,
-      text,
-      timeoutMs,
-      endMs: performance.now() + timeoutMs,
-      resolve,
-      reject,
-      sentAt: 0,
-      isLate: false,
-    };
+    const endMs = performance.now() + timeoutMs;
+    const times = { timeoutMs, endMs, sentAt: 0, isLate: false };
+    const pending: PendingCall = { id, method, sentAs: sent.method, text, resolve, reject, ...times };
     const { signal } = options;
     this.#watchUntil(pending.endMs);
     if (options.urgent) {
@@ -196,7 +185,10 @@ export class RpcClient implements Caller {
       this.#sendNext();
     }
     if (signal === undefined) return promise;
-    const onAbort = () => this.#giveUp(pending, signal.reason);
+    const onAbort = () => {
+      this.#unqueue(pending);
+      pending.reject(signal.reason);
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
@@ -213,21 +205,20 @@ export class RpcClient implements Caller {
   /** Rejects once the NAS is silent. */
   async #silence(method: MethodName, silenceMs: number, signal: AbortSignal): Promise<never> {
     for (;;) {
-      await pause(silenceMs, signal);
-      const hasSpoken = () => performance.now() - this.#heardAt < silenceMs;
-      if (hasSpoken()) continue;
+      await sleep(silenceMs, undefined, { signal });
+      const isActive = () => performance.now() - this.#receivedAt < silenceMs;
+      if (isActive()) continue;
       this.#pinging ??= this.#answersPing(silenceMs);
-      if (await this.#pinging || hasSpoken()) continue;
-      const { writes } = METHODS[method];
+      if (await this.#pinging || isActive()) continue;
       const seconds = Math.max(1, Math.round(2 * silenceMs / 1000));
       throw new TrueNASTimeoutError(
         `The NAS is connected but has sent nothing for ${seconds} s and does not answer a ping`,
-        { method, outcome: writes ? "unknown" : "not-done" },
+        { method, outcome: outcomeOf(method) },
       );
     }
   }
 
-  /** A connection that has ended is not silent: its calls are rejected. */
+  /** False only when the ping times out: a connection that has ended is not silent, because its calls are rejected. */
   async #answersPing(timeoutMs: number): Promise<boolean> {
     try {
       await this.call("core.ping", [], { urgent: true, timeoutMs });
@@ -273,7 +264,7 @@ export class RpcClient implements Caller {
   }
 
   #receive(text: string): void {
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
     this.#pinging = null;
     const frame = (this.#options.protocol ?? JSON_RPC).decode(text);
     if (frame.kind === "event") return this.#options.onEvent?.(frame.event);
@@ -299,10 +290,10 @@ export class RpcClient implements Caller {
     return { ...refusal, reason: redact(refusal.reason), fields };
   }
 
-  /** Only words are redacted: names and passwords that are data stay what they are. */
+  /** Only messages are redacted, so that data such as names stays unchanged. */
   #redactedResult(method: MethodName, result: unknown): unknown {
     const { redact } = this.#options;
-    if (redact === undefined || !ANSWERS_IN_WORDS.includes(method)) return result;
+    if (redact === undefined || !RESULTS_WITH_MESSAGES.includes(method)) return result;
     return JSON.parse(redact(JSON.stringify(result ?? null)));
   }
 
@@ -321,28 +312,24 @@ export class RpcClient implements Caller {
 
   #timeOut(pending: PendingCall): void {
     const { method, timeoutMs } = pending;
-    const index = this.#waiting.indexOf(pending);
-    if (index >= 0) {
-      this.#waiting.splice(index, 1);
-      const said =
+    if (this.#unqueue(pending)) {
+      const message =
         `${method}: not sent within ${timeoutMs} ms because the NAS has not answered earlier calls`;
-      return pending.reject(new TrueNASTimeoutError(said, { method, outcome: "not-done" }));
+      return pending.reject(new TrueNASTimeoutError(message, { method, outcome: "not-done" }));
     }
     // The NAS may still be running the call, so its slot stays taken until an answer arrives or the connection ends;
     // otherwise the NAS could refuse the next calls as too many.
     pending.isLate = true;
-    pending.reject(
-      new TrueNASTimeoutError(`${pending.sentAs}: no answer within ${timeoutMs} ms`, {
-        method: pending.sentAs,
-        outcome: METHODS[method].writes ? "unknown" : "not-done",
-      }),
-    );
+    const message = `${pending.sentAs}: no answer within ${timeoutMs} ms`;
+    const details = { method: pending.sentAs, outcome: outcomeOf(method) };
+    pending.reject(new TrueNASTimeoutError(message, details));
   }
 
-  #giveUp(pending: PendingCall, reason: unknown): void {
+  /** Returns whether the call was still queued. */
+  #unqueue(pending: PendingCall): boolean {
     const index = this.#waiting.indexOf(pending);
     if (index >= 0) this.#waiting.splice(index, 1);
-    pending.reject(reason);
+    return index >= 0;
   }
 
   #end(end: SocketEnd): void {
@@ -352,30 +339,18 @@ export class RpcClient implements Caller {
     const unsent = this.#waiting.splice(0);
     this.#running.clear();
     clearTimeout(this.#timer);
-    for (const pending of sent) {
-      pending.reject(lost(pending.sentAs, METHODS[pending.method].writes ? "unknown" : "not-done", end));
-    }
-    for (const pending of unsent) pending.reject(lost(pending.sentAs, "not-done", end));
+    for (const { sentAs, method, reject } of sent) reject(lost(sentAs, outcomeOf(method), end));
+    for (const { sentAs, reject } of unsent) reject(lost(sentAs, "not-done", end));
     this.#options.onEnd?.(end);
   }
 }
 
-/** Calls whose answers hold error texts of the NAS, which can repeat what it was sent. */
-const ANSWERS_IN_WORDS: readonly MethodName[] = ["core.get_jobs", "vm.get_display_web_uri"];
+/** Calls whose results contain error messages of the NAS, which can repeat what it was sent. */
+const RESULTS_WITH_MESSAGES: readonly MethodName[] = ["core.get_jobs", "vm.get_display_web_uri"];
 
-/** Waits; rejects when the signal is aborted before. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const onAbort = () => reject(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
+/** The outcome of a call that was sent and has no valid answer. */
+function outcomeOf(method: MethodName): Outcome {
+  return METHODS[method].writes ? "unknown" : "not-done";
 }
 
 function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void {
@@ -383,9 +358,7 @@ function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void 
   if (guard?.readOnly && writes) {
     throw new TrueNASError(
       `${method} was not sent because READ_ONLY is set. Nothing was changed; unset READ_ONLY to allow changes`,
-      {
-        method,
-      },
+      { method },
     );
   }
   if (guard?.noDestroy && destroys) {
@@ -396,7 +369,7 @@ function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void 
   }
 }
 
-function lost(method: string, outcome: "not-done" | "unknown", end: SocketEnd): TrueNASConnectionError {
+function lost(method: string, outcome: Outcome, end: SocketEnd): TrueNASConnectionError {
   const why = end.reason === "" ? `the other side closed it, code ${end.code}` : end.reason;
   const state = outcome === "unknown" ? "it may have taken effect" : "it was not done";
   return new TrueNASConnectionError(`${method}: the connection to the NAS was lost (${why}); ${state}`, {

@@ -90,7 +90,9 @@ async function openWith(transport: Transport, options: OpenOptions): Promise<Ope
     return { socket, protocol: JSON_RPC, apiVersion, notice, keyLogin };
   } catch (error) {
     // A NAS that lists no versions may be 24.x, which has only the legacy protocol.
-    if (listed !== null || !(error instanceof Failed) || classify(error.said) !== "not-truenas") throw error;
+    if (listed !== null || !(error instanceof OpenError) || classify(error.message) !== "not-truenas") {
+      throw error;
+    }
   }
   const socket = await openSocket(transport, LEGACY_PROTOCOL.path, options);
   await sayHello(socket, LEGACY_PROTOCOL, options);
@@ -98,46 +100,45 @@ async function openWith(transport: Transport, options: OpenOptions): Promise<Ope
 }
 
 /** The runtime's error for a failed connection. */
-class Failed extends Error {
-  override readonly name = "Failed";
-  readonly said: string;
+class OpenError extends Error {
+  override readonly name = "OpenError";
   /** A clearer explanation than the runtime's, where there is one. */
   readonly words: string | null;
 
-  constructor(said: string, { words, ...options }: ErrorOptions & { readonly words?: string } = {}) {
-    super(said, options);
-    this.said = said;
-    this.words = words ?? null;
+  constructor(message: string, { words = null, cause }: { words?: string | null; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.words = words;
   }
 }
 
 /** No answer arrived in time. */
-class TimedOut extends Error {
-  override readonly name = "TimedOut";
+class OpenTimeout extends Error {
+  override readonly name = "OpenTimeout";
+
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs} ms`);
+  }
 }
 
-async function makeTransport(address: NasAddress, options: OpenOptions): Promise<Transport> {
-  // Prevents idle connections from staying open.
-  const pool = { poolMaxIdlePerHost: 0 };
-  if (address.kind === "unix") {
-    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: address.path } });
-    return { client, base: "ws://localhost", tunnel: null, close: () => client.close() };
-  }
-  const { caCerts = [], fingerprint } = options;
-  if (fingerprint && address.kind === "wss") {
-    const tunnel = await openPinnedTunnel(peerOf(address.url), fingerprint, options.tunnelSockets);
-    const client = Deno.createHttpClient({ ...pool, proxy: { transport: "unix", path: tunnel.path } });
-    const close = () => {
-      client.close();
-      tunnel.close();
-    };
-    return { client, base: `ws://${new URL(address.url).host}`, tunnel, close };
-  }
+async function makeTransport(
+  address: NasAddress,
+  { caCerts = [], fingerprint, tunnelSockets }: OpenOptions,
+): Promise<Transport> {
+  const tunnel = fingerprint && address.kind === "wss"
+    ? await openPinnedTunnel(peerOf(address.url), fingerprint, tunnelSockets)
+    : null;
+  const path = address.kind === "unix" ? address.path : tunnel?.path;
   const client = Deno.createHttpClient({
-    ...pool,
-    ...(caCerts.length === 0 ? {} : { caCerts: [...caCerts] }),
+    // Prevents idle connections from staying open.
+    poolMaxIdlePerHost: 0,
+    ...(path === undefined ? { caCerts: [...caCerts] } : { proxy: { transport: "unix", path } }),
   });
-  return { client, base: address.url, tunnel: null, close: () => client.close() };
+  const base = tunnel === null ? address.url : `ws://${new URL(address.url).host}`;
+  const close = () => {
+    client.close();
+    tunnel?.close();
+  };
+  return { client, base: address.kind === "unix" ? "ws://localhost" : base, tunnel, close };
 }
 
 const TLS_PORT = 443;
@@ -163,14 +164,14 @@ async function readApiVersions(
     });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    if (timeout.aborted) throw new TimedOut(`no answer within ${timeoutMs} ms`);
-    throw new Failed(wordsOf(error), { cause: error });
+    if (timeout.aborted) throw new OpenTimeout(timeoutMs);
+    throw new OpenError(messagesOf(error), { cause: error });
   }
   const text = await response.text().catch(() => "");
   const location = response.headers.get("location") ?? "";
   if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
     const words = "the NAS redirects to HTTPS; use wss:// in TRUENAS_HOST";
-    throw new Failed(`HTTP version: redirected to ${location}`, { words });
+    throw new OpenError(`HTTP version: redirected to ${location}`, { words });
   }
   return response.ok ? versionsIn(text) : null;
 }
@@ -200,28 +201,15 @@ export async function openShell(address: NasAddress, options: OpenOptions = {}):
     throw await explain(error, address, transport);
   }
   socket.binaryType = "arraybuffer";
-  let ended = false;
-  const end = () => {
-    if (ended) return;
-    ended = true;
-    abandon(socket);
-    transport.close();
-    shell.onEnd();
-  };
+  const end = endOnce(socket, transport, () => shell.onEnd());
   const shell: ShellSocket = {
     send: (data) => socket.readyState === WebSocket.OPEN && socket.send(data),
-    close: end,
+    close: () => end({ code: 1000, reason: "" }),
     onData: () => {},
     onEnd: () => {},
   };
   socket.onmessage = ({ data }) => shell.onData(typeof data === "string" ? data : new Uint8Array(data));
-  socket.onclose = end;
-  socket.onerror = end;
   return shell;
-}
-
-async function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
-  return wrap(await openWebSocket(transport, path, options), transport);
 }
 
 /** Opens a WebSocket within the timeout. */
@@ -233,15 +221,15 @@ function openWebSocket(transport: Transport, path: string, options: OpenOptions)
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   };
-  const giveUp = (error: unknown) => {
+  const fail = (error: unknown) => {
     settle();
     abandon(socket);
     reject(error);
   };
-  const timer = setTimeout(() => giveUp(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  const onAbort = () => giveUp(signal?.reason);
+  const timer = setTimeout(() => fail(new OpenTimeout(timeoutMs)), timeoutMs);
+  const onAbort = () => fail(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  socket.onerror = (event) => giveUp(new Failed(event instanceof ErrorEvent ? event.message : "it failed"));
+  socket.onerror = (event) => fail(new OpenError(event instanceof ErrorEvent ? event.message : "it failed"));
   socket.onopen = () => {
     settle();
     resolve(socket);
@@ -255,11 +243,11 @@ async function sayHello(socket: Socket, protocol: Protocol, options: OpenOptions
   if (hello === null) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { timeoutMs = OPEN_TIMEOUT_MS } = options;
-  const timer = setTimeout(() => reject(new TimedOut(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(() => reject(new OpenTimeout(timeoutMs)), timeoutMs);
   socket.onMessage = (text) => {
     if (hello.isAnswer(text)) resolve();
   };
-  socket.onEnd = ({ reason, code }) => reject(new Failed(`HTTP version: ${reason || `code ${code}`}`));
+  socket.onEnd = ({ reason, code }) => reject(new OpenError(`HTTP version: ${reason || `code ${code}`}`));
   socket.send(hello.send);
   try {
     await promise;
@@ -268,15 +256,9 @@ async function sayHello(socket: Socket, protocol: Protocol, options: OpenOptions
   }
 }
 
-function wrap(socket: WebSocket, transport: Transport): Socket {
-  let ended = false;
-  const end = (how: SocketEnd) => {
-    if (ended) return;
-    ended = true;
-    abandon(socket);
-    transport.close();
-    wrapped.onEnd(how);
-  };
+async function openSocket(transport: Transport, path: string, options: OpenOptions): Promise<Socket> {
+  const socket = await openWebSocket(transport, path, options);
+  const end = endOnce(socket, transport, (how) => wrapped.onEnd(how));
   const wrapped: Socket = {
     send: (text) => socket.send(text),
     close: (reason = "closed by this program") => end({ code: 1000, reason }),
@@ -289,12 +271,29 @@ function wrap(socket: WebSocket, transport: Transport): Socket {
     const megabytes = Math.round(data.length / 1_000_000);
     end({ code: 1009, reason: `the NAS sent a message of ${megabytes} MB, which exceeds the limit` });
   };
+  return wrapped;
+}
+
+/** Returns the function that ends a socket; whoever ends it, `onEnd` is called once. */
+function endOnce(
+  socket: WebSocket,
+  transport: Transport,
+  onEnd: (how: SocketEnd) => void,
+): (how: SocketEnd) => void {
+  let ended = false;
+  const end = (how: SocketEnd) => {
+    if (ended) return;
+    ended = true;
+    abandon(socket);
+    transport.close();
+    onEnd(how);
+  };
   socket.onclose = ({ code, reason }) => end({ code, reason });
   socket.onerror = (event) => {
-    const said = event instanceof ErrorEvent ? event.message : "connection failed";
-    end({ code: 1006, reason: wordsFor("lost", said) });
+    const message = event instanceof ErrorEvent ? event.message : "connection failed";
+    end({ code: 1006, reason: wordsFor("lost", message) });
   };
-  return wrapped;
+  return end;
 }
 
 /** 5,000 VMs with their devices take about 15 million characters; more is an error or an attack. */
@@ -302,42 +301,35 @@ const MAX_MESSAGE_CHARS = 32_000_000;
 
 /** Drops a socket without waiting, because `close()` can stay in CLOSING forever when the peer is gone. */
 function abandon(socket: WebSocket): void {
-  socket.onopen =
-    socket.onmessage =
-    socket.onclose =
-    socket.onerror =
-      null;
+  socket.onopen = socket.onmessage = socket.onclose = null;
   socket.onerror = () => {};
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
 /** The messages of an error and its causes. */
-function wordsOf(error: unknown): string {
-  const words: string[] = [];
-  for (let it: unknown = error; it instanceof Error && words.length < 5; it = it.cause) {
-    words.push(it.message);
-  }
-  return words.length === 0 ? String(error) : words.join(": ");
+function messagesOf(error: unknown): string {
+  const messages: string[] = [];
+  for (let it = error; it instanceof Error && messages.length < 5; it = it.cause) messages.push(it.message);
+  return messages.length === 0 ? String(error) : messages.join(": ");
 }
 
 /** Explains a failure with its remedy; for an untrusted certificate, fetches its fingerprint. */
 async function explain(error: unknown, address: NasAddress, { tunnel }: Transport): Promise<unknown> {
-  if (error instanceof TimedOut) return connectionError(address, "timeout", error.message, error);
-  if (!(error instanceof Failed)) return error;
+  if (error instanceof OpenTimeout) return connectionError(address, "timeout", error.message, error);
+  if (!(error instanceof OpenError)) return error;
   const other = tunnel?.mismatch() ?? null;
   if (other !== null) {
-    const said =
+    const words =
       `the server's certificate does not match the pinned one; its fingerprint is ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
-    return connectionError(address, "tls-pin-mismatch", said, error);
+    return connectionError(address, "tls-pin-mismatch", words, error);
   }
-  const failure = classify(error.said);
+  const failure = classify(error.message);
+  const words = error.words ?? wordsFor(failure, error.message);
   const facts = isAboutCertificate(failure) ? await fetchCertificate(peerOf(address.url)) : null;
-  if (facts === null) {
-    return connectionError(address, failure, error.words ?? wordsFor(failure, error.said), error);
-  }
-  const said = `${wordsFor(failure, error.said)}. The certificate is ${facts.subject}, ` +
+  if (facts === null) return connectionError(address, failure, words, error);
+  const about = `${words}. The certificate is ${facts.subject}, ` +
     `valid from ${facts.validFrom} to ${facts.validTo}, with the SHA-256 fingerprint ${facts.fingerprint}`;
-  const { message, remedy } = connectionError(address, failure, said, error);
+  const { message, remedy } = connectionError(address, failure, about, error);
   return new TrueNASConnectionError(message, {
     failure,
     remedy: `${remedy} Add: TRUENAS_CERT_FINGERPRINT=${facts.fingerprint}`,

@@ -3,23 +3,13 @@
  * errors have the same form as JSON-RPC's.
  */
 import { z } from "../../zod.ts";
-import { TrueNASError } from "../../errors/errors.ts";
-import { type IncomingFrame, MAX_MESSAGE_CHARS, type Protocol, toFields } from "./protocol.ts";
-import type { CallRefusal } from "../../errors/nas_errors.ts";
-
-const legacyError = z.object({
-  error: z.number().nullish(),
-  errname: z.string().nullish(),
-  type: z.string().nullish(),
-  reason: z.string().nullish(),
-  extra: z.unknown().optional(),
-}).passthrough();
+import { encodeFrame, errorData, type IncomingFrame, type Protocol, toRefusal } from "./protocol.ts";
 
 const legacyFrame = z.object({
   msg: z.string(),
   id: z.union([z.string(), z.number()]).nullish(),
   result: z.unknown().optional(),
-  error: legacyError.nullish(),
+  error: errorData.nullish(),
   subs: z.array(z.string()).nullish(),
   collection: z.string().nullish(),
   fields: z.record(z.string(), z.unknown()).nullish(),
@@ -33,26 +23,19 @@ const CODES = { noMethod: -32601, invalid: -32602, failed: -32001 } as const;
 /** The legacy protocol. */
 export const LEGACY_PROTOCOL: Protocol = {
   path: "/websocket",
-  hello: { send: JSON.stringify({ msg: "connect", version: "1", support: ["1"] }), isAnswer: isConnected },
+  hello: {
+    send: JSON.stringify({ msg: "connect", version: "1", support: ["1"] }),
+    isAnswer: (text) => read(text)?.msg === "connected",
+  },
   encode: encodeLegacy,
   decode: decodeLegacy,
 };
-
-function isConnected(text: string): boolean {
-  const frame = read(text);
-  return frame?.msg === "connected";
-}
 
 function encodeLegacy(id: number, method: string, params: readonly unknown[]): string {
   const frame = method === "core.subscribe"
     ? { msg: "sub", id: String(id), name: params[0] }
     : { msg: "method", id: String(id), method, params };
-  const text = JSON.stringify(frame);
-  if (text.length <= MAX_MESSAGE_CHARS) return text;
-  throw new TrueNASError(
-    `Cannot send ${method}: the message has ${text.length} characters and TrueNAS accepts at most ${MAX_MESSAGE_CHARS}. Nothing was sent; split the request`,
-    { method },
-  );
+  return encodeFrame(method, frame);
 }
 
 function read(text: string): z.infer<typeof legacyFrame> | null {
@@ -70,8 +53,10 @@ function decodeLegacy(text: string): IncomingFrame {
   const { msg, collection } = frame;
   if (msg === "result") {
     const id = Number(frame.id);
-    if (frame.error) return { kind: "refusal", id, refusal: toRefusal(frame.error) };
-    return { kind: "result", id, result: frame.result };
+    const { error, result } = frame;
+    return error
+      ? { kind: "refusal", id, refusal: toRefusal(codeOf(error), error) }
+      : { kind: "result", id, result };
   }
   if (msg === "ready") return { kind: "result", id: Number(frame.subs?.[0]), result: frame.subs?.[0] };
   if (msg === "added" || msg === "changed" || msg === "removed") {
@@ -82,13 +67,7 @@ function decodeLegacy(text: string): IncomingFrame {
   return { kind: "other", why: `a frame ${msg}` };
 }
 
-function toRefusal({ error, errname, type, reason, extra }: z.infer<typeof legacyError>): CallRefusal {
-  const code = error === ENOMETHOD ? CODES.noMethod : type === "VALIDATION" ? CODES.invalid : CODES.failed;
-  return {
-    code,
-    errno: error ?? null,
-    errname: errname ?? null,
-    reason: (reason ?? "").replace(/^\[[A-Z0-9_]+\] /, ""),
-    fields: toFields(extra),
-  };
+function codeOf({ error, type }: z.infer<typeof errorData>): number {
+  if (error === ENOMETHOD) return CODES.noMethod;
+  return type === "VALIDATION" ? CODES.invalid : CODES.failed;
 }

@@ -1,10 +1,10 @@
-/** The connection to a NAS as those see it who do not speak over it themselves. */
+/** The connection to a NAS, as seen by code that makes no calls over it. */
 import type { TrueNASError } from "../../errors/errors.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
 import type { NeededRole } from "../roles.ts";
 import type { VersionRules } from "../versions.ts";
 
-/** Where a session stands. */
+/** The state of a session. */
 export type SessionState =
   | { readonly kind: "connecting" }
   | { readonly kind: "live"; readonly nas: NasIdentity; readonly rules: VersionRules }
@@ -12,20 +12,20 @@ export type SessionState =
   | { readonly kind: "otp"; readonly error: TrueNASError }
   | { readonly kind: "closed" };
 
-/** The connection to a NAS: where it stands, and what can be done about it. */
+/** The connection to a NAS: its state and how to restore it. */
 export interface NasConnection {
-  /** Where it stands now. */
+  /** The current state. */
   readonly state: SessionState;
-  /** Where the NAS is, without credentials: `wss://nas.lan`. */
+  /** The NAS's address, without credentials: `wss://nas.lan`. */
   readonly address: string;
-  /** The roles that the account lacks, each with what fails without it; none while that is not known. */
+  /** The roles that the account is missing, each with what fails without it; empty while they are unknown. */
   readonly missingRoles: readonly NeededRole[];
-  /** Whether this release can reset a VM; true while it is not known. */
+  /** Whether this release can reset a VM; true while it is unknown. */
   readonly canReset: boolean;
-  /** Tells of each change of state until the returned function is called. */
+  /** Calls the listener on each state change until the returned function is called. */
   onState(listener: (state: SessionState) => void): () => void;
-  /** Hands over the one-time password that the NAS waits for; false when it waits for none. */
+  /** Submits the one-time password that the NAS waits for; returns false when it waits for none. */
   submitOtp(code: string): boolean;
-  /** Connects in the background and goes on trying; what is wrong shows in {@link state}. */
+  /** Connects in the background and retries until it succeeds; failures appear in {@link state}. */
   keepConnected(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 /**
- * The frames of TrueNAS's JSON-RPC 2.0 dialect, as plain data: no socket, no clock.
- *
- * Shapes, codes and limits are TrueNAS's own (25.04 to 27.0, as its middleware sends them).
+ * The frames of TrueNAS's JSON-RPC 2.0 dialect, as plain data: no socket, no clock. Shapes, codes and limits are those of
+ * TrueNAS 25.04 to 27.0.
  */
 import { z } from "../../zod.ts";
 import { TrueNASError } from "../../errors/errors.ts";
@@ -49,9 +48,11 @@ export interface CollectionEvent {
   readonly fields: Readonly<Record<string, unknown>> | null;
 }
 
-const errorData = z.object({
+/** The details of an error, the same in both protocols. */
+export const errorData = z.object({
   error: z.number().nullish(),
   errname: z.string().nullish(),
+  type: z.string().nullish(),
   reason: z.string().nullish(),
   extra: z.unknown().optional(),
 }).passthrough();
@@ -80,7 +81,12 @@ const fieldRefusals = z.array(z.tuple([z.string().nullable(), z.string(), z.numb
  * @throws {TrueNASError} when the message exceeds the NAS's limit; nothing was sent.
  */
 export function encodeCall(id: number, method: string, params: readonly unknown[]): string {
-  const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+  return encodeFrame(method, { jsonrpc: "2.0", id, method, params });
+}
+
+/** The text of a frame, unless it exceeds the NAS's limit. */
+export function encodeFrame(method: string, frame: unknown): string {
+  const text = JSON.stringify(frame);
   if (text.length <= MAX_MESSAGE_CHARS) return text;
   throw new TrueNASError(
     `Cannot send ${method}: the message has ${text.length} characters and TrueNAS accepts at most ${MAX_MESSAGE_CHARS}. Nothing was sent; split the request`,
@@ -106,7 +112,10 @@ export function decodeFrame(text: string): IncomingFrame {
   if (id === null || id === undefined) {
     return { kind: "other", why: error?.message ?? "an answer without an id" };
   }
-  if (error) return { kind: "refusal", id, refusal: toRefusal(error) };
+  if (error) {
+    const { code, message, data } = error;
+    return { kind: "refusal", id, refusal: toRefusal(code, { ...data, reason: data?.reason ?? message }) };
+  }
   return { kind: "result", id, result };
 }
 
@@ -138,25 +147,22 @@ export const JSON_RPC: Protocol = {
   decode: decodeFrame,
 };
 
-interface WireError {
-  readonly code: number;
-  readonly message: string;
-  readonly data?: z.infer<typeof errorData> | null;
-}
-
-function toRefusal({ code, message, data }: WireError): CallRefusal {
-  const reason = (data?.reason ?? message).replace(/^\[[A-Z0-9_]+\] /, "");
+/** A refusal, without the `[ERRNAME] ` prefix of its reason. */
+export function toRefusal(
+  code: number,
+  { error, errname, reason, extra }: z.infer<typeof errorData>,
+): CallRefusal {
   return {
     code,
-    errno: data?.error ?? null,
-    errname: data?.errname ?? null,
-    reason,
-    fields: toFields(data?.extra),
+    errno: error ?? null,
+    errname: errname ?? null,
+    reason: (reason ?? "").replace(/^\[[A-Z0-9_]+\] /, ""),
+    fields: toFields(extra),
   };
 }
 
 /** The messages by field of a validation error; empty when the data has another shape. */
-export function toFields(extra: unknown): readonly FieldRefusal[] {
+function toFields(extra: unknown): readonly FieldRefusal[] {
   const parsed = fieldRefusals.safeParse(extra);
   if (!parsed.success) return [];
   return parsed.data.map(([attribute, message, errno]) => ({ attribute, message, errno }));

@@ -48,7 +48,7 @@ export async function signIn(client: RpcClient, credentials: Credentials): Promi
   try {
     return await signInEx(client, credentials);
   } catch (error) {
-    if (isRefusal(error, METHOD_NOT_FOUND)) return await oldLogin(client, credentials);
+    if (isRefusal(error, METHOD_NOT_FOUND)) return await legacyLogin(client, credentials);
     if (error instanceof TrueNASCallError && error.refusal.errno === EBUSY) {
       throw connectionError(address, "rate-limited", "the NAS temporarily refuses further logins", error);
     }
@@ -99,20 +99,17 @@ async function proveKey(client: RpcClient, credentials: Credentials, apiKey: str
   const { address, username } = credentials;
   const parts = splitApiKey(apiKey);
   if (parts === null) {
-    throw connectionError(
-      address,
-      "login",
-      "the API key is malformed; it must be a number, a hyphen and 64 characters",
-    );
+    const malformed = "the API key is malformed; it must be a number, a hyphen and 64 characters";
+    throw connectionError(address, "login", malformed);
   }
-  const say = (scram_type: string, rfc_str: string) =>
+  const send = (scram_type: string, rfc_str: string) =>
     client.call("auth.login_ex", [{ mechanism: "SCRAM", scram_type, rfc_str }]);
   try {
     const exchange = startScram(parts, username ?? "");
-    const challenge = await say("CLIENT_FIRST_MESSAGE", exchange.clientFirst);
+    const challenge = await send("CLIENT_FIRST_MESSAGE", exchange.clientFirst);
     if (challenge.response_type !== SCRAM_DONE) return challenge;
     const proof = await exchange.prove(challenge.rfc_str ?? "");
-    const answer = await say("CLIENT_FINAL_MESSAGE", proof.clientFinal);
+    const answer = await send("CLIENT_FINAL_MESSAGE", proof.clientFinal);
     if (answer.response_type === SCRAM_DONE && !proof.proves(answer.rfc_str ?? "")) {
       throw new ScramError("the NAS could not prove that it knows the API key; it may be a different NAS");
     }
@@ -123,7 +120,7 @@ async function proveKey(client: RpcClient, credentials: Credentials, apiKey: str
   }
 }
 
-async function oldLogin(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
+async function legacyLogin(client: RpcClient, credentials: Credentials): Promise<SignedIn> {
   const { address, username, password, apiKey } = credentials;
   const accepted = apiKey === null
     ? await client.call("auth.login", [username ?? "", password ?? ""])
@@ -170,14 +167,12 @@ function refused(answer: string, credentials: Credentials, usedOtp: boolean): Tr
   const { address, username, apiKey } = credentials;
   const name = JSON.stringify(username ?? "");
   switch (answer) {
-    case "EXPIRED":
-      return connectionError(
-        address,
-        "expired",
-        `the ${apiKey === null ? "password" : "API key"} of ${name} has expired${
-          apiKey === null ? "" : " or was revoked"
-        }`,
-      );
+    case "EXPIRED": {
+      const what = apiKey === null
+        ? `password of ${name} has expired`
+        : `API key of ${name} has expired or was revoked`;
+      return connectionError(address, "expired", `the ${what}`);
+    }
     case "DENIED":
       return connectionError(address, "denied", `the account ${name} is not allowed to use the API`);
     case "REDIRECT":
