@@ -1,75 +1,79 @@
 /**
- * Limits the calls of operations, in three rules. At most ten are with the NAS at once, TrueNAS's limit for a connection,
- * and the others wait by priority: what a person asked of a single VM, then what finishes what was started (vm.delete,
- * then other deletions), then new work and readings. Up to 25.10, which deletes one VM at a time, a second vm.delete
- * waits in a queue of its own, and not in the place of another call. A call that the NAS refuses as too many, before it
- * does anything, is made again after a pause that doubles each time; half as many then run at once, and one more after
- * every ten answers.
+ * Limits the calls of operations:
+ * 1. At most ten calls run at once, TrueNAS's limit for a connection. The others wait by priority: single VMs first, then
+ *    deletions (vm.delete before others), then everything else.
+ * 2. Up to 25.10 TrueNAS deletes one VM at a time, so a second vm.delete waits without taking one of the ten places.
+ * 3. A call that TrueNAS refuses because too many are running is repeated after a pause, which doubles each time. The limit
+ *    is halved, and rises by one after every ten answers.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "npm:p-queue@10.0.0";
 import { TrueNASCallError, TrueNASError } from "../errors/errors.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
-import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
+import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
 
-/** The higher goes first. */
-const PRIORITIES = { singleVm: 3, lastCall: 2, deletion: 1, usual: 0 } as const;
-/** For what a person asked of a single VM. */
+/** Higher ones first. A vm.delete completes the work on its VM. */
+const PRIORITIES = { singleVm: 3, vmDeletion: 2, deletion: 1, default: 0 } as const;
+/** For an action on a single VM. */
 export const SINGLE_VM_PRIORITY = PRIORITIES.singleVm;
 
-/** The pause after a refusal, in milliseconds; it is varied by up to a third, so that clients do not come back together. */
-const BACKOFF = { firstMs: 500, mostMs: 15_000 } as const;
-/** A call that is refused as too many so often fails. */
+/** Pause after a refusal, in milliseconds; up to a third shorter at random, so that clients do not return together. */
+const BACKOFF = { firstMs: 500, maxMs: 15_000 } as const;
+/** A call fails when it was refused more often than this. */
 const MAX_REFUSALS = 8;
-/** After so many answers one more call may run at once. */
+/** The limit rises by one after this many answers. */
 const ANSWERS_PER_RISE = 10;
 
-/** How many calls of operations run at once, as a page shows it. */
+/** How many calls of operations run at once. */
 export interface Concurrency {
   /** How many may run at once now. */
   readonly limit: number;
-  /** TrueNAS's own limit for a connection. */
+  /** TrueNAS's limit for a connection. */
   readonly max: number;
-  /** Calls that run now. */
+  /** Calls that are running. */
   readonly running: number;
-  /** Calls that wait for their turn. */
+  /** Calls that are queued. */
   readonly waiting: number;
-  /** The limit is lower than the NAS's own, because the NAS refused calls. */
+  /** Whether the limit is lower than TrueNAS's own because TrueNAS refused calls. */
   readonly reduced: boolean;
 }
 
-/** For whom a caller calls. */
+/** Options of a limited caller. */
 export interface LimitedCallerOptions {
-  /** Changes that still wait are given up when it is aborted; those that were sent are waited for. */
+  /** When it aborts, queued writes are dropped; running calls are awaited. */
   readonly signal?: AbortSignal;
-  /** Default: by the method. */
+  /** Default: by method. */
   readonly priority?: number;
 }
 
-/** How a limiter is set up. */
+/** Options of a limiter. */
 export interface LimiterOptions {
-  /** Whether the NAS runs one vm.delete at a time, as now; default never. */
+  /** Whether the NAS deletes one VM at a time; default never. */
   readonly serialDeletes?: () => boolean;
-  /** Resolves after so many milliseconds; tests give their own. */
+  /** Waits for some milliseconds; for tests. */
   readonly wait?: (ms: number) => Promise<void>;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
 }
 
-/** Refuses a call that was still waiting when the person cancelled: it was never sent. */
+/** The user cancelled while this call was queued; it was never sent. */
 export class NotSent extends TrueNASError {
   /** The class's name. */
   override readonly name = "NotSent";
 
-  /** Makes the error of a method. */
+  /** Creates the error of a method. */
   constructor(method: string) {
-    super(`${method} was not sent, because it was cancelled before its turn`, {
-      method,
-      outcome: "not-done",
-    });
+    super(`${method} was not sent because the operation was cancelled`, { method, outcome: "not-done" });
   }
+}
+
+interface QueuedCall {
+  readonly method: MethodName;
+  readonly priority: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Limits the calls of one connection; see the file's comment. */
@@ -79,17 +83,15 @@ export class CallLimiter {
   readonly #wait: (ms: number) => Promise<void>;
   readonly #logger: Logger;
   readonly #calls = new PQueue({ concurrency: MAX_RUNNING_CALLS });
-  readonly #deletes = new PQueue({ concurrency: 1 });
+  readonly #vmDeletions = new PQueue({ concurrency: 1 });
   readonly #listeners = new Set<() => void>();
-  /** Pauses since the last answer. */
-  #pauses = 0;
-  /** Answers since the limit last changed. */
-  #answers = 0;
+  #pausesSinceAnswer = 0;
+  #answersSinceChange = 0;
 
-  /** Makes its calls by `caller`. */
+  /** Limits the calls made with `caller`. */
   constructor(
     caller: Caller,
-    { serialDeletes = () => false, wait = defaultWait, logger = silentLogger }: LimiterOptions = {},
+    { serialDeletes = () => false, wait = sleep, logger = silentLogger }: LimiterOptions = {},
   ) {
     this.#caller = caller;
     this.#serialDeletes = serialDeletes;
@@ -97,25 +99,25 @@ export class CallLimiter {
     this.#logger = logger;
   }
 
-  /** How it stands now. */
+  /** The present limit and load. */
   get concurrency(): Concurrency {
     const { concurrency: limit, pending, size } = this.#calls;
     return {
       limit,
       max: MAX_RUNNING_CALLS,
       running: pending,
-      waiting: size + this.#deletes.size,
+      waiting: size + this.#vmDeletions.size,
       reduced: limit < MAX_RUNNING_CALLS,
     };
   }
 
-  /** Calls the listener with each change of the limit, until the returned function is called. */
+  /** Calls the listener whenever the limit changes, until the returned function is called. */
   onConcurrency(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** A caller within the limit; what it changes fails with {@link NotSent} when the signal was aborted before its turn. */
+  /** A caller within the limit; its writes fail with {@link NotSent} if the signal aborts while they are queued. */
   caller(options: LimitedCallerOptions = {}): Caller {
     return { call: (method, params, callOptions) => this.#call(method, params, callOptions, options) };
   }
@@ -126,11 +128,12 @@ export class CallLimiter {
     callOptions: CallOptions | undefined,
     { signal, priority = priorityOf(method) }: LimitedCallerOptions,
   ): Promise<MethodResult<M>> {
-    const send = () => this.#caller.call(method, params, callOptions);
-    const turn = METHODS[method].writes ? { method, priority, signal } : { method, priority };
+    const queued = { method, priority, signal: METHODS[method].writes ? signal : undefined };
+    const send = () => this.#send(queued, () => this.#caller.call(method, params, callOptions));
     for (let refusals = 0;; refusals++) {
       try {
-        return await this.#inTurn(turn, send);
+        const isSerial = method === "vm.delete" && this.#serialDeletes();
+        return await (isSerial ? enqueue(this.#vmDeletions, queued, send) : send());
       } catch (error) {
         if (!isTooMany(error)) throw error;
         this.#backOff();
@@ -139,96 +142,74 @@ export class CallLimiter {
     }
   }
 
-  async #inTurn<T>(turn: Turn, send: () => Promise<T>): Promise<T> {
-    const inTurn = () => this.#queued(turn, send);
-    const isSerial = turn.method === "vm.delete" && this.#serialDeletes();
-    return await (isSerial ? addToQueue(this.#deletes, turn, inTurn) : inTurn());
-  }
-
-  async #queued<T>(turn: Turn, send: () => Promise<T>): Promise<T> {
+  async #send<T>(queued: QueuedCall, call: () => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const run = async () => {
-      await this.#counted(send).then(resolve, reject);
-      // The next call of the same VM is among those that wait before the place is given away.
+      await call().then((result) => {
+        this.#countAnswer();
+        resolve(result);
+      }, (error) => {
+        // Other refusals are answers too: the NAS had room for the call.
+        if (!isTooMany(error)) this.#countAnswer();
+        reject(error);
+      });
+      // Keeps its place for a moment, so that the VM's next call is queued before another one takes it.
       await new Promise<void>((resolve) => setImmediate(resolve));
     };
-    addToQueue(this.#calls, turn, run).catch(reject);
+    enqueue(this.#calls, queued, run).catch(reject);
     return await promise;
   }
 
-  /** Counts the answer, a refusal of another kind too: the NAS had room for the call. */
-  async #counted<T>(send: () => Promise<T>): Promise<T> {
-    try {
-      const result = await send();
-      this.#countAnswer();
-      return result;
-    } catch (error) {
-      if (!isTooMany(error)) this.#countAnswer();
-      throw error;
-    }
-  }
-
   #countAnswer(): void {
-    this.#pauses = 0;
-    if (this.#calls.concurrency === MAX_RUNNING_CALLS || ++this.#answers < ANSWERS_PER_RISE) return;
-    this.#setLimit(this.#calls.concurrency + 1);
+    this.#pausesSinceAnswer = 0;
+    const { concurrency } = this.#calls;
+    if (concurrency === MAX_RUNNING_CALLS || ++this.#answersSinceChange < ANSWERS_PER_RISE) return;
+    this.#setLimit(concurrency + 1);
   }
 
   #backOff(): void {
-    // Calls that were refused together say one thing.
+    // Calls that were refused together count once.
     if (this.#calls.isPaused) return;
     this.#calls.pause();
-    const ms = Math.min(BACKOFF.firstMs * 2 ** this.#pauses++, BACKOFF.mostMs);
+    const ms = Math.min(BACKOFF.firstMs * 2 ** this.#pausesSinceAnswer++, BACKOFF.maxMs);
     const paused = this.#wait(ms * (1 - Math.random() / 3)).finally(() => this.#calls.start());
     runDetached(paused, "pausing calls to the NAS", this.#logger);
     this.#setLimit(Math.ceil(this.#calls.concurrency / 2));
   }
 
   #setLimit(limit: number): void {
-    this.#answers = 0;
+    this.#answersSinceChange = 0;
     this.#calls.concurrency = limit;
     notifyEach(this.#listeners, (listener) => listener(), this.#logger);
   }
 }
 
-/** vm.delete ends the work on a VM. Whatever only reads is in no hurry: no other VM waits for it. */
 function priorityOf(method: MethodName): number {
-  if (method === "vm.delete") return PRIORITIES.lastCall;
-  return METHODS[method].destroys ? PRIORITIES.deletion : PRIORITIES.usual;
+  if (method === "vm.delete") return PRIORITIES.vmDeletion;
+  return METHODS[method].destroys ? PRIORITIES.deletion : PRIORITIES.default;
 }
 
-function defaultWait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-interface Turn {
-  readonly method: MethodName;
-  readonly priority: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** p-queue would also let go of a call that was sent when its signal is aborted; this one is waited for. */
-async function addToQueue<T>(
+/** Ends the signal's effect when the call starts; p-queue would otherwise give away the place of a running call. */
+async function enqueue<T>(
   queue: PQueue,
-  { method, priority, signal }: Turn,
+  { method, priority, signal }: QueuedCall,
   run: () => Promise<T>,
 ): Promise<T> {
   const waiting = new AbortController();
-  const giveUp = () => waiting.abort(new NotSent(method));
-  if (signal?.aborted) giveUp();
-  signal?.addEventListener("abort", giveUp, { once: true });
-  const forget = () => signal?.removeEventListener("abort", giveUp);
+  const drop = () => waiting.abort(new NotSent(method));
+  if (signal?.aborted) drop();
+  signal?.addEventListener("abort", drop, { once: true });
   const start = () => {
-    forget();
+    signal?.removeEventListener("abort", drop);
     return run();
   };
-  return await queue.add(start, { priority, signal: waiting.signal }).finally(forget);
+  return await queue.add(start, { priority, signal: waiting.signal });
 }
 
-/** TrueNAS's errno ETOOMANYREFS, and JSON-RPC's code for it, when more than 20 calls of a connection are unfinished. */
+/** TrueNAS's errno ETOOMANYREFS, and JSON-RPC's code for it: a connection has more than 20 unfinished calls. */
 const TOO_MANY = { errno: 109, code: -32000 } as const;
 
-/** Whether the NAS refused a call for its load alone, before it did anything. */
+/** Whether the NAS refused a call because of its load, before it did anything. */
 function isTooMany(error: unknown): boolean {
   if (!(error instanceof TrueNASCallError)) return false;
   const { errno, code, reason } = error.refusal;

@@ -1,53 +1,51 @@
 /**
- * Reserves memory for VMs that start. TrueNAS checks the free memory and only then starts, so that several starts at
- * once can all pass and together exhaust it; they go together only as far as the free memory suffices for all of them.
+ * Reserves memory for starting VMs. TrueNAS checks the free memory before a start and not during it, so that parallel
+ * starts can together exhaust it. VMs therefore start in parallel only while the free memory suffices for all of them.
  */
+import PQueue from "npm:p-queue@10.0.0";
 import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MIB } from "../units.ts";
 
-/** A reading is used for so long, in milliseconds. */
+/** How long a reading is used, in milliseconds. */
 const FRESH_MS = 5_000;
 
 /** The memory of one NAS. */
 export class MemoryReservation {
   readonly #caller: Caller;
   readonly #now: () => number;
-  /** What is not reserved yet, in bytes; null when it is not known. */
+  /** One at a time, because a reservation may wait for starting VMs. */
+  readonly #reservations = new PQueue({ concurrency: 1 });
+  /** Memory not reserved yet, in bytes; null when unknown. */
   #freeBytes: number | null = null;
   #readAt = -Infinity;
   #starting = 0;
-  /** One reservation is made at a time; it may wait for VMs that are starting. */
-  #last: Promise<unknown> = Promise.resolve();
-  #ended: PromiseWithResolvers<void> | null = null;
+  #nextEnd: PromiseWithResolvers<void> | null = null;
 
-  /** Reads by `caller`; `now` gives milliseconds from any beginning. */
+  /** Reads with `caller`; `now` is a monotonic clock in milliseconds. */
   constructor(caller: Caller, now: () => number = () => performance.now()) {
     this.#caller = caller;
     this.#now = now;
   }
 
-  /** Starts a VM of so many MiB once its memory is reserved. A VM that starts alone is left to the NAS to refuse. */
+  /** Starts a VM once its memory is reserved. If no other VM is starting, the NAS decides whether memory suffices. */
   async start<T>(memoryMib: number, run: () => Promise<T>): Promise<T> {
-    const reserved = this.#last.then(() => this.#reserve(memoryMib * MIB));
-    this.#last = reserved.catch(() => {});
-    await reserved;
+    await this.#reservations.add(() => this.#reserve(memoryMib * MIB));
     try {
       return await run();
     } finally {
       this.#starting--;
-      this.#ended?.resolve();
-      this.#ended = null;
+      this.#nextEnd?.resolve();
+      this.#nextEnd = null;
     }
   }
 
   async #reserve(bytes: number): Promise<void> {
-    while (this.#starting > 0 && (this.#freeBytes === null || this.#freeBytes < bytes)) {
-      await (this.#ended ??= Promise.withResolvers<void>()).promise;
+    const isShort = () => this.#freeBytes === null || this.#freeBytes < bytes;
+    while (this.#starting > 0 && isShort()) {
+      await (this.#nextEnd ??= Promise.withResolvers<void>()).promise;
     }
-    const isStale = this.#freeBytes === null || this.#freeBytes < bytes ||
-      this.#now() - this.#readAt > FRESH_MS;
-    if (this.#starting === 0 && isStale) await this.#read();
+    if (this.#starting === 0 && (isShort() || this.#now() - this.#readAt > FRESH_MS)) await this.#read();
     this.#starting++;
     if (this.#freeBytes !== null) this.#freeBytes -= bytes;
   }
@@ -57,7 +55,7 @@ export class MemoryReservation {
       this.#freeBytes = await this.#caller.call("vm.get_available_memory", []);
       this.#readAt = this.#now();
     } catch (error) {
-      // An account that may not read it starts one VM after another.
+      // An account without the right to read it starts one VM after another.
       if (!(error instanceof TrueNASError)) throw error;
       this.#freeBytes = null;
     }

@@ -2,6 +2,7 @@
  * The operations of one NAS. Those that create or remove VMs run one at a time, each from a plan made when its turn comes;
  * afterwards an operation can be resumed, rolled back or left as it is.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
@@ -21,7 +22,6 @@ import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts"
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
-import { pause } from "./steps/run_step.ts";
 import type { OperationStore } from "./store.ts";
 import type { OperationView, Resolution } from "./types.ts";
 
@@ -271,7 +271,7 @@ export class Operations {
       try {
         const log = this.store.get(operationId);
         if (log === undefined || recoveryOf(log.view)[RECOVERABLE[how]].length === 0) return resolve(null);
-        await pause(remainingSettleMs(log.view, this.store.now(), this.#runner.settle.settleMs));
+        await sleep(remainingSettleMs(log.view, this.store.now(), this.#runner.settle.settleMs));
         const operation = await start(log.view);
         resolve(operation);
         const { status } = await operation.finished;
