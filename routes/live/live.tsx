@@ -12,13 +12,14 @@ import {
   VmNowPatch,
   WordsPatch,
 } from "../../templates/parts/patches.tsx";
-import { announcementsOf, isByName, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_list.tsx";
+import { isByName } from "../../templates/parts/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
 import { rowOf, staleness, vmNow } from "../vms/vm_props.ts";
 import { matches, queryOf } from "../vms/vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
+import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
 
 /** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
 export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {

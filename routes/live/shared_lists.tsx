@@ -2,12 +2,12 @@
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
 import { GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/patches.tsx";
-import { VmRowOnce, type VmRowProps } from "../../templates/parts/vm_list.tsx";
 import { LiveCapacity } from "./capacity.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 import { listProps } from "../vms/vm_props.ts";
 import type { VmQuery } from "../../templates/paths.ts";
+import { VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
 
 /** A page that shows the list. */
 export interface ListWatcher {

@@ -4,9 +4,10 @@ import { typeOf } from "../../lib/inventory/names.ts";
 import { reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { matches, sorted } from "./vm_query.ts";
-import type { Stale, VmListProps, VmRowProps } from "../../templates/parts/vm_list.tsx";
+import { type Stale, type VmListProps } from "../../templates/parts/vm_list.tsx";
 import type { VmNowProps } from "../../templates/parts/vm_now.tsx";
 import type { VmQuery } from "../../templates/paths.ts";
+import type { VmRowProps } from "../../templates/parts/vm_row.tsx";
 
 /** The age of the inventory while the NAS is not connected; otherwise null. */
 export function staleness({ manager, now }: Dashboard): Stale | null {

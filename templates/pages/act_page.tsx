@@ -4,9 +4,9 @@ import { formatCount } from "../../lib/units.ts";
 import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
-import { Notice, Tick, ViewerNotice } from "../parts/common.tsx";
-import { VmState } from "../parts/vm_list.tsx";
+import { Notice, Tick, ViewerNotice, VmTrail, Warning } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
+import { VmState } from "../parts/vm_row.tsx";
 
 /** An action on some VMs, before it is done. */
 export interface ActProps {
@@ -25,15 +25,9 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
   const { verb } = VM_ACTIONS[action];
   return (
     <Layout {...frame} title={verb} current="vms">
-      <p class="trail">
-        <a href={paths.home()}>VMs</a>
-      </p>
+      <VmTrail />
       <h1>{doing.length === 0 ? verb : titleOf(action, doing.length)}</h1>
-      {notice === null ? null : (
-        <Notice tone="warn">
-          <p>{notice}</p>
-        </Notice>
-      )}
+      <Warning text={notice} />
       {doing.length + left.length === 0 ? <p>No VMs selected. Select VMs in the list first.</p> : null}
       {left.length === 0 ? null : (
         <Notice tone="warn">

@@ -1,7 +1,7 @@
 /** The audit log, newest first. */
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { DateTime, Field } from "../parts/common.tsx";
+import { DateTime, Field, TableHead } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { paths } from "../paths.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
@@ -58,15 +58,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
   return (
     <table class="rows">
       <caption>{shown}</caption>
-      <thead>
-        <tr>
-          <th scope="col">Action</th>
-          <th scope="col">When</th>
-          <th scope="col">Who</th>
-          <th scope="col">VMs</th>
-          <th scope="col">Outcome</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Action", "When", "Who", "VMs", "Outcome"]} />
       <tbody>
         {entries.map(({ seq, at, by, what, vms, outcome, operation, repeated }) => (
           <tr data-audit={seq}>

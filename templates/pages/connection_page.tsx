@@ -1,6 +1,6 @@
 /** The connection to the NAS: its state, the account's roles, and the one-time password form. */
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Field, State } from "../parts/common.tsx";
+import { ErrorSummary, Fact, Field, State, TableHead } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 
@@ -36,47 +36,29 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
       <ErrorSummary problems={problems} />
       {(wantsOtp || problems.length > 0) && frame.mayChange ? <OtpForm problems={problems} /> : null}
       <dl class="facts">
-        <div>
-          <dt>Address</dt>
-          <dd>
-            <code>{address}</code>
-          </dd>
-        </div>
-        <div>
-          <dt>Sign-in</dt>
-          <dd>{account}</dd>
-        </div>
-        <div>
-          <dt>Release</dt>
-          <dd>{frame.connection.release ?? "Unknown"}</dd>
-        </div>
-        <div>
-          <dt>Console host</dt>
-          <dd>
-            {publicHost === null
-              ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"
-              : (
-                <>
-                  <code>{publicHost.host}</code> (from {publicHost.source})
-                </>
-              )}
-          </dd>
-        </div>
+        <Fact label="Address">
+          <code>{address}</code>
+        </Fact>
+        <Fact label="Sign-in">{account}</Fact>
+        <Fact label="Release">{frame.connection.release ?? "Unknown"}</Fact>
+        <Fact label="Console host">
+          {publicHost === null
+            ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"
+            : (
+              <>
+                <code>{publicHost.host}</code> (from {publicHost.source})
+              </>
+            )}
+        </Fact>
         {apiVersion === null ? null : (
-          <div>
-            <dt>NAS ID</dt>
-            <dd>
-              {nasId === null
-                ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
-                  "TRUENAS_HOST instead, so a new spelling of it changes them"
-                : <code>{nasId.slice(0, ID_CHARS)}</code>}
-            </dd>
-          </div>
+          <Fact label="NAS ID">
+            {nasId === null
+              ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
+                "TRUENAS_HOST instead, so a new spelling of it changes them"
+              : <code>{nasId.slice(0, ID_CHARS)}</code>}
+          </Fact>
         )}
-        <div>
-          <dt>API</dt>
-          <dd>{apiVersion ?? "Not connected"}</dd>
-        </div>
+        <Fact label="API">{apiVersion ?? "Not connected"}</Fact>
       </dl>
       <h2>Account permissions</h2>
       <Roles roles={roles} missing={missing} connected={apiVersion !== null} />
@@ -123,13 +105,7 @@ function Roles(
       </p>
       <table class="rows">
         <caption class="visually-hidden">Missing roles</caption>
-        <thead>
-          <tr>
-            <th scope="col">Role</th>
-            <th scope="col">If missing</th>
-            <th scope="col">Needed for</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Role", "If missing", "Needed for"]} />
         <tbody>
           {missing.map((it) => (
             <tr data-missing-role={it.role}>

@@ -3,7 +3,7 @@ import type { OnFailure } from "../../lib/configuration/on_failure.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Choice, Choices, ErrorSummary, Field, Notice, Tick, ViewerNotice } from "../parts/common.tsx";
+import { Choice, Choices, ErrorSummary, Field, Tick, ViewerNotice, Warning } from "../parts/common.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
@@ -74,11 +74,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
   return (
     <Layout {...frame} title="Create VMs" current="create">
       <h1>Create VMs</h1>
-      {notice === null ? null : (
-        <Notice tone="warn">
-          <p>{notice}</p>
-        </Notice>
-      )}
+      <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {frame.mayChange ? null : <ViewerNotice />}
       {form === null || !frame.mayChange

@@ -3,11 +3,20 @@ import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
-import { ErrorSummary, Field, Notice, State, ViewerNotice } from "../parts/common.tsx";
+import {
+  ErrorSummary,
+  Field,
+  Notice,
+  State,
+  TableHead,
+  ViewerNotice,
+  VmTrail,
+  Warning,
+} from "../parts/common.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
-import { VmState } from "../parts/vm_list.tsx";
 import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
+import { VmState } from "../parts/vm_row.tsx";
 
 /** Words that confirm a destruction once they are typed into their field. */
 export interface WordsToType {
@@ -39,17 +48,9 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
   const isTyped = (field: string) => words.some((it) => it.field === field);
   return (
     <Layout {...frame} title={title} current={only === null ? "destroy" : "vms"}>
-      {only === null ? null : (
-        <p class="trail">
-          <a href={paths.home()}>VMs</a> <a href={paths.vm(only.id)} dir="auto">{only.name}</a>
-        </p>
-      )}
+      {only === null ? null : <VmTrail vm={only} />}
       <h1 dir="auto">{title}</h1>
-      {notice === null ? null : (
-        <Notice tone="warn">
-          <p>{notice}</p>
-        </Notice>
-      )}
+      <Warning text={notice} />
       <ErrorSummary problems={problems} />
       <DestroyForm query={query} plan={plan} only={only} problems={problems} />
       <Unread notices={plan.notices} />
@@ -164,15 +165,7 @@ function Confirm(
           {size}
           {snapshots} will be destroyed
         </caption>
-        <thead>
-          <tr>
-            <th scope="col">VM</th>
-            <th scope="col">State</th>
-            <th scope="col">Created here</th>
-            <th scope="col">Zvols to destroy</th>
-            <th scope="col">Kept</th>
-          </tr>
-        </thead>
+        <TableHead columns={["VM", "State", "Created here", "Zvols to destroy", "Kept"]} />
         <tbody>
           {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <VmToDestroyRow vm={vm} />)}
         </tbody>

@@ -2,7 +2,7 @@
 import type { OperationView } from "../../lib/operations/types.ts";
 import { formatCount, formatDuration } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { DateTime } from "../parts/common.tsx";
+import { DateTime, TableHead } from "../parts/common.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { describeProgress } from "../parts/operation/operation.tsx";
 import { paths } from "../paths.ts";
@@ -41,16 +41,10 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
   return (
     <table class="rows">
       <caption>{formatCount(operations.length, "operation")}, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Operation</th>
-          <th scope="col">Status</th>
-          <th scope="col">VMs</th>
-          <th scope="col">Who</th>
-          <th scope="col">Started</th>
-          <th scope="col" class="number">Duration</th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={["Operation", "Status", "VMs", "Who", "Started", "Duration"]}
+        numeric={["Duration"]}
+      />
       <tbody>
         {operations.map((view) => (
           <tr data-operation={view.id} data-status={view.status}>

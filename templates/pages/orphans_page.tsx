@@ -2,11 +2,11 @@
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Field, Notice, ViewerNotice } from "../parts/common.tsx";
+import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../parts/common.tsx";
 import { Blocked, type BlockedItem, Snapshots, Unread } from "../parts/removal.tsx";
-import { VmState } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
+import { VmState } from "../parts/vm_row.tsx";
 
 /** The page of orphans. */
 export interface OrphansProps {
@@ -38,11 +38,7 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
         Interrupted operations can leave resources behind: half-made VMs, and zvols that no VM uses. Only
         those created by this program are listed.
       </p>
-      {notice === null ? null : (
-        <Notice tone="warn">
-          <p>{notice}</p>
-        </Notice>
-      )}
+      <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {plan.zvols.known ? null : (
         <Notice tone="warn">
@@ -92,14 +88,7 @@ function Confirm(
       <input type="hidden" name="token" value={token ?? ""} />
       <table class="rows">
         <caption>{what}, {formatBytes(size)}</caption>
-        <thead>
-          <tr>
-            <th scope="col">Orphan</th>
-            <th scope="col">Reason</th>
-            <th scope="col" class="number">Size</th>
-            <th scope="col">Choice</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Orphan", "Reason", "Size", "Choice"]} numeric={["Size"]} />
         <tbody>
           {vms.map((vm) => <VmRow vm={vm} plan={plan} />)}
           {zvols.map((zvol) => <ZvolRow zvol={zvol} plan={plan} />)}

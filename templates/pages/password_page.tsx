@@ -1,7 +1,7 @@
 /** The password of a VM's display. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { CopyButton } from "../parts/common.tsx";
+import { CopyButton, VmTrail } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -16,9 +16,7 @@ export interface PasswordPageProps {
 export function PasswordPage({ frame, vm, passwords }: PasswordPageProps) {
   return (
     <Layout {...frame} title={`Display password of ${vm.name}`} current="vms">
-      <p class="trail">
-        <a href={paths.home()}>VMs</a> <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
-      </p>
+      <VmTrail vm={vm} />
       <h1 dir="auto">Display password of {vm.name}</h1>
       {passwords.length === 0 ? <p class="empty">This VM has no display.</p> : (
         <ul class="plain">

@@ -1,7 +1,7 @@
 /** The serial console of a VM, in a terminal. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ViewerNotice } from "../parts/common.tsx";
+import { ViewerNotice, VmTrail } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 
 /** Where the files of the serial console's terminal are. */
@@ -24,9 +24,7 @@ export interface SerialPageProps {
 export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
   return (
     <Layout {...frame} title={`Serial console of ${vm.name}`} current="vms">
-      <p class="trail">
-        <a href={paths.home()}>VMs</a> <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
-      </p>
+      <VmTrail vm={vm} />
       <h1 dir="auto">Serial console of {vm.name}</h1>
       {frame.mayChange ? <Terminal frame={frame} vm={vm} nonce={nonce} assets={assets} /> : <ViewerNotice />}
     </Layout>

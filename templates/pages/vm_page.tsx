@@ -1,7 +1,7 @@
 /** One VM: its facts, and the forms that change it. */
 import type { Problem } from "../../lib/errors/errors.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Notice, Time } from "../parts/common.tsx";
+import { ErrorSummary, Notice, Time, VmTrail, Warning } from "../parts/common.tsx";
 import {
   BootForm,
   CloneForm,
@@ -57,15 +57,9 @@ export function VmPage(
   const form = { vm, problems, typed, choices, shown };
   return (
     <Layout {...frame} title={vm.name} current="vms" stream={paths.vmEvents(vm.id)}>
-      <p class="trail">
-        <a href={paths.home()}>VMs</a>
-      </p>
+      <VmTrail />
       <h1 dir="auto">{vm.name}</h1>
-      {notice === null ? null : (
-        <Notice tone="warn">
-          <p>{notice}</p>
-        </Notice>
-      )}
+      <Warning text={notice} />
       {saved === null ? null : <SavedNotice {...saved} />}
       {missingImages.map((path) => <MissingImage path={path} isStopped={vm.state === "STOPPED"} />)}
       <ErrorSummary problems={problems} />

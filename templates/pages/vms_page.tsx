@@ -2,8 +2,9 @@
 import { Layout, type PageFrame } from "../layout.tsx";
 import { type Capacity, CapacityLine } from "../parts/capacity.tsx";
 import { Notice } from "../parts/common.tsx";
-import { stateWord, VmList, type VmListProps } from "../parts/vm_list.tsx";
+import { VmList, type VmListProps } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
+import { stateWord } from "../parts/vm_row.tsx";
 
 /** Props of the page. */
 export interface VmsPageProps {

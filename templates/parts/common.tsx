@@ -1,6 +1,7 @@
 /** Small parts that several pages use. */
 import type { Child } from "hono/jsx";
 import type { Problem } from "../../lib/errors/errors.ts";
+import { paths } from "../paths.ts";
 
 /** The five tones. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
@@ -38,9 +39,54 @@ function timeOfDay(iso: string): string {
   return iso.slice("2026-11-26T".length, "2026-11-26T15:04:05".length);
 }
 
-/** A notice above what it is about. */
+/** A notice, above the content that it is about. */
 export function Notice({ tone, children }: { tone: Tone; children?: Child }) {
   return <div class={`notice tone-${tone}`}>{children}</div>;
+}
+
+/** A warning at the top of a page; nothing if the text is null. */
+export function Warning({ text }: { text: string | null }) {
+  if (text === null) return null;
+  return (
+    <Notice tone="warn">
+      <p>{text}</p>
+    </Notice>
+  );
+}
+
+/** Links from a page back to the list, and to a VM. */
+export function VmTrail({ vm }: { vm?: { readonly id: number; readonly name: string } }) {
+  return (
+    <p class="trail">
+      <a href={paths.home()}>VMs</a>{" "}
+      {vm === undefined ? null : <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>}
+    </p>
+  );
+}
+
+/** A name and its value, in a list of class `facts`. */
+export function Fact({ label, children }: { label: string; children?: Child }) {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** The head of a table; `numeric` names the columns of numbers. */
+export function TableHead(
+  { columns, numeric = [] }: { columns: readonly string[]; numeric?: readonly string[] },
+) {
+  return (
+    <thead>
+      <tr>
+        {columns.map((column) => (
+          <th scope="col" class={numeric.includes(column) ? "number" : undefined}>{column}</th>
+        ))}
+      </tr>
+    </thead>
+  );
 }
 
 /** Shown to viewers in place of a form. */
@@ -77,7 +123,7 @@ export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
   );
 }
 
-/** What a text field is given. */
+/** Props of a text field. */
 export interface FieldProps {
   /** The field name in problems, from which the id is derived. */
   readonly name: string;
@@ -116,29 +162,35 @@ export function Field({ name, sentAs, label, value, problems, help, list, numeri
         aria-describedby={described === "" ? undefined : described}
       />
       {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
-      {own.length === 0 ? null : (
-        <p class="error" id={`${id}-error`} data-error={name}>
-          {own.map(({ message }) => message).join(" · ")}
-        </p>
-      )}
+      <FieldError name={name} problems={own} />
     </div>
   );
 }
 
-/** What a choice is given. */
+function FieldError({ name, problems }: { name: string; problems: readonly Problem[] }) {
+  if (problems.length === 0) return null;
+  return (
+    <p class="error" id={`${fieldId(name)}-error`} data-error={name}>
+      {problems.map(({ message }) => message).join(" · ")}
+    </p>
+  );
+}
+
+/** Props of a choice. */
 export interface ChoiceProps {
   readonly name: string;
+  /** By default derived from the name. */
+  readonly id?: string;
   readonly label: string;
   readonly value: string;
   /** Labels by value. */
   readonly choices: Readonly<Record<string, string>>;
-  readonly problems: readonly Problem[];
+  readonly problems?: readonly Problem[];
 }
 
 /** One of a few values. */
-export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
+export function Choice({ name, id = fieldId(name), label, value, choices, problems = [] }: ChoiceProps) {
   const own = problems.filter(({ field }) => field === name);
-  const id = fieldId(name);
   return (
     <div class={own.length === 0 ? "field" : "field invalid"}>
       <label for={id}>{label}</label>
@@ -147,11 +199,7 @@ export function Choice({ name, label, value, choices, problems }: ChoiceProps) {
           <option value={choice} selected={choice === value}>{words}</option>
         ))}
       </select>
-      {own.length === 0 ? null : (
-        <p class="error" id={`${id}-error`} data-error={name}>
-          {own.map(({ message }) => message).join(" · ")}
-        </p>
-      )}
+      <FieldError name={name} problems={own} />
     </div>
   );
 }
@@ -166,10 +214,10 @@ export function CopyButton({ of, label }: { of: string; label: string }) {
   return <button type="button" class="copy" data-copy={of}>{label}</button>;
 }
 
-/** What a tick box is given. */
+/** Props of a tick box. */
 export interface TickProps {
   readonly name: string;
-  /** For a name that several forms of a page use; by default derived from the name. */
+  /** Needed if several forms of a page use the name; by default derived from it. */
   readonly id?: string;
   readonly label: string;
   readonly ticked: boolean;

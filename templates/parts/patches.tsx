@@ -8,17 +8,10 @@ import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } fr
 import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
 import { ConcurrencyLine } from "./concurrency.tsx";
 import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
-import {
-  groupId,
-  VmGroup,
-  VmList,
-  VmListAge,
-  type VmListProps,
-  VmRowOnce,
-  type VmRowProps,
-} from "./vm_list.tsx";
+import { groupId, VmGroup, VmList, VmListAge, type VmListProps } from "./vm_list.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
+import { VmRowOnce, type VmRowProps } from "./vm_row.tsx";
 
 /** One update of an operation's page. */
 export interface OperationPatchProps {

@@ -2,7 +2,7 @@
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
 import { formatBytes, formatMib } from "../../lib/units.ts";
-import { State, type Tone } from "./common.tsx";
+import { State, TableHead, type Tone } from "./common.tsx";
 
 const ACTIONS = {
   create: { tone: "busy", word: "Create" },
@@ -42,18 +42,10 @@ function PlanTable({ plan }: { plan: CreationPlan }) {
   return (
     <table class="rows">
       <caption class="visually-hidden">VMs in the plan</caption>
-      <thead>
-        <tr>
-          <th scope="col">VM</th>
-          <th scope="col">Action</th>
-          <th scope="col" class="number">vCPUs</th>
-          <th scope="col" class="number">Memory</th>
-          <th scope="col">Disks</th>
-          <th scope="col">Networks</th>
-          <th scope="col">Install image</th>
-          <th scope="col" class="number">Display</th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={["VM", "Action", "vCPUs", "Memory", "Disks", "Networks", "Install image", "Display"]}
+        numeric={["vCPUs", "Memory", "Display"]}
+      />
       <tbody>{plan.vms.map((vm) => <PlanRow vm={vm} plan={plan} />)}</tbody>
     </table>
   );

@@ -1,72 +1,42 @@
-/** The list of VMs: table, rows, and what is shown when it is empty. */
-import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
-import { formatBytes, formatCount, formatDuration, formatMib } from "../../lib/units.ts";
+/** The list of VMs: its table, its groups, and what is shown when it is empty. */
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { formatCount, formatDuration, formatMib } from "../../lib/units.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
-import type { Busy } from "../../lib/operations/store.ts";
-import {
-  reasonAgainst,
-  VM_ACTION_NAMES,
-  VM_ACTIONS,
-  type VmActionName,
-} from "../../lib/inventory/vm_actions.ts";
+import { VM_ACTION_NAMES, VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
 import { paths, type SortKey, type VmQuery } from "../paths.ts";
-import { State, Time, type Tone } from "./common.tsx";
+import { Time } from "./common.tsx";
+import { VmRowOnce, type VmRowProps } from "./vm_row.tsx";
 
-/** A VM in the list, with what is being done to it. */
-export interface VmRowProps {
-  readonly vm: Vm;
-  readonly busy: Busy | null;
-  /** Whether whoever looks may change anything. */
-  readonly mayChange: boolean;
-}
-
-/** The list of VMs. */
+/** Props of the list. */
 export interface VmListProps {
-  /** Whether whoever looks may change anything. */
+  /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
-  /** Those that match, in order; null when they were never read. */
+  /** The matching VMs, in order; null until the NAS has been read. */
   readonly vms: readonly VmRowProps[] | null;
-  /** How many there are without the filter. */
+  /** The number of VMs without the filter. */
   readonly total: number;
   readonly query: VmQuery;
   readonly states: readonly string[];
   readonly types: readonly string[];
-  /** Why they could not be read, or null. */
+  /** Why the VMs could not be read, or null. */
   readonly problem: { readonly message: string; readonly remedy: string } | null;
-  /** When they were last known to be true, while there is no connection; null while there is one. */
+  /** The age of the list while the NAS is not connected; otherwise null. */
   readonly stale: Stale | null;
 }
 
-/** Data that is not kept true now: both in milliseconds since 1970 (UTC). */
+/** When outdated data was read, and the present time, both in milliseconds since 1970 (UTC). */
 export interface Stale {
   readonly since: number;
   readonly now: number;
 }
 
-/** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
-const STATES: Readonly<Record<string, { readonly tone: Tone; readonly word: string }>> = {
-  RUNNING: { tone: "good", word: "Running" },
-  STOPPED: { tone: "quiet", word: "Stopped" },
-  SUSPENDED: { tone: "warn", word: "Suspended" },
-  ERROR: { tone: "bad", word: "Error" },
-};
-
-/** A VM's state as a word. */
-export function stateWord(state: string): string {
-  return STATES[state]?.word ?? state;
-}
-
-/** A VM's state as shape and word. */
-export function VmState({ state }: { state: string }) {
-  const { tone, word } = STATES[state] ?? { tone: "warn", word: state };
-  return <State tone={tone} word={word} />;
-}
-
-const COLUMNS: readonly {
+interface Column {
   readonly label: string;
   readonly sort: SortKey | null;
   readonly numeric?: boolean;
-}[] = [
+}
+
+const COLUMNS: readonly Column[] = [
   { label: "Name", sort: "name" },
   { label: "State", sort: "state" },
   { label: "vCPUs", sort: "vcpus", numeric: true },
@@ -77,14 +47,6 @@ const COLUMNS: readonly {
   { label: "Autostart", sort: "autostart" },
   { label: "Actions", sort: null },
 ];
-
-/** What changed in a row, for screen readers. */
-export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
-  if (before === null) return [`${vm.name} was added to the list`];
-  const now = busy === null ? stateWord(vm.state) : busy.doing;
-  const was = before.busy === null ? stateWord(before.vm.state) : before.busy.doing;
-  return now === was ? [] : [`${vm.name}: ${now}`];
-}
 
 /** The table, or why it is empty. Live updates replace it by its id. */
 export function VmList(props: VmListProps) {
@@ -176,7 +138,7 @@ export function isByName({ sort }: VmQuery): boolean {
   return sort === "" || sort === "name";
 }
 
-/** VMs of one type stand together, types in order of name; those without a number come last. */
+/** Groups the VMs by type, in order of name; VMs without a number come last. */
 function groupsOf(rows: readonly VmRowProps[]): { readonly type: string; readonly rows: VmRowProps[] }[] {
   const groups = new Map<string, VmRowProps[]>();
   for (const row of rows) {
@@ -190,12 +152,12 @@ function groupsOf(rows: readonly VmRowProps[]): { readonly type: string; readonl
   );
 }
 
-/** The id of a group's line. */
+/** The id of a group's heading. */
 export function groupId(type: string): string {
   return `group-${type === "" ? "-" : type.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;
 }
 
-/** One line on a group: how many, how many run, and what they have together. */
+/** The heading of a group, with its totals. */
 export function VmGroup({ type, vms }: { type: string; vms: readonly Vm[] }) {
   const running = vms.filter(({ state }) => state === "RUNNING").length;
   const vcpus = vms.reduce((sum, vm) => sum + vm.vcpus, 0);
@@ -213,14 +175,7 @@ export function VmGroup({ type, vms }: { type: string; vms: readonly Vm[] }) {
   );
 }
 
-interface ColumnHeadProps {
-  readonly label: string;
-  readonly sort: SortKey | null;
-  readonly numeric?: boolean;
-  readonly query: VmQuery;
-}
-
-function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
+function ColumnHead({ label, sort, numeric, query }: Column & { readonly query: VmQuery }) {
   if (sort === null) return <th scope="col" class={numeric ? "number" : undefined}>{label}</th>;
   const ascending = query.sort === sort || (sort === "name" && query.sort === "");
   const descending = query.sort === `-${sort}`;
@@ -232,148 +187,6 @@ function ColumnHead({ label, sort, numeric, query }: ColumnHeadProps) {
         {direction === undefined ? null : <span aria-hidden="true">{ascending ? " ↑" : " ↓"}</span>}
       </a>
     </th>
-  );
-}
-
-/** Actions offered in the row: none of them can lose a guest's data. */
-const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
-
-/** Rendered rows; a VM that changes becomes a new object, so its old rows are collected. */
-const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
-
-/** One VM's row, rendered once for all open pages. */
-export function VmRowOnce(row: VmRowProps) {
-  const { vm, busy, mayChange } = row;
-  const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
-  rendered.set(vm, rows);
-  const key = JSON.stringify([mayChange, busy]);
-  const known = rows.get(key);
-  if (known !== undefined) return known;
-  // During an operation every step adds a row here, and the older ones are never needed again.
-  if (rows.size >= MAX_RENDERED) rows.clear();
-  const made = VmRow(row);
-  rows.set(key, made);
-  return made;
-}
-
-/** At most this many versions of one VM's row are kept. */
-const MAX_RENDERED = 4;
-
-function VmRow({ vm, busy, mayChange }: VmRowProps) {
-  const type = typeOf(vm.name);
-  const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
-  const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
-  const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
-    formatCount(vm.threads, "thread")
-  }`;
-  return (
-    <tr id={`vm-${vm.id}`} data-vm={vm.name} data-state={vm.state}>
-      <td class="select">
-        <input
-          type="checkbox"
-          id={`select-${vm.id}`}
-          name="id"
-          value={vm.id}
-          aria-label={`Select ${vm.name}`}
-        />
-      </td>
-      <th scope="row">
-        <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
-        {type === null ? null : <span class="where type">{type}</span>}
-        {vm.cdroms.length === 0
-          ? null
-          : <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>ISO attached</span>}
-      </th>
-      <td data-label="State">
-        {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
-      </td>
-      <td class="number" data-label="vCPUs" title={topology}>{vm.vcpus}</td>
-      <td class="number" data-label="Memory">{formatMib(vm.memoryMib)}</td>
-      <td class="number" data-label="Disks" title={vm.disks.map(({ zvol, path }) => zvol ?? path).join("\n")}>
-        {vm.disks.length === 0
-          ? <span class="none">none</span>
-          : known
-          ? `${vm.disks.length} · ${formatBytes(total)}`
-          : vm.disks.length}
-        <Allocation disks={vm.disks} />
-      </td>
-      <td data-label="Networks">
-        {vm.nics.length === 0 ? <span class="none">none</span> : (
-          <ul class="plain">
-            {vm.nics.map((nic) => (
-              <li>
-                {nic.attach ?? "default"} <NicAddresses nic={nic} />
-              </li>
-            ))}
-          </ul>
-        )}
-      </td>
-      <td class="number" data-label="Display">
-        {vm.displays.length === 0
-          ? <span class="none">none</span>
-          : vm.displays.map(({ port }) => port ?? "auto").join(", ")}
-      </td>
-      <td data-label="Autostart">{vm.autostart ? "Yes" : "No"}</td>
-      <td data-label="Actions" class="row-actions">
-        {QUICK.filter((name) =>
-          mayChange && reasonAgainst(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null
-        ).map(
-          (name) => (
-            <button
-              type="submit"
-              id={`${name}-${vm.id}`}
-              formmethod="post"
-              formaction={paths.vmAction(vm.id, name)}
-              name="state"
-              value={vm.state}
-              aria-label={`${VM_ACTIONS[name].verb} ${vm.name}`}
-            >
-              {VM_ACTIONS[name].verb}
-            </button>
-          ),
-        )}
-      </td>
-    </tr>
-  );
-}
-
-/** Whether the zvols are sparse or thick. */
-function Allocation({ disks }: Pick<Vm, "disks">) {
-  const kinds = new Set(disks.map(({ sparse }) => sparse).filter((sparse) => sparse !== null));
-  if (kinds.size === 0) return null;
-  return (
-    <span class="help">{kinds.size > 1 ? " sparse and thick" : kinds.has(true) ? " sparse" : " thick"}</span>
-  );
-}
-
-/** A NIC's MAC with a copy button, and its guest's IP address with the time it was last seen. */
-export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
-  if (mac === null) return <span class="help">new MAC at each start</span>;
-  return (
-    <>
-      <code>{mac}</code>
-      <button type="button" class="copy icon" data-text={mac} aria-label={`Copy ${mac}`}></button>
-      {ip === null ? null : (
-        <>
-          {" "}
-          <code>{ip.address}</code>{" "}
-          <span class="help">
-            seen at <Time at={ip.readAt} />
-          </span>
-        </>
-      )}
-    </>
-  );
-}
-
-/** What is being done to a VM, linked to the operation. */
-export function BusyState({ busy }: { busy: Busy }) {
-  return (
-    <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
-      <span class="shape" aria-hidden="true"></span>
-      {busy.doing}
-      {busy.steps > 1 ? ` ${busy.over}/${busy.steps}` : ""}
-    </a>
   );
 }
 

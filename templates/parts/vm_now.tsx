@@ -3,19 +3,19 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
 import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
-import { DateTime, Notice } from "./common.tsx";
-import { BusyState, NicAddresses, type VmRowProps, VmState } from "./vm_list.tsx";
+import { DateTime, Fact, Notice, TableHead } from "./common.tsx";
 import type { OperationView } from "../../lib/operations/types.ts";
 import { OperationState } from "./operation/states.tsx";
+import { BusyState, NicAddresses, topologyOf, type VmRowProps, VmState } from "./vm_row.tsx";
 
-/** What can be done with one VM now. */
+/** An action on a VM, available or not. */
 export interface OfferedAction {
   readonly name: VmActionName;
-  /** Why it is not possible now, or null. */
+  /** Why it is not available now, or null. */
   readonly because: string | null;
 }
 
-/** What is known of one VM, what can be done with it now, and what was done: kept true while the page is open. */
+/** Props of the live part of a VM's page. */
 export interface VmNowProps extends VmRowProps {
   readonly actions: readonly OfferedAction[];
   /** Its operations, newest first. */
@@ -25,36 +25,18 @@ export interface VmNowProps extends VmRowProps {
 /** Live updates replace all of it when the VM changes. */
 export function VmNow(now: VmNowProps) {
   const { vm, busy, mayChange } = now;
-  const topology = `${formatCount(vm.sockets, "socket")} × ${formatCount(vm.cores, "core")} × ${
-    formatCount(vm.threads, "thread")
-  }`;
   return (
     <div id="vm-now" class="stack">
       {mayChange ? <Actions {...now} /> : null}
       <Consoles vm={vm} mayChange={mayChange} />
       <dl class="facts" data-vm={vm.name} data-state={vm.state}>
-        <div>
-          <dt>State</dt>
-          <dd>{busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}</dd>
-        </div>
-        <div>
-          <dt>vCPUs</dt>
-          <dd>
-            {vm.vcpus} <span class="where">{topology}</span>
-          </dd>
-        </div>
-        <div>
-          <dt>Memory</dt>
-          <dd>{formatMib(vm.memoryMib)}</dd>
-        </div>
-        <div>
-          <dt>Autostart</dt>
-          <dd>{vm.autostart ? "Yes" : "No"}</dd>
-        </div>
-        <div>
-          <dt>ID on the NAS</dt>
-          <dd>{vm.id}</dd>
-        </div>
+        <Fact label="State">{busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}</Fact>
+        <Fact label="vCPUs">
+          {vm.vcpus} <span class="where">{topologyOf(vm)}</span>
+        </Fact>
+        <Fact label="Memory">{formatMib(vm.memoryMib)}</Fact>
+        <Fact label="Autostart">{vm.autostart ? "Yes" : "No"}</Fact>
+        <Fact label="ID on the NAS">{vm.id}</Fact>
         <div>
           <dt>Description</dt>
           <dd dir="auto">{vm.description === "" ? <span class="none">none</span> : vm.description}</dd>
@@ -209,13 +191,7 @@ function Devices({ vm }: { vm: Vm }) {
   return (
     <table class="rows">
       <caption>{formatCount(rows.length, "device")}</caption>
-      <thead>
-        <tr>
-          <th scope="col">Type</th>
-          <th scope="col">Device</th>
-          <th scope="col">Details</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Type", "Device", "Details"]} />
       <tbody>
         {rows.map(({ kind, what, detail }) => (
           <tr>

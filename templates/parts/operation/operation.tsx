@@ -3,7 +3,7 @@ import { columnsOf, hasRollback, isUndo, OperationVmRow } from "./steps.tsx";
 import { OperationState } from "./states.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
 import { CancelForm, Recovery } from "./decisions.tsx";
-import { DateTime } from "../common.tsx";
+import { DateTime, Fact } from "../common.tsx";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import type { OperationEvent, OperationKind, OperationView } from "../../../lib/operations/types.ts";
@@ -79,20 +79,11 @@ export function OperationSummary(
         {over} of {steps.length} steps
       </progress>
       <dl class="facts">
-        <div>
-          <dt>Started</dt>
-          <dd>
-            <DateTime at={view.startedAt} />
-          </dd>
-        </div>
-        <div>
-          <dt>{view.finishedAt === null ? "Elapsed" : "Duration"}</dt>
-          <dd>{formatDuration(elapsedMs)}</dd>
-        </div>
-        <div>
-          <dt>Steps</dt>
-          <dd>{over} of {steps.length}</dd>
-        </div>
+        <Fact label="Started">
+          <DateTime at={view.startedAt} />
+        </Fact>
+        <Fact label={view.finishedAt === null ? "Elapsed" : "Duration"}>{formatDuration(elapsedMs)}</Fact>
+        <Fact label="Steps">{over} of {steps.length}</Fact>
       </dl>
     </div>
   );
