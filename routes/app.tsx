@@ -45,7 +45,7 @@ const MAX_BODY_BYTES = 262_144;
 /** Creates the app. */
 export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
-  // First, so that it sees the headers that all the others have written.
+  // First, so that it checks the headers that all the others have set.
   app.use(checkHeaders(dashboard.logger));
   // The client's own request ID is ignored: it could forge entries in the log.
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
@@ -63,7 +63,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
       frameAncestors: ["'none'"],
       objectSrc: ["'none'"],
     },
-    // With `no-referrer`, browsers send `Origin: null` even for this site's own forms, so they could not be told apart.
+    // With `no-referrer`, browsers send `Origin: null` even for this site's own forms.
     referrerPolicy: "same-origin",
     // Whether the site is always served over TLS is known only to the proxy in front.
     strictTransportSecurity: false,
@@ -122,12 +122,12 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
 /** Logs each request: changes at INFO, the rest at DEBUG. */
 function logRequests({ logger }: Dashboard): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const began = performance.now();
+    const startedAt = performance.now();
     await next();
     const { method, path } = c.req;
     c.header("x-request-id", c.get("requestId"));
     const { who, from, request } = actorOf(c);
-    const ms = Math.round(performance.now() - began);
+    const ms = Math.round(performance.now() - startedAt);
     const fields = { request, method, path, status: c.res.status, ms, who, from };
     if (method === "GET" || method === "HEAD") logger.debug("Request", fields);
     else logger.info("Request", fields);
@@ -141,7 +141,7 @@ interface Failure {
   readonly remedy: string | null;
 }
 
-/** What keeps the journal from being written, by the operating system's names. */
+/** Errors of the operating system that keep the journal from being written. */
 const UNWRITABLE: readonly string[] = ["ENOSPC", "EDQUOT", "EROFS", "EIO"];
 
 /** Maps errors to error pages. Details of unexpected errors go only to the log. */
@@ -158,7 +158,7 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
     return {
       status: 400,
       title: "Form not readable",
-      message: "The form arrived damaged. Nothing was done.",
+      message: "The form could not be read. Nothing was done.",
       remedy: "Go back and submit it again.",
     };
   }
@@ -173,26 +173,22 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
     };
   }
   // Only people who have signed in may see details of the configuration and the NAS.
-  const known = isSignedIn(c);
-  if (known && error instanceof ConfigurationError) {
-    return {
-      status: 422,
-      title: "The configuration cannot be used",
-      message: error.message,
-      remedy: "Fix it and try again.",
-    };
+  const signedIn = isSignedIn(c);
+  if (signedIn && error instanceof ConfigurationError) {
+    const remedy = "Fix it and try again.";
+    return { status: 422, title: "The configuration cannot be used", message: error.message, remedy };
   }
-  if (known && error instanceof TrueNASConnectionError) {
+  if (signedIn && error instanceof TrueNASConnectionError) {
     return { status: 503, title: "NAS not connected", message: error.message, remedy: error.remedy };
   }
-  if (known && error instanceof TrueNASTimeoutError) {
+  if (signedIn && error instanceof TrueNASTimeoutError) {
     const remedy = error.outcome === "unknown"
       ? remedyOf(error)
       : "Nothing was changed. Pages show the VMs as last read from the NAS. The dashboard reconnects automatically; " +
         "if this message stays, check the NAS itself.";
     return { status: 503, title: "The NAS is not responding", message: `${error.message}.`, remedy };
   }
-  if (known && error instanceof TrueNASError) {
+  if (signedIn && error instanceof TrueNASError) {
     return {
       status: 502,
       title: "The NAS refused the request",
@@ -207,8 +203,8 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
       status: 503,
       title: "Journal not written",
       message: `The dashboard cannot write its journal: ${reasonOf(error)}.`,
-      remedy: "Nothing new is begun until it can. Solve this on the machine that runs the dashboard, then " +
-        "try again.",
+      remedy: "No operation starts until the journal can be written. Fix this on the machine that runs the " +
+        "dashboard, then try again.",
     };
   }
   logger.error("Request failed", {
@@ -220,7 +216,7 @@ function describe(error: Error, c: AppContext, { access, logger }: Dashboard): F
   return {
     status: 500,
     title: "Internal error",
-    message: "The dashboard could not handle the request. The NAS did not cause this.",
+    message: "The dashboard could not handle the request. This is an error in the dashboard, not on the NAS.",
     remedy: `Look for request ${c.get("requestId")} in the dashboard's log.`,
   };
 }
@@ -234,9 +230,6 @@ function failure(
   if (c.req.header("hx-request") === "true") {
     return c.html(<ErrorPart message={message} remedy={remedy} />, status);
   }
-  return sendPage(
-    c,
-    <ErrorPage frame={pageFrame(c, dashboard)} title={title} message={message} remedy={remedy} />,
-    status,
-  );
+  const page = { frame: pageFrame(c, dashboard), title, message, remedy };
+  return sendPage(c, <ErrorPage {...page} />, status);
 }

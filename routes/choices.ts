@@ -30,7 +30,7 @@ export async function readChoices(
   }
 }
 
-/** The same for the present configuration. Its errors are reported where it is used, not here. */
+/** The same for the current configuration, whose errors are reported where it is used. */
 export async function readConfiguredChoices(dashboard: Dashboard): Promise<CreateChoices> {
   try {
     return await readChoices(dashboard, dashboard.configuration().configuration);

@@ -1,4 +1,4 @@
-/** Confirms destruction: the list must be the one shown, the phrase must match, and the token works once. */
+/** Confirms a destruction: the list must be the one that was shown, the phrase must match, and the token works once. */
 import type { Problem } from "../lib/errors/errors.ts";
 import type { StartedOrReplanned } from "../lib/operations/operations.ts";
 import { paths } from "../templates/paths.ts";
@@ -12,7 +12,7 @@ export interface Confirmable {
   readonly phrase: string;
 }
 
-/** What a page shows besides the plan when it is shown again. */
+/** What a page shows with the plan if the confirmation is refused. */
 export interface ShownAgain {
   readonly notice: string | null;
   readonly problems: readonly Problem[];
@@ -27,29 +27,29 @@ export interface Confirmation<Plan extends Confirmable> {
   readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
   /** Problems with the request; if there are any, nothing is done. By default none. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
-  readonly begin: (shown: string) => Promise<StartedOrReplanned<Plan>>;
+  readonly start: (shown: string) => Promise<StartedOrReplanned<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
 }
 
-/** A refusal for a script: what was wrong, with the plan as it is now. */
+/** A refusal as JSON, with the current plan. */
 export function refusalJson<Plan>(
   plan: Plan,
   { notice, problems }: Pick<ShownAgain, "notice" | "problems">,
 ): { readonly error: string; readonly problems: readonly Problem[]; readonly plan: Plan } {
-  const said = [...(notice === null ? [] : [notice]), ...problems.map(({ message }) => message)];
-  return { error: said.join("; "), problems, plan };
+  const errors = [...(notice === null ? [] : [notice]), ...problems.map(({ message }) => message)];
+  return { error: errors.join("; "), problems, plan };
 }
 
 function phraseOnly({ phrase }: Confirmable) {
   return [{ field: "phrase", words: phrase }];
 }
 
-/** Starts the operation if everything matches; otherwise shows the present plan and what was wrong. */
+/** Starts the operation if everything matches; otherwise shows the current plan and the problems. */
 export async function confirm<Plan extends Confirmable>(
   c: AppContext,
   { manager, tokens }: Dashboard,
   fields: URLSearchParams,
-  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], begin, show }: Confirmation<Plan>,
+  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], start, show }: Confirmation<Plan>,
 ): Promise<Response> {
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const [token, shown] = [text("token"), text("plan")];
@@ -60,7 +60,7 @@ export async function confirm<Plan extends Confirmable>(
   };
   if (!tokens.knows(token)) {
     return await changed(
-      "Nothing was destroyed, because this form was not shown recently. Check the present list below and confirm it.",
+      "This form has expired. Nothing was destroyed. Check the current list below and confirm it.",
     );
   }
   if (!tokens.isUsed(token)) {
@@ -74,15 +74,15 @@ export async function confirm<Plan extends Confirmable>(
         422,
       );
     }
-    const untyped = wordsOf(plan).filter(({ field, words }) =>
+    const mismatched = wordsOf(plan).filter(({ field, words }) =>
       text(field).toLowerCase() !== words.toLowerCase()
     );
-    if (plan.fingerprint === shown && untyped.length > 0) {
-      const missing = untyped.map(({ field, words }) => ({
+    if (plan.fingerprint === shown && mismatched.length > 0) {
+      const mismatches = mismatched.map(({ field, words }) => ({
         field,
         message: `The phrase did not match. Nothing was destroyed. Type ${words} to confirm`,
       }));
-      return show(plan, { notice: null, problems: missing, typed }, 422);
+      return show(plan, { notice: null, problems: mismatches, typed }, 422);
     }
     if (manager.operations.writing !== null) {
       return await changed(
@@ -90,12 +90,12 @@ export async function confirm<Plan extends Confirmable>(
       );
     }
   }
-  const led = await tokens.redeem(token, async () => {
-    const started = await begin(shown);
+  const next = await tokens.redeem(token, async () => {
+    const started = await start(shown);
     return started.started ? paths.operation(started.operation.log.id) : null;
   });
-  if (led !== null) return c.redirect(led, 303);
+  if (next !== null) return c.redirect(next, 303);
   return await changed(
-    "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the present list below and confirm it.",
+    "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the current list below and confirm it.",
   );
 }

@@ -19,14 +19,12 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const message = "Enter the 6 to 8 digits of the one-time password, without spaces";
       return show(c, dashboard, [{ field: "otp", message }], 422);
     }
-    const waiting = manager.connection.state;
+    const before = manager.connection.state;
     if (!manager.connection.submitOtp(code)) {
-      return show(c, dashboard, [{
-        field: "otp",
-        message: "The NAS is not asking for a one-time password now. The code was not sent",
-      }], 409);
+      const message = "The NAS is not asking for a one-time password now. The code was not sent";
+      return show(c, dashboard, [{ field: "otp", message }], 409);
     }
-    await changed(dashboard, waiting);
+    await changed(dashboard, before);
     const message = refusal(manager.connection.state);
     if (message !== null) return show(c, dashboard, [{ field: "otp", message }], 422);
     return c.redirect(paths.connection(), 303);
@@ -34,15 +32,17 @@ export function connectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   return app;
 }
 
-/** Why the NAS refused a one-time password; null when it accepted it. */
 type ConnectionState = Dashboard["manager"]["connection"]["state"];
 
+/** Why the NAS refused a one-time password; null if it accepted it. */
 function refusal(state: ConnectionState): string | null {
-  const said = "The NAS did not accept this one-time password. The dashboard is not connected";
-  if (state.kind === "otp") return `${said}. Enter the next code from the authenticator`;
+  const refused = "The NAS did not accept this one-time password. The dashboard is not connected";
+  if (state.kind === "otp") return `${refused}. Enter the next code from the authenticator app`;
   const isRefused = state.kind === "reconnecting" && "failure" in state.error &&
     state.error.failure === "otp";
-  return isRefused ? `${said}. It tries again in about a minute; enter a new code then` : null;
+  return isRefused
+    ? `${refused}. The dashboard signs in again in about a minute; enter a new code then`
+    : null;
 }
 
 /** How long to wait for the NAS to accept a one-time password before showing the page. */
@@ -55,12 +55,12 @@ async function changed({ manager }: Dashboard, before: ConnectionState): Promise
     const now = manager.connection.state;
     if (now !== before && now.kind !== "connecting") resolve();
   };
-  const forget = manager.connection.onState(check);
+  const stop = manager.connection.onState(check);
   const timer = setTimeout(resolve, ANSWER_MS);
   check();
   await promise;
   clearTimeout(timer);
-  forget();
+  stop();
 }
 
 async function show(

@@ -33,11 +33,13 @@ export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
   app.post("/create/plan", async (c) => {
     const read = await readCreateForm(c, dashboard);
-    return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, showPlan);
+    if ("answer" in read) return read.answer;
+    return await keepingForm(c, dashboard, read, () => showPlan(c, dashboard, read));
   });
   app.post("/create", async (c) => {
     const read = await readCreateForm(c, dashboard);
-    return "answer" in read ? read.answer : await keepingForm(c, dashboard, read, create);
+    if ("answer" in read) return read.answer;
+    return await keepingForm(c, dashboard, read, () => create(c, dashboard, read));
   });
   return app;
 }
@@ -61,6 +63,7 @@ function unlinked({ field, message, line, column }: Problem): Problem {
   return { field: "", message: `${place}${field === "" ? "" : `${field}: `}${message}` };
 }
 
+/** A submitted form, with the configuration file that it was filled in from. */
 interface ReadForm {
   readonly form: CreateForm;
   readonly fields: URLSearchParams;
@@ -75,55 +78,47 @@ async function readCreateForm(
   const file = dashboard.configuration();
   const form = fields === null ? null : createFormOf(fields, file.configuration);
   const problems = fields === null ? [] : unknownTypesOf(fields, file.configuration);
+  if (fields !== null && form !== null && problems.length === 0) return { form, fields, file };
+  const initial = formOf(file.configuration, dashboard.manager.templates.defaults);
   if (problems.length > 0) {
-    const shown = form ?? formOf(file.configuration, dashboard.manager.templates.defaults);
-    return { answer: await send(c, dashboard, { form: shown, problems }, 422) };
+    return { answer: await send(c, dashboard, { form: form ?? initial, problems }, 422) };
   }
-  if (fields !== null && form !== null) return { form, fields, file };
   const notice = "The form arrived empty. Nothing was planned or created. Fill it in and submit it again.";
-  return {
-    answer: await send(c, dashboard, {
-      form: formOf(file.configuration, dashboard.manager.templates.defaults),
-      notice,
-    }, 400),
-  };
+  return { answer: await send(c, dashboard, { form: initial, notice }, 400) };
 }
-
-type Handler = (c: AppContext, dashboard: Dashboard, read: ReadForm) => Promise<Response>;
 
 /** If the NAS cannot be reached or refuses, shows the form again with its entries and the error. */
 async function keepingForm(
   c: AppContext,
   dashboard: Dashboard,
-  read: ReadForm,
-  handle: Handler,
+  { form }: ReadForm,
+  handle: () => Promise<Response>,
 ): Promise<Response> {
   try {
-    return await handle(c, dashboard, read);
+    return await handle();
   } catch (error) {
     if (!(error instanceof TrueNASError) || error instanceof ConfigurationError) throw error;
     const notice = `${error.message}. ${remedyOf(error)} Your entries are kept.`;
-    return await send(
-      c,
-      dashboard,
-      { form: read.form, notice },
-      error instanceof TrueNASConnectionError || error instanceof TrueNASTimeoutError ? 503 : 502,
-    );
+    const isAway = error instanceof TrueNASConnectionError || error instanceof TrueNASTimeoutError;
+    return await send(c, dashboard, { form, notice }, isAway ? 503 : 502);
   }
 }
 
-async function showPlan(c: AppContext, dashboard: Dashboard, { form, file }: ReadForm): Promise<Response> {
+/** Shows the plan; with a notice, as the answer to a confirmation that was refused. */
+async function showPlan(
+  c: AppContext,
+  dashboard: Dashboard,
+  { form, file }: ReadForm,
+  notice: string | null = null,
+): Promise<Response> {
   const read = configurationOf(form, file.configuration);
   if (!read.ok) {
-    return await send(c, dashboard, {
-      form,
-      problems: read.problems,
-      choices: await readChoices(dashboard, file.configuration),
-    }, 422);
+    const choices = await readChoices(dashboard, file.configuration);
+    return await send(c, dashboard, { form, problems: read.problems, choices }, 422);
   }
   const plan = await dashboard.manager.planCreation({ configuration: read.configuration });
   const choices = await readChoices(dashboard, read.configuration);
-  return await sendPlan(c, dashboard, { form, plan, choices }, null);
+  return await sendPlan(c, dashboard, { form, plan, choices }, notice);
 }
 
 interface ShownPlan {
@@ -155,45 +150,26 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
   const { manager, tokens } = dashboard;
   const token = read.fields.get("token") ?? "";
   const parsed = configurationOf(read.form, read.file.configuration);
-  if (!parsed.ok || !tokens.knows(token)) return await showPlanAgain(c, dashboard, read);
-  if (manager.operations.writing !== null && !tokens.isUsed(token)) {
-    return await showPlanAgain(
-      c,
-      dashboard,
-      read,
-      `Another operation is running: ${manager.operations.writing.view.title}. Nothing was created. Try again when it has finished.`,
-    );
+  if (!parsed.ok || !tokens.knows(token)) return await showPlan(c, dashboard, read, NOT_SHOWN);
+  const running = manager.operations.writing?.view.title;
+  if (running !== undefined && !tokens.isUsed(token)) {
+    const notice =
+      `Another operation is running: ${running}. Nothing was created. Try again when it has finished.`;
+    return await showPlan(c, dashboard, read, notice);
   }
   const shown = read.fields.get("plan") ?? "";
-  const led = await tokens.redeem(token, async () => {
-    const started = await manager.operations.startCreation({ configuration: parsed.configuration }, shown, {
-      by: actorOf(c),
-    });
+  const next = await tokens.redeem(token, async () => {
+    const request = { configuration: parsed.configuration };
+    const started = await manager.operations.startCreation(request, shown, { by: actorOf(c) });
     return started.started ? paths.operation(started.operation.log.id) : null;
   });
-  if (led !== null) return c.redirect(led, 303);
-  return await showPlanAgain(
-    c,
-    dashboard,
-    read,
-    "The NAS or the form changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.",
-  );
+  if (next !== null) return c.redirect(next, 303);
+  const notice =
+    "The NAS or the form changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.";
+  return await showPlan(c, dashboard, read, notice);
 }
 
 const NOT_SHOWN = "Nothing has been created yet. Check the plan below, then confirm it.";
-
-async function showPlanAgain(
-  c: AppContext,
-  dashboard: Dashboard,
-  read: ReadForm,
-  notice = NOT_SHOWN,
-): Promise<Response> {
-  const parsed = configurationOf(read.form, read.file.configuration);
-  if (!parsed.ok) return await showPlan(c, dashboard, read);
-  const plan = await dashboard.manager.planCreation({ configuration: parsed.configuration });
-  const choices = await readChoices(dashboard, parsed.configuration);
-  return await sendPlan(c, dashboard, { form: read.form, plan, choices }, notice);
-}
 
 async function send(
   c: AppContext,

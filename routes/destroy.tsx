@@ -33,8 +33,8 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
     const usual = await usualPrefixes(dashboard);
-    const isWhole = fields?.has("phrase") && ["prefixes", "vm", "id"].some((name) => fields.has(name));
-    if (fields === null || !isWhole) {
+    const isComplete = fields?.has("phrase") && ["prefixes", "vm", "id"].some((name) => fields.has(name));
+    if (fields === null || !isComplete) {
       const query = queryOf(new URLSearchParams(), usual);
       const plan = await manager.planDestruction(requestOf(query));
       const notice =
@@ -52,7 +52,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return show(c, dashboard, { plan, query, only, problems: missingIn(plan, []) }, 200);
   });
   app.post("/vms/:id/destroy", async (c) => {
-    const only = await vmOf(c, dashboard) ?? vmBefore(c, dashboard);
+    const only = await vmOf(c, dashboard) ?? formerVm(c, dashboard);
     if (only === null) return await c.notFound();
     const fields = await readForm(c.req.raw) ?? new URLSearchParams();
     return await destroy(c, dashboard, fields, { query: queryForVm(fields, only.id), usual: [], only });
@@ -80,7 +80,7 @@ async function destroy(
     makePlan: () => manager.planDestruction(request),
     wordsOf,
     problemsOf: (plan) => [...(only === null ? problemsIn(fields) : []), ...missingIn(plan, usual)],
-    begin: (shown) => manager.operations.startDestruction(request, shown, { by: actorOf(c) }),
+    start: (shown) => manager.operations.startDestruction(request, shown, { by: actorOf(c) }),
     show: (plan, again, status) => show(c, dashboard, { plan, query, only, ...again }, status),
   });
 }
@@ -90,12 +90,12 @@ async function vmOf(c: AppContext, dashboard: Dashboard): Promise<DestroyProps["
   return vm === undefined ? null : { id: vm.id, name: vm.name };
 }
 
-/** A VM that no longer exists is found in its operations, so that submitting a form twice leads to the same page. */
-function vmBefore(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
-  const asked = c.req.param("id");
-  const all = manager.operations.store.list().flatMap(({ vms }) => vms);
-  const known = all.find(({ vmId }) => String(vmId) === asked);
-  return known === undefined ? null : { id: Number(asked), name: known.name };
+/** Finds a VM that no longer exists in its operations, so that submitting a form twice leads to the same page. */
+function formerVm(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
+  const id = c.req.param("id");
+  const vms = manager.operations.store.list().flatMap(({ vms }) => vms);
+  const known = vms.find(({ vmId }) => String(vmId) === id);
+  return known === undefined ? null : { id: Number(id), name: known.name };
 }
 
 /** The VM types of the configuration. If it has errors, destroying still works with the default prefixes. */
@@ -127,9 +127,9 @@ function isId(text: string): boolean {
 /** Problems with the selected IDs; if there are any, nothing is destroyed. */
 function problemsIn(fields: URLSearchParams): readonly Problem[] {
   const ids = fields.getAll("id");
-  const odd = ids.filter((id) => !isId(id)).map((id) => `No VM has the ID ${JSON.stringify(id)}`);
+  const invalid = ids.filter((id) => !isId(id)).map((id) => `No VM has the ID ${JSON.stringify(id)}`);
   const tooMany = ids.length > MAX_VMS ? [`Select at most ${MAX_VMS} VMs`] : [];
-  return [...odd, ...tooMany].map((message) => ({ field: "", message }));
+  return [...invalid, ...tooMany].map((message) => ({ field: "", message }));
 }
 
 function queryForVm(fields: URLSearchParams, id: number): DestroyQuery {
@@ -143,19 +143,19 @@ function requestOf({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): D
 
 /** The phrase, plus the name of each VM that may not have been created here; a single such VM needs only its name. */
 function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
-  const going = vms.filter(({ blocked }) => blocked.length === 0);
-  const [first] = going;
-  if (going.length === 1 && first?.marked === false) {
+  const removable = vms.filter(({ blocked }) => blocked.length === 0);
+  const [first] = removable;
+  if (removable.length === 1 && first?.marked === false) {
     return [{ field: "phrase", words: first.name, vm: first.name }];
   }
-  const others = going.filter(({ marked }) => !marked);
+  const others = removable.filter(({ marked }) => !marked);
   return [
     { field: "phrase", words: phrase, vm: null },
     ...others.map(({ id, name }) => ({ field: `name-${id}`, words: name, vm: name })),
   ];
 }
 
-/** Selections that match nothing. A VM type of the configuration may have no VM. */
+/** Selections that match nothing, which is an error except for the VM types of the configuration. */
 function missingIn({ missing }: DestructionPlan, usual: readonly string[]): readonly Problem[] {
   return missing.filter(({ by, value }) => by !== "prefix" || !usual.includes(value)).map((selection) => ({
     field: selection.by === "prefix" ? "prefixes" : "",

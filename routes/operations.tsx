@@ -34,9 +34,14 @@ import { actorOf, type AppContext, type AppEnv, mayChange } from "./server/conte
 export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager, now } = dashboard;
   const app = new Hono<AppEnv>();
-  const recordDecision = (c: AppContext, { id, title, vms }: OperationView, what: string) => {
-    const told = { what: `${what}: ${title}`, vms: vms.map(({ name }) => name), operation: id };
-    manager.audit.record({ by: actorOf(c), ...told, outcome: "done" });
+  const withLog =
+    (handle: (c: AppContext, log: OperationLog) => Response | Promise<Response>) => (c: AppContext) => {
+      const log = manager.operations.store.get(c.req.param("id") ?? "");
+      return log === undefined ? c.notFound() : handle(c, log);
+    };
+  const recordDecision = (c: AppContext, { id, title, vms }: OperationView, decision: string) => {
+    const entry = { what: `${decision}: ${title}`, vms: vms.map(({ name }) => name), operation: id };
+    manager.audit.record({ by: actorOf(c), ...entry, outcome: "done" });
   };
   app.get("/operations", (c) => {
     const operations = manager.operations.store.list();
@@ -63,57 +68,58 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     };
     return sendPage(c, <OperationPage {...page} />, status);
   };
-  app.get("/operations/:id", (c) => {
-    const log = manager.operations.store.get(c.req.param("id"));
-    if (log === undefined) return c.notFound();
-    if (wantsJson(c)) return c.json(operationJson(log.view));
-    return show(c, log, [], 200);
-  });
+  app.get(
+    "/operations/:id",
+    withLog((c, log) => wantsJson(c) ? c.json(operationJson(log.view)) : show(c, log, [], 200)),
+  );
   app.post(
     "/operations/:id/resume",
-    (c) => recover(c, dashboard, (id) => manager.operations.resume(id, { by: actorOf(c) })),
+    withLog((c, log) => recover(c, log, manager.operations.resume(log.view.id, { by: actorOf(c) }))),
   );
-  app.post("/operations/:id/rollback", async (c) => {
-    const log = manager.operations.store.get(c.req.param("id"));
-    if (log === undefined) return await c.notFound();
-    const { phrase } = recoveryOf(log.view);
-    const fields = await readForm(c.req.raw);
-    const typed = fields?.get("phrase")?.trim().toLowerCase() ?? "";
-    if (phrase !== null && typed !== phrase) {
-      const message = `The phrase did not match. Nothing was removed. Type ${phrase} to confirm`;
-      return await show(c, log, [{ field: "phrase", message }], 422);
-    }
-    const isUnderWay = manager.operations.writing !== null;
-    const shown = isUnderWay ? null : await rollBackOf(dashboard, log.view);
-    const sent = fields?.get("plan") ?? "";
-    // A page that was open while the operation ran has not shown snapshots and clones of the zvols.
-    if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
-      const message = sent === ""
-        ? "Nothing has been removed yet. Check which snapshots are destroyed and what cannot be removed, then roll back again"
-        : "Snapshots or clones of the zvols changed after the page was shown. Nothing was removed. Check the present list and confirm again";
-      return await show(c, log, [{ field: "", message }], 409);
-    }
-    const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
-    return await recover(c, dashboard, (id) => manager.operations.rollBack(id, options));
-  });
-  app.post("/operations/:id/leave", (c) => {
-    const id = c.req.param("id");
-    const log = manager.operations.store.get(id);
-    if (log === undefined) return c.notFound();
-    if (manager.operations.leave(id)) recordDecision(c, log.view, "Keep as it is");
-    return c.redirect(paths.operation(id), 303);
-  });
-  app.post("/operations/:id/cancel", async (c) => {
-    const id = c.req.param("id");
-    const log = manager.operations.store.get(id);
-    if (log === undefined) return c.notFound();
-    const fields = await readForm(c.req.raw);
-    // Cancelling a finished operation has no effect; its page shows how it ended.
-    if (manager.operations.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
-      recordDecision(c, log.view, "Cancel");
-    }
-    return c.redirect(paths.operation(id), 303);
-  });
+  app.post(
+    "/operations/:id/rollback",
+    withLog(async (c, log) => {
+      const { phrase } = recoveryOf(log.view);
+      const fields = await readForm(c.req.raw);
+      const typed = fields?.get("phrase")?.trim().toLowerCase() ?? "";
+      if (phrase !== null && typed !== phrase) {
+        const message = `The phrase did not match. Nothing was removed. Type ${phrase} to confirm`;
+        return await show(c, log, [{ field: "phrase", message }], 422);
+      }
+      const isBusy = manager.operations.writing !== null;
+      const shown = isBusy ? null : await rollBackOf(dashboard, log.view);
+      const sent = fields?.get("plan") ?? "";
+      // A page opened while the operation ran does not show snapshots and clones of the zvols.
+      if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
+        const message = sent === ""
+          ? "Nothing has been removed yet. Check which snapshots are destroyed and what cannot be removed, then roll back again"
+          : "Snapshots or clones of the zvols changed after the page was shown. Nothing was removed. Check the current list and confirm again";
+        return await show(c, log, [{ field: "", message }], 409);
+      }
+      const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
+      return await recover(c, log, manager.operations.rollBack(log.view.id, options));
+    }),
+  );
+  app.post(
+    "/operations/:id/leave",
+    withLog((c, log) => {
+      const { id } = log.view;
+      if (manager.operations.leave(id)) recordDecision(c, log.view, "Keep as it is");
+      return c.redirect(paths.operation(id), 303);
+    }),
+  );
+  app.post(
+    "/operations/:id/cancel",
+    withLog(async (c, log) => {
+      const { id } = log.view;
+      const fields = await readForm(c.req.raw);
+      // Cancelling a finished operation has no effect; its page shows how it ended.
+      if (manager.operations.cancel(id, fields?.get("then") === "keep" ? "keep" : "roll-back")) {
+        recordDecision(c, log.view, "Cancel");
+      }
+      return c.redirect(paths.operation(id), 303);
+    }),
+  );
   app.get("/operations/:id/events", (c) => {
     const log = manager.operations.store.get(c.req.param("id"));
     return sendStream(c, dashboard, async (write, signal) => {
@@ -125,10 +131,10 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const after = resumeAfter(c);
       // These have no event ID, because a reconnection continues only from the operation's own events.
       const send = (html: string) => runDetached(write(frame(html)), "writing to a stream", dashboard.logger);
-      const forget = onConnection(dashboard, () => {
+      const stopConnection = onConnection(dashboard, () => {
         send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
       });
-      const forgetConcurrency = manager.operations.onConcurrency(() =>
+      const stopConcurrency = manager.operations.onConcurrency(() =>
         send(String(<ConcurrencyPatch concurrency={manager.operations.concurrency} />))
       );
       try {
@@ -136,8 +142,8 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
           await write(message);
         }
       } finally {
-        forget();
-        forgetConcurrency();
+        stopConnection();
+        stopConcurrency();
       }
       const { status } = log.view;
       if (status !== "running") await write(frame(status, { event: "end" }));
@@ -156,25 +162,22 @@ async function rollBackOf({ manager }: Dashboard, view: OperationView): Promise<
   }
 }
 
-/** Whether a rollback takes or leaves more than the names of the VMs and their zvols say. */
+/** Whether a rollback removes snapshots or has to leave something, which the names alone do not show. */
 function hasMoreToShow({ vms }: RollBackPlan): boolean {
   return vms.some(({ blocked, zvols }) =>
     blocked.length > 0 || zvols.some(({ snapshots }) => snapshots !== null && snapshots.length > 0)
   );
 }
 
-/** A second click leads to the operation the first one started; if there is nothing to do, back to the same page. */
+/** Opens the follow-up operation, which a second click finds again; without one, the same page. */
 async function recover(
   c: AppContext,
-  { manager }: Dashboard,
-  begin: (id: string) => Promise<RunningOperation | null>,
+  log: OperationLog,
+  starting: Promise<RunningOperation | null>,
 ): Promise<Response> {
-  const id = c.req.param("id") ?? "";
-  const log = manager.operations.store.get(id);
-  if (log === undefined) return c.notFound();
-  const operation = await begin(id);
-  const led = operation?.log.id ?? log.view.resolution?.operation ?? id;
-  return c.redirect(paths.operation(led), 303);
+  const operation = await starting;
+  const { id, resolution } = log.view;
+  return c.redirect(paths.operation(operation?.log.id ?? resolution?.operation ?? id), 303);
 }
 
 interface FollowOptions {

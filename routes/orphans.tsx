@@ -28,7 +28,7 @@ export function orphanRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return await confirm(c, dashboard, fields, {
       makePlan: () => manager.planCleaning(left),
       problemsOf: missingIn,
-      begin: (shown) => manager.operations.startCleaning(left, shown, { by: actorOf(c) }),
+      start: (shown) => manager.operations.startCleaning(left, shown, { by: actorOf(c) }),
       show: (plan, { typed, ...again }, status) =>
         show(c, dashboard, { plan, phrase: typed.phrase ?? "", ...again }, status),
     });

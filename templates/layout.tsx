@@ -11,7 +11,7 @@ import {
 } from "./parts/connection.tsx";
 import { paths } from "./paths.ts";
 
-/** Where the browser's files are. */
+/** URLs of the files that every page may load. */
 export interface AssetUrls {
   readonly css: string;
   readonly htmx: string;
@@ -23,35 +23,35 @@ export interface AssetUrls {
   readonly favicon: string;
 }
 
-/** A part of the site, for the navigation. */
+/** A section of the site, for the navigation. */
 export type Section = "vms" | "create" | "destroy" | "operations" | "connection";
 
-/** What every page has. */
+/** What the frame of every page shows. */
 export interface PageFrame {
-  /** For somebody who has not signed in: nothing of the NAS is shown. */
+  /** The visitor has not signed in, so nothing about the NAS is shown. */
   readonly closed: boolean;
   readonly connection: ConnectionView;
-  /** What is sent to the NAS can be read on the way: every page says so. */
+  /** The connection to the NAS is not encrypted; every page shows a warning. */
   readonly unencrypted: boolean;
   readonly assets: AssetUrls;
   /** The program's version. */
   readonly version: string;
-  /** Whether whoever asks may change anything. */
+  /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
-  /** Where somebody comes back to who has to sign in again: the path and query of the page, without the base path. */
+  /** The page to open again after signing in: its path and query, without the base path. */
   readonly here: string;
-  /** Whether there is somebody to sign out. */
+  /** Whether to offer signing out. */
   readonly signedIn: boolean;
-  /** Roles that the account lacks, and without which changing anything fails. */
-  readonly lacks: readonly string[];
-  /** Only what is inside the frame was asked for (by htmx, or a script). */
+  /** Roles that the account is missing and that every change requires. */
+  readonly missingRoles: readonly string[];
+  /** Only the content of the frame was requested, by htmx. */
   readonly fragment: boolean;
 }
 
 /** What a page passes to its frame. */
 export interface LayoutProps extends PageFrame {
   readonly title: string;
-  /** The part of the site that the page belongs to, or null. */
+  /** The section that the page belongs to, or null. */
   readonly current: Section | null;
   /** The stream of live updates; by default it carries only the state of the connection. */
   readonly stream?: string;
@@ -65,7 +65,7 @@ const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
   ["operations", "Operations", paths.operations],
 ];
 
-/** Viewers do not see these. */
+/** Sections that viewers do not see. */
 const FOR_CHANGES: readonly Section[] = ["create", "destroy"];
 
 const KEYS: readonly (readonly [string, string])[] = [
@@ -80,7 +80,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 /** The content security policy forbids htmx's own styles, and cached pages would show old data. */
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
-/** A whole page, or what is inside its frame. */
+/** A whole page, or only the content of its frame. */
 export function Layout(props: LayoutProps) {
   const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
   const { mayChange, signedIn, here, stream = paths.connectionEvents() } = props;

@@ -1,4 +1,4 @@
-/** Every URL of the site, from a function. */
+/** Functions for every URL of the site. */
 
 /** Columns that the list can be sorted by. */
 export const SORT_KEYS = [
@@ -15,24 +15,24 @@ export const SORT_KEYS = [
 /** A column that the list can be sorted by. */
 export type SortKey = (typeof SORT_KEYS)[number];
 
-/** What the list was asked for, as it stands in the URL. */
+/** The filter and sort order of the list, as in its URL. */
 export interface VmQuery {
   readonly q: string;
   readonly state: string;
   readonly type: string;
-  /** `yes`: made by this program; `no`: by others; empty: all. */
+  /** `yes`: created by this program; `no`: created by others; empty: all. */
   readonly ours: string;
   /** A column, with a minus for descending. */
   readonly sort: string;
 }
 
-/** What a person wants destroyed, as it stands in the URL. */
+/** A selection of VMs to destroy, as in its URL. */
 export interface DestroyQuery {
   /** As typed. */
   readonly prefixes: string;
-  /** VMs chosen although their marks do not agree. */
+  /** Names of VMs that may not have been created here and were added explicitly. */
   readonly vms: readonly string[];
-  /** VMs selected by their ids on the NAS, whoever made them. */
+  /** VMs selected by their IDs on the NAS, whoever created them. */
   readonly ids: readonly number[];
   readonly keepDisks: boolean;
   readonly shutdown: boolean;
@@ -43,19 +43,19 @@ export interface ExportQuery {
   readonly planned?: boolean;
   readonly format?: string;
   readonly download?: boolean;
-  /** For which version of Talos. */
+  /** The Talos version to write files for. */
   readonly talos?: string;
 }
 
-/** The path of the site on its host: empty at the root, or for example `/vms`. One program serves one site. */
+/** The site's path on its host: empty for the root, or for example `/vms`. One program serves one site. */
 let base = "";
 
-/** Puts the site below a path of its host, as a reverse proxy serves it; `/vms`, or empty for the root. */
+/** Sets the path under which a reverse proxy serves the site: for example `/vms`, or empty for the root. */
 export function setBasePath(path: string): void {
   base = path;
 }
 
-/** A path of this site as a browser asks for it. */
+/** A path of this site as browsers request it, with the base path. */
 export function withBasePath(path: string): string {
   return base + path;
 }
@@ -66,7 +66,7 @@ export function stripBasePath(path: string): string {
   return path.slice(base.length) || "/";
 }
 
-/** The URLs within the site. */
+/** The URLs without the base path. */
 const routes = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
   vm: (id: number) => `/vms/${id}`,
@@ -117,7 +117,7 @@ const routes = {
     `/operations/${encodeURIComponent(id)}/events?after=${after}`,
 } as const;
 
-/** The URLs, as a browser asks for them. */
+/** The URLs as browsers request them. */
 export const paths = Object.fromEntries(
   Object.entries(routes).map(([name, path]) => [
     name,

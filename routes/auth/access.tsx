@@ -183,13 +183,13 @@ async function refuseViewer(c: AppContext, dashboard: Dashboard): Promise<Respon
   return await showLogin(c, dashboard, { to: "/", message: `${message} ${remedy}`, status: 403 });
 }
 
-interface Shown {
+interface LoginProps {
   readonly to: string;
   readonly message: string | null;
   readonly status: 200 | 401 | 403 | 429;
 }
 
-function showLogin(c: AppContext, dashboard: Dashboard, { to, message, status }: Shown): Response {
+function showLogin(c: AppContext, dashboard: Dashboard, { to, message, status }: LoginProps): Response {
   return sendPage(c, <LoginPage frame={pageFrame(c, dashboard)} to={to} message={message} />, status);
 }
 
@@ -250,7 +250,7 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
     const name = cookieName(c, access);
     sessions.end(getCookie(c, name) ?? "");
-    setCookie(c, name, sessions.begin(role), cookieOptions(c, access));
+    setCookie(c, name, sessions.start(role), cookieOptions(c, access));
     return c.redirect(withBasePath(to), 303);
   });
   app.post("/logout", (c) => {

@@ -7,9 +7,9 @@ export interface AttemptLimits {
   /** From one network (see `networkOf`) before it has to wait. */
   readonly perNetwork: number;
   /** In total before every attempt is delayed and networks get fewer. */
-  readonly inAll: number;
+  readonly total: number;
   /** From one network while the total is exceeded. */
-  readonly perNetworkWhenMany: number;
+  readonly perNetworkOverTotal: number;
   /** The delay of each attempt while the total is exceeded. */
   readonly delayMs: number;
   /** How many networks are remembered; the one that failed longest ago is dropped first. */
@@ -20,8 +20,8 @@ export interface AttemptLimits {
 export const ATTEMPT_LIMITS: AttemptLimits = {
   windowMs: 5 * 60_000,
   perNetwork: 10,
-  inAll: 100,
-  perNetworkWhenMany: 3,
+  total: 100,
+  perNetworkOverTotal: 3,
   delayMs: 1_000,
   networks: 10_000,
 };
@@ -51,18 +51,18 @@ export class Attempts {
 
   /** Whether an attempt from this address is accepted. A network without failures is never refused. */
   admit(address: string): Admission {
-    const { windowMs, perNetwork, inAll, perNetworkWhenMany, delayMs } = this.#limits;
+    const { windowMs, perNetwork, total, perNetworkOverTotal, delayMs } = this.#limits;
     const now = this.#now();
     const network = networkOf(address);
     this.#latest = this.#current(this.#latest);
     const own = this.#current(this.#failures.get(network) ?? []);
     if (own.length > 0) this.#failures.set(network, own);
-    const tooMany = this.#latest.length >= inAll;
-    const allowed = tooMany ? perNetworkWhenMany : perNetwork;
+    const tooMany = this.#latest.length >= total;
+    const allowed = tooMany ? perNetworkOverTotal : perNetwork;
     // The failure that must leave the window before another attempt is accepted.
-    const hindrance = own.at(-allowed);
-    if (hindrance !== undefined) {
-      return { waitSeconds: Math.ceil((hindrance + windowMs - now) / 1000), delayMs: 0 };
+    const blocking = own.at(-allowed);
+    if (blocking !== undefined) {
+      return { waitSeconds: Math.ceil((blocking + windowMs - now) / 1000), delayMs: 0 };
     }
     return { waitSeconds: 0, delayMs: tooMany ? delayMs : 0 };
   }
@@ -70,14 +70,14 @@ export class Attempts {
   /** Counts a wrong password. */
   failed(address: string): void {
     const network = networkOf(address);
-    const { perNetwork, inAll, networks } = this.#limits;
+    const { perNetwork, total, networks } = this.#limits;
     const now = this.#now();
     const own = [...this.#current(this.#failures.get(network) ?? []), now].slice(-perNetwork);
     this.#failures.delete(network);
     this.#failures.set(network, own);
     const [first] = this.#failures.keys();
     if (this.#failures.size > networks && first !== undefined) this.#failures.delete(first);
-    this.#latest = [...this.#current(this.#latest), now].slice(-inAll);
+    this.#latest = [...this.#current(this.#latest), now].slice(-total);
   }
 
   /** Failures within the window. If the clock was set back, later times count as now, so no wait exceeds the window. */

@@ -17,8 +17,8 @@ export function addressOf(c: Context, trust: Trust): string {
   if (!isWithin(peer, trust.trustedProxies)) return peer;
   // Each proxy appends its client, so everything before the last untrusted address may be forged.
   const chain = (c.req.header("x-forwarded-for") ?? "").split(",").map((it) => it.trim()).filter(Boolean);
-  const heard = chain.findLast((it) => !isWithin(withoutPort(it), trust.trustedProxies)) ?? chain[0] ?? peer;
-  return normalAddress(withoutPort(heard)) ?? peer;
+  const client = chain.findLast((it) => !isWithin(withoutPort(it), trust.trustedProxies)) ?? chain[0] ?? peer;
+  return normalAddress(withoutPort(client)) ?? peer;
 }
 
 /** Removes the port that some proxies add: `192.0.2.1:50000`, `[2001:db8::1]:50000`. */

@@ -30,7 +30,7 @@ export interface Session {
   readonly use: () => void;
 }
 
-interface Held extends Session {
+interface StoredSession extends Session {
   readonly since: number;
   readonly ending: AbortController;
   lastSeen: number;
@@ -40,7 +40,10 @@ interface Held extends Session {
 export class Sessions {
   readonly #key = crypto.getRandomValues(new Uint8Array(32));
   /** By ID; the least recently used session of each role is first. */
-  readonly #sessions: Readonly<Record<Role, Map<string, Held>>> = { admin: new Map(), viewer: new Map() };
+  readonly #sessions: Readonly<Record<Role, Map<string, StoredSession>>> = {
+    admin: new Map(),
+    viewer: new Map(),
+  };
   readonly #now: () => number;
   readonly #limits: SessionLimits;
 
@@ -51,7 +54,7 @@ export class Sessions {
   }
 
   /** Starts a session and returns its cookie. If there are too many, the least recently used one of the role ends. */
-  begin(role: Role): string {
+  start(role: Role): string {
     const id = crypto.getRandomValues(new Uint8Array(24)).toBase64({ alphabet: "base64url" });
     const now = this.#now();
     const ending = new AbortController();

@@ -3,12 +3,12 @@
  * once, and both submissions lead to the same page.
  */
 
-/** How many tokens are remembered. When the oldest is dropped, its form has to be shown again. */
+/** How many tokens are remembered. A form whose token was dropped has to be shown again. */
 const MAX_TOKENS = 1_000;
 
 /** Issues and redeems tokens. */
 export class OneTimeTokens {
-  /** null until a token is used; then the page its use led to. */
+  /** By token; null until it is used, then the page that opens after its use. */
   readonly #issued = new Map<string, Promise<string | null> | null>();
 
   /** A new token for one form. */
@@ -31,16 +31,16 @@ export class OneTimeTokens {
   }
 
   /**
-   * Runs `act` once and returns the page it leads to; later calls return the same page. If `act` returns null or throws,
-   * the token can be used again.
+   * Runs `act` once and returns its page; later calls return the same page. If `act` returns null or throws, the token
+   * can be used again.
    */
   async redeem(token: string, act: () => Promise<string | null>): Promise<string | null> {
     const use = this.#issued.get(token) ?? act();
     this.#issued.set(token, use);
     try {
-      const led = await use;
-      if (led === null) this.#issued.set(token, null);
-      return led;
+      const page = await use;
+      if (page === null) this.#issued.set(token, null);
+      return page;
     } catch (error) {
       this.#issued.set(token, null);
       throw error;

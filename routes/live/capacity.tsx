@@ -1,4 +1,4 @@
-/** The memory and storage left on the NAS, sent to everyone who has the list open. */
+/** The free memory and storage of the NAS, sent to everyone who has the list open. */
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { CapacityPatch } from "../../templates/parts/patches.tsx";
@@ -17,7 +17,7 @@ const AFTER_CHANGE_MS = 2_000;
 export class LiveCapacity {
   readonly #dashboard: Dashboard;
   readonly #watchers = new Set<() => void>();
-  #forget: readonly (() => void)[] = [];
+  #subscriptions: readonly (() => void)[] = [];
   #message: Uint8Array<ArrayBuffer> | null = null;
   #html = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -54,10 +54,10 @@ export class LiveCapacity {
       if (!this.#watchers.delete(ring) || this.#watchers.size > 0) return;
       clearTimeout(this.#timer);
       this.#dueAt = Infinity;
-      // Nothing keeps the message up to date from here on.
+      // From now on, nothing keeps the message up to date.
       this.#message = null;
       this.#html = "";
-      for (const forget of this.#forget) forget();
+      for (const end of this.#subscriptions) end();
     };
   }
 
@@ -68,7 +68,7 @@ export class LiveCapacity {
 
   #follow(): void {
     const { manager } = this.#dashboard;
-    this.#forget = [
+    this.#subscriptions = [
       manager.connection.onState(({ kind }) => {
         if (kind === "live") this.#readIn(0);
       }),

@@ -24,8 +24,8 @@ import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/par
 /** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
 export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  const stream = (c: AppContext, begin: (ring: () => void) => Source) =>
-    sendStream(c, dashboard, (write, signal) => pump(write, signal, begin));
+  const stream = (c: AppContext, open: (ring: () => void) => Source) =>
+    sendStream(c, dashboard, (write, signal) => pump(write, signal, open));
   app.get("/events", (c) => {
     if (c.req.query("only") === "connection") {
       return stream(c, (ring) => watchConnection(dashboard, ring));
@@ -53,10 +53,10 @@ interface Source {
 async function pump(
   write: Write,
   signal: AbortSignal,
-  begin: (ring: () => void) => Source,
+  open: (ring: () => void) => Source,
 ): Promise<void> {
   let wake = () => {};
-  const source = begin(() => wake());
+  const source = open(() => wake());
   const stop = () => wake();
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -102,12 +102,12 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** The connection badge and notice. */
 function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   let stale = true;
-  const forget = onConnection(dashboard, () => {
+  const stop = onConnection(dashboard, () => {
     stale = true;
     ring();
   });
   return {
-    end: [forget],
+    end: [stop],
     take: () => {
       if (!stale) return [];
       stale = false;
@@ -132,7 +132,7 @@ function watchList(
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
   let capacity: Uint8Array<ArrayBuffer> | null = null;
-  // A page rendered from the present list does not need it again.
+  // A page rendered from the current list does not need it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
   let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
   const changed = new Map<number, Vm>();
@@ -176,19 +176,19 @@ function watchList(
     const messages = [...connection.take()];
     if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
     age = false;
-    const left = shared.capacity.message;
-    if (left !== null && left !== capacity) messages.push(left);
-    capacity = left;
+    const { message } = shared.capacity;
+    if (message !== null && message !== capacity) messages.push(message);
+    capacity = message;
     const vms = [...changed.values()];
     changed.clear();
     const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));
-    const told = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
+    const update = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
     // Nothing is announced for the list the page was opened with.
-    const words = first ? [] : told.words;
+    const words = first ? [] : update.words;
     if (whole || moved) [whole, first] = [false, false];
     return [
       ...messages,
-      ...told.messages,
+      ...update.messages,
       ...(words.length === 0 ? [] : [frame(String(<WordsPatch words={words} />))]),
     ];
   };

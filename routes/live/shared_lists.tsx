@@ -45,7 +45,7 @@ export class SharedLists {
   constructor(dashboard: Dashboard) {
     this.#dashboard = dashboard;
     this.capacity = new LiveCapacity(dashboard);
-    const forget = () => {
+    const invalidate = () => {
       this.#changes++;
       this.#lists.clear();
     };
@@ -54,15 +54,15 @@ export class SharedLists {
     };
     const { inventory: { live }, operations } = dashboard.manager;
     live.onChange((change) => {
-      forget();
+      invalidate();
       if (change.type === "changed") changed(change.vm);
     });
     operations.store.onEvent((_view, event) => {
-      forget();
+      invalidate();
       if (event.type !== "step" && event.type !== "vm") return;
       changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
     });
-    dashboard.manager.connection.onState(forget);
+    dashboard.manager.connection.onState(invalidate);
   }
 
   /** Lists with equal versions are equal, within this run of the program. */

@@ -30,12 +30,12 @@ export function openStreams(dashboard: Dashboard): { count: number } {
   return known;
 }
 
-/** One client's stream. It queues one message, so that writing keeps the client's pace. */
+/** One client's stream. It queues only one message, so that writers wait for a slow client. */
 class EventStream {
   /** What the client reads. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Aborted when the client disconnects or the stream must end. */
-  readonly gone = new AbortController();
+  readonly ended = new AbortController();
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | null = null;
   /** Resolves when the client is ready for more; null while nothing waits for it. */
   #wanted: PromiseWithResolvers<void> | null = null;
@@ -43,7 +43,7 @@ class EventStream {
   constructor() {
     this.body = new ReadableStream({
       start: (controller) => void (this.#controller = controller),
-      pull: () => this.#goOn(),
+      pull: () => this.#resume(),
       cancel: () => {
         this.#controller = null;
         this.end();
@@ -73,11 +73,11 @@ class EventStream {
 
   /** Ends the work, because the client has disconnected or the program is stopping. */
   end(): void {
-    this.gone.abort();
-    this.#goOn();
+    this.ended.abort();
+    this.#resume();
   }
 
-  #goOn(): void {
+  #resume(): void {
     this.#wanted?.resolve();
     this.#wanted = null;
   }
@@ -88,7 +88,7 @@ export type Write = (message: Uint8Array<ArrayBuffer>) => Promise<void>;
 
 const BEAT = new TextEncoder().encode(": beat\n\n");
 
-/** Sends a stream; it ends with the client, with its session, with the work, or with the program. */
+/** Responds with a stream that ends with the client, its session, the work, or the program. */
 export function sendStream(
   c: AppContext,
   dashboard: Dashboard,
@@ -138,7 +138,7 @@ async function run(
     stream.beat(BEAT);
   }, BEAT_MS);
   try {
-    await work((message) => stream.write(message), stream.gone.signal);
+    await work((message) => stream.write(message), stream.ended.signal);
   } catch (error) {
     // The error goes only to the log, because a page reads the stream.
     dashboard.logger.error("Stream failed", {

@@ -1,4 +1,4 @@
-/** What a request carries from the first middleware to its route: its id, its nonce, and who sent it. */
+/** The context variables of a request: its ID, its nonce, and who sent it. */
 import type { Context } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
 import type { SecureHeadersVariables } from "hono/secure-headers";
@@ -8,34 +8,33 @@ import type { Role, Session } from "../auth/sessions.ts";
 /** Who sent a request. */
 export interface Sender {
   readonly role: Role;
-  /** The address. */
   readonly from: string;
-  /** null without a sign-in: nobody is asked, or a script gave the password with the request. */
+  /** Null if no password is needed, or if a script sent it with the request. */
   readonly session: Session | null;
 }
 
 /** The variables of every request. */
 export interface AppEnv {
   Variables: RequestIdVariables & SecureHeadersVariables & {
-    /** Set by the guard; undefined for whoever has not signed in. */
+    /** Set by the guard; undefined if nobody has signed in. */
     sender: Sender | undefined;
   };
 }
 
-/** A request of this app, and its answer. */
+/** Hono's context, with this app's variables. */
 export type AppContext = Context<AppEnv>;
 
-/** The session that a request belongs to, with which what it opens has to end. */
+/** The session of a request; streams and consoles end with it. */
 export function sessionOf(c: AppContext): Session | null {
   return c.get("sender")?.session ?? null;
 }
 
-/** Whether whoever sent a request may change anything. */
+/** Whether the sender may make changes. */
 export function mayChange(c: AppContext): boolean {
   return c.get("sender")?.role === "admin";
 }
 
-/** Whether somebody is known to have sent a request: without a password everybody who reaches the dashboard is. */
+/** Whether the sender is signed in; without a password, everybody is. */
 export function isSignedIn(c: AppContext): boolean {
   return c.get("sender") !== undefined;
 }

@@ -1,4 +1,4 @@
-/** What every route works with, and the few things that all of them do with it. */
+/** The dashboard's parts, and how routes turn them into responses. */
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
@@ -13,66 +13,64 @@ import type { OneTimeTokens } from "../auth/tokens.ts";
 import type { ConnectionView } from "../../templates/parts/connection.tsx";
 import type { PageFrame } from "../../templates/layout.tsx";
 
-/** The passwords, and how requests come: over TLS the cookie never goes without. */
+/** Who may use the dashboard, and how its requests arrive. */
 export interface AccessOptions extends Trust {
-  /** May do everything; null: nobody is asked. */
+  /** The administrator's password; null if no password is needed. */
   readonly password: string | null;
-  /** May see. */
+  /** Null if there are no viewers. */
   readonly viewerPassword: string | null;
-  /** Host names that requests may name, beside addresses and this machine's own names. */
+  /** Host names that requests may use, as well as IP addresses and localhost. */
   readonly allowedHosts: readonly string[];
 }
 
 /** The dashboard's parts. */
 export interface Dashboard {
   readonly manager: VMManager;
-  /** The NAS's name, for the badge before the first connection. */
+  /** The NAS's host name, for the badge. */
   readonly host: string;
-  /** The NAS is the simulated one. */
+  /** Whether the NAS is simulated. */
   readonly simulated: boolean;
-  /** How it signs in to the NAS, in words without a secret. */
+  /** How the program signs in to the NAS, without secrets. */
   readonly account: string;
-  /** What is sent to the NAS can be read on the way. */
+  /** Whether the connection to the NAS is not encrypted. */
   readonly unencrypted: boolean;
   /**
-   * Reads the configuration anew, so that an edit of the file shows without a restart.
+   * Reads the configuration, so that edits to the file apply without a restart.
    *
    * @throws {ConfigurationError} listing every problem.
    */
   readonly configuration: () => ParsedConfiguration;
   readonly tokens: OneTimeTokens;
-  /** Numbers for a monitoring system. */
   readonly metrics: Metrics;
-  /** Who may use the dashboard. */
   readonly access: AccessOptions;
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
-  /** The program has been asked to stop: nothing more is begun. */
+  /** Aborted when the program is told to stop: no new operations start. */
   readonly ending: AbortSignal;
-  /** Ends when the program does: streams end with it. */
+  /** Aborted when the program stops, which ends all streams. */
   readonly stopping: AbortSignal;
 }
 
 const OTP_REMEDY = "Enter it on the Connection page. It is not stored.";
 
-/** Calls back when what {@link connectionView} gives may be another, until the returned function is called. */
+/** Calls back when {@link connectionView} may have changed, until the returned function is called. */
 export function onConnection({ manager, ending }: Dashboard, listener: () => void): () => void {
-  const forget = manager.connection.onState(listener);
+  const stop = manager.connection.onState(listener);
   ending.addEventListener("abort", listener);
   return () => {
-    forget();
+    stop();
     ending.removeEventListener("abort", listener);
   };
 }
 
-/** The connection as the badge shows it, and what is to be said of it. */
+/** The connection, for the badge and the notice. */
 export function connectionView(dashboard: Dashboard): ConnectionView {
   const view = viewOf(dashboard);
   return dashboard.ending.aborted ? { ...view, message: ENDING.message, remedy: ENDING.remedy } : view;
 }
 
-/** What is said once the program has been asked to stop. */
+/** Shown while the program is stopping. */
 export const ENDING = {
   message: "The dashboard is stopping.",
   remedy:
@@ -81,50 +79,34 @@ export const ENDING = {
 
 function viewOf({ manager, host, simulated }: Dashboard): ConnectionView {
   const state = manager.connection.state;
+  const view = { host, release: null, message: null, remedy: null };
   switch (state.kind) {
-    case "live":
-      return {
-        state: simulated ? "simulated" : "live",
-        host,
-        release: state.nas.release,
-        message: state.nas.notice,
-        remedy: null,
-      };
+    case "live": {
+      const { release, notice } = state.nas;
+      return { ...view, state: simulated ? "simulated" : "live", release, message: notice };
+    }
     case "otp":
-      return { state: "offline", host, release: null, message: state.error.message, remedy: OTP_REMEDY };
+      return { ...view, state: "offline", message: state.error.message, remedy: OTP_REMEDY };
     case "connecting":
-      return { state: "reconnecting", host, release: null, message: null, remedy: null };
+      return { ...view, state: "reconnecting" };
     case "reconnecting": {
-      const remedy = "remedy" in state.error && typeof state.error.remedy === "string"
-        ? state.error.remedy
-        : null;
+      const { error } = state;
+      const remedy = "remedy" in error && typeof error.remedy === "string" ? error.remedy : null;
       // A lost connection is often back in a moment; a failed one is not.
-      const lost = "failure" in state.error && state.error.failure === "lost";
-      return {
-        state: lost ? "reconnecting" : "offline",
-        host,
-        release: null,
-        message: state.error.message,
-        remedy,
-      };
+      const isLost = "failure" in error && error.failure === "lost";
+      return { ...view, state: isLost ? "reconnecting" : "offline", message: error.message, remedy };
     }
     case "closed":
-      return {
-        state: "offline",
-        host,
-        release: null,
-        message: "The connection to the NAS is closed",
-        remedy: null,
-      };
+      return { ...view, state: "offline", message: "The connection to the NAS is closed" };
   }
 }
 
-/** A token for a form; none for viewers, whose forms do nothing, so that they use up none of an administrator's. */
+/** A token for a form. Viewers get none, so that they cannot use up those of an administrator. */
 export function issueToken(c: AppContext, { tokens }: Dashboard): string {
   return mayChange(c) ? tokens.issue() : "";
 }
 
-/** What the frame of a page needs. For whoever has not signed in there is nothing of the NAS in it. */
+/** The frame of a page. For visitors who have not signed in, it shows nothing about the NAS. */
 export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
   const role = c.get("sender")?.role ?? null;
   const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c), here: hereOf(c) };
@@ -136,20 +118,20 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
     signedIn: dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
-    lacks: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map(({ role }) =>
-      role
-    ),
+    missingRoles: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map((
+      { role },
+    ) => role),
   };
 }
 
-/** The frame of somebody who has not signed in. */
+/** The frame for visitors who have not signed in. */
 const UNKNOWN_VISITOR = {
   closed: true,
   mayChange: false,
   signedIn: false,
   connection: { state: "offline", host: "", release: null, message: null, remedy: null },
   unencrypted: false,
-  lacks: [],
+  missingRoles: [],
 } as const;
 
 /** Which page a request belongs to. */
@@ -158,7 +140,7 @@ export function hereOf(c: AppContext): string {
   return pageOf({ method, path, search: new URL(url).search });
 }
 
-/** Answers with a whole page. Pages are never kept: they show what is true now. */
+/** Responds with a page, or with its content alone if htmx requested a fragment. */
 export function sendPage(
   c: AppContext,
   page: Child,
@@ -167,12 +149,12 @@ export function sendPage(
   return c.html(wantsFragment(c) ? String(page) : `<!DOCTYPE html>${page}`, status);
 }
 
-/** Whether htmx asks for a part of a page: the same URL then answers without the frame. */
+/** Whether htmx requests a fragment, which the same URL then sends without the frame. */
 function wantsFragment(c: AppContext): boolean {
   return c.req.header("hx-request") === "true" && c.req.header("hx-request-type") !== "full";
 }
 
-/** Whether the client would rather have JSON than a page: it names JSON before HTML. */
+/** Whether the client prefers JSON, naming it before HTML. */
 export function wantsJson(c: AppContext): boolean {
   const accept = c.req.header("accept") ?? "";
   const json = accept.indexOf("application/json");

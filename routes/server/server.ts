@@ -25,7 +25,7 @@ export interface ServerOptions {
   /** The NAS and the account on it. */
   readonly nas: VMManagerOptions;
   readonly templatesDir: string | undefined;
-  /** Reads the present configuration. */
+  /** Reads the current configuration. */
   readonly configuration: () => ParsedConfiguration;
   /** The program's permissions, for the log. */
   readonly permissions: string;
@@ -39,8 +39,8 @@ export interface ServerOptions {
   readonly signal: AbortSignal;
 }
 
-/** How long a page waits for the NAS before it shows what is wrong. */
-const PAGE_PATIENCE_MS = 2_000;
+/** How long a page waits for the NAS before it shows an error. */
+const PAGE_CONNECTION_WAIT_MS = 2_000;
 
 /** A page waits at most twice this long for a connected NAS that does not respond. */
 const PAGE_SILENCE_MS = 2_000;
@@ -84,7 +84,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     logger,
     ...(journal === undefined ? {} : { journal }),
     ...(settings.publicHost === null ? {} : { publicHost: settings.publicHost }),
-    connectionWaitMs: PAGE_PATIENCE_MS,
+    connectionWaitMs: PAGE_CONNECTION_WAIT_MS,
     silenceMs: PAGE_SILENCE_MS,
   });
   setBasePath(settings.basePath);
@@ -198,12 +198,13 @@ function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings)
     new ConfigurationError("environment", [{ field, message }], { cause: error });
   const system = systemErrorCode(error) === null ? null : describeSystemError(error);
   if (error instanceof Deno.errors.AddrInUse) {
-    const said = `Port ${listenPort} is in use on ${listenHost}`;
-    return refuse("PORT", `${said}. Set PORT to another port, or to 0 for a free one`);
+    const message =
+      `Port ${listenPort} is in use on ${listenHost}. Set PORT to another port, or to 0 for a free one`;
+    return refuse("PORT", message);
   }
   if (system !== null) {
-    const said = `Cannot listen on ${listenHost}, port ${listenPort}: ${system}`;
-    return refuse("HOST", `${said}. Set another HOST or PORT`);
+    const message = `Cannot listen on ${listenHost}, port ${listenPort}: ${system}. Set another HOST or PORT`;
+    return refuse("HOST", message);
   }
   if (tls === null) return error;
   return refuse(

@@ -16,3 +16,14 @@ export async function findVm(
   const vms = await manager.inventory.live.readyVms(waitMs);
   return vms.find(({ id }) => String(id) === c.req.param("id"));
 }
+
+/** A route for the VM in the path; 404 if the NAS has none. */
+export function withVm(
+  dashboard: Dashboard,
+  handle: (c: AppContext, vm: Vm) => Response | Promise<Response>,
+): (c: AppContext) => Promise<Response> {
+  return async (c) => {
+    const vm = await findVm(c, dashboard);
+    return vm === undefined ? await c.notFound() : await handle(c, vm);
+  };
+}

@@ -8,7 +8,7 @@ import { consoleAssetUrls } from "../server/assets.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
-import { findVm } from "./find_vm.ts";
+import { findVm, withVm } from "./find_vm.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
@@ -18,16 +18,13 @@ const MAX_TYPED_CHARS = 65_536;
 /** GET /vms/:id/serial, /vms/:id/serial/socket. */
 export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  app.get("/vms/:id/serial", async (c) => {
-    const vm = await findVm(c, dashboard);
-    if (vm === undefined) return await c.notFound();
-    const assets = consoleAssetUrls();
-    const frame = pageFrame(c, dashboard);
-    return sendPage(
-      c,
-      <SerialPage frame={frame} vm={vm} nonce={c.get("secureHeadersNonce") ?? ""} assets={assets} />,
-    );
-  });
+  app.get(
+    "/vms/:id/serial",
+    withVm(dashboard, (c, vm) => {
+      const page = { frame: pageFrame(c, dashboard), vm, assets: consoleAssetUrls() };
+      return sendPage(c, <SerialPage {...page} nonce={c.get("secureHeadersNonce") ?? ""} />);
+    }),
+  );
   app.get("/vms/:id/serial/socket", async (c) => {
     // A page of another site could open a WebSocket with this site's cookie, so the origin is checked.
     if (!isFromOwnPage(c, dashboard.access)) {
@@ -48,7 +45,7 @@ type Opened = Awaited<ReturnType<Dashboard["manager"]["consoles"]["openSerial"]>
 const NOT_RECORDED = "The console was not opened, because the audit log could not be written. " +
   "Nothing was sent to the VM. See the dashboard's log for the cause, then try again";
 
-/** How often an open console counts as activity of its session. */
+/** How often an open console marks its session as active. */
 const USE_MS = 10_000;
 
 /** Carries bytes both ways until either side, the session or the program ends. */
@@ -62,8 +59,8 @@ function bridge(
   const send = (data: string | Uint8Array<ArrayBuffer>) => {
     if (socket.readyState === WebSocket.OPEN) socket.send(data);
   };
-  const say = (message: object) => send(JSON.stringify(message));
-  const cut = () => {
+  const notify = (message: object) => send(JSON.stringify(message));
+  const release = () => {
     closed = true;
     clearInterval(using);
     stopping.removeEventListener("abort", onStop);
@@ -73,7 +70,7 @@ function bridge(
   };
   // The NAS's side is closed first, because the browser may take its time or never close.
   const end = (code: number, reason: string) => {
-    cut();
+    release();
     socket.close(code, reason);
   };
   const onStop = () => end(1001, "The dashboard is stopping");
@@ -91,7 +88,7 @@ function bridge(
     const opened = await manager.consoles.openSerial(vmId);
     if (closed) return opened.close();
     serial = opened;
-    say({ type: "connected" });
+    notify({ type: "connected" });
     opened.listen(send, () => {
       if (!closed) socket.close(1000, "The console was closed");
     });
@@ -100,7 +97,7 @@ function bridge(
     const isNas = error instanceof TrueNASError;
     const message = isNas ? error.message : NOT_RECORDED;
     logger.warning("Cannot open a serial console", { vm: vmId, error: String(error) });
-    say({ type: "failed", message });
+    notify({ type: "failed", message });
     socket.close(1000, "The console could not be opened");
     if (isNas) record(`failed: ${message}`);
   };
@@ -114,7 +111,7 @@ function bridge(
       runDetached(resizing, "resizing a serial console", logger);
     }
   };
-  socket.onclose = cut;
+  socket.onclose = release;
 }
 
 type Typed =

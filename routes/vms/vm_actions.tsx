@@ -3,12 +3,11 @@ import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { ActPage } from "../../templates/pages/act_page.tsx";
-import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm } from "./find_vm.ts";
 import { readForm } from "../forms.ts";
-import { vmPage } from "./vms.tsx";
+import { sendVmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
 /** The most VMs in one request. */
@@ -50,29 +49,28 @@ async function ask(
   { action, ids, notice }: Question,
   status: 200 | 409,
 ): Promise<Response> {
-  const { doing, left } = await sort(dashboard, action, ids);
-  const act = { action, doing, left, token: issueToken(c, dashboard), notice };
+  const { affected, unaffected } = await partition(dashboard, action, ids);
+  const act = { action, affected, unaffected, token: issueToken(c, dashboard), notice };
   return sendPage(c, <ActPage frame={pageFrame(c, dashboard)} act={act} />, status);
 }
 
-async function sort({ manager }: Dashboard, action: VmActionName, ids: readonly string[]) {
+/** The selected VMs that the action can change, the others with the reasons, and those that no longer exist. */
+async function partition({ manager }: Dashboard, action: VmActionName, ids: readonly string[]) {
   const vms = await manager.inventory.live.readyVms();
-  const chosen = ids.slice(0, MAX_VMS).map((id) => ({ id, vm: vms.find((vm) => String(vm.id) === id) }));
-  const fates = chosen.map(({ id, vm }) => ({
-    id,
-    vm,
-    because: vm === undefined ? "it no longer exists on the NAS" : whyNotNow(manager, action, vm),
-  }));
+  const selected = ids.slice(0, MAX_VMS).map((id) => {
+    const vm = vms.find((vm) => String(vm.id) === id);
+    const because = vm === undefined ? "it no longer exists on the NAS" : unavailable(manager, action, vm);
+    return { name: vm?.name ?? `VM ${id}`, vm, because };
+  });
   return {
-    missing: fates.flatMap(({ id, vm }) => vm === undefined ? [`VM ${id}`] : []),
-    doing: fates.flatMap(({ vm, because }) => vm !== undefined && because === null ? [vm] : []),
-    left: fates.flatMap(({ id, vm, because }) =>
-      because === null ? [] : [{ name: vm?.name ?? `VM ${id}`, because }]
-    ),
+    missing: selected.flatMap(({ name, vm }) => vm === undefined ? [name] : []),
+    affected: selected.flatMap(({ vm, because }) => vm !== undefined && because === null ? [vm] : []),
+    unaffected: selected.flatMap(({ name, because }) => because === null ? [] : [{ name, because }]),
   };
 }
 
-function whyNotNow(manager: Dashboard["manager"], action: VmActionName, vm: Vm): string | null {
+/** Why an action is not available for a VM now, or null. */
+function unavailable(manager: Dashboard["manager"], action: VmActionName, vm: Vm): string | null {
   const busy = manager.operations.store.busy(vm.name)?.doing ?? null;
   return reasonAgainst(action, vm, { busy, canReset: manager.connection.canReset });
 }
@@ -89,33 +87,29 @@ async function act(
   const token = fields.get("token") ?? "";
   const overcommit = fields.get("overcommit") === "yes";
   if (!tokens.knows(token)) {
-    const notice =
-      "Nothing was done, because this form was not shown recently. Check the VMs below and confirm again.";
+    const notice = "This form has expired. Nothing was done. Check the VMs below and confirm again.";
     return await ask(c, dashboard, { action, ids, notice }, 409);
   }
-  const gone: string[] = [];
-  const led = await tokens.redeem(token, async () => {
-    const { doing, missing } = await sort(dashboard, action, ids);
-    gone.push(...missing);
-    if (gone.length > 0) return null;
+  let gone: readonly string[] = [];
+  const next = await tokens.redeem(token, async () => {
+    const { affected, missing } = await partition(dashboard, action, ids);
+    gone = missing;
+    if (missing.length > 0 || affected.length === 0) return null;
     const states = new Map(ids.map((id, index) => [id, fields.getAll("state")[index] ?? ""]));
-    const wishes = doing.map(({ id, name, state }) => ({
+    const requests = affected.map(({ id, name, state }) => ({
       action,
       id,
       name,
       state: states.get(String(id)) || state,
       overcommit,
     }));
-    return wishes.length === 0
-      ? null
-      : paths.operation(manager.changes.act(action, wishes, { by: actorOf(c) }).log.id);
+    return paths.operation(manager.changes.act(action, requests, { by: actorOf(c) }).log.id);
   });
-  if (led !== null) return c.redirect(led, 303);
+  if (next !== null) return c.redirect(next, 303);
   const notice = gone.length === 0
-    ? "Nothing was done, because no selected VM is in a state that allows this now."
-    : `Nothing was done, because ${gone.join(", ")} no longer ${
-      gone.length === 1 ? "exists" : "exist"
-    } on the NAS. Check the VMs below and confirm again.`;
+    ? "No selected VM is in a state that allows this. Nothing was done."
+    : `${gone.join(", ")} no longer ${gone.length === 1 ? "exists" : "exist"} on the NAS. ` +
+      "Nothing was done. Check the VMs below and confirm again.";
   return await ask(c, dashboard, { action, ids, notice }, 409);
 }
 
@@ -126,15 +120,15 @@ async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionNam
   const fields = await readForm(c.req.raw);
   const shown = fields?.get("state")?.trim() || vm.state;
   const because = shown === vm.state
-    ? whyNotNow(manager, action, vm)
-    : `it is now ${vm.state.toLowerCase()}, not ${shown.toLowerCase()} as shown`;
+    ? unavailable(manager, action, vm)
+    : `it is now ${vm.state.toLowerCase()}; the page showed it as ${shown.toLowerCase()}`;
   if (because !== null) {
     const message = `Nothing was done: ${because}.`;
     if (wantsJson(c)) return c.json({ error: message }, 409);
-    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: message })} />, 409);
+    return await sendVmPage(c, dashboard, vm, { notice: message }, 409);
   }
   const overcommit = fields?.get("overcommit") === "yes";
-  const query = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
-  const { log } = manager.changes.act(action, [query], { by: actorOf(c) });
+  const request = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
+  const { log } = manager.changes.act(action, [request], { by: actorOf(c) });
   return c.redirect(paths.operation(log.id), 303);
 }

@@ -8,16 +8,15 @@ import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
-import { VmPage } from "../../templates/pages/vm_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
-import { findVm } from "./find_vm.ts";
+import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
 import { readForm } from "../forms.ts";
-import { settingsShown, vmPage } from "./vms.tsx";
+import { sendVmPage, settingsShown } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
-/** The change a form asks for, or the problems with the form. */
+/** The change that a form requests, or the problems with the form. */
 type Read = { readonly change: VmChange } | { readonly problems: readonly Problem[] };
 
 /** Reads one form; problems name the form's fields. */
@@ -36,6 +35,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 
 /** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
+  const { manager } = dashboard;
   const app = new Hono<AppEnv>();
   app.post("/vms/:id/:form", async (c, next) => {
     const form = c.req.param("form");
@@ -43,44 +43,43 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (read === undefined) return await next();
     return await change(c, dashboard, form, read);
   });
-  app.post("/vms/:id/password", async (c) => {
-    const vm = await findVm(c, dashboard);
-    if (vm === undefined) return await c.notFound();
-    const { manager } = dashboard;
-    const passwords = await manager.consoles.displayPasswords(vm.id);
-    // Recorded first, so that a password that cannot be recorded is not shown.
-    const outcome = passwords.some((it) => it !== null) ? "shown" : "unknown";
-    manager.audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
-    return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
-  });
-  app.get("/vms/:id/console", async (c) => {
-    const vm = await findVm(c, dashboard);
-    if (vm === undefined) return await c.notFound();
-    try {
-      return c.redirect(await dashboard.manager.consoles.displayUri(vm.id), 303);
-    } catch (error) {
-      if (!(error instanceof TrueNASError)) throw error;
-      return sendPage(
-        c,
-        <VmPage {...await vmPage(c, dashboard, vm, { notice: `${error.message}. ${remedyOf(error)}` })} />,
-        502,
-      );
-    }
-  });
-  app.get("/vms/:id/console.vv", async (c) => {
-    const vm = await findVm(c, dashboard);
-    const display = vm?.displays[0];
-    if (vm === undefined || display === undefined || display.port === null) return await c.notFound();
-    try {
-      const file = viewerFile(vm, display, await dashboard.manager.consoles.viewerHost(display.bind));
-      c.header("content-type", "application/x-virt-viewer");
-      c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
-      return c.body(file);
-    } catch (error) {
-      if (!(error instanceof TrueNASError)) throw error;
-      return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, { notice: error.message })} />, 409);
-    }
-  });
+  app.post(
+    "/vms/:id/password",
+    withVm(dashboard, async (c, vm) => {
+      const passwords = await manager.consoles.displayPasswords(vm.id);
+      // Recorded first, so that a password that cannot be recorded is not shown.
+      const outcome = passwords.some((it) => it !== null) ? "shown" : "unknown";
+      manager.audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
+      return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
+    }),
+  );
+  app.get(
+    "/vms/:id/console",
+    withVm(dashboard, async (c, vm) => {
+      try {
+        return c.redirect(await manager.consoles.displayUri(vm.id), 303);
+      } catch (error) {
+        if (!(error instanceof TrueNASError)) throw error;
+        return await sendVmPage(c, dashboard, vm, { notice: `${error.message}. ${remedyOf(error)}` }, 502);
+      }
+    }),
+  );
+  app.get(
+    "/vms/:id/console.vv",
+    withVm(dashboard, async (c, vm) => {
+      const [display] = vm.displays;
+      if (display === undefined || display.port === null) return await c.notFound();
+      try {
+        const file = viewerFile(vm, display, await manager.consoles.viewerHost(display.bind));
+        c.header("content-type", "application/x-virt-viewer");
+        c.header("content-disposition", `attachment; filename="${vm.name.replaceAll(/\W/g, "_")}.vv"`);
+        return c.body(file);
+      } catch (error) {
+        if (!(error instanceof TrueNASError)) throw error;
+        return await sendVmPage(c, dashboard, vm, { notice: error.message }, 409);
+      }
+    }),
+  );
   return app;
 }
 
@@ -103,40 +102,34 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   const vm = await findVm(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw) ?? new URLSearchParams();
-  const again = async (problems: readonly Problem[], status: 409 | 422) => {
+  const showAgain = async (problems: readonly Problem[], status: 409 | 422) => {
     const at = problems.map((problem) => ({
       ...problem,
       field: problem.field === ""
         ? ""
         : `${form}.${problem.field}${form === "grow" ? `-${text(fields, "device")}` : ""}`,
     }));
-    return sendPage(
-      c,
-      <VmPage {...await vmPage(c, dashboard, vm, { problems: at, typed: { form, fields } })} />,
-      status,
-    );
+    return await sendVmPage(c, dashboard, vm, { problems: at, typed: { form, fields } }, status);
   };
   const busy = manager.operations.store.busy(vm.name);
   if (busy !== null) {
-    return again([{
-      field: "",
-      message: `${vm.name} is busy: ${busy.doing}. Nothing was changed. Try again when it has finished`,
-    }], 409);
+    const message = `${vm.name} is busy: ${busy.doing}. Nothing was changed. Try again when it has finished`;
+    return showAgain([{ field: "", message }], 409);
   }
-  const wanted = await read(fields, vm, dashboard);
-  if ("problems" in wanted) return again(wanted.problems, 422);
-  const changed = { id: vm.id, name: vm.name, uuid: vm.uuid };
-  const { problems, log } = manager.changes.change(changed, wanted.change, { by: actorOf(c) });
+  const requested = await read(fields, vm, dashboard);
+  if ("problems" in requested) return showAgain(requested.problems, 422);
+  const target = { id: vm.id, name: vm.name, uuid: vm.uuid };
+  const { problems, log } = manager.changes.change(target, requested.change, { by: actorOf(c) });
   const refused = await inTime(problems, CHANGE_MS);
-  // One that takes long is followed on its own page.
+  // A change that takes longer is followed on its operation's page.
   if (refused === null) return c.redirect(paths.operation(log.id), 303);
-  // So that the next page shows the changed VM.
+  // The next page must show the changed VM.
   await inTime(manager.inventory.live.refreshNow(vm.id));
-  if (refused.length > 0) return again(refused, 422);
+  if (refused.length > 0) return showAgain(refused, 422);
   return c.redirect(
-    wanted.change.kind === "clone"
-      ? paths.home({ q: wanted.change.name })
-      : paths.vmSaved(vm.id, { operation: log.id, waits: waits(wanted.change, vm) }),
+    requested.change.kind === "clone"
+      ? paths.home({ q: requested.change.name })
+      : paths.vmSaved(vm.id, { operation: log.id, waits: waits(requested.change, vm) }),
     303,
   );
 }
@@ -177,11 +170,17 @@ function checkName(name: string, problems: Problem[]): void {
   });
 }
 
+function problem(field: string, message: string): Read {
+  return { problems: [{ field, message }] };
+}
+
+const DEVICE_GONE = "This device no longer exists. Nothing was changed. Reload the page";
+
 function result(problems: readonly Problem[], change: VmChange): Read {
   return problems.length > 0 ? { problems } : { change };
 }
 
-/** TrueNAS's own limits; the one on memory is ours and above what any NAS has. */
+/** TrueNAS's own limits, except for the memory: that limit is above what any NAS has. */
 const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
 const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
 /** How many names to try for a new zvol; a VM has far fewer disks. */
@@ -193,8 +192,8 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
   const shown = text(fields, "shown");
   if (shown !== "" && shown !== settingsShown(vm)) {
     const message =
-      "The settings were changed elsewhere after you opened this page. Nothing was saved, and your entries are kept. Compare them with the present settings above, then save again";
-    return { problems: [{ field: "", message }] };
+      "The settings were changed elsewhere after you opened this page. Nothing was saved, and your entries are kept. Compare them with the current settings above, then save again";
+    return problem("", message);
   }
   const name = text(fields, "name");
   checkName(name, problems);
@@ -256,7 +255,7 @@ async function readDisk(
     const message = `The zvols ${names[0]} to ${
       names.at(-1)
     } already exist. No disk was added. Remove the zvols that no VM uses`;
-    return { problems: [{ field: "size", message }] };
+    return problem("size", message);
   }
   const sparse = fields.getAll("sparse").includes("yes");
   return { change: { kind: "add-disk", zvol, sizeBytes: gibToBytes(size), sparse } };
@@ -266,13 +265,11 @@ function readGrowth(fields: URLSearchParams, vm: Vm): Read {
   const problems: Problem[] = [];
   const disk = vm.disks.find(({ deviceId }) => String(deviceId) === text(fields, "device"));
   if (disk === undefined || disk.zvol === null) {
-    return {
-      problems: [{ field: "", message: "This disk no longer exists. Nothing was changed. Reload the page" }],
-    };
+    return problem("", "This disk no longer exists. Nothing was changed. Reload the page");
   }
   const size = gibToBytes(number(fields, "size", DISK, problems));
   if (problems.length === 0 && disk.sizeBytes !== null && size <= disk.sizeBytes) {
-    const message = `A disk can only grow. Enter more than its present ${disk.sizeBytes / gibToBytes(1)} GiB`;
+    const message = `A disk can only grow. Enter more than its current ${disk.sizeBytes / gibToBytes(1)} GiB`;
     problems.push({ field: "size", message });
   }
   return result(problems, { kind: "grow-disk", zvol: disk.zvol, sizeBytes: size });
@@ -320,22 +317,14 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
   const disk = vm.disks.find((it) => it.deviceId === deviceId);
   const known = [...vm.disks, ...vm.nics, ...vm.cdroms].some((it) => it.deviceId === deviceId);
   if (!known) {
-    return {
-      problems: [{
-        field: "",
-        message: "This device no longer exists. Nothing was changed. Reload the page",
-      }],
-    };
+    return problem("", DEVICE_GONE);
   }
   const withZvol = disk?.zvol != null && fields.getAll("zvol").includes("yes");
   if (withZvol && text(fields, "phrase").toLowerCase() !== "destroy 1 zvol") {
-    return {
-      problems: [{
-        field: `phrase-${deviceId}`,
-        message:
-          "The phrase did not match. Nothing was removed. Type destroy 1 zvol to destroy the disk's data",
-      }],
-    };
+    return problem(
+      `phrase-${deviceId}`,
+      "The phrase did not match. Nothing was removed. Type destroy 1 zvol to destroy the disk's data",
+    );
   }
   return { change: { kind: "remove-device", deviceId, withZvol } };
 }
@@ -343,12 +332,7 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
 function readBootFirst(fields: URLSearchParams, vm: Vm): Read {
   const deviceId = Number(text(fields, "device"));
   if (![...vm.disks, ...vm.cdroms].some((it) => it.deviceId === deviceId)) {
-    return {
-      problems: [{
-        field: "",
-        message: "This device no longer exists. Nothing was changed. Reload the page",
-      }],
-    };
+    return problem("", DEVICE_GONE);
   }
   return { change: { kind: "boot-first", deviceId } };
 }

@@ -1,4 +1,4 @@
-/** Props for the pages and streams of VMs, from the present inventory. */
+/** Props for the pages and streams of VMs, from the current inventory. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
 import { reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
@@ -21,7 +21,7 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const { vms, error } = manager.inventory.live.snapshot;
   const all = vms ?? [];
   const state = manager.connection.state;
-  const wrong = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
+  const problem = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   return {
     mayChange,
     vms: vms === null
@@ -33,9 +33,9 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
     query,
     states: [...new Set(all.map((vm) => vm.state))].sort(),
     types: [...new Set(all.map(({ name }) => typeOf(name)).filter((type) => type !== null))].sort(),
-    problem: wrong === null ? null : {
-      message: wrong.message,
-      remedy: "remedy" in wrong ? String(wrong.remedy) : "Reload the page in a moment.",
+    problem: problem === null ? null : {
+      message: problem.message,
+      remedy: "remedy" in problem ? String(problem.remedy) : "Reload the page in a moment.",
     },
     stale: staleness(dashboard),
   };

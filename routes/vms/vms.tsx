@@ -1,6 +1,5 @@
-/** The VMs: the list, and one VM. */
+/** The list of VMs, and the page of one VM. */
 import { Hono } from "hono";
-import type { Problem } from "../../lib/errors/errors.ts";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { vmJson } from "../../lib/inventory/json.ts";
@@ -14,7 +13,6 @@ import { findVm } from "./find_vm.ts";
 import { listProps, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
-import type { Typed } from "../../templates/parts/vm_forms.tsx";
 
 /** GET /, /vms/:id. */
 export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
@@ -45,7 +43,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     if (wantsJson(c)) return c.json(vmJson(vm));
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
     const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
-    return sendPage(c, <VmPage {...await vmPage(c, dashboard, vm, words)} />);
+    return await sendVmPage(c, dashboard, vm, words);
   });
   return app;
 }
@@ -58,36 +56,31 @@ function savedOf({ manager }: Dashboard, vm: Vm, operation: string): Omit<Saved,
   return isOfVm && step !== undefined ? { what: step, at: view.finishedAt ?? view.startedAt } : null;
 }
 
-/** Messages to show on a VM's page. */
-export interface VmPageWords {
-  readonly notice?: string;
-  readonly saved?: Saved;
-  readonly problems?: readonly Problem[];
-  readonly typed?: Typed;
-}
-
-/** Props of a VM's page. */
-export async function vmPage(
+/** Responds with a VM's page and the given messages. */
+export async function sendVmPage(
   c: AppContext,
   dashboard: Dashboard,
   vm: Vm,
-  words: VmPageWords = {},
-): Promise<VmPageProps> {
+  words: Partial<Pick<VmPageProps, "notice" | "saved" | "problems" | "typed">> = {},
+  status: 200 | 409 | 422 | 502 = 200,
+): Promise<Response> {
   const [choices, missingImages] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
     dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
   ]);
-  return {
+  const page: VmPageProps = {
     frame: pageFrame(c, dashboard),
     now: vmNow(dashboard, vm, mayChange(c)),
     choices,
     missingImages,
     shown: settingsShown(vm),
-    notice: words.notice ?? null,
-    saved: words.saved ?? null,
-    problems: words.problems ?? [],
-    typed: words.typed ?? null,
+    notice: null,
+    saved: null,
+    problems: [],
+    typed: null,
+    ...words,
   };
+  return sendPage(c, <VmPage {...page} />, status);
 }
 
 /** Fingerprint of a VM's settings. A form filled in from other settings is refused. */

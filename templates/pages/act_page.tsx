@@ -8,34 +8,36 @@ import { Notice, Tick, ViewerNotice, VmTrail, Warning } from "../parts/common.ts
 import { paths } from "../paths.ts";
 import { VmState } from "../parts/vm_row.tsx";
 
-/** An action on some VMs, before it is done. */
+/** The state of the page. */
 export interface ActProps {
   readonly action: VmActionName;
-  /** Those that it will be done to, as they are now. */
-  readonly doing: readonly Vm[];
-  /** Those that were chosen and that it cannot be done to, with the reason. */
-  readonly left: readonly { readonly name: string; readonly because: string }[];
+  /** The selected VMs that the action will change. */
+  readonly affected: readonly Vm[];
+  /** The other selected VMs, each with the reason why it is left unchanged. */
+  readonly unaffected: readonly { readonly name: string; readonly because: string }[];
   readonly token: string;
   readonly notice: string | null;
 }
 
 /** The page. */
 export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
-  const { action, doing, left, notice } = act;
+  const { action, affected, unaffected, notice } = act;
   const { verb } = VM_ACTIONS[action];
   return (
     <Layout {...frame} title={verb} current="vms">
       <VmTrail />
-      <h1>{doing.length === 0 ? verb : titleOf(action, doing.length)}</h1>
+      <h1>{affected.length === 0 ? verb : titleOf(action, affected.length)}</h1>
       <Warning text={notice} />
-      {doing.length + left.length === 0 ? <p>No VMs selected. Select VMs in the list first.</p> : null}
-      {left.length === 0 ? null : (
+      {affected.length + unaffected.length === 0
+        ? <p>No VMs selected. Select VMs in the list first.</p>
+        : null}
+      {unaffected.length === 0 ? null : (
         <Notice tone="warn">
           <p>
-            <strong>{formatCount(left.length, "selected VM")} will be left unchanged:</strong>
+            <strong>{formatCount(unaffected.length, "selected VM")} will be left unchanged:</strong>
           </p>
           <ul>
-            {left.map(({ name, because }) => (
+            {unaffected.map(({ name, because }) => (
               <li data-left={name}>
                 <strong dir="auto">{name}</strong>: {because}
               </li>
@@ -43,32 +45,34 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
           </ul>
         </Notice>
       )}
-      {doing.length === 0
+      {affected.length === 0
         ? (
           <p>
             <a class="button" href={paths.home()}>Back to VMs</a>
           </p>
         )
         : frame.mayChange
-        ? <Confirm {...act} lacks={frame.lacks} />
+        ? <Confirm {...act} missingRoles={frame.missingRoles} />
         : <ViewerNotice />}
     </Layout>
   );
 }
 
-function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: readonly string[] }) {
+function Confirm(
+  { action, affected, token, missingRoles }: ActProps & { readonly missingRoles: readonly string[] },
+) {
   const { abrupt } = VM_ACTIONS[action];
   return (
     <form method="post" action={paths.act()}>
       <input type="hidden" name="action" value={action} />
       <input type="hidden" name="token" value={token} />
-      {doing.map(({ id, state }) => (
+      {affected.map(({ id, state }) => (
         <>
           <input type="hidden" name="id" value={id} />
           <input type="hidden" name="state" value={state} />
         </>
       ))}
-      {byState(doing).map(({ state, vms }) => (
+      {byState(affected).map(({ state, vms }) => (
         <p data-state={state}>
           <VmState state={state} /> {vms.map(({ name }) => name).join(", ")} {VM_ACTIONS[action].effect}.
         </p>
@@ -84,11 +88,11 @@ function Confirm({ action, doing, token, lacks }: ActProps & { readonly lacks: r
         : null}
       <p class="actions">
         <button type="submit" class={abrupt ? "danger" : "primary"} id="confirm-act">
-          {titleOf(action, doing.length)}
+          {titleOf(action, affected.length)}
         </button>
         <a class="button" href={paths.home()}>Cancel</a>
       </p>
-      <MissingRoles lacks={lacks} />
+      <MissingRoles roles={missingRoles} />
     </form>
   );
 }

@@ -4,22 +4,22 @@ import { ErrorSummary, Fact, Field, State, TableHead } from "../parts/common.tsx
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 
-/** The page of the connection. */
+/** The state of the page. */
 export interface ConnectionProps {
   /** As configured: `wss://nas.lan`. */
   readonly address: string;
-  /** Where consoles lead, and who says so; null where it is not known. */
+  /** The host that console links lead to, and where it was found; null while unknown. */
   readonly publicHost: { readonly host: string; readonly source: string } | null;
-  /** The NAS's own id; null where it cannot be read. */
+  /** Null if the account cannot read it. */
   readonly nasId: string | null;
-  /** How it signs in, in words. */
+  /** How the program signs in, without secrets. */
   readonly account: string;
-  /** `v25.10.5`, `current`, `legacy`; null while there is no connection. */
+  /** `v25.10.5`, `current`, `legacy`; null while not connected. */
   readonly apiVersion: string | null;
-  /** Roles of the account; null where they are not known. */
+  /** Roles of the account; null if the NAS does not report them. */
   readonly roles: readonly string[] | null;
   readonly missing: readonly { readonly role: string; readonly for: string; readonly essential: boolean }[];
-  /** The NAS waits for a one-time password. */
+  /** The NAS is waiting for a one-time password. */
   readonly wantsOtp: boolean;
   readonly problems: readonly Problem[];
 }
@@ -54,7 +54,7 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
           <Fact label="NAS ID">
             {nasId === null
               ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
-                "TRUENAS_HOST instead, so a new spelling of it changes them"
+                "TRUENAS_HOST instead, and change if you write that address differently"
               : <code>{nasId.slice(0, ID_CHARS)}</code>}
           </Fact>
         )}
@@ -100,8 +100,8 @@ function Roles(
   return (
     <>
       <p>
-        Some roles are missing. In TrueNAS, open Credentials, Groups, Privileges and add the roles to a
-        privilege of one of the account's groups.
+        Some roles are missing. In TrueNAS, open Credentials, Groups, Privileges and add them to a privilege
+        of one of the account's groups.
       </p>
       <table class="rows">
         <caption class="visually-hidden">Missing roles</caption>

@@ -1,4 +1,4 @@
-/** The creation form: it shows the plan first, then creates what the plan says. */
+/** The creation form: it shows the plan first, and creates the VMs once the plan is confirmed. */
 import type { OnFailure } from "../../lib/configuration/on_failure.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
@@ -10,17 +10,17 @@ import { paths } from "../paths.ts";
 import type { CreationPlan } from "../../lib/plan/types.ts";
 import type { CreateChoices } from "../parts/vm_forms.tsx";
 
-/** A row of a disk in the form, as typed. */
+/** A disk's row, as typed. */
 export interface DiskRow {
   readonly name: string;
   readonly sizeGib: string;
 }
 
-/** A row of a network in the form, as typed. */
+/** A network's row, as typed. */
 export interface NetworkRow {
   readonly name: string;
   readonly bridge: string;
-  /** Fixed MACs, between commas or spaces; empty: derived. */
+  /** Fixed MACs, separated by commas or spaces; if empty, MACs are derived. */
   readonly macs: string;
 }
 
@@ -51,16 +51,15 @@ export interface CreateForm {
   readonly types: readonly CreateFormType[];
 }
 
-/** The page that creates. */
+/** The state of the page. */
 export interface CreateProps {
-  /** null when there is no configuration to start from. */
+  /** Null if the configuration cannot be read. */
   readonly form: CreateForm | null;
-  /** Shown once it was asked for. */
+  /** Null until requested. */
   readonly plan: CreationPlan | null;
   readonly problems: readonly Problem[];
   readonly choices: CreateChoices;
   readonly token: string | null;
-  /** Something to know first, or null. */
   readonly notice: string | null;
 }
 
@@ -81,14 +80,14 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
         ? null
         : (
           <form method="post" action={paths.createPlan()} class="create">
-            {/* Enter presses the first button, so it must never be the one that creates. */}
+            {/* Enter presses the first button, which must therefore never be the one that creates. */}
             <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
               Show plan
             </button>
             {plan === null ? null : <PlanView plan={plan} />}
             {plan === null || token === null || plan.totals.vms === 0
               ? null
-              : <Confirm plan={plan} token={token} lacks={frame.lacks} />}
+              : <Confirm plan={plan} token={token} missingRoles={frame.missingRoles} />}
             <StorageFields form={form} problems={problems} />
             {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
             <Choices id={BRIDGES} choices={choices.bridges} />
@@ -115,10 +114,10 @@ const FAILURE_CHOICES = {
 interface ConfirmProps {
   readonly plan: NonNullable<CreateProps["plan"]>;
   readonly token: string;
-  readonly lacks: readonly string[];
+  readonly missingRoles: readonly string[];
 }
 
-function Confirm({ plan, token, lacks }: ConfirmProps) {
+function Confirm({ plan, token, missingRoles }: ConfirmProps) {
   return (
     <>
       <p class="actions">
@@ -128,7 +127,7 @@ function Confirm({ plan, token, lacks }: ConfirmProps) {
           Create {formatCount(plan.totals.vms, "VM")}
         </button>
       </p>
-      <MissingRoles lacks={lacks} />
+      <MissingRoles roles={missingRoles} />
     </>
   );
 }
@@ -161,34 +160,20 @@ function StorageFields({ form, problems }: { form: CreateForm; problems: readonl
 
 function TypeFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
   const name = (field: string) => `${type.name}.${field}`;
+  const field = (key: string) => ({ name: name(key), problems });
   const disks = [...type.disks, { name: "", sizeGib: "" }];
   const networks = [...type.networks, { name: "", bridge: "", macs: "" }];
   return (
     <fieldset id={`type-${type.name}`}>
       <legend>{type.name}</legend>
       <div class="fields">
+        <Field {...field("count")} label="Count" value={type.count} numeric help="0 to 99" />
+        <Field {...field("memory")} label="Memory (MiB)" value={type.memory} numeric />
+        <Field {...field("cpu")} label="vCPUs" value={type.cpu} numeric help="Total per VM" />
         <Field
-          name={name("count")}
-          label="Count"
-          value={type.count}
-          problems={problems}
-          numeric
-          help="0 to 99"
-        />
-        <Field name={name("memory")} label="Memory (MiB)" value={type.memory} problems={problems} numeric />
-        <Field
-          name={name("cpu")}
-          label="vCPUs"
-          value={type.cpu}
-          problems={problems}
-          numeric
-          help="Total per VM"
-        />
-        <Field
-          name={name("threads")}
+          {...field("threads")}
           label="Threads per core"
           value={type.threads}
-          problems={problems}
           numeric
           help="1 if empty"
         />
@@ -207,22 +192,20 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           ticked={type.sparse}
         />
       </div>
-      <Field name={name("description")} label="Description" value={type.description} problems={problems} />
+      <Field {...field("description")} label="Description" value={type.description} />
       <div class="fields">
         <Field
-          name={name("parallel")}
+          {...field("parallel")}
           label="VMs at a time"
           value={type.parallel}
-          problems={problems}
           numeric
           help="The NAS's limit if empty"
         />
         <Choice
-          name={name("on_failure")}
+          {...field("on_failure")}
           label="If a VM fails"
           value={type.onFailure}
           choices={FAILURE_CHOICES}
-          problems={problems}
         />
       </div>
       {type.overrides.length === 0 ? null : (
@@ -235,14 +218,8 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           <p class="subhead" aria-hidden="true">Disks</p>
           {disks.map((disk, n) => (
             <div class="pair">
-              <Field name={name(`disk.${n}.name`)} label="Name" value={disk.name} problems={problems} />
-              <Field
-                name={name(`disk.${n}.size`)}
-                label="Size (GiB)"
-                value={disk.sizeGib}
-                problems={problems}
-                numeric
-              />
+              <Field {...field(`disk.${n}.name`)} label="Name" value={disk.name} />
+              <Field {...field(`disk.${n}.size`)} label="Size (GiB)" value={disk.sizeGib} numeric />
             </div>
           ))}
           <p class="help">Fill in the empty row to add a disk. Clear a row to remove its disk.</p>
@@ -251,20 +228,9 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           <p class="subhead" aria-hidden="true">Networks</p>
           {networks.map((network, n) => (
             <div class="pair">
-              <Field name={name(`network.${n}.name`)} label="Name" value={network.name} problems={problems} />
-              <Field
-                name={name(`network.${n}.bridge`)}
-                label="Bridge"
-                value={network.bridge}
-                problems={problems}
-                list={BRIDGES}
-              />
-              <Field
-                name={name(`network.${n}.macs`)}
-                label="MACs"
-                value={network.macs}
-                problems={problems}
-              />
+              <Field {...field(`network.${n}.name`)} label="Name" value={network.name} />
+              <Field {...field(`network.${n}.bridge`)} label="Bridge" value={network.bridge} list={BRIDGES} />
+              <Field {...field(`network.${n}.macs`)} label="MACs" value={network.macs} />
             </div>
           ))}
           <p class="help">

@@ -1,8 +1,8 @@
-/** Exactly what will be destroyed, and the phrase that confirms it. */
+/** The destroy page: what exactly will be destroyed, and the phrase that confirms it. */
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Blocked, Snapshots, Unread } from "../parts/removal.tsx";
+import { Blocked, Unread, ZvolList } from "../parts/removal.tsx";
 import {
   ErrorSummary,
   Field,
@@ -18,21 +18,21 @@ import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { VmState } from "../parts/vm_row.tsx";
 
-/** Words that confirm a destruction once they are typed into their field. */
+/** Words to type into a field to confirm a destruction. */
 export interface WordsToType {
   readonly field: string;
   readonly words: string;
-  /** The VM whose name it is, where it was not made here; null for the phrase. */
+  /** The VM to be named, because it may not have been created here; null for the phrase. */
   readonly vm: string | null;
 }
 
-/** The page that destroys. */
+/** The state of the page. */
 export interface DestroyProps {
   readonly plan: DestructionPlan;
   readonly query: DestroyQuery;
-  /** The VM whose own confirmation page this is; null on the page of all. */
+  /** The VM, on the confirmation page of a single one; otherwise null. */
   readonly only: { readonly id: number; readonly name: string } | null;
-  /** What has to be typed: the phrase, and the names of VMs that were not made here. */
+  /** The phrase, and the names of VMs that may not have been created here. */
   readonly words: readonly WordsToType[];
   /** As typed, by field. */
   readonly typed: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
       {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
         ? <NothingToDestroy blocked={plan.vms.length > 0} />
         : frame.mayChange
-        ? <Confirm {...destroy} lacks={frame.lacks} />
+        ? <Confirm {...destroy} missingRoles={frame.missingRoles} />
         : <ViewerNotice />}
       <p>
         Interrupted operations can leave resources behind. See <a href={paths.orphans()}>Orphans</a>
@@ -145,8 +145,8 @@ function NothingToDestroy({ blocked }: { blocked: boolean }) {
 }
 
 function Confirm(
-  { plan, query, only, words, typed, problems, token, lacks }: DestroyProps & {
-    readonly lacks: readonly string[];
+  { plan, query, only, words, typed, problems, token, missingRoles }: DestroyProps & {
+    readonly missingRoles: readonly string[];
   },
 ) {
   const { totals } = plan;
@@ -190,7 +190,7 @@ function Confirm(
           </button>
           <a class="button" href={paths.home()}>Cancel</a>
         </p>
-        <MissingRoles lacks={lacks} />
+        <MissingRoles roles={missingRoles} />
       </Notice>
     </form>
   );
@@ -232,16 +232,7 @@ function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
         <Marks vm={vm} />
       </td>
       <td data-label="Zvols to destroy">
-        {vm.zvols.length === 0 ? <span class="none">none</span> : (
-          <ul class="plain">
-            {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
-              <li>
-                <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
-                <Snapshots snapshots={snapshots} zvol={name} />
-              </li>
-            ))}
-          </ul>
-        )}
+        <ZvolList zvols={vm.zvols} />
       </td>
       <td data-label="Kept">
         {vm.keeps.length === 0 ? <span class="none">none</span> : (

@@ -1,14 +1,14 @@
-/** Half-made VMs and unused zvols created by this program, and the phrase that confirms destroying them. */
+/** The orphans page: unfinished VMs and unused zvols created by this program, and the phrase that confirms destroying them. */
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../parts/common.tsx";
-import { Blocked, type BlockedItem, Snapshots, Unread } from "../parts/removal.tsx";
+import { Blocked, type BlockedItem, Snapshots, Unread, ZvolList } from "../parts/removal.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { VmState } from "../parts/vm_row.tsx";
 
-/** The page of orphans. */
+/** The state of the page. */
 export interface OrphansProps {
   readonly plan: OrphanPlan;
   /** As typed. */
@@ -22,8 +22,8 @@ export interface OrphansProps {
 export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: OrphansProps }) {
   const { plan, problems, notice } = orphans;
   const all = plan.zvols.known ? plan.zvols.value : [];
-  const goes = ({ blocked }: BlockedItem) => blocked.length === 0;
-  const [vms, zvols] = [plan.vms.filter(goes), all.filter(goes)];
+  const isRemovable = ({ blocked }: BlockedItem) => blocked.length === 0;
+  const [vms, zvols] = [plan.vms.filter(isRemovable), all.filter(isRemovable)];
   return (
     <Layout {...frame} title="Orphans" current="destroy">
       {frame.mayChange
@@ -35,7 +35,7 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
         : null}
       <h1>Orphans</h1>
       <p>
-        Interrupted operations can leave resources behind: half-made VMs, and zvols that no VM uses. Only
+        Interrupted operations can leave resources behind: unfinished VMs, and zvols that no VM uses. Only
         those created by this program are listed.
       </p>
       <Warning text={notice} />
@@ -123,16 +123,7 @@ function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
       </th>
       <td data-label="Reason">{vm.because}</td>
       <td class="number" data-label="Size">
-        {vm.zvols.length === 0 ? <span class="none">no zvols</span> : (
-          <ul class="plain">
-            {vm.zvols.map(({ name, sizeBytes, snapshots }) => (
-              <li>
-                <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
-                <Snapshots snapshots={snapshots} zvol={name} />
-              </li>
-            ))}
-          </ul>
-        )}
+        <ZvolList zvols={vm.zvols} />
       </td>
       <td data-label="Choice">
         <a href={paths.orphans([...plan.left, vm.name])}>Leave {vm.name} out</a>

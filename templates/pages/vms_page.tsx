@@ -1,7 +1,7 @@
-/** The VMs of the NAS, live. */
+/** The list of VMs, live. */
 import { Layout, type PageFrame } from "../layout.tsx";
 import { type Capacity, CapacityLine } from "../parts/capacity.tsx";
-import { Notice } from "../parts/common.tsx";
+import { Choice, Notice } from "../parts/common.tsx";
 import { VmList, type VmListProps } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
 import { stateWord } from "../parts/vm_row.tsx";
@@ -56,44 +56,26 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
           name="state"
           label="State"
           value={query.state}
-          choices={states}
-          wordOf={stateWord}
+          choices={{ "": "All", ...Object.fromEntries(states.map((state) => [state, stateWord(state)])) }}
         />
-        <Choice id="filter-type" name="type" label="Type" value={query.type} choices={types} />
-        <div class="field">
-          <label for="filter-ours">Created by</label>
-          <select id="filter-ours" name="ours">
-            <option value="">Anyone</option>
-            <option value="yes" selected={query.ours === "yes"}>This program</option>
-            <option value="no" selected={query.ours === "no"}>Others</option>
-          </select>
-        </div>
+        <Choice
+          id="filter-type"
+          name="type"
+          label="Type"
+          value={query.type}
+          choices={{ "": "All", ...Object.fromEntries(types.map((type) => [type, type])) }}
+        />
+        <Choice
+          id="filter-ours"
+          name="ours"
+          label="Created by"
+          value={query.ours}
+          choices={{ "": "Anyone", yes: "This program", no: "Others" }}
+        />
         {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
         <button type="submit">Filter</button>
       </form>
       <VmList {...list} />
     </Layout>
-  );
-}
-
-interface ChoiceProps {
-  readonly id: string;
-  readonly name: string;
-  readonly label: string;
-  readonly value: string;
-  readonly choices: readonly string[];
-  readonly wordOf?: (choice: string) => string;
-}
-
-function Choice({ id, name, label, value, choices, wordOf = String }: ChoiceProps) {
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <select id={id} name={name}>
-        <option value="">All</option>
-        {choices.map((choice) => <option value={choice} selected={choice === value}>{wordOf(choice)}
-        </option>)}
-      </select>
-    </div>
   );
 }

@@ -1,11 +1,11 @@
-/** The memory and storage the NAS has left for more VMs. */
+/** The free memory and storage of the NAS. */
 import { formatBytes } from "../../lib/units.ts";
 
-/** What the NAS has left, as far as it can be read. */
+/** The free memory and storage of the NAS, as far as they can be read. */
 export interface Capacity {
-  /** Bytes of memory that VMs may still be started with; null when not known. */
+  /** Bytes available for starting VMs; null while unknown. */
   readonly memoryBytes: number | null;
-  /** The dataset for zvols, and bytes that are left in it. */
+  /** The dataset for zvols, and its free bytes; null while unknown. */
   readonly storage: { readonly name: string; readonly bytes: number } | null;
 }
 

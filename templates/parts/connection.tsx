@@ -6,7 +6,7 @@ import { paths } from "../paths.ts";
 export interface ConnectionView {
   readonly state: "live" | "reconnecting" | "offline" | "simulated";
   readonly host: string;
-  /** `25.10.7`, or null while it is not known. */
+  /** `25.10.7`; null while unknown. */
   readonly release: string | null;
   /** What is wrong, or null. */
   readonly message: string | null;
@@ -34,13 +34,13 @@ export function ConnectionBadge({ connection }: { connection: ConnectionView }) 
   );
 }
 
-/** Shown at a button when the NAS would refuse the action to this account. */
-export function MissingRoles({ lacks }: { lacks: readonly string[] }) {
-  if (lacks.length === 0) return null;
+/** Shown at a button if the NAS would refuse the action because the account is missing these roles. */
+export function MissingRoles({ roles }: { roles: readonly string[] }) {
+  if (roles.length === 0) return null;
   return (
-    <p class="error" data-lacking={lacks.join(" ")}>
-      The account is missing the {lacks.length === 1 ? "role" : "roles"}{" "}
-      {lacks.join(" and ")}, so the NAS would refuse this.{" "}
+    <p class="error" data-missing-roles={roles.join(" ")}>
+      The account is missing the {roles.length === 1 ? "role" : "roles"}{" "}
+      {roles.join(" and ")}, so the NAS would refuse this.{" "}
       <a href={paths.connection()}>See which roles to grant</a>
     </p>
   );

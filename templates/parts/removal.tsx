@@ -1,6 +1,6 @@
-/** What is destroyed along with zvols, and what blocks it; shared by every page that removes something. */
+/** Zvols with their snapshots, and what blocks a removal; shared by every page that removes something. */
 import type { PlannedZvol } from "../../lib/plan/types.ts";
-import { formatCount } from "../../lib/units.ts";
+import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Notice } from "./common.tsx";
 
 /** The snapshots of a zvol, which are destroyed with it. */
@@ -14,6 +14,23 @@ export function Snapshots({ zvol, snapshots }: { zvol: string; snapshots: Planne
   );
 }
 
+/** Zvols that will be destroyed, with their sizes and snapshots. */
+export function ZvolList(
+  { zvols }: { zvols: readonly Pick<PlannedZvol, "name" | "sizeBytes" | "snapshots">[] },
+) {
+  if (zvols.length === 0) return <span class="none">none</span>;
+  return (
+    <ul class="plain">
+      {zvols.map(({ name, sizeBytes, snapshots }) => (
+        <li>
+          <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
+          <Snapshots snapshots={snapshots} zvol={name} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** What could not be read from the NAS. */
 export function Unread({ notices }: { notices: readonly string[] }) {
   if (notices.length === 0) return null;
@@ -24,7 +41,7 @@ export function Unread({ notices }: { notices: readonly string[] }) {
   );
 }
 
-/** Something requested that cannot be removed. */
+/** A VM or zvol, with the reasons why it cannot be removed. */
 export interface BlockedItem {
   readonly name: string;
   readonly blocked: readonly string[];

@@ -3,15 +3,15 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatBytes } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
-import { Choices, Field, Tick } from "./common.tsx";
+import { Choices, Field, type FieldProps, Tick } from "./common.tsx";
 
-/** What was typed into one of a page's forms. */
+/** The entries of a rejected form. */
 export interface Typed {
   readonly form: string;
   readonly fields: URLSearchParams;
 }
 
-/** What the form offers; null where the account may not list it. */
+/** Suggestions for fields; null where the account may not list them. */
 export interface CreateChoices {
   readonly bridges: readonly string[] | null;
   readonly isos: readonly string[] | null;
@@ -22,77 +22,55 @@ export interface CreateChoices {
 export interface VmFormProps {
   readonly vm: Vm;
   readonly problems: readonly Problem[];
-  /** The rejected form and its entries, to show them again. */
+  /** Shown again in the form. */
   readonly typed: Typed | null;
   readonly choices: CreateChoices;
   /** Fingerprint of the settings the form was filled in from. */
   readonly shown: string;
 }
 
-/** The rejected entry, or else the current value. */
-function valueOf(typed: Typed | null, form: string, name: string, there: string): string {
-  return typed?.form === form ? typed.fields.get(name) ?? there : there;
+/** A field with the rejected entry or else its current value. It is submitted as `name`; its problems are at `form.name`. */
+function FormField(
+  { form, name, value = "", typed, problems, label, ...field }:
+    & Pick<VmFormProps, "typed" | "problems">
+    & Omit<FieldProps, "value">
+    & { readonly form: string; readonly value?: string },
+) {
+  const shown = typed?.form === form ? typed.fields.get(name) ?? value : value;
+  return <Field {...field} name={`${form}.${name}`} sentAs={name} value={shown} {...{ label, problems }} />;
 }
 
-/** A field of a form. It is submitted as `name`; its problems are at `form.name`. */
-function FormField(
-  props: VmFormProps & {
-    readonly form: string;
-    readonly name: string;
-    readonly label: string;
-    readonly there?: string;
-    readonly help?: string;
-    readonly numeric?: boolean;
-    /** The id of a datalist with choices. */
-    readonly list?: string;
-  },
-) {
-  const { form, name, label, there = "", help, numeric = false, list, problems, typed } = props;
+function RemoveButton({ vm, deviceId, label }: { vm: Vm; deviceId: number; label: string }) {
   return (
-    <Field
-      name={`${form}.${name}`}
-      sentAs={name}
-      label={label}
-      value={valueOf(typed, form, name, there)}
-      problems={problems}
-      numeric={numeric}
-      {...(help === undefined ? {} : { help })}
-      {...(list === undefined ? {} : { list })}
-    />
+    <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
+      <input type="hidden" name="device" value={deviceId} />
+      <button type="submit" class="danger">{label}</button>
+    </form>
   );
 }
 
 /** Name, description, vCPUs, memory, autostart. */
 export function SettingsForm(props: VmFormProps) {
-  const { vm } = props;
-  const runs = vm.state === "RUNNING" ? "Takes effect after a restart" : undefined;
-  const help = runs === undefined ? {} : { help: runs };
+  const { vm, problems, typed } = props;
+  const form = { form: "settings", problems, typed };
+  const restart = vm.state === "RUNNING" ? { help: "Takes effect after a restart" } : {};
   return (
     <form method="post" action={paths.vmForm(vm.id, "settings")} class="panel">
       <h3>Settings</h3>
       <input type="hidden" name="shown" value={props.shown} />
       <div class="fields">
-        <FormField {...props} form="settings" name="name" label="Name" there={vm.name} />
+        <FormField {...form} name="name" label="Name" value={vm.name} />
+        <FormField {...form} {...restart} name="cpu" label="vCPUs" value={String(vm.vcpus)} numeric />
         <FormField
-          {...props}
-          form="settings"
-          name="cpu"
-          label="vCPUs"
-          there={String(vm.vcpus)}
-          numeric
-          {...help}
-        />
-        <FormField
-          {...props}
-          form="settings"
+          {...form}
+          {...restart}
           name="memory"
           label="Memory (MiB)"
-          there={String(vm.memoryMib)}
+          value={String(vm.memoryMib)}
           numeric
-          {...help}
         />
       </div>
-      <FormField {...props} form="settings" name="description" label="Description" there={vm.description} />
+      <FormField {...form} name="description" label="Description" value={vm.description} />
       <Tick name="autostart" label="Start when the NAS boots" ticked={vm.autostart} />
       <p class="actions">
         <button type="submit" id="save-settings">Save settings</button>
@@ -102,8 +80,7 @@ export function SettingsForm(props: VmFormProps) {
 }
 
 /** Each disk with its actions, and a form to add one. */
-export function DiskForms(props: VmFormProps) {
-  const { vm } = props;
+export function DiskForms({ vm, problems, typed }: VmFormProps) {
   return (
     <div class="panel">
       <h3>Disks</h3>
@@ -120,7 +97,7 @@ export function DiskForms(props: VmFormProps) {
                 sentAs="size"
                 label="Grow to (GiB)"
                 value=""
-                problems={props.problems}
+                problems={problems}
                 numeric
               />
               <button type="submit">Grow disk</button>
@@ -141,7 +118,7 @@ export function DiskForms(props: VmFormProps) {
                   sentAs="phrase"
                   label="To destroy it, type “destroy 1 zvol”"
                   value=""
-                  problems={props.problems}
+                  problems={problems}
                 />
               </>
             )}
@@ -150,7 +127,7 @@ export function DiskForms(props: VmFormProps) {
         </div>
       ))}
       <form method="post" action={paths.vmForm(vm.id, "disks")} class="inline">
-        <FormField {...props} form="disks" name="size" label="New disk (GiB)" numeric />
+        <FormField {...{ problems, typed }} form="disks" name="size" label="New disk (GiB)" numeric />
         <Tick name="sparse" label="Sparse" ticked={false} />
         <button type="submit" id="add-disk">Add disk</button>
       </form>
@@ -188,13 +165,8 @@ export function BootForm({ vm }: VmFormProps) {
 
 /** NICs and install media. */
 export function NicAndMediaForms(props: VmFormProps) {
-  const { vm, choices } = props;
-  const remove = (deviceId: number, label: string) => (
-    <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
-      <input type="hidden" name="device" value={deviceId} />
-      <button type="submit" class="danger">{label}</button>
-    </form>
-  );
+  const { vm, choices, problems, typed } = props;
+  const entries = { problems, typed };
   return (
     <>
       <div class="panel">
@@ -204,14 +176,14 @@ export function NicAndMediaForms(props: VmFormProps) {
             <p>
               {attach ?? "default"} <code>{mac ?? "new MAC at each start"}</code>
             </p>
-            {remove(deviceId, "Remove NIC")}
+            <RemoveButton vm={vm} deviceId={deviceId} label="Remove NIC" />
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "nics")} class="inline">
           <Choices id="bridges" choices={choices.bridges} />
-          <FormField {...props} form="nics" name="attach" label="Bridge" list="bridges" />
+          <FormField {...entries} form="nics" name="attach" label="Bridge" list="bridges" />
           <FormField
-            {...props}
+            {...entries}
             form="nics"
             name="mac"
             label="MAC"
@@ -228,13 +200,13 @@ export function NicAndMediaForms(props: VmFormProps) {
             <p>
               <code>{path}</code>
             </p>
-            {remove(deviceId, "Remove install image")}
+            <RemoveButton vm={vm} deviceId={deviceId} label="Remove install image" />
           </div>
         ))}
         <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="inline">
           <Choices id="isos" choices={choices.isos} />
           <FormField
-            {...props}
+            {...entries}
             form="cdroms"
             name="path"
             label="Image"
@@ -250,13 +222,18 @@ export function NicAndMediaForms(props: VmFormProps) {
 }
 
 /** A copy of the VM under another name. */
-export function CloneForm(props: VmFormProps) {
-  const { vm } = props;
+export function CloneForm({ vm, problems, typed }: VmFormProps) {
   return (
     <form method="post" action={paths.vmForm(vm.id, "clone")} class="panel">
       <h3>Clone</h3>
       <div class="inline">
-        <FormField {...props} form="clone" name="name" label="Name of the clone" there={`${vm.name}_copy`} />
+        <FormField
+          {...{ problems, typed }}
+          form="clone"
+          name="name"
+          label="Name of the clone"
+          value={`${vm.name}_copy`}
+        />
         <button type="submit" id="clone">Clone VM</button>
       </div>
     </form>

@@ -42,7 +42,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
     name: "wrong passwords have no limit in all",
     file: "routes/auth/attempts.ts",
-    find: "const tooMany = this.#latest.length >= inAll;",
+    find: "const tooMany = this.#latest.length >= total;",
     replace: "const tooMany = false;",
     caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "(fault 13)" },
   },

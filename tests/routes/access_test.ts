@@ -283,8 +283,8 @@ async function tryFrom({ app, url }: TestDashboard, hostname: string, password: 
 
 Deno.test("many wrong passwords from many addresses slow signing in down, but lock out nobody who made no mistake (fault 13)", () =>
   withAccess(async (dashboard, clock) => {
-    const { perNetwork, perNetworkWhenMany, inAll, delayMs, windowMs } = ATTEMPT_LIMITS;
-    for (let n = 0; n < inAll; n++) {
+    const { perNetwork, perNetworkOverTotal, total, delayMs, windowMs } = ATTEMPT_LIMITS;
+    for (let n = 0; n < total; n++) {
       const network = Math.floor(n / perNetwork);
       // A machine takes any address of its 64 bits, and a mapped address is an IPv4 one.
       const from = network % 2 === 0
@@ -304,14 +304,14 @@ Deno.test("many wrong passwords from many addresses slow signing in down, but lo
     );
     assert.equal(
       guesses.filter((status) => status === 401).length,
-      perNetworkWhenMany,
+      perNetworkOverTotal,
       "and each network has fewer",
     );
     assert.equal(await tryFrom(dashboard, "198.51.100.2", "open sesame"), 429);
     const [latest] = dashboard.manager.audit.list();
     assert.deepEqual(
       [latest?.by, latest?.repeated?.times],
-      [{ who: "nobody" }, perNetworkWhenMany],
+      [{ who: "nobody" }, perNetworkOverTotal],
       "one entry for all",
     );
     clock.now += windowMs;
@@ -499,14 +499,14 @@ Deno.test("constantTimeEqual() compares whole texts", () => {
 
 Deno.test("viewers end no administrator's session, however often they sign in (fault 12)", () => {
   const sessions = new Sessions(() => 0, { ...SESSION_LIMITS, mostPerRole: 2 });
-  const admin = sessions.begin("admin");
-  const [first, second] = [sessions.begin("viewer"), sessions.begin("viewer")];
+  const admin = sessions.start("admin");
+  const [first, second] = [sessions.start("viewer"), sessions.start("viewer")];
   const ended = sessions.of(first)?.ended ?? assert.fail();
   assert.ok(sessions.of(second));
   sessions.of(first);
-  for (let time = 0; time < 1; time++) sessions.begin("viewer");
+  for (let time = 0; time < 1; time++) sessions.start("viewer");
   assert.equal(sessions.of(second), null, "the one that was not used for longest ends");
-  for (let time = 0; time < 1_000; time++) sessions.begin("viewer");
+  for (let time = 0; time < 1_000; time++) sessions.start("viewer");
   assert.ok(ended.aborted, "and what it has open is told");
   assert.equal(sessions.of(admin)?.role, "admin");
 });

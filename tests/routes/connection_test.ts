@@ -29,7 +29,7 @@ Deno.test("missing roles are shown on the connection page and at the button that
     assert.match(html, /data-missing-role="VM_DEVICE_WRITE"/);
     assert.match(html, /Fails/);
     const { html: plan } = await planned(dashboard);
-    assert.match(plan, /data-lacking="VM_DEVICE_WRITE"/);
+    assert.match(plan, /data-missing-roles="VM_DEVICE_WRITE"/);
   });
 });
 

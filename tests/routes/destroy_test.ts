@@ -67,7 +67,7 @@ Deno.test("a form that names a missing type, orphan or VM is an error (fault 1)"
       ["token", token],
     ]);
     assert.equal(stopped.status, 409);
-    assert.match(await stopped.text(), /Nothing was done, because VM 999 no longer exists on the NAS/);
+    assert.match(await stopped.text(), /VM 999 no longer exists on the NAS. Nothing was done/);
     const sent = dashboard.simulator.calls.map(({ method }) => method);
     assert.ok(!sent.includes("vm.poweroff"), "the other VM is left as it is");
     await dashboard.manager.destroyManagedVms(["worker"], { keepDisks: true });

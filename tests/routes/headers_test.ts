@@ -114,6 +114,6 @@ Deno.test("an answer with a header that must not be sent is replaced, and keeps 
     assert.equal(response.status, 500, `${name}: ${JSON.stringify(value)}`);
     assert.equal(response.headers.get(name), null);
     assert.equal(response.headers.get("content-security-policy"), "default-src 'self'");
-    assert.match(await response.text(), /The NAS did not cause this/);
+    assert.match(await response.text(), /an error in the dashboard, not on the NAS/);
   }
 });

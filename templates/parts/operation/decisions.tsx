@@ -1,4 +1,4 @@
-/** What can be decided about an operation: to cancel it, and afterwards to resume it, roll it back or leave it. */
+/** The decisions about an operation: cancel it, and afterwards resume it, roll it back or keep the result. */
 import { RESOLUTIONS } from "./states.tsx";
 import { Blocked, Snapshots, Unread } from "../removal.tsx";
 import { Field } from "../common.tsx";
@@ -19,7 +19,7 @@ export function CancelForm({ view }: { view: OperationView }) {
         <button type="submit" class="danger" id="cancel-operation">Cancel operation</button>
         <span class="help">
           Steps that are running finish first; nothing new starts.{removes
-            ? " VMs that are still untouched stay; a partly removed VM is removed completely."
+            ? " Untouched VMs are kept; a partly removed VM is removed completely."
             : ""}
         </span>
       </form>
@@ -32,8 +32,8 @@ export function CancelForm({ view }: { view: OperationView }) {
       </button>
       <button type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
       <span class="help">
-        Steps that are running finish first. Half-made VMs are removed, or kept for you to resume; finished
-        VMs stay.
+        Steps that are running finish first. Unfinished VMs are removed, or kept for you to resume; finished
+        VMs are kept.
       </span>
     </form>
   );

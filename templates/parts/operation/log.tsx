@@ -1,4 +1,4 @@
-/** The log of an operation: a line for each event that a person follows. */
+/** The log of an operation: a line for each event of interest. */
 import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES } from "./states.tsx";
 import { Time } from "../common.tsx";
 import type { OperationEvent } from "../../../lib/operations/types.ts";

@@ -63,7 +63,7 @@ export function OperationSummary(
   { view, now, mayChange }: { view: OperationView; now: number; mayChange: boolean },
 ) {
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
-  const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+  const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
   const elapsedMs = (view.finishedAt ?? now) - view.startedAt;
   return (
     <div id="operation-summary" class="summary">
@@ -73,23 +73,23 @@ export function OperationSummary(
       {view.status === "running" && mayChange ? <CancelForm view={view} /> : null}
       <progress
         max={Math.max(1, steps.length)}
-        value={view.status === "running" ? over : Math.max(1, steps.length)}
+        value={view.status === "running" ? finished : Math.max(1, steps.length)}
         aria-label="Finished steps"
       >
-        {over} of {steps.length} steps
+        {finished} of {steps.length} steps
       </progress>
       <dl class="facts">
         <Fact label="Started">
           <DateTime at={view.startedAt} />
         </Fact>
         <Fact label={view.finishedAt === null ? "Elapsed" : "Duration"}>{formatDuration(elapsedMs)}</Fact>
-        <Fact label="Steps">{over} of {steps.length}</Fact>
+        <Fact label="Steps">{finished} of {steps.length}</Fact>
       </dl>
     </div>
   );
 }
 
-/** `3 done, 1 failed, 1 cancelled, 2 to go`: failed and cancelled VMs count as over. */
+/** `3 done, 1 failed, 1 cancelled, 2 to go` */
 export function describeProgress({ kind, vms }: OperationView): string {
   const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
   const cancelled = vms.filter(({ outcome }) => isCancelled(outcome)).length;
@@ -108,14 +108,11 @@ const VERBS = {
   clean: "removed",
   act: "changed",
   change: "changed",
-} as const satisfies Record<
-  OperationKind,
-  string
->;
+} as const satisfies Record<OperationKind, string>;
 
 /** The VMs that failed, each with the error. */
 export function OperationNotices({ view }: { view: OperationView }) {
-  const troubled = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
+  const unsuccessful = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
   const verb = VERBS[view.kind];
   return (
     <div id="operation-notices" aria-live="polite">
@@ -124,7 +121,7 @@ export function OperationNotices({ view }: { view: OperationView }) {
           <p>{view.message}</p>
         </div>
       )}
-      {troubled.map(({ name, outcome, message }) => (
+      {unsuccessful.map(({ name, outcome, message }) => (
         <div class={`notice tone-${outcome === "left-behind" || outcome === "failed" ? "bad" : "warn"}`}>
           <p>
             <strong>{name} was {outcome === "interrupted" ? "interrupted" : `not ${verb}`}.</strong> {message}

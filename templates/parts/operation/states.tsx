@@ -1,4 +1,4 @@
-/** The states of operations, VMs and steps, each as a shape and a word. */
+/** How operations, VMs and steps show their state: as a shape and a word. */
 import { State, type Tone } from "../common.tsx";
 import type {
   OperationKind,
@@ -33,7 +33,7 @@ export const STEP_STATUSES = {
   "rolled-back": { tone: "warn", word: "Rolled back" },
 } as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
 
-/** What became of a VM. */
+/** The outcomes of a VM. */
 export const OUTCOMES = {
   created: { tone: "good", word: "Created" },
   kept: { tone: "quiet", word: "Kept" },
@@ -49,7 +49,7 @@ export const OUTCOMES = {
   "out-of-memory": { tone: "bad", word: "Not enough memory" },
 } as const satisfies Record<NonNullable<OperationVmView["outcome"]>, { tone: Tone; word: string }>;
 
-/** What was decided about an operation that did not succeed. */
+/** The decisions about operations that did not succeed. */
 export const RESOLUTIONS = {
   resumed: "This operation was resumed",
   "rolled-back": "This operation was rolled back",
@@ -59,7 +59,7 @@ export const RESOLUTIONS = {
 /** A rollback that found nothing to remove counts as success. */
 const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
 
-/** What became of a VM in an operation of this kind. */
+/** The outcome of a VM in an operation of this kind. */
 export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
   return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
 }

@@ -85,7 +85,7 @@ onEach(
     assert.equal(refused.status, 409);
     assert.match(await refused.text(), /Nothing was done: only a stopped VM can be started/);
     const stale = await post(dashboard, `/vms/${id}/poweroff`, { state: "STOPPED" });
-    assert.match(await stale.text(), /it is now running, not stopped as shown/);
+    assert.match(await stale.text(), /it is now running; the page showed it as stopped/);
     assert.equal(stateOf(dashboard, "homeassistant"), "RUNNING");
     for (const path of [`/vms/${id}/explode`, "/vms/999/start"]) {
       const missing = await post(dashboard, path, {});

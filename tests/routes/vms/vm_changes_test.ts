@@ -175,7 +175,7 @@ onEach(
     assert.equal(smaller.status, 422);
     assert.match(
       smaller.html,
-      /data-error="grow\.size-\d+"[^<]*>A disk can only grow. Enter more than its present 20 GiB/,
+      /data-error="grow\.size-\d+"[^<]*>A disk can only grow. Enter more than its current 20 GiB/,
     );
     assert.equal((await send("grow", { device: String(root.id), size: "30" })).status, 303);
     assert.equal(store.datasets.get("tank/vms/controlplane01-disk0")?.volsizeBytes, 30 * 1024 ** 3);
