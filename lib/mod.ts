@@ -49,21 +49,21 @@
  */
 export type { AuditEntry, AuditJournal, AuditRecord } from "./observability/audit_entry.ts";
 export { AuditLog, MAX_AUDIT_ENTRIES } from "./observability/audit.ts";
-export {
-  checkConfiguration,
-  type CheckedConfiguration,
-  type CheckOptions,
-  type Configuration,
-  MAX_DESCRIPTION_CHARS,
-  type ParsedConfiguration,
-  type StorageSection,
-  vmTypes,
-  type VmTypeSection,
-} from "./configuration/configuration.ts";
+export type { Configuration as ConfigurationByType } from "./configuration/configuration.ts";
+export type { FlatConfiguration as Configuration } from "./configuration/flat_configuration.ts";
+export { MAX_DESCRIPTION_CHARS, type StorageSection, type VmTypeSection } from "./configuration/sections.ts";
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
 export type { PublicHost } from "./configuration/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
-export { loadConfiguration, parseConfiguration } from "./configuration/load_configuration.ts";
+export {
+  checkFlatConfiguration as checkConfiguration,
+  type CheckOptions,
+  type FlatCheckedConfiguration as CheckedConfiguration,
+  type FlatParsedConfiguration as ParsedConfiguration,
+  loadConfiguration,
+  parseConfiguration,
+  vmTypes,
+} from "./configuration/load_configuration.ts";
 export * from "./errors/errors.ts";
 export type { CallRefusal, FieldRefusal } from "./errors/nas_errors.ts";
 export type * from "./inventory/inventory.ts";

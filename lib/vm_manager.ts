@@ -1,5 +1,6 @@
 /** The library's main entry: one NAS, its VMs, and the operations on them. */
-import { checkConfiguration, type Configuration } from "./configuration/configuration.ts";
+import { checkConfiguration, type Configuration, vmTypeOf } from "./configuration/configuration.ts";
+import { type FlatConfiguration, fromFlat } from "./configuration/flat_configuration.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import type { Vm } from "./inventory/inventory.ts";
@@ -22,7 +23,6 @@ import type { OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import type { RollBackPlan } from "./plan/roll_back.ts";
 import type { OperationView } from "./operations/types.ts";
-import { sectionOf } from "./plan/wanted.ts";
 import { TemplateManager } from "./template_manager.ts";
 import type { NasConnection } from "./truenas/connection/nas_connection.ts";
 import { Session } from "./truenas/connection/session.ts";
@@ -72,7 +72,7 @@ export class VMManager implements AsyncDisposable {
     this.audit = new AuditLog(store, journal, options.logger);
     this.templates = options.templateManager ?? new TemplateManager();
     const templatesOf = (configuration: Configuration, type: string) =>
-      this.templates.withOverrides(sectionOf(configuration, type)?.template);
+      this.templates.withOverrides(vmTypeOf(configuration, type).template);
     // As it was last known, also while the connection is not there.
     let serialDeletes = false;
     session.onState((state) => {
@@ -154,8 +154,8 @@ export class VMManager implements AsyncDisposable {
   }
 
   /** Plans to create; nothing is changed. */
-  planCreation(request: CreationRequest): Promise<CreationPlan> {
-    return this.#planner.creation(request);
+  planCreation(request: CreationRequest<FlatConfiguration>): Promise<CreationPlan> {
+    return this.operations.planCreation({ ...request, configuration: fromFlat(request.configuration) });
   }
 
   /** Plans to destroy; nothing is changed. */
@@ -192,12 +192,13 @@ export class VMManager implements AsyncDisposable {
     options: RunOptions = {},
   ): Promise<RunResult> {
     const configuration = checkedConfiguration(config, vmType, vncStartPort);
-    return await this.create({ configuration, types: [{ type: vmType, startPort: vncStartPort }] }, options);
+    const types = [{ type: vmType, startPort: vncStartPort }];
+    return await this.operations.create({ configuration, types }, options);
   }
 
   /** Plans and creates several types in one operation; otherwise as {@link createVmType}. */
-  create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
-    return this.operations.create(request, options);
+  create(request: CreationRequest<FlatConfiguration>, options: RunOptions = {}): Promise<RunResult> {
+    return this.operations.create({ ...request, configuration: fromFlat(request.configuration) }, options);
   }
 
   /** Destroys exactly what a plan names; a VM that is not what was shown any more is left alone and named. */
@@ -230,7 +231,7 @@ export class VMManager implements AsyncDisposable {
 
 /** The configuration and the port as {@link VMManager.createVmType} takes them. */
 function checkedConfiguration(config: unknown, vmType: string, startPort: number): Configuration {
-  const checked = checkConfiguration(config, { require: [vmType] });
+  const checked = checkConfiguration(config, [vmType]);
   if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);
   const { lowest, highest } = DISPLAY_PORTS;
   if (!Number.isInteger(startPort) || startPort < lowest || startPort > highest) {

@@ -116,7 +116,7 @@ async function showPlan(
     const choices = await readChoices(dashboard, file.configuration);
     return await send(c, dashboard, { form, problems: read.problems, choices }, 422);
   }
-  const plan = await dashboard.manager.planCreation({ configuration: read.configuration });
+  const plan = await dashboard.manager.operations.planCreation({ configuration: read.configuration });
   const choices = await readChoices(dashboard, read.configuration);
   return await sendPlan(c, dashboard, { form, plan, choices }, notice);
 }

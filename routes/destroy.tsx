@@ -1,6 +1,5 @@
 /** Destroying: the plan, the typed confirmation, and the operation. */
 import { Hono } from "hono";
-import { vmTypes } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
@@ -21,7 +20,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/destroy", async (c) => {
     const { searchParams } = new URL(c.req.url);
-    const usual = await usualPrefixes(dashboard);
+    const usual = usualPrefixes(dashboard);
     const query = queryOf(searchParams, usual);
     const plan = await manager.planDestruction(requestOf(query));
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
@@ -32,7 +31,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
   });
   app.post("/destroy", async (c) => {
     const fields = await readForm(c.req.raw);
-    const usual = await usualPrefixes(dashboard);
+    const usual = usualPrefixes(dashboard);
     const isComplete = fields?.has("phrase") && ["prefixes", "vm", "id"].some((name) => fields.has(name));
     if (fields === null || !isComplete) {
       const query = queryOf(new URLSearchParams(), usual);
@@ -99,9 +98,9 @@ function formerVm(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
 }
 
 /** The VM types of the configuration. If it has errors, destroying still works with the default prefixes. */
-async function usualPrefixes({ configuration }: Dashboard): Promise<readonly string[]> {
+function usualPrefixes({ configuration }: Dashboard): readonly string[] {
   try {
-    return vmTypes((await configuration()).configuration);
+    return Object.keys(configuration().configuration.types);
   } catch (error) {
     if (error instanceof ConfigurationError) return DEFAULT_PREFIXES;
     throw error;

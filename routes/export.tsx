@@ -64,6 +64,6 @@ async function presentNodes(
 
 /** The VMs in the configuration, with the MACs they will get. */
 async function plannedNodes({ manager, configuration }: Dashboard, type: string): Promise<ClusterNode[]> {
-  const plan = await manager.planCreation(configuration());
+  const plan = await manager.operations.planCreation(configuration());
   return plan.vms.filter((vm) => type === "" || vm.type === type).map((vm) => nodeOfPlanned(vm));
 }

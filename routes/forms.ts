@@ -2,12 +2,8 @@
  * Reads submitted forms. Values stay text until they are validated, so that an invalid form is shown again as it was
  * typed.
  */
-import {
-  checkConfiguration,
-  type Configuration,
-  vmTypes,
-  type VmTypeSection,
-} from "../lib/configuration/configuration.ts";
+import { checkConfiguration, type Configuration } from "../lib/configuration/configuration.ts";
+import type { VmTypeSection } from "../lib/configuration/sections.ts";
 import type { Problem } from "../lib/errors/errors.ts";
 import type { CreateForm, CreateFormType } from "../templates/pages/create_page.tsx";
 
@@ -21,13 +17,11 @@ export interface TemplateDefaults {
 
 /** The form as the configuration fills it in. */
 export function formOf(configuration: Configuration, defaults: TemplateDefaults): CreateForm {
-  const { storage } = configuration;
+  const { storage, types } = configuration;
   return {
     pool_path: storage.pool_path,
     cdrom_path: storage.cdrom_path,
-    types: vmTypes(configuration).map((type) =>
-      typeForm(type, configuration[type] as VmTypeSection, defaults)
-    ),
+    types: Object.entries(types).map(([name, type]) => typeForm(name, type, defaults)),
   };
 }
 
@@ -111,12 +105,12 @@ async function partsOf(request: Request): Promise<FormData> {
 
 /** The form as it was typed, for these VM types; null when it has none of their fields. */
 export function createFormOf(fields: URLSearchParams, file: Configuration): CreateForm | null {
-  const types = vmTypes(file);
-  if (!types.some((type) => fields.has(`${type}.count`))) return null;
+  const types = Object.entries(file.types).filter(([type]) => fields.has(`${type}.count`));
+  if (types.length === 0) return null;
   return {
     pool_path: text(fields, "storage.pool_path"),
     cdrom_path: text(fields, "storage.cdrom_path"),
-    types: types.filter((type) => fields.has(`${type}.count`)).map((type) => ({
+    types: types.map(([type, section]) => ({
       name: type,
       count: text(fields, `${type}.count`),
       memory: text(fields, `${type}.memory`),
@@ -129,7 +123,7 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
       description: text(fields, `${type}.description`),
       parallel: text(fields, `${type}.parallel`),
       onFailure: text(fields, `${type}.on_failure`) || "roll-back",
-      overrides: overridesOf(file[type] as VmTypeSection),
+      overrides: overridesOf(section),
       disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name = "", sizeGib = ""]) => ({
         name,
         sizeGib,
@@ -143,7 +137,7 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
 
 /** Submitted VM types that are not in the configuration; without this, their VMs would be skipped silently. */
 export function unknownTypesOf(fields: URLSearchParams, file: Configuration): Problem[] {
-  const known = vmTypes(file);
+  const known = Object.keys(file.types);
   const sent = [...fields.keys()].flatMap((name) => /^(.+)\.count$/.exec(name)?.[1] ?? []);
   return sent.filter((type) => !known.includes(type)).map((type) => ({
     field: "",
@@ -186,7 +180,7 @@ export function configurationOf(form: CreateForm, file?: Configuration): FormCon
     storage: { pool_path: form.pool_path, cdrom_path: form.cdrom_path },
     ...Object.fromEntries(form.types.map((type) => [type.name, sectionOf(type, file)])),
   };
-  const checked = checkConfiguration(value, { require: form.types.map(({ name }) => name) });
+  const checked = checkConfiguration(value, form.types.map(({ name }) => name));
   if (checked.ok && problems.length === 0) return { ok: true, configuration: checked.configuration };
   return {
     ok: false,
@@ -195,8 +189,7 @@ export function configurationOf(form: CreateForm, file?: Configuration): FormCon
 }
 
 function sectionOf(type: CreateFormType, file: Configuration | undefined): Record<string, unknown> {
-  const section = file?.[type.name];
-  const template = section !== undefined && "count" in section ? section.template : undefined;
+  const template = file?.types[type.name]?.template;
   return {
     ...(template === undefined ? {} : { template }),
     count: number(type.count),

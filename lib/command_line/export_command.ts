@@ -57,7 +57,7 @@ export async function presentNodes({ inventory: { live } }: VMManager): Promise<
 
 /** The configured VMs, with the MAC addresses they have or will get. */
 export async function plannedNodes(manager: VMManager, command: CreateCommand): Promise<ClusterNode[]> {
-  const { vms } = await manager.planCreation(requestOf(command));
+  const { vms } = await manager.operations.planCreation(requestOf(command));
   return vms.map((vm) => nodeOfPlanned(vm));
 }
 

@@ -12,11 +12,10 @@ import {
   type Success,
   type Terminal,
 } from "./vm_commands.ts";
-import { ANY_TYPES, vmTypes } from "../configuration/configuration.ts";
 import type { Settings } from "../configuration/environment.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
-import { loadParsedConfiguration } from "../configuration/load_configuration.ts";
+import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
@@ -47,7 +46,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
   };
   const problems = [
     ...found,
-    ...attempt(() => loadParsedConfiguration(configFile, ANY_TYPES)),
+    ...attempt(() => parseConfigurationFile(readConfiguration(configFile))),
     ...attempt(() => new TemplateManager(options.templatesDir)),
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
@@ -143,8 +142,8 @@ function destroySelection({ prefixes, vmNames }: Options, configFile: string): D
   if (prefixes !== undefined || vmNames !== undefined) {
     return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
   }
-  const { configuration } = loadParsedConfiguration(configFile, ANY_TYPES);
-  return { prefixes: vmTypes(configuration), names: [], isExplicit: false };
+  const { configuration } = parseConfigurationFile(readConfiguration(configFile));
+  return { prefixes: Object.keys(configuration.types), names: [], isExplicit: false };
 }
 
 /** Asks for a one-time password on the terminal. */
@@ -157,7 +156,7 @@ async function askOtp(signal: AbortSignal): Promise<string> {
 }
 
 function createCommandOf({ types, parallel, onFailure }: Options, configFile: string): CreateCommand {
-  const parsed = loadParsedConfiguration(configFile, ANY_TYPES);
+  const parsed = parseConfigurationFile(readConfiguration(configFile));
   expectTypes(parsed.configuration, types);
   return {
     ...parsed,

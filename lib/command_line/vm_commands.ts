@@ -2,7 +2,7 @@
  * The commands list, plan, create and destroy, on the same plans and operations as the dashboard. Results go to `print`,
  * as one JSON value with `--json`; progress and questions go to `notify`.
  */
-import { type Configuration, vmTypes } from "../configuration/configuration.ts";
+import { type Configuration, unknownType } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 import { ConfigurationError } from "../errors/errors.ts";
@@ -94,7 +94,11 @@ export async function create(
 ): Promise<Success> {
   const plan = await planOf(manager, command);
   terminal.notify(describePlan(plan));
-  const result = await manager.create(requestOf(command), { observer: progressTo(terminal), by: BY, signal });
+  const result = await manager.operations.create(requestOf(command), {
+    observer: progressTo(terminal),
+    by: BY,
+    signal,
+  });
   return report(result, terminal);
 }
 
@@ -157,19 +161,19 @@ async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolea
 }
 
 function planOf(manager: VMManager, command: CreateCommand): Promise<CreationPlan> {
-  return manager.planCreation(requestOf(command));
+  return manager.operations.planCreation(requestOf(command));
 }
 
 /** The creation request: the configuration with the command's overrides. */
 export function requestOf(command: CreateCommand): CreationRequest {
   const { configuration, places, parallel, onFailure } = command;
-  const said = {
+  const overrides = {
     ...(parallel === undefined ? {} : { parallel }),
     ...(onFailure === undefined ? {} : { on_failure: onFailure }),
   };
-  const sections = vmTypes(configuration).map((type) => [type, { ...configuration[type], ...said }] as const);
+  const types = Object.entries(configuration.types).map(([name, type]) => [name, { ...type, ...overrides }]);
   return {
-    configuration: { ...configuration, ...Object.fromEntries(sections) } as Configuration,
+    configuration: { ...configuration, types: Object.fromEntries(types) },
     places,
     types: typesOf(command),
   };
@@ -186,12 +190,12 @@ function typesOf({ configuration, types }: CreateCommand) {
  * @throws {ConfigurationError} naming every unknown type.
  */
 export function expectTypes(configuration: Configuration, types: readonly string[]): void {
-  const known = vmTypes(configuration);
+  const known = Object.keys(configuration.types);
   const unknown = types.filter((type) => !known.includes(type));
   if (unknown.length === 0) return;
   const problems = unknown.map((type) => ({
     field: "",
-    message: `There is no VM type ${JSON.stringify(type)}; there are ${known.join(", ")}`,
+    message: unknownType(type, known),
   }));
   throw new ConfigurationError("configuration", problems);
 }

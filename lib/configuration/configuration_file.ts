@@ -1,8 +1,10 @@
-/** Reads the configuration file. */
+/** Reads and parses the configuration file. */
 import embeddedConfiguration from "../../config.yaml" with { type: "text" };
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError, type Problem } from "../errors/errors.ts";
+import { isMissing, reasonOf } from "../errors/system_errors.ts";
+import { checkConfiguration, type ParsedConfiguration } from "./configuration.ts";
+import { parseText, type Places } from "./configuration_text.ts";
 import { readTextFile } from "./files.ts";
-import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
 /** Larger files are refused; a real configuration has a few kilobytes. */
 const MAX_FILE_BYTES = 1_048_576;
@@ -20,7 +22,7 @@ export function readConfigurationFile(path: string): string {
     text = readTextFile(path);
   } catch (error) {
     throw fail(
-      systemErrorCode(error) === "ENOENT"
+      isMissing(error)
         ? "No such file; copy the example config.yaml, or name your file with --config"
         : `The file cannot be read: ${reasonOf(error)}`,
       error,
@@ -41,16 +43,41 @@ export interface ConfigurationFile {
 /**
  * The current text of a configuration file.
  *
- * @param path Path of the file.
  * @param fallback Whether to use the built-in example when the file does not exist.
  * @throws {ConfigurationError} when the file cannot be read or is too large.
  */
-export function readConfiguration(path: string, fallback: boolean): ConfigurationFile {
+export function readConfiguration(path: string, fallback = false): ConfigurationFile {
   try {
     return { text: readConfigurationFile(path), source: path };
   } catch (error) {
-    const missing = error instanceof ConfigurationError && systemErrorCode(error.cause) === "ENOENT";
+    const missing = error instanceof ConfigurationError && isMissing(error.cause);
     if (!missing || !fallback) throw error;
     return { text: embeddedConfiguration, source: "the embedded config.yaml" };
   }
+}
+
+/**
+ * Parses and checks a configuration file.
+ *
+ * @param require VM types that must be present; none: at least one of any name.
+ * @throws {ConfigurationError} listing every problem with line and column.
+ */
+export function parseConfigurationFile(
+  { text, source }: ConfigurationFile,
+  require: readonly string[] = [],
+): ParsedConfiguration {
+  const { value, places } = parseText(text, source);
+  const checked = checkConfiguration(value, require);
+  if (checked.ok) return { configuration: checked.configuration, places };
+  throw new ConfigurationError(source, checked.problems.map((problem) => locate(problem, places)));
+}
+
+/** A missing value is reported at the section that should contain it. */
+function locate(problem: Problem, places: Places): Problem {
+  const parts = problem.field.split(".");
+  for (let length = parts.length; length > 0; length--) {
+    const place = places.get(parts.slice(0, length).join("."));
+    if (place !== undefined) return { ...problem, ...place };
+  }
+  return { ...problem, line: 1, column: 1 };
 }

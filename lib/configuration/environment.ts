@@ -7,7 +7,7 @@ import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
 import { normalizeFingerprint, parseNasAddress } from "./nas_address.ts";
 import { parsePublicHost } from "./public_host.ts";
 import { didYouMean } from "../command_line/nearest.ts";
-import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
+import { isMissing, reasonOf } from "../errors/system_errors.ts";
 
 /** Every environment variable, with its help. */
 export const ENVIRONMENT_NAMES = {
@@ -146,7 +146,7 @@ export async function readEnvFile(
   try {
     text = decodeText(await Deno.readFile(path));
   } catch (error) {
-    const missing = systemErrorCode(error) === "ENOENT";
+    const missing = isMissing(error);
     if (missing && !required) return {};
     const message = missing ? "No such file" : `The file cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });

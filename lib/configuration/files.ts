@@ -1,4 +1,5 @@
 /** File access; the only place that asks the runtime for files. */
+import { isMissing } from "../errors/system_errors.ts";
 
 /**
  * The text of a file, decoded by {@link decodeText}.
@@ -59,7 +60,7 @@ function isThere(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

@@ -1,12 +1,30 @@
-/** Loads configurations from files and texts. */
-import {
-  type CheckOptions,
-  checkText,
-  type Configuration,
-  type ParsedConfiguration,
-} from "./configuration.ts";
-import { readConfigurationFile } from "./configuration_file.ts";
-import { parseText } from "./configuration_text.ts";
+/** How callers of the library load and check configurations: in the flat form of config.yaml. */
+import { checkConfiguration } from "./configuration.ts";
+import { parseConfigurationFile, readConfigurationFile } from "./configuration_file.ts";
+import type { Places } from "./configuration_text.ts";
+import { type FlatConfiguration, fromFlat, toFlat } from "./flat_configuration.ts";
+import type { Problem } from "../errors/errors.ts";
+
+/** What a configuration must have besides a storage section. */
+export interface CheckOptions {
+  /** VM types that must be present; default controlplane and worker. None: at least one of any name. */
+  readonly require?: readonly string[];
+}
+
+/** A configuration, and the position of each of its values. */
+export interface FlatParsedConfiguration {
+  /** The configuration. */
+  readonly configuration: FlatConfiguration;
+  /** The positions of its values. */
+  readonly places: Places;
+}
+
+/** A checked value, or every problem with it. */
+export type FlatCheckedConfiguration =
+  | { readonly ok: true; readonly configuration: FlatConfiguration }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+const REQUIRED_TYPES: readonly string[] = ["controlplane", "worker"];
 
 /**
  * Reads a configuration file. It must have the sections storage, controlplane and worker.
@@ -14,29 +32,34 @@ import { parseText } from "./configuration_text.ts";
  * @param path Default `config.yaml` in the current folder.
  * @throws {ConfigurationError} listing every problem with line and column; also when the file does not exist.
  */
-export function loadConfiguration(path = "config.yaml"): Configuration {
-  return loadParsedConfiguration(path).configuration;
-}
-
-/**
- * Like {@link loadConfiguration}, with the position of each value.
- *
- * @throws {ConfigurationError} as {@link loadConfiguration}.
- */
-export function loadParsedConfiguration(path: string, options?: CheckOptions): ParsedConfiguration {
-  return parseConfiguration(readConfigurationFile(path), path, options);
+export function loadConfiguration(path = "config.yaml"): FlatConfiguration {
+  return parseConfiguration(readConfigurationFile(path), path).configuration;
 }
 
 /**
  * Parses a configuration; `source` is its name in messages.
  *
- * @param options Default: the VM types controlplane and worker must be present.
  * @throws {ConfigurationError} listing every problem with line and column.
  */
 export function parseConfiguration(
   text: string,
   source: string,
-  options?: CheckOptions,
-): ParsedConfiguration {
-  return checkText(parseText(text, source), source, options);
+  { require = REQUIRED_TYPES }: CheckOptions = {},
+): FlatParsedConfiguration {
+  const { configuration, places } = parseConfigurationFile({ text, source }, require);
+  return { configuration: toFlat(configuration), places };
+}
+
+/** Checks a value shaped like config.yaml and returns all problems at once, each with its dotted path. */
+export function checkFlatConfiguration(
+  value: unknown,
+  { require = REQUIRED_TYPES }: CheckOptions = {},
+): FlatCheckedConfiguration {
+  const checked = checkConfiguration(value, require);
+  return checked.ok ? { ok: true, configuration: toFlat(checked.configuration) } : checked;
+}
+
+/** The VM types of a configuration, in file order. */
+export function vmTypes(configuration: FlatConfiguration): string[] {
+  return Object.keys(fromFlat(configuration).types);
 }

@@ -102,6 +102,11 @@ export function systemErrorCode(error: unknown): string | null {
   return CODES_BY_NUMBER[number] ?? CODES_BY_CLASS[error.name] ?? null;
 }
 
+/** Whether a file, or the folder it should be in, does not exist. */
+export function isMissing(error: unknown): boolean {
+  return systemErrorCode(error) === "ENOENT";
+}
+
 /** What an error of the system or the runtime means, as the end of a sentence; null for any other error. */
 export function describeSystemError(error: unknown): string | null {
   const code = systemErrorCode(error);

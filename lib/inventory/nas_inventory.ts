@@ -81,7 +81,7 @@ export class NasInventory {
   }
 
   /** What a form can offer for this configuration: bridges and install images, at most half a minute old. */
-  async choices({ storage }: Configuration): Promise<Choices> {
+  async choices({ storage }: Pick<Configuration, "storage">): Promise<Choices> {
     return await this.#choices.get(isoFolder(storage.cdrom_path) ?? "");
   }
 

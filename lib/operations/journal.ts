@@ -4,6 +4,7 @@
  */
 import { reasonOf } from "../errors/system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { type FlatConfiguration, fromFlat, toFlat } from "../configuration/flat_configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import {
   ensureOwnFile,
@@ -127,7 +128,7 @@ export class Journal implements OperationJournal, Disposable {
     try {
       also?.();
       for (const { id, event } of this.#unwritten) {
-        this.#insert.run(id, event.seq, event.at, JSON.stringify(event));
+        this.#insert.run(id, event.seq, event.at, JSON.stringify(withConfiguration(event, toFlat)));
       }
       this.#database.exec("COMMIT");
     } catch (error) {
@@ -235,7 +236,16 @@ function parseFact(text: string): OperationEvent {
   const isKnown = typeof fact.type === "string" && Object.hasOwn(FACTS, fact.type);
   const isNamed = fact.type !== "started" || (typeof fact.title === "string" && Array.isArray(fact.vms));
   if (!isKnown || !isNamed || typeof fact.seq !== "number") throw new DamagedRow("a fact of an operation");
-  return fact as unknown as OperationEvent;
+  return withConfiguration(fact as unknown as OperationEvent<FlatConfiguration>, fromFlat);
+}
+
+/** Converts the configuration of a creation's request: on disk it has the flat form, as in every earlier version. */
+function withConfiguration<A, B>(event: OperationEvent<A>, convert: (from: A) => B): OperationEvent<B> {
+  if (event.type !== "started") return event;
+  const { request, ...rest } = event;
+  if (request === undefined) return rest;
+  if (request.kind !== "create") return { ...rest, request };
+  return { ...rest, request: { ...request, configuration: convert(request.configuration) } };
 }
 
 function parseEntry(text: string): AuditEntry {

@@ -87,6 +87,11 @@ export class Operations {
     return this.#runner.limiter.onConcurrency(listener);
   }
 
+  /** Plans to create VMs; nothing is changed. */
+  planCreation(request: CreationRequest): Promise<CreationPlan> {
+    return this.#planner.creation(request);
+  }
+
   /**
    * Plans again and creates VMs, if the plan is still the one that was shown.
    *

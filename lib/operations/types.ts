@@ -67,10 +67,10 @@ export interface Actor {
 }
 
 /** What an operation was asked for, so that it can be taken up again. It holds no secret. */
-export type OperationRequest =
+export type OperationRequest<C = Configuration> =
   | {
     readonly kind: "create";
-    readonly configuration: Configuration;
+    readonly configuration: C;
     readonly types: readonly WantedType[];
     /** The MACs of its VMs as planned, by VM and network; earlier journals have none. */
     readonly macs?: Readonly<Record<string, PlannedMacs>>;
@@ -101,14 +101,14 @@ export interface AnnouncedVm {
 }
 
 /** One fact of an operation, without its place in the log. */
-export type OperationFact =
+export type OperationFact<C = Configuration> =
   | {
     readonly type: "started";
     readonly kind: OperationKind;
     readonly title: string;
     readonly by?: Actor;
     readonly vms: readonly AnnouncedVm[];
-    readonly request?: OperationRequest;
+    readonly request?: OperationRequest<C>;
   }
   | {
     readonly type: "step";
@@ -157,7 +157,10 @@ export type OperationFact =
   | ({ readonly type: "resolved" } & Resolution);
 
 /** A fact in the log: `seq` counts from 1 without a gap, `at` is milliseconds since 1970 (UTC). */
-export type OperationEvent = OperationFact & { readonly seq: number; readonly at: number };
+export type OperationEvent<C = Configuration> = OperationFact<C> & {
+  readonly seq: number;
+  readonly at: number;
+};
 
 /** One step as a page shows it. */
 export interface StepView {

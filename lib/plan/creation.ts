@@ -2,7 +2,8 @@
  * Plans a creation from configuration, templates and inventory: the VMs to create, their devices, ports and MAC addresses,
  * and what prevents it. Pure: it sends nothing and reads no clock.
  */
-import type { VmTypeSection } from "../configuration/configuration.ts";
+import { vmTypeOf } from "../configuration/configuration.ts";
+import type { VmTypeSection } from "../configuration/sections.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { deriveMac, vmName, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
@@ -24,7 +25,7 @@ export function planCreation(input: CreationInput): CreationPlan {
 }
 
 function draftType(input: CreationInput, { type, startPort }: WantedType, ports: PortAllocator): PlannedVm[] {
-  const section = input.configuration[type] as VmTypeSection;
+  const section = vmTypeOf(input.configuration, type);
   return Array.from({ length: section.count }, (_, index) => {
     const name = vmName(type, index + 1);
     const existing = input.inventory.vms.find((vm) => vm.name === name);

@@ -54,9 +54,9 @@ export interface CreationInput {
 export type PlannedMacs = Readonly<Record<string, string>>;
 
 /** What is to be created: a whole configuration, or some of its types. */
-export interface CreationRequest {
+export interface CreationRequest<C = Configuration> {
   /** Checked already. */
-  readonly configuration: Configuration;
+  readonly configuration: C;
   /** Default: every type of the configuration, each from its usual port. */
   readonly types?: readonly WantedType[];
   /** Where in the file each value stands. */

@@ -2,6 +2,7 @@
  * Checks a whole batch before the first write. Each rule predicts one of TrueNAS's refusals; if its reading is not
  * available, the rule becomes a warning. Pure.
  */
+import { vmTypeOf } from "../configuration/configuration.ts";
 import type { Dataset, Inventory, Reading, Vm } from "../inventory/inventory.ts";
 import type { ZvolMark } from "../inventory/marks.ts";
 import { isVmName } from "../inventory/names.ts";
@@ -93,7 +94,9 @@ function locate(finding: Finding, { places }: CreationInput): Finding {
 /** Derived MAC addresses are stable only while the id they are derived from is. */
 function checkNasId({ active, input, inventory }: Context): Finding[] {
   const isDerived = active.some(({ type, devices }) =>
-    devices.some((device) => device.dtype === "NIC" && macsOf(input, type)?.[device.name] === undefined)
+    devices.some((device) =>
+      device.dtype === "NIC" && vmTypeOf(input.configuration, type).macs?.[device.name] === undefined
+    )
   );
   if (inventory.nas.id !== null || !isDerived) return [];
   const message = "MAC addresses are derived from TRUENAS_HOST because this account cannot read the " +
@@ -121,11 +124,6 @@ function checkRoles({ active, inventory: { nas: { roles } } }: Context): Finding
     `${missing.length === 1 ? "the role" : "the roles"} ${missing.join(" and ")}. ` +
     "Grant them in TrueNAS under Credentials, Groups, Privileges";
   return [warning("", message)];
-}
-
-function macsOf({ configuration }: CreationInput, type: string) {
-  const section = configuration[type];
-  return section !== undefined && "count" in section ? section.macs : undefined;
 }
 
 function checkNames({ active }: Context): Finding[] {

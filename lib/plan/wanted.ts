@@ -1,17 +1,11 @@
 /** The VMs a configuration asks for, before they are compared with the NAS. Pure. */
-import { type Configuration, vmTypes, type VmTypeSection } from "../configuration/configuration.ts";
+import { type Configuration, vmTypeOf } from "../configuration/configuration.ts";
 import { firstDisplayPort, vmName, zvolName } from "../inventory/names.ts";
 import type { WantedType } from "./creation_input.ts";
 
-/** The section of a VM type, or null. */
-export function sectionOf(configuration: Configuration, type: string): VmTypeSection | null {
-  const section = configuration[type];
-  return section !== undefined && "count" in section ? section : null;
-}
-
 /** Every type of a configuration, with its default first port. */
 export function defaultTypes(configuration: Configuration): WantedType[] {
-  const types = vmTypes(configuration);
+  const types = Object.keys(configuration.types);
   return types.map((type) => ({ type, startPort: firstDisplayPort(type, types) }));
 }
 
@@ -24,8 +18,7 @@ export interface WantedVm {
 /** The VMs of these types. */
 export function wantedVms(configuration: Configuration, types: readonly WantedType[]): WantedVm[] {
   return types.flatMap(({ type }) => {
-    const section = sectionOf(configuration, type);
-    if (section === null) return [];
+    const section = vmTypeOf(configuration, type);
     const disks = Object.keys(section.disk);
     return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
       .map((name) => ({

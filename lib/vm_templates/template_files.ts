@@ -6,7 +6,7 @@ import nicTemplate from "../../templates/devices/nic.json" with { type: "json" }
 import vmTemplate from "../../templates/vms/vm.json" with { type: "json" };
 import { fileExists, readTextFile } from "../configuration/files.ts";
 import { ConfigurationError, TrueNASError } from "../errors/errors.ts";
-import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
+import { isMissing, reasonOf } from "../errors/system_errors.ts";
 import type { DeviceType } from "../truenas/versions.ts";
 import { PLANNED_KEYS } from "./specs.ts";
 
@@ -67,7 +67,7 @@ export function readTemplate(path: string): unknown {
   try {
     text = readTextFile(path);
   } catch (error) {
-    const missing = systemErrorCode(error) === "ENOENT";
+    const missing = isMissing(error);
     const message = missing
       ? "There is no such template file"
       : `The file cannot be read: ${reasonOf(error)}`;

@@ -1,7 +1,9 @@
 /** Reads the configuration so that edits to the file apply without a restart. */
-import { ANY_TYPES, type ParsedConfiguration } from "../../lib/configuration/configuration.ts";
-import type { ConfigurationFile } from "../../lib/configuration/configuration_file.ts";
-import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
+import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
+import {
+  type ConfigurationFile,
+  parseConfigurationFile,
+} from "../../lib/configuration/configuration_file.ts";
 
 /**
  * Reads the file at each call, and parses it only if it has changed.
@@ -12,8 +14,8 @@ import { parseConfiguration } from "../../lib/configuration/load_configuration.t
 export function configurationReader(read: () => ConfigurationFile): () => ParsedConfiguration {
   let known: { readonly text: string; readonly parsed: ParsedConfiguration } | null = null;
   return () => {
-    const { text, source } = read();
-    if (text !== known?.text) known = { text, parsed: parseConfiguration(text, source, ANY_TYPES) };
+    const file = read();
+    if (file.text !== known?.text) known = { text: file.text, parsed: parseConfigurationFile(file) };
     return known.parsed;
   };
 }

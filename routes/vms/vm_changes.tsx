@@ -1,6 +1,6 @@
 /** Changes to one VM from its page (settings, disks, NICs, install media, clone), and access to its console. */
 import { Hono } from "hono";
-import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/configuration.ts";
+import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/sections.ts";
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
 import { MARK } from "../../lib/inventory/marks.ts";

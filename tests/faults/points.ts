@@ -1,7 +1,7 @@
 /** Where a run is disturbed, what the NAS has to look like afterwards, and how the sweeps are counted. */
 import assert from "node:assert/strict";
 import process from "node:process";
-import type { Configuration } from "../../lib/configuration/configuration.ts";
+import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { markedDescription, ZVOL_PROPERTIES } from "../../lib/inventory/marks.ts";
 import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
@@ -36,7 +36,7 @@ const SETTLE = { settleMs: 400, pollMs: 10 } as const;
 const PARSED = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
 /** So many workers with two disks and two NICs each. */
-export function workers(count: number): Configuration {
+export function workers(count: number): FlatConfiguration {
   const { worker } = PARSED;
   assert.ok(worker !== undefined && "count" in worker);
   return { ...PARSED, worker: { ...worker, count } };

@@ -1,7 +1,10 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import assert from "node:assert/strict";
-import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
-import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
+import {
+  type FlatParsedConfiguration,
+  parseConfiguration,
+} from "../../lib/configuration/load_configuration.ts";
+import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
@@ -72,7 +75,8 @@ export interface TestDashboard extends AsyncDisposable {
   readonly manager: VMManager;
   /** The app itself, for what needs no socket. */
   readonly app: Hono<AppEnv>;
-  readonly configuration: () => ParsedConfiguration;
+  /** The configuration in the form for the library. */
+  readonly configuration: () => FlatParsedConfiguration;
   /** Asks it to stop, as a signal does to the program. */
   readonly end: () => void;
 }
@@ -112,14 +116,14 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   if (options.untilConnected !== false) await connecting;
   const ending = new AbortController();
   const stopping = new AbortController();
-  const configuration = () => parseConfiguration(options.config ?? TEST_CONFIG, "config.yaml");
+  const file = { text: options.config ?? TEST_CONFIG, source: "config.yaml" };
   const app = createApp({
     manager,
     host: "nas.test",
     simulated: false,
     account: "as admin, with a password",
     unencrypted: options.unencrypted ?? false,
-    configuration,
+    configuration: () => parseConfigurationFile(file),
     tokens: new OneTimeTokens(),
     metrics,
     access: {
@@ -153,7 +157,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     simulator,
     manager,
     app,
-    configuration,
+    configuration: () => parseConfiguration(file.text, file.source),
     end: () => ending.abort(),
     [Symbol.asyncDispose]: stop,
   };

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { Configuration } from "../../../lib/configuration/configuration.ts";
+import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { TrueNASConnectionError } from "../../../lib/errors/errors.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
@@ -21,7 +21,7 @@ const WAYS = ["ws", "wss with a CA", "wss with a pin", "a unix socket"] as const
 const certificates: Certificates = await makeCertificates();
 
 /** 24.x draws displays only as SPICE and has no secure boot; nothing of the test's configuration needs more. */
-const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+const CONFIG: FlatConfiguration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
 interface Lab extends AsyncDisposable {
   readonly simulator: Simulator;

@@ -251,6 +251,33 @@ async function ended({ url }: Program, path: string): Promise<Record<string, unk
   return await (await fetch(url + path, { headers: { accept: "application/json" } })).json();
 }
 
+Deno.test("a creation in the journal of the version before is read and resumed, and written in the same form", () =>
+  withFolder(async (folder) => {
+    const recorded = new URL("../../data/journal/started_create.json", import.meta.url);
+    const fact = await Deno.readTextFile(recorded);
+    const { request } = JSON.parse(fact);
+    assert.ok("worker" in request.configuration, "the premise: VM types are sections beside storage");
+    Journal.open(folder)[Symbol.dispose]();
+    {
+      using database = new DatabaseSync(`${folder}/journal.sqlite`);
+      database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES ('before', 1, 1, ?)").run(fact);
+    }
+    {
+      await using simulator = await startSimulator({ times: TEST_TIMES });
+      using journal = Journal.open(folder);
+      await using manager = new VMManager(options(simulator, journal));
+      await manager.connect();
+      const view = await (await manager.operations.resume("before"))?.finished;
+      assert.deepEqual([view?.status, view?.vms.map(({ name }) => name)], ["done", ["worker01", "worker02"]]);
+      const vms = [...simulator.store.vms.values()].map(({ config }) => config);
+      assert.deepEqual(vms.map(({ memory, time }) => [memory, time]), [[256, "UTC"], [256, "UTC"]]);
+    }
+    using database = new DatabaseSync(`${folder}/journal.sqlite`);
+    const rows = database.prepare("SELECT fact FROM event WHERE seq = 1").all();
+    const written = rows.map((row) => JSON.parse(String(row.fact)).request.configuration);
+    assert.deepEqual(written, [request.configuration, request.configuration]);
+  }));
+
 Deno.test("an unfinished VM that somebody has started since is left alone", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const written: { id: string; event: OperationEvent }[] = [];

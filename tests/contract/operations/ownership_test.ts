@@ -3,7 +3,8 @@
  * MACs, overrides, what happens on failure and on cancelling, kept disks, and orphans; against both releases.
  */
 import assert from "node:assert/strict";
-import type { Configuration, VmTypeSection } from "../../../lib/configuration/configuration.ts";
+import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
+import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { isMarked, markedDescription, ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import type { ActionRequest } from "../../../lib/operations/steps/act_on_vm.ts";
@@ -17,7 +18,7 @@ import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts
 import { openSession } from "../../support/session.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
-const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+const CONFIG: FlatConfiguration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
 interface Lab {
   readonly simulator: Simulator;
@@ -47,7 +48,7 @@ function onEach(name: string, test: (version: SimulatedVersion) => Promise<void>
   for (const version of ["25.10", "27.0"] as const) Deno.test(`${name} (${version})`, () => test(version));
 }
 
-function workers(change: Partial<VmTypeSection>): Configuration {
+function workers(change: Partial<VmTypeSection>): FlatConfiguration {
   const { worker } = CONFIG;
   assert.ok(worker !== undefined && "count" in worker);
   return { ...CONFIG, worker: { ...worker, ...change } };

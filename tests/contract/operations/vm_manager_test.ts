@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { addDataset } from "../../../lib/simulator/store.ts";
-import type { Configuration } from "../../../lib/configuration/configuration.ts";
+import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../../lib/errors/errors.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
@@ -16,10 +16,10 @@ import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
-const CONFIG: Configuration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
+const CONFIG: FlatConfiguration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
 
 /** So many small workers with two disks each. */
-function workers(count: number): Configuration {
+function workers(count: number): FlatConfiguration {
   const disks = "disk: { root: 1, data: 1 }";
   const text = `
 storage: { pool_path: tank/vms, cdrom_path: /mnt/tank/iso/debian.iso }

@@ -4,8 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { stringify } from "../../../lib/configuration/yaml.ts";
-import { ANY_TYPES, checkConfiguration, vmTypes } from "../../../lib/configuration/configuration.ts";
-import { loadConfiguration, parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
+import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
+import { checkConfiguration } from "../../../lib/configuration/configuration.ts";
+import {
+  loadConfiguration,
+  parseConfiguration,
+  vmTypes,
+} from "../../../lib/configuration/load_configuration.ts";
 import { ConfigurationError, type Problem } from "../../../lib/errors/errors.ts";
 
 const GOOD = `storage:
@@ -188,7 +193,7 @@ Deno.test("a good configuration written as YAML is read back as it was", () => {
     const storage = { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" };
     const { configuration } = parseConfiguration(stringify({ storage, controlplane, worker }), "x");
     assert.deepEqual(configuration, { storage, controlplane, worker });
-    assert.deepEqual(checkConfiguration(configuration), { ok: true, configuration });
+    assert.deepEqual(checkConfiguration(configuration), { ok: true, configuration: fromFlat(configuration) });
   }));
 });
 
@@ -236,7 +241,7 @@ Deno.test("every missing section is told in one error", () => {
 Deno.test("checkConfiguration() asks for the VM types that it is told to", () => {
   const { configuration } = parseConfiguration(GOOD, "x");
   const fieldsOf = (require: string[]) => {
-    const checked = checkConfiguration(configuration, { require });
+    const checked = checkConfiguration(configuration, require);
     return checked.ok ? [] : checked.problems.map(({ field }) => field);
   };
   assert.deepEqual([fieldsOf([]), fieldsOf(["worker"]), fieldsOf(["gpu", "db"])], [[], [], ["gpu", "db"]]);
@@ -272,6 +277,6 @@ Deno.test("loadConfiguration() keeps its required sections; any types will do wh
   } finally {
     rmSync(folder, { recursive: true });
   }
-  const { configuration } = parseConfiguration(web, "web.yaml", ANY_TYPES);
+  const { configuration } = parseConfiguration(web, "web.yaml", { require: [] });
   assert.deepEqual(vmTypes(configuration), ["web"]);
 });

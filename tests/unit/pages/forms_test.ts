@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Configuration, vmTypes } from "../../../lib/configuration/configuration.ts";
+import type { Configuration } from "../../../lib/configuration/configuration.ts";
 import {
   atField,
   configurationOf,
@@ -17,14 +17,16 @@ import type { CreateForm, CreateFormType } from "../../../templates/pages/create
 
 const CONFIG: Configuration = {
   storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },
-  controlplane: { count: 1, memory: 2048, cpu: 2, disk: {}, network: {} },
-  worker: {
-    count: 3,
-    memory: 4096,
-    cpu: 4,
-    threads: 2,
-    disk: { root: 20, "data.1": 50 },
-    network: { lan: "br0" },
+  types: {
+    controlplane: { count: 1, memory: 2048, cpu: 2, disk: {}, network: {} },
+    worker: {
+      count: 3,
+      memory: 4096,
+      cpu: 4,
+      threads: 2,
+      disk: { root: 20, "data.1": 50 },
+      network: { lan: "br0" },
+    },
   },
 };
 
@@ -55,7 +57,7 @@ function fieldsOf(form: CreateForm): URLSearchParams {
 
 const WORKER_AND_GPU: Configuration = {
   ...CONFIG,
-  gpu: { count: 0, memory: 20, cpu: 1, disk: {}, network: {} },
+  types: { ...CONFIG.types, gpu: { count: 0, memory: 20, cpu: 1, disk: {}, network: {} } },
 };
 
 const FORM: CreateForm = formOf(CONFIG, { autostart: true });
@@ -71,12 +73,9 @@ Deno.test("a configuration goes through the form and comes back as it was", () =
   const sent = createFormOf(new URLSearchParams(fieldsOf(FORM).toString()), CONFIG);
   assert.deepEqual(sent, FORM);
   const ticks = { start: true, autostart: true, overcommit: false };
-  const { storage, controlplane, worker } = CONFIG;
-  const configuration = {
-    storage,
-    controlplane: { ...controlplane, ...ticks },
-    worker: { ...worker, ...ticks },
-  };
+  const { storage, types: { controlplane, worker } } = CONFIG;
+  const types = { controlplane: { ...controlplane, ...ticks }, worker: { ...worker, ...ticks } };
+  const configuration = { storage, types };
   assert.deepEqual(configurationOf(FORM), { ok: true, configuration });
 });
 
@@ -201,7 +200,7 @@ Deno.test("a form of one VM type does not need the others", () => {
   const types = FORM.types.filter(({ name }) => name === "worker");
   const checked = configurationOf({ ...FORM, types });
   assert.ok(checked.ok);
-  assert.deepEqual(vmTypes(checked.configuration), ["worker"]);
+  assert.deepEqual(Object.keys(checked.configuration.types), ["worker"]);
 });
 
 Deno.test("atField() leaves a problem where it is when the form has no row for it", () => {

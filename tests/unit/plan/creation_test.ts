@@ -6,7 +6,17 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { planCreation } from "../../../lib/plan/creation.ts";
 import { GIB } from "../../../lib/units.ts";
-import { CONFIG, dataset, FOREIGN, input, inventory, made, UNKNOWN, zvolsOf } from "./plan_samples.ts";
+import {
+  dataset,
+  FOREIGN,
+  input,
+  inventory,
+  made,
+  UNKNOWN,
+  withTypes,
+  WORKER,
+  zvolsOf,
+} from "./plan_samples.ts";
 
 Deno.test("planCreation() plans every VM with its devices and steps", () => {
   const plan = planCreation(input());
@@ -41,10 +51,8 @@ Deno.test("applying a plan and planning again yields all keep; a higher count an
     "worker02",
     "keep",
   ]]);
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
   const more = planCreation(
-    input({ configuration: { ...CONFIG, worker: { ...worker, count: 4 } }, inventory: inventory({ vms }) }),
+    input({ configuration: withTypes({ worker: { ...WORKER, count: 4 } }), inventory: inventory({ vms }) }),
   );
   assert.deepEqual(more.vms.map(({ action }) => action), ["keep", "keep", "create", "create"]);
   assert.deepEqual(more.vms[2]?.devices[0], {
@@ -98,8 +106,7 @@ Deno.test("names, ports, MACs, zvols and orders never clash, whatever is there a
     }));
     const configuration = {
       storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },
-      a: section(a),
-      b: section(b),
+      types: { a: section(a), b: section(b) },
     };
     const types = [{ type: "a", startPort: 5910 }, { type: "b", startPort: 5920 }];
     const plan = planCreation(input({ configuration, types, inventory: inventory({ vms }) }));
@@ -128,9 +135,7 @@ Deno.test("planCreation() is pure: it changes nothing that it is given", () => {
 });
 
 Deno.test("planCreation() of no VMs has no findings, even on a NAS that has nothing", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const none = { ...CONFIG, worker: { ...worker, count: 0 } };
+  const none = withTypes({ worker: { ...WORKER, count: 0 } });
   const bare = inventory({ datasets: UNKNOWN, nicChoices: UNKNOWN, availableMemoryBytes: UNKNOWN });
   assert.ok(planCreation(input({ inventory: bare })).findings.length > 0, "the premise");
   const plan = planCreation(input({ configuration: none, inventory: bare }));
@@ -146,7 +151,7 @@ Deno.test("planCreation() applied is kept by the next plan, whatever is asked fo
     network: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.constantFrom("br0", "br1"), { maxKeys: 3 }),
   });
   fc.assert(fc.property(shape, shape, (controlplane, worker) => {
-    const configuration = { ...CONFIG, controlplane, worker };
+    const configuration = withTypes({ controlplane, worker });
     const types = [{ type: "controlplane", startPort: 5910 }, { type: "worker", startPort: 5920 }];
     const plan = planCreation(input({ configuration, types }));
     assert.deepEqual(plan.findings, []);

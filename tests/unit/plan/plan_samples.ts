@@ -1,5 +1,6 @@
 /** A small configuration, an inventory that has room for it, and the VMs that come of it, for the tests of the plan. */
 import type { Configuration } from "../../../lib/configuration/configuration.ts";
+import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { Dataset, Inventory, Vm } from "../../../lib/inventory/inventory.ts";
 import { markedDescription } from "../../../lib/inventory/marks.ts";
 import type { CreationPlan, PlannedVm } from "../../../lib/plan/types.ts";
@@ -20,17 +21,25 @@ export const TEMPLATES = {
 };
 
 /** Two workers with two disks and two NICs each. */
+export const WORKER: VmTypeSection = {
+  count: 2,
+  memory: 2048,
+  cpu: 4,
+  threads: 2,
+  disk: { root: 20, data: 50 },
+  network: { lan: "br0", storage: "br1" },
+};
+
+/** A configuration of {@link WORKER}. */
 export const CONFIG: Configuration = {
   storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },
-  worker: {
-    count: 2,
-    memory: 2048,
-    cpu: 4,
-    threads: 2,
-    disk: { root: 20, data: 50 },
-    network: { lan: "br0", storage: "br1" },
-  },
+  types: { worker: WORKER },
 };
+
+/** {@link CONFIG} with other or further VM types. */
+export function withTypes(types: Configuration["types"]): Configuration {
+  return { ...CONFIG, types: { ...CONFIG.types, ...types } };
+}
 
 /** A dataset with a lot of room. */
 export function dataset(name: string, fields: Partial<Dataset> = {}): Dataset {

@@ -5,7 +5,18 @@ import { describeTotals } from "../../../lib/plan/description.ts";
 import { rulesFor } from "../../../lib/truenas/versions.ts";
 import { GIB } from "../../../lib/units.ts";
 import type { Vm } from "../../../lib/inventory/inventory.ts";
-import { CONFIG, dataset, FOREIGN, input, inventory, made, TEMPLATES, UNKNOWN } from "./plan_samples.ts";
+import {
+  CONFIG,
+  dataset,
+  FOREIGN,
+  input,
+  inventory,
+  made,
+  TEMPLATES,
+  UNKNOWN,
+  withTypes,
+  WORKER,
+} from "./plan_samples.ts";
 import type { CreationInput } from "../../../lib/plan/creation_input.ts";
 
 const FINDINGS: readonly (readonly [
@@ -174,9 +185,7 @@ Deno.test("preflight lets through what just fits", () => {
 });
 
 Deno.test("preflight names a VM that no longer fits and lets the smaller one after it go on", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const configuration = { ...CONFIG, big: { ...worker, count: 1, memory: 8_192 } };
+  const configuration = withTypes({ big: { ...WORKER, count: 1, memory: 8_192 } });
   const types = [{ type: "big", startPort: 5930 }, { type: "worker", startPort: 5920 }];
   const little = inventory({ availableMemoryBytes: { known: true, value: 4 * GIB } });
   const plan = planCreation(input({ configuration, types, inventory: little }));
@@ -188,9 +197,7 @@ Deno.test("preflight names a VM that no longer fits and lets the smaller one aft
 });
 
 Deno.test("preflight does not ask for a dataset, a bridge or an ISO that nothing needs", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const bare = { ...CONFIG, worker: { ...worker, disk: {}, network: {} } };
+  const bare = withTypes({ worker: { ...WORKER, disk: {}, network: {} } });
   const nothing = inventory({ datasets: UNKNOWN, nicChoices: UNKNOWN });
   const before = planCreation(input({ inventory: nothing })).findings.map(({ field }) => field);
   assert.deepEqual(before, ["storage.pool_path", "network"], "the premise");
@@ -223,9 +230,7 @@ Deno.test("preflight allows the pool's root where the release does", () => {
 });
 
 Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of vCPUs by itself", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const named = { ...CONFIG, "gpu-node": { ...worker, count: 1, cpu: 256, threads: 1 } };
+  const named = withTypes({ "gpu-node": { ...WORKER, count: 1, cpu: 256, threads: 1 } });
   const { findings } = planCreation(input({
     configuration: named,
     types: [{ type: "gpu-node", startPort: 5930 }],
@@ -251,9 +256,7 @@ Deno.test("a finding stands at the line of the value in config.yaml, when it com
 Deno.test("preflight tells what would not start with the NAS after a reboot, beside what starts so already", () => {
   const idle = { ...FOREIGN, name: "idle", memoryMib: 30 * 1024, autostart: true };
   const messages = (vms: readonly Vm[], start = true) => {
-    const { worker } = CONFIG;
-    assert.ok(worker && "count" in worker);
-    const configuration = { ...CONFIG, worker: { ...worker, autostart: start } };
+    const configuration = withTypes({ worker: { ...WORKER, autostart: start } });
     return planCreation(input({ configuration, inventory: inventory({ vms }) })).findings.map(({ message }) =>
       message
     );
@@ -267,9 +270,7 @@ Deno.test("preflight tells what would not start with the NAS after a reboot, bes
 });
 
 Deno.test("preflight warns of names that Kubernetes refuses", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const configuration = { ...CONFIG, Big_node: { ...worker, count: 2 } };
+  const configuration = withTypes({ Big_node: { ...WORKER, count: 2 } });
   const { findings, vms } = planCreation(
     input({ configuration, types: [{ type: "Big_node", startPort: 5930 }] }),
   );
@@ -331,10 +332,8 @@ Deno.test("preflight holds displays against the release and its rules for passwo
 });
 
 Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
   const mac = "02:00:00:00:00:01";
-  const configuration = { ...CONFIG, worker: { ...worker, macs: { lan: [mac, mac] } } };
+  const configuration = withTypes({ worker: { ...WORKER, macs: { lan: [mac, mac] } } });
   const { findings } = planCreation(input({ configuration }));
   assert.deepEqual(findings.map(({ vms, message }) => [vms[0], message]), [
     ["worker01", `The MAC address ${mac} already belongs to worker02; choose another one`],
@@ -343,9 +342,7 @@ Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
 });
 
 Deno.test("preflight lets sparse zvols be larger than the room, and says so", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const configuration = { ...CONFIG, worker: { ...worker, sparse: true } };
+  const configuration = withTypes({ worker: { ...WORKER, sparse: true } });
   const little = inventory({
     datasets: { known: true, value: [dataset("tank/vms", { availableBytes: 30 * GIB })] },
   });
@@ -360,10 +357,8 @@ Deno.test("preflight lets sparse zvols be larger than the room, and says so", ()
 });
 
 Deno.test("one cause is one finding, about all its VMs and no others (fault 33)", () => {
-  const { worker } = CONFIG;
-  assert.ok(worker && "count" in worker);
-  const bare = { ...worker, count: 1, memory: 512, disk: {} };
-  const configuration = { ...CONFIG, worker: { ...worker, count: 12 }, bare };
+  const bare = { ...WORKER, count: 1, memory: 512, disk: {} };
+  const configuration = withTypes({ worker: { ...WORKER, count: 12 }, bare });
   const types = [{ type: "worker", startPort: 5920 }, { type: "bare", startPort: 5940 }];
   const given = (changes: Parameters<typeof inventory>[0]) =>
     planCreation(input({ configuration, types, inventory: inventory(changes) }));

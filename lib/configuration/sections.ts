@@ -1,0 +1,264 @@
+/** The sections of config.yaml: storage and VM types, and the checks of their values. */
+import { z } from "../zod.ts";
+import { normalizeMac } from "../inventory/names.ts";
+import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
+import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
+
+/** Where VMs keep their disks, and what they are installed from. */
+export interface StorageSection {
+  /** The dataset in which zvols are created: `tank/vms`. */
+  readonly pool_path: string;
+  /** The install image: `/mnt/tank/iso/debian.iso`. */
+  readonly cdrom_path: string;
+}
+
+/** One VM type: how many VMs to create, and their hardware. */
+export interface VmTypeSection {
+  /** Number of VMs; 0 creates none, and 99 is the maximum because names have two digits. */
+  readonly count: number;
+  /** Memory in MiB. */
+  readonly memory: number;
+  /** Total vCPUs, as one socket with this many cores (divided by `threads` where given). */
+  readonly cpu: number;
+  /** Threads per core; default 1. Must divide `cpu`. */
+  readonly threads?: number | undefined;
+  /** Disks in order: name to size in GiB. */
+  readonly disk: Readonly<Record<string, number>>;
+  /** NICs in order: name to bridge. */
+  readonly network: Readonly<Record<string, string>>;
+  /** Whether the VMs are started after they are created; default true. */
+  readonly start?: boolean | undefined;
+  /** Whether the VMs start when the NAS boots; the default is in the VM template. */
+  readonly autostart?: boolean | undefined;
+  /** Whether the VMs are started even if the NAS is short of memory; default false. */
+  readonly overcommit?: boolean | undefined;
+  /** Free text for the VMs' description, placed before this program's mark. */
+  readonly description?: string | undefined;
+  /** Whether zvols are sparse, taking space only as data is written; default false, which reserves the full size. */
+  readonly sparse?: boolean | undefined;
+  /** Fixed MAC addresses by network, the first VM's first; other networks get derived addresses. */
+  readonly macs?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** How many VMs of this type are worked on in parallel; default: the NAS's limit. */
+  readonly parallel?: number | undefined;
+  /** What to do when one of these VMs cannot be created; default `roll-back`. */
+  readonly on_failure?: OnFailure | undefined;
+  /** Settings that differ from the templates. */
+  readonly template?: TemplateOverrides | undefined;
+}
+
+/** Ranges of the numbers. */
+const LIMITS = {
+  count: { lowest: 0, highest: 99, unit: "" },
+  /** TrueNAS requires at least 20 MiB; no NAS has 16 TiB. */
+  memory: { lowest: 20, highest: 16_777_216, unit: " MiB" },
+  /** TrueNAS limits the product of sockets, cores and threads. */
+  cpu: { lowest: 1, highest: 255, unit: "" },
+  threads: { lowest: 1, highest: 255, unit: "" },
+  /** 64 TiB. */
+  disk: { lowest: 1, highest: 65_536, unit: " GiB" },
+  parallel: { lowest: 1, highest: 99, unit: "" },
+} as const;
+
+const MAX_DISKS = 16;
+const MAX_NICS = 8;
+
+function wholeNumber(
+  what: string,
+  { lowest, highest, unit }: { lowest: number; highest: number; unit: string },
+) {
+  const wanted = `${what} must be a whole number from ${lowest} to ${highest}${unit}`;
+  return z.unknown().transform((value, context): number => {
+    if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= highest) {
+      return value;
+    }
+    const message = value === undefined || value === null
+      ? `${what} is missing: ${wanted}`
+      : `${wanted}, found ${show(value)}`;
+    return refuse(message, context);
+  });
+}
+
+/** Rejects a value; validation of its parent stops here. */
+function refuse(message: string, context: z.RefinementCtx): never {
+  context.addIssue({ code: "custom", message, fatal: true });
+  return z.NEVER;
+}
+
+/** The error for a value that is absent or has the wrong type. */
+function otherwise(message: string) {
+  return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
+}
+
+/** Shows a value in a message; callers of the library can pass values that JSON cannot represent. */
+function show(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return "a value that is not plain data";
+  }
+}
+
+function word(what: string, check: (text: string) => string | null) {
+  return z.unknown().transform((value, context): string => {
+    const message = typeof value !== "string" || value === ""
+      ? value === undefined || value === null || value === ""
+        ? `${what} is missing`
+        : `${what} must be text, found ${show(value)}`
+      : check(value);
+    if (message === null && typeof value === "string") return value;
+    return refuse(message ?? `${what} is missing`, context);
+  });
+}
+
+/** Names of disks and networks start with a letter: `root`, `lan-2`. */
+const PART_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
+  const record = z.record(z.string(), value, otherwise(`${what} must be a list of name: value lines`));
+  const named = record.superRefine((values, context) => {
+    const names = Object.keys(values);
+    if (names.length > most) {
+      context.addIssue({ code: "custom", message: `The maximum is ${most}, found ${names.length}` });
+    }
+    for (const name of names.filter((name) => !PART_NAME.test(name))) refuseName(name, context);
+  });
+  // zod silently drops this key from a record, so the disk would go missing.
+  return z.unknown().superRefine((values, context) => {
+    const named = typeof values === "object" && values !== null && Object.hasOwn(values, "__proto__");
+    if (named) refuseName("__proto__", context);
+  }).pipe(named);
+}
+
+function refuseName(name: string, context: z.RefinementCtx): void {
+  const message = `The name ${
+    JSON.stringify(name)
+  } must start with a letter and contain only letters, digits, hyphens, dots and underscores`;
+  context.addIssue({ code: "custom", path: [name], message });
+}
+
+function flag(what: string) {
+  return z.unknown().transform((value, context): boolean => {
+    if (typeof value === "boolean") return value;
+    return refuse(`${what} must be true or false, found ${show(value)}`, context);
+  });
+}
+
+/** TrueNAS accepts strings of 1024 characters; the rest is for this program's mark. */
+export const MAX_DESCRIPTION_CHARS = 900;
+
+function checkDescription(text: string): string | null {
+  if (text.length <= MAX_DESCRIPTION_CHARS) return null;
+  return `The description has ${text.length} characters; the maximum is ${MAX_DESCRIPTION_CHARS}`;
+}
+
+/** A list of MAC addresses, one per VM. */
+const macList = z.array(
+  word("The MAC address", (text) => {
+    if (normalizeMac(text) !== null) return null;
+    return `${JSON.stringify(text)} is not a unicast MAC address; write it like 02:00:5e:10:00:01`;
+  }).transform((text) => normalizeMac(text) ?? text),
+  otherwise("The MAC addresses of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
+);
+
+function oneOf<T extends string>(what: string, choices: readonly T[]) {
+  return z.enum(choices as readonly [T, ...T[]], {
+    error: ({ input }) => `${what} must be ${choices.join(", ")}; found ${show(input)}`,
+  });
+}
+
+const overrideKeys = z.record(
+  z.string(),
+  z.unknown(),
+  otherwise("Template overrides must be name: value lines"),
+);
+
+const templateSection = z.strictObject({
+  vm: overrideKeys.optional(),
+  display: overrideKeys.optional(),
+  cdrom: overrideKeys.optional(),
+  nic: overrideKeys.optional(),
+  disk: overrideKeys.optional(),
+}, otherwise("template can contain vm, display, cdrom, nic and disk")).superRefine((overrides, context) => {
+  for (const { field, message } of checkOverrides(overrides)) {
+    context.addIssue({ code: "custom", path: field.split("."), message });
+  }
+});
+
+/** Checks the storage section. */
+export const storageSection = z.strictObject({
+  pool_path: word("The dataset for zvols", checkPoolPath),
+  cdrom_path: word("The install image", checkCdromPath),
+}, otherwise("storage must have pool_path and cdrom_path"));
+
+/** Checks the values of a VM type one by one. */
+export const vmTypeKeys = z.strictObject({
+  count: wholeNumber("Count", LIMITS.count),
+  memory: wholeNumber("Memory", LIMITS.memory),
+  cpu: wholeNumber("vCPUs", LIMITS.cpu),
+  threads: wholeNumber("Threads per core", LIMITS.threads).optional(),
+  disk: namedValues("disk", MAX_DISKS, wholeNumber("The disk's size", LIMITS.disk)).default({}),
+  network: namedValues("network", MAX_NICS, word("The bridge", () => null)).default({}),
+  start: flag("start").optional(),
+  autostart: flag("autostart").optional(),
+  overcommit: flag("overcommit").optional(),
+  description: word("The description", checkDescription).optional(),
+  sparse: flag("sparse").optional(),
+  macs: namedValues("macs", MAX_NICS, macList).optional(),
+  parallel: wholeNumber("VMs in parallel", LIMITS.parallel).optional(),
+  on_failure: oneOf("on_failure", ON_FAILURE).optional(),
+  template: templateSection.optional(),
+}, otherwise("A VM type must have count, memory and cpu"));
+
+/** Checks a VM type as a whole. */
+export const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
+  const { cpu, threads } = section;
+  if (threads !== undefined && cpu % threads !== 0) {
+    const message =
+      `${cpu} vCPUs cannot be divided into cores with ${threads} threads; choose a divisor of ${cpu}`;
+    context.addIssue({ code: "custom", path: ["threads"], message });
+  }
+  for (const [network, macs] of Object.entries(section.macs ?? {})) {
+    const message = macListProblem(network, macs, section);
+    if (message !== null) context.addIssue({ code: "custom", path: ["macs", network], message });
+  }
+});
+
+function macListProblem(
+  network: string,
+  macs: readonly string[],
+  { count, network: networks }: Pick<VmTypeSection, "count" | "network">,
+): string | null {
+  if (!Object.hasOwn(networks, network)) {
+    return `There is no network ${JSON.stringify(network)}; there are ${Object.keys(networks).join(", ")}`;
+  }
+  if (macs.length >= count) return null;
+  return `${count} VMs need as many MAC addresses, found ${macs.length}; add ${
+    count - macs.length
+  }, or remove the list`;
+}
+
+function checkPoolPath(path: string): string | null {
+  if (path.startsWith("/mnt/")) {
+    return `Enter the dataset's name without /mnt/: ${path.slice("/mnt/".length)}`;
+  }
+  if (path.startsWith("/") || path.endsWith("/")) {
+    return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
+  }
+  // ZFS allows letters, digits, space and _ - . : in names; each part starts with a letter or digit.
+  if (path.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9_.: -]*$/.test(part))) return null;
+  return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
+}
+
+function checkCdromPath(path: string): string | null {
+  if (!path.startsWith("/mnt/")) {
+    return `${JSON.stringify(path)} must be a full path under /mnt/, such as /mnt/tank/iso/debian.iso`;
+  }
+  if (/[{}]/.test(path)) {
+    return `${
+      JSON.stringify(path)
+    } contains a brace, which TrueNAS does not accept in paths; rename the file`;
+  }
+  return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; enter the path of a file in it` : null;
+}
