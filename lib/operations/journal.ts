@@ -1,11 +1,10 @@
 /**
- * The journal: every fact of every operation, on disk before the call that it announces. After a crash it tells what
- * was done, what was not, and of which call the outcome is not known.
+ * The journal of operations and the audit log, in a SQLite file. Every event is on disk before the call that it announces is
+ * sent, so that after a crash it shows what was done, what was not, and which call has an unknown outcome.
  */
-import { reasonOf } from "../errors/system_errors.ts";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type FlatConfiguration, fromFlat, toFlat } from "../configuration/flat_configuration.ts";
-import { ConfigurationError } from "../errors/errors.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { processId } from "../command_line/process.ts";
 import {
   ensureOwnFile,
   fileExists,
@@ -13,48 +12,49 @@ import {
   readTextFile,
   replaceOwnFile,
 } from "../configuration/files.ts";
-import { processId } from "../command_line/process.ts";
-import type { OperationEvent } from "./types.ts";
+import { type FlatConfiguration, fromFlat, toFlat } from "../configuration/flat_configuration.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import { reasonOf } from "../errors/system_errors.ts";
 import type { AuditEntry, AuditJournal } from "../observability/audit_entry.ts";
+import type { OperationEvent } from "./types.ts";
 
-/** The layout of the tables: 2 has the audit log. A journal of an earlier one gets what it lacks, a later one is left alone. */
+/** Version of the tables: 2 added the audit log. Older journals are upgraded, newer ones refused. */
 const LAYOUT = 2;
 
-/** The log beside the tables is cut down to this when it was larger. */
+/** SQLite shrinks a larger write-ahead log to this size. */
 const MAX_WAL_BYTES = 4_194_304;
 
-/** An operation as it was written down. */
+/** An operation as it was recorded. */
 export interface JournalledOperation {
   /** The operation's id. */
   readonly id: string;
-  /** In order of their seq. */
+  /** Ordered by `seq`. */
   readonly events: readonly OperationEvent[];
 }
 
-/** Where operations and the audit log are written down and read back. */
+/** Persistent storage of operations and the audit log. */
 export interface OperationJournal extends AuditJournal {
-  /** Takes a fact to be written down; it is safe once {@link written} resolves. */
+  /** Accepts an event of an operation; it is durable once {@link OperationJournal.written} resolves. */
   append(id: string, event: OperationEvent): void;
-  /** Resolves when all that was appended is safe; rejects when it cannot be written now. */
+  /** Resolves when all accepted events are durable; rejects when they cannot be written now. */
   written(): Promise<void>;
-  /** Every operation that was not forgotten, oldest first. */
+  /** All stored operations, oldest first. */
   load(): readonly JournalledOperation[];
-  /** The facts of one operation, in order of their seq. */
+  /** The events of one operation, ordered by `seq`. */
   read(id: string): readonly OperationEvent[];
-  /** Removes an operation, so that the journal does not grow for ever. */
+  /** Deletes an operation, so that the journal does not grow forever. */
   forget(id: string): void;
 }
 
-/** A journal in a SQLite file; nobody else can open it meanwhile. */
+/** A journal in a SQLite file, which no other process can open at the same time. */
 export class Journal implements OperationJournal, Disposable {
   readonly #database: DatabaseSync;
   readonly #folder: string;
   readonly #insert: StatementSync;
-  /** What is to be written at the end of this turn of the event loop, or could not be written yet. */
+  /** Events to be written at the end of this turn of the event loop, or that could not be written yet. */
   #unwritten: { readonly id: string; readonly event: OperationEvent }[] = [];
-  #turn: { readonly timer: ReturnType<typeof setImmediate>; readonly end: Promise<void> } | null = null;
+  #flush: Promise<void> | null = null;
 
-  /** Takes over an open, exclusive database. */
   private constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
     this.#folder = folder;
@@ -62,64 +62,57 @@ export class Journal implements OperationJournal, Disposable {
   }
 
   /**
-   * Opens the journal in a folder, which is made if need be.
+   * Opens the journal in a folder, and creates both if necessary.
    *
-   * @throws {ConfigurationError} when it cannot be written, is no journal, is a later program's, or is in use; then
-   * it names who uses it.
+   * @throws {ConfigurationError} when it cannot be written, is not a journal, was written by a newer version, or is in use
+   * (the message names the process).
    */
   static open(folder: string): Journal {
     let database: DatabaseSync | undefined;
     try {
       makeFolder(folder);
       const path = `${folder}/journal.sqlite`;
-      // SQLite gives its other files the rights of this one.
+      // SQLite gives its other files the permissions of this one.
       ensureOwnFile(path);
       const hasLog = fileExists(`${path}-wal`);
       database = new DatabaseSync(path);
       prepare(database);
-      if (wasCutOff(database) && !hasLog) throw new MissingLog();
+      if (wasInterrupted(database) && !hasLog) throw new MissingLog();
       replaceOwnFile(`${folder}/owner`, `process ${processId()}, since ${new Date().toISOString()}\n`);
-      // Last, so that a start that is refused leaves no mark of a program that did not end in order.
+      // Last, so that a refused start does not look like an interrupted program.
       markInUse(database);
       return new Journal(database, folder);
     } catch (error) {
       if (database !== undefined) closeUnused(database, error);
-      throw refuse(folder, whatIsWrong(error, folder), error);
+      throw unusable(folder, describeProblem(error, folder), error);
     }
   }
 
-  /** Facts of one turn of the event loop are written together: the disk is waited for once. */
+  /** Accepts an event; all events of one turn of the event loop are written together, so that the disk is awaited once. */
   append(id: string, event: OperationEvent): void {
     this.#unwritten.push({ id, event });
-    void this.#endOfTurn();
+    void this.#flushSoon();
   }
 
   /**
-   * Resolves when all that was appended is on the disk.
+   * Resolves when all accepted events are on disk.
    *
-   * @throws when it cannot be written; it is kept, and tried again with what comes next.
+   * @throws when they cannot be written; they are kept and written with the next ones.
    */
   async written(): Promise<void> {
-    if (this.#unwritten.length > 0) await this.#endOfTurn();
+    if (this.#unwritten.length > 0) await this.#flushSoon();
   }
 
-  #endOfTurn(): Promise<void> {
-    if (this.#turn === null) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const timer = setImmediate(() => {
-        this.#turn = null;
-        try {
-          this.#write();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
+  #flushSoon(): Promise<void> {
+    if (this.#flush === null) {
+      this.#flush = nextTurn().then(() => {
+        this.#flush = null;
+        this.#write();
       });
-      // Who waits is told; what nobody waits for is tried again, and told to the next who does.
-      promise.catch(() => {});
-      this.#turn = { timer, end: promise };
+      // Whoever waits for it receives the error.
+      this.#flush.catch(() => {});
     }
-    return this.#turn.end;
+    return this.#flush;
   }
 
   #write(also: (() => void) | null = null): void {
@@ -140,7 +133,7 @@ export class Journal implements OperationJournal, Disposable {
   }
 
   /**
-   * Every operation that was not forgotten, oldest first.
+   * All stored operations, oldest first.
    *
    * @throws {ConfigurationError} when a row is damaged.
    */
@@ -151,28 +144,37 @@ export class Journal implements OperationJournal, Disposable {
     return ids.map((id) => ({ id, events: this.read(id) }));
   }
 
-  /** The facts of one operation, in order of their seq. */
+  /**
+   * The events of one operation, ordered by `seq`.
+   *
+   * @throws {ConfigurationError} when a row is damaged.
+   */
   read(id: string): readonly OperationEvent[] {
-    const facts = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq");
+    const rows = this.#database.prepare("SELECT fact FROM event WHERE operation = ? ORDER BY seq").all(id);
     const unwritten = this.#unwritten.filter((it) => it.id === id).map(({ event }) => event);
-    return [...facts.all(id).map(({ fact }) => this.#parsed(() => parseFact(String(fact)))), ...unwritten];
+    return [
+      ...rows.map(({ fact }) =>
+        withConfiguration(this.#parse(fact, isEvent, "an event of an operation"), fromFlat)
+      ),
+      ...unwritten,
+    ];
   }
 
-  /** Removes an operation's facts; the file keeps its size and uses the room again. */
+  /** Deletes an operation's events; the file keeps its size and reuses the space. */
   forget(id: string): void {
     this.#unwritten = this.#unwritten.filter((it) => it.id !== id);
     this.#database.prepare("DELETE FROM event WHERE operation = ?").run(id);
   }
 
-  /** Writes an entry of the audit log down, in the place of one with the same seq. */
+  /** Saves an entry of the audit log, replacing one with the same `seq`. */
   writeAudit(entry: AuditEntry): void {
     const { seq, at } = entry;
     const insert = this.#database.prepare("INSERT OR REPLACE INTO audit (seq, at, entry) VALUES (?, ?, ?)");
-    // With the facts before it: no crash leaves an entry of an operation that is not there.
+    // Together with earlier events, so that no crash leaves an entry without its operation.
     this.#write(() => insert.run(seq, at, JSON.stringify(entry)));
   }
 
-  /** Removes entries of the audit log; the file keeps its size and uses the room again. */
+  /** Deletes entries of the audit log; the file keeps its size and reuses the space. */
   removeAudit(seqs: readonly number[]): void {
     const remove = this.#database.prepare("DELETE FROM audit WHERE seq = ?");
     this.#write(() => {
@@ -187,21 +189,24 @@ export class Journal implements OperationJournal, Disposable {
    */
   loadAudit(): readonly AuditEntry[] {
     const rows = this.#database.prepare("SELECT entry FROM audit ORDER BY seq").all();
-    return rows.map(({ entry }) => this.#parsed(() => parseEntry(String(entry))));
+    return rows.map(({ entry }) => this.#parse(entry, isAuditEntry, "an entry of the audit log"));
   }
 
-  #parsed<T>(parse: () => T): T {
+  #parse<T>(text: unknown, isValid: (row: unknown) => row is T, what: string): T {
+    let row: unknown = null;
     try {
-      return parse();
-    } catch (error) {
-      if (!(error instanceof DamagedRow)) throw error;
-      throw refuse(this.#folder, whatIsWrong(error, this.#folder), error);
+      row = JSON.parse(String(text));
+    } catch {
+      // Reported below, like any other row that is not valid.
     }
+    if (isValid(row)) return row;
+    const message =
+      `The journal is damaged or was written by a later version: ${what} cannot be read. ${START_NEW}`;
+    throw unusable(this.#folder, message);
   }
 
-  /** Writes what is left, and lets go of it. */
+  /** Writes what is left, and closes the file. */
   [Symbol.dispose](): void {
-    if (this.#turn !== null) clearImmediate(this.#turn.timer);
     try {
       this.#write();
       this.#database.exec("DELETE FROM about WHERE name = 'in-use'");
@@ -211,12 +216,8 @@ export class Journal implements OperationJournal, Disposable {
   }
 }
 
-function refuse(folder: string, message: string, cause: unknown): ConfigurationError {
-  return new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
-}
-
-/** Every kind of fact; the compiler sees to it that none is missing. */
-const FACTS: Readonly<Record<OperationEvent["type"], true>> = {
+/** Every type of event; the compiler finds a missing one. */
+const EVENT_TYPES: Readonly<Record<OperationEvent["type"], true>> = {
   started: true,
   step: true,
   progress: true,
@@ -226,20 +227,13 @@ const FACTS: Readonly<Record<OperationEvent["type"], true>> = {
   resolved: true,
 };
 
-/** A row that this program did not write, or that was damaged since. */
-class DamagedRow extends Error {
-  override readonly name = "DamagedRow";
+function isEvent(row: unknown): row is OperationEvent<FlatConfiguration> {
+  const { type, seq, title, vms }: Record<string, unknown> = Object(row);
+  const isKnown = typeof type === "string" && Object.hasOwn(EVENT_TYPES, type) && typeof seq === "number";
+  return isKnown && (type !== "started" || (typeof title === "string" && Array.isArray(vms)));
 }
 
-function parseFact(text: string): OperationEvent {
-  const fact = parseRow(text);
-  const isKnown = typeof fact.type === "string" && Object.hasOwn(FACTS, fact.type);
-  const isNamed = fact.type !== "started" || (typeof fact.title === "string" && Array.isArray(fact.vms));
-  if (!isKnown || !isNamed || typeof fact.seq !== "number") throw new DamagedRow("a fact of an operation");
-  return withConfiguration(fact as unknown as OperationEvent<FlatConfiguration>, fromFlat);
-}
-
-/** Converts the configuration of a creation's request: on disk it has the flat form, as in every earlier version. */
+/** Converts the configuration of a creation's request, which has the flat form on disk, as in every earlier version. */
 function withConfiguration<A, B>(event: OperationEvent<A>, convert: (from: A) => B): OperationEvent<B> {
   if (event.type !== "started") return event;
   const { request, ...rest } = event;
@@ -248,61 +242,46 @@ function withConfiguration<A, B>(event: OperationEvent<A>, convert: (from: A) =>
   return { ...rest, request: { ...request, configuration: convert(request.configuration) } };
 }
 
-function parseEntry(text: string): AuditEntry {
-  const entry = parseRow(text);
-  const isWhole = typeof entry.seq === "number" && typeof entry.what === "string" &&
-    typeof entry.outcome === "string" && Array.isArray(entry.vms);
-  if (!isWhole) throw new DamagedRow("an entry of the audit log");
-  return entry as unknown as AuditEntry;
+function isAuditEntry(row: unknown): row is AuditEntry {
+  const { seq, what, outcome, vms }: Record<string, unknown> = Object(row);
+  return typeof seq === "number" && typeof what === "string" && typeof outcome === "string" &&
+    Array.isArray(vms);
 }
 
-function parseRow(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  } catch {
-    // Told below, like any other row that is no object.
-  }
-  throw new DamagedRow("a row");
-}
-
-/** What was written last is not in the tables yet, and its file is not there. */
+/** The newest events were only in the write-ahead log, and that file is missing. */
 class MissingLog extends Error {
   override readonly name = "MissingLog";
 }
 
-/** A journal with a layout that this program does not know. */
+/** The tables have a version that this program does not know. */
 class LaterLayout extends Error {
   override readonly name = "LaterLayout";
 }
 
-/**
- * Closes a journal that is not used after all. SQLite takes the log beside the tables into them then, so that its
- * absence means nothing at the next start.
- */
+/** SQLite merges the write-ahead log into the tables when it closes them, so the log may be missing at the next start. */
 function closeUnused(database: DatabaseSync, error: unknown): void {
   try {
     if (!(error instanceof MissingLog)) database.exec("DELETE FROM about WHERE name = 'in-use'");
   } catch {
-    // Another program keeps it, it is damaged, or the disk is full: the error that led here tells of it.
+    // The file is in use or damaged, or the disk is full; the error that led here says so.
   } finally {
     database.close();
   }
 }
 
-/** Whether the program that used it last did not end in order. */
-function wasCutOff(database: DatabaseSync): boolean {
+/** Whether the last program that used the journal did not close it. */
+function wasInterrupted(database: DatabaseSync): boolean {
   return database.prepare("SELECT 1 FROM about WHERE name = 'in-use'").get() !== undefined;
 }
 
-/** In the tables themselves: the log beside them may be lost. */
+/** Writes the mark into the tables themselves, because the write-ahead log may be lost. */
 function markInUse(database: DatabaseSync): void {
   database.exec("INSERT OR IGNORE INTO about VALUES ('in-use', '1')");
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 function prepare(database: DatabaseSync): void {
-  // Exclusive: the lock lives as long as the process, so a second program is refused, and a crash leaves no lock.
+  // The lock lasts as long as the process: a second program is refused, and a crash leaves no lock.
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
@@ -340,33 +319,37 @@ function layoutOf(database: DatabaseSync): number | null {
   return Number(database.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value ?? 0);
 }
 
-function whatIsWrong(error: unknown, folder: string): string {
+function unusable(folder: string, message: string, cause?: unknown): ConfigurationError {
+  return new ConfigurationError("STATE_DIR", [{ field: folder, message }], { cause });
+}
+
+const START_NEW = "Move journal.sqlite away to start a new journal, or choose another folder in STATE_DIR";
+
+function describeProblem(error: unknown, folder: string): string {
   if (error instanceof LaterLayout) {
-    return `The journal was written by a later program (layout ${error.message}, known is ${LAYOUT}); start that one, or name another folder`;
+    return `The journal was written by a later version (layout ${error.message}; this one reads ${LAYOUT}). ` +
+      "Start that version, or choose another folder in STATE_DIR";
   }
   if (error instanceof MissingLog) {
-    return "The program did not end in order, and the file journal.sqlite-wal with what it wrote last is missing, so " +
-      "operations may be missing too. Put that file back; or make an empty one of that name to go on without it";
+    return "The program was interrupted, and the file journal.sqlite-wal with its newest events is missing, so operations " +
+      "may be missing too. Put that file back, or create an empty file of that name to continue without it";
   }
-  if (error instanceof DamagedRow) {
-    return `The journal is damaged, or a later program wrote it: ${error.message} cannot be read; move journal.sqlite away, or name another folder`;
-  }
-  const said = reasonOf(error);
-  if (/locked|busy/i.test(said)) {
+  const reason = reasonOf(error);
+  if (/locked|busy/i.test(reason)) {
     return `The journal is in use by another dashboard (${
       ownerOf(folder)
-    }); stop that one, or name another folder`;
+    }). Stop that one, or choose another folder in STATE_DIR`;
   }
-  if (/not a database|malformed|corrupt/i.test(said)) {
-    return "The journal is damaged, or no journal at all; move journal.sqlite away, or name another folder";
+  if (/not a database|malformed|corrupt/i.test(reason)) {
+    return `The journal is damaged, or journal.sqlite is not a journal. ${START_NEW}`;
   }
-  return `The journal cannot be written here: ${said}; name another folder in STATE_DIR, or make this one writable`;
+  return `The journal cannot be written here: ${reason}. Make the folder writable, or choose another one in STATE_DIR`;
 }
 
 function ownerOf(folder: string): string {
   try {
     return readTextFile(`${folder}/owner`).trim();
   } catch {
-    return "it does not say which";
+    return "unknown process";
   }
 }

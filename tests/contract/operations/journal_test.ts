@@ -219,13 +219,13 @@ Deno.test("a journal that cannot be used is told: in use, damaged, of a later pr
     assert.equal(messageOf(folder), "", "it is free again");
     await Deno.mkdir(`${folder}/damaged`);
     await Deno.writeTextFile(`${folder}/damaged/journal.sqlite`, "this is no database, ".repeat(100));
-    assert.match(messageOf(`${folder}/damaged`), /damaged, or no journal at all/);
+    assert.match(messageOf(`${folder}/damaged`), /damaged, or journal.sqlite is not a journal/);
     await Deno.writeTextFile(`${folder}/file`, "");
     assert.match(messageOf(`${folder}/file/below`), /cannot be written here/);
     const later = new DatabaseSync(`${folder}/journal.sqlite`);
     later.exec("UPDATE about SET value = '99' WHERE name = 'layout'");
     later.close();
-    assert.match(messageOf(folder), /written by a later program \(layout 99/);
+    assert.match(messageOf(folder), /written by a later version \(layout 99/);
   }));
 
 function zvolsOf({ store }: Simulator): string[] {
@@ -553,8 +553,8 @@ Deno.test("a start that was refused is no crash: the journal opens again, and no
     };
     Journal.open(folder)[Symbol.dispose]();
     setLayout(99);
-    refused(/written by a later program \(layout 99/);
-    refused(/written by a later program \(layout 99/);
+    refused(/written by a later version \(layout 99/);
+    refused(/written by a later version \(layout 99/);
     setLayout(2);
     Journal.open(folder)[Symbol.dispose]();
     // The owner's file cannot be replaced: a folder with something in it stands there.
