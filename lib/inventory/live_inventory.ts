@@ -5,43 +5,38 @@
  */
 import { reasonOf } from "../errors/system_errors.ts";
 import { TrueNASError, TrueNASTimeoutError } from "../errors/errors.ts";
-import type { Disk, GuestAddress, Nic, Vm } from "./inventory.ts";
+import { GuestAddresses } from "./guest_addresses.ts";
+import type { Disk, Vm } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
+import { StaleVms } from "./stale_vms.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import type { CollectionEvent } from "../truenas/connection/protocol.ts";
-import { readGuestIps, readVms, readVmsById } from "../truenas/read_inventory.ts";
+import { readVms, readVmsById } from "../truenas/read_inventory.ts";
 import type { SessionState } from "../truenas/connection/nas_connection.ts";
 
 /**
  * Minimum interval between readings caused by events, also as a multiple of the last reading's duration, so that they do
  * not overload a busy NAS. The first reading after a quiet period is immediate.
  */
-const GATHER = { leastMs: 25, times: 3, mostMs: 1_000 } as const;
-
+const EVENT_READING = { leastMs: 25, times: 3, mostMs: 1_000 } as const;
+/** Delay before a failed reading is retried; doubles with each failure. */
+const RETRY = { leastMs: 1_000, mostMs: 30_000 } as const;
 /** Zvol sizes older than this are read again together with their VM. */
 const SIZES_MS = 60_000;
-
 /**
  * How long a page waits for the first reading before it is sent without VMs, and how long scripts and exports wait for
  * any change, because they get no later update.
  */
 export const READING_MS = 3_000;
-
 /** How long a page waits for known changes; its stream delivers later ones. */
 const CHANGES_MS = 300;
-
 /** Interval of full readings while somebody is watching, because events can be lost and zvol sizes have none. */
 const CHECK_MS = 60_000;
-/** Delay before a failed reading is retried; doubles with each failure. */
-const RETRY = { leastMs: 1_000, mostMs: 30_000 } as const;
-
-/** How often guest addresses are read while somebody is watching. */
+/** Interval of reading guest addresses while somebody is watching. */
 const ADDRESSES_MS = 30_000;
-/** An unchanged address is announced this often, which keeps its displayed age right with little traffic. */
-const ADDRESS_AGE_MS = 300_000;
 
 /** A change of the inventory. `all`: everything was read again. */
 export type InventoryChange =
@@ -67,14 +62,10 @@ export class LiveInventory {
   readonly #session: InventorySource;
   readonly #logger: Logger;
   readonly #listeners = new Set<(change: InventoryChange) => void>();
-  /** Whether all VMs must be read. */
-  #isStale = true;
-  readonly #stale = new Set<number>();
-  /** Ids of changed devices; true where the NAS must be asked which VM they belong to. */
-  readonly #staleDevices = new Map<number, boolean>();
+  readonly #forget: (() => void)[];
+  #stale = new StaleVms(true);
   /** VMs removed during a reading, whose result for them is outdated. */
   readonly #removed = new Set<number>();
-  readonly #forget: (() => void)[];
   #byId: Map<number, Vm> | null = null;
   #sorted: readonly Vm[] | null = null;
   #readAt: number | null = null;
@@ -83,24 +74,23 @@ export class LiveInventory {
   #error: TrueNASError | null = null;
   /** When the zvol sizes of each VM were read, by VM id. */
   readonly #sizesAt = new Map<number, number>();
-  #gatherer: ReturnType<typeof setTimeout> | undefined;
+  #readTimer: ReturnType<typeof setTimeout> | undefined;
   /** Earliest time of the next reading caused by events. */
-  #restUntil = -Infinity;
+  #nextReadingAt = -Infinity;
   /** Readings run one after another, so none overwrites a later one. */
-  #catchingUp: Promise<void> = Promise.resolve();
-  #isCatchingUp = false;
+  #lastReading: Promise<void> = Promise.resolve();
+  #isReading = false;
   /** Number of failed readings since the last success. */
   #failures = 0;
   /** Whether the connection was lost since everything was read. */
-  #isLost = false;
+  #wasLost = false;
   /** Resolves at the end of the current reading. */
-  #waiting = Promise.withResolvers<void>();
-  /** Guest addresses by NIC id. */
-  #addresses: ReadonlyMap<number, GuestAddress> = new Map();
+  #readingEnd = Promise.withResolvers<void>();
+  readonly #addresses = new GuestAddresses();
   #readingAddresses: Promise<void> | null = null;
-  #addressTimer: ReturnType<typeof setTimeout> | undefined;
-  #checkTimer: ReturnType<typeof setTimeout> | undefined;
   #watchers = 0;
+  /** Periodic readings while somebody is watching. */
+  #intervals: ReturnType<typeof setInterval>[] = [];
   #closed = false;
 
   /** Reads when the session is live, again after each reconnection, and after events. */
@@ -108,8 +98,8 @@ export class LiveInventory {
     this.#session = session;
     this.#logger = logger;
     this.#forget = [
-      session.onState((state) => this.#stateChanged(state)),
-      session.onEvent((event) => this.#hear(event)),
+      session.onState((state) => this.#onState(state)),
+      session.onEvent((event) => this.#onEvent(event)),
     ];
   }
 
@@ -121,19 +111,19 @@ export class LiveInventory {
   /**
    * Waits until everything stale has been read, but only briefly, so that a slow NAS does not delay pages.
    *
-   * @param connectionWaitMs How long to wait; default 3 s for the first reading, 0.3 s for later ones.
+   * @param waitMs How long to wait; default 3 s for the first reading, 0.3 s for later ones.
    */
-  async ready(connectionWaitMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
+  async ready(waitMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
     if (performance.now() - this.#checkedAt > CHECK_MS) this.check();
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const timeout = Promise.withResolvers<void>();
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
-      resolve();
-    }, connectionWaitMs);
+      timeout.resolve();
+    }, waitMs);
     while (!isLate && this.#isBehind && this.#session.state.kind === "live") {
-      if (this.#byId === null) this.#catchUpSoon();
-      await Promise.race([this.#waiting.promise, promise]);
+      if (this.#byId === null) this.#readDetached();
+      await Promise.race([this.#readingEnd.promise, timeout.promise]);
       // A failed first reading is shown as an error.
       if (this.#byId === null) break;
     }
@@ -146,8 +136,8 @@ export class LiveInventory {
    *
    * @throws {TrueNASError} when they were never read, so that even their number is unknown.
    */
-  async readyVms(connectionWaitMs?: number): Promise<readonly Vm[]> {
-    const { vms, error } = await this.ready(connectionWaitMs);
+  async readyVms(waitMs?: number): Promise<readonly Vm[]> {
+    const { vms, error } = await this.ready(waitMs);
     if (vms !== null) return vms;
     const { state } = this.#session;
     if ("error" in state) throw state.error;
@@ -157,26 +147,26 @@ export class LiveInventory {
 
   /** Schedules a full reading. */
   check(): void {
-    this.#isStale = true;
+    this.#stale.all = true;
     this.#readSoon();
   }
 
   /** Schedules a reading of one VM; several requests are combined into one call. */
   refresh(id: number): void {
-    this.#stale.add(id);
+    this.#stale.vms.add(id);
     this.#readSoon();
   }
 
   /** Reads this VM and everything stale now; resolves when done. */
   async refreshNow(id: number): Promise<void> {
-    this.#stale.add(id);
+    this.#stale.vms.add(id);
     this.#sizesAt.delete(id);
-    await this.#catchUpNow();
+    await this.#read();
   }
 
   /** Reads the addresses of running guests, where the release supports it (27.0 and later). */
   readAddresses(): Promise<void> {
-    return this.#readingAddresses ??= this.#doReadAddresses().finally(() => this.#readingAddresses = null);
+    return this.#readingAddresses ??= this.#readGuests().finally(() => this.#readingAddresses = null);
   }
 
   /**
@@ -184,16 +174,15 @@ export class LiveInventory {
    * addresses are kept current.
    */
   watch(): () => void {
-    if (this.#watchers++ === 0) {
-      this.#keepAddressesKnown();
-      this.#keepChecking();
+    if (this.#watchers++ === 0 && !this.#closed) {
+      const readGuests = () =>
+        runDetached(this.readAddresses(), "asking guests for their addresses", this.#logger);
+      readGuests();
+      this.#intervals = [setInterval(readGuests, ADDRESSES_MS), setInterval(() => this.check(), CHECK_MS)];
     }
     let watching = true;
     return () => {
-      if (watching && --this.#watchers === 0) {
-        clearTimeout(this.#addressTimer);
-        clearTimeout(this.#checkTimer);
-      }
+      if (watching && --this.#watchers === 0) this.#stopIntervals();
       watching = false;
     };
   }
@@ -207,20 +196,31 @@ export class LiveInventory {
   /** Stops listening. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#gatherer);
-    clearTimeout(this.#addressTimer);
-    clearTimeout(this.#checkTimer);
+    clearTimeout(this.#readTimer);
+    this.#stopIntervals();
     for (const forget of this.#forget) forget();
     this.#listeners.clear();
-    this.#waiting.resolve();
+    this.#readingEnd.resolve();
+  }
+
+  #stopIntervals(): void {
+    for (const interval of this.#intervals.splice(0)) clearInterval(interval);
   }
 
   /** Whether a change is known that has not been read yet. */
   get #isBehind(): boolean {
-    return this.#isStale || this.#stale.size > 0 || this.#staleDevices.size > 0 || this.#isCatchingUp;
+    return this.#isReading || !this.#stale.isEmpty;
   }
 
-  #hear({ collection, msg, id, fields }: CollectionEvent): void {
+  #onState({ kind }: SessionState): void {
+    if (kind !== "live" || this.#closed) return;
+    this.#stale.all = true;
+    // Makes listeners refresh everything, whatever has changed.
+    this.#wasLost = true;
+    this.#readDetached();
+  }
+
+  #onEvent({ collection, msg, id, fields }: CollectionEvent): void {
     if (typeof id !== "number") return;
     if (collection === "vm.query") {
       if (msg === "removed") this.#remove(id);
@@ -229,149 +229,109 @@ export class LiveInventory {
     }
     if (collection === "vm.device.query") {
       const vm = fields?.["vm"];
-      if (typeof vm === "number") this.#staleDisks(vm, msg);
+      if (typeof vm === "number") {
+        this.#stale.vms.add(vm);
+        // Unless a device was only added, a zvol of the same name can be a different one.
+        if (msg !== "added") this.#sizesAt.delete(vm);
+      }
       // The previous owner is read as well. Up to 25.04 events do not name the owner.
-      const mustAsk = msg !== "removed" && typeof vm !== "number";
-      this.#staleDevices.set(id, mustAsk || this.#staleDevices.get(id) === true);
+      this.#stale.addDevice(id, msg !== "removed" && typeof vm !== "number");
       this.#readSoon();
     }
   }
 
-  /** Marks a VM's disks as stale: after a device change, zvols of the same name can be different ones, unless a device was only added. */
-  #staleDisks(id: number, msg: CollectionEvent["msg"]): void {
-    this.#stale.add(id);
-    if (msg !== "added") this.#sizesAt.delete(id);
-  }
-
   #readSoon(): void {
-    if (this.#isCatchingUp || this.#closed) return;
-    this.#gatherer ??= setTimeout(() => {
-      this.#gatherer = undefined;
-      this.#catchUpSoon();
-    }, Math.max(0, this.#restUntil - performance.now()));
+    if (this.#isReading || this.#closed) return;
+    this.#readTimer ??= setTimeout(() => {
+      this.#readTimer = undefined;
+      this.#readDetached();
+    }, Math.max(0, this.#nextReadingAt - performance.now()));
   }
 
-  /** Nobody waits for it: what fails is logged. */
-  #catchUpSoon(): void {
-    runDetached(this.#catchUpNow(), "reading what has changed", this.#logger);
+  #readDetached(): void {
+    runDetached(this.#read(), "reading what has changed", this.#logger);
   }
 
-  async #catchUpNow(): Promise<void> {
-    clearTimeout(this.#gatherer);
-    this.#gatherer = undefined;
-    const reading = this.#catchingUp.then(() => this.#catchUp());
-    // One that fails stops none of those after it.
-    this.#catchingUp = reading.catch(() => {});
+  async #read(): Promise<void> {
+    clearTimeout(this.#readTimer);
+    this.#readTimer = undefined;
+    const reading = this.#lastReading.then(() => this.#readBehind());
+    // A failed reading does not stop later ones.
+    this.#lastReading = reading.catch(() => {});
     await reading;
   }
 
   /** Reads what is stale; changes that arrive meanwhile are read after the minimum interval. */
-  async #catchUp(): Promise<void> {
+  async #readBehind(): Promise<void> {
     // Without a connection nothing can be read; reconnecting reads everything.
     if (this.#closed || !this.#isBehind || this.#session.state.kind !== "live") return;
     const startedAt = performance.now();
-    this.#isCatchingUp = true;
+    this.#isReading = true;
     this.#failures = await this.#readStale() ? 0 : this.#failures + 1;
-    this.#isCatchingUp = false;
+    this.#isReading = false;
     const tookMs = performance.now() - startedAt;
     const restMs = this.#failures === 0
-      ? Math.min(GATHER.times * tookMs, GATHER.mostMs)
+      ? Math.min(EVENT_READING.times * tookMs, EVENT_READING.mostMs)
       : tookMs + Math.min(RETRY.leastMs * 2 ** (this.#failures - 1), RETRY.mostMs);
-    this.#restUntil = startedAt + Math.max(GATHER.leastMs, restMs);
+    this.#nextReadingAt = startedAt + Math.max(EVENT_READING.leastMs, restMs);
     if (this.#isBehind) this.#readSoon();
-    const { resolve } = this.#waiting;
-    this.#waiting = Promise.withResolvers();
-    resolve();
+    this.#readingEnd.resolve();
+    this.#readingEnd = Promise.withResolvers();
   }
 
   /** Reads all VMs or only the stale ones; returns false on failure, when they stay stale. */
   async #readStale(): Promise<boolean> {
-    const [isStale, ids, devices] = [this.#isStale, [...this.#stale], new Map(this.#staleDevices)];
-    this.#isStale = false;
-    this.#stale.clear();
-    this.#staleDevices.clear();
+    const stale = this.#stale;
+    this.#stale = new StaleVms();
     this.#removed.clear();
     try {
-      await (isStale || this.#byId === null ? this.#readAll() : this.#readSome(ids, devices));
+      await (stale.all || this.#byId === null ? this.#readAll() : this.#readSome(stale));
       return true;
     } catch (error) {
-      this.#isStale ||= isStale;
-      for (const id of ids) this.#stale.add(id);
-      for (const [id, ask] of devices) {
-        this.#staleDevices.set(id, ask || this.#staleDevices.get(id) === true);
-      }
+      this.#stale.addAll(stale);
       this.#failed(error);
-      if (isStale) this.#notify({ type: "all" });
+      if (stale.all) this.#notify({ type: "all" });
       return false;
     }
   }
 
-  #vms(): readonly Vm[] | null {
-    if (this.#byId === null) return null;
-    return this.#sorted ??= [...this.#byId.values()].sort((a, b) => compareNames(a.name, b.name));
-  }
-
-  #notify(change: InventoryChange): void {
-    notifyEach(this.#listeners, (listener) => listener(change), this.#logger);
-  }
-
-  #stateChanged(state: SessionState): void {
-    if (state.kind !== "live" || this.#closed) return;
-    this.#isStale = true;
-    // Makes listeners refresh everything, whatever has changed.
-    this.#isLost = true;
-    this.#catchUpSoon();
-  }
-
-  #keepChecking(): void {
-    if (this.#closed) return;
-    this.#checkTimer = setTimeout(() => {
-      this.check();
-      this.#keepChecking();
-    }, CHECK_MS);
-  }
-
   async #readAll(): Promise<void> {
     const read = await readVms(this.#session);
-    const vms = read.filter(({ id }) => !this.#removed.has(id));
-    const now = performance.now();
-    for (const { id } of vms) this.#sizesAt.set(id, now);
-    this.#checkedAt = now;
+    const vms = read.filter(({ id }) => !this.#removed.has(id)).map((vm) => this.#addresses.addTo(vm));
+    this.#checkedAt = performance.now();
+    for (const { id } of vms) this.#sizesAt.set(id, this.#checkedAt);
     const before = this.#byId;
-    const isNews = before === null || this.#isLost || this.#error !== null;
-    this.#isLost = false;
-    this.#error = null;
-    if (before === null || isNews) {
-      this.#byId = new Map(vms.map((vm) => [vm.id, this.#withAddresses(vm)]));
+    if (before === null || this.#wasLost || this.#error !== null) {
+      this.#wasLost = false;
+      this.#error = null;
+      this.#byId = new Map(vms.map((vm) => [vm.id, vm]));
       this.#touch();
       return this.#notify({ type: "all" });
     }
     const found = new Set(vms.map(({ id }) => id));
     for (const id of [...before.keys()]) if (!found.has(id)) this.#remove(id);
-    for (const vm of vms) if (!isSameVm(this.#withAddresses(vm), before.get(vm.id))) this.#change(vm);
+    for (const vm of vms) if (!isSameVm(vm, before.get(vm.id))) this.#change(vm);
     this.#touch();
   }
 
-  async #readSome(ids: readonly number[], devices: ReadonlyMap<number, boolean>): Promise<void> {
-    const all = [...new Set([...ids, ...await this.#vmsOf(devices)])];
-    const found = await readVmsById(this.#session, all, { known: this.#knownDisks(all) });
-    const seen = new Set(found.map(({ id }) => id));
+  async #readSome(stale: StaleVms): Promise<void> {
+    const ids = [...new Set([...stale.vms, ...await this.#ownersOf(stale.devices)])];
+    const found = await readVmsById(this.#session, ids, { known: this.#knownDisks(ids) });
+    const foundIds = new Set(found.map(({ id }) => id));
     for (const vm of found) if (!this.#removed.has(vm.id)) this.#change(vm);
-    for (const id of all) if (!seen.has(id)) this.#remove(id);
+    for (const id of ids) if (!foundIds.has(id)) this.#remove(id);
     this.#error = null;
     this.#touch();
   }
 
   /** The VMs that have or had these devices. */
-  async #vmsOf(devices: ReadonlyMap<number, boolean>): Promise<readonly number[]> {
+  async #ownersOf(devices: StaleVms["devices"]): Promise<readonly number[]> {
     if (devices.size === 0) return [];
-    const known = [...this.#byId?.values() ?? []].filter((vm) =>
-      [...vm.disks, ...vm.nics, ...vm.displays, ...vm.cdroms, ...vm.others].some(({ deviceId }) =>
-        devices.has(deviceId)
-      )
+    const known = [...this.#byId?.values() ?? []].filter(({ disks, nics, displays, cdroms, others }) =>
+      [...disks, ...nics, ...displays, ...cdroms, ...others].some(({ deviceId }) => devices.has(deviceId))
     ).map(({ id }) => id);
     for (const id of known) this.#sizesAt.delete(id);
-    const unknown = [...devices].flatMap(([id, mustAsk]) => mustAsk ? [id] : []);
+    const unknown = [...devices].flatMap(([id, isOwnerUnknown]) => isOwnerUnknown ? [id] : []);
     if (unknown.length === 0) return known;
     const rows = await this.#session.call("vm.device.query", [[["id", "in", unknown]]]);
     return [...known, ...rows.map(({ vm }) => vm)];
@@ -380,42 +340,20 @@ export class LiveInventory {
   /** Disks of these VMs with recently read sizes, which VM events do not contain. */
   #knownDisks(ids: readonly number[]): ReadonlyMap<string, Disk> {
     const now = performance.now();
-    const known = new Map<string, Disk>();
-    for (const id of ids) {
-      if (now - (this.#sizesAt.get(id) ?? -Infinity) > SIZES_MS) this.#sizesAt.set(id, now);
-      else {for (const disk of this.#byId?.get(id)?.disks ?? []) {
-          if (disk.zvol !== null) known.set(disk.zvol, disk);
-        }}
-    }
-    return known;
+    const isRecent = (id: number) => now - (this.#sizesAt.get(id) ?? -Infinity) <= SIZES_MS;
+    const [recent, old] = [ids.filter(isRecent), ids.filter((id) => !isRecent(id))];
+    for (const id of old) this.#sizesAt.set(id, now);
+    const disks = recent.flatMap((id) => this.#byId?.get(id)?.disks ?? []);
+    return new Map(disks.flatMap((disk) => disk.zvol === null ? [] : [[disk.zvol, disk]]));
   }
 
-  #change(vm: Vm): void {
-    const known = this.#withAddresses(vm);
-    this.#byId?.set(vm.id, known);
-    this.#sorted = null;
-    this.#notify({ type: "changed", vm: known });
-  }
-
-  #keepAddressesKnown(): void {
-    runDetached(this.#keepAddresses(), "asking guests for their addresses", this.#logger);
-  }
-
-  async #keepAddresses(): Promise<void> {
-    await this.readAddresses();
-    clearTimeout(this.#addressTimer);
-    if (this.#watchers === 0 || this.#closed) return;
-    this.#addressTimer = setTimeout(() => this.#keepAddressesKnown(), ADDRESSES_MS);
-  }
-
-  async #doReadAddresses(): Promise<void> {
+  async #readGuests(): Promise<void> {
     const { state } = this.#session;
     if (state.kind !== "live" || !state.rules.guestIps) return;
     await this.ready();
     const running = (this.#vms() ?? []).filter((vm) => vm.state === "RUNNING");
-    let told: ReadonlyMap<number, string>;
     try {
-      told = await readGuestIps(this.#session, running);
+      await this.#addresses.read(this.#session, running, Date.now);
     } catch (error) {
       // After a lost connection the known addresses stay, with their age.
       if (!(error instanceof TrueNASError)) throw error;
@@ -423,31 +361,25 @@ export class LiveInventory {
         error: error.message,
       });
     }
-    const readAt = Date.now();
-    const before = this.#addresses;
-    this.#addresses = new Map([...told].map(([nic, address]) => {
-      const known = before.get(nic);
-      const keep = known?.address === address && readAt - known.readAt < ADDRESS_AGE_MS;
-      return [nic, keep ? known : { address, readAt }];
-    }));
-    for (const vm of this.#vms() ?? []) {
-      if (vm.nics.some((nic) => nic.ip !== this.#addressOf(vm, nic))) this.#change(vm);
-    }
+    for (const vm of this.#vms() ?? []) if (this.#addresses.hasChanged(vm)) this.#change(vm);
   }
 
-  #addressOf({ state }: Vm, { deviceId }: Nic): GuestAddress | null {
-    return state === "RUNNING" ? this.#addresses.get(deviceId) ?? null : null;
+  #vms(): readonly Vm[] | null {
+    if (this.#byId === null) return null;
+    return this.#sorted ??= [...this.#byId.values()].sort((a, b) => compareNames(a.name, b.name));
   }
 
-  #withAddresses(vm: Vm): Vm {
-    return { ...vm, nics: vm.nics.map((nic) => ({ ...nic, ip: this.#addressOf(vm, nic) })) };
+  #change(read: Vm): void {
+    const vm = this.#addresses.addTo(read);
+    this.#byId?.set(vm.id, vm);
+    this.#sorted = null;
+    this.#notify({ type: "changed", vm });
   }
 
   #remove(id: number): void {
     this.#removed.add(id);
     this.#sizesAt.delete(id);
     if (!this.#byId?.delete(id)) return;
-    this.#sorted = null;
     this.#touch();
     this.#notify({ type: "removed", id });
   }
@@ -455,6 +387,10 @@ export class LiveInventory {
   #touch(): void {
     this.#sorted = null;
     this.#readAt = Date.now();
+  }
+
+  #notify(change: InventoryChange): void {
+    notifyEach(this.#listeners, (listener) => listener(change), this.#logger);
   }
 
   #failed(error: unknown): void {

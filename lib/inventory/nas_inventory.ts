@@ -1,4 +1,4 @@
-/** What is on a NAS, read for pages, forms and plans: its VMs, and what further VMs can be given. */
+/** Reads a NAS for pages, forms and plans: its VMs, and the resources available to new ones. */
 import type { Configuration } from "../configuration/configuration.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import type { OperationStore } from "../operations/store.ts";
@@ -17,25 +17,25 @@ import { TimedCache } from "./cache.ts";
 import type { Reading, Vm } from "./inventory.ts";
 import type { LiveInventory } from "./live_inventory.ts";
 
-/** What a page can do without is not waited for any longer, in milliseconds. */
+/** How long a page waits for optional information, in milliseconds. */
 export const PAGE_READING_MS = 1_500;
 
-/** Pages show readings of so many milliseconds ago at once, and have them read again. */
+/** Pages show readings up to this old immediately, while they are read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 
-/** What a form can offer beside free text. */
+/** The choices a form offers besides free text. */
 export interface Choices {
-  /** Bridges and interfaces that a NIC may be attached to. */
+  /** Bridges and interfaces that a NIC can be attached to. */
   readonly nicChoices: Reading<readonly string[]>;
-  /** Datasets in which zvols can be made. */
+  /** Datasets in which zvols can be created. */
   readonly datasets: Reading<readonly string[]>;
-  /** Install images in the folder of the configured one. */
+  /** Install images in the same folder as the configured one. */
   readonly isos: Reading<readonly string[]>;
 }
 
-/** Reads a NAS; see the file's comment. */
+/** Reads a NAS; see the comment at the top of this file. */
 export class NasInventory {
-  /** The VMs that events keep true, for pages. */
+  /** The VMs, kept current by events, for pages. */
   readonly live: LiveInventory;
   readonly #session: Session;
   readonly #patience: Patience;
@@ -56,14 +56,14 @@ export class NasInventory {
     return readVms(this.#session, { ...this.#patience, expected: this.likelyZvols });
   }
 
-  /** The zvols that a reading will find, but for the latest changes: those that the list shows. */
+  /** The zvols that a reading will probably find: those of the known VMs. */
   get likelyZvols(): readonly string[] {
     const { vms } = this.live.snapshot;
     const zvols = (vms ?? []).flatMap(({ disks }) => disks.flatMap(({ zvol }) => zvol ?? []));
     return [...new Set(zvols)];
   }
 
-  /** Those of these files that are not on the NAS; none where it does not tell, or not soon enough for a page. */
+  /** Which of these files are missing on the NAS; empty when it does not answer, or not soon enough for a page. */
   async missingFiles(paths: readonly string[]): Promise<readonly string[]> {
     if (paths.length === 0 || this.#session.state.kind !== "live") return [];
     try {
@@ -74,33 +74,33 @@ export class NasInventory {
     }
   }
 
-  /** Those of these zvols and datasets that exist, read now. */
+  /** Which of these zvols and datasets exist, read now. */
   async existingDatasets(names: readonly string[]): Promise<Reading<readonly string[]>> {
     const found = await readDatasets(this.#session, names, this.#patience);
     return found.known ? { known: true, value: found.value.map(({ name }) => name) } : found;
   }
 
-  /** What a form can offer for this configuration: bridges and install images, at most half a minute old. */
+  /** The choices a form offers for this configuration, at most 30 s old. */
   async choices({ storage }: Pick<Configuration, "storage">): Promise<Choices> {
     return await this.#choices.get(isoFolder(storage.cdrom_path) ?? "");
   }
 
   /**
-   * What the NAS has left for further VMs; null where the account may not read it.
+   * The NAS's free resources for new VMs; null where the account cannot read them.
    *
-   * @param dataset Where the zvols are.
-   * @param options `anew` reads it now; default: what is known, if it is at most half a minute old.
+   * @param dataset The dataset of the zvols.
+   * @param options `reload` reads them now; by default they are at most 30 s old.
    */
   async capacity(
     dataset: string,
-    { anew = false }: { readonly anew?: boolean } = {},
+    { reload = false }: { readonly reload?: boolean } = {},
   ): Promise<Capacity> {
-    return await (anew ? this.#capacity.renew(dataset) : this.#capacity.get(dataset));
+    return await (reload ? this.#capacity.renew(dataset) : this.#capacity.get(dataset));
   }
 
   /**
-   * Whatever events say, or do not: the VMs of an operation are read as they end. What comes and goes may have no id
-   * here, so the end of an operation that makes or removes VMs reads everything.
+   * Reads the VMs of an operation as it works on them, because events can be lost. New and removed VMs may have no id here,
+   * so everything is read when an operation that creates or removes VMs finishes.
    */
   follow(operations: OperationStore): void {
     operations.onEvent((view, event) => this.#readChanged(view, event));

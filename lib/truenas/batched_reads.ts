@@ -1,35 +1,36 @@
 /**
- * Reads single VMs and zvols for operations on many: what is asked for at about the same time, or while a reading is
- * under way, becomes one call. Each reading is made after it was asked for, as if it had been made alone.
+ * Reads single VMs and zvols for operations on many: requests made at about the same time, or during a reading, become one
+ * call. Each reading starts after its request, as if it were made alone.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";
-import { readRelations } from "./read_relations.ts";
+import { NO_RELATIONS, readRelations } from "./read_relations.ts";
 import { toVm } from "./rows.ts";
 
-/** Keys are gathered for so long, in milliseconds: short beside any call. */
+/** Keys are gathered for this long, in milliseconds, which is short compared to any call. */
 const GATHER_MS = 3;
 
-/** Resolves with what was read of these keys, and maybe of others. */
+/** Resolves with the reading of these keys, and possibly of others. */
 type BatchedRead<K, V> = (keys: readonly K[]) => Promise<V>;
 
 function batched<K, V>(read: (keys: readonly K[]) => Promise<V>): BatchedRead<K, V> {
   let next: { readonly keys: Set<K>; readonly answer: Promise<V> } | null = null;
   let last: Promise<unknown> = Promise.resolve();
   const gather = async (keys: ReadonlySet<K>) => {
-    await Promise.all([last, new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS))]);
+    await Promise.all([last, sleep(GATHER_MS)]);
     next = null;
     return await read([...keys]);
   };
-  return (asked) => {
+  return (requested) => {
     if (next === null) {
       const keys = new Set<K>();
       next = { keys, answer: gather(keys) };
       last = next.answer.catch(() => {});
     }
-    for (const key of asked) next.keys.add(key);
+    for (const key of requested) next.keys.add(key);
     return next.answer;
   };
 }
@@ -40,7 +41,7 @@ function readsOf(caller: Caller) {
       const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]));
       return new Map(rows.map((row) => [row.id, toVm(row)]));
     }),
-    // All VMs, whatever the zvol.
+    // All VMs, for any zvol.
     users: batched<string, readonly Vm[]>(async () => (await caller.call("vm.query", vmQuery())).map(toVm)),
     datasets: batched((names: readonly string[]) => readDatasets(caller, names)),
     relations: batched((zvols: readonly string[]) => readRelations(caller, zvols)),
@@ -55,7 +56,7 @@ function batchedReadsOf(caller: Caller): ReturnType<typeof readsOf> {
   return known;
 }
 
-/** One VM, without the sizes of its disks, or null when the NAS has none of that id. */
+/** One VM, without the sizes of its disks, or null when it does not exist. */
 export async function fetchVm(caller: Caller, id: number): Promise<Vm | null> {
   return (await batchedReadsOf(caller).vms([id])).get(id) ?? null;
 }
@@ -67,27 +68,25 @@ export async function fetchDiskUsers(caller: Caller, zvols: readonly string[]): 
   return vms.filter(({ disks }) => disks.some(({ zvol }) => zvol !== null && zvols.includes(zvol)));
 }
 
-/** The datasets and zvols of these names that exist. */
+/** The existing datasets and zvols with these names. */
 export async function fetchDatasets(
   caller: Caller,
   names: readonly string[],
 ): Promise<Reading<readonly Dataset[]>> {
   if (names.length === 0) return { known: true, value: [] };
-  return only(await batchedReadsOf(caller).datasets(names), ({ name }) => names.includes(name));
+  return filtered(await batchedReadsOf(caller).datasets(names), ({ name }) => names.includes(name));
 }
 
-/** The snapshots of these zvols, and the clones of those. */
+/** The snapshots of these zvols, and the clones of those snapshots. */
 export async function fetchRelations(caller: Caller, zvols: readonly string[]): Promise<ZvolRelations> {
-  if (zvols.length === 0) {
-    return { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } };
-  }
+  if (zvols.length === 0) return NO_RELATIONS;
   const { snapshots, clones } = await batchedReadsOf(caller).relations(zvols);
   return {
-    snapshots: only(snapshots, ({ name }) => zvols.includes(sourceOf(name))),
-    clones: only(clones, ({ origin }) => zvols.includes(sourceOf(origin))),
+    snapshots: filtered(snapshots, ({ name }) => zvols.includes(sourceOf(name))),
+    clones: filtered(clones, ({ origin }) => zvols.includes(sourceOf(origin))),
   };
 }
 
-function only<T>(found: Reading<readonly T[]>, isAsked: (value: T) => boolean): Reading<readonly T[]> {
-  return found.known ? { known: true, value: found.value.filter(isAsked) } : found;
+function filtered<T>(found: Reading<readonly T[]>, matches: (value: T) => boolean): Reading<readonly T[]> {
+  return found.known ? { known: true, value: found.value.filter(matches) } : found;
 }

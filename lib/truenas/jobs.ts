@@ -2,6 +2,7 @@
  * TrueNAS jobs: methods that return a job id immediately (vm.stop, vm.restart) and finish later. A successful job is only
  * TrueNAS's claim; the caller verifies the effect.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { explainWords } from "../errors/nas_errors.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
@@ -31,11 +32,11 @@ export async function followJob(
   jobId: number,
   { pollMs, timeoutMs, onProgress }: JobOptions,
 ): Promise<void> {
-  let told = -1;
+  let reported = -1;
   for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += pollMs) {
     const [job] = await caller.call("core.get_jobs", [[["id", "=", jobId]]]);
     const percent = job?.progress?.percent ?? 0;
-    if (percent !== told) onProgress?.(told = percent);
+    if (percent !== reported) onProgress?.(reported = percent);
     if (job?.state === "SUCCESS") return;
     if (job === undefined || FAILED.includes(job.state)) {
       const why = job?.error ? explainWords(job.error) : "the NAS no longer knows the job";
@@ -44,7 +45,7 @@ export async function followJob(
         outcome: job === undefined ? "unknown" : "not-done",
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await sleep(pollMs);
   }
   throw new TrueNASError(`${method}: the job did not finish within ${timeoutMs / 1000} s`, {
     method,

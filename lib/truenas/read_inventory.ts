@@ -7,7 +7,7 @@ import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inve
 import { parseIpv4, parseMac } from "../exports/values.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
-import { type DatasetRow, vmQuery } from "./methods.ts";
+import { type DatasetRow, type QueryFilter, vmQuery } from "./methods.ts";
 import { nicNames, toDataset, toVm } from "./rows.ts";
 import type { VersionRules } from "./versions.ts";
 
@@ -20,7 +20,7 @@ const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
 /** How to read. */
 export type ReadOptions = Pick<CallOptions, "signal" | "connectionWaitMs" | "silenceMs">;
 
-/** How long readings wait: for a connection that is being made again, and for a NAS that says nothing. */
+/** How long readings wait: for a connection that is being restored, and for a NAS that sends nothing. */
 export type Patience = Pick<CallOptions, "silenceMs"> & { readonly connectionWaitMs: number };
 
 /** How to read all VMs. */
@@ -38,29 +38,22 @@ export async function readVms(caller: Caller, options: VmsOptions = {}): Promise
   ]);
   const vms = rows.map(toVm);
   if (!early.known) return vms;
-  const asked = new Set(expected);
-  const late = await readDatasets(caller, zvolsOf(vms).filter((zvol) => !asked.has(zvol)), others);
-  return withSizes(vms, [...early.value, ...late.known ? late.value : []]);
+  const requested = new Set(expected);
+  const late = await readDatasets(caller, zvolsOf(vms).filter((zvol) => !requested.has(zvol)), others);
+  return withSizes(vms, factsOf([...early.value, ...late.known ? late.value : []]));
 }
 
 /** The existing VMs with these ids; sizes of known zvols are not read again. */
 export async function readVmsById(
   caller: Caller,
   ids: readonly number[],
-  options: ReadOptions & { readonly known?: ReadonlyMap<string, Disk> } = {},
+  options: ReadOptions & { readonly known?: ReadonlyMap<string, ZvolFacts> } = {},
 ): Promise<readonly Vm[]> {
-  const { known = new Map<string, Disk>(), ...others } = options;
+  const { known = new Map<string, ZvolFacts>(), ...others } = options;
   const rows = await caller.call("vm.query", vmQuery(["id", "in", ids]), others);
-  const vms = rows.map(toVm).map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withKnown(disk, known)) }));
+  const vms = withSizes(rows.map(toVm), known);
   const datasets = await readDatasets(caller, zvolsOf(vms), others);
-  return datasets.known ? withSizes(vms, datasets.value) : vms;
-}
-
-function withKnown(disk: Disk, known: ReadonlyMap<string, Disk>): Disk {
-  const before = disk.zvol === null ? undefined : known.get(disk.zvol);
-  if (before === undefined) return disk;
-  const { sizeBytes, sparse, mark } = before;
-  return { ...disk, sizeBytes, sparse, mark };
+  return datasets.known ? withSizes(vms, factsOf(datasets.value)) : vms;
 }
 
 /** One VM, or null when the NAS has none of that id. */
@@ -76,21 +69,25 @@ function zvolsOf(vms: readonly Vm[]): readonly string[] {
   return [...new Set(zvols)];
 }
 
-function withSizes(vms: readonly Vm[], datasets: readonly Dataset[]): readonly Vm[] {
-  if (datasets.length === 0) return vms;
-  const byName = new Map(datasets.map((dataset) => [dataset.name, dataset]));
-  return vms.map((vm) => ({ ...vm, disks: vm.disks.map((disk) => withSize(disk, byName)) }));
+/** The properties of a disk that are read from its zvol. */
+type ZvolFacts = Pick<Disk, "sizeBytes" | "sparse" | "mark">;
+
+function factsOf(datasets: readonly Dataset[]): ReadonlyMap<string, ZvolFacts> {
+  return new Map(
+    datasets.map(({ name, volsizeBytes: sizeBytes, sparse, mark }) => [name, { sizeBytes, sparse, mark }]),
+  );
 }
 
-function withSize(disk: Disk, byName: ReadonlyMap<string, Dataset>): Disk {
-  const dataset = disk.zvol === null ? undefined : byName.get(disk.zvol);
-  if (dataset === undefined) return disk;
-  const { volsizeBytes: sizeBytes, sparse, mark } = dataset;
-  return { ...disk, sizeBytes, sparse, mark };
+function withSizes(vms: readonly Vm[], facts: ReadonlyMap<string, ZvolFacts>): readonly Vm[] {
+  const withSize = (disk: Disk) => {
+    const { sizeBytes, sparse, mark } = facts.get(disk.zvol ?? "") ?? disk;
+    return { ...disk, sizeBytes, sparse, mark };
+  };
+  return vms.map((vm) => ({ ...vm, disks: vm.disks.map(withSize) }));
 }
 
-/** What else a plan is checked against. */
-export interface InventoryQuestions {
+/** What a plan needs besides the VMs. */
+export interface InventoryRequest {
   readonly nas: NasIdentity;
   /** Datasets and zvols whose existence and space matter. */
   readonly datasets: readonly string[];
@@ -113,38 +110,28 @@ export interface InventoryQuestions {
  */
 export async function readInventory(
   caller: Caller,
-  questions: InventoryQuestions,
+  request: InventoryRequest,
   { expected = [], ...options }: VmsOptions = {},
 ): Promise<Inventory> {
-  const [
-    vms,
-    datasets,
-    nicChoices,
-    bindChoices,
-    files,
-    availableMemoryBytes,
-    maximumVcpus,
-    zvolBlockSize,
-  ] = await Promise.all([
-    readVms(caller, { ...options, expected }),
-    readDatasets(caller, questions.datasets, options),
-    readNicChoices(caller, options),
-    reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
-    readFiles(caller, questions.files, options),
-    reading(() => caller.call("vm.get_available_memory", [], options)),
-    reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
-    reading(() => caller.call("pool.dataset.recommended_zvol_blocksize", [questions.pool], options)),
-  ]);
+  const { nas } = request;
+  const [vms, files, datasets, nicChoices, bindChoices, memory, maximumVcpus, zvolBlockSize] = await Promise
+    .all([
+      readVms(caller, { ...options, expected }),
+      readFiles(caller, request.files, options),
+      readDatasets(caller, request.datasets, options),
+      readNicChoices(caller, options),
+      reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
+      reading(() => caller.call("vm.get_available_memory", [], options)),
+      reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
+      reading(() => caller.call("pool.dataset.recommended_zvol_blocksize", [request.pool], options)),
+    ]);
+  const readings = { datasets, nicChoices, bindChoices, maximumVcpus, zvolBlockSize };
   return {
-    nas: questions.nas,
-    vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, questions, options))),
-    zvolBlockSize,
-    datasets,
-    nicChoices,
-    bindChoices,
-    files: await withAttached(caller, files, vms.filter(({ name }) => questions.vms.includes(name)), options),
-    availableMemoryBytes,
-    maximumVcpus,
+    nas,
+    ...readings,
+    availableMemoryBytes: memory,
+    vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, request, options))),
+    files: await withAttached(caller, files, vms.filter(({ name }) => request.vms.includes(name)), options),
   };
 }
 
@@ -175,11 +162,11 @@ export async function readMissingFiles(
 async function withHistory(
   caller: Caller,
   vm: Vm,
-  { vms, neverStarted, showsRun }: InventoryQuestions,
+  { vms, neverStarted, showsRun }: InventoryRequest,
   options: ReadOptions,
 ): Promise<Vm> {
-  const isAsked = vm.state === "STOPPED" && vms.includes(vm.name) && isMarked(vm.description);
-  if (!isAsked || vm.uuid === null || !neverStarted.has(vm.uuid)) return vm;
+  const isRequested = vm.state === "STOPPED" && vms.includes(vm.name) && isMarked(vm.description);
+  if (!isRequested || vm.uuid === null || !neverStarted.has(vm.uuid)) return vm;
   const ran = await reading(() => showsRunOf(caller, vm.id, showsRun, options));
   return { ...vm, everStarted: ran.known ? ran.value : null };
 }
@@ -232,22 +219,21 @@ export async function readGuestIps(
   options: ReadOptions = {},
 ): Promise<ReadonlyMap<number, string>> {
   const found = new Map<number, string>();
-  const left = [...vms];
-  const ask = async () => {
-    for (let vm = left.pop(); vm !== undefined; vm = left.pop()) {
+  const remaining = [...vms];
+  const readNext = async () => {
+    for (let vm = remaining.pop(); vm !== undefined; vm = remaining.pop()) {
       const { id, nics } = vm;
       const answer = await reading(() => caller.call("vm.get_guest_network_interfaces", [id], options));
       const interfaces = answer.known ? answer.value : [];
       for (const { deviceId, mac } of nics) {
-        const own = interfaces.filter(({ hardware_address: told }) => mac !== null && parseMac(told) === mac);
-        const [ip] = own.flatMap(({ ip_addresses }) =>
-          ip_addresses.flatMap(({ ip_address }) => parseIpv4(ip_address) ?? [])
-        );
+        const own = interfaces.filter((it) => mac !== null && parseMac(it.hardware_address) === mac);
+        const addresses = own.flatMap(({ ip_addresses }) => ip_addresses);
+        const [ip] = addresses.flatMap(({ ip_address }) => parseIpv4(ip_address) ?? []);
         if (ip !== undefined) found.set(deviceId, ip);
       }
     }
   };
-  await Promise.all(Array.from({ length: AGENTS_AT_ONCE }, ask));
+  await Promise.all(Array.from({ length: AGENTS_AT_ONCE }, readNext));
   return found;
 }
 
@@ -276,9 +262,10 @@ const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)
 /** Datasets in which zvols can be created. */
 async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
   return await reading(async () => {
-    const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
-    const query = [[["type", "=", "FILESYSTEM"]], { extra, limit: MAX_DATASETS }] as const;
-    const rows = await caller.call("pool.dataset.query", query, options);
+    const rows = await queryDatasets(caller, ["type", "=", "FILESYSTEM"], {
+      ...options,
+      limit: MAX_DATASETS,
+    });
     return rows.map(({ id }) => id).filter((name) => !SYSTEM_DATASET.test(name)).toSorted();
   });
 }
@@ -311,7 +298,7 @@ export async function readDatasets(
 ): Promise<Reading<readonly Dataset[]>> {
   if (names.length === 0) return { known: true, value: [] };
   return await reading(async () => {
-    const rows = await inChunks(names, (some) => queryDatasets(caller, some, options));
+    const rows = await inChunks(names, (some) => queryDatasets(caller, ["id", "in", some], options));
     return rows.map(toDataset);
   });
 }
@@ -328,13 +315,17 @@ export async function inChunks<T>(
   return (await Promise.all(chunks.map(ask))).flat();
 }
 
-function queryDatasets(
+/** The matching datasets with these ZFS properties, without their children. */
+export function queryDatasets(
   caller: Caller,
-  names: readonly string[],
-  options: ReadOptions,
+  filter: QueryFilter,
+  { limit, properties = DATASET_PROPERTIES, ...options }: ReadOptions & {
+    readonly limit?: number;
+    readonly properties?: readonly string[];
+  },
 ): Promise<DatasetRow[]> {
-  const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
-  return caller.call("pool.dataset.query", [[["id", "in", names]], { extra }], options);
+  const extra = { retrieve_children: false, flat: true, properties };
+  return caller.call("pool.dataset.query", [[filter], { extra, limit }], options);
 }
 
 /** Every zvol with this program's properties, in all pools. */
@@ -343,8 +334,7 @@ export async function readMarkedZvols(
   options: ReadOptions = {},
 ): Promise<Reading<readonly Dataset[]>> {
   return await reading(async () => {
-    const extra = { retrieve_children: false, flat: true, properties: DATASET_PROPERTIES };
-    const rows = await caller.call("pool.dataset.query", [[["type", "=", "VOLUME"]], { extra }], options);
+    const rows = await queryDatasets(caller, ["type", "=", "VOLUME"], options);
     return rows.map(toDataset).filter(({ mark }) => mark !== null);
   });
 }
@@ -358,10 +348,8 @@ async function readFiles(
   options: ReadOptions,
 ): Promise<Reading<ReadonlyMap<string, boolean>>> {
   return await reading(async () => {
-    const found = await Promise.all(
-      paths.map(async (path) => [path, await fileExists(caller, path, options)] as const),
-    );
-    return new Map(found);
+    const exist = await Promise.all(paths.map((path) => fileExists(caller, path, options)));
+    return new Map(paths.map((path, n) => [path, exist[n] === true]));
   });
 }
 
@@ -369,12 +357,12 @@ async function fileExists(caller: Caller, path: string, options: ReadOptions): P
   try {
     return (await caller.call("filesystem.stat", [path], options)).type !== "DIRECTORY";
   } catch (error) {
-    if (error instanceof TrueNASCallError && saysNoSuchFile(error)) return false;
+    if (error instanceof TrueNASCallError && isMissingFile(error)) return false;
     throw error;
   }
 }
 
-function saysNoSuchFile({ refusal }: TrueNASCallError): boolean {
+function isMissingFile({ refusal }: TrueNASCallError): boolean {
   return refusal.errno === ENOENT || refusal.fields.some(({ errno }) => errno === ENOENT) ||
     /not found|no such file/i.test(refusal.reason);
 }

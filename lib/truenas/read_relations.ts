@@ -7,7 +7,8 @@ import {
   type ZvolSnapshot,
 } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
-import { inChunks, reading, type ReadOptions } from "./read_inventory.ts";
+import type { QueryFilter } from "./methods.ts";
+import { inChunks, queryDatasets, reading, type ReadOptions } from "./read_inventory.ts";
 
 /** Up to 25.10 a query for one id is fast, while one for several scans every snapshot of every pool. */
 const MAX_SINGLE_QUERIES = 20;
@@ -19,7 +20,7 @@ export async function readRelations(
   options: ReadOptions = {},
 ): Promise<ZvolRelations> {
   const names = await readSnapshotNames(caller, zvols, options);
-  if (names.known && names.value.length === 0) return { snapshots: { known: true, value: [] }, clones: NONE };
+  if (names.known && names.value.length === 0) return NO_RELATIONS;
   const [snapshots, clones] = await Promise.all([
     names.known ? readHolds(caller, names.value, options) : names,
     readClones(caller, zvols, options),
@@ -27,7 +28,11 @@ export async function readRelations(
   return { snapshots, clones };
 }
 
-const NONE = { known: true, value: [] } as const;
+/** The dependents of a zvol that has none. */
+export const NO_RELATIONS: ZvolRelations = {
+  snapshots: { known: true, value: [] },
+  clones: { known: true, value: [] },
+};
 
 /** Selects names only, which every release answers quickly. */
 async function readSnapshotNames(
@@ -36,10 +41,10 @@ async function readSnapshotNames(
   options: ReadOptions,
 ): Promise<Reading<readonly string[]>> {
   return await reading(async () => {
+    const select = { select: ["name"] };
     const rows = await inChunks(
       zvols,
-      (some) =>
-        caller.call("pool.snapshot.query", [[["dataset", "in", some]], { select: ["name"] }], options),
+      (some) => caller.call("pool.snapshot.query", [[["dataset", "in", some]], select], options),
     );
     return rows.map(({ name }) => name);
   });
@@ -51,15 +56,11 @@ async function readHolds(
   options: ReadOptions,
 ): Promise<Reading<readonly ZvolSnapshot[]>> {
   const extra = { holds: true, properties: ["creation"] };
+  const query = (filter: QueryFilter) => caller.call("pool.snapshot.query", [[filter], { extra }], options);
   return await reading(async () => {
     const rows = names.length <= MAX_SINGLE_QUERIES
-      ? (await Promise.all(
-        names.map((name) => caller.call("pool.snapshot.query", [[["id", "=", name]], { extra }], options)),
-      )).flat()
-      : await inChunks(
-        names,
-        (some) => caller.call("pool.snapshot.query", [[["id", "in", some]], { extra }], options),
-      );
+      ? (await Promise.all(names.map((name) => query(["id", "=", name])))).flat()
+      : await inChunks(names, (some) => query(["id", "in", some]));
     return rows.map(({ name, holds }) => ({ name, holds: Object.keys(holds ?? {}) }));
   });
 }
@@ -70,13 +71,12 @@ async function readClones(
   zvols: readonly string[],
   options: ReadOptions,
 ): Promise<Reading<readonly ZvolClone[]>> {
-  const asked = new Set(zvols);
-  const extra = { retrieve_children: false, flat: true, properties: ["origin"] };
+  const requested = new Set(zvols);
   return await reading(async () => {
-    const rows = await caller.call("pool.dataset.query", [[["type", "=", "VOLUME"]], { extra }], options);
+    const rows = await queryDatasets(caller, ["type", "=", "VOLUME"], { ...options, properties: ["origin"] });
     return rows.flatMap(({ id, origin }) => {
       const snapshot = origin?.rawvalue ?? "";
-      return asked.has(sourceOf(snapshot)) ? [{ zvol: id, origin: snapshot }] : [];
+      return requested.has(sourceOf(snapshot)) ? [{ zvol: id, origin: snapshot }] : [];
     });
   });
 }

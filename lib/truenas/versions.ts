@@ -15,8 +15,8 @@ export interface VersionRules {
   readonly deviceKeys: Readonly<Record<DeviceType, readonly string[]>>;
   /** Where install images are allowed: 25.10.1 and later refuse the pool's root dataset. */
   readonly cdromRule: "anywhere" | "not-pool-root";
-  /** Position of a device's `dtype`: beside its attributes (24.x) or inside them. */
-  readonly dtype: "beside" | "inside";
+  /** Position of a device's `dtype`: next to its attributes (24.x) or inside them. */
+  readonly dtype: "top-level" | "attributes";
   /** Login method: auth.login_ex explains refusals; 24.x has only auth.login. */
   readonly login: "login_ex" | "login";
   /** How API keys are authenticated: SCRAM proves a key without sending it (26 and later). */
@@ -25,7 +25,7 @@ export interface VersionRules {
   readonly canReset: boolean;
   /** Whether guest addresses can be read (27.0). */
   readonly guestIps: boolean;
-  /** Whether vm.delete holds a lock until its zvols are gone, which serializes deletions (up to 25.10). */
+  /** Whether vm.delete holds a lock until its zvols are deleted, which serializes deletions (up to 25.10). */
   readonly serialDeletes: boolean;
   /**
    * Evidence that a stopped VM ran: its log path (up to 25.10) or its libvirt domain (from 26.0 on, where vm.log_file_path
@@ -43,182 +43,93 @@ export interface VersionRules {
 /** The device types created here. */
 export type DeviceType = "DISPLAY" | "CDROM" | "NIC" | "DISK";
 
-const VM_KEYS_24_04 = [
-  "name",
-  "description",
-  "vcpus",
-  "cores",
-  "threads",
-  "memory",
-  "min_memory",
-  "cpu_mode",
-  "cpu_model",
-  "cpuset",
-  "nodeset",
-  "pin_vcpus",
-  "suspend_on_snapshot",
-  "trusted_platform_module",
-  "hyperv_enlightenments",
-  "bootloader",
-  "bootloader_ovmf",
-  "autostart",
-  "hide_from_msr",
-  "ensure_display_device",
-  "time",
-  "shutdown_timeout",
-  "arch_type",
-  "machine_type",
-  "uuid",
-  "command_line_args",
-] as const;
+const VM_KEYS_24_04 = words(`
+  name description vcpus cores threads memory min_memory cpu_mode cpu_model cpuset nodeset pin_vcpus
+  suspend_on_snapshot trusted_platform_module hyperv_enlightenments bootloader bootloader_ovmf autostart
+  hide_from_msr ensure_display_device time shutdown_timeout arch_type machine_type uuid command_line_args
+`);
+const VM_KEYS_24_10 = [...VM_KEYS_24_04, "enable_cpu_topology_extension"];
 
-const VM_KEYS_24_10 = [...VM_KEYS_24_04, "enable_cpu_topology_extension"] as const;
-const VM_KEYS_25_04 = [...VM_KEYS_24_10, "enable_secure_boot"] as const;
+const DISK_KEYS_24 = words(
+  "type path create_zvol zvol_name zvol_volsize logical_sectorsize physical_sectorsize iotype",
+);
 
-const DEVICE_KEYS = {
-  DISPLAY: ["type", "resolution", "port", "web_port", "bind", "wait", "password", "web"],
+const DEVICE_KEYS_24: VersionRules["deviceKeys"] = {
+  DISPLAY: words("type resolution port web_port bind wait password web"),
   CDROM: ["path"],
-  NIC: ["type", "nic_attach", "mac", "trust_guest_rx_filters"],
-  DISK: [
-    "type",
-    "path",
-    "create_zvol",
-    "zvol_name",
-    "zvol_volsize",
-    "logical_sectorsize",
-    "physical_sectorsize",
-    "iotype",
-    "serial",
-  ],
-} as const satisfies Record<DeviceType, readonly string[]>;
+  NIC: words("type nic_attach mac trust_guest_rx_filters"),
+  DISK: DISK_KEYS_24,
+};
 
-/** 24.x does not accept a `serial`. */
-const DEVICE_KEYS_24 = { ...DEVICE_KEYS, DISK: DEVICE_KEYS.DISK.filter((key) => key !== "serial") };
+function words(text: string): readonly string[] {
+  return text.trim().split(/\s+/);
+}
 
-const DEVICE_KEYS_27 = { ...DEVICE_KEYS, NIC: [...DEVICE_KEYS.NIC, "pci_address"] };
+const V24_04: VersionRules = {
+  id: "24.04",
+  protocol: "legacy",
+  dtype: "top-level",
+  login: "login",
+  keyLogin: "plain",
+  canReset: false,
+  guestIps: false,
+  serialDeletes: true,
+  showsRun: "log",
+  snapshotMethods: "zfs.snapshot",
+  vmCreateKeys: VM_KEYS_24_04,
+  deviceKeys: DEVICE_KEYS_24,
+  cdromRule: "anywhere",
+  displayTypes: ["SPICE"],
+  tested: true,
+};
+
+const V24_10: VersionRules = { ...V24_04, id: "24.10", vmCreateKeys: VM_KEYS_24_10 };
+
+const V25_04: VersionRules = {
+  ...V24_10,
+  id: "25.04",
+  protocol: "jsonrpc",
+  dtype: "attributes",
+  login: "login_ex",
+  vmCreateKeys: [...VM_KEYS_24_10, "enable_secure_boot"],
+  deviceKeys: { ...DEVICE_KEYS_24, DISK: [...DISK_KEYS_24, "serial"] },
+};
+
+const V25_10_0: VersionRules = {
+  ...V25_04,
+  id: "25.10.0",
+  snapshotMethods: "pool.snapshot",
+  displayTypes: ["SPICE", "VNC"],
+};
+
+const V25_10: VersionRules = { ...V25_10_0, id: "25.10", cdromRule: "not-pool-root" };
+
+const V26_0: VersionRules = {
+  ...V25_10,
+  id: "26.0",
+  keyLogin: "scram",
+  serialDeletes: false,
+  showsRun: "domain",
+};
+
+const V27_0: VersionRules = {
+  ...V26_0,
+  id: "27.0",
+  canReset: true,
+  guestIps: true,
+  deviceKeys: { ...V26_0.deviceKeys, NIC: [...V26_0.deviceKeys.NIC, "pci_address"] },
+};
 
 /** The versions, oldest first. */
 export const VERSION_RULES: readonly VersionRules[] = [
-  {
-    id: "24.04",
-    protocol: "legacy",
-    dtype: "beside",
-    login: "login",
-    keyLogin: "plain",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: true,
-    showsRun: "log",
-    snapshotMethods: "zfs.snapshot",
-    vmCreateKeys: VM_KEYS_24_04,
-    deviceKeys: DEVICE_KEYS_24,
-    cdromRule: "anywhere",
-    displayTypes: ["SPICE"],
-    tested: true,
-  },
-  {
-    id: "24.10",
-    protocol: "legacy",
-    dtype: "beside",
-    login: "login",
-    keyLogin: "plain",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: true,
-    showsRun: "log",
-    snapshotMethods: "zfs.snapshot",
-    vmCreateKeys: VM_KEYS_24_10,
-    deviceKeys: DEVICE_KEYS_24,
-    cdromRule: "anywhere",
-    displayTypes: ["SPICE"],
-    tested: true,
-  },
-  {
-    id: "25.04",
-    protocol: "jsonrpc",
-    dtype: "inside",
-    login: "login_ex",
-    keyLogin: "plain",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: true,
-    showsRun: "log",
-    snapshotMethods: "zfs.snapshot",
-    vmCreateKeys: VM_KEYS_25_04,
-    deviceKeys: DEVICE_KEYS,
-    cdromRule: "anywhere",
-    displayTypes: ["SPICE"],
-    tested: true,
-  },
-  {
-    id: "25.10.0",
-    protocol: "jsonrpc",
-    dtype: "inside",
-    login: "login_ex",
-    keyLogin: "plain",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: true,
-    showsRun: "log",
-    snapshotMethods: "pool.snapshot",
-    vmCreateKeys: VM_KEYS_25_04,
-    deviceKeys: DEVICE_KEYS,
-    cdromRule: "anywhere",
-    displayTypes: ["SPICE", "VNC"],
-    tested: true,
-  },
-  {
-    id: "25.10",
-    protocol: "jsonrpc",
-    dtype: "inside",
-    login: "login_ex",
-    keyLogin: "plain",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: true,
-    showsRun: "log",
-    snapshotMethods: "pool.snapshot",
-    vmCreateKeys: VM_KEYS_25_04,
-    deviceKeys: DEVICE_KEYS,
-    cdromRule: "not-pool-root",
-    displayTypes: ["SPICE", "VNC"],
-    tested: true,
-  },
-  {
-    id: "26.0",
-    protocol: "jsonrpc",
-    dtype: "inside",
-    login: "login_ex",
-    keyLogin: "scram",
-    canReset: false,
-    guestIps: false,
-    serialDeletes: false,
-    showsRun: "domain",
-    snapshotMethods: "pool.snapshot",
-    vmCreateKeys: VM_KEYS_25_04,
-    deviceKeys: DEVICE_KEYS,
-    cdromRule: "not-pool-root",
-    displayTypes: ["SPICE", "VNC"],
-    tested: true,
-  },
-  {
-    id: "27.0",
-    protocol: "jsonrpc",
-    dtype: "inside",
-    login: "login_ex",
-    keyLogin: "scram",
-    canReset: true,
-    guestIps: true,
-    serialDeletes: false,
-    showsRun: "domain",
-    snapshotMethods: "pool.snapshot",
-    vmCreateKeys: VM_KEYS_25_04,
-    deviceKeys: DEVICE_KEYS_27,
-    cdromRule: "not-pool-root",
-    displayTypes: ["SPICE", "VNC"],
-    tested: true,
-  },
-] satisfies readonly VersionRules[];
+  V24_04,
+  V24_10,
+  V25_04,
+  V25_10_0,
+  V25_10,
+  V26_0,
+  V27_0,
+];
 
 /** The rules of a release such as `25.10.7`; the newest known rules for a newer or unknown release. */
 export function rulesFor(release: string): VersionRules {
@@ -226,11 +137,8 @@ export function rulesFor(release: string): VersionRules {
   const matching = VERSION_RULES.filter(({ id }) =>
     bare === id || bare.startsWith(`${id}.`) || bare.startsWith(`${id}-`)
   );
-  const mostExact = matching.toSorted((a, b) => b.id.length - a.id.length)[0];
-  const newest = VERSION_RULES.at(-1);
-  const rules = mostExact ?? newest;
-  if (rules === undefined) throw new Error("the table of versions is empty");
-  return mostExact === undefined ? { ...rules, tested: false } : rules;
+  const [mostExact] = matching.toSorted((a, b) => b.id.length - a.id.length);
+  return mostExact ?? { ...V27_0, tested: false };
 }
 
 /** A call as it is sent. */
@@ -247,26 +155,18 @@ export function adaptCall(rules: VersionRules, method: string, params: readonly 
   };
 }
 
-/** Adapts parameters to a release: 24.x has a device's `dtype` beside its attributes. */
-function adaptParams(
-  { dtype }: VersionRules,
-  method: string,
-  params: readonly unknown[],
-): readonly unknown[] {
-  const [spec] = params;
-  if (dtype === "inside" || method !== "vm.device.create" || typeof spec !== "object" || spec === null) {
-    return params;
-  }
-  const { attributes, ...rest } = spec as DeviceParams;
-  const { dtype: kind, ...own } = attributes;
-  return [{ ...rest, dtype: kind, attributes: own }];
+/** Adapts parameters to a release: 24.x has a device's `dtype` next to its attributes. */
+function adaptParams(rules: VersionRules, method: string, params: readonly unknown[]): readonly unknown[] {
+  if (rules.dtype === "attributes" || method !== "vm.device.create") return params;
+  const { attributes: { dtype, ...attributes }, ...device } = params[0] as DeviceParams;
+  return [{ ...device, dtype, attributes }];
 }
 
 interface DeviceParams {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Converts a 24.x device row, with `dtype` beside its attributes, to the newer shape. */
+/** Converts a 24.x device row, with `dtype` next to its attributes, to the newer shape. */
 export function withInnerDtype(row: unknown): unknown {
   if (typeof row !== "object" || row === null || !("dtype" in row) || !("attributes" in row)) return row;
   const { dtype, attributes, ...rest } = row;
@@ -293,19 +193,13 @@ export function chooseApi(listed: readonly string[]): ApiChoice {
   if (newest === undefined || isKnown(newest)) return { apiVersion: "current", notice: null, keyLogin };
   const known = listed.findLast(isKnown);
   if (known === undefined) {
-    return {
-      apiVersion: "current",
-      notice:
-        `The NAS's API ${newest} has not been tested with this program, nor has any other version it offers; some actions may fail`,
-      keyLogin,
-    };
+    const notice =
+      `The NAS's API ${newest} has not been tested with this program, nor has any other version it offers; some actions may fail`;
+    return { apiVersion: "current", notice, keyLogin };
   }
-  return {
-    apiVersion: known,
-    notice:
-      `The NAS's API ${newest} is newer than this program, which uses ${known}; some details may be missing`,
-    keyLogin: rulesFor(known).keyLogin,
-  };
+  const notice =
+    `The NAS's API ${newest} is newer than this program, which uses ${known}; some details may be missing`;
+  return { apiVersion: known, notice, keyLogin: rulesFor(known).keyLogin };
 }
 
 function isKnown(apiVersion: string): boolean {

@@ -31,13 +31,13 @@ export class LiveCapacity {
    * The capacity, cached or read; null while the NAS is not connected, because a page should not wait for it. Values that
    * cannot be read are left out.
    */
-  async read(anew = false): Promise<Capacity | null> {
+  async read(reload = false): Promise<Capacity | null> {
     const { manager, configuration, logger } = this.#dashboard;
     if (manager.connection.state.kind !== "live") return null;
     try {
       const { storage } = configuration().configuration;
-      const reading = manager.inventory.capacity(storage.pool_path, { anew });
-      return anew ? await reading : await inTime(reading);
+      const reading = manager.inventory.capacity(storage.pool_path, { reload });
+      return reload ? await reading : await inTime(reading);
     } catch (error) {
       // Errors in the configuration are reported where it is used.
       if (!(error instanceof TrueNASError || error instanceof ConfigurationError)) throw error;

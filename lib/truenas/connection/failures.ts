@@ -41,14 +41,14 @@ export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
   configuration: "Correct the setting and restart the program.",
 };
 
-/** Creates an error of the given kind with its remedy; `said` is the cause in a few words. */
+/** Creates an error of the given kind with its remedy; `reason` is the cause in a few words. */
 export function connectionError(
   address: NasAddress,
   failure: ConnectionFailure,
-  said: string,
+  reason: string,
   cause?: unknown,
 ): TrueNASConnectionError {
-  return new TrueNASConnectionError(`Cannot connect to ${address.url}: ${said}`, {
+  return new TrueNASConnectionError(`Cannot connect to ${address.url}: ${reason}`, {
     failure,
     remedy: REMEDIES[failure],
     cause,
@@ -71,8 +71,8 @@ const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
 ];
 
 /** The failure that the runtime's message means. */
-export function classify(said: string): ConnectionFailure {
-  return SIGNS.find(([sign]) => sign.test(said))?.[1] ?? "refused";
+export function classify(message: string): ConnectionFailure {
+  return SIGNS.find(([sign]) => sign.test(message))?.[1] ?? "refused";
 }
 
 /** Descriptions that replace the runtime's message, which stays in the error's cause. */
@@ -86,12 +86,12 @@ const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
 };
 
 /** Describes a failed or lost connection. */
-export function wordsFor(failure: ConnectionFailure, said: string): string {
+export function wordsFor(failure: ConnectionFailure, message: string): string {
   const usual = failure === "lost" ? "the other side closed it" : "nothing answers at this address and port";
-  return WORDS[failure] ?? describeSystemError(new Error(said)) ?? usual;
+  return WORDS[failure] ?? describeSystemError(new Error(message)) ?? usual;
 }
 
-/** Whether the certificate can tell more about the failure. */
+/** Whether the certificate explains the failure. */
 export function isAboutCertificate(failure: ConnectionFailure): boolean {
   return failure === "tls-unknown-issuer" || failure === "tls-name-mismatch" || failure === "tls-expired";
 }
