@@ -24,7 +24,7 @@ import {
 import { readRelations } from "../truenas/read_relations.ts";
 import { hasRole } from "../truenas/roles.ts";
 import { recoveryOf } from "./recovery.ts";
-import { zvolsMadeFor } from "./steps/undo_vm.ts";
+import { journalledZvols } from "./steps/created_resources.ts";
 import type { OperationStore } from "./store.ts";
 import type { OperationView } from "./types.ts";
 
@@ -138,7 +138,7 @@ export class Planner {
   /** Reads what depends on the zvols that rolling an operation back would remove; null when there are none, or no connection. */
   async rollBack(view: OperationView): Promise<RollBackPlan | null> {
     const { removable } = recoveryOf(view);
-    const made = removable.map((vm) => ({ name: vm.name, zvols: zvolsMadeFor(vm) }));
+    const made = removable.map((vm) => ({ name: vm.name, zvols: journalledZvols(vm) }));
     const zvols = made.flatMap((vm) => vm.zvols);
     if (zvols.length === 0 || this.#session.state.kind !== "live") return null;
     const options = { ...this.#patience, timeoutMs: PAGE_READING_MS };

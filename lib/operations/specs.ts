@@ -85,7 +85,7 @@ export function undoing(
   return {
     kind: "undo",
     title: `Roll back: ${view.title}`,
-    vms: removable.map(({ name, summary }) => ({ name, steps: ["look"], summary })),
+    vms: removable.map(({ name, summary }) => ({ name, steps: ["verify"], summary })),
     items: removable,
     work: (context) => (vm) =>
       undoVm(context, vm, { operation: view.id, shown: shown.find(({ name }) => name === vm.name) ?? null }),
@@ -147,8 +147,8 @@ function removals(
         const after = Promise.allSettled(item.after.map((key) => started.get(key)));
         const remove = () => {
           if ("zvol" in item) return removeZvol({ ...context, after }, item.zvol);
-          const known = atOnce.has(item) ? read.find(({ id }) => id === item.vm.id) ?? null : null;
-          return destroyVm({ ...context, ...options, after, known }, item.vm);
+          const recent = atOnce.has(item) ? read.find(({ id }) => id === item.vm.id) ?? null : null;
+          return destroyVm({ ...context, ...options, after, recent }, item.vm);
         };
         const removal = remove();
         started.set(item.key, removal);

@@ -111,9 +111,9 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "zvols are destroyed with their VM, recursively",
-    file: "lib/operations/steps/destroy_vm.ts",
-    find: "{ zvols: false, force: found.state",
-    replace: "{ zvols: true as unknown as false, force: found.state",
+    file: "lib/operations/steps/vm_steps.ts",
+    find: "{ zvols: false, force }",
+    replace: "{ zvols: true as unknown as false, force }",
     caughtBy: { tests: ["tests/contract/operations/removal_test.ts"], filter: "(fault 40)" },
   },
   {

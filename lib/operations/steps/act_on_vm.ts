@@ -1,13 +1,13 @@
 /** Performs one action (start, stop, …) on one VM: checks its state first, and verifies the effect. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
-import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
-import { followJob } from "../../truenas/jobs.ts";
 import type { Vm } from "../../inventory/inventory.ts";
+import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
-import { expectImages, startWithImages } from "./images.ts";
+import { followJob } from "../../truenas/jobs.ts";
 import type { MemoryReservation } from "../memory_reservation.ts";
-import type { UndoContext } from "./roll_back.ts";
-import { describeError, pollUntil, runStep, StepFailure } from "./run_step.ts";
+import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { Cancelled, expectVm, runVm } from "./run_vm.ts";
+import { expectEffect, expectImages, startVm, type VmToStart } from "./vm_steps.ts";
 
 /** The action, and the VM as it was shown. */
 export interface ActionRequest {
@@ -29,92 +29,71 @@ const JOB_MS = 360_000;
 const ENOMEM = 12;
 
 /** What the action needs. */
-export interface ActionContext extends UndoContext {
+export interface ActionContext extends StepContext {
   readonly memory: MemoryReservation;
   readonly signal: AbortSignal;
 }
 
 /** Performs the action. Never throws; the log contains the result. */
 export async function actOnVm(context: ActionContext, request: ActionRequest): Promise<void> {
-  const { log } = context;
-  const { id, name } = request;
-  if (context.signal.aborted) {
-    log.append({ type: "step", vm: name, step: request.action, status: "skipped" });
-    log.append({
-      type: "vm",
-      vm: name,
-      outcome: "cancelled",
-      vmId: id,
-      message: "Cancelled; the VM was not changed",
-    });
-    return;
-  }
-  try {
-    const state = await perform(context, request);
-    log.append({ type: "vm", vm: name, outcome: "done", vmId: id, message: `Now ${state.toLowerCase()}` });
-  } catch (error) {
-    const { message } = error instanceof StepFailure ? error.logged : describeError(error);
-    const short = error instanceof StepFailure && isOutOfMemory(error.cause);
-    const outcome = short ? "out-of-memory" : "failed";
-    log.append({ type: "vm", vm: name, outcome, vmId: id, message });
-  }
+  await runVm(context.log, request, {
+    run: async () => {
+      if (context.signal.aborted) throw new Cancelled("Cancelled; the VM was not changed");
+      const state = await runStep(context, actionStep(context, request));
+      return { outcome: "done", message: `Now ${state.toLowerCase()}` };
+    },
+    onFailure: ({ message, cancelled, cause }) => ({
+      outcome: cancelled ? "cancelled" : isOutOfMemory(cause) ? "out-of-memory" : "failed",
+      message,
+    }),
+  });
 }
 
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof TrueNASCallError && error.refusal.errno === ENOMEM;
 }
 
-async function perform(context: ActionContext, request: ActionRequest): Promise<string> {
-  const { caller, log, settle } = context;
-  const { action, id, name } = request;
+function actionStep(context: ActionContext, request: ActionRequest): Step<string> {
+  const { caller } = context;
+  const { action, id } = request;
   const { method, to } = VM_ACTIONS[action];
-  const look = async () => {
+  let memoryMib = 0;
+  const verify = async () => {
     const found = await fetchVm(caller, id);
     const isDone = action !== "detach" || found?.cdroms.length === 0;
     return found?.state === to && isDone ? found.state : null;
   };
-  return await runStep(log, {
-    vm: name,
+  return {
+    vm: request.name,
     step: action,
     method,
-    run: async () => {
-      const { memoryMib } = await expectAsShown(context, request);
-      await call(context, request, memoryMib);
-      const seen = await pollUntil(look, settle);
-      if (seen !== null) return seen;
-      const now = (await fetchVm(caller, id))?.state ?? "gone";
-      throw new TrueNASError(
-        `TrueNAS reported success for ${method}, but ${name} is ${now.toLowerCase()}; check the VM in TrueNAS`,
-        { method },
-      );
+    precondition: async () => {
+      ({ memoryMib } = await expectState(context, request));
+      if (action === "restart") await expectImages(caller, request);
+    },
+    call: async () => {
+      await act(context, { ...request, memoryMib });
+      return await expectEffect(context, request, { method, verify });
     },
     // A restart ends in its initial state, so reading the state proves nothing.
-    verify: request.state === to ? null : look,
+    verify: request.state === to ? null : verify,
     detail: (state) => state,
-  }, settle);
+  };
 }
 
 /** The VM may have changed since the page was shown. */
-async function expectAsShown({ caller }: UndoContext, { id, name, state }: ActionRequest): Promise<Vm> {
-  const found = await fetchVm(caller, id);
-  if (found === null) throw new TrueNASError(`${name} no longer exists. Nothing was changed`);
-  if (found.name !== name) {
-    throw new TrueNASError(
-      `${name} was renamed to ${found.name}. Nothing was changed; check the VM and try again`,
-    );
-  }
+async function expectState({ caller }: StepContext, request: ActionRequest): Promise<Vm> {
+  const { name, state } = request;
+  const found = await expectVm(caller, request);
   if (found.state === state) return found;
   throw new TrueNASError(
     `${name} is now ${found.state.toLowerCase()}, but the page showed ${state.toLowerCase()}. Nothing was changed; check the VM and try again`,
   );
 }
 
-async function call(
-  { caller, settle, log, memory }: ActionContext,
-  request: ActionRequest,
-  memoryMib: number,
-): Promise<void> {
-  const { action, id, name, overcommit } = request;
+async function act(context: ActionContext, request: ActionRequest & VmToStart): Promise<void> {
+  const { caller, settle, log } = context;
+  const { action, id, name } = request;
   const follow = (method: "vm.stop" | "vm.restart", job: number) =>
     followJob(caller, method, job, {
       pollMs: settle.pollMs,
@@ -123,24 +102,18 @@ async function call(
     });
   switch (action) {
     case "start":
-      return await startWithImages(caller, { id, name }, async () => {
-        if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
-        else await memory.start(memoryMib, () => caller.call("vm.start", [id]));
-      });
+      return await startVm(context, request);
     case "stop":
       return await follow(
         "vm.stop",
         await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]),
       );
-    case "detach": {
-      const found = await fetchVm(caller, id);
-      for (const { deviceId } of found?.cdroms ?? []) {
+    case "detach":
+      for (const { deviceId } of (await fetchVm(caller, id))?.cdroms ?? []) {
         await caller.call("vm.device.delete", [deviceId, { zvol: false, raw_file: false, force: false }]);
       }
       return;
-    }
     case "restart":
-      await expectImages(caller, { id, name });
       return await follow("vm.restart", await caller.call("vm.restart", [id]));
     case "suspend":
     case "resume":

@@ -1,18 +1,15 @@
-/**
- * Changes one VM's settings, devices or disks, or clones it. One step, journalled like any other; TrueNAS's refusals are
- * returned by form field.
- */
+/** Changes one VM's settings, devices or disks, or clones it, in one step. TrueNAS's refusals are returned by form field. */
 import { type Problem, TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { explainAtField } from "../../errors/nas_errors.ts";
-import { isMarked, markedDescription, ownerProperties } from "../../inventory/marks.ts";
 import { zvolPath } from "../../inventory/names.ts";
+import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { type MethodName, vmQuery, type VmRow } from "../../truenas/methods.ts";
-import { readDatasets, readVm } from "../../truenas/read_inventory.ts";
-import { toVm } from "../../truenas/rows.ts";
-import { formatBytes, formatCount } from "../../units.ts";
-import type { UndoContext } from "./roll_back.ts";
-import { describeError, type NextCall, pollUntil, runOrVerify, runStep, StepFailure } from "./run_step.ts";
+import type { MethodName } from "../../truenas/methods.ts";
+import { formatBytes } from "../../units.ts";
+import { cloneStep } from "./clone_vm.ts";
+import { type NextCall, runStep, type Step, type StepContext } from "./run_step.ts";
+import { expectVm, runVm } from "./run_vm.ts";
+import { createZvol } from "./zvol_creation.ts";
 
 /** A change of one VM. */
 export type VmChange =
@@ -76,20 +73,22 @@ const FIELDS: Readonly<Record<string, string>> = {
 
 /** Makes a change; returns TrueNAS's refusals, or nothing when it succeeded. Never throws; the log contains the result. */
 export async function changeVm(
-  context: UndoContext,
+  context: StepContext,
   vm: ChangedVm,
   change: VmChange,
 ): Promise<readonly Problem[]> {
-  const { log } = context;
-  try {
-    const detail = await perform(context, vm, change);
-    log.append({ type: "vm", vm: vm.name, outcome: "done", vmId: vm.id, message: detail });
-    return [];
-  } catch (error) {
-    const logged = error instanceof StepFailure ? error.logged : describeError(error);
-    log.append({ type: "vm", vm: vm.name, outcome: "failed", vmId: vm.id, message: logged.message });
-    return problemsOf(error instanceof StepFailure ? error.cause : error, logged.message);
-  }
+  let problems: readonly Problem[] = [];
+  await runVm(context.log, vm, {
+    run: async () => {
+      const step = change.kind === "clone" ? cloneStep(context, vm, change) : changeStep(context, vm, change);
+      return { outcome: "done", message: await runStep(context, step) };
+    },
+    onFailure: ({ message, cause }) => {
+      problems = problemsOf(cause, message);
+      return { outcome: "failed", message };
+    },
+  });
+  return problems;
 }
 
 function problemsOf(error: unknown, message: string): Problem[] {
@@ -102,41 +101,27 @@ function problemsOf(error: unknown, message: string): Problem[] {
   });
 }
 
-function perform(context: UndoContext, vm: ChangedVm, change: VmChange): Promise<string> {
-  const { caller, log, settle } = context;
-  const clone: MadeClone = { uuid: null };
-  return runStep(log, {
+type ChangeInPlace = Exclude<VmChange, { kind: "clone" }>;
+
+function changeStep(context: StepContext, vm: ChangedVm, change: ChangeInPlace): Step<string> {
+  const { caller } = context;
+  return {
     vm: vm.name,
     step: change.kind,
     method: CHANGES[change.kind].method,
     ...(change.kind === "add-disk" ? { evidence: () => ({ zvol: change.zvol }) } : {}),
-    ...(change.kind === "clone" ? { evidence: () => clone.uuid === null ? null : { uuid: clone.uuid } } : {}),
-    run: async (next) => {
-      const found = await readVm(caller, vm.id);
-      if (found === null || found.name !== vm.name) {
-        throw new TrueNASError(
-          `${vm.name} has changed since the page was shown. Nothing was changed; reload the page and try again`,
-        );
-      }
-      if (change.kind === "clone") return await cloneVm(context, { vm, name: change.name, clone }, next);
-      return await apply(context, vm, change, next);
-    },
-    verify: verifier(caller, vm, change),
+    precondition: async () => void await expectVm(caller, vm),
+    call: (next) => apply(context, vm, change, next),
+    verify: async () =>
+      change.kind === "settings" && await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null,
     detail: (done) => done,
-  }, settle);
-}
-
-/** Verifies a change; a clone verifies itself because it also has to be marked. */
-function verifier(caller: Caller, vm: ChangedVm, change: VmChange): (() => Promise<string | null>) | null {
-  if (change.kind === "clone") return null;
-  if (change.kind !== "settings") return () => Promise.resolve(null);
-  return async () => await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null;
+  };
 }
 
 async function apply(
-  context: UndoContext,
+  context: StepContext,
   vm: ChangedVm,
-  change: Exclude<VmChange, { kind: "clone" }>,
+  change: ChangeInPlace,
   next: NextCall,
 ): Promise<string> {
   const { caller } = context;
@@ -174,115 +159,6 @@ async function apply(
   }
 }
 
-/** A clone that was created. */
-interface MadeClone {
-  uuid: string | null;
-}
-
-/** Clones a VM and marks the clone and its zvols, because TrueNAS copies the description but no properties. */
-async function cloneVm(
-  context: UndoContext,
-  { vm, name, clone }: { readonly vm: ChangedVm; readonly name: string; readonly clone: MadeClone },
-  next: NextCall,
-): Promise<string> {
-  const { caller } = context;
-  const before = (await caller.call("vm.query", vmQuery(["name", "=", name]))).map(({ id }) => id);
-  try {
-    await caller.call("vm.clone", [vm.id, name]);
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    const mark = () => markClone(context, { name, clone, before }, next);
-    if (error.outcome === "not-done" && !(error instanceof TrueNASCallError)) throw error;
-    if (error.outcome === "not-done" || !await isSeenWhole(context, { vm, name, before })) {
-      throw await withHalfMade(error, name, mark);
-    }
-  }
-  try {
-    await markClone(context, { name, clone, before }, next);
-    return `Cloned as ${name}`;
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    return `Cloned as ${name}, but marking it as created here failed, so destroying it requires its name: ${error.message}`;
-  }
-}
-
-/** Whether the clone exists with all its devices, after a call without an answer. TrueNAS does not clone RAW devices. */
-async function isSeenWhole(
-  { caller, settle }: UndoContext,
-  { vm, name, before }: { readonly vm: ChangedVm; readonly name: string; readonly before: readonly number[] },
-): Promise<boolean> {
-  const devicesOf = ({ devices }: VmRow) => devices.filter(({ attributes }) => attributes.dtype !== "RAW");
-  const look = async () => {
-    const rows = await caller.call("vm.query", vmQuery());
-    const source = rows.find(({ id }) => id === vm.id);
-    const made = rows.find((row) => row.name === name && !before.includes(row.id));
-    if (source === undefined || made === undefined) return null;
-    return devicesOf(made).length >= devicesOf(source).length ? made.id : null;
-  };
-  return await pollUntil(look, settle).catch(() => null) !== null;
-}
-
-/**
- * Up to 25.10 a failed clone leaves an incomplete VM behind. It is marked like any VM created here, so that Orphans finds
- * and removes it.
- */
-async function withHalfMade(
-  refusal: TrueNASError,
-  name: string,
-  mark: () => Promise<void>,
-): Promise<TrueNASError> {
-  try {
-    await mark();
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    if (error instanceof NoClone) return refusal;
-    const state = `Its leftovers could not be read or marked (${error.message})`;
-    return new TrueNASError(`${refusal.message}. ${state}; look for ${name} in TrueNAS`, { cause: refusal });
-  }
-  const state = `TrueNAS left the incomplete VM ${name}; remove it on the Orphans page`;
-  return new TrueNASError(`${refusal.message}. ${state}`, { method: "vm.clone", cause: refusal });
-}
-
-/** No VM was created by cloning. */
-class NoClone extends TrueNASError {
-  override readonly name = "NoClone";
-}
-
-interface CloneToMark {
-  readonly name: string;
-  readonly clone: MadeClone;
-  /** Ids of VMs that already had the name. */
-  readonly before: readonly number[];
-}
-
-async function markClone(
-  { caller, log }: UndoContext,
-  { name, clone, before }: CloneToMark,
-  next: NextCall,
-): Promise<void> {
-  const vms = (await caller.call("vm.query", vmQuery())).map(toVm);
-  const found = vms.filter((vm) => vm.name === name && !before.includes(vm.id));
-  const [made] = found;
-  if (made === undefined || found.length > 1) {
-    throw new NoClone(`the NAS has ${formatCount(found.length, "new VM")} with that name`);
-  }
-  const { id, uuid, description } = made;
-  clone.uuid = uuid;
-  if (!isMarked(description)) {
-    await next("vm.update");
-    await caller.call("vm.update", [id, { description: markedDescription(description) }]);
-  }
-  const usedByOthers = new Set(
-    vms.filter((vm) => vm.id !== id).flatMap(({ disks }) => disks.map(({ zvol }) => zvol)),
-  );
-  for (const { zvol } of made.disks) {
-    if (zvol === null || usedByOthers.has(zvol)) continue;
-    await next("pool.dataset.update");
-    const properties = ownerProperties(uuid ?? "", log.id);
-    await caller.call("pool.dataset.update", [zvol, { user_properties_update: properties }]);
-  }
-}
-
 type Settings = Extract<VmChange, { kind: "settings" }>;
 
 const SETTINGS_CHANGED = "Settings changed";
@@ -313,7 +189,7 @@ async function hasSettings(
   id: number,
   { kind: _kind, ...wanted }: Settings,
 ): Promise<boolean> {
-  const vm = await readVm(caller, id);
+  const vm = await fetchVm(caller, id);
   if (vm === null) return false;
   const { name, description, cores, threads, memoryMib, autostart } = vm;
   const found = { name, description, cores, threads, memoryMib, autostart };
@@ -331,24 +207,14 @@ async function bootOrder(caller: Caller, vmId: number, first: boolean): Promise<
 type AddDisk = Extract<VmChange, { kind: "add-disk" }>;
 
 async function addDisk(
-  { caller, log, settle }: UndoContext,
+  context: StepContext,
   vm: ChangedVm,
-  { zvol, sizeBytes, sparse }: AddDisk,
+  change: AddDisk,
   next: NextCall,
 ): Promise<string> {
-  const spec = {
-    name: zvol,
-    type: "VOLUME",
-    volsize: sizeBytes,
-    ...(sparse ? { sparse } : {}),
-    user_properties: ownerProperties(vm.uuid ?? "", log.id),
-  };
-  const find = async () => {
-    const found = await readDatasets(caller, [zvol]);
-    const dataset = found.known ? found.value[0] : undefined;
-    return dataset?.mark?.operation === log.id ? { id: zvol } : null;
-  };
-  await runOrVerify(() => caller.call("pool.dataset.create", [spec]), find, settle);
+  const { caller } = context;
+  const { zvol, sizeBytes } = change;
+  await createZvol(context, change, vm.uuid ?? "");
   await next("vm.device.create");
   try {
     await caller.call("vm.device.create", [{
@@ -370,7 +236,7 @@ async function growDisk(
   caller: Caller,
   { zvol, sizeBytes }: Extract<VmChange, { kind: "grow-disk" }>,
 ): Promise<string> {
-  const found = await readDatasets(caller, [zvol]);
+  const found = await fetchDatasets(caller, [zvol]);
   const now = found.known ? found.value[0]?.volsizeBytes ?? null : null;
   if (now !== null && sizeBytes <= now) {
     throw new TrueNASError(

@@ -1,9 +1,9 @@
-/** What an operation has created for a VM so far, for rollback. */
+/** What an operation has created for a VM, for rollback. */
 import type { PlannedDevice } from "../../plan/types.ts";
+import type { OperationVmView } from "../types.ts";
 
 /** A zvol that may have been created: requested, absent before, and not refused. */
 export interface CreatedZvol {
-  readonly name: string;
   /** Whether it has our properties, which identify it. */
   readonly marked: boolean;
   /** Whether the NAS confirmed its creation. */
@@ -19,10 +19,34 @@ export interface CreatedResources {
   /** Id on the NAS, once known. */
   vmId: number | null;
   /** Devices added to a VM that already existed. */
-  readonly devices: PlannedDevice[];
-  readonly zvols: CreatedZvol[];
-  /** Whether the VM was asked to start. */
+  readonly devices: Set<PlannedDevice>;
+  /** By name. */
+  readonly zvols: Map<string, CreatedZvol>;
+  /** Whether starting the VM was requested. */
   started: boolean;
   /** Finished steps, to be marked as rolled back. */
   readonly doneSteps: string[];
+}
+
+/** What an earlier operation created or may have created for a VM, according to the journal. */
+export function journalledResources({ steps }: OperationVmView, operation: string): CreatedResources {
+  const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
+  return {
+    operation,
+    uuid: evidence.find(({ uuid }) => uuid !== undefined)?.uuid ?? null,
+    vmId: evidence.find(({ vmId }) => vmId !== undefined)?.vmId ?? null,
+    devices: new Set(evidence.flatMap(({ device }) => device ?? [])),
+    zvols: new Map(steps.flatMap(({ evidence, status }) => {
+      if (evidence?.zvol === undefined) return [];
+      const answered = evidence.answered === true || status === "done";
+      return [[evidence.zvol, { marked: evidence.unmarked !== true, answered }]];
+    })),
+    started: steps.some(({ step, startedAt }) => step === "start" && startedAt !== null),
+    doneSteps: [],
+  };
+}
+
+/** The zvols that were or may have been created for a VM. */
+export function journalledZvols({ steps }: OperationVmView): readonly string[] {
+  return [...new Set(steps.flatMap(({ evidence }) => evidence?.zvol ?? []))];
 }

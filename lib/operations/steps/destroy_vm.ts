@@ -3,6 +3,7 @@
  * afterwards. The VM itself is removed last, so that an interrupted destruction can still be identified by it.
  */
 import { TrueNASError } from "../../errors/errors.ts";
+import { zvolOfPath } from "../../inventory/names.ts";
 import { clonesFirst } from "../../plan/removal.ts";
 import type { DestructionVm, PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
@@ -10,25 +11,24 @@ import { followJob } from "../../truenas/jobs.ts";
 import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
-import type { OperationLog } from "../log.ts";
 import { NotSent } from "../limiter.ts";
-import { describeError, runStep, type SettleTimeouts, StepFailure } from "./run_step.ts";
+import { runStep, skipStep, type Step, type StepContext } from "./run_step.ts";
+import { Cancelled, describeLeft, runVm, type VmResult } from "./run_vm.ts";
+import { deleteVmStep, isOn, powerOffStep } from "./vm_steps.ts";
 import {
   expectAsShown,
   hasSnapshots,
+  type RemovalContext,
+  removalContext,
   removeDisk,
-  removeLoneZvol,
   removeSnapshots,
-  type ZvolRemovalContext,
+  zvolsStep,
 } from "./zvol_removal.ts";
 
 /** What destroying a VM needs. */
-export interface DestructionContext {
-  readonly caller: Caller;
+export interface DestructionContext extends StepContext {
   /** Its queued writes are dropped when the user cancels, until something was removed. */
   readonly cancellable: Caller;
-  readonly log: OperationLog;
-  readonly settle: SettleTimeouts;
   readonly signal: AbortSignal;
   /** Whether a running VM is shut down before it is powered off. */
   readonly shutdown: boolean;
@@ -37,13 +37,13 @@ export interface DestructionContext {
   /** Whether an earlier run started destroying the VM, so that its leftovers are removed too. */
   readonly resumed: boolean;
   /** The VM if it was read a moment ago; null: read it again. */
-  readonly known: Vm | null;
+  readonly recent: Vm | null;
 }
 
 /** The steps, in order. */
 export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): readonly string[] {
   return [
-    "look",
+    "verify",
     ...(shutdown ? ["shutdown"] : []),
     "poweroff",
     ...(hasSnapshots(zvols) ? ["snapshots"] : []),
@@ -55,173 +55,115 @@ export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): r
 
 /** Destroys one VM. Never throws; the log contains the result. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const progress: Progress = { off: false, removed: false, sent: false };
-  const finish = ({ outcome, message }: End) => {
-    skipPending(context, vm);
-    context.log.append({ type: "vm", vm: vm.name, outcome, vmId: vm.id, message });
-  };
-  try {
-    finish(await destroy(context, vm, progress));
-  } catch (error) {
-    if (error instanceof NotSent) return finish(cancelled(context, progress));
-    const message = error instanceof StepFailure ? error.logged.message : describeError(error).message;
-    const state = progress.sent ? `. ${await describeState(context, vm)}` : "";
-    finish({ outcome: "failed", message: `${message}${state}` });
-  }
+  const removal = removalContext(context, context.cancellable);
+  const power: Power = { wasTurnedOff: false };
+  await runVm(context.log, vm, {
+    run: () => destroy(context, removal, { vm, power }),
+    onFailure: async ({ message, cancelled }) => {
+      if (cancelled) {
+        const none = context.resumed ? "nothing more" : "nothing";
+        const state = power.wasTurnedOff
+          ? `it was powered off and ${none} was removed`
+          : `${none} was changed`;
+        return { outcome: "cancelled", message: `Cancelled; ${state}` };
+      }
+      const state = removal.progress.sent ? `. ${await describeState(context, vm)}` : "";
+      return { outcome: "failed", message: `${message}${state}` };
+    },
+  });
 }
 
-interface End {
-  readonly outcome: "destroyed" | "already-gone" | "cancelled" | "failed";
-  readonly message: string;
-}
-
-/** Progress of a destruction. */
-interface Progress {
-  /** It was running and is now off. */
-  off: boolean;
-  /** A snapshot or disk was removed; from here on cancelling has no effect. */
-  removed: boolean;
-  /** A change was requested. */
-  sent: boolean;
-}
-
-/** The result for a VM that was cancelled before anything was removed. */
-function cancelled({ resumed }: DestructionContext, { off }: Progress): End {
-  const none = resumed ? "nothing more" : "nothing";
-  const done = off ? `it was powered off and ${none} was removed` : `${none} was changed`;
-  return { outcome: "cancelled", message: `Cancelled; ${done}` };
+/** Whether this destruction has powered the VM off. */
+interface Power {
+  wasTurnedOff: boolean;
 }
 
 /** Describes the current state on the NAS, for the user to continue from. */
-async function describeState({ caller }: DestructionContext, vm: DestructionVm): Promise<string> {
-  const names = vm.zvols.map(({ name }) => name);
+async function describeState({ caller }: StepContext, vm: DestructionVm): Promise<string> {
   try {
-    const [found, zvols] = await Promise.all([
-      fetchVm(caller, vm.id),
-      fetchDatasets(caller, names),
-    ]);
-    const left = [
+    const { found, zvols } = await readLeft(caller, vm);
+    return describeLeft([
       ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
       ...(zvols.known ? zvols.value.map(({ name }) => name) : []),
-    ];
-    const unread = zvols.known ? "" : `; its zvols could not be read because ${zvols.because}`;
-    return `${
-      left.length === 0 ? "Nothing is left on the NAS" : `Left on the NAS: ${left.join(", ")}`
-    }${unread}`;
+    ], zvols.known ? null : zvols.because);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     return "The NAS could not be read to see what is left; check the VM in TrueNAS, or resume this operation";
   }
 }
 
-async function destroy(context: DestructionContext, vm: DestructionVm, progress: Progress): Promise<End> {
+async function destroy(
+  context: DestructionContext,
+  removal: RemovalContext,
+  { vm, power }: { readonly vm: DestructionVm; readonly power: Power },
+): Promise<VmResult> {
   if (vm.blocked.length > 0) {
     return { outcome: "failed", message: `Not destroyed: ${vm.blocked.join("; ")}` };
   }
   await context.after;
-  if (context.signal.aborted) return cancelled(context, progress);
-  const removal = removalContext(context, progress);
-  const found = await look(context, vm);
-  if (found === null) return await finishGone(context, removal, vm);
-  const asked = await shutDown(context, vm, { found, progress });
-  progress.off = isOn(found) && !isOn(asked);
-  await powerOff(context, vm, { found: asked, progress });
-  progress.off = isOn(found);
+  if (context.signal.aborted) throw new Cancelled();
+  const found = await runStep(context, verifyStep(context, vm));
+  if (found === null) return await removeLeftovers(context, removal, vm);
+  await turnOff(context, removal, { vm, found, power });
   await removeSnapshots(removal, vm.name, vm.zvols);
-  await removeDisks(context, removal, { vm, found, progress });
-  await remove(context, vm, { found, by: removal.writer });
-  const left = await check(context, vm);
-  return { outcome: "destroyed", message: `Destroyed${zvolsAre(vm, left)}` };
+  const disks = disksToRemove(vm, found);
+  if (disks.length > 0) await runStep(context, disksStep(removal, vm, disks));
+  const deletion = { step: "delete", force: found.state === "ERROR", writer: removal.writer };
+  await runStep(context, deleteVmStep(context, vm, deletion));
+  const left = await runStep(context, checkStep(context, vm));
+  return { outcome: "destroyed", message: `Destroyed${describeZvols(vm, left)}` };
 }
 
-function removalContext(
-  { caller, cancellable, log, settle }: DestructionContext,
-  progress: Progress,
-): ZvolRemovalContext {
-  return {
-    caller,
-    log,
-    settle,
-    writer: () => {
-      progress.sent = true;
-      return progress.removed ? caller : cancellable;
-    },
-    onRemoved: () => progress.removed = true,
-  };
-}
-
-function zvolsAre({ zvols }: DestructionVm, left: Reading<unknown>): string {
+function describeZvols({ zvols }: DestructionVm, left: Reading<unknown>): string {
   if (zvols.length === 0) return "";
-  const one = zvols.length === 1;
   const count = formatCount(zvols.length, "zvol");
   if (left.known) return `, with its ${count}`;
-  return `. The NAS reported that its ${count} ${
-    one ? "was" : "were"
-  } removed, which could not be verified because ${left.because}`;
-}
-
-function skipPending({ log }: DestructionContext, vm: DestructionVm): void {
-  const { steps = [] } = log.view.vms.find(({ name }) => name === vm.name) ?? {};
-  for (const { step } of steps.filter(({ status }) => status === "pending")) {
-    log.append({ type: "step", vm: vm.name, step, status: "skipped" });
-  }
+  const were = zvols.length === 1 ? "was" : "were";
+  return `. The NAS reported that its ${count} ${were} removed, which could not be verified because ${left.because}`;
 }
 
 /**
  * The VM no longer exists. Zvols left by the interrupted destruction are removed if their properties name this VM, because
  * the names may have been reused; other leftovers are reported.
  */
-async function finishGone(
+async function removeLeftovers(
   context: DestructionContext,
-  removal: ZvolRemovalContext,
+  removal: RemovalContext,
   vm: DestructionVm,
-): Promise<End> {
-  const left = context.resumed ? await leftOf(context.caller, vm) : UNREAD;
-  const own = left.known ? left.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name) : [];
+): Promise<VmResult> {
+  const left = context.resumed ? await readZvolsLeft(context.caller, vm) : null;
+  const own = left?.known
+    ? left.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name)
+    : [];
   const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
   await removeSnapshots(removal, vm.name, zvols);
-  if (zvols.length > 0) {
-    await runStep(context.log, {
-      vm: vm.name,
-      step: "zvols",
-      method: "pool.dataset.delete",
-      makes: own.join(", "),
-      run: async (next) => {
-        for (const [n, zvol] of zvols.entries()) {
-          if (n > 0) await next("pool.dataset.delete");
-          await removeLoneZvol(removal, zvol);
-        }
-      },
-      verify: null,
-      detail: () => formatCount(zvols.length, "zvol"),
-    }, context.settle);
-  }
-  await check(context, vm);
+  if (zvols.length > 0) await runStep(context, zvolsStep(removal, vm.name, { step: "zvols", zvols }));
+  await runStep(context, checkStep(context, vm));
   return { outcome: "already-gone", message: "Already gone" };
 }
 
-const UNREAD = { known: false, because: "nothing was begun here" } as const;
-
 /**
- * Whether it is still the VM that was shown: same id, name, uuid and zvols, without new dependents. If its destruction was
- * started earlier, zvols may be missing, but not belong to another VM.
+ * Verifies that it is still the VM that was shown: same id, name, uuid and zvols, without new dependents. If its
+ * destruction was started earlier, zvols may be missing, but not belong to another VM.
  */
-async function look(context: DestructionContext, vm: DestructionVm): Promise<Vm | null> {
-  const { caller, log, settle, resumed, known } = context;
-  const looked = await runStep(log, {
+function verifyStep(
+  { caller, resumed, recent }: DestructionContext,
+  vm: DestructionVm,
+): Step<Vm | null> {
+  return {
     vm: vm.name,
-    step: "look",
+    step: "verify",
     method: "vm.query",
-    run: async () => {
+    call: async () => {
       if (resumed || vm.after.length > 0) await expectUnused(caller, vm);
-      const found = sameVm(vm, known ?? await fetchVm(caller, vm.id), resumed);
-      if (known === null || vm.after.length > 0) await expectAsShown(caller, vm.zvols, vm.name);
-      return { found };
+      const found = recent ?? await fetchVm(caller, vm.id);
+      if (found !== null) expectSame(vm, found, resumed);
+      if (recent === null || vm.after.length > 0) await expectAsShown(caller, vm.zvols, vm.name);
+      return found;
     },
     verify: null,
-    detail: ({ found }) => found === null ? "gone already" : found.state,
-  }, settle);
-  return looked.found;
+    detail: (found) => found === null ? "already gone" : found.state,
+  };
 }
 
 async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
@@ -233,89 +175,57 @@ async function expectUnused(caller: Caller, vm: DestructionVm): Promise<void> {
   );
 }
 
-function sameVm(vm: DestructionVm, found: Vm | null, resumed: boolean): Vm | null {
-  if (found === null) return null;
-  const has = found.disks.map(({ zvol, path }) => zvol ?? path);
-  const shown = zvolNames(vm.zvols, vm.keeps).filter((name) => !resumed || has.includes(name));
-  const wanted = JSON.stringify([vm.name, vm.uuid, shown]);
-  if (wanted === JSON.stringify([found.name, found.uuid, has.toSorted()])) return found;
+function expectSame(vm: DestructionVm, found: Vm, resumed: boolean): void {
+  const current = found.disks.map(({ zvol, path }) => zvol ?? path).toSorted();
+  const shown = [...vm.zvols.map(({ name }) => name), ...vm.keeps.map(({ path }) => zvolOfPath(path) ?? path)]
+    .filter((disk) => !resumed || current.includes(disk)).toSorted();
+  const expected = JSON.stringify([vm.name, vm.uuid, shown]);
+  if (expected === JSON.stringify([found.name, found.uuid, current])) return;
+  const disks = formatCount(found.disks.length, "disk");
   throw new TrueNASError(
-    `VM ${vm.id} has changed since the list was shown (now ${found.name} with ${
-      formatCount(found.disks.length, "disk")
-    }). It was not changed; open the Destroy page again`,
+    `VM ${vm.id} has changed since the list was shown (now ${found.name} with ${disks}). It was not changed; open the Destroy page again`,
   );
 }
 
-function zvolNames(zvols: DestructionVm["zvols"], keeps: DestructionVm["keeps"]): string[] {
-  return [...zvols.map(({ name }) => name), ...keeps.map(({ path }) => path.replace(/^\/dev\/zvol\//, ""))]
-    .toSorted();
+/** Shuts a running VM down if that was requested, and powers it off if it is still on. */
+async function turnOff(
+  context: DestructionContext,
+  removal: RemovalContext,
+  { vm, found, power }: { readonly vm: DestructionVm; readonly found: Vm; readonly power: Power },
+): Promise<void> {
+  let { state } = found;
+  if (context.shutdown) {
+    if (state === "RUNNING") state = await runStep(context, shutdownStep(removal, vm));
+    else skipStep(context.log, { vm: vm.name, step: "shutdown", detail: state });
+  }
+  power.wasTurnedOff = isOn(found.state) && !isOn(state);
+  const step = "poweroff";
+  if (!isOn(state)) return skipStep(context.log, { vm: vm.name, step, detail: state });
+  await runStep(context, powerOffStep(context, vm, { step, writer: removal.writer }));
+  power.wasTurnedOff = true;
 }
 
 /** Longest shutdown that TrueNAS allows (shutdown_timeout), plus a margin. */
 const SHUTDOWN_MS = 330_000;
 
 /** Shuts a running guest down; the next step powers off one that does not respond. */
-async function shutDown(
-  context: DestructionContext,
-  vm: DestructionVm,
-  { found, progress }: Running,
-): Promise<Vm> {
-  const { caller, cancellable, log, settle } = context;
-  if (!context.shutdown) return found;
-  if (found.state !== "RUNNING") {
-    log.append({ type: "step", vm: vm.name, step: "shutdown", status: "skipped", detail: found.state });
-    return found;
-  }
-  const state = await runStep(log, {
+function shutdownStep({ caller, writer, settle }: RemovalContext, vm: DestructionVm): Step<string> {
+  const readState = async () => (await fetchVm(caller, vm.id))?.state ?? "gone";
+  return {
     vm: vm.name,
     step: "shutdown",
     method: "vm.stop",
-    run: async () => {
-      const options = { force: false, force_after_timeout: false };
-      progress.sent = true;
-      const job = await cancellable.call("vm.stop", [vm.id, options]);
+    call: async () => {
+      const job = await writer().call("vm.stop", [vm.id, { force: false, force_after_timeout: false }]);
       await followJob(caller, "vm.stop", job, { pollMs: settle.pollMs, timeoutMs: SHUTDOWN_MS });
-      return (await fetchVm(caller, vm.id))?.state ?? "gone";
+      return await readState();
     },
     verify: async () => {
-      const state = (await fetchVm(caller, vm.id))?.state ?? "gone";
+      const state = await readState();
       return state === "RUNNING" ? null : state;
     },
     detail: (state) => state === "RUNNING" ? "it did not shut down in time" : state,
-  }, settle);
-  return { ...found, state };
-}
-
-/** A VM that may have to be stopped. */
-interface Running {
-  readonly found: Vm;
-  readonly progress: Progress;
-}
-
-function isOn({ state }: Vm): boolean {
-  return state === "RUNNING" || state === "SUSPENDED";
-}
-
-async function powerOff(
-  { caller, cancellable, log, settle }: DestructionContext,
-  vm: DestructionVm,
-  { found, progress }: Running,
-): Promise<void> {
-  if (!isOn(found)) {
-    log.append({ type: "step", vm: vm.name, step: "poweroff", status: "skipped", detail: found.state });
-    return;
-  }
-  await runStep(log, {
-    vm: vm.name,
-    step: "poweroff",
-    method: "vm.poweroff",
-    run: () => {
-      progress.sent = true;
-      return cancellable.call("vm.poweroff", [vm.id]);
-    },
-    verify: async () => (await fetchVm(caller, vm.id))?.state !== "RUNNING" || null,
-    detail: () => "STOPPED",
-  }, settle);
+  };
 }
 
 /** A disk of the VM, and its zvol as it was shown. */
@@ -324,105 +234,86 @@ interface Disk {
   readonly deviceId: number;
 }
 
-/** Removes the disks whose zvols were shown, each with its zvol. */
-async function removeDisks(
-  { caller, log, settle }: DestructionContext,
-  removal: ZvolRemovalContext,
-  { vm, found, progress }: Running & { readonly vm: DestructionVm },
-): Promise<void> {
-  const disks = clonesFirst(vm.zvols).flatMap((zvol): Disk[] => {
+/** The disks whose zvols were shown. */
+function disksToRemove(vm: DestructionVm, found: Vm): readonly Disk[] {
+  return clonesFirst(vm.zvols).flatMap((zvol): Disk[] => {
     const disk = found.disks.find((it) => it.zvol === zvol.name);
     return disk === undefined ? [] : [{ zvol, deviceId: disk.deviceId }];
   });
-  if (disks.length === 0) return;
-  const left = new Set(disks);
+}
+
+/** Removes disks, each with its zvol. */
+function disksStep(removal: RemovalContext, vm: DestructionVm, disks: readonly Disk[]): Step<void> {
+  const remaining = new Set(disks);
   const remove = async (disk: Disk) => {
-    const { zvol, deviceId } = disk;
-    const isDeviceGone = async () => {
-      const now = await fetchVm(caller, vm.id);
-      return !now?.disks.some((it) => it.deviceId === deviceId) || null;
-    };
-    await removeDisk(removal, zvol, { deviceId, isDeviceGone });
-    left.delete(disk);
+    await removeDisk(removal, disk.zvol, { vmId: vm.id, deviceId: disk.deviceId });
+    remaining.delete(disk);
   };
-  await runStep(log, {
+  return {
     vm: vm.name,
     step: "disks",
     method: "vm.device.delete",
     makes: disks.map(({ zvol }) => zvol.name).join(", "),
-    run: async (next) => {
+    call: async (next) => {
       for (let n = 1; n < disks.length; n++) await next("vm.device.delete");
       try {
-        await removeAtOnce(disks, remove);
+        await removeInParallel(disks, remove);
       } catch (error) {
-        if (!(error instanceof NotSent) || !progress.removed) throw error;
-        // A disk was removed before the person cancelled, so the VM is finished.
-        await removeAtOnce([...left], remove);
+        if (!(error instanceof NotSent) || !removal.progress.removed) throw error;
+        // A disk was removed before the user cancelled, so the others are removed too.
+        await removeInParallel([...remaining], remove);
       }
     },
     verify: null,
     detail: () => formatCount(disks.length, "zvol"),
-  }, settle);
+  };
 }
 
-/** Removes disks at the same time, but clones before what they are clones of; ends when every call has ended. */
-async function removeAtOnce(disks: readonly Disk[], remove: (disk: Disk) => Promise<void>): Promise<void> {
+/** Removes disks in parallel, but clones before the zvols they were cloned from; waits for every call. */
+async function removeInParallel(
+  disks: readonly Disk[],
+  remove: (disk: Disk) => Promise<void>,
+): Promise<void> {
   const removals = new Map<string, Promise<void>>();
   for (const disk of disks) {
     const clones = Promise.all(disk.zvol.dependants.map(({ zvol }) => removals.get(zvol)));
     removals.set(disk.zvol.name, clones.then(() => remove(disk)));
   }
-  const ends = await Promise.allSettled(removals.values());
-  const errors = ends.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
+  const results = await Promise.allSettled(removals.values());
+  const errors = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
   if (errors.length > 0) throw errors.find((error) => !(error instanceof NotSent)) ?? errors[0];
 }
 
-/** Removes the VM without its zvols, because vm.delete removes zvols recursively. */
-async function remove(
-  { caller, log, settle }: DestructionContext,
-  vm: DestructionVm,
-  { found, by }: { readonly found: Vm; readonly by: () => Caller },
-): Promise<void> {
-  await runStep(log, {
-    vm: vm.name,
-    step: "delete",
-    method: "vm.delete",
-    makes: `VM ${vm.name}, id ${vm.id}`,
-    run: () => by().call("vm.delete", [vm.id, { zvols: false, force: found.state === "ERROR" }]),
-    verify: async () => (await fetchVm(caller, vm.id)) === null ? true : null,
-    detail: () => "the VM",
-  }, settle);
-}
-
-/** Verifies that everything is gone, and names what is not. */
-async function check(
-  { caller, log, settle }: DestructionContext,
-  vm: DestructionVm,
-): Promise<Reading<readonly Dataset[]>> {
-  return await runStep(log, {
+/** Verifies that everything was removed, and names what was not. */
+function checkStep({ caller }: StepContext, vm: DestructionVm): Step<Reading<readonly Dataset[]>> {
+  return {
     vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
-    run: async () => {
-      const left = await leftOf(caller, vm);
+    call: async () => {
+      const left = await readZvolsLeft(caller, vm);
       if (!left.known || left.value.length === 0) return left;
-      throw new TrueNASError(
-        `The VM is gone, but left on the NAS: ${left.value.map(({ name }) => name).join(", ")}`,
-      );
+      const names = left.value.map(({ name }) => name).join(", ");
+      throw new TrueNASError(`The VM was removed, but these zvols are left on the NAS: ${names}`);
     },
     verify: null,
     detail: (left) =>
       left.known
         ? "nothing is left"
-        : `the VM is gone; its zvols could not be checked because ${left.because}`,
-  }, settle);
+        : `the VM was removed; its zvols could not be checked because ${left.because}`,
+  };
 }
 
-async function leftOf(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
+async function readZvolsLeft(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
+  const { found, zvols } = await readLeft(caller, vm);
+  if (found !== null) throw new TrueNASError(`The VM ${vm.name} still exists`);
+  return zvols;
+}
+
+async function readLeft(caller: Caller, vm: DestructionVm) {
   const [found, zvols] = await Promise.all([
     fetchVm(caller, vm.id),
     fetchDatasets(caller, vm.zvols.map(({ name }) => name)),
   ]);
-  if (found !== null) throw new TrueNASError(`The VM ${vm.name} still exists`);
-  return zvols;
+  return { found, zvols };
 }

@@ -1,22 +1,20 @@
-/** Removes one unused zvol that this program created: checks it first, and verifies that it is gone. */
+/** Removes one unused zvol that this program created: checks it first, and verifies the removal. */
 import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
-import { formatBytes } from "../../units.ts";
-import { NotSent } from "../limiter.ts";
-import type { UndoContext } from "./roll_back.ts";
-import { describeError, runStep, StepFailure } from "./run_step.ts";
-import { expectAsShown, hasSnapshots, removeLoneZvol, removeSnapshots } from "./zvol_removal.ts";
+import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { Cancelled, runVm } from "./run_vm.ts";
+import { expectAsShown, hasSnapshots, removalContext, removeSnapshots, zvolsStep } from "./zvol_removal.ts";
 
 /** The steps, in order. */
 export function zvolRemovalSteps(zvol: OrphanZvol): readonly string[] {
-  return ["look", ...(hasSnapshots([zvol]) ? ["snapshots"] : []), "delete", "check"];
+  return ["verify", ...(hasSnapshots([zvol]) ? ["snapshots"] : []), "delete", "check"];
 }
 
 /** What removing a zvol needs. */
-export interface RemovalContext extends UndoContext {
+export interface ZvolRemovalContext extends StepContext {
   /** Its queued writes are dropped when the user cancels. */
   readonly cancellable: Caller;
   /** Resolves when the zvols that must be removed first have finished. */
@@ -25,38 +23,34 @@ export interface RemovalContext extends UndoContext {
 }
 
 /** Removes the zvol. Never throws; the log contains the result. */
-export async function removeZvol(context: RemovalContext, zvol: OrphanZvol): Promise<void> {
-  const { log } = context;
-  const finish = (outcome: "destroyed" | "already-gone" | "failed" | "cancelled", message: string) => {
-    const steps = log.view.vms.find(({ name }) => name === zvol.name)?.steps ?? [];
-    for (const { step } of steps.filter(({ status }) => status === "pending")) {
-      log.append({ type: "step", vm: zvol.name, step, status: "skipped" });
-    }
-    log.append({ type: "vm", vm: zvol.name, outcome, message });
-  };
-  const cancelled = () => finish("cancelled", "Cancelled; the zvol was not changed");
-  if (zvol.blocked.length > 0) {
-    return finish("failed", `Not removed: ${zvol.blocked.join("; ")}`);
-  }
-  await context.after;
-  if (context.signal.aborted) return cancelled();
-  try {
-    if (!await isThere(context, zvol)) return finish("already-gone", "Already gone");
-    await remove(context, zvol);
-    finish("destroyed", await check(context, zvol));
-  } catch (error) {
-    if (error instanceof NotSent) return cancelled();
-    finish("failed", error instanceof StepFailure ? error.logged.message : describeError(error).message);
-  }
+export async function removeZvol(context: ZvolRemovalContext, zvol: OrphanZvol): Promise<void> {
+  const { name, blocked } = zvol;
+  await runVm(context.log, { name }, {
+    run: async () => {
+      if (blocked.length > 0) throw new TrueNASError(`Not removed: ${blocked.join("; ")}`);
+      await context.after;
+      if (context.signal.aborted) throw new Cancelled();
+      const exists = await runStep(context, verifyStep(context, zvol));
+      if (!exists) return { outcome: "already-gone", message: "Already gone" };
+      const removal = removalContext(context, context.cancellable);
+      await removeSnapshots(removal, name, [zvol]);
+      await runStep(context, zvolsStep(removal, name, { step: "delete", zvols: [zvol] }));
+      return { outcome: "destroyed", message: await runStep(context, checkStep(context, name)) };
+    },
+    onFailure: ({ message, cancelled }) =>
+      cancelled
+        ? { outcome: "cancelled", message: "Cancelled; the zvol was not changed" }
+        : { outcome: "failed", message },
+  });
 }
 
-/** Whether it is still what was shown: same mark, not used by a VM, and without new dependents. */
-async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): Promise<boolean> {
-  return await runStep(log, {
+/** Verifies that it is still the zvol that was shown: same mark, not used by a VM, and without new dependents. */
+function verifyStep({ caller }: StepContext, zvol: OrphanZvol): Step<boolean> {
+  return {
     vm: zvol.name,
-    step: "look",
+    step: "verify",
     method: "pool.dataset.query",
-    run: async () => {
+    call: async () => {
       const [found, vms] = await Promise.all([fetchDatasets(caller, [zvol.name]), readVms(caller)]);
       if (!found.known) {
         throw new TrueNASError(`The zvol could not be read because ${found.because}. It was not changed`);
@@ -74,45 +68,24 @@ async function isThere({ caller, log, settle }: UndoContext, zvol: OrphanZvol): 
       return true;
     },
     verify: null,
-    detail: (there) => there ? "in no VM" : "gone already",
-  }, settle);
-}
-
-async function remove({ caller, cancellable, log, settle }: RemovalContext, zvol: OrphanZvol): Promise<void> {
-  let removed = false;
-  const removal = {
-    caller,
-    log,
-    settle,
-    writer: () => removed ? caller : cancellable,
-    onRemoved: () => removed = true,
+    detail: (exists) => exists ? "in no VM" : "already gone",
   };
-  await removeSnapshots(removal, zvol.name, [zvol]);
-  await runStep(log, {
-    vm: zvol.name,
-    step: "delete",
-    method: "pool.dataset.delete",
-    makes: zvol.name,
-    run: () => removeLoneZvol(removal, zvol),
-    verify: null,
-    detail: () => zvol.sizeBytes === null ? "the zvol" : formatBytes(zvol.sizeBytes),
-  }, settle);
 }
 
-async function check({ caller, log, settle }: UndoContext, { name }: OrphanZvol): Promise<string> {
-  return await runStep(log, {
-    vm: name,
+function checkStep({ caller }: StepContext, zvol: string): Step<string> {
+  return {
+    vm: zvol,
     step: "check",
     method: "pool.dataset.query",
-    run: async () => {
-      const seen = await fetchDatasets(caller, [name]);
-      if (!seen.known) {
-        return `The NAS reported that it was removed, which could not be verified because ${seen.because}`;
+    call: async () => {
+      const found = await fetchDatasets(caller, [zvol]);
+      if (!found.known) {
+        return `The NAS reported that it was removed, which could not be verified because ${found.because}`;
       }
-      if (seen.value.length === 0) return "Removed";
-      throw new TrueNASError(`${name} still exists`);
+      if (found.value.length === 0) return "Removed";
+      throw new TrueNASError(`${zvol} still exists`);
     },
     verify: null,
-    detail: (said) => said,
-  }, settle);
+    detail: (result) => result,
+  };
 }

@@ -4,37 +4,32 @@
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
-import type { Dataset, Reading } from "../../inventory/inventory.ts";
+import type { Dataset } from "../../inventory/inventory.ts";
 import { zvolOfPath } from "../../inventory/names.ts";
 import { clonesFirst } from "../../plan/removal.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { type DeviceRow, vmQuery, type VmRow } from "../../truenas/methods.ts";
-import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
+import type { DeviceRow, VmRow } from "../../truenas/methods.ts";
+import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
-import { isDevice } from "./devices.ts";
-import type { OperationLog } from "../log.ts";
-import { runStep, type SettleTimeouts } from "./run_step.ts";
+import type { CreatedResources } from "./created_resources.ts";
+import { isDevice } from "./device_step.ts";
+import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { describeLeft, findVm, type VmResult } from "./run_vm.ts";
+import { deleteVmStep, powerOffStep } from "./vm_steps.ts";
 import {
   expectAsShown,
+  type RemovalContext,
+  removalContext,
   removeDisk,
-  removeLoneZvol,
   removeSnapshots,
-  type ZvolRemovalContext,
+  zvolsStep,
 } from "./zvol_removal.ts";
-import type { CreatedResources } from "./created_resources.ts";
-
-/** What a rollback needs. */
-export interface UndoContext {
-  readonly caller: Caller;
-  readonly log: OperationLog;
-  readonly settle: SettleTimeouts;
-}
 
 /** What to roll back, and why. */
 export interface Undo {
   readonly vm: string;
-  readonly made: CreatedResources;
+  readonly created: CreatedResources;
   /** The reason, as a sentence without a period. */
   readonly why: string;
   readonly cancelled: boolean;
@@ -43,119 +38,93 @@ export interface Undo {
 }
 
 /** A rollback in progress. */
-interface Removal extends Undo {
+interface Rollback extends Undo {
   /** Zvols whose removal the NAS confirmed. */
-  readonly gone: Set<string>;
+  readonly removed: Set<string>;
 }
 
-/** Rolls back a VM. Never throws; the log contains what was removed and what is left. */
-export async function rollBack(context: UndoContext, given: Undo): Promise<void> {
-  const { log } = context;
-  const undo: Removal = { ...given, gone: new Set() };
+/** Rolls back a VM. Never throws; the result describes what was removed and what is left. */
+export async function rollBack(context: StepContext, given: Undo): Promise<VmResult> {
+  const { caller, log } = context;
+  const undo: Rollback = { ...given, removed: new Set() };
+  const { vm, created, why, cancelled } = undo;
   try {
-    const removed = await removeCreated(context, undo);
-    const left = await findLeft(context.caller, undo);
-    if (left.names.length > 0) throw new TrueNASError("Some parts still exist");
-    for (const step of undo.made.doneSteps) {
-      log.append({ type: "step", vm: undo.vm, step, status: "rolled-back" });
+    const removed = await removeCreated(removalContext(context), undo);
+    const { names, unread } = await readLeft(caller, undo);
+    if (names.length > 0) throw new TrueNASError("Some parts still exist");
+    for (const step of created.doneSteps) log.append({ type: "step", vm, step, status: "rolled-back" });
+    if (removed.length === 0) {
+      return { outcome: cancelled ? "cancelled" : "failed", message: `${why}. Nothing was created` };
     }
-    const nothing = removed.length === 0;
-    const end = left.unread === null
+    const state = unread === null
       ? "nothing is left"
-      : `whether a zvol is left could not be checked because ${left.unread}`;
-    const message = nothing
-      ? `${undo.why}. Nothing was created`
-      : `${undo.why}. Removed again: ${removed.join(", ")}; ${end}`;
-    const outcome = undo.cancelled ? "cancelled" : nothing ? "failed" : "rolled-back";
-    log.append({ type: "vm", vm: undo.vm, outcome, message });
+      : `whether a zvol is left could not be checked because ${unread}`;
+    const message = `${why}. Removed again: ${removed.join(", ")}; ${state}`;
+    return { outcome: cancelled ? "cancelled" : "rolled-back", message };
   } catch (error) {
-    const message = `${undo.why}. Rolling back failed: ${reasonOf(error)}. ${await describeLeft(
-      context,
-      undo,
-    )}`;
-    log.append({ type: "vm", vm: undo.vm, outcome: "left-behind", message, ...idOf(undo) });
+    const left = await describeState(caller, undo);
+    const message = `${why}. Rolling back failed: ${reasonOf(error)}. ${left}`;
+    return { outcome: "left-behind", message, ...idOf(created) };
   }
 }
 
 /** Keeps an incomplete VM, as the user asked. */
-export async function keepForInspection(context: UndoContext, undo: Undo): Promise<void> {
-  const left = await describeLeft(context, { ...undo, gone: new Set() });
+export async function keepForInspection({ caller }: StepContext, undo: Undo): Promise<VmResult> {
+  const left = await describeState(caller, { ...undo, removed: new Set() });
   const message = `${undo.why}. Its parts were kept as requested. ${left}`;
-  const outcome = undo.cancelled ? "cancelled-kept" : "left-behind";
-  context.log.append({ type: "vm", vm: undo.vm, outcome, message, ...idOf(undo) });
+  return { outcome: undo.cancelled ? "cancelled-kept" : "left-behind", message, ...idOf(undo.created) };
 }
 
-function idOf({ made: { vmId } }: Undo): { vmId?: number } {
+function idOf({ vmId }: CreatedResources): { vmId?: number } {
   return vmId === null ? {} : { vmId };
 }
 
-/** What an operation's VM left on the NAS. */
-interface Left {
-  /** In words. */
-  readonly names: readonly string[];
-  /** Why zvols could not be read; null when they could. */
-  readonly unread: string | null;
-}
-
-/** Reads the leftovers: the created VM, created zvols, and zvols with the name of one that may have been created. */
-async function findLeft(caller: Caller, undo: Removal): Promise<Left> {
-  const { made } = undo;
-  const row = made.uuid === null ? null : await findOurs(caller, undo);
-  const { own, doubtful, unread } = await findZvols(caller, undo, row === null ? [] : attachedZvols(row));
-  const names = [
-    ...(row === null ? [] : [`the VM ${row.name} (id ${row.id})`]),
-    ...(unread === null ? own.map((name) => `the zvol ${name}`) : []),
-    ...doubtful.filter((name) => unread === null || !undo.gone.has(name)).map((name) =>
-      unread === null ? `the zvol ${name}, which is not marked as created here` : `possibly the zvol ${name}`
-    ),
-  ];
-  return { names, unread };
-}
-
-async function describeLeft({ caller }: UndoContext, undo: Removal): Promise<string> {
+async function describeState(caller: Caller, undo: Rollback): Promise<string> {
   try {
-    const { names, unread } = await findLeft(caller, undo);
-    const zvols = unread === null ? "" : `; zvols could not be read because ${unread}`;
-    return names.length === 0
-      ? `Nothing is left on the NAS${zvols}`
-      : `Left on the NAS: ${names.join(", ")}${zvols}`;
+    const { names, unread } = await readLeft(caller, undo);
+    return describeLeft(names, unread);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
-    const { vm, made } = undo;
-    const possibly = [`the VM ${vm}`, ...made.zvols.map(({ name }) => `the zvol ${name}`)];
-    return `The NAS could not be read to see what is left; look in TrueNAS for ${possibly.join(", ")}`;
+    const possibly = [
+      `the VM ${undo.vm}`,
+      ...[...undo.created.zvols.keys()].map((name) => `the zvol ${name}`),
+    ];
+    return `The NAS could not be read to see what is left; check TrueNAS for ${possibly.join(", ")}`;
   }
 }
 
+/** Reads what is left: the created VM, created zvols, and zvols with the name of one that may have been created. */
+async function readLeft(caller: Caller, undo: Rollback) {
+  const { created, removed } = undo;
+  const row = created.uuid === null ? null : await findVm(caller, created);
+  const { own, doubtful, unread } = await findZvols(caller, created, row);
+  const vms = row === null ? [] : [`the VM ${row.name} (id ${row.id})`];
+  const names = unread === null
+    ? [
+      ...own.map((name) => `the zvol ${name}`),
+      ...doubtful.map((name) => `the zvol ${name}, which is not marked as created here`),
+    ]
+    : doubtful.filter((name) => !removed.has(name)).map((name) => `possibly the zvol ${name}`);
+  return { names: [...vms, ...names], unread };
+}
+
 /** Removes what was created, and returns descriptions of it. */
-async function removeCreated(context: UndoContext, undo: Removal): Promise<string[]> {
+async function removeCreated(context: RemovalContext, undo: Rollback): Promise<string[]> {
   const { caller } = context;
-  const { made } = undo;
-  const row = await findOurs(caller, undo);
-  const isNew = made.uuid !== null;
-  const { own, doubtful, unread } = await findZvols(
-    caller,
-    undo,
-    row === null || !isNew ? [] : attachedZvols(row),
-  );
+  const { created, vm } = undo;
+  const row = await findVm(caller, created);
+  const isNew = row !== null && created.uuid !== null;
+  const { own, doubtful, unread } = await findZvols(caller, created, isNew ? row : null);
   const zvols = clonesFirst(own.map((name) => shownZvol(undo, name)));
-  await expectAsShown(caller, zvols, undo.vm);
-  const removal: ZvolRemovalContext = { ...context, writer: () => caller, onRemoved: () => {} };
-  const removed: string[] = [];
-  if (row !== null && isNew) {
-    made.vmId = row.id;
-    await powerOff(context, undo, row);
-    await removeSnapshots(removal, undo.vm, zvols, "undo-snapshots");
-    await deleteDisks(context, removal, { undo, row, zvols });
-    await deleteVm(context, undo, row);
-    removed.push("the VM");
-    await deleteZvols(context, removal, { undo, zvols: notIn(row.devices, zvols) });
-  } else {
-    if (row !== null && made.started) await powerOff(context, undo, row);
-    await removeSnapshots(removal, undo.vm, zvols, "undo-snapshots");
-    const devices = await deleteDevices(context, removal, { undo, zvols });
-    if (devices.length > 0) removed.push(formatCount(devices.length, "device"));
-    await deleteZvols(context, removal, { undo, zvols: notIn(devices, zvols) });
+  await expectAsShown(caller, zvols, vm);
+  if (row !== null && (isNew || created.started)) await powerOff(context, vm, row);
+  await removeSnapshots(context, vm, zvols, "undo-snapshots");
+  const removed = isNew
+    ? await removeVm(context, undo, { row, zvols })
+    : await removeDevices(context, undo, zvols);
+  for (const zvol of zvols.filter(({ name }) => !undo.removed.has(name))) {
+    await runStep(context, zvolsStep(context, vm, { step: "undo-zvols", zvols: [zvol] }));
+    undo.removed.add(zvol.name);
   }
   if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
   if (unread !== null && doubtful.length > 0) {
@@ -164,36 +133,86 @@ async function removeCreated(context: UndoContext, undo: Removal): Promise<strin
   return removed;
 }
 
-/** The zvols that no device uses. */
-function notIn(devices: readonly DeviceRow[], zvols: readonly PlannedZvol[]): readonly PlannedZvol[] {
-  const attached = devices.map(zvolOf);
-  return zvols.filter(({ name }) => !attached.includes(name));
-}
-
 function shownZvol({ shown = [] }: Undo, name: string): PlannedZvol {
   const none = { name, sizeBytes: null, snapshots: [], dependants: [] };
   return shown.find((zvol) => zvol.name === name) ?? none;
 }
 
-/** This operation's VM, whatever its current name: by its given uuid, or by id when it already existed. */
-async function findOurs(caller: Caller, { made }: Undo): Promise<VmRow | null> {
-  if (made.uuid !== null) {
-    return (await caller.call("vm.query", vmQuery(["uuid", "=", made.uuid])))[0] ?? null;
-  }
-  if (made.vmId === null) return null;
-  return (await caller.call("vm.query", vmQuery(["id", "=", made.vmId])))[0] ?? null;
+async function powerOff(context: RemovalContext, vm: string, { id, status }: VmRow): Promise<void> {
+  if (status.state === "STOPPED") return;
+  const { writer } = context;
+  await runStep(context, powerOffStep(context, { id, name: vm }, { step: "undo-poweroff", writer }));
 }
 
-async function powerOff({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
-  if (row.status.state === "STOPPED") return;
-  await runStep(log, {
+/** Removes the VM this operation created, with the disks whose zvols it created. */
+async function removeVm(
+  context: RemovalContext,
+  undo: Rollback,
+  { row, zvols }: { readonly row: VmRow; readonly zvols: readonly PlannedZvol[] },
+): Promise<string[]> {
+  const { id } = row;
+  undo.created.vmId = id;
+  for (const zvol of zvols) {
+    const device = row.devices.find((it) => zvolOf(it) === zvol.name);
+    if (device === undefined) continue;
+    await runStep(context, diskStep(context, undo.vm, { vmId: id, deviceId: device.id, zvol }));
+    undo.removed.add(zvol.name);
+  }
+  const deletion = { step: "undo-vm", force: false, writer: context.writer };
+  await runStep(context, deleteVmStep(context, { id, name: undo.vm }, deletion));
+  return ["the VM"];
+}
+
+/** Removes devices that were added to an existing VM, and the zvols created for them. */
+async function removeDevices(
+  context: RemovalContext,
+  undo: Rollback,
+  zvols: readonly PlannedZvol[],
+): Promise<string[]> {
+  const { vmId, devices } = undo.created;
+  if (vmId === null || devices.size === 0) return [];
+  const rows = await context.caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+  const added = rows.filter((row) => [...devices].some((device) => isDevice(row, device)));
+  for (const device of added) {
+    const zvol = zvols.find(({ name }) => name === zvolOf(device));
+    if (zvol === undefined) await runStep(context, deviceRemovalStep(context, undo.vm, device));
+    else {
+      await runStep(context, diskStep(context, undo.vm, { vmId, deviceId: device.id, zvol }));
+      undo.removed.add(zvol.name);
+    }
+  }
+  return added.length === 0 ? [] : [formatCount(added.length, "device")];
+}
+
+function diskStep(
+  context: RemovalContext,
+  vm: string,
+  { vmId, deviceId, zvol }: {
+    readonly vmId: number;
+    readonly deviceId: number;
+    readonly zvol: PlannedZvol;
+  },
+): Step<void> {
+  return {
     vm,
-    step: "undo-poweroff",
-    method: "vm.poweroff",
-    run: () => caller.call("vm.poweroff", [row.id]),
-    verify: async () => (await fetchVm(caller, row.id))?.state === "STOPPED" || null,
-    detail: () => "STOPPED",
-  }, settle);
+    step: `undo-device-${deviceId}`,
+    method: "vm.device.delete",
+    makes: zvol.name,
+    call: () => removeDisk(context, zvol, { vmId, deviceId }),
+    verify: null,
+    detail: () => `${zvol.name} removed`,
+  };
+}
+
+function deviceRemovalStep({ caller }: StepContext, vm: string, { id }: DeviceRow): Step<unknown> {
+  return {
+    vm,
+    step: `undo-device-${id}`,
+    method: "vm.device.delete",
+    call: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
+    verify: async () => (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null,
+    detail: () => `device ${id} removed`,
+  };
 }
 
 /** Zvols of this operation, by certainty. */
@@ -209,151 +228,40 @@ export interface FoundZvols {
 /** The existing ones of the possibly created zvols and of the VM's zvols. */
 export async function findZvols(
   caller: Caller,
-  { made }: Pick<Undo, "made">,
-  attached: readonly string[],
+  created: CreatedResources,
+  row: VmRow | null,
 ): Promise<FoundZvols> {
-  const asked = made.zvols.map(({ name }) => name);
-  const found: Reading<readonly Dataset[]> = await fetchDatasets(caller, [
-    ...new Set([...asked, ...attached]),
-  ]);
+  const requested = [...created.zvols.keys()];
+  const attached = (row?.devices ?? []).flatMap((device) => zvolOf(device) ?? []);
+  const found = await fetchDatasets(caller, [...new Set([...requested, ...attached])]);
   if (!found.known) {
     // The journal is the only evidence: zvols that the NAS confirmed or that our VM uses belong to this operation.
-    const answered = made.zvols.filter(({ name, answered }) => answered || attached.includes(name))
-      .map(({ name }) => name);
+    const isOurs = (name: string) => created.zvols.get(name)?.answered === true || attached.includes(name);
     return {
-      own: answered,
-      doubtful: asked.filter((name) => !answered.includes(name)),
+      own: requested.filter(isOurs),
+      doubtful: requested.filter((name) => !isOurs(name)),
       unread: found.because,
     };
   }
-  const own = found.value.filter((dataset) => isOwn(made, dataset)).map(({ name }) => name);
-  const isDoubtful = ({ name, mark }: Dataset) =>
-    mark === null && asked.includes(name) && !own.includes(name);
-  return { own, doubtful: found.value.filter(isDoubtful).map(({ name }) => name), unread: null };
+  const own = found.value.filter((dataset) => isOwn(created, dataset)).map(({ name }) => name);
+  const doubtful = found.value.filter(({ name, mark }) =>
+    mark === null && requested.includes(name) && !own.includes(name)
+  );
+  return { own, doubtful: doubtful.map(({ name }) => name), unread: null };
 }
 
 /**
  * An unmarked zvol that we would have marked may be somebody else's who took the name. Where properties cannot be read, the
  * NAS's confirmation counts.
  */
-function isOwn(made: CreatedResources, { name, mark, marksVisible }: Dataset): boolean {
-  if (mark !== null) return mark.operation === made.operation || mark.vm === made.uuid;
-  const zvol = made.zvols.find((it) => it.name === name);
+function isOwn(created: CreatedResources, { name, mark, marksVisible }: Dataset): boolean {
+  if (mark !== null) return mark.operation === created.operation || mark.vm === created.uuid;
+  const zvol = created.zvols.get(name);
   return zvol !== undefined && (!zvol.marked || (zvol.answered && !marksVisible));
-}
-
-/** Removes the VM without its zvols, because vm.delete is recursive and from 26 on deletes foreign clones too. */
-async function deleteVm({ caller, log, settle }: UndoContext, { vm }: Undo, row: VmRow): Promise<void> {
-  await runStep(log, {
-    vm,
-    step: "undo-vm",
-    method: "vm.delete",
-    run: () => caller.call("vm.delete", [row.id, { zvols: false, force: false }]),
-    verify: async () => (await caller.call("vm.query", vmQuery(["id", "=", row.id]))).length === 0 || null,
-    detail: () => `id ${row.id} removed`,
-  }, settle);
 }
 
 function zvolOf({ attributes }: DeviceRow): string | null {
   return attributes.dtype === "DISK" && typeof attributes.path === "string"
     ? zvolOfPath(attributes.path)
     : null;
-}
-
-function attachedZvols({ devices }: VmRow): string[] {
-  return devices.flatMap((device) => zvolOf(device) ?? []);
-}
-
-interface Disks {
-  readonly undo: Removal;
-  readonly row: VmRow;
-  readonly zvols: readonly PlannedZvol[];
-}
-
-/** Removes the disks whose zvols this operation created, each with its zvol. */
-async function deleteDisks(
-  context: UndoContext,
-  removal: ZvolRemovalContext,
-  { undo, row, zvols }: Disks,
-): Promise<void> {
-  for (const zvol of zvols) {
-    const device = row.devices.find((it) => zvolOf(it) === zvol.name);
-    if (device !== undefined) await deleteDisk(context, removal, { undo, zvol, deviceId: device.id });
-  }
-}
-
-async function deleteDisk(
-  { caller, log, settle }: UndoContext,
-  removal: ZvolRemovalContext,
-  { undo, zvol, deviceId }: { readonly undo: Removal; readonly zvol: PlannedZvol; readonly deviceId: number },
-): Promise<void> {
-  await runStep(log, {
-    vm: undo.vm,
-    step: `undo-device-${deviceId}`,
-    method: "vm.device.delete",
-    makes: zvol.name,
-    run: () => removeDisk(removal, zvol, { deviceId, isDeviceGone: () => isDeviceGone(caller, deviceId) }),
-    verify: null,
-    detail: () => `${zvol.name} removed`,
-  }, settle);
-  undo.gone.add(zvol.name);
-}
-
-async function isDeviceGone(caller: Caller, id: number): Promise<true | null> {
-  return (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null;
-}
-
-interface OwnZvols {
-  readonly undo: Removal;
-  readonly zvols: readonly PlannedZvol[];
-}
-
-/** Removes devices that were added to an existing VM, and the zvols created for them. */
-async function deleteDevices(
-  context: UndoContext,
-  removal: ZvolRemovalContext,
-  { undo, zvols }: OwnZvols,
-): Promise<readonly DeviceRow[]> {
-  const { caller, log, settle } = context;
-  const { vm, made } = undo;
-  const { vmId } = made;
-  if (vmId === null || made.devices.length === 0) return [];
-  const rows: readonly DeviceRow[] = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
-  const added = rows.filter((row) => made.devices.some((device) => isDevice(row, device)));
-  for (const device of added) {
-    const { id } = device;
-    const zvol = zvols.find(({ name }) => name === zvolOf(device));
-    if (zvol !== undefined) {
-      await deleteDisk(context, removal, { undo, zvol, deviceId: id });
-      continue;
-    }
-    await runStep(log, {
-      vm,
-      step: `undo-device-${id}`,
-      method: "vm.device.delete",
-      run: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
-      verify: () => isDeviceGone(caller, id),
-      detail: () => `device ${id} removed`,
-    }, settle);
-  }
-  return added;
-}
-
-/** Removes zvols that never got a device. */
-async function deleteZvols(
-  { log, settle }: UndoContext,
-  removal: ZvolRemovalContext,
-  { undo, zvols }: OwnZvols,
-): Promise<void> {
-  for (const zvol of zvols) {
-    await runStep(log, {
-      vm: undo.vm,
-      step: "undo-zvols",
-      method: "pool.dataset.delete",
-      run: () => removeLoneZvol(removal, zvol),
-      verify: null,
-      detail: () => `${zvol.name} removed`,
-    }, settle);
-    undo.gone.add(zvol.name);
-  }
 }

@@ -1,9 +1,10 @@
 /**
- * Runs the steps of one VM. Each step is journalled before it starts and after it ends, and a call with an unknown outcome
- * is verified before anything else happens.
+ * Runs one step of a VM. The step is journalled before it starts and after it ends, and a call with an unknown outcome is
+ * verified before anything else happens.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
+import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import type { OperationLog } from "../log.ts";
 import { NotSent } from "../limiter.ts";
@@ -20,11 +21,19 @@ export interface SettleTimeouts {
 /** Up to 25.10 TrueNAS continues a call after its socket closed; creating a zvol takes about a second. */
 export const DEFAULT_SETTLE_TIMEOUTS: SettleTimeouts = { settleMs: 6_000, pollMs: 500 };
 
+/** What every step needs. */
+export interface StepContext {
+  /** Sends calls whether or not the user cancels. */
+  readonly caller: Caller;
+  readonly log: OperationLog;
+  readonly settle: SettleTimeouts;
+}
+
 /** Journals a further call of a step; it can be sent once this resolves. */
 export type NextCall = (method: MethodName) => Promise<void>;
 
-/** A step. */
-export interface StepAction<T> {
+/** One step of a VM. A new kind of step is a function that returns this, next to the function that undoes it. */
+export interface Step<T> {
   readonly vm: string;
   readonly step: string;
   readonly method: MethodName;
@@ -32,11 +41,13 @@ export interface StepAction<T> {
   readonly makes?: string;
   /** What it created or may have created, read before it runs and again on failure; null: nothing. */
   readonly evidence?: () => Evidence | null;
-  /** Runs the step; before each further call it awaits `next`, which journals the call. */
-  readonly run: (next: NextCall) => Promise<T>;
+  /** Checks immediately before the call that the VM is as the user saw it; throws if it is not. */
+  readonly precondition?: () => Promise<void>;
+  /** Sends the call; before each further call it awaits `next`, which journals that call. */
+  readonly call: (next: NextCall) => Promise<T>;
   /**
    * Reads the effect from the NAS after a call with an unknown outcome: its result, or null when there is none. null for a
-   * step that only reads.
+   * step that only reads, or that verifies each of its calls.
    */
   readonly verify: (() => Promise<T | null>) | null;
   /** A short description of the result. */
@@ -46,40 +57,23 @@ export interface StepAction<T> {
 /** A step that was started early is abandoned because an earlier one failed. */
 export class NotReached extends Error {
   override readonly name = "NotReached";
-
-  /** Creates the error. */
-  constructor() {
-    super("An earlier step failed");
-  }
 }
 
 /** A failed step that has already been logged. */
 export class StepFailure extends Error {
   override readonly name = "StepFailure";
-  /** Name of the step. */
-  readonly step: string;
-  /** The logged error. */
-  readonly logged: StepError;
-
-  /** Wraps the cause. */
-  constructor(step: string, logged: StepError, cause: unknown) {
-    super(logged.message, { cause });
-    this.step = step;
-    this.logged = logged;
-  }
 }
 
 /**
  * Runs a step and logs it.
  *
- * @throws {StepFailure} when it failed, or when its effect cannot be verified.
+ * @throws {StepFailure} when it failed, or when its effect cannot be verified; its cause is the error.
  * @throws {NotSent} when it was cancelled while its call was queued.
  * @throws {NotReached} when it was started early and is abandoned.
  */
 export async function runStep<T>(
-  log: OperationLog,
-  action: StepAction<T>,
-  settle: SettleTimeouts,
+  { log, settle }: Pick<StepContext, "log" | "settle">,
+  action: Step<T>,
 ): Promise<T> {
   const { vm, step } = action;
   // Rollback steps continue without the journal, because an incomplete VM is worse than a gap in the journal.
@@ -92,7 +86,8 @@ export async function runStep<T>(
   log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
   try {
     await written();
-    const result = await runOrVerify(() => action.run(next), action.verify, settle);
+    await action.precondition?.();
+    const result = await callAndVerify(() => action.call(next), action.verify, settle);
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
@@ -102,44 +97,52 @@ export async function runStep<T>(
     }
     const logged = describeError(error);
     log.append({ type: "step", vm, step, status: "failed", error: logged, ...announced(action) });
-    throw new StepFailure(step, logged, error);
+    throw new StepFailure(logged.message, { cause: error });
   }
 }
 
-function announced<T>({ makes, evidence }: StepAction<T>): { makes?: string; evidence?: Evidence | null } {
+/** Logs that a step is not run; `detail` says why. */
+export function skipStep(
+  log: OperationLog,
+  step: { readonly vm: string; readonly step: string; readonly detail?: string },
+): void {
+  log.append({ type: "step", ...step, status: "skipped" });
+}
+
+function announced<T>({ makes, evidence }: Step<T>): { makes?: string; evidence?: Evidence | null } {
   return {
     ...(makes === undefined ? {} : { makes }),
     ...(evidence === undefined ? {} : { evidence: evidence() }),
   };
 }
 
-/** Makes a call; if its outcome is unknown, verifies the effect and fails only when there is none. */
-export async function runOrVerify<T>(
-  run: () => Promise<T>,
-  look: (() => Promise<T | null>) | null,
+/** Sends a call; if its outcome is unknown, verifies the effect and fails only when there is none. */
+export async function callAndVerify<T>(
+  call: () => Promise<T>,
+  verify: (() => Promise<T | null>) | null,
   settle: SettleTimeouts,
 ): Promise<T> {
   try {
-    return await run();
+    return await call();
   } catch (error) {
-    if (look === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
+    if (verify === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
     // If verification fails too, the original error is thrown, because a read's error would claim "not done".
-    const seen = await pollUntil(look, settle).catch(() => null);
-    if (seen !== null) return seen;
+    const result = await pollUntil(verify, settle).catch(() => null);
+    if (result !== null) return result;
     throw error;
   }
 }
 
 /** Polls until there is a result; null when the time is over. */
 export async function pollUntil<T>(
-  look: () => Promise<T | null>,
-  { settleMs, pollMs: pollMs }: SettleTimeouts,
+  poll: () => Promise<T | null>,
+  { settleMs, pollMs }: SettleTimeouts,
 ): Promise<T | null> {
-  const looks = Math.max(1, Math.ceil(settleMs / pollMs));
-  for (let n = 0; n < looks; n++) {
+  const polls = Math.max(1, Math.ceil(settleMs / pollMs));
+  for (let n = 0; n < polls; n++) {
     if (n > 0) await pause(pollMs);
-    const seen = await look();
-    if (seen !== null) return seen;
+    const result = await poll();
+    if (result !== null) return result;
   }
   return null;
 }
@@ -149,7 +152,7 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** An error in words for a page. */
+/** Describes an error for a page. */
 export function describeError(error: unknown): StepError {
   if (error instanceof TrueNASError) {
     const { message, method, outcome } = error;

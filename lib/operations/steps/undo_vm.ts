@@ -2,18 +2,17 @@
  * Undoes what an earlier operation created for a VM, based on the journal: the VM's uuid, the added devices, and zvols
  * whose properties name the operation. A VM that was started since is left alone.
  */
-import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
-import { vmQuery, type VmRow } from "../../truenas/methods.ts";
-import { rollBack, type UndoContext } from "./roll_back.ts";
-import { runStep } from "./run_step.ts";
 import type { RollBackVm } from "../../plan/roll_back.ts";
 import type { OperationVmView } from "../types.ts";
-import type { CreatedResources } from "./created_resources.ts";
+import { type CreatedResources, journalledResources } from "./created_resources.ts";
+import { rollBack } from "./roll_back.ts";
+import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { findVm, runVm } from "./run_vm.ts";
 
 /** Undoes what the operation with this id created for one VM. Never throws; the log contains the result. */
 export async function undoVm(
-  context: UndoContext,
+  context: StepContext,
   vm: OperationVmView,
   { operation, shown }: {
     readonly operation: string;
@@ -21,73 +20,33 @@ export async function undoVm(
     readonly shown: RollBackVm | null;
   },
 ): Promise<void> {
-  const made = madeOf(vm, operation);
-  if (shown !== null && shown.blocked.length > 0) {
-    const message = `Not rolled back: ${shown.blocked.join("; ")}`;
-    context.log.append({ type: "step", vm: vm.name, step: "look", status: "skipped" });
-    context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
-    return;
-  }
-  try {
-    await verifyFirst(context, vm, made);
-  } catch (error) {
-    const message = `Not rolled back: ${reasonOf(error)}`;
-    context.log.append({ type: "vm", vm: vm.name, outcome: "left-behind", message });
-    return;
-  }
-  const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
-  await rollBack(context, { vm: vm.name, made, why, cancelled: false, shown: shown?.zvols ?? [] });
-}
-
-/** The zvols that were or may have been created for a VM. */
-export function zvolsMadeFor({ steps }: OperationVmView): readonly string[] {
-  return [...new Set(steps.flatMap(({ evidence }) => evidence?.zvol ?? []))];
-}
-
-function madeOf({ steps }: OperationVmView, operation: string): CreatedResources {
-  const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
-  return {
-    operation,
-    uuid: evidence.find(({ uuid }) => uuid !== undefined)?.uuid ?? null,
-    vmId: evidence.find(({ vmId }) => vmId !== undefined)?.vmId ?? null,
-    devices: evidence.flatMap(({ device }) => device === undefined ? [] : [device]),
-    zvols: steps.flatMap(({ evidence, status }) =>
-      evidence?.zvol === undefined ? [] : [{
-        name: evidence.zvol,
-        marked: evidence.unmarked !== true,
-        answered: evidence.answered === true || status === "done",
-      }]
-    ),
-    started: wasStarted(steps),
-    doneSteps: [],
-  };
-}
-
-function wasStarted(steps: OperationVmView["steps"]): boolean {
-  return steps.some(({ step, startedAt }) => step === "start" && startedAt !== null);
-}
-
-async function verifyFirst(
-  { caller, log, settle }: UndoContext,
-  vm: OperationVmView,
-  made: CreatedResources,
-): Promise<void> {
-  await runStep(log, {
-    vm: vm.name,
-    step: "look",
-    method: "vm.query",
+  const created = journalledResources(vm, operation);
+  const { blocked = [], zvols = [] } = shown ?? {};
+  await runVm(context.log, { name: vm.name }, {
     run: async () => {
-      const filter = made.uuid === null ? ["id", "=", made.vmId] as const : ["uuid", "=", made.uuid] as const;
-      const rows: readonly VmRow[] = made.uuid === null && made.vmId === null
-        ? []
-        : await caller.call("vm.query", vmQuery(filter));
-      const state = rows[0]?.status.state;
-      if (state === undefined || state === "STOPPED" || made.started) return state ?? "the VM does not exist";
+      if (blocked.length > 0) throw new TrueNASError(blocked.join("; "));
+      await runStep(context, verifyStep(context, vm.name, created));
+      const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
+      return await rollBack(context, { vm: vm.name, created, why, cancelled: false, shown: zvols });
+    },
+    onFailure: ({ message }) => ({ outcome: "left-behind", message: `Not rolled back: ${message}` }),
+  });
+}
+
+function verifyStep({ caller }: StepContext, vm: string, created: CreatedResources): Step<string> {
+  return {
+    vm,
+    step: "verify",
+    method: "vm.query",
+    call: async () => {
+      const state = (await findVm(caller, created))?.status.state;
+      if (state === undefined) return "the VM does not exist";
+      if (state === "STOPPED" || created.started) return state;
       throw new TrueNASError(
-        `${vm.name} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
+        `${vm} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
       );
     },
     verify: null,
     detail: (state) => state,
-  }, settle);
+  };
 }

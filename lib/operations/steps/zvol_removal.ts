@@ -6,21 +6,36 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { fetchDatasets, fetchRelations } from "../../truenas/batched_reads.ts";
+import { fetchDatasets, fetchRelations, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
-import type { OperationLog } from "../log.ts";
-import { runOrVerify, runStep, type SettleTimeouts } from "./run_step.ts";
+import { callAndVerify, runStep, type Step, type StepContext } from "./run_step.ts";
 
 /** What removing zvols needs. */
-export interface ZvolRemovalContext {
-  /** For reads. */
-  readonly caller: Caller;
-  /** Returns the caller for the next write: one that the user can still cancel, or one that always sends. */
+export interface RemovalContext extends StepContext {
+  /** Returns the caller for the next write. */
   readonly writer: () => Caller;
-  /** Called when something was removed. */
-  readonly onRemoved: () => void;
-  readonly log: OperationLog;
-  readonly settle: SettleTimeouts;
+  readonly progress: RemovalProgress;
+}
+
+/** Progress of a removal. */
+export interface RemovalProgress {
+  /** A change was requested. */
+  sent: boolean;
+  /** A snapshot or zvol was removed. */
+  removed: boolean;
+}
+
+/** Removals that the user can cancel until the first has succeeded; from then on all are sent. */
+export function removalContext(
+  { caller, log, settle }: StepContext,
+  cancellable: Caller = caller,
+): RemovalContext {
+  const progress = { sent: false, removed: false };
+  const writer = () => {
+    progress.sent = true;
+    return progress.removed ? caller : cancellable;
+  };
+  return { caller, log, settle, writer, progress };
 }
 
 /**
@@ -72,98 +87,118 @@ export function hasSnapshots(zvols: readonly PlannedZvol[]): boolean {
   return zvols.some(({ snapshots }) => (snapshots ?? []).length > 0);
 }
 
-/** Removes the snapshots that were shown, in their own step; snapshots that no longer exist are skipped. */
+/** Removes the snapshots that were shown; snapshots that no longer exist are skipped. Nothing to do without snapshots. */
 export async function removeSnapshots(
-  context: ZvolRemovalContext,
+  context: RemovalContext,
   vm: string,
   zvols: readonly PlannedZvol[],
   step = "snapshots",
 ): Promise<void> {
   const shown = zvols.flatMap(({ snapshots }) => (snapshots ?? []).map(({ name }) => name));
   if (shown.length === 0) return;
-  await runStep(context.log, {
+  const method = "pool.snapshot.delete";
+  await runStep(context, {
     vm,
     step,
-    method: "pool.snapshot.delete",
+    method,
     makes: `${formatCount(shown.length, "snapshot")} of ${zvols.map(({ name }) => name).join(", ")}`,
-    run: async (next) => {
+    call: async (next) => {
       for (const [n, name] of shown.entries()) {
-        if (n > 0) await next("pool.snapshot.delete");
+        if (n > 0) await next(method);
         await removeSnapshot(context, name);
       }
-      return shown.length;
     },
     verify: null,
-    detail: (count) => formatCount(count, "snapshot"),
-  }, context.settle);
+    detail: () => formatCount(shown.length, "snapshot"),
+  });
 }
 
-async function removeSnapshot(
-  { caller, writer, onRemoved, settle }: ZvolRemovalContext,
-  name: string,
-): Promise<void> {
-  const isGone = async () => {
+async function removeSnapshot(context: RemovalContext, name: string): Promise<void> {
+  const { caller, writer, progress, settle } = context;
+  const isRemoved = async () => {
     const { snapshots } = await fetchRelations(caller, [sourceOf(name)]);
     return snapshots.known && !snapshots.value.some((snapshot) => snapshot.name === name) || null;
   };
   const remove = () => writer().call("pool.snapshot.delete", [name, { defer: false, recursive: false }]);
   try {
-    await runOrVerify(remove, isGone, settle);
+    await callAndVerify(remove, isRemoved, settle);
   } catch (error) {
-    if (!(error instanceof TrueNASCallError) || await isGone() === null) throw error;
+    if (!(error instanceof TrueNASCallError) || await isRemoved() === null) throw error;
   }
-  onRemoved();
+  progress.removed = true;
 }
 
-/** Removes one zvol that no VM uses. */
-export async function removeLoneZvol(
-  context: ZvolRemovalContext,
-  zvol: PlannedZvol,
-): Promise<void> {
-  const { caller, writer, settle } = context;
-  const isGone = async () => await isZvolGone(caller, zvol.name) || null;
-  const remove = () => writer().call("pool.dataset.delete", [zvol.name, { recursive: false }]);
-  await unlessGone(context, zvol, () => runOrVerify(remove, isGone, settle));
+/** Removes zvols that no VM uses, in one step. */
+export function zvolsStep(
+  context: RemovalContext,
+  vm: string,
+  { step, zvols }: { readonly step: string; readonly zvols: readonly PlannedZvol[] },
+): Step<void> {
+  const method = "pool.dataset.delete";
+  return {
+    vm,
+    step,
+    method,
+    makes: zvols.map(({ name }) => name).join(", "),
+    call: async (next) => {
+      for (const [n, zvol] of zvols.entries()) {
+        if (n > 0) await next(method);
+        await removeUnusedZvol(context, zvol);
+      }
+    },
+    verify: null,
+    detail: () => formatCount(zvols.length, "zvol"),
+  };
+}
+
+async function removeUnusedZvol(context: RemovalContext, zvol: PlannedZvol): Promise<void> {
+  const { caller, writer } = context;
+  await removeZvol(context, zvol, {
+    remove: () => writer().call("pool.dataset.delete", [zvol.name, { recursive: false }]),
+    verify: async () => await isZvolRemoved(caller, zvol.name) || null,
+  });
 }
 
 /** Removes a disk of a VM together with its zvol. */
 export async function removeDisk(
-  context: ZvolRemovalContext,
+  context: RemovalContext,
   zvol: PlannedZvol,
-  { deviceId, isDeviceGone }: {
-    readonly deviceId: number;
-    readonly isDeviceGone: () => Promise<true | null>;
-  },
+  { vmId, deviceId }: { readonly vmId: number; readonly deviceId: number },
 ): Promise<void> {
-  const { writer, settle } = context;
-  const options = { zvol: true, raw_file: false, force: false };
-  const remove = () => writer().call("vm.device.delete", [deviceId, options]);
-  await unlessGone(context, zvol, () => runOrVerify(remove, isDeviceGone, settle));
+  const { caller, writer } = context;
+  await removeZvol(context, zvol, {
+    remove: () =>
+      writer().call("vm.device.delete", [deviceId, { zvol: true, raw_file: false, force: false }]),
+    verify: async () =>
+      !(await fetchVm(caller, vmId))?.disks.some((disk) => disk.deviceId === deviceId) || null,
+  });
 }
 
 /** Ignores a refusal when the zvol no longer exists; otherwise explains why the zvol is left. */
-async function unlessGone(
-  { caller, onRemoved }: ZvolRemovalContext,
+async function removeZvol(
+  { caller, progress, settle }: RemovalContext,
   zvol: PlannedZvol,
-  remove: () => Promise<unknown>,
+  { remove, verify }: {
+    readonly remove: () => Promise<unknown>;
+    readonly verify: () => Promise<true | null>;
+  },
 ): Promise<void> {
   try {
-    await remove();
+    await callAndVerify(remove, verify, settle);
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
-    if (await isZvolGone(caller, zvol.name)) return;
+    if (await isZvolRemoved(caller, zvol.name)) return;
     const { method, message } = error;
     const problem = describeProblem([{ ...zvol, snapshots: [] }], await fetchRelations(caller, [zvol.name]));
-    const why = problem === null ? `${message}` : problem;
-    throw new TrueNASError(`The zvol ${zvol.name} was not removed: ${why}`, {
+    throw new TrueNASError(`The zvol ${zvol.name} was not removed: ${problem ?? message}`, {
       ...(method === undefined ? {} : { method }),
       cause: error,
     });
   }
-  onRemoved();
+  progress.removed = true;
 }
 
-async function isZvolGone(caller: Caller, name: string): Promise<boolean> {
-  const seen = await fetchDatasets(caller, [name]);
-  return seen.known && seen.value.length === 0;
+async function isZvolRemoved(caller: Caller, name: string): Promise<boolean> {
+  const found = await fetchDatasets(caller, [name]);
+  return found.known && found.value.length === 0;
 }

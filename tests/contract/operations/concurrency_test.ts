@@ -90,6 +90,6 @@ Deno.test("that the NAS deletes one VM at a time is remembered while the connect
   const { status, operation } = await manager.destroyPlanned(plan);
   assert.equal(status, "done");
   for (const { steps } of operation.vms) {
-    assert.deepEqual(steps.map(({ step }) => step), ["look", "poweroff", "disks", "delete", "check"]);
+    assert.deepEqual(steps.map(({ step }) => step), ["verify", "poweroff", "disks", "delete", "check"]);
   }
 });

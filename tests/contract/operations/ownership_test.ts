@@ -301,7 +301,7 @@ onEach(
       assert.equal(destroyed.status, "done");
       const steps = destroyed.operation.vms[0]?.steps.map(({ step, status }) => `${step} ${status}`);
       assert.deepEqual(steps, [
-        "look done",
+        "verify done",
         "shutdown done",
         "poweroff skipped",
         "delete done",

@@ -68,7 +68,7 @@ const COMMON = {
 };
 
 /** A NAS that answers each deletion of a device so, and in which nothing goes. */
-async function destroyWith(outcome: Outcome, isKnown = false) {
+async function destroyWith(outcome: Outcome, isRecent = false) {
   const asked: string[] = [];
   const row = rowWith(ZVOLS);
   const zvols = ZVOLS.map((id) => ({ id, type: "VOLUME", user_properties: {} }));
@@ -83,8 +83,8 @@ async function destroyWith(outcome: Outcome, isKnown = false) {
     },
   } as unknown as Caller;
   const log = startedLog();
-  const known = isKnown ? toVm(row) : null;
-  await destroyVm({ ...COMMON, caller, cancellable: caller, log, known }, VM);
+  const recent = isRecent ? toVm(row) : null;
+  await destroyVm({ ...COMMON, caller, cancellable: caller, log, recent }, VM);
   const [view] = log.view.vms;
   const disks = view?.steps.find(({ step }) => step === "disks");
   const count = (name: string) => asked.filter((method) => method === name).length;
@@ -131,9 +131,9 @@ async function destroyBy(
     },
   } as unknown as Caller);
   const log = startedLog();
-  const known = toVm(rowWith(ZVOLS));
+  const recent = toVm(rowWith(ZVOLS));
   await destroyVm(
-    { ...COMMON, caller: callerOf(false), cancellable: callerOf(true), log, known },
+    { ...COMMON, caller: callerOf(false), cancellable: callerOf(true), log, recent },
     vm,
   );
   return log.view.vms[0]?.outcome;

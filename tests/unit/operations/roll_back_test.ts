@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { findZvols } from "../../../lib/operations/steps/roll_back.ts";
 import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
-import type { CreatedResources } from "../../../lib/operations/steps/created_resources.ts";
+import type { CreatedResources, CreatedZvol } from "../../../lib/operations/steps/created_resources.ts";
 
 const ZVOL = "tank/vms/a-disk0";
 
 /** Whose the zvol is, when the NAS tells these properties of it. */
 function ownerOf(
   properties: Record<string, { rawvalue: string }> | undefined,
-  zvol: CreatedResources["zvols"][number],
+  zvol: CreatedZvol,
 ) {
   const row = {
     id: ZVOL,
@@ -18,20 +18,20 @@ function ownerOf(
     ...(properties === undefined ? {} : { user_properties: properties }),
   };
   const caller = { call: () => Promise.resolve([row]) } as unknown as Caller;
-  const made: CreatedResources = {
+  const created: CreatedResources = {
     operation: "op",
     uuid: "u",
     vmId: null,
-    devices: [],
-    zvols: [zvol],
+    devices: new Set(),
+    zvols: new Map([[ZVOL, zvol]]),
     started: false,
     doneSteps: [],
   };
-  return findZvols(caller, { made }, []);
+  return findZvols(caller, created, null);
 }
 
 Deno.test("the NAS's answer counts as ownership where properties are not visible, and only there (fault 3)", async () => {
-  const answered = { name: ZVOL, marked: true, answered: true };
+  const answered = { marked: true, answered: true };
   const mark = (operation: string) => ({
     [ZVOL_PROPERTIES.vm]: { rawvalue: "x" },
     [ZVOL_PROPERTIES.operation]: { rawvalue: operation },

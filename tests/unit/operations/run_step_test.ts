@@ -1,6 +1,6 @@
 /**
- * Protects the steps of a VM: each is in the log before it begins and after it ended, and a call whose outcome is not
- * known is looked after before it counts as failed.
+ * Protects the steps of a VM: each is logged before it starts and after it ends, and a call with an unknown outcome is
+ * verified before it counts as failed.
  */
 import assert from "node:assert/strict";
 import {
@@ -15,7 +15,7 @@ import {
   pause,
   pollUntil,
   runStep,
-  type StepAction,
+  type Step,
   StepFailure,
 } from "../../../lib/operations/steps/run_step.ts";
 
@@ -25,11 +25,13 @@ function error(outcome: Outcome): TrueNASError {
   return new TrueNASError("vm.start: it was lost", { method: "vm.start", outcome });
 }
 
-/** Runs a step and gives what came of it, and what the log has of it. */
-async function run(action: Pick<StepAction<string>, "run" | "verify">) {
+/** Runs a step; returns its result and what was logged. */
+async function run(action: Pick<Step<string>, "call" | "verify">) {
   const log = new OperationLog("op", () => 0);
   const step = { vm: "a", step: "start", method: "vm.start", detail: (result: string) => result } as const;
-  const result = await runStep(log, { ...step, ...action }, SETTLE).catch((error: unknown) => error);
+  const result = await runStep({ log, settle: SETTLE }, { ...step, ...action }).catch((error: unknown) =>
+    error
+  );
   const facts = log.since(0).map((event) =>
     event.type === "step"
       ? [event.status, event.method ?? event.detail ?? event.error?.outcome]
@@ -38,85 +40,80 @@ async function run(action: Pick<StepAction<string>, "run" | "verify">) {
   return { result, facts };
 }
 
-Deno.test("runStep() logs a step before it begins and after it is done", async () => {
+Deno.test("runStep() logs a step before it starts and after it is done", async () => {
   const log = new OperationLog("op", () => 0);
   const seenFromWithin: unknown[] = [];
-  await runStep(log, {
+  await runStep({ log, settle: SETTLE }, {
     vm: "a",
     step: "start",
     method: "vm.start",
-    run: () => {
+    call: () => {
       seenFromWithin.push(...log.since(0).map((event) => event.type === "step" && event.status));
       return Promise.resolve(1);
     },
-    verify: () => assert.fail("it is not looked for what was answered"),
+    verify: () => assert.fail("an answered call is not verified"),
     detail: (result) => `id ${result}`,
-  }, SETTLE);
+  });
   assert.deepEqual(seenFromWithin, ["running"]);
   assert.deepEqual(log.since(1).map(({ seq: _seq, at: _at, ...fact }) => fact), [
     { type: "step", vm: "a", step: "start", status: "done", detail: "id 1" },
   ]);
 });
 
-Deno.test("runStep() does not look for what was surely not done", async () => {
+Deno.test("runStep() does not verify a call that was refused", async () => {
   const refused = error("not-done");
   const { result, facts } = await run({
-    run: () => Promise.reject(refused),
+    call: () => Promise.reject(refused),
     verify: () => assert.fail("a refusal is an answer"),
   });
   assert.ok(result instanceof StepFailure);
-  assert.deepEqual([result.step, result.cause], ["start", refused]);
-  assert.deepEqual(result.logged, {
-    message: "vm.start: it was lost",
-    method: "vm.start",
-    outcome: "not-done",
-  });
+  assert.deepEqual([result.message, result.cause], ["vm.start: it was lost", refused]);
   assert.deepEqual(facts, [["running", "vm.start"], ["failed", "not-done"]]);
 });
 
-Deno.test("runStep() counts as done what is seen on the NAS, even when it shows late", async () => {
-  for (const showsAtLook of [1, 3]) {
-    let looks = 0;
+Deno.test("runStep() counts a call as done if its effect is on the NAS, even if that appears late", async () => {
+  for (const appearsAtPoll of [1, 3]) {
+    let polls = 0;
     const { result, facts } = await run({
-      run: () => Promise.reject(error("unknown")),
-      verify: () => Promise.resolve(++looks === showsAtLook ? "found" : null),
+      call: () => Promise.reject(error("unknown")),
+      verify: () => Promise.resolve(++polls === appearsAtPoll ? "found" : null),
     });
-    assert.deepEqual([result, looks], ["found", showsAtLook]);
+    assert.deepEqual([result, polls], ["found", appearsAtPoll]);
     assert.deepEqual(facts, [["running", "vm.start"], ["done", "found"]]);
   }
 });
 
-Deno.test("runStep() fails with the outcome unknown when nothing shows, or when looking fails as well", async () => {
-  const looks: readonly (() => Promise<null>)[] = [
+Deno.test("runStep() fails with an unknown outcome if there is no effect, or if verification fails too", async () => {
+  const verifiers: readonly (() => Promise<null>)[] = [
     () => Promise.resolve(null),
     () => Promise.reject(error("not-done")),
   ];
-  for (const look of looks) {
-    const { result, facts } = await run({ run: () => Promise.reject(error("unknown")), verify: look });
+  for (const verify of verifiers) {
+    const { result, facts } = await run({ call: () => Promise.reject(error("unknown")), verify });
     assert.ok(result instanceof StepFailure);
     assert.deepEqual(facts, [["running", "vm.start"], ["failed", "unknown"]]);
   }
 });
 
-Deno.test("lookUntil() looks at once, then as often as the time allows, and at least once", async () => {
-  const looksIn = async (settleMs: number, pollMs: number) => {
-    let looks = 0;
-    const seen = await pollUntil(() => Promise.resolve(looks++ < 0 ? "never" : null), {
+Deno.test("pollUntil() polls immediately, then as often as the time allows, and at least once", async () => {
+  const pollsIn = async (settleMs: number, pollMs: number) => {
+    let polls = 0;
+    const seen = await pollUntil(() => Promise.resolve(polls++ < 0 ? "never" : null), {
       settleMs,
       pollMs: pollMs,
     });
     assert.equal(seen, null);
-    return looks;
+    return polls;
   };
-  assert.deepEqual([await looksIn(3, 1), await looksIn(5, 2), await looksIn(0, 1)], [3, 3, 1]);
-  let looks = 0;
+  assert.deepEqual([await pollsIn(3, 1), await pollsIn(5, 2), await pollsIn(0, 1)], [3, 3, 1]);
+  let polls = 0;
   assert.equal(
-    await pollUntil(() => Promise.resolve(++looks), { settleMs: 1_000_000, pollMs: 1_000_000 }),
+    await pollUntil(() => Promise.resolve(++polls), { settleMs: 1_000_000, pollMs: 1_000_000 }),
     1,
   );
 });
 
-Deno.test("pause() lets others run", async () => {
+Deno.test("pause() lets other work run", async () => {
   const order: string[] = [];
   const paused = pause(0).then(() => order.push("after"));
   order.push("before");
@@ -124,7 +121,7 @@ Deno.test("pause() lets others run", async () => {
   assert.deepEqual(order, ["before", "after"]);
 });
 
-Deno.test("describeError() keeps method and outcome, and knows nothing of an error that is not ours", () => {
+Deno.test("describeError() keeps method and outcome, and reports an unknown outcome for other errors", () => {
   const refusal = { code: 1, errno: 14, errname: "EFAULT", reason: "Busy", fields: [] };
   assert.deepEqual(describeError(new TrueNASCallError("vm.stop", refusal)), {
     message: 'vm.stop: TrueNAS refused: "Busy"',

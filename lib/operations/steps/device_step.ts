@@ -1,0 +1,197 @@
+/** The step that creates a device of a VM; for a disk, it creates the zvol first. */
+import { zvolOfPath } from "../../inventory/names.ts";
+import type { PortAllocator } from "../../plan/allocation.ts";
+import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
+import type { TemplateManager } from "../../template_manager.ts";
+import type { DeviceRow } from "../../truenas/methods.ts";
+import { formatBytes } from "../../units.ts";
+import type { Evidence } from "../types.ts";
+import type { CreatedResources } from "./created_resources.ts";
+import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
+import type { NextCall, Step, StepContext } from "./run_step.ts";
+import {
+  createPlannedZvol,
+  isRefusedBeforeEffect,
+  type PlannedDisk,
+  type ZvolPermission,
+} from "./zvol_creation.ts";
+
+/** What creating a device needs. */
+export interface DeviceContext extends StepContext {
+  /** Template values of each VM type, including its overrides. */
+  readonly templates: (type: string) => TemplateManager;
+  /** The displays' password; sent to the NAS and nowhere else. */
+  readonly displayPassword: string;
+  /** Display ports that the NAS refused, and replacements. */
+  readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
+  readonly zvols: ZvolPermission;
+}
+
+/** A device to create. */
+export interface DeviceRequest {
+  readonly vm: PlannedVm;
+  readonly device: PlannedDevice;
+  readonly created: CreatedResources;
+  /** Resolves when the device may be created; its zvol is created before. */
+  readonly turn?: Promise<void>;
+}
+
+/** Whether creating the device also creates its zvol. */
+export function hasNewZvol(device: PlannedDevice): device is PlannedDisk {
+  return device.dtype === "DISK" && !device.adopt;
+}
+
+/** Creates a device. */
+export function deviceStep(
+  context: DeviceContext,
+  { vm, device: planned, created, turn = Promise.resolve() }: DeviceRequest,
+): Step<DeviceRow> {
+  // A display gets other ports if the NAS refuses the planned ones.
+  let device = planned;
+  const add = () => created.uuid === null && created.devices.add(device);
+  add();
+  const { mayCreate } = context.zvols;
+  const zvol = hasNewZvol(device) ? device : null;
+  if (zvol !== null) created.zvols.set(zvol.zvol, { marked: mayCreate, answered: false });
+  return {
+    vm: vm.name,
+    step: device.step,
+    method: zvol !== null && mayCreate ? "pool.dataset.create" : "vm.device.create",
+    makes: describeDevice(device),
+    evidence: () => evidenceOf(device, created),
+    call: async (next) => {
+      const isJournalled = zvol === null || !context.zvols.mayCreate;
+      const owner = created.uuid ?? vm.vmUuid ?? "";
+      if (zvol !== null) await createPlannedZvol(context, zvol, { created, owner });
+      await turn.catch((error) => {
+        created.devices.delete(device);
+        throw error;
+      });
+      if (!isJournalled) await next("vm.device.create");
+      if (device.dtype !== "DISPLAY") return await createDevice(context, { vm, device, created });
+      return await createDisplay(context, { vm, device, created }, async (other) => {
+        device = other;
+        add();
+        await next("vm.device.create");
+      });
+    },
+    verify: async () => {
+      const rows = await context.caller.call("vm.device.query", [[["vm", "=", vmIdOf(created)]]]);
+      return rows.find((row) => isDevice(row, device)) ?? null;
+    },
+    detail: () => describeCreated(device, planned),
+  };
+}
+
+/** The id of the VM, which an earlier step created. */
+export function vmIdOf({ vmId }: CreatedResources): number {
+  if (vmId === null) throw new Error("A step needs the VM, which was not created");
+  return vmId;
+}
+
+function describeCreated(device: PlannedDevice, planned: PlannedDevice): string {
+  const text = describeDevice(device);
+  return device === planned
+    ? text
+    : `${text}, because another service on the NAS uses ${describeDevice(planned)} or its web port`;
+}
+
+function evidenceOf(device: PlannedDevice, created: CreatedResources): Evidence | null {
+  const zvol = device.dtype === "DISK" ? created.zvols.get(device.zvol) : undefined;
+  const isAdded = created.devices.has(device);
+  if (zvol === undefined && !isAdded) return null;
+  return {
+    ...(zvol === undefined || device.dtype !== "DISK" ? {} : { zvol: device.zvol }),
+    ...(zvol?.marked === false ? { unmarked: true } : {}),
+    ...(zvol?.answered === true ? { answered: true } : {}),
+    ...(isAdded ? { vmId: vmIdOf(created), device } : {}),
+  };
+}
+
+async function createDevice(context: DeviceContext, request: DeviceRequest): Promise<DeviceRow> {
+  const { device, created } = request;
+  const spec = { ...deviceSpec(context, request), order: device.order };
+  try {
+    return await context.caller.call("vm.device.create", [spec]);
+  } catch (error) {
+    if (isRefusedBeforeEffect(error)) {
+      created.devices.delete(device);
+      // A zvol that this call would have created does not exist either; one created before does.
+      if (device.dtype === "DISK" && created.zvols.get(device.zvol)?.marked === false) {
+        created.zvols.delete(device.zvol);
+      }
+    }
+    throw error;
+  }
+}
+
+/** Maximum number of port pairs tried for one display. */
+const MAX_PORT_TRIES = 50;
+
+/** TrueNAS reports ports used by its own services only when a display is created; then the next free ports are tried. */
+async function createDisplay(
+  context: DeviceContext,
+  request: DeviceRequest & { readonly device: PlannedDisplay },
+  beforeRetry: (device: PlannedDisplay) => ReturnType<NextCall>,
+): Promise<DeviceRow> {
+  const { refused, allocator } = context.ports;
+  let { device } = request;
+  for (let tries = 1;; tries++) {
+    try {
+      return await createDevice(context, { ...request, device });
+    } catch (error) {
+      const isRefused = refused.learn(error, device);
+      const ports = isRefused && tries < MAX_PORT_TRIES ? allocator.next(device.port) : null;
+      if (ports === null) throw error;
+      device = { ...device, ...ports };
+      await beforeRetry(device);
+    }
+  }
+}
+
+function deviceSpec(context: DeviceContext, { vm, device, created }: DeviceRequest) {
+  const templates = context.templates(vm.type);
+  const vmId = vmIdOf(created);
+  switch (device.dtype) {
+    case "DISPLAY": {
+      const { port, webPort } = device;
+      return templates.createDisplayDevice(vmId, port, context.displayPassword, webPort ?? undefined);
+    }
+    case "CDROM":
+      return templates.createCdromDevice(vmId, device.path);
+    case "NIC":
+      return templates.createNicDevice(vmId, device.attach, device.mac);
+    case "DISK":
+      return device.adopt || created.zvols.get(device.zvol)?.marked === true
+        ? templates.createAttachedDiskDevice(vmId, device.zvol)
+        : templates.createDiskDevice(vmId, device.zvol, device.sizeBytes);
+  }
+}
+
+/** Whether a device on the NAS is the planned one, by its identifying attributes. */
+export function isDevice({ attributes }: DeviceRow, device: PlannedDevice): boolean {
+  if (attributes.dtype !== device.dtype) return false;
+  switch (device.dtype) {
+    case "DISPLAY":
+      return attributes.port === device.port;
+    case "CDROM":
+      return attributes.path === device.path;
+    case "NIC":
+      return attributes.mac === device.mac;
+    case "DISK":
+      return typeof attributes.path === "string" && zvolOfPath(attributes.path) === device.zvol;
+  }
+}
+
+function describeDevice(device: PlannedDevice): string {
+  switch (device.dtype) {
+    case "DISPLAY":
+      return `port ${device.port}`;
+    case "CDROM":
+      return device.path;
+    case "NIC":
+      return `${device.attach}, ${device.mac}`;
+    case "DISK":
+      return `${device.zvol}, ${formatBytes(device.sizeBytes)}${device.sparse === true ? " sparse" : ""}`;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What every operation does for each of its VMs: run the steps in order, skip what is still pending once one failed, and
+ * report one result.
+ */
+import { TrueNASError } from "../../errors/errors.ts";
+import type { Vm } from "../../inventory/inventory.ts";
+import { fetchVm } from "../../truenas/batched_reads.ts";
+import type { Caller } from "../../truenas/client.ts";
+import { vmQuery, type VmRow } from "../../truenas/methods.ts";
+import type { OperationLog } from "../log.ts";
+import { NotSent } from "../limiter.ts";
+import type { VmOutcome } from "../types.ts";
+import { describeError, skipStep, StepFailure } from "./run_step.ts";
+
+/** The result of one VM. */
+export interface VmResult {
+  readonly outcome: VmOutcome;
+  readonly message?: string;
+  readonly vmId?: number;
+}
+
+/** Why the work on a VM ended early. */
+export interface VmFailure {
+  /** A sentence without a period. */
+  readonly message: string;
+  /** Whether the user, or the failure of another VM, stopped it. */
+  readonly cancelled: boolean;
+  readonly cause: unknown;
+}
+
+/** The work on one VM. */
+export interface VmWork {
+  /** Runs the steps in order; the first that fails ends it. */
+  readonly run: () => Promise<VmResult>;
+  /** Rolls back where the operation does so, and returns the result. */
+  readonly onFailure: (failure: VmFailure) => VmResult | Promise<VmResult>;
+}
+
+/** The work on a VM is stopped before its next step. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+
+  /** Creates the error. */
+  constructor(message = "Cancelled") {
+    super(message);
+  }
+}
+
+/** Runs the work on one VM. The log contains the result; what was not run is marked as skipped. */
+export async function runVm(
+  log: OperationLog,
+  { name, id }: { readonly name: string; readonly id?: number },
+  { run, onFailure }: VmWork,
+): Promise<void> {
+  const result = await run().catch((error) => {
+    skipPending(log, name);
+    return onFailure(describeFailure(error));
+  });
+  skipPending(log, name);
+  log.append({ type: "vm", vm: name, ...(id === undefined ? {} : { vmId: id }), ...result });
+}
+
+function skipPending(log: OperationLog, vm: string): void {
+  const { steps = [] } = log.view.vms.find(({ name }) => name === vm) ?? {};
+  for (const { step } of steps.filter(({ status }) => status === "pending")) {
+    skipStep(log, { vm, step });
+  }
+}
+
+function describeFailure(error: unknown): VmFailure {
+  if (error instanceof Cancelled) return { message: error.message, cancelled: true, cause: error };
+  if (error instanceof NotSent) return { message: "Cancelled", cancelled: true, cause: error };
+  const cause = error instanceof StepFailure ? error.cause : error;
+  return { message: describeError(cause).message, cancelled: false, cause };
+}
+
+/** Finds a VM again, whatever its current name: by the uuid chosen for it, or by its id when it already existed. */
+export async function findVm(
+  caller: Caller,
+  { uuid, vmId }: { readonly uuid: string | null; readonly vmId: number | null },
+): Promise<VmRow | null> {
+  if (uuid === null && vmId === null) return null;
+  const filter = uuid === null ? ["id", "=", vmId] as const : ["uuid", "=", uuid] as const;
+  return (await caller.call("vm.query", vmQuery(filter)))[0] ?? null;
+}
+
+/**
+ * Reads a VM again that the user saw.
+ *
+ * @throws {TrueNASError} when it no longer exists, or when another VM or name was shown.
+ */
+export async function expectVm(
+  caller: Caller,
+  { id, name, uuid = null }: { readonly id: number; readonly name: string; readonly uuid?: string | null },
+): Promise<Vm> {
+  const found = await fetchVm(caller, id);
+  if (found === null || (uuid !== null && found.uuid !== uuid)) {
+    throw new TrueNASError(`${name} no longer exists. Nothing was changed`);
+  }
+  if (found.name === name) return found;
+  throw new TrueNASError(
+    `${name} was renamed to ${found.name}. Nothing was changed; check the VM and try again`,
+  );
+}
+
+/** Describes what is left on the NAS; `unread` says why zvols could not be read. */
+export function describeLeft(names: readonly string[], unread: string | null): string {
+  const left = names.length === 0 ? "Nothing is left on the NAS" : `Left on the NAS: ${names.join(", ")}`;
+  return unread === null ? left : `${left}; zvols could not be read because ${unread}`;
+}

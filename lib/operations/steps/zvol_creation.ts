@@ -1,0 +1,94 @@
+/** Creates zvols with the properties that identify their VM and operation. */
+import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { ownerProperties } from "../../inventory/marks.ts";
+import type { PlannedDevice } from "../../plan/types.ts";
+import { fetchDatasets } from "../../truenas/batched_reads.ts";
+import type { CreatedResources } from "./created_resources.ts";
+import { callAndVerify, type StepContext } from "./run_step.ts";
+
+/** A disk of a plan. */
+export type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
+
+/** A zvol to create. */
+export interface NewZvol {
+  readonly zvol: string;
+  readonly sizeBytes: number;
+  readonly sparse: boolean | null;
+  readonly force?: boolean;
+  readonly blockSize?: string | null;
+}
+
+/** Creates a zvol; `owner` is the uuid of its VM. */
+export async function createZvol(
+  { caller, log, settle }: StepContext,
+  { zvol, sizeBytes, sparse, force = false, blockSize = null }: NewZvol,
+  owner: string,
+): Promise<void> {
+  const spec = {
+    name: zvol,
+    type: "VOLUME",
+    volsize: sizeBytes,
+    ...(sparse === true ? { sparse } : {}),
+    ...(force ? { force_size: true } : {}),
+    ...(blockSize === null ? {} : { volblocksize: blockSize }),
+    user_properties: ownerProperties(owner, log.id),
+  };
+  const verify = async () => {
+    const found = await fetchDatasets(caller, [zvol]);
+    return found.known && found.value[0]?.mark?.operation === log.id ? { id: zvol } : null;
+  };
+  await callAndVerify(() => caller.call("pool.dataset.create", [spec]), verify, settle);
+}
+
+/** Whether the account can create zvols directly; cleared at the first refusal. */
+export interface ZvolPermission {
+  mayCreate: boolean;
+}
+
+/** Creates the zvol of a planned disk; without permission for that, creating the device creates it. */
+export async function createPlannedZvol(
+  context: StepContext & { readonly zvols: ZvolPermission },
+  device: PlannedDisk,
+  { created, owner }: { readonly created: CreatedResources; readonly owner: string },
+): Promise<void> {
+  const { zvols } = context;
+  if (!zvols.mayCreate) return expectThick(device);
+  try {
+    await createZvol(context, device, owner);
+    created.zvols.set(device.zvol, { marked: true, answered: true });
+  } catch (error) {
+    if (isUnavailable(error)) {
+      zvols.mayCreate = false;
+      created.zvols.set(device.zvol, { marked: false, answered: false });
+      return expectThick(device);
+    }
+    if (isRefusedBeforeEffect(error)) created.zvols.delete(device.zvol);
+    throw error;
+  }
+}
+
+/** vm.device.create only creates thick zvols. */
+function expectThick({ sparse, zvol }: PlannedDisk): void {
+  if (sparse !== true) return;
+  throw new TrueNASError(
+    `The account is not allowed to create the sparse zvol ${zvol}; grant it the role DATASET_WRITE, or turn sparse off`,
+  );
+}
+
+/** TrueNAS's errnos for "not authorized" and for a method that does not exist in this release. */
+const EACCES = 13;
+const ENOMETHOD = 201;
+/** JSON-RPC's "Method does not exist". */
+const METHOD_NOT_FOUND = -32601;
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof TrueNASCallError)) return false;
+  const { code, errno } = error.refusal;
+  return code === METHOD_NOT_FOUND || errno === EACCES || errno === ENOMETHOD;
+}
+
+/** TrueNAS validates before it writes, so after a refusal that names fields nothing was created. */
+export function isRefusedBeforeEffect(error: unknown): boolean {
+  if (error instanceof TrueNASCallError) return error.refusal.fields.length > 0;
+  return error instanceof TrueNASError && error.outcome === "not-done";
+}
