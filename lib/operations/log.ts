@@ -1,67 +1,67 @@
 /**
- * The append-only log of one operation. A watcher is a cursor into it: a reload, a second tab and a lost network are
- * one case, reading on after the last event seen.
+ * The append-only log of one operation. A watcher is a position in the log, so a reload, a second tab and a lost network
+ * are the same case: reading continues after the last event seen.
  */
-import { reasonOf } from "../errors/system_errors.ts";
 import { TrueNASError } from "../errors/errors.ts";
+import { reasonOf } from "../errors/system_errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
 
-/** Where the events of one operation outlive the program. */
+/** Persistent storage of one operation's events. */
 export interface EventJournal {
-  /** Takes an event to be written down. */
-  readonly write: (event: OperationEvent) => void;
-  /** Resolves when what was taken is safe. */
+  /** Accepts an event. */
+  readonly append: (event: OperationEvent) => void;
+  /** Resolves when all accepted events are durable. */
   readonly written: () => Promise<void>;
-  /** Every event that was written, in order. */
+  /** All accepted events, in order. */
   readonly read: () => readonly OperationEvent[];
 }
 
-/** A log that is being written. */
+/** The log of one operation; see the file's comment. */
 export class OperationLog {
   /** The operation's id. */
   readonly id: string;
   readonly #now: () => number;
-  /** Null once it was released: then they are read where they were written down. */
+  readonly #journal: EventJournal | null;
+  /** Null after {@link release}: the events are then read from the journal. */
   #events: OperationEvent[] | null = [];
+  #view: OperationView;
   readonly #watchers = new Set<() => void>();
   readonly #observers: ((event: OperationEvent) => void)[] = [];
-  #view: OperationView;
-
-  readonly #book: EventJournal | null;
   #writeError: unknown = null;
 
-  /** `now` gives milliseconds since 1970 (UTC); with a book, it outlives the program. */
-  constructor(id: string, now: () => number, book: EventJournal | null = null) {
+  /** `now` gives milliseconds since 1970 (UTC); without a journal the log ends with the program. */
+  constructor(id: string, now: () => number, journal: EventJournal | null = null) {
     this.id = id;
     this.#now = now;
-    this.#book = book;
+    this.#journal = journal;
     this.#view = emptyView(id);
   }
 
-  /** Takes in events that were written before; they are not written again. */
+  /** Adds events that the journal already contains. */
   restore(events: readonly OperationEvent[]): void {
     this.#events?.push(...events);
     this.#view = events.reduce(applyEvent, this.#view);
   }
 
   /**
-   * Waits until what was appended is written down, before the call that it announces is made.
+   * Resolves when all events are in the journal, which has to be so before the call that they announce is sent.
    *
-   * @throws {TrueNASError} when it could not be written; nothing was sent.
+   * @throws {TrueNASError} when an event could not be written; nothing was sent.
    */
   async written(): Promise<void> {
     try {
-      await this.#book?.written();
+      await this.#journal?.written();
     } catch (error) {
       this.#writeError ??= error;
     }
     if (this.#writeError === null) return;
-    const said = reasonOf(this.#writeError);
-    throw new TrueNASError(`The journal cannot be written (${said}), so nothing more is begun`);
+    throw new TrueNASError(
+      `The journal cannot be written (${reasonOf(this.#writeError)}), so no further step was started`,
+    );
   }
 
-  /** The fold so far. */
+  /** The view of all events so far. */
   get view(): OperationView {
     return this.#view;
   }
@@ -71,12 +71,17 @@ export class OperationLog {
     this.#observers.push(observer);
   }
 
-  /** Adds a fact at the end and wakes the watchers. */
+  /** Appends an event and wakes the watchers. */
   append(fact: OperationFact): OperationEvent {
     const event: OperationEvent = { ...fact, seq: this.#view.lastSeq + 1, at: this.#now() };
     this.#events?.push(event);
     this.#view = applyEvent(this.#view, event);
-    this.#writeDown(event);
+    try {
+      this.#journal?.append(event);
+    } catch (error) {
+      // Not thrown here, because running work has to end in order: written() refuses the next step.
+      this.#writeError ??= error;
+    }
     const watchers = [...this.#watchers];
     this.#watchers.clear();
     for (const wake of watchers) wake();
@@ -84,29 +89,20 @@ export class OperationLog {
     return event;
   }
 
-  #writeDown(event: OperationEvent): void {
-    try {
-      this.#book?.write(event);
-    } catch (error) {
-      // Not thrown here: what is under way has to end in order. The next step is refused by written().
-      this.#writeError ??= error;
-    }
-  }
-
-  /** Lets go of the events of an operation that is over: its view stays, and they are read again when asked for. */
+  /** Frees the events of a finished operation; the view stays, and the events are read from the journal when needed. */
   release(): void {
-    const isWritten = this.#book !== null && this.#writeError === null;
+    const isWritten = this.#journal !== null && this.#writeError === null;
     if (isWritten && this.#view.status !== "running") this.#events = null;
   }
 
   /** The events after `seq`, in order. */
   since(seq: number): readonly OperationEvent[] {
-    return (this.#events ?? this.#book?.read() ?? []).slice(Math.max(0, seq));
+    return (this.#events ?? this.#journal?.read() ?? []).slice(Math.max(0, seq));
   }
 
   /**
-   * Every event after `seq`, those to come as well; it ends after the last event of a finished operation, or, once the
-   * signal says so, after the last one so far.
+   * All events after `seq`, including future ones. Ends after the last event of a finished operation, or, when the signal
+   * aborts, after the last event so far.
    */
   async *follow(seq: number, signal: AbortSignal): AsyncGenerator<OperationEvent> {
     let cursor = Math.min(Math.max(0, seq), this.#view.lastSeq);
@@ -123,7 +119,6 @@ export class OperationLog {
 
   #next(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    if (signal.aborted) return Promise.resolve();
     const wake = () => {
       signal.removeEventListener("abort", wake);
       this.#watchers.delete(wake);

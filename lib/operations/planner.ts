@@ -23,6 +23,7 @@ import {
 } from "../truenas/read_inventory.ts";
 import { readRelations } from "../truenas/read_relations.ts";
 import { hasRole } from "../truenas/roles.ts";
+import { evidenceOf, neverStarted, plannedMacsOf, runningFacts, unfinishedVms } from "./history.ts";
 import { recoveryOf } from "./recovery.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
 import type { OperationStore } from "./store.ts";
@@ -77,7 +78,7 @@ export class Planner {
       rules,
       refusedPorts: this.#options.refusedPorts,
       plannedMacs: (vm: string, existing: boolean) =>
-        request.macs?.[vm] ?? (existing ? this.#options.store.plannedMacs(vm) : null),
+        request.macs?.[vm] ?? (existing ? plannedMacsOf(this.#options.store.list(), vm) : null),
     };
     return planCreation(request.places === undefined ? input : { ...input, places: request.places });
   }
@@ -92,7 +93,7 @@ export class Planner {
       datasets: [storage.pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
       files: [storage.cdrom_path],
       vms: wanted.map(({ name }) => name),
-      neverStarted: this.#options.store.neverStarted(),
+      neverStarted: neverStarted(this.#options.store.list()),
       showsRun: rules.showsRun,
       pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
     }, { ...this.#patience, expected: this.#inventory.likelyZvols });
@@ -103,7 +104,7 @@ export class Planner {
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
     const began = performance.now();
-    const evidence = this.#options.store.evidence();
+    const evidence = evidenceOf(this.#options.store.list());
     const zvolsOf = (vms: readonly Vm[]) => zvolsToGo(planDestruction(vms, request, evidence));
     // What the list shows is likely what goes: what depends on it is read at the same time.
     const expected = zvolsOf(this.#inventory.live.snapshot.vms ?? []);
@@ -122,13 +123,13 @@ export class Planner {
       this.#inventory.list(),
       readMarkedZvols(this.#session, this.#patience),
     ]);
-    const { store } = this.#options;
+    const views = this.#options.store.list();
     const facts = {
       vms,
       zvols,
-      unfinished: store.unfinished(),
-      running: store.running(),
-      journal: store.evidence(),
+      unfinished: unfinishedVms(views),
+      running: runningFacts(views),
+      journal: evidenceOf(views),
       left,
     };
     const removal = await this.#removalFacts(orphanZvolNames(findOrphans(facts)));

@@ -184,7 +184,7 @@ export function BusyState({ busy }: { busy: Busy }) {
     <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
       <span class="shape" aria-hidden="true"></span>
       {busy.doing}
-      {busy.steps > 1 ? ` ${busy.over}/${busy.steps}` : ""}
+      {busy.steps > 1 ? ` ${busy.finished}/${busy.steps}` : ""}
     </a>
   );
 }

@@ -333,7 +333,7 @@ Deno.test("after the program was killed in the middle, the operation is interrup
       assert.equal(operation.status, "interrupted");
       const [vm] = operation.vms;
       assert.equal(vm.outcome, "interrupted");
-      assert.match(vm.message, /Done: vm \(id 1, .*Not known: disk0 \(tank\/vms\/worker01-disk0, 20 GiB\)/);
+      assert.match(vm.message, /Done: vm \(id 1, .*Unknown: disk0 \(tank\/vms\/worker01-disk0, 20 GiB\)/);
       const page = await (await fetch(second.url + path)).text();
       assert.match(page, /data-status="interrupted"/);
       assert.match(page, /data-step="start" data-status="skipped"/);

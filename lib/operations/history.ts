@@ -1,0 +1,82 @@
+/** What operations reveal about the VMs on the NAS. Pure. */
+import type { PlannedMacs } from "../plan/creation_input.ts";
+import type { JournalEvidence } from "../plan/destruction.ts";
+import type { OrphanFacts } from "../plan/orphans.ts";
+import { recoveryOf } from "./recovery.ts";
+import type { OperationView, OperationVmView, StepView } from "./types.ts";
+
+/** The uuids and zvols that operations created, as evidence that a VM was created here. */
+export function evidenceOf(views: readonly OperationView[]): JournalEvidence {
+  const evidence = stepsOf(views).flatMap((step) => step.evidence ?? []);
+  return {
+    uuids: new Set(evidence.flatMap(({ uuid }) => uuid ?? [])),
+    zvols: new Set(evidence.flatMap(({ zvol }) => zvol ?? [])),
+  };
+}
+
+/** The MACs last planned for a VM of this name, from views with the newest first; null when there are none. */
+export function plannedMacsOf(views: readonly OperationView[], name: string): PlannedMacs | null {
+  for (const { request } of views) {
+    const macs = request?.kind === "create" ? request.macs?.[name] : undefined;
+    if (macs !== undefined) return macs;
+  }
+  return null;
+}
+
+/** The uuids of VMs that a creation left incomplete, as long as nobody has decided about them, and of incomplete clones. */
+export function unfinishedVms(views: readonly OperationView[]): ReadonlySet<string> {
+  const vms = views.flatMap((view) => recoveryOf(view).removable).filter(({ outcome }) =>
+    outcome !== "created"
+  );
+  const clones = stepsOf(views).filter(({ step, status }) => step === "clone" && status === "failed");
+  return new Set([...vms.flatMap(uuidsOf), ...clones.flatMap(({ evidence }) => evidence?.uuid ?? [])]);
+}
+
+/**
+ * The uuids of VMs that operations created and none has started since, from views with the newest first. Only the NAS can
+ * tell whether anyone else has started them.
+ */
+export function neverStarted(views: readonly OperationView[]): ReadonlySet<string> {
+  const created = new Map<string, OperationVmView>();
+  for (const { kind, vms } of views.toReversed()) {
+    for (const vm of vms) {
+      if (wasStarted(kind, vm)) forgetVm(created, vm);
+      else if (kind === "create") { for (const uuid of uuidsOf(vm)) created.set(uuid, vm); }
+    }
+  }
+  return new Set(created.keys());
+}
+
+/** Ids of running operations, and the uuids of VMs that they create or destroy. */
+export function runningFacts(views: readonly OperationView[]): OrphanFacts["running"] {
+  const running = views.filter(({ status }) => status === "running");
+  const created = stepsOf(running).flatMap(({ evidence }) => evidence?.uuid ?? []);
+  const toDestroy = running.flatMap(({ request }) => request?.kind === "destroy" ? request.vms : []);
+  return {
+    operations: new Set(running.map(({ id }) => id)),
+    uuids: new Set([...created, ...toDestroy.flatMap(({ uuid }) => uuid ?? [])]),
+  };
+}
+
+function stepsOf(views: readonly OperationView[]): readonly StepView[] {
+  return views.flatMap(({ vms }) => vms.flatMap(({ steps }) => steps));
+}
+
+function uuidsOf({ steps }: OperationVmView): readonly string[] {
+  return steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
+}
+
+/** Whether an operation started the VM, or performed an action that only a started VM allows. */
+function wasStarted(kind: OperationView["kind"], { steps }: OperationVmView): boolean {
+  if (kind === "act") return steps.some(({ step, startedAt }) => step !== "detach" && startedAt !== null);
+  return steps.some(({ step, status }) =>
+    step === "start" && (status === "done" || status === "rolled-back")
+  );
+}
+
+/** An operation knows a VM's id only when it has finished, so the same name is enough to assume the same VM. */
+function forgetVm(created: Map<string, OperationVmView>, { name, vmId }: OperationVmView): void {
+  for (const [uuid, vm] of created) {
+    if (vm.name === name || (vmId !== null && vm.vmId === vmId)) created.delete(uuid);
+  }
+}
