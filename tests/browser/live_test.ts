@@ -131,7 +131,7 @@ async function withSignedIn(
 }
 
 liveTest(
-  "a session that ends leads to the sign-in, and back to the page with what was typed (fault 31)",
+  "an ended session leads to the sign-in, and back to the page with the entries kept (fault 31)",
   () =>
     withSignedIn("/create?from=test", async (page, endSession) => {
       const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
@@ -172,7 +172,7 @@ function changeMemory({ simulator, manager }: TestDashboard, memory: number): vo
   manager.inventory.live.refresh(vm.id);
 }
 
-liveTest("nine tabs over plain HTTP all open, and all follow what changes (fault 32)", async () => {
+liveTest("nine tabs over plain HTTP all open and stay up to date (fault 32)", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 2 },
     access: { allowedHosts: ["dash.lan"] },
@@ -198,7 +198,7 @@ liveTest("nine tabs over plain HTTP all open, and all follow what changes (fault
   });
 });
 
-liveTest("a tab that is born hidden has no stream until it is seen (fault 32)", async () => {
+liveTest("a tab opened in the background has no stream until it is visible (fault 32)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
   await inBrowser({ baseURL: dashboard.url }, async (context) => {
     const [seen, hidden] = [await context.newPage(), await context.newPage()];
@@ -218,7 +218,7 @@ liveTest("a tab that is born hidden has no stream until it is seen (fault 32)", 
 });
 
 liveTest(
-  "times are shown in the reader's own zone, which is named, and without JavaScript as UTC (fault 34)",
+  "times are shown in the reader's time zone with its name, and in UTC without JavaScript (fault 34)",
   async () => {
     await using dashboard = await startDashboard();
     await inBrowser({ baseURL: dashboard.url, timezoneId: "Asia/Kolkata" }, async (context) => {
@@ -264,24 +264,27 @@ async function untilTrue(page: Page, expression: string): Promise<void> {
   }
 }
 
-liveTest("the log of a running operation follows, unless the reader has scrolled up (fault 36)", async () => {
-  const times = { callMs: 40, zvolMs: 100, startMs: 60 };
-  await using dashboard = await startDashboard({ simulator: { times } });
-  await inBrowser({ baseURL: dashboard.url, viewport: { width: 1280, height: 700 } }, async (context) => {
-    const page = await context.newPage();
-    await createWorkers(page, 12);
-    const left = "(() => { const log = document.getElementById('operation-log');" +
-      "return log.scrollHeight - log.scrollTop - log.clientHeight; })()";
-    const isLong = "document.getElementById('operation-log').scrollHeight > 500";
-    await untilTrue(page, isLong);
-    // The log is scrolled in the frame after the one in which a line is added.
-    await untilTrue(page, `${left} < 40`);
-    await page.evaluate("document.getElementById('operation-log').scrollTop = 0");
-    await finished(page, "done");
-    assert.equal(
-      await page.evaluate("document.getElementById('operation-log').scrollTop"),
-      0,
-      "the reader stays",
-    );
-  });
-});
+liveTest(
+  "the log of a running operation scrolls to its end, unless the reader has scrolled up (fault 36)",
+  async () => {
+    const times = { callMs: 40, zvolMs: 100, startMs: 60 };
+    await using dashboard = await startDashboard({ simulator: { times } });
+    await inBrowser({ baseURL: dashboard.url, viewport: { width: 1280, height: 700 } }, async (context) => {
+      const page = await context.newPage();
+      await createWorkers(page, 12);
+      const left = "(() => { const log = document.getElementById('operation-log');" +
+        "return log.scrollHeight - log.scrollTop - log.clientHeight; })()";
+      const isLong = "document.getElementById('operation-log').scrollHeight > 500";
+      await untilTrue(page, isLong);
+      // The log is scrolled in the frame after the one in which a line is added.
+      await untilTrue(page, `${left} < 40`);
+      await page.evaluate("document.getElementById('operation-log').scrollTop = 0");
+      await finished(page, "done");
+      assert.equal(
+        await page.evaluate("document.getElementById('operation-log').scrollTop"),
+        0,
+        "the reader stays",
+      );
+    });
+  },
+);

@@ -11,12 +11,12 @@ import {
   evaluateAll,
   expectAccessibleEverywhere,
   finished,
-  LOOKS,
   PLACES,
+  SCREENS,
   stepStatuses,
 } from "../support/pages.ts";
 
-for (const { version, look } of PLACES) {
+for (const { version, screen } of PLACES) {
   browserTest(`the main job on ${version}: create a cluster from config.yaml, then destroy it`, {
     simulator: { version },
   }, async (session) => {
@@ -41,12 +41,12 @@ for (const { version, look } of PLACES) {
     await finished(page, "done");
     assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), datasets);
     assert.equal(dashboard.simulator.store.vms.size, 5);
-  }, { look });
+  }, { screen });
 }
 
-for (const { version, look } of PLACES) {
+for (const { version, screen } of PLACES) {
   browserTest(
-    `what failed on ${version} is resumed, and leftovers are removed, each on a page that says what goes`,
+    `a failed creation on ${version} is resumed, and orphans are removed, each after a page that names the resources`,
     {
       simulator: { version },
     },
@@ -82,13 +82,13 @@ for (const { version, look } of PLACES) {
       before.add("tank/vms/controlplane01-disk0");
       assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), before);
     },
-    { look },
+    { screen },
   );
 }
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `steps stream while they happen, survive a reload and a second viewer (${look.viewport.width} px)`,
+    `steps appear as they happen, and survive a reload and a second viewer (${screen.viewport.width} px)`,
     {},
     async ({ page, dashboard }) => {
       const seen = Promise.withResolvers<void>();
@@ -114,13 +114,13 @@ for (const look of LOOKS) {
       await page.waitForSelector('[data-connection="reconnecting"]');
       await page.waitForSelector('[data-connection="live"]');
     },
-    { look },
+    { screen },
   );
 }
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `a failing disk is rolled back and shown with the NAS's words (${look.viewport.width} px)`,
+    `a failing disk is rolled back and shown with the NAS's error (${screen.viewport.width} px)`,
     {},
     async ({ page, dashboard }) => {
       dashboard.simulator.addFault({
@@ -148,12 +148,12 @@ for (const look of LOOKS) {
       assert.ok(![...dashboard.simulator.store.datasets.keys()].some((name) => name.includes("worker02")));
       await expectAccessibleEverywhere(page, "a partly done operation");
     },
-    { look },
+    { screen },
   );
 }
 
 browserTest(
-  "the list follows the NAS: VMs appear, change and vanish without a reload",
+  "VMs appear, change and disappear in the list without a reload",
   {},
   async ({ page, dashboard }) => {
     await page.goto("/");
@@ -169,9 +169,9 @@ browserTest(
   },
 );
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `a mistake stands at its field with what was typed, and the summary leads there (${look.viewport.width} px)`,
+    `a mistake is shown at its field with the entry kept, and the summary links to it (${screen.viewport.width} px)`,
     {},
     async ({ page, complaints }) => {
       await page.goto("/create");
@@ -192,13 +192,13 @@ for (const look of LOOKS) {
       // The browser itself reports the 422 as a failed resource; nothing else may be there.
       assert.ok(complaints.splice(0).every((complaint) => complaint.includes("422")));
     },
-    { look },
+    { screen },
   );
 }
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `Enter in a field shows the plan and never creates; choices of a type come back as they were made (${look.viewport.width} px)`,
+    `Enter in a field shows the plan and never creates; choices of a type are kept (${screen.viewport.width} px)`,
     {},
     async ({ page, dashboard }) => {
       await page.goto("/create");
@@ -214,7 +214,7 @@ for (const look of LOOKS) {
       assert.equal(await worker().getByLabel("Start when the NAS boots").isChecked(), true);
       assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
     },
-    { look },
+    { screen },
   );
 }
 
@@ -245,7 +245,7 @@ browserTest("no page has an accessibility violation", {}, async ({ page, dashboa
   await expectAccessibleEverywhere(page, "a finished operation");
 });
 
-browserTest("without JavaScript the whole way works by reloading", {}, async ({ page, dashboard }) => {
+browserTest("without JavaScript, the main job works by reloading", {}, async ({ page, dashboard }) => {
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
   const plain = await context.newPage();
   await createWorkers(plain, 2);

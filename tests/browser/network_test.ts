@@ -59,7 +59,7 @@ async function useIt(page: Page, site: string, action: "Suspend" | "Resume"): Pr
 }
 
 Deno.test(
-  "over plain HTTP on an address of the LAN a browser signs in, acts and signs out (fault 20)",
+  "over plain HTTP on a LAN address, a browser signs in, acts and signs out (fault 20)",
   OPTIONS,
   async () => {
     await using machine = await addSecondMachine();
@@ -73,7 +73,7 @@ Deno.test(
 );
 
 Deno.test(
-  "behind the docs' nginx at http://name, also at a port of its own, a browser signs in, acts and signs out (fault 20)",
+  "behind the documented nginx, on any port, a browser signs in, acts and signs out (fault 20)",
   OPTIONS,
   async () => {
     await using machine = await addSecondMachine();

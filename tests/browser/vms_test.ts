@@ -11,8 +11,8 @@ import {
   browserTest,
   expectAccessibleEverywhere,
   finished,
-  LOOKS,
   PLACES,
+  SCREENS,
 } from "../support/pages.ts";
 
 function idOf({ simulator }: TestDashboard, name: string): number {
@@ -24,7 +24,7 @@ function row(page: Page, name: string) {
   return page.locator(`tr[data-vm="${name}"]`);
 }
 
-for (const { version, look } of PLACES) {
+for (const { version, screen } of PLACES) {
   browserTest(`the list on ${version} is live, and a change elsewhere keeps selection and focus`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {
@@ -83,7 +83,7 @@ for (const { version, look } of PLACES) {
     await manager.changes.act("start", [{ ...copy, overcommit: false }]).finished;
     await page.waitForSelector("text=No VMs match");
     assert.equal(await page.locator("input[name=id]:checked").count(), 0, "nothing hidden stays selected");
-  }, { look });
+  }, { screen });
 
   browserTest(`several VMs on ${version} are started by keyboard, after a page that says what will happen`, {
     simulator: { version },
@@ -115,9 +115,9 @@ for (const { version, look } of PLACES) {
     assert.ok(await page.getByRole("dialog", { name: "Keyboard shortcuts" }).isVisible());
     await page.keyboard.press("Escape");
     assert.ok(!await page.locator("#keys").isVisible());
-  }, { look });
+  }, { screen });
 
-  browserTest(`'Destroy' proposes what is selected in the list, and nothing else, on ${version} (fault 4)`, {
+  browserTest(`'Destroy' proposes exactly the selected VMs on ${version} (fault 4)`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {
     const proposed = async () => {
@@ -143,9 +143,9 @@ for (const { version, look } of PLACES) {
     await page.getByRole("link", { name: "Destroy…", exact: true }).click();
     assert.equal(await page.locator("h1").innerText(), "Destroy homeassistant");
     await expectAccessibleEverywhere(page, "one VM to destroy");
-  }, { look });
+  }, { screen });
 
-  browserTest(`the serial console on ${version} types, reads, follows its size and comes back`, {
+  browserTest(`the serial console on ${version} writes, reads, resizes and reconnects`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {
     const id = idOf(dashboard, "homeassistant");
@@ -174,9 +174,9 @@ for (const { version, look } of PLACES) {
     await page.waitForSelector('#serial[data-state="closed"]');
     await page.waitForSelector('#serial[data-state="connected"]');
     assert.ok(await screen.isVisible());
-  }, { look });
+  }, { screen });
 
-  browserTest(`a VM's page on ${version} follows the NAS while its forms are filled in`, {
+  browserTest(`a VM's page on ${version} is updated while its forms are filled in`, {
     simulator: { version },
   }, async ({ page, dashboard }) => {
     const { manager, simulator } = dashboard;
@@ -226,9 +226,9 @@ for (const { version, look } of PLACES) {
     simulator.store.vms.delete(id);
     manager.inventory.live.refresh(id);
     await page.waitForSelector("text=This VM no longer exists");
-  }, { look, ignore: /409|422/ });
+  }, { screen, ignore: /409|422/ });
 
-  browserTest(`every page on ${version} tells of the connection`, {
+  browserTest(`every page on ${version} shows the state of the connection`, {
     simulator: { version },
     manager: { backoffMs: [300] },
   }, async ({ page, dashboard }) => {
@@ -239,11 +239,11 @@ for (const { version, look } of PLACES) {
       await page.waitForSelector('#connection[data-connection="reconnecting"]');
       await page.waitForSelector('#connection[data-connection="live"]');
     }
-  }, { look });
+  }, { screen });
 }
 
 browserTest(
-  "a page is live however late its scripts arrive",
+  "a page is live even if its scripts arrive late",
   { manager: { backoffMs: [300] } },
   async ({ page, dashboard }) => {
     let scripts = 0;
@@ -261,7 +261,7 @@ browserTest(
   { ignore: /Failed to load/ },
 );
 
-browserTest("addresses of guests stand in the list with their age, are found and copied", {
+browserTest("addresses of guests are listed with their age, and can be found and copied", {
   simulator: { version: "27.0" },
 }, async ({ page }) => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -281,9 +281,9 @@ browserTest("addresses of guests stand in the list with their age, are found and
   assert.equal(await page.locator("#selected-count").innerText(), "1 selected");
 });
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `a VM's page changes it at ${look.viewport.width} px, and keeps what was typed when the NAS refuses`,
+    `a VM is changed on its page at ${screen.viewport.width} px, and entries are kept if the NAS refuses`,
     {},
     async ({ page, dashboard }) => {
       const id = idOf(dashboard, "ubuntu_dev");
@@ -308,13 +308,13 @@ for (const look of LOOKS) {
       await page.locator("main", { hasText: "3 GiB" }).waitFor();
       // The browser notes a refused form as an error of its own.
     },
-    { look, ignore: /422|409/ },
+    { screen, ignore: /422|409/ },
   );
 }
 
-for (const look of LOOKS) {
+for (const screen of SCREENS) {
   browserTest(
-    `exports are copied and downloaded at ${look.viewport.width} px, and every page of the list is accessible`,
+    `exports are copied and downloaded at ${screen.viewport.width} px, and every page of the list is accessible`,
     {},
     async ({ page }) => {
       await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -331,11 +331,11 @@ for (const look of LOOKS) {
       await page.goto("/connection");
       await expectAccessibleEverywhere(page, "the connection");
     },
-    { look },
+    { screen },
   );
 }
 
-browserTest("a display password is shown on a click, copied, and the click is in the audit log", {}, async ({
+browserTest("a display password is shown on a click, copied and recorded in the audit log", {}, async ({
   page,
   dashboard,
 }) => {
@@ -354,7 +354,7 @@ browserTest("a display password is shown on a click, copied, and the click is in
   assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
 });
 
-browserTest("signing in and out, on a page that says nothing of the NAS", {
+browserTest("signing in and out works on a page that reveals nothing about the NAS", {
   access: { password: "open sesame", viewerPassword: "just looking" },
 }, async ({ page }) => {
   await page.goto("/?q=pihole");
@@ -371,7 +371,7 @@ browserTest("signing in and out, on a page that says nothing of the NAS", {
 }, { ignore: /401/ });
 
 browserTest(
-  "without JavaScript VMs are started, changed and exported by reloading",
+  "without JavaScript, VMs are started, changed and exported by reloading",
   {},
   async ({ dashboard }) => {
     const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });

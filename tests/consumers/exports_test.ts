@@ -104,7 +104,7 @@ const LEFT_OUT_OF_DHCP = [
 ];
 
 for (const format of ["dnsmasq", "isc", "kea"] as const) {
-  Deno.test(`${format} takes the export of any VMs: those it cannot express are left out with a comment (fault 23)`, async () => {
+  Deno.test(`${format} accepts the export of any VMs, with a comment for each VM that is left out (fault 23)`, async () => {
     const { text, leftOut } = write(format, ODD);
     await read(format, text);
     const own = format === "dnsmasq" ? ["ignore", "12h", "123"] : [];
@@ -117,7 +117,7 @@ for (const format of ["dnsmasq", "isc", "kea"] as const) {
   });
 }
 
-Deno.test("ansible-inventory reads MACs as text, and every name as a host (fault 23)", async () => {
+Deno.test("ansible-inventory reads MACs as text and every name as a host (fault 23)", async () => {
   const { text, leftOut } = write("ansible", ODD);
   const { _meta: { hostvars }, ...groups } = JSON.parse(await read("ansible", text));
   assert.deepEqual(hostvars.worker01, { ansible_host: "10.0.0.5", mac: "52:54:00:12:34:56" });
@@ -233,7 +233,7 @@ const EXPECT = {
 const RUNS = { dnsmasq: 30, isc: 30, kea: 15, ansible: 4 } as const;
 
 for (const format of ["dnsmasq", "isc", "kea", "ansible"] as const) {
-  Deno.test(`hostile names, MACs and addresses put nothing of their own into the file for ${format} (fault 7)`, () =>
+  Deno.test(`hostile names, MACs and addresses inject nothing into the file for ${format} (fault 7)`, () =>
     fc.assert(
       fc.asyncProperty(hostileVms, async (vms) => {
         const { text } = write(format, vms);
@@ -249,7 +249,7 @@ rows = list(csv.reader(open(sys.argv[1], newline="", encoding="utf-8"), strict=T
 print(json.dumps(rows))
 `;
 
-Deno.test("a CSV reader finds a row for each card, and no cell that a spreadsheet calculates (fault 18)", () =>
+Deno.test("a CSV reader finds one row per NIC and no cell that a spreadsheet calculates (fault 18)", () =>
   fc.assert(
     fc.asyncProperty(hostileVms, async (vms) => {
       const { text } = write("csv", vms);

@@ -27,7 +27,7 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-Deno.test("systemd boots the shipped unit as it is, and the dashboard answers (fault 21)", () =>
+Deno.test("systemd starts the shipped unit unchanged, and the dashboard answers (fault 21)", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const port = freePort();

@@ -62,7 +62,7 @@ function documentsOf(text: string): Document[] {
 for (const version of TALOS_VERSIONS) {
   const schema = schemaOf(version);
   const how = schema === null ? "its schema is not there, so by shape alone" : "by its own schema";
-  Deno.test(`Talos ${version} takes one file a node, ${how} (fault 22)`, () => {
+  Deno.test(`Talos ${version} accepts one file per node, ${how} (fault 22)`, () => {
     const { files, leftOut, notices } = toTalos(NODES, { version });
     assert.deepEqual(files.map(({ name }) => name), [
       "worker01.yaml",
@@ -99,12 +99,12 @@ for (const version of TALOS_VERSIONS) {
   });
 }
 
-Deno.test("a host name that Talos is given excludes the automatic one, in quotes (fault 22)", () => {
+Deno.test("a host name given to Talos is quoted and replaces the automatic one (fault 22)", () => {
   const { files } = toTalos(NODES, { version: "1.12" });
   assert.match(files[0]?.text ?? "", /^kind: "HostnameConfig"\nauto: "off"\nhostname: "worker01"$/m);
 });
 
-Deno.test("tar unpacks the archive of the page to the same files (fault 22)", async () => {
+Deno.test("tar unpacks the downloaded archive to the same files (fault 22)", async () => {
   const { files } = toTalos(NODES);
   await withFolder(async (folder) => {
     await Deno.writeFile(`${folder}/nodes.tar`, tar(files));

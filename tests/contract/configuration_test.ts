@@ -8,7 +8,7 @@ import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { text } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";
 
-Deno.test("an edit of config.yaml shows without a restart, and a mistake in it with its line", () =>
+Deno.test("edits to config.yaml apply without a restart, and mistakes are reported with their line", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const program = await startProgram(simulator, folder);

@@ -76,7 +76,7 @@ Deno.test("half-open connections keep nobody out, then or later (fault 14)", asy
   }
 });
 
-Deno.test("a request whose head does not arrive in time is given up (fault 14)", () =>
+Deno.test("a request whose head does not arrive in time is closed (fault 14)", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const program = await startProgram(simulator, folder);
@@ -90,7 +90,7 @@ Deno.test("a request whose head does not arrive in time is given up (fault 14)",
     assert.equal((await program.stop("SIGTERM")).code, 0);
   }));
 
-Deno.test("TLS handshakes that are never finished keep nobody out, and are given up (fault 14)", () =>
+Deno.test("unfinished TLS handshakes keep nobody out and are closed (fault 14)", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     const { good, ca } = await makeCertificates();
     await Deno.writeTextFile(`${folder}/cert.pem`, good.cert);

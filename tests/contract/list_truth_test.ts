@@ -194,13 +194,13 @@ const TRIES = 20;
 const PATIENCE_MS = 10_000;
 
 for (const version of ["24.10", "25.10", "27.0"] as const) {
-  Deno.test(`the list equals a fresh reading after any changes, events lost, late and doubled: ${version} (fault 30)`, async () => {
+  Deno.test(`the list equals a fresh read after any changes, with lost, late and repeated events: ${version} (fault 30)`, async () => {
     const run = fc.oneof(runs(false), runs(true));
     await fc.assert(fc.asyncProperty(run, (it) => expectTrue(version, it)), { numRuns: 40, seed: 30 });
   });
 }
 
-Deno.test("VMs created without a start have their disks and networks in the list and in exports (fault 30)", async () => {
+Deno.test("VMs created without starting appear with disks and networks in the list and in exports (fault 30)", async () => {
   await using dashboard = await startDashboard();
   const fields = { ...FORM, "worker.start": "no" };
   const { token, plan } = await planned(dashboard, fields);
@@ -221,7 +221,7 @@ Deno.test("VMs created without a start have their disks and networks in the list
   assert.equal(csv.trim().split("\n").length, 3, csv);
 });
 
-Deno.test("a reading that fails is made again, and its error goes with it (fault 30)", async () => {
+Deno.test("a failed read is retried, and its error then disappears (fault 30)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   const { simulator, manager } = dashboard;
   await manager.inventory.live.ready();

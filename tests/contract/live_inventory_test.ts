@@ -9,7 +9,7 @@ function readsAll([filters]: readonly unknown[]): boolean {
   return Array.isArray(filters) && filters.length === 0;
 }
 
-Deno.test("a VM that comes while all are being read is in the list", async () => {
+Deno.test("a VM added while the list is read appears in it", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1, times: { ...TEST_TIMES, callMs: 50 } },
     untilConnected: false,
@@ -36,7 +36,7 @@ Deno.test("a VM that comes while all are being read is in the list", async () =>
   assert.deepEqual(manager.inventory.live.snapshot.vms?.map(({ id }) => id), [1]);
 });
 
-Deno.test("a VM that goes while all are being read is not in the list", async () => {
+Deno.test("a VM removed while the list is read does not appear in it", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 2, times: { ...TEST_TIMES, callMs: 50 } },
   });
@@ -67,7 +67,7 @@ Deno.test("a VM that goes while all are being read is not in the list", async ()
   assert.deepEqual(manager.inventory.live.snapshot.vms?.map(({ id }) => id), [2]);
 });
 
-Deno.test("a VM that goes while it is being read is not in the list", async () => {
+Deno.test("a VM removed while it is read does not appear in the list", async () => {
   await using dashboard = await startDashboard({ simulator: { times: TEST_TIMES } });
   const { simulator, manager } = dashboard;
   await manager.inventory.live.ready();
@@ -120,7 +120,7 @@ async function readUntil(url: string, sought: RegExp, onFirst: () => void = () =
   return read;
 }
 
-Deno.test("a page is sent the list again only when it is another than the page was made from", async () => {
+Deno.test("the list is sent to a page only if it differs from the one rendered", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 3 } });
   const { simulator, manager, url } = dashboard;
   const page = await text(fetch(url));
@@ -138,7 +138,7 @@ Deno.test("a page is sent the list again only when it is another than the page w
   assert.match(later, /id="vm-1"[^]*id="vm-2"/, "the list has changed since the page");
 });
 
-Deno.test("what becomes stale while VMs are read is read afterwards, in one call", async () => {
+Deno.test("VMs that change during a read are read again afterwards, in one call", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 3, times: TEST_TIMES } });
   const { simulator, manager } = dashboard;
   await manager.inventory.live.ready();

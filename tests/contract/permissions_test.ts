@@ -79,7 +79,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
 
-Deno.test("an attempt at anything else is refused by the running program, from its first instruction (fault 9, fault 19)", async () => {
+Deno.test("the worker is refused everything else, from its first instruction (fault 9, fault 19)", async () => {
   for (const flags of [START_FLAGS, ["-A", "--no-prompt"]]) {
     await withFolder(TEST_CONFIG, async (folder) => {
       await using nas = await startSimulator({ times: TEST_TIMES });
@@ -132,7 +132,7 @@ Deno.test("an attempt at anything else is refused by the running program, from i
   }
 });
 
-Deno.test("as deno task start runs it, over a unix socket and with a pinned certificate, it does its whole work", async () => {
+Deno.test("under deno task start, the whole job works over a unix socket and with a pinned certificate", async () => {
   const certificates = await makeCertificates();
   const fingerprint = await fingerprintOf(certificates.selfSigned);
   for (const way of ["a unix socket", "a pinned certificate"]) {

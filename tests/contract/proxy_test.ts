@@ -24,7 +24,7 @@ const ENV = {
   DASHBOARD_PASSWORD: "open sesame",
 };
 
-Deno.test("below a path of a trusted proxy's host all is found, kept or removed", () =>
+Deno.test("under a base path, everything is found, whether the proxy keeps or removes the path", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
     const program = await startProgram(simulator, folder, { env: ENV });
@@ -98,7 +98,7 @@ Deno.test("below a path of a trusted proxy's host all is found, kept or removed"
     await program.stop("SIGTERM");
   }));
 
-Deno.test("whoever is not a trusted proxy is not believed", async () => {
+Deno.test("forwarded headers of untrusted clients are ignored", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
     access: { password: "open sesame" },
@@ -114,7 +114,7 @@ Deno.test("whoever is not a trusted proxy is not believed", async () => {
   assert.equal(dashboard.manager.audit.list()[0]?.by?.from, "127.0.0.1");
 });
 
-Deno.test("a proxy is known by its address or range, also where IPv4 arrives as IPv6 (fault 20)", async () => {
+Deno.test("a proxy is recognised by its address or range, even if IPv4 arrives as IPv6 (fault 20)", async () => {
   await using dashboard = await startDashboard({
     access: {
       password: "open sesame",

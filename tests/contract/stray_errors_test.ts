@@ -25,7 +25,7 @@ const WAYS: Readonly<Record<string, string>> = {
   "a value that is no error": `Promise.reject("stray-f")`,
 };
 
-Deno.test("an error that nobody waits for is logged and never ends the service (fault 16)", () =>
+Deno.test("an unhandled error is logged and never ends the service (fault 16)", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const timers = Object.values(WAYS).map((way) => `setTimeout(() => {${way}}, 1_500);`);

@@ -11,7 +11,7 @@ interface Span {
   readonly parentSpanId?: string;
 }
 
-Deno.test("a creation is a trace: its operation, and below it every step", () =>
+Deno.test("a creation is traced as an operation with a span for every step", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     const spans: Span[] = [];
     let bodies = "";

@@ -159,7 +159,7 @@ function destroy(point: Point): Promise<boolean> {
 
 const common = { actions: ["kill"], moments: MOMENTS, width: 2 } as const;
 
-Deno.test("after a kill at any call of a creation, the next program resumes it to exactly what was planned", () =>
+Deno.test("after a kill at any call of a creation, the next program resumes it to exactly the plan", () =>
   sweep({
     ...common,
     name: "kill, then resume the creation",
@@ -167,7 +167,7 @@ Deno.test("after a kill at any call of a creation, the next program resumes it t
     run: (point) => create(point, "resume"),
   }));
 
-Deno.test("after a kill at any call of a creation, the next program rolls it back to exactly what was before", () =>
+Deno.test("after a kill at any call of a creation, the next program rolls it back to exactly the state before", () =>
   sweep({
     ...common,
     name: "kill, then roll the creation back",
@@ -175,7 +175,7 @@ Deno.test("after a kill at any call of a creation, the next program rolls it bac
     run: (point) => create(point, "roll back"),
   }));
 
-Deno.test("after a kill at any call of a destruction, the next program finishes exactly that", () =>
+Deno.test("after a kill at any call of a destruction, the next program finishes it", () =>
   sweep({
     ...common,
     name: "kill, then resume the destruction",

@@ -124,7 +124,7 @@ async function destroy(point: Point): Promise<boolean> {
 
 const common = { actions: ["fail", "cut"], moments: MOMENTS, width: 4 } as const;
 
-Deno.test("a creation that is disturbed at any call is resumed to exactly what was planned", () =>
+Deno.test("a creation disturbed at any call is resumed to exactly the plan", () =>
   sweep({
     ...common,
     name: "create, then resume",
@@ -132,7 +132,7 @@ Deno.test("a creation that is disturbed at any call is resumed to exactly what w
     run: (point) => create(point, "resume"),
   }));
 
-Deno.test("a creation that is disturbed at any call is rolled back to exactly what was before", () =>
+Deno.test("a creation disturbed at any call is rolled back to exactly the state before", () =>
   sweep({
     ...common,
     name: "create, then roll back",
@@ -140,5 +140,5 @@ Deno.test("a creation that is disturbed at any call is rolled back to exactly wh
     run: (point) => create(point, "roll back"),
   }));
 
-Deno.test("a destruction that is disturbed at any call is resumed, and removes exactly what was meant", () =>
+Deno.test("a destruction disturbed at any call is resumed and removes exactly its VMs", () =>
   sweep({ ...common, name: "destroy, then resume", count: countDestruction, run: destroy }));

@@ -51,14 +51,14 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     file: "routes/auth/access.tsx",
     find: "allowed.some((it) => nameOf(it) === name)",
     replace: "allowed.some((it) => name.endsWith(nameOf(it) ?? it))",
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "any name that ends in localhost is allowed",
     file: "routes/auth/access.tsx",
     find: 'name === "localhost"',
     replace: 'name.endsWith("localhost")',
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "anything in square brackets is allowed",
@@ -66,14 +66,17 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "  const name = nameOf(host);\n  if (name === null) return false;\n",
     replace:
       '  const name = nameOf(host);\n  if (host.startsWith("[")) return true;\n  if (name === null) return false;\n',
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only our own names and addresses" },
+    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "the old session is kept after a sign-in",
     file: "routes/auth/access.tsx",
     find: '    sessions.end(getCookie(c, name) ?? "");\n    setCookie',
     replace: "    setCookie",
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a sign-in ends the session" },
+    caughtBy: {
+      tests: ["tests/routes/access_test.ts"],
+      filter: "a sign-in ends the browser's previous session",
+    },
   },
   {
     name: "pages may be shown in a frame of another site",
@@ -82,7 +85,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: "",
     caughtBy: {
       tests: ["tests/routes/access_test.ts"],
-      filter: "no page of this site may be shown in a frame",
+      filter: "no page can be shown in a frame",
     },
   },
   {
@@ -106,7 +109,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: "PRAGMA synchronous = OFF",
     caughtBy: {
       tests: ["tests/contract/operations/journal_test.ts"],
-      filter: "the journal waits until the disk",
+      filter: "the journal waits until each event",
     },
   },
   {
@@ -144,7 +147,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: 'referrerPolicy: "no-referrer"',
     caughtBy: {
       tests: ["tests/routes/access_test.ts"],
-      filter: "no page of this site may be shown in a frame",
+      filter: "no page can be shown in a frame",
     },
   },
 ];

@@ -53,7 +53,7 @@ const POSTS = [
   "/connection/otp",
 ];
 
-Deno.test("without a session every page leads to the sign-in, reveals nothing and changes nothing", () =>
+Deno.test("without a session, every page redirects to the sign-in, reveals nothing and changes nothing", () =>
   withAccess(async (dashboard) => {
     for (const path of CLOSED) {
       const { status, headers, body } = await send(dashboard, path, {});
@@ -77,7 +77,7 @@ Deno.test("without a session every page leads to the sign-in, reveals nothing an
     assert.equal(login.headers.get("cache-control"), "no-store");
   }));
 
-Deno.test("signing in leads back to the page of a stream or a form, and not to either (fault 31)", () =>
+Deno.test("signing in opens the page that a stream or form belongs to (fault 31)", () =>
   withAccess(async (dashboard) => {
     const pages = [["/events?only=connection", "/"], ["/vms/1/events", "/vms/1"], [
       "/operations/x/events?after=3",
@@ -106,7 +106,7 @@ Deno.test("signing in leads back to the page of a stream or a form, and not to e
     }
   }));
 
-Deno.test("the right password opens, leads back to the page asked for, and its cookie is closely kept", () =>
+Deno.test("the right password opens the requested page, with a protected cookie", () =>
   withAccess(async (dashboard) => {
     const wrong = await signIn(dashboard, "open sesam");
     assert.equal(wrong.status, 401);
@@ -223,7 +223,7 @@ Deno.test("a session ends when idle, at its maximum age and on sign-out; a forge
     assert.ok(!await isOpen(good), "a clock that jumps back keeps no session");
   }));
 
-Deno.test("guessing passwords is limited by address, with a waiting time, and no password is logged", () => {
+Deno.test("password guessing is limited by address with a waiting time, and no password is logged", () => {
   const logged: string[] = [];
   return withAccess(async (dashboard, clock) => {
     for (let n = 0; n < ATTEMPT_LIMITS.perNetwork; n++) {
@@ -281,7 +281,7 @@ async function tryFrom({ app, url }: TestDashboard, hostname: string, password: 
   return (await app.request("/login", init, { remoteAddr: { hostname } })).status;
 }
 
-Deno.test("many wrong passwords from many addresses slow signing in down, but lock out nobody who made no mistake (fault 13)", () =>
+Deno.test("many wrong passwords from many addresses slow down signing in, but lock out nobody without mistakes (fault 13)", () =>
   withAccess(async (dashboard, clock) => {
     const { perNetwork, perNetworkOverTotal, total, delayMs, windowMs } = ATTEMPT_LIMITS;
     for (let n = 0; n < total; n++) {
@@ -320,7 +320,7 @@ Deno.test("many wrong passwords from many addresses slow signing in down, but lo
     assert.ok(performance.now() - began < delayMs, "afterwards nobody waits");
   }));
 
-Deno.test("a sign-in ends the session that the browser had before (fault 19)", () =>
+Deno.test("a sign-in ends the browser's previous session (fault 19)", () =>
   withAccess(async (dashboard) => {
     const first = (await signIn(dashboard, "open sesame")).cookie;
     const headers = { fields: { password: "just looking", to: "/" }, cookie: first };
@@ -333,7 +333,7 @@ Deno.test("a sign-in ends the session that the browser had before (fault 19)", (
     assert.equal((await send(dashboard, "/", { cookie: first })).status, 303);
   }));
 
-Deno.test("the session's cookie is this program's and this port's own, and under TLS bound to the host (fault 15)", async () => {
+Deno.test("the session cookie is named after the program and port, and bound to the host under TLS (fault 15)", async () => {
   const setBy = async (access: Partial<AccessOptions>, headers: Record<string, string> = {}) => {
     await using dashboard = await startDashboard({ access: { ...ACCESS, ...access } });
     const { port } = new URL(dashboard.url);
@@ -351,7 +351,7 @@ Deno.test("the session's cookie is this program's and this port's own, and under
   assert.equal(await setBy(proxied, forwarded), `__Host-vm-manager-session${tls}`);
 });
 
-Deno.test("a form from another site, and a foreign name for this address, are refused", () =>
+Deno.test("a form from another site and a foreign host name are refused", () =>
   withAccess(async (dashboard) => {
     const { cookie } = await signIn(dashboard, "open sesame");
     const cross = await send(dashboard, "/vms/1/stop", { fields: {}, cookie, origin: "https://evil.test" });
@@ -359,7 +359,7 @@ Deno.test("a form from another site, and a foreign name for this address, are re
     assert.equal([...dashboard.simulator.store.vms.values()][0]?.state, "RUNNING");
   }));
 
-Deno.test("only our own names and addresses lead here, not what begins, ends or looks like them (fault 19)", () => {
+Deno.test("only allowed names and addresses are accepted, not similar ones (fault 19)", () => {
   const allowed = ["NAS.lan", "vms.lan:8080"];
   const ours = ["127.0.0.1:8080", "[::1]:8080", "[fd00::1]", "192.0.2.1", "localhost", "LocalHost:1"];
   for (const host of [...ours, "nas.lan:8080", "NAS.LAN", "vms.lan"]) {
@@ -391,7 +391,7 @@ Deno.test("only our own names and addresses lead here, not what begins, ends or 
   }
 });
 
-Deno.test("a foreign host name gets 421, and the answer does not echo it", async () => {
+Deno.test("a foreign host name gets 421, and the answer does not repeat it", async () => {
   await using dashboard = await startDashboard();
   const { port } = new URL(dashboard.url);
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
@@ -404,7 +404,7 @@ Deno.test("a foreign host name gets 421, and the answer does not echo it", async
   assert.doesNotMatch(answer, /evil/i, "what was sent is not sent back");
 });
 
-Deno.test("what changes something comes from an own page, whatever its body is said to be (fault 18)", () =>
+Deno.test("changes are accepted only from the dashboard's own pages, whatever the content type (fault 18)", () =>
   withAccess(async (dashboard) => {
     const { cookie } = await signIn(dashboard, "open sesame");
     const TYPES = [
@@ -448,7 +448,7 @@ Deno.test("what changes something comes from an own page, whatever its body is s
     );
   }));
 
-Deno.test("no page of this site may be shown in a frame of another (fault 19)", () =>
+Deno.test("no page can be shown in a frame of another site (fault 19)", () =>
   withAccess(async (dashboard) => {
     const { cookie } = await signIn(dashboard, "open sesame");
     for (
@@ -475,7 +475,7 @@ Deno.test("no page of this site may be shown in a frame of another (fault 19)", 
     }
   }));
 
-Deno.test("a body that does not arrive ends in time, and one that is too large is not read", async () => {
+Deno.test("a body that does not arrive times out, and one that is too large is not read", async () => {
   const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
   const request = new Request("http://localhost/", {
     method: "POST",
@@ -493,11 +493,11 @@ Deno.test("a body that does not arrive ends in time, and one that is too large i
   await large.body?.cancel();
 });
 
-Deno.test("constantTimeEqual() compares whole texts", () => {
+Deno.test("constantTimeEqual() compares complete texts", () => {
   assert.ok(constantTimeEqual("a", "a") && !constantTimeEqual("a", "ab") && !constantTimeEqual("", "a"));
 });
 
-Deno.test("viewers end no administrator's session, however often they sign in (fault 12)", () => {
+Deno.test("viewers cannot end an administrator's session by signing in often (fault 12)", () => {
   const sessions = new Sessions(() => 0, { ...SESSION_LIMITS, mostPerRole: 2 });
   const admin = sessions.start("admin");
   const [first, second] = [sessions.start("viewer"), sessions.start("viewer")];
@@ -511,7 +511,7 @@ Deno.test("viewers end no administrator's session, however often they sign in (f
   assert.equal(sessions.of(admin)?.role, "admin");
 });
 
-Deno.test("a viewer uses up none of the tokens of an administrator's forms (fault 12)", () =>
+Deno.test("viewers cannot use up the tokens of an administrator's forms (fault 12)", () =>
   withAccess(async (dashboard) => {
     const admin = (await signIn(dashboard, "open sesame")).cookie;
     const viewer = (await signIn(dashboard, "just looking")).cookie;
@@ -530,7 +530,7 @@ Deno.test("a viewer uses up none of the tokens of an administrator's forms (faul
     );
   }));
 
-Deno.test("GET /metrics tells operations, steps, call times, connection and streams, to whoever may see", () =>
+Deno.test("GET /metrics reports operations, steps, call times, connection and streams to signed-in clients", () =>
   withAccess(async (dashboard) => {
     assert.equal((await send(dashboard, "/metrics", {})).status, 401);
     await dashboard.manager.createVmType(dashboard.configuration().configuration, "controlplane", 5910);
@@ -552,13 +552,13 @@ Deno.test("GET /metrics tells operations, steps, call times, connection and stre
     assert.match(body, /^truenas_vm_manager_vms\{state="RUNNING"\} 2$/m);
   }));
 
-Deno.test("a host that no URL can have is refused before anything fails over it (hostile hour)", () => {
+Deno.test("a host that no URL can contain is refused before it causes an error", () => {
   for (const host of ["localhost:99999", "127.0.0.1:65536", "[::1]:70000"]) {
     assert.ok(!isAllowedHost(host, []), host);
   }
 });
 
-Deno.test("without a password, a request through a proxy is warned of once in the log (hostile hour)", async () => {
+Deno.test("without a password, a request through a proxy causes one warning in the log", async () => {
   const lines: string[] = [];
   const onLog = (message: string) => lines.push(message);
   await using dashboard = await startDashboard({ onLog });
@@ -572,7 +572,7 @@ Deno.test("without a password, a request through a proxy is warned of once in th
   assert.match(warnings()[0] ?? "", /no password.*anyone.*Set DASHBOARD_PASSWORD/);
 });
 
-Deno.test("a script that sends no Origin is told which one to send (hostile hour)", () =>
+Deno.test("a script that sends no Origin is told which one to send", () =>
   withAccess(async ({ url }) => {
     const authorization = `Basic ${btoa("script:open sesame")}`;
     const headers = { authorization, accept: "application/json", "content-type": "application/json" };
@@ -583,7 +583,7 @@ Deno.test("a script that sends no Origin is told which one to send (hostile hour
     assert.ok(remedy.includes(`"Origin: ${url}"`), remedy);
   }));
 
-Deno.test("the serial page tells a viewer that it is not for viewers, and opens no console (hostile hour)", () =>
+Deno.test("the serial page tells viewers that they cannot use it, and opens no console", () =>
   withAccess(async (dashboard) => {
     const { cookie } = await signIn(dashboard, "just looking");
     const { body } = await send(dashboard, "/vms/1/serial", { cookie });
@@ -593,7 +593,7 @@ Deno.test("the serial page tells a viewer that it is not for viewers, and opens 
     assert.match((await send(dashboard, "/vms/1/serial", { cookie: admin })).body, /data-socket/);
   }));
 
-Deno.test("a sign-in that cannot be recorded is refused with the reason, and not as a fault of the program (hostile hour)", async () => {
+Deno.test("a sign-in that cannot be recorded is refused with the reason, not as an internal error", async () => {
   const journal: OperationJournal = {
     append: () => {},
     written: () => Promise.resolve(),

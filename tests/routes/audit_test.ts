@@ -31,7 +31,7 @@ async function audited(
   return (await answer.json()).entries.toReversed();
 }
 
-Deno.test("a creation is in the audit log with who, which VMs and the outcome, and can be filtered and exported", () =>
+Deno.test("the audit log records who created which VMs with what outcome, and can be filtered and exported", () =>
   withDashboard({}, async (dashboard) => {
     dashboard.simulator.addFault({
       method: "vm.device.create",
@@ -68,7 +68,7 @@ Deno.test("a creation is in the audit log with who, which VMs and the outcome, a
     );
   }));
 
-Deno.test("the audit log has sign-ins and sign-outs by role, and wrong passwords cannot push everything else out", async () => {
+Deno.test("the audit log records sign-ins and sign-outs by role, and wrong passwords cannot displace other entries", async () => {
   await using dashboard = await startDashboard({ access: ACCESS });
   for (let attempt = 0; attempt < 5; attempt++) await signIn(dashboard, "guess");
   const viewer = await signIn(dashboard, ACCESS.viewerPassword);
@@ -85,7 +85,7 @@ Deno.test("the audit log has sign-ins and sign-outs by role, and wrong passwords
   ]);
 });
 
-Deno.test("a viewer or a stranger displaces nothing of an administrator's in the audit log (fault 12)", () => {
+Deno.test("viewers and strangers cannot displace an administrator's entries in the audit log (fault 12)", () => {
   const clock = { now: Date.UTC(2026, 10, 23) };
   const kept = new Map<number, AuditEntry>();
   const journal = {
@@ -122,7 +122,7 @@ Deno.test("a viewer or a stranger displaces nothing of an administrator's in the
   after(new AuditLog(new OperationStore(() => clock.now), journal));
 });
 
-Deno.test("what a viewer repeats is in the audit log once, with a count (fault 12)", async () => {
+Deno.test("repeated actions of a viewer are one audit entry with a count (fault 12)", async () => {
   await using dashboard = await startDashboard({ access: ACCESS });
   for (let time = 0; time < 30; time++) {
     const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
@@ -142,7 +142,7 @@ Deno.test("what a viewer repeats is in the audit log once, with a count (fault 1
   assert.match((await send(dashboard, "/operations/audit", { cookie })).body, /30 times, last /);
 });
 
-Deno.test("a display password is shown on a click and recorded; a viewer gets none, nor is it on any page before", async () => {
+Deno.test("a display password is shown only on a click, which is recorded, and never to viewers", async () => {
   await using dashboard = await startDashboard({ access: ACCESS, simulator: { foreignVms: 1 } });
   const [id] = [...dashboard.simulator.store.vms.keys()];
   const { cookie } = await signIn(dashboard, ACCESS.password);
@@ -189,7 +189,7 @@ Deno.test("a password whose viewing cannot be recorded is not shown", async () =
   assert.ok(!answer.body.includes("someone-elses"));
 });
 
-Deno.test("a request, the operation that it began and its steps are found in the log by their ids", async () => {
+Deno.test("a request, its operation and its steps are linked in the log by their IDs", async () => {
   const lines: { message: string; fields: Record<string, unknown> }[] = [];
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 2 },

@@ -6,7 +6,7 @@ import { post, text } from "../support/http.ts";
 /** Far below what a reading is told here to wait for its connection. */
 const PATIENCE_MS = 10_000;
 
-Deno.test("a page does not wait for a connection; what the NAS has left follows, and follows its VMs", async () => {
+Deno.test("a page does not wait for a connection; the capacity follows, and changes with the VMs", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 5 },
     manager: { connectionWaitMs: 60_000 },

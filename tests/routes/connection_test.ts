@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { planned, post, text, withDashboard } from "../support/http.ts";
 
-Deno.test("GET /connection tells address, account, release, API and roles, as a page and as JSON", () =>
+Deno.test("GET /connection shows address, account, release, API and roles, as a page and as JSON", () =>
   withDashboard({}, async ({ url, simulator }) => {
     const html = await text(fetch(`${url}/connection`));
     assert.match(html, new RegExp(simulator.url));
@@ -33,7 +33,7 @@ Deno.test("missing roles are shown on the connection page and at the button that
   });
 });
 
-Deno.test("the connection page says which NAS it is, or what MACs depend on where it may not know (fault 25)", async () => {
+Deno.test("the Connection page shows the NAS's ID, or what MACs depend on if it cannot be read (fault 25)", async () => {
   const accounts = [{ username: "vm", password: "vm-pw", roles: ["VM_DEVICE_WRITE"] }];
   await withDashboard({ simulator: { accounts } }, async ({ url, simulator }) => {
     const html = await text(fetch(`${url}/connection`));
@@ -49,7 +49,7 @@ Deno.test("the connection page says which NAS it is, or what MACs depend on wher
   });
 });
 
-Deno.test("a page asks for the one-time password, says when it is wrong, and nothing stores it (fault 36)", async () => {
+Deno.test("the one-time password is requested on a page, rejected if wrong, and never stored (fault 36)", async () => {
   const accounts = [{ username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" }];
   const logged: string[] = [];
   await using dashboard = await startOtp(accounts, logged);
@@ -97,7 +97,7 @@ async function startOtp(
   return dashboard;
 }
 
-Deno.test("without encryption every page warns, and with it none does", async () => {
+Deno.test("every page warns of an unencrypted connection, and none of an encrypted one", async () => {
   await using dashboard = await startDashboard({ unencrypted: true });
   for (const path of ["/", "/create", "/destroy", "/operations", "/connection", "/orphans"]) {
     assert.match(await text(fetch(dashboard.url + path)), /id="unencrypted"/, path);
@@ -106,7 +106,7 @@ Deno.test("without encryption every page warns, and with it none does", async ()
   assert.doesNotMatch(await text(fetch(encrypted.url)), /id="unencrypted"/);
 });
 
-Deno.test("while the NAS is away the list is marked with its age, and the badge follows", () =>
+Deno.test("while the NAS is unreachable, the list shows its age, and the badge its state", () =>
   withDashboard({ simulator: { foreignVms: 1 }, manager: { backoffMs: [60_000] } }, async (dashboard) => {
     const { url, simulator } = dashboard;
     await text(fetch(url));

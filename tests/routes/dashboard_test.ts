@@ -35,7 +35,7 @@ Deno.test("GET / lists the VMs as a page and as JSON", () =>
     assert.equal(json.nas.release, "25.10.7");
   }));
 
-Deno.test("the same URL answers with a page, or with its content when htmx asks", () =>
+Deno.test("the same URL answers with a page, or with its content for htmx", () =>
   withDashboard({ simulator: { foreignVms: 1 } }, async ({ url }) => {
     for (const path of ["/", "/create", "/destroy", "/operations", "/vms/1"]) {
       const part = await text(fetch(url + path, { headers: { "hx-request": "true" } }));
@@ -47,7 +47,7 @@ Deno.test("the same URL answers with a page, or with its content when htmx asks"
     assert.match(missing, /^<div class="notice/);
   }));
 
-Deno.test("GET / filters and sorts by what stands in the URL", () =>
+Deno.test("GET / filters and sorts by the URL", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async ({ url }) => {
     const names = async (query: string) => {
       const json = await (await fetch(`${url}/?${query}`, { headers: { accept: "application/json" } }))
@@ -60,10 +60,10 @@ Deno.test("GET / filters and sorts by what stands in the URL", () =>
     assert.match(await text(fetch(`${url}/?q=nothing`)), /No VMs match/);
   }));
 
-Deno.test("GET / says what to do when there are no VMs", () =>
+Deno.test("GET / says what to do if there are no VMs", () =>
   withDashboard({}, async ({ url }) => assert.match(await text(fetch(url)), /No VMs yet/)));
 
-Deno.test("POST /create creates what the plan showed and leads to its operation", () =>
+Deno.test("POST /create creates the VMs of the plan and redirects to the operation", () =>
   withDashboard({}, async (dashboard) => {
     const { token, plan, html } = await planned(dashboard);
     assert.match(html, /data-plan-vm="worker02" data-action="create"/);
@@ -80,7 +80,7 @@ Deno.test("POST /create creates what the plan showed and leads to its operation"
     assert.deepEqual(states.sort(), [["worker01", "RUNNING"], ["worker02", "RUNNING"]]);
   }));
 
-Deno.test("POST /create sent twice starts one operation and leads to it twice", () =>
+Deno.test("POST /create sent twice starts one operation and redirects to it twice", () =>
   withDashboard({}, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     const send = () => post(dashboard, "/create", { ...FORM, token, plan });
@@ -95,7 +95,7 @@ Deno.test("POST /create sent twice starts one operation and leads to it twice", 
     assert.equal(dashboard.manager.operations.store.list().length, 1);
   }));
 
-Deno.test("POST /create answers 409 with the new plan when the NAS has changed", () =>
+Deno.test("POST /create answers 409 with the new plan if the NAS has changed", () =>
   withDashboard({}, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     addDataset(dashboard.simulator.store, {
@@ -142,7 +142,7 @@ const WRONG_VALUES: readonly (readonly [string, string, string])[] = [
   ["worker.disk.0.size", "60000", "worker.disk.0.size"],
 ];
 
-Deno.test("POST /create/plan puts each mistake at its field, with what was typed, and changes nothing", () =>
+Deno.test("POST /create/plan reports each mistake at its field, keeps the entries, and changes nothing", () =>
   withDashboard({}, async (dashboard) => {
     for (const [name, typed, field] of WRONG_VALUES) {
       const response = await post(dashboard, "/create/plan", { ...FORM, [name]: typed });
@@ -155,7 +155,7 @@ Deno.test("POST /create/plan puts each mistake at its field, with what was typed
     assert.deepEqual(writes, []);
   }));
 
-Deno.test("POST without a form is answered 400, one that is too large 413, one from another site 403", () =>
+Deno.test("POST answers 400 without a form, 413 if too large, 403 from another site", () =>
   withDashboard({}, async (dashboard) => {
     const headers = { origin: dashboard.url };
     for (const path of ["/create", "/create/plan", "/destroy"]) {
@@ -202,7 +202,7 @@ Deno.test("GET /operations/:id/events resumes after Last-Event-ID without a gap 
     assert.deepEqual(idsOf(await text(fetch(`${events}?after=3`))), whole.slice(3));
   }));
 
-Deno.test("POST /destroy needs the phrase and removes exactly what was shown", () =>
+Deno.test("POST /destroy requires the phrase and removes exactly the VMs shown", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async (dashboard) => {
     const { manager, simulator } = dashboard;
     const before = new Set([...simulator.store.datasets.keys()]);
@@ -223,7 +223,7 @@ Deno.test("POST /destroy needs the phrase and removes exactly what was shown", (
     assert.equal(simulator.store.vms.size, 5);
   }));
 
-Deno.test("POST /destroy is refused with the new list when the VMs have changed", () =>
+Deno.test("POST /destroy is refused with the new list if the VMs have changed", () =>
   withDashboard({}, async (dashboard) => {
     const { manager, simulator } = dashboard;
     await manager.createVmType(dashboard.configuration().configuration, "controlplane", 5910);
@@ -240,7 +240,7 @@ Deno.test("POST /destroy is refused with the new list when the VMs have changed"
     assert.equal(simulator.store.vms.size, 4);
   }));
 
-Deno.test("a failed VM is rolled back, shown with the NAS's words, and the others are made", () =>
+Deno.test("a failed VM is rolled back and shown with the NAS's error, and the others are created", () =>
   withDashboard({}, async (dashboard) => {
     dashboard.simulator.addFault({
       method: "vm.device.create",
@@ -263,7 +263,7 @@ Deno.test("a failed VM is rolled back, shown with the NAS's words, and the other
     ]);
   }));
 
-Deno.test("without a connection pages say why, and nothing is lost", () =>
+Deno.test("without a connection, pages say why and keep the entries", () =>
   withDashboard({}, async (dashboard) => {
     await dashboard.simulator.stop();
     await text(fetch(dashboard.url));
@@ -285,7 +285,7 @@ Deno.test("without a connection pages say why, and nothing is lost", () =>
     assert.equal(await text(fetch(`${dashboard.url}/healthz`)), "ok\n");
   }));
 
-Deno.test("a configuration that cannot be used is explained with line and column", () =>
+Deno.test("an invalid configuration is explained with line and column", () =>
   withDashboard({ config: "storage:\n  pool_path: tank/vms\n  cdrom: x\n" }, async ({ url }) => {
     const response = await fetch(`${url}/create`);
     assert.equal(response.status, 422);
@@ -294,7 +294,7 @@ Deno.test("a configuration that cannot be used is explained with line and column
     assert.match(html, /Unknown key/);
   }));
 
-Deno.test("the display password turns up in no page, stream, JSON or log", async () => {
+Deno.test("the display password appears in no page, stream, JSON or log", async () => {
   const lines: string[] = [];
   await withDashboard(
     { onLog: (message, fields) => lines.push(message + JSON.stringify(fields)) },
@@ -320,7 +320,7 @@ Deno.test("the display password turns up in no page, stream, JSON or log", async
   );
 });
 
-Deno.test("a VM that only has such a name is spared until it is chosen by itself", () =>
+Deno.test("a VM with only a matching name is spared until it is added explicitly", () =>
   withDashboard({}, async (dashboard) => {
     const { manager, simulator } = dashboard;
     await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
@@ -345,7 +345,7 @@ Deno.test("a VM that only has such a name is spared until it is chosen by itself
     assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker02"]);
   }));
 
-Deno.test("POST /operations/:id/cancel rolls back half-made VMs, keeps finished ones, and counts none as failed (fault 36)", () =>
+Deno.test("POST /operations/:id/cancel rolls back unfinished VMs, keeps finished ones, and counts none as failed (fault 36)", () =>
   withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     dashboard.simulator.addFault({ method: "vm.device.create", skip: 4, moment: "before", action: "stall" });

@@ -110,7 +110,7 @@ function namesOn({ simulator }: TestDashboard): string[] {
 }
 
 for (const version of ["25.10", "27.0"] as const) {
-  Deno.test(`one VM is destroyed from its page, by its id and the phrase (${version}) (fault 4)`, () =>
+  Deno.test(`one VM is destroyed from its page by its ID and the phrase (${version}) (fault 4)`, () =>
     withForeignVm(version, async (dashboard, ids) => {
       const id = ids.get("worker02");
       const { url, simulator } = dashboard;
@@ -142,7 +142,7 @@ for (const version of ["25.10", "27.0"] as const) {
       await gone.body?.cancel();
     }));
 
-  Deno.test(`a VM that was not made here goes only by its own name (${version}) (fault 4)`, () =>
+  Deno.test(`a VM created elsewhere is destroyed only after typing its name (${version}) (fault 4)`, () =>
     withForeignVm(version, async (dashboard, ids) => {
       const path = `/vms/${ids.get("homeassistant")}/destroy`;
       const page = await text(fetch(dashboard.url + path));
@@ -157,7 +157,7 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.deepEqual(namesOn(dashboard), ["worker01", "worker02", "worker03"]);
     }));
 
-  Deno.test(`a selection of the list is what is proposed, and nothing else (${version}) (fault 4)`, () =>
+  Deno.test(`exactly the selection of the list is proposed (${version}) (fault 4)`, () =>
     withForeignVm(version, async (dashboard, ids) => {
       const { url } = dashboard;
       const list = await text(fetch(url));
@@ -191,7 +191,7 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.deepEqual(namesOn(dashboard), ["worker01", "worker02"]);
     }));
 
-  Deno.test(`of a selection only the VMs that can go ask for their names (${version}) (fault 4)`, () =>
+  Deno.test(`only removable VMs of a selection ask for their names (${version}) (fault 4)`, () =>
     withForeignVm(version, async (dashboard, ids) => {
       const zvol = "tank/VMs/homeassistant-data";
       addSnapshot(dashboard.simulator.store, `${zvol}@copy`);
@@ -208,7 +208,7 @@ for (const version of ["25.10", "27.0"] as const) {
       assert.deepEqual(words, [{ field: "phrase", words: "destroy 1 vm", vm: null }]);
     }));
 
-  Deno.test(`a selected VM that is gone is an error, and no selection proposes nothing (${version}) (fault 4)`, () =>
+  Deno.test(`a selected VM that no longer exists is an error, and an empty selection proposes nothing (${version}) (fault 4)`, () =>
     withForeignVm(version, async (dashboard, ids) => {
       const { url } = dashboard;
       const missing = await text(fetch(`${url}/destroy?id=${ids.get("worker01")}&id=9999`));
@@ -235,7 +235,7 @@ async function failInPart(dashboard: TestDashboard): Promise<string> {
 
 const DISK = "tank/vms/worker02-disk0";
 
-Deno.test("an id in a selection that is none is an error, and nothing of the selection goes (hostile hour)", () =>
+Deno.test("an invalid ID in a selection is an error, and nothing of the selection is destroyed", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     const [vm] = [...dashboard.simulator.store.vms.values()];
     assert.ok(vm);
@@ -256,7 +256,7 @@ Deno.test("an id in a selection that is none is an error, and nothing of the sel
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
 
-Deno.test("a destruction that is refused answers a script in JSON, with what was wrong (hostile hour)", () =>
+Deno.test("a refused destruction answers scripts in JSON with the problems", () =>
   withDashboard({ simulator: { foreignVms: 1 } }, async (dashboard) => {
     const accept = { accept: "application/json" };
     for (const [path, status] of [["/destroy", 400], ["/vms/1/destroy", 409], ["/orphans", 400]] as const) {
@@ -277,7 +277,7 @@ for (
     readOnly: true,
   }]] as const
 ) {
-  Deno.test(`with ${setting} nothing is powered off by a destruction that could not end (hostile hour)`, () =>
+  Deno.test(`with ${setting}, a destruction powers nothing off`, () =>
     withDashboard({ simulator: { foreignVms: 2 }, manager: options }, async (dashboard) => {
       const vms = [...dashboard.simulator.store.vms.values()];
       const running = vms.find(({ state }) => state === "RUNNING");
@@ -297,7 +297,7 @@ for (
     }));
 }
 
-Deno.test("a rollback shows the snapshots that go with it, and removes those and no others (fault 2)", () =>
+Deno.test("a rollback shows the snapshots it removes, and removes no others (fault 2)", () =>
   withDashboard({}, async (dashboard) => {
     const path = await failInPart(dashboard);
     const { store } = dashboard.simulator;
@@ -315,7 +315,7 @@ Deno.test("a rollback shows the snapshots that go with it, and removes those and
     assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
   }));
 
-Deno.test("a rollback from a page that has not shown its snapshots shows them before anything goes (hostile hour)", () =>
+Deno.test("a rollback from a page without its snapshots shows them before removing anything", () =>
   withDashboard({}, async (dashboard) => {
     const path = await failInPart(dashboard);
     const { store } = dashboard.simulator;
@@ -332,7 +332,7 @@ Deno.test("a rollback from a page that has not shown its snapshots shows them be
     assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
   }));
 
-Deno.test("a rollback leaves a VM that anybody depends on, and the page says so before (fault 2)", () =>
+Deno.test("a rollback keeps a VM that others depend on, and the page says so beforehand (fault 2)", () =>
   withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
     const path = await failInPart(dashboard);
     const { store } = dashboard.simulator;
@@ -350,7 +350,7 @@ Deno.test("a rollback leaves a VM that anybody depends on, and the page says so 
     ]);
   }));
 
-Deno.test("the page Destroy shows snapshots, and what stays because anybody depends on it (fault 2)", () =>
+Deno.test("the Destroy page shows snapshots, and VMs kept because others depend on them (fault 2)", () =>
   withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const { store } = dashboard.simulator;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { EXPORT_FORMATS, EXPORT_NAMES } from "../../lib/exports/formats.ts";
 import { text, withDashboard } from "../support/http.ts";
 
-Deno.test("GET /export gives the VMs of the list in each format, to look at and to download", () =>
+Deno.test("GET /export shows the listed VMs in each format, and downloads them", () =>
   withDashboard(
     { simulator: { version: "27.0", foreignVms: 2 } },
     async ({ url, manager, configuration }) => {
@@ -37,7 +37,7 @@ Deno.test("GET /export gives the VMs of the list in each format, to look at and 
     },
   ));
 
-Deno.test("GET /export offers Talos patches for the version that is chosen, as one archive (fault 22)", () =>
+Deno.test("GET /export offers Talos patches for the chosen version as one archive (fault 22)", () =>
   withDashboard({}, async ({ url }) => {
     const asked = `${url}/export?planned=yes&type=worker`;
     const page = await text(fetch(`${asked}&talos=1.13`));
@@ -56,7 +56,7 @@ Deno.test("GET /export offers Talos patches for the version that is chosen, as o
     assert.match(await unknown.text(), /Unsupported Talos version "1\.10"\. Choose one of: 1\.11, /);
   }));
 
-Deno.test("GET /export tells which VMs a format leaves out, beside the file that has the others (fault 23)", () =>
+Deno.test("GET /export names the VMs that a format leaves out, with the file of the others (fault 23)", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async ({ url, simulator, manager }) => {
     const [vm] = simulator.store.vms.values();
     assert.ok(vm);
@@ -69,7 +69,7 @@ Deno.test("GET /export tells which VMs a format leaves out, beside the file that
     assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" was left out: .*\ndhcp-host=/);
   }));
 
-Deno.test("a guest is believed of the addresses of its own VM's cards alone, and only of addresses (fault 7)", () =>
+Deno.test("a guest can report addresses of its own NICs only, and nothing but addresses (fault 7)", () =>
   withDashboard({ simulator: { version: "27.0", foreignVms: 2 } }, async ({ url, simulator, manager }) => {
     const cards = [...simulator.store.devices.values()].filter(({ attributes }) =>
       attributes.dtype === "NIC"
@@ -106,7 +106,7 @@ for (
     ["answers what is no list", { method: "vm.query", action: "answer", result: [null], times: Infinity }],
   ] as const
 ) {
-  Deno.test(`while the NAS ${why}, no export is empty and no VM is said not to be there (hostile hour)`, () =>
+  Deno.test(`while the NAS ${why}, no export is empty and no VM is reported as missing`, () =>
     withDashboard({ simulator: { foreignVms: 2 }, untilConnected: false }, async ({ url, simulator }) => {
       simulator.addFault(fault);
       const formats = EXPORT_NAMES.map((format) => `/export?format=${format}&download=1`);

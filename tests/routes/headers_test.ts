@@ -16,7 +16,7 @@ const ESCAPES = [...Array(0x20).keys(), 0x7f, 0x80, 0x85, 0xa0, 0xff, 0x2028, 0x
   encodeURIComponent(String.fromCodePoint(code))
 );
 
-Deno.test("no character in a link to the sign-in ends the program (fault 6)", () =>
+Deno.test("no character in a sign-in link ends the program (fault 6)", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const program = await startProgram(simulator, folder);
@@ -31,7 +31,7 @@ Deno.test("no character in a link to the sign-in ends the program (fault 6)", ()
     await program.stop("SIGTERM");
   }));
 
-Deno.test("a sign-in leads to a path of this site, whatever its form says (fault 6)", async () => {
+Deno.test("a sign-in redirects only to paths of this site (fault 6)", async () => {
   await using dashboard = await startDashboard({ access: { password: "open sesame" } });
   const elsewhere = [
     "//evil.test",
@@ -51,7 +51,7 @@ Deno.test("a sign-in leads to a path of this site, whatever its form says (fault
   assert.ok(isOwnPath("/") && isOwnPath("/destroy?prefixes=worker&vm=%01"));
 });
 
-Deno.test("the web console leads to the NAS over http or https, and nowhere else (fault 6)", async () => {
+Deno.test("the web console redirects only to the NAS, over http or https (fault 6)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   // Its own address, as the simulated NAS tells it.
   const host = "192.168.1.10";
@@ -86,7 +86,7 @@ Deno.test("the web console leads to the NAS over http or https, and nowhere else
   }
 });
 
-Deno.test("an answer with a header that must not be sent is replaced, and keeps its other headers (fault 6)", async () => {
+Deno.test("a response with an invalid header is replaced and keeps its other headers (fault 6)", async () => {
   const app = new Hono();
   app.use(checkHeaders(silentLogger));
   app.use(async (c, next) => {

@@ -124,7 +124,7 @@ function writesSince({ simulator }: TestDashboard, since: number): string[] {
     );
 }
 
-Deno.test("without a session, and with a stale or forged one, no route tells or does anything", () =>
+Deno.test("without a valid session, no route reveals or does anything", () =>
   withHouse(async (dashboard, clock) => {
     const stale = await signIn(dashboard, ACCESS.password);
     clock.now += 13 * 3_600_000;
@@ -157,7 +157,7 @@ Deno.test("without a session, and with a stale or forged one, no route tells or 
     assert.deepEqual(writesSince(dashboard, since), []);
   }));
 
-Deno.test("without a session nothing of the NAS is told, in no error and by no method (fault 10)", () =>
+Deno.test("without a session, no error or method reveals anything about the NAS (fault 10)", () =>
   withHouse(async (dashboard) => {
     const nas = ofTheNas(dashboard);
     const form = { "content-type": "application/x-www-form-urlencoded" };
@@ -210,7 +210,7 @@ Deno.test("without a session nothing of the NAS is told, in no error and by no m
     assert.doesNotMatch(ending.sent, nas);
   }));
 
-Deno.test("a viewer's session changes nothing by any route", () =>
+Deno.test("viewers cannot change anything on any route", () =>
   withHouse(async (dashboard) => {
     const cookie = await signIn(dashboard, ACCESS.viewerPassword);
     const since = dashboard.simulator.calls.length;
@@ -223,7 +223,7 @@ Deno.test("a viewer's session changes nothing by any route", () =>
     assert.deepEqual(writesSince(dashboard, since), []);
   }));
 
-Deno.test("forms and consoles of other sites are refused, whatever their kind, also with a session", () =>
+Deno.test("forms and consoles of other sites are refused, even with a session", () =>
   withHouse(async (dashboard) => {
     const cookie = await signIn(dashboard, ACCESS.password);
     const since = dashboard.simulator.calls.length;
@@ -252,7 +252,7 @@ Deno.test("forms and consoles of other sites are refused, whatever their kind, a
     assert.equal((await knock(dashboard, { method: "GET", path: "/" }, { headers: { cookie } })).status, 200);
   }));
 
-Deno.test("bodies that are too large, broken or of another kind end in a 4xx on every route, and do nothing", () =>
+Deno.test("large, broken and unexpected bodies get a 4xx on every route and have no effect", () =>
   withHouse(async (dashboard) => {
     const cookie = await signIn(dashboard, ACCESS.password);
     const since = dashboard.simulator.calls.length;
@@ -280,7 +280,7 @@ Deno.test("bodies that are too large, broken or of another kind end in a 4xx on 
     assert.deepEqual(writesSince(dashboard, since).filter((method) => method !== "vm.start"), []);
   }));
 
-Deno.test("odd paths, queries and headers are answered, never with an error of the program", () =>
+Deno.test("unusual paths, queries and headers never cause an internal error", () =>
   withHouse(async (dashboard) => {
     const cookie = await signIn(dashboard, ACCESS.password);
     const PATHS = [
@@ -321,7 +321,7 @@ Deno.test("odd paths, queries and headers are answered, never with an error of t
     }
   }));
 
-Deno.test("a scanner that hammers the sign-in is made to wait, and people who are signed in are not", () =>
+Deno.test("a scanner at the sign-in has to wait, and signed-in people do not", () =>
   withHouse(async (dashboard) => {
     const cookie = await signIn(dashboard, ACCESS.viewerPassword);
     const guess = (password: string) =>
@@ -337,7 +337,7 @@ Deno.test("a scanner that hammers the sign-in is made to wait, and people who ar
     assert.equal((await knock(dashboard, { method: "GET", path: "/" }, { headers: { cookie } })).status, 200);
   }));
 
-Deno.test("the same form sent many times at once acts once", async () => {
+Deno.test("a form sent many times at once acts once", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   const post = (path: string, fields: Record<string, string>) =>
     knock(dashboard, { method: "POST", path }, {

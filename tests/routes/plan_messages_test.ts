@@ -5,7 +5,7 @@ import { FORM, post, text, withDashboard } from "../support/http.ts";
 
 const count = (html: string, what: RegExp) => [...html.matchAll(new RegExp(what, "g"))].length;
 
-Deno.test("12 workers with too little memory give one message, at the field, with what would fit and no line of a file (fault 33)", () =>
+Deno.test("12 workers with too little memory give one message at the field, with the number that fits (fault 33)", () =>
   withDashboard({ simulator: { freeMemoryBytes: 15 * 1024 ** 3 } }, async (dashboard) => {
     const answer = await post(dashboard, "/create/plan", { ...FORM, "worker.count": "12" });
     assert.equal(answer.status, 422);
@@ -21,7 +21,7 @@ Deno.test("12 workers with too little memory give one message, at the field, wit
     assert.match(html, /Plan: 7 VMs, 14 vCPUs/);
   }));
 
-Deno.test("a missing dataset is told once and blocks only VMs with disks (fault 33)", () =>
+Deno.test("a missing dataset is reported once and blocks only VMs with disks (fault 33)", () =>
   withDashboard({}, async (dashboard) => {
     const fields = {
       ...FORM,
@@ -39,7 +39,7 @@ Deno.test("a missing dataset is told once and blocks only VMs with disks (fault 
     assert.match(html, /see dataset/);
   }));
 
-Deno.test("a plan in which all VMs differ says so, not that there is nothing to do (fault 33)", () =>
+Deno.test('a plan in which all VMs differ says so instead of "nothing to do" (fault 33)', () =>
   withDashboard({}, async (dashboard) => {
     const { manager, simulator } = dashboard;
     const { configuration } = dashboard.configuration();
@@ -50,7 +50,7 @@ Deno.test("a plan in which all VMs differ says so, not that there is nothing to 
     assert.doesNotMatch(html, /nothing to do/i);
   }));
 
-Deno.test("the command line reports the same cause in the same words, once, with the line of config.yaml (fault 33)", () =>
+Deno.test("the command line reports the same cause once, in the same words, with the line of config.yaml (fault 33)", () =>
   withCommandLine(async ({ run }) => {
     const { code, out } = await run("plan", "worker");
     assert.equal(code, 1);

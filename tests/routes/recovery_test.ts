@@ -30,7 +30,7 @@ function failDisk({ simulator }: TestDashboard): void {
 
 const KEEP = { ...FORM, "worker.on_failure": "keep" };
 
-Deno.test("an operation that failed in part is resumed on a click, and a second click leads to the same", () =>
+Deno.test("a partly failed operation is resumed on a click, and a second click opens the same operation", () =>
   withDashboard({}, async (dashboard) => {
     failDisk(dashboard);
     const path = await create(dashboard, KEEP);
@@ -53,7 +53,7 @@ Deno.test("an operation that failed in part is resumed on a click, and a second 
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
 
-Deno.test("an operation that failed in part is rolled back on a click, and everything it created is removed", () =>
+Deno.test("a partly failed operation is rolled back on a click, and everything it created is removed", () =>
   withDashboard({}, async (dashboard) => {
     failDisk(dashboard);
     const path = await create(dashboard, KEEP);
@@ -69,7 +69,7 @@ Deno.test("an operation that failed in part is rolled back on a click, and every
     assert.match(await text(fetch(dashboard.url + path)), /data-resolution="rolled-back"/);
   }));
 
-Deno.test("an operation that failed in part can be left as it is, and is not asked about again", () =>
+Deno.test("a partly failed operation can be kept as it is, without being asked again", () =>
   withDashboard({}, async (dashboard) => {
     failDisk(dashboard);
     const path = await create(dashboard, KEEP);
@@ -86,7 +86,7 @@ Deno.test("an operation that failed in part can be left as it is, and is not ask
     }
   }));
 
-Deno.test("a creation can be cancelled so that what is half made stays", () =>
+Deno.test("a creation can be cancelled and its unfinished VMs kept", () =>
   withDashboard({ manager: { parallel: 1 } }, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     const struck = Promise.withResolvers<void>();
@@ -111,7 +111,7 @@ Deno.test("a creation can be cancelled so that what is half made stays", () =>
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
 
-Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phrase, and the list that was shown", () =>
+Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phrase and the list shown", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     assert.match(await text(fetch(`${dashboard.url}/orphans`)), /No orphans/);
     await finishedOperation(dashboard, await create(dashboard, FORM));
@@ -153,7 +153,7 @@ Deno.test("GET /orphans lists leftovers with sizes; POST /orphans wants the phra
     assert.equal(empty.status, 400);
   }));
 
-Deno.test("what the form chooses reaches the NAS: sparse zvols, fixed MACs, VMs in parallel", () =>
+Deno.test("choices of the form reach the NAS: sparse zvols, fixed MACs, VMs in parallel", () =>
   withDashboard({}, async (dashboard) => {
     const fields = {
       ...FORM,

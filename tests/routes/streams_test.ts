@@ -36,7 +36,7 @@ async function withStreams(
   await test(dashboard, streamsOf(dashboard));
 }
 
-Deno.test("HEAD opens no stream, however often it is asked (fault 8)", () =>
+Deno.test("HEAD requests open no stream (fault 8)", () =>
   withStreams(async (dashboard, paths) => {
     for (const path of paths) {
       for (let time = 0; time < 50; time++) {
@@ -56,7 +56,7 @@ Deno.test("HEAD opens no stream, however often it is asked (fault 8)", () =>
     assert.equal(socket.status, 426);
   }));
 
-Deno.test("a page of another site opens no stream here (fault 8)", () =>
+Deno.test("pages of other sites cannot open streams (fault 8)", () =>
   withStreams(async (dashboard, paths) => {
     for (const path of paths) {
       for (const site of ["cross-site", "same-site"]) {
@@ -105,7 +105,7 @@ async function openStream(
   return () => soon(body, "the stream ends");
 }
 
-Deno.test("a stream ends when its session does: by signing out, and by its time, without any request (fault 11)", () =>
+Deno.test("a stream ends with its session, on sign-out and on timeout, without another request (fault 11)", () =>
   withBeats(async (dashboard, pass) => {
     const out = (await signIn(dashboard, ACCESS.password)).cookie;
     const [left, other] = [await openStream(dashboard, out), await openStream(dashboard, out)];
@@ -121,7 +121,7 @@ Deno.test("a stream ends when its session does: by signing out, and by its time,
     await stream();
   }));
 
-Deno.test("a stream ends when its session has to make room for others (fault 11)", () =>
+Deno.test("a stream ends when its session is dropped for others (fault 11)", () =>
   withBeats(async (dashboard) => {
     const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
     const stream = await openStream(dashboard, cookie);
@@ -132,7 +132,7 @@ Deno.test("a stream ends when its session has to make room for others (fault 11)
     assert.equal((await send(dashboard, "/", { cookie })).status, 303);
   }));
 
-Deno.test("watching a page counts as use of the session, and does not outlast its end (fault 11)", () =>
+Deno.test("an open page keeps its session active, but not beyond its maximum age (fault 11)", () =>
   withBeats(async (dashboard, pass) => {
     const { cookie } = await signIn(dashboard, ACCESS.password);
     const stream = await openStream(dashboard, cookie);
@@ -150,7 +150,7 @@ Deno.test("watching a page counts as use of the session, and does not outlast it
     assert.equal((await send(dashboard, "/", { cookie })).status, 303);
   }));
 
-Deno.test("one sign-in does not use up the streams of all (fault 8)", async () => {
+Deno.test("one session cannot use up the streams of all (fault 8)", async () => {
   await using dashboard = await startDashboard({ access: ACCESS });
   const { cookie } = await signIn(dashboard, ACCESS.viewerPassword);
   const own = { headers: { cookie } };

@@ -7,7 +7,7 @@ import { runProgram, withCommandLine } from "../support/command_line.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { FORM, post, text, withDashboard } from "../support/http.ts";
 
-Deno.test("a connection that is refused, a name that is not known and a lost NAS are told in words, with what to do (fault 37)", async () => {
+Deno.test("a refused connection, an unknown name and a lost NAS are reported in words with a remedy (fault 37)", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -34,7 +34,7 @@ Deno.test("a connection that is refused, a name that is not known and a lost NAS
   }
 });
 
-Deno.test("files and folders that cannot be used are told without the system's codes (fault 37)", () =>
+Deno.test("unusable files and folders are reported without system error codes (fault 37)", () =>
   withCommandLine(async ({ simulator, folder, env, run }) => {
     const port = new URL(simulator.url).port;
     const cases: readonly (readonly [args: string[], env: Record<string, string>, message: RegExp])[] = [
@@ -61,7 +61,7 @@ Deno.test("files and folders that cannot be used are told without the system's c
     assert.equal((await run("plan")).code, 0, "the premise");
   }));
 
-Deno.test("a refusal of the NAS says what it means and what to do, the same on the page and on the command line (fault 37)", async () => {
+Deno.test("a NAS error says what it means and what to do, on pages and on the command line alike (fault 37)", async () => {
   const refusals = [
     [
       "[Errno 2] No such file or directory: '/mnt/x.iso'",
@@ -101,7 +101,7 @@ Deno.test("a refusal of the NAS says what it means and what to do, the same on t
   }
 });
 
-Deno.test("the form offers the NAS's bridges and datasets, and a bridge that is not there is told at its field (fault 37)", () =>
+Deno.test("the form offers the NAS's bridges and datasets, and an unknown bridge is reported at its field (fault 37)", () =>
   withDashboard({}, async (dashboard) => {
     const html = await text(fetch(`${dashboard.url}/create`));
     for (const [list, choice] of [["bridge-choices", "br1"], ["dataset-choices", "tank/VMs"]] as const) {

@@ -15,22 +15,22 @@ export const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }
 const NARROWEST = { width: 320, height: 780 } as const;
 
 /** How a page is looked at. */
-export interface Look {
+export interface Screen {
   readonly viewport: { readonly width: number; readonly height: number };
   readonly colorScheme: "light" | "dark";
 }
 
 /** A desk by day, a phone by night. */
-export const LOOKS = [
+export const SCREENS = [
   { viewport: WIDTHS[0], colorScheme: "light" },
   { viewport: WIDTHS[1], colorScheme: "dark" },
-] as const satisfies readonly Look[];
+] as const satisfies readonly Screen[];
 
 /** Each flow on a desk by day and on a phone by night, and on the oldest and the newest release that matters most. */
 export const PLACES = [
-  { version: "25.10", look: LOOKS[0] },
-  { version: "27.0", look: LOOKS[1] },
-] as const satisfies readonly { version: SimulatedVersion; look: Look }[];
+  { version: "25.10", screen: SCREENS[0] },
+  { version: "27.0", screen: SCREENS[1] },
+] as const satisfies readonly { version: SimulatedVersion; screen: Screen }[];
 
 /** Slow enough that a page can be watched while it moves. */
 export const WATCHABLE = {
@@ -58,7 +58,7 @@ export function browserTest(
   name: string,
   options: DashboardOptions,
   test: (session: Session) => Promise<void>,
-  { ignore, look = LOOKS[0] }: { readonly ignore?: RegExp; readonly look?: Look } = {},
+  { ignore, screen = SCREENS[0] }: { readonly ignore?: RegExp; readonly screen?: Screen } = {},
 ): void {
   // The browser lives longer than a test, and its socket with it: only here the sanitizers are off.
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
@@ -66,7 +66,7 @@ export function browserTest(
       ...options,
       simulator: { times: WATCHABLE, foreignVms: 5, ...options.simulator },
     });
-    const context = await browser.newContext({ ...look, baseURL: dashboard.url });
+    const context = await browser.newContext({ ...screen, baseURL: dashboard.url });
     const page = await context.newPage();
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(error.message));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { TimedCache } from "../../lib/inventory/cache.ts";
 
-Deno.test("what is fresh is not read again, what is older is given and read again, what is old is waited for", async () => {
+Deno.test("a fresh value is reused, an older one is returned and refreshed, an old one is read again first", async () => {
   let [now, reads, fails] = [0, 0, false];
   const read = () => fails ? Promise.reject(new Error("the NAS is away")) : Promise.resolve(++reads);
   const remembered = new TimedCache(read, { freshMs: 5, staleMs: 30 }, () => now);
@@ -21,7 +21,7 @@ Deno.test("what is fresh is not read again, what is older is given and read agai
   await assert.rejects(remembered.get("b"), /the NAS is away/);
 });
 
-Deno.test("those who ask at the same time wait for one reading", async () => {
+Deno.test("simultaneous requests share one read", async () => {
   let reads = 0;
   const remembered = new TimedCache(() => Promise.resolve(++reads), { freshMs: 5, staleMs: 30 }, () => 0);
   assert.deepEqual(await Promise.all([remembered.get("a"), remembered.get("a"), remembered.get("a")]), [

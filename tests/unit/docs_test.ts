@@ -29,7 +29,7 @@ function isEnvironmentName(name: string): boolean {
     Object.hasOwn(ENVIRONMENT_NAMES, name);
 }
 
-Deno.test("every promise of SECURITY.md names a test that is there", () => {
+Deno.test("every promise of SECURITY.md names an existing test", () => {
   const tests = readdirSync(new URL("tests", ROOT), { encoding: "utf8", recursive: true })
     .filter((path) => /_test\.tsx?$/.test(path)).map((path) => read(`tests/${path}`)).join("\n")
     .replaceAll(/ \(fault [^)"]*\)"/g, '"');
@@ -44,7 +44,7 @@ Deno.test("every promise of SECURITY.md names a test that is there", () => {
   for (const item of items) assert.match(item, /(?<=^|\s)_[^_]+_(?=\s|$)/, "each promise has its test");
 });
 
-Deno.test("links of the documents lead somewhere", () => {
+Deno.test("links in the documents lead to existing files", () => {
   for (const document of DOCUMENTS) {
     for (const [, target = ""] of read(document).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
       if (/^https?:/.test(target)) continue;
@@ -62,7 +62,7 @@ Deno.test("every environment variable is documented, and passed on by each task 
   }
 });
 
-Deno.test("the files to install can be read by what reads them, and name what is there", async () => {
+Deno.test("the files to install are valid, and name existing commands and settings", async () => {
   const script = await new Deno.Command("sh", { args: ["-n", "docs/install/start.sh"], cwd: ROOT }).output();
   assert.ok(script.success, new TextDecoder().decode(script.stderr));
   const unit = read("docs/install/truenas-vm-manager.service");
@@ -79,7 +79,7 @@ Deno.test("the files to install can be read by what reads them, and name what is
   }
 });
 
-Deno.test("every fault of docs/field-faults.md has a test that bears its number", () => {
+Deno.test("every fault in docs/field-faults.md has a test with its number", () => {
   const numbers = [...read("docs/field-faults.md").matchAll(/^(\d+)\. /gm)].map(([, number]) => number);
   assert.equal(numbers.length, 46);
   const tests = readdirSync(new URL("tests", ROOT), { encoding: "utf8", recursive: true })

@@ -18,7 +18,7 @@ const REFUSAL: CallRefusal = {
   fields: [],
 };
 
-Deno.test("every error is one of the family, by its own name", () => {
+Deno.test("every error belongs to the TrueNASError family and has its own name", () => {
   const connection = { failure: "lost", remedy: "Wait." } as const;
   const errors = [
     new TrueNASError("It failed"),
@@ -57,7 +57,7 @@ Deno.test("outcome, method and cause are kept", () => {
   assert.deepEqual([lost.failure, lost.remedy, lost.outcome], ["tls", "Trust it.", "unknown"]);
 });
 
-Deno.test("a refusal is told field by field, or else by its reason, with the NAS's words in quotes", () => {
+Deno.test("a NAS error is reported field by field, or else by its reason, quoting the NAS", () => {
   assert.equal(explainRefusal(REFUSAL), 'TrueNAS refused: "It is busy"');
   const fields = [
     { attribute: "vm_create.name", message: "This name exists", errno: 17 },
@@ -75,7 +75,7 @@ Deno.test("a refusal is told field by field, or else by its reason, with the NAS
   ]);
 });
 
-Deno.test("ConfigurationError lists every problem on a line of its own, with as much of its place as is known", () => {
+Deno.test("ConfigurationError lists each problem on its own line, with its known position", () => {
   const error = new ConfigurationError("config.yaml", [
     { field: "worker.count", message: "It is wrong", line: 3, column: 7 },
     { field: "worker", message: "It is wrong", line: 3 },
@@ -99,7 +99,7 @@ Deno.test("ConfigurationError lists every problem on a line of its own, with as 
   }));
 });
 
-Deno.test("a zvol with snapshots is not said to have clones, on any release (hostile hour)", () => {
+Deno.test("a zvol with snapshots is not reported as having clones, on any release", () => {
   const cannot = "Failed to delete dataset: cannot destroy 'tank/a'";
   const told: readonly (readonly [reason: string, means: RegExp])[] = [
     [

@@ -22,14 +22,14 @@ const VMS: readonly Vm[] = [
 ];
 const NODES: readonly ClusterNode[] = VMS.map((vm) => nodeOfVm(vm));
 
-Deno.test("parseMac() takes unicast MACs alone", () => {
+Deno.test("parseMac() accepts unicast MACs only", () => {
   assert.equal(parseMac("02-00-00-00-00-AB"), "02:00:00:00:00:ab");
   for (const odd of [null, "", "02:00:00:00:00", "01:00:00:00:00:00", "02:00:00:00:00:01\n", "x"]) {
     assert.equal(parseMac(odd), null, String(odd));
   }
 });
 
-Deno.test("parseIpv4() takes addresses of hosts alone", () => {
+Deno.test("parseIpv4() accepts host addresses only", () => {
   assert.equal(parseIpv4("10.0.0.255"), "10.0.0.255");
   const odd = [
     "10.0.0.1\n",
@@ -47,7 +47,7 @@ Deno.test("parseIpv4() takes addresses of hosts alone", () => {
   for (const text of odd) assert.equal(parseIpv4(text), null, String(text));
 });
 
-Deno.test("parseHostName() makes a label of a VM's name, or nothing", () => {
+Deno.test("parseHostName() turns a VM's name into a host label or null", () => {
   assert.equal(parseHostName("Worker_01"), "worker-01");
   assert.equal(parseHostName("a".repeat(63)), "a".repeat(63));
   for (const odd of ["_vm", "vm_", "a".repeat(64), "", "a.b", "a b", "ä", "vm\n"]) {
@@ -55,14 +55,14 @@ Deno.test("parseHostName() makes a label of a VM's name, or nothing", () => {
   }
 });
 
-Deno.test("parseInterfaceName() takes names of bridges and interfaces alone", () => {
+Deno.test("parseInterfaceName() accepts names of bridges and interfaces only", () => {
   for (const name of ["br0", "enp3s0.20", "bond0:1"]) assert.equal(parseInterfaceName(name), name);
   for (const odd of [null, "", "=1", "br0\n", "a b", "a".repeat(64)]) {
     assert.equal(parseInterfaceName(odd), null);
   }
 });
 
-Deno.test("CSV and JSON hold every card of every VM", () => {
+Deno.test("CSV and JSON contain every NIC of every VM", () => {
   assert.equal(
     EXPORT_FORMATS.csv.write(NODES).files[0]?.text,
     "name,type,nic,network,mac,ip\r\nworker01,worker,0,br0,02:00:00:00:00:01,10.0.0.11\r\n" +
@@ -84,7 +84,7 @@ Deno.test("CSV and JSON hold every card of every VM", () => {
   });
 });
 
-Deno.test("DHCP reservations have the VM's name for its first card, and a name of their own for others", () => {
+Deno.test("DHCP reservations use the VM's name for its first NIC, and derived names for others", () => {
   assert.equal(
     EXPORT_FORMATS.dnsmasq.write(NODES).files[0]?.text,
     '# "gpu_01" was left out: it has no NIC with a fixed MAC address\n' +
@@ -96,7 +96,7 @@ Deno.test("DHCP reservations have the VM's name for its first card, and a name o
   );
 });
 
-Deno.test("an address that several guests claim is believed of none (fault 7)", () => {
+Deno.test("an address that several guests claim is not exported (fault 7)", () => {
   const twins = VMS.map((vm, index) => ({
     ...vm,
     nics: [{
@@ -116,13 +116,13 @@ Deno.test("an address that several guests claim is believed of none (fault 7)", 
   }
 });
 
-Deno.test("a VM that is left out is told in one plain line, whatever its name is", () => {
+Deno.test("a VM that is left out is reported in one line, whatever its name", () => {
   const told = sentenceOf({ name: `x\nconf-script={{${"y".repeat(2_000)}`, because: "so it is" });
   assert.match(told, /^"x\?conf-script\?\?\?y+\.\.\." was left out: so it is$/);
   assert.ok(told.length < 200);
 });
 
-Deno.test("no cell of a CSV file is a formula, with any separator and in any script (fault 18)", () => {
+Deno.test("no cell of a CSV file is a formula, with any separator and script (fault 18)", () => {
   const rows = [["=1", ";=1", " ;=1", "＝1", "＋1", "－1", "＠x", "\t=1", "-1", "@x"], [
     "a;=1",
     "a\n=1",
@@ -135,7 +135,7 @@ Deno.test("no cell of a CSV file is a formula, with any separator and in any scr
   );
 });
 
-Deno.test("a planned VM is exported as it will be: the same node before and after", () => {
+Deno.test("a planned VM is exported exactly as after its creation", () => {
   const { vms } = planCreation(input());
   const before = vms.map((vm) => nodeOfPlanned(vm));
   const after = vms.map((vm, index) => nodeOfVm(made(vm, index + 1)));
@@ -143,7 +143,7 @@ Deno.test("a planned VM is exported as it will be: the same node before and afte
   assert.equal(before[0]?.nics.length, 2);
 });
 
-Deno.test("a planned VM is installed to the disk of its template's bus (fault 23)", () => {
+Deno.test("a planned VM is installed on the disk that its template's bus gives (fault 23)", () => {
   for (const [diskBus, disk] of [["AHCI", "/dev/sda"], ["VIRTIO", "/dev/vda"]] as const) {
     const { vms } = planCreation(input({ templates: () => ({ ...TEMPLATES, diskBus }) }));
     assert.deepEqual(new Set(vms.map((vm) => nodeOfPlanned(vm).installDisk)), new Set([disk]));

@@ -58,7 +58,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   ],
 ];
 
-Deno.test("arrows point one way", async () => {
+Deno.test("imports between layers point one way", async () => {
   const modules = await graph();
   assert.ok(modules.size > 40, "the graph is there");
   const wrong = [...modules].flatMap(([from, targets]) =>
@@ -69,7 +69,7 @@ Deno.test("arrows point one way", async () => {
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("no two modules import each other, not even through others and not even for a type", async () => {
+Deno.test("no import cycle exists, directly, indirectly or for types", async () => {
   const modules = await graph();
   assert.ok(modules.size > 40, "the graph is there");
   assert.deepEqual(cyclesIn(new Map([["a", ["b"]], ["b", ["c"]], ["c", ["b"]]])), ["b → c → b"]);
@@ -105,7 +105,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\braw\(/, /^$/],
 ];
 
-Deno.test("only the edges touch the world", async () => {
+Deno.test("only edge modules use the file system, network, environment and clock", async () => {
   const sources = [...(await graph()).keys()].filter((path) => /\.tsx?$/.test(path));
   const wrong = sources.flatMap((path) => {
     // Examples in documentation are not code.
@@ -117,7 +117,7 @@ Deno.test("only the edges touch the world", async () => {
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("views wait for nothing and have no contexts", async () => {
+Deno.test("views are synchronous and use no context", async () => {
   const views = [...(await graph()).keys()].filter((path) => /^templates\/.*\.tsx?$/.test(path));
   assert.ok(views.length > 20, "the views are there");
   const wrong = views.filter((path) =>

@@ -28,7 +28,7 @@ Deno.test("setupLogging() writes lines of its level and above", () => {
   ]);
 });
 
-Deno.test("a JSON line is JSON", () => {
+Deno.test("a JSON line is valid JSON", () => {
   const [line] = linesOf("json", [], (logger) => logger.info("hello", { host: "a\nb" }));
   assert.deepEqual(JSON.parse(line ?? ""), {
     time: "1970-01-01T00:00:00.000Z",
@@ -38,7 +38,7 @@ Deno.test("a JSON line is JSON", () => {
   });
 });
 
-Deno.test("a secret never survives, in whatever form and place", () => {
+Deno.test("secrets are removed from logs in every form and position", () => {
   fc.assert(fc.property(fc.string({ minLength: 3 }), fc.constantFrom("text", "json"), (secret, format) => {
     const fields = {
       plain: secret,
@@ -68,7 +68,7 @@ Deno.test("control characters cannot start a line or steer a terminal", () => {
   }
 });
 
-Deno.test("a line has a limit", () => {
+Deno.test("a line has a maximum length", () => {
   const [line = ""] = linesOf("text", [], (logger) => logger.info("x".repeat(100_000)));
   assert.equal(line.length, 4_000);
 });
@@ -86,7 +86,7 @@ function writings(secret: string): Record<string, unknown> {
   };
 }
 
-Deno.test("a secret of odd characters never survives either", () => {
+Deno.test("secrets with special characters are removed as well", () => {
   const char = fc.constantFrom(
     '"',
     "\\",
@@ -117,17 +117,17 @@ Deno.test("a secret of odd characters never survives either", () => {
   }));
 });
 
-Deno.test("a secret that lies in another is no reason to leave a part of the longer one", () => {
+Deno.test("a secret inside a longer one does not leave parts of the longer one", () => {
   const [line = ""] = linesOf("text", ["pass", "password1"], (logger) => logger.info("my password1"));
   assert.match(line, /my \[secret\]$/);
 });
 
-Deno.test("an empty or tiny secret blanks out nothing", () => {
+Deno.test("an empty or very short secret hides nothing", () => {
   const [line = ""] = linesOf("text", ["", "a", "in"], (logger) => logger.info("again and again"));
   assert.match(line, /again and again$/);
 });
 
-Deno.test("logging never throws, whatever it is given, and a JSON line is always JSON", () => {
+Deno.test("logging never throws, and a JSON line is always valid JSON", () => {
   const circle: Record<string, unknown> = {};
   circle.self = circle;
   const fields = fc.dictionary(fc.string(), fc.anything({ withBigInt: true, withDate: true, withMap: true }));
@@ -151,7 +151,7 @@ Deno.test("logging never throws, whatever it is given, and a JSON line is always
   assert.match(line, /odd circle="\[no JSON\]" big="\[no JSON\]"$/);
 });
 
-Deno.test("a field cannot pass for the time, level or message of its line", () => {
+Deno.test("a field cannot replace the time, level or message of its line", () => {
   const forged = { time: "2000", level: "ERROR", message: "forged", host: "nas" };
   const [line = ""] = linesOf("json", [], (logger) => logger.info("true", forged));
   assert.deepEqual(JSON.parse(line), {
@@ -162,7 +162,7 @@ Deno.test("a field cannot pass for the time, level or message of its line", () =
   });
 });
 
-Deno.test("lines go to standard error unless told otherwise; the silent logger writes nothing", () => {
+Deno.test("logs are written to standard error by default, and the silent logger writes nothing", () => {
   const lines: string[] = [];
   const write = mock.method(Deno.stderr, "writeSync", (bytes: Uint8Array) => {
     lines.push(new TextDecoder().decode(bytes));
@@ -177,7 +177,7 @@ Deno.test("lines go to standard error unless told otherwise; the silent logger w
   }
 });
 
-Deno.test("a log that nobody reads any more stops nothing", () => {
+Deno.test("a closed log does not stop the program", () => {
   const write = mock.method(Deno.stderr, "writeSync", () => {
     throw new Deno.errors.BrokenPipe("Broken pipe");
   });

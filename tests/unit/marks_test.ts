@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isMarked, MARK, markedDescription } from "../../lib/inventory/marks.ts";
 
-Deno.test("markedDescription() keeps a person's words and adds the mark", () => {
+Deno.test("markedDescription() keeps the user's text and adds the mark", () => {
   assert.equal(markedDescription(""), MARK);
   assert.equal(markedDescription("Build farm"), `Build farm ${MARK}`);
   fc.assert(fc.property(fc.string(), (description) => {
@@ -12,6 +12,6 @@ Deno.test("markedDescription() keeps a person's words and adds the mark", () => 
   }));
 });
 
-Deno.test("isMarked() is false of descriptions without the mark", () => {
+Deno.test("isMarked() is false for descriptions without the mark", () => {
   for (const description of ["", "truenas-vm-manager", "made by hand"]) assert.ok(!isMarked(description));
 });

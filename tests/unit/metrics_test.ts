@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Metrics } from "../../lib/observability/metrics.ts";
 
-Deno.test("render() gives counters, histograms and gauges in the text format", () => {
+Deno.test("render() writes counters, histograms and gauges in the text format", () => {
   const metrics = new Metrics();
   metrics.count("truenas_vm_manager_operations_total", { kind: "create", status: "done" });
   metrics.count("truenas_vm_manager_operations_total", { kind: "create", status: "done" });
@@ -21,7 +21,7 @@ Deno.test("render() gives counters, histograms and gauges in the text format", (
   assert.match(text, /^truenas_vm_manager_connected 1$/m);
 });
 
-Deno.test("render() keeps one line a value, whatever the labels hold, and series are limited", () => {
+Deno.test("render() writes one line per value, whatever the labels contain, and limits series", () => {
   fc.assert(fc.property(fc.array(fc.string(), { maxLength: 20 }), (states) => {
     const metrics = new Metrics();
     metrics.gauge("truenas_vm_manager_vms", () => states.map((state) => ({ labels: { state }, value: 1 })));

@@ -13,7 +13,7 @@ import {
   zvolOfPath,
 } from "../../lib/inventory/names.ts";
 
-Deno.test("matchesPrefix() never takes a name that is not the prefix and digits", () => {
+Deno.test("matchesPrefix() matches only the prefix followed by digits", () => {
   fc.assert(fc.property(fc.string(), fc.string(), (name, prefix) => {
     assert.equal(
       matchesPrefix(name, prefix),
@@ -26,7 +26,7 @@ Deno.test("matchesPrefix() never takes a name that is not the prefix and digits"
   }));
 });
 
-Deno.test("deriveMac() is stable, unicast, locally administered, and another for any other NIC", () => {
+Deno.test("deriveMac() is stable, unicast, locally administered, and different for every NIC", () => {
   const seed = { nasId: "nas", vm: "worker01", nic: "lan" };
   assert.equal(deriveMac(seed), deriveMac({ ...seed }));
   assert.match(deriveMac(seed), /^02(:[0-9a-f]{2}){5}$/);
@@ -35,19 +35,19 @@ Deno.test("deriveMac() is stable, unicast, locally administered, and another for
   }
 });
 
-Deno.test("displays start at 5910, 5920, and further types in tens", () => {
+Deno.test("display ports start at 5910 and 5920, and continue in tens for further types", () => {
   const types = ["gpu", "controlplane", "worker", "db"];
   assert.deepEqual(types.map((type) => firstDisplayPort(type, types)), [5930, 5910, 5920, 5940]);
 });
 
-Deno.test("isVmName() takes what TrueNAS takes", () => {
+Deno.test("isVmName() accepts the names that TrueNAS accepts", () => {
   for (const name of ["a", "Worker_01", "9", "x".repeat(150)]) assert.ok(isVmName(name), name);
   for (const name of ["", "worker-7", "wörker", "a b", "a.b", "a\n", "x".repeat(151)]) {
     assert.ok(!isVmName(name), JSON.stringify(name));
   }
 });
 
-Deno.test("no two VMs share a name, and no two disks a zvol, whatever the types are called", () => {
+Deno.test("VM names and zvols are unique, whatever the types are called", () => {
   const type = fc.stringMatching(/^[a-z0-9_]{1,4}$/);
   const number = fc.integer({ min: 1, max: 99 });
   fc.assert(fc.property(type, number, type, number, (type, n, otherType, otherN) => {
@@ -61,13 +61,13 @@ Deno.test("no two VMs share a name, and no two disks a zvol, whatever the types 
   }));
 });
 
-Deno.test("zvolOfPath() knows a zvol by its device, and only by that", () => {
+Deno.test("zvolOfPath() recognises a zvol by its device path alone", () => {
   assert.equal(zvolOfPath("/dev/zvol/tank/a+b"), "tank/a b");
   assert.equal(zvolOfPath("/mnt/tank/x"), null);
   assert.equal(zvolOfPath(`/dev/zvol/${zvolName("tank/vms", "worker01", 0)}`), "tank/vms/worker01-disk0");
 });
 
-Deno.test("deriveMac() gives every NIC a unicast address of its own", () => {
+Deno.test("deriveMac() gives every NIC its own unicast address", () => {
   const vms = Array.from({ length: 99 }, (_, n) => vmName("worker", n + 1));
   const macs = vms.flatMap((vm) => ["lan", "wan"].map((nic) => deriveMac({ nasId: "nas.lan", vm, nic })));
   assert.equal(new Set(macs).size, 198);
@@ -77,7 +77,7 @@ Deno.test("deriveMac() gives every NIC a unicast address of its own", () => {
   assert.notEqual(deriveMac({ nasId: "nas", ...joined }), deriveMac({ nasId: "nas", ...apart }));
 });
 
-Deno.test("typeOf() finds the VM type that a name was made from", () => {
+Deno.test("typeOf() finds the VM type of a name", () => {
   assert.deepEqual(["worker01", "gpu_12", "worker", "01", ""].map(typeOf), [
     "worker",
     "gpu_",
@@ -92,7 +92,7 @@ Deno.test("typeOf() finds the VM type that a name was made from", () => {
   );
 });
 
-Deno.test("compareNames() counts as a person does, whatever the case", () => {
+Deno.test("compareNames() sorts digits as numbers and ignores case", () => {
   const names = ["worker10", "Worker2", "worker02", "a", "", "B", "worker", "worker2b", "a_1"];
   assert.deepEqual(names.toSorted(compareNames), [
     "",
@@ -107,7 +107,7 @@ Deno.test("compareNames() counts as a person does, whatever the case", () => {
   ]);
 });
 
-Deno.test("compareNames() orders any names, and takes none for another", () => {
+Deno.test("compareNames() orders all names, and treats no two different names as equal", () => {
   fc.assert(fc.property(fc.string(), fc.string(), fc.string(), (a, b, c) => {
     assert.equal(Math.sign(compareNames(a, b)), 0 - Math.sign(compareNames(b, a)));
     assert.equal(compareNames(a, b) === 0, a === b);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { SecretScan } from "../support/secrets.ts";
 
-Deno.test("a planted secret is seen in a text, in a header and across the pieces of a body", async () => {
+Deno.test("a planted secret is found in text, in headers and across chunks of a body", async () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   const body = ReadableStream.from([bytes("all is well pla"), bytes("nted and more"), bytes(" to come")]);
   for (

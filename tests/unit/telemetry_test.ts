@@ -6,7 +6,7 @@ import { OperationStore } from "../../lib/operations/store.ts";
 import { measureManager } from "../../lib/observability/telemetry.ts";
 import type { Session } from "../../lib/truenas/connection/session.ts";
 
-Deno.test("measureManager() counts steps that were given up, and takes only the others for work", () => {
+Deno.test("measureManager() counts skipped steps separately, and measures only the others", () => {
   let now = 0;
   const metrics = new Metrics();
   const operations = new OperationStore(() => now);

@@ -21,7 +21,7 @@ function withTemplates(change: (folder: string) => void, test: (folder: string) 
   }
 }
 
-Deno.test("the embedded templates make what any TrueNAS takes", () => {
+Deno.test("the embedded templates are accepted by every TrueNAS release", () => {
   const templates = new TemplateManager();
   assert.equal(templates.basePath, null);
   const spec = templates.createVmSpec("worker01", 4, 2, 8192);
@@ -64,7 +64,7 @@ Deno.test("the embedded templates make what any TrueNAS takes", () => {
   }
 });
 
-Deno.test("every result is a copy of its own", () => {
+Deno.test("every result is a separate copy", () => {
   const templates = new TemplateManager();
   const first = templates.createDiskDevice(1, "a", 1);
   first.attributes.type = "AHCI";
@@ -76,7 +76,7 @@ Deno.test("every result is a copy of its own", () => {
   assert.equal(templates.createVmSpec("a", 1, 1, 20).bootloader, "UEFI");
 });
 
-Deno.test("a directory of one's own replaces the templates, and is read once", () =>
+Deno.test("a custom directory replaces the templates, and is read once", () =>
   withTemplates(
     (folder) => writeFileSync(`${folder}/vms/vm.json`, '{"vcpus": 2, "enable_secure_boot": true}'),
     (folder) => {
@@ -120,7 +120,7 @@ const BAD_FILES: readonly (readonly [file: string, text: string | null, message:
   ["devices/cdrom.json", '{"dtype": "CDROM", "attributes": {"dtype": "CDROM"}}', /Unknown key "dtype"/],
 ];
 
-Deno.test("a file that cannot be used is named, with line and column where it is no JSON", () => {
+Deno.test("an invalid template is named, with line and column for JSON errors", () => {
   for (const [file, text, message] of BAD_FILES) {
     withTemplates(
       (folder) => text === null ? rmSync(`${folder}/${file}`) : writeFileSync(`${folder}/${file}`, text),
@@ -150,7 +150,7 @@ Deno.test("with a version, only its keys are allowed", () =>
     },
   ));
 
-Deno.test("the place of a mistake is where the first wrong character stands", () =>
+Deno.test("the position of a JSON error is its first wrong character", () =>
   withTemplates(() => {}, (folder) => {
     const value = fc.jsonValue({ maxDepth: 3 }).map((it) => JSON.stringify([it, it], null, 2));
     fc.assert(
@@ -172,7 +172,7 @@ Deno.test("the place of a mistake is where the first wrong character stands", ()
     );
   }));
 
-Deno.test("a template that cannot be read, or lies nowhere, is named with the reason", () => {
+Deno.test("an unreadable or missing template is named with the reason", () => {
   withTemplates(
     (folder) => {
       rmSync(`${folder}/devices/nic.json`);
@@ -184,7 +184,7 @@ Deno.test("a template that cannot be read, or lies nowhere, is named with the re
   assert.throws(() => new TemplateManager("no-such-folder"), /no-such-folder\/vms\/vm\.json: /);
 });
 
-Deno.test("copies are deep: what is nested in a template is another object each time", () =>
+Deno.test("nested objects of a template are copied each time", () =>
   withTemplates(
     (folder) => {
       const attributes = { dtype: "NIC", pci_address: { bus: 1, slot: 2 } };
@@ -201,7 +201,7 @@ Deno.test("copies are deep: what is nested in a template is another object each 
     },
   ));
 
-Deno.test("what is asked for goes before what a template says", () =>
+Deno.test("requested values override the template", () =>
   withTemplates(
     (folder) => {
       writeFileSync(

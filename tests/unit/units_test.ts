@@ -12,7 +12,7 @@ import {
   MIB,
 } from "../../lib/units.ts";
 
-Deno.test("units read as people write them", () => {
+Deno.test("units are formatted as people write them", () => {
   assert.deepEqual([0, 1023, 1536, 20 * GIB].map(formatBytes), ["0 B", "1023 B", "1.5 KiB", "20 GiB"]);
   assert.deepEqual([512, 4096].map(formatMib), ["512 MiB", "4 GiB"]);
   assert.deepEqual([41, 400, 12_000, 102_000, 7_500_000].map(formatDuration), [
@@ -29,7 +29,7 @@ Deno.test("units read as people write them", () => {
   ]);
 });
 
-Deno.test("formatBytes() never says 1024 of a unit that has a larger one", () => {
+Deno.test("formatBytes() switches to the larger unit at 1024", () => {
   assert.deepEqual([MIB - 1, GIB - 1, 1_024 * GIB - 1].map(formatBytes), ["1 MiB", "1 GiB", "1 TiB"]);
   fc.assert(fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (sizeBytes) => {
     const [value, unit] = formatBytes(sizeBytes).split(" ");
@@ -38,7 +38,7 @@ Deno.test("formatBytes() never says 1024 of a unit that has a larger one", () =>
   }));
 });
 
-Deno.test("formatBytes() gives whole GiB back as they were asked for", () => {
+Deno.test("formatBytes() shows whole GiB as they were entered", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: KIB - 1 }), (gib) => {
     assert.equal(formatBytes(gibToBytes(gib)), `${gib} GiB`);
     assert.equal(formatMib(gib), `${gib} MiB`);
@@ -46,7 +46,7 @@ Deno.test("formatBytes() gives whole GiB back as they were asked for", () => {
   assert.equal(formatBytes(1_024 ** 6), "1024 PiB", "there is no larger unit");
 });
 
-Deno.test("formatDuration() never says 60 of anything", () => {
+Deno.test("formatDuration() never shows 60 seconds or minutes", () => {
   fc.assert(fc.property(fc.nat({ max: 100_000_000 }), (durationMs) => {
     const text = formatDuration(durationMs);
     assert.doesNotMatch(text, /\b60 (s|min)\b/, `${durationMs} ms`);

@@ -10,7 +10,7 @@ import { makeCertificates } from "../../support/certificates.ts";
 import { MAIN, runProgram, withCommandLine as withLab } from "../../support/command_line.ts";
 import { TEST_CONFIG } from "../../support/dashboard.ts";
 
-Deno.test("plan, create, list and destroy do the whole job, and again nothing", () =>
+Deno.test("plan, create, list and destroy do the whole job, and nothing the second time", () =>
   withLab(async ({ simulator, run }) => {
     const plan = await run("plan", "--json");
     assert.equal(plan.code, 0, plan.err);
@@ -46,7 +46,7 @@ Deno.test("plan, create, list and destroy do the whole job, and again nothing", 
     }
   }, { foreignVms: 1 }));
 
-Deno.test("choices of the command line: what fails is kept, taken up again, and destroyed without its disks", () =>
+Deno.test("create keeps a failed VM, resumes it, and destroy keeps its disks", () =>
   withLab(async ({ simulator, run }) => {
     simulator.addFault({
       method: "vm.device.create",
@@ -67,7 +67,7 @@ Deno.test("choices of the command line: what fails is kept, taken up again, and 
     assert.equal([...simulator.store.datasets.keys()].filter((name) => name.includes("-disk")).length, 6);
   }));
 
-Deno.test("a VM of somebody else is spared unless it is named", () =>
+Deno.test("a VM created elsewhere is spared unless it is named", () =>
   withLab(async ({ simulator, run }) => {
     assert.equal((await run("create", "worker")).code, 0);
     const [first] = simulator.store.vms.values();
@@ -87,7 +87,7 @@ function namesOf({ store }: Simulator): string[] {
 
 const CHANGES = /^(vm\.(create|delete|poweroff|stop|device\.)|pool\.)(?!.*query)/;
 
-Deno.test("destroy --vm alone takes the named VMs and nothing else; with --prefix both (fault 1)", () =>
+Deno.test("destroy --vm selects only the named VMs; with --prefix, both (fault 1)", () =>
   withLab(async ({ simulator, run }) => {
     assert.equal((await run("create")).code, 0);
     const one = await run("destroy", "--vm", "worker02", "--yes");
@@ -98,7 +98,7 @@ Deno.test("destroy --vm alone takes the named VMs and nothing else; with --prefi
     assert.deepEqual(namesOf(simulator), ["controlplane01"]);
   }, { foreignVms: 1 }));
 
-Deno.test("destroy with a name or prefix that matches nothing ends with 2, and nothing is changed (fault 1)", () =>
+Deno.test("destroy with a name or prefix that matches nothing exits with 2 and changes nothing (fault 1)", () =>
   withLab(async ({ simulator, run }) => {
     assert.equal((await run("create", "worker")).code, 0);
     const before = simulator.calls.length;
@@ -120,7 +120,7 @@ Deno.test("destroy with a name or prefix that matches nothing ends with 2, and n
     assert.deepEqual(namesOf(simulator), ["worker01", "worker02", "worker03"]);
   }));
 
-Deno.test("destroy without names takes the types of the configuration, which may have no VMs (fault 1)", () =>
+Deno.test("destroy without names selects the types of the configuration, even if they have no VMs (fault 1)", () =>
   withLab(async ({ simulator, run, folder }) => {
     const none = await run("destroy", "--yes");
     assert.equal(none.code, 0, none.err);
@@ -131,7 +131,7 @@ Deno.test("destroy without names takes the types of the configuration, which may
     assert.deepEqual(namesOf(simulator), ["homeassistant"]);
   }, { foreignVms: 1 }));
 
-Deno.test("destroy tells the snapshots that go, and what stays because anybody depends on it: exit 1 (fault 40)", () =>
+Deno.test("destroy lists the snapshots it removes and what other resources depend on, and exits with 1 (fault 40)", () =>
   withLab(async ({ simulator, run }) => {
     assert.equal((await run("create", "worker")).code, 0);
     addSnapshot(simulator.store, "tank/vms/worker01-disk0@daily");
@@ -151,7 +151,7 @@ Deno.test("destroy tells the snapshots that go, and what stays because anybody d
 
 const WEB = "{ count: 1, memory: 512, cpu: 1, disk: { root: 1 }, network: { lan: br0 } }";
 
-Deno.test("while another program keeps the journal, what writes is refused and what looks is not", () =>
+Deno.test("while another program holds the journal, writing commands are refused and reading ones work", () =>
   withLab(async ({ simulator, run, folder }) => {
     using _journal = Journal.open(`${folder}/state`);
     for (const args of [["create", "worker"], ["destroy", "--yes"]]) {
@@ -164,7 +164,7 @@ Deno.test("while another program keeps the journal, what writes is refused and w
     assert.equal((await run("list")).code, 0);
   }));
 
-Deno.test("what fails in part ends with 1 and says what", () =>
+Deno.test("a partial failure exits with 1 and names what failed", () =>
   withLab(async ({ simulator, run }) => {
     simulator.addFault({
       method: "vm.start",
@@ -181,7 +181,7 @@ Deno.test("what fails in part ends with 1 and says what", () =>
     assert.match(plan.out, /error: .*The NAS has no bridge or interface br0.*\(line 10\)/);
   }));
 
-Deno.test("wrong usage, configuration and environment end with 2, and nothing is sent", () =>
+Deno.test("wrong usage, configuration and environment exit with 2, and nothing is sent", () =>
   withLab(async ({ simulator, run }) => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [["bogus"], /Unknown command "bogus"/],
@@ -208,7 +208,7 @@ Deno.test("wrong usage, configuration and environment end with 2, and nothing is
     assert.match((await run("version")).out, /^\d+\.\d+\.\d+$/m);
   }));
 
-Deno.test("simulate and demo say where they are, and end when asked to", async () => {
+Deno.test("simulate and demo print their address, and stop on request", async () => {
   for (
     const [args, ready] of [[["simulate"], /ws:\/\/127\.0\.0\.1:\d+/], [
       ["demo"],
@@ -234,7 +234,7 @@ Deno.test("simulate and demo say where they are, and end when asked to", async (
   }
 });
 
-Deno.test("what is wrong with listening, passwords and certificates is told at the start, and ends with 2", async () => {
+Deno.test("wrong listening, password and certificate settings are reported at the start, with exit code 2", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -270,7 +270,7 @@ Deno.test("what is wrong with listening, passwords and certificates is told at t
   }
 });
 
-Deno.test("a host that cannot be listened on or allowed is told at the start (hostile hour)", async () => {
+Deno.test("a host that cannot be listened on or allowed is reported at the start", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -297,7 +297,7 @@ Deno.test("a host that cannot be listened on or allowed is told at the start (ho
   }
 });
 
-Deno.test("behind a proxy it starts only with a password, and only with addresses of proxies (fault 18)", async () => {
+Deno.test("behind a proxy, the program starts only with a password and valid proxy addresses (fault 18)", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const nas = { TRUENAS_HOST: "127.0.0.1:1", API_USERNAME: "u", API_PASSWORD: "p", VNC_PASSWORD: "v" };
@@ -316,7 +316,7 @@ Deno.test("behind a proxy it starts only with a password, and only with addresse
   }
 });
 
-Deno.test("with a password it listens beyond this machine, over TLS, and says so", async () => {
+Deno.test("with a password, the program listens beyond this machine over TLS, and says so", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const { good, ca } = await makeCertificates();
@@ -369,7 +369,7 @@ Deno.test("with a password it listens beyond this machine, over TLS, and says so
   }
 });
 
-Deno.test("serve does not start with a configuration that cannot be used: it says where, ends with 2, and calls nobody", () =>
+Deno.test("serve with an invalid configuration names the place, exits with 2 and connects to nothing", () =>
   withLab(async ({ simulator, folder, run }) => {
     const mistakes = [
       ["count: 3", "count: [3", /config\.yaml:13:\d+: /],

@@ -113,7 +113,7 @@ async function pagesOf(
   return pages;
 }
 
-Deno.test("the binary holds the program whole, and what it holds runs", () =>
+Deno.test("the binary contains the whole program, and its contents run", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     const real = await runtimeIsThere();
     // The stand-in is never run: it behaves as the plain command line of Deno.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { parse } from "../../../lib/configuration/yaml.ts";
 import { withCommandLine } from "../../support/command_line.ts";
 
-Deno.test("export writes each format to standard output or a file, and what is left out to standard error (fault 22)", () =>
+Deno.test("export writes each format to standard output or a file, and lists omitted VMs on standard error (fault 22)", () =>
   withCommandLine(async ({ run, folder, simulator }) => {
     assert.equal((await run("create", "worker")).code, 0);
     const [foreign] = simulator.store.vms.values();
@@ -33,7 +33,7 @@ Deno.test("export writes each format to standard output or a file, and what is l
     assert.equal(json.nodes.length, 3);
   }, { foreignVms: 1 }));
 
-Deno.test("export --format talos writes one file a node into a folder, for the version that is named (fault 22)", () =>
+Deno.test("export --format talos writes one file per node into a folder, for the given version (fault 22)", () =>
   withCommandLine(async ({ run, folder }) => {
     const planned = ["export", "worker", "--planned", "--format", "talos", "--output", "patches/new"];
     const old = await run(...planned, "--talos-version", "1.11");
@@ -48,7 +48,7 @@ Deno.test("export --format talos writes one file a node into a folder, for the v
     assert.match(newest.err, /talosctl gen config --install-disk \/dev\/vda/);
   }));
 
-Deno.test("export that is asked for wrongly ends with 2 and writes nothing (fault 22)", () =>
+Deno.test("export with wrong arguments exits with 2 and writes nothing (fault 22)", () =>
   withCommandLine(async ({ run, folder }) => {
     for (
       const [args, said] of [

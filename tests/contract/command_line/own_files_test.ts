@@ -18,7 +18,7 @@ function runWithFile({ simulator, folder }: CommandLine, ...args: string[]) {
   return runProgram(args, folder, { TRUENAS_HOST: simulator.url, NO_COLOR: "1" });
 }
 
-Deno.test("a password with # is read whole from .env, quoted or not, also behind a byte order mark (fault 27)", () =>
+Deno.test("a password with # is read completely from .env, quoted or not, even after a byte order mark (fault 27)", () =>
   withCommandLine(async (lab) => {
     const files: readonly (readonly [how: string, text: string | Uint8Array])[] = [
       ["unquoted", `API_USERNAME=odd\nAPI_PASSWORD=${ODD.password}\nVNC_PASSWORD=v\n`],
@@ -47,7 +47,7 @@ function utf16(text: string): Uint8Array {
   return new Uint8Array(units.buffer);
 }
 
-Deno.test("an unknown name in .env is told with the nearest known one, and a line that cannot be read is an error (fault 27)", () =>
+Deno.test("an unknown name in .env gets a suggestion, and an invalid line is an error (fault 27)", () =>
   withCommandLine(async (lab) => {
     const good = "API_USERNAME=admin\nAPI_PASSWORD=truenas\nVNC_PASSWORD=v\n";
     await Deno.writeTextFile(`${lab.folder}/.env`, `${good}DASHBORD_PASSWORD=x\nNONSENSE_XYZ=1\n`);
@@ -73,7 +73,7 @@ Deno.test("an unknown name in .env is told with the nearest known one, and a lin
     assert.doesNotMatch(err, /hunter2/, "it may be a secret");
   }));
 
-Deno.test("a byte order mark hides nothing in config.yaml, templates, secret files and certificates (fault 27)", () =>
+Deno.test("a byte order mark is ignored in config.yaml, templates, secret files and certificates (fault 27)", () =>
   withCommandLine(async ({ folder, env, run }) => {
     await Deno.writeTextFile(`${folder}/config.yaml`, BOM + TEST_CONFIG);
     await writeTemplates(`${folder}/own`, ({ name, text }) => [name, BOM + text]);
@@ -147,7 +147,7 @@ worker:
   disk: { system: 20, storage: 30 }
 `;
 
-Deno.test("config.yaml, templates and --templates-dir of the Python tool work as they are (fault 27)", () =>
+Deno.test("config.yaml, templates and --templates-dir of the Python tool work unchanged (fault 27)", () =>
   withCommandLine(async ({ simulator, folder, run }) => {
     await Deno.writeTextFile(`${folder}/config.yaml`, PYTHON_CONFIG);
     // There --templates-dir names the directory in which `templates` lies.
@@ -174,7 +174,7 @@ Deno.test("config.yaml, templates and --templates-dir of the Python tool work as
 
 const WEB = TEST_CONFIG.replace(/controlplane:[^]*worker:/, "web:");
 
-Deno.test("a configuration with only web: works on the command line, and one without any type says what lacks (fault 28)", () =>
+Deno.test("a configuration with only web: works on the command line, and one without types says what is missing (fault 28)", () =>
   withCommandLine(async ({ simulator, folder, run }) => {
     await Deno.writeTextFile(`${folder}/config.yaml`, WEB);
     assert.equal((await run("validate")).code, 0);

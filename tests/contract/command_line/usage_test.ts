@@ -22,7 +22,7 @@ Deno.test("--version, -V and version print the version, and nothing else (fault 
   }
 });
 
-Deno.test("every command has a help with its own options and an example (fault 38)", async () => {
+Deno.test("every command has help with its options and an example (fault 38)", async () => {
   for (const [name, { options, examples }] of Object.entries<CommandSpec>(COMMANDS)) {
     const { code, out, err } = await usage(name, "--help");
     assert.deepEqual([code, err], [0, ""]);
@@ -36,7 +36,7 @@ Deno.test("every command has a help with its own options and an example (fault 3
   }
 });
 
-Deno.test("an option of another command is refused, and an unknown word gets the nearest known one (fault 38)", () =>
+Deno.test("an option of another command is refused, and an unknown word gets a suggestion (fault 38)", () =>
   withCommandLine(async ({ simulator, run }) => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [["list", "--prefix", "worker"], /list does not have the option --prefix; it is for destroy/],
@@ -62,7 +62,7 @@ Deno.test("an option of another command is refused, and an unknown word gets the
     assert.deepEqual(simulator.calls, []);
   }));
 
-Deno.test("a value for an option that takes none is told as such (hostile hour)", () =>
+Deno.test("a value for an option without one is reported as such", () =>
   withCommandLine(async ({ simulator, run }) => {
     for (const [command, option] of [["list", "--json=yes"], ["destroy", "--yes=no"]] as const) {
       const { code, err } = await run(command, option);
@@ -73,7 +73,7 @@ Deno.test("a value for an option that takes none is told as such (hostile hour)"
     assert.equal(simulator.calls.length, 0);
   }));
 
-Deno.test("plan --detailed-exitcode tells by its exit code whether the NAS differs (fault 38)", () =>
+Deno.test("plan --detailed-exitcode reports by its exit code whether the NAS differs (fault 38)", () =>
   withCommandLine(async ({ simulator, run }) => {
     assert.equal((await run("plan", "--detailed-exitcode")).code, 3, "nothing is there yet");
     assert.equal((await run("plan")).code, 0, "without it a plan that can be carried out is a success");
@@ -89,7 +89,7 @@ Deno.test("plan --detailed-exitcode tells by its exit code whether the NAS diffe
     assert.equal((await run("plan", "--detailed-exitcode", "--config", "none")).code, 2);
   }));
 
-Deno.test("simulate --release names the release, and --version still does (fault 38)", async () => {
+Deno.test("simulate accepts --release and the older --version (fault 38)", async () => {
   for (const option of ["--release", "--version"]) {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-prompt", MAIN, "simulate", option, "27.0", "--json"],
@@ -109,7 +109,7 @@ Deno.test("simulate --release names the release, and --version still does (fault
   }
 });
 
-Deno.test("a closed pipe ends quietly, with the exit code of the work; a full disk is an error (fault 38)", () =>
+Deno.test("a closed pipe ends the program quietly with the exit code of its work; a full disk is an error (fault 38)", () =>
   withCommandLine(async ({ simulator, folder, env, run }) => {
     /** Runs a line of bash in which "$@" is the program, and returns its output and the program's own exit code. */
     const shell = async (line: string, ...args: string[]) => {
@@ -141,7 +141,7 @@ Deno.test("a closed pipe ends quietly, with the exit code of the work; a full di
     assert.doesNotMatch(full.err, /os error|\n\s+at /);
   }));
 
-Deno.test("an answer that cannot be written does not say that nothing was changed when VMs were destroyed (hostile hour)", () =>
+Deno.test("if the output cannot be written after VMs were destroyed, the error does not claim that nothing changed", () =>
   withCommandLine(async ({ simulator, folder, env, run }) => {
     assert.equal((await run("create", "controlplane")).code, 0);
     const command = new Deno.Command("bash", {
@@ -161,7 +161,7 @@ Deno.test("an answer that cannot be written does not say that nothing was change
     assert.doesNotMatch(said, /Nothing was changed/);
   }));
 
-Deno.test("what a log line has no value for is left out of it (fault 38)", () =>
+Deno.test("log lines omit fields without a value (fault 38)", () =>
   withCommandLine(async ({ run }) => {
     const { err } = await run("create", "worker");
     assert.match(err, /Operation started.*who="command line"/);

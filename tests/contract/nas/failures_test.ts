@@ -239,7 +239,7 @@ async function failureByKeyInClear(): Promise<TrueNASConnectionError> {
 }
 
 for (const [what, { failure, message, produce }] of Object.entries(ROWS)) {
-  Deno.test(`${what}: in plain words, with a remedy`, async () => {
+  Deno.test(`${what}: plain words with a remedy`, async () => {
     const error = await produce();
     assert.equal(error.failure, failure, error.message);
     assert.match(error.message, message);
@@ -251,7 +251,7 @@ for (const [what, { failure, message, produce }] of Object.entries(ROWS)) {
   });
 }
 
-Deno.test("a first connection that is not trusted shows the line that would trust it, and that line works", async () => {
+Deno.test("an untrusted first connection shows the line that trusts it, and that line works", async () => {
   await using nas = await startSimulator({ times: TEST_TIMES, tls: certificates.selfSigned });
   const { remedy } = await failureOf({ host: nas.url, ...ADMIN });
   const line = /TRUENAS_CERT_FINGERPRINT=(\S+)$/.exec(remedy)?.[1];

@@ -26,7 +26,7 @@ const whole = (says: RegExp): Expected => ({ status: 200, says });
 /** What is about the NAS as it is now cannot be shown. */
 const SAYS_SILENT: Expected = { status: 503, says: SILENT };
 
-Deno.test("a NAS that does not answer holds no page up: each is answered, and says what is not known (fault 18)", async () => {
+Deno.test("a frozen NAS blocks no page; each answers in time and says what is unknown (fault 18)", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 50, publicHost: "nas.test" },
@@ -75,7 +75,7 @@ Deno.test("a NAS that does not answer holds no page up: each is answered, and sa
   await Promise.all([...get, ...sent]);
 });
 
-Deno.test("a form of a VM's page is answered while the NAS is frozen, and its operation is followed (fault 18)", async () => {
+Deno.test("a form on a VM's page is answered while the NAS is frozen, and leads to its operation (fault 18)", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 50 },
@@ -96,7 +96,7 @@ Deno.test("a form of a VM's page is answered while the NAS is frozen, and its op
   assert.match(response.headers.get("location") ?? "", /^\/operations\//);
 });
 
-Deno.test("a VM's page says that the VMs are unknown, not that there are none (fault 18)", async () => {
+Deno.test("a VM's page says that the VMs are unknown, not that the VM does not exist (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall", times: Infinity });
   await dashboard.manager.connection.keepConnected();
@@ -104,7 +104,7 @@ Deno.test("a VM's page says that the VMs are unknown, not that there are none (f
   await expect("/vms/1", response, { status: 503, says: /its VMs are unknown/ });
 });
 
-Deno.test("a NAS that is slow and answers pings is waited for (fault 18)", async () => {
+Deno.test("a slow NAS that answers pings is given time (fault 18)", async () => {
   await using dashboard = await startDashboard({
     simulator: { foreignVms: 1 },
     manager: { silenceMs: 500 },

@@ -102,7 +102,7 @@ Deno.test("hostile names and descriptions stay text on every page, in every expo
   }
 });
 
-Deno.test("a stream cannot be steered by a name: every message is one of ours", async () => {
+Deno.test("a VM's name cannot inject messages into a stream", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   const gone = new AbortController();
   const response = await fetch(`${dashboard.url}/events`, { signal: gone.signal });
@@ -124,7 +124,7 @@ Deno.test("a stream cannot be steered by a name: every message is one of ours", 
   assert.doesNotMatch(read, CODE);
 });
 
-Deno.test("answers of a wrong kind are told, and the program goes on", async () => {
+Deno.test("answers of the wrong kind are reported, and the program continues", async () => {
   const ODD: readonly unknown[] = [null, 7, "vms", { vms: [] }, [null], [{ id: "1", name: 7 }], [[]], true];
   for (const result of ODD) {
     await using dashboard = await startDashboard({
@@ -170,7 +170,7 @@ Deno.test("a message of 50 MB ends the connection, and the next one works", asyn
   assert.ok(logged.every((line) => line.length < 10_000), "the message itself is kept nowhere");
 });
 
-Deno.test("what a NAS answers late appears on the list (fault 18)", async () => {
+Deno.test("a late answer of the NAS appears in the list (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, untilConnected: false });
   dashboard.simulator.addFault({ method: "pool.dataset.query", action: "stall" });
   await dashboard.manager.connection.keepConnected();
@@ -184,7 +184,7 @@ Deno.test("what a NAS answers late appears on the list (fault 18)", async () => 
   assert.match(await text(fetch(dashboard.url)), /homeassistant/);
 });
 
-Deno.test("the command line prints no terminal commands that a NAS sends", async () => {
+Deno.test("the command line does not print terminal control sequences from the NAS", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   poison(dashboard);
   const folder = await Deno.makeTempDir();
@@ -214,7 +214,7 @@ Deno.test("the command line prints no terminal commands that a NAS sends", async
   }
 });
 
-Deno.test("a secret that a failed job of the NAS repeats is blanked out on pages and in the log (fault 18)", async () => {
+Deno.test("a secret repeated by a failed NAS job is hidden on pages and in the log (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   const { manager, simulator, url } = dashboard;
   const [vm] = (await manager.inventory.live.ready()).vms ?? [];

@@ -27,7 +27,7 @@ function stateOf(session: Session, wanted: (state: SessionState) => boolean): Pr
   return promise.finally(forget);
 }
 
-Deno.test("a session comes back after each cut, with its subscription, and one connection", async () => {
+Deno.test("a session recovers from each cut with its subscription and one connection", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const session = sessionWith(simulator);
   await session.connect();
@@ -55,7 +55,7 @@ Deno.test("a session comes back after each cut, with its subscription, and one c
   assert.equal(session.state.kind, "closed");
 });
 
-Deno.test("a wrong password is told, and not tried again and again", async () => {
+Deno.test("a wrong password is reported and not retried in a loop", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const session = sessionWith(simulator, { password: "wrong" });
   const trying = session.keepConnected();
@@ -69,7 +69,7 @@ Deno.test("a wrong password is told, and not tried again and again", async () =>
   assert.equal(simulator.calls.filter(({ method }) => method === "auth.login_ex").length, 1);
 });
 
-Deno.test("other ways to sign in: an API key over loopback, and the old login where there is no other", async () => {
+Deno.test("an API key is sent over loopback, and the legacy login is used only if there is no other", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
   const byKey = sessionWith(simulator, { apiKey, password: null });
@@ -82,7 +82,7 @@ Deno.test("other ways to sign in: an API key over loopback, and the old login wh
   await refused.close();
 });
 
-Deno.test("from 26 on an API key is proven, and never sent", async () => {
+Deno.test("from TrueNAS 26 on, an API key is proven and never sent", async () => {
   for (const version of ["26.0", "27.0"] as const) {
     await using simulator = await startSimulator({ version, times: TEST_TIMES });
     const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
@@ -96,7 +96,7 @@ Deno.test("from 26 on an API key is proven, and never sent", async () => {
   }
 });
 
-Deno.test("a NAS that cannot prove that it knows the key is not spoken to", async () => {
+Deno.test("a NAS that cannot prove that it knows the key is rejected", async () => {
   await using simulator = await startSimulator({ version: "27.0", times: TEST_TIMES });
   const apiKey = simulator.store.accounts[0]?.apiKey ?? "";
   simulator.addFault({
@@ -116,7 +116,7 @@ Deno.test("a NAS that cannot prove that it knows the key is not spoken to", asyn
   assert.ok(!simulator.calls.some(({ method }) => method === "vm.query"));
 });
 
-Deno.test("an API key is never sent in clear to another machine", async () => {
+Deno.test("an API key is never sent unencrypted to another machine", async () => {
   const manager = new VMManager({ host: "ws://192.0.2.1", username: "admin", apiKey: "1-secret" });
   const parsed = parseNasAddress("ws://192.0.2.1");
   assert.ok(parsed.ok && parsed.address.kind === "ws");
@@ -139,7 +139,7 @@ Deno.test("calls on a closed session say that nothing was sent", async () => {
   await assert.rejects(session.connect());
 });
 
-Deno.test("the live inventory follows the NAS and its connection", async () => {
+Deno.test("the live inventory follows the NAS and the state of the connection", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES, foreignVms: 2 });
   const account = { username: "admin", password: "truenas", vncPassword: "pw" };
   await using manager = new VMManager({ host: simulator.url, ...account, backoffMs: [5] });
@@ -156,7 +156,7 @@ Deno.test("the live inventory follows the NAS and its connection", async () => {
   assert.equal(manager.inventory.live.snapshot.vms?.length, 1);
 });
 
-Deno.test("failed connections do not spend the logins: a NAS that comes up late is signed in to at once (fault 17)", async () => {
+Deno.test("failed connections do not use up logins, so a NAS that starts late is signed in to at once (fault 17)", async () => {
   const first = await startSimulator({ times: TEST_TIMES });
   const port = Number(new URL(first.url).port);
   await first.stop();
@@ -173,7 +173,7 @@ Deno.test("failed connections do not spend the logins: a NAS that comes up late 
   await session.close();
 });
 
-Deno.test("ten calls without an answer do not hold every place: the session connects again and goes on (fault 17)", async () => {
+Deno.test("ten unanswered calls do not block the session; it reconnects and continues (fault 17)", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const session = sessionWith(simulator);
   await session.connect();

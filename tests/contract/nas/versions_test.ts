@@ -76,7 +76,7 @@ async function startLab(
 
 for (const version of VERSIONS) {
   for (const way of WAYS) {
-    Deno.test(`the whole path on ${version} over ${way}: list, create, fail and roll back, destroy`, async () => {
+    Deno.test(`the whole job works on ${version} over ${way}: list, create, fail and roll back, destroy`, async () => {
       await using lab = await startLab(version, way);
       const { simulator, manager } = lab;
       const before = new Set(simulator.store.datasets.keys());
@@ -107,7 +107,7 @@ for (const version of VERSIONS) {
 }
 
 for (const version of VERSIONS) {
-  Deno.test(`changes made elsewhere are told on ${version}`, async () => {
+  Deno.test(`changes made elsewhere are noticed on ${version}`, async () => {
     await using lab = await startLab(version, "ws");
     const { simulator, manager } = lab;
     await manager.inventory.live.ready();
@@ -158,7 +158,7 @@ async function callDirectly(
   return socket;
 }
 
-Deno.test("the newest API that is known is used, with a notice when the NAS has a newer one", async () => {
+Deno.test("the newest known API is used, with a notice if the NAS has a newer one", async () => {
   for (
     const [version, newerApiVersion, apiVersion, notice] of [
       ["25.10", undefined, "current", null],
@@ -213,7 +213,7 @@ Deno.test("a hundred cuts leave one session, no leak, and no more logins than al
   await told.promise;
 });
 
-Deno.test("a NAS whose process is stopped is noticed, and used again when it goes on", async () => {
+Deno.test("a stopped NAS process is noticed, and used again when it continues", async () => {
   const main = fileURLToPath(new URL("../../../main.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-prompt", main, "simulate", "--vms", "1"],
@@ -271,7 +271,7 @@ Deno.test("an account with a one-time password signs in once, and reconnects wit
   }
 });
 
-Deno.test("a wrong one-time password may be mended up to 25.10, and ends the exchange from 26", async () => {
+Deno.test("a wrong one-time password can be corrected up to 25.10, and ends the sign-in from 26 on", async () => {
   const accounts = [{ username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" }];
   const attempt = async (version: SimulatedVersion) => {
     await using simulator = await startSimulator({ version, times: TEST_TIMES, accounts });
@@ -287,7 +287,7 @@ Deno.test("a wrong one-time password may be mended up to 25.10, and ends the exc
   assert.match(refused.message, /does not accept the one-time password/);
 });
 
-Deno.test("what the account lacks is told by role, with what fails without it", async () => {
+Deno.test("missing roles are reported, each with what fails without it", async () => {
   const accounts = [{ username: "vm", password: "vm-pw", roles: ["VM_WRITE", "DATASET_READ"] }];
   for (const version of ["24.10", "25.10", "27.0"] as const) {
     await using simulator = await startSimulator({ version, times: TEST_TIMES, accounts });

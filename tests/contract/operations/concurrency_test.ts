@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { startDashboard } from "../../support/dashboard.ts";
 import { text } from "../../support/http.ts";
 
-Deno.test("a NAS that refuses calls as too many gets them again, fewer at once, and the page says so", async () => {
+Deno.test("calls that the NAS refuses as too many are retried, fewer at once, and the page says so", async () => {
   await using dashboard = await startDashboard({ simulator: { times: { callMs: 5, zvolMs: 10 } } });
   const { manager, simulator, url } = dashboard;
   const reason = "Maximum number of concurrent calls (20) has exceeded";
@@ -33,7 +33,7 @@ Deno.test("a NAS that refuses calls as too many gets them again, fewer at once, 
   assert.doesNotMatch(await text(fetch(`${url}/operations/${id}`)), /at once/, "it is over");
 });
 
-Deno.test("what somebody does with one VM goes before what is done with many, which waits its turn", async () => {
+Deno.test("an action on one VM comes before a group operation", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 15 } });
   const { manager, simulator } = dashboard;
   const vms = [...simulator.store.vms.values()].slice(0, 15);
@@ -80,7 +80,7 @@ Deno.test("what somebody does with one VM goes before what is done with many, wh
   assert.deepEqual([(await alone.finished).status, (await group).status], ["done", "done"]);
 });
 
-Deno.test("that the NAS deletes one VM at a time is remembered while the connection is lost", async () => {
+Deno.test("the limit of one deletion at a time survives a lost connection", async () => {
   await using dashboard = await startDashboard({ simulator: {} });
   const { manager, simulator } = dashboard;
   await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);

@@ -21,7 +21,7 @@ function portsOf({ store }: Simulator): unknown[][] {
 }
 
 for (const version of ["24.10", "25.10", "27.0"] as const) {
-  Deno.test(`a display port that a service of the NAS holds is stepped over in the same operation, and by later plans, on ${version} (fault 26)`, async () => {
+  Deno.test(`a display port used by a NAS service is skipped in the same operation and in later plans, on ${version} (fault 26)`, async () => {
     await using simulator = await startSimulator({ version, times: TEST_TIMES });
     simulator.store.servicePorts.set(5920, "a service").set(5921, "a service").set(7925, "another");
     await using manager = managerOf(simulator);
@@ -57,7 +57,7 @@ for (const version of ["24.10", "25.10", "27.0"] as const) {
   });
 }
 
-Deno.test("what was added to a VM under another port than planned is found and removed when it is rolled back (fault 26)", async () => {
+Deno.test("a display on a port other than planned is found and removed by a rollback (fault 26)", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   await using manager = managerOf(simulator);
   await manager.connect();

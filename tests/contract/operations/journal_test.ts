@@ -51,7 +51,7 @@ function options(simulator: Simulator, journal: OperationJournal): VMManagerOpti
   return { host: simulator.url, ...account, settle: TEST_SETTLE, backoffMs: [5], journal };
 }
 
-Deno.test("operations are there again after a restart, as they ended, and hold no secret", () =>
+Deno.test("operations survive a restart with their results and without secrets", () =>
   withFolder(async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     const before = await (async () => {
@@ -74,7 +74,7 @@ Deno.test("operations are there again after a restart, as they ended, and hold n
     }
   }));
 
-Deno.test("what is over is read in the journal again: its log, its stream, and what is decided about it later", () =>
+Deno.test("a finished operation is read from the journal, with its log, stream and later decisions", () =>
   withFolder(async (folder) => {
     using journal = Journal.open(folder);
     const store = new OperationStore(() => 1, journal);
@@ -113,7 +113,7 @@ Deno.test("what is over is read in the journal again: its log, its stream, and w
     }
   }));
 
-Deno.test("every step is in the journal before its call reaches the NAS", () =>
+Deno.test("every step is journaled before its call reaches the NAS", () =>
   withFolder(async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     using journal = Journal.open(folder);
@@ -148,7 +148,7 @@ Deno.test("every step is in the journal before its call reaches the NAS", () =>
     assert.ok(announced.some((makes) => makes.startsWith("tank/vms/worker02-disk1")));
   }));
 
-Deno.test("what cannot be written now is told to who waits, kept, and written with what comes next", () =>
+Deno.test("events that cannot be written are reported, kept, and written with the next ones", () =>
   withFolder(async (folder) => {
     const noted = (seq: number): OperationEvent => ({ type: "resolved", how: "left", seq, at: seq });
     Journal.open(folder)[Symbol.dispose]();
@@ -177,7 +177,7 @@ Deno.test("what cannot be written now is told to who waits, kept, and written wi
     assert.deepEqual(journal.load()[0]?.events.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6]);
   }));
 
-Deno.test("when the journal cannot be written, nothing more is begun, and what is half made is removed", async () => {
+Deno.test("if the journal cannot be written, nothing starts and unfinished VMs are removed", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   let left = 12;
   const full: OperationJournal = {
@@ -198,7 +198,7 @@ Deno.test("when the journal cannot be written, nothing more is begun, and what i
   assert.deepEqual([...simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME"), []);
 });
 
-Deno.test("a journal that cannot be used is told: in use, damaged, of a later program, or not to be written", () =>
+Deno.test("an unusable journal is reported as in use, damaged, from a newer program, or read-only", () =>
   withFolder(async (folder) => {
     const messageOf = (path: string) => {
       try {
@@ -278,7 +278,7 @@ Deno.test("a creation in the journal of the version before is read and resumed, 
     assert.deepEqual(written, [request.configuration, request.configuration]);
   }));
 
-Deno.test("an unfinished VM that somebody has started since is left alone", async () => {
+Deno.test("an unfinished VM that somebody has started is left unchanged", async () => {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const written: { id: string; event: OperationEvent }[] = [];
   const crashed: OperationJournal = { ...NO_JOURNAL, append: (id, event) => written.push({ id, event }) };
@@ -307,7 +307,7 @@ Deno.test("an unfinished VM that somebody has started since is left alone", asyn
   assert.equal(await manager.operations.rollBack("none"), null);
 });
 
-Deno.test("after the program was killed in the middle, the operation is interrupted: what is known, and what is not", () =>
+Deno.test("after a kill, the operation is interrupted, and its known and unknown outcomes are kept", () =>
   withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
     await using simulator = await startSimulator({ times: TEST_TIMES });
@@ -359,7 +359,7 @@ Deno.test("after the program was killed in the middle, the operation is interrup
     }
   }));
 
-Deno.test("the journal keeps the latest operations and those that wait for a decision, and forgets the rest", () =>
+Deno.test("the journal keeps the latest operations and those awaiting a decision, and drops the rest", () =>
   withFolder((folder) => {
     const rounds = MAX_OPERATIONS + 50;
     const undecided = (() => {
@@ -387,7 +387,7 @@ Deno.test("the journal keeps the latest operations and those that wait for a dec
     return Promise.resolve();
   }));
 
-Deno.test("the audit log survives a restart, tells the end that a crash has hidden, and has an end itself", () =>
+Deno.test("the audit log survives a restart, reports the outcome after a crash, and has a maximum length", () =>
   withFolder((folder) => {
     const by = { who: "admin", from: "192.0.2.1" };
     {
@@ -428,7 +428,7 @@ Deno.test("the audit log survives a restart, tells the end that a crash has hidd
     return Promise.resolve();
   }));
 
-Deno.test("a journal of an earlier layout gets what it lacks", () =>
+Deno.test("a journal with an older layout is migrated", () =>
   withFolder((folder) => {
     Journal.open(folder)[Symbol.dispose]();
     const earlier = new DatabaseSync(`${folder}/journal.sqlite`);
@@ -445,7 +445,7 @@ Deno.test("a journal of an earlier layout gets what it lacks", () =>
     return Promise.resolve();
   }));
 
-Deno.test("the journal's files are for their owner alone, and a link in their place is not followed (fault 18)", () =>
+Deno.test("the journal's files are private to their owner, and links in their place are not followed (fault 18)", () =>
   withFolder(async (folder) => {
     const state = `${folder}/state`;
     await Deno.mkdir(state);
@@ -474,7 +474,7 @@ Deno.test("the journal's files are for their owner alone, and a link in their pl
     assert.equal(await Deno.readTextFile(`${folder}/precious`), "mine");
   }));
 
-Deno.test("a damaged page of the journal is told at the start, without a trace (fault 18)", () =>
+Deno.test("a damaged journal is reported at the start without a stack trace (fault 18)", () =>
   withFolder(async (folder) => {
     {
       using journal = Journal.open(folder);
@@ -501,7 +501,7 @@ Deno.test("a damaged page of the journal is told at the start, without a trace (
     );
   }));
 
-Deno.test("a journal whose log of the last facts is missing says so instead of losing them (fault 18)", () =>
+Deno.test("a journal with a missing WAL file is reported instead of losing events (fault 18)", () =>
   withFolder(async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -520,7 +520,7 @@ Deno.test("a journal whose log of the last facts is missing says so instead of l
     Journal.open(`${folder}/state`)[Symbol.dispose]();
   }));
 
-Deno.test("the journal waits until the disk has each fact: a power cut loses none (fault 19)", () =>
+Deno.test("the journal waits until each event is on the disk, so a power cut loses none (fault 19)", () =>
   withFolder((folder) => {
     const { exec } = DatabaseSync.prototype;
     let opened: DatabaseSync | null = null;
@@ -539,7 +539,7 @@ Deno.test("the journal waits until the disk has each fact: a power cut loses non
     return Promise.resolve();
   }));
 
-Deno.test("a start that was refused is no crash: the journal opens again, and nothing is called missing (hostile hour)", () =>
+Deno.test("a refused start is not a crash: the journal opens again and nothing is reported missing", () =>
   withFolder(async (folder) => {
     const refused = (message: RegExp) =>
       assert.throws(
@@ -565,7 +565,7 @@ Deno.test("a start that was refused is no crash: the journal opens again, and no
     Journal.open(folder)[Symbol.dispose]();
   }));
 
-Deno.test("after a crash, a start that is refused leaves the journal whole (hostile hour)", () =>
+Deno.test("after a crash, a refused start leaves the journal intact", () =>
   withFolder(async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
@@ -581,7 +581,7 @@ Deno.test("after a crash, a start that is refused leaves the journal whole (host
     assert.equal(journal.load().length, 1);
   }));
 
-Deno.test("a row of the journal that cannot be read is told as damage, and not as a fault of the program (hostile hour)", () =>
+Deno.test("an unreadable row is reported as a damaged journal, not as an internal error", () =>
   withFolder((folder) => {
     const rows = [
       "INSERT INTO event VALUES ('a', 1, 1, '{not json')",

@@ -50,7 +50,7 @@ function macsOn({ store }: Simulator, vm: string): string[] {
     .map(({ attributes }) => String(attributes.mac));
 }
 
-Deno.test("the MACs of a plan are the same however TRUENAS_HOST is spelled (fault 25)", () =>
+Deno.test("the MACs of a plan do not depend on how TRUENAS_HOST is written (fault 25)", () =>
   withFolder(async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, unixPath: `${folder}/nas.sock` });
     const spellings = [nas.url, nas.url.replace("127.0.0.1", "localhost"), `unix:${folder}/nas.sock`];
@@ -61,7 +61,7 @@ Deno.test("the MACs of a plan are the same however TRUENAS_HOST is spelled (faul
     for (const { findings } of plans) assert.doesNotMatch(JSON.stringify(findings), /TRUENAS_HOST/);
   }));
 
-Deno.test("two NASes over sockets give different MACs (fault 25)", () =>
+Deno.test("two NASes reached over sockets give different MACs (fault 25)", () =>
   withFolder(async (folder) => {
     const macs = await Promise.all(["a", "b"].map(async (name) => {
       await using nas = await startSimulator({ times: TEST_TIMES, unixPath: `${folder}/${name}.sock` });
@@ -73,7 +73,7 @@ Deno.test("two NASes over sockets give different MACs (fault 25)", () =>
     assert.equal(new Set([...one, ...other]).size, one.length + other.length);
   }));
 
-Deno.test("an account that may not read the NAS's id is told what its MACs depend on (fault 25)", () =>
+Deno.test("an account that cannot read the NAS's ID is told what its MACs depend on (fault 25)", () =>
   withFolder(async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, accounts: [MAKER] });
     const { findings } = await withManager(nas.url, planOf(folder), MAKER);
@@ -82,7 +82,7 @@ Deno.test("an account that may not read the NAS's id is told what its MACs depen
     assert.match(told[0]?.message ?? "", /Grant the role READONLY_ADMIN/);
   }));
 
-Deno.test("VMs that exist keep their MACs, also one that lacks a card, when the NAS's id becomes known (fault 25)", () =>
+Deno.test("existing VMs keep their MACs when the NAS's ID becomes known, even with a missing NIC (fault 25)", () =>
   withFolder(async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, accounts: [MAKER] });
     const configuration = loadConfiguration(`${folder}/config.yaml`);
@@ -103,7 +103,7 @@ Deno.test("VMs that exist keep their MACs, also one that lacks a card, when the 
     assert.deepEqual(["worker01", "worker02", "worker03"].map((name) => macsOn(nas, name)), before);
   }));
 
-Deno.test("a half-made VM is completed with the MACs that it was planned with, whoever completes it (fault 25)", () =>
+Deno.test("an unfinished VM is completed with its planned MACs, whoever completes it (fault 25)", () =>
   withFolder(async (folder) => {
     await using nas = await startSimulator({
       times: TEST_TIMES,

@@ -84,7 +84,7 @@ function addByHand({ store }: Simulator, name: string, zvol = `tank/VMs/${name}`
 }
 
 onEach(
-  "VMs and a zvol of others survive creation, failure, rollback and destruction",
+  "VMs and zvols created elsewhere survive creation, failure, rollback and destruction",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       for (const name of ["workerold", "workers", "worker01"]) addByHand(simulator, name);
@@ -119,7 +119,7 @@ onEach(
 );
 
 onEach(
-  "what is made here says so: the VM's description, and its zvols, which name it",
+  "created VMs are marked in their description, and their zvols name them",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const result = await manager.createVmType(workers({ count: 1 }), "worker", 5920);
@@ -137,7 +137,7 @@ onEach(
 );
 
 onEach(
-  "a clone of a VM of ours, and one with somebody's disk in it, are spared until they are named",
+  "a clone of our VM, and a VM with a foreign disk, are spared until they are named",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 2 }), "worker", 5920);
@@ -199,7 +199,7 @@ onEach(
 );
 
 onEach(
-  "a derived MAC is the same when a VM is made again",
+  "a derived MAC stays the same when a VM is created again",
   (version) =>
     withLab({ simulator: { version } }, async ({ manager }) => {
       const macs = async () =>
@@ -216,7 +216,7 @@ onEach(
 );
 
 onEach(
-  "on failure: keep leaves the VM as far as it was made, to be resumed or rolled back",
+  "on_failure keep leaves the unfinished VM, to be resumed or rolled back",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       simulator.addFault({
@@ -245,7 +245,7 @@ onEach(
 );
 
 onEach(
-  "on failure: stop rolls the VM back and begins no other",
+  "on_failure stop rolls the VM back and starts no other",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       simulator.addFault({ method: "vm.start", action: "fail" });
@@ -268,7 +268,7 @@ onEach(
 );
 
 onEach(
-  "a cancelled creation that is kept can be resumed to the end",
+  "a cancelled creation that was kept can be resumed",
   (version) =>
     withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {
       const cancel = new AbortController();
@@ -293,7 +293,7 @@ onEach(
 );
 
 onEach(
-  "disks that are kept become orphans with their sizes, and are removed by a confirmed plan",
+  "kept disks become orphans with their sizes, and a confirmed plan removes them",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 1 }), "worker", 5920);
@@ -328,7 +328,7 @@ onEach(
 );
 
 onEach(
-  "an orphan that came into use since it was shown is left alone",
+  "an orphan that came into use after the list was shown is kept",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 1, disk: { root: 1 } }), "worker", 5920);
@@ -359,7 +359,7 @@ onEach(
 );
 
 onEach(
-  "who cancels a removal of orphans keeps those that still waited",
+  "cancelling a removal of orphans keeps those not yet started",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 12, disk: { root: 1 } }), "worker", 5920);
@@ -384,7 +384,7 @@ onEach(
 );
 
 onEach(
-  "a destruction that is resumed spares a VM whose disk another VM uses by now, and the disk",
+  "a resumed destruction spares a disk that another VM now uses, and its VM",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 2, disk: { root: 1, data: 1 } }), "worker", 5920);
@@ -415,7 +415,7 @@ onEach(
 );
 
 onEach(
-  "an account that may not make zvols by themselves makes thick ones with their device, and no sparse ones",
+  "an account without DATASET_WRITE creates thick zvols with their device, and no sparse ones",
   (version) => {
     const roles = ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE", "DATASET_READ"];
     const accounts = [{ username: "vms", password: "vms-pw", roles }];
@@ -439,7 +439,7 @@ onEach(
 );
 
 onEach(
-  "a VM that was made and never started is started by the next plan; one that somebody stopped is left so",
+  "a VM that never started is started by the next plan; one that somebody stopped stays stopped",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 1, start: false }), "worker", 5920);
@@ -470,7 +470,7 @@ async function rename(simulator: Simulator, from: string, to: string): Promise<v
 }
 
 onEach(
-  "a VM that was renamed in TrueNAS keeps its zvols: none is an orphan, and a plan says whose they are (fault 5)",
+  "zvols of a VM renamed in TrueNAS are not orphans, and a plan names their VM (fault 5)",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 2 }), "worker", 5920);
@@ -492,7 +492,7 @@ onEach(
 );
 
 onEach(
-  "a VM that was renamed to a wanted name has its disks already, and gets no others (fault 5)",
+  "a VM renamed to a planned name keeps its disks and gets no others (fault 5)",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 2, start: false }), "worker", 5920);
@@ -506,7 +506,7 @@ onEach(
 );
 
 onEach(
-  "what was added to a VM is rolled back together, also once the VM has another name (fault 5)",
+  "resources added to a VM are rolled back even after the VM was renamed (fault 5)",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const { store } = simulator;
@@ -531,7 +531,7 @@ onEach(
 );
 
 for (const version of ["25.10", "26.0", "27.0"] as const) {
-  Deno.test(`create leaves a VM stopped that ran, whoever started and stopped it (${version}) (fault 39)`, () =>
+  Deno.test(`create does not start a VM that has run before, whoever started and stopped it (${version}) (fault 39)`, () =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const configuration = workers({ count: 3 });
       await manager.createVmType(workers({ count: 3, start: false }), "worker", 5920);
@@ -553,7 +553,7 @@ for (const version of ["25.10", "26.0", "27.0"] as const) {
       assert.deepEqual(states(), ["STOPPED", "STOPPED", "RUNNING"]);
     }));
 
-  Deno.test(`a VM of which no record tells whether it ran stays stopped (${version}) (fault 39)`, () =>
+  Deno.test(`a VM without a record of having run stays stopped (${version}) (fault 39)`, () =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers({ count: 2, start: false }), "worker", 5920);
       const lacking = vmNamed(simulator, "worker02");
@@ -574,7 +574,7 @@ for (const version of ["25.10", "26.0", "27.0"] as const) {
 }
 
 onEach(
-  "VMs of a type are worked on no more at a time than it says",
+  "VMs of a type stay within its limit on parallel work",
   (version) =>
     withLab({ simulator: { version } }, async ({ manager }) => {
       let under = 0;

@@ -73,7 +73,7 @@ function zvols({ store }: Simulator): string[] {
 const [DISK, DATA] = ["tank/vms/worker02-disk0", "tank/vms/worker02-disk1"] as const;
 
 onEach(
-  "a zvol of which anybody has a clone stays with its VM, and the others go (fault 40)",
+  "a zvol with a clone is kept with its VM, and the others are removed (fault 40)",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       addSnapshot(simulator.store, `${DISK}@web1`);
@@ -98,7 +98,7 @@ onEach(
 );
 
 onEach(
-  "snapshots that were shown go first, one by one, and then the zvol (fault 2)",
+  "listed snapshots are removed one by one before their zvol (fault 2)",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       for (const name of ["daily", "weekly"]) addSnapshot(simulator.store, `${DISK}@${name}`);
@@ -120,7 +120,7 @@ onEach(
 );
 
 onEach(
-  "a held snapshot keeps its VM, and says what to do (fault 2)",
+  "a held snapshot blocks its VM, with a remedy (fault 2)",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       addSnapshot(simulator.store, `${DISK}@keep`);
@@ -153,7 +153,7 @@ onEach(
 );
 
 onEach(
-  "a snapshot that appears while a VM is destroyed is not deleted either (fault 2)",
+  "a snapshot that appears while a VM is destroyed is not deleted (fault 2)",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       simulator.addFault({
@@ -174,7 +174,7 @@ onEach(
 );
 
 for (const version of VERSIONS.slice(1)) {
-  Deno.test(`where snapshots cannot be read, the zvol is tried and what is left is told (fault 2) (${version})`, () => {
+  Deno.test(`if snapshots cannot be read, the zvol's removal is tried and the rest is reported (fault 2) (${version})`, () => {
     const roles = ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE", "DATASET_READ"];
     return withWorkers(version, async ({ simulator, manager }) => {
       addSnapshot(simulator.store, `${DISK}@unseen`);
@@ -186,7 +186,7 @@ for (const version of VERSIONS.slice(1)) {
       assert.deepEqual(zvols(simulator), ["tank/vms/web1-disk0", DISK, DATA].toSorted());
     }, { roles });
   });
-  Deno.test(`a snapshot that cannot be seen keeps its zvol, and the end names it (fault 2) (${version})`, () => {
+  Deno.test(`an invisible snapshot keeps its zvol, and the result names it (fault 2) (${version})`, () => {
     const roles = ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE", "DATASET_READ"];
     return withWorkers(version, async ({ simulator, manager }) => {
       addSnapshot(simulator.store, `${DATA}@unseen`);
@@ -205,7 +205,7 @@ for (const version of VERSIONS.slice(1)) {
 }
 
 for (const version of ["25.10", "27.0"] as const) {
-  Deno.test(`without SNAPSHOT_DELETE a VM with snapshots stays, as the plan tells (fault 43) (${version})`, () => {
+  Deno.test(`without SNAPSHOT_DELETE a VM with snapshots is kept, and the plan says so (fault 43) (${version})`, () => {
     const roles = ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_READ", "SNAPSHOT_READ"];
     return withWorkers(version, async ({ simulator, manager }) => {
       addSnapshot(simulator.store, `${DISK}@daily`);
@@ -222,7 +222,7 @@ for (const version of ["25.10", "27.0"] as const) {
 }
 
 onEach(
-  "an orphan that anybody has a clone of stays, and the others go (fault 2)",
+  "an orphan with a clone is kept, and the others are removed (fault 2)",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       assert.equal((await manager.destroyManagedVms(["worker"], { keepDisks: true })).status, "done");
@@ -244,7 +244,7 @@ onEach(
 );
 
 for (const version of ["24.10", "25.04.2", "25.10"] as const) {
-  Deno.test(`a clone that failed half-way is found, shown and removed (fault 45) (${version})`, () =>
+  Deno.test(`a clone that failed halfway is found, shown and removed (fault 45) (${version})`, () =>
     withWorkers(version, async ({ simulator, manager }) => {
       const vm = (await manager.list()).find(({ name }) => name === "worker02");
       assert.ok(vm);
@@ -270,7 +270,7 @@ for (const version of ["24.10", "25.04.2", "25.10"] as const) {
 }
 
 onEach(
-  "a clone whose answer is lost with the connection is looked for, marked, and told as done (hostile hour)",
+  "a clone whose answer was lost is found, marked and reported as done",
   (version) =>
     withWorkers(version, async ({ simulator, manager }) => {
       const vm = (await manager.list()).find(({ name }) => name === "worker02");
@@ -283,7 +283,7 @@ onEach(
     }),
 );
 
-Deno.test("a clone that a lost connection left half-made is found and removed (hostile hour)", () =>
+Deno.test("a clone left unfinished by a lost connection is found and removed", () =>
   withWorkers("25.10", async ({ simulator, manager }) => {
     const vm = (await manager.list()).find(({ name }) => name === "worker02");
     assert.ok(vm);
@@ -313,7 +313,7 @@ async function endOfThird({ simulator, manager }: Lab, device: string): Promise<
 }
 
 onEach(
-  "a rollback that leaves a zvol names it, and not the VM that it removed (fault 44)",
+  "a rollback that leaves a zvol names the zvol, not the removed VM (fault 44)",
   (version) =>
     withWorkers(version, async (lab) => {
       const { simulator } = lab;
@@ -326,7 +326,7 @@ onEach(
 );
 
 onEach(
-  "a zvol that does not say whose it is stays, and the end names it (fault 3)",
+  "a zvol without an owner is kept, and the result names it (fault 3)",
   (version) =>
     withWorkers(version, async (lab) => {
       const { simulator } = lab;
@@ -353,7 +353,7 @@ onEach(
 );
 
 for (const version of VERSIONS.slice(1)) {
-  Deno.test(`where zvols cannot be read, a rollback does not say that nothing is left (fault 3) (${version})`, () =>
+  Deno.test(`if zvols cannot be read, a rollback does not claim that nothing is left (fault 3) (${version})`, () =>
     withWorkers(version, async (lab) => {
       const message = await endOfThird(lab, "");
       assert.match(
@@ -369,7 +369,7 @@ for (const version of VERSIONS.slice(1)) {
       );
       assert.equal(vms(lab.simulator).length, 2, "the VM is removed all the same");
     }, { roles: ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE"] }));
-  Deno.test(`an account without DATASET_DELETE is told in the plan what may be left (fault 43) (${version})`, () =>
+  Deno.test(`without DATASET_DELETE, the plan says what may be left (fault 43) (${version})`, () =>
     withWorkers(version, async ({ manager }) => {
       const plan = await manager.planCreation({ configuration: THREE });
       assert.match(
@@ -378,7 +378,7 @@ for (const version of VERSIONS.slice(1)) {
       );
       assert.ok(manager.connection.missingRoles.some(({ role }) => role === "DATASET_DELETE"));
     }, { roles: ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE"] }));
-  Deno.test(`an account that cannot create VMs is told so in the plan (hostile hour) (${version})`, () =>
+  Deno.test(`the plan says if the account cannot create VMs (${version})`, () =>
     withWorkers(version, async ({ manager }) => {
       const plan = await manager.planCreation({ configuration: THREE });
       const said = plan.findings.map(({ message }) => message).join();

@@ -11,7 +11,7 @@ import { beginWorkers, startProgram, withFolder } from "../../support/program.ts
 
 const MAIN = fileURLToPath(new URL("../../../main.ts", import.meta.url));
 
-Deno.test("on SIGTERM the operation under way finishes, its page is told, and the program ends well", () =>
+Deno.test("on SIGTERM the running operation finishes, its page is notified, and the program exits with 0", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: { ...TEST_TIMES, zvolMs: 600 } });
     const program = await startProgram(simulator, folder);
@@ -28,7 +28,7 @@ Deno.test("on SIGTERM the operation under way finishes, its page is told, and th
     assert.ok([...simulator.store.vms.values()].every(({ state }) => state === "RUNNING"));
   }));
 
-Deno.test("what cannot finish in time is handed over: the next program shows it, and takes it up", () =>
+Deno.test("an operation that cannot finish in time is shown and resumed by the next program", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     simulator.addFault({ method: "pool.dataset.create", action: "stall", moment: "before" });
@@ -48,7 +48,7 @@ Deno.test("what cannot finish in time is handed over: the next program shows it,
     await second.stop("SIGTERM");
   }));
 
-Deno.test("once it is stopping nothing more is begun, and pages say so", async () => {
+Deno.test("while the program stops, no operation starts, and pages say so", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
   const stopped = [...dashboard.simulator.store.vms.values()].find(({ state }) => state === "STOPPED");
   dashboard.end();
@@ -71,7 +71,7 @@ Deno.test("once it is stopping nothing more is begun, and pages say so", async (
   );
 });
 
-Deno.test("a stop while the program is still starting ends it at once, and well", () =>
+Deno.test("a stop during the start ends the program at once with exit code 0", () =>
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     let whileLoading = 0;

@@ -66,7 +66,7 @@ function zvols({ store }: Simulator): string[] {
 }
 
 onEach(
-  "createVmType() makes every VM of a type, each running with its devices",
+  "createVmType() creates every VM of a type, running with its devices",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const events: OperationEvent[] = [];
@@ -94,7 +94,7 @@ onEach(
 );
 
 onEach(
-  "createVmType() twice changes nothing the second time; a raised count makes only the new ones",
+  "a second createVmType() changes nothing, and a higher count creates only the new VMs",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "worker", 5920);
@@ -111,7 +111,7 @@ onEach(
 );
 
 onEach(
-  "two runs at once come one after the other, and ports never clash",
+  "two simultaneous runs are serialised, and ports never collide",
   (version) =>
     withLab({ simulator: { version } }, async ({ manager }) => {
       const results = await Promise.all([
@@ -127,7 +127,7 @@ onEach(
 );
 
 onEach(
-  "a zvol that exists stops only its VM, and keeps its data",
+  "an existing zvol blocks only its VM and keeps its data",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const existing = "tank/vms/worker02-disk0";
@@ -149,7 +149,7 @@ onEach(
 );
 
 onEach(
-  "a VM that does not fit in memory at its start is powered off, removed, and the others go on",
+  "a VM that does not fit in memory is removed, and the others continue",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       simulator.addFault({
@@ -167,7 +167,7 @@ onEach(
 );
 
 onEach(
-  "destroyManagedVms() takes VMs with a prefix and a number, and nothing else",
+  "destroyManagedVms() destroys VMs named prefix and number, and nothing else",
   (version) =>
     withLab({ simulator: { version, foreignVms: 5 } }, async ({ simulator, manager }) => {
       const before = { names: vmNames(simulator), zvols: zvols(simulator) };
@@ -183,7 +183,7 @@ onEach(
 );
 
 onEach(
-  "destroyManagedVms() names what it could not remove",
+  "destroyManagedVms() names whatever it could not remove",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
@@ -196,7 +196,7 @@ onEach(
     }),
 );
 
-Deno.test("an account that may not delete zvols by name destroys VMs with their disks", async () => {
+Deno.test("an account without permission to delete zvols destroys VMs together with their disks", async () => {
   const roles = ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE", "DATASET_READ"];
   const account = { username: "lab", password: "lab-pw" };
   await withLab(
@@ -213,7 +213,7 @@ Deno.test("an account that may not delete zvols by name destroys VMs with their 
 });
 
 onEach(
-  "cancelling rolls back what is half made and starts nothing new",
+  "cancelling rolls back unfinished VMs and starts nothing new",
   (version) =>
     withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {
       const cancel = new AbortController();
@@ -229,7 +229,7 @@ onEach(
 );
 
 onEach(
-  "who cancels a destruction spares every VM of which nothing was removed yet",
+  "cancelling a destruction spares every untouched VM",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       const configuration = workers(12);
@@ -258,7 +258,7 @@ onEach(
 );
 
 onEach(
-  "a VM of which something was removed when a person cancels is removed whole",
+  "a partly removed VM is removed completely after a cancellation",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(workers(12), "worker", 5920);
@@ -281,7 +281,7 @@ onEach(
 );
 
 onEach(
-  "a cancelled destruction calls a VM powered off only when it is",
+  "a cancelled destruction reports a VM as powered off only if it is",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
@@ -306,7 +306,7 @@ onEach(
 );
 
 onEach(
-  "a VM whose turn comes later is looked at again then",
+  "a VM is checked again when its turn comes",
   (version) =>
     withLab({ simulator: { version }, manager: { parallel: 1 } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "worker", 5920);
@@ -324,7 +324,7 @@ onEach(
 );
 
 onEach(
-  "a plan's reading that took longer than a second is no look: the VMs are looked at again",
+  "VMs are checked again if reading them for the plan took too long",
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
@@ -350,7 +350,7 @@ onEach(
 );
 
 onEach(
-  "READ_ONLY and NO_DESTROY are held by method name",
+  "READ_ONLY and NO_DESTROY are enforced by method name",
   (version) =>
     withLab({ simulator: { version }, manager: { noDestroy: true } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
@@ -366,7 +366,7 @@ onEach(
 );
 
 onEach(
-  "an account that may only read gets the NAS's refusal for each VM, and warnings for what it may not read",
+  "a read-only account gets the NAS's error for each VM, and warnings for unreadable parts",
   (version) => {
     const accounts = [{ username: "viewer", password: "viewer-pw", roles: ["VM_READ", "VM_DEVICE_READ"] }];
     return withLab({
@@ -389,7 +389,7 @@ onEach(
 );
 
 onEach(
-  "choices of a type: not started, no autostart, a description, and overcommit where memory does not suffice",
+  "a type's start, autostart, description and overcommit settings take effect",
   (version) =>
     withLab({ simulator: { version, freeMemoryBytes: 1024 ** 3 } }, async ({ simulator, manager }) => {
       const { controlplane } = CONFIG;
@@ -415,7 +415,7 @@ onEach(
     }),
 );
 
-Deno.test("wrong input is refused before anything is sent", () =>
+Deno.test("invalid input is rejected before anything is sent", () =>
   withLab({}, async ({ simulator, manager }) => {
     const sent = simulator.calls.length;
     const { storage: _storage, ...withoutStorage } = CONFIG;
@@ -464,7 +464,7 @@ async function failureOf(host: string): Promise<TrueNASConnectionError> {
   return error;
 }
 
-Deno.test("a server that is no NAS is told from one without a VM API", async () => {
+Deno.test("a server that is not TrueNAS is distinguished from a NAS without a VM API", async () => {
   await using server = Deno.serve(
     { port: 0, onListen: () => {} },
     () => new Response("hello", { status: 404 }),
@@ -482,7 +482,7 @@ function answerWithoutVms(text: string): string {
   return JSON.stringify({ jsonrpc: "2.0", id, result });
 }
 
-Deno.test("a NAS without a VM API says so, and what to do", async () => {
+Deno.test("a NAS without a VM API is reported with a remedy", async () => {
   const closed = Promise.withResolvers<void>();
   const handler = (request: Request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
@@ -498,7 +498,7 @@ Deno.test("a NAS without a VM API says so, and what to do", async () => {
   await closed.promise;
 });
 
-Deno.test("a certificate that is not trusted is told, with what to set", async () => {
+Deno.test("an untrusted certificate is reported with the setting that trusts it", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];

@@ -36,7 +36,7 @@ async function assertLike(
 const RECORDINGS = [["25.10.7", "25.10"], ["27.0.0", "27.0"]] as const;
 
 for (const [release, version] of RECORDINGS) {
-  Deno.test(`the simulated NAS answers as TrueNAS ${release} did, in at least 98 % of its calls (fault 46)`, async () => {
+  Deno.test(`the simulated NAS answers like TrueNAS ${release} in at least 98 % of its calls (fault 46)`, async () => {
     // The premise: the whole file was played.
     assert.equal(await assertLike(release, version), 155);
   });
@@ -76,7 +76,7 @@ const NEIGHBOURS: readonly (readonly [SimulatedVersion, file: string, Readonly<R
 ];
 
 for (const [version, file, reasons] of NEIGHBOURS) {
-  Deno.test(`the simulated ${version} differs from TrueNAS ${file} where that release does, and nowhere else (fault 46)`, async () => {
+  Deno.test(`the simulated ${version} differs from TrueNAS ${file} exactly where that release does (fault 46)`, async () => {
     await using simulator = await startSimulator({ version, times: TEST_TIMES });
     const peer = new Peer(simulator.url);
     await peer.open();
@@ -135,7 +135,7 @@ const SIMULATED =
 const LEFT_OUT = /characters\)|entries\)|tank\/images\/(pull|new|d1|link|e\.txt|ws)/;
 
 for (const [release, version] of RECORDINGS) {
-  Deno.test(`the simulated NAS answers about snapshots and clones as TrueNAS ${release} did (fault 46)`, async () => {
+  Deno.test(`the simulated NAS answers about snapshots and clones like TrueNAS ${release} (fault 46)`, async () => {
     const played = await assertLike(`images-${release}`, version, ({ store }) => {
       for (const name of ["tank/golden", "tank/g1", "tank/g2"]) {
         addDataset(store, { name, type: "FILESYSTEM" });

@@ -217,7 +217,7 @@ function compareEvents(
 }
 
 for (const [version, recording] of RECORDINGS) {
-  Deno.test(`the simulated NAS answers as TrueNAS ${recording} was recorded`, async () => {
+  Deno.test(`the simulated NAS answers like the recording of TrueNAS ${recording}`, async () => {
     const lines = readLines(recording);
     assert.ok(lines.length > 100, "the recording is there");
     await using simulator = await startSimulator({ version, times: { ...TEST_TIMES, shutdownMs: 2 } });

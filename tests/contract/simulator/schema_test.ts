@@ -236,7 +236,7 @@ class Validators {
 }
 
 for (const [version, file] of SCHEMAS) {
-  Deno.test(`every request of the product and every reply of the simulator is valid on ${version}`, async () => {
+  Deno.test(`every request of the program and every reply of the simulator is valid on ${version}`, async () => {
     const otp = { username: "otp", password: "otp-pw", roles: ["FULL_ADMIN"], otp: "123456" };
     await using simulator = await startSimulator({
       version,

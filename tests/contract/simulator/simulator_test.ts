@@ -39,7 +39,7 @@ function device(vm: number, attributes: Readonly<Record<string, unknown>>, order
   return { vm, attributes, ...(order === undefined ? {} : { order }) };
 }
 
-onEach("HTTP tells the API versions, and knows no others", async ({ simulator, version }) => {
+onEach("HTTP lists the supported API versions only", async ({ simulator, version }) => {
   const base = simulator.url.replace("ws:", "http:");
   const versions = await (await fetch(`${base}/api/versions`)).json();
   assert.equal(versions.at(-1), version === "27.0" ? "v27.0.0" : "v25.10.5");
@@ -67,7 +67,7 @@ onEach("a binary message ends the connection", async ({ peer }) => {
   assert.equal((await peer.closed).code, 1003);
 });
 
-onEach("requests of a wrong shape are refused; notifications are never answered", async ({ peer }) => {
+onEach("malformed requests are refused, and notifications are never answered", async ({ peer }) => {
   const refusals: readonly (readonly [string, number | null, number])[] = [
     ["{nonsense", null, -32700],
     ['[{"jsonrpc":"2.0","id":1,"method":"core.ping","params":[]}]', null, -32700],
@@ -84,7 +84,7 @@ onEach("requests of a wrong shape are refused; notifications are never answered"
   assert.equal(await peer.result("core.ping"), "pong");
 });
 
-onEach("ten calls run, ten wait, the twenty-first is refused", async ({ simulator, peer }) => {
+onEach("ten calls run, ten wait, and the twenty-first is refused", async ({ simulator, peer }) => {
   await peer.login();
   simulator.setTimes({ callMs: 300 });
   const answers = await Promise.all(Array.from({ length: 21 }, () => peer.call("vm.query")));
@@ -103,7 +103,7 @@ onEach("more than 20 attempts a minute without login are refused", async ({ peer
   assert.match((await attempt()).error?.data?.reason ?? "", /\[EBUSY\] Rate Limit Exceeded/);
 });
 
-onEach("every way to sign in", async ({ simulator, peer }) => {
+onEach("every way to sign in works", async ({ simulator, peer }) => {
   assert.deepEqual(await peer.refusal("vm.query"), ["-32001 [ENOTAUTHENTICATED] Not authenticated"]);
   assert.equal(await peer.result("auth.login", "admin", "wrong"), false);
   assert.equal(await peer.result("auth.login", "admin", "truenas"), true);
@@ -124,7 +124,7 @@ onEach("every way to sign in", async ({ simulator, peer }) => {
   ]);
 });
 
-onEach("roles decide what may be called and seen", async ({ peer }) => {
+onEach("roles decide which methods and fields an account can use", async ({ peer }) => {
   await peer.login();
   const id = await newVm(peer, "a");
   await peer.result(
@@ -156,7 +156,7 @@ onEach("roles decide what may be called and seen", async ({ peer }) => {
   ],
 });
 
-onEach("arguments are held to the schema, with pydantic's words", async ({ peer, version }) => {
+onEach("arguments are checked against the schema, with pydantic's messages", async ({ peer, version }) => {
   await peer.login();
   const id = await newVm(peer, "a");
   const cases: readonly (readonly [string, readonly unknown[], readonly string[]])[] = [
@@ -204,7 +204,7 @@ onEach("arguments are held to the schema, with pydantic's words", async ({ peer,
 });
 
 onEach(
-  "names, sums and firmware have rules; names are checked, then inserted",
+  "names, totals and firmware are checked, and names before they are inserted",
   async ({ simulator, peer }) => {
     await peer.login();
     await newVm(peer, "a");
@@ -240,7 +240,7 @@ onEach(
   },
 );
 
-onEach("displays have rules", async ({ peer, version }) => {
+onEach("displays are checked", async ({ peer, version }) => {
   await peer.login();
   const [a, b] = [await newVm(peer, "a"), await newVm(peer, "b")];
   const display = (vm: number, fields: Readonly<Record<string, unknown>>) =>
@@ -273,7 +273,7 @@ onEach("displays have rules", async ({ peer, version }) => {
   } else assert.deepEqual((portless.result as { attributes: { port: number } }).attributes.port, 5900);
 });
 
-onEach("disks and zvols have rules", async ({ simulator, peer }) => {
+onEach("disks and zvols are checked", async ({ simulator, peer }) => {
   await peer.login();
   const id = await newVm(peer, "a");
   const GIB = 1024 ** 3;
@@ -313,7 +313,7 @@ onEach("disks and zvols have rules", async ({ simulator, peer }) => {
   assert.equal(thin?.user_properties["a:b"]?.value, "c");
 });
 
-onEach("an order in use goes to the new device, the others move up", async ({ peer }) => {
+onEach("a used order is given to the new device, and the others move up", async ({ peer }) => {
   await peer.login();
   const id = await newVm(peer, "a");
   for (const bridge of ["br0", "br1", "eno1"]) {
@@ -329,7 +329,7 @@ onEach("an order in use goes to the new device, the others move up", async ({ pe
   ], [1002, "br0"]]);
 });
 
-onEach("memory is held at start, unless overcommitted", async ({ peer }) => {
+onEach("memory is reserved at start, unless overcommitted", async ({ peer }) => {
   await peer.login();
   const id = await newVm(peer, "big", { memory: 4096 });
   assert.deepEqual(await peer.refusal("vm.start", id), [
@@ -339,7 +339,7 @@ onEach("memory is held at start, unless overcommitted", async ({ peer }) => {
   assert.match((await peer.refusal("vm.start", id))[0] ?? "", /already running/);
 }, { freeMemoryBytes: 2 * 1024 ** 3 });
 
-onEach("deleting a running VM, and one that is gone", async ({ simulator, peer, version }) => {
+onEach("deleting a running VM and a removed VM fails as on TrueNAS", async ({ simulator, peer, version }) => {
   await peer.login();
   const id = await newVm(peer, "a");
   await peer.result("vm.start", id);
@@ -353,7 +353,7 @@ onEach("deleting a running VM, and one that is gone", async ({ simulator, peer, 
   assert.deepEqual(await peer.refusal("vm.delete", id), [`null: VM ${id} does not exist`]);
 });
 
-onEach("jobs end with their reply where the connection asks for it", async ({ peer }) => {
+onEach("jobs end with their reply if the connection requests it", async ({ peer }) => {
   await peer.login();
   await peer.result("core.subscribe", "core.get_jobs");
   const id = await newVm(peer, "a");
@@ -397,7 +397,7 @@ onEach("queries filter, sort, count, page and select", async ({ peer }) => {
 }, { foreignVms: 5 });
 
 onEach(
-  "faults strike where they are ordered: a stalled call, a cut, a half-done effect",
+  "faults occur where they are ordered: a stalled call, a cut, a partial effect",
   async ({ simulator, peer }) => {
     await peer.login();
     const id = await newVm(peer, "a");
@@ -426,7 +426,7 @@ onEach(
   },
 );
 
-onEach("events go to those who subscribed and may see them", async ({ simulator, peer }) => {
+onEach("events are sent to subscribers with the necessary role", async ({ simulator, peer }) => {
   await peer.login();
   await peer.result("core.subscribe", "vm.query");
   const other = new Peer(simulator.url);

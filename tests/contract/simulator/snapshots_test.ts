@@ -103,7 +103,7 @@ onEach(NEW, "a recursive destroy takes the idle clones of other VMs with it", as
 
 onEach(
   NEW,
-  "vm.delete with zvols takes the idle clones of other VMs with it",
+  "vm.delete with zvols also destroys idle clones of other VMs",
   async ({ peer, simulator }) => {
     await cloneUser(peer, simulator);
     const { id } = await peer.result("vm.create", { name: "golden", memory: 256 }) as { id: number };
@@ -184,7 +184,7 @@ onEach(ALL, "only the *_DELETE roles destroy datasets and snapshots", async ({ p
 
 onEach(
   NEW,
-  "the log's path is never told, so nobody learns there whether a VM ever ran",
+  "the log's path never reveals whether a VM ever ran",
   async ({ peer }) => {
     const { id } = await peer.result("vm.create", { name: "ran", memory: 256 }) as { id: number };
     await peer.result("vm.start", id);

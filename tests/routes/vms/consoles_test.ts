@@ -26,7 +26,7 @@ async function consoles({ url, simulator, manager }: TestDashboard, bind = "0.0.
 
 const MAKER = { username: "vm", password: "vm-pw", roles: ["VM_DEVICE_WRITE"] };
 
-Deno.test("behind a tunnel consoles lead to the address that the NAS tells of itself (fault 24)", () =>
+Deno.test("behind a tunnel, consoles lead to the address that the NAS reports (fault 24)", () =>
   withDashboard({ simulator: { foreignVms: 3 } }, async (dashboard) => {
     const { web, viewer } = await consoles(dashboard);
     assert.deepEqual({ web, viewer }, { web: "http://192.168.1.10", viewer: "192.168.1.10" });
@@ -34,7 +34,7 @@ Deno.test("behind a tunnel consoles lead to the address that the NAS tells of it
     assert.match(page, /Console host<\/dt><dd><code>192\.168\.1\.10<\/code> \(from the NAS itself\)/);
   }));
 
-Deno.test("over a socket consoles lead to the address that the NAS tells of itself (fault 24)", async () => {
+Deno.test("over a socket, consoles lead to the address that the NAS reports (fault 24)", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const unixPath = `${folder}/nas.sock`;
@@ -50,7 +50,7 @@ Deno.test("over a socket consoles lead to the address that the NAS tells of itse
   }
 });
 
-Deno.test("NAS_PUBLIC_HOST says where consoles lead, with its port and scheme for the page (fault 24)", async () => {
+Deno.test("NAS_PUBLIC_HOST sets the host of consoles, with port and scheme for the web page (fault 24)", async () => {
   for (
     const [publicHost, where] of [
       ["nas.lan:444", "http://nas.lan:444"],

@@ -46,7 +46,7 @@ function openConsole({ url, simulator }: TestDashboard, cookie = "") {
 }
 
 for (const version of ["24.10", "25.04.2", "25.10", "26.0", "27.0"] as const) {
-  Deno.test(`what is typed in the serial console reaches the guest (${version}) (fault 41)`, async () => {
+  Deno.test(`input in the serial console reaches the guest (${version}) (fault 41)`, async () => {
     await using dashboard = await startDashboard({ simulator: { version, foreignVms: 2 } });
     const console = openConsole(dashboard);
     await console.until("login: ");
@@ -108,7 +108,7 @@ Deno.test("a console closes when its session ends: on sign-out, on timeout, and 
   }
 });
 
-Deno.test("a secret that the NAS repeats in a refusal is blanked out before anybody sees it (fault 18)", async () => {
+Deno.test("a secret repeated in a NAS error is hidden before anybody sees it (fault 18)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });
   const error = { errno: 22, errname: "EINVAL", reason: `bad password ${DISPLAY_PASSWORD} given` };
   dashboard.simulator.addFault({ method: "auth.generate_token", action: "fail", error });

@@ -95,7 +95,7 @@ onEach(
   },
 );
 
-Deno.test("a reset is offered from 27.0 on, and not before", async () => {
+Deno.test("a reset is offered from 27.0 on", async () => {
   for (const [version, status] of [["25.10", 409], ["27.0", 303]] as const) {
     await withDashboard({ simulator: { version, foreignVms: 1 } }, async (dashboard) => {
       const response = await post(dashboard, `/vms/${idOf(dashboard, "homeassistant")}/reset`, {});
@@ -180,7 +180,7 @@ Deno.test("a VM that was removed or renamed is left unchanged and named", () =>
     assert.equal(renamed.state, "STOPPED");
   }));
 
-Deno.test("the list shows what is being done to a VM, and is filtered by who made it", () =>
+Deno.test("the list shows a VM's running operation, and filters by creator", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     const { manager, simulator, url, configuration } = dashboard;
     const struck = Promise.withResolvers<void>();

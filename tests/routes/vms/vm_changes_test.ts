@@ -261,7 +261,7 @@ onEach(
   },
 );
 
-onEach("a device of a running VM stays, with the NAS's words", async ({ dashboard, id, send }) => {
+onEach("a device of a running VM is kept, with the NAS's error", async ({ dashboard, id, send }) => {
   const vm = dashboard.simulator.store.vms.get(id);
   assert.ok(vm);
   vm.state = "RUNNING";
@@ -272,7 +272,7 @@ onEach("a device of a running VM stays, with the NAS's words", async ({ dashboar
   assert.equal(devices(dashboard, id, "NIC").length, 1);
 });
 
-onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
+onEach("a VM is cloned under a new name", async ({ dashboard, send }) => {
   assert.equal((await send("clone", { name: "copy01" })).status, 303);
   assert.ok([...dashboard.simulator.store.vms.values()].some(({ config }) => config.name === "copy01"));
   assert.match(
@@ -282,7 +282,7 @@ onEach("a VM is cloned under a name", async ({ dashboard, send }) => {
 });
 
 onEach(
-  "a clone made here carries our marks, whoever made the original (fault 4)",
+  "a clone created here is marked, whoever created the original (fault 4)",
   async ({ dashboard, send }) => {
     const { manager, simulator, url } = dashboard;
     assert.equal((await send("clone", { name: "copy01" })).status, 303);
@@ -312,7 +312,7 @@ onEach(
 );
 
 onEach(
-  "a clone that cannot be marked is there all the same, and what follows is told (fault 4)",
+  "a clone that cannot be marked is kept, and the consequences are reported (fault 4)",
   async (lab) => {
     const { dashboard, send } = lab;
     dashboard.simulator.addFault({ method: "pool.dataset.update", action: "fail" });
@@ -327,7 +327,7 @@ onEach(
 );
 
 onEach(
-  "a disk is added although an earlier one left its zvol (fault 35)",
+  "a disk can be added although an earlier one left its zvol (fault 35)",
   async ({ dashboard, id, send }) => {
     const { store } = dashboard.simulator;
     const zvol = (n: number) => `tank/vms/controlplane01-disk${n}`;
@@ -346,7 +346,7 @@ onEach(
 );
 
 onEach(
-  "a NIC gets a MAC that no VM has, whichever was removed before (fault 35)",
+  "a new NIC gets an unused MAC, whichever NIC was removed before (fault 35)",
   async ({ dashboard, id, send }) => {
     assert.equal((await send("nics", { attach: "br1", mac: "" })).status, 303);
     const [first, second] = devices(dashboard, id, "NIC");
@@ -362,7 +362,7 @@ onEach(
   },
 );
 
-onEach("PCI, USB and other devices are shown, and only shown (fault 35)", async ({ dashboard, id }) => {
+onEach("PCI, USB and other devices are shown read-only (fault 35)", async ({ dashboard, id }) => {
   const { simulator, manager, url } = dashboard;
   const add = (attributes: Record<string, unknown> & { dtype: string }) => {
     const deviceId = ++simulator.store.lastDeviceId;
@@ -396,7 +396,7 @@ onEach("PCI, USB and other devices are shown, and only shown (fault 35)", async 
 });
 
 onEach(
-  "a VM whose image was deleted says so on its page, in the plan, and when it is not started (fault 35)",
+  "a deleted image is reported on the VM's page, in the plan, and when the VM cannot start (fault 35)",
   async ({ dashboard, id, send }) => {
     const { simulator, manager, url } = dashboard;
     const path = "/mnt/tank/iso/debian.iso";
@@ -458,7 +458,7 @@ onEach("markup, emoji, right-to-left and very long text stay text", async ({ das
 });
 
 onEach(
-  "the consoles: the NAS's page while it runs, and a file for remote-viewer",
+  "a running VM has a web console, and every VM a file for remote-viewer",
   async ({ dashboard, id }) => {
     const { url } = dashboard;
     const web = await fetch(`${url}/vms/${id}/console`, { redirect: "manual" });

@@ -39,7 +39,7 @@ function problemsOf(text: string): readonly Problem[] {
   return [];
 }
 
-Deno.test("parseConfiguration() reads every value and knows its place", () => {
+Deno.test("parseConfiguration() reads every value with its position", () => {
   const { configuration, places } = parseConfiguration(GOOD, "config.yaml");
   assert.deepEqual(vmTypes(configuration), ["controlplane", "worker"]);
   assert.deepEqual(configuration.worker, {
@@ -129,7 +129,7 @@ function numbered(count: number, name: string, value: string): string {
   return Array.from({ length: count }, (_, n) => `${name}${n}: ${value}`).join(", ");
 }
 
-Deno.test("parseConfiguration() tells each mistake at its line", () => {
+Deno.test("parseConfiguration() reports each mistake with its line", () => {
   for (const [from, to, field, line, message] of MISTAKES) {
     assert.ok(GOOD.includes(from), from);
     const found = problemsOf(GOOD.replace(from, to)).find((problem) => problem.field === field);
@@ -139,12 +139,12 @@ Deno.test("parseConfiguration() tells each mistake at its line", () => {
   }
 });
 
-Deno.test("parseConfiguration() tells all mistakes at once", () => {
+Deno.test("parseConfiguration() reports all mistakes at once", () => {
   const problems = problemsOf(GOOD.replace("count: 3", "count: x").replace("memory: 2048", "memory: 1"));
   assert.deepEqual(problems.map(({ field }) => field), ["controlplane.memory", "worker.count"]);
 });
 
-Deno.test("parseConfiguration() tells where a text is no YAML, has a key twice, or is too clever", () => {
+Deno.test("parseConfiguration() locates invalid YAML, duplicate keys and unsupported features", () => {
   const [broken] = problemsOf("storage:\n  pool_path: [tank\n");
   assert.ok(broken?.line !== undefined && broken.line >= 2);
   const [twice] = problemsOf(GOOD + "worker: {}\n");
@@ -159,7 +159,7 @@ Deno.test("parseConfiguration() tells where a text is no YAML, has a key twice, 
   }
 });
 
-Deno.test("loadConfiguration() reads a file, and says what to do when there is none", () => {
+Deno.test("loadConfiguration() reads a file, and says what to do if it is missing", () => {
   const folder = mkdtempSync(`${tmpdir()}/config-test-`);
   try {
     writeFileSync(`${folder}/config.yaml`, GOOD);
@@ -173,14 +173,14 @@ Deno.test("loadConfiguration() reads a file, and says what to do when there is n
   }
 });
 
-Deno.test("the example config.yaml is good", () => {
+Deno.test("the example config.yaml is valid", () => {
   assert.deepEqual(vmTypes(loadConfiguration(new URL("../../../config.yaml", import.meta.url).pathname)), [
     "controlplane",
     "worker",
   ]);
 });
 
-Deno.test("a good configuration written as YAML is read back as it was", () => {
+Deno.test("a valid configuration written as YAML reads back unchanged", () => {
   const part = fc.stringMatching(/^[a-z][a-z0-9_.-]{0,10}$/);
   const section = fc.record({
     count: fc.integer({ min: 0, max: 99 }),
@@ -197,18 +197,18 @@ Deno.test("a good configuration written as YAML is read back as it was", () => {
   }));
 });
 
-Deno.test("checkConfiguration() never throws, whatever it is given", () => {
+Deno.test("checkConfiguration() never throws for any JSON value", () => {
   fc.assert(fc.property(fc.anything(), (value) => {
     const checked = checkConfiguration(value);
     assert.ok(checked.ok || checked.problems.length > 0);
   }));
 });
 
-Deno.test("the premise of every mistake: the configuration without it is good", () => {
+Deno.test("premise: the configuration without the mistake is valid", () => {
   assert.deepEqual(problemsOf(GOOD), []);
 });
 
-Deno.test("what is no YAML is told at its line and column", () => {
+Deno.test("invalid YAML is reported with line and column", () => {
   const BROKEN: readonly (readonly [text: string, line: number, column: number])[] = [
     ["storage:\n\tpool_path: tank\n", 2, 1],
     ['worker: "half\n', 2, 1],
@@ -225,12 +225,12 @@ Deno.test("what is no YAML is told at its line and column", () => {
   }
 });
 
-Deno.test("an alias of a section that stands before it is read as that section", () => {
+Deno.test("an alias of an earlier section is read as that section", () => {
   const { configuration } = parseConfiguration(GOOD.replace("worker:", "worker: &w") + "gpu: *w\n", "x");
   assert.deepEqual(configuration.gpu, configuration.worker);
 });
 
-Deno.test("every missing section is told in one error", () => {
+Deno.test("all missing sections are reported in one error", () => {
   assert.deepEqual(problemsOf("gpu: { count: 1, memory: 512, cpu: 1 }\n").map(({ field }) => field), [
     "storage",
     "controlplane",
@@ -238,7 +238,7 @@ Deno.test("every missing section is told in one error", () => {
   ]);
 });
 
-Deno.test("checkConfiguration() asks for the VM types that it is told to", () => {
+Deno.test("checkConfiguration() requires the given VM types", () => {
   const { configuration } = parseConfiguration(GOOD, "x");
   const fieldsOf = (require: string[]) => {
     const checked = checkConfiguration(configuration, require);
@@ -247,7 +247,7 @@ Deno.test("checkConfiguration() asks for the VM types that it is told to", () =>
   assert.deepEqual([fieldsOf([]), fieldsOf(["worker"]), fieldsOf(["gpu", "db"])], [[], [], ["gpu", "db"]]);
 });
 
-Deno.test("checkConfiguration() never throws at a value in its place, even one that is no plain data", () => {
+Deno.test("checkConfiguration() never throws for a value that is not plain data", () => {
   const circle: Record<string, unknown> = {};
   circle.self = circle;
   const value = fc.oneof(
@@ -265,7 +265,7 @@ Deno.test("checkConfiguration() never throws at a value in its place, even one t
   }));
 });
 
-Deno.test("loadConfiguration() keeps its required sections; any types will do where the caller says so (fault 28)", () => {
+Deno.test("loadConfiguration() requires its default sections unless the caller allows any types (fault 28)", () => {
   const web = GOOD.replace(/controlplane:[^]*/, "web:\n  count: 1\n  memory: 2048\n  cpu: 2\n");
   const folder = mkdtempSync(`${tmpdir()}/config-test-`);
   try {

@@ -27,7 +27,7 @@ function messageOf(read: () => unknown): string {
   return "";
 }
 
-Deno.test("getEnvironmentVariables() gives what a script needs", () => {
+Deno.test("getEnvironmentVariables() returns the settings that a script needs", () => {
   assert.deepEqual(getEnvironmentVariables({ env: env(NAS) }), {
     host: "nas.lan",
     username: "admin",
@@ -38,7 +38,7 @@ Deno.test("getEnvironmentVariables() gives what a script needs", () => {
   assert.equal(getEnvironmentVariables({ env: env(keyed) }).apiKey, "1-abc");
 });
 
-Deno.test("getEnvironmentVariables() names all that is missing in one message", () => {
+Deno.test("getEnvironmentVariables() names all missing variables in one message", () => {
   const message = messageOf(() => getEnvironmentVariables({ env: env({}) }));
   for (const name of ["TRUENAS_HOST", "API_USERNAME", "API_PASSWORD", "VNC_PASSWORD"]) {
     assert.match(message, new RegExp(name));
@@ -50,14 +50,14 @@ Deno.test("getEnvironmentVariables() names all that is missing in one message", 
   );
 });
 
-Deno.test("a unix socket needs no account", () => {
+Deno.test("a unix socket requires no account", () => {
   const { host } = getEnvironmentVariables({
     env: env({ TRUENAS_HOST: "unix:/run/x.sock", VNC_PASSWORD: "v" }),
   });
   assert.equal(host, "unix:/run/x.sock");
 });
 
-Deno.test("readSettings() has sensible defaults and tells every wrong value", () => {
+Deno.test("readSettings() has defaults and reports every invalid value", () => {
   const settings = readSettings({ env: env(NAS) });
   assert.deepEqual([settings.listenHost, settings.listenPort, settings.readOnly, settings.logLevel], [
     "127.0.0.1",
@@ -78,7 +78,7 @@ Deno.test("readSettings() has sensible defaults and tells every wrong value", ()
   );
 });
 
-Deno.test("a file of values stands behind the environment itself", async () => {
+Deno.test("the environment overrides the .env file", async () => {
   const folder = mkdtempSync(`${tmpdir()}/env-test-`);
   try {
     const path = `${folder}/.env`;
@@ -98,7 +98,7 @@ Deno.test("a file of values stands behind the environment itself", async () => {
   }
 });
 
-Deno.test("problems of every kind come in one error, a line each", () => {
+Deno.test("problems of every kind are reported in one error, one per line", () => {
   const message = messageOf(() =>
     readSettings({ env: env({ TRUENAS_HOST: "http://nas.lan", PORT: "70000", NO_DESTROY: "on" }) })
   );
@@ -120,7 +120,7 @@ Deno.test("no message repeats a password or a key", () => {
   assert.doesNotMatch(message, /HUNTER2/);
 });
 
-Deno.test("PORT takes whole numbers from 0 to 65535", () => {
+Deno.test("PORT accepts whole numbers from 0 to 65535", () => {
   const portOf = (PORT: string) => readSettings({ env: env({ ...NAS, PORT }) }).listenPort;
   assert.deepEqual(["0", "80", "65535"].map(portOf), [0, 80, 65_535]);
   for (const PORT of ["-1", "65536", "1.5", "0x50", "8080 ", "eighty", "1e3"]) {
@@ -128,14 +128,14 @@ Deno.test("PORT takes whole numbers from 0 to 65535", () => {
   }
 });
 
-Deno.test("a protection takes yes and no in the usual words, and is on when it is not understood", () => {
+Deno.test("READ_ONLY and NO_DESTROY accept yes and no in usual forms, and any other value turns them on", () => {
   const readOnly = (READ_ONLY: string) => readSettings({ env: env({ ...NAS, READ_ONLY }) }).readOnly;
   assert.deepEqual(["1", "true", "YES"].map(readOnly), [true, true, true]);
   assert.deepEqual(["0", "false", "No", "", " "].map(readOnly), [false, false, false, false, false]);
   assert.throws(() => readOnly("ture"), /READ_ONLY must be 1 or 0, found "ture"/);
 });
 
-Deno.test("a file that cannot be read is an error, even when it may be missing", async () => {
+Deno.test("an unreadable file is an error, even if the file is optional", async () => {
   const folder = mkdtempSync(`${tmpdir()}/env-test-`);
   try {
     await assert.rejects(readEnvFile(folder), /The file cannot be read/);
@@ -144,7 +144,7 @@ Deno.test("a file that cannot be read is an error, even when it may be missing",
   }
 });
 
-Deno.test("without another source the process's own environment is read", () => {
+Deno.test("by default, settings come from the environment of the process", () => {
   const own = (name: EnvironmentName) => Deno.env.get(name);
   const outcomeOf = (read: () => unknown) => {
     try {

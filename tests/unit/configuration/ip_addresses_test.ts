@@ -10,7 +10,7 @@ import {
   normalAddress,
 } from "../../../lib/configuration/ip_addresses.ts";
 
-Deno.test("addresses are compared as addresses, however they are written (fault 20)", () => {
+Deno.test("addresses are compared by value, however they are written (fault 20)", () => {
   const SAME = [
     ["::ffff:192.0.2.1", "192.0.2.1"],
     ["::ffff:c000:201", "192.0.2.1"],
@@ -50,7 +50,7 @@ Deno.test("addresses are compared as addresses, however they are written (fault 
   assert.ok(isIpv4("192.0.2.1") && !isIpv4("192.0.2") && isIpv6("::1") && !isIpv6("192.0.2.1"));
 });
 
-Deno.test("all that only this machine reaches is loopback, and nothing else (fault 20)", () => {
+Deno.test("exactly the addresses that only this machine reaches are loopback (fault 20)", () => {
   for (
     const host of ["127.0.0.1", "127.9.9.9", "::1", "0:0::1", "::ffff:127.0.0.1", "localhost", "LOCALHOST"]
   ) {
@@ -70,7 +70,7 @@ Deno.test("all that only this machine reaches is loopback, and nothing else (fau
   }
 });
 
-Deno.test("a customer's network is an IPv4 address or 64 bits of IPv6 (fault 13)", () => {
+Deno.test("networkOf() is an IPv4 address or an IPv6 /64 (fault 13)", () => {
   assert.equal(networkOf("::ffff:192.0.2.1"), networkOf("192.0.2.1"));
   assert.equal(networkOf("2001:db8::1"), networkOf("2001:db8:0:0:ffff::2"));
   assert.notEqual(networkOf("2001:db8::1"), networkOf("2001:db8:0:1::1"));

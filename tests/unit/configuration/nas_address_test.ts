@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
 
-Deno.test("parseNasAddress() reads every way to write a NAS", () => {
+Deno.test("parseNasAddress() reads every notation of an address", () => {
   const urlOf = (text: string) => {
     const parsed = parseNasAddress(text);
     return parsed.ok ? parsed.address.url : parsed.problem.message;
@@ -36,7 +36,7 @@ Deno.test("parseNasAddress() never throws", () => {
   }));
 });
 
-Deno.test("parseNasAddress() tells host and kind apart from the URL", () => {
+Deno.test("parseNasAddress() finds the host and the kind of connection", () => {
   const addressOf = (text: string) => {
     const parsed = parseNasAddress(text);
     assert.ok(parsed.ok, text);
@@ -56,7 +56,7 @@ Deno.test("parseNasAddress() tells host and kind apart from the URL", () => {
   });
 });
 
-Deno.test("parseNasAddress() gives a URL that it reads back as the same address", () => {
+Deno.test("the URL from parseNasAddress() parses to the same address", () => {
   const port = fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined });
   const scheme = fc.constantFrom("", "ws://", "wss://");
   fc.assert(fc.property(scheme, fc.domain(), port, (scheme, domain, port) => {
@@ -66,7 +66,7 @@ Deno.test("parseNasAddress() gives a URL that it reads back as the same address"
   }));
 });
 
-Deno.test("parseNasAddress() never repeats a password that was written into the address", () => {
+Deno.test("parseNasAddress() never repeats a password from the address", () => {
   const prefixes = ["", "ws://", "wss://", "http://", "https://", "ftp://", "//", "HTTPS://"];
   const password = fc.stringMatching(/^[A-Za-z0-9!:/#?@ ]{0,8}$/).map((text) => `HUNTER2${text}`);
   const rest = fc.constantFrom("nas.lan", "nas.lan:444", "na s", "nas.lan/ui", "[::1", "", "nas.lan:99999");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
 import { hostOfAddress, hostOfNas, parsePublicHost } from "../../../lib/configuration/public_host.ts";
 
-Deno.test("parsePublicHost() reads hosts, ports and web addresses, and nothing else (fault 24)", () => {
+Deno.test("parsePublicHost() accepts hosts, ports and web addresses only (fault 24)", () => {
   const read = (text: string) => {
     const { host, hostname, scheme } = parsePublicHost(text) ?? {};
     return [host, hostname, scheme];
@@ -19,7 +19,7 @@ Deno.test("parsePublicHost() reads hosts, ports and web addresses, and nothing e
   }
 });
 
-Deno.test("hostOfAddress() takes no socket and no end of a tunnel (fault 24)", () => {
+Deno.test("hostOfAddress() ignores sockets and tunnel ends (fault 24)", () => {
   const of = (text: string) => {
     const parsed = parseNasAddress(text);
     return parsed.ok ? hostOfAddress(parsed.address)?.host ?? null : assert.fail(text);
@@ -32,7 +32,7 @@ Deno.test("hostOfAddress() takes no socket and no end of a tunnel (fault 24)", (
   }
 });
 
-Deno.test("hostOfNas() takes the first address that other machines can reach (fault 24)", () => {
+Deno.test("hostOfNas() returns the first address that other machines can reach (fault 24)", () => {
   assert.equal(hostOfNas(["127.0.0.1", "169.254.3.4", "fe80::1", "10.0.0.2", "10.0.0.3"])?.host, "10.0.0.2");
   assert.equal(hostOfNas([]), null);
 });

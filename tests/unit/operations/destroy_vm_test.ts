@@ -91,7 +91,7 @@ async function destroyWith(outcome: Outcome, isRecent = false) {
   return { disks, message: view?.message ?? "", count };
 }
 
-Deno.test("destroyVm() looks after a disk whose call may have happened, and goes no further", async () => {
+Deno.test("destroyVm() verifies a disk whose removal may have taken effect, and then stops", async () => {
   const unknown = await destroyWith("unknown");
   assert.deepEqual([unknown.disks?.status, unknown.disks?.error?.outcome], ["failed", "unknown"]);
   assert.equal(
@@ -108,7 +108,7 @@ Deno.test("destroyVm() looks after a disk whose call may have happened, and goes
   }
 });
 
-Deno.test("destroyVm() does not look again at a VM that was read a moment ago", async () => {
+Deno.test("destroyVm() does not read a VM again that was read a moment ago", async () => {
   const { disks, count } = await destroyWith("not-done", true);
   assert.deepEqual([disks?.error?.outcome, count("vm.query")], ["not-done", 1], "for the end");
 });
@@ -149,7 +149,7 @@ Deno.test("destroyVm() removes the disks of a VM at the same time", async () => 
   assert.deepEqual([outcome, removing], ["destroyed", [10, 11]]);
 });
 
-Deno.test("destroyVm() removes a clone before the disk that it is a clone of", async () => {
+Deno.test("destroyVm() removes a clone before its origin", async () => {
   const [origin, clone] = VM.zvols;
   assert.ok(origin !== undefined && clone !== undefined);
   const dependants = [{ zvol: clone.name, origin: `${origin.name}@snap`, vm: "a" }];
@@ -162,7 +162,7 @@ Deno.test("destroyVm() removes a clone before the disk that it is a clone of", a
   assert.deepEqual([outcome, removed], ["destroyed", [11, 10]]);
 });
 
-Deno.test("destroyVm() finishes a VM whose first disk went while the second was given up by a cancellation", async () => {
+Deno.test("destroyVm() finishes a VM whose first disk was removed when the second was cancelled", async () => {
   const givenUp = Promise.withResolvers<void>();
   const sent: string[] = [];
   const outcome = await destroyBy(VM, async (device, isCancellable) => {
@@ -175,7 +175,7 @@ Deno.test("destroyVm() finishes a VM whose first disk went while the second was 
   assert.deepEqual([outcome, sent], ["destroyed", ["10 cancellable", "11 cancellable", "11 for sure"]]);
 });
 
-Deno.test("destroyVm() leaves a VM alone whose disks were all given up by a cancellation", async () => {
+Deno.test("destroyVm() leaves a VM unchanged if all its disks were cancelled", async () => {
   const outcome = await destroyBy(VM, () => Promise.reject(new NotSent("vm.device.delete")));
   assert.equal(outcome, "cancelled");
 });

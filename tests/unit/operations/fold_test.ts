@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { applyEvent, emptyView, foldOperation } from "../../../lib/operations/fold.ts";
 import { fact, logOf } from "./operation_samples.ts";
 
-Deno.test("folding in portions, or with repeats, gives what folding at once gives", () => {
+Deno.test("folding in parts or with repeats equals folding at once", () => {
   fc.assert(fc.property(fc.array(fact), fc.nat(), (facts, cut) => {
     const log = logOf(facts);
     const events = log.since(0);
@@ -17,7 +17,7 @@ Deno.test("folding in portions, or with repeats, gives what folding at once give
   }));
 });
 
-Deno.test("a step keeps its times, its error, and what it took when it is rolled back", () => {
+Deno.test("a step keeps its times, error and duration when it is rolled back", () => {
   const log = logOf([
     { type: "step", vm: "a", step: "vm", status: "running", method: "vm.create" },
     { type: "step", vm: "a", step: "vm", status: "done", detail: "id 1" },
@@ -47,14 +47,14 @@ Deno.test("a step keeps its times, its error, and what it took when it is rolled
   assert.deepEqual([log.view.status, log.view.finishedAt, log.view.lastSeq], ["failed", 1_006, 7]);
 });
 
-Deno.test("folding a log a second time onto its view changes nothing", () => {
+Deno.test("folding a log twice changes nothing", () => {
   fc.assert(fc.property(fc.array(fact), (facts) => {
     const { view, ...log } = { view: logOf(facts).view, events: logOf(facts).since(0) };
     for (const event of log.events) assert.equal(applyEvent(view, event), view, "not even a copy is made");
   }));
 });
 
-Deno.test("the fold never changes the view that it was given", () => {
+Deno.test("folding does not change the given view", () => {
   fc.assert(fc.property(fc.array(fact), (facts) => {
     let view = emptyView("op");
     for (const event of logOf(facts).since(0)) {
@@ -66,7 +66,7 @@ Deno.test("the fold never changes the view that it was given", () => {
   }));
 });
 
-Deno.test("the fold begins as running, with every step pending and no time", () => {
+Deno.test("a new view is running, with every step pending and no times", () => {
   const view = logOf([]).view;
   assert.deepEqual([view.status, view.startedAt, view.finishedAt, view.kind], [
     "running",
@@ -81,13 +81,13 @@ Deno.test("the fold begins as running, with every step pending and no time", () 
   );
 });
 
-Deno.test("a fact about a VM that was not announced changes no VM", () => {
+Deno.test("an event about an unknown VM changes no VM", () => {
   const known = logOf([]).view.vms;
   const log = logOf([{ type: "step", vm: "nobody", step: "vm", status: "running" }]);
   assert.deepEqual([log.view.vms, log.view.lastSeq], [known, 2]);
 });
 
-Deno.test("a step that runs again has no end, and a skipped one no beginning", () => {
+Deno.test("a step that runs again has no end time, and a skipped step no start time", () => {
   const log = logOf([
     { type: "step", vm: "a", step: "vm", status: "running" },
     { type: "step", vm: "a", step: "vm", status: "failed" },

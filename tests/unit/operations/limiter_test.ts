@@ -60,7 +60,7 @@ const VM = { zvols: false, force: false } as const;
 
 const TOO_MANY = { code: -32000, reason: "Maximum number of concurrent calls (20) has exceeded" };
 
-Deno.test("never more calls run at once than the NAS runs, and the others follow in order", async () => {
+Deno.test("calls stay within the NAS's limit, and the others follow in order", async () => {
   const { caller, calls, open } = byHand();
   const limiter = new CallLimiter(caller);
   const limited = limiter.caller();
@@ -77,7 +77,7 @@ Deno.test("never more calls run at once than the NAS runs, and the others follow
   assert.deepEqual(calls.map(({ params }) => params[0]), [...Array(25).keys()]);
 });
 
-Deno.test("a single VM goes before what finishes others, and that before new work", async () => {
+Deno.test("a single VM comes first, then started VMs, then new ones", async () => {
   const { caller, calls, open } = byHand();
   const limiter = new CallLimiter(caller);
   const group = limiter.caller();
@@ -105,7 +105,7 @@ Deno.test("a single VM goes before what finishes others, and that before new wor
   ]);
 });
 
-Deno.test("what follows from an answer goes before new work that has waited for longer", async () => {
+Deno.test("the next call of a started VM is sent before new work that has waited longer", async () => {
   const { caller, calls, open } = byHand();
   const group = new CallLimiter(caller).caller();
   const removed = group.call("vm.device.delete", [1, DEVICE]);
@@ -122,7 +122,7 @@ Deno.test("what follows from an answer goes before new work that has waited for 
   await Promise.all([...work, deleted]);
 });
 
-Deno.test("where the NAS deletes one VM at a time, a second one leaves the places to other calls", async () => {
+Deno.test("a waiting deletion does not take a place from other calls", async () => {
   for (const serialDeletes of [true, false]) {
     const { caller, open } = byHand();
     const limiter = new CallLimiter(caller, { serialDeletes: () => serialDeletes });
@@ -147,7 +147,7 @@ Deno.test("where the NAS deletes one VM at a time, a second one leaves the place
   }
 });
 
-Deno.test("a call that the NAS refuses as too many is made again after a pause, and fewer run at once", async () => {
+Deno.test("a call refused as one too many is retried after a pause, with fewer calls at once", async () => {
   const { caller, calls, open } = byHand();
   const { wait, pauses } = handClock();
   const limiter = new CallLimiter(caller, { wait });
@@ -173,7 +173,7 @@ Deno.test("a call that the NAS refuses as too many is made again after a pause, 
   assert.equal(calls.length, 13, "nothing else was made twice");
 });
 
-Deno.test("pauses double up to a limit while nothing is answered, and the limit rises with every ten answers", async () => {
+Deno.test("pauses double up to a maximum, and the concurrency limit rises with every ten answers", async () => {
   const { caller, open } = byHand();
   const { wait, pauses } = handClock();
   const limiter = new CallLimiter(caller, { wait });
@@ -205,7 +205,7 @@ Deno.test("pauses double up to a limit while nothing is answered, and the limit 
   assert.equal(limiter.concurrency.reduced, false);
 });
 
-Deno.test("a listener that fails neither stops the calls nor the other listeners", async () => {
+Deno.test("a failing listener stops neither the calls nor other listeners", async () => {
   const { caller, open } = byHand();
   const limiter = new CallLimiter(caller, { wait: () => Promise.resolve() });
   const notified: number[] = [];
@@ -222,7 +222,7 @@ Deno.test("a listener that fails neither stops the calls nor the other listeners
   assert.deepEqual(notified, [5]);
 });
 
-Deno.test("other refusals change no limit, and a call that is refused as too many too often fails", async () => {
+Deno.test("other errors do not change the limit, and a call refused too often fails", async () => {
   const { caller, calls, open } = byHand();
   const limiter = new CallLimiter(caller, { wait: () => Promise.resolve() });
   const group = limiter.caller();
@@ -240,7 +240,7 @@ Deno.test("other refusals change no limit, and a call that is refused as too man
   assert.equal(calls.length, 1 + 9);
 });
 
-Deno.test("cancelling gives up what still waits, also for the one deletion; what was sent is waited for", async () => {
+Deno.test("cancelling drops waiting calls, including waiting deletions, and waits for those that were sent", async () => {
   const { caller, calls, open } = byHand();
   const limiter = new CallLimiter(caller, { serialDeletes: () => true });
   const cancel = new AbortController();
@@ -264,7 +264,7 @@ Deno.test("cancelling gives up what still waits, also for the one deletion; what
   await rollback;
 });
 
-Deno.test("forEachLimited() works at everything, never on more than its limit at once", async () => {
+Deno.test("forEachLimited() processes every item within its limit", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat()), fc.integer({ min: 1, max: 5 }), async (items, concurrency) => {
       let running = 0;
@@ -282,7 +282,7 @@ Deno.test("forEachLimited() works at everything, never on more than its limit at
   );
 });
 
-Deno.test("forEachLimited() keeps each group to its own limit, and takes earlier items first", async () => {
+Deno.test("forEachLimited() keeps each group within its own limit, earlier items first", async () => {
   const started: string[] = [];
   const ends = new Map<string, () => void>();
   const items = ["a1", "a2", "b1", "b2", "b3"];
@@ -305,7 +305,7 @@ Deno.test("forEachLimited() keeps each group to its own limit, and takes earlier
   await all;
 });
 
-Deno.test("forEachLimited() starts nothing further when the work throws after all, and says so", async () => {
+Deno.test("forEachLimited() starts no further items after an exception, and rethrows it", async () => {
   const started: number[] = [];
   const work = async (item: number) => {
     started.push(item);
@@ -320,7 +320,7 @@ Deno.test("forEachLimited() starts nothing further when the work throws after al
 
 const GIB = 1024 ** 3;
 
-Deno.test("starts go together as far as memory holds them all, and then one after another", async () => {
+Deno.test("VMs start together while memory holds them all, and then one after another", async () => {
   const { caller, calls, open } = byHand();
   const memory = new MemoryReservation(caller, () => 0);
   const started: string[] = [];
@@ -348,7 +348,7 @@ Deno.test("starts go together as far as memory holds them all, and then one afte
   await Promise.all(all);
 });
 
-Deno.test("an account that may not read the memory starts one VM after another, and a failed start holds none up", async () => {
+Deno.test("without permission to read the memory, VMs start one after another, and a failed start blocks none", async () => {
   const { caller, open } = byHand();
   const memory = new MemoryReservation(caller);
   const started: string[] = [];
@@ -367,7 +367,7 @@ Deno.test("an account that may not read the memory starts one VM after another, 
   assert.deepEqual(started, ["a", "b"]);
 });
 
-Deno.test("readings at about the same time are one call, and each gets what it asked for", async () => {
+Deno.test("reads at about the same time share one call, and each gets its result", async () => {
   const { caller, calls } = byHand();
   const vmsRead = [fetchVm(caller, 1), fetchVm(caller, 2), fetchVm(caller, 1)];
   const zvols = [fetchDatasets(caller, ["tank/a"]), fetchDatasets(caller, ["tank/b"])];

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { fact, logOf } from "./operation_samples.ts";
 
-Deno.test("follow() gives what was and what comes, from any place, and ends with the operation", async () => {
+Deno.test("follow() yields past and future events from any position, and ends with the operation", async () => {
   const log = logOf([]);
   const seen: number[] = [];
   const watching = (async () => {
@@ -22,7 +22,7 @@ Deno.test("follow() gives what was and what comes, from any place, and ends with
   assert.deepEqual(later.map(({ seq }) => seq), [3, 4]);
 });
 
-Deno.test("follow() ends when it is told to, after what is there: the last event of a stop is not lost", async () => {
+Deno.test("follow() yields pending events before it ends on abort, so the last event is not lost", async () => {
   const log = logOf([]);
   const reader = new AbortController();
   const seen: string[] = [];
@@ -41,7 +41,7 @@ Deno.test("follow() ends when it is told to, after what is there: the last event
   assert.equal(told.at(-1) ?? 0, before, "an operation that goes on holds nobody");
 });
 
-Deno.test("append() numbers the events without a gap and tells observers of each", () => {
+Deno.test("append() numbers events without gaps and notifies observers of each", () => {
   fc.assert(fc.property(fc.array(fact), (facts) => {
     const log = logOf([]);
     const observed: number[] = [];
@@ -54,13 +54,13 @@ Deno.test("append() numbers the events without a gap and tells observers of each
   }));
 });
 
-Deno.test("since() reads on after any place, and has nothing after the end", () => {
+Deno.test("since() continues after any position, and is empty at the end", () => {
   const log = logOf([{ type: "finished", status: "done" }]);
   const seqsAfter = (seq: number) => log.since(seq).map(({ seq }) => seq);
   assert.deepEqual([-3, 0, 1, 2, 99].map(seqsAfter), [[1, 2], [1, 2], [2], [], []]);
 });
 
-Deno.test("follow() from a place that is still to come goes on from the end", async () => {
+Deno.test("follow() from a future position continues at the end", async () => {
   const log = logOf([{ type: "vm", vm: "a", outcome: "created" }]);
   const events = log.follow(99, AbortSignal.timeout(5_000));
   const next = events.next();
@@ -68,7 +68,7 @@ Deno.test("follow() from a place that is still to come goes on from the end", as
   assert.deepEqual([(await next).value?.seq, (await events.next()).done], [3, true]);
 });
 
-Deno.test("follow() that waits is let go by its signal, and leaves no watcher behind", async () => {
+Deno.test("aborting a waiting follow() leaves no watcher behind", async () => {
   const log = logOf([]);
   const reader = new AbortController();
   const events = log.follow(1, reader.signal);
@@ -78,7 +78,7 @@ Deno.test("follow() that waits is let go by its signal, and leaves no watcher be
   log.append({ type: "finished", status: "done" });
 });
 
-Deno.test("follow() gives a slow reader all that came meanwhile, once", async () => {
+Deno.test("follow() gives a slow reader every event once", async () => {
   const log = logOf([]);
   const seen: number[] = [];
   for await (const { seq } of log.follow(0, AbortSignal.timeout(5_000))) {

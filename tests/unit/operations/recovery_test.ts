@@ -37,14 +37,14 @@ const MIXED: readonly OperationFact[] = [
   { type: "vm", vm: "c", outcome: "interrupted" },
 ];
 
-Deno.test("recoveryOf() resumes what is not as wanted, and removes whatever was made", () => {
+Deno.test("recoveryOf() resumes unfinished VMs, and removes everything that was created", () => {
   const view = viewOf(...MIXED, { type: "finished", status: "interrupted" });
   assert.deepEqual(names(recoveryOf(view)), [["b", "c"], ["a", "b"]]);
   assert.equal(recoveryOf(view).phrase, "roll back 2 vms", "a finished VM is among them");
   assert.ok(needsDecision(view));
 });
 
-Deno.test("recoveryOf() needs no phrase when only half-made VMs go", () => {
+Deno.test("recoveryOf() requires no phrase if only unfinished VMs are removed", () => {
   const view = viewOf(STARTED, made("b"), { type: "vm", vm: "b", outcome: "left-behind" }, {
     type: "finished",
     status: "failed",
@@ -52,7 +52,7 @@ Deno.test("recoveryOf() needs no phrase when only half-made VMs go", () => {
   assert.deepEqual([names(recoveryOf(view))[1], recoveryOf(view).phrase], [["b"], null]);
 });
 
-Deno.test("recoveryOf() offers nothing while it runs, when all is well, and once it was decided", () => {
+Deno.test("recoveryOf() offers nothing for a running, successful or already decided operation", () => {
   const nothing = [[], []];
   assert.deepEqual(names(recoveryOf(viewOf(...MIXED))), nothing);
   assert.deepEqual(names(recoveryOf(viewOf(...MIXED, { type: "finished", status: "done" }))), nothing);
@@ -64,7 +64,7 @@ Deno.test("recoveryOf() offers nothing while it runs, when all is well, and once
   assert.ok(!needsDecision(decided));
 });
 
-Deno.test("unsettledMs() waits for calls of unknown outcome, and for no others", () => {
+Deno.test("unsettledMs() waits only for calls of unknown outcome", () => {
   const unknown = { message: "lost", outcome: "unknown" } as const;
   const view = viewOf(STARTED, made("a"), {
     type: "step",

@@ -30,7 +30,7 @@ function ownerOf(
   return findZvols(caller, created, null);
 }
 
-Deno.test("the NAS's answer counts as ownership where properties are not visible, and only there (fault 3)", async () => {
+Deno.test("the NAS's answer counts as evidence of ownership only if properties cannot be read (fault 3)", async () => {
   const answered = { marked: true, answered: true };
   const mark = (operation: string) => ({
     [ZVOL_PROPERTIES.vm]: { rawvalue: "x" },

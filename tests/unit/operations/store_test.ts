@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { OperationStore } from "../../../lib/operations/store.ts";
 
-Deno.test("OperationStore keeps the newest and never forgets what runs", () => {
+Deno.test("OperationStore keeps the newest operations and never drops a running one", () => {
   const store = new OperationStore(() => 0);
   const running = store.create();
   for (let n = 0; n < 300; n++) store.create().append({ type: "finished", status: "done" });

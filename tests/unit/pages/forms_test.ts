@@ -69,7 +69,7 @@ function problemsOf(change: Partial<CreateFormType>) {
   return checked.ok ? [] : checked.problems.map(({ field, message }) => [field, message] as const);
 }
 
-Deno.test("a configuration goes through the form and comes back as it was", () => {
+Deno.test("a configuration survives the form unchanged", () => {
   const sent = createFormOf(new URLSearchParams(fieldsOf(FORM).toString()), CONFIG);
   assert.deepEqual(sent, FORM);
   const ticks = { start: true, autostart: true, overcommit: false };
@@ -82,7 +82,7 @@ Deno.test("a configuration goes through the form and comes back as it was", () =
 /** Objects as the program makes them. */
 const PLAIN = { noNullPrototype: true } as const;
 
-Deno.test("what was typed comes back as it was typed, right or wrong", () => {
+Deno.test("entries are shown again as typed, valid or not", () => {
   const typed = fc.string().map((text) => text.trim());
   const filled = (row: object) => Object.values(row).some((value) => value !== "");
   const disks = fc.array(fc.record({ name: typed, sizeGib: typed }, PLAIN).filter(filled), { maxLength: 4 });
@@ -117,7 +117,7 @@ Deno.test("what was typed comes back as it was typed, right or wrong", () => {
   }));
 });
 
-Deno.test("createFormOf() is null for a request that has no form, and leaves out types that it does not have", () => {
+Deno.test("createFormOf() is null without a form, and omits types that the form does not contain", () => {
   assert.equal(createFormOf(new URLSearchParams("confirm=yes"), CONFIG), null);
   const one = createFormOf(new URLSearchParams("worker.count= 2 &worker.disk.3.size=5"), CONFIG);
   assert.deepEqual(one?.types.map(({ name, count, disks }) => [name, count, disks]), [
@@ -125,10 +125,9 @@ Deno.test("createFormOf() is null for a request that has no form, and leaves out
   ]);
 });
 
-Deno.test("the premise of every mistake: the form without it is good", () =>
-  assert.deepEqual(problemsOf({}), []));
+Deno.test("premise: the form without the mistake is valid", () => assert.deepEqual(problemsOf({}), []));
 
-Deno.test("every mistake stands at its field, in words", () => {
+Deno.test("every mistake is reported at its field", () => {
   const MISTAKES: readonly (readonly [change: Partial<CreateFormType>, field: string, message: RegExp])[] = [
     [{ count: "" }, "worker.count", /Count is missing/],
     [{ count: "-1" }, "worker.count", /from 0 to 99, found -1$/],
@@ -183,7 +182,7 @@ Deno.test("every mistake stands at its field, in words", () => {
   }
 });
 
-Deno.test("all mistakes are told at once, those of the storage as well", () => {
+Deno.test("all mistakes are reported at once, including those of the storage", () => {
   const types = FORM.types.map((type) => ({ ...type, count: "", memory: "" }));
   const checked = configurationOf({ pool_path: "/mnt/tank", cdrom_path: "", types });
   assert.deepEqual(checked.ok ? [] : checked.problems.map(({ field }) => field), [
@@ -196,14 +195,14 @@ Deno.test("all mistakes are told at once, those of the storage as well", () => {
   ]);
 });
 
-Deno.test("a form of one VM type does not need the others", () => {
+Deno.test("a form with one VM type does not require the others", () => {
   const types = FORM.types.filter(({ name }) => name === "worker");
   const checked = configurationOf({ ...FORM, types });
   assert.ok(checked.ok);
   assert.deepEqual(Object.keys(checked.configuration.types), ["worker"]);
 });
 
-Deno.test("atField() leaves a problem where it is when the form has no row for it", () => {
+Deno.test("atField() leaves a problem unchanged if the form has no row for it", () => {
   for (const field of ["", "worker", "worker.count", "worker.disk", "worker.disk.none", "gpu.disk.root"]) {
     const problem = { field, message: "It is wrong" };
     assert.equal(atField(problem, FORM), problem);
@@ -228,7 +227,7 @@ Deno.test("readForm() reads both kinds of form and nothing else", async () => {
   assert.equal(await readForm(new Request("http://localhost/", { method: "POST" })), null);
 });
 
-Deno.test("prefixesOf() reads prefixes between commas and spaces, each once", () => {
+Deno.test("prefixesOf() splits prefixes at commas and spaces, without duplicates", () => {
   assert.deepEqual(prefixesOf(" worker, controlplane,,worker\n gpu "), ["worker", "controlplane", "gpu"]);
   for (const nothing of ["", " ", ", ,"]) assert.deepEqual(prefixesOf(nothing), []);
   fc.assert(

@@ -20,7 +20,7 @@ function read(message: Uint8Array): { id: string | null; event: string | null; d
   return events;
 }
 
-Deno.test("frame() makes one message of any text, whatever ends its lines (fault 19)", () => {
+Deno.test("frame() encodes any text as one message, whatever its line endings (fault 19)", () => {
   const part = fc.constantFrom("\r", "\n", "\r\n", "event: end", "data: x", "id: 9", ": ", "a");
   fc.assert(fc.property(fc.array(part), fc.nat(), (parts, id) => {
     const text = parts.join("");

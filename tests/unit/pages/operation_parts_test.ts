@@ -4,7 +4,7 @@ import { describeProgress, OperationNotices } from "../../../templates/parts/ope
 import { logOf } from "../operations/operation_samples.ts";
 import { OperationVmRow } from "../../../templates/parts/operation/steps.tsx";
 
-Deno.test("progress tells cancelled VMs from failed ones", () => {
+Deno.test("progress counts cancelled and failed VMs separately", () => {
   const progress = (...outcomes: readonly ("created" | "failed" | "cancelled")[]) => {
     const vms = outcomes.map((outcome, n) => ({ type: "vm", vm: n === 0 ? "a" : "b", outcome } as const));
     return describeProgress(logOf(vms).view);
@@ -15,7 +15,7 @@ Deno.test("progress tells cancelled VMs from failed ones", () => {
   assert.equal(progress("failed", "cancelled"), "0 done, 1 failed, 1 cancelled");
 });
 
-Deno.test("a step that was given up before its call says so, and no time", () => {
+Deno.test("a step skipped before its call says so and shows no duration", () => {
   const step = (
     status: "running" | "skipped" | "done",
   ) => ({ type: "step", vm: "a", step: "vm", status } as const);
@@ -29,7 +29,7 @@ Deno.test("a step that was given up before its call says so, and no time", () =>
   assert.match(cell("skipped"), /<span ?>Skipped<\/span>/);
 });
 
-Deno.test("a rollback that found nothing to remove has no red row (fault 36)", () => {
+Deno.test("a rollback that found nothing to remove is not shown as failed (fault 36)", () => {
   const [vm] = logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was created" }]).view.vms;
   assert.ok(vm);
   const row = (kind: "undo" | "create") => String(OperationVmRow({ vm, kind, columns: [], rollback: false }));
@@ -38,7 +38,7 @@ Deno.test("a rollback that found nothing to remove has no red row (fault 36)", (
   assert.match(row("undo"), /Nothing left/);
 });
 
-Deno.test("a VM whose creation was interrupted is not said to have failed, or not to be there (hostile hour)", () => {
+Deno.test("a VM whose creation was interrupted is not reported as failed or missing", () => {
   const { view } = logOf([{ type: "vm", vm: "a", outcome: "interrupted", message: "Done: vm (id 7)" }]);
   assert.equal(describeProgress(view), "0 done, 1 interrupted, 1 to go");
   const notices = String(OperationNotices({ view }));

@@ -18,7 +18,7 @@ function countedAct() {
   return act;
 }
 
-Deno.test("a token is known once it is issued, and is another each time", () => {
+Deno.test("an issued token is known and unique", () => {
   const tokens = new OneTimeTokens();
   const issued = Array.from({ length: 100 }, () => tokens.issue());
   assert.equal(new Set(issued).size, 100);
@@ -26,7 +26,7 @@ Deno.test("a token is known once it is issued, and is another each time", () => 
   assert.deepEqual([tokens.knows("made up"), tokens.isUsed("made up")], [false, false]);
 });
 
-Deno.test("redeem() twice at once acts once, and both come to the same place", async () => {
+Deno.test("two simultaneous redeem() calls act once and return the same page", async () => {
   const tokens = new OneTimeTokens();
   const token = tokens.issue();
   const act = countedAct();
@@ -37,7 +37,7 @@ Deno.test("redeem() twice at once acts once, and both come to the same place", a
   assert.equal(act.done, 1);
 });
 
-Deno.test("redeem() after its use never acts again", async () => {
+Deno.test("redeem() of a used token never acts again", async () => {
   const tokens = new OneTimeTokens();
   await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 5 }), async (times) => {
     const token = tokens.issue();
@@ -49,7 +49,7 @@ Deno.test("redeem() after its use never acts again", async () => {
   }));
 });
 
-Deno.test("a use that led nowhere, or failed, leaves the token to be used again", async () => {
+Deno.test("a token can be used again if its use failed or opened no page", async () => {
   const tokens = new OneTimeTokens();
   const token = tokens.issue();
   assert.equal(await tokens.redeem(token, () => Promise.resolve(null)), null);
@@ -68,7 +68,7 @@ Deno.test("a use that led nowhere, or failed, leaves the token to be used again"
   assert.equal(await tokens.redeem(token, () => Promise.resolve("/again")), "/again");
 });
 
-Deno.test("one form's use is nothing to another's", async () => {
+Deno.test("tokens of different forms are independent", async () => {
   const tokens = new OneTimeTokens();
   const [first, second] = [tokens.issue(), tokens.issue()];
   await tokens.redeem(first, () => Promise.resolve("/first"));
@@ -76,7 +76,7 @@ Deno.test("one form's use is nothing to another's", async () => {
   assert.equal(await tokens.redeem(second, () => Promise.resolve("/second")), "/second");
 });
 
-Deno.test("the oldest token is forgotten when there are more than a thousand", () => {
+Deno.test("the oldest token is dropped above a thousand", () => {
   const tokens = new OneTimeTokens();
   const [oldest = "", second = "", ...others] = Array.from({ length: 1_001 }, () => tokens.issue());
   assert.deepEqual([tokens.knows(oldest), tokens.knows(second)], [false, true]);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { assignOrders, DISPLAY_PORTS, displayPortsOf, portAllocator } from "../../../lib/plan/allocation.ts";
 import { FOREIGN } from "./plan_samples.ts";
 
-Deno.test("assignOrders() keeps the templates' order and gives each device its own", () => {
+Deno.test("assignOrders() keeps the order of the templates and gives each device a unique order", () => {
   const orders = assignOrders([{ step: "disk0", rank: 1001 }, { step: "disk1", rank: 1001 }, {
     step: "disk2",
     rank: 1001,
@@ -16,7 +16,7 @@ Deno.test("assignOrders() keeps the templates' order and gives each device its o
   ], ["disk0", 1001]]);
 });
 
-Deno.test("portAllocator() gives pairs until there is none", () => {
+Deno.test("portAllocator() allocates pairs until none is left", () => {
   const ports = portAllocator([]);
   assert.deepEqual(ports.next(5910), { port: 5910, webPort: 7910 });
   assert.deepEqual(ports.next(5910), { port: 5911, webPort: 7911 });
@@ -24,7 +24,7 @@ Deno.test("portAllocator() gives pairs until there is none", () => {
   assert.equal(ports.next(65_000), null);
 });
 
-Deno.test("portAllocator() steps over every port of every display, and gives none twice", () => {
+Deno.test("portAllocator() skips every port in use, and allocates none twice", () => {
   const port = fc.option(fc.integer({ min: 5_895, max: 5_960 }));
   const webPort = fc.option(fc.integer({ min: 7_895, max: 7_960 }));
   const starts = fc.array(fc.integer({ min: 5_800, max: 5_960 }), { maxLength: 40 });
@@ -46,13 +46,13 @@ Deno.test("portAllocator() steps over every port of every display, and gives non
   }));
 });
 
-Deno.test("portAllocator() runs out at 65535, with the web port as well", () => {
+Deno.test("portAllocator() stops at 65535, including the web port", () => {
   assert.deepEqual(portAllocator([]).next(63_535), { port: 63_535, webPort: 65_535 });
   assert.equal(portAllocator([]).next(63_536), null);
   assert.equal(portAllocator([]).next(65_536), null);
 });
 
-Deno.test("assignOrders() is unique, never below the template's order, and keeps the order of the templates", () => {
+Deno.test("orders from assignOrders() are unique, never lower than in the template, and in template order", () => {
   const ranks = fc.array(fc.integer({ min: -5, max: 1_010 }), { maxLength: 20 });
   fc.assert(fc.property(ranks, (ranks) => {
     const devices = ranks.map((rank, n) => ({ step: `s${n}`, rank }));

@@ -5,7 +5,7 @@ import { planCreation } from "../../../lib/plan/creation.ts";
 import { GIB, MIB } from "../../../lib/units.ts";
 import { input, inventory, made } from "./plan_samples.ts";
 
-Deno.test("a VM that differs is left alone and says in what; one that lacks devices is completed only if it is ours", () => {
+Deno.test("a VM that differs is left unchanged with the reasons; a VM with missing devices is completed only if it was created here", () => {
   const [planned] = planCreation(input()).vms;
   assert.ok(planned);
   const whole = made(planned, 1);
@@ -47,11 +47,11 @@ function planned(change: (whole: Vm) => Partial<Vm>) {
   return found;
 }
 
-Deno.test("the premise: a VM as the plan made it is kept", () => {
+Deno.test("premise: a VM that matches the plan is kept", () => {
   assert.deepEqual([planned(() => ({})).action, planned(() => ({})).vmId], ["keep", 1]);
 });
 
-Deno.test("every difference is told at once, in the words of the configuration", () => {
+Deno.test("all differences are reported at once, in terms of the configuration", () => {
   const differing = planned(({ disks, nics }) => ({
     vcpus: 8,
     memoryMib: 4096,
@@ -68,7 +68,7 @@ Deno.test("every difference is told at once, in the words of the configuration",
   ]);
 });
 
-Deno.test("a difference that rounding would hide is told all the same", () => {
+Deno.test("a difference that rounding would hide is reported", () => {
   assert.deepEqual(planned(() => ({ memoryMib: 2049 })).differences, [
     { field: "memory", wanted: "2048 MiB", found: "2049 MiB" },
   ]);
@@ -82,7 +82,7 @@ Deno.test("a difference that rounding would hide is told all the same", () => {
   ]);
 });
 
-Deno.test("what the NAS does not tell is no difference", () => {
+Deno.test("a value that the NAS does not report is not a difference", () => {
   const silent = planned(({ disks, nics }) => ({
     disks: disks.map((disk) => ({ ...disk, sizeBytes: null })),
     nics: nics.map((nic) => ({ ...nic, attach: null })),
@@ -90,7 +90,7 @@ Deno.test("what the NAS does not tell is no difference", () => {
   assert.equal(silent.action, "keep");
 });
 
-Deno.test("each kind of device that is missing is completed, in the plan's order", () => {
+Deno.test("missing devices of every kind are added, in the plan's order", () => {
   const unused = { state: "STOPPED", everStarted: false };
   const bare = planned(() => ({ ...unused, disks: [], nics: [], displays: [], cdroms: [] }));
   assert.equal(bare.action, "complete");
@@ -100,7 +100,7 @@ Deno.test("each kind of device that is missing is completed, in the plan's order
   assert.deepEqual(withoutDiscs.steps, ["cdrom", "disk0", "start"]);
 });
 
-Deno.test("a VM that somebody else made is never completed, and a running one not before it is stopped", () => {
+Deno.test("a VM created elsewhere is never completed, and a running VM only after it is stopped", () => {
   const foreign = planned(() => ({ state: "STOPPED", description: "mine", nics: [] }));
   assert.deepEqual([foreign.action, foreign.steps], ["blocked", []]);
   assert.match(foreign.reasons.join(), /This program did not create the VM/);

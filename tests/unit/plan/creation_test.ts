@@ -38,7 +38,7 @@ Deno.test("planCreation() plans every VM with its devices and steps", () => {
   assert.deepEqual(plan.totals, { vms: 2, vcpus: 8, memoryMib: 4096, zvols: 4, zvolBytes: 140 * GIB });
 });
 
-Deno.test("applying a plan and planning again yields all keep; a higher count and a gap make only what lacks", () => {
+Deno.test("planning again after applying keeps everything; a higher count or a gap adds only missing VMs", () => {
   const first = planCreation(input());
   const vms = first.vms.map((vm, index) => made(vm, index + 1));
   const again = planCreation(input({ inventory: inventory({ vms }) }));
@@ -65,7 +65,7 @@ Deno.test("applying a plan and planning again yields all keep; a higher count an
   });
 });
 
-Deno.test("a VM with an error is blocked; the others go on", () => {
+Deno.test("a VM with an error is blocked, and the others are planned", () => {
   const given = inventory({
     datasets: { known: true, value: [dataset("tank/vms"), dataset("tank/vms/worker01-disk0")] },
   });
@@ -77,13 +77,13 @@ Deno.test("a VM with an error is blocked; the others go on", () => {
   assert.equal(plan.totals.vms, 1);
 });
 
-Deno.test("the fingerprint names the plan: the same for the same, another for any other", () => {
+Deno.test("equal plans have equal fingerprints, and different plans different ones", () => {
   assert.equal(planCreation(input()).fingerprint, planCreation(input()).fingerprint);
   const other = inventory({ nicChoices: UNKNOWN });
   assert.notEqual(planCreation(input()).fingerprint, planCreation(input({ inventory: other })).fingerprint);
 });
 
-Deno.test("names, ports, MACs, zvols and orders never clash, whatever is there and asked for", () => {
+Deno.test("names, ports, MACs, zvols and device orders never collide, whatever exists or is requested", () => {
   const foreign = fc.uniqueArray(fc.integer({ min: 5900, max: 6010 }), { maxLength: 60 });
   const shape = fc.record({
     count: fc.integer({ min: 0, max: 20 }),
@@ -127,14 +127,14 @@ Deno.test("names, ports, MACs, zvols and orders never clash, whatever is there a
   }));
 });
 
-Deno.test("planCreation() is pure: it changes nothing that it is given", () => {
+Deno.test("planCreation() does not change its arguments", () => {
   const given = input();
   const before = structuredClone({ ...given, templates: null, places: null });
   planCreation(given);
   assert.deepEqual({ ...given, templates: null, places: null }, before);
 });
 
-Deno.test("planCreation() of no VMs has no findings, even on a NAS that has nothing", () => {
+Deno.test("planCreation() without VMs has no findings, even on an empty NAS", () => {
   const none = withTypes({ worker: { ...WORKER, count: 0 } });
   const bare = inventory({ datasets: UNKNOWN, nicChoices: UNKNOWN, availableMemoryBytes: UNKNOWN });
   assert.ok(planCreation(input({ inventory: bare })).findings.length > 0, "the premise");
@@ -142,7 +142,7 @@ Deno.test("planCreation() of no VMs has no findings, even on a NAS that has noth
   assert.deepEqual([plan.vms, plan.findings, plan.totals.vms], [[], [], 0]);
 });
 
-Deno.test("planCreation() applied is kept by the next plan, whatever is asked for", () => {
+Deno.test("whatever planCreation() plans is kept by the next plan once applied", () => {
   const shape = fc.record({
     count: fc.integer({ min: 0, max: 8 }),
     memory: fc.integer({ min: 20, max: 2_000 }),

@@ -11,7 +11,7 @@ import {
 import { GIB } from "../../../lib/units.ts";
 import { FOREIGN } from "./plan_samples.ts";
 
-Deno.test("planDestruction() takes a prefix and a number, and leaves what others use", () => {
+Deno.test("planDestruction() selects VMs by prefix and number, and keeps zvols that other VMs use", () => {
   const disk = (zvol: string | null, path = `/dev/zvol/${zvol}`) => ({
     deviceId: 1,
     path,
@@ -77,7 +77,7 @@ const prefix = fc.oneof(
   fc.string(),
 );
 
-Deno.test("planDestruction() never names a VM outside of prefix and digits, and none of them stays", () => {
+Deno.test("planDestruction() selects every VM named prefix and digits, and no other", () => {
   fc.assert(fc.property(fc.uniqueArray(name), fc.array(prefix), (names, prefixes) => {
     const vms = names.map((name, id) => ({ ...FOREIGN, id, name }));
     const meant = (name: string) =>
@@ -95,7 +95,7 @@ function isDigit(char: string): boolean {
   return "0123456789".includes(char);
 }
 
-Deno.test("planDestruction() never removes a zvol that a VM uses which stays", () => {
+Deno.test("planDestruction() never removes a zvol of a VM that is kept", () => {
   const zvols = fc.uniqueArray(fc.constantFrom("tank/a", "tank/b", "tank/c", "tank/d"));
   const vm = fc.record({ name, zvols });
   const vms = fc.uniqueArray(vm, { selector: ({ name }) => name });
@@ -121,7 +121,7 @@ Deno.test("planDestruction() never removes a zvol that a VM uses which stays", (
   }));
 });
 
-Deno.test("planDestruction() of nothing is an empty plan, and a size that is not known counts as none", () => {
+Deno.test("planDestruction() of nothing is an empty plan, and an unknown size counts as zero", () => {
   const nothing = planDestruction([{ ...FOREIGN, name: "workers" }], { prefixes: ["worker"] });
   assert.deepEqual([nothing.vms, nothing.phrase], [[], "destroy 0 vms"]);
   const one = planDestruction([{ ...FOREIGN, name: "worker01", disks: [zvolDisk("tank/a", null)] }], {
@@ -136,7 +136,7 @@ Deno.test("planDestruction() of nothing is an empty plan, and a size that is not
   }]);
 });
 
-Deno.test("planDestruction() takes only VMs whose marks agree, unless others are named", () => {
+Deno.test("planDestruction() selects only VMs whose marks agree, unless others are named", () => {
   const ours = { ...FOREIGN, uuid: "u1", description: "lab [truenas-vm-manager]" };
   const own = { ...zvolDisk("tank/vms/worker01-disk0"), mark: { vm: "u1", operation: "op" } };
   const reasonFor = (vm: Partial<Vm>, journal?: JournalEvidence) =>
@@ -158,7 +158,7 @@ Deno.test("planDestruction() takes only VMs whose marks agree, unless others are
   );
 });
 
-Deno.test("planDestruction() keeps disks when it is asked to, and has another fingerprint then", () => {
+Deno.test("planDestruction() keeps disks on request, with a different fingerprint", () => {
   const vm = { ...FOREIGN, name: "worker01", disks: [zvolDisk("tank/a")] };
   const plan = (request: Partial<DestructionRequest>) =>
     planDestruction([vm], { prefixes: ["worker"], unmarked: "all", ...request });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fingerprint } from "../../../lib/plan/fingerprint.ts";
 
-Deno.test("fingerprint() is the same for equal values only", () => {
+Deno.test("fingerprint() is equal for equal values only", () => {
   fc.assert(fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
     assert.match(fingerprint(a), /^[0-9a-f]{16}$/);
     assert.equal(fingerprint(a), fingerprint(structuredClone(a)));

@@ -38,7 +38,7 @@ function withDisk(name: string, zvols: readonly string[], fields: Partial<Vm> = 
   return { ...FOREIGN, id: 7, name, disks, ...fields };
 }
 
-Deno.test("findOrphans() lists marked zvols that no VM uses, with the VM that they were made for", () => {
+Deno.test("findOrphans() lists marked zvols that no VM uses, with the VM they were created for", () => {
   const zvols = { known: true, value: [zvol("tank/a"), zvol("tank/b"), zvol("tank/c", "u9")] } as const;
   const vms = [withDisk("worker01", ["tank/a"], { uuid: "u1" })];
   const plan = findOrphans(facts({ vms, zvols }));
@@ -51,7 +51,7 @@ Deno.test("findOrphans() lists marked zvols that no VM uses, with the VM that th
   assert.equal(findOrphans(facts({ vms, zvols, left: ["tank/b"] })).phrase, "destroy 1 zvol");
 });
 
-Deno.test("a zvol is no orphan while a disk of its VM is not found: it may be that disk, renamed (fault 5)", () => {
+Deno.test("a zvol is not an orphan while a disk of its VM is missing, because it may be that disk, renamed (fault 5)", () => {
   const zvols = { known: true, value: [zvol("tank/renamed")] } as const;
   const whole = withDisk("worker01", ["tank/a"], { uuid: "u1" });
   const lost = { ...whole, disks: whole.disks.map((disk) => ({ ...disk, sizeBytes: null })) };
@@ -59,7 +59,7 @@ Deno.test("a zvol is no orphan while a disk of its VM is not found: it may be th
   assert.deepEqual([found(whole), found(lost)], ["destroy 1 zvol", "destroy 0 zvols"]);
 });
 
-Deno.test("findOrphans() leaves alone what an operation is making now", () => {
+Deno.test("findOrphans() ignores resources of a running operation", () => {
   const zvols = { known: true, value: [zvol("tank/a", "u1", "now")] } as const;
   const half = { ...FOREIGN, id: 7, name: "worker01", uuid: "u1", description: MARK };
   assert.equal(findOrphans(facts({ vms: [half], zvols })).vms.length, 1, "the premise");
@@ -68,7 +68,7 @@ Deno.test("findOrphans() leaves alone what an operation is making now", () => {
   assert.deepEqual([plan.vms, plan.zvols], [[], { known: true, value: [] }]);
 });
 
-Deno.test("findOrphans() lists half-made VMs with the zvols that go with them, each once", () => {
+Deno.test("findOrphans() lists unfinished VMs with their zvols, each once", () => {
   const zvols = { known: true, value: [zvol("tank/a")] } as const;
   const half = withDisk("worker01", ["tank/a"], { uuid: "u1", description: MARK });
   assert.deepEqual(findOrphans(facts({ vms: [half], zvols })).vms, [], "a VM with a disk counts as whole");
@@ -79,7 +79,7 @@ Deno.test("findOrphans() lists half-made VMs with the zvols that go with them, e
   assert.deepEqual([plan.zvols, plan.phrase], [{ known: true, value: [] }, "destroy 1 vm"]);
 });
 
-Deno.test("findOrphans() says when zvols cannot be read, and takes nothing without a mark", () => {
+Deno.test("findOrphans() says if zvols cannot be read, and lists nothing unmarked", () => {
   assert.deepEqual(findOrphans(facts({ zvols: UNKNOWN })).zvols, UNKNOWN);
   const bare = { ...FOREIGN, name: "worker01", uuid: "u1" };
   const plan = findOrphans(facts({
@@ -90,7 +90,7 @@ Deno.test("findOrphans() says when zvols cannot be read, and takes nothing witho
   assert.deepEqual([plan.vms, plan.zvols], [[], { known: true, value: [] }]);
 });
 
-Deno.test("findOrphans() never names a zvol that a VM uses, whatever is there", () => {
+Deno.test("findOrphans() never lists a zvol that a VM uses", () => {
   const names = fc.uniqueArray(fc.constantFrom("tank/a", "tank/b", "tank/c", "tank/d"));
   const vm = fc.record({ zvols: names, marked: fc.boolean(), uuid: fc.constantFrom("u1", "u2", "u3") });
   fc.assert(fc.property(fc.array(vm), names, fc.subarray(["u1", "u2"]), (drawn, there, unfinished) => {

@@ -149,7 +149,7 @@ const FINDINGS: readonly (readonly [
   ],
 ];
 
-Deno.test("preflight finds what the NAS would refuse, at its VM and field", () => {
+Deno.test("preflight reports what the NAS would refuse, with the VM and field", () => {
   for (const [what, given, field, severity, message] of FINDINGS) {
     const { findings } = planCreation(input(given));
     const found = findings.find((finding) => finding.field === field && finding.severity === severity);
@@ -158,7 +158,7 @@ Deno.test("preflight finds what the NAS would refuse, at its VM and field", () =
   }
 });
 
-Deno.test("a MAC that another VM has is found", () => {
+Deno.test("preflight reports a MAC that another VM uses", () => {
   const [planned] = planCreation(input()).vms;
   assert.ok(planned);
   const thief = { ...made(planned, 9), name: "thief", displays: [], disks: [] };
@@ -166,11 +166,11 @@ Deno.test("a MAC that another VM has is found", () => {
   assert.match(findings[0]?.message ?? "", /already belongs to thief/);
 });
 
-Deno.test("the premise of every finding: the plan without its cause has none", () => {
+Deno.test("premise: a plan without the cause has no finding", () => {
   assert.deepEqual(planCreation(input()).findings, []);
 });
 
-Deno.test("preflight lets through what just fits", () => {
+Deno.test("preflight accepts a plan that just fits", () => {
   // Two VMs: 2 GiB of memory each, and 20 + 50 GiB of disk each, the last one within 80 % of what is left.
   const roomFor = (memoryGib: number, spaceGib: number) =>
     planCreation(input({
@@ -184,7 +184,7 @@ Deno.test("preflight lets through what just fits", () => {
   assert.deepEqual(roomFor(4, 152.4), [["worker02", "worker.disk.data"]]);
 });
 
-Deno.test("preflight names a VM that no longer fits and lets the smaller one after it go on", () => {
+Deno.test("preflight blocks a VM that does not fit and accepts a smaller one after it", () => {
   const configuration = withTypes({ big: { ...WORKER, count: 1, memory: 8_192 } });
   const types = [{ type: "big", startPort: 5930 }, { type: "worker", startPort: 5920 }];
   const little = inventory({ availableMemoryBytes: { known: true, value: 4 * GIB } });
@@ -196,7 +196,7 @@ Deno.test("preflight names a VM that no longer fits and lets the smaller one aft
   ]);
 });
 
-Deno.test("preflight does not ask for a dataset, a bridge or an ISO that nothing needs", () => {
+Deno.test("preflight does not check a dataset, bridge or ISO that no VM needs", () => {
   const bare = withTypes({ worker: { ...WORKER, disk: {}, network: {} } });
   const nothing = inventory({ datasets: UNKNOWN, nicChoices: UNKNOWN });
   const before = planCreation(input({ inventory: nothing })).findings.map(({ field }) => field);
@@ -204,7 +204,7 @@ Deno.test("preflight does not ask for a dataset, a bridge or an ISO that nothing
   assert.deepEqual(planCreation(input({ configuration: bare, inventory: nothing })).findings, []);
 });
 
-Deno.test("preflight asks of a VM that is completed only what it still lacks", () => {
+Deno.test("preflight checks only the missing parts of a VM that is completed", () => {
   const vms = planCreation(input()).vms.map((vm, index) => ({
     ...made(vm, index + 1),
     state: "STOPPED",
@@ -220,7 +220,7 @@ Deno.test("preflight asks of a VM that is completed only what it still lacks", (
   );
 });
 
-Deno.test("preflight allows the pool's root where the release does", () => {
+Deno.test("preflight accepts the pool's root dataset on releases that allow it", () => {
   const storage = { pool_path: "tank/vms", cdrom_path: "/mnt/tank/a.iso" };
   const fieldsOn = (release: string) =>
     planCreation(input({ configuration: { ...CONFIG, storage }, rules: rulesFor(release) })).findings
@@ -229,7 +229,7 @@ Deno.test("preflight allows the pool's root where the release does", () => {
   assert.deepEqual(fieldsOn("25.10.1"), ["storage.cdrom_path"]);
 });
 
-Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of vCPUs by itself", () => {
+Deno.test("preflight rejects names and vCPU counts that TrueNAS rejects", () => {
   const named = withTypes({ "gpu-node": { ...WORKER, count: 1, cpu: 256, threads: 1 } });
   const { findings } = planCreation(input({
     configuration: named,
@@ -244,7 +244,7 @@ Deno.test("preflight refuses a name that TrueNAS would, and knows its limit of v
   assert.match(findings[1]?.message ?? "", /256 vCPUs exceed TrueNAS's limit of 255/);
 });
 
-Deno.test("a finding stands at the line of the value in config.yaml, when it comes from there", () => {
+Deno.test("a finding about config.yaml names the line of the value", () => {
   const full = inventory({ availableMemoryBytes: { known: true, value: 0 } });
   const places = new Map([["worker.memory", { line: 11, column: 11 }]]);
   const linesOf = (given: Partial<CreationInput>) =>
@@ -253,7 +253,7 @@ Deno.test("a finding stands at the line of the value in config.yaml, when it com
   assert.deepEqual(linesOf({}), [undefined]);
 });
 
-Deno.test("preflight tells what would not start with the NAS after a reboot, beside what starts so already", () => {
+Deno.test("preflight warns of VMs that would not autostart after a reboot, counting those that autostart already", () => {
   const idle = { ...FOREIGN, name: "idle", memoryMib: 30 * 1024, autostart: true };
   const messages = (vms: readonly Vm[], start = true) => {
     const configuration = withTypes({ worker: { ...WORKER, autostart: start } });
@@ -269,7 +269,7 @@ Deno.test("preflight tells what would not start with the NAS after a reboot, bes
   assert.deepEqual(messages([{ ...idle, autostart: false }]), []);
 });
 
-Deno.test("preflight warns of names that Kubernetes refuses", () => {
+Deno.test("preflight warns of names that Kubernetes rejects", () => {
   const configuration = withTypes({ Big_node: { ...WORKER, count: 2 } });
   const { findings, vms } = planCreation(
     input({ configuration, types: [{ type: "Big_node", startPort: 5930 }] }),
@@ -295,7 +295,7 @@ function foundWith(
   return findings.map(({ severity, message }) => [severity, message]);
 }
 
-Deno.test("preflight holds secure boot against the image's name", () => {
+Deno.test("preflight compares secure boot with the name of the image", () => {
   const signed = "metal-amd64-secureboot.iso";
   assert.deepEqual(foundWith({ secureBoot: true }, { iso: signed }), []);
   assert.deepEqual(foundWith({ secureBoot: true }, { iso: "debian.iso" }), []);
@@ -314,7 +314,7 @@ Deno.test("preflight warns of a CD-ROM that boots before the disk", () => {
   assert.match(String(foundWith({ orders })), /^warning,The CD-ROM of worker boots before its disk/);
 });
 
-Deno.test("preflight holds displays against the release and its rules for passwords", () => {
+Deno.test("preflight checks displays against the release and its password rules", () => {
   const vnc = { displayType: "VNC", web: false };
   assert.deepEqual(foundWith(vnc, { passwordChars: 8 }), []);
   const refused = (template: Partial<typeof TEMPLATES>, options = {}) => {
@@ -331,7 +331,7 @@ Deno.test("preflight holds displays against the release and its rules for passwo
   assert.match(refused({}, { passwordChars: 0 }), /requires a display password/);
 });
 
-Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
+Deno.test("preflight reports a MAC that two NICs of the plan share", () => {
   const mac = "02:00:00:00:00:01";
   const configuration = withTypes({ worker: { ...WORKER, macs: { lan: [mac, mac] } } });
   const { findings } = planCreation(input({ configuration }));
@@ -341,7 +341,7 @@ Deno.test("preflight finds a MAC that two NICs of the plan have", () => {
   ]);
 });
 
-Deno.test("preflight lets sparse zvols be larger than the room, and says so", () => {
+Deno.test("preflight accepts sparse zvols larger than the free space, with a warning", () => {
   const configuration = withTypes({ worker: { ...WORKER, sparse: true } });
   const little = inventory({
     datasets: { known: true, value: [dataset("tank/vms", { availableBytes: 30 * GIB })] },
@@ -356,7 +356,7 @@ Deno.test("preflight lets sparse zvols be larger than the room, and says so", ()
   assert.deepEqual(disks.map(({ sparse, force }) => [sparse, force]), [[true, false], [true, true]]);
 });
 
-Deno.test("one cause is one finding, about all its VMs and no others (fault 33)", () => {
+Deno.test("each cause gives one finding that names exactly the VMs affected (fault 33)", () => {
   const bare = { ...WORKER, count: 1, memory: 512, disk: {} };
   const configuration = withTypes({ worker: { ...WORKER, count: 12 }, bare });
   const types = [{ type: "worker", startPort: 5920 }, { type: "bare", startPort: 5940 }];
@@ -382,7 +382,7 @@ Deno.test("one cause is one finding, about all its VMs and no others (fault 33)"
   assert.deepEqual(blocked(missing).length, 12);
 });
 
-Deno.test("a plan in which nothing can be created says why, not that there is nothing to do (fault 33)", () => {
+Deno.test('a plan in which every VM is blocked says why instead of "nothing to do" (fault 33)', () => {
   const planned = planCreation(input());
   const differing = planned.vms.map((vm, index) => ({ ...made(vm, index + 1), memoryMib: 1 }));
   const totals = (vms: readonly Vm[]) =>

@@ -42,7 +42,7 @@ async function errorOf(call: Promise<unknown>): Promise<TrueNASError> {
   return error;
 }
 
-Deno.test("answers find their calls in whatever order they come", async () => {
+Deno.test("answers reach their calls in any order", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const first = client.call("core.ping", []);
@@ -52,7 +52,7 @@ Deno.test("answers find their calls in whatever order they come", async () => {
   assert.deepEqual([await first, await second], ["pong", "25.10.7"]);
 });
 
-Deno.test("never more calls are under way than the NAS runs at once; an urgent one goes ahead", async () => {
+Deno.test("calls stay within the NAS's limit, and urgent calls are sent first", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const calls = Array.from({ length: MAX_RUNNING_CALLS + 5 }, () => client.call("core.ping", []));
@@ -64,7 +64,7 @@ Deno.test("never more calls are under way than the NAS runs at once; an urgent o
   await Promise.all([...calls, urgent]);
 });
 
-Deno.test("readings go before writes that wait: a page is not held up by a creation", async () => {
+Deno.test("reads are sent before waiting writes, so a creation does not block a page", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const first = Array.from({ length: MAX_RUNNING_CALLS }, () => client.call("core.ping", []));
@@ -79,7 +79,7 @@ Deno.test("readings go before writes that wait: a page is not held up by a creat
   assert.deepEqual(waited, ["system.version_short", "core.ping", "vm.poweroff", "vm.poweroff"]);
 });
 
-Deno.test("a call that is not answered in time is of unknown outcome if it writes", async () => {
+Deno.test("a write that times out has an unknown outcome", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const outcomeOf = async (call: Promise<unknown>) => {
@@ -92,7 +92,7 @@ Deno.test("a call that is not answered in time is of unknown outcome if it write
   client.close();
 });
 
-Deno.test("a lost connection tells of each call whether it may have taken effect", async () => {
+Deno.test("after a lost connection, each call says whether it may have taken effect", async () => {
   const socket = new PlayedSocket();
   let ended = 0;
   const client = new RpcClient(socket, { onEnd: () => ended++ });
@@ -114,7 +114,7 @@ Deno.test("a lost connection tells of each call whether it may have taken effect
   assert.deepEqual([after.outcome, ended, client.isOpen], ["not-done", 1, false]);
 });
 
-Deno.test("a refusal carries the NAS's code, errno, words and fields", async () => {
+Deno.test("an error carries the NAS's code, errno, text and fields", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const call = client.call("vm.create", [{ name: "a" }]).catch((error) => error);
@@ -141,7 +141,7 @@ Deno.test("a refusal carries the NAS's code, errno, words and fields", async () 
   }]);
 });
 
-Deno.test("an answer of another shape is an error, and of unknown outcome after a write", async () => {
+Deno.test("an answer of the wrong shape is an error, with an unknown outcome after a write", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const read = client.call("vm.query", []).catch((error) => error);
@@ -158,7 +158,7 @@ Deno.test("an answer of another shape is an error, and of unknown outcome after 
   );
 });
 
-Deno.test("giving up ends the wait, and a call that was not sent never is", async () => {
+Deno.test("aborting a call ends the wait, and a queued call is never sent", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const busy = Array.from({ length: MAX_RUNNING_CALLS }, () => client.call("core.ping", []));
@@ -172,7 +172,7 @@ Deno.test("giving up ends the wait, and a call that was not sent never is", asyn
   assert.ok(socket.sent.every(({ method }) => method === "core.ping"));
 });
 
-Deno.test("guards refuse by method name, before anything is sent", async () => {
+Deno.test("guards refuse calls by method name, before anything is sent", async () => {
   const socket = new PlayedSocket();
   const readOnly = new RpcClient(socket, { guard: { readOnly: true, noDestroy: false } });
   await assert.rejects(readOnly.call("vm.start", [1]), /READ_ONLY/);
@@ -182,7 +182,7 @@ Deno.test("guards refuse by method name, before anything is sent", async () => {
   assert.equal(socket.sent.length, 0);
 });
 
-Deno.test("events are passed on; odd frames are told of and harm nothing", () => {
+Deno.test("events are passed on, and invalid frames are reported without harm", () => {
   const socket = new PlayedSocket();
   const events: unknown[] = [];
   const odd: string[] = [];
@@ -210,11 +210,11 @@ Deno.test("events are passed on; odd frames are told of and harm nothing", () =>
   assert.deepEqual(decodeFrame('{"method":"notify_unsubscribed","params":{}}').kind, "other");
 });
 
-Deno.test("a message that would end the connection is never sent", () => {
+Deno.test("a message that would make the NAS close the connection is never sent", () => {
   assert.throws(() => encodeCall(1, "vm.create", ["x".repeat(MAX_MESSAGE_CHARS)]), /at most 65536/);
 });
 
-Deno.test("a call has its limit from its queuing: one that waits behind unanswered ones ends in time, unsent (fault 17)", async () => {
+Deno.test("the time limit of a call starts when it is queued, so a call behind unanswered ones times out unsent (fault 17)", async () => {
   const socket = new PlayedSocket();
   const client = new RpcClient(socket);
   const unanswered = Array.from(

@@ -15,7 +15,7 @@ function refusalOf(error: unknown) {
   return frame.refusal;
 }
 
-Deno.test("encodeCall() writes a call that reads back as it was", () => {
+Deno.test("a call written by encodeCall() reads back unchanged", () => {
   fc.assert(
     fc.property(fc.nat(), fc.stringMatching(/^[a-z.]+$/), fc.array(fc.jsonValue()), (id, method, params) => {
       const text = encodeCall(id, method, params);
@@ -24,7 +24,7 @@ Deno.test("encodeCall() writes a call that reads back as it was", () => {
   );
 });
 
-Deno.test("encodeCall() refuses exactly what the NAS would close the connection over", () => {
+Deno.test("encodeCall() refuses exactly the messages that would make the NAS close the connection", () => {
   const bare = encodeCall(1, "core.ping", [""]).length;
   const longest = "x".repeat(MAX_MESSAGE_CHARS - bare);
   assert.equal(encodeCall(1, "core.ping", [longest]).length, 65_536);
@@ -39,7 +39,7 @@ Deno.test("encodeCall() refuses exactly what the NAS would close the connection 
   });
 });
 
-Deno.test("decodeFrame() reads any result, null and false as well", () => {
+Deno.test("decodeFrame() reads any result, including null and false", () => {
   fc.assert(fc.property(fc.nat(), fc.jsonValue(), (id, result) => {
     const wanted = JSON.parse(JSON.stringify(result));
     assert.deepEqual(decode({ id, result }), { kind: "result", id, result: wanted });
@@ -47,7 +47,7 @@ Deno.test("decodeFrame() reads any result, null and false as well", () => {
   assert.deepEqual(decode({ id: 1, result: null, error: null }), { kind: "result", id: 1, result: null });
 });
 
-Deno.test("decodeFrame() reads a refusal with its fields", () => {
+Deno.test("decodeFrame() reads an error with its fields", () => {
   const data = {
     error: 22,
     errname: "EINVAL",
@@ -67,7 +67,7 @@ Deno.test("decodeFrame() reads a refusal with its fields", () => {
   });
 });
 
-Deno.test("decodeFrame() reads a refusal without data, or with odd data, by its message", () => {
+Deno.test("decodeFrame() falls back to the message of an error without usable data", () => {
   assert.deepEqual(refusalOf({ code: -32601, message: "Method does not exist" }), {
     code: -32601,
     errno: null,
@@ -108,7 +108,7 @@ Deno.test("decodeFrame() reads events, with or without fields", () => {
   );
 });
 
-Deno.test("decodeFrame() tells why a message is none of ours", () => {
+Deno.test("decodeFrame() says why it rejects a message", () => {
   const ODD: readonly (readonly [text: string, why: RegExp])[] = [
     ["", /^not JSON: /],
     ["{", /^not JSON: /],

@@ -42,7 +42,7 @@ function nas(refuses: boolean): { caller: Caller; rounds: string[][] } {
   return { caller: { call } as unknown as Caller, rounds };
 }
 
-Deno.test("readVms() reads expected zvols beside the VMs, and others after them", async () => {
+Deno.test("readVms() reads expected zvols in parallel with the VMs, and others afterwards", async () => {
   const sizes = async (refuses: boolean, expected?: readonly string[]) => {
     const { caller, rounds } = nas(refuses);
     const vms = await readVms(caller, expected === undefined ? {} : { expected });

@@ -14,7 +14,7 @@ function account(username: string, apiKey: string): Account {
   return { username, password: "x", roles: ["VM_READ"], apiKey, ...flags };
 }
 
-Deno.test("beginScram() proves a key to the NAS, and the NAS proves it back, without sending it", async () => {
+Deno.test("beginScram() proves the key in both directions without sending it", async () => {
   for (const name of ["root", "a=b,c"]) {
     const accounts = [account("other", `8-${SECRET}`), account(name, `7-${SECRET}`)];
     const exchange = startScram({ id: "7", secret: SECRET }, name);
@@ -31,7 +31,7 @@ Deno.test("beginScram() proves a key to the NAS, and the NAS proves it back, wit
   }
 });
 
-Deno.test("a wrong key, and a key of another account, prove nothing", async () => {
+Deno.test("a wrong key and a key of another account are rejected", async () => {
   const accounts = [account("root", `7-${SECRET}`)];
   const exchange = startScram({ id: "7", secret: "wrong" }, "root");
   const asked = challenge(accounts, exchange.clientFirst);
@@ -41,7 +41,7 @@ Deno.test("a wrong key, and a key of another account, prove nothing", async () =
   assert.equal(challenge(accounts, startScram({ id: "7", secret: SECRET }, "admin").clientFirst), null);
 });
 
-Deno.test("an answer of another login, or one that asks for too little or too much work, is refused", async () => {
+Deno.test("an answer from another login, or with too few or too many iterations, is rejected", async () => {
   const nonce = new Uint8Array(32).fill(1);
   const exchange = startScram({ id: "7", secret: SECRET }, "root", nonce);
   const own = new Uint8Array([...nonce, ...new Uint8Array(32).fill(2)]).toBase64();
@@ -63,7 +63,7 @@ Deno.test("an answer of another login, or one that asks for too little or too mu
   );
 });
 
-Deno.test("splitApiKey() takes a key apart at its first hyphen", () => {
+Deno.test("splitApiKey() splits a key at its first hyphen", () => {
   assert.deepEqual(splitApiKey("7-ab-c"), { id: "7", secret: "ab-c" });
   for (const odd of ["", "7-", "ab", "-ab", "x-ab"]) assert.equal(splitApiKey(odd), null, odd);
 });

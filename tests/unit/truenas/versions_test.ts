@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { type DeviceType, rulesFor, VERSION_RULES } from "../../../lib/truenas/versions.ts";
 
-Deno.test("rulesFor() finds the line of a release, the most exact one", () => {
+Deno.test("rulesFor() finds the most specific entry for a release", () => {
   const RELEASES = [
     ["24.04.2.5", "24.04"],
     ["24.10.1", "24.10"],
@@ -25,7 +25,7 @@ Deno.test("rulesFor() finds the line of a release, the most exact one", () => {
   for (const [release, id] of RELEASES) assert.equal(rulesFor(release).id, id, release);
 });
 
-Deno.test("rulesFor() takes the newest line for a release that it does not know, as not tested", () => {
+Deno.test("rulesFor() uses the newest entry for an unknown release, and marks it as untested", () => {
   const newest = VERSION_RULES.at(-1);
   assert.ok(newest?.tested, "the premise");
   for (const release of ["28.0.1", "", "nightly", "27.10", "25.1", "125.10.1", "25.100"]) {
@@ -39,7 +39,7 @@ Deno.test("rulesFor() takes the newest line for a release that it does not know,
   );
 });
 
-Deno.test("the table names each line once, oldest first, and takes away no key", () => {
+Deno.test("the table lists each release once, oldest first, and never removes a key", () => {
   const ids = VERSION_RULES.map(({ id }) => id);
   assert.deepEqual(ids, [...new Set(ids)]);
   const ages = ids.map((id) => Number(id.split(".").slice(0, 2).join(".")));
@@ -67,7 +67,7 @@ function objectsOf(version: string, method: string): ObjectSchema[] {
 
 const SCHEMAS = [["25.10.7", "v25_10_5"], ["27.0.0", "v27_0_0"]] as const;
 
-Deno.test("the keys of vm.create are those of TrueNAS's schema", () => {
+Deno.test("the keys of vm.create match TrueNAS's schema", () => {
   for (const [release, version] of SCHEMAS) {
     const [args] = objectsOf(version, "vm.create").filter(({ properties }) => "cpu_mode" in properties);
     assert.ok(args, "the premise");
@@ -75,7 +75,7 @@ Deno.test("the keys of vm.create are those of TrueNAS's schema", () => {
   }
 });
 
-Deno.test("the keys of each device are among those of TrueNAS's schema", () => {
+Deno.test("the keys of each device are in TrueNAS's schema", () => {
   for (const [release, version] of SCHEMAS) {
     const { deviceKeys } = rulesFor(release);
     for (const dtype of Object.keys(deviceKeys) as DeviceType[]) {
