@@ -23,6 +23,7 @@ import type { OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import type { RollBackPlan } from "./plan/roll_back.ts";
 import type { OperationView } from "./operations/types.ts";
+import { isWithinRange, wholeNumberExpected } from "./inputs.ts";
 import { TemplateManager } from "./template_manager.ts";
 import type { NasConnection } from "./truenas/connection/nas_connection.ts";
 import { Session } from "./truenas/connection/session.ts";
@@ -233,10 +234,8 @@ export class VMManager implements AsyncDisposable {
 function checkedConfiguration(config: unknown, vmType: string, startPort: number): Configuration {
   const checked = checkConfiguration(config, [vmType]);
   if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);
-  const { lowest, highest } = DISPLAY_PORTS;
-  if (!Number.isInteger(startPort) || startPort < lowest || startPort > highest) {
-    const message =
-      `The first display port must be a whole number from ${lowest} to ${highest}, found ${startPort}`;
+  if (!isWithinRange(startPort, DISPLAY_PORTS)) {
+    const message = wholeNumberExpected("The first display port", DISPLAY_PORTS, startPort);
     throw new ConfigurationError("vncStartPort", [{ field: "", message }]);
   }
   return checked.configuration;

@@ -1,6 +1,7 @@
 /** Destroying: the plan, the typed confirmation, and the operation. */
 import { Hono } from "hono";
 import { ConfigurationError, type Problem } from "../lib/errors/errors.ts";
+import { IDS, parseWholeNumber } from "../lib/inputs.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage, type DestroyProps, type WordsToType } from "../templates/pages/destroy_page.tsx";
@@ -113,20 +114,18 @@ function queryOf(fields: URLSearchParams, usual: readonly string[]): DestroyQuer
   return {
     prefixes: fields.get("prefixes")?.trim() ?? (isSelection ? "" : usual.join(", ")),
     vms: fields.getAll("vm"),
-    ids: fields.getAll("id").filter(isId).slice(0, MAX_VMS).map(Number),
+    ids: fields.getAll("id").flatMap((id) => parseWholeNumber(id, IDS) ?? []).slice(0, MAX_VMS),
     keepDisks: fields.get("keep") === "yes",
     shutdown: fields.get("shutdown") === "yes",
   };
 }
 
-function isId(text: string): boolean {
-  return /^\d{1,15}$/.test(text);
-}
-
 /** Problems with the selected IDs; if there are any, nothing is destroyed. */
 function problemsIn(fields: URLSearchParams): readonly Problem[] {
   const ids = fields.getAll("id");
-  const invalid = ids.filter((id) => !isId(id)).map((id) => `No VM has the ID ${JSON.stringify(id)}`);
+  const invalid = ids.filter((id) => parseWholeNumber(id, IDS) === null).map((id) =>
+    `No VM has the ID ${JSON.stringify(id)}`
+  );
   const tooMany = ids.length > MAX_VMS ? [`Select at most ${MAX_VMS} VMs`] : [];
   return [...invalid, ...tooMany].map((message) => ({ field: "", message }));
 }

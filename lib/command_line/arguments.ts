@@ -15,6 +15,13 @@ import {
 import { ENVIRONMENT_NAMES } from "../configuration/environment.ts";
 import { didYouMean } from "./nearest.ts";
 import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
+import {
+  choiceExpected,
+  LISTEN_PORTS,
+  parseWholeNumber,
+  type Range,
+  wholeNumberExpected,
+} from "../inputs.ts";
 import { UsageError } from "./process.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "../simulator/types.ts";
 import { VERSION } from "../version.ts";
@@ -205,8 +212,10 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     vmNames: values.vm,
     keepDisks: values.keepDisks ?? false,
     shutdown: values.shutdown ?? false,
-    parallel: atATime(values.atATime),
-    onFailure: onFailure(values.onFailure),
+    parallel: wholeNumber("--at-a-time", values.atATime, { lowest: 1, highest: 99 }),
+    onFailure: values.onFailure === undefined
+      ? undefined
+      : choiceOf({ option: "--on-failure", choices: ON_FAILURE }, values.onFailure),
     detailedExitcode: values.detailedExitcode ?? false,
     export: {
       format: values.format,
@@ -218,31 +227,14 @@ function optionsOf(values: Values, words: readonly string[]): Options {
   };
 }
 
-function atATime(text: string | undefined): number | undefined {
-  const value = wholeNumber("--at-a-time", text, 99);
-  if (value === 0) throw new UsageError("--at-a-time must be at least 1");
-  return value;
-}
-
-function onFailure(text: string | undefined): OnFailure | undefined {
-  const choice = ON_FAILURE.find((known) => known === text);
-  if (text === undefined || choice !== undefined) return choice;
-  throw new UsageError(`--on-failure must be ${ON_FAILURE.join(", ")}; found ${JSON.stringify(text)}`);
-}
-
 const USUAL_RELEASE = "25.10";
 
 function simulatorOptions(values: Values): SimulatorOptions {
   const release = values.release ?? values.version ?? USUAL_RELEASE;
-  const version = SIMULATED_VERSIONS.find((known) => known === release);
-  if (version === undefined) {
-    throw new UsageError(
-      `--release must be ${SIMULATED_VERSIONS.join(", ")}; found ${JSON.stringify(release)}`,
-    );
-  }
-  const latencyMs = wholeNumber("--latency", values.latency, 60_000);
-  const foreignVms = wholeNumber("--vms", values.vms, 10_000);
-  const port = wholeNumber("--port", values.port, 65_535);
+  const version = choiceOf({ option: "--release", choices: SIMULATED_VERSIONS }, release);
+  const latencyMs = wholeNumber("--latency", values.latency, { lowest: 0, highest: 60_000 });
+  const foreignVms = wholeNumber("--vms", values.vms, { lowest: 0, highest: 10_000 });
+  const port = wholeNumber("--port", values.port, LISTEN_PORTS);
   return {
     version,
     ...(port === undefined ? {} : { port }),
@@ -251,9 +243,28 @@ function simulatorOptions(values: Values): SimulatorOptions {
   };
 }
 
-function wholeNumber(name: string, text: string | undefined, highest: number): number | undefined {
+function wholeNumber(name: string, text: string | undefined, range: Range): number | undefined {
   if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= highest) return value;
-  throw new UsageError(`${name} must be a whole number from 0 to ${highest}, found ${JSON.stringify(text)}`);
+  const value = parseWholeNumber(text, range);
+  if (value === null) throw new UsageError(wholeNumberExpected(name, range, text));
+  return value;
+}
+
+/**
+ * The choice that an option names.
+ *
+ * @throws {UsageError} when it names none.
+ */
+export function choiceOf<T extends string>(
+  { option, choices, command = null }: {
+    readonly option: string;
+    readonly choices: readonly T[];
+    /** The command whose help explains the option. */
+    readonly command?: string | null;
+  },
+  text: string | undefined,
+): T {
+  const chosen = choices.find((choice) => choice === text);
+  if (chosen !== undefined) return chosen;
+  throw new UsageError(choiceExpected(option, choices, text), command);
 }

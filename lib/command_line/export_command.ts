@@ -1,11 +1,11 @@
 /** The `export` command: writes VMs in other tools' formats to standard output or files. */
-import type { Options } from "./arguments.ts";
+import { choiceOf, type Options } from "./arguments.ts";
 import { type CreateCommand, requestOf, type Terminal } from "./vm_commands.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { type ExportFile, remarksOf } from "../exports/exported.ts";
-import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName, isExportName } from "../exports/formats.ts";
+import { EXPORT_FORMATS, EXPORT_NAMES, type ExportName } from "../exports/formats.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../exports/nodes.ts";
-import { isTalosVersion, TALOS_VERSIONS, type TalosVersion } from "../exports/talos.ts";
+import { TALOS_VERSIONS, type TalosVersion } from "../exports/talos.ts";
 import { isFolder, makeFolder, writeTextFile } from "../configuration/files.ts";
 import { READING_MS } from "../inventory/live_inventory.ts";
 import { UsageError } from "./process.ts";
@@ -30,15 +30,12 @@ export interface ExportRequest {
  * @throws {UsageError} explaining what is wrong with them.
  */
 export function readExport({ export: options, types, json }: Options): ExportRequest {
-  const { format, output = null, talosVersion, planned } = options;
-  if (format === undefined || !isExportName(format)) {
-    const found = format === undefined ? "" : `; found ${JSON.stringify(format)}`;
-    throw new UsageError(`--format must be ${EXPORT_NAMES.join(", ")}${found}`, "export");
-  }
-  if (talosVersion !== undefined && !isTalosVersion(talosVersion)) {
-    const found = JSON.stringify(talosVersion);
-    throw new UsageError(`--talos-version must be ${TALOS_VERSIONS.join(", ")}; found ${found}`, "export");
-  }
+  const { output = null, planned } = options;
+  const command = "export";
+  const format = choiceOf({ option: "--format", choices: EXPORT_NAMES, command }, options.format);
+  const talosVersion = options.talosVersion === undefined
+    ? undefined
+    : choiceOf({ option: "--talos-version", choices: TALOS_VERSIONS, command }, options.talosVersion);
   if (talosVersion !== undefined && format !== "talos") {
     throw new UsageError(`--talos-version requires --format talos, found ${format}`, "export");
   }

@@ -2,6 +2,7 @@
 import { isAddressRange, normalAddress } from "./ip_addresses.ts";
 import { type EnvEntry, parseEnvText } from "./env_file.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
+import { choiceExpected, LISTEN_PORTS, parseWholeNumber, wholeNumberExpected } from "../inputs.ts";
 import { decodeText, readTextFile } from "./files.ts";
 import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
 import { normalizeFingerprint, parseNasAddress } from "./nas_address.ts";
@@ -394,14 +395,12 @@ function readFingerprint(get: Environment, problems: Problem[]): string | null {
   return fingerprint;
 }
 
-const HIGHEST_PORT = 65_535;
-
 function readPort(text: string, problems: Problem[]): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= HIGHEST_PORT) return port;
-  const message = `PORT must be a whole number from 0 to ${HIGHEST_PORT}, found ${JSON.stringify(text)}`;
-  problems.push({ field: "PORT", message });
-  return 0;
+  const port = parseWholeNumber(text, LISTEN_PORTS);
+  if (port === null) {
+    problems.push({ field: "PORT", message: wholeNumberExpected("PORT", LISTEN_PORTS, text) });
+  }
+  return port ?? 0;
 }
 
 function readFlag(get: Environment, name: EnvironmentName, problems: Problem[]): boolean {
@@ -424,9 +423,6 @@ function oneOf<T extends string>(
   if (text === undefined) return usual;
   const chosen = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
   if (chosen !== undefined) return chosen;
-  problems.push({
-    field: name,
-    message: `${name} must be ${choices.join(", ")}; found ${JSON.stringify(text)}`,
-  });
+  problems.push({ field: name, message: choiceExpected(name, choices, text) });
   return usual;
 }

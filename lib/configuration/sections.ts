@@ -2,6 +2,7 @@
 import { z } from "../zod.ts";
 import { normalizeMac } from "../inventory/names.ts";
 import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
+import { choiceExpected, isWithinRange, type Range, show, wholeNumberExpected } from "../inputs.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
@@ -48,33 +49,24 @@ export interface VmTypeSection {
 
 /** Ranges of the numbers. */
 const LIMITS = {
-  count: { lowest: 0, highest: 99, unit: "" },
+  count: { lowest: 0, highest: 99 },
   /** TrueNAS requires at least 20 MiB; no NAS has 16 TiB. */
   memory: { lowest: 20, highest: 16_777_216, unit: " MiB" },
   /** TrueNAS limits the product of sockets, cores and threads. */
-  cpu: { lowest: 1, highest: 255, unit: "" },
-  threads: { lowest: 1, highest: 255, unit: "" },
+  cpu: { lowest: 1, highest: 255 },
+  threads: { lowest: 1, highest: 255 },
   /** 64 TiB. */
   disk: { lowest: 1, highest: 65_536, unit: " GiB" },
-  parallel: { lowest: 1, highest: 99, unit: "" },
-} as const;
+  parallel: { lowest: 1, highest: 99 },
+} satisfies Record<string, Range>;
 
 const MAX_DISKS = 16;
 const MAX_NICS = 8;
 
-function wholeNumber(
-  what: string,
-  { lowest, highest, unit }: { lowest: number; highest: number; unit: string },
-) {
-  const wanted = `${what} must be a whole number from ${lowest} to ${highest}${unit}`;
+function wholeNumber(what: string, range: Range) {
   return z.unknown().transform((value, context): number => {
-    if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= highest) {
-      return value;
-    }
-    const message = value === undefined || value === null
-      ? `${what} is missing: ${wanted}`
-      : `${wanted}, found ${show(value)}`;
-    return refuse(message, context);
+    if (isWithinRange(value, range)) return value;
+    return refuse(wholeNumberExpected(what, range, value), context);
   });
 }
 
@@ -87,17 +79,6 @@ function refuse(message: string, context: z.RefinementCtx): never {
 /** The error for a value that is absent or has the wrong type. */
 function otherwise(message: string) {
   return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
-}
-
-/** Shows a value in a message; callers of the library can pass values that JSON cannot represent. */
-function show(value: unknown): string {
-  if (typeof value === "number") return String(value);
-  if (typeof value === "bigint") return `${value}n`;
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return "a value that is not plain data";
-  }
 }
 
 function word(what: string, check: (text: string) => string | null) {
@@ -164,7 +145,7 @@ const macList = z.array(
 
 function oneOf<T extends string>(what: string, choices: readonly T[]) {
   return z.enum(choices as readonly [T, ...T[]], {
-    error: ({ input }) => `${what} must be ${choices.join(", ")}; found ${show(input)}`,
+    error: ({ input }) => choiceExpected(what, choices, input),
   });
 }
 

@@ -1,4 +1,5 @@
 /** Explains errors of the operating system and the runtime in plain words. Pure. */
+import { errnoName } from "./errno.ts";
 
 /** What each error means, as the end of a sentence that names the file or address. */
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -51,36 +52,6 @@ const CODES_BY_CLASS: Readonly<Record<string, string>> = {
   BrokenPipe: "EPIPE",
 };
 
-/** Linux error numbers, as the runtime appends them to a message: `(os error 111)`. */
-const CODES_BY_NUMBER: Readonly<Record<string, string>> = {
-  "1": "EPERM",
-  "2": "ENOENT",
-  "5": "EIO",
-  "13": "EACCES",
-  "16": "EBUSY",
-  "17": "EEXIST",
-  "20": "ENOTDIR",
-  "21": "EISDIR",
-  "22": "EINVAL",
-  "23": "ENFILE",
-  "24": "EMFILE",
-  "27": "EFBIG",
-  "28": "ENOSPC",
-  "30": "EROFS",
-  "32": "EPIPE",
-  "36": "ENAMETOOLONG",
-  "40": "ELOOP",
-  "98": "EADDRINUSE",
-  "99": "EADDRNOTAVAIL",
-  "101": "ENETUNREACH",
-  "104": "ECONNRESET",
-  "110": "ETIMEDOUT",
-  "111": "ECONNREFUSED",
-  "112": "EHOSTDOWN",
-  "113": "EHOSTUNREACH",
-  "122": "EDQUOT",
-};
-
 /** Messages of the resolver and SQLite, whose errors carry no code. */
 const WORDS: readonly (readonly [says: RegExp, code: string])[] = [
   [/failed to lookup address information/i, "ENOTFOUND"],
@@ -98,8 +69,9 @@ export function systemErrorCode(error: unknown): string | null {
   }
   const said = WORDS.find(([says]) => says.test(error.message));
   if (said !== undefined) return said[1];
+  // The runtime appends the number: `(os error 111)`.
   const [, number = ""] = /\(os error (\d+)\)/.exec(error.message) ?? [];
-  return CODES_BY_NUMBER[number] ?? CODES_BY_CLASS[error.name] ?? null;
+  return errnoName(Number(number)) ?? CODES_BY_CLASS[error.name] ?? null;
 }
 
 /** Whether a file, or the folder it should be in, does not exist. */

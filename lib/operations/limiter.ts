@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "npm:p-queue@10.0.0";
 import { TrueNASCallError, TrueNASError } from "../errors/errors.ts";
+import { isRefusedWith } from "../errors/refusals.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
@@ -206,12 +207,12 @@ async function enqueue<T>(
   return await queue.add(start, { priority, signal: waiting.signal });
 }
 
-/** TrueNAS's errno ETOOMANYREFS, and JSON-RPC's code for it: a connection has more than 20 unfinished calls. */
-const TOO_MANY = { errno: 109, code: -32000 } as const;
+/** JSON-RPC's code for a connection with more than 20 unfinished calls. */
+const TOO_MANY_CALLS = -32000;
 
 /** Whether the NAS refused a call because of its load, before it did anything. */
 function isTooMany(error: unknown): boolean {
+  if (isRefusedWith(error, "ETOOMANYREFS")) return true;
   if (!(error instanceof TrueNASCallError)) return false;
-  const { errno, code, reason } = error.refusal;
-  return errno === TOO_MANY.errno || code === TOO_MANY.code || /Rate Limit Exceeded/.test(reason);
+  return error.refusal.code === TOO_MANY_CALLS || /Rate Limit Exceeded/.test(error.refusal.reason);
 }

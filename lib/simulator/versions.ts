@@ -7,7 +7,7 @@ import schemas27 from "./schemas/v27_0_0.json" with { type: "json" };
 import { legacySchemas } from "./wire/legacy_models.ts";
 import type { MethodSchema } from "./wire/schema_check.ts";
 import type { SimulatedVersion } from "./types.ts";
-import { ERRNO } from "./wire/wire_errors.ts";
+import { ERRNO } from "../errors/errno.ts";
 
 /** A simulated release. */
 export interface Profile {

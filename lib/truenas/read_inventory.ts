@@ -3,6 +3,7 @@
  * account or unknown to the release, and then carries the reason.
  */
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors/errors.ts";
+import { isFileMissing } from "../errors/refusals.ts";
 import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
 import { parseIpv4, parseMac } from "../exports/values.ts";
 import { isMarked } from "../inventory/marks.ts";
@@ -339,9 +340,6 @@ export async function readMarkedZvols(
   });
 }
 
-/** The errno of "there is no such file". */
-const ENOENT = 2;
-
 async function readFiles(
   caller: Caller,
   paths: readonly string[],
@@ -357,14 +355,9 @@ async function fileExists(caller: Caller, path: string, options: ReadOptions): P
   try {
     return (await caller.call("filesystem.stat", [path], options)).type !== "DIRECTORY";
   } catch (error) {
-    if (error instanceof TrueNASCallError && isMissingFile(error)) return false;
+    if (isFileMissing(error)) return false;
     throw error;
   }
-}
-
-function isMissingFile({ refusal }: TrueNASCallError): boolean {
-  return refusal.errno === ENOENT || refusal.fields.some(({ errno }) => errno === ENOENT) ||
-    /not found|no such file/i.test(refusal.reason);
 }
 
 async function readIsos(

@@ -1,4 +1,5 @@
 /** Server-sent events: unnamed messages with partials, a heartbeat, and a named end. */
+import { IDS, parseWholeNumber } from "../../lib/inputs.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { type AppContext, sessionOf } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
@@ -170,6 +171,5 @@ export function frame(data: string, { id, event }: FrameHead = {}): Uint8Array<A
 
 /** The event after which a stream continues: the last one the browser received, or else the last one on its page. */
 export function resumeAfter(c: AppContext): number {
-  const seen = Number(c.req.header("last-event-id") ?? c.req.query("after") ?? 0);
-  return Number.isInteger(seen) && seen > 0 ? seen : 0;
+  return parseWholeNumber(c.req.header("last-event-id") ?? c.req.query("after") ?? "", IDS) ?? 0;
 }

@@ -1,5 +1,6 @@
 /** A VM's serial console: a WebSocket between the browser and the NAS's shell. */
 import { Hono } from "hono";
+import { isWithinRange } from "../../lib/inputs.ts";
 import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
@@ -132,7 +133,7 @@ function parse(text: string): Typed {
   if (typeof value !== "object" || value === null) return { type: "other" };
   const { input, cols, rows } = value as Record<string, unknown>;
   if (typeof input === "string") return { type: "input", data: input };
-  const isSize = (it: unknown): it is number =>
-    typeof it === "number" && Number.isInteger(it) && it >= SIZES.lowest && it <= SIZES.highest;
-  return isSize(cols) && isSize(rows) ? { type: "resize", cols, rows } : { type: "other" };
+  return isWithinRange(cols, SIZES) && isWithinRange(rows, SIZES)
+    ? { type: "resize", cols, rows }
+    : { type: "other" };
 }

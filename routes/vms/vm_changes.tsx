@@ -1,5 +1,6 @@
 /** Changes to one VM from its page (settings, disks, NICs, install media, clone), and access to its console. */
 import { Hono } from "hono";
+import { parseWholeNumber, type Range, wholeNumberExpected } from "../../lib/inputs.ts";
 import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/sections.ts";
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
@@ -149,17 +150,13 @@ function text(fields: URLSearchParams, name: string): string {
 function number(
   fields: URLSearchParams,
   name: string,
-  { lowest, highest, what }: { readonly lowest: number; readonly highest: number; readonly what: string },
+  { what, ...range }: Range & { readonly what: string },
   problems: Problem[],
 ): number {
   const typed = text(fields, name);
-  const value = Number(typed);
-  if (/^\d+$/.test(typed) && value >= lowest && value <= highest) return value;
-  problems.push({
-    field: name,
-    message: `${what} must be a whole number from ${lowest} to ${highest}, found ${JSON.stringify(typed)}`,
-  });
-  return lowest;
+  const value = parseWholeNumber(typed, range);
+  if (value === null) problems.push({ field: name, message: wholeNumberExpected(what, range, typed) });
+  return value ?? range.lowest;
 }
 
 function checkName(name: string, problems: Problem[]): void {

@@ -1,5 +1,6 @@
 /** Performs one action (start, stop, …) on one VM: checks its state first, and verifies the effect. */
-import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { TrueNASError } from "../../errors/errors.ts";
+import { isRefusedWith } from "../../errors/refusals.ts";
 import type { Vm } from "../../inventory/inventory.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
@@ -25,8 +26,6 @@ export interface ActionRequest {
 
 /** Longest shutdown that TrueNAS allows (shutdown_timeout), plus the start of a restart. */
 const JOB_MS = 360_000;
-/** TrueNAS's errno for insufficient memory. */
-const ENOMEM = 12;
 
 /** What the action needs. */
 export interface ActionContext extends StepContext {
@@ -43,14 +42,10 @@ export async function actOnVm(context: ActionContext, request: ActionRequest): P
       return { outcome: "done", message: `Now ${state.toLowerCase()}` };
     },
     onFailure: ({ message, cancelled, cause }) => ({
-      outcome: cancelled ? "cancelled" : isOutOfMemory(cause) ? "out-of-memory" : "failed",
+      outcome: cancelled ? "cancelled" : isRefusedWith(cause, "ENOMEM") ? "out-of-memory" : "failed",
       message,
     }),
   });
-}
-
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof TrueNASCallError && error.refusal.errno === ENOMEM;
 }
 
 function actionStep(context: ActionContext, request: ActionRequest): Step<string> {

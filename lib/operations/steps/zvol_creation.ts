@@ -1,5 +1,6 @@
 /** Creates zvols with the properties that identify their VM and operation. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import { ownerProperties } from "../../inventory/marks.ts";
 import type { PlannedDevice } from "../../plan/types.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
@@ -57,7 +58,7 @@ export async function createPlannedZvol(
     await createZvol(context, device, owner);
     created.zvols.set(device.zvol, { marked: true, answered: true });
   } catch (error) {
-    if (isUnavailable(error)) {
+    if (isMethodMissing(error) || isRefusedWith(error, "EACCES")) {
       zvols.mayCreate = false;
       created.zvols.set(device.zvol, { marked: false, answered: false });
       return expectThick(device);
@@ -73,18 +74,6 @@ function expectThick({ sparse, zvol }: PlannedDisk): void {
   throw new TrueNASError(
     `The account is not allowed to create the sparse zvol ${zvol}; grant it the role DATASET_WRITE, or turn sparse off`,
   );
-}
-
-/** TrueNAS's errnos for "not authorized" and for a method that does not exist in this release. */
-const EACCES = 13;
-const ENOMETHOD = 201;
-/** JSON-RPC's "Method does not exist". */
-const METHOD_NOT_FOUND = -32601;
-
-function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof TrueNASCallError)) return false;
-  const { code, errno } = error.refusal;
-  return code === METHOD_NOT_FOUND || errno === EACCES || errno === ENOMETHOD;
 }
 
 /** TrueNAS validates before it writes, so after a refusal that names fields nothing was created. */

@@ -3,7 +3,8 @@ import { type Account, hasRole } from "../accounts.ts";
 import { jobRow, type Nas } from "../nas.ts";
 import { type Options, query } from "./query.ts";
 import { challenge, type ScramChallenge } from "../wire/scram.ts";
-import { callError, ERRNO } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError } from "../wire/wire_errors.ts";
 
 /** What a method may do to its connection. */
 export interface Peer {

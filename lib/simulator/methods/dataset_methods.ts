@@ -4,14 +4,8 @@ import { checkVolsize } from "../rules/disk_rules.ts";
 import type { Method, Nas } from "../nas.ts";
 import { instance, noMatch, type Options, query } from "./query.ts";
 import { addDataset, type StoredDataset } from "../store.ts";
-import {
-  callError,
-  ERRNO,
-  notFound,
-  Validation,
-  validationError,
-  validationErrors,
-} from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, notFound, Validation, validationError, validationErrors } from "../wire/wire_errors.ts";
 import { hasChildren, promote } from "../zfs/zfs.ts";
 import { destroyRecursively, destroySingle } from "../zfs/zfs_destroy.ts";
 

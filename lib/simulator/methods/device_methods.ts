@@ -9,7 +9,8 @@ import { checkArguments } from "../wire/schema_check.ts";
 import { devicesOf, type StoredDevice, zvolAt } from "../store.ts";
 import { getVm } from "./vm_lifecycle.ts";
 import { deviceRow } from "../vm_rows.ts";
-import { callError, ERRNO, notFound, Validation, withPaths } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, notFound, Validation, withPaths } from "../wire/wire_errors.ts";
 import { destroySingle } from "../zfs/zfs_destroy.ts";
 
 type Attributes = StoredDevice["attributes"];

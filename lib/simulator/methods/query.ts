@@ -1,5 +1,6 @@
 /** TrueNAS's query filters and options over rows in memory, as its filter_list applies them. */
-import { callError, ERRNO, MethodError, notFound } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, MethodError, notFound } from "../wire/wire_errors.ts";
 
 /** A row of anything. */
 export type Row = Readonly<Record<string, unknown>>;

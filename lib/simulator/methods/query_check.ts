@@ -1,12 +1,7 @@
 /** What TrueNAS refuses of a query's filters and options before it looks at any row. */
 import { OPERATORS } from "./query.ts";
-import {
-  ERRNO,
-  type Invalid,
-  type MethodError,
-  plainException,
-  validationErrors,
-} from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { type Invalid, type MethodError, plainException, validationErrors } from "../wire/wire_errors.ts";
 
 const HIGHEST_LIMIT = 10_000;
 

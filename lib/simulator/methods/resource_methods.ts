@@ -4,7 +4,8 @@ import type { Method, Nas } from "../nas.ts";
 import { cloneProblem, destroySnapshot, matchingSnapshots } from "./snapshot_methods.ts";
 import { type ResourceQuery, resourceSnapshotRow } from "../zfs/snapshot_rows.ts";
 import type { StoredDataset, StoredSnapshot } from "../store.ts";
-import { ERRNO, type MethodError, plainException, validationError } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { type MethodError, plainException, validationError } from "../wire/wire_errors.ts";
 import {
   addClone,
   addHold,

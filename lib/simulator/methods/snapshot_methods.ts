@@ -3,14 +3,8 @@ import type { Method, Nas } from "../nas.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { snapshotRow, snapshotRows } from "../zfs/snapshot_rows.ts";
 import type { Store, StoredSnapshot } from "../store.ts";
-import {
-  callError,
-  ERRNO,
-  notFound,
-  plainException,
-  Validation,
-  validationError,
-} from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, notFound, plainException, Validation, validationError } from "../wire/wire_errors.ts";
 import {
   addClone,
   addHold,

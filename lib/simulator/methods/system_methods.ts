@@ -2,7 +2,8 @@
 import type { Method, Nas } from "../nas.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { freeMemoryBytes, poolFreeBytes } from "../store.ts";
-import { callError, ERRNO } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError } from "../wire/wire_errors.ts";
 
 function poolRow(nas: Nas): Row {
   const { pool, poolBytes } = nas.store;

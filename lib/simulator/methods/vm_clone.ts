@@ -5,7 +5,8 @@ import type { Call, Method, Nas } from "../nas.ts";
 import { devicesOf, type StoredDevice, type StoredVm, zvolAt } from "../store.ts";
 import { emitCrud } from "../vm_rows.ts";
 import { validate } from "../rules/vm_rules.ts";
-import { callError, ERRNO, notFound } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, notFound } from "../wire/wire_errors.ts";
 import { addClone, addSnapshot, dropDataset } from "../zfs/zfs.ts";
 
 /** What a clone has made so far. */

@@ -3,7 +3,8 @@ import type { JobMethod, Method, Nas } from "../nas.ts";
 import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "../store.ts";
 import type { StateRefusal } from "../versions.ts";
 import { emitLifecycle } from "../vm_rows.ts";
-import { callError, ERRNO, MethodError, notFound, plainException } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, MethodError, notFound, plainException } from "../wire/wire_errors.ts";
 
 type Data = Record<string, unknown>;
 

@@ -7,7 +7,8 @@ import { randomMac } from "../rules/macs.ts";
 import { cloneVm } from "./vm_clone.ts";
 import { expectState, getVm, LIFECYCLE_METHODS, switchOff } from "./vm_lifecycle.ts";
 import { deviceRow, emitCrud, emitLifecycle, emitRemoved, statusOf, vmRow } from "../vm_rows.ts";
-import { callError, ERRNO } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError } from "../wire/wire_errors.ts";
 import { destroyRecursively } from "../zfs/zfs_destroy.ts";
 import { CPU_MODELS, MACHINES, MAXIMUM_VCPUS, OVMF_FILES, validate } from "../rules/vm_rules.ts";
 

@@ -2,7 +2,8 @@
 import { type Candidate, checkTwice } from "./device_candidate.ts";
 import type { Call, Nas } from "../nas.ts";
 import { addDataset, poolFreeBytes, type StoredDevice, VOLBLOCKSIZE_BYTES, zvolAt } from "../store.ts";
-import { ERRNO, plainException, Validation } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { plainException, Validation } from "../wire/wire_errors.ts";
 
 /** The rules of a disk. */
 export function checkDisk(nas: Nas, candidate: Candidate, errors: Validation): void {

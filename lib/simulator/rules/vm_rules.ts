@@ -1,7 +1,8 @@
 /** What a VM has to be like to be taken: TrueNAS's checks of vm.create and vm.update, with its own texts and paths. */
 import type { Nas } from "../nas.ts";
 import type { StoredVm } from "../store.ts";
-import { ERRNO, Validation } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { Validation } from "../wire/wire_errors.ts";
 
 type Data = Readonly<Record<string, unknown>>;
 

@@ -14,7 +14,8 @@ import { SNAPSHOT_METHODS } from "../methods/snapshot_methods.ts";
 import { SYSTEM_METHODS } from "../methods/system_methods.ts";
 import type { ReceivedCall } from "../types.ts";
 import { VM_METHODS } from "../methods/vm_methods.ts";
-import { callError, ERRNO, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
 
 const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...VM_METHODS,

@@ -4,7 +4,8 @@
  * no VM, device or sign-in.
  */
 import { checkArguments, type MethodSchema, type Schema } from "./schema_check.ts";
-import { callError, ERRNO, type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
 
 /** Methods that came after 24.x. */
 const LATER: readonly string[] = ["auth.login_ex", "auth.login_ex_continue", "core.set_options"];

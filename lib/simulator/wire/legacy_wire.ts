@@ -3,7 +3,7 @@
  * JSON-RPC connection that does the work.
  */
 import type { Wire } from "./connection.ts";
-import { errnoName } from "./wire_errors.ts";
+import { ERRNO, errnoName } from "../../errors/errno.ts";
 
 type Frame = Readonly<Record<string, unknown>>;
 
@@ -11,8 +11,6 @@ type Frame = Readonly<Record<string, unknown>>;
 export interface Inner {
   receive(text: string): void;
 }
-
-const ERRNO = { EAGAIN: 11, EINVAL: 22, ETOOMANYREFS: 109, ENOMETHOD: 201 } as const;
 
 /** One connection of the older protocol; `inner` is made with {@link LegacyWire.wire}. */
 export class LegacyWire {

@@ -2,7 +2,8 @@
  * Checks the arguments of a call against the JSON Schema of its method in the manner of TrueNAS's own models
  * (pydantic, strict): defaults are filled in, unknown keys refused, and every mistake is named with pydantic's words.
  */
-import { ERRNO, type Invalid, validationErrors } from "./wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { type Invalid, validationErrors } from "./wire_errors.ts";
 
 /** A JSON Schema, as far as TrueNAS's API uses it. */
 export interface Schema {

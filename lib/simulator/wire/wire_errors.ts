@@ -1,43 +1,6 @@
 /** Errors as TrueNAS puts them on the wire. Texts, codes and shapes are those of recorded conversations. */
 
-/** Names of the errnos that are sent, as Python's errno module and TrueNAS's own table have them. */
-const ERRNAMES: Readonly<Record<number, string>> = {
-  1: "EPERM",
-  2: "ENOENT",
-  11: "EAGAIN",
-  12: "ENOMEM",
-  13: "EACCES",
-  14: "EFAULT",
-  16: "EBUSY",
-  17: "EEXIST",
-  20: "ENOTDIR",
-  22: "EINVAL",
-  28: "ENOSPC",
-  39: "ENOTEMPTY",
-  74: "EBADMSG",
-  201: "ENOMETHOD",
-  207: "ENOTAUTHENTICATED",
-};
-
-/** errno values by name. */
-export const ERRNO = {
-  ENOENT: 2,
-  ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EBUSY: 16,
-  EEXIST: 17,
-  ENOTDIR: 20,
-  EINVAL: 22,
-  ENOTEMPTY: 39,
-  EBADMSG: 74,
-  ENOTAUTHENTICATED: 207,
-} as const;
-
-/** The name of an errno. */
-export function errnoName(errno: number): string {
-  return ERRNAMES[errno] ?? "EINVAL";
-}
+import { ERRNO, errnoName } from "../../errors/errno.ts";
 
 /** A JSON-RPC error object. */
 export interface WireError {

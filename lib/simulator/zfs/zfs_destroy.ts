@@ -4,7 +4,8 @@
  */
 import type { Nas } from "../nas.ts";
 import type { Store, StoredSnapshot } from "../store.ts";
-import { callError, ERRNO, type MethodError, validationError } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, type MethodError, validationError } from "../wire/wire_errors.ts";
 import { clonesOf, dropDataset, hasChildren, isBusy, snapshotsOf, withDescendants } from "./zfs.ts";
 
 /** Destroys one dataset with nothing below it. */

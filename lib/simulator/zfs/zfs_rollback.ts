@@ -1,7 +1,8 @@
 /** Rolling a dataset back to a snapshot: no release looks whether a VM uses it. */
 import type { Nas } from "../nas.ts";
 import type { Store, StoredSnapshot } from "../store.ts";
-import { callError, ERRNO, type MethodError, plainException } from "../wire/wire_errors.ts";
+import { ERRNO } from "../../errors/errno.ts";
+import { callError, type MethodError, plainException } from "../wire/wire_errors.ts";
 import { clonesOf, dropDataset, snapshotParts, snapshotsOf, withDescendants } from "./zfs.ts";
 
 /** How far a rollback may go. */

@@ -2,6 +2,8 @@
  * The frames of TrueNAS's legacy protocol at /websocket (the only one of 24.x), as plain data: no socket, no clock. Its
  * errors have the same form as JSON-RPC's.
  */
+import { ERRNO } from "../../errors/errno.ts";
+import { METHOD_NOT_FOUND } from "../../errors/refusals.ts";
 import { z } from "../../zod.ts";
 import { encodeFrame, errorData, type IncomingFrame, type Protocol, toRefusal } from "./protocol.ts";
 
@@ -15,10 +17,8 @@ const legacyFrame = z.object({
   fields: z.record(z.string(), z.unknown()).nullish(),
 }).passthrough();
 
-/** ENOMETHOD, which JSON-RPC reports as -32601. */
-const ENOMETHOD = 201;
 /** The corresponding JSON-RPC codes. */
-const CODES = { noMethod: -32601, invalid: -32602, failed: -32001 } as const;
+const CODES = { invalid: -32602, failed: -32001 } as const;
 
 /** The legacy protocol. */
 export const LEGACY_PROTOCOL: Protocol = {
@@ -68,6 +68,6 @@ function decodeLegacy(text: string): IncomingFrame {
 }
 
 function codeOf({ error, type }: z.infer<typeof errorData>): number {
-  if (error === ENOMETHOD) return CODES.noMethod;
+  if (error === ERRNO.ENOMETHOD) return METHOD_NOT_FOUND;
   return type === "VALIDATION" ? CODES.invalid : CODES.failed;
 }

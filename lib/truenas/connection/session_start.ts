@@ -1,16 +1,11 @@
 /** The first calls after signing in: what the NAS is, whether it has VMs, and subscriptions to their changes. */
 import { TrueNASCallError } from "../../errors/errors.ts";
+import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
 import type { Logger } from "../../observability/logging.ts";
 import type { NasAddress } from "../../configuration/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
-
-/** JSON-RPC's "Method does not exist". */
-const METHOD_NOT_FOUND = -32601;
-
-/** TrueNAS's errno for a call that the account's roles do not allow. */
-const EACCES = 13;
 
 /** A call's result, or null when the NAS refuses the call. */
 export async function unlessRefused<T>(
@@ -64,7 +59,7 @@ export async function requireVmApi(
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
     // An account that may not list VMs is refused later, when it subscribes to them.
-    if (error.refusal.code !== METHOD_NOT_FOUND) return;
+    if (!isMethodMissing(error)) return;
     throw connectionError(address, "no-vm-api", `TrueNAS ${release ?? "here"} has no VM API`, error);
   }
 }
@@ -85,7 +80,7 @@ export async function subscribe(
   try {
     await client.call("core.subscribe", ["vm.query"]);
   } catch (error) {
-    if (!(error instanceof TrueNASCallError) || error.refusal.errno !== EACCES) throw error;
+    if (!isRefusedWith(error, "EACCES")) throw error;
     const account = JSON.stringify(username ?? "");
     throw connectionError(address, "denied", `the account ${account} cannot list VMs`, error);
   }

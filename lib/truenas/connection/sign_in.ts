@@ -1,5 +1,6 @@
 /** Signs in to a NAS with the method that it and the account require, and reports who is signed in. */
 import { TrueNASCallError, TrueNASConnectionError } from "../../errors/errors.ts";
+import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
@@ -30,11 +31,6 @@ export interface SignedIn {
   readonly usedOtp: boolean;
 }
 
-/** JSON-RPC's "Method does not exist". */
-const METHOD_NOT_FOUND = -32601;
-/** TrueNAS's errno for its login rate limit. */
-const EBUSY = 16;
-
 /**
  * Signs in with `auth.login_ex` (25.04 and later) or `auth.login`; with an API key by SCRAM where the NAS supports it (26
  * and later).
@@ -48,16 +44,13 @@ export async function signIn(client: RpcClient, credentials: Credentials): Promi
   try {
     return await signInEx(client, credentials);
   } catch (error) {
-    if (isRefusal(error, METHOD_NOT_FOUND)) return await legacyLogin(client, credentials);
-    if (error instanceof TrueNASCallError && error.refusal.errno === EBUSY) {
+    if (isMethodMissing(error)) return await legacyLogin(client, credentials);
+    // TrueNAS limits the rate of logins with EBUSY.
+    if (isRefusedWith(error, "EBUSY")) {
       throw connectionError(address, "rate-limited", "the NAS temporarily refuses further logins", error);
     }
     throw error;
   }
-}
-
-function isRefusal(error: unknown, code: number): boolean {
-  return error instanceof TrueNASCallError && error.refusal.code === code;
 }
 
 async function signInEx(client: RpcClient, credentials: Credentials): Promise<SignedIn> {

@@ -195,7 +195,7 @@ Deno.test("wrong usage, configuration and environment exit with 2, and nothing i
       [["simulate", "--version", "1.0"], /--release must be 24\.04, 24\.10, .*27\.0; found "1\.0"/],
       [["simulate", "--port", "99999"], /--port must be a whole number/],
       [["create", "--on-failure", "explode"], /--on-failure must be roll-back, keep, stop; found "explode"/],
-      [["create", "--at-a-time", "0"], /--at-a-time must be at least 1/],
+      [["create", "--at-a-time", "0"], /--at-a-time must be a whole number from 1 to 99, found "0"/],
     ];
     for (const [args, message] of wrong) {
       const { code, err } = await run(...args);

@@ -94,7 +94,7 @@ const MISTAKES:
     ["count: 3", "count: .nan", "worker.count", 9, /found NaN/],
     ["count: 3", "count: [3]", "worker.count", 9, /found \[3\]/],
     ["count: 3", "count: true", "worker.count", 9, /found true/],
-    ["  memory: 4096\n", "", "worker.memory", 8, /Memory is missing: .* from 20 to 16777216 MiB/],
+    ["  memory: 4096\n", "", "worker.memory", 8, /Memory is missing; .* from 20 to 16777216 MiB/],
     [
       "cpu: 4",
       "cpu: 4\n  color: red",
