@@ -68,6 +68,3 @@ export function assignOrders(devices: readonly Ranked[]): ReadonlyMap<string, nu
   }
   return orders;
 }
-
-/** TrueNAS refuses a zvol larger than this share of its parent's free space, unless forced. */
-export const ZVOL_SHARE = 0.8;

@@ -7,12 +7,13 @@ import type { VmTypeSection } from "../configuration/sections.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { deriveMac, vmName, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
-import { assignOrders, displayPortsOf, type PortAllocator, portAllocator, ZVOL_SHARE } from "./allocation.ts";
+import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
+import { isTooLarge, totalBytes } from "./capacity.ts";
 import { compareVm } from "./comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { preflight } from "./preflight.ts";
+import { preflight } from "./preflight/preflight.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
-import type { CreationInput, WantedType } from "./creation_input.ts";
+import { type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 
 /** Creates the plan; see the comment at the top of this file. */
 export function planCreation(input: CreationInput): CreationPlan {
@@ -121,20 +122,18 @@ function nasIdOf({ input, section, name, existing }: Draft): string {
 }
 
 function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: number) {
-  const { datasets, vms, zvolBlockSize } = input.inventory;
-  const find = (wanted: string) =>
-    datasets.known ? datasets.value.find(({ name }) => name === wanted) : undefined;
-  const found = find(zvol);
+  const { vms, zvolBlockSize } = input.inventory;
+  const found = findDataset(input, zvol);
   const isUsed = vms.some(({ disks }) => disks.some((disk) => disk.zvol === zvol));
   const ours = existing !== undefined && existing.uuid !== null && found?.mark?.vm === existing.uuid;
   const adopt = ours && !isUsed && found?.volsizeBytes === sizeBytes;
-  const room = find(input.configuration.storage.pool_path)?.availableBytes ?? null;
+  const freeBytes = findDataset(input, input.configuration.storage.pool_path)?.availableBytes ?? null;
   const sparse = section.sparse ?? null;
   return {
     zvol,
     sizeBytes,
     sparse,
-    force: sparse === true && room !== null && sizeBytes > room * ZVOL_SHARE,
+    force: sparse === true && freeBytes !== null && isTooLarge(sizeBytes, freeBytes),
     blockSize: zvolBlockSize.known ? zvolBlockSize.value : null,
     adopt,
   };
@@ -160,14 +159,16 @@ function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
 }
 
 function sum(vms: readonly PlannedVm[]): CreationPlan["totals"] {
-  const zvols = vms.flatMap((vm) =>
-    vm.devices.filter((device) => device.dtype === "DISK" && vm.steps.includes(device.step) && !device.adopt)
+  const zvols = vms.flatMap(({ devices, steps }) =>
+    devices.filter((device) => device.dtype === "DISK").filter(({ step, adopt }) =>
+      steps.includes(step) && !adopt
+    )
   );
   return {
     vms: vms.length,
     vcpus: vms.reduce((total, vm) => total + vm.vcpus, 0),
     memoryMib: vms.reduce((total, vm) => total + vm.memoryMib, 0),
     zvols: zvols.length,
-    zvolBytes: zvols.reduce((total, device) => total + (device.dtype === "DISK" ? device.sizeBytes : 0), 0),
+    zvolBytes: totalBytes(zvols),
   };
 }

@@ -1,7 +1,7 @@
 /** The input of a creation plan. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
-import type { Inventory } from "../inventory/inventory.ts";
+import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 
 /** The template values that a plan needs. */
@@ -48,6 +48,11 @@ export interface CreationInput {
   readonly places?: Places;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
+}
+
+/** The dataset or zvol of this name on the NAS; undefined when it does not exist or cannot be read. */
+export function findDataset({ inventory: { datasets } }: CreationInput, name: string): Dataset | undefined {
+  return datasets.known ? datasets.value.find((dataset) => dataset.name === name) : undefined;
 }
 
 /** MAC addresses by network name in the configuration. */
