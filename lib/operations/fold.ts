@@ -1,5 +1,5 @@
-/** From a log of facts to what a page shows. Pure: the same log gives the same view, in whatever portions it is folded. */
-import type { OperationEvent, OperationView, OperationVmView, StepView } from "./types.ts";
+/** Folds the events of an operation into the view that pages show. Pure, and independent of how the log is divided. */
+import type { AnnouncedVm, OperationEvent, OperationView, OperationVmView, StepView } from "./types.ts";
 
 /** The view before any event. */
 export function emptyView(id: string): OperationView {
@@ -19,37 +19,41 @@ export function emptyView(id: string): OperationView {
   };
 }
 
-/** The view after one more event. An event that was folded in already changes nothing, so a repeat is harmless. */
+/** The view after one more event; an event that it already includes changes nothing. */
 export function applyEvent(view: OperationView, event: OperationEvent): OperationView {
-  if (event.seq <= view.lastSeq) return view;
-  const next = { ...view, lastSeq: event.seq };
+  const { seq } = event;
+  if (seq <= view.lastSeq) return view;
+  const next = { ...view, lastSeq: seq };
   switch (event.type) {
-    case "started":
-      return {
-        ...next,
-        kind: event.kind,
-        title: event.title,
-        by: event.by ?? null,
-        startedAt: event.at,
-        request: event.request ?? null,
-        vms: event.vms.map(announced),
-      };
+    case "started": {
+      const { kind, title, by = null, at: startedAt, request = null, vms } = event;
+      return { ...next, kind, title, by, startedAt, request, vms: vms.map(pendingVm) };
+    }
     case "step":
-      return updateVm(next, event.vm, (vm) => ({ ...vm, steps: updateSteps(vm.steps, event) }));
+      return changeStep(next, event, (step) => ({
+        ...step,
+        seq,
+        status: event.status,
+        startedAt: event.status === "running" ? event.at : step.startedAt,
+        finishedAt: finishedAt(step, event),
+        method: event.method ?? step.method,
+        makes: event.makes ?? step.makes,
+        evidence: event.evidence === undefined ? step.evidence : event.evidence,
+        detail: event.detail ?? step.detail,
+        error: event.error ?? step.error,
+      }));
     case "progress":
-      return updateVm(next, event.vm, (vm) => ({
-        ...vm,
-        steps: vm.steps.map((step) =>
-          step.step === event.step ? { ...step, seq: event.seq, percent: event.percent } : step
-        ),
-      }));
-    case "call":
-      return updateVm(next, event.vm, (vm) => ({
-        ...vm,
-        steps: vm.steps.map((step) => step.step === event.step ? updateCall(step, event) : step),
-      }));
+      return changeStep(next, event, (step) => ({ ...step, seq, percent: event.percent }));
+    case "call": {
+      const { method, evidence } = event;
+      return changeStep(
+        next,
+        event,
+        (step) => ({ ...step, seq, method, evidence: evidence === undefined ? step.evidence : evidence }),
+      );
+    }
     case "vm":
-      return updateVm(next, event.vm, (vm) => ({
+      return changeVm(next, event.vm, (vm) => ({
         ...vm,
         outcome: event.outcome,
         vmId: event.vmId ?? vm.vmId,
@@ -69,19 +73,18 @@ export function foldOperation(id: string, events: readonly OperationEvent[]): Op
   return events.reduce(applyEvent, emptyView(id));
 }
 
-function announced(vm: { name: string; steps: readonly string[]; summary: string }): OperationVmView {
-  const { name, summary } = vm;
+function pendingVm({ name, summary, steps }: AnnouncedVm): OperationVmView {
   return {
     name,
     summary,
     vmId: null,
     outcome: null,
     message: null,
-    steps: vm.steps.map((step) => pending(name, step)),
+    steps: steps.map((step) => pendingStep(name, step)),
   };
 }
 
-function pending(vm: string, step: string): StepView {
+function pendingStep(vm: string, step: string): StepView {
   return {
     seq: 0,
     vm,
@@ -98,7 +101,7 @@ function pending(vm: string, step: string): StepView {
   };
 }
 
-function updateVm(
+function changeVm(
   view: OperationView,
   name: string,
   change: (vm: OperationVmView) => OperationVmView,
@@ -106,40 +109,24 @@ function updateVm(
   return { ...view, vms: view.vms.map((vm) => vm.name === name ? change(vm) : vm) };
 }
 
-type StepEvent = Extract<OperationEvent, { type: "step" }>;
-
-/** A step that was not announced (a rollback's own) joins at the end. */
-function updateSteps(steps: readonly StepView[], event: StepEvent): readonly StepView[] {
-  if (steps.some(({ step }) => step === event.step)) {
-    return steps.map((step) => step.step === event.step ? updateStep(step, event) : step);
-  }
-  return [...steps, updateStep(pending(event.vm, event.step), event)];
+/** Steps that were not announced, such as those of a rollback, are added at the end. */
+function changeStep(
+  view: OperationView,
+  { vm: vmName, step: name }: { readonly vm: string; readonly step: string },
+  change: (step: StepView) => StepView,
+): OperationView {
+  return changeVm(view, vmName, (vm) => {
+    const isKnown = vm.steps.some(({ step }) => step === name);
+    const steps = isKnown ? vm.steps : [...vm.steps, pendingStep(vmName, name)];
+    return { ...vm, steps: steps.map((step) => step.step === name ? change(step) : step) };
+  });
 }
 
-function updateStep(step: StepView, event: StepEvent): StepView {
-  return {
-    ...step,
-    seq: event.seq,
-    status: event.status,
-    startedAt: event.status === "running" ? event.at : step.startedAt,
-    finishedAt: finishedAt(step, event),
-    method: event.method ?? step.method,
-    makes: event.makes ?? step.makes,
-    evidence: event.evidence === undefined ? step.evidence : event.evidence,
-    detail: event.detail ?? step.detail,
-    error: event.error ?? step.error,
-  };
-}
-
-function updateCall(
+function finishedAt(
   step: StepView,
-  { seq, method, evidence }: Extract<OperationEvent, { type: "call" }>,
-): StepView {
-  return { ...step, seq, method, evidence: evidence === undefined ? step.evidence : evidence };
-}
-
-function finishedAt(step: StepView, event: StepEvent): number | null {
-  if (event.status === "running" || event.status === "pending") return null;
-  // A step that is rolled back keeps the time at which it was done: what it took stays to be seen.
-  return event.status === "rolled-back" ? step.finishedAt ?? event.at : event.at;
+  { status, at }: Extract<OperationEvent, { type: "step" }>,
+): number | null {
+  if (status === "running" || status === "pending") return null;
+  // A step that is rolled back keeps the time at which it was done, so that its duration is still shown.
+  return status === "rolled-back" ? step.finishedAt ?? at : at;
 }

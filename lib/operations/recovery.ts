@@ -1,21 +1,21 @@
-/** What can be done about an operation that did not end as it should. Pure. */
+/** What can be done about an operation that did not succeed. Pure. */
 import { formatCount } from "../units.ts";
 import { isGood } from "./summary.ts";
-import type { OperationView, OperationVmView, VmOutcome } from "./types.ts";
+import type { OperationView, VmOutcome } from "./types.ts";
 
-/** The choices that a person has; doing nothing is always one. */
+/** The user's choices; leaving everything as it is is always possible. */
 export interface Recovery {
-  /** VMs that taking it up again would finish. */
-  readonly resumable: readonly OperationVmView[];
-  /** VMs of which it made something that rolling it back would remove. */
-  readonly removable: readonly OperationVmView[];
-  /** What a person types before finished VMs are removed: `roll back 4 vms`; null when only half-made ones are. */
+  /** VMs that resuming would complete. */
+  readonly resumable: OperationView["vms"];
+  /** VMs of which a rollback would remove something. */
+  readonly removable: OperationView["vms"];
+  /** What the user types to have finished VMs removed: `roll back 4 vms`; null when only incomplete ones are. */
   readonly phrase: string | null;
 }
 
 const NOTHING: Recovery = { resumable: [], removable: [], phrase: null };
 
-/** Outcomes after which something of a creation may be on the NAS. */
+/** Outcomes after which parts of a VM may exist. */
 const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "cancelled-kept", "created"];
 
 /** What can be done about an operation. */
@@ -23,30 +23,30 @@ export function recoveryOf(view: OperationView): Recovery {
   const { kind, status, vms, request, resolution } = view;
   if (status === "running" || status === "done" || resolution !== null) return NOTHING;
   if (kind !== "create" && kind !== "destroy") return NOTHING;
-  const removable = kind === "create" ? vms.filter(hasLeft) : [];
-  const finished = removable.some(({ outcome }) => outcome === "created");
+  const removable = kind === "destroy"
+    ? []
+    : vms.filter(({ outcome, steps }) =>
+      LEFT.includes(outcome) && steps.some(({ evidence }) => evidence !== null)
+    );
+  const includesFinished = removable.some(({ outcome }) => outcome === "created");
   return {
     resumable: request === null ? [] : vms.filter(({ outcome }) => !isGood(kind, outcome)),
     removable,
-    phrase: finished ? `roll back ${formatCount(removable.length, "vm")}` : null,
+    phrase: includesFinished ? `roll back ${formatCount(removable.length, "vm")}` : null,
   };
 }
 
-function hasLeft({ outcome, steps }: OperationVmView): boolean {
-  return LEFT.includes(outcome) && steps.some(({ evidence }) => evidence !== null);
-}
-
-/** Whether a person still has to decide something about it. */
+/** Whether the operation was interrupted and the user has yet to decide about it. */
 export function needsDecision(view: OperationView): boolean {
   const { resumable, removable } = recoveryOf(view);
   return view.status === "interrupted" && resumable.length + removable.length > 0;
 }
 
 /**
- * Milliseconds until every call whose outcome is not known has had its time: up to 25.10 a call goes on at the NAS
- * after its connection is gone, and what it makes may appear only then.
+ * Milliseconds until the effects of all calls with an unknown outcome can be seen: up to 25.10, TrueNAS continues a call after
+ * its connection has closed.
  */
 export function remainingSettleMs(view: OperationView, now: number, settleMs: number): number {
-  const open = view.vms.flatMap(({ steps }) => steps).filter(({ error }) => error?.outcome === "unknown");
-  return Math.max(0, ...open.map(({ startedAt }) => (startedAt ?? 0) + settleMs - now));
+  const unknown = view.vms.flatMap(({ steps }) => steps).filter(({ error }) => error?.outcome === "unknown");
+  return Math.max(0, ...unknown.map(({ startedAt }) => (startedAt ?? 0) + settleMs - now));
 }

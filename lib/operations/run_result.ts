@@ -1,35 +1,29 @@
-/** What became of a run of the library. */
-import type { OperationView, VmOutcome } from "./types.ts";
+/** The result of an operation, for users of the library. */
+import type { OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
-/** What became of one VM. */
-export interface VmResult {
-  /** The VM's name. */
-  readonly name: string;
-  /** What became of it. */
+/** The result for one VM. */
+export interface VmResult extends Pick<OperationVmView, "name" | "vmId" | "message"> {
+  /** What happened to it. */
   readonly outcome: VmOutcome;
-  /** The NAS's id, where it has one. */
-  readonly vmId: number | null;
-  /** What happened, in a sentence; null when there is nothing to say. */
-  readonly message: string | null;
 }
 
-/** What became of a run: every VM by name. */
+/** The result of an operation. */
 export interface RunResult {
-  /** `done` when every VM is as wanted, `partly-done` when some are, `failed` when none is. */
+  /** `done` when every VM is as requested, `partly-done` when some are, `failed` when none is, `cancelled`. */
   readonly status: OperationView["status"];
   /** Every VM, in the order of the plan. */
   readonly vms: readonly VmResult[];
-  /** Every step of it. */
+  /** The operation with all its steps. */
   readonly operation: OperationView;
 }
 
-/** Read off an operation that has ended. */
-export function toResult(view: OperationView): RunResult {
-  const vms = view.vms.map(({ name, outcome, vmId, message }) => ({
+/** The result of a finished operation. */
+export function toResult(operation: OperationView): RunResult {
+  const vms = operation.vms.map(({ name, outcome, vmId, message }) => ({
     name,
     outcome: outcome ?? "failed",
     vmId,
     message,
   }));
-  return { status: view.status, vms, operation: view };
+  return { status: operation.status, vms, operation };
 }

@@ -1,72 +1,68 @@
-/** The words and sums of operations: what is planned for a VM, why one is left alone, how the whole ended. */
+/** Describes planned VMs and the results of operations. */
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
 import type { OperationKind, OperationView, VmOutcome } from "./types.ts";
 
-/** Says of a VM that a plan leaves alone why. */
+/** Reports why a plan does nothing with a VM. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
   const id = vm.vmId === null ? {} : { vmId: vm.vmId };
-  if (vm.action === "keep") {
-    log.append({ type: "vm", vm: vm.name, outcome: "kept", message: "It is there as wanted", ...id });
-    return;
-  }
-  const why = vm.action === "differs"
+  const report = (outcome: "kept" | "failed", message: string) =>
+    log.append({ type: "vm", vm: vm.name, outcome, message, ...id });
+  if (vm.action === "keep") return void report("kept", "Already exists as configured");
+  const reasons = vm.action === "differs"
     ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`)
     : vm.reasons;
-  log.append({
-    type: "vm",
-    vm: vm.name,
-    outcome: "failed",
-    message: `Nothing was done: ${why.join("; ")}`,
-    ...id,
-  });
+  report("failed", `Nothing was changed: ${reasons.join("; ")}`);
 }
 
-/** What is made of a VM, in one line. */
-export function describeVm(vm: PlannedVm): string {
-  const disks = vm.devices.filter((device) => device.dtype === "DISK");
-  const size = disks.reduce((total, disk) => total + disk.sizeBytes, 0);
-  const parts = [formatCount(vm.vcpus, "vCPU"), formatMib(vm.memoryMib)];
-  if (disks.length > 0) parts.push(`${formatCount(disks.length, "disk")} of ${formatBytes(size)}`);
+/** The size of a VM to create, in one line. */
+export function describeVm({ vcpus, memoryMib, devices }: PlannedVm): string {
+  const sizes = devices.flatMap((device) => device.dtype === "DISK" ? [device.sizeBytes] : []);
+  const parts = [formatCount(vcpus, "vCPU"), formatMib(memoryMib)];
+  if (sizes.length > 0) parts.push(`${formatCount(sizes.length, "disk")} of ${formatBytes(sum(sizes))}`);
   return parts.join(", ");
 }
 
-/** What goes with a VM, in one line. */
-export function describeVmToDestroy(vm: DestructionVm): string {
-  const size = vm.zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0);
-  return vm.zvols.length === 0 ? "no zvols" : `${formatCount(vm.zvols.length, "zvol")}, ${formatBytes(size)}`;
+/** The zvols that are removed with a VM, in one line. */
+export function describeVmToDestroy({ zvols }: DestructionVm): string {
+  const size = sum(zvols.map(({ sizeBytes }) => sizeBytes ?? 0));
+  return zvols.length === 0 ? "no zvols" : `${formatCount(zvols.length, "zvol")}, ${formatBytes(size)}`;
 }
 
-/** Outcomes that are what was asked for. */
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
+}
+
+/** Outcomes that are as requested. */
 const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   create: ["created", "kept"],
   destroy: ["destroyed", "already-gone"],
-  // "failed" is rollBack's word for a VM of which nothing was there to remove.
+  // A rollback reports a VM without anything to remove as "failed", because its creation had failed.
   undo: ["rolled-back", "failed"],
   clean: ["destroyed", "already-gone"],
   act: ["done"],
   change: ["done"],
 };
 
-/** How an operation ended, in a few words: `done`, or `partly-done: 2 of 3, not worker02`. */
+/** The result in a few words: `done`, or `partly-done: 2 of 3, not worker02`. */
 export function describeEnd({ kind, status, vms }: OperationView): string {
   const bad = vms.filter(({ outcome }) => !isGood(kind, outcome)).map(({ name }) => name);
   if (status === "done" || bad.length === 0) return status;
   return `${status}: ${vms.length - bad.length} of ${vms.length}, not ${bad.join(", ")}`;
 }
 
-/** Whether a VM became what its operation was for. */
+/** Whether an outcome is as requested. */
 export function isGood(kind: OperationKind, outcome: VmOutcome | null): boolean {
   return GOOD[kind].includes(outcome);
 }
 
-/** Whether a VM is as it is because the person cancelled. */
+/** Whether a VM was not finished because the user cancelled. */
 export function isCancelled(outcome: VmOutcome | null): boolean {
   return outcome === "cancelled" || outcome === "cancelled-kept";
 }
 
-/** How an operation ended, from what became of its VMs. */
+/** The result of an operation, from the outcomes of its VMs. */
 export function overallStatus({ kind, vms }: OperationView): Exclude<OperationView["status"], "running"> {
   const good = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
   if (vms.some(({ outcome }) => isCancelled(outcome))) return "cancelled";
