@@ -5,7 +5,7 @@ import { startDashboard } from "./dashboard.ts";
 
 const TIMES = { callMs: 60, zvolMs: 500, startMs: 700, shutdownMs: 100, deleteRunningMs: 100 } as const;
 
-const folder = new URL("../../docs/", import.meta.url).pathname;
+const folder = new URL("../../docs/pictures/", import.meta.url).pathname;
 const config = readFileSync(new URL("../../config.yaml", import.meta.url), "utf8");
 
 await using dashboard = await startDashboard({
