@@ -1,10 +1,10 @@
-/** Reads the NAS and plans: what is to be created, destroyed, cleaned up or rolled back. Nothing is changed. */
+/** Reads the NAS and plans what to create, destroy, clean up or roll back. Changes nothing. */
 import type { Configuration } from "../configuration/configuration.ts";
-import type { Inventory, Vm } from "../inventory/inventory.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { planCreation } from "../plan/creation.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
-import { type DestructionRequest, planDestruction, zvolsToGo } from "../plan/destruction.ts";
+import { type DestructionRequest, planDestruction, zvolsToRemove } from "../plan/destruction.ts";
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "../plan/orphans.ts";
 import type { RemovalFacts } from "../plan/removal.ts";
 import { planRollBack, type RollBackPlan } from "../plan/roll_back.ts";
@@ -29,22 +29,21 @@ import { journalledZvols } from "./steps/created_resources.ts";
 import type { OperationStore } from "./store.ts";
 import type { OperationView } from "./types.ts";
 
-/** A reading that took no longer, in milliseconds, is a look at how the NAS is now. */
+/** A reading that took longer than this, in milliseconds, no longer counts as the present state of the NAS. */
 const FRESH_MS = 1_000;
 
-/** What plans are made with. */
+/** What planning needs. */
 export interface PlannerOptions {
   readonly session: Session;
   readonly inventory: NasInventory;
-  /** What earlier operations tell. */
+  /** Earlier operations. */
   readonly store: OperationStore;
-  /** The templates of a VM type, with what it overrides. */
+  /** The templates of a VM type, with its overrides. */
   readonly templates: (configuration: Configuration, type: string) => TemplateManager;
   /** Display ports that the NAS refused. */
   readonly refusedPorts: Iterable<number>;
-  /** Characters of the displays' password; null when there is none. */
+  /** Length of the displays' password; null when there is none. */
   readonly passwordChars: number | null;
-  /** Refuses calls that change or delete something. */
   readonly guard: WriteGuard;
   readonly patience: Patience;
 }
@@ -64,60 +63,52 @@ export class Planner {
     this.#patience = options.patience;
   }
 
-  /** Plans to create. */
+  /** Plans to create VMs. */
   async creation(request: CreationRequest): Promise<CreationPlan> {
-    const { rules } = await this.#session.live(this.#patience.connectionWaitMs);
-    const types = request.types ?? defaultTypes(request.configuration);
-    const inventory = await this.#inventoryFor(request);
-    const input = {
-      configuration: request.configuration,
+    const { configuration, places, macs, types = defaultTypes(configuration) } = request;
+    const { nas, rules } = await this.#session.live(this.#patience.connectionWaitMs);
+    const { pool_path, cdrom_path } = configuration.storage;
+    const wanted = wantedVms(configuration, types);
+    const earlier = this.#options.store.list();
+    const inventory = await readInventory(this.#session, {
+      nas,
+      datasets: [pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
+      files: [cdrom_path],
+      vms: wanted.map(({ name }) => name),
+      neverStarted: neverStarted(earlier),
+      showsRun: rules.showsRun,
+      pool: pool_path.split("/")[0] ?? pool_path,
+    }, { ...this.#patience, expected: this.#inventory.likelyZvols });
+    return planCreation({
+      configuration,
       types,
-      templates: factsOf((type) => this.#options.templates(request.configuration, type)),
+      templates: factsOf((type) => this.#options.templates(configuration, type)),
       passwordChars: this.#options.passwordChars,
       inventory,
       rules,
       refusedPorts: this.#options.refusedPorts,
-      plannedMacs: (vm: string, existing: boolean) =>
-        request.macs?.[vm] ?? (existing ? plannedMacsOf(this.#options.store.list(), vm) : null),
-    };
-    return planCreation(request.places === undefined ? input : { ...input, places: request.places });
+      plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
+      ...(places === undefined ? {} : { places }),
+    });
   }
 
-  /** Everything that a plan for this configuration is made from and checked against. */
-  async #inventoryFor({ configuration, types }: CreationRequest): Promise<Inventory> {
-    const { nas, rules } = await this.#session.live(this.#patience.connectionWaitMs);
-    const { storage } = configuration;
-    const wanted = wantedVms(configuration, types ?? defaultTypes(configuration));
-    return await readInventory(this.#session, {
-      nas,
-      datasets: [storage.pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
-      files: [storage.cdrom_path],
-      vms: wanted.map(({ name }) => name),
-      neverStarted: neverStarted(this.#options.store.list()),
-      showsRun: rules.showsRun,
-      pool: storage.pool_path.split("/")[0] ?? storage.pool_path,
-    }, { ...this.#patience, expected: this.#inventory.likelyZvols });
-  }
-
-  /** Plans to destroy; `read` is what the plan was made from, when that is how the NAS is now. */
+  /** Plans to destroy VMs; `read` has the VMs that the plan was made from, if they show the present state. */
   async destruction(
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
-    const began = performance.now();
+    const startedAt = performance.now();
     const evidence = evidenceOf(this.#options.store.list());
-    const zvolsOf = (vms: readonly Vm[]) => zvolsToGo(planDestruction(vms, request, evidence));
-    // What the list shows is likely what goes: what depends on it is read at the same time.
+    const zvolsOf = (vms: readonly Vm[]) => zvolsToRemove(planDestruction(vms, request, evidence));
+    // The live list most likely has the same VMs, so what depends on their zvols is read at the same time.
     const expected = zvolsOf(this.#inventory.live.snapshot.vms ?? []);
     const [vms, early] = await Promise.all([this.#inventory.list(), this.#removalFacts(expected)]);
-    const readMs = performance.now() - began;
-    // What took long, over a slow NAS or a lost connection, is no look at how it is now.
-    const read = readMs < FRESH_MS ? vms : [];
+    const read = performance.now() - startedAt < FRESH_MS ? vms : [];
     const zvols = zvolsOf(vms);
     const facts = zvols.every((zvol) => expected.includes(zvol)) ? early : await this.#removalFacts(zvols);
     return { plan: planDestruction(vms, request, evidence, facts), read };
   }
 
-  /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
+  /** Finds VMs and zvols with this program's marks that belong to nothing, except for names to keep. */
   async cleaning(left: readonly string[] = []): Promise<OrphanPlan> {
     const [vms, zvols] = await Promise.all([
       this.#inventory.list(),
@@ -136,21 +127,21 @@ export class Planner {
     return findOrphans({ ...facts, removal });
   }
 
-  /** Reads what depends on the zvols that rolling an operation back would remove; null when there are none, or no connection. */
+  /** Plans a rollback; null when it would remove no zvols, or when there is no connection. */
   async rollBack(view: OperationView): Promise<RollBackPlan | null> {
     const { removable } = recoveryOf(view);
-    const made = removable.map((vm) => ({ name: vm.name, zvols: journalledZvols(vm) }));
-    const zvols = made.flatMap((vm) => vm.zvols);
+    const created = removable.map((vm) => ({ name: vm.name, zvols: journalledZvols(vm) }));
+    const zvols = created.flatMap((vm) => vm.zvols);
     if (zvols.length === 0 || this.#session.state.kind !== "live") return null;
     const options = { ...this.#patience, timeoutMs: PAGE_READING_MS };
     const [vms, facts] = await Promise.all([
       readVms(this.#session, options),
       this.#removalFacts(zvols, options),
     ]);
-    return planRollBack(made, vms, facts);
+    return planRollBack(created, vms, facts);
   }
 
-  /** What depends on zvols that are to go, and whether the account may remove it. */
+  /** Reads what depends on zvols to be removed, and whether the account may remove it. */
   async #removalFacts(
     zvols: readonly string[],
     options: ReadOptions = this.#patience,
@@ -169,10 +160,10 @@ export class Planner {
   }
 }
 
-/** Told in the plan: a destruction that began all the same would power VMs off before its first deletion is refused. */
+/** Part of the plan, because a destruction would otherwise power VMs off before its first deletion is refused. */
 function refusalOf({ readOnly, noDestroy }: WriteGuard): string | null {
   const setting = readOnly ? "READ_ONLY" : noDestroy ? "NO_DESTROY" : null;
   return setting === null
     ? null
-    : `${setting} is set, so nothing is deleted on the NAS: start the program without it to destroy`;
+    : `${setting} is set, so nothing can be deleted on the NAS. Restart the program without it to destroy`;
 }

@@ -96,7 +96,7 @@ export function planDestruction(
 }
 
 /** The zvols a destruction would remove, before their dependents are known. */
-export function zvolsToGo(plan: Pick<DestructionPlan, "vms">): readonly string[] {
+export function zvolsToRemove(plan: Pick<DestructionPlan, "vms">): readonly string[] {
   return [...new Set(plan.vms.flatMap(({ zvols }) => zvols.map(({ name }) => name)))];
 }
 
