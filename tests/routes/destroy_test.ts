@@ -286,7 +286,7 @@ for (
       const page = await text(fetch(dashboard.url + path));
       assert.match(
         page,
-        new RegExp(`${setting} is set, so nothing is deleted on the NAS: start the program without`),
+        new RegExp(`${setting} is set, so nothing can be deleted on the NAS. Restart the program without`),
       );
       assert.doesNotMatch(page, /name="phrase"/);
       const { name } = running.config;
