@@ -23,28 +23,16 @@ export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
       : { ...base, action: "keep", differences };
   }
   const missingSteps = `missing: ${missing.map(({ step }) => step).join(", ")}`;
+  const block = (why: string) =>
+    ({ ...base, action: "blocked", differences, reasons: [`${missingSteps}. ${why}`] }) as const;
   if (!isMarked(found.description)) {
-    return {
-      ...base,
-      action: "blocked",
-      differences,
-      reasons: [
-        `${missingSteps}. This program did not create the VM, so it is not changed; add them in TrueNAS`,
-      ],
-    };
+    return block("This program did not create the VM, so it is not changed; add them in TrueNAS");
   }
-  if (found.state !== "STOPPED") {
-    return {
-      ...base,
-      action: "blocked",
-      differences,
-      reasons: [`${missingSteps}. The VM is ${found.state.toLowerCase()}; stop it first`],
-    };
-  }
+  if (found.state !== "STOPPED") return block(`The VM is ${found.state.toLowerCase()}; stop it first`);
   const starts = neverStarted(wanted, found);
   const steps = [...missing.map(({ step }) => step), ...(starts ? ["start"] : [])];
-  const stays = wanted.start && !starts ? ["it stays stopped because it may have run before"] : [];
-  return { ...base, action: "complete", differences, reasons: [missingSteps, ...stays], steps };
+  const note = wanted.start && !starts ? ["it stays stopped because it may have run before"] : [];
+  return { ...base, action: "complete", differences, reasons: [missingSteps, ...note], steps };
 }
 
 /** Whether a VM created here should run but never did; a VM that somebody may have stopped stays stopped. */

@@ -54,44 +54,35 @@ export function planDestruction(
 ): DestructionPlan {
   const { prefixes, names = [], ids = [], keepDisks = false, shutdown = false } = request;
   const { unmarked = [], unmarkedIds = [] } = request;
-  const isMeant = ({ id, name }: Vm) =>
-    ids.includes(id) || names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix));
-  const matching = vms.filter(isMeant)
-    .toSorted((a, b) => compareNames(a.name, b.name));
-  const missing = missingOf(matching, request);
-  const isChosen = ({ id, name }: Vm) =>
+  const matching = vms.filter(({ id, name }) =>
+    ids.includes(id) || names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix))
+  ).toSorted((a, b) => compareNames(a.name, b.name));
+  const isSelected = ({ id, name }: Vm) =>
     unmarked === "all" || unmarked.includes(name) || unmarkedIds.includes(id);
-  const goes = (vm: Vm) => isChosen(vm) || whyNotOurs(vm, journal) === null;
-  const chosen = matching.filter(goes);
-  const spared = matching.filter((vm) => !goes(vm)).map((vm) => ({
-    id: vm.id,
-    name: vm.name,
-    state: vm.state,
-    because: whyNotOurs(vm, journal) ?? "",
-  }));
-  const planned = planVms(chosen, vms, { keepDisks, journal, facts });
+  const selected = matching.filter((vm) => isSelected(vm) || foreignReason(vm, journal) === null);
+  const spared = matching.filter((vm) => !selected.includes(vm)).map((vm) => {
+    const { id, name, state } = vm;
+    return { id, name, state, because: foreignReason(vm, journal) ?? "" };
+  });
+  const planned = planVms(selected, vms, { keepDisks, journal, facts });
   const toDestroy = planned.filter(({ blocked }) => blocked.length === 0);
   const zvols = toDestroy.flatMap((vm) => vm.zvols);
-  const totals = {
-    vms: toDestroy.length,
-    zvols: zvols.length,
-    zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
-    snapshots: zvols.reduce((total, { snapshots }) => total + (snapshots?.length ?? 0), 0),
-  };
-  const phrase = `destroy ${formatCount(toDestroy.length, "vm")}`;
-  const notices = zvols.length === 0 ? [] : describeUnread(facts);
-  const set = fingerprint([planned, keepDisks, shutdown]);
   return {
     prefixes,
     vms: planned,
-    notices,
+    notices: zvols.length === 0 ? [] : describeUnread(facts),
     spared,
-    missing,
+    missing: findMissing(matching, request),
     keepDisks,
     shutdown,
-    totals,
-    phrase,
-    fingerprint: set,
+    totals: {
+      vms: toDestroy.length,
+      zvols: zvols.length,
+      zvolBytes: zvols.reduce((total, { sizeBytes }) => total + (sizeBytes ?? 0), 0),
+      snapshots: zvols.reduce((total, { snapshots }) => total + (snapshots?.length ?? 0), 0),
+    },
+    phrase: `destroy ${formatCount(toDestroy.length, "vm")}`,
+    fingerprint: fingerprint([planned, keepDisks, shutdown]),
   };
 }
 
@@ -100,50 +91,41 @@ export function zvolsToRemove(plan: Pick<DestructionPlan, "vms">): readonly stri
   return [...new Set(plan.vms.flatMap(({ zvols }) => zvols.map(({ name }) => name)))];
 }
 
-type Circumstances = Omit<Fate, "toDestroy" | "staying">;
-
-/** Repeats until no further VM is blocked, because a blocked VM also keeps what it uses or depends on. */
 function planVms(
-  chosen: readonly Vm[],
+  selected: readonly Vm[],
   vms: readonly Vm[],
-  circumstances: Circumstances,
+  options: Pick<Choice, "keepDisks" | "journal" | "facts">,
 ): readonly DestructionVm[] {
-  const blocked = new Map<number, DestructionVm>();
-  for (;;) {
-    const toDestroy = chosen.filter(({ id }) => !blocked.has(id));
-    const staying = vms.filter((vm) => !toDestroy.includes(vm));
-    const planned = toDestroy.map((vm) => planVm(vm, vms, { ...circumstances, toDestroy, staying }));
-    const items = planned.map(({ id, zvols, after }) => ({
-      key: String(id),
-      zvols,
-      after: after.map(String),
-    }));
-    const fates = planRemovals(items, circumstances.facts);
-    const decided = planned.map((vm) => {
-      const { blocked, after } = fates.get(String(vm.id)) ?? { blocked: [], after: [] };
-      return { ...vm, blocked, after: after.map(Number) };
+  const decided = planRemovals((blocked) => {
+    const toDestroy = selected.filter(({ id }) => !blocked.has(String(id)));
+    const kept = vms.filter((vm) => !toDestroy.includes(vm));
+    return toDestroy.map((vm) => {
+      const planned = planVm(vm, vms, { ...options, toDestroy, kept });
+      return { key: String(vm.id), zvols: planned.zvols, after: planned.after.map(String), planned };
     });
-    const stuck = decided.filter((vm) => vm.blocked.length > 0);
-    if (stuck.length === 0) {
-      return [...decided, ...blocked.values()].toSorted((a, b) => compareNames(a.name, b.name));
-    }
-    for (const vm of stuck) blocked.set(vm.id, vm);
-  }
+  }, options.facts);
+  return decided
+    .map(({ planned, blocked, after }) => ({ ...planned, blocked, after: after.map(Number) }))
+    .toSorted((a, b) => compareNames(a.name, b.name));
 }
 
 /** Selectors without a match, so that a mistyped name does not look like completed work. */
-function missingOf(
+function findMissing(
   matching: readonly Vm[],
   { prefixes, names = [], ids = [], unmarked = [] }: DestructionRequest,
 ): MissingSelection[] {
-  const named = new Set([...names, ...unmarked === "all" ? [] : unmarked]);
+  const find = <T extends string | number>(
+    by: MissingSelection["by"],
+    values: Iterable<T>,
+    matches: (vm: Vm, value: T) => boolean,
+  ) =>
+    [...values].filter((value) => !matching.some((vm) => matches(vm, value)))
+      .map((value) => ({ by, value: String(value) }));
+  const allNames = new Set([...names, ...unmarked === "all" ? [] : unmarked]);
   return [
-    ...prefixes.filter((prefix) => !matching.some(({ name }) => matchesPrefix(name, prefix)))
-      .map((value) => ({ by: "prefix", value }) as const),
-    ...[...named].filter((wanted) => !matching.some(({ name }) => name === wanted))
-      .map((value) => ({ by: "name", value }) as const),
-    ...ids.filter((wanted) => !matching.some(({ id }) => id === wanted))
-      .map((id) => ({ by: "id", value: String(id) }) as const),
+    ...find("prefix", prefixes, ({ name }, prefix) => matchesPrefix(name, prefix)),
+    ...find("name", allNames, ({ name }, value) => name === value),
+    ...find("id", ids, ({ id }, value) => id === value),
   ];
 }
 
@@ -159,45 +141,45 @@ export function describeMissing({ by, value }: MissingSelection): string {
   }
 }
 
-interface Fate {
+/** What will be destroyed and kept. */
+interface Choice {
   /** Sorted by name. */
   readonly toDestroy: readonly Vm[];
-  readonly staying: readonly Vm[];
+  readonly kept: readonly Vm[];
   readonly keepDisks: boolean;
   readonly journal: JournalEvidence;
   readonly facts: RemovalFacts;
 }
 
-function planVm(vm: Vm, vms: readonly Vm[], fate: Fate): DestructionVm {
+function planVm(vm: Vm, vms: readonly Vm[], choice: Choice): DestructionVm {
+  const { toDestroy, journal, facts } = choice;
   const own = new Set(vm.disks.flatMap(({ zvol }) => zvol ?? []));
   // A zvol shared by several of them is removed with the last one, which waits for the others.
-  const sharing = fate.toDestroy.slice(0, fate.toDestroy.indexOf(vm)).filter(({ disks }) =>
+  const sharing = toDestroy.slice(0, toDestroy.indexOf(vm)).filter(({ disks }) =>
     disks.some(({ zvol }) => zvol !== null && own.has(zvol))
   );
-  const fates = vm.disks.map((disk) => ({ disk, because: whyItStays(vm, disk, fate) }));
+  const disks = vm.disks.map((disk) => ({ ...disk, because: reasonToKeep(vm, disk, choice) }));
   return {
     id: vm.id,
     name: vm.name,
     uuid: vm.uuid,
     state: vm.state,
-    marked: whyNotOurs(vm, fate.journal) === null,
-    marks: marksOf(vm, fate.journal),
-    zvols: fates.flatMap(({ disk, because }) =>
-      because === null && disk.zvol !== null
-        ? [withRelations({ name: disk.zvol, sizeBytes: disk.sizeBytes }, fate.facts, vms)]
-        : []
+    marked: foreignReason(vm, journal) === null,
+    marks: marksOf(vm, journal),
+    zvols: disks.flatMap(({ zvol: name, sizeBytes, because }) =>
+      because === null && name !== null ? [withRelations({ name, sizeBytes }, facts, vms)] : []
     ),
-    keeps: fates.flatMap(({ disk, because }) => because === null ? [] : [{ path: disk.path, because }]),
+    keeps: disks.flatMap(({ path, because }) => because === null ? [] : [{ path, because }]),
     blocked: [],
     after: sharing.map(({ id }) => id),
   };
 }
 
-function whyItStays(vm: Vm, disk: Disk, { toDestroy, staying, keepDisks }: Fate): string | null {
-  if (disk.zvol === null) return "it is not a zvol";
+function reasonToKeep(vm: Vm, { zvol }: Disk, { toDestroy, kept, keepDisks }: Choice): string | null {
+  if (zvol === null) return "it is not a zvol";
   if (keepDisks) return "you chose to keep disks";
-  const uses = ({ disks }: Vm) => disks.some(({ zvol }) => zvol === disk.zvol);
-  const other = staying.find(uses);
+  const uses = ({ disks }: Vm) => disks.some((disk) => disk.zvol === zvol);
+  const other = kept.find(uses);
   if (other !== undefined) return `${other.name} also uses it`;
   const later = toDestroy.slice(toDestroy.indexOf(vm) + 1).find(uses);
   return later === undefined ? null : `removed with ${later.name}`;
@@ -206,18 +188,9 @@ function whyItStays(vm: Vm, disk: Disk, { toDestroy, staying, keepDisks }: Fate)
 function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
   const readable = vm.disks.filter(({ zvol, sizeBytes }) => zvol !== null && sizeBytes !== null);
   const own = readable.filter(({ mark }) => mark !== null && mark.vm === vm.uuid).length;
-  const zvols = readable.length === 0
-    ? "unknown"
-    : own === readable.length
-    ? "all"
-    : own > 0
-    ? "some"
-    : "none";
-  return {
-    description: isMarked(vm.description),
-    zvols,
-    journal: vm.uuid !== null && uuids.has(vm.uuid),
-  };
+  const some = own > 0 ? "some" : "none";
+  const zvols = readable.length === 0 ? "unknown" : own === readable.length ? "all" : some;
+  return { description: isMarked(vm.description), zvols, journal: vm.uuid !== null && uuids.has(vm.uuid) };
 }
 
 /**
@@ -225,7 +198,7 @@ function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
  * the VM, as far as that can be read, or the journal must have recorded the creation of both. A clone of our VM copies
  * the description, but its zvols name no VM.
  */
-function whyNotOurs(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
+function foreignReason(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
   if (!isMarked(vm.description)) return "its description does not contain this program's mark";
   const journalled = vm.uuid !== null && uuids.has(vm.uuid);
   const odd = vm.disks.find(({ zvol, sizeBytes, mark }) => {

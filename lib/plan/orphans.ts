@@ -62,71 +62,55 @@ export interface OrphanFacts {
 /** Finds the orphans. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
   const { left, removal = NOTHING_READ } = facts;
-  const all = findAll(facts, removal);
-  const isLeft = ({ name }: { readonly name: string }) => left.includes(name);
-  const { vms, zvols } = withFates({
-    vms: all.vms.filter((vm) => !isLeft(vm)),
-    zvols: all.zvols.known
-      ? { known: true, value: all.zvols.value.filter((zvol) => !isLeft(zvol)) }
-      : all.zvols,
-  }, removal);
-  const found = [...all.vms, ...all.zvols.known ? all.zvols.value : []].map(({ name }) => name);
-  const missing = left.filter((name) => !found.includes(name));
-  const goes = ({ blocked }: { readonly blocked: readonly string[] }) => blocked.length === 0;
-  const alone = zvols.known ? zvols.value : [];
-  const phrase = `destroy ${describe(vms.filter(goes).length, alone.filter(goes).length)}`;
-  const notices = vms.some((vm) => vm.zvols.length > 0) || alone.length > 0 ? describeUnread(removal) : [];
-  return { vms, zvols, left, missing, notices, phrase, fingerprint: fingerprint([vms, zvols]) };
+  const allVms = findVms(facts, removal);
+  const allZvols = facts.zvols.known ? findZvols(facts.zvols.value, facts, { vms: allVms, removal }) : [];
+  const names = [...allVms, ...allZvols].map(({ name }) => name);
+  const isSelected = ({ name }: { readonly name: string }) => !left.includes(name);
+  const { vms, zvols } = decide(allVms.filter(isSelected), allZvols.filter(isSelected), removal);
+  const isRemoved = ({ blocked }: { readonly blocked: readonly string[] }) => blocked.length === 0;
+  const readZvols = facts.zvols.known ? { known: true, value: zvols } as const : facts.zvols;
+  return {
+    vms,
+    zvols: readZvols,
+    left,
+    missing: left.filter((name) => !names.includes(name)),
+    notices: vms.some((vm) => vm.zvols.length > 0) || zvols.length > 0 ? describeUnread(removal) : [],
+    phrase: `destroy ${describe(vms.filter(isRemoved).length, zvols.filter(isRemoved).length)}`,
+    fingerprint: fingerprint([vms, readZvols]),
+  };
 }
 
-type Found = Pick<OrphanPlan, "vms" | "zvols">;
-
-function findAll(facts: OrphanFacts, removal: RemovalFacts): Found {
-  const vms = facts.vms.flatMap((vm) => {
-    const because = halfMadeReason(vm, facts);
+function findVms(facts: OrphanFacts, removal: RemovalFacts): readonly OrphanVm[] {
+  return facts.vms.flatMap((vm) => {
+    const because = incompleteReason(vm, facts);
     if (because === null) return [];
     // The destruction plan of an incomplete VM gives its zvols and what is kept.
-    const { vms: [planned] } = planDestruction(
-      facts.vms,
-      { prefixes: [], ids: [vm.id] },
-      facts.journal,
-      removal,
-    );
+    const request = { prefixes: [], ids: [vm.id] };
+    const { vms: [planned] } = planDestruction(facts.vms, request, facts.journal, removal);
     return planned === undefined ? [] : [{ ...planned, because }];
   });
-  const toDestroy = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name)));
-  if (!facts.zvols.known) return { vms, zvols: facts.zvols };
-  const value = facts.zvols.value.flatMap((zvol) => orphan(zvol, facts, { toDestroy, removal }));
-  return { vms, zvols: { known: true, value } };
 }
 
-/** Repeats until nothing further is blocked, because whatever is blocked keeps what it depends on. */
-function withFates({ vms, zvols }: Found, facts: RemovalFacts): Found {
-  const blocked = new Map<string, readonly string[]>();
-  const alone = zvols.known ? zvols.value : [];
+function decide(
+  vms: readonly OrphanVm[],
+  zvols: readonly OrphanZvol[],
+  facts: RemovalFacts,
+): { readonly vms: readonly OrphanVm[]; readonly zvols: readonly OrphanZvol[] } {
+  const refusals = facts.mayDeleteZvols === false ? [NO_RIGHT] : [];
   const items = [
-    ...vms.map((vm) => ({ key: String(vm.id), zvols: vm.zvols })),
-    ...alone.map((zvol) => ({ key: zvol.name, zvols: [zvol] })),
+    ...vms.map((vm) => ({ key: String(vm.id), zvols: vm.zvols, refusals: [] })),
+    ...zvols.map((zvol) => ({ key: zvol.name, zvols: [zvol], refusals })),
   ];
-  if (facts.mayDeleteZvols === false) { for (const { name } of alone) blocked.set(name, [NO_RIGHT]); }
-  for (;;) {
-    const fates = planRemovals(items.filter(({ key }) => !blocked.has(key)), facts);
-    const stuck = [...fates].filter(([, fate]) => fate.blocked.length > 0);
-    for (const [key, fate] of stuck) blocked.set(key, fate.blocked);
-    if (stuck.length > 0) continue;
-    const fateOf = (key: string) => ({
-      blocked: blocked.get(key) ?? [],
-      after: fates.get(key)?.after ?? [],
-    });
-    const decided = alone.map((zvol) => ({ ...zvol, ...fateOf(zvol.name) }));
-    return {
-      vms: vms.map((vm) => {
-        const { blocked, after } = fateOf(String(vm.id));
-        return { ...vm, blocked, after: after.map(Number).filter(Number.isInteger) };
-      }),
-      zvols: zvols.known ? { known: true, value: decided } : zvols,
-    };
-  }
+  const decided = planRemovals((blocked) => items.filter(({ key }) => !blocked.has(key)), facts);
+  const decisions = new Map(decided.map(({ key, blocked, after }) => [key, { blocked, after }]));
+  const decisionOf = (key: string) => decisions.get(key) ?? { blocked: [], after: [] };
+  return {
+    vms: vms.map((vm) => {
+      const { blocked, after } = decisionOf(String(vm.id));
+      return { ...vm, blocked, after: after.map(Number).filter(Number.isInteger) };
+    }),
+    zvols: zvols.map((zvol) => ({ ...zvol, ...decisionOf(zvol.name) })),
+  };
 }
 
 const NO_RIGHT =
@@ -140,30 +124,33 @@ function describe(vms: number, zvols: number): string {
   return parts.join(" and ");
 }
 
-function halfMadeReason(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
+function incompleteReason(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
   if (!isMarked(vm.description) || (vm.uuid !== null && running.uuids.has(vm.uuid))) return null;
   if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it incomplete";
   return vm.displays.length === 0 && vm.disks.length === 0 ? "it has no display and no disk" : null;
 }
 
-function orphan(
-  { name, volsizeBytes, mark }: Dataset,
+/** The marked zvols that no VM uses, no running operation creates and no orphan VM takes with it. */
+function findZvols(
+  zvols: readonly Dataset[],
   { vms, running }: OrphanFacts,
-  { toDestroy, removal }: { readonly toDestroy: ReadonlySet<string>; readonly removal: RemovalFacts },
-): OrphanZvol[] {
-  if (mark === null || toDestroy.has(name)) return [];
-  if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
-  if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
-  const owner = vms.find(({ uuid }) => uuid === mark.vm);
-  // One of its VM's disks is missing; this may be that disk, renamed on the NAS.
-  if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];
-  const madeFor = owner?.name ?? null;
-  const zvol = withRelations({ name, sizeBytes: volsizeBytes }, removal, vms);
-  return [{ ...zvol, mark, madeFor, blocked: [], after: [] }];
+  { vms: orphans, removal }: { readonly vms: readonly OrphanVm[]; readonly removal: RemovalFacts },
+): readonly OrphanZvol[] {
+  const toDestroy = new Set(orphans.flatMap((vm) => vm.zvols.map(({ name }) => name)));
+  return zvols.flatMap(({ name, volsizeBytes, mark }) => {
+    if (mark === null || toDestroy.has(name)) return [];
+    if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
+    if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
+    const owner = vms.find(({ uuid }) => uuid === mark.vm);
+    // One of its VM's disks is missing; this may be that disk, renamed on the NAS.
+    if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];
+    const zvol = withRelations({ name, sizeBytes: volsizeBytes }, removal, vms);
+    return [{ ...zvol, mark, madeFor: owner?.name ?? null, blocked: [], after: [] }];
+  });
 }
 
 /** The zvols that removing the orphans would remove, before their dependents are known. */
 export function orphanZvolNames({ vms, zvols }: OrphanPlan): readonly string[] {
-  const alone = zvols.known ? zvols.value : [];
-  return [...new Set([...vms.flatMap((vm) => vm.zvols), ...alone].map(({ name }) => name))];
+  const unused = zvols.known ? zvols.value : [];
+  return [...new Set([...vms.flatMap((vm) => vm.zvols), ...unused].map(({ name }) => name))];
 }

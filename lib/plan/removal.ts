@@ -3,7 +3,13 @@
  * clones of other VMs, so zvols are removed one by one, never recursively: snapshots first, and clones before the zvol
  * they were cloned from. Pure.
  */
-import { sourceOf, type Vm, type ZvolRelations, type ZvolSnapshot } from "../inventory/inventory.ts";
+import {
+  type Reading,
+  sourceOf,
+  type Vm,
+  type ZvolRelations,
+  type ZvolSnapshot,
+} from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import type { PlannedZvol, ZvolDependant } from "./types.ts";
 
@@ -37,27 +43,26 @@ export interface RemovalItem {
   readonly zvols: readonly PlannedZvol[];
   /** Keys of items that must be removed first for other reasons. */
   readonly after?: readonly string[];
+  /** Why it cannot be removed, whatever depends on it. */
+  readonly refusals?: readonly string[];
 }
 
-/** The result for one item. */
-export interface RemovalFate {
+/** What was decided about an item. */
+export interface RemovalDecision {
   /** Why it cannot be removed, each with what to do; empty when it can. */
   readonly blocked: readonly string[];
   /** Keys of the items that must be removed first. */
   readonly after: readonly string[];
 }
 
-/** Sorts the zvols of one item so that clones come before the zvols they were cloned from. */
+/** Sorts zvols so that clones come before the zvols they were cloned from. */
 export function clonesFirst(zvols: readonly PlannedZvol[]): readonly PlannedZvol[] {
-  const left = [...zvols];
-  const sorted: PlannedZvol[] = [];
-  while (left.length > 0) {
-    const isFree = ({ dependants }: PlannedZvol) =>
-      !dependants.some(({ zvol }) => left.some(({ name }) => name === zvol));
-    const [next] = left.splice(Math.max(0, left.findIndex(isFree)), 1);
-    if (next !== undefined) sorted.push(next);
-  }
-  return sorted;
+  const items = zvols.map((zvol) => ({
+    key: zvol.name,
+    after: zvol.dependants.map((clone) => clone.zvol),
+    zvol,
+  }));
+  return inRemovalOrder(items).map(({ zvol }) => zvol);
 }
 
 /** Adds a zvol's dependents. */
@@ -69,44 +74,60 @@ export function withRelations(
   const isOwn = (snapshot: string) => sourceOf(snapshot) === zvol.name;
   const userOf = (name: string) =>
     vms.find(({ disks }) => disks.some((disk) => disk.zvol === name))?.name ?? null;
+  const own = clones.known ? clones.value.filter(({ origin }) => isOwn(origin)) : [];
   return {
     ...zvol,
     snapshots: snapshots.known ? snapshots.value.filter(({ name }) => isOwn(name)) : null,
-    dependants: clones.known
-      ? clones.value.filter(({ origin }) => isOwn(origin)).map((clone) => ({
-        ...clone,
-        vm: userOf(clone.zvol),
-      }))
-      : [],
+    dependants: own.map((clone) => ({ ...clone, vm: userOf(clone.zvol) })),
   };
 }
 
-/** The result for each item, if exactly these items are removed. */
-export function planRemovals(
-  items: readonly RemovalItem[],
+/**
+ * Decides which items can be removed. Repeats until no further item is blocked, because a blocked one also keeps what it
+ * uses or depends on: `itemsWithout` returns the items for when those with these keys are kept.
+ */
+export function planRemovals<T extends RemovalItem>(
+  itemsWithout: (blocked: ReadonlyMap<string, unknown>) => readonly T[],
   facts: RemovalFacts,
-): ReadonlyMap<string, RemovalFate> {
-  const ownerOf = new Map(items.flatMap(({ key, zvols }) => zvols.map(({ name }) => [name, key] as const)));
-  const fates = new Map(items.map(({ key, zvols, after: others = [] }) => {
-    const owners = zvols.flatMap(({ dependants }) =>
-      dependants.flatMap(({ zvol }) => ownerOf.get(zvol) ?? [])
-    );
-    const after = [...new Set([...others, ...owners])].filter((other) => other !== key);
-    const blocked = [
-      ...(facts.refusal === null ? [] : [facts.refusal]),
-      ...zvols.flatMap((zvol) => reasonAgainst(zvol, facts, (name) => ownerOf.has(name))),
-    ];
-    return [key, { blocked, after }] as const;
-  }));
-  return withoutCircles(fates);
+): readonly (T & RemovalDecision)[] {
+  const blocked = new Map<string, T & RemovalDecision>();
+  for (;;) {
+    const decided = decide(itemsWithout(blocked), facts);
+    const newlyBlocked = decided.filter((item) => item.blocked.length > 0);
+    if (newlyBlocked.length === 0) return [...decided, ...blocked.values()];
+    for (const item of newlyBlocked) blocked.set(item.key, item);
+  }
 }
 
-function reasonAgainst(
+/** Decides about items, assuming that all of them will be removed. */
+function decide<T extends RemovalItem>(
+  items: readonly T[],
+  facts: RemovalFacts,
+): readonly (T & RemovalDecision)[] {
+  const ownerOf = new Map(items.flatMap(({ key, zvols }) => zvols.map(({ name }) => [name, key] as const)));
+  const decided = items.map((item) => {
+    const { key, zvols, after = [], refusals = [] } = item;
+    const clones = zvols.flatMap(({ dependants }) => dependants.map(({ zvol }) => zvol));
+    const owners = clones.flatMap((zvol) => ownerOf.get(zvol) ?? []);
+    return {
+      ...item,
+      after: [...new Set([...after, ...owners])].filter((other) => other !== key),
+      blocked: [
+        ...refusals,
+        ...(facts.refusal === null ? [] : [facts.refusal]),
+        ...zvols.flatMap((zvol) => reasonsToKeep(zvol, facts, (name) => ownerOf.has(name))),
+      ],
+    };
+  });
+  return blockCycles(decided);
+}
+
+function reasonsToKeep(
   { name, snapshots, dependants }: PlannedZvol,
   { mayDeleteSnapshots }: RemovalFacts,
-  goes: (zvol: string) => boolean,
+  isRemoved: (zvol: string) => boolean,
 ): string[] {
-  const reasons = dependants.filter(({ zvol }) => !goes(zvol)).map((dependant) =>
+  const reasons = dependants.filter(({ zvol }) => !isRemoved(zvol)).map((dependant) =>
     describeDependant(name, dependant)
   );
   const held = (snapshots ?? []).filter(({ holds }) => holds.length > 0);
@@ -132,43 +153,37 @@ function describeHold({ name, holds }: ZvolSnapshot): string {
 }
 
 /** Blocks items that wait for each other, and everything that waits for them. */
-function withoutCircles(fates: ReadonlyMap<string, RemovalFate>): ReadonlyMap<string, RemovalFate> {
+function blockCycles<T extends RemovalDecision & { readonly key: string }>(
+  items: readonly T[],
+): readonly T[] {
   const free = new Set<string>();
   for (let before = -1; before < free.size;) {
     before = free.size;
-    for (const [key, { after }] of fates) if (after.every((other) => free.has(other))) free.add(key);
+    for (const { key, after } of items) if (after.every((other) => free.has(other))) free.add(key);
   }
-  const circle =
+  const cycle =
     "its disks and another VM's disks are clones of each other; promote one of them in TrueNAS first";
-  return new Map(
-    [...fates].map(([key, fate]) => [
-      key,
-      free.has(key) ? fate : { ...fate, blocked: [...fate.blocked, circle] },
-    ]),
-  );
+  return items.map((item) => free.has(item.key) ? item : { ...item, blocked: [...item.blocked, cycle] });
 }
 
 /** Sorts items so that each comes after those that must be removed first. */
 export function inRemovalOrder<T extends { readonly key: string; readonly after: readonly string[] }>(
   items: readonly T[],
 ): readonly T[] {
-  const left = [...items];
+  const remaining = [...items];
   const sorted: T[] = [];
-  while (left.length > 0) {
-    const isFree = ({ after }: T) => !after.some((other) => left.some(({ key }) => key === other));
-    sorted.push(...left.splice(Math.max(0, left.findIndex(isFree)), 1));
+  while (remaining.length > 0) {
+    const isFree = ({ after }: T) => !after.some((other) => remaining.some(({ key }) => key === other));
+    sorted.push(...remaining.splice(Math.max(0, remaining.findIndex(isFree)), 1));
   }
   return sorted;
 }
 
 /** Describes readings that failed and their consequences; empty when all succeeded. */
 export function describeUnread({ relations: { snapshots, clones } }: RemovalFacts): readonly string[] {
-  return [
-    ...(snapshots.known ? [] : [
-      `Snapshots could not be read because ${snapshots.because}. Destroying a VM fails if its zvols have snapshots`,
-    ]),
-    ...(clones.known ? [] : [
-      `Clones could not be read because ${clones.because}. Destroying a VM fails if its zvols have clones`,
-    ]),
-  ];
+  const describe = (what: string, reading: Reading<unknown>) =>
+    reading.known ? [] : [
+      `${what} could not be read because ${reading.because}. Destroying a VM fails if its zvols have ${what.toLowerCase()}`,
+    ];
+  return [...describe("Snapshots", snapshots), ...describe("Clones", clones)];
 }

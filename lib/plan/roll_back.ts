@@ -16,7 +16,7 @@ export interface RollBackVm {
 
 /** What the user sees before rolling an operation back. */
 export interface RollBackPlan {
-  /** Those of which something goes, or would. */
+  /** The VMs for which something was created. */
   readonly vms: readonly RollBackVm[];
   /** Readings that failed, and their consequences. */
   readonly notices: readonly string[];
@@ -26,19 +26,19 @@ export interface RollBackPlan {
 
 /** Plans the rollback for VMs and the zvols created for them. */
 export function planRollBack(
-  made: readonly { readonly name: string; readonly zvols: readonly string[] }[],
+  created: readonly { readonly name: string; readonly zvols: readonly string[] }[],
   vms: readonly Vm[],
   facts: RemovalFacts,
 ): RollBackPlan {
-  const items = made.map(({ name, zvols }) => ({
+  const items = created.map(({ name, zvols }) => ({
     key: name,
     zvols: zvols.map((zvol) => withRelations({ name: zvol, sizeBytes: null }, facts, vms)),
   }));
-  const fates = planRemovals(items, facts);
+  const decided = planRemovals((blocked) => items.filter(({ key }) => !blocked.has(key)), facts);
   const planned = items.map(({ key, zvols }) => ({
     name: key,
     zvols,
-    blocked: fates.get(key)?.blocked ?? [],
+    blocked: decided.find((item) => item.key === key)?.blocked ?? [],
   }));
   const notices = planned.some(({ zvols }) => zvols.length > 0) ? describeUnread(facts) : [];
   return { vms: planned, notices, fingerprint: fingerprint([planned]) };
