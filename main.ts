@@ -3,12 +3,9 @@
  * starts a worker with exactly these. Everything that handles foreign input (network, YAML, templates) runs in the worker.
  */
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
-import {
-  type EnvironmentName,
-  readEnvFile,
-  readSettings,
-  type Settings,
-} from "./lib/configuration/environment.ts";
+import { readEnvFile } from "./lib/configuration/env_file.ts";
+import type { EnvironmentName } from "./lib/configuration/environment.ts";
+import { readSettings, type Settings } from "./lib/configuration/settings.ts";
 import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
   describePermissions,

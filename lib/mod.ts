@@ -67,15 +67,14 @@ export {
 export * from "./errors/errors.ts";
 export type { CallRefusal, FieldRefusal } from "./errors/nas_errors.ts";
 export type * from "./inventory/inventory.ts";
+export { type EnvFileOptions, readEnvFile } from "./configuration/env_file.ts";
 export {
   type EnvFile,
-  type EnvFileOptions,
   type Environment,
   ENVIRONMENT_NAMES,
   type EnvironmentName,
   type EnvironmentVariables,
   getEnvironmentVariables,
-  readEnvFile,
   type ReadOptions,
   type SecretFile,
   type SecretName,

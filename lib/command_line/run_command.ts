@@ -12,7 +12,7 @@ import {
   type Success,
   type Terminal,
 } from "./vm_commands.ts";
-import type { Settings } from "../configuration/environment.ts";
+import type { Settings } from "../configuration/settings.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";

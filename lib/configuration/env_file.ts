@@ -1,7 +1,59 @@
 /**
- * Parses files of NAME=value lines (`.env`) as shells, systemd and python-dotenv do. A `#` starts a comment only after a
- * space, so passwords can contain it. Pure.
+ * Reads files of NAME=value lines (`.env`) as shells, systemd and python-dotenv do. A `#` starts a comment only after a
+ * space, so passwords can contain it.
  */
+import { didYouMean } from "../command_line/nearest.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import { isMissing, reasonOf } from "../errors/system_errors.ts";
+import { type EnvFile, isSecret, VARIABLE_NAMES } from "./environment.ts";
+import { readTextFileAsync } from "./files.ts";
+
+/** How a file of values is read. */
+export interface EnvFileOptions {
+  /** Whether a missing file is an error; by default it counts as empty. */
+  readonly required?: boolean;
+  /** Called with a warning about unknown names and about text treated as a comment; default: no warnings. */
+  readonly warn?: (message: string) => void;
+}
+
+/**
+ * Reads a file of NAME=value lines (`.env`). A `#` starts a comment only after a space.
+ *
+ * @param path Path of the file.
+ * @throws {ConfigurationError} (as a rejection) when the file cannot be read.
+ */
+export async function readEnvFile(
+  path: string,
+  { required = false, warn = () => {} }: EnvFileOptions = {},
+): Promise<EnvFile> {
+  let text: string;
+  try {
+    text = await readTextFileAsync(path);
+  } catch (error) {
+    const missing = isMissing(error);
+    if (missing && !required) return {};
+    const message = missing ? "No such file" : `The file cannot be read: ${reasonOf(error)}`;
+    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+  }
+  const { entries, mistakes } = parseEnvText(text);
+  if (mistakes.length > 0) {
+    throw new ConfigurationError(path, mistakes.map((mistake) => ({ field: "", ...mistake })));
+  }
+  for (const entry of entries) {
+    for (const doubt of doubtsAbout(entry)) warn(`${path}:${entry.line}: ${doubt}`);
+  }
+  return Object.fromEntries(entries.map(({ name, value }) => [name, value]));
+}
+
+function doubtsAbout({ name, hasComment }: EnvEntry): string[] {
+  if (!VARIABLE_NAMES.includes(name)) {
+    const hint = didYouMean(name, VARIABLE_NAMES);
+    return [`${name} is not a setting of this program and has no effect${hint}`];
+  }
+  return isSecret(name) && hasComment
+    ? [`The text after # in ${name} was treated as a comment. Quote the value if the # belongs to it`]
+    : [];
+}
 
 /** A value, and its line counted from 1. */
 export interface EnvEntry {

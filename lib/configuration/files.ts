@@ -2,7 +2,7 @@
 import { isMissing } from "../errors/system_errors.ts";
 
 /**
- * The text of a file, decoded by {@link decodeText}.
+ * The text of a file.
  *
  * @throws an Error with the operating system's `code`, such as ENOENT.
  */
@@ -10,8 +10,13 @@ export function readTextFile(path: string): string {
   return decodeText(Deno.readFileSync(path));
 }
 
+/** Like {@link readTextFile}, without blocking. */
+export async function readTextFileAsync(path: string): Promise<string> {
+  return decodeText(await Deno.readFile(path));
+}
+
 /** Decodes UTF-8, or what a byte order mark says; the mark, which Windows editors write, is dropped. */
-export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
+function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
   const [first, second] = bytes;
   const encoding = first === 0xff && second === 0xfe
     ? "utf-16le"

@@ -1,7 +1,7 @@
 /** Computes from the settings what a command may access: this NAS, this address, these files and nothing else. Pure. */
 import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
-import type { Settings } from "./environment.ts";
+import type { Settings } from "./settings.ts";
 import { parseNasAddress } from "./nas_address.ts";
 
 /** Permissions in the runtime's terms; everything else is denied. */

@@ -1,5 +1,5 @@
 /** Selects the certificates of the NAS to trust. */
-import type { Settings } from "./environment.ts";
+import type { Settings } from "./settings.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { readTextFile } from "./files.ts";
 import { reasonOf } from "../errors/system_errors.ts";

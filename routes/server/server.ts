@@ -1,7 +1,7 @@
 /** Starts the dashboard from its settings, listens, and stops it in order. */
 import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
-import type { Settings } from "../../lib/configuration/environment.ts";
+import type { Settings } from "../../lib/configuration/settings.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { readTextFile } from "../../lib/configuration/files.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../../lib/errors/system_errors.ts";

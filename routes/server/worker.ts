@@ -6,7 +6,7 @@ import { describeSystemError } from "../../lib/errors/system_errors.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import type { Options } from "../../lib/command_line/arguments.ts";
 import { readConfiguration } from "../../lib/configuration/configuration_file.ts";
-import type { Settings } from "../../lib/configuration/environment.ts";
+import type { Settings } from "../../lib/configuration/settings.ts";
 import {
   describePermissions,
   type Permissions,

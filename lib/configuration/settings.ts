@@ -1,0 +1,181 @@
+/** The settings of the dashboard and the command line, from environment variables. */
+import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
+import { choiceExpected, LISTEN_PORTS, parseWholeNumber, show, wholeNumberExpected } from "../inputs.ts";
+import {
+  type EnvironmentName,
+  type EnvironmentVariables,
+  readNas,
+  type ReadOptions,
+  readVariables,
+  type Variables,
+} from "./environment.ts";
+import { isAddressRange, normalAddress } from "./ip_addresses.ts";
+import { normalizeFingerprint } from "./nas_address.ts";
+import { parsePublicHost } from "./public_host.ts";
+
+/** The settings of the dashboard and the command line. */
+export interface Settings {
+  /** null when no NAS is needed (demo). */
+  readonly nas: EnvironmentVariables | null;
+  readonly caFile: string | null;
+  /** Pairs of uppercase hexadecimal digits separated by colons. */
+  readonly certFingerprint: string | null;
+  /** Password for signing in; null: no password is required. */
+  readonly dashboardPassword: string | null;
+  readonly viewerPassword: string | null;
+  /** Where browsers and viewers reach the NAS; null: at the same address as this program. */
+  readonly publicHost: string | null;
+  readonly allowedHosts: readonly string[];
+  /** `/vms`, or empty for the root. */
+  readonly basePath: string;
+  /** Addresses and ranges of trusted reverse proxies. */
+  readonly trustedProxies: readonly string[];
+  /** Files for serving HTTPS; null: plain HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly listenHost: string;
+  /** 0 picks a free one. */
+  readonly listenPort: number;
+  /** Folder of the journal. */
+  readonly stateDir: string;
+  readonly readOnly: boolean;
+  readonly noDestroy: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+}
+
+/**
+ * Every setting.
+ *
+ * @throws {ConfigurationError} listing everything that is missing or wrong.
+ */
+export function readSettings(options: ReadOptions = {}): Settings {
+  return readVariables(options, (variables) => {
+    const { get } = variables;
+    return {
+      nas: options.needNas === false ? null : readNas(variables),
+      caFile: get("TRUENAS_CA_FILE") ?? null,
+      certFingerprint: readFingerprint(variables),
+      dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
+      viewerPassword: readViewerPassword(variables),
+      publicHost: readPublicHost(variables),
+      allowedHosts: readAllowedHosts(variables),
+      basePath: readBasePath(variables),
+      trustedProxies: readTrustedProxies(variables),
+      tls: readTls(variables),
+      listenHost: get("HOST") ?? "127.0.0.1",
+      listenPort: readPort(variables),
+      stateDir: get("STATE_DIR") ?? "./state",
+      readOnly: readFlag(variables, "READ_ONLY"),
+      noDestroy: readFlag(variables, "NO_DESTROY"),
+      logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",
+      logFormat: readChoice(variables, "LOG_FORMAT", ["text", "json"] as const) ?? "text",
+    };
+  });
+}
+
+function readFingerprint({ get, refuse }: Variables): string | null {
+  const text = get("TRUENAS_CERT_FINGERPRINT");
+  if (text === undefined) return null;
+  const fingerprint = normalizeFingerprint(text);
+  if (fingerprint === null) {
+    const expected = "a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons between pairs";
+    refuse("TRUENAS_CERT_FINGERPRINT", `${expected}, found ${show(text)}`);
+  }
+  return fingerprint;
+}
+
+function readViewerPassword({ get, refuse }: Variables): string | null {
+  const viewer = get("DASHBOARD_VIEWER_PASSWORD");
+  if (viewer === undefined) return null;
+  const password = get("DASHBOARD_PASSWORD");
+  if (password === undefined) refuse("DASHBOARD_VIEWER_PASSWORD", "Requires DASHBOARD_PASSWORD; set both");
+  if (viewer === password) {
+    refuse("DASHBOARD_VIEWER_PASSWORD", "Must differ from DASHBOARD_PASSWORD; choose another password");
+  }
+  return viewer;
+}
+
+function readPublicHost({ get, refuse }: Variables): string | null {
+  const text = get("NAS_PUBLIC_HOST") ?? null;
+  if (text !== null && parsePublicHost(text) === null) {
+    const expected = "a host such as nas.lan, nas.lan:444 or https://nas.lan";
+    refuse("NAS_PUBLIC_HOST", `NAS_PUBLIC_HOST must be ${expected}, found ${show(text)}`);
+  }
+  return text;
+}
+
+/** Rejects patterns and URLs, which would never match, so that the dashboard would refuse every request. */
+function readAllowedHosts({ get, refuse }: Variables): readonly string[] {
+  const hosts = listOf(get("ALLOWED_HOSTS"));
+  const isHost = (text: string) =>
+    normalAddress(text) !== null || (/^[^*/@\s]+$/.test(text) && URL.canParse(`http://${text}/`));
+  for (const host of hosts.filter((it) => !isHost(it))) {
+    const expected = "comma-separated host names such as vms.lan";
+    refuse("ALLOWED_HOSTS", `ALLOWED_HOSTS must be ${expected}, found ${show(host)}`);
+  }
+  return hosts;
+}
+
+function readBasePath({ get, refuse }: Variables): string {
+  const path = (get("BASE_PATH") ?? "").replace(/\/+$/, "");
+  if (path !== "" && !/^(\/[\w.~-]+)+$/.test(path)) {
+    refuse("BASE_PATH", `BASE_PATH must be a path such as /vms, found ${show(path)}`);
+  }
+  return path;
+}
+
+/** A proxy makes the dashboard reachable from elsewhere, so it requires a password as listening there would. */
+function readTrustedProxies({ get, refuse }: Variables): readonly string[] {
+  const proxies = listOf(get("TRUSTED_PROXIES"));
+  for (const proxy of proxies.filter((it) => !isAddressRange(it))) {
+    const example = "write one such as 192.0.2.1, or a range such as 172.16.0.0/12";
+    refuse("TRUSTED_PROXIES", `${show(proxy)} is not an address; ${example}`);
+  }
+  if (proxies.length > 0 && get("DASHBOARD_PASSWORD") === undefined) {
+    const message =
+      "A reverse proxy makes the dashboard reachable from other machines, which requires a password; " +
+      "set DASHBOARD_PASSWORD, or remove TRUSTED_PROXIES";
+    refuse("TRUSTED_PROXIES", message);
+  }
+  return proxies;
+}
+
+/** Values separated by commas or spaces. */
+function listOf(text = ""): readonly string[] {
+  return text.split(/[\s,]+/).filter((value) => value !== "");
+}
+
+function readTls({ get, refuse }: Variables): Settings["tls"] {
+  const [certFile, keyFile] = [get("TLS_CERT_FILE"), get("TLS_KEY_FILE")];
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile !== undefined || keyFile !== undefined) {
+    refuse("TLS_CERT_FILE", "HTTPS requires both TLS_CERT_FILE and TLS_KEY_FILE; set the missing one");
+  }
+  return null;
+}
+
+function readPort({ get, refuse }: Variables): number {
+  const text = get("PORT") ?? "8080";
+  const port = parseWholeNumber(text, LISTEN_PORTS);
+  if (port === null) refuse("PORT", wholeNumberExpected("PORT", LISTEN_PORTS, text));
+  return port ?? 0;
+}
+
+function readFlag({ get, refuse }: Variables, name: EnvironmentName): boolean {
+  const text = get(name) ?? "0";
+  const isOn = ["1", "true", "yes"].includes(text.toLowerCase());
+  const isOff = ["0", "false", "no"].includes(text.toLowerCase());
+  if (!isOn && !isOff) refuse(name, `${name} must be 1 or 0, found ${show(text)}`);
+  return isOn;
+}
+
+function readChoice<T extends string>(
+  { get, refuse }: Variables,
+  name: EnvironmentName,
+  choices: readonly T[],
+): T | undefined {
+  const text = get(name);
+  const chosen = choices.find((choice) => choice.toLowerCase() === text?.toLowerCase());
+  if (text !== undefined && chosen === undefined) refuse(name, choiceExpected(name, choices, text));
+  return chosen;
+}
