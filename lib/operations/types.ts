@@ -1,6 +1,4 @@
-/**
- * The words in which an operation is told: a log of facts, and the fold of that log which a page shows.
- */
+/** The events of an operation, and the view of them that pages show. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
@@ -9,13 +7,13 @@ import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 /** What an operation does. */
 export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change";
 
-/** Where an operation stands as a whole. `interrupted`: the program that ran it ended before it did. */
+/** Status of an operation. `interrupted`: the program ended while it was running. */
 export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
 
-/** Where one step stands. `rolled-back`: it was done, and then undone because a later step of that VM failed. */
+/** Status of a step. `rolled-back`: it was done, and undone because a later step of the VM failed. */
 export type StepStatus = "pending" | "running" | "done" | "failed" | "skipped" | "rolled-back";
 
-/** What became of one VM at the end of an operation. */
+/** The result of an operation for one VM. */
 export type VmOutcome =
   | "created"
   | "kept"
@@ -30,49 +28,49 @@ export type VmOutcome =
   | "done"
   | "out-of-memory";
 
-/** Why a step failed, in words fit for a page: no secret, no trace. */
+/** Why a step failed, to be shown to users: without secrets and stack traces. */
 export interface StepError {
-  /** The NAS's own words, or ours where the NAS said nothing. */
+  /** What happened, with TrueNAS's reason where it gave one. */
   readonly message: string;
-  /** The API method that failed, if it was a call. */
+  /** The API method that failed; absent when the error was not a call's. */
   readonly method?: string;
-  /** Whether the NAS may have done it all the same. */
+  /** Whether the NAS may have done it nevertheless. */
   readonly outcome: Outcome;
 }
 
-/** What a step made or may have made, by which it is found and undone after a crash. */
+/** What a step created or may have created, so that it can be found and undone after a crash. */
 export interface Evidence {
-  /** The uuid that the VM was asked to have. */
+  /** The uuid requested for the VM. */
   readonly uuid?: string;
-  /** A zvol that was absent before. */
+  /** A zvol that did not exist before, such as `tank/vms/worker01-disk0`. */
   readonly zvol?: string;
-  /** The NAS answered that it made the zvol. */
+  /** The NAS confirmed that it created the zvol. */
   readonly answered?: boolean;
-  /** It was made with its device, so that it carries no properties of ours. */
+  /** The zvol was created together with its device, so it has none of this program's properties. */
   readonly unmarked?: boolean;
-  /** A VM that was there before, and to which this device was added, or which was started. */
+  /** Id of an existing VM to which the device was added, or which was started. */
   readonly vmId?: number;
-  /** The device that was added to it. */
+  /** The device that was added. */
   readonly device?: PlannedDevice;
 }
 
-/** Whoever asked for something. */
+/** Who requested something. */
 export interface Actor {
   /** `admin` or `viewer` of the dashboard, `command line`. */
   readonly who: string;
-  /** The address that it came from; none for the command line. */
+  /** The client's IP address; absent for the command line. */
   readonly from?: string;
-  /** The id of the request, as it stands in the log. */
+  /** The id of the HTTP request in the log. */
   readonly request?: string;
 }
 
-/** What an operation was asked for, so that it can be taken up again. It holds no secret. */
+/** What an operation was requested to do, so that it can be resumed. Contains no secrets. */
 export type OperationRequest<C = Configuration> =
   | {
     readonly kind: "create";
     readonly configuration: C;
     readonly types: readonly WantedType[];
-    /** The MACs of its VMs as planned, by VM and network; earlier journals have none. */
+    /** The planned MACs, by VM and network; absent in journals of earlier versions. */
     readonly macs?: Readonly<Record<string, PlannedMacs>>;
   }
   | {
@@ -82,25 +80,25 @@ export type OperationRequest<C = Configuration> =
     readonly shutdown: boolean;
   };
 
-/** What was done about an operation that did not end as it should. */
+/** What was done about an operation that did not succeed. */
 export interface Resolution {
-  /** The person's choice. */
+  /** The user's choice. */
   readonly how: "resumed" | "rolled-back" | "left";
-  /** The operation that does it, where there is one. */
+  /** Id of the operation that carried it out; absent for `left`. */
   readonly operation?: string;
 }
 
-/** A VM as an operation announces it: its name and the steps it will take, in order. */
+/** A VM at the start of its operation. */
 export interface AnnouncedVm {
   /** The VM's name. */
   readonly name: string;
-  /** Its steps in order, for example `["vm", "display", "cdrom", "nic0", "disk0", "start"]`. */
+  /** The planned steps in order, such as `["vm", "display", "cdrom", "nic0", "disk0", "start"]`. */
   readonly steps: readonly string[];
-  /** One line on what will be made or removed, for the page: `2 vCPUs, 4 GiB, 1 disk of 20 GiB`. */
+  /** What will be created or removed, in one line: `2 vCPUs, 4 GiB, 1 disk of 20 GiB`. */
   readonly summary: string;
 }
 
-/** One fact of an operation, without its place in the log. */
+/** An event of an operation, without its position in the log. */
 export type OperationFact<C = Configuration> =
   | {
     readonly type: "started";
@@ -117,23 +115,23 @@ export type OperationFact<C = Configuration> =
     readonly status: StepStatus;
     /** The API method that the step calls, when it starts: `vm.device.create`. */
     readonly method?: string;
-    /** What the step is about to make or remove, when it starts: the evidence for looking after a crash. */
+    /** What the step is about to create or remove, when it starts: `tank/vms/worker01-disk0, 20 GiB`. */
     readonly makes?: string;
-    /** What it makes or may have made; null when it is certain that it made nothing. */
+    /** What it creates or may have created; null when it certainly created nothing. */
     readonly evidence?: Evidence | null;
-    /** What the step made or found, in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
+    /** The result in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
     readonly detail?: string;
     readonly error?: StepError;
   }
   | {
-    /** How far the NAS's job of a step is, in per cent. */
+    /** Progress of a step's TrueNAS job, in percent. */
     readonly type: "progress";
     readonly vm: string;
     readonly step: string;
     readonly percent: number;
   }
   | {
-    /** A step of several calls goes on: its last call succeeded, and this one is about to be made. */
+    /** A step of several calls continues: the previous call succeeded, and this one is about to be sent. */
     readonly type: "call";
     readonly vm: string;
     readonly step: string;
@@ -144,9 +142,9 @@ export type OperationFact<C = Configuration> =
     readonly type: "vm";
     readonly vm: string;
     readonly outcome: VmOutcome;
-    /** The NAS's id of the VM, where it has one. */
+    /** The VM's id on the NAS, if it has one. */
     readonly vmId?: number;
-    /** One sentence: what happened, what state things are in now, what to do. */
+    /** What happened, the present state, and what to do. */
     readonly message?: string;
   }
   | {
@@ -156,13 +154,13 @@ export type OperationFact<C = Configuration> =
   }
   | ({ readonly type: "resolved" } & Resolution);
 
-/** A fact in the log: `seq` counts from 1 without a gap, `at` is milliseconds since 1970 (UTC). */
+/** An event in the log: `seq` counts from 1 without gaps, `at` is in milliseconds since 1970 (UTC). */
 export type OperationEvent<C = Configuration> = OperationFact<C> & {
   readonly seq: number;
   readonly at: number;
 };
 
-/** One step as a page shows it. */
+/** A step as pages show it. */
 export interface StepView {
   /** The seq of the latest event about this step; 0 while it is pending. */
   readonly seq: number;
@@ -170,43 +168,43 @@ export interface StepView {
   readonly vm: string;
   /** The step's name. */
   readonly step: string;
-  /** Where it stands. */
+  /** Its status. */
   readonly status: StepStatus;
   /** Milliseconds since 1970 (UTC), or null before it starts. */
   readonly startedAt: number | null;
   /** Milliseconds since 1970 (UTC), or null before it ends. */
   readonly finishedAt: number | null;
-  /** The API method it calls, once it has started. */
+  /** The API method of its latest call; null before it starts. */
   readonly method: string | null;
-  /** What it is about to make or remove, for looking after a crash; null when it says nothing. */
+  /** What it creates or removes; null when unknown. */
   readonly makes: string | null;
-  /** What it makes or may have made; null when there is none. */
+  /** What it created or may have created; null when nothing. */
   readonly evidence: Evidence | null;
-  /** How far the NAS's job is, in per cent; null without one. */
+  /** Progress of its TrueNAS job, in percent; null without a job. */
   readonly percent: number | null;
-  /** What it made or found. */
+  /** Its result in a few words; null until it is done. */
   readonly detail: string | null;
-  /** Why it failed, or null. */
+  /** Why it failed; null when it has not failed. */
   readonly error: StepError | null;
 }
 
-/** One VM of an operation as a page shows it. */
+/** A VM of an operation as pages show it. */
 export interface OperationVmView {
   /** The VM's name. */
   readonly name: string;
-  /** One line on what is made or removed. */
+  /** What is created or removed, in one line. */
   readonly summary: string;
-  /** The NAS's id, where it has one. */
+  /** Its id on the NAS; null when it has none. */
   readonly vmId: number | null;
-  /** null while it is not decided. */
+  /** The result; null until it is known. */
   readonly outcome: VmOutcome | null;
-  /** What happened, in a sentence, or null. */
+  /** What happened, the present state, and what to do; null when there is nothing to add. */
   readonly message: string | null;
-  /** In the order announced; steps that came later (a rollback's own) follow. */
+  /** The planned steps in order, then others such as those of a rollback. */
   readonly steps: readonly StepView[];
 }
 
-/** An operation as a page shows it: the fold of its log. */
+/** An operation as pages show it, folded from its events. */
 export interface OperationView {
   /** The operation's id. */
   readonly id: string;
@@ -214,22 +212,22 @@ export interface OperationView {
   readonly kind: OperationKind;
   /** `Create 4 VMs` */
   readonly title: string;
-  /** Who asked for it; null when that was not said (by the library's caller). */
+  /** Who requested it; null when the library's caller did not say. */
   readonly by: Actor | null;
-  /** Where it stands. */
+  /** Its status. */
   readonly status: OperationStatus;
   /** Milliseconds since 1970 (UTC). */
   readonly startedAt: number;
   /** Milliseconds since 1970 (UTC), or null while it runs. */
   readonly finishedAt: number | null;
-  /** What went wrong with it as a whole, or null. */
+  /** What went wrong with the operation as a whole; null when nothing did. */
   readonly message: string | null;
-  /** Its VMs, in the order announced. */
+  /** Its VMs, in the order of the plan. */
   readonly vms: readonly OperationVmView[];
-  /** What it was asked for; null for one that cannot be taken up again. */
+  /** What it was requested to do; null when it cannot be resumed. */
   readonly request: OperationRequest | null;
-  /** What was done about it since it ended, or null. */
+  /** What was done about it after it ended; null when nothing was. */
   readonly resolution: Resolution | null;
-  /** The seq of the last event folded in: the stream goes on after it. */
+  /** The `seq` of the last event included; a stream continues after it. */
   readonly lastSeq: number;
 }
