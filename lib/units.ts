@@ -1,6 +1,6 @@
 /** Formats sizes, times and counts for people. Pure. */
 
-/** Bytes in a KiB, MiB, GiB, TiB. */
+/** Bytes in a KiB. */
 export const KIB = 1024;
 /** Bytes in a MiB. */
 export const MIB: number = KIB ** 2;
@@ -9,11 +9,11 @@ export const GIB: number = KIB ** 3;
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
-/** Bytes as `20 GiB`, `1.5 TiB`, `512 B`: binary units, at most one decimal. */
+/** Formats bytes in binary units with at most one decimal: `20 GiB`, `1.5 TiB`, `512 B`. */
 export function formatBytes(sizeBytes: number): string {
   let value = sizeBytes;
   let unit = 0;
-  // Checks the rounded value, so that a byte less than a MiB reads 1 MiB and not 1024 KiB.
+  // Compares the rounded value, so that one byte less than a MiB is 1 MiB and not 1024 KiB.
   while (Math.abs(Number(value.toFixed(1))) >= KIB && unit < UNITS.length - 1) {
     value /= KIB;
     unit++;
@@ -21,7 +21,7 @@ export function formatBytes(sizeBytes: number): string {
   return `${Number(value.toFixed(1))} ${UNITS[unit] ?? "B"}`;
 }
 
-/** MiB as `4 GiB` or `512 MiB`. */
+/** Formats MiB: `4 GiB`, `512 MiB`. */
 export function formatMib(memoryMib: number): string {
   return formatBytes(memoryMib * MIB);
 }
@@ -31,7 +31,7 @@ export function gibToBytes(gib: number): number {
   return gib * GIB;
 }
 
-/** Milliseconds as `41 ms`, `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
+/** Formats milliseconds: `41 ms`, `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 100) return `${Math.max(0, Math.round(durationMs))} ms`;
   const seconds = durationMs / 1000;
@@ -43,7 +43,7 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `1 VM`, `3 VMs`; the plural adds an s unless given. */
+/** Formats a count: `1 VM`, `3 VMs`. */
 export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;
 }

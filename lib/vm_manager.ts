@@ -1,4 +1,4 @@
-/** The library's main entry: one NAS, its VMs, and the operations on them. */
+/** The library's entry point: one NAS, its VMs, and the operations on them. */
 import { checkConfiguration, type Configuration, vmTypeOf } from "./configuration/configuration.ts";
 import { type FlatConfiguration, fromFlat } from "./configuration/flat_configuration.ts";
 import { Consoles } from "./consoles/consoles.ts";
@@ -41,19 +41,19 @@ import { patienceOf, sessionOptionsOf, type VMManagerOptions } from "./vm_manage
  * ```
  */
 export class VMManager implements AsyncDisposable {
-  /** The connection to the NAS: its state, and what can be done about it. */
+  /** The connection to the NAS. */
   readonly connection: NasConnection;
-  /** What is on the NAS: its VMs, and what further VMs can be given. */
+  /** The VMs on the NAS, and what can be chosen for new ones. */
   readonly inventory: NasInventory;
-  /** Creating, destroying and cleaning up, with everything that was done before. */
+  /** Starting, cancelling and resuming operations, and earlier operations. */
   readonly operations: Operations;
-  /** What is done with VMs that are there: start, stop, change, clone. */
+  /** Actions on existing VMs, and changes to them. */
   readonly changes: VmChanges;
-  /** The serial console and the displays. */
+  /** Serial consoles and displays. */
   readonly consoles: Consoles;
-  /** Who did what, of which the operations are a part. */
+  /** Who did what, including the operations. */
   readonly audit: AuditLog;
-  /** The templates of VMs and devices. */
+  /** The templates of VMs and devices, without the overrides of VM types. */
   readonly templates: TemplateManager;
   readonly #session: Session;
   readonly #planner: Planner;
@@ -61,20 +61,20 @@ export class VMManager implements AsyncDisposable {
   /**
    * Sends nothing yet.
    *
-   * @throws {ConfigurationError} when the host cannot be read or credentials are missing.
+   * @throws {ConfigurationError} when the host cannot be parsed, or when the journal is damaged.
    */
   constructor(options: VMManagerOptions) {
-    const { logger = silentLogger, journal = null, metrics, vncPassword } = options;
+    const { logger = silentLogger, journal = null, metrics, parallel, settle } = options;
+    const displayPassword = options.vncPassword ?? null;
     const sessionOptions = sessionOptionsOf(options);
     const session = new Session(sessionOptions);
     const patience = patienceOf(options);
-    const store = new OperationStore(undefined, journal, options.logger);
-    store.onEvent(logOperations(logger));
-    this.audit = new AuditLog(store, journal, options.logger);
-    this.templates = options.templateManager ?? new TemplateManager();
-    const templatesOf = (configuration: Configuration, type: string) =>
+    const store = new OperationStore(undefined, journal, logger);
+    const live = new LiveInventory(session, logger);
+    const refusedPorts = new RefusedPorts();
+    const templates = (configuration: Configuration, type: string) =>
       this.templates.withOverrides(vmTypeOf(configuration, type).template);
-    // As it was last known, also while the connection is not there.
+    // Keeps the last known value while there is no connection.
     let serialDeletes = false;
     session.onState((state) => {
       if (state.kind === "live") serialDeletes = state.rules.serialDeletes;
@@ -84,31 +84,28 @@ export class VMManager implements AsyncDisposable {
       store,
       serialDeletes: () => serialDeletes,
       logger,
-      ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
-      ...(options.settle === undefined ? {} : { settle: options.settle }),
+      ...(parallel === undefined ? {} : { parallel }),
+      ...(settle === undefined ? {} : { settle }),
     });
-    const refusedPorts = new RefusedPorts();
-    const live = new LiveInventory(session, logger);
+    store.onEvent(logOperations(logger));
+    this.#session = session;
+    this.connection = session;
+    this.templates = options.templateManager ?? new TemplateManager();
+    this.audit = new AuditLog(store, journal, logger);
     this.inventory = new NasInventory(session, live, patience);
     this.inventory.follow(store);
     this.#planner = new Planner({
       session,
       inventory: this.inventory,
       store,
-      templates: templatesOf,
+      templates,
       refusedPorts,
-      passwordChars: vncPassword?.trim().length ?? null,
+      passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
     });
-    this.operations = new Operations({
-      store,
-      planner: this.#planner,
-      runner,
-      templates: templatesOf,
-      refusedPorts,
-      displayPassword: vncPassword ?? null,
-    });
+    const planner = this.#planner;
+    this.operations = new Operations({ store, planner, runner, templates, refusedPorts, displayPassword });
     this.changes = new VmChanges(runner);
     this.consoles = new Consoles({
       session,
@@ -119,71 +116,91 @@ export class VMManager implements AsyncDisposable {
       patience,
       logger,
     });
-    this.connection = session;
-    this.#session = session;
     if (metrics === undefined) return;
     const concurrency = () => runner.limiter.concurrency.limit;
     measureManager(metrics, { operations: store, session, live, concurrency });
   }
 
   /**
-   * Connects and signs in. A connection that is lost later is made again by itself.
+   * Connects and signs in. A connection that is lost later is restored automatically.
    *
-   * @throws {TrueNASConnectionError} saying what is wrong and what to do.
-   * @throws {ConfigurationError} when a template has a key that this TrueNAS version would refuse.
+   * @throws {TrueNASConnectionError} whose message says what is wrong and what to do.
+   * @throws {ConfigurationError} when a template has a key that this TrueNAS release refuses.
    */
   async connect(): Promise<void> {
     const { rules } = await this.#session.connect();
     this.templates.checkVersion(rules.id);
   }
 
-  /** Signs out and closes the connection. Waits for an operation that is still writing. */
+  /** Signs out and closes the connection, after operations that create or remove VMs have finished. */
   async disconnect(): Promise<void> {
     await this.operations.idle();
     this.inventory.live.close();
     await this.#session.close();
   }
 
-  /** `await using` disconnects. */
+  /** Disconnects, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.disconnect();
   }
 
-  /** The VMs on the NAS, read now. */
+  /**
+   * Reads the VMs on the NAS.
+   *
+   * @throws {TrueNASError} when they cannot be read.
+   */
   list(): Promise<readonly Vm[]> {
     return this.inventory.list();
   }
 
-  /** Plans to create; nothing is changed. */
+  /**
+   * Plans to create VMs; nothing is changed.
+   *
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
   planCreation(request: CreationRequest<FlatConfiguration>): Promise<CreationPlan> {
     return this.operations.planCreation({ ...request, configuration: fromFlat(request.configuration) });
   }
 
-  /** Plans to destroy; nothing is changed. */
+  /**
+   * Plans to destroy VMs, by default those of the types `controlplane` and `worker`; nothing is changed.
+   *
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
   async planDestruction(
     request: DestructionRequest = { prefixes: DEFAULT_PREFIXES },
   ): Promise<DestructionPlan> {
     return (await this.#planner.destruction(request)).plan;
   }
 
-  /** Looks for what carries this program's marks and belongs to nothing, but for the names left out. */
+  /**
+   * Finds VMs and zvols with this program's marks that belong to nothing; nothing is changed.
+   *
+   * @param left Names to keep.
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
   planCleaning(left: readonly string[] = []): Promise<OrphanPlan> {
     return this.#planner.cleaning(left);
   }
 
-  /** Plans to roll an operation back; null when there are no zvols to remove, or no connection. Nothing is changed. */
+  /**
+   * Plans to roll an operation back; nothing is changed.
+   *
+   * @returns null when the rollback would remove no zvols, or when there is no connection.
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
   planRollBack(view: OperationView): Promise<RollBackPlan | null> {
     return this.#planner.rollBack(view);
   }
 
   /**
-   * Creates the VMs of one type: VMs that are there as wanted are kept, missing ones are made, and what cannot be
-   * made is rolled back. One VM's failure never stops the others.
+   * Creates the VMs of one type. VMs that already exist as configured are kept, and a VM that cannot be created is rolled
+   * back. The failure of one VM does not stop the others, unless its type has `on_failure: stop`.
    *
-   * @param config As read by {@link loadConfiguration}.
-   * @param vmType A section of it, for example `worker`.
-   * @param vncStartPort Where the displays' ports start, for example 5920; taken ports are stepped over.
-   * @throws {ConfigurationError} for an unknown type or a missing storage section; nothing was sent.
+   * @param config As returned by {@link loadConfiguration}.
+   * @param vmType A section of it, such as `worker`.
+   * @param vncStartPort The first display's port, such as 5920; ports in use are skipped.
+   * @throws {ConfigurationError} for an unknown type, a port out of range or a missing display password; nothing was sent.
    * @throws {TrueNASError} when the NAS cannot be read.
    */
   async createVmType(
@@ -197,32 +214,32 @@ export class VMManager implements AsyncDisposable {
     return await this.operations.create({ configuration, types }, options);
   }
 
-  /** Plans and creates several types in one operation; otherwise as {@link createVmType}. */
+  /** Creates the VMs of several types in one operation; otherwise like {@link createVmType}. */
   create(request: CreationRequest<FlatConfiguration>, options: RunOptions = {}): Promise<RunResult> {
     return this.operations.create({ ...request, configuration: fromFlat(request.configuration) }, options);
   }
 
-  /** Destroys exactly what a plan names; a VM that is not what was shown any more is left alone and named. */
+  /** Destroys the VMs of a plan; a VM that has changed since is kept, and its result says so. */
   destroyPlanned(plan: DestructionPlan, options: RunOptions = {}): Promise<RunResult> {
     return this.operations.destroy(() => Promise.resolve({ plan }), options);
   }
 
   /**
-   * Destroys the VMs that are called one of the prefixes and a number, with their zvols, and proves that they are
-   * gone. Other VMs (`workerold`, say), VMs whose marks do not say that this program made them (unless `unmarked`
-   * names them, or is `all`) and zvols that another VM uses are left alone.
+   * Destroys the VMs named with a prefix and a number (`worker01`), with their zvols, and verifies that they no longer
+   * exist. Kept are other VMs (`workerold`), VMs without this program's marks (unless `unmarked` names them or is
+   * `all`), and zvols that another VM uses.
    *
-   * @throws {ConfigurationError} when `names`, `ids` or `unmarked` has a VM that is not there; nothing was done.
-   * @throws {TrueNASError} when the VMs cannot be listed; nothing was done.
+   * @throws {ConfigurationError} when a VM in `names`, `ids` or `unmarked` does not exist; nothing was changed.
+   * @throws {TrueNASError} when the VMs cannot be read; nothing was changed.
    */
   async destroyManagedVms(
     vmPrefixes: readonly string[] = DEFAULT_PREFIXES,
     options: RunOptions & Omit<DestructionRequest, "prefixes"> = {},
   ): Promise<RunResult> {
     const makePlan = async () => {
-      const made = await this.#planner.destruction({ ...options, prefixes: vmPrefixes });
-      const mistaken = made.plan.missing.filter(({ by }) => by !== "prefix");
-      if (mistaken.length === 0) return made;
+      const planned = await this.#planner.destruction({ ...options, prefixes: vmPrefixes });
+      const mistaken = planned.plan.missing.filter(({ by }) => by !== "prefix");
+      if (mistaken.length === 0) return planned;
       const problems = mistaken.map((selection) => ({ field: "", message: describeMissing(selection) }));
       throw new ConfigurationError("destroyManagedVms", problems);
     };
@@ -230,7 +247,7 @@ export class VMManager implements AsyncDisposable {
   }
 }
 
-/** The configuration and the port as {@link VMManager.createVmType} takes them. */
+/** Checks the arguments of {@link VMManager.createVmType}. */
 function checkedConfiguration(config: unknown, vmType: string, startPort: number): Configuration {
   const checked = checkConfiguration(config, [vmType]);
   if (!checked.ok) throw new ConfigurationError("configuration", checked.problems);

@@ -1,4 +1,4 @@
-/** How to reach a NAS, and how to work there: what a manager is made with. */
+/** Options of a manager: how to reach the NAS, and how to work with it. */
 import { type NasAddress, normalizeFingerprint, parseNasAddress } from "./configuration/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
@@ -10,63 +10,60 @@ import type { TemplateManager } from "./template_manager.ts";
 import { CONNECTION_WAIT_MS, type SessionOptions } from "./truenas/connection/session.ts";
 import type { Patience } from "./truenas/read_inventory.ts";
 
-/** How to reach a NAS, and how to work there. */
+/** How to reach a NAS, and how to work with it. */
 export interface VMManagerOptions {
-  /** Host, host:port, a ws:// or wss:// URL, or unix:/path/to/socket; a bare host means wss://. */
+  /** `nas.lan`, `nas.lan:444` (both use wss://), a ws:// or wss:// URL, or `unix:/path/to/socket`. */
   readonly host: string;
-  /** The account. Not needed over a unix socket. */
+  /** The TrueNAS account; not required over a unix socket. */
   readonly username?: string;
-  /** For a password login. */
+  /** The account's password. */
   readonly password?: string;
-  /** Instead of a password. Never sent over an unencrypted connection, because TrueNAS revokes it then. */
+  /** An API key instead of the password; never sent unencrypted, because TrueNAS then revokes it. */
   readonly apiKey?: string;
-  /** The password of the displays of VMs made here; needed to create, not to list or destroy. */
+  /** Password of the displays of VMs created here; required only to create VMs. */
   readonly vncPassword?: string;
   /** Default: the embedded templates. */
   readonly templateManager?: TemplateManager;
-  /** Extra trusted certificates, PEM. */
+  /** Additional trusted CA certificates, in PEM format. */
   readonly caCerts?: readonly string[];
-  /** The one certificate that is trusted, by its SHA-256 fingerprint (64 hexadecimal digits, colons or not). */
+  /** The only accepted certificate, by its SHA-256 fingerprint: 64 hexadecimal digits, with or without colons. */
   readonly certFingerprint?: string;
-  /** Where sockets of pinned connections may be made, one each; default anywhere below the system's temporary folder. */
+  /** Paths of sockets for pinned connections, one each; default: new ones in the system's temporary folder. */
   readonly tunnelSockets?: readonly string[];
-  /** Asks for a one-time password when the NAS wants one; default: the connection's `submitOtp` hands it over. */
+  /** Asks for a one-time password when TrueNAS requires one; default: it is passed to the connection's `submitOtp`. */
   readonly askOtp?: () => Promise<string>;
-  /** Logins at most within a time in milliseconds; default 6 in a minute. */
+  /** Maximum number of logins within a period in milliseconds; default 6 per minute. */
   readonly logins?: { readonly most: number; readonly withinMs: number };
-  /** How browsers and viewers reach the NAS: host, host:port, or an http:// or https:// URL; default `host`, or what the NAS tells. */
+  /** How browsers and viewers reach the NAS: a host, host:port, or http:// or https:// URL; default `host`, or an address that TrueNAS reports. */
   readonly publicHost?: string;
-  /** Refuses every write. */
+  /** Refuses every change. */
   readonly readOnly?: boolean;
   /** Refuses every deletion. */
   readonly noDestroy?: boolean;
-  /** VMs worked on at once; default 20, twice as many as TrueNAS runs calls at once on one connection. */
+  /** How many VMs to work on in parallel; default 20, twice the calls that TrueNAS runs at once on a connection. */
   readonly parallel?: number;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
-  /** The simulated NAS of the demo. */
+  /** Whether this is the simulated NAS of the demo. */
   readonly simulated?: boolean;
-  /** How long a call of unknown outcome is watched for its effect. */
+  /** How long to wait for the effect of a call with an unknown outcome; default 6 s. */
   readonly settle?: SettleTimeouts;
-  /** How long a reading waits for a connection that is being made again, in milliseconds; default 30 s. */
+  /** How long reads wait for a lost connection to be restored, in milliseconds; default 30 s. */
   readonly connectionWaitMs?: number;
-  /**
-   * A reading for a page or a plan ends once the NAS has sent nothing for this long and does not answer a ping either,
-   * in milliseconds; default: it waits as long as a slow NAS may take.
-   */
+  /** Ends a read when the NAS sends nothing and answers no ping for so many milliseconds; default: no limit. */
   readonly silenceMs?: number;
-  /** Where every step is written down before it is done; default nowhere. */
+  /** Stores every step before it is carried out; default: nothing is stored. */
   readonly journal?: OperationJournal;
-  /** Numbers for a monitoring system are kept here; default nowhere. */
+  /** Collects metrics for a monitoring system; default: none are collected. */
   readonly metrics?: Metrics;
-  /** Waits between attempts to connect again, in milliseconds. */
+  /** Delays between attempts to reconnect, in milliseconds; the last one repeats. */
   readonly backoffMs?: readonly number[];
 }
 
 /**
- * How a session is made for a manager.
+ * The session's options.
  *
- * @throws {ConfigurationError} when the host or the fingerprint cannot be read.
+ * @throws {ConfigurationError} when the host or the fingerprint cannot be parsed.
  */
 export function sessionOptionsOf(options: VMManagerOptions): SessionOptions {
   const { logger = silentLogger } = options;
@@ -104,7 +101,7 @@ function fingerprintOf({ certFingerprint }: VMManagerOptions): string | null {
   throw new ConfigurationError("certFingerprint", [{ field: "", message }]);
 }
 
-/** How long a manager's readings wait. */
+/** How long reads wait. */
 export function patienceOf(
   { connectionWaitMs = CONNECTION_WAIT_MS, silenceMs }: VMManagerOptions,
 ): Patience {

@@ -1,4 +1,4 @@
-/** The consoles of VMs: the serial one in the page, and the displays, with the address that reaches them. */
+/** Serial consoles and displays of VMs, and the addresses at which they are reached. */
 import { isLoopback } from "../configuration/ip_addresses.ts";
 import { type NasAddress, pageOnNas } from "../configuration/nas_address.ts";
 import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "../configuration/public_host.ts";
@@ -8,15 +8,14 @@ import type { Session } from "../truenas/connection/session.ts";
 import type { SerialConsole } from "../truenas/connection/shell.ts";
 import type { Patience } from "../truenas/read_inventory.ts";
 
-/** What consoles are opened with. */
+/** What opening consoles needs. */
 export interface ConsolesOptions {
   readonly session: Session;
   readonly address: NasAddress;
-  /** How browsers and viewers reach the NAS, when that is set. */
+  /** How browsers and viewers reach the NAS; null when not configured. */
   readonly publicHost: string | null;
   /** Refuses the serial console. */
   readonly readOnly: boolean;
-  /** The simulated NAS of the demo. */
   readonly simulated: boolean;
   readonly patience: Patience;
   readonly logger: Logger;
@@ -26,42 +25,41 @@ export interface ConsolesOptions {
 export class Consoles {
   readonly #options: ConsolesOptions;
   readonly #session: Session;
-  readonly #patience: Patience;
 
   /** Opens nothing yet. */
   constructor(options: ConsolesOptions) {
     this.#options = options;
     this.#session = options.session;
-    this.#patience = options.patience;
   }
 
-  /** Opens a VM's serial console; whoever opens it closes it. READ_ONLY refuses it, for typing changes the guest. */
+  /**
+   * Opens a VM's serial console; the caller closes it.
+   *
+   * @throws {TrueNASError} when it cannot be opened, or when READ_ONLY is set, because typing can change the guest.
+   */
   async openSerial(id: number): Promise<SerialConsole> {
     if (this.#options.readOnly) {
-      throw new TrueNASError("The serial console was refused here: READ_ONLY is set");
+      throw new TrueNASError("The serial console was not opened, because READ_ONLY is set");
     }
     return await this.#session.openSerial(id);
   }
 
-  /** Tells a console the size of its terminal; a console that has ended is not told. */
+  /** Sets the size of a serial console's terminal, in characters; has no effect when the console has ended. */
   async resizeSerial(session: string, cols: number, rows: number): Promise<void> {
     try {
       await this.#session.call("core.resize_shell", [session, cols, rows]);
     } catch (error) {
       if (!(error instanceof TrueNASError)) throw error;
-      this.#options.logger.debug("A console's size could not be set", { error: error.message });
+      this.#options.logger.debug("The size of a serial console could not be set", { error: error.message });
     }
   }
 
-  /**
-   * The passwords of a VM's displays, in order, read from the NAS now; null where it does not tell this account.
-   * They are kept nowhere.
-   */
+  /** Reads the passwords of a VM's displays, in order; null where TrueNAS hides it from this account. They are not stored. */
   async displayPasswords(id: number): Promise<readonly (string | null)[]> {
     const devices = await this.#session.call(
       "vm.device.query",
       [[["vm", "=", id]]],
-      this.#patience,
+      this.#options.patience,
     );
     const displays = devices.filter(({ attributes }) => attributes.dtype === "DISPLAY");
     return displays.map(({ attributes: { password } }) =>
@@ -70,9 +68,9 @@ export class Consoles {
   }
 
   /**
-   * Where the NAS's own page shows a VM's display: an http or https URL on the NAS.
+   * The http or https URL of TrueNAS's page for a VM's display.
    *
-   * @throws {TrueNASError} when it has none, or gives one that leads elsewhere.
+   * @throws {TrueNASError} when there is none, or when it leads to another host.
    */
   async displayUri(id: number): Promise<string> {
     const { host, scheme } = await this.publicHost() ?? this.#throwNoPublicHost();
@@ -80,28 +78,35 @@ export class Consoles {
     const protocol = isSecure ? "HTTPS" : "HTTP";
     const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, {
       protocol,
-    }], this.#patience);
+    }], this.#options.patience);
     if (uri === null) {
-      throw new TrueNASError(`The NAS has no web console for this VM: ${error ?? "it does not say why"}`);
+      throw new TrueNASError(`TrueNAS offers no web console for this VM: ${error ?? "it gave no reason"}`);
     }
     const page = pageOnNas(uri, host);
     if (page !== null) return page;
-    throw new TrueNASError("The NAS gave an address for this VM's web console that does not lead to the NAS");
+    throw new TrueNASError(
+      "The address that TrueNAS gave for this VM's web console leads to another host, so it was not opened",
+    );
   }
 
-  /** Where a viewer finds a display of this address on the NAS. */
+  /**
+   * The host at which viewers reach a display.
+   *
+   * @param bind The address on which the display listens.
+   * @throws {TrueNASError} when only the NAS itself can reach it, or when the NAS's address is unknown.
+   */
   async viewerHost(bind: string): Promise<string> {
     if (isLoopback(bind)) {
       throw new TrueNASError(
-        `The display listens on ${bind} of the NAS alone, where no viewer on another machine reaches it. Use the ` +
-          "web console, or give the display another address on the NAS",
+        `The display listens only on ${bind} of the NAS, which viewers on other machines cannot reach. Use the web ` +
+          "console, or change the display's bind address in TrueNAS",
       );
     }
     if (!["0.0.0.0", "::", ""].includes(bind)) return bind;
     return (await this.publicHost() ?? this.#throwNoPublicHost()).hostname;
   }
 
-  /** How browsers and viewers reach the NAS; null when neither the settings nor the NAS say it. */
+  /** How browsers and viewers reach the NAS; null when it is neither configured nor reported by TrueNAS. */
   async publicHost(): Promise<PublicHost | null> {
     const { publicHost, simulated, address } = this.#options;
     if (publicHost !== null) return parsePublicHost(publicHost);
@@ -115,21 +120,21 @@ export class Consoles {
 
   async #addressOfNas(): Promise<PublicHost | null> {
     try {
-      const addresses = await this.#session.call("interface.ip_in_use", [], this.#patience);
+      const addresses = await this.#session.call("interface.ip_in_use", [], this.#options.patience);
       return hostOfNas(addresses.map(({ address }) => address));
     } catch (error) {
-      // Without NETWORK_INTERFACE_READ it is not known; whoever asks says what to set.
+      // The account needs the role NETWORK_INTERFACE_READ; without it the caller's message says what to configure.
       if (!(error instanceof TrueNASError)) throw error;
-      this.#options.logger.debug("The NAS does not tell its addresses", { error: error.message });
+      this.#options.logger.debug("The NAS's addresses could not be read", { error: error.message });
       return null;
     }
   }
 
   #throwNoPublicHost(): never {
     throw new TrueNASError(
-      `The console cannot be opened: this dashboard reaches the NAS at ${this.#session.address}, which only its own ` +
-        "machine can, and the NAS does not tell its address. Set NAS_PUBLIC_HOST to the name or address by " +
-        "which browsers reach the NAS",
+      `The console cannot be opened, because only the dashboard's own machine can reach the NAS at ${this.#session.address}, ` +
+        "and TrueNAS does not report another address. Set NAS_PUBLIC_HOST to the name or address at which browsers " +
+        "reach the NAS",
     );
   }
 }

@@ -41,7 +41,7 @@ Deno.test("a frozen NAS blocks no page; each answers in time and says what is un
     [one]: whole(named),
     [`${one}/serial`]: whole(named),
     [`${one}/destroy`]: SAYS_SILENT,
-    [`${one}/console.vv`]: { status: 409, says: /of the NAS alone/ },
+    [`${one}/console.vv`]: { status: 409, says: /listens only on/ },
     [`${one}/console`]: { status: 502, says: SILENT },
     [`/vms/act?action=stop&id=${vm.id}`]: whole(named),
     "/create": whole(/worker/),

@@ -78,6 +78,6 @@ Deno.test("a viewer is not sent to a display that listens on the NAS's own loopb
   withDashboard({ simulator: { foreignVms: 3 } }, async (dashboard) => {
     const { viewer, refused } = await consoles(dashboard, "127.0.0.1");
     assert.equal(viewer, null);
-    assert.match(refused ?? "", /The display listens on 127\.0\.0\.1 of the NAS alone/);
+    assert.match(refused ?? "", /The display listens only on 127\.0\.0\.1 of the NAS/);
     assert.equal((await consoles(dashboard, "192.168.1.10")).viewer, "192.168.1.10");
   }));
