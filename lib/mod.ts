@@ -33,7 +33,7 @@
  * } catch (error) {
  *   if (!(error instanceof TrueNASError)) throw error;
  *   console.error(error.message);
- *   if (error.outcome === "unknown") console.error("Check the NAS before you try again.");
+ *   if (error.outcome === "unknown") console.error("Check the VMs in TrueNAS before you try again.");
  * }
  * ```
  *
@@ -110,18 +110,14 @@ export type { RunResult, VmResult } from "./operations/run_result.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";
-export type {
-  DrainTimes as WindDown,
-  Operations,
-  StartedOrReplanned as Begun,
-} from "./operations/operations.ts";
+export type { DrainTimes, Operations, StartedOrReplanned } from "./operations/operations.ts";
 export type { RunningChange, VmChanges } from "./operations/vm_changes.ts";
 export type { Concurrency } from "./operations/limiter.ts";
-export type { ActionRequest as ActionWish } from "./operations/steps/act_on_vm.ts";
+export type { ActionRequest } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,
   isVmAction,
-  reasonAgainst as whyNot,
+  reasonAgainst,
   VM_ACTION_NAMES,
   VM_ACTIONS,
   type VmAction,
@@ -131,7 +127,7 @@ export type { ChangedVm, VmChange, VmChangeKind } from "./operations/steps/chang
 export type { Observer, RunningOperation, RunOptions } from "./operations/runner.ts";
 export type { Destruction } from "./operations/specs.ts";
 export type { CancelMode } from "./operations/steps/create_vm.ts";
-export type { SettleTimeouts as SettleTimes } from "./operations/steps/run_step.ts";
+export type { SettleTimeouts } from "./operations/steps/run_step.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";

@@ -33,7 +33,8 @@ export const ENVIRONMENT_NAMES = {
   LOG_FORMAT: "text (default) or json",
 } as const;
 
-const SECRETS = [
+/** Variables whose values are secrets. */
+export const SECRETS = [
   "API_PASSWORD",
   "TRUENAS_API_KEY",
   "VNC_PASSWORD",
