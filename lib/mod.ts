@@ -49,7 +49,11 @@
  */
 export type { AuditEntry, AuditJournal, AuditRecord } from "./observability/audit_entry.ts";
 export { AuditLog, MAX_AUDIT_ENTRIES } from "./observability/audit.ts";
-export type { Configuration as ConfigurationByType } from "./configuration/configuration.ts";
+export type {
+  CheckedConfiguration,
+  Configuration as ConfigurationByType,
+  ParsedConfiguration,
+} from "./configuration/configuration.ts";
 export type { FlatConfiguration as Configuration } from "./configuration/flat_configuration.ts";
 export { MAX_DESCRIPTION_CHARS, type StorageSection, type VmTypeSection } from "./configuration/sections.ts";
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
@@ -58,8 +62,6 @@ export type { Place, Places } from "./configuration/configuration_text.ts";
 export {
   checkFlatConfiguration as checkConfiguration,
   type CheckOptions,
-  type FlatCheckedConfiguration as CheckedConfiguration,
-  type FlatParsedConfiguration as ParsedConfiguration,
   loadConfiguration,
   parseConfiguration,
   vmTypes,

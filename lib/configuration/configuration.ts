@@ -2,6 +2,7 @@
 import type { z } from "../zod.ts";
 import type { Places } from "./configuration_text.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
+import { show } from "../inputs.ts";
 import { isVmName } from "../inventory/names.ts";
 import {
   type StorageSection,
@@ -20,16 +21,16 @@ export interface Configuration {
 }
 
 /** A configuration, and the position of each of its values. */
-export interface ParsedConfiguration {
+export interface ParsedConfiguration<C = Configuration> {
   /** The configuration. */
-  readonly configuration: Configuration;
+  readonly configuration: C;
   /** The positions of its values. */
   readonly places: Places;
 }
 
 /** A checked configuration, or every problem with it. */
-export type CheckedConfiguration =
-  | { readonly ok: true; readonly configuration: Configuration }
+export type CheckedConfiguration<C = Configuration> =
+  | { readonly ok: true; readonly configuration: C }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Sections with this prefix belong to the user: YAML anchors, notes. */
@@ -107,20 +108,19 @@ export function vmTypeOf({ types }: Configuration, name: string): VmTypeSection 
 /** The message for a VM type that a configuration does not have. */
 export function unknownType(name: string, known: readonly string[]): string {
   const others = known.length === 0 ? "" : `; there are ${known.join(", ")}`;
-  return `There is no VM type ${JSON.stringify(name)}${others}`;
+  return `There is no VM type ${show(name)}${others}`;
 }
 
 function typeNameProblems(name: string): Problem[] {
   if (/\d$/.test(name)) {
-    const other = JSON.stringify(name.replace(/\d+$/, ""));
+    const other = show(name.replace(/\d+$/, ""));
     const message =
       `The name of a VM type must not end in a digit: its VMs (${name}01) could be confused with ` +
       `those of ${other}`;
     return [{ field: name, message }];
   }
   if (isVmName(name) && name.length <= MAX_TYPE_CHARS) return [];
-  const message =
-    `A VM cannot be named ${JSON.stringify(`${name}01`)}: TrueNAS only accepts letters, digits and ` +
+  const message = `A VM cannot be named ${show(`${name}01`)}: TrueNAS only accepts letters, digits and ` +
     "underscores";
   return [{ field: name, message }];
 }
@@ -135,7 +135,7 @@ function issuesOf(
     if (issue.code !== "unrecognized_keys") return [{ field: path.join("."), message: issue.message }];
     return issue.keys.map((key) => ({
       field: [...path, key].join("."),
-      message: `Unknown key ${JSON.stringify(key)}; the known keys are ${Object.keys(known).join(", ")}`,
+      message: `Unknown key ${show(key)}; the known keys are ${Object.keys(known).join(", ")}`,
     }));
   });
 }

@@ -1,28 +1,13 @@
 /** How callers of the library load and check configurations: in the flat form of config.yaml. */
-import { checkConfiguration } from "./configuration.ts";
+import { checkConfiguration, type CheckedConfiguration, type ParsedConfiguration } from "./configuration.ts";
 import { parseConfigurationFile, readConfigurationFile } from "./configuration_file.ts";
-import type { Places } from "./configuration_text.ts";
 import { type FlatConfiguration, fromFlat, toFlat } from "./flat_configuration.ts";
-import type { Problem } from "../errors/errors.ts";
 
 /** What a configuration must have besides a storage section. */
 export interface CheckOptions {
   /** VM types that must be present; default controlplane and worker. None: at least one of any name. */
   readonly require?: readonly string[];
 }
-
-/** A configuration, and the position of each of its values. */
-export interface FlatParsedConfiguration {
-  /** The configuration. */
-  readonly configuration: FlatConfiguration;
-  /** The positions of its values. */
-  readonly places: Places;
-}
-
-/** A checked value, or every problem with it. */
-export type FlatCheckedConfiguration =
-  | { readonly ok: true; readonly configuration: FlatConfiguration }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 const REQUIRED_TYPES: readonly string[] = ["controlplane", "worker"];
 
@@ -45,7 +30,7 @@ export function parseConfiguration(
   text: string,
   source: string,
   { require = REQUIRED_TYPES }: CheckOptions = {},
-): FlatParsedConfiguration {
+): ParsedConfiguration<FlatConfiguration> {
   const { configuration, places } = parseConfigurationFile({ text, source }, require);
   return { configuration: toFlat(configuration), places };
 }
@@ -54,7 +39,7 @@ export function parseConfiguration(
 export function checkFlatConfiguration(
   value: unknown,
   { require = REQUIRED_TYPES }: CheckOptions = {},
-): FlatCheckedConfiguration {
+): CheckedConfiguration<FlatConfiguration> {
   const checked = checkConfiguration(value, require);
   return checked.ok ? { ok: true, configuration: toFlat(checked.configuration) } : checked;
 }

@@ -63,34 +63,51 @@ const LIMITS = {
 const MAX_DISKS = 16;
 const MAX_NICS = 8;
 
-function wholeNumber(what: string, range: Range) {
-  return z.unknown().transform((value, context): number => {
-    if (isWithinRange(value, range)) return value;
-    return refuse(wholeNumberExpected(what, range, value), context);
+/** A value that passes a check, or else the message for it. */
+function checkedValue<T>(isValid: (value: unknown) => value is T, explain: (value: unknown) => string) {
+  return z.unknown().transform((value, context): T => {
+    if (isValid(value)) return value;
+    // Fatal: the checks of its parent do not run.
+    context.addIssue({ code: "custom", message: explain(value), fatal: true });
+    return z.NEVER;
   });
 }
 
-/** Rejects a value; validation of its parent stops here. */
-function refuse(message: string, context: z.RefinementCtx): never {
-  context.addIssue({ code: "custom", message, fatal: true });
-  return z.NEVER;
+function wholeNumber(what: string, range: Range) {
+  return checkedValue(
+    (value) => isWithinRange(value, range),
+    (value) => wholeNumberExpected(what, range, value),
+  );
+}
+
+function flag(what: string) {
+  return checkedValue(
+    (value) => typeof value === "boolean",
+    (value) => `${what} must be true or false, found ${show(value)}`,
+  );
+}
+
+function choice<T extends string>(what: string, choices: readonly T[]) {
+  return checkedValue(
+    (value): value is T => choices.some((known) => known === value),
+    (value) => choiceExpected(what, choices, value),
+  );
+}
+
+/** A text that is not empty; `check` returns what is wrong with it. */
+function text(what: string, check: (text: string) => string | null = () => null) {
+  return checkedValue(
+    (value): value is string => typeof value === "string" && value !== "" && check(value) === null,
+    (value) => {
+      if (value === undefined || value === null || value === "") return `${what} is missing; enter it`;
+      return typeof value === "string" && check(value) || `${what} must be text, found ${show(value)}`;
+    },
+  );
 }
 
 /** The error for a value that is absent or has the wrong type. */
 function otherwise(message: string) {
   return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
-}
-
-function word(what: string, check: (text: string) => string | null) {
-  return z.unknown().transform((value, context): string => {
-    const message = typeof value !== "string" || value === ""
-      ? value === undefined || value === null || value === ""
-        ? `${what} is missing`
-        : `${what} must be text, found ${show(value)}`
-      : check(value);
-    if (message === null && typeof value === "string") return value;
-    return refuse(message ?? `${what} is missing`, context);
-  });
 }
 
 /** Names of disks and networks start with a letter: `root`, `lan-2`. */
@@ -101,11 +118,14 @@ function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
   const named = record.superRefine((values, context) => {
     const names = Object.keys(values);
     if (names.length > most) {
-      context.addIssue({ code: "custom", message: `The maximum is ${most}, found ${names.length}` });
+      context.addIssue({
+        code: "custom",
+        message: `The maximum is ${most}, found ${names.length}; remove some`,
+      });
     }
     for (const name of names.filter((name) => !PART_NAME.test(name))) refuseName(name, context);
   });
-  // zod silently drops this key from a record, so the disk would go missing.
+  // zod silently drops this key from a record, and the disk with it.
   return z.unknown().superRefine((values, context) => {
     const named = typeof values === "object" && values !== null && Object.hasOwn(values, "__proto__");
     if (named) refuseName("__proto__", context);
@@ -113,17 +133,8 @@ function namedValues<T>(what: string, most: number, value: z.ZodType<T>) {
 }
 
 function refuseName(name: string, context: z.RefinementCtx): void {
-  const message = `The name ${
-    JSON.stringify(name)
-  } must start with a letter and contain only letters, digits, hyphens, dots and underscores`;
-  context.addIssue({ code: "custom", path: [name], message });
-}
-
-function flag(what: string) {
-  return z.unknown().transform((value, context): boolean => {
-    if (typeof value === "boolean") return value;
-    return refuse(`${what} must be true or false, found ${show(value)}`, context);
-  });
+  const allowed = "start with a letter and contain only letters, digits, hyphens, dots and underscores";
+  context.addIssue({ code: "custom", path: [name], message: `The name ${show(name)} must ${allowed}` });
 }
 
 /** TrueNAS accepts strings of 1024 characters; the rest is for this program's mark. */
@@ -131,23 +142,17 @@ export const MAX_DESCRIPTION_CHARS = 900;
 
 function checkDescription(text: string): string | null {
   if (text.length <= MAX_DESCRIPTION_CHARS) return null;
-  return `The description has ${text.length} characters; the maximum is ${MAX_DESCRIPTION_CHARS}`;
+  return `The description has ${text.length} characters; shorten it to ${MAX_DESCRIPTION_CHARS}`;
 }
 
 /** A list of MAC addresses, one per VM. */
 const macList = z.array(
-  word("The MAC address", (text) => {
+  text("The MAC address", (text) => {
     if (normalizeMac(text) !== null) return null;
-    return `${JSON.stringify(text)} is not a unicast MAC address; write it like 02:00:5e:10:00:01`;
+    return `${show(text)} is not a unicast MAC address; write it like 02:00:5e:10:00:01`;
   }).transform((text) => normalizeMac(text) ?? text),
   otherwise("The MAC addresses of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
 );
-
-function oneOf<T extends string>(what: string, choices: readonly T[]) {
-  return z.enum(choices as readonly [T, ...T[]], {
-    error: ({ input }) => choiceExpected(what, choices, input),
-  });
-}
 
 const overrideKeys = z.record(
   z.string(),
@@ -169,8 +174,8 @@ const templateSection = z.strictObject({
 
 /** Checks the storage section. */
 export const storageSection = z.strictObject({
-  pool_path: word("The dataset for zvols", checkPoolPath),
-  cdrom_path: word("The install image", checkCdromPath),
+  pool_path: text("The dataset for zvols", checkPoolPath),
+  cdrom_path: text("The install image", checkCdromPath),
 }, otherwise("storage must have pool_path and cdrom_path"));
 
 /** Checks the values of a VM type one by one. */
@@ -180,15 +185,15 @@ export const vmTypeKeys = z.strictObject({
   cpu: wholeNumber("vCPUs", LIMITS.cpu),
   threads: wholeNumber("Threads per core", LIMITS.threads).optional(),
   disk: namedValues("disk", MAX_DISKS, wholeNumber("The disk's size", LIMITS.disk)).default({}),
-  network: namedValues("network", MAX_NICS, word("The bridge", () => null)).default({}),
+  network: namedValues("network", MAX_NICS, text("The bridge")).default({}),
   start: flag("start").optional(),
   autostart: flag("autostart").optional(),
   overcommit: flag("overcommit").optional(),
-  description: word("The description", checkDescription).optional(),
+  description: text("The description", checkDescription).optional(),
   sparse: flag("sparse").optional(),
   macs: namedValues("macs", MAX_NICS, macList).optional(),
   parallel: wholeNumber("VMs in parallel", LIMITS.parallel).optional(),
-  on_failure: oneOf("on_failure", ON_FAILURE).optional(),
+  on_failure: choice("on_failure", ON_FAILURE).optional(),
   template: templateSection.optional(),
 }, otherwise("A VM type must have count, memory and cpu"));
 
@@ -212,34 +217,28 @@ function macListProblem(
   { count, network: networks }: Pick<VmTypeSection, "count" | "network">,
 ): string | null {
   if (!Object.hasOwn(networks, network)) {
-    return `There is no network ${JSON.stringify(network)}; there are ${Object.keys(networks).join(", ")}`;
+    return `There is no network ${show(network)}; the networks are ${Object.keys(networks).join(", ")}`;
   }
-  if (macs.length >= count) return null;
-  return `${count} VMs need as many MAC addresses, found ${macs.length}; add ${
-    count - macs.length
-  }, or remove the list`;
+  const missing = count - macs.length;
+  if (missing <= 0) return null;
+  return `${count} VMs need as many MAC addresses, found ${macs.length}; add ${missing}, or remove the list`;
 }
 
 function checkPoolPath(path: string): string | null {
   if (path.startsWith("/mnt/")) {
     return `Enter the dataset's name without /mnt/: ${path.slice("/mnt/".length)}`;
   }
-  if (path.startsWith("/") || path.endsWith("/")) {
-    return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
-  }
   // ZFS allows letters, digits, space and _ - . : in names; each part starts with a letter or digit.
   if (path.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9_.: -]*$/.test(part))) return null;
-  return `${JSON.stringify(path)} is not a dataset name; write it like tank/vms`;
+  return `${show(path)} is not a dataset name; write it like tank/vms`;
 }
 
 function checkCdromPath(path: string): string | null {
   if (!path.startsWith("/mnt/")) {
-    return `${JSON.stringify(path)} must be a full path under /mnt/, such as /mnt/tank/iso/debian.iso`;
+    return `${show(path)} must be a full path under /mnt/, such as /mnt/tank/iso/debian.iso`;
   }
   if (/[{}]/.test(path)) {
-    return `${
-      JSON.stringify(path)
-    } contains a brace, which TrueNAS does not accept in paths; rename the file`;
+    return `${show(path)} contains a brace, which TrueNAS does not accept in paths; rename the file`;
   }
-  return path.endsWith("/") ? `${JSON.stringify(path)} is a folder; enter the path of a file in it` : null;
+  return path.endsWith("/") ? `${show(path)} is a folder; enter the path of a file in it` : null;
 }

@@ -27,148 +27,116 @@ export interface CallRefusal {
   readonly fields: readonly FieldRefusal[];
 }
 
-interface Meaning {
-  /** Part of TrueNAS's text, with the attribute in front where there is one: `attributes.nic_attach: Not a …`. */
-  readonly says: RegExp;
-  /** What it means and what to do. */
-  readonly means: string;
-}
-
-const MEANINGS: readonly Meaning[] = [
-  {
-    says: /nic_attach: .*not a valid choice/is,
-    means: "the NAS has no such bridge or interface; choose one from its list",
-  },
-  {
-    says: /bind: .*(bind address is not valid|not a valid choice)/is,
-    means: "this is not an address of the NAS; choose one of its addresses for the display, or 0.0.0.0",
-  },
-  {
-    says: /not a valid choice/i,
-    means: "the NAS does not offer this value; choose one from its list",
-  },
-  {
-    says: /being used by following services|already in use by another display/i,
-    means: "this port is already in use on the NAS; choose another port",
-  },
-  { says: /name: this name already exists/i, means: "another VM already has this name; choose another name" },
-  {
-    says: /only alphanumeric characters/i,
-    means: "a VM's name can only contain letters, digits and underscores; choose another name",
-  },
-  {
-    says: /cannot guarantee memory|ENOMEM/i,
-    means:
-      "the NAS does not have enough free memory to start this VM; stop another VM, or start it with overcommit",
-  },
-  {
-    says: /more than 80% of your available space/i,
-    means:
-      "the pool does not have enough free space for this zvol; choose a smaller size, another dataset, or a sparse zvol",
-  },
-  {
-    says: /multiple of volume block size/i,
-    means: "the size is not a multiple of the dataset's block size; enter whole GiB",
-  },
-  { says: /cannot shrink a zvol/i, means: "zvols can only grow; choose a size above the current one" },
-  {
-    says: /parent (dataset )?\S+ does not exist/i,
-    means: "the zvol's parent dataset does not exist; create it on the NAS, or choose another dataset",
-  },
-  {
-    says: /zvol.*does not exist/i,
-    means: "the zvol no longer exists; create it on the NAS, or use another zvol for the disk",
-  },
-  {
-    says: /zvol_name: .*already exists|path: .*already configured/i,
-    means: "it already exists; choose another name, or remove the existing one",
-  },
-  {
-    says: /must reside within a pool|root dataset of pool|dataset or a directory within a dataset/i,
-    means: "the file must be in a dataset, not in the root of a pool; move it to a dataset such as iso",
-  },
-  {
-    says: /\[Errno 2\]|no such file or directory|path does not exist|unable to locate cdrom|file not found/i,
-    means: "a required file is missing on the NAS; check its path, or upload the file",
-  },
-  {
-    says: /\[Errno 13\]|permission denied/i,
-    means: "the NAS cannot read the file; check its owner and permissions on the NAS",
-  },
-  { says: /\[Errno 28\]|no space left/i, means: "the NAS is out of space; free some space in the pool" },
-  {
-    says: /is running; stop the VM first|already running/i,
-    means: "the VM is running; stop it first",
-  },
-  {
-    says: /state is currently not|domain \S+ (does not exist|is not active)/i,
-    means: "the VM's state does not allow this; check its current state and try again",
-  },
-  {
-    says: /device\(s\) are not available|cannot start domain/i,
-    means:
-      "a device of the VM is unavailable, such as an image, a disk or a passthrough device; restore it or remove the device",
-  },
-  {
-    says: /unable to parse mac address/i,
-    means: "a MAC address of the VM is invalid; write it like 02:00:5e:10:00:01",
-  },
-  {
-    says: /following holds/i,
-    means: "a snapshot has a hold; release the hold on the NAS, or keep the disk",
-  },
-  {
-    says: /dependent clones|has clones|following clones/i,
-    means: "other disks are clones of this one; promote them on the NAS, or keep this disk",
-  },
-  {
-    says: /has snapshots|volume has children/i,
-    means: "it has snapshots; delete them on the NAS and try again, or keep the disk",
-  },
-  {
-    says: /has children/i,
-    means: "it has child datasets; delete or move them on the NAS and try again, or keep it",
-  },
-  { says: /dataset is busy|EBUSY/i, means: "it is in use on the NAS; wait a moment and try again" },
-  {
-    says: /not authorized|EACCES|EPERM|not permitted/i,
-    means:
-      "the account is not allowed to do this; grant it the missing role, which the dashboard's Connection page shows",
-  },
-  {
-    says: /does not support virtualization/i,
-    means: "this NAS cannot run VMs; enable virtualization in its firmware settings",
-  },
-  { says: /not licensed to use VMs/i, means: "this NAS's license does not include VMs" },
-  {
-    says: /password is required|8 characters or less/i,
-    means: "the display's password is invalid; set another VNC_PASSWORD",
-  },
-  {
-    says: /only one \S+ display device/i,
-    means: "the VM already has a display of this type; remove it before you add another",
-  },
-  {
-    says: /(VM|VMDevice|PoolDataset|PoolSnapshot) \S+ does not exist/i,
-    means: "it no longer exists on the NAS; reload and check the current state",
-  },
-  {
-    says: /too many concurrent|maximum number of concurrent/i,
-    means: "the NAS is handling too many calls; try again in a moment",
-  },
-  {
-    says: /method does not exist|service '.*' not found/i,
-    means: "this TrueNAS release does not support this function",
-  },
-  {
-    says: /extra inputs are not permitted/i,
-    means:
-      "this TrueNAS release does not support this setting; remove it from the template or the configuration",
-  },
-  {
-    says: /input should be|field required|string should|valid (integer|string)/i,
-    means: "TrueNAS does not accept this value; correct it",
-  },
+/** A pattern of TrueNAS's text, with the attribute in front where there is one, and what it means and what to do. */
+const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
+  [/nic_attach: .*not a valid choice/is, "the NAS has no such bridge or interface; choose one from its list"],
+  [
+    /bind: .*(bind address is not valid|not a valid choice)/is,
+    "this is not an address of the NAS; choose one of its addresses for the display, or 0.0.0.0",
+  ],
+  [/not a valid choice/i, "the NAS does not offer this value; choose one from its list"],
+  [
+    /being used by following services|already in use by another display/i,
+    "this port is already in use on the NAS; choose another port",
+  ],
+  [/name: this name already exists/i, "another VM already has this name; choose another name"],
+  [
+    /only alphanumeric characters/i,
+    "a VM's name can only contain letters, digits and underscores; choose another name",
+  ],
+  [
+    /cannot guarantee memory|ENOMEM/i,
+    "the NAS does not have enough free memory to start this VM; stop another VM, or start it with overcommit",
+  ],
+  [
+    /more than 80% of your available space/i,
+    "the pool does not have enough free space for this zvol; choose a smaller size, another dataset, or a sparse zvol",
+  ],
+  [
+    /multiple of volume block size/i,
+    "the size is not a multiple of the dataset's block size; enter whole GiB",
+  ],
+  [/cannot shrink a zvol/i, "zvols can only grow; choose a size above the current one"],
+  [
+    /parent (dataset )?\S+ does not exist/i,
+    "the zvol's parent dataset does not exist; create it on the NAS, or choose another dataset",
+  ],
+  [
+    /zvol.*does not exist/i,
+    "the zvol no longer exists; create it on the NAS, or use another zvol for the disk",
+  ],
+  [
+    /zvol_name: .*already exists|path: .*already configured/i,
+    "it already exists; choose another name, or remove the existing one",
+  ],
+  [
+    /must reside within a pool|root dataset of pool|dataset or a directory within a dataset/i,
+    "the file must be in a dataset, not in the root of a pool; move it to a dataset such as iso",
+  ],
+  [
+    /\[Errno 2\]|no such file or directory|path does not exist|unable to locate cdrom|file not found/i,
+    "a required file is missing on the NAS; check its path, or upload the file",
+  ],
+  [
+    /\[Errno 13\]|permission denied/i,
+    "the NAS cannot read the file; check its owner and permissions on the NAS",
+  ],
+  [/\[Errno 28\]|no space left/i, "the NAS is out of space; free some space in the pool"],
+  [/is running; stop the VM first|already running/i, "the VM is running; stop it first"],
+  [
+    /state is currently not|domain \S+ (does not exist|is not active)/i,
+    "the VM's state does not allow this; check its current state and try again",
+  ],
+  [
+    /device\(s\) are not available|cannot start domain/i,
+    "a device of the VM is unavailable, such as an image, a disk or a passthrough device; restore it or remove the device",
+  ],
+  [/unable to parse mac address/i, "a MAC address of the VM is invalid; write it like 02:00:5e:10:00:01"],
+  [/following holds/i, "a snapshot has a hold; release the hold on the NAS, or keep the disk"],
+  [
+    /dependent clones|has clones|following clones/i,
+    "other disks are clones of this one; promote them on the NAS, or keep this disk",
+  ],
+  [
+    /has snapshots|volume has children/i,
+    "it has snapshots; delete them on the NAS and try again, or keep the disk",
+  ],
+  [/has children/i, "it has child datasets; delete or move them on the NAS and try again, or keep it"],
+  [/dataset is busy|EBUSY/i, "it is in use on the NAS; wait a moment and try again"],
+  [
+    /not authorized|EACCES|EPERM|not permitted/i,
+    "the account is not allowed to do this; grant it the missing role, which the dashboard's Connection page shows",
+  ],
+  [
+    /does not support virtualization/i,
+    "this NAS cannot run VMs; enable virtualization in its firmware settings",
+  ],
+  [/not licensed to use VMs/i, "this NAS's license does not include VMs"],
+  [
+    /password is required|8 characters or less/i,
+    "the display's password is invalid; set another VNC_PASSWORD",
+  ],
+  [
+    /only one \S+ display device/i,
+    "the VM already has a display of this type; remove it before you add another",
+  ],
+  [
+    /(VM|VMDevice|PoolDataset|PoolSnapshot) \S+ does not exist/i,
+    "it no longer exists on the NAS; reload and check the current state",
+  ],
+  [
+    /too many concurrent|maximum number of concurrent/i,
+    "the NAS is handling too many calls; try again in a moment",
+  ],
+  [/method does not exist|service '.*' not found/i, "this TrueNAS release does not support this function"],
+  [
+    /extra inputs are not permitted/i,
+    "this TrueNAS release does not support this setting; remove it from the template or the configuration",
+  ],
+  [
+    /input should be|field required|string should|valid (integer|string)/i,
+    "TrueNAS does not accept this value; correct it",
+  ],
 ];
 
 /** A field's refusal for display at the field: what it means, with TrueNAS's words in quotes. */
@@ -188,9 +156,9 @@ export function explainRefusal({ fields, reason, errname }: CallRefusal): string
 }
 
 /** Explains text from TrueNAS, such as a failed job's error, and quotes it. */
-export function explainWords(said: string, errname = ""): string {
-  const meaning = MEANINGS.find(({ says }) => says.test(said)) ??
-    MEANINGS.find(({ says }) => errname !== "" && says.test(errname));
-  const quoted = `"${said.replaceAll("\n", " ")}"`;
-  return meaning === undefined ? `TrueNAS refused: ${quoted}` : `${meaning.means} (TrueNAS: ${quoted})`;
+export function explainWords(text: string, errname = ""): string {
+  const [, meaning] = MEANINGS.find(([pattern]) => pattern.test(text)) ??
+    MEANINGS.find(([pattern]) => pattern.test(errname)) ?? [];
+  const quoted = `"${text.replaceAll("\n", " ")}"`;
+  return meaning === undefined ? `TrueNAS refused: ${quoted}` : `${meaning} (TrueNAS: ${quoted})`;
 }

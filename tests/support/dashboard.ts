@@ -1,9 +1,8 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import assert from "node:assert/strict";
-import {
-  type FlatParsedConfiguration,
-  parseConfiguration,
-} from "../../lib/configuration/load_configuration.ts";
+import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
+import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";
+import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
@@ -76,7 +75,7 @@ export interface TestDashboard extends AsyncDisposable {
   /** The app itself, for what needs no socket. */
   readonly app: Hono<AppEnv>;
   /** The configuration in the form for the library. */
-  readonly configuration: () => FlatParsedConfiguration;
+  readonly configuration: () => ParsedConfiguration<FlatConfiguration>;
   /** Asks it to stop, as a signal does to the program. */
   readonly end: () => void;
 }
