@@ -33,17 +33,16 @@ export const ENVIRONMENT_NAMES = {
   LOG_FORMAT: "text (default) or json",
 } as const;
 
-/** Variables whose values are secrets. */
-export const SECRETS = [
+const SECRETS: readonly SecretName[] = [
   "API_PASSWORD",
   "TRUENAS_API_KEY",
   "VNC_PASSWORD",
   "DASHBOARD_PASSWORD",
   "DASHBOARD_VIEWER_PASSWORD",
-] as const satisfies readonly (keyof typeof ENVIRONMENT_NAMES)[];
+];
 
 /** A variable whose value is a secret; `NAME_FILE` can name a file that contains it. */
-export type SecretName = typeof SECRETS[number];
+export type SecretName = Extract<keyof typeof ENVIRONMENT_NAMES, `${string}_PASSWORD` | "TRUENAS_API_KEY">;
 
 /** Whether a variable's value is a secret. */
 export function isSecret(name: string): boolean {
