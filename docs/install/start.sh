@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the dashboard on TrueNAS itself: Init/Shutdown Scripts, type Script, when Post Init. What it needs lies
-# beside it. TrueNAS's own system stays untouched: the service exists until the next boot, when this runs again.
+# Starts the dashboard on TrueNAS itself: Init/Shutdown Scripts, type Script, when Post Init. Its files are in the same
+# folder. TrueNAS's own system is not changed: the service exists until the next boot, when this script runs again.
 set -eu
 cd "$(dirname "$0")"
 folder=$(pwd)
@@ -14,7 +14,7 @@ mkdir -p "$folder/state"
 chmod 700 "$folder/state"
 chmod 600 "$folder/.env"
 
-# The socket of the middleware makes whoever opens it root on the NAS; the sandbox keeps everything else away.
+# Anyone who can open the middleware's socket is root on the NAS; the sandbox blocks everything else.
 exec systemd-run --unit="$unit" --description="TrueNAS VM Manager" --collect \
   --working-directory="$folder" \
   --property=Restart=on-failure --property=RestartSec=5 --property=TimeoutStopSec=15 \

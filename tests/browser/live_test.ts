@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
-import { browser, createWorkers, finished } from "../support/pages.ts";
+import { browser, createWorkers, finished } from "../support/browser/pages.ts";
 import { type Program, startProgram, withFolder } from "../support/program.ts";
-import { startTcpProxy } from "../support/tcp_proxy.ts";
+import { startTcpProxy } from "../support/network/tcp_proxy.ts";
 
 /** A page says within this that it is not up to date. */
 const NOTICED_MS = 30_000;

@@ -14,7 +14,7 @@ import {
   PLACES,
   SCREENS,
   stepStatuses,
-} from "../support/pages.ts";
+} from "../support/browser/pages.ts";
 
 for (const { version, screen } of PLACES) {
   browserTest(`the main job on ${version}: create a cluster from config.yaml, then destroy it`, {

@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { startBrowser } from "../support/browser.ts";
+import { startBrowser } from "../support/browser/browser.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { addSecondMachine, startNginx } from "../support/network.ts";
+import { addSecondMachine, startNginx } from "../support/network/network.ts";
 import { type Program, startProgram, withFolder } from "../support/program.ts";
 
 const PASSWORD = "open sesame";

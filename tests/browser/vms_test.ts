@@ -13,7 +13,7 @@ import {
   finished,
   PLACES,
   SCREENS,
-} from "../support/pages.ts";
+} from "../support/browser/pages.ts";
 
 function idOf({ simulator }: TestDashboard, name: string): number {
   const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { makeCertificates } from "../support/certificates.ts";
+import { makeCertificates } from "../support/network/certificates.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { type Program, startProgram, withFolder } from "../support/program.ts";

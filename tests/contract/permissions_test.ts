@@ -7,7 +7,7 @@ import { readArguments } from "../../lib/command_line/arguments.ts";
 import { readSettings } from "../../lib/configuration/settings.ts";
 import { describePermissions, type Permissions, permissionsOf } from "../../lib/configuration/permissions.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { fingerprintOf, makeCertificates } from "../support/certificates.ts";
+import { fingerprintOf, makeCertificates } from "../support/network/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import type { Attempt } from "../support/probe.ts";
 import { START_FLAGS, startAttacked } from "../support/attacked.ts";

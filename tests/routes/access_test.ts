@@ -3,11 +3,10 @@
  * forged and a revoked one; foreign names, other sites, floods of passwords; and slow and large bodies. Real HTTP.
  */
 import assert from "node:assert/strict";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { journalOn, powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn, hidden, send, signIn, text } from "../support/http.ts";
 import { readForm, SlowBody } from "../../routes/forms.ts";
 import { isAllowedHost } from "../../routes/auth/access.tsx";
-import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { ATTEMPT_LIMITS } from "../../routes/auth/attempts.ts";
 import { SESSION_LIMITS, Sessions } from "../../routes/auth/sessions.ts";
@@ -151,14 +150,7 @@ Deno.test("no page offers a viewer what only an administrator may do (fault 36)"
     const [viewer, admin] = [await signIn(dashboard, "just looking"), await signIn(dashboard, "open sesame")];
     const held = Promise.withResolvers<void>();
     dashboard.simulator.addFault({ method: "vm.poweroff", action: "hold", until: held.promise });
-    const wish = {
-      action: "poweroff" as const,
-      id: 1,
-      name: "homeassistant",
-      state: "RUNNING",
-      overcommit: false,
-    };
-    const { log, finished } = dashboard.manager.changes.act("poweroff", [wish]);
+    const { log, finished } = powerOff(dashboard);
     const offers = (html: string) =>
       [
         ...[...html.matchAll(/<form[^>]*method="post"[^>]*>/g)].map(([form]) => form),
@@ -594,19 +586,10 @@ Deno.test("the serial page tells viewers that they cannot use it, and opens no c
   }));
 
 Deno.test("a sign-in that cannot be recorded is refused with the reason, not as an internal error", async () => {
-  const journal: OperationJournal = {
-    append: () => {},
-    written: () => Promise.resolve(),
-    load: () => [],
-    read: () => [],
-    forget: () => {},
-    writeAudit: () => {
-      throw new Error("database or disk is full");
-    },
-    removeAudit: () => {},
-    loadAudit: () => [],
-  };
-  await using dashboard = await startDashboard({ access: ACCESS, manager: { journal } });
+  await using dashboard = await startDashboard({
+    access: ACCESS,
+    manager: { journal: journalOn({ isFull: true }) },
+  });
   const { status, body, headers } = await send(dashboard, "/login", {
     fields: { password: ACCESS.password },
   });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { AUDIT_SHARES, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
 import { OperationStore } from "../../lib/operations/store.ts";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { journalOn, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {
   finishedOperation,
   FORM,
@@ -168,22 +168,13 @@ Deno.test("a display password is shown only on a click, which is recorded, and n
 });
 
 Deno.test("a password whose viewing cannot be recorded is not shown", async () => {
-  let full = false;
-  const journal = {
-    append: () => {},
-    written: () => Promise.resolve(),
-    load: () => [],
-    read: () => [],
-    forget: () => {},
-    loadAudit: () => [],
-    removeAudit: () => {},
-    writeAudit: () => {
-      if (full) throw new Error("database or disk is full");
-    },
-  };
-  await using dashboard = await startDashboard({ simulator: { foreignVms: 1 }, manager: { journal } });
+  const disk = { isFull: false };
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 1 },
+    manager: { journal: journalOn(disk) },
+  });
   const [id] = [...dashboard.simulator.store.vms.keys()];
-  full = true;
+  disk.isFull = true;
   const answer = await send(dashboard, `/vms/${id}/password`, { fields: {} });
   assert.equal(answer.status, 503);
   assert.ok(!answer.body.includes("someone-elses"));

@@ -4,7 +4,7 @@
  * with bodies that are too large, broken or of another kind, and many times over. Nothing may reach the NAS.
  */
 import assert from "node:assert/strict";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn } from "../support/http.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
@@ -45,14 +45,7 @@ async function withHouse(test: (dashboard: TestDashboard, clock: { now: number }
     access: ACCESS,
     now: () => clock.now,
   });
-  const wish = {
-    action: "poweroff",
-    id: 1,
-    name: "homeassistant",
-    state: "RUNNING",
-    overcommit: false,
-  } as const;
-  await dashboard.manager.changes.act("poweroff", [wish]).finished;
+  await powerOff(dashboard).finished;
   await test(dashboard, clock);
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { SESSION_LIMITS } from "../../routes/auth/sessions.ts";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { soon } from "../support/deadline.ts";
 import { send, signIn, text } from "../support/http.ts";
 
@@ -25,14 +25,7 @@ async function withStreams(
   test: (dashboard: TestDashboard, paths: string[]) => Promise<void>,
 ): Promise<void> {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
-  const wish = {
-    action: "poweroff",
-    id: 1,
-    name: "homeassistant",
-    state: "RUNNING",
-    overcommit: false,
-  } as const;
-  await dashboard.manager.changes.act("poweroff", [wish]).finished;
+  await powerOff(dashboard).finished;
   await test(dashboard, streamsOf(dashboard));
 }
 

@@ -5,6 +5,7 @@ import type { FlatConfiguration } from "../../lib/configuration/flat_configurati
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
+import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
@@ -18,19 +19,19 @@ import type { AccessOptions } from "../../routes/server/dashboard.ts";
 import type { AppEnv } from "../../routes/server/context.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
-/** Quick, but in the order of a real NAS: zvols and starts take longer than calls. */
+/** Fast, but in the proportions of a real NAS: zvols and starts take longer than calls. */
 export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
 
-/** Quick looks after a call of unknown outcome. */
+/** Fast polling after a call of unknown outcome. */
 export const TEST_SETTLE = { settleMs: 200, pollMs: 20 } as const;
 
-/** The display password of tests: a word that must turn up nowhere. */
+/** The display password of tests; it must not appear anywhere. */
 export const DISPLAY_PASSWORD = "display-secret";
 
-/** The password of the account on the NAS: the same. */
+/** The password of the account on the NAS; it must not appear anywhere either. */
 export const ACCOUNT_PASSWORD = "account-secret";
 
-/** The configuration that tests use unless they give another. */
+/** The default configuration of tests. */
 export const TEST_CONFIG = `
 storage:
   pool_path: tank/vms
@@ -49,34 +50,34 @@ worker:
   network: { lan: br0, storage: br1 }
 `;
 
-/** How to start. */
+/** Options of a test dashboard. */
 export interface DashboardOptions {
   readonly simulator?: SimulatorOptions;
   readonly manager?: Partial<VMManagerOptions>;
   readonly config?: string;
   /** Default true; false does not wait for the connection. */
   readonly untilConnected?: boolean;
-  /** What is sent to the NAS can be read on the way; default false. */
+  /** Whether the connection to the NAS counts as unencrypted; default false. */
   readonly unencrypted?: boolean;
-  /** Who may use the dashboard; default everybody. */
+  /** Who may use the dashboard; by default everybody. */
   readonly access?: Partial<AccessOptions>;
   /** Milliseconds since 1970 (UTC); default the real clock. */
   readonly now?: () => number;
-  /** Gets every line that is logged. */
+  /** Receives every log line. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
 
-/** A dashboard that runs. */
+/** A running dashboard. */
 export interface TestDashboard extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
   readonly simulator: Simulator;
   readonly manager: VMManager;
-  /** The app itself, for what needs no socket. */
+  /** The app itself, for requests without a socket. */
   readonly app: Hono<AppEnv>;
-  /** The configuration in the form for the library. */
+  /** The configuration, as the library reads it. */
   readonly configuration: () => ParsedConfiguration<FlatConfiguration>;
-  /** Asks it to stop, as a signal does to the program. */
+  /** Starts stopping, like a signal to the program. */
   readonly end: () => void;
 }
 
@@ -165,4 +166,32 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
 function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
   const log = (message: string, fields: LogFields = {}) => onLog(message, fields);
   return { debug: log, info: log, warning: log, error: log };
+}
+
+/** Powers off the one VM of a simulated NAS with `foreignVms: 1`, so that there is a finished operation. */
+export function powerOff({ manager }: Pick<TestDashboard, "manager">) {
+  const request = {
+    action: "poweroff",
+    id: 1,
+    name: "homeassistant",
+    state: "RUNNING",
+    overcommit: false,
+  } as const;
+  return manager.changes.act("poweroff", [request]);
+}
+
+/** A journal in memory that can no longer be written once `disk.isFull`. */
+export function journalOn(disk: { isFull: boolean }): OperationJournal {
+  return {
+    append: () => {},
+    written: () => Promise.resolve(),
+    load: () => [],
+    read: () => [],
+    forget: () => {},
+    loadAudit: () => [],
+    removeAudit: () => {},
+    writeAudit: () => {
+      if (disk.isFull) throw new Error("database or disk is full");
+    },
+  };
 }

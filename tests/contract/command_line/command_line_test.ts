@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Journal } from "../../../lib/operations/journal.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { makeCertificates } from "../../support/certificates.ts";
+import { makeCertificates } from "../../support/network/certificates.ts";
 import { MAIN, runProgram, withCommandLine as withLab } from "../../support/command_line.ts";
 import { TEST_CONFIG } from "../../support/dashboard.ts";
 

@@ -11,7 +11,7 @@ import { connectionError, REMEDIES } from "../../../lib/truenas/connection/failu
 import { openNas } from "../../../lib/truenas/connection/connection.ts";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { type Certificates, fingerprintOf, makeCertificates } from "../../support/certificates.ts";
+import { type Certificates, fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 

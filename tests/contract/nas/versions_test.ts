@@ -11,7 +11,7 @@ import { TrueNASConnectionError } from "../../../lib/errors/errors.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { type Certificates, fingerprintOf, makeCertificates } from "../../support/certificates.ts";
+import { type Certificates, fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 

@@ -151,8 +151,8 @@ async function useVm(manager: VMManager, simulator: Simulator): Promise<void> {
   );
   assert.ok(vm);
   const act = async (action: VmActionName, state: string) => {
-    const wish = { action, id: vm.id, name: vm.name, state, overcommit: false };
-    const view = await manager.changes.act(action, [wish]).finished;
+    const request = { action, id: vm.id, name: vm.name, state, overcommit: false };
+    const view = await manager.changes.act(action, [request]).finished;
     assert.equal(view.status, "done", JSON.stringify(view.vms));
   };
   await act("suspend", "RUNNING");

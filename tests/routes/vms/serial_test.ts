@@ -3,7 +3,7 @@
  * every release. Over real sockets, from the dashboard's own route on.
  */
 import assert from "node:assert/strict";
-import { DISPLAY_PASSWORD, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import { DISPLAY_PASSWORD, journalOn, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { send, signIn } from "../../support/http.ts";
 import { SESSION_LIMITS } from "../../../routes/auth/sessions.ts";
@@ -59,21 +59,12 @@ for (const version of ["24.10", "25.04.2", "25.10", "26.0", "27.0"] as const) {
 }
 
 Deno.test("a serial console that cannot be recorded is not opened, says why, and the dashboard keeps running (fault 16)", async () => {
-  let isFull = false;
-  const journal = {
-    append: () => {},
-    written: () => Promise.resolve(),
-    load: () => [],
-    read: () => [],
-    forget: () => {},
-    loadAudit: () => [],
-    removeAudit: () => {},
-    writeAudit: () => {
-      if (isFull) throw new Error("database or disk is full");
-    },
-  };
-  await using dashboard = await startDashboard({ simulator: { foreignVms: 2 }, manager: { journal } });
-  isFull = true;
+  const disk = { isFull: false };
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 2 },
+    manager: { journal: journalOn(disk) },
+  });
+  disk.isFull = true;
   const console = openConsole(dashboard);
   await console.until("The console was not opened, because the audit log could not be written");
   await console.end();

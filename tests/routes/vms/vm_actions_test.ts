@@ -165,7 +165,7 @@ Deno.test("a VM that was removed or renamed is left unchanged and named", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async ({ manager, simulator }) => {
     const [gone, renamed] = [...simulator.store.vms.values()].filter(({ state }) => state === "STOPPED");
     assert.ok(gone && renamed);
-    const wishes = [gone, renamed].map(({ id, config: { name }, state }) => ({
+    const requests = [gone, renamed].map(({ id, config: { name }, state }) => ({
       action: "start" as const,
       id,
       name,
@@ -174,7 +174,7 @@ Deno.test("a VM that was removed or renamed is left unchanged and named", () =>
     }));
     simulator.store.vms.delete(gone.id);
     renamed.config.name = "another";
-    const view = await manager.changes.act("start", wishes).finished;
+    const view = await manager.changes.act("start", requests).finished;
     assert.match(view.vms[0]?.message ?? "", /no longer exists. Nothing was changed/);
     assert.match(view.vms[1]?.message ?? "", /was renamed to another. Nothing was changed/);
     assert.equal(renamed.state, "STOPPED");

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import type { SimulatedVersion } from "../../lib/simulator/types.ts";
+import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { startBrowser } from "./browser.ts";
-import { type DashboardOptions, startDashboard, type TestDashboard } from "./dashboard.ts";
+import { type DashboardOptions, startDashboard, type TestDashboard } from "../dashboard.ts";
 
 /** axe-core, as text that is put into a page. */
 export const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");

@@ -1,6 +1,6 @@
 /** A second machine, as far as a browser or a proxy can tell: a network namespace with a cable to this one. */
 import assert from "node:assert/strict";
-import { chromiumPath } from "./browser.ts";
+import { chromiumPath } from "../browser/browser.ts";
 
 /** The cable with its two ends. */
 export interface SecondMachine extends AsyncDisposable {
@@ -64,7 +64,7 @@ export async function startNginx(
   machine: SecondMachine,
   { upstream, ports }: { readonly upstream: string; readonly ports: readonly number[] },
 ): Promise<AsyncDisposable> {
-  const docs = await Deno.readTextFile(new URL("../../docs/install.md", import.meta.url));
+  const docs = await Deno.readTextFile(new URL("../../../docs/install.md", import.meta.url));
   const location = /```nginx\n([^]*?)```/.exec(docs)?.[1] ?? assert.fail("the docs show nginx");
   const shown = "http://127.0.0.1:8080";
   assert.ok(location.includes(shown), "the premise: the docs' own address is there to be replaced");
