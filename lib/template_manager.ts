@@ -1,8 +1,9 @@
-/** The JSON templates of VMs and devices: read and checked once, copied for each use. */
+/** The JSON templates of VMs and devices. */
 import { ConfigurationError, type Problem } from "./errors/errors.ts";
 import { zvolPath } from "./inventory/names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
-import type { TemplateOverrides } from "./vm_templates/overrides.ts";
+import { show } from "./inputs.ts";
+import { OVERRIDE_KEYS, type TemplateOverrides } from "./vm_templates/overrides.ts";
 import { type DeviceSpec, deviceSpec, type VmSpec, vmSpec } from "./vm_templates/specs.ts";
 import { EMBEDDED, FILES, folderOf, readTemplate, withoutPlanned } from "./vm_templates/template_files.ts";
 import { z } from "./zod.ts";
@@ -21,13 +22,13 @@ const DEVICE_TYPES: readonly DeviceType[] = ["DISPLAY", "CDROM", "NIC", "DISK"];
 
 /** How templates are checked. */
 export interface TemplateOptions {
-  /** The release whose keys alone are allowed, for example `25.10`; default: those of every known release. */
+  /** Only keys of this TrueNAS release are allowed, such as `25.10`; default: those of any known release. */
   readonly version?: string;
 }
 
 /**
- * Holds the templates and makes the arguments of vm.create and vm.device.create from them. Each result is a copy of
- * its own: changing one changes no other.
+ * Holds the templates and creates the arguments of vm.create and vm.device.create from them. Each result is a separate
+ * copy.
  *
  * @example Custom template directory
  * ```ts
@@ -36,17 +37,17 @@ export interface TemplateOptions {
  * ```
  */
 export class TemplateManager {
-  /** The directory that the templates were read from; null for the embedded ones. */
+  /** The folder with the templates; null for the embedded ones. */
   readonly basePath: string | null;
   #templates: Templates;
 
   /**
    * Reads and checks all templates.
    *
-   * @param basePath A directory with vms/vm.json and devices/{display,cdrom,nic,disk}.json, or with templates/ above
-   * these, as the Python tool has it; default: the embedded ones. What the plan says anyway may be null in them.
-   * @throws {ConfigurationError} naming the file, for a missing file, invalid JSON (with line and column), a wrong
-   * value, or a key that TrueNAS would refuse.
+   * @param basePath A folder with vms/vm.json and devices/{display,cdrom,nic,disk}.json, or with these in a folder
+   * `templates`, as the Python tool has them; default: the embedded ones. Keys that the plan sets can be null.
+   * @throws {ConfigurationError} naming the file, when it is missing, is not JSON (with line and column), or has an
+   * invalid value or a key that TrueNAS refuses.
    */
   constructor(basePath?: string, options: TemplateOptions = {}) {
     this.basePath = basePath ?? null;
@@ -55,32 +56,25 @@ export class TemplateManager {
       folder === undefined ? EMBEDDED[name] : withoutPlanned(name, readTemplate(`${folder}/${FILES[name]}`));
     const vm = this.#parse("vm", vmSpec, read("vm"));
     const device = (dtype: DeviceType) => this.#parse(dtype, deviceSpec(dtype), read(dtype));
-    const devices = {
-      DISPLAY: device("DISPLAY"),
-      CDROM: device("CDROM"),
-      NIC: device("NIC"),
-      DISK: device("DISK"),
-    };
-    this.#templates = { vm, devices };
+    this.#templates = { vm, devices: forEachType(device) };
     this.#expectKeys(options.version === undefined ? VERSION_RULES : [rulesFor(options.version)]);
   }
 
   /**
-   * Checks that a release takes every key of the templates.
+   * Checks that a TrueNAS release such as `25.10.7` accepts every key of the templates.
    *
-   * @param release For example `25.10.7`.
    * @throws {ConfigurationError} naming file and key.
    */
   checkVersion(release: string): void {
     this.#expectKeys([rulesFor(release)]);
   }
 
-  /** The same templates with some keys otherwise; see {@link checkOverrides} for what is possible. */
+  /** The templates with some settings replaced; {@link checkOverrides} checks them. */
   withOverrides(overrides: TemplateOverrides | undefined): TemplateManager {
     if (overrides === undefined) return this;
     const { vm, devices } = this.#templates;
-    const device = (dtype: DeviceType, values: Readonly<Record<string, unknown>> = {}): DeviceTemplate => {
-      const { order, ...own } = values;
+    const device = (dtype: DeviceType): DeviceTemplate => {
+      const { order, ...own } = overrides[OVERRIDE_KEYS[dtype]] ?? {};
       const template = devices[dtype];
       return {
         attributes: { ...template.attributes, ...own },
@@ -88,29 +82,21 @@ export class TemplateManager {
       };
     };
     const overridden = new TemplateManager();
-    overridden.#templates = {
-      vm: { ...vm, ...overrides.vm },
-      devices: {
-        DISPLAY: device("DISPLAY", overrides.display),
-        CDROM: device("CDROM", overrides.cdrom),
-        NIC: device("NIC", overrides.nic),
-        DISK: device("DISK", overrides.disk),
-      },
-    };
+    overridden.#templates = { vm: { ...vm, ...overrides.vm }, devices: forEachType(device) };
     return overridden;
   }
 
-  /** What the templates say where a configuration says nothing. */
+  /** Settings for configurations that do not have them. */
   get defaults(): { readonly autostart: boolean } {
     return { autostart: this.#templates.vm.autostart !== false };
   }
 
-  /** The argument of vm.create: one VM with so many cores (of `threads` threads each) and so much memory in MiB. */
+  /** The argument of vm.create; `threads` per core, `memory` in MiB. */
   createVmSpec(name: string, cores: number, threads: number, memory: number): VmSpec {
     return { ...structuredClone(this.#templates.vm), name, cores, threads, memory };
   }
 
-  /** A display on this port. The web port is TrueNAS's choice unless given. */
+  /** A display on this port; TrueNAS chooses the web port unless it is given. */
   createDisplayDevice(vmId: number, port: number, password: string, webPort?: number): DeviceSpec {
     return this.#device("DISPLAY", vmId, {
       port,
@@ -119,23 +105,23 @@ export class TemplateManager {
     });
   }
 
-  /** A CD-ROM with the image at this path below /mnt. */
+  /** A CD-ROM with the image at this path under /mnt. */
   createCdromDevice(vmId: number, path: string): DeviceSpec {
     return this.#device("CDROM", vmId, { path });
   }
 
-  /** A NIC on this bridge. Without a MAC TrueNAS up to 25.10 draws a new one at each start. */
+  /** A NIC on this bridge. Without a MAC address, TrueNAS up to 25.10 generates a new one at each start. */
   createNicDevice(vmId: number, nicAttach: string, mac?: string): DeviceSpec {
     const fixed = mac === undefined ? {} : { mac: mac.toLowerCase().replaceAll("-", ":") };
     return this.#device("NIC", vmId, { nic_attach: nicAttach, ...fixed });
   }
 
-  /** A disk on a new zvol (`tank/vms/worker01-disk0`) of so many bytes. */
+  /** A disk on a new zvol such as `tank/vms/worker01-disk0`. */
   createDiskDevice(vmId: number, zvolName: string, sizeBytes: number): DeviceSpec {
     return this.#device("DISK", vmId, { create_zvol: true, zvol_name: zvolName, zvol_volsize: sizeBytes });
   }
 
-  /** A disk on a zvol that is there already. */
+  /** A disk on an existing zvol. */
   createAttachedDiskDevice(vmId: number, zvolName: string): DeviceSpec {
     return this.#device("DISK", vmId, { path: zvolPath(zvolName) });
   }
@@ -168,10 +154,10 @@ export class TemplateManager {
   ): void {
     const refused = keys.filter((key) => !known.some((names) => names.includes(key)));
     if (refused.length === 0) return;
-    const who = versions.length === 1 ? `TrueNAS ${versions[0]?.id}` : "every TrueNAS";
+    const release = versions.length === 1 ? `TrueNAS ${versions[0]?.id}` : "Every TrueNAS release";
     const problems = refused.map((key) => ({
       field: key,
-      message: `${who} refuses the key ${JSON.stringify(key)}; remove it`,
+      message: `${release} refuses the key ${show(key)}; remove it`,
     }));
     throw new ConfigurationError(this.#fileName(name), problems);
   }
@@ -181,13 +167,13 @@ export class TemplateManager {
   }
 }
 
+function forEachType<T>(make: (dtype: DeviceType) => T): Record<DeviceType, T> {
+  return { DISPLAY: make("DISPLAY"), CDROM: make("CDROM"), NIC: make("NIC"), DISK: make("DISK") };
+}
+
 function toProblem(issue: z.core.$ZodIssue): Problem {
-  if (issue.code === "unrecognized_keys") {
-    const keys = issue.keys.map((key) => JSON.stringify(key)).join(", ");
-    return {
-      field: issue.path.join("."),
-      message: `Unknown key ${keys}; a device template has attributes and order`,
-    };
-  }
-  return { field: issue.path.join("."), message: issue.message };
+  const message = issue.code === "unrecognized_keys"
+    ? `Unknown key ${issue.keys.map(show).join(", ")}; a device template has attributes and order`
+    : issue.message;
+  return { field: issue.path.join("."), message };
 }

@@ -1,9 +1,10 @@
-/** What a VM type has otherwise than the templates say. */
+/** Settings of a VM type that replace those of the templates. */
 import type { Problem } from "../errors/errors.ts";
+import { show } from "../inputs.ts";
 import { type DeviceType, VERSION_RULES } from "../truenas/versions.ts";
 import { deviceSpec, PLANNED_KEYS, vmSpec } from "./specs.ts";
 
-/** What a VM type has otherwise than the templates say: keys of vm.create, and of each device's attributes, or `order`. */
+/** Settings that replace those of the templates: keys of vm.create, and attributes or `order` of each device. */
 export interface TemplateOverrides {
   /** Keys of vm.create. */
   readonly vm?: Readonly<Record<string, unknown>> | undefined;
@@ -17,17 +18,21 @@ export interface TemplateOverrides {
   readonly disk?: Readonly<Record<string, unknown>> | undefined;
 }
 
-const OVERRIDES: readonly (readonly [keyof TemplateOverrides, DeviceType | "vm"])[] = [
-  ["vm", "vm"],
-  ["display", "DISPLAY"],
-  ["cdrom", "CDROM"],
-  ["nic", "NIC"],
-  ["disk", "DISK"],
-];
+/** The key of each template's overrides. */
+export const OVERRIDE_KEYS = {
+  vm: "vm",
+  DISPLAY: "display",
+  CDROM: "cdrom",
+  NIC: "nic",
+  DISK: "disk",
+} as const satisfies Record<DeviceType | "vm", keyof TemplateOverrides>;
 
-/** Everything that is wrong with overrides, each at its path below `template`: `disk.type`. */
+const TEMPLATE_NAMES: readonly (DeviceType | "vm")[] = ["vm", "DISPLAY", "CDROM", "NIC", "DISK"];
+
+/** Every problem with overrides, each with its path in `template`: `disk.type`. */
 export function checkOverrides(overrides: TemplateOverrides): Problem[] {
-  return OVERRIDES.flatMap(([part, name]) => {
+  return TEMPLATE_NAMES.flatMap((name) => {
+    const part = OVERRIDE_KEYS[name];
     const values = overrides[part] ?? {};
     const known = VERSION_RULES.flatMap((rules) =>
       name === "vm" ? rules.vmCreateKeys : [...rules.deviceKeys[name], "order"]
@@ -35,11 +40,11 @@ export function checkOverrides(overrides: TemplateOverrides): Problem[] {
     const keys = Object.keys(values);
     const planned = keys.filter((key) => PLANNED_KEYS[name].includes(key)).map((key) => ({
       field: `${part}.${key}`,
-      message: `${key} is what the configuration says elsewhere; it cannot be overridden here`,
+      message: `${key} cannot be overridden, because the plan sets it; remove it here`,
     }));
     const unknown = keys.filter((key) => !known.includes(key)).map((key) => ({
       field: `${part}.${key}`,
-      message: `No TrueNAS takes the key ${JSON.stringify(key)}`,
+      message: `No TrueNAS release accepts the key ${show(key)}; remove it`,
     }));
     const { order, ...rest } = values;
     const checked = name === "vm" ? vmSpec.safeParse(values) : deviceSpec(name).safeParse({

@@ -1,4 +1,4 @@
-/** What templates hold: the arguments of vm.create and vm.device.create, as this program checks them. */
+/** The content of templates: arguments of vm.create and vm.device.create, as this program checks them. */
 import type { DeviceType } from "../truenas/versions.ts";
 import { z } from "../zod.ts";
 
@@ -12,7 +12,7 @@ export interface VmSpec {
   threads: number;
   /** MiB. */
   memory: number;
-  /** Sockets, in TrueNAS's words. */
+  /** Number of sockets, which TrueNAS calls vcpus. */
   vcpus?: number;
   /** Free text. */
   description?: string;
@@ -24,15 +24,15 @@ export interface VmSpec {
 export interface DeviceSpec {
   /** The VM's id. */
   vm: number;
-  /** What the device is; `dtype` says which kind. */
+  /** The device; `dtype` is its kind. */
   attributes: { dtype: string; [key: string]: unknown };
-  /** The boot order: lower boots first. */
+  /** Boot order; lower numbers boot first. */
   order?: number;
 }
 
 const integer = z.number().int().safe();
 
-/** The keys of vm.create that are checked; further ones pass, if the release has them. */
+/** The keys of vm.create whose values are checked; others are accepted if the TrueNAS release has them. */
 export const vmSpec = z.object({
   name: z.string().optional(),
   description: z.string().optional(),
@@ -89,12 +89,12 @@ const attributes = {
   }).passthrough(),
 } satisfies Record<DeviceType, z.ZodType>;
 
-/** A device template of this kind. */
+/** Checks a device template. */
 export function deviceSpec(dtype: DeviceType) {
   return z.strictObject({ attributes: attributes[dtype], order: integer.optional() });
 }
 
-/** What the plan says itself, and no template can. */
+/** Keys that the plan sets, so templates cannot. */
 export const PLANNED_KEYS: Readonly<Record<DeviceType | "vm", readonly string[]>> = {
   vm: ["name", "cores", "threads", "memory", "uuid"],
   DISPLAY: ["port", "web_port", "password"],

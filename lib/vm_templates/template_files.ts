@@ -1,16 +1,16 @@
-/** The files of the templates: found, read, and their mistakes told with line and column. */
+/** Finds and reads the template files, and reports their errors with line and column. */
 import cdromTemplate from "../../templates/devices/cdrom.json" with { type: "json" };
 import diskTemplate from "../../templates/devices/disk.json" with { type: "json" };
 import displayTemplate from "../../templates/devices/display.json" with { type: "json" };
 import nicTemplate from "../../templates/devices/nic.json" with { type: "json" };
 import vmTemplate from "../../templates/vms/vm.json" with { type: "json" };
 import { fileExists, readTextFile } from "../configuration/files.ts";
-import { ConfigurationError, TrueNASError } from "../errors/errors.ts";
+import { ConfigurationError, type Problem, TrueNASError } from "../errors/errors.ts";
 import { isMissing, reasonOf } from "../errors/system_errors.ts";
 import type { DeviceType } from "../truenas/versions.ts";
 import { PLANNED_KEYS } from "./specs.ts";
 
-/** Where each template is, below the templates' folder. */
+/** The path of each template in its folder. */
 export const FILES = {
   vm: "vms/vm.json",
   DISPLAY: "devices/display.json",
@@ -19,7 +19,7 @@ export const FILES = {
   DISK: "devices/disk.json",
 } as const satisfies Record<DeviceType | "vm", string>;
 
-/** The templates that come with the program. */
+/** The default templates. */
 export const EMBEDDED: Readonly<Record<DeviceType | "vm", unknown>> = {
   vm: vmTemplate,
   DISPLAY: displayTemplate,
@@ -28,17 +28,14 @@ export const EMBEDDED: Readonly<Record<DeviceType | "vm", unknown>> = {
   DISK: diskTemplate,
 };
 
-/** The directory itself, or the one named templates in it, where only that has the files. */
+/** The folder with the templates: the given one, or the folder `templates` in it. */
 export function folderOf(basePath: string): string {
   const folder = basePath.replace(/(?<=.)\/+$/, "");
-  const isAbove = !fileExists(`${folder}/${FILES.vm}`) && fileExists(`${folder}/templates/${FILES.vm}`);
-  return isAbove ? `${folder}/templates` : folder;
+  const isParent = !fileExists(`${folder}/${FILES.vm}`) && fileExists(`${folder}/templates/${FILES.vm}`);
+  return isParent ? `${folder}/templates` : folder;
 }
 
-/**
- * A template without the keys that the plan fills in and that are null there, and without the keys that make a zvol:
- * a disk is also added on a zvol that exists.
- */
+/** Removes the keys that the plan fills in: those that are null, and those that create a zvol, because a disk can also use an existing one. */
 export function withoutPlanned(name: DeviceType | "vm", template: unknown): unknown {
   if (!isObject(template)) return template;
   const planned = (key: string, value: unknown) =>
@@ -60,60 +57,59 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 /**
  * Reads one file.
  *
- * @throws {ConfigurationError} when it is missing, or is no JSON.
+ * @throws {ConfigurationError} when it does not exist, cannot be read or is not JSON.
  */
 export function readTemplate(path: string): unknown {
+  const fail = (problem: Omit<Problem, "field">, cause: unknown) =>
+    new ConfigurationError(path, [{ field: "", ...problem }], { cause });
   let text: string;
   try {
     text = readTextFile(path);
   } catch (error) {
-    const missing = isMissing(error);
-    const message = missing
-      ? "There is no such template file"
-      : `The file cannot be read: ${reasonOf(error)}`;
-    throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
+    throw fail({
+      message: isMissing(error)
+        ? "There is no such template file; check the folder, or copy the file from the default templates"
+        : `The file cannot be read: ${reasonOf(error)}`,
+    }, error);
   }
   try {
     return JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw new TrueNASError(reasonOf(error), { cause: error });
-    const { message, ...place } = jsonMistake(text, error);
-    throw new ConfigurationError(path, [{ field: "", message: `Invalid JSON: ${message}`, ...place }], {
-      cause: error,
-    });
+    throw fail(describeSyntaxError(text, error), error);
   }
 }
 
-/** What is wrong and where, both from 1. */
-function jsonMistake(text: string, error: SyntaxError): { message: string; line: number; column: number } {
-  const before = text.slice(0, mistakeOffset(text, error)).split("\n");
-  const message = error.message.replace(/ in JSON at position.*$/s, "").replace(
-    /, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s,
-    "",
-  );
-  return { message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+/** The message without V8's own position and excerpt, and the line and column. */
+function describeSyntaxError(text: string, error: SyntaxError): Omit<Problem, "field"> {
+  const before = text.slice(0, offsetOf(text, error)).split("\n");
+  const [reason = ""] = error.message.split(/ in JSON at position|, (?:\.\.\.)?".*is not valid JSON$/s);
+  return {
+    message: `Invalid JSON: ${reason}`,
+    line: before.length,
+    column: (before.at(-1)?.length ?? 0) + 1,
+  };
 }
 
-/** V8 tells the offset of most mistakes; a text that ends too soon has it at its end. */
-function mistakeOffset(text: string, { message }: SyntaxError): number {
+/** V8 reports the offset of an error, except when the text ends too soon or has an unexpected token. */
+function offsetOf(text: string, { message }: SyntaxError): number {
   if (message.startsWith(UNEXPECTED_TOKEN)) return unexpectedTokenOffset(text);
-  const said = / JSON at position (\d+)/.exec(message)?.[1];
-  return said === undefined ? text.length : Number(said);
+  const offset = / JSON at position (\d+)/.exec(message)?.[1];
+  return offset === undefined ? text.length : Number(offset);
 }
 
-/** How V8 begins the one message that quotes the text instead of telling the offset. */
 const UNEXPECTED_TOKEN = "Unexpected token ";
 
-/** The text up to the token only ends too soon, and any longer part of it has the mistake: the place is between. */
+/** Bisects: a part of the text that ends before the token only ends too soon, and a longer part contains the token. */
 function unexpectedTokenOffset(text: string): number {
-  let without = 0;
-  let within = text.length;
-  while (within - without > 1) {
-    const middle = Math.floor((without + within) / 2);
-    if (hasUnexpectedToken(text.slice(0, middle))) within = middle;
-    else without = middle;
+  let before = 0;
+  let after = text.length;
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (hasUnexpectedToken(text.slice(0, middle))) after = middle;
+    else before = middle;
   }
-  return within - 1;
+  return after - 1;
 }
 
 function hasUnexpectedToken(text: string): boolean {

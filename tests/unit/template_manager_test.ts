@@ -112,7 +112,11 @@ const BAD_FILES: readonly (readonly [file: string, text: string | null, message:
   ],
   ["devices/nic.json", '{"attributes": {"dtype": "NIC"}, "order": 1.5}', /devices\/nic\.json: order: /],
   ["devices/nic.json", '{"order": 1}', /devices\/nic\.json: attributes: /],
-  ["vms/vm.json", '{"nonsense": 1}', /vms\/vm\.json: nonsense: every TrueNAS refuses the key "nonsense"/],
+  [
+    "vms/vm.json",
+    '{"nonsense": 1}',
+    /vms\/vm\.json: nonsense: Every TrueNAS release refuses the key "nonsense"/,
+  ],
   ["vms/vm.json", '{"vcpus": "2"}', /vms\/vm\.json: vcpus: /],
   ["vms/vm.json", "[]", /vms\/vm\.json: /],
   ["devices/display.json", '{"attributes": {"dtype": "DISPLAY", "sound": true}}', /display\.json: sound: /],
