@@ -1,4 +1,4 @@
-/** Accounts of the simulated NAS, and what their roles let them do. */
+/** Accounts of the simulated NAS, and the permissions of their roles. */
 import type { MethodSchema } from "./wire/schema_check.ts";
 
 /** An account. */
@@ -10,11 +10,11 @@ export interface Account {
   readonly apiKey: string | null;
   apiKeyRevoked: boolean;
   readonly apiKeyExpired: boolean;
-  /** The one-time password that is asked for, or null. */
+  /** The required one-time password, or null. */
   readonly otp: string | null;
 }
 
-/** Roles that come with a role. Source: TrueNAS's role manager, as far as VMs and their disks go; *_DELETE comes with none. */
+/** Roles included in a role, for VMs and their disks; no role includes *_DELETE. Source: TrueNAS's role manager. */
 const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
   VM_WRITE: ["VM_READ"],
@@ -27,7 +27,7 @@ const QUERY_ROLES: Readonly<Record<string, readonly string[]>> = {
   "interface.query": ["NETWORK_INTERFACE_READ"],
 };
 
-/** Whether an account has a role, directly or by another one. */
+/** Whether an account has a role, directly or included in another. */
 export function hasRole({ roles }: Pick<Account, "roles">, wanted: string): boolean {
   return roles.some((role) => {
     if (role === "FULL_ADMIN" || role === wanted) return true;

@@ -1,83 +1,75 @@
-/** Faults to order: which call they strike, when, and how. */
+/** Injected faults: which call they affect, when, and how. */
 import type { Nas } from "./nas.ts";
 import type { Fault, FaultMoment } from "./types.ts";
 import { MethodError, OtherReply } from "./wire/wire_errors.ts";
 
-/** Thrown by a fault that drops the socket, and by one that never answers. */
+/** Thrown by a fault that drops the socket. */
 export const CUT: unique symbol = Symbol("cut");
-/** See {@link CUT}. */
+/** Thrown by a fault that never answers. */
 export const STALLED: unique symbol = Symbol("stalled");
 
 interface Armed {
   readonly fault: Fault;
   toSkip: number;
-  left: number;
+  remaining: number;
 }
 
-/** What happens to one call. */
+/** The fault of one call. */
 export interface InjectedFault {
-  /** Throws, or never returns, when a fault strikes at this moment. */
-  pass(moment: FaultMoment, gone: AbortSignal, nas: Nas): Promise<void>;
+  /** Throws, or never returns, when the fault occurs at this moment; `closed` is the end of the connection. */
+  pass(moment: FaultMoment, closed: AbortSignal, nas: Nas): Promise<void>;
 }
 
-/** The faults to come. */
+/** The pending faults. */
 export class Faults {
   #armed: Armed[] = [];
 
   /** Adds one. */
   add(fault: Fault): void {
-    this.#armed.push({ fault, toSkip: fault.skip ?? 0, left: fault.times ?? 1 });
+    this.#armed.push({ fault, toSkip: fault.skip ?? 0, remaining: fault.times ?? 1 });
   }
 
-  /** Forgets all. */
+  /** Removes all. */
   clear(): void {
     this.#armed = [];
   }
 
-  /** Chooses the fault that strikes this call, if any. */
-  strike(method: string, params: readonly unknown[]): InjectedFault {
-    const armed = this.#armed.find(({ fault, left }) =>
-      left > 0 && (fault.method ?? method) === method && (fault.methods?.(method) ?? true) &&
+  /** Chooses the fault that affects this call, if any. */
+  choose(method: string, params: readonly unknown[]): InjectedFault {
+    const armed = this.#armed.find(({ fault, remaining }) =>
+      remaining > 0 && (fault.method ?? method) === method && (fault.methods?.(method) ?? true) &&
       (fault.matches?.(params) ?? true)
     );
-    if (armed === undefined) return NO_STRIKE;
-    if (armed.toSkip > 0) {
-      armed.toSkip--;
-      return NO_STRIKE;
-    }
-    armed.left--;
+    if (armed === undefined || armed.toSkip-- > 0) return NO_FAULT;
+    armed.remaining--;
     const { fault } = armed;
     return {
-      pass: async (moment, gone, nas) => {
-        if (moment === (fault.moment ?? "before")) await act(fault, gone, nas);
+      pass: async (moment, closed, nas) => {
+        if (moment === (fault.moment ?? "before")) await act(fault, closed, nas);
       },
     };
   }
 }
 
-const NO_STRIKE: InjectedFault = { pass: () => Promise.resolve() };
+const NO_FAULT: InjectedFault = { pass: () => Promise.resolve() };
 
 const DEFAULT_ERROR = { errno: 14, errname: "EFAULT", reason: "[EFAULT] Simulated failure" } as const;
 
-/** How long a call that goes on without its connection is behind it. */
+/** How long a call continues without its connection, in milliseconds. */
 const LINGER_MS = 30;
 
 async function act(
   { action, error = DEFAULT_ERROR, result, until }: Fault,
-  gone: AbortSignal,
+  closed: AbortSignal,
   nas: Nas,
 ): Promise<void> {
   if (action === "cut") throw CUT;
   if (action === "answer") throw new OtherReply(result);
   if (action === "hold") return await until;
-  if (action === "linger") {
-    await untilAborted(gone);
-    if (nas.profile.cancelsOnDisconnect) throw STALLED;
+  if (action === "linger" || action === "stall") {
+    await untilAborted(closed);
+    if (action === "stall" || nas.profile.cancelsOnDisconnect) throw STALLED;
     return await nas.sleep(LINGER_MS);
-  }
-  if (action === "stall") {
-    await untilAborted(gone);
-    throw STALLED;
   }
   const { errno, errname, reason } = error;
   const trace = { class: "CallError", formatted: "…", repr: "…" };

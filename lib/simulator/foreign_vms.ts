@@ -1,6 +1,7 @@
-/** VMs that are on the NAS from the start and were not made by this product, so that a demo looks lived in. */
+/** Initial VMs that were not created by this product, so that a demo looks realistic. */
 import type { Nas } from "./nas.ts";
-import { addDataset, type StoredDevice, type StoredVm } from "./store.ts";
+import { macOf } from "./rules/macs.ts";
+import { addDataset, devicePathOf, type StoredDevice, type StoredVm } from "./store.ts";
 import { checkArguments } from "./wire/schema_check.ts";
 
 interface Kind {
@@ -19,53 +20,44 @@ const KINDS: readonly Kind[] = [
   { name: "ubuntu_dev", memoryMib: 4096, cores: 4, diskGib: 64, running: false },
 ];
 
-/** Displays of these VMs start here, far from the ports that this product gives out. */
+/** First display port of these VMs, far from the ports that this product assigns. */
 const FIRST_PORT = 20_000;
 
-/** Puts so many VMs on the NAS. */
+/** Adds this many VMs to the NAS. */
 export function addForeignVms(nas: Nas, count: number): void {
   for (let n = 0; n < count; n++) {
     const kind = KINDS[n % KINDS.length];
-    if (kind !== undefined) {
-      addVm(nas, { ...kind, name: n < KINDS.length ? kind.name : `${kind.name}${n}` }, n);
-    }
+    if (kind !== undefined) addVm(nas, n < KINDS.length ? kind : { ...kind, name: `${kind.name}${n}` }, n);
   }
 }
 
 function addVm(nas: Nas, kind: Kind, n: number): void {
-  const { store, profile, times: _times } = nas;
+  const { store, profile } = nas;
   const schema = profile.schemas["vm.create"];
   if (schema === undefined) return;
   const [config] = checkArguments(schema, [{ name: kind.name, memory: kind.memoryMib, cores: kind.cores }]);
   const id = ++store.lastVmId;
-  const completed = {
-    ...(config as StoredVm["config"]),
-    uuid: crypto.randomUUID(),
-    bootloader_ovmf: "OVMF_CODE_4M.fd",
-  };
   store.vms.set(id, {
     id,
-    config: completed,
+    config: {
+      ...(config as StoredVm["config"]),
+      uuid: crypto.randomUUID(),
+      bootloader_ovmf: "OVMF_CODE_4M.fd",
+    },
     state: kind.running ? "RUNNING" : "STOPPED",
     everStarted: kind.running,
     agent: true,
   });
-  const zvol = `tank/VMs/${kind.name}-data`;
-  addDataset(store, {
-    name: zvol,
-    type: "VOLUME",
-    volsizeBytes: kind.diskGib * 1024 ** 3,
-    sparse: n % 2 === 1,
-  });
+  const name = `tank/VMs/${kind.name}-data`;
+  addDataset(store, { name, type: "VOLUME", volsizeBytes: kind.diskGib * 1024 ** 3, sparse: n % 2 === 1 });
   const add = (attributes: StoredDevice["attributes"], order: number) => {
     const deviceId = ++store.lastDeviceId;
     store.devices.set(deviceId, { id: deviceId, vm: id, order, attributes });
   };
-  const bytes = [n >> 16 & 255, n >> 8 & 255, n & 255].map((byte) => byte.toString(16).padStart(2, "0"));
-  const mac = ["00", "a0", "98", ...bytes].join(":");
+  const mac = macOf([n >> 16 & 255, n >> 8 & 255, n & 255]);
   const pci = profile.nicPciAddress ? { pci_address: null } : {};
   add({ dtype: "NIC", trust_guest_rx_filters: false, type: "VIRTIO", nic_attach: "br0", mac, ...pci }, 1002);
-  add(diskAttributes(zvol), 1001);
+  add(diskAttributes(name), 1001);
   add({
     dtype: "DISPLAY",
     resolution: "1024x768",
@@ -82,7 +74,7 @@ function addVm(nas: Nas, kind: Kind, n: number): void {
 function diskAttributes(zvol: string): StoredDevice["attributes"] {
   return {
     dtype: "DISK",
-    path: `/dev/zvol/${zvol}`,
+    path: devicePathOf(zvol),
     type: "VIRTIO",
     create_zvol: false,
     zvol_name: null,

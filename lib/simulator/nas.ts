@@ -1,36 +1,34 @@
-/**
- * What every method of the simulated NAS works with: the store, the profile, time, events and jobs.
- */
+/** The state that all methods of the simulated NAS share: its contents, release, time, events and jobs. */
 import type { Account } from "./accounts.ts";
 import { freshStore, type Store, type StoredJob } from "./store.ts";
 import type { FaultMoment, SimulatedTimes, SimulatorOptions } from "./types.ts";
 import { type Profile, PROFILES } from "./versions.ts";
 
-/** One call on its way. */
+/** A call in progress. */
 export interface Call {
   readonly id: string | number | null;
   readonly method: string;
-  /** As they were sent, without defaults. */
+  /** As sent, without defaults. */
   readonly params: readonly unknown[];
-  /** Ends with the connection, on releases that cancel calls then. */
+  /** Aborted with the connection, on releases that cancel its calls. */
   readonly signal: AbortSignal;
   readonly account: Account | null;
   readonly credentials: unknown;
-  /** Lets a fault strike at this moment of the call. */
+  /** Lets a fault occur at this moment of the call. */
   readonly pass: (moment: FaultMoment) => Promise<void>;
-  /** Of this connection: a job's reply waits for the job's end. */
+  /** Whether a job's answer on this connection waits until the job has finished. */
   readonly awaitsJobs: boolean;
 }
 
-/** A method: it gets its arguments checked and completed. */
+/** A method; its arguments are checked and have their defaults. */
 export type Method = (nas: Nas, args: readonly unknown[], call: Call) => unknown | Promise<unknown>;
 
-/** A method that is a job: what it does after its id was answered. */
+/** A method that runs as a job after its id was answered. */
 export interface JobMethod {
   readonly job: (nas: Nas, args: readonly unknown[], call: Call) => Promise<unknown>;
 }
 
-/** A change that subscribers are told of. */
+/** A change event for subscribers. */
 export interface NasEvent {
   readonly msg: "added" | "changed" | "removed";
   readonly collection: string;
@@ -39,13 +37,20 @@ export interface NasEvent {
   readonly extra?: unknown;
 }
 
-/** Realistic times; a real NAS takes 7 s to delete a VM that runs. */
+/** Realistic durations; a real NAS takes 7 s to delete a running VM. */
 const DEFAULT_TIMES: SimulatedTimes = {
   callMs: 15,
   zvolMs: 300,
   startMs: 400,
   shutdownMs: 3_000,
   deleteRunningMs: 7_000,
+};
+
+const ADMIN: NonNullable<SimulatorOptions["accounts"]>[number] = {
+  username: "admin",
+  password: "truenas",
+  roles: ["FULL_ADMIN"],
+  apiKey: `1-${"a".repeat(64)}`,
 };
 
 /** The state of the simulated NAS. */
@@ -57,35 +62,24 @@ export class Nas {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #deletions: Promise<unknown> = Promise.resolve();
 
-  /** A fresh NAS. */
+  /** Creates a new NAS. */
   constructor(options: SimulatorOptions) {
     this.profile = PROFILES[options.version ?? "25.10"];
     this.times = { ...DEFAULT_TIMES, ...options.times };
     this.store = freshStore({
       poolFreeBytes: options.poolFreeBytes ?? 4 * 1024 ** 4,
       freeMemoryBytes: options.freeMemoryBytes ?? 32 * 1024 ** 3,
-      accounts: [
-        {
-          username: "admin",
-          password: "truenas",
-          roles: ["FULL_ADMIN"],
-          apiKey: `1-${"a".repeat(64)}`,
-          apiKeyRevoked: false,
-          apiKeyExpired: false,
-          otp: null,
-        },
-        ...(options.accounts ?? []).map((account) => ({
-          ...account,
-          apiKey: account.apiKey ?? null,
-          apiKeyRevoked: false,
-          apiKeyExpired: account.apiKeyExpired ?? false,
-          otp: account.otp ?? null,
-        })),
-      ],
+      accounts: [ADMIN, ...options.accounts ?? []].map((account) => ({
+        ...account,
+        apiKey: account.apiKey ?? null,
+        apiKeyRevoked: false,
+        apiKeyExpired: account.apiKeyExpired ?? false,
+        otp: account.otp ?? null,
+      })),
     });
   }
 
-  /** Waits; rejects when the signal says so. */
+  /** Waits; rejects when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const end = () => {
@@ -107,14 +101,14 @@ export class Nas {
     return promise;
   }
 
-  /** Ends all waiting, for the end of the NAS itself: what waited never goes on. */
+  /** Stops all timers when the NAS stops; calls that wait never continue. */
   halt(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#listeners.clear();
   }
 
-  /** Runs one deletion after another where the release does so. */
+  /** Runs deletions one after another where the release does so. */
   async deleting<T>(work: () => Promise<T>): Promise<T> {
     if (!this.profile.serialDeletes) return await work();
     const result = this.#deletions.then(work);
@@ -122,12 +116,12 @@ export class Nas {
     return await result;
   }
 
-  /** Tells subscribers. */
+  /** Notifies subscribers. */
   emit(event: NasEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** Tells subscribers after what is being done now, as libvirt's own thread does. */
+  /** Notifies subscribers after the current work, as libvirt's own thread does. */
   emitSoon(event: () => NasEvent): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -142,7 +136,7 @@ export class Nas {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A new job, told to subscribers. */
+  /** Adds a job and notifies subscribers. */
   addJob(call: Call): StoredJob {
     const job: StoredJob = {
       id: ++this.store.lastJobId,
@@ -162,14 +156,14 @@ export class Nas {
     return job;
   }
 
-  /** Tells of a change of a job. */
+  /** Changes a job and notifies subscribers. */
   updateJob(job: StoredJob, change: Partial<StoredJob>): void {
     Object.assign(job, change);
     this.emit({ msg: "changed", collection: "core.get_jobs", id: job.id, fields: jobRow(job) });
   }
 }
 
-/** A job as core.get_jobs gives it. */
+/** A row of core.get_jobs. */
 export function jobRow(job: StoredJob): Record<string, unknown> {
   return {
     id: job.id,

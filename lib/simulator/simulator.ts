@@ -1,4 +1,4 @@
-/** The simulated NAS as a server: what the demo, rehearsals and tests connect to over a real WebSocket. */
+/** The simulated NAS as a server, for connections of the demo, rehearsals and tests over a real WebSocket. */
 import { Connection, type Shared, type Transport } from "./wire/connection.ts";
 import { LegacyWire } from "./wire/legacy_wire.ts";
 import { Faults } from "./faults.ts";
@@ -8,28 +8,28 @@ import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
 
-/** Calls remembered for tests; the demo must not grow for ever. */
+/** Number of recorded calls for tests; limited because the demo runs for a long time. */
 const MAX_CALLS = 20_000;
-/** Calls a minute and method without login. */
+/** Calls of each method per minute before login. */
 const RATE_LIMIT = 20;
 const RATE_WINDOW_MS = 60_000;
 
-/** A simulated NAS that is running. */
+/** A running simulated NAS. */
 export interface Simulator extends AsyncDisposable {
   /** `ws://127.0.0.1:PORT` */
   readonly url: string;
   readonly port: number;
   readonly version: SimulatedVersion;
-  /** What is on it: to look at, and to put things there. */
+  /** Its contents, to read and to change. */
   readonly store: Store;
-  /** The calls received, oldest first. */
+  /** The received calls, oldest first. */
   readonly calls: readonly ReceivedCall[];
-  /** Connections open now. */
+  /** Number of open connections. */
   readonly connections: number;
   addFault(fault: Fault): void;
   clearFaults(): void;
   setTimes(times: Partial<SimulatedTimes>): void;
-  /** Drops every socket without a close frame, as far as possible. */
+  /** Drops every socket, without a close frame if possible. */
   cutConnections(): void;
   stop(): Promise<void>;
 }
@@ -102,7 +102,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-/** How long a peer may take to agree to the end; one that is gone never does. */
+/** How long a peer has to confirm the close, in milliseconds; a lost one never does. */
 const CLOSE_MS = 1_000;
 
 async function closeAll(sockets: ReadonlySet<WebSocket>): Promise<void> {
@@ -124,18 +124,39 @@ function answer(
 ): Response {
   const { pathname } = new URL(request.url);
   const { apiVersions } = shared;
+  const hasVersions = apiVersions.length > 0;
+  if (hasVersions && pathname === "/api/versions") return Response.json(apiVersions);
   const isLegacy = pathname === "/websocket";
-  if (apiVersions.length > 0 && pathname === "/api/versions") return Response.json(apiVersions);
-  if (apiVersions.length > 0 && pathname === "/api/boot_id") return Response.json(shared.nas.store.bootId);
-  if (pathname === "/websocket/shell") return answerShell(request, shared, sockets);
-  const isCurrent = apiVersions.length > 0 && pathname === "/api/current";
-  const isApi = isCurrent || apiVersions.some((version) => pathname === `/api/${version}`);
-  if (!isApi && !isLegacy) return new Response("Not found", { status: 404 });
+  const isShell = pathname === "/websocket/shell";
+  const isApi = hasVersions && ["current", ...apiVersions].some((version) => pathname === `/api/${version}`);
+  if (!isApi && !isLegacy && !isShell) return new Response("Not found", { status: 404 });
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return new Response("This is a WebSocket endpoint", { status: 400 });
   }
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+  socket.binaryType = "arraybuffer";
   sockets.add(socket);
+  const peer = isShell ? serveShell(socket, shared) : serveApi(socket, shared, { ...transport, isLegacy });
+  socket.onmessage = ({ data }) => peer.receive(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = () => {
+    sockets.delete(socket);
+    peer.ended();
+  };
+  socket.onerror = () => {};
+  return response;
+}
+
+/** Handles the messages of one socket. */
+interface ServedSocket {
+  receive(data: string | Uint8Array<ArrayBuffer>): void;
+  ended(): void;
+}
+
+function serveApi(
+  socket: WebSocket,
+  shared: Shared,
+  { isLegacy, ...transport }: Transport & { readonly isLegacy: boolean },
+): ServedSocket {
   const wire = {
     send: (text: string) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
@@ -146,39 +167,22 @@ function answer(
   const legacy = isLegacy ? new LegacyWire(wire, shared.nas.profile.answersPing) : null;
   const connection = new Connection(legacy?.wire ?? wire, shared, transport);
   if (legacy !== null) legacy.inner = connection;
-  socket.onmessage = ({ data }) => {
-    if (typeof data !== "string") socket.close(1003);
-    else if (legacy === null) connection.receive(data);
-    else legacy.receive(data);
+  return {
+    receive: (data) => {
+      if (typeof data === "string") (legacy ?? connection).receive(data);
+      else socket.close(1003);
+    },
+    ended: () => connection.ended(),
   };
-  socket.onclose = () => {
-    sockets.delete(socket);
-    connection.ended();
-  };
-  socket.onerror = () => {};
-  return response;
 }
 
-function answerShell(request: Request, { nas, tokens }: Shared, sockets: Set<WebSocket>): Response {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    return new Response("This is a WebSocket endpoint", { status: 400 });
-  }
-  const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-  socket.binaryType = "arraybuffer";
-  sockets.add(socket);
+function serveShell(socket: WebSocket, { nas, tokens }: Shared): ServedSocket {
   const wire = {
     send: (data: string | Uint8Array<ArrayBuffer>) =>
       socket.readyState === WebSocket.OPEN && socket.send(data),
     close: () => socket.close(1000),
   };
-  const shell = new SimulatedShell(nas, wire, tokens);
-  socket.onmessage = ({ data }) => shell.receive(typeof data === "string" ? data : new Uint8Array(data));
-  socket.onclose = () => {
-    sockets.delete(socket);
-    shell.ended();
-  };
-  socket.onerror = () => {};
-  return response;
+  return new SimulatedShell(nas, wire, tokens);
 }
 
 function rateLimiter(windowMs: number): (method: string) => boolean {

@@ -1,4 +1,4 @@
-/** What the simulated NAS holds: plain data in memory, and how much of it is free. */
+/** The contents of the simulated NAS as plain data in memory, and its free space and memory. */
 import type { Account } from "./accounts.ts";
 
 /** A device row. */
@@ -9,14 +9,14 @@ export interface StoredDevice {
   attributes: Record<string, unknown> & { dtype: string };
 }
 
-/** A VM row without what is derived (status, devices). */
+/** A VM row without derived fields (status, devices). */
 export interface StoredVm {
   id: number;
   /** vm.create's argument with its defaults. */
   config: Record<string, unknown> & { name: string; memory: number };
   state: "RUNNING" | "STOPPED" | "SUSPENDED";
   everStarted: boolean;
-  /** Its guest runs an agent, which knows its addresses. */
+  /** Whether its guest runs an agent, which reports addresses. */
   agent?: boolean;
 }
 
@@ -29,9 +29,9 @@ export interface StoredDataset {
   userProperties: Record<string, string>;
   /** Milliseconds since 1970 (UTC). */
   createdAt: number;
-  /** The snapshot that it is a clone of. */
+  /** The snapshot it was cloned from. */
   origin: string | null;
-  /** Something beside VMs has it open, which keeps it from being destroyed. */
+  /** Whether something other than a VM has it open, so that it cannot be destroyed. */
   isOpen: boolean;
 }
 
@@ -47,7 +47,7 @@ export interface StoredSnapshot {
   /** Tag to seconds since 1970 (UTC). */
   readonly holds: Map<string, number>;
   readonly userProperties: Record<string, string>;
-  /** It goes with its last clone. */
+  /** Whether it is destroyed with its last clone. */
   isDeferred: boolean;
 }
 
@@ -66,11 +66,11 @@ export interface StoredJob {
   credentials: unknown;
 }
 
-/** Everything; tests read it, and may put things there. */
+/** The contents; tests read and change them. */
 export interface Store {
   readonly vms: Map<number, StoredVm>;
   readonly devices: Map<number, StoredDevice>;
-  /** By name; zvols as well. */
+  /** Filesystems and zvols by name. */
   readonly datasets: Map<string, StoredDataset>;
   /** By full name. */
   readonly snapshots: Map<string, StoredSnapshot>;
@@ -80,27 +80,27 @@ export interface Store {
   readonly bridges: string[];
   readonly interfaces: string[];
   readonly bindAddresses: string[];
-  /** Ports that services of the NAS listen on, by port: the service's name. */
+  /** The name of the NAS's service on each port. */
   readonly servicePorts: Map<number, string>;
   readonly accounts: Account[];
   readonly pool: string;
-  /** Bytes of the pool before any zvol. */
+  /** Size of the pool in bytes. */
   readonly poolBytes: number;
-  /** Bytes of memory for VMs before any runs. */
+  /** Memory for VMs in bytes. */
   readonly memoryBytes: number;
   hostId: string;
   readonly bootId: string;
   lastVmId: number;
   lastDeviceId: number;
   lastJobId: number;
-  /** ZFS's own count of changes, by which snapshots are put in order. */
+  /** ZFS's transaction counter, which orders snapshots. */
   lastTxg: number;
 }
 
-/** The block size of zvols, of which their size has to be a multiple. */
+/** Block size of zvols; their size must be a multiple of it. */
 export const VOLBLOCKSIZE_BYTES = 16_384;
 
-/** What a fresh NAS has. */
+/** The contents of a new NAS. */
 export function freshStore(
   options: { poolFreeBytes: number; freeMemoryBytes: number; accounts: Account[] },
 ): Store {
@@ -132,7 +132,7 @@ export function freshStore(
   return store;
 }
 
-/** Adds a dataset or zvol without any check. */
+/** Adds a dataset or zvol without checks. */
 export function addDataset(
   store: Store,
   dataset: Pick<StoredDataset, "name" | "type"> & Partial<StoredDataset>,
@@ -150,25 +150,47 @@ export function addDataset(
   return stored;
 }
 
-/** Bytes that are left in the pool: thick zvols take theirs at once, sparse ones none while they are empty. */
+/** Free bytes of the pool: thick zvols take their whole size, sparse ones nothing while they are empty. */
 export function poolFreeBytes(store: Store): number {
   const taken = [...store.datasets.values()].reduce((sum, it) => sum + (it.sparse ? 0 : it.volsizeBytes), 0);
   return store.poolBytes - taken;
 }
 
-/** Bytes of memory that VMs may still be started with. */
+/** Free memory in bytes for starting VMs. */
 export function freeMemoryBytes(store: Store): number {
-  const active = [...store.vms.values()].filter(({ state }) => state !== "STOPPED");
-  return store.memoryBytes - active.reduce((sum, { config }) => sum + config.memory * 1_048_576, 0);
+  return store.memoryBytes - usedMemoryBytes(store, ["RUNNING", "SUSPENDED"]);
 }
 
-/** The devices of a VM in the order of their ids. */
+/** Memory in bytes of the VMs in these states. */
+export function usedMemoryBytes(store: Store, states: readonly StoredVm["state"][]): number {
+  const vms = [...store.vms.values()].filter(({ state }) => states.includes(state));
+  return vms.reduce((sum, vm) => sum + memoryBytesOf(vm), 0);
+}
+
+/** A VM's memory in bytes; TrueNAS's `memory` is in MiB. */
+export function memoryBytesOf({ config }: StoredVm): number {
+  return config.memory * 1024 ** 2;
+}
+
+/** The devices of a VM, by id. */
 export function devicesOf(store: Store, vmId: number): StoredDevice[] {
   return [...store.devices.values()].filter(({ vm }) => vm === vmId);
 }
 
-/** The zvol behind a disk's path: TrueNAS writes a space as `+` there. */
+const ZVOL_DEVICES = "/dev/zvol/";
+
+/** The zvol of a disk's path, where TrueNAS writes a space as `+`. */
 export function zvolAt(path: unknown): string | null {
-  if (typeof path !== "string" || !path.startsWith("/dev/zvol/")) return null;
-  return path.slice("/dev/zvol/".length).replaceAll("+", " ");
+  if (typeof path !== "string" || !path.startsWith(ZVOL_DEVICES)) return null;
+  return path.slice(ZVOL_DEVICES.length).replaceAll("+", " ");
+}
+
+/** The device path of a zvol; the inverse of {@link zvolAt}. */
+export function devicePathOf(zvol: string): string {
+  return `${ZVOL_DEVICES}${zvol.replaceAll(" ", "+")}`;
+}
+
+/** The dataset that contains another one; empty for a pool. */
+export function parentOf(dataset: string): string {
+  return dataset.split("/").slice(0, -1).join("/");
 }

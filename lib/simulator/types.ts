@@ -1,44 +1,44 @@
-/** What the simulated NAS can be told, and what it tells: the face that the demo, the command line and the tests use. */
+/** The options, faults and recorded calls of the simulated NAS, for the demo, the command line and the tests. */
 
-/** The releases that the simulator can be. */
+/** The releases that can be simulated. */
 export const SIMULATED_VERSIONS = ["24.04", "24.10", "25.04.0", "25.04.2", "25.10", "26.0", "27.0"] as const;
 
-/** A release that the simulator can be; 25.04.0 is the one without any VM API. */
+/** A release that can be simulated; 25.04.0 has no VM API. */
 export type SimulatedVersion = (typeof SIMULATED_VERSIONS)[number];
 
-/** How long things take on the simulated NAS, in milliseconds. */
+/** Durations on the simulated NAS, in milliseconds. */
 export interface SimulatedTimes {
   /** Any call. */
   readonly callMs: number;
-  /** On top, for a call that makes or destroys a zvol, per zvol. */
+  /** Additionally for each zvol that a call creates or destroys. */
   readonly zvolMs: number;
-  /** On top, for vm.start. */
+  /** Additionally for vm.start. */
   readonly startMs: number;
-  /** How long the guest takes to obey a shutdown (vm.stop). */
+  /** The guest's shutdown (vm.stop). */
   readonly shutdownMs: number;
   /** The wait inside vm.delete of a running VM: 7,000 on a real NAS. */
   readonly deleteRunningMs: number;
 }
 
-/** Where a fault strikes: before the call has any effect, half-way (a zvol made but no device row), or after the effect and before the answer. */
+/** When a fault occurs: before the call has any effect, halfway (zvol created, no device row yet), or after the effect and before the answer. */
 export type FaultMoment = "before" | "middle" | "after";
 
-/** A fault to come: it strikes calls of `method` (all when absent) that `matches`, after `skip` such calls, `times` times. */
+/** A fault: affects calls of `method` (default: all) that match `matches`, after `skip` such calls, `times` times. */
 export interface Fault {
   readonly method?: string;
-  /** Which methods, where it is not one by name. */
+  /** Which methods, instead of one by name. */
   readonly methods?: (method: string) => boolean;
   readonly matches?: (params: readonly unknown[]) => boolean;
-  /** Calls to let pass first; default 0. */
+  /** Number of matching calls that are not affected first; default 0. */
   readonly skip?: number;
-  /** How often it strikes; default 1, Infinity for ever. */
+  /** How often it occurs; default 1. */
   readonly times?: number;
   /** Default `before`. */
   readonly moment?: FaultMoment;
   /**
-   * `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket without a close frame as far as
-   * possible; `linger`: wait until the connection is gone, and then go on, where the release lets calls do so;
-   * `answer`: reply with `result`, as a NAS would that is broken or somebody else; `hold`: go on once `until` resolves.
+   * `fail`: answer with `error`; `stall`: never answer; `cut`: drop the socket, without a close frame if possible;
+   * `linger`: wait until the connection has closed, then continue if the release does so; `answer`: answer with `result`,
+   * like a broken or different server; `hold`: continue when `until` resolves.
    */
   readonly action: "fail" | "stall" | "cut" | "linger" | "answer" | "hold";
   /** For `hold`. */
@@ -49,50 +49,50 @@ export interface Fault {
   readonly error?: { readonly errno: number; readonly errname: string; readonly reason: string };
 }
 
-/** A call as the simulator received it, for tests. */
+/** A received call, for tests. */
 export interface ReceivedCall {
   readonly method: string;
   readonly params: readonly unknown[];
-  /** The answer, once given: a result, or the error object. */
+  /** The answer, when sent: a result or the error object. */
   answer?: { readonly result: unknown } | { readonly error: unknown };
 }
 
-/** How to start a simulated NAS. */
+/** Options of a simulated NAS. */
 export interface SimulatorOptions {
   /** Default `25.10`. */
   readonly version?: SimulatedVersion;
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly hostname?: string;
-  /** Default: realistic for a demo (tens of milliseconds a call, 300 a zvol); tests give small ones. */
+  /** Default: realistic durations for a demo; tests pass small ones. */
   readonly times?: Partial<SimulatedTimes>;
-  /** VMs that are there from the start and not ours (0 by default), a realistic mix of names, sizes and states. */
+  /** Number of initial VMs that were not created by this product, with realistic names, sizes and states; default 0. */
   readonly foreignVms?: number;
   /** Free memory in bytes; default 32 GiB. */
   readonly freeMemoryBytes?: number;
   /** Free space of pool `tank` in bytes; default 4 TiB. */
   readonly poolFreeBytes?: number;
-  /** Further accounts beside admin/truenas, with their roles. */
+  /** Accounts in addition to admin/truenas, with their roles. */
   readonly accounts?: readonly {
     readonly username: string;
     readonly password: string;
     readonly roles: readonly string[];
-    /** A one-time password that is asked for after the password. */
+    /** A one-time password, required after the password. */
     readonly otp?: string;
     /** `<id>-<64 characters>` */
     readonly apiKey?: string;
-    /** The key is past its end. */
+    /** Whether the key has expired. */
     readonly apiKeyExpired?: boolean;
   }[];
   /** Serves wss:// with this certificate and key, both PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Listens on a unix socket too, where whoever comes is root, as at the real middleware. */
+  /** Also listens on a unix socket, where every client is root, like the real middleware. */
   readonly unixPath?: string;
-  /** Releases that GET /api/versions lists beyond the simulated one: a NAS that is newer than everything known. */
+  /** A further release in the answer of GET /api/versions, for a NAS newer than every known one. */
   readonly newerApiVersion?: string;
-  /** The window of the limit on logins, in milliseconds; default 60,000 as on a real NAS. */
+  /** Window of the login rate limit, in milliseconds; default 60,000, like a real NAS. */
   readonly rateWindowMs?: number;
-  /** Answers every HTTP request so instead of serving the API: a web server that is no NAS. */
+  /** Answers every HTTP request instead of the API: a web server that is not a NAS. */
   readonly answerInstead?: () => Response;
 }

@@ -1,13 +1,12 @@
-/** VM and device rows as vm.query gives them, and the events that tell of their changes. */
+/** VM and device rows of vm.query, and the events about their changes. */
 import { hasRole } from "./accounts.ts";
 import type { Call, Nas } from "./nas.ts";
 import { devicesOf, type StoredDevice, type StoredVm } from "./store.ts";
 
 const MASK = "********";
 
-/** Whether a call may see display passwords. */
-function seesPasswords(call: Call): boolean {
-  const { account } = call;
+/** Whether a call can see display passwords. */
+function seesPasswords({ account }: Call): boolean {
   return account !== null && (hasRole(account, "VM_WRITE") || hasRole(account, "VM_DEVICE_WRITE"));
 }
 
@@ -20,14 +19,9 @@ export function deviceRow(device: StoredDevice, call: Call | null): Record<strin
 
 /** The status of a VM. */
 export function statusOf(nas: Nas, vm: StoredVm): Record<string, unknown> {
-  if (vm.state !== "STOPPED") {
-    return { state: vm.state, pid: null, domain_state: vm.state === "RUNNING" ? "RUNNING" : "PAUSED" };
-  }
-  return {
-    state: "STOPPED",
-    pid: null,
-    domain_state: vm.everStarted ? "SHUTOFF" : nas.profile.unusedDomainState,
-  };
+  const stopped = vm.everStarted ? "SHUTOFF" : nas.profile.unusedDomainState;
+  const domainStates = { RUNNING: "RUNNING", SUSPENDED: "PAUSED", STOPPED: stopped };
+  return { state: vm.state, pid: null, domain_state: domainStates[vm.state] };
 }
 
 /** A row of vm.query; `call` null means unredacted, as in events. */
@@ -42,63 +36,56 @@ export function vmRow(nas: Nas, vm: StoredVm, call: Call | null): Record<string,
   };
 }
 
-/** Tells that a VM was made or changed by a call. */
+/** Notifies subscribers that a call created or changed a VM. */
 export function emitCrud(nas: Nas, msg: "added" | "changed", vm: StoredVm): void {
   nas.emit({ msg, collection: "vm.query", id: vm.id, fields: vmRow(nas, vm, null) });
 }
 
-/** Tells that a VM is gone. */
+/** Notifies subscribers that a VM was removed. */
 export function emitRemoved(nas: Nas, id: number): void {
   nas.emit({ msg: "removed", collection: "vm.query", id });
 }
 
-/** Raw words of libvirt: the event's, and the domain's state at that moment. */
+/** An event of libvirt, with the domain's state at that moment. */
 interface RawEvent {
   readonly msg: "added" | "changed";
   readonly event: string;
   readonly state: string;
 }
 
-/** What libvirt tells up to 25.10, by what happened: at once, and after the answer. */
+/** libvirt's events up to 25.10, immediately and after the answer. */
 const RAW_EVENTS = {
-  defined: { now: [], soon: [{ msg: "added", event: "NOSTATE", state: "SHUTOFF" }] },
+  defined: { now: [], soon: [added()] },
   started: {
-    now: [{ msg: "changed", event: "RUNNING", state: "UPDATING CONFIGURATION" }, {
-      msg: "added",
-      event: "NOSTATE",
-      state: "SHUTOFF",
-    }],
-    soon: [{ msg: "changed", event: "BLOCKED", state: "RUNNING" }],
+    now: [changed("RUNNING", "UPDATING CONFIGURATION"), added()],
+    soon: [changed("BLOCKED", "RUNNING")],
   },
-  stopped: { now: [{ msg: "changed", event: "SHUTOFF", state: "SHUTOFF" }], soon: [] },
-  poweredOff: {
-    now: [{ msg: "changed", event: "SHUTDOWN", state: "SHUTOFF" }, {
-      msg: "changed",
-      event: "SHUTOFF",
-      state: "SHUTOFF",
-    }],
-    soon: [],
-  },
-  suspended: { now: [], soon: [{ msg: "changed", event: "SUSPENDED", state: "SUSPENDED" }] },
-  resumed: { now: [], soon: [{ msg: "changed", event: "RUNNING", state: "RUNNING" }] },
+  stopped: { now: [changed("SHUTOFF", "SHUTOFF")], soon: [] },
+  poweredOff: { now: [changed("SHUTDOWN", "SHUTOFF"), changed("SHUTOFF", "SHUTOFF")], soon: [] },
+  suspended: { now: [], soon: [changed("SUSPENDED", "SUSPENDED")] },
+  resumed: { now: [], soon: [changed("RUNNING", "RUNNING")] },
 } as const satisfies Record<string, { now: readonly RawEvent[]; soon: readonly RawEvent[] }>;
 
-/** How often 26 and later tell of each, always with a full row. */
+function added(): RawEvent {
+  return { msg: "added", event: "NOSTATE", state: "SHUTOFF" };
+}
+
+function changed(event: string, state: string): RawEvent {
+  return { msg: "changed", event, state };
+}
+
+/** Number of events in 26 and later, always with a full row. */
 const ROW_EVENTS = { defined: 0, started: 2, stopped: 1, poweredOff: 1, suspended: 2, resumed: 2 } as const;
 
-/** Something that happened to a domain. */
+/** A change of a domain. */
 export type Lifecycle = keyof typeof RAW_EVENTS;
 
-/** Tells what libvirt tells. */
+/** Sends libvirt's events. */
 export function emitLifecycle(nas: Nas, vm: StoredVm, what: Lifecycle): void {
   if (nas.profile.lifecycle === "rows") {
+    const { id } = vm;
     for (let n = 0; n < ROW_EVENTS[what]; n++) {
-      nas.emitSoon(() => ({
-        msg: "changed",
-        collection: "vm.query",
-        id: vm.id,
-        fields: vmRow(nas, vm, null),
-      }));
+      nas.emitSoon(() => ({ msg: "changed", collection: "vm.query", id, fields: vmRow(nas, vm, null) }));
     }
     return;
   }
@@ -107,7 +94,7 @@ export function emitLifecycle(nas: Nas, vm: StoredVm, what: Lifecycle): void {
   for (const raw of soon) nas.emitSoon(() => rawEvent(nas, vm, raw));
 }
 
-/** Up to 25.10: no devices, and libvirt's state in place of the NAS's own. */
+/** Up to 25.10: no devices, and libvirt's state instead of the NAS's own. */
 function rawEvent(nas: Nas, vm: StoredVm, { msg, event, state }: RawEvent) {
   const { devices: _devices, ...fields } = vmRow(nas, vm, null);
   const status = { ...statusOf(nas, vm), state };

@@ -1,4 +1,4 @@
-/** auth.* and core.*: signing in, events, jobs. These act on the connection that calls them. */
+/** auth.* and core.*: signing in, events and jobs of the calling connection. */
 import { type Account, hasRole } from "../accounts.ts";
 import { jobRow, type Nas } from "../nas.ts";
 import { type Options, query } from "./query.ts";
@@ -6,24 +6,23 @@ import { challenge, type ScramChallenge } from "../wire/scram.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError } from "../wire/wire_errors.ts";
 
-/** What a method may do to its connection. */
+/** The state of a connection, which these methods read and change. */
 export interface Peer {
   readonly nas: Nas;
   account: Account | null;
   credentials: unknown;
-  /** Loopback and TLS keep an API key safe; anything else makes the NAS revoke it. */
+  /** Whether an API key is safe (loopback, TLS); otherwise the NAS revokes it. */
   readonly secureTransport: boolean;
-  /** Who gave a right password and still owes the one-time one, and how often a wrong one may come yet. */
+  /** The account that entered its password and still needs a one-time password, and its remaining retries. */
   awaiting: { readonly account: Account; retries: number } | null;
-  /** An API key that is being proven by SCRAM. */
+  /** A SCRAM exchange in progress. */
   scram: ScramChallenge | null;
   readonly options: { legacy_jobs: boolean; private_methods: boolean; py_exceptions: boolean };
   readonly subscriptions: Map<string, string>;
   readonly tokens: Map<string, Account>;
 }
 
-/** A method of a connection. */
-export type PeerMethod = (peer: Peer, args: readonly unknown[]) => unknown;
+type PeerMethod = (peer: Peer, args: readonly unknown[]) => unknown;
 
 function signIn(peer: Peer, account: Account, type: string): void {
   peer.account = account;
@@ -35,7 +34,7 @@ function signIn(peer: Peer, account: Account, type: string): void {
   peer.credentials = { type, data: login };
 }
 
-/** auth.me, as all versions give it. */
+/** The answer of auth.me in all versions. */
 function userInfo({ username, roles }: Account): Record<string, unknown> {
   const full = roles.includes("FULL_ADMIN");
   return {
@@ -75,14 +74,17 @@ interface LoginData {
 
 const PLAIN = "LOGIN_PASSWORD";
 
+const REFUSED = { response_type: "AUTH_ERR" };
+const EXPIRED = { response_type: "EXPIRED" };
+
 const loginEx: PeerMethod = (peer, [given]) => {
   const data = given as LoginData;
   if (data.mechanism === "SCRAM") return scramLogin(peer, data);
   const account = data.mechanism === "OTP_TOKEN"
     ? accountByOtp(peer, data.otp_token ?? "")
     : accountFor(peer, data);
-  if (account === "EXPIRED") return { response_type: "EXPIRED" };
-  if (account === null) return { response_type: "AUTH_ERR" };
+  if (account === "EXPIRED") return EXPIRED;
+  if (account === null) return REFUSED;
   if (account === "AGAIN") {
     return { response_type: "OTP_REQUIRED", username: peer.awaiting?.account.username };
   }
@@ -102,7 +104,7 @@ const loginEx: PeerMethod = (peer, [given]) => {
   };
 };
 
-/** Two calls: the challenge, and the proof. A key that is proven so may also arrive in clear: it was not sent. */
+/** Two calls: challenge and proof. Allowed without encryption as well, because the key is not sent. */
 function scramLogin(peer: Peer, { scram_type, rfc_str = "" }: LoginData): Record<string, unknown> {
   const answer = (type: string, text: string, account: Account | null) => ({
     response_type: "SCRAM_RESPONSE",
@@ -114,17 +116,17 @@ function scramLogin(peer: Peer, { scram_type, rfc_str = "" }: LoginData): Record
   peer.scram = null;
   if (scram_type === "CLIENT_FIRST_MESSAGE") {
     peer.scram = challenge(peer.nas.store.accounts, rfc_str);
-    if (peer.scram === null) return { response_type: "AUTH_ERR" };
+    if (peer.scram === null) return REFUSED;
     return answer("SERVER_FIRST_RESPONSE", peer.scram.serverFirst, null);
   }
   const final = scram?.verify(rfc_str) ?? null;
-  if (scram === null || final === null) return { response_type: "AUTH_ERR" };
-  if (scram.account.apiKeyExpired) return { response_type: "EXPIRED" };
+  if (scram === null || final === null) return REFUSED;
+  if (scram.account.apiKeyExpired) return EXPIRED;
   signIn(peer, scram.account, "API_KEY");
   return answer("SERVER_FINAL_RESPONSE", final, scram.account);
 }
 
-/** The account that a one-time password completes; up to 25.10 a wrong one may be mended, from 26 on it ends the exchange. */
+/** The account of a right one-time password; a wrong one can be corrected up to 25.10, and ends the exchange from 26 on. */
 function accountByOtp(peer: Peer, code: string): Account | null | "AGAIN" {
   const { awaiting } = peer;
   if (awaiting === null) throw callError(ERRNO.EINVAL, "OTP_TOKEN: no authentication in progress");
@@ -140,7 +142,7 @@ function accountFor(peer: Peer, data: LoginData): Account | null | "EXPIRED" {
     case "PASSWORD_PLAIN":
       return accounts.find((it) => it.username === data.username && it.password === data.password) ?? null;
     case "API_KEY_PLAIN":
-      return keyOwner(
+      return checkKey(
         peer,
         accounts.find((it) => it.username === data.username && it.apiKey === data.api_key),
       );
@@ -151,8 +153,8 @@ function accountFor(peer: Peer, data: LoginData): Account | null | "EXPIRED" {
   }
 }
 
-/** A correct key that arrives in clear is revoked for good. */
-function keyOwner(peer: Peer, owner: Account | undefined): Account | null | "EXPIRED" {
+/** A correct key that arrives unencrypted is permanently revoked. */
+function checkKey(peer: Peer, owner: Account | undefined): Account | null | "EXPIRED" {
   if (owner === undefined || owner.apiKeyRevoked) return null;
   if (owner.apiKeyExpired) return "EXPIRED";
   if (peer.secureTransport) return owner;
@@ -161,11 +163,8 @@ function keyOwner(peer: Peer, owner: Account | undefined): Account | null | "EXP
 }
 
 const login: PeerMethod = (peer, [username, password, otp]) => {
-  const account = accountFor(peer, {
-    mechanism: "PASSWORD_PLAIN",
-    username: String(username),
-    password: String(password),
-  });
+  const credentials = { username: String(username), password: String(password) };
+  const account = accountFor(peer, { mechanism: "PASSWORD_PLAIN", ...credentials });
   if (account === null || account === "EXPIRED") return false;
   if (account.otp !== null && account.otp !== otp) return false;
   signIn(peer, account, PLAIN);
@@ -173,7 +172,7 @@ const login: PeerMethod = (peer, [username, password, otp]) => {
 };
 
 const loginWithKey: PeerMethod = (peer, [key]) => {
-  const owner = keyOwner(peer, peer.nas.store.accounts.find(({ apiKey }) => apiKey === key));
+  const owner = checkKey(peer, peer.nas.store.accounts.find(({ apiKey }) => apiKey === key));
   if (owner === null || owner === "EXPIRED") return false;
   signIn(peer, owner, "API_KEY");
   return true;
@@ -200,7 +199,7 @@ const COLLECTIONS: Readonly<Record<string, string | null>> = {
 const subscribe: PeerMethod = (peer, [event]) => {
   const name = String(event);
   const role = COLLECTIONS[name];
-  // A name that nobody knows is accepted, and never told of.
+  // An unknown name is accepted but never causes an event.
   if (typeof role === "string" && !(peer.account !== null && hasRole(peer.account, role))) {
     throw callError(ERRNO.EACCES, "Not authorized");
   }
@@ -251,7 +250,7 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
   },
   "core.set_options": ({ nas, options }, [given]) => {
     Object.assign(options, given);
-    return nas.profile.tellsOptions ? options : null;
+    return nas.profile.returnsOptions ? options : null;
   },
   "core.resize_shell": () => null,
   "core.get_jobs": (peer, [filters, options]) =>

@@ -1,22 +1,22 @@
 /**
- * How many arguments TrueNAS's create, update and delete take. One Python method stands before those of all services,
- * so a wrong number is told in Python's words, and not as a mistake in the arguments.
+ * The number of arguments of TrueNAS's create, update and delete methods. All services share one Python method for each, so a
+ * wrong number is reported in Python's words instead of as a validation error.
  */
 import { type MethodError, plainException } from "../wire/wire_errors.ts";
 
-/** The names of their arguments; what a delete gets beyond its id is left to the service. */
+/** Their arguments; the service checks further arguments of a delete. */
 const CRUD: Readonly<Record<string, { readonly names: readonly string[]; readonly open: boolean }>> = {
   create: { names: ["data"], open: false },
   update: { names: ["id_", "data"], open: false },
   delete: { names: ["id_"], open: true },
 };
 
-/** What TrueNAS passes itself: the service, the application, the audit callback and the message's id. */
+/** Arguments that TrueNAS adds: the service, the application, the audit callback and the message's id. */
 const OWN_ARGUMENTS = 4;
 
 const SERVICES = /^(vm|vm\.device|pool\.dataset|pool\.snapshot|zfs\.snapshot)\.(create|update|delete)$/;
 
-/** What is wrong with the number of arguments; null when nothing is. */
+/** The error about a wrong number of arguments; null when it is right. */
 export function crudProblem(method: string, given: number): MethodError | null {
   const verb = SERVICES.exec(method)?.[2] ?? "";
   const crud = CRUD[verb];

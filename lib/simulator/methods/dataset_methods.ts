@@ -1,9 +1,9 @@
-/** pool.dataset.*: filesystems and zvols. Rules, texts and paths are TrueNAS's own. */
+/** pool.dataset.*: filesystems and zvols, with TrueNAS's own rules, texts and paths. */
 import { datasetRow, datasetRows } from "../zfs/dataset_rows.ts";
 import { checkVolsize } from "../rules/disk_rules.ts";
 import type { Method, Nas } from "../nas.ts";
 import { instance, noMatch, type Options, query } from "./query.ts";
-import { addDataset, type StoredDataset } from "../store.ts";
+import { addDataset, parentOf, type StoredDataset } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError, notFound, Validation, validationError, validationErrors } from "../wire/wire_errors.ts";
 import { hasChildren, promote } from "../zfs/zfs.ts";
@@ -41,7 +41,7 @@ function checkNew(nas: Nas, { name, type, volsize, force_size: isForced, ...data
   const schema = "pool_dataset_create";
   if (!name.includes("/")) errors.add(`${schema}.name`, "You need a full name, e.g. pool/newdataset");
   else checkParent(nas, name, errors);
-  // What is wrong with the place is told alone: the rest is judged by it.
+  // Without a parent, nothing else is checked.
   errors.check();
   if (type === "VOLUME" && volsize === undefined) {
     errors.add(`${schema}.volsize`, "This field is required for VOLUME");
@@ -52,14 +52,14 @@ function checkNew(nas: Nas, { name, type, volsize, force_size: isForced, ...data
 
 function checkParent(nas: Nas, name: string, errors: Validation): void {
   const path = "pool_dataset_create.name";
-  const parent = name.split("/").slice(0, -1).join("/");
+  const parent = parentOf(name);
   const found = nas.store.datasets.get(parent);
   const kind = parent.includes("/") ? "Parent dataset" : "zpool";
   if (found === undefined) errors.add(path, `${kind} (${parent}) does not exist.`);
   else if (found.type === "VOLUME") errors.add(path, `${parent}: parent may not be a ZFS volume`);
 }
 
-/** From 26 on names of user properties are ZFS's own, and those of TrueNAS are left to TrueNAS. */
+/** From 26 on user properties need ZFS's names, and those of TrueNAS itself cannot be set. */
 function checkKeys(nas: Nas, path: string, properties: readonly UserProperty[], errors: Validation): void {
   if (nas.profile.zfs !== "resource") return;
   for (const [index, { key }] of properties.entries()) {
@@ -140,14 +140,15 @@ const promoteDataset: Method = async (nas, [id], call) => {
   const name = String(id);
   const dataset = nas.store.datasets.get(name);
   const isResource = nas.profile.zfs === "resource";
+  const path = "zfs.resource.promote";
   if (dataset === undefined) {
     throw isResource
-      ? validationError("zfs.resource.promote", `'${name}' not found`, ERRNO.ENOENT)
+      ? validationError(path, `'${name}' not found`, ERRNO.ENOENT)
       : callError(ERRNO.ENOENT, `Dataset "${name}" does not exist.`);
   }
   if (dataset.origin === null) {
     throw isResource
-      ? validationError("zfs.resource.promote", `'${name}' is ineligible for promotion.`)
+      ? validationError(path, `'${name}' is ineligible for promotion.`)
       : callError(ERRNO.EBADMSG, "Only cloned datasets can be promoted.");
   }
   await nas.sleep(nas.times.callMs, call.signal);

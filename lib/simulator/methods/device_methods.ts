@@ -1,12 +1,12 @@
-/** vm.device.*: devices of VMs. */
+/** vm.device.*: the devices of VMs. */
 import type { Call, Method, Nas } from "../nas.ts";
 import { checkDevice } from "../rules/device_rules.ts";
 import { makeZvol } from "../rules/disk_rules.ts";
 import { autoPorts } from "../rules/display_rules.ts";
 import { randomMac } from "../rules/macs.ts";
-import { instance, type Options, query, type Row } from "./query.ts";
+import { choicesOf, instance, type Options, query, type Row } from "./query.ts";
 import { checkArguments } from "../wire/schema_check.ts";
-import { devicesOf, type StoredDevice, zvolAt } from "../store.ts";
+import { devicePathOf, devicesOf, type StoredDevice, zvolAt } from "../store.ts";
 import { getVm } from "./vm_lifecycle.ts";
 import { deviceRow } from "../vm_rows.ts";
 import { ERRNO } from "../../errors/errno.ts";
@@ -15,7 +15,7 @@ import { destroySingle } from "../zfs/zfs_destroy.ts";
 
 type Attributes = StoredDevice["attributes"];
 
-/** Orders that a device gets when none is given: the CD-ROM boots before the disk. */
+/** Default orders, with which the CD-ROM boots before the disk. */
 const DEFAULT_ORDERS: Readonly<Record<string, number>> = {
   CDROM: 1000,
   DISK: 1001,
@@ -28,7 +28,7 @@ function rows(nas: Nas, call: Call): Row[] {
   return [...nas.store.devices.values()].map((device) => deviceRow(device, call));
 }
 
-/** Rules that TrueNAS's models have beyond their JSON Schema. */
+/** Rules of TrueNAS's models that their JSON Schema does not contain. */
 function checkModel(nas: Nas, attributes: Attributes, prefix: string): void {
   const errors = new Validation();
   if (attributes.dtype === "DISK" && attributes.create_zvol !== true && attributes.path === null) {
@@ -53,25 +53,22 @@ const create: Method = async (nas, [given], call) => {
   checkModel(nas, attributes, "vm_device_create");
   const vm = getVm(nas, vmId);
   checkDevice(nas, { vmId, vmName: vm.config.name, attributes, own: null });
-  // As on a real NAS, what was checked is not held until it is written: two at once can both pass.
+  // TrueNAS checks without a lock, so two parallel calls can both pass.
   await nas.sleep(nas.times.callMs, call.signal);
   await makeZvol(nas, attributes, call);
   if (attributes.dtype === "RAW") nas.store.files.add(String(attributes.path));
   await call.pass("middle");
   complete(nas, attributes);
   const id = ++nas.store.lastDeviceId;
-  const device: StoredDevice = { id, vm: vmId, order: orderOf(attributes, order), attributes };
+  const defaultOrder = DEFAULT_ORDERS[attributes.dtype] ?? OTHER_ORDER;
+  const device: StoredDevice = { id, vm: vmId, order: order ?? defaultOrder, attributes };
   nas.store.devices.set(id, device);
   if (order !== null) renumber(nas, device);
   nas.emit({ msg: "added", collection: "vm.device.query", id, fields: deviceRow(device, null) });
   return deviceRow(device, call);
 };
 
-function orderOf({ dtype }: Attributes, order: number | null): number {
-  return order ?? DEFAULT_ORDERS[dtype] ?? OTHER_ORDER;
-}
-
-/** What the NAS chooses itself. */
+/** Adds what the NAS chooses itself. */
 function complete(nas: Nas, attributes: Attributes): void {
   if (attributes.dtype === "DISPLAY") Object.assign(attributes, autoPorts(nas, attributes));
   if (attributes.dtype === "NIC" && attributes.mac === null && nas.profile.fillsMac) {
@@ -88,11 +85,10 @@ function randomSerial(): string {
   ).join("");
 }
 
-/** An order that was in use goes to the new device; the others move up. */
+/** Gives an order that is in use to the new device; the others move up. */
 function renumber(nas: Nas, device: StoredDevice): void {
-  const rest = devicesOf(nas.store, device.vm).filter((other) => other !== device).sort((a, b) =>
-    a.order - b.order
-  );
+  const others = devicesOf(nas.store, device.vm).filter((other) => other !== device);
+  const rest = others.toSorted((a, b) => a.order - b.order);
   if (!rest.some(({ order }) => order === device.order)) return;
   let taken = device.order;
   for (const other of rest.filter(({ order }) => order >= device.order)) {
@@ -130,13 +126,13 @@ const update: Method = async (nas, [id, change], call) => {
   return deviceRow(device, call);
 };
 
-/** The attributes as the entry's own model takes them; its mistakes are told without the name of the argument. */
+/** Checks attributes with the model of a row, whose errors do not name the argument. */
 function checkMerged(nas: Nas, vmId: number, merged: Readonly<Record<string, unknown>>): Attributes {
   const schema = nas.profile.schemas["vm.device.create"];
   if (schema === undefined) throw new Error("vm.device.create has no schema");
-  // Up to 25.10 what is only asked of a new disk is not in its row.
-  const { create_zvol: asked, ...row } = merged;
-  const isRow = nas.profile.zfs === "classic" && asked === false;
+  // Up to 25.10 the row of a disk does not contain create_zvol.
+  const { create_zvol: createsZvol, ...row } = merged;
+  const isRow = nas.profile.zfs === "classic" && createsZvol === false;
   try {
     const [checked] = checkArguments(schema, [{ vm: vmId, attributes: isRow ? row : merged, order: null }]);
     const { attributes } = checked as { attributes: Attributes };
@@ -147,14 +143,12 @@ function checkMerged(nas: Nas, vmId: number, merged: Readonly<Record<string, unk
   }
 }
 
-const SERIAL_TEXT = "This field is read-only.";
-
-/** A device stays of its kind, and keeps the serial number that the NAS gave it. */
+/** A device's dtype and the serial number chosen by the NAS cannot change. */
 function checkUnchanged(device: StoredDevice, { dtype, serial }: Attributes): void {
   const errors = new Validation();
   if (dtype !== device.attributes.dtype) errors.add("attributes.dtype", "Device type cannot be changed");
   const { serial: own } = device.attributes;
-  if (typeof own === "string" && serial !== own) errors.add("attributes.serial", SERIAL_TEXT);
+  if (typeof own === "string" && serial !== own) errors.add("attributes.serial", "This field is read-only.");
   errors.check();
 }
 
@@ -176,7 +170,7 @@ const remove: Method = async (nas, [id, options], call) => {
   return true;
 };
 
-/** Not recursive in any release, so snapshots and their clones are safe; a zvol that is gone is no mistake. */
+/** Not recursive in any release, so snapshots and their clones are safe; a missing zvol is ignored. */
 function destroyDisk(nas: Nas, attributes: Attributes, force: boolean): void {
   const zvol = attributes.dtype === "DISK" ? zvolAt(attributes.path) : null;
   try {
@@ -195,15 +189,14 @@ function unlink(nas: Nas, { dtype, path }: Attributes, force: boolean): void {
 function nicAttachChoices(nas: Nas): unknown {
   const { bridges, interfaces } = nas.store;
   if (nas.profile.nicChoices === "grouped") return { BRIDGE: bridges, MACVLAN: interfaces };
-  return Object.fromEntries([...bridges, ...interfaces].map((name) => [name, name]));
+  return choicesOf([...bridges, ...interfaces]);
 }
 
 function diskChoices(nas: Nas): Record<string, string> {
   const used = new Set([...nas.store.devices.values()].map(({ attributes }) => zvolAt(attributes.path)));
-  const free = [...nas.store.datasets.values()].filter(({ type, name }) =>
-    type === "VOLUME" && !used.has(name)
-  );
-  return Object.fromEntries(free.map(({ name }) => [`/dev/zvol/${name.replaceAll(" ", "+")}`, name]));
+  const zvols = [...nas.store.datasets.values()].filter(({ type }) => type === "VOLUME");
+  const free = zvols.filter(({ name }) => !used.has(name));
+  return Object.fromEntries(free.map(({ name }) => [devicePathOf(name), name]));
 }
 
 /** vm.device.* */
@@ -215,24 +208,15 @@ export const DEVICE_METHODS: Readonly<Record<string, Method>> = {
   "vm.device.update": update,
   "vm.device.delete": remove,
   "vm.device.nic_attach_choices": (nas) => nicAttachChoices(nas),
-  "vm.device.bind_choices": (nas) => Object.fromEntries(nas.store.bindAddresses.map((it) => [it, it])),
-  "vm.device.iotype_choices": () => ({ NATIVE: "NATIVE", THREADS: "THREADS", IO_URING: "IO_URING" }),
+  "vm.device.bind_choices": (nas) => choicesOf(nas.store.bindAddresses),
+  "vm.device.iotype_choices": () => choicesOf(["NATIVE", "THREADS", "IO_URING"]),
   "vm.device.disk_choices": (nas) => diskChoices(nas),
   "vm.device.iommu_enabled": () => true,
   "vm.device.pptdev_choices": () => ({}),
   "vm.device.passthrough_device_choices": () => ({}),
   "vm.device.usb_passthrough_choices": () => ({}),
-  "vm.device.usb_controller_choices": () => {
-    const names = [
-      "piix3-uhci",
-      "piix4-uhci",
-      "ehci",
-      "ich9-ehci1",
-      "vt82c686b-uhci",
-      "pci-ohci",
-      "nec-xhci",
-      "qemu-xhci",
-    ];
-    return Object.fromEntries(names.map((name) => [name, name]));
-  },
+  "vm.device.usb_controller_choices": () => choicesOf(USB_CONTROLLERS),
 };
+
+const USB_CONTROLLERS = "piix3-uhci piix4-uhci ehci ich9-ehci1 vt82c686b-uhci pci-ohci nec-xhci qemu-xhci"
+  .split(" ");

@@ -1,6 +1,6 @@
-/** TrueNAS's query filters and options over rows in memory, as its filter_list applies them. */
+/** TrueNAS's query filters and options on rows in memory, like its filter_list. */
 import { ERRNO } from "../../errors/errno.ts";
-import { callError, MethodError, notFound } from "../wire/wire_errors.ts";
+import { callError, type MethodError, notFound, plainException } from "../wire/wire_errors.ts";
 
 /** A row of anything. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -16,7 +16,7 @@ export interface Options {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-/** The comparisons that filters know. */
+/** The operators of filters. */
 export const OPERATORS: Readonly<Record<string, (found: unknown, wanted: unknown) => boolean>> = {
   "=": (a, b) => same(a, b),
   "!=": (a, b) => !same(a, b),
@@ -70,18 +70,21 @@ export function query(rows: readonly Row[], filters: readonly unknown[], options
   return sorted.map((row) => select(row, options.select ?? []));
 }
 
-/** One row by id, as get_instance gives it. */
+/** Choices whose values are their own labels. */
+export function choicesOf(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, name]));
+}
+
+/** The row with this id, like get_instance. */
 export function instance(rows: readonly Row[], id: unknown, what: string): Row {
   const row = rows.find((row) => row.id === id);
   if (row === undefined) throw notFound(`${what} ${String(id)} does not exist`);
   return row;
 }
 
-/** What Python raises where one row is wanted and none is there. */
+/** Python's error when one row is requested and none exists. */
 export function noMatch(): MethodError {
-  const error = { error: ERRNO.EINVAL, errname: "EINVAL", reason: "MatchNotFound()", extra: null };
-  const trace = { class: "MatchNotFound", formatted: "…", repr: "MatchNotFound()" };
-  return new MethodError({ code: -32001, message: "Method call error", data: { ...error, trace } });
+  return plainException("MatchNotFound", "MatchNotFound()", "MatchNotFound()");
 }
 
 function matches(row: Row, filter: unknown): boolean {
@@ -121,7 +124,7 @@ function sort(rows: readonly Row[], orderBy: readonly string[]): readonly Row[] 
   }, rows);
 }
 
-/** A path keeps its place in the row; a pair gives it another name. */
+/** A field keeps its place in the row; a pair renames it. */
 function select(row: Row, fields: readonly (string | readonly string[])[]): Row {
   if (fields.length === 0) return row;
   const picked: Record<string, unknown> = {};

@@ -1,40 +1,33 @@
-/** What TrueNAS refuses of a query's filters and options before it looks at any row. */
+/** Checks a query's filters and options like TrueNAS does before it reads any row. */
 import { OPERATORS } from "./query.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { type Invalid, type MethodError, plainException, validationErrors } from "../wire/wire_errors.ts";
 
 const HIGHEST_LIMIT = 10_000;
 
-/** Which arguments of a method are filters and options. */
-function positions(names: readonly string[]): { readonly filters: number; readonly options: number } {
-  return {
-    filters: names.findIndex((name) => /^(query[_-])?filters$/.test(name)),
-    options: names.findIndex((name) => /^(query[_-])?options$/.test(name)),
-  };
-}
-
 /** How a release checks queries. */
-export interface QueryRules {
-  /** A limit above 10,000 is refused in the options' own check (25.10 and 26); later by their schema. */
-  readonly limits: boolean;
-  /** The older engine leaves filters to the query itself. */
+interface QueryRules {
+  /** Whether the options' own check refuses a limit above 10,000 (25.10 and 26); later their schema does. */
+  readonly checksLimit: boolean;
+  /** Whether the query itself checks the filters, as the older engine does. */
   readonly isLegacy: boolean;
 }
 
-/** What is wrong with the query of a call; null when nothing is, or when the method is no query. */
+/** The mistake in the query of a call; null when there is none, or when the method is not a query. */
 export function queryProblem(
   names: readonly string[],
   args: readonly unknown[],
-  { limits, isLegacy }: QueryRules,
+  { checksLimit, isLegacy }: QueryRules,
 ): MethodError | null {
-  const { filters, options } = positions(names);
+  const filters = names.findIndex((name) => /^(query[_-])?filters$/.test(name));
+  const options = names.findIndex((name) => /^(query[_-])?options$/.test(name));
   if (filters < 0) return null;
   const errors: Invalid[] = [];
   const wrong = filterProblem(args[filters]);
   if (wrong !== null && isLegacy) return plainException("ValueError", wrong);
   if (wrong !== null) errors.push([names[filters] ?? "", `Value error, ${wrong}`, ERRNO.EINVAL]);
   const { limit = 0 } = (args[options] ?? {}) as { limit?: number };
-  if (limits && limit > HIGHEST_LIMIT) {
+  if (checksLimit && limit > HIGHEST_LIMIT) {
     const message = `Value error, Options limit must be between 1 and ${HIGHEST_LIMIT}`;
     errors.push([names[options] ?? "", message, ERRNO.EINVAL]);
   }
@@ -43,11 +36,7 @@ export function queryProblem(
 
 function filterProblem(filters: unknown): string | null {
   if (!Array.isArray(filters)) return null;
-  for (const filter of filters) {
-    const wrong = oneProblem(filter);
-    if (wrong !== null) return wrong;
-  }
-  return null;
+  return filters.map(oneProblem).find((wrong) => wrong !== null) ?? null;
 }
 
 function oneProblem(filter: unknown): string | null {

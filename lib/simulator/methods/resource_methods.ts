@@ -1,4 +1,4 @@
-/** zfs.resource.*: the plain way to ZFS, of which snapshots came with 26. Rules, texts and paths are TrueNAS's own. */
+/** zfs.resource.*: direct access to ZFS (snapshots from 26 on), with TrueNAS's own rules, texts and paths. */
 import { datasetRow, type Property } from "../zfs/dataset_rows.ts";
 import type { Method, Nas } from "../nas.ts";
 import { cloneProblem, destroySnapshot, matchingSnapshots } from "./snapshot_methods.ts";
@@ -6,15 +6,7 @@ import { type ResourceQuery, resourceSnapshotRow } from "../zfs/snapshot_rows.ts
 import type { StoredDataset, StoredSnapshot } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { type MethodError, plainException, validationError } from "../wire/wire_errors.ts";
-import {
-  addClone,
-  addHold,
-  addSnapshot,
-  renameSnapshot,
-  snapshotParts,
-  snapshotsOf,
-  withDescendants,
-} from "../zfs/zfs.ts";
+import { addClone, addSnapshot, snapshotParts, snapshotsOf, withDescendants } from "../zfs/zfs.ts";
 import { rollBack, type RollbackFlags } from "../zfs/zfs_rollback.ts";
 
 const PREFIX = "zfs.resource.snapshot";
@@ -32,9 +24,11 @@ interface DatasetQuery {
 
 const queryDatasets: Method = (nas, [given]) => {
   const { paths, get_children: below, ...wanted } = given as DatasetQuery;
-  const found = paths.length === 0
-    ? [...nas.store.datasets.values()]
-    : paths.flatMap((path) => below ? withDescendants(nas.store, path) : nas.store.datasets.get(path) ?? []);
+  const all = [...nas.store.datasets.keys()];
+  const names = paths.length === 0
+    ? all
+    : paths.flatMap((path) => below ? withDescendants(nas.store, path) : path);
+  const found = names.flatMap((name) => nas.store.datasets.get(name) ?? []);
   return found.map((dataset) => resourceRow(nas, dataset, wanted));
 };
 
@@ -74,7 +68,7 @@ const create: Method = async (nas, [given], call) => {
   };
   if (!nas.store.datasets.has(dataset)) throw missing("create", dataset);
   const all = recursive
-    ? withDescendants(nas.store, dataset).map((it) => it.name).filter((it) => !exclude.includes(it))
+    ? withDescendants(nas.store, dataset).filter((it) => !exclude.includes(it))
     : [dataset];
   const taken = all.map((it) => `${it}@${name}`).find((it) => nas.store.snapshots.has(it));
   if (taken !== undefined) {
@@ -116,7 +110,6 @@ interface PathFlags {
   readonly recursive?: boolean;
   readonly defer?: boolean;
   readonly all_snapshots?: boolean;
-  readonly tag?: string | null;
 }
 
 const destroy: Method = async (nas, [given], call) => {
@@ -125,32 +118,6 @@ const destroy: Method = async (nas, [given], call) => {
   if (found.length === 0) throw missing("destroy", path);
   await nas.sleep(nas.times.callMs, call.signal);
   for (const snapshot of found) destroySnapshot(nas, snapshot, { recursive, defer });
-  return null;
-};
-
-function existing(nas: Nas, verb: string, { path, recursive = false }: PathFlags): StoredSnapshot[] {
-  const found = matchingSnapshots(nas.store, path, recursive);
-  if (found.length === 0) throw missing(verb, path);
-  return found;
-}
-
-const hold: Method = (nas, [given]) => {
-  const flags = given as PathFlags;
-  const tag = flags.tag ?? "";
-  const found = existing(nas, "hold", flags);
-  if (found.some(({ holds }) => holds.has(tag))) {
-    throw plainException("ZFSException", `('lzc_hold() failed', (('${flags.path}', 17),))`);
-  }
-  for (const { name } of found) addHold(nas.store, name, tag);
-  return null;
-};
-
-const release: Method = (nas, [given]) => {
-  const flags = given as PathFlags;
-  for (const { holds } of existing(nas, "release", flags)) {
-    if (typeof flags.tag === "string") holds.delete(flags.tag);
-    else holds.clear();
-  }
   return null;
 };
 
@@ -163,7 +130,7 @@ function snapshotsAt({ store }: Nas, paths: readonly string[], recursive: boolea
   if (paths.length === 0) return [...store.snapshots.values()];
   return paths.flatMap((path) => {
     if (snapshotParts(path) !== null) return store.snapshots.get(path) ?? [];
-    const datasets = recursive ? withDescendants(store, path).map((it) => it.name) : [path];
+    const datasets = recursive ? withDescendants(store, path) : [path];
     return datasets.flatMap((it) => snapshotsOf(store, it));
   });
 }
@@ -174,30 +141,20 @@ const count: Method = (nas, [given]) => {
   return Object.fromEntries(counted.map((path) => [path, snapshotsAt(nas, [path], recursive).length]));
 };
 
-const rename: Method = (nas, [given]) => {
-  const { current_name: name, new_name: wanted } = given as { current_name: string; new_name: string };
-  const snapshot = nas.store.snapshots.get(name);
-  if (snapshot === undefined) throw missing("rename", name);
-  if (nas.store.snapshots.has(wanted)) {
-    throw validationError(`${PREFIX}.rename`, `'${wanted}' already exists`, ERRNO.EEXIST);
-  }
-  renameSnapshot(nas.store, snapshot, wanted);
-  return null;
-};
-
 /** zfs.resource.* */
 export const RESOURCE_METHODS: Readonly<Record<string, Method>> = {
   "zfs.resource.query": queryDatasets,
   [`${PREFIX}.create`]: create,
   [`${PREFIX}.clone`]: clone,
   [`${PREFIX}.destroy`]: destroy,
-  [`${PREFIX}.hold`]: hold,
-  [`${PREFIX}.holds`]: (nas, [given]) =>
-    existing(nas, "holds", given as PathFlags).flatMap(({ holds }) => [...holds.keys()]),
-  [`${PREFIX}.release`]: release,
+  [`${PREFIX}.holds`]: (nas, [given]) => {
+    const { path, recursive = false } = given as PathFlags;
+    const found = matchingSnapshots(nas.store, path, recursive);
+    if (found.length === 0) throw missing("holds", path);
+    return found.flatMap(({ holds }) => [...holds.keys()]);
+  },
   [`${PREFIX}.query`]: querySnapshots,
   [`${PREFIX}.count`]: count,
-  [`${PREFIX}.rename`]: rename,
   [`${PREFIX}.rollback`]: (nas, [given]) => {
     const { path, ...flags } = given as RollbackFlags & { path: string };
     rollBack(nas, path, flags);

@@ -1,10 +1,17 @@
-/** pool.snapshot.* (zfs.snapshot.* up to 25.04). Rules, texts and paths are TrueNAS's own. */
+/** pool.snapshot.* (zfs.snapshot.* up to 25.04), with TrueNAS's own rules, texts and paths. */
 import type { Method, Nas } from "../nas.ts";
 import { instance, type Options, query, type Row } from "./query.ts";
 import { snapshotRow, snapshotRows } from "../zfs/snapshot_rows.ts";
-import type { Store, StoredSnapshot } from "../store.ts";
+import { parentOf, type Store, type StoredSnapshot } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
-import { callError, notFound, plainException, Validation, validationError } from "../wire/wire_errors.ts";
+import {
+  callError,
+  notFound,
+  plainException,
+  Validation,
+  validationError,
+  validationErrors,
+} from "../wire/wire_errors.ts";
 import {
   addClone,
   addHold,
@@ -27,11 +34,11 @@ function isResource(nas: Nas): boolean {
   return nas.profile.zfs === "resource";
 }
 
-/** The snapshot of this name and, if wanted, those of the same name below its dataset. */
+/** The snapshot with this name and, if `recursive`, those with the same name below its dataset. */
 export function matchingSnapshots(store: Store, name: string, recursive: boolean): StoredSnapshot[] {
   const parts = snapshotParts(name);
   if (parts === null) return [];
-  const datasets = recursive ? withDescendants(store, parts.dataset).map((it) => it.name) : [parts.dataset];
+  const datasets = recursive ? withDescendants(store, parts.dataset) : [parts.dataset];
   return datasets.flatMap((dataset) => store.snapshots.get(`${dataset}@${parts.snapshot}`) ?? []);
 }
 
@@ -48,7 +55,7 @@ const create: Method = async (nas, [given], call) => {
   const data = given as NewSnapshot;
   const name = snapshotName(nas, data);
   const datasets = data.recursive
-    ? withDescendants(nas.store, data.dataset).map((it) => it.name).filter((it) => !data.exclude.includes(it))
+    ? withDescendants(nas.store, data.dataset).filter((it) => !data.exclude.includes(it))
     : [data.dataset];
   for (const dataset of datasets) checkNew(nas, dataset, name);
   await nas.sleep(nas.times.callMs, call.signal);
@@ -60,34 +67,24 @@ const create: Method = async (nas, [given], call) => {
   return row;
 };
 
-/** The name that is wanted or made, by the older engine checked in the method itself. */
+/** The name of a new snapshot, which the older engine checks in the method itself. */
 function snapshotName(nas: Nas, { dataset, name, naming_schema: schema }: NewSnapshot): string {
   const errors = new Validation();
+  const path = "snapshot_create.naming_schema";
   if (name !== undefined && schema !== undefined) {
-    errors.add(
-      "snapshot_create.naming_schema",
-      "You can't specify name and naming schema at the same time",
-    );
+    errors.add(path, "You can't specify name and naming schema at the same time");
   } else if (name === undefined && schema === undefined) {
-    errors.add("snapshot_create.naming_schema", "You must specify either name or naming schema");
-  }
-  const wanted = name ?? dated(schema ?? "");
-  if (/[@/]/.test(wanted)) {
+    errors.add(path, "You must specify either name or naming schema");
+  } else if (name === undefined) errors.add(path, "The simulated NAS has no naming schemas");
+  const given = name ?? "";
+  if (/[@/]/.test(given)) {
     if (isResource(nas)) {
-      throw plainException("ZFSException", `('lzc_snapshot() failed', (('${dataset}@${wanted}', 22),))`);
+      throw plainException("ZFSException", `('lzc_snapshot() failed', (('${dataset}@${given}', 22),))`);
     }
     errors.add("snapshot_create.name", "Invalid snapshot name");
   }
   errors.check();
-  return wanted;
-}
-
-function dated(schema: string): string {
-  const [date = "", time = ""] = new Date().toISOString().split("T");
-  const [year = "", month = "", day = ""] = date.split("-");
-  const [hour = "", minute = ""] = time.split(":");
-  const parts: Readonly<Record<string, string>> = { Y: year, m: month, d: day, H: hour, M: minute };
-  return schema.replaceAll(/%([YmdHM])/g, (_all, key: string) => parts[key] ?? "");
+  return given;
 }
 
 function missingDataset(nas: Nas, dataset: string, name: string) {
@@ -111,8 +108,7 @@ function createdRow(nas: Nas, snapshot: StoredSnapshot): Row {
 }
 
 function emitSnapshot(nas: Nas, msg: "added" | "removed", id: string, fields?: Row): void {
-  const collection = `${nas.profile.snapshotNamespace}.query`;
-  nas.emit({ msg, collection, id, ...(fields === undefined ? {} : { fields }) });
+  nas.emit({ msg, collection: `${nas.profile.snapshotNamespace}.query`, id, fields });
 }
 
 const clone: Method = async (nas, [given], call) => {
@@ -134,7 +130,7 @@ const clone: Method = async (nas, [given], call) => {
   return true;
 };
 
-/** Why a snapshot cannot be cloned to a place, in the words of either engine; null when it can. */
+/** Why a snapshot cannot be cloned to a target, in the words of each engine; null when it can. */
 export function cloneProblem(
   { store }: Nas,
   snapshot: string,
@@ -154,7 +150,7 @@ export function cloneProblem(
     classic: text,
     resource: `[${code}]: zfs_clone() failed - cannot create '${target}': ${text}`,
   });
-  const parent = target.split("/").slice(0, -1).join("/");
+  const parent = parentOf(target);
   if (target.split("/")[0] !== snapshot.split("/")[0]) {
     return failed("EZFS_CROSSTARGET", "source and target pools differ");
   }
@@ -181,7 +177,7 @@ const remove: Method = async (nas, [id, options], call) => {
   return true;
 };
 
-/** Destroys a snapshot as the release does: refused while it is held or cloned, unless it may go with its last clone. */
+/** Destroys a snapshot like the release does: refused while it is held or cloned, unless deferred until its last clone. */
 export function destroySnapshot(nas: Nas, snapshot: StoredSnapshot, { recursive, defer }: Flags): void {
   const { name, holds } = snapshot;
   if (isResource(nas) && recursive === true) return destroySnapshotWithClones(nas.store, snapshot);
@@ -191,26 +187,16 @@ export function destroySnapshot(nas: Nas, snapshot: StoredSnapshot, { recursive,
     return;
   }
   if (isResource(nas)) {
-    const refuse = (what: string, names: readonly string[]) =>
-      validationError(
-        "zfs.resource.snapshot.destroy",
-        `'${name}' has the following ${what}: ${names.join(",")}`,
-        ERRNO.EBUSY,
-      );
+    const refuse = (what: string, names: readonly string[]) => {
+      const text = `'${name}' has the following ${what}: ${names.join(",")}`;
+      return validationError("zfs.resource.snapshot.destroy", text, ERRNO.EBUSY);
+    };
     if (holds.size > 0) throw refuse("holds", [...holds.keys()]);
     if (clones.length > 0) throw refuse("clones", clones);
-  } else {
-    if (clones.length > 0) {
-      const errors = new Validation();
-      const list = clones.join(", ");
-      errors.add(
-        "options.defer",
-        `Please set this attribute as '${name}' snapshot has dependent clones: ${list}`,
-      );
-      errors.check();
-    }
-    if (holds.size > 0) throw callError(ERRNO.EFAULT, "dataset is busy");
-  }
+  } else if (clones.length > 0) {
+    const text = `Please set this attribute as '${name}' snapshot has dependent clones: ${clones.join(", ")}`;
+    throw validationErrors([["options.defer", text, ERRNO.EINVAL]]);
+  } else if (holds.size > 0) throw callError(ERRNO.EFAULT, "dataset is busy");
   nas.store.snapshots.delete(name);
 }
 
@@ -257,20 +243,17 @@ const rename: Method = async (nas, [id, options], call) => {
   const name = String(id);
   const { new_name: wanted, force } = options as { new_name: string; force: boolean };
   if (!force) throw validationError("pool.snapshot.rename.force", RISK);
-  const errors = new Validation();
   if (snapshotParts(name)?.dataset !== snapshotParts(wanted)?.dataset) {
     const path = "pool.snapshot.rename.new_name";
     const message = "Old and new snapshot must be part of the same ZFS dataset";
-    if (isResource(nas)) throw validationError(path, message);
-    errors.add(path, message);
+    throw isResource(nas)
+      ? validationError(path, message)
+      : validationErrors([[path, message, ERRNO.EINVAL]]);
   }
-  errors.check();
   // From 26 on the method calls the one for filesystems, which refuses.
   if (isResource(nas)) {
-    throw validationError(
-      "zfs.resource.rename",
-      "Use `zfs.resource.snapshot.rename` to rename snapshots.",
-    );
+    const text = "Use `zfs.resource.snapshot.rename` to rename snapshots.";
+    throw validationError("zfs.resource.rename", text);
   }
   const snapshot = nas.store.snapshots.get(name);
   if (snapshot === undefined) throw notFound(`Snapshot ${name} not found`);
@@ -288,7 +271,10 @@ const METHODS_BY_NAME: Readonly<Record<string, Method>> = {
     instance(
       snapshotRows(nas),
       id,
-      nas.profile.snapshotNamespace === "pool.snapshot" ? "PoolSnapshot" : "ZFSSnapshot",
+      {
+        "pool.snapshot": "PoolSnapshot",
+        "zfs.snapshot": "ZFSSnapshot",
+      }[nas.profile.snapshotNamespace],
     ),
   create,
   clone,
@@ -305,7 +291,7 @@ function under(namespace: string): Record<string, Method> {
   );
 }
 
-/** Which of the two names exists is for the release's schemas to say. */
+/** The methods under both names; the release's schemas contain one of them. */
 export const SNAPSHOT_METHODS: Readonly<Record<string, Method>> = {
   ...under("zfs.snapshot"),
   ...under("pool.snapshot"),

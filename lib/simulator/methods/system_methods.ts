@@ -1,7 +1,7 @@
-/** system.*, pool.*, filesystem.* and interface.*: what plans and pages read of the NAS itself. */
+/** system.*, pool.*, filesystem.* and interface.*: information about the NAS itself for plans and pages. */
 import type { Method, Nas } from "../nas.ts";
-import { instance, type Options, query, type Row } from "./query.ts";
-import { freeMemoryBytes, poolFreeBytes } from "../store.ts";
+import { choicesOf, instance, type Options, query, type Row } from "./query.ts";
+import { poolFreeBytes } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError } from "../wire/wire_errors.ts";
 
@@ -38,7 +38,7 @@ function poolRow(nas: Nas): Row {
   };
 }
 
-/** Folders are those that a file or a mounted dataset lies in. */
+/** A path is a folder when it is a mounted dataset or contains a file. */
 function isFolder(nas: Nas, path: string): boolean {
   const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM");
   return datasets.some(({ name }) => `/mnt/${name}` === path) ||
@@ -48,15 +48,9 @@ function isFolder(nas: Nas, path: string): boolean {
 const ISO_BYTES = 700 * 1024 ** 2;
 
 function fileEntry(path: string, type: "FILE" | "DIRECTORY"): Row {
-  const size = type === "FILE" ? ISO_BYTES : 0;
-  const base = {
-    path,
-    realpath: path,
-    type,
-    size,
-    allocation_size: size,
-    mode: type === "FILE" ? 33188 : 16877,
-  };
+  const isFile = type === "FILE";
+  const size = isFile ? ISO_BYTES : 0;
+  const base = { path, realpath: path, type, size, allocation_size: size, mode: isFile ? 0o100644 : 0o40755 };
   return { ...base, name: path.split("/").at(-1) ?? "", acl: false, uid: 0, gid: 0, is_mountpoint: false };
 }
 
@@ -75,10 +69,9 @@ const listdir: Method = (nas, [given, filters, options]) => {
   const folder = String(given).replace(/\/$/, "");
   if (nas.store.files.has(folder)) throw callError(ERRNO.ENOTDIR, `Path ${folder} is not a directory`);
   if (!isFolder(nas, folder)) throw callError(ERRNO.ENOENT, `Directory ${folder} does not exist`);
-  const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM").map((
-    { name },
-  ) => `/mnt/${name}`);
-  const below = [...nas.store.files, ...datasets].filter((path) => path.startsWith(`${folder}/`));
+  const datasets = [...nas.store.datasets.values()].filter(({ type }) => type === "FILESYSTEM");
+  const mounts = datasets.map(({ name }) => `/mnt/${name}`);
+  const below = [...nas.store.files, ...mounts].filter((path) => path.startsWith(`${folder}/`));
   const children = new Set(below.map((path) => `${folder}/${path.slice(folder.length + 1).split("/")[0]}`));
   const entries = [...children].map((path) => ({
     ...fileEntry(path, nas.store.files.has(path) ? "FILE" : "DIRECTORY"),
@@ -111,12 +104,7 @@ const info: Method = (nas) => ({
   timezone: "UTC",
   system_manufacturer: null,
   ecc_memory: true,
-  free_memory: freeMemoryBytes(nas.store),
 });
-
-function interfaceNames(nas: Nas): string[] {
-  return [...nas.store.bridges, ...nas.store.interfaces];
-}
 
 /** system.*, pool.*, filesystem.*, interface.* */
 export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
@@ -127,15 +115,12 @@ export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
   "system.boot_id": (nas) => nas.store.bootId,
   "system.ready": () => true,
   "system.state": () => "READY",
-  "system.info": (nas, args, call) => {
-    const { free_memory: _free, ...row } = info(nas, args, call) as Record<string, unknown>;
-    return row;
-  },
+  "system.info": info,
   "pool.query": (nas, [filters, options]) => query([poolRow(nas)], filters as unknown[], options as Options),
   "pool.get_instance": (nas, [id]) => instance([poolRow(nas)], id, "Pool"),
   "filesystem.stat": stat,
   "filesystem.listdir": listdir,
-  "interface.choices": (nas) => Object.fromEntries(interfaceNames(nas).map((name) => [name, name])),
+  "interface.choices": ({ store }) => choicesOf([...store.bridges, ...store.interfaces]),
   "interface.ip_in_use":
     () => [{ type: "INET", address: "192.168.1.10", netmask: 24, broadcast: "192.168.1.255" }],
 };

@@ -1,7 +1,14 @@
-/** vm.*: VMs and their lifecycle. Rules, texts and paths are TrueNAS's own. */
+/** vm.*: VMs and their lifecycle, with TrueNAS's own rules, texts and paths. */
 import type { Call, JobMethod, Method, Nas } from "../nas.ts";
-import { instance, noMatch, type Options, query, type Row } from "./query.ts";
-import { devicesOf, freeMemoryBytes, type StoredVm, zvolAt } from "../store.ts";
+import { choicesOf, instance, noMatch, type Options, query, type Row } from "./query.ts";
+import {
+  devicesOf,
+  freeMemoryBytes,
+  memoryBytesOf,
+  type StoredVm,
+  usedMemoryBytes,
+  zvolAt,
+} from "../store.ts";
 import { autoPorts } from "../rules/display_rules.ts";
 import { randomMac } from "../rules/macs.ts";
 import { cloneVm } from "./vm_clone.ts";
@@ -14,18 +21,8 @@ import { CPU_MODELS, MACHINES, MAXIMUM_VCPUS, OVMF_FILES, validate } from "../ru
 
 type Data = Record<string, unknown>;
 
-const RESOLUTIONS = [
-  "1920x1200",
-  "1920x1080",
-  "1600x1200",
-  "1600x900",
-  "1400x1050",
-  "1280x1024",
-  "1280x720",
-  "1024x768",
-  "800x600",
-  "640x480",
-];
+const RESOLUTIONS =
+  "1920x1200 1920x1080 1600x1200 1600x900 1400x1050 1280x1024 1280x720 1024x768 800x600 640x480".split(" ");
 
 function rows(nas: Nas, call: Call): Row[] {
   return [...nas.store.vms.values()].map((vm) => vmRow(nas, vm, call));
@@ -42,7 +39,7 @@ function withFirmware(config: Data): Data {
 const create: Method = async (nas, [given], call) => {
   const config = given as Data;
   validate(nas, config, "vm_create", null);
-  // Checked, then made, with nothing that holds the name in between: as on a real NAS, two at once both pass.
+  // TrueNAS checks names without a lock, so two parallel calls can both pass.
   await nas.sleep(nas.times.callMs, call.signal);
   await call.pass("middle");
   const id = ++nas.store.lastVmId;
@@ -66,7 +63,7 @@ const update: Method = async (nas, [id, change], call) => {
     throw callError(ERRNO.EFAULT, "VM name can only be changed when VM is inactive");
   }
   vm.config = config;
-  // Up to 25.10 the domain is renamed, of which libvirt tells as of one that is defined.
+  // Up to 25.10 the domain is renamed, which libvirt reports like a new one.
   if (isRenamed) emitLifecycle(nas, vm, "defined");
   if (isRenamed && nas.profile.renamesNvram && vm.config.bootloader === "UEFI" && !vm.everStarted) {
     const text = `VM name has been updated but nvram file for ${before} does not exist which can result in ` +
@@ -84,10 +81,8 @@ const remove: Method = (nas, [id, options], call) =>
     await nas.sleep(nas.times.callMs, call.signal);
     if (vm.state !== "STOPPED") {
       if (!force && nas.profile.deleteRunning === "refuses") {
-        throw callError(
-          ERRNO.EBUSY,
-          `'${vm.config.name}' is running; stop the VM first or pass force to delete it.`,
-        );
+        const text = `'${vm.config.name}' is running; stop the VM first or pass force to delete it.`;
+        throw callError(ERRNO.EBUSY, text);
       }
       switchOff(nas, vm, "poweredOff");
       await nas.sleep(nas.times.deleteRunningMs, call.signal);
@@ -104,7 +99,7 @@ const remove: Method = (nas, [id, options], call) =>
     return nas.profile.deleteAnswers;
   });
 
-/** Destroys a disk of a VM that goes: recursively, so up to 25.10 clones refuse it, and from 26 on they go with it. */
+/** Destroys a deleted VM's disk recursively: clones prevent that up to 25.10, and are destroyed with it from 26 on. */
 async function destroyDisk(
   nas: Nas,
   zvol: string,
@@ -119,10 +114,6 @@ async function destroyDisk(
   } catch (error) {
     if (!force && nas.profile.zfs === "classic") throw error;
   }
-}
-
-function choicesOf(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, name]));
 }
 
 function displayDevices(nas: Nas, id: unknown, call: Call): Row[] {
@@ -160,7 +151,7 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
   "vm.clone": cloneVm,
   ...LIFECYCLE_METHODS,
   "vm.status": (nas, [id]) => {
-    // Up to 25.10 it reads the row itself, and tells that none matches.
+    // Up to 25.10 it queries the row itself, and that query fails.
     if (nas.profile.zfs === "classic" && !nas.store.vms.has(Number(id))) throw noMatch();
     return statusOf(nas, getVm(nas, id));
   },
@@ -169,20 +160,17 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
     const vm = getVm(nas, id);
     if (vm.state === "STOPPED" && nas.profile.stoppedUsesNothing) return 0;
     expectState(nas, vm, ["RUNNING", "SUSPENDED"]);
-    return vm.config.memory * 1_048_576;
+    return memoryBytesOf(vm);
   },
-  "vm.get_vmemory_in_use": (nas) => {
-    const of = (state: StoredVm["state"]) =>
-      [...nas.store.vms.values()].filter((vm) => vm.state === state).reduce(
-        (sum, vm) => sum + vm.config.memory * 1_048_576,
-        0,
-      );
-    return { RNP: of("RUNNING"), PRD: of("STOPPED"), RPRD: 0 };
-  },
+  "vm.get_vmemory_in_use": ({ store }) => ({
+    RNP: usedMemoryBytes(store, ["RUNNING"]),
+    PRD: usedMemoryBytes(store, ["STOPPED"]),
+    RPRD: 0,
+  }),
   "vm.get_vm_memory_info": (nas, [id]) => {
     const vm = getVm(nas, id);
     if (vm.state === "RUNNING") throw callError(ERRNO.EFAULT, `VM ${vm.config.name} is already running`);
-    const total = vm.config.memory * 1_048_576;
+    const total = memoryBytesOf(vm);
     const fits = total <= freeMemoryBytes(nas.store);
     return {
       minimum_memory_requested: vm.config.min_memory ?? null,
@@ -203,19 +191,16 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
     const failed = (why: string) =>
       callError(ERRNO.EFAULT, `VM ${vm.id}: Guest agent command failed: ${why}`);
     if (vm.state !== "RUNNING") throw failed("domain is not running");
-    if (vm.agent !== true) {
-      throw failed("Guest agent is not responding: QEMU guest agent is not connected");
-    }
-    return devicesOf(nas.store, vm.id).filter(({ attributes }) => attributes.dtype === "NIC").map(
-      ({ attributes }, n) => ({
-        name: `eth${n}`,
-        hardware_address: attributes.mac,
-        ip_addresses: [
-          { ip_address: `192.168.${n + 1}.${10 + vm.id % 240}`, prefix: 24, ip_address_type: "IPV4" },
-          { ip_address: "fe80::1", prefix: 64, ip_address_type: "IPV6" },
-        ],
-      }),
-    );
+    if (!vm.agent) throw failed("Guest agent is not responding: QEMU guest agent is not connected");
+    const nics = devicesOf(nas.store, vm.id).filter(({ attributes }) => attributes.dtype === "NIC");
+    return nics.map(({ attributes }, n) => ({
+      name: `eth${n}`,
+      hardware_address: attributes.mac,
+      ip_addresses: [
+        { ip_address: `192.168.${n + 1}.${10 + vm.id % 240}`, prefix: 24, ip_address_type: "IPV4" },
+        { ip_address: "fe80::1", prefix: 64, ip_address_type: "IPV6" },
+      ],
+    }));
   },
   "vm.log_file_path": (nas, [id]) => {
     const vm = getVm(nas, id);

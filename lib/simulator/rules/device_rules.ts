@@ -1,4 +1,4 @@
-/** What a device has to be like to be taken, by kind. */
+/** TrueNAS's rules for devices, by dtype. */
 import { type Candidate, checkTwice } from "./device_candidate.ts";
 import { checkDisk } from "./disk_rules.ts";
 import { checkDisplay } from "./display_rules.ts";
@@ -6,7 +6,7 @@ import type { Nas } from "../nas.ts";
 import { devicesOf } from "../store.ts";
 import { callError, plainException, Validation } from "../wire/wire_errors.ts";
 
-/** Checks a device by the rules of its kind, and fills in what the NAS fills in. */
+/** Checks a device by the rules of its dtype. */
 export function checkDevice(nas: Nas, candidate: Candidate): void {
   const errors = new Validation();
   const rule = RULES[candidate.attributes.dtype] ?? checkUnknown;
@@ -26,20 +26,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   USB: checkPassthrough("device", "USB device is not available."),
 };
 
-/** The simulated NAS offers no device for passing through, so none can be chosen. */
+/** The simulated NAS has no passthrough devices, so none can be chosen. */
 function checkPassthrough(field: string, message: string): Rule {
   return (_nas, _candidate, errors) => errors.add(`attributes.${field}`, message);
 }
 
-/** A kind without rules is refused: the simulated NAS is never kinder than a real one. */
+/** Refuses a dtype without rules, so that the simulated NAS accepts nothing that a real one refuses. */
 function checkUnknown(_nas: Nas, { attributes }: Candidate, errors: Validation): void {
-  errors.add(
-    "attributes.dtype",
-    `The simulated NAS has no rules for a device of the kind ${attributes.dtype}`,
-  );
+  errors.add("attributes.dtype", `The simulated NAS has no rules for devices of type ${attributes.dtype}`);
 }
 
-/** A file as a disk: one that is there, or a new one of a size. */
+/** A file as a disk: an existing one, or a new one with a size. */
 function checkRaw(nas: Nas, candidate: Candidate, errors: Validation): void {
   const { path, exists: isThere, size } = candidate.attributes;
   const file = String(path);
@@ -56,7 +53,7 @@ function checkRaw(nas: Nas, candidate: Candidate, errors: Validation): void {
   checkTwice(nas, candidate, file, errors);
 }
 
-/** The system's own files are not simulated; whatever is outside of the pools is refused for that. */
+/** Files outside the pools are not simulated, so they all exist, and are refused for their location. */
 function exists(nas: Nas, path: string): boolean {
   return nas.store.files.has(path) || (path.startsWith("/") && !path.startsWith("/mnt/"));
 }
@@ -67,11 +64,11 @@ function checkCdrom(nas: Nas, candidate: Candidate, errors: Validation): void {
   const [, mnt, pool, ...rest] = path.split("/");
   const isInPool = mnt === "mnt" && pool === nas.store.pool;
   if (!path.startsWith("/") && texts.isoRelative !== null) errors.add("attributes.path", texts.isoRelative);
-  else if (!exists(nas, path) && (isInPool || texts.looksBeforePool)) {
+  else if (!exists(nas, path) && (isInPool || texts.checksExistenceFirst)) {
     const missing = texts.isoMissing(path);
     if (missing.kind === "call") throw callError(missing.errno, missing.reason);
     if (missing.kind === "plain") throw plainException("FileNotFoundError", missing.reason);
-    errors.add(missing.attribute, missing.message, missing.errno);
+    errors.add(...missing.invalid);
   } else if (isInPool && rest.length < 2 && texts.isoInPoolRoot !== null) {
     errors.add("attributes.path", texts.isoInPoolRoot(pool));
   }
@@ -87,26 +84,20 @@ function checkNic(nas: Nas, candidate: Candidate, errors: Validation): void {
     errors.add("attributes.nic_attach", "Not a valid choice.");
   }
   if (attributes.trust_guest_rx_filters === true) {
+    const path = "attributes.trust_guest_rx_filters";
     if (nas.store.bridges.includes(String(attach))) {
-      errors.add(
-        "attributes.trust_guest_rx_filters",
-        'This can only be set when "nic_attach" is not a bridge device',
-      );
+      errors.add(path, 'This can only be set when "nic_attach" is not a bridge device');
     } else if (attributes.type === "E1000") {
-      errors.add(
-        "attributes.trust_guest_rx_filters",
-        'This can only be set when "type" of NIC device is "VIRTIO"',
-      );
+      errors.add(path, 'This can only be set when "type" of NIC device is "VIRTIO"');
     }
   }
   if (typeof mac === "string" && mac.toLowerCase().startsWith("ff")) {
     errors.add("attributes.mac", "MAC address must not start with `ff`");
   }
-  const clash = devicesOf(nas.store, vmId).some((it) =>
-    it !== candidate.own && it.attributes.dtype === "NIC" && typeof mac === "string" &&
-    it.attributes.mac === mac
+  const nics = devicesOf(nas.store, vmId).filter((it) =>
+    it !== candidate.own && it.attributes.dtype === "NIC"
   );
-  if (clash && nas.profile.strictMac) {
+  if (typeof mac === "string" && nas.profile.strictMac && nics.some((it) => it.attributes.mac === mac)) {
     const text = `${candidate.vmName} already has a NIC with MAC address '${mac}' configured`;
     errors.add("attributes.mac", text);
   }

@@ -1,21 +1,29 @@
-/** What a disk has to be like to be taken, and the zvols that are made for disks. */
+/** TrueNAS's rules for disks, and the creation of their zvols. */
 import { type Candidate, checkTwice } from "./device_candidate.ts";
 import type { Call, Nas } from "../nas.ts";
-import { addDataset, poolFreeBytes, type StoredDevice, VOLBLOCKSIZE_BYTES, zvolAt } from "../store.ts";
+import {
+  addDataset,
+  devicePathOf,
+  parentOf,
+  poolFreeBytes,
+  type StoredDevice,
+  VOLBLOCKSIZE_BYTES,
+  zvolAt,
+} from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { plainException, Validation } from "../wire/wire_errors.ts";
 
 /** The rules of a disk. */
 export function checkDisk(nas: Nas, candidate: Candidate, errors: Validation): void {
   const { attributes } = candidate;
-  // The order of the messages: up to 25.10 sectors come last.
+  // Up to 25.10 messages about sectors come last.
   const sectorsFirst = nas.profile.zfs === "resource";
   if (sectorsFirst) checkSectors(nas, attributes, errors);
   checkSource(nas, candidate, errors);
   if (!sectorsFirst) checkSectors(nas, attributes, errors);
 }
 
-/** Where a disk's zvol is, or is to be. */
+/** Checks the existing or new zvol of a disk. */
 function checkSource(nas: Nas, candidate: Candidate, errors: Validation): void {
   const { attributes } = candidate;
   if (attributes.create_zvol === true) return checkNewZvol(nas, candidate, errors);
@@ -35,46 +43,44 @@ function checkSectors(nas: Nas, attributes: StoredDevice["attributes"], errors: 
   const { physical_sectorsize: physical, logical_sectorsize: logical } = attributes;
   if (typeof physical !== "number" || typeof logical === "number") return;
   const field = nas.profile.zfs === "resource" ? 'This field "logical_sectorsize"' : "This field";
-  errors.add(
-    "attributes.logical_sectorsize",
-    `${field} must be provided when physical_sectorsize is specified.`,
-  );
+  const text = `${field} must be provided when physical_sectorsize is specified.`;
+  errors.add("attributes.logical_sectorsize", text);
 }
 
 function checkNewZvol(nas: Nas, candidate: Candidate, errors: Validation): void {
   const { zvol_name: name, zvol_volsize: size } = candidate.attributes;
   const hasName = typeof name === "string" && name !== "";
-  // From 26 on the name is used before it is looked at.
+  // From 26 on the name is used before it is checked.
   if (!hasName && nas.profile.zfs === "resource") {
     throw plainException("AttributeError", "'NoneType' object has no attribute 'replace'");
   }
   if (!hasName) errors.add("attributes.zvol_name", "This field is required.");
   if (typeof size !== "number") errors.add("attributes.zvol_volsize", "This field is required.");
   if (!hasName || typeof size !== "number") return;
-  const parent = name.split("/").slice(0, -1).join("/");
+  const parent = parentOf(name);
   if (nas.store.datasets.has(name)) errors.add("attributes.zvol_name", `'${name}' already exists.`);
   else if (nas.store.datasets.get(parent)?.type !== "FILESYSTEM") {
     return errors.add("attributes.zvol_name", nas.profile.texts.parentMissing(parent), ERRNO.ENOENT);
   }
-  checkTwice(nas, candidate, `/dev/zvol/${name.replaceAll(" ", "+")}`, errors);
+  checkTwice(nas, candidate, devicePathOf(name), errors);
 }
 
 /** TrueNAS advises against filling a pool further, and refuses without force_size. */
 const ZVOL_SHARE = 0.8;
 
-/** A size that a zvol is to have. */
-export interface WantedSize {
+/** The requested size of a zvol. */
+interface RequestedSize {
   readonly sizeBytes: number;
-  /** What the zvol takes already. */
+  /** The space that the zvol already uses. */
   readonly ownBytes?: number;
   readonly isForced?: boolean;
-  /** `pool_dataset_create` or `pool_dataset_update`; also where a disk asks for a new zvol. */
+  /** `pool_dataset_create`, also for a disk's new zvol, or `pool_dataset_update`. */
   readonly schema?: string;
 }
 
-/** What pool.dataset.create asks of a zvol's size, for both ways of making one. */
-export function checkVolsize(nas: Nas, wanted: WantedSize, errors: Validation): void {
-  const { sizeBytes, ownBytes = 0, isForced = false, schema = "pool_dataset_create" } = wanted;
+/** The rules of pool.dataset.create for a zvol's size, which vm.device.create uses too. */
+export function checkVolsize(nas: Nas, requested: RequestedSize, errors: Validation): void {
+  const { sizeBytes, ownBytes = 0, isForced = false, schema = "pool_dataset_create" } = requested;
   const path = `${schema}.volsize`;
   if (!isForced && sizeBytes > (poolFreeBytes(nas.store) + ownBytes) * ZVOL_SHARE) {
     errors.add(path, "It is not recommended to use more than 80% of your available space for VOLUME");
@@ -84,7 +90,7 @@ export function checkVolsize(nas: Nas, wanted: WantedSize, errors: Validation): 
   }
 }
 
-/** Makes the zvol that a disk asked for; the row comes after. */
+/** Creates the zvol that a new disk requests, before its row. */
 export async function makeZvol(nas: Nas, attributes: StoredDevice["attributes"], call: Call): Promise<void> {
   if (attributes.dtype !== "DISK" || attributes.create_zvol !== true) return;
   const { zvol_name: name, zvol_volsize: size } = attributes;
@@ -94,7 +100,7 @@ export async function makeZvol(nas: Nas, attributes: StoredDevice["attributes"],
   await nas.sleep(nas.times.zvolMs, call.signal);
   addDataset(nas.store, { name: String(name), type: "VOLUME", volsizeBytes: Number(size) });
   Object.assign(attributes, {
-    path: `/dev/zvol/${String(name).replaceAll(" ", "+")}`,
+    path: devicePathOf(String(name)),
     create_zvol: false,
     zvol_name: null,
     zvol_volsize: null,

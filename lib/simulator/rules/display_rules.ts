@@ -1,4 +1,4 @@
-/** What a display has to be like to be taken, and the ports that displays use. */
+/** TrueNAS's rules for displays, and the ports that displays use. */
 import type { Candidate } from "./device_candidate.ts";
 import type { Nas } from "../nas.ts";
 import type { StoredDevice } from "../store.ts";
@@ -6,7 +6,7 @@ import type { Validation } from "../wire/wire_errors.ts";
 
 const LOWEST_PORT = 5900;
 const HIGHEST_PORT = 65_535;
-/** Taken by the NAS itself. */
+/** Used by the NAS itself. */
 const RESERVED_PORTS: readonly number[] = [6000];
 
 function others(nas: Nas, { own }: Candidate): StoredDevice[] {
@@ -21,7 +21,7 @@ function usedPorts(devices: readonly StoredDevice[]): Set<unknown> {
   ]);
 }
 
-/** The next two free ports, as vm.port_wizard tells them; nothing is reserved. */
+/** The next two free ports, like vm.port_wizard, which reserves nothing. */
 export function autoPorts(
   nas: Nas,
   keep: Readonly<Record<string, unknown>> = {},
@@ -52,12 +52,7 @@ export function checkDisplay(nas: Nas, candidate: Candidate, errors: Validation)
     errors.add("attributes.port", "Spice server port must not be same as web port");
   }
   const used = usedPorts(displays);
-  if (typeof port === "number" && used.has(port)) {
-    errors.add(
-      "attributes.port",
-      `Specified display port(${port}) is already in use by another Display device`,
-    );
-  }
+  if (typeof port === "number" && used.has(port)) errors.add("attributes.port", portInUse(port));
   if (typeof webPort === "number") checkWebPort(webPort, used, errors);
   checkServices(nas, attributes, errors);
   if (!nas.store.bindAddresses.includes(String(bind))) {
@@ -66,17 +61,17 @@ export function checkDisplay(nas: Nas, candidate: Candidate, errors: Validation)
   if (typeof password !== "string" || password.trim() === "") {
     errors.add("attributes.password", "Password is required for display devices");
   }
-  if (type === "VNC") {
-    if (typeof password === "string" && password.length > 8) {
-      errors.add("attributes.password", "Password for VNC display device must be 8 characters or less");
-    }
-    if (attributes.web === true) {
-      errors.add(
-        "attributes.web",
-        "Web access is not supported for VNC display devices, please use SPICE instead",
-      );
-    }
+  if (type === "VNC" && typeof password === "string" && password.length > 8) {
+    errors.add("attributes.password", "Password for VNC display device must be 8 characters or less");
   }
+  if (type === "VNC" && attributes.web === true) {
+    const text = "Web access is not supported for VNC display devices, please use SPICE instead";
+    errors.add("attributes.web", text);
+  }
+}
+
+function portInUse(port: number): string {
+  return `Specified display port(${port}) is already in use by another Display device`;
 }
 
 function checkServices(nas: Nas, attributes: Candidate["attributes"], errors: Validation): void {
@@ -84,20 +79,15 @@ function checkServices(nas: Nas, attributes: Candidate["attributes"], errors: Va
     const value = attributes[key];
     const service = typeof value === "number" ? nas.store.servicePorts.get(value) : undefined;
     if (service === undefined) continue;
-    errors.add(
-      `attributes.${key}`,
-      `The port is being used by following services:\n1) "0.0.0.0:${String(value)}" used by ${service}`,
-    );
+    const text = `The port is being used by following services:\n1) "0.0.0.0:${
+      String(value)
+    }" used by ${service}`;
+    errors.add(`attributes.${key}`, text);
   }
 }
 
 function checkWebPort(webPort: number, used: ReadonlySet<unknown>, errors: Validation): void {
   if (webPort < LOWEST_PORT || webPort > HIGHEST_PORT) {
     errors.add("attributes.web_port", "Specified port must be between 5900 and 65535, inclusive");
-  } else if (used.has(webPort)) {
-    errors.add(
-      "attributes.web_port",
-      `Specified display port(${webPort}) is already in use by another Display device`,
-    );
-  }
+  } else if (used.has(webPort)) errors.add("attributes.web_port", portInUse(webPort));
 }

@@ -1,9 +1,11 @@
-/** MAC addresses that the NAS chooses itself. */
+/** MAC addresses chosen by the NAS. */
 
-/** A MAC as vm.random_mac gives it. */
+/** A MAC address with TrueNAS's prefix and these three bytes. */
+export function macOf(bytes: Iterable<number>): string {
+  return ["00", "a0", "98", ...[...bytes].map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
+}
+
+/** A MAC address like those of vm.random_mac. */
 export function randomMac(): string {
-  const bytes = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) =>
-    byte.toString(16).padStart(2, "0")
-  );
-  return ["00", "a0", "98", ...bytes].join(":");
+  return macOf(crypto.getRandomValues(new Uint8Array(3)));
 }

@@ -1,4 +1,4 @@
-/** What a VM has to be like to be taken: TrueNAS's checks of vm.create and vm.update, with its own texts and paths. */
+/** TrueNAS's checks of vm.create and vm.update, with its own texts and paths. */
 import type { Nas } from "../nas.ts";
 import type { StoredVm } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
@@ -8,13 +8,10 @@ type Data = Readonly<Record<string, unknown>>;
 
 export const MAXIMUM_VCPUS = 255;
 
-export const OVMF_FILES = [
-  "OVMF_CODE_4M.snakeoil.fd",
-  "OVMF_CODE_4M.secboot.fd",
-  "OVMF_CODE_4M.fd",
-  "OVMF_CODE.fd",
-  "OVMF_CODE_4M.ms.fd",
-];
+export const OVMF_FILES =
+  "OVMF_CODE_4M.snakeoil.fd OVMF_CODE_4M.secboot.fd OVMF_CODE_4M.fd OVMF_CODE.fd OVMF_CODE_4M.ms.fd".split(
+    " ",
+  );
 
 export const CPU_MODELS = ["EPYC", "EPYC-Rome", "Haswell", "Skylake-Server", "qemu64"];
 
@@ -23,7 +20,7 @@ export const MACHINES: Readonly<Record<string, readonly string[]>> = {
   x86_64: ["pc-q35-6.2", "pc-i440fx-6.2", "q35"],
 };
 
-/** Checks a VM's configuration; `schema` is `vm_create` or `vm_update`, and `own` the VM that is changed. */
+/** Checks a VM's configuration; `schema` is `vm_create` or `vm_update`, and `own` the VM to be changed, or null. */
 export function validate(nas: Nas, config: Data, schema: string, own: StoredVm | null): void {
   const errors = new Validation();
   if (typeof config.min_memory === "number" && config.min_memory > Number(config.memory)) {
@@ -46,7 +43,7 @@ export function validate(nas: Nas, config: Data, schema: string, own: StoredVm |
   errors.check();
 }
 
-/** What Python's shlex says of a text that ends inside of quotes or after a backslash. */
+/** The message of Python's shlex about text that ends inside quotes or after a backslash. */
 function shellProblem(text: string): string | null {
   let quote = "";
   for (let at = 0; at < text.length; at++) {
@@ -74,16 +71,14 @@ function validateCpus(config: Data, schema: string, errors: Validation): void {
     errors.add(`${schema}.pin_vcpus`, wanted);
   }
   if (config.cpu_model !== null && config.cpu_mode !== "CUSTOM") {
-    errors.add(
-      `${schema}.cpu_model`,
-      'This attribute should not be specified when "cpu_mode" is not "CUSTOM".',
-    );
+    const text = 'This attribute should not be specified when "cpu_mode" is not "CUSTOM".';
+    errors.add(`${schema}.cpu_model`, text);
   } else if (config.cpu_model !== null && !CPU_MODELS.includes(String(config.cpu_model))) {
     errors.add(`${schema}.cpu_model`, "Please select a valid CPU model.");
   }
 }
 
-/** How many CPUs a set like `0-3,8` names. */
+/** The number of CPUs in a set like `0-3,8`. */
 function cpusIn(set: string): number {
   return set.split(",").reduce((sum, part) => {
     const [first = 0, last = first] = part.split("-").map(Number);
@@ -103,23 +98,21 @@ function validateMachine(
   if (arch === null) {
     errors.add(`${schema}.arch_type`, `Must be specified when "${schema}.machine_type" is set`);
   } else if (MACHINES[String(arch)]?.includes(String(machine)) === false) {
-    errors.add(
-      `${schema}.machine_type`,
-      `Specified machine type is not supported for '${String(arch)}' architecture type`,
-    );
+    const text = `Specified machine type is not supported for '${String(arch)}' architecture type`;
+    errors.add(`${schema}.machine_type`, text);
   }
 }
 
 interface NameCheck {
   readonly schema: string;
-  /** The VM that is changed, which does not clash with itself. */
+  /** The VM to be changed, which does not conflict with itself. */
   readonly own: StoredVm | null;
   readonly errors: Validation;
 }
 
 function validateName(nas: Nas, name: unknown, { schema, own, errors }: NameCheck): void {
-  const twin = [...nas.store.vms.values()].find((vm) => vm.config.name === name && vm !== own);
-  if (twin !== undefined) errors.add(`${schema}.name`, "This name already exists.", ERRNO.EEXIST);
+  const isUsed = [...nas.store.vms.values()].some((vm) => vm.config.name === name && vm !== own);
+  if (isUsed) errors.add(`${schema}.name`, "This name already exists.", ERRNO.EEXIST);
   else if (!/^[A-Za-z0-9_]+$/.test(String(name))) {
     errors.add(`${schema}.name`, "Only alphanumeric characters are allowed.");
   }

@@ -1,4 +1,4 @@
-/** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the way of each call. */
+/** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the execution of each call. */
 import { type Account, mayCall } from "../accounts.ts";
 import { type Peer, PEER_METHODS } from "../methods/auth_methods.ts";
 import { crudProblem } from "../methods/crud_arguments.ts";
@@ -12,7 +12,8 @@ import { RESOURCE_METHODS } from "../methods/resource_methods.ts";
 import { checkArguments, type MethodSchema } from "./schema_check.ts";
 import { SNAPSHOT_METHODS } from "../methods/snapshot_methods.ts";
 import { SYSTEM_METHODS } from "../methods/system_methods.ts";
-import type { ReceivedCall } from "../types.ts";
+import type { StoredJob } from "../store.ts";
+import type { FaultMoment, ReceivedCall } from "../types.ts";
 import { VM_METHODS } from "../methods/vm_methods.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
@@ -26,35 +27,35 @@ const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...SYSTEM_METHODS,
 };
 
-/** Calls that run at once, and that may wait behind them. */
+/** Maximum number of running calls, and of unfinished calls including the waiting ones. */
 const RUNNING = 10;
 const UNFINISHED = 20;
-/** Characters of a message before and after login. */
+/** Maximum characters of a message, before and after login. */
 const ANONYMOUS_CHARS = 8_192;
 const MESSAGE_CHARS = 65_536;
 
-/** What the socket of a connection can do. */
+/** The socket of a connection. */
 export interface Wire {
   send(text: string): void;
   close(code: number, reason: string): void;
-  /** Drops it without a close frame, as far as possible. */
+  /** Drops it, without a close frame if possible. */
   cut(): void;
 }
 
-/** How a connection came. */
+/** How a client connected. */
 export interface Transport {
-  /** TLS, loopback or a unix socket: an API key is safe there. */
+  /** TLS, loopback or a unix socket, where an API key is safe. */
   readonly secureTransport: boolean;
-  /** By the unix socket, where whoever comes is root. */
+  /** Over the unix socket, where every client is root. */
   readonly root: boolean;
 }
 
-/** What connections share. */
+/** The state that all connections share. */
 export interface Shared {
   readonly nas: Nas;
   readonly faults: Faults;
   readonly tokens: Map<string, Account>;
-  /** Whether one more call without login is refused, by method. */
+  /** Whether another call of this method is refused before login. */
   readonly isRateLimited: (method: string) => boolean;
   readonly record: (call: ReceivedCall) => void;
 }
@@ -67,18 +68,18 @@ interface Request {
   readonly params: readonly unknown[];
 }
 
-/** A connection; see the file's comment. */
+/** A connection; see the comment at the top of this file. */
 export class Connection {
   readonly #wire: Wire;
   readonly #shared: Shared;
   readonly #peer: Peer;
-  readonly #gone = new AbortController();
+  readonly #closed = new AbortController();
   readonly #forget: () => void;
   #unfinished = 0;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** Takes over an open socket. */
+  /** Takes ownership of an open socket. */
   constructor(wire: Wire, shared: Shared, { secureTransport, root }: Transport) {
     this.#wire = wire;
     this.#shared = shared;
@@ -100,7 +101,7 @@ export class Connection {
     this.#forget = shared.nas.onEvent((event) => this.#notify(event));
   }
 
-  /** Takes a text message. */
+  /** Handles a text message. */
   receive(text: string): void {
     const { account } = this.#peer;
     if (account === null && text.length > ANONYMOUS_CHARS) {
@@ -111,33 +112,29 @@ export class Connection {
     if (request !== null) void this.#serve(request);
   }
 
-  /** The socket is gone. */
+  /** Called when the socket has closed. */
   ended(): void {
     this.#forget();
-    this.#gone.abort(new Error("the connection ended"));
+    this.#closed.abort(new Error("the connection ended"));
   }
 
   #parse(text: string): Request | null {
+    const refuse = (message: string, code = -32600): null => {
+      this.#answerError(null, { code, message });
+      return null;
+    };
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch (error) {
-      this.#answerError(null, { code: -32700, message: pythonJsonError(text, error) });
-      return null;
+      return refuse(pythonJsonError(text, error), -32700);
     }
-    if (Array.isArray(value)) {
-      this.#answerError(null, { code: -32700, message: "Batch messages are not supported at this time" });
-      return null;
-    }
-    return this.#parseRequest(value);
+    if (Array.isArray(value)) return refuse("Batch messages are not supported at this time", -32700);
+    if (typeof value !== "object" || value === null) return refuse("Invalid Message Format");
+    return this.#parseRequest({ ...value });
   }
 
-  #parseRequest(value: unknown): Request | null {
-    if (typeof value !== "object" || value === null) {
-      this.#answerError(null, { code: -32600, message: "Invalid Message Format" });
-      return null;
-    }
-    const { jsonrpc, id, method, params } = value as Record<string, unknown>;
+  #parseRequest({ jsonrpc, id, method, params }: Readonly<Record<string, unknown>>): Request | null {
     const refuse = (message: string): null => {
       if (id !== undefined) this.#answerError(isId(id) ? id : null, { code: -32600, message });
       return null;
@@ -172,7 +169,7 @@ export class Connection {
     } catch (error) {
       if (error === CUT) return this.#wire.cut();
       if (error instanceof OtherReply) return this.#answer(id, { result: error.result });
-      if (error === STALLED || this.#gone.signal.aborted) return;
+      if (error === STALLED || this.#closed.signal.aborted) return;
       const wire = toWire(error);
       received.answer = { error: wire };
       this.#answerError(id, wire);
@@ -183,7 +180,7 @@ export class Connection {
     }
   }
 
-  /** Waits until fewer calls run than run at once. */
+  /** Waits until fewer than the maximum number of calls are running. */
   async #slot(): Promise<void> {
     while (this.#running >= RUNNING) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -200,11 +197,11 @@ export class Connection {
     if (miscounted !== null) throw miscounted;
     const isLegacy = nas.profile.topLevelDtype || schema.legacy === true;
     const args = isLegacy ? checkLegacyArguments(method, schema, params) : checkArguments(schema, params);
-    const { checksLimit: limits } = nas.profile;
-    const wrongQuery = queryProblem(schema.param_order, args, { limits, isLegacy });
+    const { checksLimit } = nas.profile;
+    const wrongQuery = queryProblem(schema.param_order, args, { checksLimit, isLegacy });
     if (wrongQuery !== null) throw wrongQuery;
-    const plan = faults.strike(method, params);
-    const pass = (moment: "before" | "middle" | "after") => plan.pass(moment, this.#gone.signal, nas);
+    const fault = faults.choose(method, params);
+    const pass = (moment: FaultMoment) => fault.pass(moment, this.#closed.signal, nas);
     await pass("before");
     const peerMethod = PEER_METHODS[method];
     const result = peerMethod === undefined
@@ -228,20 +225,11 @@ export class Connection {
 
   #call({ id, method, params }: Request, pass: Call["pass"]): Call {
     const { account, credentials, options } = this.#peer;
-    // Up to 25.10 calls go on after their connection is gone.
-    const signal = this.#shared.nas.profile.cancelsOnDisconnect
-      ? this.#gone.signal
-      : new AbortController().signal;
-    return {
-      id: id ?? null,
-      method,
-      params,
-      signal,
-      account,
-      credentials,
-      pass,
-      awaitsJobs: !options.legacy_jobs,
-    };
+    // Up to 25.10 calls continue after their connection has closed.
+    const { cancelsOnDisconnect } = this.#shared.nas.profile;
+    const signal = cancelsOnDisconnect ? this.#closed.signal : new AbortController().signal;
+    const awaitsJobs = !options.legacy_jobs;
+    return { id: id ?? null, method, params, signal, account, credentials, pass, awaitsJobs };
   }
 
   async #run(method: Method | JobMethod | undefined, args: readonly unknown[], call: Call): Promise<unknown> {
@@ -253,20 +241,18 @@ export class Connection {
     }
     await nas.sleep(nas.times.callMs, call.signal);
     const job = nas.addJob(call);
-    const finished = this.#runJob(method, args, call, job.id);
+    const finished = this.#runJob(method, args, call, job);
     return call.awaitsJobs ? await finished : job.id;
   }
 
-  async #runJob(method: JobMethod, args: readonly unknown[], call: Call, jobId: number): Promise<unknown> {
+  async #runJob(method: JobMethod, args: readonly unknown[], call: Call, job: StoredJob): Promise<unknown> {
     const { nas } = this.#shared;
-    const job = nas.store.jobs.get(jobId);
-    if (job === undefined) return null;
     try {
       await Promise.resolve();
       nas.updateJob(job, { state: "RUNNING" });
-      // A job is the NAS's own: it goes on without the connection that asked for it.
+      // A job continues without the connection that started it.
       const result = await method.job(nas, args, { ...call, signal: new AbortController().signal });
-      // TrueNAS tells of an end twice: once with the state, once with the time.
+      // TrueNAS reports the end twice: once with the state, once with the time.
       const end = { state: "SUCCESS", percent: 100, finishedAt: Date.now() } as const;
       nas.updateJob(job, end);
       nas.updateJob(job, end);
@@ -282,16 +268,16 @@ export class Connection {
   }
 
   #answer(id: Id | undefined, answer: { readonly result: unknown }): void {
-    if (id === undefined || this.#gone.signal.aborted) return;
+    if (id === undefined || this.#closed.signal.aborted) return;
     this.#wire.send(JSON.stringify({ jsonrpc: "2.0", result: this.#shape(answer.result), id }));
   }
 
   #answerError(id: Id | undefined, error: WireError): void {
-    if (id === undefined || this.#gone.signal.aborted) return;
+    if (id === undefined || this.#closed.signal.aborted) return;
     this.#wire.send(JSON.stringify({ jsonrpc: "2.0", error, id }));
   }
 
-  /** Rows as this release has them. */
+  /** Rows in the shape of this release. */
   #shape<T>(value: T): unknown {
     return this.#shared.nas.profile.topLevelDtype ? withTopLevelDtype(value) : value;
   }
@@ -300,29 +286,18 @@ export class Connection {
     if (this.#peer.account === null) return;
     if (![...this.#peer.subscriptions.values()].includes(event.collection)) return;
     const { msg, collection, id } = event;
-    // A job's events have their fields in every release.
+    // Job events have their fields in every release.
     const bare = !this.#shared.nas.profile.eventFields && collection !== "core.get_jobs";
     const params = bare ? { msg, collection, id } : this.#shape(event);
     this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params }));
   }
 }
 
-/** Methods that take their time at the right moment themselves. */
-const WAITS_ITSELF: ReadonlySet<string> = new Set([
-  "vm.create",
-  "vm.update",
-  "vm.start",
-  "vm.poweroff",
-  "vm.suspend",
-  "vm.resume",
-  "vm.reset",
-  "vm.delete",
-  "vm.clone",
-  "vm.device.create",
-  "vm.device.update",
-  "vm.device.delete",
-  "pool.dataset.create",
-]);
+/** Methods that wait themselves, at the right moment. */
+const WAITS_ITSELF: ReadonlySet<string> = new Set(
+  ("vm.create vm.update vm.start vm.poweroff vm.suspend vm.resume vm.reset vm.delete vm.clone " +
+    "vm.device.create vm.device.update vm.device.delete pool.dataset.create").split(" "),
+);
 
 function isId(value: unknown): value is Id {
   return value === null || typeof value === "string" ||
@@ -334,7 +309,7 @@ function toWire(error: unknown): WireError {
   return plainException("Exception", error instanceof Error ? error.message : String(error)).wire;
 }
 
-/** Python's words for a text that is no JSON, for the mistakes that are likely. */
+/** Python's message for text that is not JSON, for likely mistakes. */
 function pythonJsonError(text: string, error: unknown): string {
   const at = Number(/position (\d+)/.exec(String(error))?.[1] ?? 0);
   const place = `line 1 column ${at + 1} (char ${at})`;

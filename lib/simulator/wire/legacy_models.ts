@@ -1,13 +1,13 @@
 /**
- * The models of TrueNAS 24.x, made from those of 25.04.2: the kind of a device stands beside its attributes, some keys
- * are not there yet, and mistakes are told in the words of the older schema engine, which 25.04 still has for what is
- * no VM, device or sign-in.
+ * The models of TrueNAS 24.x, derived from those of 25.04.2: a device's dtype is next to its attributes, some keys do not
+ * exist yet, and mistakes are reported in the words of the older schema engine, which 25.04 still uses for methods other
+ * than those of VMs, devices and sign-in.
  */
 import { checkArguments, type MethodSchema, type Schema } from "./schema_check.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError, type Invalid, MethodError, validationErrors } from "./wire_errors.ts";
 
-/** Methods that came after 24.x. */
+/** Methods added after 24.x. */
 const LATER: readonly string[] = ["auth.login_ex", "auth.login_ex_continue", "core.set_options"];
 
 /** The schemas of a 24.x release, whose vm.create does not know some keys. */
@@ -19,7 +19,7 @@ export function legacySchemas(
   return Object.fromEntries(older.map(([name, schema]) => [name, olderSchema(name, schema, unknownKeys)]));
 }
 
-/** What 24.x has otherwise; a promotion is left to full administrators there. */
+/** Differences of 24.x; only full administrators can promote a dataset there. */
 function olderSchema(name: string, schema: MethodSchema, unknownKeys: readonly string[]): MethodSchema {
   if (name === "vm.create" || name === "vm.update") {
     return { ...schema, accepts: without(schema.accepts, unknownKeys) };
@@ -28,7 +28,7 @@ function olderSchema(name: string, schema: MethodSchema, unknownKeys: readonly s
   return name === "pool.dataset.promote" ? { ...schema, roles: [] } : schema;
 }
 
-/** The same schema with some properties of every object left out. */
+/** The same schema without some properties of every object. */
 function without(schema: Schema, keys: readonly string[]): Schema {
   const { $defs, properties } = schema;
   const keep = (all: Readonly<Record<string, Schema>>) =>
@@ -45,7 +45,7 @@ function without(schema: Schema, keys: readonly string[]): Schema {
 const NOT_EXPECTED = "Field was not expected";
 const REQUIRED = "attribute required";
 
-/** The older engine's words, by the newer one's. */
+/** The older engine's words for each message of the newer one. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^Extra inputs are not permitted$/, NOT_EXPECTED],
   [/^Field required$/, REQUIRED],
@@ -57,9 +57,9 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^String should match pattern '(.*)'$/, "Value does not match '$1' pattern"],
 ];
 
-/** The same mistake as the older engine tells it; there an item of a list has a name as well. */
+/** A mistake as the older engine reports it, where list items have a name as well. */
 function olderWords([attribute, message, errno]: Invalid): Invalid {
-  const path = attribute.replace(/^vm_device_(create|update)\.attributes\.[A-Z]+\.?/, "")
+  const path = (attribute ?? "").replace(/^vm_device_(create|update)\.attributes\.[A-Z]+\.?/, "")
     .replace(/^vm_device_/, "vmdevice_")
     .replace(/(\.user_properties(?:_update)?\.\d+)\.(\w+)$/, "$1.user_property.$2");
   const [pattern, words] = WORDS.find(([it]) => it.test(message)) ?? [];
@@ -104,7 +104,7 @@ function withInnerDtype(given: unknown): unknown {
   return { ...rest, attributes: { ...inner, dtype } };
 }
 
-/** The same value with each device's kind beside its attributes. */
+/** The same value with each device's dtype next to its attributes. */
 export function withTopLevelDtype(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withTopLevelDtype);
   if (typeof value !== "object" || value === null) return value;

@@ -1,6 +1,6 @@
 /**
- * TrueNAS's older protocol at /websocket (the only one of 24.x): its frames, translated to and from those of the
- * JSON-RPC connection that does the work.
+ * TrueNAS's legacy protocol at /websocket (the only one of 24.x): translates its frames to and from those of the JSON-RPC
+ * connection that does the work.
  */
 import type { Wire } from "./connection.ts";
 import { ERRNO, errnoName } from "../../errors/errno.ts";
@@ -12,13 +12,13 @@ export interface Inner {
   receive(text: string): void;
 }
 
-/** One connection of the older protocol; `inner` is made with {@link LegacyWire.wire}. */
+/** One connection of the legacy protocol; `inner` is created with {@link LegacyWire.wire}. */
 export class LegacyWire {
   readonly #outer: Wire;
   readonly #answersPing: boolean;
   #inner: Inner | null = null;
   #connected = false;
-  /** Subscriptions asked for, by the id of the call that makes them. */
+  /** Ids of the calls that subscribe. */
   readonly #subscribing = new Set<string>();
 
   /** `answersPing`: 24.x does; later releases ignore that frame. */
@@ -27,7 +27,7 @@ export class LegacyWire {
     this.#answersPing = answersPing;
   }
 
-  /** What the inner connection writes to. */
+  /** The wire of the inner connection. */
   get wire(): Wire {
     return { ...this.#outer, send: (text) => this.#translate(JSON.parse(text)) };
   }
@@ -37,7 +37,7 @@ export class LegacyWire {
     this.#inner = inner;
   }
 
-  /** Takes a text message. */
+  /** Handles a text message. */
   receive(text: string): void {
     let frame: Frame;
     try {
@@ -63,7 +63,7 @@ export class LegacyWire {
     this.#send({ msg: "connected", session: crypto.randomUUID() });
   }
 
-  /** The limits on length are those of the message as it came. */
+  /** Pads the request, because length limits apply to the original message. */
   #forward(id: string, method: string, params: unknown, text: string): void {
     const request = JSON.stringify({ jsonrpc: "2.0", id, method, params });
     this.#inner?.receive(request.padEnd(text.length, " "));
@@ -85,36 +85,20 @@ export class LegacyWire {
 }
 
 function toLegacyError({ code, message, data }: Frame): Frame {
-  const bare = { type: null, trace: null, extra: null };
-  if (code === -32601) {
-    return { error: ERRNO.ENOMETHOD, errname: "ENOMETHOD", reason: "Method not found", ...bare };
-  }
-  if (code === -32000) {
-    return { error: ERRNO.ETOOMANYREFS, errname: "ETOOMANYREFS", reason: message, ...bare };
-  }
-  const { error, errname, reason, extra, trace } =
+  if (code === -32601) return legacyError(ERRNO.ENOMETHOD, "Method not found");
+  if (code === -32000) return legacyError(ERRNO.ETOOMANYREFS, message);
+  const { error, errname, reason, extra = null, trace } =
     (data ?? { error: ERRNO.EINVAL, reason: message }) as Frame;
   if (code !== -32602) {
-    const plain = /^\[(ENOTAUTHENTICATED|EACCES)\] /;
-    return {
-      error,
-      errname,
-      type: null,
-      reason: String(reason).replace(plain, ""),
-      trace,
-      extra: extra ?? null,
-    };
+    const bare = String(reason).replace(/^\[(ENOTAUTHENTICATED|EACCES)\] /, "");
+    return { error, errname, type: null, reason: bare, trace, extra };
   }
-  const list = extra as readonly (readonly [string | null, string, number])[];
-  const [first] = list;
+  const [first] = extra as readonly (readonly [string | null, string, number])[];
   const isList = (trace as { class?: string } | undefined)?.class === "ValidationErrors";
   const errno = isList || first === undefined ? ERRNO.EAGAIN : first[2];
-  return {
-    error: errno,
-    errname: errnoName(errno),
-    type: "VALIDATION",
-    reason,
-    trace,
-    extra: list,
-  };
+  return { error: errno, errname: errnoName(errno), type: "VALIDATION", reason, trace, extra };
+}
+
+function legacyError(errno: number, reason: unknown): Frame {
+  return { error: errno, errname: errnoName(errno), reason, type: null, trace: null, extra: null };
 }

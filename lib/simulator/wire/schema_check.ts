@@ -1,11 +1,11 @@
 /**
- * Checks the arguments of a call against the JSON Schema of its method in the manner of TrueNAS's own models
- * (pydantic, strict): defaults are filled in, unknown keys refused, and every mistake is named with pydantic's words.
+ * Checks the arguments of a call against the JSON Schema of its method, like TrueNAS's own models (pydantic, strict): fills
+ * in defaults, refuses unknown keys, and reports every mistake in pydantic's words.
  */
 import { ERRNO } from "../../errors/errno.ts";
 import { type Invalid, validationErrors } from "./wire_errors.ts";
 
-/** A JSON Schema, as far as TrueNAS's API uses it. */
+/** The part of JSON Schema that TrueNAS's API uses. */
 export interface Schema {
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, Schema>>;
@@ -38,7 +38,7 @@ export interface MethodSchema {
   readonly job?: boolean;
   readonly authentication_required?: boolean;
   readonly authorization_required?: boolean;
-  /** Checked by the schema engine of 24.x, which 25.04 still has for some methods. */
+  /** Checked by the schema engine of 24.x, which 25.04 still uses for some methods. */
   readonly legacy?: boolean;
 }
 
@@ -46,51 +46,13 @@ export interface MethodSchema {
 const MAX_STRING_CHARS = 1024;
 
 /** Fields in the order of TrueNAS's models, which is the order of their errors; others follow by name. */
-const FIELD_ORDER: readonly string[] = [
-  "attributes",
-  "dtype",
-  "command_line_args",
-  "cpu_mode",
-  "cpu_model",
-  "name",
-  "description",
-  "vcpus",
-  "cores",
-  "threads",
-  "cpuset",
-  "nodeset",
-  "enable_cpu_topology_extension",
-  "pin_vcpus",
-  "suspend_on_snapshot",
-  "trusted_platform_module",
-  "memory",
-  "min_memory",
-  "hyperv_enlightenments",
-  "bootloader",
-  "bootloader_ovmf",
-  "autostart",
-  "hide_from_msr",
-  "ensure_display_device",
-  "time",
-  "shutdown_timeout",
-  "arch_type",
-  "machine_type",
-  "uuid",
-  "resolution",
-  "port",
-  "web_port",
-  "bind",
-  "wait",
-  "password",
-  "web",
-  "path",
-  "trust_guest_rx_filters",
-  "type",
-  "nic_attach",
-  "mac",
-  "vm",
-  "order",
-];
+const FIELD_ORDER: readonly string[] = `
+  attributes dtype command_line_args cpu_mode cpu_model name description vcpus cores threads cpuset nodeset
+  enable_cpu_topology_extension pin_vcpus suspend_on_snapshot trusted_platform_module memory min_memory
+  hyperv_enlightenments bootloader bootloader_ovmf autostart hide_from_msr ensure_display_device time
+  shutdown_timeout arch_type machine_type uuid resolution port web_port bind wait password web path
+  trust_guest_rx_filters type nic_attach mac vm order
+`.trim().split(/\s+/);
 
 interface Walk {
   readonly definitions: Readonly<Record<string, Schema>>;
@@ -106,11 +68,8 @@ export function checkArguments(method: MethodSchema, params: readonly unknown[])
   const { accepts, param_order: names } = method;
   const walk: Walk = { definitions: accepts.$defs ?? {}, errors: [] };
   if (params.length > names.length) {
-    throw validationErrors([[
-      "",
-      `Too many arguments (expected ${names.length}, found ${params.length})`,
-      ERRNO.EINVAL,
-    ]]);
+    const message = `Too many arguments (expected ${names.length}, found ${params.length})`;
+    throw validationErrors([["", message, ERRNO.EINVAL]]);
   }
   const values = names.map((name, index) => {
     const schema = accepts.properties?.[name] ?? {};
@@ -119,7 +78,7 @@ export function checkArguments(method: MethodSchema, params: readonly unknown[])
     if (schema.default === undefined && resolve(schema, walk).type === "object") {
       return check(schema, {}, name, walk);
     }
-    // Defaults are not checked: one of 27.0's has a key that its own model refuses.
+    // Defaults are not checked, because one of 27.0's has a key that its own model refuses.
     return structuredClone(schema.default);
   });
   if (walk.errors.length > 0) throw validationErrors(walk.errors);
@@ -156,9 +115,8 @@ function check(reference: Schema, value: unknown, path: string, walk: Walk): unk
     case "string":
       return checkString(schema, value, path, walk);
     case "integer":
-      return checkNumber(schema, value, path, walk, "integer");
     case "number":
-      return checkNumber(schema, value, path, walk, "number");
+      return checkNumber(schema, value, path, walk);
     case "boolean":
       return typeof value === "boolean" ? value : addError(walk, path, "Input should be a valid boolean");
     case "null":
@@ -168,7 +126,7 @@ function check(reference: Schema, value: unknown, path: string, walk: Walk): unk
   }
 }
 
-/** Nearly all unions are 'something or null'; of other ones the first that fits is taken. */
+/** Almost all unions are 'something or null'; the first matching branch of any other union is taken. */
 function checkAny(options: readonly Schema[], value: unknown, path: string, walk: Walk): unknown {
   const nullable = options.some(({ type }) => type === "null");
   if (nullable && value === null) return null;
@@ -185,7 +143,7 @@ function checkAny(options: readonly Schema[], value: unknown, path: string, walk
   return undefined;
 }
 
-/** Where a mistake in one branch of a union is told: the name of its model, or Python's of its type. */
+/** The path of a mistake in one branch of a union: the name of its model, or Python's name of its type. */
 function tagOf({ $ref, type, const: only }: Schema): string {
   if ($ref !== undefined) return $ref.split("/").at(-1) ?? "";
   if (only !== undefined) return `literal[${choice(only)}]`;
@@ -200,7 +158,7 @@ function tagOf({ $ref, type, const: only }: Schema): string {
   return names[type ?? ""] ?? "literal";
 }
 
-/** A union told apart by one key: its mistakes carry the tag in their path. */
+/** A union distinguished by one key: its mistakes have the tag in their path. */
 function checkTagged(schema: Schema, value: unknown, path: string, walk: Walk): unknown {
   const { propertyName = "", mapping = {} } = schema.discriminator ?? {};
   if (!isObject(value)) {
@@ -217,7 +175,7 @@ function checkTagged(schema: Schema, value: unknown, path: string, walk: Walk): 
   return check({ $ref: reference }, value, `${path}.${String(tag)}`, walk);
 }
 
-/** The tags in the order of the models that they stand for. */
+/** The tags in the order of their models. */
 function tagsInOrder({ oneOf = [] }: Schema, mapping: Readonly<Record<string, string>>): readonly string[] {
   const rank = (tag: string) => oneOf.findIndex(({ $ref }) => $ref === mapping[tag]);
   return Object.keys(mapping).toSorted((a, b) => rank(a) - rank(b));
@@ -282,17 +240,11 @@ function characters(count: number): string {
   return `${count} character${count === 1 ? "" : "s"}`;
 }
 
-function checkNumber(
-  schema: Schema,
-  value: unknown,
-  path: string,
-  walk: Walk,
-  kind: "integer" | "number",
-): unknown {
-  if (typeof value !== "number" || (kind === "integer" && !Number.isInteger(value))) {
-    return addError(walk, path, `Input should be a valid ${kind}`);
+function checkNumber(schema: Schema, value: unknown, path: string, walk: Walk): unknown {
+  const { type = "number", minimum, maximum } = schema;
+  if (typeof value !== "number" || (type === "integer" && !Number.isInteger(value))) {
+    return addError(walk, path, `Input should be a valid ${type}`);
   }
-  const { minimum, maximum } = schema;
   if (minimum !== undefined && value < minimum) {
     return addError(walk, path, `Input should be greater than or equal to ${minimum}`);
   }

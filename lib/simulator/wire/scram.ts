@@ -1,16 +1,16 @@
 /**
- * The NAS's side of SCRAM-SHA-512 (RFC 5802; TrueNAS 26 and later): it keeps a verifier, never the key. The nonce it
- * answers is the client's bytes followed by its own, written as one base64 text, as TrueNAS's own library does.
+ * The NAS's side of SCRAM-SHA-512 (RFC 5802; TrueNAS 26 and later). The nonce in its answer is the client's bytes followed
+ * by its own, encoded as one base64 text, as TrueNAS's own library does.
  */
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Account } from "../accounts.ts";
 
-/** An exchange that waits for the client's last message. */
+/** An exchange that waits for the client's final message. */
 export interface ScramChallenge {
   readonly account: Account;
   readonly serverFirst: string;
-  /** The NAS's last message, or null when the proof is wrong. */
+  /** The NAS's final message, or null when the proof is wrong. */
   verify(clientFinal: string): string | null;
 }
 
@@ -20,7 +20,7 @@ const NONCE_BYTES = 32;
 const HASH = "sha512";
 const HASH_BYTES = 64;
 
-/** Answers a client's first message, or null for an unknown account or key, or a message that is none. */
+/** Answers a client's first message; null for an unknown account or key, or a malformed message. */
 export function challenge(accounts: readonly Account[], clientFirst: string): ScramChallenge | null {
   const [, bare = "", name = "", id = "", nonce = ""] =
     /^n,,(n=([^,]+):(\d+),r=([A-Za-z0-9+/=]+))$/.exec(clientFirst) ?? [];

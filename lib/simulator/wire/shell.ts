@@ -1,17 +1,18 @@
 /**
- * The simulated NAS's shell WebSocket: a serial console that greets, echoes what is typed in binary frames, and ends
- * with its VM, or with a text frame (as on 25.04 to 27.0).
+ * The simulated NAS's shell WebSocket: a serial console that greets, echoes the input of binary frames, and ends with its
+ * VM or with a text frame (as TrueNAS 25.04 to 27.0 does).
  */
 import { type Account, hasRole } from "../accounts.ts";
 import type { Nas } from "../nas.ts";
+import { ERRNO } from "../../errors/errno.ts";
 
-/** What a shell's socket can do. */
+/** The socket of a shell. */
 export interface ShellWire {
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(): void;
 }
 
-/** Consoles that are open: one at a time for each VM, as virsh console allows. */
+/** Open consoles by VM: one at a time, as virsh console allows. */
 const open = new WeakMap<Nas, Map<number, string>>();
 
 /** A shell of one socket. */
@@ -32,16 +33,16 @@ export class SimulatedShell {
     });
   }
 
-  /** Takes a message: the token first, then whatever is typed. */
+  /** Handles a message: first the token, then input. */
   receive(data: string | Uint8Array<ArrayBuffer>): void {
     if (this.#vmId === null) {
       return this.#connect(typeof data === "string" ? data : new TextDecoder().decode(data));
     }
     if (typeof data === "string") return this.#wire.close();
-    this.#say(new TextDecoder().decode(data).replaceAll("\r", "\r\nlogin: "));
+    this.#print(new TextDecoder().decode(data).replaceAll("\r", "\r\nlogin: "));
   }
 
-  /** The socket is gone. */
+  /** Called when the socket has closed. */
   ended(): void {
     this.#forget();
     if (this.#vmId !== null) consoles(this.#nas).delete(this.#vmId);
@@ -54,28 +55,26 @@ export class SimulatedShell {
     try {
       request = JSON.parse(text);
     } catch {
-      return fail(22, "Invalid message");
+      return fail(ERRNO.EINVAL, "Invalid message");
     }
     const account = this.#tokens.get(request.token ?? "");
-    if (account === undefined) return fail(207, "Invalid token");
-    if (!hasRole(account, "VM_WRITE")) return fail(13, "Not authorized");
+    if (account === undefined) return fail(ERRNO.ENOTAUTHENTICATED, "Invalid token");
+    if (!hasRole(account, "VM_WRITE")) return fail(ERRNO.EACCES, "Not authorized");
     const vm = this.#nas.store.vms.get(request.options?.vm_id ?? -1);
     const session = crypto.randomUUID();
     this.#wire.send(JSON.stringify({ msg: "connected", id: session }));
-    if (vm === undefined || vm.state !== "RUNNING") {
-      this.#say("error: Domain is not running\r\n");
-      return this.#wire.close();
-    }
-    if (consoles(this.#nas).has(vm.id)) {
-      this.#say("error: Active console session exists for this domain\r\n");
-      return this.#wire.close();
-    }
+    const refuse = (reason: string) => {
+      this.#print(`error: ${reason}\r\n`);
+      this.#wire.close();
+    };
+    if (vm === undefined || vm.state !== "RUNNING") return refuse("Domain is not running");
+    if (consoles(this.#nas).has(vm.id)) return refuse("Active console session exists for this domain");
     consoles(this.#nas).set(vm.id, session);
     this.#vmId = vm.id;
-    this.#say(`Connected to domain '${vm.id}_${vm.config.name}'\r\n\r\n${vm.config.name} login: `);
+    this.#print(`Connected to domain '${vm.id}_${vm.config.name}'\r\n\r\n${vm.config.name} login: `);
   }
 
-  #say(text: string): void {
+  #print(text: string): void {
     this.#wire.send(new TextEncoder().encode(text));
   }
 

@@ -1,4 +1,4 @@
-/** Errors as TrueNAS puts them on the wire. Texts, codes and shapes are those of recorded conversations. */
+/** Errors as TrueNAS sends them. Texts, codes and shapes are those of recorded conversations. */
 
 import { ERRNO, errnoName } from "../../errors/errno.ts";
 
@@ -11,7 +11,7 @@ export interface WireError {
 
 /** An error that a method answers with. */
 export class MethodError extends Error {
-  /** What goes on the wire. */
+  /** The error as it is sent. */
   readonly wire: WireError;
 
   /** Wraps a wire error. */
@@ -21,14 +21,10 @@ export class MethodError extends Error {
   }
 }
 
-function data(errno: number, reason: string, className: string, extra: unknown) {
-  return {
-    error: errno,
-    errname: errnoName(errno),
-    reason,
-    trace: { class: className, formatted: "…", repr: "…" },
-    extra,
-  };
+/** An error's data, with the class of the Python exception. */
+function data(errno: number, reason: string, className: string, extra: unknown, repr = "…") {
+  const trace = { class: className, formatted: "…", repr };
+  return { error: errno, errname: errnoName(errno), reason, trace, extra };
 }
 
 /** TrueNAS's CallError: -32001 with "[ERRNAME] reason". */
@@ -42,26 +38,26 @@ export function callError(errno: number, reason: string): MethodError {
 }
 
 /** Any other Python exception: -32001, EINVAL, and its text without a prefix. */
-export function plainException(className: string, reason: string): MethodError {
-  return new MethodError({
-    code: -32001,
-    message: "Method call error",
-    data: data(ERRNO.EINVAL, reason, className, null),
-  });
+export function plainException(className: string, reason: string, repr?: string): MethodError {
+  const details = data(ERRNO.EINVAL, reason, className, null, repr);
+  return new MethodError({ code: -32001, message: "Method call error", data: details });
+}
+
+function invalidParams(reason: string, className: string, list: readonly Invalid[]): MethodError {
+  const details = data(ERRNO.EINVAL, reason, className, list);
+  return new MethodError({ code: -32602, message: "Invalid params", data: details });
 }
 
 /** One message of a validation. */
-export type Invalid = readonly [attribute: string, message: string, errno: number];
+export type Invalid = readonly [attribute: string | null, message: string, errno: number];
+
+function describe([attribute, message, errno]: Invalid): string {
+  return `[${errnoName(errno)}] ${attribute ?? "None"}: ${message}`;
+}
 
 /** TrueNAS's ValidationErrors: -32602, and every message with its attribute and errno. */
 export function validationErrors(list: readonly Invalid[]): MethodError {
-  const reason = list.map(([attribute, message, errno]) => `[${errnoName(errno)}] ${attribute}: ${message}\n`)
-    .join("");
-  return new MethodError({
-    code: -32602,
-    message: "Invalid params",
-    data: data(ERRNO.EINVAL, reason, "ValidationErrors", list),
-  });
+  return invalidParams(list.map((it) => `${describe(it)}\n`).join(""), "ValidationErrors", list);
 }
 
 /** TrueNAS's ValidationError, a single one outside of any list: its text has no line end. */
@@ -71,12 +67,8 @@ export function validationError(
   errno: number = ERRNO.EINVAL,
   className = "ValidationError",
 ): MethodError {
-  const reason = `[${errnoName(errno)}] ${attribute ?? "None"}: ${message}`;
-  return new MethodError({
-    code: -32602,
-    message: "Invalid params",
-    data: data(ERRNO.EINVAL, reason, className, [[attribute, message, errno]]),
-  });
+  const invalid: Invalid = [attribute, message, errno];
+  return invalidParams(describe(invalid), className, [invalid]);
 }
 
 /** TrueNAS's InstanceNotFound. */
@@ -84,11 +76,13 @@ export function notFound(message: string): MethodError {
   return validationError(null, message, ERRNO.ENOENT, "InstanceNotFound");
 }
 
-/** The same validation errors at other places; any other error stays as it is. */
+/** The same validation errors with other attributes; any other error is returned unchanged. */
 export function withPaths(error: unknown, path: (attribute: string) => string): unknown {
   if (!(error instanceof MethodError) || error.wire.code !== -32602) return error;
   const { extra } = error.wire.data as { readonly extra: readonly Invalid[] };
-  return validationErrors(extra.map(([attribute, message, errno]) => [path(attribute), message, errno]));
+  return validationErrors(
+    extra.map(([attribute, message, errno]) => [path(attribute ?? ""), message, errno]),
+  );
 }
 
 /** Collects the messages of one validation. */
@@ -96,7 +90,7 @@ export class Validation {
   readonly #list: Invalid[] = [];
 
   /** Adds a message; the errno is EINVAL unless given. */
-  add(attribute: string, message: string, errno: number = ERRNO.EINVAL): void {
+  add(attribute: string | null, message: string, errno: number = ERRNO.EINVAL): void {
     this.#list.push([attribute, message, errno]);
   }
 
@@ -106,13 +100,13 @@ export class Validation {
   }
 }
 
-/** Thrown to reply with something else than the method's own result. */
+/** Thrown to answer with another result than the method's own. */
 export class OtherReply extends Error {
   override readonly name = "OtherReply";
   readonly result: unknown;
 
   constructor(result: unknown) {
-    super("a fault replies");
+    super("a fault answers");
     this.result = result;
   }
 }

@@ -1,9 +1,9 @@
-/** Filesystems and zvols as pool.dataset.query gives them, with ZFS's own properties. */
+/** Rows of pool.dataset.query, with ZFS's own properties. */
 import type { Nas } from "../nas.ts";
 import type { Row } from "../methods/query.ts";
 import { poolFreeBytes, type StoredDataset, VOLBLOCKSIZE_BYTES } from "../store.ts";
 
-/** A property as TrueNAS gives it. */
+/** A property in TrueNAS's format. */
 export interface Property {
   readonly parsed: unknown;
   readonly rawvalue: string;
@@ -22,14 +22,14 @@ function bytes(count: number, source: Source): Property {
   return property(count, String(count), source, zfsSize(count));
 }
 
-/** A limit or reservation: 0 means that there is none. */
+/** A limit or reservation; 0 means none. */
 function limit(count: number): Property {
   return count === 0 ? property(null, "0", "DEFAULT", "0") : bytes(count, "LOCAL");
 }
 
 const UNITS = ["", "K", "M", "G", "T", "P"];
 
-/** A size in ZFS's own words: at most four digits and a unit. */
+/** A size in ZFS's format: at most four digits and a unit. */
 export function zfsSize(count: number): string {
   let power = 0;
   while (count / 1024 ** power >= 1024 && power < UNITS.length - 1) power++;
@@ -39,7 +39,7 @@ export function zfsSize(count: number): string {
   return `${shown.toFixed(digits)}${UNITS[power] ?? ""}`;
 }
 
-/** What an empty dataset takes. */
+/** Size of an empty dataset. */
 const EMPTY_BYTES = 57_344;
 
 function spaceOf(nas: Nas, { type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {
@@ -104,13 +104,13 @@ function propertiesOf(nas: Nas, dataset: StoredDataset): Record<string, Property
   };
 }
 
-/** A time as C's ctime writes it: `Thu Nov 26 13:30:05 2026`. */
+/** A time in the format of C's ctime: `Thu Nov 26 13:30:05 2026`. */
 export function ctime(ms: number): string {
   const [weekday = "", day, month, year, time] = new Date(ms).toUTCString().replace(",", "").split(" ");
   return `${weekday} ${month} ${day} ${time} ${year}`;
 }
 
-/** A dataset as pool.dataset.query gives it; `extra.properties` limits which ZFS properties are read. */
+/** A row of pool.dataset.query; `extra.properties` selects the ZFS properties. */
 export function datasetRow(
   nas: Nas,
   dataset: StoredDataset,

@@ -1,11 +1,11 @@
-/** Snapshots as pool.snapshot.query and zfs.resource.snapshot.query give them. */
+/** Rows of pool.snapshot.query and zfs.resource.snapshot.query. */
 import { ctime, zfsSize } from "./dataset_rows.ts";
 import type { Nas } from "../nas.ts";
 import type { Row } from "../methods/query.ts";
 import type { StoredSnapshot } from "../store.ts";
 import { clonesOf } from "./zfs.ts";
 
-/** What a snapshot of an empty dataset refers to. */
+/** Referenced size of an empty dataset's snapshot. */
 const EMPTY_BYTES = 57_344;
 
 type Properties = Record<string, { value: string; rawvalue: string; source: string; parsed: unknown }>;
@@ -18,7 +18,7 @@ function size(bytes: number) {
   return property(bytes, String(bytes), "NONE", bytes === 0 ? "0B" : zfsSize(bytes));
 }
 
-/** Up to 25.10: all that libzfs tells of a snapshot, its clones and its user properties among it. */
+/** Up to 25.10: all properties that libzfs reports, including clones and user properties. */
 function classicProperties(nas: Nas, snapshot: StoredSnapshot): Properties {
   const { createdAt, createtxg, holds, userProperties, dataset, name, isDeferred } = snapshot;
   const seconds = Math.floor(createdAt / 1000);
@@ -60,7 +60,7 @@ function guidOf({ createtxg }: StoredSnapshot): string {
   return String(7_000_000_000_000 + createtxg);
 }
 
-/** From 26 on: only what volumes and filesystems have as well, so never `clones`, `userrefs` or `defer_destroy`. */
+/** From 26 on: only properties that volumes and filesystems have too, so never `clones`, `userrefs` or `defer_destroy`. */
 function resourceValues(nas: Nas, snapshot: StoredSnapshot): Record<string, number | string> {
   const source = nas.store.datasets.get(snapshot.dataset);
   return {
@@ -75,9 +75,6 @@ function resourceValues(nas: Nas, snapshot: StoredSnapshot): Record<string, numb
   };
 }
 
-/** The properties that pool.snapshot.create of 26 and later answers with. */
-export const CREATED_PROPERTIES = ["creation", "createtxg"];
-
 function propertiesOf(nas: Nas, snapshot: StoredSnapshot, wanted: readonly unknown[] | null): Properties {
   if (nas.profile.zfs === "classic") {
     const all = classicProperties(nas, snapshot);
@@ -88,7 +85,7 @@ function propertiesOf(nas: Nas, snapshot: StoredSnapshot, wanted: readonly unkno
   return Object.fromEntries(values.map(([key, it]) => [key, property(it, String(it))]));
 }
 
-/** A snapshot as pool.snapshot.query gives it. */
+/** A row of pool.snapshot.query. */
 export function snapshotRow(
   nas: Nas,
   snapshot: StoredSnapshot,
@@ -97,7 +94,7 @@ export function snapshotRow(
   const { name, dataset, snapshotName, createtxg, holds } = snapshot;
   const isResource = nas.profile.zfs === "resource";
   const held = Object.fromEntries([...holds].map(([tag, since]) => [tag, isResource ? 1 : since]));
-  // From 26 on `holds` is always there, and empty unless it was asked for.
+  // From 26 on `holds` is always present, and empty unless requested.
   const shown = extra.holds === true ? { holds: held } : isResource ? { holds: {} } : {};
   return {
     id: name,
@@ -112,20 +109,20 @@ export function snapshotRow(
   };
 }
 
-/** All snapshots, in the order in which they were taken. */
+/** All snapshots, oldest first. */
 export function snapshotRows(nas: Nas, extra: Readonly<Record<string, unknown>> = {}): Row[] {
   const all = [...nas.store.snapshots.values()].toSorted((a, b) => a.createtxg - b.createtxg);
   return all.map((snapshot) => snapshotRow(nas, snapshot, extra));
 }
 
-/** What zfs.resource.snapshot.query may be asked for. */
+/** Options of zfs.resource.snapshot.query. */
 export interface ResourceQuery {
   readonly properties?: readonly string[] | null;
   readonly get_user_properties?: boolean;
   readonly get_holds?: boolean;
 }
 
-/** A snapshot as zfs.resource.snapshot.query gives it. */
+/** A row of zfs.resource.snapshot.query. */
 export function resourceSnapshotRow(nas: Nas, snapshot: StoredSnapshot, wanted: ResourceQuery): Row {
   const { name, dataset, snapshotName, createtxg, holds, userProperties } = snapshot;
   const { properties = [] } = wanted;

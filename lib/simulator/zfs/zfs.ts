@@ -1,10 +1,10 @@
 /**
- * Snapshots, holds and clones as ZFS itself has them, without any rule of TrueNAS: what depends on what, and what is
- * in use. Tests put things there with {@link addSnapshot}, {@link addHold} and {@link addClone}.
+ * Snapshots, holds and clones in ZFS, without TrueNAS's rules: what depends on what, and what is in use. Tests add them with
+ * {@link addSnapshot}, {@link addHold} and {@link addClone}.
  */
 import { addDataset, type Store, type StoredDataset, type StoredSnapshot, zvolAt } from "../store.ts";
 
-/** The tag under which TrueNAS holds a snapshot. */
+/** The tag of TrueNAS's holds. */
 export const HOLD_TAG = "truenas";
 
 /** The parts of a snapshot's name; null without an @. */
@@ -13,21 +13,20 @@ export function snapshotParts(name: string): { readonly dataset: string; readonl
   return at < 0 ? null : { dataset: name.slice(0, at), snapshot: name.slice(at + 1) };
 }
 
-/** A dataset and everything below it, by name. */
-export function withDescendants(store: Store, name: string): StoredDataset[] {
-  return [...store.datasets.values()].filter((it) => it.name === name || it.name.startsWith(`${name}/`));
+/** The names of a dataset and everything below it. */
+export function withDescendants(store: Store, name: string): string[] {
+  return [...store.datasets.keys()].filter((it) => it === name || it.startsWith(`${name}/`));
 }
 
-/** Whether filesystems or zvols lie below a dataset. */
+/** Whether a dataset contains filesystems or zvols. */
 export function hasChildren(store: Store, name: string): boolean {
   return withDescendants(store, name).length > 1;
 }
 
 /** The snapshots of a dataset itself, oldest first. */
 export function snapshotsOf(store: Store, dataset: string): StoredSnapshot[] {
-  return [...store.snapshots.values()].filter((it) => it.dataset === dataset).toSorted((a, b) =>
-    a.createtxg - b.createtxg
-  );
+  const snapshots = [...store.snapshots.values()].filter((it) => it.dataset === dataset);
+  return snapshots.toSorted((a, b) => a.createtxg - b.createtxg);
 }
 
 /** The clones of a snapshot, by name. */
@@ -35,7 +34,7 @@ export function clonesOf(store: Store, snapshot: string): string[] {
   return [...store.datasets.values()].filter(({ origin }) => origin === snapshot).map(({ name }) => name);
 }
 
-/** Whether something has a zvol open: a VM that is not stopped, or whatever a test says. */
+/** Whether a zvol is open: in a VM that is not stopped, or as set by a test. */
 export function isBusy(store: Store, name: string): boolean {
   if (store.datasets.get(name)?.isOpen === true) return true;
   return [...store.devices.values()].some(({ vm, attributes }) =>
@@ -43,7 +42,7 @@ export function isBusy(store: Store, name: string): boolean {
   );
 }
 
-/** Takes a snapshot, without any check. */
+/** Adds a snapshot without checks. */
 export function addSnapshot(
   store: Store,
   name: string,
@@ -69,7 +68,7 @@ export function addHold(store: Store, snapshot: string, tag: string = HOLD_TAG):
   store.snapshots.get(snapshot)?.holds.set(tag, Math.floor(Date.now() / 1000));
 }
 
-/** Clones a snapshot: the copy has its size, takes no space of its own, and inherits no user property. */
+/** Clones a snapshot: the clone has the same size, uses no space of its own, and inherits no user properties. */
 export function addClone(
   store: Store,
   snapshot: string,
@@ -81,7 +80,7 @@ export function addClone(
   return addDataset(store, { name: target, type, volsizeBytes, sparse: true, origin: snapshot, ...rest });
 }
 
-/** Makes a clone the owner of the snapshots up to the one it came from; what it came from becomes its clone. */
+/** Promotes a clone: it takes over the snapshots up to its origin, and the former parent becomes its clone. */
 export function promote(store: Store, clone: StoredDataset): void {
   const origin = store.snapshots.get(clone.origin ?? "");
   const parent = origin === undefined ? undefined : store.datasets.get(origin.dataset);
@@ -93,7 +92,7 @@ export function promote(store: Store, clone: StoredDataset): void {
   parent.origin = origin.name;
 }
 
-/** Gives a snapshot another name; its clones and its holds stay. */
+/** Renames a snapshot; its clones and holds stay. */
 export function renameSnapshot(store: Store, snapshot: StoredSnapshot, name: string): void {
   const clones = clonesOf(store, snapshot.name);
   store.snapshots.delete(snapshot.name);
@@ -108,7 +107,7 @@ export function renameSnapshot(store: Store, snapshot: StoredSnapshot, name: str
   }
 }
 
-/** Removes a dataset's entry; a snapshot that was only waiting for its last clone goes as well. */
+/** Removes a dataset, and its origin if its deferred destruction waited for this last clone. */
 export function dropDataset(store: Store, name: string): void {
   const origin = store.datasets.get(name)?.origin ?? null;
   store.datasets.delete(name);

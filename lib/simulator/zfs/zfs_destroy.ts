@@ -1,6 +1,6 @@
 /**
- * How each release destroys datasets and snapshots. Up to 25.10 whatever is depended on is refused; from 26 on a
- * recursive destroy takes the clones of others first, and its failure is not told.
+ * How each release destroys datasets and snapshots. Up to 25.10 it refuses while anything depends on them; from 26 on a
+ * recursive destroy first destroys the clones of others, and does not report failures.
  */
 import type { Nas } from "../nas.ts";
 import type { Store, StoredSnapshot } from "../store.ts";
@@ -8,7 +8,7 @@ import { ERRNO } from "../../errors/errno.ts";
 import { callError, type MethodError, validationError } from "../wire/wire_errors.ts";
 import { clonesOf, dropDataset, hasChildren, isBusy, snapshotsOf, withDescendants } from "./zfs.ts";
 
-/** Destroys one dataset with nothing below it. */
+/** Destroys a dataset without children. */
 export function destroySingle(nas: Nas, name: string): void {
   const { store } = nas;
   const snapshots = snapshotsOf(store, name);
@@ -17,7 +17,7 @@ export function destroySingle(nas: Nas, name: string): void {
   dropDataset(store, name);
 }
 
-/** Destroys a dataset with everything below it, in the manner of the release. */
+/** Destroys a dataset with everything below it, like the release does. */
 export function destroyRecursively(nas: Nas, name: string): void {
   if (nas.profile.zfs === "resource") destroyWithClones(nas.store, name);
   else destroyUnlessNeeded(nas.store, name);
@@ -38,9 +38,9 @@ function busy(name: string): MethodError {
   return callError(ERRNO.EBUSY, `Failed to delete dataset: cannot destroy '${name}': dataset is busy`);
 }
 
-/** Up to 25.10, as `zfs destroy -r`: nothing goes while anything depends on it, holds it or has it open. */
+/** Up to 25.10, like `zfs destroy -r`: destroys nothing while a part has dependents, is held or is open. */
 function destroyUnlessNeeded(store: Store, name: string): void {
-  const toDestroy = withDescendants(store, name).map((it) => it.name);
+  const toDestroy = withDescendants(store, name);
   const snapshots = toDestroy.flatMap((it) => snapshotsOf(store, it));
   const clones = snapshots.flatMap((it) => clonesOf(store, it.name)).filter((it) => !toDestroy.includes(it));
   if (clones.length > 0) {
@@ -57,28 +57,25 @@ function destroyUnlessNeeded(store: Store, name: string): void {
 }
 
 /**
- * From 26 on: every clone of every snapshot goes first, whoever uses it, unless it is open or has snapshots; holds are
- * released; and what cannot be destroyed is left without a word.
+ * From 26 on: first destroys every clone of every snapshot, whoever uses it, unless it is open or has snapshots; releases
+ * holds; and silently skips what cannot be destroyed.
  */
 function destroyWithClones(store: Store, name: string): void {
-  const deepestFirst = withDescendants(store, name).map((it) => it.name).toSorted((a, b) =>
-    b.length - a.length
-  );
+  const deepestFirst = withDescendants(store, name).toSorted((a, b) => b.length - a.length);
   for (const dataset of deepestFirst) {
     for (const snapshot of snapshotsOf(store, dataset)) destroySnapshotWithClones(store, snapshot);
   }
-  for (const dataset of deepestFirst) {
-    const isNeeded = snapshotsOf(store, dataset).length > 0 || hasChildren(store, dataset);
-    if (!isNeeded && !isBusy(store, dataset)) dropDataset(store, dataset);
-  }
+  for (const dataset of deepestFirst) dropUnlessNeeded(store, dataset);
 }
 
-/** What a recursive destroy from 26 on does to one snapshot: its idle clones go, then its holds, then itself. */
+function dropUnlessNeeded(store: Store, dataset: string): void {
+  const isNeeded = snapshotsOf(store, dataset).length > 0 || hasChildren(store, dataset);
+  if (!isNeeded && !isBusy(store, dataset)) dropDataset(store, dataset);
+}
+
+/** A recursive destroy of a snapshot from 26 on: destroys its idle clones, then its holds, then itself. */
 export function destroySnapshotWithClones(store: Store, snapshot: StoredSnapshot): void {
-  for (const clone of clonesOf(store, snapshot.name)) {
-    const isNeeded = snapshotsOf(store, clone).length > 0 || hasChildren(store, clone);
-    if (!isNeeded && !isBusy(store, clone)) dropDataset(store, clone);
-  }
+  for (const clone of clonesOf(store, snapshot.name)) dropUnlessNeeded(store, clone);
   snapshot.holds.clear();
   if (clonesOf(store, snapshot.name).length === 0) store.snapshots.delete(snapshot.name);
 }

@@ -1,23 +1,23 @@
-/** Rolling a dataset back to a snapshot: no release looks whether a VM uses it. */
+/** Rolling a dataset back to a snapshot; no release checks whether a VM uses it. */
 import type { Nas } from "../nas.ts";
 import type { Store, StoredSnapshot } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError, type MethodError, plainException } from "../wire/wire_errors.ts";
 import { clonesOf, dropDataset, snapshotParts, snapshotsOf, withDescendants } from "./zfs.ts";
 
-/** How far a rollback may go. */
+/** What a rollback is allowed to destroy. */
 export interface RollbackFlags {
   readonly recursive?: boolean;
   readonly recursive_clones?: boolean;
   readonly recursive_rollback?: boolean;
 }
 
-/** Rolls back, or refuses in the words of the release. */
+/** Rolls back, or refuses in the release's words. */
 export function rollBack(nas: Nas, name: string, flags: RollbackFlags): void {
   const parts = snapshotParts(name);
   if (parts === null || !nas.store.snapshots.has(name)) throw missing(nas, name, parts === null);
   const datasets = flags.recursive_rollback === true
-    ? withDescendants(nas.store, parts.dataset).map((it) => it.name)
+    ? withDescendants(nas.store, parts.dataset)
     : [parts.dataset];
   for (const dataset of datasets) {
     const snapshot = nas.store.snapshots.get(`${dataset}@${parts.snapshot}`);
@@ -40,7 +40,7 @@ function rollBackOne(nas: Nas, snapshot: StoredSnapshot, flags: RollbackFlags): 
   }
 }
 
-/** The snapshots of the same dataset that were taken later, newest first. */
+/** The later snapshots of the same dataset, newest first. */
 function newerThan(store: Store, { dataset, createtxg }: StoredSnapshot): StoredSnapshot[] {
   return snapshotsOf(store, dataset).filter((it) => it.createtxg > createtxg).toReversed();
 }
@@ -67,7 +67,7 @@ function newerExist({ profile }: Nas, { name }: StoredSnapshot, newer: readonly 
   return callError(ERRNO.EFAULT, ["Failed to rollback snapshot: " + text, hint, ...names].join("\n"));
 }
 
-/** From 26 on the raw tuple of ZFS's library; what was newer than the cloned snapshot is gone by then. */
+/** From 26 on the raw tuple of ZFS's library, after snapshots newer than the cloned one were already destroyed. */
 function clonesExist(nas: Nas, { name }: StoredSnapshot, cloned: StoredSnapshot): MethodError {
   if (nas.profile.zfs === "resource") {
     for (const it of newerThan(nas.store, cloned)) nas.store.snapshots.delete(it.name);

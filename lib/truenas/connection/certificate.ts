@@ -27,7 +27,7 @@ export interface CertificateFacts {
 }
 
 /** Timeout for fetching a certificate. */
-const LOOK_MS = 5_000;
+const FETCH_MS = 5_000;
 
 /** Verification is off only to fetch the certificate or compare its fingerprint, before any payload. */
 function connectUnverified({ host, port }: TlsPeer): TLSSocket {
@@ -44,7 +44,7 @@ export function fetchCertificate(peer: TlsPeer): Promise<CertificateFacts | null
     socket.destroy();
     resolve(facts);
   };
-  const timer = setTimeout(() => end(null), LOOK_MS);
+  const timer = setTimeout(() => end(null), FETCH_MS);
   socket.once("error", () => end(null));
   socket.once("secureConnect", () => end(factsOf(socket)));
   return promise;

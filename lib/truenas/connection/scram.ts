@@ -84,7 +84,7 @@ interface Challenge {
 
 function readChallenge(serverFirst: string, ownNonce: Uint8Array): Challenge {
   const [, nonce = "", saltText = "", count = ""] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(serverFirst) ?? [];
-  if (!begins(decode(nonce), ownNonce)) {
+  if (!startsWith(decode(nonce), ownNonce)) {
     throw new ScramError("the NAS's answer does not belong to this login");
   }
   const iterations = Number(count);
@@ -104,7 +104,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function begins(bytes: Uint8Array, start: Uint8Array): boolean {
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   return bytes.length > start.length && start.every((byte, index) => bytes[index] === byte);
 }
 
