@@ -29,17 +29,7 @@ import type { NasConnection } from "./truenas/connection/nas_connection.ts";
 import { Session } from "./truenas/connection/session.ts";
 import { patienceOf, sessionOptionsOf, type VMManagerOptions } from "./vm_manager_options.ts";
 
-/**
- * Creates and destroys groups of VMs on one NAS.
- *
- * @example Basic creation
- * ```ts
- * await using manager = new VMManager({ ...getEnvironmentVariables() });
- * await manager.connect();
- * const result = await manager.createVmType(loadConfiguration("config.yaml"), "worker", 5920);
- * for (const { name, outcome, message } of result.vms) console.log(name, outcome, message ?? "");
- * ```
- */
+/** Creates and destroys groups of VMs on one NAS; see the example of this module. */
 export class VMManager implements AsyncDisposable {
   /** The connection to the NAS. */
   readonly connection: NasConnection;

@@ -56,11 +56,8 @@ export class Consoles {
 
   /** Reads the passwords of a VM's displays, in order; null where TrueNAS hides it from this account. They are not stored. */
   async displayPasswords(id: number): Promise<readonly (string | null)[]> {
-    const devices = await this.#session.call(
-      "vm.device.query",
-      [[["vm", "=", id]]],
-      this.#options.patience,
-    );
+    const { patience } = this.#options;
+    const devices = await this.#session.call("vm.device.query", [[["vm", "=", id]]], patience);
     const displays = devices.filter(({ attributes }) => attributes.dtype === "DISPLAY");
     return displays.map(({ attributes: { password } }) =>
       typeof password === "string" && password !== "" && !/^\*+$/.test(password) ? password : null
@@ -73,12 +70,11 @@ export class Consoles {
    * @throws {TrueNASError} when there is none, or when it leads to another host.
    */
   async displayUri(id: number): Promise<string> {
-    const { host, scheme } = await this.publicHost() ?? this.#throwNoPublicHost();
+    const { host, scheme } = await this.#knownHost();
     const isSecure = scheme === null ? this.#session.address.startsWith("wss:") : scheme === "https";
-    const protocol = isSecure ? "HTTPS" : "HTTP";
-    const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, {
-      protocol,
-    }], this.#options.patience);
+    const options = { protocol: isSecure ? "HTTPS" : "HTTP" } as const;
+    const { patience } = this.#options;
+    const { uri, error } = await this.#session.call("vm.get_display_web_uri", [id, host, options], patience);
     if (uri === null) {
       throw new TrueNASError(`TrueNAS offers no web console for this VM: ${error ?? "it gave no reason"}`);
     }
@@ -103,7 +99,7 @@ export class Consoles {
       );
     }
     if (!["0.0.0.0", "::", ""].includes(bind)) return bind;
-    return (await this.publicHost() ?? this.#throwNoPublicHost()).hostname;
+    return (await this.#knownHost()).hostname;
   }
 
   /** How browsers and viewers reach the NAS; null when it is neither configured nor reported by TrueNAS. */
@@ -130,7 +126,9 @@ export class Consoles {
     }
   }
 
-  #throwNoPublicHost(): never {
+  async #knownHost(): Promise<PublicHost> {
+    const host = await this.publicHost();
+    if (host !== null) return host;
     throw new TrueNASError(
       `The console cannot be opened, because only the dashboard's own machine can reach the NAS at ${this.#session.address}, ` +
         "and TrueNAS does not report another address. Set NAS_PUBLIC_HOST to the name or address at which browsers " +

@@ -89,7 +89,6 @@ export class CallLimiter {
   #pausesSinceAnswer = 0;
   #answersSinceChange = 0;
 
-  /** Limits the calls made with `caller`. */
   constructor(
     caller: Caller,
     { serialDeletes = () => false, wait = sleep, logger = silentLogger }: LimiterOptions = {},

@@ -5,24 +5,15 @@
 import { TrueNASError } from "../errors/errors.ts";
 import { reasonOf } from "../errors/system_errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
+import type { OperationJournal } from "./journal.ts";
 import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
-
-/** Persistent storage of one operation's events. */
-export interface EventJournal {
-  /** Accepts an event. */
-  readonly append: (event: OperationEvent) => void;
-  /** Resolves when all accepted events are durable. */
-  readonly written: () => Promise<void>;
-  /** All accepted events, in order. */
-  readonly read: () => readonly OperationEvent[];
-}
 
 /** The log of one operation; see the file's comment. */
 export class OperationLog {
   /** The operation's id. */
   readonly id: string;
   readonly #now: () => number;
-  readonly #journal: EventJournal | null;
+  readonly #journal: OperationJournal | null;
   /** Null after {@link release}: the events are then read from the journal. */
   #events: OperationEvent[] | null = [];
   #view: OperationView;
@@ -31,7 +22,7 @@ export class OperationLog {
   #writeError: unknown = null;
 
   /** `now` gives milliseconds since 1970 (UTC); without a journal the log ends with the program. */
-  constructor(id: string, now: () => number, journal: EventJournal | null = null) {
+  constructor(id: string, now: () => number, journal: OperationJournal | null = null) {
     this.id = id;
     this.#now = now;
     this.#journal = journal;
@@ -77,7 +68,7 @@ export class OperationLog {
     this.#events?.push(event);
     this.#view = applyEvent(this.#view, event);
     try {
-      this.#journal?.append(event);
+      this.#journal?.append(this.id, event);
     } catch (error) {
       // Not thrown here, because running work has to end in order: written() refuses the next step.
       this.#writeError ??= error;
@@ -97,7 +88,7 @@ export class OperationLog {
 
   /** The events after `seq`, in order. */
   since(seq: number): readonly OperationEvent[] {
-    return (this.#events ?? this.#journal?.read() ?? []).slice(Math.max(0, seq));
+    return (this.#events ?? this.#journal?.read(this.id) ?? []).slice(Math.max(0, seq));
   }
 
   /**

@@ -22,7 +22,6 @@ export class MemoryReservation {
   #starting = 0;
   #nextEnd: PromiseWithResolvers<void> | null = null;
 
-  /** Reads with `caller`; `now` is a monotonic clock in milliseconds. */
   constructor(caller: Caller, now: () => number = () => performance.now()) {
     this.#caller = caller;
     this.#now = now;

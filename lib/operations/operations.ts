@@ -93,10 +93,9 @@ export class Operations {
   }
 
   /**
-   * Plans again and creates VMs, if the plan is still the one that was shown.
+   * Plans again and creates VMs, if the plan is still the one with the fingerprint `shown`.
    *
-   * @param shown The fingerprint of that plan.
-   * @throws {TrueNASError} when the plan cannot be made.
+   * @throws {TrueNASError} when the NAS cannot be read.
    * @throws {ConfigurationError} when there is no display password.
    */
   startCreation(
@@ -104,39 +103,32 @@ export class Operations {
     shown: string,
     options: RunOptions = {},
   ): Promise<StartedOrReplanned<CreationPlan>> {
-    const makePlan = () => this.#planner.creation(request);
-    return this.#startIfUnchanged(makePlan, shown, (plan) => this.#create(plan, request, options));
+    return this.#startIfUnchanged(shown, async () => {
+      const plan = await this.#planner.creation(request);
+      return { plan, run: () => this.#create(plan, request, options) };
+    });
   }
 
   /**
-   * Plans again and destroys VMs, if the plan is still the one that was shown.
+   * Plans again and destroys VMs, if the plan is still the one with the fingerprint `shown`.
    *
-   * @param shown The fingerprint of that plan.
-   * @throws {TrueNASError} when the plan cannot be made.
+   * @throws {TrueNASError} when the NAS cannot be read.
    */
   startDestruction(
     request: DestructionRequest,
     shown: string,
     options: RunOptions = {},
   ): Promise<StartedOrReplanned<DestructionPlan>> {
-    let known: Destruction = {};
-    const makePlan = async () => {
+    return this.#startIfUnchanged(shown, async () => {
       const { plan, read } = await this.#planner.destruction(request);
-      known = { read };
-      return plan;
-    };
-    return this.#startIfUnchanged(
-      makePlan,
-      shown,
-      (plan) => this.#runner.run(destruction(plan, known), options),
-    );
+      return { plan, run: () => this.#runner.run(destruction(plan, { read }), options) };
+    });
   }
 
   /**
-   * Searches again and removes the orphans, if they are still those that were shown.
+   * Searches again and removes orphans, if the plan is still the one with the fingerprint `shown`.
    *
    * @param left Names of orphans to keep.
-   * @param shown The fingerprint of the plan that was shown.
    * @throws {TrueNASError} when the NAS cannot be read.
    */
   startCleaning(
@@ -144,14 +136,16 @@ export class Operations {
     shown: string,
     options: RunOptions = {},
   ): Promise<StartedOrReplanned<OrphanPlan>> {
-    const makePlan = () => this.#planner.cleaning(left);
-    return this.#startIfUnchanged(makePlan, shown, (plan) => this.#runner.run(cleaning(plan), options));
+    return this.#startIfUnchanged(shown, async () => {
+      const plan = await this.#planner.cleaning(left);
+      return { plan, run: () => this.#runner.run(cleaning(plan), options) };
+    });
   }
 
   /**
    * Plans and creates VMs once no other operation creates or removes any.
    *
-   * @throws {TrueNASError} when the plan cannot be made.
+   * @throws {TrueNASError} when the NAS cannot be read.
    * @throws {ConfigurationError} when there is no display password.
    */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
@@ -245,21 +239,21 @@ export class Operations {
     if (!this.#isAbandoned) await this.#turns.onIdle();
   }
 
-  async #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
-    makePlan: () => Promise<Plan>,
+  /** Resolves as soon as the operation has started; its turn lasts until it has finished. */
+  #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
     shown: string,
-    run: (plan: Plan) => RunningOperation,
+    prepare: () => Promise<{ readonly plan: Plan; readonly run: () => RunningOperation }>,
   ): Promise<StartedOrReplanned<Plan>> {
     const { promise, resolve, reject } = Promise.withResolvers<StartedOrReplanned<Plan>>();
     const turn = this.#turns.add(async () => {
-      const plan = await makePlan();
+      const { plan, run } = await prepare();
       if (plan.fingerprint !== shown) return resolve({ started: false, plan });
-      const operation = run(plan);
+      const operation = run();
       resolve({ started: true, operation });
       await operation.finished;
     });
     turn.catch(reject);
-    return await promise;
+    return promise;
   }
 
   /** Starts one recovery of an operation; further requests while it runs return the same one. */

@@ -55,7 +55,6 @@ export class Planner {
   readonly #inventory: NasInventory;
   readonly #patience: Patience;
 
-  /** Reads nothing yet. */
   constructor(options: PlannerOptions) {
     this.#options = options;
     this.#session = options.session;

@@ -89,7 +89,6 @@ export class OperationRunner {
   readonly #memory: MemoryReservation;
   #isClosed = false;
 
-  /** Starts nothing yet. */
   constructor(options: RunnerOptions) {
     const { caller, serialDeletes, logger } = options;
     this.limiter = new CallLimiter(caller, { serialDeletes, logger });

@@ -60,16 +60,7 @@ export class OperationStore {
   }
 
   #open(id: string): OperationLog {
-    const journal = this.#journal;
-    const log = new OperationLog(
-      id,
-      this.now,
-      journal === null ? null : {
-        append: (event) => journal.append(id, event),
-        written: () => journal.written(),
-        read: () => journal.read(id),
-      },
-    );
+    const log = new OperationLog(id, this.now, this.#journal);
     log.observe((event) => {
       if (event.type === "finished") this.#limitMemory(log);
       notifyEach(this.#listeners, (listener) => listener(log.view, event), this.#logger);
