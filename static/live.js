@@ -123,12 +123,12 @@ async function take(own, url) {
   if (!response.ok || !isStream) throw new Error(`The stream was refused with ${response.status}`);
   own.isOpen = true;
   own.failures = 0;
-  const heard = () => {
+  const onBytes = () => {
     own.heardAt = Date.now();
     if (stream === own) fresh();
   };
-  heard();
-  for await (const { event, id, text } of messages(response.body, heard)) {
+  onBytes();
+  for await (const { event, id, text } of messages(response.body, onBytes)) {
     if (stream !== own) return;
     if (id !== null) seen.id = id;
     if (event === "end") return own.abort.abort();

@@ -90,10 +90,10 @@ async function act(
     const notice = "This form has expired. Nothing was done. Check the VMs below and confirm again.";
     return await ask(c, dashboard, { action, ids, notice }, 409);
   }
-  let gone: readonly string[] = [];
+  let removed: readonly string[] = [];
   const next = await tokens.redeem(token, async () => {
     const { affected, missing } = await partition(dashboard, action, ids);
-    gone = missing;
+    removed = missing;
     if (missing.length > 0 || affected.length === 0) return null;
     const states = new Map(ids.map((id, index) => [id, fields.getAll("state")[index] ?? ""]));
     const requests = affected.map(({ id, name, state }) => ({
@@ -106,9 +106,9 @@ async function act(
     return paths.operation(manager.changes.act(action, requests, { by: actorOf(c) }).log.id);
   });
   if (next !== null) return c.redirect(next, 303);
-  const notice = gone.length === 0
+  const notice = removed.length === 0
     ? "No selected VM is in a state that allows this. Nothing was done."
-    : `${gone.join(", ")} no longer ${gone.length === 1 ? "exists" : "exist"} on the NAS. ` +
+    : `${removed.join(", ")} no longer ${removed.length === 1 ? "exists" : "exist"} on the NAS. ` +
       "Nothing was done. Check the VMs below and confirm again.";
   return await ask(c, dashboard, { action, ids, notice }, 409);
 }

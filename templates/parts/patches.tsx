@@ -143,8 +143,8 @@ const MAX_WORDS = 3;
 
 /** Announcements for screen readers. */
 export function WordsPatch({ words }: { words: readonly string[] }) {
-  const said = words.length > MAX_WORDS ? `${words.length} changes in the list` : words.join("; ");
-  return <hx-partial hx-target="#live-words" hx-swap="innerHTML">{said}</hx-partial>;
+  const text = words.length > MAX_WORDS ? `${words.length} changes in the list` : words.join("; ");
+  return <hx-partial hx-target="#live-words" hx-swap="innerHTML">{text}</hx-partial>;
 }
 
 /** The age of the list. */

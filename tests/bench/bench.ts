@@ -1,7 +1,7 @@
 /**
- * Benchmarks: each prints what it compares, as ratios in one run, and fails on nothing.
+ * Benchmarks. Each prints ratios measured within one run, and none fails.
  *
- * `deno task bench [work] [rpc] [pages] [watchers] [process] [--quick] [--json FILE]`; without a name all of them.
+ * `deno task bench [work] [rpc] [pages] [watchers] [process] [--quick] [--json FILE]`; without a name, all of them.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";

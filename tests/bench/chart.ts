@@ -1,6 +1,6 @@
 /**
- * `deno task bench:chart FILE`: draws docs/benchmarks.svg, and writes the tables of docs/benchmarks.md, from what
- * `deno task bench --json FILE` kept.
+ * `deno task bench:chart FILE` draws docs/benchmarks.svg and writes the tables of docs/benchmarks.md from the results
+ * of `deno task bench --json FILE`.
  */
 import { formatCount } from "../../lib/units.ts";
 import { show, type Table } from "./report.ts";

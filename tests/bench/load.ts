@@ -1,7 +1,7 @@
 /**
- * Load: a dashboard with a password and 200 open pages, while 50 VMs are created and destroyed over and over, people
- * look at pages, and a scanner hammers the sign-in. Prints whether an event was lost, how long pages took, and the
- * program's memory. `deno task load 10` goes on for ten minutes; the default is one.
+ * Load: a dashboard with a password and 200 open pages, while 50 VMs are created and destroyed repeatedly, people open
+ * pages, and a scanner floods the sign-in. Prints whether an event was lost, how long pages took, and the program's
+ * memory. `deno task load 10` runs for ten minutes; the default is one.
  */
 import process from "node:process";
 import { startSimulator } from "../../lib/simulator/simulator.ts";

@@ -1,4 +1,4 @@
-/** The simulated NAS on a thread of its own, so that what is measured does not share its time with what measures. */
+/** The simulated NAS on its own thread, so that it does not share time with the code being measured. */
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 

@@ -1,4 +1,7 @@
-/** (c) The list of 10 to 5,000 VMs: the server's time for the page, its bytes raw and compressed, and requests a second. */
+/**
+ * (c) The list of 10 to 5,000 VMs: the server's time for the page, its size raw and compressed, and requests per
+ * second.
+ */
 import { gzipSync } from "node:zlib";
 import { startDashboard } from "../support/dashboard.ts";
 import type { Report } from "./report.ts";

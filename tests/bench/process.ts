@@ -1,4 +1,7 @@
-/** (e) The program as a process: from its start to the first answer, its memory when idle and after 1,000 operations. */
+/**
+ * (e) The program as a process: the time from its start to the first answer, and its memory when idle and after 1,000
+ * operations.
+ */
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { startProgram, withFolder } from "../support/program.ts";

@@ -1,4 +1,4 @@
-/** What benchmarks print, and keep for charts. */
+/** Prints the results of benchmarks, and keeps them for charts. */
 import process from "node:process";
 
 /** A table: its heads, and rows of numbers. */

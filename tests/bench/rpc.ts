@@ -1,6 +1,7 @@
 /**
  * (b) The RPC client against a bare WebSocket, between the same two processes: calls per second with 1 and 8 in flight,
- * and the time of one. The peer (this file, run by itself) answers calls as shortly as can be, and echoes at /echo.
+ * and the time of one call. The peer (this file, run on its own) answers calls with as little work as possible, and
+ * echoes at /echo.
  */
 import { RpcClient } from "../../lib/truenas/client.ts";
 import type { Socket } from "../../lib/truenas/connection/connection.ts";

@@ -1,4 +1,4 @@
-/** What benchmarks work out of their measures. */
+/** Statistics of benchmark results. */
 import type { Program } from "../support/program.ts";
 
 /** The value below which so many per cent lie; 0 of nothing. */

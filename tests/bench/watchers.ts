@@ -1,6 +1,6 @@
 /**
- * (d) From an event of the NAS to the bytes at 1, 20 and 200 open pages: the program as a process of its own, a change
- * made by somebody else on the NAS, and the time from the event until each page has been told.
+ * (d) The time from an event of the NAS to the bytes at 1, 20 and 200 open pages. The program runs as its own process,
+ * and another client of the NAS makes the change.
  */
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";

@@ -1,6 +1,6 @@
 /**
- * (a) Creating and destroying VMs: the program against the lower bound that follows from the NAS's own limits, and
- * against one call at a time, as scripts do it.
+ * (a) Creating and destroying VMs: the program against the lower bound given by the NAS's limits, and against one call
+ * at a time, as in scripts.
  */
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { Journal } from "../../lib/operations/journal.ts";

@@ -1,7 +1,7 @@
 /**
- * Protects that what a page shows is so: it notices when nothing comes from the dashboard any more, leads to the
- * sign-in and back with what was typed, stays usable in many tabs over plain HTTP, and tells times in the reader's own
- * zone. In a real Chromium, against processes that are really stopped and frozen.
+ * Protects that pages show the truth: a page notices when the dashboard stops answering, leads to the sign-in and back
+ * with the entries kept, stays usable in many tabs over plain HTTP, and shows times in the reader's time zone. In
+ * Chromium, against processes that are stopped and frozen.
  */
 import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";

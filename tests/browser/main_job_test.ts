@@ -1,7 +1,7 @@
 /**
- * Protects the main job as a person does it, in a real Chromium: list, create three workers while watching the
- * steps, reload in the middle, a failing disk rolled back and shown, destroy with confirmation, at both releases;
- * and that no page has an accessibility violation, a script error or a policy violation.
+ * Protects the main job in Chromium: list, create three workers while watching the steps, reload in the middle, see a
+ * failing disk rolled back, and destroy with confirmation, on two releases. No page may have an accessibility
+ * violation, a script error or a policy violation.
  */
 import assert from "node:assert/strict";
 import {

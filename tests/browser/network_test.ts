@@ -1,7 +1,7 @@
 /**
- * Protects people who use the dashboard from another machine: the program itself on an address that is no loopback, and
- * behind nginx as the docs show it, with a real Chromium. Browsers treat 127.0.0.1 as safe and other addresses over plain
- * HTTP as not, so what works there may fail here.
+ * Protects people who use the dashboard from another machine: the program on a non-loopback address, and behind nginx
+ * as documented, in Chromium. Browsers treat 127.0.0.1 as secure and other plain HTTP addresses as not, so features
+ * that work there may fail here.
  */
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";

@@ -1,7 +1,7 @@
 /**
- * Protects the list and a VM's page as people work with them, in a real Chromium: live rows that keep selection and
- * focus, keys, bulk actions, changes, the serial console, exports, signing in; on a desk and on a phone, light and
- * dark, and with JavaScript off.
+ * Protects the list and a VM's page in Chromium: live rows that keep selection and focus, keyboard shortcuts, bulk
+ * actions, changes, the serial console, exports and signing in; on desktop and phone sizes, in light and dark themes,
+ * and without JavaScript.
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";

@@ -1,6 +1,6 @@
 /**
- * Protects the servers and tools that read our exports: each format is given to its real consumer, from Debian's
- * packages, also when names, MACs and addresses are hostile. What it reads is what the VMs have, and nothing else.
+ * Protects the servers and tools that read our exports: each format is given to its real consumer from Debian's
+ * packages, also with hostile names, MACs and addresses. The consumer must read exactly what the VMs have.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

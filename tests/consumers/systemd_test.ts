@@ -1,7 +1,6 @@
 /**
- * Protects whoever installs the shipped systemd unit: systemd boots it as it is shipped, with its whole sandbox, in a
- * container on this machine's own files, and the dashboard answers. `systemd-analyze verify` finds nothing wrong with a
- * unit that is killed at its start.
+ * Protects users of the shipped systemd unit: systemd starts it unchanged, with its whole sandbox, in a container, and
+ * the dashboard answers. `systemd-analyze verify` does not notice a unit that is killed at its start.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";

@@ -1,7 +1,7 @@
 /**
- * Protects machine configurations: each node's file is what talosctl reads for that version of Talos, by Talos's own
- * published schemas, which lie beside the project where it is developed. Where they do not, the tests' names say so,
- * and what they know of the documents is asserted all the same.
+ * Protects machine configurations: each node's file is valid for talosctl of that Talos version, by Talos's own
+ * published schemas, if these are next to the project. Otherwise the test names say so, and only the documents
+ * themselves are checked.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

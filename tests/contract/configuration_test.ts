@@ -1,6 +1,6 @@
 /**
- * Protects the way of config.yaml in the running program: an edit shows without a restart, a mistake at its line, and
- * nothing that is refused elsewhere slips through.
+ * Protects config.yaml in the running program: edits apply without a restart, mistakes are reported with their line,
+ * and nothing invalid gets through.
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";

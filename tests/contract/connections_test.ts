@@ -1,6 +1,6 @@
 /**
- * Protects the dashboard from whoever opens connections and sends no whole request: others are answered meanwhile, and
- * everybody is afterwards. The program itself runs, with few open files allowed.
+ * Protects the dashboard from clients that open connections without sending a whole request: other clients are answered
+ * meanwhile and afterwards. The program itself runs, with a low limit on open files.
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * Protects scripts that use the library from a folder of their own, without this project's configuration and import
- * map: a script imports lib/mod.ts by its path, in a process of its own.
+ * Protects scripts that use the library from their own folder, without this project's configuration and import map: a
+ * script imports lib/mod.ts by path, in its own process.
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects that the list is what a fresh reading of the NAS would be, after whatever changes, and whatever becomes of
- * the events that tell of them. The changes are made over real sockets, on a connection of somebody else's.
+ * Protects that the list equals a fresh read of the NAS after any change, whatever happens to the events. The changes
+ * are made over real sockets, on another connection.
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";

@@ -1,4 +1,4 @@
-/** Protects the truth of the list: whatever the NAS tells of while the list is being read is not lost. */
+/** Protects the list from losing events that arrive while it is being read. */
 import assert from "node:assert/strict";
 import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
 import { text } from "../support/http.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects everything that is not the NAS from the dashboard: it may reach its NAS, its address and its files, and an
- * attempt at anything else is refused by the runtime. The program itself runs as `deno task start` runs it.
+ * Protects everything except the NAS from the dashboard: it can access its NAS, its listening address and its files,
+ * and the runtime refuses everything else. The program runs as under `deno task start`.
  */
 import assert from "node:assert/strict";
 import { readArguments } from "../../lib/command_line/arguments.ts";

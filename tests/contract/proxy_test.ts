@@ -1,7 +1,7 @@
 /**
- * Protects the dashboard behind a reverse proxy: below a path of the proxy's host every link, form, stream and file is
- * found, whether the proxy keeps the path or removes it; a trusted proxy's word on address, host and scheme counts, and
- * nobody else's. The program itself, over HTTP as a proxy sends it.
+ * Protects the dashboard behind a reverse proxy: under a base path, every link, form, stream and file is found, whether
+ * the proxy keeps or removes the path; a trusted proxy's address, host and scheme are used, and nobody else's. The
+ * program itself runs, with HTTP as proxies send it.
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";

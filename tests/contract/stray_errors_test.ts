@@ -1,6 +1,6 @@
 /**
- * Protects the service from errors that nobody waits for: each is logged, and none ends it. The program itself runs,
- * with code inside that fails in every way that no caller hears of.
+ * Protects the service from unhandled errors: each is logged, and none ends it. The program itself runs, with injected
+ * code that fails in every way that no caller notices.
  */
 import assert from "node:assert/strict";
 import { FAULT } from "../../lib/errors/unhandled_errors.ts";

@@ -1,4 +1,4 @@
-/** Protects whoever watches by OpenTelemetry: requests are spans by route, operations and their steps as well. */
+/** Protects users of OpenTelemetry: requests are spans by route, and so are operations and their steps. */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";

@@ -1,4 +1,4 @@
-/** A process of its own that creates or destroys workers with a journal, so that a test can kill it at any call. */
+/** A separate process that creates or destroys workers with a journal, so that a test can kill it at any call. */
 import process from "node:process";
 import { Journal } from "../../lib/operations/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";

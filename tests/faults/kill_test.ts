@@ -1,8 +1,8 @@
 /**
- * Protects the journal's promise: the program is killed (SIGKILL, a process of its own) at each call of a creation of
- * 2 VMs with 2 disks and of a destruction of 3, before, in the middle of and after the call's effect, and, where the
- * NAS lets calls go on alone, with an effect that comes later. Another program then opens the journal: it takes the
- * operation up again, or rolls it back, and the NAS is exactly as planned, or exactly as before.
+ * Protects the journal's promise: the program is killed (SIGKILL, in its own process) at each call of creating 2 VMs
+ * with 2 disks and of destroying 3, before, during and after the call's effect, and, where the NAS continues calls on
+ * its own, with a later effect. Another program then opens the journal and resumes the operation or rolls it back, and
+ * the NAS is exactly as planned, or exactly as before.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";

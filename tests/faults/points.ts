@@ -1,4 +1,4 @@
-/** Where a run is disturbed, what the NAS has to look like afterwards, and how the sweeps are counted. */
+/** Where a run is disturbed, the expected state of the NAS afterwards, and how the points are counted. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";

@@ -1,8 +1,8 @@
 /**
- * Protects the promise that nothing half-made is left: each call of a creation of 2 VMs with 2 disks and of a
- * destruction of 3 is refused by the NAS, or loses its connection, before, in the middle of and after its effect.
- * What is left of it is then taken up again, or rolled back: the NAS is exactly as planned, or exactly as before, no
- * call acted twice, and what is somebody else's is as it was.
+ * Protects the promise that nothing unfinished is left: each call of creating 2 VMs with 2 disks and of destroying 3 is
+ * refused by the NAS or loses its connection, before, during and after its effect. The operation is then resumed or
+ * rolled back: the NAS is exactly as planned, or exactly as before, no call took effect twice, and resources created
+ * elsewhere are unchanged.
  */
 import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";

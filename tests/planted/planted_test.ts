@@ -1,6 +1,6 @@
 /**
- * Protects the tests that guard safety: each error of `errors.ts` is planted in a copy of the program, and the tests
- * that are said to catch it have to fail. A test that passes over a planted error protects nothing.
+ * Protects the tests that guard security and data: each error of `errors.ts` is planted in a copy of the program, and
+ * its tests must then fail. A test that passes despite a planted error protects nothing.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Protects the dashboard from whoever does not belong: every route without a session, with a viewer's, a stale, a
- * forged and a revoked one; foreign names, other sites, floods of passwords; and slow and large bodies. Real HTTP.
+ * Protects the dashboard from unauthorised access: every route without a session, and with a viewer's, an expired, a
+ * forged and an ended one; foreign host names, other sites, floods of passwords; and slow and large bodies. Real HTTP.
  */
 import assert from "node:assert/strict";
 import { journalOn, powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";

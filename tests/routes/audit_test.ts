@@ -1,6 +1,6 @@
 /**
- * Protects accountability: who signed in, did, cancelled or saw what stands in the page, the exports and the journal;
- * and a display password is shown to whoever may act, once asked for, and to nobody else. Real HTTP.
+ * Protects accountability: the page, the downloads and the journal record who signed in, changed, cancelled or viewed
+ * something; and a display password is shown only to administrators, on request. Real HTTP.
  */
 import assert from "node:assert/strict";
 import { AUDIT_SHARES, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";

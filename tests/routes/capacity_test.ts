@@ -1,4 +1,7 @@
-/** Protects the line of what the NAS has left: no page waits for a connection because of it, and it stays true. */
+/**
+ * Protects the line with the free memory and storage: no page waits for a connection because of it, and it stays up to
+ * date.
+ */
 import assert from "node:assert/strict";
 import { startDashboard } from "../support/dashboard.ts";
 import { post, text } from "../support/http.ts";

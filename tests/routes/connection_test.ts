@@ -1,6 +1,6 @@
 /**
- * Protects the page of the connection, and what every page says of it: how it stands, the one-time password, missing
- * roles at the button that would fail, a warning without encryption, and the age of what is shown. Over real HTTP.
+ * Protects the Connection page, and what every page shows about the connection: its state, the one-time password,
+ * missing roles at the button that would fail, a warning without encryption, and the age of the list. Over real HTTP.
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../support/dashboard.ts";

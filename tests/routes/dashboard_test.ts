@@ -1,6 +1,6 @@
 /**
- * Protects the dashboard's routes as scripts and browsers without JavaScript use them: statuses, hooks, one-time
- * forms, JSON, errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
+ * Protects the dashboard's routes as scripts and browsers without JavaScript use them: statuses, data attributes, one-
+ * time forms, JSON, and errors at their fields. Real HTTP to a real dashboard against the simulated NAS.
  */
 import assert from "node:assert/strict";
 import { addDataset } from "../../lib/simulator/store.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects what a destruction takes, as scripts and browsers without JavaScript ask for it: what was not named stays,
- * and what was named and is not there is an error. Over real HTTP.
+ * Protects the scope of a destruction, as scripts and browsers without JavaScript request it: whatever was not named is
+ * kept, and a name that matches nothing is an error. Over real HTTP.
  */
 import assert from "node:assert/strict";
 import { addClone, addSnapshot } from "../../lib/simulator/zfs/zfs.ts";

@@ -1,4 +1,7 @@
-/** Protects the exports as scripts and people fetch them: the list's own filters, each format, and what is not there. */
+/**
+ * Protects the exports as scripts and people fetch them: the list's filters, each format, and requests for unknown
+ * ones.
+ */
 import assert from "node:assert/strict";
 import { EXPORT_FORMATS, EXPORT_NAMES } from "../../lib/exports/formats.ts";
 import { text, withDashboard } from "../support/http.ts";

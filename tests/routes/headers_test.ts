@@ -1,6 +1,6 @@
 /**
- * Protects the program and its visitors from what is put into an answer's headers: a control character ends the whole
- * program, and a redirect may lead to somebody else's page or run as code. Real HTTP, and the program itself.
+ * Protects the program and its visitors from text in response headers: a control character could end the whole program,
+ * and a redirect could lead to another site or run as code. Real HTTP, and the program itself.
  */
 import assert from "node:assert/strict";
 import { Hono } from "hono";

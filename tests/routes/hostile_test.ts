@@ -1,7 +1,7 @@
 /**
- * Protects the dashboard from whoever knocks: every route that there is (as the app itself lists them, so that none is
- * forgotten) without a session, with a viewer's, a stale and a forged one, from another site, under a foreign name,
- * with bodies that are too large, broken or of another kind, and many times over. Nothing may reach the NAS.
+ * Protects the dashboard from hostile requests: every route (as the app lists them, so that none is forgotten) without
+ * a session, with a viewer's, an expired and a forged one, from another site, under a foreign host name, with bodies
+ * that are too large, broken or unexpected, and many times over. Nothing may reach the NAS.
  */
 import assert from "node:assert/strict";
 import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";

@@ -1,4 +1,4 @@
-/** Protects whoever reads a plan that cannot be carried out: each cause is told once, at its field, over real HTTP. */
+/** Protects readers of a plan that cannot be carried out: each cause is reported once, at its field, over real HTTP. */
 import assert from "node:assert/strict";
 import { withCommandLine } from "../support/command_line.ts";
 import { FORM, post, text, withDashboard } from "../support/http.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects what a person does about operations that did not end well, and about leftovers, in pages that work without
- * JavaScript: resume, roll back, leave, cancel and keep; orphans; what a destruction keeps. Over real HTTP.
+ * Protects recovery from failed operations and orphans, in pages that work without JavaScript: resume, roll back, keep,
+ * cancel; orphans; kept disks. Over real HTTP.
  */
 import assert from "node:assert/strict";
 import type { TestDashboard } from "../support/dashboard.ts";

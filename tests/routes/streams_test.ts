@@ -1,4 +1,7 @@
-/** Protects live pages from whoever opens streams: each ends with its reader and with its session, and other sites open none. */
+/**
+ * Protects live pages from clients that open many streams: each stream ends with its reader and its session, and other
+ * sites cannot open any.
+ */
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { SESSION_LIMITS } from "../../routes/auth/sessions.ts";

@@ -1,5 +1,5 @@
 /**
- * Protects whoever reads an error: words of the runtime, the operating system or the NAS never stand alone, and page and
+ * Protects readers of errors: texts of the runtime, the operating system or the NAS never appear alone, and pages and
  * command line say the same. Over real HTTP, and with the real program.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** The program with code of a test's own inside, which runs in its worker with the rights that it has there. */
+/** The program with a test's own code injected, which runs in the worker with the worker's permissions. */
 import project from "../../deno.json" with { type: "json" };
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { type Program, type ProgramOptions, startProgram } from "./program.ts";

@@ -1,4 +1,4 @@
-/** The command line as scripts use it: the real program, in a process of its own, against a simulated NAS. */
+/** The command line as scripts use it: the real program, in its own process, against a simulated NAS. */
 import { fileURLToPath } from "node:url";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";

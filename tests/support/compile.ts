@@ -1,4 +1,4 @@
-/** `deno task compile`: one binary for each platform of a NAS host, the same bytes whoever makes it from the same sources. */
+/** `deno task compile` builds one binary per platform of a NAS host; the same sources always give the same bytes. */
 import { createHash } from "node:crypto";
 import process from "node:process";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** Runs the programs that read what this product writes. */
+/** Runs the programs that read our exports. */
 import assert from "node:assert/strict";
 
 /** The Debian package of each; `.ci/run` installs them. */

@@ -1,4 +1,4 @@
-/** What never happens is a failure that is told, not a test that never ends. */
+/** Turns waiting forever into a reported failure. */
 import assert from "node:assert/strict";
 
 const DEADLINE_MS = 10_000;

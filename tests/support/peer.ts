@@ -1,4 +1,4 @@
-/** Speaks TrueNAS's JSON-RPC over a real socket, without anything of the product in between. */
+/** Speaks TrueNAS's JSON-RPC over a real socket, without the program in between. */
 import assert from "node:assert/strict";
 
 /** A reply to a call. */

@@ -1,4 +1,4 @@
-/** What code inside the running program tries, and how each attempt ends. */
+/** What code inside the running program attempts, and how each attempt ends. */
 
 /** An attempt by its kind and what it is aimed at. */
 export type Attempt = readonly [

@@ -1,4 +1,4 @@
-/** The program itself, as a process of its own against a simulated NAS. */
+/** The program itself, as its own process against a simulated NAS. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Simulator } from "../../lib/simulator/simulator.ts";

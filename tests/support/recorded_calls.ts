@@ -1,4 +1,4 @@
-/** Calls with the answers that TrueNAS's own code gave, and how far a simulated NAS agrees with them. */
+/** Calls with the answers of TrueNAS's own code, and how closely a simulated NAS matches them. */
 import { readFileSync } from "node:fs";
 import type { Answer, Peer } from "./peer.ts";
 

@@ -1,4 +1,4 @@
-/** Looks through every byte that a program under test emits for secrets that were planted. */
+/** Searches every byte that a program under test emits for planted secrets. */
 import assert from "node:assert/strict";
 
 /** Remembers where a secret was seen. */

@@ -1,4 +1,4 @@
-/** A session of the simulated NAS's account, beside the program or below it. */
+/** A session on the simulated NAS, independent of the program. */
 import assert from "node:assert/strict";
 import { silentLogger } from "../../lib/observability/logging.ts";
 import { parseNasAddress } from "../../lib/configuration/nas_address.ts";

@@ -1,4 +1,4 @@
-/** Protects pages from waiting for what was known a moment ago, and from showing what is long past. */
+/** Protects pages from waiting for data that was just read, and from showing data that is too old. */
 import assert from "node:assert/strict";
 import { TimedCache } from "../../lib/inventory/cache.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Protects whoever follows the documents: each promise of SECURITY.md names a test that is there, links lead somewhere,
- * and what is to be copied (a script, a unit, a compose file) can be read by what reads it.
+ * Protects readers of the documents: each promise of SECURITY.md names an existing test, links lead to existing files,
+ * and files to copy (a script, a unit, a compose file) are valid.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Protects the errors: one family, whose messages tell the place, and which never lose outcome, method and cause. */
+/** Protects the errors: one family, with messages that name the place, and without losing outcome, method or cause. */
 import assert from "node:assert/strict";
 import { type CallRefusal, explainRefusal } from "../../lib/errors/nas_errors.ts";
 import fc from "fast-check";

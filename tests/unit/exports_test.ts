@@ -1,4 +1,7 @@
-/** Protects what clusters are fed with: values are parsed before any format sees them, and each format says what it was given. */
+/**
+ * Protects readers of exports: values are parsed before any format uses them, and each format contains what it was
+ * given.
+ */
 import assert from "node:assert/strict";
 import { csv } from "../../lib/exports/csv.ts";
 import { sentenceOf } from "../../lib/exports/exported.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects the layers: arrows between folders point one way, and only the files that stand for an edge touch it.
- * Read from the program's own module graph.
+ * Protects the layers: imports between folders point one way, and only edge modules touch the outside world. Read from
+ * the program's own module graph.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

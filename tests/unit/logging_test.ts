@@ -1,4 +1,6 @@
-/** Protects the log: one line an event, no secret in any form, nothing that could forge a line or steer a terminal. */
+/**
+ * Protects the log: one line per event, no secret in any form, nothing that could forge a line or control a terminal.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { mock } from "node:test";

@@ -1,4 +1,4 @@
-/** Protects the mark by which VMs made here are known: it is found again, beside a person's own words. */
+/** Protects the mark in the description of created VMs: it is found again, next to the user's own text. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isMarked, MARK, markedDescription } from "../../lib/inventory/marks.ts";

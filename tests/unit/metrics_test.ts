@@ -1,4 +1,4 @@
-/** Protects the numbers for monitoring: Prometheus' text format, whatever the labels hold, and no growth without end. */
+/** Protects the metrics: Prometheus's text format, whatever the labels contain, and no unlimited growth. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Metrics } from "../../lib/observability/metrics.ts";

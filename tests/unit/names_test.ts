@@ -1,4 +1,4 @@
-/** Protects the names of VMs, zvols and MACs: TrueNAS takes them, and each is another's of nobody. */
+/** Protects the names of VMs and zvols and their MACs: TrueNAS accepts them, and each is unique. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

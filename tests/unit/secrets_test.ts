@@ -1,4 +1,4 @@
-/** Protects the tests' own look-out for secrets: one that passes in pieces, in a header or in a log is seen. */
+/** Protects the tests' own search for secrets: one in pieces, in a header or in a log is found. */
 import assert from "node:assert/strict";
 import { SecretScan } from "../support/secrets.ts";
 

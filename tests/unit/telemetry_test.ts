@@ -1,4 +1,4 @@
-/** Protects what is measured of steps: how long work took, and not how long what was given up had waited. */
+/** Protects the measured duration of steps: only real work counts, not waiting steps that were skipped. */
 import assert from "node:assert/strict";
 import type { LiveInventory } from "../../lib/inventory/live_inventory.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";

@@ -1,4 +1,4 @@
-/** Protects the templates: what they make, that every result is a copy, and that a bad file is named. */
+/** Protects the templates: their results, that each result is a copy, and that an invalid file is named. */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Protects sizes, times and counts as people read them: rounded, but never past their unit. */
+/** Protects sizes, times and counts as people read them: rounded, but never beyond their unit. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,6 +1,6 @@
 /**
- * Protects the command line as scripts use it: commands, answers, exit codes. The real program, in a process of its
- * own, against a simulated NAS.
+ * Protects the command line as scripts use it: commands, output and exit codes. The real program runs in its own
+ * process against a simulated NAS.
  */
 import assert from "node:assert/strict";
 import { Journal } from "../../../lib/operations/journal.ts";

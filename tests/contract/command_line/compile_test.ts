@@ -1,7 +1,7 @@
 /**
- * Protects the single binary: it holds every source, asset and template byte for byte, may do what it needs and no
- * more, names nothing of the machine that made it, and is the same however often it is made. Where the runtime for
- * compiled programs can be had, the binary itself runs; where not, the tree that it holds does, from an empty cache.
+ * Protects the single binary: it contains every source, asset and template byte for byte, has only the permissions it
+ * needs, names nothing from the machine that built it, and is reproducible. If the runtime for compiled programs is
+ * available, the binary itself runs; otherwise its contents do, from an empty cache.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";

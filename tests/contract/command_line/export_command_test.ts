@@ -1,4 +1,4 @@
-/** Protects `export` as scripts use it: what stands on standard output is a file, what is to know stands beside. */
+/** Protects `export` as scripts use it: standard output contains only the file, and remarks are on standard error. */
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/configuration/yaml.ts";
 import { withCommandLine } from "../../support/command_line.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects people with files of their own: what Windows' editors, other tools and the Python tool write is read as it
- * was meant. The real program, in a process of its own, against a simulated NAS.
+ * Protects people with existing files: files from Windows editors, other tools and the Python tool are read as
+ * intended. The real program runs in its own process against a simulated NAS.
  */
 import assert from "node:assert/strict";
 import { type CommandLine, runProgram, withCommandLine } from "../../support/command_line.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects whoever types a command: help, version, mistakes, and pipes that close. The real program, in a process of
- * its own.
+ * Protects people who type commands: help, version, mistakes and closed pipes. The real program runs in its own
+ * process.
  */
 import assert from "node:assert/strict";
 import {

@@ -1,6 +1,6 @@
 /**
- * Protects the table of failures: each row is produced for real, with real sockets and real certificates, and ends in
- * its own words with its own remedy. docs/connecting.md has the same table.
+ * Protects the table of connection failures: each one is produced with real sockets and real certificates, and has its
+ * own message and remedy. docs/connecting.md has the same table.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Protects people from a NAS that is frozen: its connection is there, and nothing is answered, not even a ping. Every
- * page is answered long before the NAS is given up, says what is known, and what is not.
+ * Protects people from a frozen NAS: it is connected but answers nothing, not even a ping. Every page answers long
+ * before the connection times out, and says what is known and what is not.
  */
 import assert from "node:assert/strict";
 import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";

@@ -1,7 +1,7 @@
 /**
- * Protects people from a NAS that is broken, or somebody else: names and descriptions that are code, markup, terminal
- * commands or lines of a protocol; answers of a wrong kind, of enormous size, or none at all. No code runs, no page or
- * stream is broken, nothing of the program ends, and what is wrong is said.
+ * Protects people from a broken or malicious NAS: names and descriptions that are code, markup, terminal commands or
+ * protocol lines; answers of the wrong kind, of enormous size, or none. No code runs, no page or stream breaks, the
+ * program continues, and the error is reported.
  */
 import assert from "node:assert/strict";
 import process from "node:process";

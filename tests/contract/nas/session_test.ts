@@ -1,6 +1,6 @@
 /**
- * Protects a session's life: it comes back after a cut, signs in no more often than needed, restores its
- * subscription, waits with calls meanwhile, and ends without a trace.
+ * Protects the life of a session: it recovers after a cut, signs in no more often than needed, restores its
+ * subscription, holds calls meanwhile, and ends cleanly.
  */
 import assert from "node:assert/strict";
 import { TrueNASConnectionError, TrueNASTimeoutError } from "../../../lib/errors/errors.ts";

@@ -1,7 +1,7 @@
 /**
- * Protects every TrueNAS in use and every way to connect to it: the whole path (list, create, fail and roll back,
- * destroy) on each supported release, over ws, wss with a CA, wss with a pinned certificate, and a unix socket; what
- * is chosen of a NAS's versions; and a session that outlives a hundred cuts and a peer that is stopped.
+ * Protects every supported TrueNAS release and every way to connect: the whole job (list, create, fail and roll back,
+ * destroy) over ws, wss with a CA, wss with a pinned certificate, and a Unix socket; the choice of the API version; and
+ * a session that survives a hundred cuts and a stopped peer.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** Protects work on a NAS that is busy: refusals for its load alone fail no VM, and the page says what is going on. */
+/** Protects work on a busy NAS: refusals because of load fail no VM, and the page says what is happening. */
 import assert from "node:assert/strict";
 import { startDashboard } from "../../support/dashboard.ts";
 import { text } from "../../support/http.ts";

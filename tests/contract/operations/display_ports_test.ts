@@ -1,6 +1,6 @@
 /**
- * Protects displays on a NAS whose own services hold ports: the next free ones are tried in the same operation, the
- * record says so, and later plans step over them. Over real sockets, on old and new releases.
+ * Protects displays on a NAS whose own services use ports: the next free ports are tried in the same operation, the
+ * journal records them, and later plans skip the used ones. Over real sockets, on old and new releases.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";

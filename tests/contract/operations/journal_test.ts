@@ -1,6 +1,6 @@
 /**
- * Protects the journal: what was done is known after a restart and after a crash, a call is announced on disk before
- * it is made, and a journal that cannot be used stops the program before it does anything.
+ * Protects the journal: operations are known after a restart and after a crash, every call is on disk before it is
+ * sent, and an unusable journal stops the program before it does anything.
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";

@@ -1,6 +1,6 @@
 /**
- * Protects DHCP reservations: a VM's MACs depend on the NAS that it is on, and not on how the NAS is reached. Against
- * simulated NASes over real sockets.
+ * Protects DHCP reservations: a VM's MACs depend on its NAS, not on how the NAS is reached. Against simulated NASes
+ * over real sockets.
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../../lib/configuration/load_configuration.ts";

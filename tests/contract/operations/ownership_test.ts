@@ -1,6 +1,6 @@
 /**
- * Protects what is somebody else's, and the choices that a person has: marks on VMs and zvols, sparse zvols, fixed
- * MACs, overrides, what happens on failure and on cancelling, kept disks, and orphans; against both releases.
+ * Protects resources created elsewhere, and the user's choices: marks on VMs and zvols, sparse zvols, fixed MACs,
+ * overrides, failures, cancelling, kept disks and orphans. On two releases.
  */
 import assert from "node:assert/strict";
 import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";

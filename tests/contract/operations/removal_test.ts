@@ -1,7 +1,7 @@
 /**
- * Protects everybody's data from a destruction: zvols go one by one and never recursively, their snapshots first as far
- * as these were shown, and nothing that anybody depends on goes at all. The simulated NAS destroys what each release
- * really destroys, over real sockets.
+ * Protects data from a destruction: zvols are removed one by one and never recursively, only after the snapshots that
+ * were shown, and nothing that others depend on is removed. The simulated NAS destroys what each release really
+ * destroys, over real sockets.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";

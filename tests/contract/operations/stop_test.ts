@@ -1,6 +1,7 @@
 /**
- * Protects whoever stops or restarts the program: what is under way ends or is handed over, open pages are told,
- * nothing more is begun, and it is gone before a service manager would kill it. Processes and real sockets.
+ * Protects people who stop or restart the program: running operations finish or can be resumed, open pages are
+ * notified, nothing new starts, and the program exits before a service manager would kill it. With processes and real
+ * sockets.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";

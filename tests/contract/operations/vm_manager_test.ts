@@ -1,6 +1,6 @@
 /**
- * Protects the library's promises against both simulated releases, over real sockets: groups are made once, failures
- * stay with their VM and are undone, nothing of anyone else's is touched, and wrong input sends nothing.
+ * Protects the library's promises on two simulated releases, over real sockets: groups are created once, a failure
+ * affects only its VM and is undone, resources created elsewhere are not touched, and invalid input sends nothing.
  */
 import assert from "node:assert/strict";
 import { addDataset } from "../../../lib/simulator/store.ts";

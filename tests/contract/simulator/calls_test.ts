@@ -1,6 +1,6 @@
 /**
- * Protects the simulated NAS's likeness: it answers the calls, good and bad, that TrueNAS's own code was asked, with the
- * same kind of answer, the same code and error number, the same attributes and words, and results of the same shape.
+ * Protects the accuracy of the simulated NAS: it answers recorded calls, valid and invalid, like TrueNAS's own code,
+ * with the same kind of answer, code, error number, attributes and text, and results of the same shape.
  */
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";

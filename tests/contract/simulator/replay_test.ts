@@ -1,8 +1,8 @@
 /**
- * Protects the simulated NAS from drifting away from the real one: whole recorded conversations with TrueNAS 25.10.7
- * and 27.0 are replayed against it call by call. The answers have to be of the same kind, with the same codes, errnos,
- * attribute paths and texts, results with the same fields, and the same events. Every difference that is left is
- * listed here with its reason; one that is not listed fails, and so does a listed one that no longer occurs.
+ * Protects the simulated NAS from diverging from the real one: recorded conversations with TrueNAS 25.10.7 and 27.0 are
+ * replayed call by call. Answers must be of the same kind, with the same codes, error numbers, attribute paths and
+ * texts, results with the same fields, and the same events. Every remaining difference is listed here with its reason;
+ * an unlisted one fails, and so does a listed one that no longer occurs.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

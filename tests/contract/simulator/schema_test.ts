@@ -1,7 +1,7 @@
 /**
- * Protects the border to the NAS: every request that the product makes, and every reply that the simulated NAS gives,
- * is valid by TrueNAS's own JSON Schemas of that version. The runs are those of the product itself (create, fail and
- * roll back, lose the connection, destroy), and a tour of the simulator's other methods.
+ * Protects the interface to the NAS: every request of the program and every reply of the simulated NAS is valid by
+ * TrueNAS's own JSON Schemas of that version. The program runs its own work (create, fail and roll back, lose the
+ * connection, destroy), and then every other method of the simulator is called.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

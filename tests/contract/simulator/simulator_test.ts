@@ -1,6 +1,6 @@
 /**
- * Protects the simulated NAS's strictness where the recorded conversations do not reach: limits, sign-in, roles,
- * arguments, the rules of names, ports, memory and space, and faults. Real sockets; both releases.
+ * Protects the strictness of the simulated NAS where there are no recorded conversations: limits, sign-in, roles,
+ * arguments, the rules for names, ports, memory and space, and faults. Real sockets; two releases.
  */
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";

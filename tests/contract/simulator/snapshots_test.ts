@@ -1,6 +1,6 @@
 /**
  * Protects the simulated NAS's snapshots, holds and clones: what each release refuses to destroy, and what 26 and 27
- * destroy without a word. The facts are those of TrueNAS's own code, release by release.
+ * destroy silently. The facts come from TrueNAS's own code, release by release.
  */
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects whoever opens a console: it leads to the NAS as browsers reach it, and not to the reader's own machine,
- * where the dashboard reaches the NAS by a socket or a tunnel. Over real HTTP.
+ * Protects people who open a console: its link leads to the NAS as browsers reach it, and not to the reader's own
+ * machine when the dashboard uses a socket or a tunnel. Over real HTTP.
  */
 import assert from "node:assert/strict";
 import type { TestDashboard } from "../../support/dashboard.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects the serial console between a browser's WebSocket and the NAS's shell: what is typed reaches the guest on
- * every release. Over real sockets, from the dashboard's own route on.
+ * Protects the serial console between a browser's WebSocket and the NAS's shell: input reaches the guest on every
+ * release. Over real sockets, through the dashboard's own route.
  */
 import assert from "node:assert/strict";
 import { DISPLAY_PASSWORD, journalOn, startDashboard, type TestDashboard } from "../../support/dashboard.ts";

@@ -1,7 +1,7 @@
 /**
- * Protects what is done to VMs from the list and from a VM's page: one at a click, several after a question that says
- * what will happen to which; only what makes sense in a state; and nothing to a VM that has changed since. Over real
- * HTTP, against releases with raw events and with rows.
+ * Protects actions on VMs from the list and from a VM's page: one VM with a click, several after a page that shows what
+ * will happen to each; only actions that the state allows; and none on a VM that has changed since. Over real HTTP, on
+ * releases with raw events and with rows.
  */
 import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";

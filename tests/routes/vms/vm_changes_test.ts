@@ -1,7 +1,7 @@
 /**
- * Protects what people do to one VM on its page: every change reaches the NAS, mistakes and the NAS's refusals stand
- * at their field with what was typed kept, a disk never shrinks, a zvol goes only by a phrase, and hostile text stays
- * text. Over real HTTP, on both releases.
+ * Protects changes to one VM on its page: every change reaches the NAS, mistakes and NAS errors are shown at their
+ * field with the entries kept, a disk never shrinks, a zvol is destroyed only with a phrase, and hostile text stays
+ * text. Over real HTTP, on two releases.
  */
 import assert from "node:assert/strict";
 import { isMarked } from "../../../lib/inventory/marks.ts";

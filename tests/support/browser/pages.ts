@@ -1,4 +1,4 @@
-/** Pages in a real Chromium: a test with a dashboard of its own, and what every page has to hold. */
+/** Pages in Chromium: a test with its own dashboard, and checks that apply to every page. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** Real certificates, made by openssl for one test run: a CA, and what it signed well or badly. */
+/** Real certificates, created by openssl for one test run: a CA, and valid and invalid certificates signed by it. */
 import assert from "node:assert/strict";
 
 /** A certificate with its key, both PEM. */

@@ -1,4 +1,4 @@
-/** A second machine, as far as a browser or a proxy can tell: a network namespace with a cable to this one. */
+/** A second machine, as browsers and proxies see it: a network namespace with a cable to this one. */
 import assert from "node:assert/strict";
 import { chromiumPath } from "../browser/browser.ts";
 

@@ -1,4 +1,4 @@
-/** What stands between a browser and a dashboard on real networks, and fails there: connections that stall or break. */
+/** A failing network between browser and dashboard: connections that stall or break. */
 
 /** A proxy for TCP. */
 export interface TcpProxy extends AsyncDisposable {

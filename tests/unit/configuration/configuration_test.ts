@@ -1,4 +1,4 @@
-/** Protects config.yaml: what it takes, and that every mistake is told at once with its line and column. */
+/** Protects config.yaml: valid values are read, and all mistakes are reported at once with line and column. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

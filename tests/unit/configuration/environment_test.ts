@@ -1,4 +1,4 @@
-/** Protects what is read from the environment: everything that is missing or wrong is told in one message. */
+/** Protects settings from the environment: all missing and invalid ones are reported in one message. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Protects every rule that goes by an address: one address written in several ways is one, and what only resembles one is none. */
+/** Protects every rule about addresses: different notations of one address are equal, and similar addresses are not. */
 import assert from "node:assert/strict";
 import {
   isAddressRange,

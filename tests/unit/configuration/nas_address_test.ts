@@ -1,4 +1,4 @@
-/** Protects the address of a NAS: every way to write it is read, every mistake told, and no password repeated. */
+/** Protects the address of a NAS: every notation is read, every mistake is reported, and no password is repeated. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";

@@ -1,4 +1,4 @@
-/** Protects the reading of NAS_PUBLIC_HOST, and the choice of an address that other machines reach. */
+/** Protects NAS_PUBLIC_HOST and the choice of an address that other machines can reach. */
 import assert from "node:assert/strict";
 import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
 import { hostOfAddress, hostOfNas, parsePublicHost } from "../../../lib/configuration/public_host.ts";

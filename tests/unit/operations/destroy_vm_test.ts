@@ -1,6 +1,6 @@
 /**
- * Protects what is said of a destruction whose calls are not answered: a disk that may be gone is looked after, and a VM
- * is looked at before anything is done to it.
+ * Protects a destruction with unanswered calls: a disk that may have been removed is verified, and a VM is read before
+ * anything is done to it.
  */
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";

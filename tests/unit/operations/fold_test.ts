@@ -1,4 +1,4 @@
-/** Protects the fold of an operation's log: whoever watches, from wherever, sees the same. */
+/** Protects the view of an operation: every watcher sees the same, wherever it starts. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { applyEvent, emptyView, foldOperation } from "../../../lib/operations/fold.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects the NAS and the work on it: never more calls at once than it runs, fewer while it says that they are too
- * many, none lost and none made twice; no memory promised twice; and never more VMs at once than is allowed.
+ * Protects the NAS and the work on it: calls stay within its limit, fewer run while it refuses some, none is lost or
+ * made twice, memory is never promised twice, and VMs stay within their limit.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** Protects the log of an operation: a watcher reads on after the last event it saw, and is let go at the end. */
+/** Protects the log of an operation: a watcher continues after the last event it saw, and is released at the end. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { OperationEvent } from "../../../lib/operations/types.ts";

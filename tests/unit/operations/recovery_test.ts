@@ -1,4 +1,4 @@
-/** Protects the choices after an operation that did not end well: only what is open is offered. */
+/** Protects the decisions after an operation that did not succeed: only possible ones are offered. */
 import assert from "node:assert/strict";
 import { foldOperation } from "../../../lib/operations/fold.ts";
 import { needsDecision, recoveryOf, remainingSettleMs } from "../../../lib/operations/recovery.ts";

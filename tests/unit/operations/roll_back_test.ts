@@ -1,4 +1,4 @@
-/** Protects zvols of others from a rollback, and those of an operation from being overlooked: whose each is, by what can be read. */
+/** Protects foreign zvols from a rollback, and an operation's own zvols from being overlooked. */
 import assert from "node:assert/strict";
 import { findZvols } from "../../../lib/operations/steps/roll_back.ts";
 import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";

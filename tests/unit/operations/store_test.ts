@@ -1,4 +1,4 @@
-/** Protects the memory of operations: it has a limit, and what runs is never forgotten. */
+/** Protects the list of operations: it has a limit, and a running operation is never dropped. */
 import assert from "node:assert/strict";
 import { OperationStore } from "../../../lib/operations/store.ts";
 

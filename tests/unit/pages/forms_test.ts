@@ -1,6 +1,6 @@
 /**
- * Protects forms: a configuration goes through the form and comes back as it was, every mistake stands at its field,
- * and what was typed is never lost.
+ * Protects forms: a configuration survives the form unchanged, every mistake is shown at its field, and entries are
+ * never lost.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

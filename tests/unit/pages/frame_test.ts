@@ -1,4 +1,4 @@
-/** Protects streams from their own data: a client ends a line at a line feed, a carriage return, or both. */
+/** Protects streams from their own data: clients end a line at a line feed, a carriage return, or both. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { frame } from "../../../routes/live/streams.ts";

@@ -1,4 +1,4 @@
-/** Protects what an operation's page says in few words: how far it is, and that what was given up took no time. */
+/** Protects the short texts on an operation's page: its progress, and steps that were skipped. */
 import assert from "node:assert/strict";
 import { describeProgress, OperationNotices } from "../../../templates/parts/operation/operation.tsx";
 import { logOf } from "../operations/operation_samples.ts";

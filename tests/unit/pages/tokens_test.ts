@@ -1,4 +1,4 @@
-/** Protects forms that change something: sent twice, at once or later, they have one effect and lead to one place. */
+/** Protects forms that make changes: sent twice, at once or later, they take effect once and open the same page. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { OneTimeTokens } from "../../../routes/auth/tokens.ts";

@@ -1,4 +1,4 @@
-/** Protects ports and boot orders: each is given once, and none is left for the NAS to choose. */
+/** Protects ports and boot orders: each is allocated once, and the NAS never has to choose. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { assignOrders, DISPLAY_PORTS, displayPortsOf, portAllocator } from "../../../lib/plan/allocation.ts";

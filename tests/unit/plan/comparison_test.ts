@@ -1,4 +1,4 @@
-/** Protects VMs that exist: what is as wanted stays, what differs is told, and only what is ours is completed. */
+/** Protects existing VMs: matching ones are kept, differences are reported, and only our own are completed. */
 import assert from "node:assert/strict";
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { planCreation } from "../../../lib/plan/creation.ts";

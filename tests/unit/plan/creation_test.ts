@@ -1,6 +1,6 @@
 /**
- * Protects the plan of a creation: a pure function whose names, ports, MACs, zvols and orders never clash, and that
- * keeps what is there.
+ * Protects the plan of a creation: a pure function whose names, ports, MACs, zvols and orders never collide, and which
+ * keeps existing VMs.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

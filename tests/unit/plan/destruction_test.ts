@@ -1,4 +1,6 @@
-/** Protects VMs and zvols from a destruction that does not mean them: only a prefix and digits, and nothing shared. */
+/**
+ * Protects other VMs and zvols from a destruction: only a prefix followed by digits is selected, and nothing shared.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Disk, Vm } from "../../../lib/inventory/inventory.ts";

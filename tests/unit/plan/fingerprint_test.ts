@@ -1,4 +1,4 @@
-/** Protects the name of a plan: a confirmation is for the plan that was shown, and for no other. */
+/** Protects the fingerprint of a plan: a confirmation applies only to the plan that was shown. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fingerprint } from "../../../lib/plan/fingerprint.ts";

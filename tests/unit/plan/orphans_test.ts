@@ -1,4 +1,4 @@
-/** Protects what is in use from being taken for an orphan: only marked things that belong to nothing are listed. */
+/** Protects resources in use from being listed as orphans: only marked resources that belong to nothing are listed. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Vm } from "../../../lib/inventory/inventory.ts";

@@ -1,4 +1,4 @@
-/** Protects the rules before the first write: what the NAS would refuse is told at its VM, its field and its line. */
+/** Protects the checks before the first write: what the NAS would refuse is reported with its VM, field and line. */
 import assert from "node:assert/strict";
 import { planCreation } from "../../../lib/plan/creation.ts";
 import { describeTotals } from "../../../lib/plan/description.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects the RPC client without a network: limits, time-outs, lost connections and what is known of their outcome,
- * against a socket that the test plays.
+ * Protects the RPC client without a network: limits, timeouts, lost connections and their outcomes, against a socket
+ * simulated by the test.
  */
 import assert from "node:assert/strict";
 import {

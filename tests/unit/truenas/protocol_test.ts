@@ -1,4 +1,6 @@
-/** Protects the frames: what is sent is JSON-RPC 2.0 within TrueNAS's limit, and whatever comes is read without a throw. */
+/**
+ * Protects the frames: requests are JSON-RPC 2.0 within TrueNAS's limit, and any answer is read without an exception.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TrueNASError } from "../../../lib/errors/errors.ts";

@@ -1,4 +1,4 @@
-/** Protects what a list costs and tells: zvols that are expected are read beside the VMs, and each is asked for once. */
+/** Protects the cost of the list: expected zvols are read in parallel with the VMs, and each zvol only once. */
 import assert from "node:assert/strict";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";

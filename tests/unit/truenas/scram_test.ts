@@ -1,6 +1,6 @@
 /**
- * Protects the proof of an API key (SCRAM-SHA-512): held against the simulated NAS, which works it out with another
- * library; and against a NAS that does not know the key, or that is somebody else.
+ * Protects the proof of an API key (SCRAM-SHA-512), against the simulated NAS, which computes it with another library,
+ * and against a NAS that does not know the key.
  */
 import assert from "node:assert/strict";
 import type { Account } from "../../../lib/simulator/accounts.ts";

@@ -1,6 +1,6 @@
 /**
- * Protects the table of what differs between releases: each release finds its own line, and the lines say the same as
- * TrueNAS's JSON Schemas of those versions.
+ * Protects the table of differences between releases: each release finds its entry, and the entries match TrueNAS's
+ * JSON Schemas.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
