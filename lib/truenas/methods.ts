@@ -19,7 +19,7 @@ export const deviceRow = z.preprocess(
   }).passthrough(),
 );
 
-/** A device as the NAS has it. */
+/** A device row. */
 export type DeviceRow = z.infer<typeof deviceRow>;
 
 /** A change of a zvol: its size in bytes, or its user properties. */
@@ -47,7 +47,7 @@ export const vmRow = z.object({
   devices: z.array(deviceRow).default([]),
 }).passthrough();
 
-/** A VM as the NAS has it. */
+/** A row of vm.query. */
 export type VmRow = z.infer<typeof vmRow>;
 
 /** The requested fields, about two thirds of a row. */
@@ -70,7 +70,7 @@ export const datasetRow = z.object({
   children: z.array(z.unknown()).nullish(),
 }).passthrough();
 
-/** A dataset or zvol as the NAS has it. */
+/** A row of pool.dataset.query. */
 export type DatasetRow = z.infer<typeof datasetRow>;
 
 /** A row of `pool.snapshot.query`; contains only what was selected. */
@@ -79,8 +79,7 @@ export const snapshotRow = z.object({
   holds: z.record(z.string(), z.unknown()).nullish(),
 }).passthrough();
 
-/** A snapshot as the NAS has it. */
-export type SnapshotRow = z.infer<typeof snapshotRow>;
+type SnapshotRow = z.infer<typeof snapshotRow>;
 
 /** A row of `core.get_jobs`. */
 export const jobRow = z.object({
@@ -92,16 +91,14 @@ export const jobRow = z.object({
 }).passthrough();
 
 /** A guest's network interface as reported by its agent (27.0 and later). */
-export const guestInterface = z.object({
+const guestInterface = z.object({
   hardware_address: z.string(),
   ip_addresses: z.array(z.object({ ip_address: z.string(), ip_address_type: z.string() }).passthrough()),
 }).passthrough();
 
-/** An interface in a guest. */
-export type GuestInterface = z.infer<typeof guestInterface>;
+type GuestInterface = z.infer<typeof guestInterface>;
 
-/** A job as the NAS has it. */
-export type JobRow = z.infer<typeof jobRow>;
+type JobRow = z.infer<typeof jobRow>;
 
 const userInfo = z.object({
   pw_name: z.string().nullish(),
@@ -118,7 +115,7 @@ const loginReply = z.object({
   rfc_str: z.string().nullish(),
 }).passthrough();
 
-/** What auth.login_ex answers. */
+/** The answer of auth.login_ex. */
 export type LoginReply = z.infer<typeof loginReply>;
 
 /** A filter of TrueNAS's query methods: `["name", "=", "worker01"]`. */

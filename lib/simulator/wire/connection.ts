@@ -120,7 +120,7 @@ export class Connection {
 
   #parse(text: string): Request | null {
     const refuse = (message: string, code = -32600): null => {
-      this.#answerError(null, { code, message });
+      this.#answer(null, { error: { code, message } });
       return null;
     };
     let value: unknown;
@@ -136,7 +136,7 @@ export class Connection {
 
   #parseRequest({ jsonrpc, id, method, params }: Readonly<Record<string, unknown>>): Request | null {
     const refuse = (message: string): null => {
-      if (id !== undefined) this.#answerError(isId(id) ? id : null, { code: -32600, message });
+      if (id !== undefined) this.#answer(isId(id) ? id : null, { error: { code: -32600, message } });
       return null;
     };
     if (jsonrpc !== "2.0") return refuse("'jsonrpc' member must be '2.0'");
@@ -152,11 +152,11 @@ export class Connection {
     const { id, method } = request;
     const schema = this.#shared.nas.profile.schemas[method];
     if (schema === undefined || !(method in METHODS || method in PEER_METHODS)) {
-      return this.#answerError(id, { code: -32601, message: "Method does not exist" });
+      return this.#answer(id, { error: { code: -32601, message: "Method does not exist" } });
     }
     if (this.#unfinished >= UNFINISHED) {
       const message = "Maximum number of concurrent calls (20) has exceeded";
-      return this.#answerError(id, { code: -32000, message });
+      return this.#answer(id, { error: { code: -32000, message } });
     }
     this.#unfinished++;
     const received: ReceivedCall = { method, params: request.params };
@@ -172,7 +172,7 @@ export class Connection {
       if (error === STALLED || this.#closed.signal.aborted) return;
       const wire = toWire(error);
       received.answer = { error: wire };
-      this.#answerError(id, wire);
+      this.#answer(id, { error: wire });
     } finally {
       this.#unfinished--;
       this.#running--;
@@ -267,14 +267,10 @@ export class Connection {
     }
   }
 
-  #answer(id: Id | undefined, answer: { readonly result: unknown }): void {
+  #answer(id: Id | undefined, answer: { readonly result: unknown } | { readonly error: WireError }): void {
     if (id === undefined || this.#closed.signal.aborted) return;
-    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", result: this.#shape(answer.result), id }));
-  }
-
-  #answerError(id: Id | undefined, error: WireError): void {
-    if (id === undefined || this.#closed.signal.aborted) return;
-    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", error, id }));
+    const shaped = "result" in answer ? { result: this.#shape(answer.result) } : answer;
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", ...shaped, id }));
   }
 
   /** Rows in the shape of this release. */

@@ -7,8 +7,8 @@ import { ERRNO, errnoName } from "../../errors/errno.ts";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** Where translated frames go. */
-export interface Inner {
+/** Receives translated frames. */
+interface Inner {
   receive(text: string): void;
 }
 
@@ -53,7 +53,7 @@ export class LegacyWire {
       this.#subscribing.add(String(id));
       return this.#forward(String(id), "core.subscribe", [frame.name], text);
     }
-    if (msg === "ping" && this.#answersPing) this.#send({ msg: "pong", ...(id === undefined ? {} : { id }) });
+    if (msg === "ping" && this.#answersPing) this.#send({ msg: "pong", id });
   }
 
   #connect({ version, support }: Frame): void {

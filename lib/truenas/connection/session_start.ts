@@ -1,4 +1,4 @@
-/** The first calls after signing in: what the NAS is, whether it has VMs, and subscriptions to their changes. */
+/** The first calls after signing in: read the NAS's release and id, check for a VM API, and subscribe to changes. */
 import { TrueNASCallError } from "../../errors/errors.ts";
 import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
