@@ -11,7 +11,7 @@ export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
     log.append({ type: "vm", vm: vm.name, outcome, message, ...id });
   if (vm.action === "keep") return void report("kept", "Already exists as configured");
   const reasons = vm.action === "differs"
-    ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, wanted ${wanted}`)
+    ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, configured ${wanted}`)
     : vm.reasons;
   report("failed", `Nothing was changed: ${reasons.join("; ")}`);
 }

@@ -11,7 +11,7 @@ interface Kept {
   readonly tables: Readonly<Record<string, Table>>;
 }
 
-/** What is drawn of each row of `create`: where it stands in the row, what it is called, its colour on light and dark. */
+/** The lines of the chart: the column in each row of `create`, its label, and its colour in the light and dark themes. */
 const BARS = [
   { column: "bound", label: "the NAS's own limit", colour: "#8a8f98" },
   { column: "program", label: "TrueNAS VM Manager", colour: "#2f7d4f" },

@@ -108,7 +108,7 @@ await withFolder(TEST_CONFIG, async (folder) => {
       token: hidden(html, "token"),
       plan: hidden(html, "plan"),
     });
-    if (created.location === null) throw new Error("the creation was not begun");
+    if (created.location === null) throw new Error("the creation did not start");
     await follow(created.location);
     const doomed = await ask("/destroy?prefixes=worker");
     const destroyed = await send("/destroy", {
@@ -117,7 +117,7 @@ await withFolder(TEST_CONFIG, async (folder) => {
       plan: hidden(doomed, "plan"),
       phrase: /Type “([^”]+)”/.exec(doomed)?.[1] ?? "",
     });
-    if (destroyed.location === null) throw new Error("the destruction was not begun");
+    if (destroyed.location === null) throw new Error("the destruction did not start");
     await follow(destroyed.location);
     rounds++;
   }

@@ -86,7 +86,7 @@ async function streamOf({ url }: Program): Promise<string> {
 }
 
 /**
- * Opens a page's stream; resolves once it says something, and tells of each piece after that. A socket, and not fetch:
+ * Opens a page's stream; resolves with the first bytes, and reports each chunk after that. A socket, and not fetch:
  * what is measured is when the bytes are there, and 200 readers of streams in this process would take as long as that.
  */
 async function watch(

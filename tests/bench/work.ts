@@ -46,7 +46,7 @@ function creationBoundMs(count: number, callMs: number): number {
 }
 
 /**
- * A VM is powered off, its zvols go one by one, each as slowly as it was made and beside each other, and the VM goes last,
+ * A VM is powered off, its zvols are removed one by one, each as slowly as it was created and in parallel, and the VM last,
  * so that an interrupted destruction is known by it. Up to 25.10 TrueNAS deletes one VM at a time.
  */
 function destructionBoundMs(count: number, callMs: number, version: SimulatedVersion): number {

@@ -193,7 +193,7 @@ liveTest("nine tabs over plain HTTP all open and stay up to date (fault 32)", as
     const metrics = await (await fetch(`${dashboard.url}/metrics`)).text();
     const streams = Number(/^truenas_vm_manager_streams (\d+)$/m.exec(metrics)?.[1]);
     assert.ok(streams >= 1 && streams <= 5, `${streams} streams`);
-    // A page that is asked for while all are open comes at once.
+    // A page opened while all are open loads at once.
     await pages[0]?.goto("/operations", { timeout: 5_000 });
   });
 });
@@ -255,7 +255,7 @@ liveTest(
 
 const CONDITION_MS = 20_000;
 
-/** Waits for a condition of the page, asked from outside: the page's own policy forbids evaluating texts in it. */
+/** Waits for a condition of the page, evaluated from outside, because the page's policy forbids evaluating text in it. */
 async function untilTrue(page: Page, expression: string): Promise<void> {
   const late = AbortSignal.timeout(CONDITION_MS);
   while (await page.evaluate(expression) !== true) {

@@ -20,7 +20,7 @@ async function run(command: string, args: readonly string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** A port that is free now: the unit's own output goes to its journal. */
+/** A free port, because the unit's output is only in its journal. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

@@ -16,7 +16,7 @@ const HALF_HEAD = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ";
 /** The head of a ClientHello of 512 bytes, of which nothing follows. */
 const HANDSHAKE_BEGUN = new Uint8Array([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc]);
 
-/** Begins, and goes on no further; by default with the first half of a request's head. */
+/** Sends a beginning and nothing more; by default the first half of a request's head. */
 async function halfOpen(
   { url }: Program,
   localAddress: string,
@@ -83,7 +83,7 @@ Deno.test("a request whose head does not arrive in time is closed (fault 14)", (
     const socket = await halfOpen(program, "127.0.0.3");
     const closed = Promise.withResolvers<void>();
     socket.once("close", () => closed.resolve());
-    // It goes on slowly, as somebody who wants to hold the connection does.
+    // It sends slowly, like a client that wants to keep the connection.
     const dribble = setInterval(() => socket.write("x"), 500);
     await closed.promise;
     clearInterval(dribble);

@@ -39,7 +39,7 @@ const CHANGES = {
   create: (nas, _ids, pick) =>
     nas.call("vm.create", [{ name: `vm${pick}`, memory: 64, uuid: crypto.randomUUID() }]),
   delete: (nas, { vm }) => nas.call("vm.delete", [vm, { zvols: false, force: true }]),
-  /** From 26 on the idle clones of other VMs go as well, of which the NAS tells by no event. */
+  /** From 26 on, idle clones of other VMs are destroyed too, without an event. */
   deleteWithZvols: (nas, { vm }) =>
     (nas as unknown as Unchecked).call("vm.delete", [vm, { zvols: true, force: true }]),
   rename: (nas, { vm }, pick) => nas.call("vm.update", [vm, { name: `other${pick}`, memory: 64 + pick }]),
@@ -59,17 +59,17 @@ const CHANGES = {
   moveDevice: (nas, { device }, pick) => nas.call("vm.device.update", [device, { order: 2_000 + pick }]),
   removeDevice: (nas, { device }) =>
     nas.call("vm.device.delete", [device, { zvol: true, raw_file: false, force: false }]),
-  /** The NAS tells of this by no event. */
+  /** The NAS sends no event for this. */
   grow: (nas, { zvol }, pick) =>
     nas.call("pool.dataset.update", [zvol, { volsize: (10 + pick) * 1024 ** 3 }]),
 } satisfies Record<string, (nas: Session, ids: Ids, pick: number) => Promise<unknown>>;
 
-/** Changes that have an effect of which no event tells. */
+/** Changes with an effect that no event reports. */
 const UNTOLD: readonly string[] = ["grow", "deleteWithZvols"];
 
 const NAMES = Object.keys(CHANGES) as (keyof typeof CHANGES)[];
 
-/** Some changes and fates of their events; unless it is lossy, every change is told of. */
+/** Random changes, and what happens to their events; unless it is lossy, every change is reported. */
 function runs(isLossy: boolean): fc.Arbitrary<Run> {
   const what = fc.constantFrom(...NAMES.filter((name) => isLossy || !UNTOLD.includes(name)));
   const fates = fc.constantFrom<Fate>("told", isLossy ? "lost" : "told", "late", "doubled");
@@ -171,10 +171,10 @@ async function expectTrue(version: SimulatedVersion, { changes, fates, isLossy }
     await make(simulator, elsewhere, it);
     if (n % 3 === 2) source.tellLate();
   }
-  // What the clock does while somebody looks; without a loss it is not needed.
+  // What the clock does while a page is open; without a loss it is not needed.
   if (isLossy) live.check();
   const inOrder = (list: readonly Vm[]) => list.toSorted((a, b) => a.id - b.id);
-  // The NAS tells of some changes after its answer.
+  // The NAS reports some changes after its answer.
   for (let tries = 1;; tries++) {
     source.tellLate();
     const fresh = inOrder(await readVms(watching));

@@ -23,14 +23,14 @@ export const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
 export interface Point {
   readonly version: SimulatedVersion;
   readonly action: "fail" | "cut" | "kill";
-  /** `late`: the call takes effect after whoever made it is gone. */
+  /** `late`: the call takes effect after its caller has ended. */
   readonly moment: FaultMoment | "late";
   readonly nth: number;
 }
 
 const TIMES = { callMs: 0, zvolMs: 1, startMs: 0, shutdownMs: 0, deleteRunningMs: 1 } as const;
 
-/** Much longer than a call takes that goes on alone (30 ms), also on a machine that has other things to do. */
+/** Much longer than a call that continues on its own takes (30 ms), even on a busy machine. */
 const SETTLE = { settleMs: 400, pollMs: 10 } as const;
 
 const PARSED = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;
@@ -85,7 +85,7 @@ export async function connect(
 /** Methods of signing in and listening, which are no part of a run. */
 const ASIDE = /^(auth|core|system)\./;
 
-/** Counts the calls of a run, and lets a fault strike the nth; tells when it has struck. */
+/** Counts the calls of a run, makes a fault strike the nth, and reports when it has struck. */
 export function strike(simulator: Simulator, { action, moment, nth }: Point) {
   const struck = Promise.withResolvers<void>();
   let seen = 0;
@@ -170,7 +170,7 @@ export function expectUntouched({ store }: Simulator, before: string, at: string
   }
 }
 
-/** A disk of each worker has a snapshot, which goes before it. */
+/** A disk of each worker has a snapshot, which is removed first. */
 export function snapshotDisks({ store }: Simulator): void {
   for (
     const name of [...store.datasets.keys()].filter((name) => /^tank\/vms\/worker0[1-3]-disk0$/.test(name))
@@ -186,7 +186,7 @@ export function expectSnapshotsGone({ vms }: OperationView, { store }: Simulator
   assert.equal(store.snapshots.size, 0);
 }
 
-/** No VM and no zvol was asked for twice under one identity: whoever looked first did not repeat. */
+/** No VM and no zvol was requested twice under one identity, because each was verified before a retry. */
 export function expectOnce({ calls }: Simulator, at: string): void {
   const asked = calls.flatMap(({ method, params }) => {
     const spec = params[0] as { uuid?: string; name?: string; user_properties?: unknown };
@@ -219,7 +219,7 @@ export async function sweep({ name, actions, moments, count, run, width }: Sweep
     assert.ok(calls > 10, "the premise: the run makes calls");
     for (const action of actions) {
       for (const moment of moments) {
-        // Only up to 25.10 a call goes on without its connection.
+        // Only up to 25.10 does a call continue without its connection.
         if (moment === "late" && version !== "25.10") continue;
         for (let nth = 0; nth < calls; nth++) points.push({ version, action, moment, nth });
       }

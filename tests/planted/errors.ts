@@ -1,11 +1,11 @@
 /** Deliberate errors, each with the tests that catch it. */
 
-/** An error, and where it goes. */
+/** An error, and where it is planted. */
 export interface PlantedError {
   readonly name: string;
   /** From the project's root. */
   readonly file: string;
-  /** What stands there; exactly once. */
+  /** The text to replace, which occurs exactly once. */
   readonly find: string;
   readonly replace: string;
   readonly caughtBy: {
@@ -40,7 +40,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a wrong password of basic authentication" },
   },
   {
-    name: "wrong passwords have no limit in all",
+    name: "wrong passwords have no limit in total",
     file: "routes/auth/attempts.ts",
     find: "const tooMany = this.#latest.length >= total;",
     replace: "const tooMany = false;",
@@ -120,14 +120,14 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     caughtBy: { tests: ["tests/contract/operations/removal_test.ts"], filter: "(fault 40)" },
   },
   {
-    name: "destroy --vm takes the configuration's types too",
+    name: "destroy --vm also destroys the configuration's types",
     file: "lib/command_line/run_command.ts",
     find: "prefixes: prefixes ?? [], names",
     replace: 'prefixes: prefixes ?? ["controlplane", "worker"], names',
     caughtBy: { tests: ["tests/contract/command_line/command_line_test.ts"], filter: "(fault 1)" },
   },
   {
-    name: "what is typed in the serial console is sent as text",
+    name: "input in the serial console is sent as text",
     file: "lib/truenas/connection/shell.ts",
     find: "socket.send(encoder.encode(data))",
     replace: "socket.send(data)",

@@ -564,7 +564,7 @@ Deno.test("without a password, a request through a proxy causes one warning in t
   assert.match(warnings()[0] ?? "", /no password.*anyone.*Set DASHBOARD_PASSWORD/);
 });
 
-Deno.test("a script that sends no Origin is told which one to send", () =>
+Deno.test("a script without an Origin header gets the one to send", () =>
   withAccess(async ({ url }) => {
     const authorization = `Basic ${btoa("script:open sesame")}`;
     const headers = { authorization, accept: "application/json", "content-type": "application/json" };

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { startDashboard } from "../support/dashboard.ts";
 import { post, text } from "../support/http.ts";
 
-/** Far below what a reading is told here to wait for its connection. */
+/** Far below the time that a read here may wait for its connection. */
 const PATIENCE_MS = 10_000;
 
 Deno.test("a page does not wait for a connection; the capacity follows, and changes with the VMs", async () => {

@@ -53,7 +53,7 @@ Deno.test("a sign-in redirects only to paths of this site (fault 6)", async () =
 
 Deno.test("the web console redirects only to the NAS, over http or https (fault 6)", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
-  // Its own address, as the simulated NAS tells it.
+  // Its own address, as the simulated NAS reports it.
   const host = "192.168.1.10";
   const answered = async (uri: string) => {
     const result = { error: null, uri };

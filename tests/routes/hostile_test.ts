@@ -9,7 +9,7 @@ import { cookieIn } from "../support/http.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 
-/** Told to everybody: nothing of the NAS is in them. */
+/** Public, because they reveal nothing about the NAS. */
 const OPEN = ["/login", "/logout", "/healthz", "/readyz", "/favicon.ico"];
 
 interface Route {

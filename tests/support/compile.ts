@@ -30,7 +30,7 @@ const FLAGS = [
   "--allow-write",
 ];
 
-/** Makes one binary; what Deno says goes to standard error. */
+/** Builds one binary; Deno's output is written to standard error. */
 export async function compile(
   output: string,
   { target, env = {} }: { readonly target?: string; readonly env?: Readonly<Record<string, string>> } = {},

@@ -26,7 +26,7 @@ export interface Program {
 /** A process that has to end by itself within this time is killed, and its status says so. */
 const PATIENCE_MS = 10_000;
 
-/** How to start it beside what connects it to the NAS. */
+/** Options, in addition to the connection to the NAS. */
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What `deno run` is given before main.ts; default all permissions. */

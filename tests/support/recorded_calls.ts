@@ -75,7 +75,7 @@ export interface Playing {
   readonly before?: (call: RecordedCall) => void;
 }
 
-/** Sends every call to a NAS, one after another, and tells where its answers differ. */
+/** Sends every call to a NAS, one after another, and reports where its answers differ. */
 export async function differences(
   peer: Peer,
   calls: readonly RecordedCall[],

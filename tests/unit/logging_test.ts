@@ -55,7 +55,7 @@ Deno.test("secrets are removed from logs in every form and position", () => {
       (logger) => logger.info("message", fields),
     );
     const [without = ""] = linesOf(format as "text" | "json", [], (logger) => logger.info("message", clean));
-    // The premise: a word that stands in every line (a name of a field, say) is no sign of a leak.
+    // Premise: a word that is in every line, such as a field name, is not a leak.
     fc.pre(!without.includes(secret) && !"[secret]".includes(secret));
     assert.ok(!line.includes(secret), line);
   }));

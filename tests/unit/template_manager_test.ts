@@ -159,7 +159,7 @@ Deno.test("the position of a JSON error is its first wrong character", () =>
     const value = fc.jsonValue({ maxDepth: 3 }).map((it) => JSON.stringify([it, it], null, 2));
     fc.assert(
       fc.property(value, fc.nat(), (good, drawn) => {
-        // Between lines no string is cut, so that the character is wrong wherever it stands there.
+        // No string is cut between lines, so the character is wrong anywhere there.
         const ends = [...good.matchAll(/\n/g)].map(({ index }) => index);
         const at = ends[drawn % ends.length] ?? 0;
         const bad = `${good.slice(0, at)}@${good.slice(at)}`;

@@ -94,7 +94,7 @@ async function withIncompleteClone(
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     if (error instanceof NoClone) return refusal;
-    const state = `Its leftovers could not be read or marked (${error.message})`;
+    const state = `Whatever was created could not be read or marked (${error.message})`;
     return new TrueNASError(`${refusal.message}. ${state}; look for ${name} in TrueNAS`, { cause: refusal });
   }
   const state = `TrueNAS left the incomplete VM ${name}; remove it on the Orphans page`;

@@ -56,7 +56,7 @@ async function silentServer(work: (host: string) => Promise<TrueNASConnectionErr
   }
 }
 
-/** A session may wait a minute; the look at a server that never answers must not. */
+/** A session may wait a minute; probing a server that never answers must not. */
 async function timeoutAt(host: string): Promise<TrueNASConnectionError> {
   const parsed = parseNasAddress(host);
   assert.ok(parsed.ok);

@@ -122,7 +122,7 @@ Deno.test("an API key is never sent unencrypted to another machine", async () =>
   assert.ok(parsed.ok && parsed.address.kind === "ws");
   await manager.disconnect();
   await using simulator = await startSimulator({ times: TEST_TIMES });
-  // The simulator answers on loopback; only the name in the address tells that it is another machine.
+  // The simulator answers on loopback; only the name in the address makes it another machine.
   const address = { kind: "ws", url: simulator.url, host: "nas.lan" } as const;
   const session = sessionWith(simulator, { address, apiKey: "1-secret", password: null });
   await assert.rejects(session.connect(), /TrueNAS would revoke the key/);

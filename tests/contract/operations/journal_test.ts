@@ -557,7 +557,7 @@ Deno.test("a refused start is not a crash: the journal opens again and nothing i
     refused(/written by a later version \(layout 99/);
     setLayout(2);
     Journal.open(folder)[Symbol.dispose]();
-    // The owner's file cannot be replaced: a folder with something in it stands there.
+    // The owner's file cannot be replaced, because a non-empty folder is in its place.
     await Deno.remove(`${folder}/owner`);
     await Deno.mkdir(`${folder}/owner/full`, { recursive: true });
     refused(/cannot be written here/);

@@ -285,7 +285,7 @@ onEach(
   (version) =>
     withLab({ simulator: { version } }, async ({ simulator, manager }) => {
       await manager.createVmType(CONFIG, "controlplane", 5910);
-      // The guest ignores that it is asked to shut down, and the person gives up.
+      // The guest ignores the shutdown request, and the user cancels.
       simulator.addFault({ method: "vm.stop", action: "answer", result: 1 });
       simulator.addFault({
         method: "core.get_jobs",
@@ -335,7 +335,7 @@ onEach(
       await fresh.inventory.live.ready();
       const slow = Promise.withResolvers<void>();
       const matches = () => {
-        // The VMs are read at the same time; their zvols are told a second later, and the name is another's by then.
+        // The VMs are read at the same time, but their zvols a second later, when another VM has the name.
         setTimeout(() => {
           for (const vm of simulator.store.vms.values()) vm.config.name = "precious";
           slow.resolve();

@@ -67,7 +67,7 @@ const COMMON = {
   after: Promise.resolve(),
 };
 
-/** A NAS that answers each deletion of a device so, and in which nothing goes. */
+/** A NAS that answers each deletion of a device this way, and removes nothing. */
 async function destroyWith(outcome: Outcome, isRecent = false) {
   const asked: string[] = [];
   const row = rowWith(ZVOLS);

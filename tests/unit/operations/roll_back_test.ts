@@ -7,7 +7,7 @@ import type { CreatedResources, CreatedZvol } from "../../../lib/operations/step
 
 const ZVOL = "tank/vms/a-disk0";
 
-/** Whose the zvol is, when the NAS tells these properties of it. */
+/** The owner of the zvol, if the NAS reports these properties. */
 function ownerOf(
   properties: Record<string, { rawvalue: string }> | undefined,
   zvol: CreatedZvol,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { OneTimeTokens } from "../../../routes/auth/tokens.ts";
 
-/** An act that counts how often it is done, and ends when it is told to. */
+/** An action that counts its runs, and ends on request. */
 function countedAct() {
   const { promise, resolve, reject } = Promise.withResolvers<string | null>();
   const act = {

@@ -6,7 +6,7 @@ import { readVms } from "../../../lib/truenas/read_inventory.ts";
 
 const SIZES: Readonly<Record<string, number>> = { "tank/a": 1, "tank/b": 2 };
 
-/** A NAS with VM `vm`, whose disks are tank/a and tank/b; what is asked of it, in rounds of what is asked at once. */
+/** A NAS with VM `vm`, whose disks are tank/a and tank/b; records its calls, grouped by those made at the same time. */
 function nas(refuses: boolean): { caller: Caller; rounds: string[][] } {
   const rounds: string[][] = [];
   let round: string[] | null = null;
