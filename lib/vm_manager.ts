@@ -26,8 +26,8 @@ import type { OperationView } from "./operations/types.ts";
 import { isWithinRange, wholeNumberExpected } from "./inputs.ts";
 import { TemplateManager } from "./template_manager.ts";
 import type { NasConnection } from "./truenas/connection/nas_connection.ts";
-import { Session } from "./truenas/connection/session.ts";
-import { patienceOf, sessionOptionsOf, type VMManagerOptions } from "./vm_manager_options.ts";
+import { CONNECTION_WAIT_MS, Session } from "./truenas/connection/session.ts";
+import { sessionOptionsOf, type VMManagerOptions } from "./vm_manager_options.ts";
 
 /** Creates and destroys groups of VMs on one NAS; see the example of this module. */
 export class VMManager implements AsyncDisposable {
@@ -54,11 +54,12 @@ export class VMManager implements AsyncDisposable {
    * @throws {ConfigurationError} when the host cannot be parsed, or when the journal is damaged.
    */
   constructor(options: VMManagerOptions) {
-    const { logger = silentLogger, journal = null, metrics, parallel, settle } = options;
+    const { logger = silentLogger, journal = null, metrics, parallel, settle, silenceMs } = options;
+    const { connectionWaitMs = CONNECTION_WAIT_MS } = options;
+    const patience = { connectionWaitMs, ...(silenceMs === undefined ? {} : { silenceMs }) };
     const displayPassword = options.vncPassword ?? null;
     const sessionOptions = sessionOptionsOf(options);
     const session = new Session(sessionOptions);
-    const patience = patienceOf(options);
     const store = new OperationStore(undefined, journal, logger);
     const live = new LiveInventory(session, logger);
     const refusedPorts = new RefusedPorts();

@@ -7,8 +7,7 @@ import { callMeter } from "./observability/telemetry.ts";
 import type { OperationJournal } from "./operations/journal.ts";
 import type { SettleTimeouts } from "./operations/steps/run_step.ts";
 import type { TemplateManager } from "./template_manager.ts";
-import { CONNECTION_WAIT_MS, type SessionOptions } from "./truenas/connection/session.ts";
-import type { Patience } from "./truenas/read_inventory.ts";
+import type { SessionOptions } from "./truenas/connection/session.ts";
 
 /** How to reach a NAS, and how to work with it. */
 export interface VMManagerOptions {
@@ -99,11 +98,4 @@ function fingerprintOf({ certFingerprint }: VMManagerOptions): string | null {
   if (fingerprint !== null) return fingerprint;
   const message = "A SHA-256 fingerprint has 64 hexadecimal digits, in pairs with colons or without";
   throw new ConfigurationError("certFingerprint", [{ field: "", message }]);
-}
-
-/** How long reads wait. */
-export function patienceOf(
-  { connectionWaitMs = CONNECTION_WAIT_MS, silenceMs }: VMManagerOptions,
-): Patience {
-  return { connectionWaitMs, ...(silenceMs === undefined ? {} : { silenceMs }) };
 }

@@ -51,25 +51,20 @@ export interface PlannerOptions {
 /** Makes plans; see the file's comment. */
 export class Planner {
   readonly #options: PlannerOptions;
-  readonly #session: Session;
-  readonly #inventory: NasInventory;
-  readonly #patience: Patience;
 
   constructor(options: PlannerOptions) {
     this.#options = options;
-    this.#session = options.session;
-    this.#inventory = options.inventory;
-    this.#patience = options.patience;
   }
 
   /** Plans to create VMs. */
   async creation(request: CreationRequest): Promise<CreationPlan> {
     const { configuration, places, macs, types = defaultTypes(configuration) } = request;
-    const { nas, rules } = await this.#session.live(this.#patience.connectionWaitMs);
+    const { session, patience, templates, passwordChars, refusedPorts } = this.#options;
+    const { nas, rules } = await session.live(patience.connectionWaitMs);
     const { pool_path, cdrom_path } = configuration.storage;
     const wanted = wantedVms(configuration, types);
     const earlier = this.#options.store.list();
-    const inventory = await readInventory(this.#session, {
+    const inventory = await readInventory(session, {
       nas,
       datasets: [pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
       files: [cdrom_path],
@@ -77,15 +72,15 @@ export class Planner {
       neverStarted: neverStarted(earlier),
       showsRun: rules.showsRun,
       pool: pool_path.split("/")[0] ?? pool_path,
-    }, { ...this.#patience, expected: this.#inventory.likelyZvols });
+    }, { ...patience, expected: this.#options.inventory.likelyZvols });
     return planCreation({
       configuration,
       types,
-      templates: factsOf((type) => this.#options.templates(configuration, type)),
-      passwordChars: this.#options.passwordChars,
+      templates: factsOf((type) => templates(configuration, type)),
+      passwordChars,
       inventory,
       rules,
-      refusedPorts: this.#options.refusedPorts,
+      refusedPorts,
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
       ...(places === undefined ? {} : { places }),
     });
@@ -95,12 +90,13 @@ export class Planner {
   async destruction(
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
+    const { inventory, store } = this.#options;
     const startedAt = performance.now();
-    const evidence = evidenceOf(this.#options.store.list());
+    const evidence = evidenceOf(store.list());
     const zvolsOf = (vms: readonly Vm[]) => zvolsToRemove(planDestruction(vms, request, evidence));
     // The live list most likely has the same VMs, so what depends on their zvols is read at the same time.
-    const expected = zvolsOf(this.#inventory.live.snapshot.vms ?? []);
-    const [vms, early] = await Promise.all([this.#inventory.list(), this.#removalFacts(expected)]);
+    const expected = zvolsOf(inventory.live.snapshot.vms ?? []);
+    const [vms, early] = await Promise.all([inventory.list(), this.#removalFacts(expected)]);
     const read = performance.now() - startedAt < FRESH_MS ? vms : [];
     const zvols = zvolsOf(vms);
     const facts = zvols.every((zvol) => expected.includes(zvol)) ? early : await this.#removalFacts(zvols);
@@ -109,11 +105,9 @@ export class Planner {
 
   /** Finds VMs and zvols with this program's marks that belong to nothing, except for names to keep. */
   async cleaning(left: readonly string[] = []): Promise<OrphanPlan> {
-    const [vms, zvols] = await Promise.all([
-      this.#inventory.list(),
-      readMarkedZvols(this.#session, this.#patience),
-    ]);
-    const views = this.#options.store.list();
+    const { inventory, session, patience, store } = this.#options;
+    const [vms, zvols] = await Promise.all([inventory.list(), readMarkedZvols(session, patience)]);
+    const views = store.list();
     const facts = {
       vms,
       zvols,
@@ -128,13 +122,14 @@ export class Planner {
 
   /** Plans a rollback; null when it would remove no zvols, or when there is no connection. */
   async rollBack(view: OperationView): Promise<RollBackPlan | null> {
+    const { session, patience } = this.#options;
     const { removable } = recoveryOf(view);
     const created = removable.map((vm) => ({ name: vm.name, zvols: journalledZvols(vm) }));
     const zvols = created.flatMap((vm) => vm.zvols);
-    if (zvols.length === 0 || this.#session.state.kind !== "live") return null;
-    const options = { ...this.#patience, timeoutMs: PAGE_READING_MS };
+    if (zvols.length === 0 || session.state.kind !== "live") return null;
+    const options = { ...patience, timeoutMs: PAGE_READING_MS };
     const [vms, facts] = await Promise.all([
-      readVms(this.#session, options),
+      readVms(session, options),
       this.#removalFacts(zvols, options),
     ]);
     return planRollBack(created, vms, facts);
@@ -143,18 +138,19 @@ export class Planner {
   /** Reads what depends on zvols to be removed, and whether the account may remove it. */
   async #removalFacts(
     zvols: readonly string[],
-    options: ReadOptions = this.#patience,
+    options: ReadOptions = this.#options.patience,
   ): Promise<RemovalFacts> {
+    const { session, guard } = this.#options;
     const relations = zvols.length === 0
       ? { snapshots: { known: true, value: [] }, clones: { known: true, value: [] } } as const
-      : await readRelations(this.#session, zvols, options);
-    const { state } = this.#session;
+      : await readRelations(session, zvols, options);
+    const { state } = session;
     const roles = state.kind === "live" ? state.nas.roles : null;
     return {
       relations,
       mayDeleteSnapshots: hasRole(roles, "SNAPSHOT_DELETE"),
       mayDeleteZvols: hasRole(roles, "DATASET_DELETE"),
-      refusal: refusalOf(this.#options.guard),
+      refusal: refusalOf(guard),
     };
   }
 }

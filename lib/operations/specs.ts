@@ -6,9 +6,9 @@ import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "..
 import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
-import type { OperationSpec } from "./runner.ts";
+import type { OperationSpec, WorkContext } from "./runner.ts";
 import { createVm, type CreationContext } from "./steps/create_vm.ts";
-import { destroyVm, type DestructionContext, destructionSteps } from "./steps/destroy_vm.ts";
+import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
 import { undoVm } from "./steps/undo_vm.ts";
@@ -108,11 +108,10 @@ export function cleaning({ vms, zvols }: OrphanPlan): OperationSpec<Removal> {
         summary: "a zvol that no VM uses",
       })),
     ],
-    ...removals([...vms.map(removalOfVm), ...unused.map(removalOfZvol)], {
-      shutdown: false,
-      resumed: false,
-      read: [],
-    }),
+    ...removals([
+      ...vms.map(removalOfVm),
+      ...unused.map((zvol) => ({ key: zvol.name, after: zvol.after, zvol })),
+    ]),
   };
 }
 
@@ -129,31 +128,29 @@ function removalOfVm(vm: DestructionVm): Removal {
   return { key: String(vm.id), after: vm.after.map(String), vm };
 }
 
-function removalOfZvol(zvol: OrphanZvol): Removal {
-  return { key: zvol.name, after: zvol.after, zvol };
-}
-
 function removals(
   unordered: readonly Removal[],
-  { read, ...options }: Pick<DestructionContext, "shutdown" | "resumed"> & { readonly read: readonly Vm[] },
+  { shutdown, resumed, read }: { shutdown: boolean } & Required<Destruction> = {
+    shutdown: false,
+    resumed: false,
+    read: [],
+  },
 ): Pick<OperationSpec<Removal>, "items" | "work"> {
   const items = inRemovalOrder(unordered);
-  return {
-    items,
-    work: ({ parallel, ...context }) => {
-      const atOnce = new Set(items.slice(0, parallel));
-      const started = new Map<string, Promise<void>>();
-      return (item) => {
-        const after = Promise.allSettled(item.after.map((key) => started.get(key)));
-        const remove = () => {
-          if ("zvol" in item) return removeZvol({ ...context, after }, item.zvol);
-          const recent = atOnce.has(item) ? read.find(({ id }) => id === item.vm.id) ?? null : null;
-          return destroyVm({ ...context, ...options, after, recent }, item.vm);
-        };
-        const removal = remove();
-        started.set(item.key, removal);
-        return removal;
-      };
-    },
+  const work = ({ parallel, ...context }: WorkContext) => {
+    const atOnce = new Set(items.slice(0, parallel).map(({ key }) => key));
+    const recent = new Map(read.map((vm) => [String(vm.id), vm]));
+    const started = new Map<string, Promise<void>>();
+    return (item: Removal) => {
+      const { key } = item;
+      const after = Promise.allSettled(item.after.map((other) => started.get(other)));
+      const vm = { shutdown, resumed, after, recent: atOnce.has(key) ? recent.get(key) ?? null : null };
+      const removal = "zvol" in item
+        ? removeZvol({ ...context, after }, item.zvol)
+        : destroyVm({ ...context, ...vm }, item.vm);
+      started.set(key, removal);
+      return removal;
+    };
   };
+  return { items, work };
 }
