@@ -8,6 +8,7 @@ import { CallLimiter } from "./limiter.ts";
 import type { OperationLog } from "./log.ts";
 import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";
+import type { VmContext } from "./steps/run_vm.ts";
 import type { OperationStore } from "./store.ts";
 import { overallStatus } from "./summary.ts";
 import type { Actor, OperationEvent, OperationFact, OperationView } from "./types.ts";
@@ -48,15 +49,8 @@ export interface OperationSpec<T> extends Omit<Extract<OperationFact, { type: "s
   readonly work: (context: WorkContext) => (item: T) => Promise<void>;
 }
 
-/** What all VMs of an operation share, so that their simultaneous reads become one call. */
-export interface WorkContext {
-  readonly caller: Caller;
-  /** Its queued writes are dropped when the user cancels. */
-  readonly cancellable: Caller;
-  readonly memory: MemoryReservation;
-  readonly log: OperationLog;
-  readonly settle: SettleTimeouts;
-  readonly signal: AbortSignal;
+/** What the work on an operation's items needs. */
+export interface WorkContext extends VmContext {
   /** How many items are worked on in parallel. */
   readonly parallel: number;
 }

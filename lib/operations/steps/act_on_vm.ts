@@ -5,9 +5,8 @@ import type { Vm } from "../../inventory/inventory.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import { followJob } from "../../truenas/jobs.ts";
-import type { MemoryReservation } from "../memory_reservation.ts";
 import { runStep, type Step, type StepContext } from "./run_step.ts";
-import { Cancelled, expectVm, runVm } from "./run_vm.ts";
+import { Cancelled, expectVm, runVm, type VmContext } from "./run_vm.ts";
 import { expectEffect, expectImages, startVm, type VmToStart } from "./vm_steps.ts";
 
 /** The action, and the VM as it was shown. */
@@ -27,18 +26,16 @@ export interface ActionRequest {
 /** Longest shutdown that TrueNAS allows (shutdown_timeout), plus the start of a restart. */
 const JOB_MS = 360_000;
 
-/** What the action needs. */
-export interface ActionContext extends StepContext {
-  readonly memory: MemoryReservation;
-  readonly signal: AbortSignal;
-}
+type ActionContext = VmContext & StepContext;
 
 /** Performs the action. Never throws; the log contains the result. */
-export async function actOnVm(context: ActionContext, request: ActionRequest): Promise<void> {
-  await runVm(context.log, request, {
+export async function actOnVm(context: VmContext, request: ActionRequest): Promise<void> {
+  const work = { ...context, vmName: request.name };
+  await runVm(work, {
+    id: request.id,
     run: async () => {
       if (context.signal.aborted) throw new Cancelled("Cancelled; the VM was not changed");
-      const state = await runStep(context, actionStep(context, request));
+      const state = await runStep(work, actionStep(work, request));
       return { outcome: "done", message: `Now ${state.toLowerCase()}` };
     },
     onFailure: ({ message, cancelled, cause }) => ({
@@ -59,16 +56,15 @@ function actionStep(context: ActionContext, request: ActionRequest): Step<string
     return found?.state === to && isDone ? found.state : null;
   };
   return {
-    vm: request.name,
     step: action,
     method,
     precondition: async () => {
       ({ memoryMib } = await expectState(context, request));
-      if (action === "restart") await expectImages(caller, request);
+      if (action === "restart") await expectImages(context, id);
     },
     call: async () => {
       await act(context, { ...request, memoryMib });
-      return await expectEffect(context, request, { method, verify });
+      return await expectEffect(context, { id, method, verify });
     },
     // A restart ends in its initial state, so reading the state proves nothing.
     verify: request.state === to ? null : verify,

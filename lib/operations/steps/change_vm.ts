@@ -7,7 +7,7 @@ import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import { formatBytes } from "../../units.ts";
 import { cloneStep } from "./clone_vm.ts";
-import { type NextCall, runStep, type Step, type StepContext } from "./run_step.ts";
+import { type NextCall, type OperationContext, runStep, type Step, type StepContext } from "./run_step.ts";
 import { expectVm, runVm } from "./run_vm.ts";
 import { createZvol } from "./zvol_creation.ts";
 
@@ -73,15 +73,17 @@ const FIELDS: Readonly<Record<string, string>> = {
 
 /** Makes a change; returns TrueNAS's refusals, or nothing when it succeeded. Never throws; the log contains the result. */
 export async function changeVm(
-  context: StepContext,
+  context: OperationContext,
   vm: ChangedVm,
   change: VmChange,
 ): Promise<readonly Problem[]> {
   let problems: readonly Problem[] = [];
-  await runVm(context.log, vm, {
+  const work = { ...context, vmName: vm.name };
+  await runVm(work, {
+    id: vm.id,
     run: async () => {
-      const step = change.kind === "clone" ? cloneStep(context, vm, change) : changeStep(context, vm, change);
-      return { outcome: "done", message: await runStep(context, step) };
+      const step = change.kind === "clone" ? cloneStep(work, vm, change) : changeStep(work, vm, change);
+      return { outcome: "done", message: await runStep(work, step) };
     },
     onFailure: ({ message, cause }) => {
       problems = problemsOf(cause, message);
@@ -106,7 +108,6 @@ type ChangeInPlace = Exclude<VmChange, { kind: "clone" }>;
 function changeStep(context: StepContext, vm: ChangedVm, change: ChangeInPlace): Step<string> {
   const { caller } = context;
   return {
-    vm: vm.name,
     step: change.kind,
     method: CHANGES[change.kind].method,
     ...(change.kind === "add-disk" ? { evidence: () => ({ zvol: change.zvol }) } : {}),

@@ -6,11 +6,11 @@ import { toVm } from "../../truenas/rows.ts";
 import { formatCount } from "../../units.ts";
 import { type NextCall, pollUntil, type Step, type StepContext } from "./run_step.ts";
 import { expectVm } from "./run_vm.ts";
-import type { ExistingVm } from "./vm_steps.ts";
 
 /** A clone in progress. */
 interface Clone {
-  readonly source: ExistingVm;
+  /** Id of the VM to clone. */
+  readonly source: number;
   readonly name: string;
   /** Ids of VMs that already had the name. */
   readonly before: readonly number[];
@@ -19,20 +19,19 @@ interface Clone {
 /** Clones a VM. The call verifies itself, because the clone also has to be marked. */
 export function cloneStep(
   context: StepContext,
-  source: ExistingVm & { readonly uuid: string | null },
+  vm: { readonly id: number; readonly name: string; readonly uuid: string | null },
   { name }: { readonly name: string },
 ): Step<string> {
   const { caller } = context;
   let uuid: string | null = null;
   return {
-    vm: source.name,
     step: "clone",
     method: "vm.clone",
     evidence: () => uuid === null ? null : { uuid },
-    precondition: async () => void await expectVm(caller, source),
+    precondition: async () => void await expectVm(caller, vm),
     call: async (next) => {
       const before = (await caller.call("vm.query", vmQuery(["name", "=", name]))).map(({ id }) => id);
-      const clone = { source, name, before };
+      const clone = { source: vm.id, name, before };
       return await createClone(
         context,
         clone,
@@ -47,7 +46,7 @@ export function cloneStep(
 async function createClone(context: StepContext, clone: Clone, mark: () => Promise<void>): Promise<string> {
   const { source, name } = clone;
   try {
-    await context.caller.call("vm.clone", [source.id, name]);
+    await context.caller.call("vm.clone", [source, name]);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     if (error.outcome === "not-done" && !(error instanceof TrueNASCallError)) throw error;
@@ -72,7 +71,7 @@ async function isComplete(
   const count = ({ devices }: VmRow) => devices.filter(({ attributes }) => attributes.dtype !== "RAW").length;
   const verify = async () => {
     const rows = await caller.call("vm.query", vmQuery());
-    const original = rows.find(({ id }) => id === source.id);
+    const original = rows.find(({ id }) => id === source);
     const clone = rows.find((row) => row.name === name && !before.includes(row.id));
     if (original === undefined || clone === undefined) return null;
     return count(clone) >= count(original) || null;

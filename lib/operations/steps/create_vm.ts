@@ -5,31 +5,27 @@
  */
 import { markedDescription } from "../../inventory/marks.ts";
 import type { PlannedVm } from "../../plan/types.ts";
-import type { Caller } from "../../truenas/client.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { VmRow } from "../../truenas/methods.ts";
 import { formatMib } from "../../units.ts";
-import type { MemoryReservation } from "../memory_reservation.ts";
 import type { CreatedResources } from "./created_resources.ts";
-import { type DeviceContext, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
+import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
 import { NotReached, runStep, type Step } from "./run_step.ts";
-import { Cancelled, findVm, runVm, type VmFailure, type VmResult } from "./run_vm.ts";
+import { Cancelled, findVm, runVm, type VmContext, type VmFailure, type VmResult } from "./run_vm.ts";
 import { expectEffect, startVm } from "./vm_steps.ts";
 
 /** What happens to incomplete VMs when the user cancels. */
 export type CancelMode = "roll-back" | "keep";
 
 /** What creating a VM needs. */
-export interface CreationContext extends DeviceContext {
-  /** Its queued writes are dropped when the user cancels; used for creation, but not for rollback. */
-  readonly cancellable: Caller;
-  readonly memory: MemoryReservation;
-  /** Its reason is a {@link CancelMode}. */
-  readonly signal: AbortSignal;
+export interface CreationContext extends VmContext, DeviceOptions {
   /** Aborts when a VM with `on_failure: stop` has failed, so that no further VM is started. */
   readonly stop: AbortController;
 }
+
+/** A creation in progress. */
+type Creation = CreationContext & DeviceContext;
 
 /** Creates or completes one VM. Never throws; the log contains the result. */
 export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
@@ -44,30 +40,33 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
   };
   const { signal, stop } = context;
   let hasStarted = false;
-  await runVm(context.log, vm, {
+  const work: Creation = { ...context, vmName: vm.name, vm, created };
+  await runVm(work, {
     run: async () => {
       if (stop.signal.aborted) throw new Cancelled(`Not started: ${stop.signal.reason}`);
       if (signal.aborted) throw new Cancelled();
       hasStarted = true;
-      await runSteps({ ...context, caller: context.cancellable }, vm, created);
+      // The user can cancel the creation, but not the rollback.
+      await runSteps({ ...work, caller: context.cancellable });
       return { outcome: "created", vmId: vmIdOf(created) };
     },
     onFailure: (failure) =>
       hasStarted
-        ? endFailed(context, vm, { created, failure })
+        ? endFailed(work, failure)
         : { outcome: "cancelled", message: `${failure.message}. Nothing was created` },
   });
 }
 
-async function runSteps(context: CreationContext, vm: PlannedVm, created: CreatedResources): Promise<void> {
+async function runSteps(work: Creation): Promise<void> {
+  const { vm, created, signal } = work;
   const prefetch = new ZvolPrefetch();
   try {
     for (const step of vm.steps) {
-      if (context.signal.aborted) throw new Cancelled();
+      if (signal.aborted) throw new Cancelled();
       prefetch.throwIfFailed();
       // Only once the VM exists, because recovery after a crash identifies the zvols by it.
-      if (created.vmId !== null) prefetch.start(context, vm, created);
-      await (prefetch.resultOf(step) ?? performStep(context, vm, { step, created }));
+      if (created.vmId !== null) prefetch.start(work);
+      await (prefetch.resultOf(step) ?? performStep(work, step));
       created.doneSteps.push(step);
     }
   } catch (error) {
@@ -86,16 +85,16 @@ class ZvolPrefetch {
   #failure: { readonly error: unknown } | null = null;
 
   /** Starts every disk whose zvol must be created, once. */
-  start(context: CreationContext, vm: PlannedVm, created: CreatedResources): void {
+  start(work: Creation): void {
     if (this.#started) return;
     this.#started = true;
     // Otherwise creating the device also creates its zvol, and nothing can be done early.
-    if (!context.zvols.mayCreate) return;
-    for (const device of vm.devices) {
-      if (!hasNewZvol(device) || !vm.steps.includes(device.step)) continue;
+    if (!work.zvols.mayCreate) return;
+    for (const device of work.vm.devices) {
+      if (!hasNewZvol(device) || !work.vm.steps.includes(device.step)) continue;
       const turn = Promise.withResolvers<void>();
       turn.promise.catch(() => {});
-      const done = runStep(context, deviceStep(context, { vm, device, created, turn: turn.promise }));
+      const done = runStep(work, deviceStep(work, device, turn.promise));
       done.catch((error) => this.#failure ??= { error });
       this.#disks.set(device.step, { turn, done });
     }
@@ -121,45 +120,34 @@ class ZvolPrefetch {
   }
 }
 
-async function endFailed(
-  context: CreationContext,
-  vm: PlannedVm,
-  { created, failure }: { readonly created: CreatedResources; readonly failure: VmFailure },
-): Promise<VmResult> {
-  const { signal, stop } = context;
+async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> {
+  const { vm, created, signal, stop } = work;
   // A call that was running when the user cancelled can fail; the cancellation still applies.
   const cancelled = signal.aborted || failure.cancelled;
   if (vm.onFailure === "stop" && !cancelled) stop.abort(`${vm.name} failed and on_failure is stop`);
+  // The signal's reason is a CancelMode.
   const keep = signal.aborted ? signal.reason === "keep" : vm.onFailure === "keep";
-  const undo = { vm: vm.name, created, why: failure.message, cancelled };
-  return keep ? await keepForInspection(context, undo) : await rollBack(context, undo);
+  const undo = { created, why: failure.message, cancelled };
+  return keep ? await keepForInspection(work, undo) : await rollBack(work, undo);
 }
 
-async function performStep(
-  context: CreationContext,
-  vm: PlannedVm,
-  { step, created }: { readonly step: string; readonly created: CreatedResources },
-): Promise<void> {
-  if (step === "vm") created.vmId = (await runStep(context, createStep(context, vm, created))).id;
-  else if (step === "start") await runStep(context, startStep(context, vm, created));
+async function performStep(work: Creation, step: string): Promise<void> {
+  const { vm, created } = work;
+  if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
+  else if (step === "start") await runStep(work, startStep(work));
   else {
     const device = vm.devices.find((candidate) => candidate.step === step);
     if (device === undefined) throw new Error(`The plan has no device for its step ${step}`);
-    await runStep(context, deviceStep(context, { vm, device, created }));
+    await runStep(work, deviceStep(work, device));
   }
 }
 
-function createStep(
-  { caller, templates }: CreationContext,
-  vm: PlannedVm,
-  { uuid }: CreatedResources,
-): Step<VmRow> {
+function createStep({ caller, templates, vm, created: { uuid } }: Creation): Step<VmRow> {
   const { name, cores, threads, memoryMib } = vm;
   const spec = templates(vm.type).createVmSpec(name, cores, threads, memoryMib);
   const description = markedDescription(vm.description === "" ? spec.description ?? "" : vm.description);
   const autostart = vm.autostart === null ? {} : { autostart: vm.autostart };
   return {
-    vm: name,
     step: "vm",
     method: "vm.create",
     makes: `VM ${name}, uuid ${uuid}`,
@@ -170,22 +158,21 @@ function createStep(
   };
 }
 
-function startStep(context: CreationContext, vm: PlannedVm, created: CreatedResources): Step<string> {
-  const existing = { ...vm, id: vmIdOf(created) };
-  const { id } = existing;
+function startStep(work: Creation): Step<string> {
+  const { caller, created } = work;
+  const id = vmIdOf(created);
   const verify = async () => {
-    const state = (await fetchVm(context.caller, id))?.state;
+    const state = (await fetchVm(caller, id))?.state;
     return state === "RUNNING" ? state : null;
   };
   created.started = true;
   return {
-    vm: vm.name,
     step: "start",
     method: "vm.start",
     evidence: () => created.uuid === null ? { vmId: id } : null,
     call: async () => {
-      await startVm(context, existing);
-      return await expectEffect(context, existing, { method: "vm.start", verify });
+      await startVm(work, { ...work.vm, id });
+      return await expectEffect(work, { id, method: "vm.start", verify });
     },
     verify,
     detail: (state) => state,

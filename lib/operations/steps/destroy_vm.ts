@@ -12,8 +12,8 @@ import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/batched_re
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
 import { NotSent } from "../limiter.ts";
-import { runStep, skipStep, type Step, type StepContext } from "./run_step.ts";
-import { Cancelled, describeLeft, runVm, type VmResult } from "./run_vm.ts";
+import { runStep, skipStep, type Step } from "./run_step.ts";
+import { Cancelled, describeLeft, runVm, type VmContext, type VmResult } from "./run_vm.ts";
 import { deleteVmStep, isOn, powerOffStep } from "./vm_steps.ts";
 import {
   expectAsShown,
@@ -26,10 +26,7 @@ import {
 } from "./zvol_removal.ts";
 
 /** What destroying a VM needs. */
-export interface DestructionContext extends StepContext {
-  /** Its queued writes are dropped when the user cancels, until something was removed. */
-  readonly cancellable: Caller;
-  readonly signal: AbortSignal;
+export interface DestructionContext extends VmContext {
   /** Whether a running VM is shut down before it is powered off. */
   readonly shutdown: boolean;
   /** Resolves when the VMs that must be destroyed first have finished. */
@@ -53,35 +50,39 @@ export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): r
   ];
 }
 
+/** A destruction in progress. */
+interface Destruction extends DestructionContext, RemovalContext {
+  readonly vm: DestructionVm;
+  /** Whether this destruction turned the VM off. */
+  wasTurnedOff: boolean;
+}
+
 /** Destroys one VM. Never throws; the log contains the result. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const removal = removalContext(context, context.cancellable);
-  const power: Power = { wasTurnedOff: false };
-  await runVm(context.log, vm, {
-    run: () => destroy(context, removal, { vm, power }),
+  const removal = removalContext({ ...context, vmName: vm.name }, context.cancellable);
+  const work: Destruction = { ...context, ...removal, vm, wasTurnedOff: false };
+  await runVm(work, {
+    id: vm.id,
+    run: () => destroy(work),
     onFailure: async ({ message, cancelled }) => {
-      if (cancelled) {
-        const none = context.resumed ? "nothing more" : "nothing";
-        const state = power.wasTurnedOff
-          ? `it was powered off and ${none} was removed`
-          : `${none} was changed`;
-        return { outcome: "cancelled", message: `Cancelled; ${state}` };
-      }
-      const state = removal.progress.sent ? `. ${await describeState(context, vm)}` : "";
+      if (cancelled) return { outcome: "cancelled", message: describeCancelled(work) };
+      const state = work.progress.sent ? `. ${await describeState(work)}` : "";
       return { outcome: "failed", message: `${message}${state}` };
     },
   });
 }
 
-/** Whether this destruction has powered the VM off. */
-interface Power {
-  wasTurnedOff: boolean;
+function describeCancelled({ resumed, wasTurnedOff }: Destruction): string {
+  const none = resumed ? "nothing more" : "nothing";
+  return wasTurnedOff
+    ? `Cancelled; it was powered off and ${none} was removed`
+    : `Cancelled; ${none} was changed`;
 }
 
 /** Describes the current state on the NAS, for the user to continue from. */
-async function describeState({ caller }: StepContext, vm: DestructionVm): Promise<string> {
+async function describeState(work: Destruction): Promise<string> {
   try {
-    const { found, zvols } = await readLeft(caller, vm);
+    const { found, zvols } = await readLeft(work);
     return describeLeft([
       ...(found === null ? [] : [`the VM (${found.state.toLowerCase()})`]),
       ...(zvols.known ? zvols.value.map(({ name }) => name) : []),
@@ -92,25 +93,20 @@ async function describeState({ caller }: StepContext, vm: DestructionVm): Promis
   }
 }
 
-async function destroy(
-  context: DestructionContext,
-  removal: RemovalContext,
-  { vm, power }: { readonly vm: DestructionVm; readonly power: Power },
-): Promise<VmResult> {
-  if (vm.blocked.length > 0) {
-    return { outcome: "failed", message: `Not destroyed: ${vm.blocked.join("; ")}` };
-  }
-  await context.after;
-  if (context.signal.aborted) throw new Cancelled();
-  const found = await runStep(context, verifyStep(context, vm));
-  if (found === null) return await removeLeftovers(context, removal, vm);
-  await turnOff(context, removal, { vm, found, power });
-  await removeSnapshots(removal, vm.name, vm.zvols);
+async function destroy(work: Destruction): Promise<VmResult> {
+  const { vm } = work;
+  const { id } = vm;
+  if (vm.blocked.length > 0) throw new TrueNASError(`Not destroyed: ${vm.blocked.join("; ")}`);
+  await work.after;
+  if (work.signal.aborted) throw new Cancelled();
+  const found = await runStep(work, verifyStep(work));
+  if (found === null) return await removeLeftovers(work);
+  await turnOff(work, found);
+  await removeSnapshots(work, vm.zvols);
   const disks = disksToRemove(vm, found);
-  if (disks.length > 0) await runStep(context, disksStep(removal, vm, disks));
-  const deletion = { step: "delete", force: found.state === "ERROR", writer: removal.writer };
-  await runStep(context, deleteVmStep(context, vm, deletion));
-  const left = await runStep(context, checkStep(context, vm));
+  if (disks.length > 0) await runStep(work, disksStep(work, disks));
+  await runStep(work, deleteVmStep(work, { id, step: "delete", force: found.state === "ERROR" }));
+  const left = await runStep(work, checkStep(work));
   return { outcome: "destroyed", message: `Destroyed${describeZvols(vm, left)}` };
 }
 
@@ -126,19 +122,16 @@ function describeZvols({ zvols }: DestructionVm, left: Reading<unknown>): string
  * The VM no longer exists. Zvols left by the interrupted destruction are removed if their properties name this VM, because
  * the names may have been reused; other leftovers are reported.
  */
-async function removeLeftovers(
-  context: DestructionContext,
-  removal: RemovalContext,
-  vm: DestructionVm,
-): Promise<VmResult> {
-  const left = context.resumed ? await readZvolsLeft(context.caller, vm) : null;
+async function removeLeftovers(work: Destruction): Promise<VmResult> {
+  const { vm, resumed } = work;
+  const left = resumed ? await readZvolsLeft(work) : null;
   const own = left?.known
     ? left.value.filter(({ mark }) => mark?.vm === vm.uuid).map(({ name }) => name)
     : [];
   const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
-  await removeSnapshots(removal, vm.name, zvols);
-  if (zvols.length > 0) await runStep(context, zvolsStep(removal, vm.name, { step: "zvols", zvols }));
-  await runStep(context, checkStep(context, vm));
+  await removeSnapshots(work, zvols);
+  if (zvols.length > 0) await runStep(work, zvolsStep(work, { step: "zvols", zvols }));
+  await runStep(work, checkStep(work));
   return { outcome: "already-gone", message: "Already gone" };
 }
 
@@ -146,12 +139,8 @@ async function removeLeftovers(
  * Verifies that it is still the VM that was shown: same id, name, uuid and zvols, without new dependents. If its
  * destruction was started earlier, zvols may be missing, but not belong to another VM.
  */
-function verifyStep(
-  { caller, resumed, recent }: DestructionContext,
-  vm: DestructionVm,
-): Step<Vm | null> {
+function verifyStep({ caller, resumed, recent, vm }: Destruction): Step<Vm | null> {
   return {
-    vm: vm.name,
     step: "verify",
     method: "vm.query",
     call: async () => {
@@ -188,31 +177,25 @@ function expectSame(vm: DestructionVm, found: Vm, resumed: boolean): void {
 }
 
 /** Shuts a running VM down if that was requested, and powers it off if it is still on. */
-async function turnOff(
-  context: DestructionContext,
-  removal: RemovalContext,
-  { vm, found, power }: { readonly vm: DestructionVm; readonly found: Vm; readonly power: Power },
-): Promise<void> {
+async function turnOff(work: Destruction, found: Vm): Promise<void> {
   let { state } = found;
-  if (context.shutdown) {
-    if (state === "RUNNING") state = await runStep(context, shutdownStep(removal, vm));
-    else skipStep(context.log, { vm: vm.name, step: "shutdown", detail: state });
+  if (work.shutdown) {
+    if (state === "RUNNING") state = await runStep(work, shutdownStep(work));
+    else skipStep(work, { step: "shutdown", detail: state });
   }
-  power.wasTurnedOff = isOn(found.state) && !isOn(state);
-  const step = "poweroff";
-  if (!isOn(state)) return skipStep(context.log, { vm: vm.name, step, detail: state });
-  await runStep(context, powerOffStep(context, vm, { step, writer: removal.writer }));
-  power.wasTurnedOff = true;
+  work.wasTurnedOff = isOn(found.state) && !isOn(state);
+  if (!isOn(state)) return skipStep(work, { step: "poweroff", detail: state });
+  await runStep(work, powerOffStep(work, { id: work.vm.id, step: "poweroff" }));
+  work.wasTurnedOff = true;
 }
 
 /** Longest shutdown that TrueNAS allows (shutdown_timeout), plus a margin. */
 const SHUTDOWN_MS = 330_000;
 
 /** Shuts a running guest down; the next step powers off one that does not respond. */
-function shutdownStep({ caller, writer, settle }: RemovalContext, vm: DestructionVm): Step<string> {
+function shutdownStep({ caller, writer, settle, vm }: Destruction): Step<string> {
   const readState = async () => (await fetchVm(caller, vm.id))?.state ?? "gone";
   return {
-    vm: vm.name,
     step: "shutdown",
     method: "vm.stop",
     call: async () => {
@@ -243,14 +226,14 @@ function disksToRemove(vm: DestructionVm, found: Vm): readonly Disk[] {
 }
 
 /** Removes disks, each with its zvol. */
-function disksStep(removal: RemovalContext, vm: DestructionVm, disks: readonly Disk[]): Step<void> {
+function disksStep(work: Destruction, disks: readonly Disk[]): Step<void> {
+  const { vm, progress } = work;
   const remaining = new Set(disks);
   const remove = async (disk: Disk) => {
-    await removeDisk(removal, disk.zvol, { vmId: vm.id, deviceId: disk.deviceId });
+    await removeDisk(work, disk.zvol, { vmId: vm.id, deviceId: disk.deviceId });
     remaining.delete(disk);
   };
   return {
-    vm: vm.name,
     step: "disks",
     method: "vm.device.delete",
     makes: disks.map(({ zvol }) => zvol.name).join(", "),
@@ -259,7 +242,7 @@ function disksStep(removal: RemovalContext, vm: DestructionVm, disks: readonly D
       try {
         await removeInParallel(disks, remove);
       } catch (error) {
-        if (!(error instanceof NotSent) || !removal.progress.removed) throw error;
+        if (!(error instanceof NotSent) || !progress.removed) throw error;
         // A disk was removed before the user cancelled, so the others are removed too.
         await removeInParallel([...remaining], remove);
       }
@@ -285,13 +268,12 @@ async function removeInParallel(
 }
 
 /** Verifies that everything was removed, and names what was not. */
-function checkStep({ caller }: StepContext, vm: DestructionVm): Step<Reading<readonly Dataset[]>> {
+function checkStep(work: Destruction): Step<Reading<readonly Dataset[]>> {
   return {
-    vm: vm.name,
     step: "check",
     method: "pool.dataset.query",
     call: async () => {
-      const left = await readZvolsLeft(caller, vm);
+      const left = await readZvolsLeft(work);
       if (!left.known || left.value.length === 0) return left;
       const names = left.value.map(({ name }) => name).join(", ");
       throw new TrueNASError(`The VM was removed, but these zvols are left on the NAS: ${names}`);
@@ -304,16 +286,14 @@ function checkStep({ caller }: StepContext, vm: DestructionVm): Step<Reading<rea
   };
 }
 
-async function readZvolsLeft(caller: Caller, vm: DestructionVm): Promise<Reading<readonly Dataset[]>> {
-  const { found, zvols } = await readLeft(caller, vm);
-  if (found !== null) throw new TrueNASError(`The VM ${vm.name} still exists`);
+async function readZvolsLeft(work: Destruction): Promise<Reading<readonly Dataset[]>> {
+  const { found, zvols } = await readLeft(work);
+  if (found !== null) throw new TrueNASError(`The VM ${work.vm.name} still exists`);
   return zvols;
 }
 
-async function readLeft(caller: Caller, vm: DestructionVm) {
-  const [found, zvols] = await Promise.all([
-    fetchVm(caller, vm.id),
-    fetchDatasets(caller, vm.zvols.map(({ name }) => name)),
-  ]);
+async function readLeft({ caller, vm }: Destruction) {
+  const names = vm.zvols.map(({ name }) => name);
+  const [found, zvols] = await Promise.all([fetchVm(caller, vm.id), fetchDatasets(caller, names)]);
   return { found, zvols };
 }

@@ -16,8 +16,8 @@ import {
   type ZvolPermission,
 } from "./zvol_creation.ts";
 
-/** What creating a device needs. */
-export interface DeviceContext extends StepContext {
+/** What the devices of all VMs share. */
+export interface DeviceOptions {
   /** Template values of each VM type, including its overrides. */
   readonly templates: (type: string) => TemplateManager;
   /** The displays' password; sent to the NAS and nowhere else. */
@@ -27,13 +27,10 @@ export interface DeviceContext extends StepContext {
   readonly zvols: ZvolPermission;
 }
 
-/** A device to create. */
-export interface DeviceRequest {
+/** What creating a device needs. */
+export interface DeviceContext extends StepContext, DeviceOptions {
   readonly vm: PlannedVm;
-  readonly device: PlannedDevice;
   readonly created: CreatedResources;
-  /** Resolves when the device may be created; its zvol is created before. */
-  readonly turn?: Promise<void>;
 }
 
 /** Whether creating the device also creates its zvol. */
@@ -41,11 +38,13 @@ export function hasNewZvol(device: PlannedDevice): device is PlannedDisk {
   return device.dtype === "DISK" && !device.adopt;
 }
 
-/** Creates a device. */
+/** Creates a device once `turn` resolves; its zvol is created before. */
 export function deviceStep(
   context: DeviceContext,
-  { vm, device: planned, created, turn = Promise.resolve() }: DeviceRequest,
+  planned: PlannedDevice,
+  turn: Promise<void> = Promise.resolve(),
 ): Step<DeviceRow> {
+  const { caller, vm, created } = context;
   // A display gets other ports if the NAS refuses the planned ones.
   let device = planned;
   const add = () => created.uuid === null && created.devices.add(device);
@@ -54,7 +53,6 @@ export function deviceStep(
   const zvol = hasNewZvol(device) ? device : null;
   if (zvol !== null) created.zvols.set(zvol.zvol, { marked: mayCreate, answered: false });
   return {
-    vm: vm.name,
     step: device.step,
     method: zvol !== null && mayCreate ? "pool.dataset.create" : "vm.device.create",
     makes: describeDevice(device),
@@ -62,21 +60,21 @@ export function deviceStep(
     call: async (next) => {
       const isJournalled = zvol === null || !context.zvols.mayCreate;
       const owner = created.uuid ?? vm.vmUuid ?? "";
-      if (zvol !== null) await createPlannedZvol(context, zvol, { created, owner });
+      if (zvol !== null) await createPlannedZvol(context, zvol, owner);
       await turn.catch((error) => {
         created.devices.delete(device);
         throw error;
       });
       if (!isJournalled) await next("vm.device.create");
-      if (device.dtype !== "DISPLAY") return await createDevice(context, { vm, device, created });
-      return await createDisplay(context, { vm, device, created }, async (other) => {
+      if (device.dtype !== "DISPLAY") return await createDevice(context, device);
+      return await createDisplay(context, device, async (other) => {
         device = other;
         add();
         await next("vm.device.create");
       });
     },
     verify: async () => {
-      const rows = await context.caller.call("vm.device.query", [[["vm", "=", vmIdOf(created)]]]);
+      const rows = await caller.call("vm.device.query", [[["vm", "=", vmIdOf(created)]]]);
       return rows.find((row) => isDevice(row, device)) ?? null;
     },
     detail: () => describeCreated(device, planned),
@@ -108,11 +106,11 @@ function evidenceOf(device: PlannedDevice, created: CreatedResources): Evidence 
   };
 }
 
-async function createDevice(context: DeviceContext, request: DeviceRequest): Promise<DeviceRow> {
-  const { device, created } = request;
-  const spec = { ...deviceSpec(context, request), order: device.order };
+async function createDevice(context: DeviceContext, device: PlannedDevice): Promise<DeviceRow> {
+  const { caller, created } = context;
+  const spec = { ...deviceSpec(context, device), order: device.order };
   try {
-    return await context.caller.call("vm.device.create", [spec]);
+    return await caller.call("vm.device.create", [spec]);
   } catch (error) {
     if (isRefusedBeforeEffect(error)) {
       created.devices.delete(device);
@@ -131,14 +129,14 @@ const MAX_PORT_TRIES = 50;
 /** TrueNAS reports ports used by its own services only when a display is created; then the next free ports are tried. */
 async function createDisplay(
   context: DeviceContext,
-  request: DeviceRequest & { readonly device: PlannedDisplay },
+  planned: PlannedDisplay,
   beforeRetry: (device: PlannedDisplay) => ReturnType<NextCall>,
 ): Promise<DeviceRow> {
   const { refused, allocator } = context.ports;
-  let { device } = request;
+  let device = planned;
   for (let tries = 1;; tries++) {
     try {
-      return await createDevice(context, { ...request, device });
+      return await createDevice(context, device);
     } catch (error) {
       const isRefused = refused.learn(error, device);
       const ports = isRefused && tries < MAX_PORT_TRIES ? allocator.next(device.port) : null;
@@ -149,7 +147,8 @@ async function createDisplay(
   }
 }
 
-function deviceSpec(context: DeviceContext, { vm, device, created }: DeviceRequest) {
+function deviceSpec(context: DeviceContext, device: PlannedDevice) {
+  const { vm, created } = context;
   const templates = context.templates(vm.type);
   const vmId = vmIdOf(created);
   switch (device.dtype) {

@@ -1,11 +1,10 @@
 /** Removes one unused zvol that this program created: checks it first, and verifies the removal. */
 import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
-import type { Caller } from "../../truenas/client.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
-import { runStep, type Step, type StepContext } from "./run_step.ts";
-import { Cancelled, runVm } from "./run_vm.ts";
+import { runStep, type Step } from "./run_step.ts";
+import { Cancelled, runVm, type VmContext } from "./run_vm.ts";
 import { expectAsShown, hasSnapshots, removalContext, removeSnapshots, zvolsStep } from "./zvol_removal.ts";
 
 /** The steps, in order. */
@@ -14,28 +13,25 @@ export function zvolRemovalSteps(zvol: OrphanZvol): readonly string[] {
 }
 
 /** What removing a zvol needs. */
-export interface ZvolRemovalContext extends StepContext {
-  /** Its queued writes are dropped when the user cancels. */
-  readonly cancellable: Caller;
+export interface ZvolRemovalContext extends VmContext {
   /** Resolves when the zvols that must be removed first have finished. */
   readonly after: Promise<unknown>;
-  readonly signal: AbortSignal;
 }
 
 /** Removes the zvol. Never throws; the log contains the result. */
 export async function removeZvol(context: ZvolRemovalContext, zvol: OrphanZvol): Promise<void> {
   const { name, blocked } = zvol;
-  await runVm(context.log, { name }, {
+  const removal = removalContext({ ...context, vmName: name }, context.cancellable);
+  await runVm(removal, {
     run: async () => {
       if (blocked.length > 0) throw new TrueNASError(`Not removed: ${blocked.join("; ")}`);
       await context.after;
       if (context.signal.aborted) throw new Cancelled();
-      const exists = await runStep(context, verifyStep(context, zvol));
+      const exists = await runStep(removal, verifyStep(context, zvol));
       if (!exists) return { outcome: "already-gone", message: "Already gone" };
-      const removal = removalContext(context, context.cancellable);
-      await removeSnapshots(removal, name, [zvol]);
-      await runStep(context, zvolsStep(removal, name, { step: "delete", zvols: [zvol] }));
-      return { outcome: "destroyed", message: await runStep(context, checkStep(context, name)) };
+      await removeSnapshots(removal, [zvol]);
+      await runStep(removal, zvolsStep(removal, { step: "delete", zvols: [zvol] }));
+      return { outcome: "destroyed", message: await runStep(removal, checkStep(context, name)) };
     },
     onFailure: ({ message, cancelled }) =>
       cancelled
@@ -45,9 +41,8 @@ export async function removeZvol(context: ZvolRemovalContext, zvol: OrphanZvol):
 }
 
 /** Verifies that it is still the zvol that was shown: same mark, not used by a VM, and without new dependents. */
-function verifyStep({ caller }: StepContext, zvol: OrphanZvol): Step<boolean> {
+function verifyStep({ caller }: VmContext, zvol: OrphanZvol): Step<boolean> {
   return {
-    vm: zvol.name,
     step: "verify",
     method: "pool.dataset.query",
     call: async () => {
@@ -72,9 +67,8 @@ function verifyStep({ caller }: StepContext, zvol: OrphanZvol): Step<boolean> {
   };
 }
 
-function checkStep({ caller }: StepContext, zvol: string): Step<string> {
+function checkStep({ caller }: VmContext, zvol: string): Step<string> {
   return {
-    vm: zvol,
     step: "check",
     method: "pool.dataset.query",
     call: async () => {

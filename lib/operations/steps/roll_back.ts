@@ -14,7 +14,7 @@ import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { CreatedResources } from "./created_resources.ts";
 import { isDevice } from "./device_step.ts";
-import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { runStep, type StepContext } from "./run_step.ts";
 import { describeLeft, findVm, type VmResult } from "./run_vm.ts";
 import { deleteVmStep, powerOffStep } from "./vm_steps.ts";
 import {
@@ -28,7 +28,6 @@ import {
 
 /** What to roll back, and why. */
 export interface Undo {
-  readonly vm: string;
   readonly created: CreatedResources;
   /** The reason, as a sentence without a period. */
   readonly why: string;
@@ -38,21 +37,27 @@ export interface Undo {
 }
 
 /** A rollback in progress. */
-interface Rollback extends Undo {
+interface Rollback extends Undo, RemovalContext {
   /** Zvols whose removal the NAS confirmed. */
   readonly removed: Set<string>;
 }
 
+function rollbackOf(context: StepContext, undo: Undo): Rollback {
+  return { ...undo, ...removalContext(context), removed: new Set() };
+}
+
 /** Rolls back a VM. Never throws; the result describes what was removed and what is left. */
-export async function rollBack(context: StepContext, given: Undo): Promise<VmResult> {
-  const { caller, log } = context;
-  const undo: Rollback = { ...given, removed: new Set() };
-  const { vm, created, why, cancelled } = undo;
+export async function rollBack(context: StepContext, undo: Undo): Promise<VmResult> {
+  const work = rollbackOf(context, undo);
+  const { vmName: vm } = context;
+  const { created, why, cancelled } = undo;
   try {
-    const removed = await removeCreated(removalContext(context), undo);
-    const { names, unread } = await readLeft(caller, undo);
+    const removed = await removeCreated(work);
+    const { names, unread } = await readLeft(work);
     if (names.length > 0) throw new TrueNASError("Some parts still exist");
-    for (const step of created.doneSteps) log.append({ type: "step", vm, step, status: "rolled-back" });
+    for (const step of created.doneSteps) {
+      context.log.append({ type: "step", vm, step, status: "rolled-back" });
+    }
     if (removed.length === 0) {
       return { outcome: cancelled ? "cancelled" : "failed", message: `${why}. Nothing was created` };
     }
@@ -62,15 +67,14 @@ export async function rollBack(context: StepContext, given: Undo): Promise<VmRes
     const message = `${why}. Removed again: ${removed.join(", ")}; ${state}`;
     return { outcome: cancelled ? "cancelled" : "rolled-back", message };
   } catch (error) {
-    const left = await describeState(caller, undo);
-    const message = `${why}. Rolling back failed: ${reasonOf(error)}. ${left}`;
+    const message = `${why}. Rolling back failed: ${reasonOf(error)}. ${await describeState(work)}`;
     return { outcome: "left-behind", message, ...idOf(created) };
   }
 }
 
 /** Keeps an incomplete VM, as the user asked. */
-export async function keepForInspection({ caller }: StepContext, undo: Undo): Promise<VmResult> {
-  const left = await describeState(caller, { ...undo, removed: new Set() });
+export async function keepForInspection(context: StepContext, undo: Undo): Promise<VmResult> {
+  const left = await describeState(rollbackOf(context, undo));
   const message = `${undo.why}. Its parts were kept as requested. ${left}`;
   return { outcome: undo.cancelled ? "cancelled-kept" : "left-behind", message, ...idOf(undo.created) };
 }
@@ -79,23 +83,22 @@ function idOf({ vmId }: CreatedResources): { vmId?: number } {
   return vmId === null ? {} : { vmId };
 }
 
-async function describeState(caller: Caller, undo: Rollback): Promise<string> {
+async function describeState(work: Rollback): Promise<string> {
   try {
-    const { names, unread } = await readLeft(caller, undo);
+    const { names, unread } = await readLeft(work);
     return describeLeft(names, unread);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     const possibly = [
-      `the VM ${undo.vm}`,
-      ...[...undo.created.zvols.keys()].map((name) => `the zvol ${name}`),
+      `the VM ${work.vmName}`,
+      ...[...work.created.zvols.keys()].map((name) => `the zvol ${name}`),
     ];
     return `The NAS could not be read to see what is left; check TrueNAS for ${possibly.join(", ")}`;
   }
 }
 
 /** Reads what is left: the created VM, created zvols, and zvols with the name of one that may have been created. */
-async function readLeft(caller: Caller, undo: Rollback) {
-  const { created, removed } = undo;
+async function readLeft({ caller, created, removed }: Rollback) {
   const row = created.uuid === null ? null : await findVm(caller, created);
   const { own, doubtful, unread } = await findZvols(caller, created, row);
   const vms = row === null ? [] : [`the VM ${row.name} (id ${row.id})`];
@@ -109,22 +112,19 @@ async function readLeft(caller: Caller, undo: Rollback) {
 }
 
 /** Removes what was created, and returns descriptions of it. */
-async function removeCreated(context: RemovalContext, undo: Rollback): Promise<string[]> {
-  const { caller } = context;
-  const { created, vm } = undo;
+async function removeCreated(work: Rollback): Promise<string[]> {
+  const { caller, created, vmName } = work;
   const row = await findVm(caller, created);
   const isNew = row !== null && created.uuid !== null;
   const { own, doubtful, unread } = await findZvols(caller, created, isNew ? row : null);
-  const zvols = clonesFirst(own.map((name) => shownZvol(undo, name)));
-  await expectAsShown(caller, zvols, vm);
-  if (row !== null && (isNew || created.started)) await powerOff(context, vm, row);
-  await removeSnapshots(context, vm, zvols, "undo-snapshots");
-  const removed = isNew
-    ? await removeVm(context, undo, { row, zvols })
-    : await removeDevices(context, undo, zvols);
-  for (const zvol of zvols.filter(({ name }) => !undo.removed.has(name))) {
-    await runStep(context, zvolsStep(context, vm, { step: "undo-zvols", zvols: [zvol] }));
-    undo.removed.add(zvol.name);
+  const zvols = clonesFirst(own.map((name) => shownZvol(work, name)));
+  await expectAsShown(caller, zvols, vmName);
+  if (row !== null && (isNew || created.started)) await powerOff(work, row);
+  await removeSnapshots(work, zvols, "undo-snapshots");
+  const removed = isNew ? await removeVm(work, row, zvols) : await removeDevices(work, zvols);
+  for (const zvol of zvols.filter(({ name }) => !work.removed.has(name))) {
+    await runStep(work, zvolsStep(work, { step: "undo-zvols", zvols: [zvol] }));
+    work.removed.add(zvol.name);
   }
   if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
   if (unread !== null && doubtful.length > 0) {
@@ -138,81 +138,54 @@ function shownZvol({ shown = [] }: Undo, name: string): PlannedZvol {
   return shown.find((zvol) => zvol.name === name) ?? none;
 }
 
-async function powerOff(context: RemovalContext, vm: string, { id, status }: VmRow): Promise<void> {
+async function powerOff(work: Rollback, { id, status }: VmRow): Promise<void> {
   if (status.state === "STOPPED") return;
-  const { writer } = context;
-  await runStep(context, powerOffStep(context, { id, name: vm }, { step: "undo-poweroff", writer }));
+  await runStep(work, powerOffStep(work, { id, step: "undo-poweroff" }));
 }
 
 /** Removes the VM this operation created, with the disks whose zvols it created. */
-async function removeVm(
-  context: RemovalContext,
-  undo: Rollback,
-  { row, zvols }: { readonly row: VmRow; readonly zvols: readonly PlannedZvol[] },
-): Promise<string[]> {
+async function removeVm(work: Rollback, row: VmRow, zvols: readonly PlannedZvol[]): Promise<string[]> {
   const { id } = row;
-  undo.created.vmId = id;
+  work.created.vmId = id;
   for (const zvol of zvols) {
     const device = row.devices.find((it) => zvolOf(it) === zvol.name);
-    if (device === undefined) continue;
-    await runStep(context, diskStep(context, undo.vm, { vmId: id, deviceId: device.id, zvol }));
-    undo.removed.add(zvol.name);
+    if (device !== undefined) await removeDevice(work, device, zvol);
   }
-  const deletion = { step: "undo-vm", force: false, writer: context.writer };
-  await runStep(context, deleteVmStep(context, { id, name: undo.vm }, deletion));
+  await runStep(work, deleteVmStep(work, { id, step: "undo-vm", force: false }));
   return ["the VM"];
 }
 
 /** Removes devices that were added to an existing VM, and the zvols created for them. */
-async function removeDevices(
-  context: RemovalContext,
-  undo: Rollback,
-  zvols: readonly PlannedZvol[],
-): Promise<string[]> {
-  const { vmId, devices } = undo.created;
+async function removeDevices(work: Rollback, zvols: readonly PlannedZvol[]): Promise<string[]> {
+  const { vmId, devices } = work.created;
   if (vmId === null || devices.size === 0) return [];
-  const rows = await context.caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+  const rows = await work.caller.call("vm.device.query", [[["vm", "=", vmId]]]);
   const added = rows.filter((row) => [...devices].some((device) => isDevice(row, device)));
   for (const device of added) {
-    const zvol = zvols.find(({ name }) => name === zvolOf(device));
-    if (zvol === undefined) await runStep(context, deviceRemovalStep(context, undo.vm, device));
-    else {
-      await runStep(context, diskStep(context, undo.vm, { vmId, deviceId: device.id, zvol }));
-      undo.removed.add(zvol.name);
-    }
+    await removeDevice(work, device, zvols.find(({ name }) => name === zvolOf(device)));
   }
   return added.length === 0 ? [] : [formatCount(added.length, "device")];
 }
 
-function diskStep(
-  context: RemovalContext,
-  vm: string,
-  { vmId, deviceId, zvol }: {
-    readonly vmId: number;
-    readonly deviceId: number;
-    readonly zvol: PlannedZvol;
-  },
-): Step<void> {
-  return {
-    vm,
-    step: `undo-device-${deviceId}`,
-    method: "vm.device.delete",
+async function removeDevice(work: Rollback, { id, vm }: DeviceRow, zvol?: PlannedZvol): Promise<void> {
+  const { caller } = work;
+  const step = { step: `undo-device-${id}`, method: "vm.device.delete" } as const;
+  if (zvol === undefined) {
+    return void await runStep(work, {
+      ...step,
+      call: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
+      verify: async () => (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null,
+      detail: () => `device ${id} removed`,
+    });
+  }
+  await runStep(work, {
+    ...step,
     makes: zvol.name,
-    call: () => removeDisk(context, zvol, { vmId, deviceId }),
+    call: () => removeDisk(work, zvol, { vmId: vm, deviceId: id }),
     verify: null,
     detail: () => `${zvol.name} removed`,
-  };
-}
-
-function deviceRemovalStep({ caller }: StepContext, vm: string, { id }: DeviceRow): Step<unknown> {
-  return {
-    vm,
-    step: `undo-device-${id}`,
-    method: "vm.device.delete",
-    call: () => caller.call("vm.device.delete", [id, { zvol: false, raw_file: false, force: false }]),
-    verify: async () => (await caller.call("vm.device.query", [[["id", "=", id]]])).length === 0 || null,
-    detail: () => `device ${id} removed`,
-  };
+  });
+  work.removed.add(zvol.name);
 }
 
 /** Zvols of this operation, by certainty. */

@@ -21,12 +21,18 @@ export interface SettleTimeouts {
 /** Up to 25.10 TrueNAS continues a call after its socket closed; creating a zvol takes about a second. */
 export const DEFAULT_SETTLE_TIMEOUTS: SettleTimeouts = { settleMs: 6_000, pollMs: 500 };
 
-/** What every step needs. */
-export interface StepContext {
+/** What every operation needs. */
+export interface OperationContext {
   /** Sends calls whether or not the user cancels. */
   readonly caller: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimeouts;
+}
+
+/** What every step needs. */
+export interface StepContext extends OperationContext {
+  /** The VM whose step it is, by its name in the log. */
+  readonly vmName: string;
 }
 
 /** Journals a further call of a step; it can be sent once this resolves. */
@@ -34,7 +40,6 @@ export type NextCall = (method: MethodName) => Promise<void>;
 
 /** One step of a VM. A new kind of step is a function that returns this, next to the function that undoes it. */
 export interface Step<T> {
-  readonly vm: string;
   readonly step: string;
   readonly method: MethodName;
   /** What it creates or removes, for verification after a crash. */
@@ -72,10 +77,10 @@ export class StepFailure extends Error {
  * @throws {NotReached} when it was started early and is abandoned.
  */
 export async function runStep<T>(
-  { log, settle }: Pick<StepContext, "log" | "settle">,
+  { vmName: vm, log, settle }: Omit<StepContext, "caller">,
   action: Step<T>,
 ): Promise<T> {
-  const { vm, step } = action;
+  const { step } = action;
   // Rollback steps continue without the journal, because an incomplete VM is worse than a gap in the journal.
   const written = () => step.startsWith("undo-") ? log.written().catch(() => {}) : log.written();
   const next = async (method: MethodName) => {
@@ -103,10 +108,10 @@ export async function runStep<T>(
 
 /** Logs that a step is not run; `detail` says why. */
 export function skipStep(
-  log: OperationLog,
-  step: { readonly vm: string; readonly step: string; readonly detail?: string },
+  { log, vmName: vm }: Pick<StepContext, "log" | "vmName">,
+  step: { readonly step: string; readonly detail?: string },
 ): void {
-  log.append({ type: "step", ...step, status: "skipped" });
+  log.append({ type: "step", vm, ...step, status: "skipped" });
 }
 
 function announced<T>({ makes, evidence }: Step<T>): { makes?: string; evidence?: Evidence | null } {

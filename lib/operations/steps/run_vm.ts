@@ -7,10 +7,18 @@ import type { Vm } from "../../inventory/inventory.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
-import type { OperationLog } from "../log.ts";
+import type { MemoryReservation } from "../memory_reservation.ts";
 import { NotSent } from "../limiter.ts";
 import type { VmOutcome } from "../types.ts";
-import { describeError, skipStep, StepFailure } from "./run_step.ts";
+import { describeError, type OperationContext, skipStep, type StepContext, StepFailure } from "./run_step.ts";
+
+/** What all VMs of an operation share, so that their simultaneous reads become one call. */
+export interface VmContext extends OperationContext {
+  /** Its queued writes are dropped when the user cancels. */
+  readonly cancellable: Caller;
+  readonly memory: MemoryReservation;
+  readonly signal: AbortSignal;
+}
 
 /** The result of one VM. */
 export interface VmResult {
@@ -30,6 +38,8 @@ export interface VmFailure {
 
 /** The work on one VM. */
 export interface VmWork {
+  /** The VM's id, for the log. */
+  readonly id?: number;
   /** Runs the steps in order; the first that fails ends it. */
   readonly run: () => Promise<VmResult>;
   /** Rolls back where the operation does so, and returns the result. */
@@ -48,23 +58,21 @@ export class Cancelled extends Error {
 
 /** Runs the work on one VM. The log contains the result; what was not run is marked as skipped. */
 export async function runVm(
-  log: OperationLog,
-  { name, id }: { readonly name: string; readonly id?: number },
-  { run, onFailure }: VmWork,
+  context: Pick<StepContext, "log" | "vmName">,
+  { id, run, onFailure }: VmWork,
 ): Promise<void> {
   const result = await run().catch((error) => {
-    skipPending(log, name);
+    skipPending(context);
     return onFailure(describeFailure(error));
   });
-  skipPending(log, name);
-  log.append({ type: "vm", vm: name, ...(id === undefined ? {} : { vmId: id }), ...result });
+  skipPending(context);
+  const vmId = id === undefined ? {} : { vmId: id };
+  context.log.append({ type: "vm", vm: context.vmName, ...vmId, ...result });
 }
 
-function skipPending(log: OperationLog, vm: string): void {
-  const { steps = [] } = log.view.vms.find(({ name }) => name === vm) ?? {};
-  for (const { step } of steps.filter(({ status }) => status === "pending")) {
-    skipStep(log, { vm, step });
-  }
+function skipPending(context: Pick<StepContext, "log" | "vmName">): void {
+  const { steps = [] } = context.log.view.vms.find(({ name }) => name === context.vmName) ?? {};
+  for (const { step, status } of steps) if (status === "pending") skipStep(context, { step });
 }
 
 function describeFailure(error: unknown): VmFailure {

@@ -7,12 +7,12 @@ import type { RollBackVm } from "../../plan/roll_back.ts";
 import type { OperationVmView } from "../types.ts";
 import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { rollBack } from "./roll_back.ts";
-import { runStep, type Step, type StepContext } from "./run_step.ts";
+import { type OperationContext, runStep, type Step, type StepContext } from "./run_step.ts";
 import { findVm, runVm } from "./run_vm.ts";
 
 /** Undoes what the operation with this id created for one VM. Never throws; the log contains the result. */
 export async function undoVm(
-  context: StepContext,
+  context: OperationContext,
   vm: OperationVmView,
   { operation, shown }: {
     readonly operation: string;
@@ -22,20 +22,20 @@ export async function undoVm(
 ): Promise<void> {
   const created = journalledResources(vm, operation);
   const { blocked = [], zvols = [] } = shown ?? {};
-  await runVm(context.log, { name: vm.name }, {
+  const work = { ...context, vmName: vm.name };
+  await runVm(work, {
     run: async () => {
       if (blocked.length > 0) throw new TrueNASError(blocked.join("; "));
-      await runStep(context, verifyStep(context, vm.name, created));
+      await runStep(work, verifyStep(work, created));
       const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
-      return await rollBack(context, { vm: vm.name, created, why, cancelled: false, shown: zvols });
+      return await rollBack(work, { created, why, cancelled: false, shown: zvols });
     },
     onFailure: ({ message }) => ({ outcome: "left-behind", message: `Not rolled back: ${message}` }),
   });
 }
 
-function verifyStep({ caller }: StepContext, vm: string, created: CreatedResources): Step<string> {
+function verifyStep({ caller, vmName }: StepContext, created: CreatedResources): Step<string> {
   return {
-    vm,
     step: "verify",
     method: "vm.query",
     call: async () => {
@@ -43,7 +43,7 @@ function verifyStep({ caller }: StepContext, vm: string, created: CreatedResourc
       if (state === undefined) return "the VM does not exist";
       if (state === "STOPPED" || created.started) return state;
       throw new TrueNASError(
-        `${vm} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
+        `${vmName} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
       );
     },
     verify: null,

@@ -6,26 +6,19 @@ import { fetchVm } from "../../truenas/batched_reads.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
 import type { MemoryReservation } from "../memory_reservation.ts";
 import { pollUntil, type Step, type StepContext } from "./run_step.ts";
-
-/** A VM that exists on the NAS. */
-export interface ExistingVm {
-  readonly id: number;
-  readonly name: string;
-}
+import type { RemovalContext } from "./zvol_removal.ts";
 
 /** Whether a VM in this state must be powered off before it is removed. */
 export function isOn(state: string | undefined): boolean {
   return state === "RUNNING" || state === "SUSPENDED";
 }
 
-/** Powers a VM off; `writer` returns the caller that sends the call. */
+/** Powers a VM off before its removal. */
 export function powerOffStep(
-  { caller }: StepContext,
-  { id, name }: ExistingVm,
-  { step, writer }: { readonly step: string; readonly writer: () => Caller },
+  { caller, writer }: RemovalContext,
+  { id, step }: { readonly id: number; readonly step: string },
 ): Step<unknown> {
   return {
-    vm: name,
     step,
     method: "vm.poweroff",
     call: () => writer().call("vm.poweroff", [id]),
@@ -36,15 +29,13 @@ export function powerOffStep(
 
 /** Removes a VM without its zvols, because vm.delete is recursive and from 26 on deletes clones of other VMs too. */
 export function deleteVmStep(
-  { caller }: StepContext,
-  { id, name }: ExistingVm,
-  { step, force, writer }: { readonly step: string; readonly force: boolean; readonly writer: () => Caller },
+  { caller, writer, vmName }: RemovalContext,
+  { id, step, force }: { readonly id: number; readonly step: string; readonly force: boolean },
 ): Step<unknown> {
   return {
-    vm: name,
     step,
     method: "vm.delete",
-    makes: `VM ${name}, id ${id}`,
+    makes: `VM ${vmName}, id ${id}`,
     call: () => writer().call("vm.delete", [id, { zvols: false, force }]),
     verify: async () => await fetchVm(caller, id) === null || null,
     detail: () => `id ${id} removed`,
@@ -52,7 +43,8 @@ export function deleteVmStep(
 }
 
 /** A VM to start. */
-export interface VmToStart extends ExistingVm {
+export interface VmToStart {
+  readonly id: number;
   readonly memoryMib: number;
   /** Starts even if the NAS is short of memory. */
   readonly overcommit: boolean;
@@ -60,8 +52,8 @@ export interface VmToStart extends ExistingVm {
 
 /** Starts a VM; if the NAS refuses because an image is missing, the error names the image and the remedy. */
 export async function startVm(
-  { caller, memory }: { readonly caller: Caller; readonly memory: MemoryReservation },
-  { id, name, memoryMib, overcommit }: VmToStart,
+  { caller, memory, vmName }: StepContext & { readonly memory: MemoryReservation },
+  { id, memoryMib, overcommit }: VmToStart,
 ): Promise<void> {
   try {
     if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
@@ -70,7 +62,7 @@ export async function startVm(
     if (!(cause instanceof TrueNASCallError)) throw cause;
     const missing = await missingImages(caller, id).catch(() => []);
     if (missing.length === 0) throw cause;
-    const message = `${name} was not started because ${describeMissing(missing)} on the NAS; ` +
+    const message = `${vmName} was not started because ${describeMissing(missing)} on the NAS; ` +
       `remove the install image on the VM's page, or restore the file (TrueNAS: "${cause.refusal.reason}")`;
     throw new TrueNASError(message, { method: "vm.start", cause });
   }
@@ -78,15 +70,18 @@ export async function startVm(
 
 /** Waits for the effect of a call that the NAS reported as successful. */
 export async function expectEffect<T>(
-  { caller, settle }: StepContext,
-  { id, name }: ExistingVm,
-  { method, verify }: { readonly method: MethodName; readonly verify: () => Promise<T | null> },
+  { caller, settle, vmName }: StepContext,
+  { id, method, verify }: {
+    readonly id: number;
+    readonly method: MethodName;
+    readonly verify: () => Promise<T | null>;
+  },
 ): Promise<T> {
   const result = await pollUntil(verify, settle);
   if (result !== null) return result;
   const state = (await fetchVm(caller, id))?.state.toLowerCase() ?? "no longer on the NAS";
   throw new TrueNASError(
-    `TrueNAS reported success for ${method}, but ${name} is ${state}; check the VM in TrueNAS`,
+    `TrueNAS reported success for ${method}, but ${vmName} is ${state}; check the VM in TrueNAS`,
     { method },
   );
 }
@@ -96,10 +91,10 @@ export async function expectEffect<T>(
  *
  * @throws {TrueNASError} when an image is missing.
  */
-export async function expectImages(caller: Caller, { id, name }: ExistingVm): Promise<void> {
+export async function expectImages({ caller, vmName }: StepContext, id: number): Promise<void> {
   const missing = await missingImages(caller, id);
   if (missing.length === 0) return;
-  const why = `${name} could not start again because ${describeMissing(missing)} on the NAS`;
+  const why = `${vmName} could not start again because ${describeMissing(missing)} on the NAS`;
   throw new TrueNASError(
     `${why}. It was not shut down and keeps running; restore the file, or shut it down and remove the install image`,
   );

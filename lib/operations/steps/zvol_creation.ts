@@ -48,11 +48,11 @@ export interface ZvolPermission {
 
 /** Creates the zvol of a planned disk; without permission for that, creating the device creates it. */
 export async function createPlannedZvol(
-  context: StepContext & { readonly zvols: ZvolPermission },
+  context: StepContext & { readonly zvols: ZvolPermission; readonly created: CreatedResources },
   device: PlannedDisk,
-  { created, owner }: { readonly created: CreatedResources; readonly owner: string },
+  owner: string,
 ): Promise<void> {
-  const { zvols } = context;
+  const { zvols, created } = context;
   if (!zvols.mayCreate) return expectThick(device);
   try {
     await createZvol(context, device, owner);

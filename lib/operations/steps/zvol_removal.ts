@@ -27,7 +27,7 @@ export interface RemovalProgress {
 
 /** Removals that the user can cancel until the first has succeeded; from then on all are sent. */
 export function removalContext(
-  { caller, log, settle }: StepContext,
+  { vmName, caller, log, settle }: StepContext,
   cancellable: Caller = caller,
 ): RemovalContext {
   const progress = { sent: false, removed: false };
@@ -35,7 +35,7 @@ export function removalContext(
     progress.sent = true;
     return progress.removed ? caller : cancellable;
   };
-  return { caller, log, settle, writer, progress };
+  return { vmName, caller, log, settle, writer, progress };
 }
 
 /**
@@ -90,7 +90,6 @@ export function hasSnapshots(zvols: readonly PlannedZvol[]): boolean {
 /** Removes the snapshots that were shown; snapshots that no longer exist are skipped. Nothing to do without snapshots. */
 export async function removeSnapshots(
   context: RemovalContext,
-  vm: string,
   zvols: readonly PlannedZvol[],
   step = "snapshots",
 ): Promise<void> {
@@ -98,7 +97,6 @@ export async function removeSnapshots(
   if (shown.length === 0) return;
   const method = "pool.snapshot.delete";
   await runStep(context, {
-    vm,
     step,
     method,
     makes: `${formatCount(shown.length, "snapshot")} of ${zvols.map(({ name }) => name).join(", ")}`,
@@ -131,12 +129,10 @@ async function removeSnapshot(context: RemovalContext, name: string): Promise<vo
 /** Removes zvols that no VM uses, in one step. */
 export function zvolsStep(
   context: RemovalContext,
-  vm: string,
   { step, zvols }: { readonly step: string; readonly zvols: readonly PlannedZvol[] },
 ): Step<void> {
   const method = "pool.dataset.delete";
   return {
-    vm,
     step,
     method,
     makes: zvols.map(({ name }) => name).join(", "),

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";
 import { destroyVm, destructionSteps } from "../../../lib/operations/steps/destroy_vm.ts";
 import { NotSent } from "../../../lib/operations/limiter.ts";
+import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
 import { OperationLog } from "../../../lib/operations/log.ts";
 import type { DestructionVm } from "../../../lib/plan/types.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
@@ -84,7 +85,8 @@ async function destroyWith(outcome: Outcome, isRecent = false) {
   } as unknown as Caller;
   const log = startedLog();
   const recent = isRecent ? toVm(row) : null;
-  await destroyVm({ ...COMMON, caller, cancellable: caller, log, recent }, VM);
+  const memory = new MemoryReservation(caller);
+  await destroyVm({ ...COMMON, caller, cancellable: caller, memory, log, recent }, VM);
   const [view] = log.view.vms;
   const disks = view?.steps.find(({ step }) => step === "disks");
   const count = (name: string) => asked.filter((method) => method === name).length;
@@ -132,8 +134,9 @@ async function destroyBy(
   } as unknown as Caller);
   const log = startedLog();
   const recent = toVm(rowWith(ZVOLS));
+  const caller = callerOf(false);
   await destroyVm(
-    { ...COMMON, caller: callerOf(false), cancellable: callerOf(true), log, recent },
+    { ...COMMON, caller, cancellable: callerOf(true), memory: new MemoryReservation(caller), log, recent },
     vm,
   );
   return log.view.vms[0]?.outcome;

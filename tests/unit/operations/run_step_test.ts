@@ -28,10 +28,10 @@ function error(outcome: Outcome): TrueNASError {
 /** Runs a step; returns its result and what was logged. */
 async function run(action: Pick<Step<string>, "call" | "verify">) {
   const log = new OperationLog("op", () => 0);
-  const step = { vm: "a", step: "start", method: "vm.start", detail: (result: string) => result } as const;
-  const result = await runStep({ log, settle: SETTLE }, { ...step, ...action }).catch((error: unknown) =>
-    error
-  );
+  const step = { step: "start", method: "vm.start", detail: (result: string) => result } as const;
+  const result = await runStep({ vmName: "a", log, settle: SETTLE }, { ...step, ...action }).catch((
+    error: unknown,
+  ) => error);
   const facts = log.since(0).map((event) =>
     event.type === "step"
       ? [event.status, event.method ?? event.detail ?? event.error?.outcome]
@@ -43,8 +43,7 @@ async function run(action: Pick<Step<string>, "call" | "verify">) {
 Deno.test("runStep() logs a step before it starts and after it is done", async () => {
   const log = new OperationLog("op", () => 0);
   const seenFromWithin: unknown[] = [];
-  await runStep({ log, settle: SETTLE }, {
-    vm: "a",
+  await runStep({ vmName: "a", log, settle: SETTLE }, {
     step: "start",
     method: "vm.start",
     call: () => {
