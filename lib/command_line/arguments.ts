@@ -13,6 +13,8 @@ import {
   type OptionSpec,
 } from "./commands.ts";
 import { ENVIRONMENT_NAMES } from "../configuration/environment.ts";
+import { EXPORT_NAMES, type ExportName } from "../exports/formats.ts";
+import { TALOS_VERSIONS, type TalosVersion } from "../exports/talos.ts";
 import { didYouMean } from "./nearest.ts";
 import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
 import {
@@ -20,6 +22,7 @@ import {
   LISTEN_PORTS,
   parseWholeNumber,
   type Range,
+  show,
   wholeNumberExpected,
 } from "../inputs.ts";
 import { UsageError } from "./process.ts";
@@ -44,13 +47,14 @@ export interface Options {
   /** VMs of each type to create in parallel. */
   readonly parallel: number | undefined;
   readonly onFailure: OnFailure | undefined;
-  /** Whether the exit code of `plan` tells if the NAS differs. */
+  /** Whether the exit code of `plan` shows that the NAS differs. */
   readonly detailedExitcode: boolean;
   /** Options of `export`. */
   readonly export: {
-    readonly format: string | undefined;
+    readonly format: ExportName | undefined;
+    /** A file or folder; default: standard output. */
     readonly output: string | undefined;
-    readonly talosVersion: string | undefined;
+    readonly talosVersion: TalosVersion | undefined;
     /** Export the configured VMs instead of those on the NAS. */
     readonly planned: boolean;
   };
@@ -79,20 +83,20 @@ const HELP_COLUMNS = 100;
  * @throws {UsageError} explaining what is wrong with them.
  */
 export function readArguments(args: readonly string[]): Call {
-  let asked: Call | null = null;
+  let call: Call | null = null;
   let text = "";
   const program = describeProgram({
     write: (more) => text += more,
-    run: (command, values, words) => asked = { command, options: optionsOf(values, words) },
+    run: (command, values, words) => call = { command, options: optionsOf(values, words) },
   });
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(error.message, nameOf(program));
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw new UsageError(explain(error, program, args), nameOf(program));
-    return { command: "help", text: text.trimEnd() };
   }
-  return asked ?? { command: "help", text: text.trimEnd() };
+  return call ?? { command: "help", text: text.trimEnd() };
 }
 
 /** Receives the parsed call. */
@@ -161,9 +165,7 @@ function explain(error: CommanderError, program: Command, args: readonly string[
     case "commander.excessArguments":
       return command === null
         ? unknownCommand(program.args[0] ?? "")
-        : `${command} takes no further arguments, found ${
-          JSON.stringify(wordsOf(program, command).join(" "))
-        }`;
+        : `${command} takes no further arguments, found ${show(wordsOf(program, command).join(" "))}`;
     case "commander.help":
       return unknownCommand(args[1] ?? "");
     default:
@@ -182,14 +184,14 @@ function wordsOf(program: Command, command: string): readonly string[] {
 
 function unknownCommand(word: string): string {
   const known = [...Object.keys(COMMANDS), "help"];
-  return `Unknown command ${JSON.stringify(word)}${didYouMean(word, known)}\nCommands: ${known.join(", ")}`;
+  return `Unknown command ${show(word)}${didYouMean(word, known)}\nCommands: ${known.join(", ")}`;
 }
 
 function explainOption(flag: string, command: CommandName | null): string {
   const name = flag.split("=")[0] ?? flag;
   const { options }: CommandSpec = COMMANDS[command ?? "serve"];
   const own = [...options, ...COMMON_OPTIONS].map((it) => longName(OPTIONS[it]));
-  if (own.includes(name)) return `The option ${name} takes no value, found ${JSON.stringify(flag)}`;
+  if (own.includes(name)) return `The option ${name} takes no value, found ${show(flag)}`;
   const takenBy = commandsWith(name).join(", ");
   if (takenBy !== "") {
     return command === null
@@ -213,25 +215,20 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     keepDisks: values.keepDisks ?? false,
     shutdown: values.shutdown ?? false,
     parallel: wholeNumber("--at-a-time", values.atATime, { lowest: 1, highest: 99 }),
-    onFailure: values.onFailure === undefined
-      ? undefined
-      : choiceOf({ option: "--on-failure", choices: ON_FAILURE }, values.onFailure),
+    onFailure: choiceOf("--on-failure", ON_FAILURE, values.onFailure),
     detailedExitcode: values.detailedExitcode ?? false,
     export: {
-      format: values.format,
+      format: choiceOf("--format", EXPORT_NAMES, values.format),
       output: values.output,
-      talosVersion: values.talosVersion,
+      talosVersion: choiceOf("--talos-version", TALOS_VERSIONS, values.talosVersion),
       planned: values.planned ?? false,
     },
     types: words,
   };
 }
 
-const USUAL_RELEASE = "25.10";
-
 function simulatorOptions(values: Values): SimulatorOptions {
-  const release = values.release ?? values.version ?? USUAL_RELEASE;
-  const version = choiceOf({ option: "--release", choices: SIMULATED_VERSIONS }, release);
+  const version = choiceOf("--release", SIMULATED_VERSIONS, values.release ?? values.version) ?? "25.10";
   const latencyMs = wholeNumber("--latency", values.latency, { lowest: 0, highest: 60_000 });
   const foreignVms = wholeNumber("--vms", values.vms, { lowest: 0, highest: 10_000 });
   const port = wholeNumber("--port", values.port, LISTEN_PORTS);
@@ -250,21 +247,12 @@ function wholeNumber(name: string, text: string | undefined, range: Range): numb
   return value;
 }
 
-/**
- * The choice that an option names.
- *
- * @throws {UsageError} when it names none.
- */
-export function choiceOf<T extends string>(
-  { option, choices, command = null }: {
-    readonly option: string;
-    readonly choices: readonly T[];
-    /** The command whose help explains the option. */
-    readonly command?: string | null;
-  },
+function choiceOf<T extends string>(
+  option: string,
+  choices: readonly T[],
   text: string | undefined,
-): T {
+): T | undefined {
   const chosen = choices.find((choice) => choice === text);
-  if (chosen !== undefined) return chosen;
-  throw new UsageError(choiceExpected(option, choices, text), command);
+  if (text === undefined || chosen !== undefined) return chosen;
+  throw new UsageError(choiceExpected(option, choices, text));
 }

@@ -2,16 +2,16 @@
 import type { Options } from "./arguments.ts";
 import {
   create,
-  type CreateCommand,
+  creationRequest,
   destroy,
   type DestroySelection,
-  expectTypes,
   listVms,
   type PlanOutcome,
   showPlan,
   type Success,
   type Terminal,
 } from "./vm_commands.ts";
+import type { ParsedConfiguration } from "../configuration/configuration.ts";
 import type { Settings } from "../configuration/settings.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
@@ -46,7 +46,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
   };
   const problems = [
     ...found,
-    ...attempt(() => parseConfigurationFile(readConfiguration(configFile))),
+    ...attempt(() => parsedConfiguration(configFile)),
     ...attempt(() => new TemplateManager(options.templatesDir)),
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
@@ -70,8 +70,8 @@ export interface Work {
 /** Runs list, plan, create, destroy or export, and returns its exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
-  const isAsked = isInteractive();
-  if (command === "destroy" && !options.yes && !isAsked) {
+  const canAsk = isInteractive();
+  if (command === "destroy" && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it",
     );
@@ -81,7 +81,7 @@ export async function runCommand(given: Work): Promise<number> {
     printFile,
     // The output of export is a file, so messages go to standard error.
     notify: options.json || command === "export" ? printError : print,
-    ask: isAsked ? (question) => askLine(question, given.signal) : null,
+    ask: canAsk ? (question) => askLine(question, given.signal) : null,
     json: options.json,
   };
   return await work(given, terminal);
@@ -92,8 +92,8 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const exporting = command === "export" ? readExport(options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
-  const creation = needsPlan ? createCommandOf(options, configFile) : null;
-  // Only commands that write open the journal, so the others work beside a running dashboard.
+  const creation = needsPlan ? creationRequest(parsedConfiguration(configFile), options) : null;
+  // Only commands that write open the journal, so the others work while a dashboard is running.
   const writes = command === "create" || command === "destroy";
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   await using manager = new VMManager({
@@ -103,11 +103,8 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   });
   await manager.connect();
   if (exporting !== null) {
-    exportNodes(
-      exporting,
-      await (creation === null ? presentNodes(manager) : plannedNodes(manager, creation)),
-      terminal,
-    );
+    const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);
+    exportNodes(exporting, await nodes, terminal);
     return EXIT.done;
   }
   if (creation !== null) {
@@ -142,8 +139,12 @@ function destroySelection({ prefixes, vmNames }: Options, configFile: string): D
   if (prefixes !== undefined || vmNames !== undefined) {
     return { prefixes: prefixes ?? [], names: vmNames ?? [], isExplicit: true };
   }
-  const { configuration } = parseConfigurationFile(readConfiguration(configFile));
+  const { configuration } = parsedConfiguration(configFile);
   return { prefixes: Object.keys(configuration.types), names: [], isExplicit: false };
+}
+
+function parsedConfiguration(path: string): ParsedConfiguration {
+  return parseConfigurationFile(readConfiguration(path));
 }
 
 /** Asks for a one-time password on the terminal. */
@@ -155,17 +156,6 @@ async function askOtp(signal: AbortSignal): Promise<string> {
   return typed.trim();
 }
 
-function createCommandOf({ types, parallel, onFailure }: Options, configFile: string): CreateCommand {
-  const parsed = parseConfigurationFile(readConfiguration(configFile));
-  expectTypes(parsed.configuration, types);
-  return {
-    ...parsed,
-    types,
-    ...(parallel === undefined ? {} : { parallel }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-  };
-}
-
 /** The NAS settings from the environment, with a logger that redacts their secrets. */
 function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: Work): VMManagerOptions {
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
@@ -173,13 +163,11 @@ function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: 
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);
-  const templateManager = new TemplateManager(templatesDir);
-  const pinned = tunnelSockets.length === 0 ? {} : { tunnelSockets };
   return {
     ...nas,
     ...trustedCertificatesOf(settings),
-    ...pinned,
-    templateManager,
+    ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }),
+    templateManager: new TemplateManager(templatesDir),
     readOnly,
     noDestroy,
     logger,

@@ -2,9 +2,8 @@
  * The commands list, plan, create and destroy, on the same plans and operations as the dashboard. Results go to `print`,
  * as one JSON value with `--json`; progress and questions go to `notify`.
  */
-import { type Configuration, unknownType } from "../configuration/configuration.ts";
-import type { Places } from "../configuration/configuration_text.ts";
-import type { OnFailure } from "../configuration/on_failure.ts";
+import { type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
+import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { operationJson, vmJson } from "../inventory/json.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
@@ -31,18 +30,6 @@ export interface Terminal {
   readonly json: boolean;
 }
 
-/** The input of `create` and `plan`. */
-export interface CreateCommand {
-  readonly configuration: Configuration;
-  readonly places: Places;
-  /** VM types; empty: all types of the configuration. */
-  readonly types: readonly string[];
-  /** VMs of each type in parallel; default: as configured. */
-  readonly parallel?: number;
-  /** What to do when a VM fails; default: as configured. */
-  readonly onFailure?: OnFailure;
-}
-
 const BY: Actor = { who: "command line" };
 
 /** Whether everything succeeded. */
@@ -63,11 +50,8 @@ export async function listVms(manager: VMManager, terminal: Terminal): Promise<S
     vm.disks.map(({ zvol, path }) => zvol ?? path).join(" "),
     vm.nics.map(({ attach, mac }) => `${attach ?? "default"}=${mac ?? "random"}`).join(" "),
   ]);
-  terminal.print(
-    vms.length === 0
-      ? "The NAS has no VMs"
-      : table(["NAME", "STATE", "CPU", "MEMORY", "DISKS", "NETWORKS"], rows),
-  );
+  const head = ["NAME", "STATE", "CPU", "MEMORY", "DISKS", "NETWORKS"];
+  terminal.print(vms.length === 0 ? "The NAS has no VMs" : table(head, rows));
   return true;
 }
 
@@ -77,10 +61,10 @@ export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
 /** Shows what `create` would do; changes nothing. */
 export async function showPlan(
   manager: VMManager,
-  request: CreateCommand,
+  request: CreationRequest,
   terminal: Terminal,
 ): Promise<PlanOutcome> {
-  const plan = await planOf(manager, request);
+  const plan = await manager.operations.planCreation(request);
   terminal.print(terminal.json ? JSON.stringify(plan, null, 2) : describePlan(plan));
   return outcomeOf(plan);
 }
@@ -88,17 +72,12 @@ export async function showPlan(
 /** Creates what the plan contains, except blocked VMs. */
 export async function create(
   manager: VMManager,
-  command: CreateCommand,
+  request: CreationRequest,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  const plan = await planOf(manager, command);
-  terminal.notify(describePlan(plan));
-  const result = await manager.operations.create(requestOf(command), {
-    observer: progressTo(terminal),
-    by: BY,
-    signal,
-  });
+  terminal.notify(describePlan(await manager.operations.planCreation(request)));
+  const result = await manager.operations.create(request, { observer: progressTo(terminal), by: BY, signal });
   return report(result, terminal);
 }
 
@@ -160,44 +139,31 @@ async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolea
   return typed?.trim().toLowerCase() === plan.phrase;
 }
 
-function planOf(manager: VMManager, command: CreateCommand): Promise<CreationPlan> {
-  return manager.operations.planCreation(requestOf(command));
-}
-
-/** The creation request: the configuration with the command's overrides. */
-export function requestOf(command: CreateCommand): CreationRequest {
-  const { configuration, places, parallel, onFailure } = command;
+/**
+ * The request of `create` and `plan`: the configuration with the command's overrides, and its types, by default all.
+ *
+ * @throws {ConfigurationError} naming every unknown type.
+ */
+export function creationRequest(
+  { configuration, places }: ParsedConfiguration,
+  { types, parallel, onFailure }: Options,
+): CreationRequest {
+  const known = Object.keys(configuration.types);
+  const problems = types.filter((type) => !known.includes(type))
+    .map((type) => ({ field: "", message: unknownType(type, known) }));
+  if (problems.length > 0) throw new ConfigurationError("configuration", problems);
   const overrides = {
     ...(parallel === undefined ? {} : { parallel }),
     ...(onFailure === undefined ? {} : { on_failure: onFailure }),
   };
-  const types = Object.entries(configuration.types).map(([name, type]) => [name, { ...type, ...overrides }]);
+  const overridden = Object.entries(configuration.types).map((
+    [name, type],
+  ) => [name, { ...type, ...overrides }]);
   return {
-    configuration: { ...configuration, types: Object.fromEntries(types) },
+    configuration: { ...configuration, types: Object.fromEntries(overridden) },
     places,
-    types: typesOf(command),
+    types: defaultTypes(configuration).filter(({ type }) => types.length === 0 || types.includes(type)),
   };
-}
-
-function typesOf({ configuration, types }: CreateCommand) {
-  const all = defaultTypes(configuration);
-  return types.length === 0 ? all : all.filter(({ type }) => types.includes(type));
-}
-
-/**
- * Checks the command's types against the configuration.
- *
- * @throws {ConfigurationError} naming every unknown type.
- */
-export function expectTypes(configuration: Configuration, types: readonly string[]): void {
-  const known = Object.keys(configuration.types);
-  const unknown = types.filter((type) => !known.includes(type));
-  if (unknown.length === 0) return;
-  const problems = unknown.map((type) => ({
-    field: "",
-    message: unknownType(type, known),
-  }));
-  throw new ConfigurationError("configuration", problems);
 }
 
 function outcomeOf({ vms, findings }: CreationPlan): PlanOutcome {
@@ -211,15 +177,10 @@ function describePlan(plan: CreationPlan): string {
   const findings = plan.findings.map(({ severity, vms, field, message, line }) =>
     `${severity}: ${placeOf({ vms, field })}${message}${line === undefined ? "" : ` (line ${line})`}`
   );
-  const rows = plan.vms.map((
-    vm,
-  ) => [
-    vm.name,
-    vm.action,
-    formatCount(vm.vcpus, "vCPU"),
-    formatMib(vm.memoryMib),
-    describeDevices(vm, plan),
-  ]);
+  const rows = plan.vms.map((vm) => {
+    const { name, action, vcpus, memoryMib } = vm;
+    return [name, action, formatCount(vcpus, "vCPU"), formatMib(memoryMib), describeDevices(vm, plan)];
+  });
   const sum = `Plan: ${describeTotals(plan)}`;
   return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
 }
@@ -247,14 +208,15 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
 }
 
 function describeDestruction({ vms, prefixes, notices, spared, totals }: DestructionPlan): string {
-  const left = spared.map(({ name, because }) => `${name} stays: ${because} (add it with --vm ${name})`);
+  const kept = spared.map(({ name, because }) => `${name} stays: ${because} (add it with --vm ${name})`);
   if (vms.length === 0) {
     const nothing = prefixes.length === 0
       ? "Nothing to destroy"
       : `Nothing to destroy: no VM created here matches ${prefixes.join(" or ")} followed by digits`;
-    return [...left, nothing].join("\n");
+    return [...kept, nothing].join("\n");
   }
-  const rows = vms.filter(({ blocked }) => blocked.length === 0).map(({ id, name, state, zvols, keeps }) => [
+  const toDestroy = vms.filter(({ blocked }) => blocked.length === 0);
+  const rows = toDestroy.map(({ id, name, state, zvols, keeps }) => [
     name,
     String(id),
     state,
@@ -262,30 +224,22 @@ function describeDestruction({ vms, prefixes, notices, spared, totals }: Destruc
       .join(", "),
     keeps.map(({ path, because }) => `${path} stays: ${because}`).join(", "),
   ]);
-  const snapshots = vms.filter(({ blocked }) => blocked.length === 0).flatMap(({ zvols }) => zvols)
-    .flatMap(describeSnapshots);
-  const stuck = vms.flatMap(({ name, blocked }) => blocked.map((why) => `${name} stays: ${why}`));
-  const sum = [
-    formatCount(totals.vms, "VM"),
-    formatCount(totals.zvols, "zvol"),
-    ...(totals.snapshots === 0 ? [] : [formatCount(totals.snapshots, "snapshot")]),
-  ];
+  const snapshots = totals.snapshots === 0 ? [] : [formatCount(totals.snapshots, "snapshot")];
+  const counts = [formatCount(totals.vms, "VM"), formatCount(totals.zvols, "zvol"), ...snapshots];
   return [
     ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "ZVOLS TO DESTROY", "KEPT"], rows)]),
-    ...snapshots,
+    ...toDestroy.flatMap(({ zvols }) => zvols).flatMap(describeSnapshots),
     ...notices,
-    ...stuck,
-    ...left,
-    `${sum.slice(0, -1).join(", ")} and ${sum.at(-1)} will be destroyed permanently`,
+    ...vms.flatMap(({ name, blocked }) => blocked.map((why) => `${name} stays: ${why}`)),
+    ...kept,
+    `${counts.slice(0, -1).join(", ")} and ${counts.at(-1)} will be destroyed permanently`,
   ].join("\n");
 }
 
 function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
   if (snapshots === null || snapshots.length === 0) return [];
   const names = snapshots.map((snapshot) => snapshot.name.slice(name.length)).join(", ");
-  return [
-    `Destroys ${formatCount(snapshots.length, "snapshot")} of ${name} first: ${names}`,
-  ];
+  return [`Destroys ${formatCount(snapshots.length, "snapshot")} of ${name} first: ${names}`];
 }
 
 function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
