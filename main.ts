@@ -163,10 +163,10 @@ function startWorker(permissions: Permissions): Worker {
 
 /** Calls `stop` on SIGINT or SIGTERM; a second signal ends the program immediately. */
 function onStopSignal(stop: () => void): void {
-  let asked = false;
+  let isStopping = false;
   const onSignal = () => {
-    if (asked) Deno.exit(EXIT.failed);
-    asked = true;
+    if (isStopping) Deno.exit(EXIT.failed);
+    isStopping = true;
     stop();
   };
   Deno.addSignalListener("SIGINT", onSignal);

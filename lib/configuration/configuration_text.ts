@@ -1,5 +1,6 @@
 /** Parses config.yaml into a plain value and the position of each part. */
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError, type Problem } from "../errors/errors.ts";
+import { reasonOf } from "../errors/system_errors.ts";
 import {
   type Document,
   isAlias,
@@ -47,7 +48,7 @@ export function parseText(text: string, source: string): ConfigurationText {
     return { line, column: col };
   };
   if (document.errors.length > 0) {
-    const problems = document.errors.map(({ message, pos }) => ({ field: "", message, ...at(pos[0]) }));
+    const problems = document.errors.map(({ message, pos }) => invalid(message, at(pos[0])));
     throw new ConfigurationError(source, problems);
   }
   return { value: toPlain(document, source, at), places: placesOf(document, at) };
@@ -57,15 +58,19 @@ function toPlain(document: Document, source: string, at: (offset: number) => Pla
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const offset = aliasOfNothing(document);
-    const place = offset === undefined ? {} : at(offset);
-    throw new ConfigurationError(source, [{ field: "", message, ...place }], { cause: error });
+    const offset = undefinedAlias(document);
+    const problem = invalid(reasonOf(error), offset === undefined ? {} : at(offset));
+    throw new ConfigurationError(source, [problem], { cause: error });
   }
 }
 
+/** The YAML parser's message is the reason. */
+function invalid(reason: string, place: Partial<Place>): Problem {
+  return { field: "", message: `Invalid YAML: ${reason}`, ...place };
+}
+
 /** Position of the first alias whose anchor is not defined before it. */
-function aliasOfNothing(document: Document): number | undefined {
+function undefinedAlias(document: Document): number | undefined {
   const anchors = new Set<string>();
   let offset: number | undefined;
   visit(document, (_key, node) => {

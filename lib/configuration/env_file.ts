@@ -32,7 +32,7 @@ export async function readEnvFile(
   } catch (error) {
     const missing = isMissing(error);
     if (missing && !required) return {};
-    const message = missing ? "No such file" : `The file cannot be read: ${reasonOf(error)}`;
+    const message = missing ? "No such file; check the path" : `The file cannot be read: ${reasonOf(error)}`;
     throw new ConfigurationError(path, [{ field: "", message }], { cause: error });
   }
   const { entries, mistakes } = parseEnvText(text);
@@ -56,7 +56,7 @@ function doubtsAbout({ name, hasComment }: EnvEntry): string[] {
 }
 
 /** A value, and its line counted from 1. */
-export interface EnvEntry {
+interface EnvEntry {
   readonly name: string;
   readonly value: string;
   readonly line: number;
@@ -64,31 +64,20 @@ export interface EnvEntry {
   readonly hasComment: boolean;
 }
 
-/** A line that cannot be parsed. Its text may be a secret and is not repeated. */
-export interface EnvMistake {
-  readonly line: number;
-  readonly message: string;
-}
-
-/** The content of a file; when a name is repeated, the last one counts. */
-export interface EnvText {
+/** The content of a file; when a name is repeated, the last one counts. Texts can be secrets, so messages do not repeat them. */
+interface EnvText {
   readonly entries: readonly EnvEntry[];
-  readonly mistakes: readonly EnvMistake[];
+  readonly mistakes: readonly { readonly line: number; readonly message: string }[];
 }
 
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*/;
 const COMMENT_OR_BLANK = /^[ \t]*(#|$)/;
-/** A quoted value can span lines; a backslash escapes a quote. */
-const QUOTED = {
-  '"': /^"((?:[^"\\]|\\[^])*)"/,
-  "'": /^'((?:[^'\\]|\\[^])*)'/,
-  "`": /^`([^`]*)`/,
-} as const;
+/** A quoted value can span lines. In quotes a backslash escapes a quote, in backticks nothing is escaped. */
+const QUOTED = /^(?:(["'])((?:\\[^]|(?!\1)[^\\])*)\1|`([^`]*)`)/;
 
-/** Parses the text of a file. */
-export function parseEnvText(text: string): EnvText {
+function parseEnvText(text: string): EnvText {
   const entries: EnvEntry[] = [];
-  const mistakes: EnvMistake[] = [];
+  const mistakes: { line: number; message: string }[] = [];
   const whole = text.replaceAll("\r\n", "\n");
   let line = 1;
   for (let at = 0; at < whole.length;) {
@@ -96,13 +85,12 @@ export function parseEnvText(text: string): EnvText {
     const [assigned, name = ""] = ASSIGNMENT.exec(here) ?? [];
     let read = here.length;
     if (assigned !== undefined) {
-      const from = at + assigned.length;
-      const { value, length, hasComment, problem } = readValue(whole, from);
+      const { value, length, hasComment, problem } = readValue(whole, at + assigned.length);
       entries.push({ name, value, line, hasComment });
       if (problem !== null) mistakes.push({ line, message: `${name}: ${problem}` });
       read = assigned.length + length;
     } else if (!COMMENT_OR_BLANK.test(here)) {
-      mistakes.push({ line, message: "This is not a NAME=value line" });
+      mistakes.push({ line, message: "This is not a NAME=value line; correct it, or start it with #" });
     }
     line += whole.slice(at, at + read).split("\n").length;
     at += read + 1;
@@ -125,39 +113,26 @@ interface ReadValue {
 }
 
 function readValue(text: string, at: number): ReadValue {
-  const quote = text[at];
-  if (quote === '"' || quote === "'" || quote === "`") {
-    const [quoted, inner = ""] = QUOTED[quote].exec(text.slice(at)) ?? [];
-    // A single quote character without a partner belongs to the value.
-    if (quoted !== undefined) return readQuoted(text, at, { quote, quoted, inner });
+  const [quoted, quote, escaped = "", verbatim = ""] = QUOTED.exec(text.slice(at)) ?? [];
+  if (quoted === undefined) {
+    // A quote character without a partner belongs to the value.
+    const rest = lineAt(text, at);
+    const comment = /(?:^|[ \t])#/.exec(rest);
+    const value = (comment === null ? rest : rest.slice(0, comment.index)).trim();
+    return { value, length: rest.length, hasComment: comment !== null && value !== "", problem: null };
   }
-  const rest = lineAt(text, at);
-  const comment = /(?:^|[ \t])#/.exec(rest);
-  const value = (comment === null ? rest : rest.slice(0, comment.index)).trim();
-  return { value, length: rest.length, hasComment: comment !== null && value !== "", problem: null };
-}
-
-interface Quoted {
-  readonly quote: keyof typeof QUOTED;
-  /** Including its quotes. */
-  readonly quoted: string;
-  readonly inner: string;
-}
-
-function readQuoted(text: string, at: number, { quote, quoted, inner }: Quoted): ReadValue {
   const after = lineAt(text, at + quoted.length);
   return {
-    value: unescape(quote, inner),
+    value: quote === undefined ? verbatim : unescape(quote, escaped),
     length: quoted.length + after.length,
     hasComment: false,
-    problem: /^[ \t]*(#|$)/.test(after)
+    problem: COMMENT_OR_BLANK.test(after)
       ? null
       : "There is text after the closing quote; put a backslash before each quote inside the value",
   };
 }
 
-function unescape(quote: keyof typeof QUOTED, inner: string): string {
-  if (quote === "`") return inner;
-  if (quote === "'") return inner.replace(/\\(['\\])/g, "$1");
-  return inner.replace(/\\(["\\n])/g, (_, escaped) => escaped === "n" ? "\n" : escaped);
+function unescape(quote: string, text: string): string {
+  if (quote === "'") return text.replace(/\\(['\\])/g, "$1");
+  return text.replace(/\\(["\\n])/g, (_, escaped) => escaped === "n" ? "\n" : escaped);
 }

@@ -28,10 +28,19 @@ function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
 
 /** Whether the file exists, as far as this program can see. */
 export function fileExists(path: string): boolean {
+  return infoOf(path)?.isFile ?? false;
+}
+
+/** Whether the folder exists. */
+export function isFolder(path: string): boolean {
+  return infoOf(path)?.isDirectory ?? false;
+}
+
+function infoOf(path: string): Deno.FileInfo | null {
   try {
-    return Deno.statSync(path).isFile;
+    return Deno.statSync(path);
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -67,15 +76,6 @@ function isThere(path: string): boolean {
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
-  }
-}
-
-/** Whether the folder exists. */
-export function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }
 

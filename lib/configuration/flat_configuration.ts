@@ -1,5 +1,5 @@
 /**
- * The flat form of a configuration, in which the VM types are sections beside storage: the form of config.yaml, of the
+ * The flat form of a configuration, in which the VM types are sections next to storage: the form of config.yaml, of the
  * journal, and of the library's callers. Everything else uses {@link Configuration}.
  */
 import type { Configuration } from "./configuration.ts";

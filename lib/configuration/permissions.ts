@@ -4,8 +4,11 @@ import type { CommandName } from "../command_line/commands.ts";
 import type { Settings } from "./settings.ts";
 import { parseNasAddress } from "./nas_address.ts";
 
+/** No command runs programs, reads system information, or loads native libraries or remote code. */
+const DENIED = { run: false, sys: false, ffi: false, import: false } as const;
+
 /** Permissions in the runtime's terms; everything else is denied. */
-export interface Permissions {
+export type Permissions = typeof DENIED & {
   /** `host:port` to connect to or listen on. */
   readonly net: string[];
   /** Files and folders. */
@@ -14,15 +17,7 @@ export interface Permissions {
   readonly write: string[];
   /** Environment variables. */
   readonly env: string[];
-  /** Programs. */
-  readonly run: false;
-  /** System information. */
-  readonly sys: false;
-  /** Native libraries. */
-  readonly ffi: false;
-  /** Remote code. */
-  readonly import: false;
-}
+};
 
 /** A command that does more than print its own text. */
 export type WorkerCommand = Exclude<CommandName, "help" | "version">;
@@ -95,10 +90,7 @@ export function permissionsOf(
     read: [...files.filter((path) => typeof path === "string"), ...written],
     write: written,
     env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
-    run: false,
-    sys: false,
-    ffi: false,
-    import: false,
+    ...DENIED,
   };
 }
 
@@ -113,20 +105,14 @@ interface Reached {
   readonly sockets: readonly string[];
 }
 
-/** The simulated NAS uses any free port. */
-const SIMULATED: Reached = { net: ["127.0.0.1"], sockets: [] };
-
-function reached({ nas }: Needs, settings: Settings | null): Reached {
-  if (nas === "simulated") return SIMULATED;
-  return nas === "none" || settings === null ? { net: [], sockets: [] } : addressOf(settings);
-}
-
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 
-function addressOf({ nas, certFingerprint }: Settings): Reached {
-  const parsed = parseNasAddress(nas?.host ?? "");
-  if (!parsed.ok) return { net: [], sockets: [] };
+function reached({ nas }: Needs, settings: Settings | null): Reached {
+  // The simulated NAS uses any free port.
+  if (nas === "simulated") return { net: ["127.0.0.1"], sockets: [] };
+  const parsed = parseNasAddress(settings?.nas?.host ?? "");
+  if (nas === "none" || !parsed.ok) return { net: [], sockets: [] };
   const { address } = parsed;
   // The runtime checks a connection through a socket against the name and port that were requested.
   if (address.kind === "unix") return { net: [withPort(address.host, HTTP_PORT)], sockets: [address.path] };
@@ -135,7 +121,7 @@ function addressOf({ nas, certFingerprint }: Settings): Reached {
     ? [Number(port)]
     : address.kind === "ws"
     ? [HTTP_PORT]
-    : certFingerprint === null
+    : settings?.certFingerprint == null
     ? [HTTPS_PORT]
     : [HTTPS_PORT, HTTP_PORT];
   return { net: ports.map((it) => withPort(address.host, it)), sockets: [] };

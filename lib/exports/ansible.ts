@@ -2,7 +2,7 @@
 import { isVmName } from "../inventory/names.ts";
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
 import { stringify } from "../configuration/yaml.ts";
-import { type ClusterNode, contestedAddresses } from "./nodes.ts";
+import { addressConflicts, type ClusterNode } from "./nodes.ts";
 
 /** Names that have a special meaning in Ansible. */
 const RESERVED: readonly string[] = ["all", "ungrouped", "localhost"];
@@ -14,11 +14,9 @@ export function toAnsible(nodes: readonly ClusterNode[]): Exported {
   const leftOut: LeftOut[] = [];
   const groups = new Map<string, Map<string, Record<string, string>>>();
   const taken = new Set<string>();
-  const contested = contestedAddresses(nodes);
+  const conflict = addressConflicts(nodes);
   for (const { name, type, nics: [first] } of nodes) {
-    const because = first?.ip && contested.has(first.ip)
-      ? `several guests report the address ${first.ip}`
-      : refuse(name, taken);
+    const because = conflict(first?.ip ?? null) ?? refuse(name, taken);
     if (because !== null) {
       leftOut.push({ name, because });
       continue;

@@ -103,19 +103,10 @@ export function isExportName(word: string): word is ExportName {
 }
 
 function toCsv(nodes: readonly ClusterNode[]): Exported {
-  const rows = nodes.flatMap(({ name, type, nics }) =>
-    nics.map((
-      nic,
-      index,
-    ) => [
-      escapeControls(name),
-      type === null ? null : escapeControls(type),
-      String(index),
-      nic.attach,
-      nic.mac,
-      nic.ip,
-    ])
-  );
+  const rows = nodes.flatMap(({ name, type, nics }) => {
+    const vm = [escapeControls(name), type === null ? null : escapeControls(type)];
+    return nics.map(({ attach, mac, ip }, index) => [...vm, String(index), attach, mac, ip]);
+  });
   const text = csv([["name", "type", "nic", "network", "mac", "ip"], ...rows]);
   return { files: [{ name: "nodes.csv", text }], leftOut: [] };
 }

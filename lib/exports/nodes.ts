@@ -73,15 +73,11 @@ export function nodeOfPlanned(vm: PlannedVm): ClusterNode {
   };
 }
 
-/** Addresses that several guests report; none of them is used. */
-export function contestedAddresses(nodes: readonly ClusterNode[]): ReadonlySet<Ipv4> {
-  const seen = new Set<Ipv4>();
-  const contested = new Set<Ipv4>();
-  for (const { ip } of nodes.flatMap(({ nics }) => nics)) {
-    if (ip !== null && seen.has(ip)) contested.add(ip);
-    if (ip !== null) seen.add(ip);
-  }
-  return contested;
+/** Returns a function that explains why an address is not used: several guests report it. */
+export function addressConflicts(nodes: readonly ClusterNode[]): (ip: Ipv4 | null) => string | null {
+  const all = nodes.flatMap(({ nics }) => nics.map(({ ip }) => ip));
+  const repeated = new Set(all.filter((ip, index) => all.indexOf(ip) !== index));
+  return (ip) => ip !== null && repeated.has(ip) ? `several guests report the address ${ip}` : null;
 }
 
 function named(name: string): Pick<ClusterNode, "name" | "host"> {

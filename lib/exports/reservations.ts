@@ -1,6 +1,6 @@
 /** DHCP reservations for several servers. Pure. */
 import { commentsOf, type Exported, type LeftOut, sentenceOf } from "./exported.ts";
-import { type ClusterNode, contestedAddresses } from "./nodes.ts";
+import { addressConflicts, type ClusterNode } from "./nodes.ts";
 import { type HostName, type Ipv4, type Mac, NO_HOST_NAME, parseHostName } from "./values.ts";
 
 /** A reserved name and address of a NIC. */
@@ -24,14 +24,14 @@ function reserve(
   const reservations: Reservation[] = [];
   const leftOut: LeftOut[] = [];
   const taken = new Set<string>();
-  const contested = contestedAddresses(nodes);
+  const conflict = addressConflicts(nodes);
   for (const { name, host, nics } of nodes) {
     const fixed = nics.flatMap(({ mac, ip }) => mac === null ? [] : [{ mac, ip }]);
     if (fixed.length === 0) leftOut.push({ name, because: "it has no NIC with a fixed MAC address" });
     fixed.forEach(({ mac, ip }, index) => {
       const own = host === null || index === 0 ? host : parseHostName(`${host}-nic${index}`);
       if (own === null) return leftOut.push({ name, because: NO_HOST_NAME });
-      const because = refuse(own) ?? clash(taken, own, mac) ?? contest(contested, ip);
+      const because = refuse(own) ?? clash(taken, own, mac) ?? conflict(ip);
       if (because !== null) return leftOut.push({ name, because });
       taken.add(own).add(mac);
       return reservations.push({ host: own, mac, ip });
@@ -43,10 +43,6 @@ function reserve(
 function clash(taken: ReadonlySet<string>, ...values: readonly string[]): string | null {
   const value = values.find((it) => taken.has(it));
   return value === undefined ? null : `${value} is already taken by another VM`;
-}
-
-function contest(contested: ReadonlySet<Ipv4>, ip: Ipv4 | null): string | null {
-  return ip !== null && contested.has(ip) ? `several guests report the address ${ip}` : null;
 }
 
 /** Words that dnsmasq's dhcp-host reads as a lease time or keyword instead of a host name. */

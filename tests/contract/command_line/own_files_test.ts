@@ -68,7 +68,7 @@ Deno.test("an unknown name in .env gets a suggestion, and an invalid line is an 
     assert.equal(code, 2);
     assert.match(
       err,
-      /\.env:4:1: This is not a NAME=value line\n\.env:5:1: VNC_PASSWORD: There is text after the closing quote/,
+      /\.env:4:1: This is not a NAME=value line; .*\n\.env:5:1: VNC_PASSWORD: There is text after the closing quote/,
     );
     assert.doesNotMatch(err, /hunter2/, "it may be a secret");
   }));
@@ -187,7 +187,7 @@ Deno.test("a configuration with only web: works on the command line, and one wit
     assert.equal((await run("destroy", "--yes")).code, 0);
     assert.equal(simulator.store.vms.size, 0);
     const mistakes = [
-      [WEB.replace(/web:[^]*/, ""), /config\.yaml:1:1: There is no VM type: add a section such as worker/],
+      [WEB.replace(/web:[^]*/, ""), /config\.yaml:1:1: There is no VM type; add a section such as worker/],
       [WEB.replace(/storage:[^]*web:/, "web:"), /storage: The storage section is missing/],
       [`${WEB}images:\n  debian: { url: x }\n`, /images: images is reserved and cannot be a VM type/],
     ] as const;
