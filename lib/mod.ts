@@ -82,7 +82,7 @@ export {
   type SecretName,
 } from "./configuration/environment.ts";
 export type { Consoles } from "./consoles/consoles.ts";
-export type { Choices, NasInventory } from "./inventory/nas_inventory.ts";
+export type { NasInventory } from "./inventory/nas_inventory.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./inventory/live_inventory.ts";
 export {
   type LogFields,
@@ -144,7 +144,7 @@ export type { TemplateOverrides } from "./vm_templates/overrides.ts";
 export type { DeviceSpec, VmSpec } from "./vm_templates/specs.ts";
 export type { NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
-export type { Capacity } from "./truenas/read_inventory.ts";
+export type { Capacity, Choices } from "./truenas/read_inventory.ts";
 export type { NasConnection, SessionState } from "./truenas/connection/nas_connection.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export { VMManager } from "./vm_manager.ts";

@@ -310,7 +310,9 @@ export class LiveInventory {
     }
     const found = new Set(vms.map(({ id }) => id));
     for (const id of [...before.keys()]) if (!found.has(id)) this.#remove(id);
-    for (const vm of vms) if (!isSameVm(vm, before.get(vm.id))) this.#change(vm);
+    // VMs can be compared as JSON, because they are plain data with the same key order.
+    const isSame = (vm: Vm) => JSON.stringify(vm) === JSON.stringify(before.get(vm.id));
+    for (const vm of vms) if (!isSame(vm)) this.#change(vm);
     this.#touch();
   }
 
@@ -401,9 +403,4 @@ export class LiveInventory {
       error: this.#error.message,
     });
   }
-}
-
-/** Compares as JSON, because both values are plain data with the same key order. */
-function isSameVm(a: Vm, b: Vm | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

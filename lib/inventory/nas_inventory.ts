@@ -5,6 +5,7 @@ import type { OperationStore } from "../operations/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
 import {
   type Capacity,
+  type Choices,
   type Patience,
   readCapacity,
   readChoices,
@@ -22,16 +23,6 @@ export const PAGE_READING_MS = 1_500;
 
 /** Pages show readings up to this old immediately, while they are read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
-
-/** The choices a form offers besides free text. */
-export interface Choices {
-  /** Bridges and interfaces that a NIC can be attached to. */
-  readonly nicChoices: Reading<readonly string[]>;
-  /** Datasets in which zvols can be created. */
-  readonly datasets: Reading<readonly string[]>;
-  /** Install images in the same folder as the configured one. */
-  readonly isos: Reading<readonly string[]>;
-}
 
 /** Reads a NAS; see the comment at the top of this file. */
 export class NasInventory {

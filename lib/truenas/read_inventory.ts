@@ -114,23 +114,24 @@ export async function readInventory(
   request: InventoryRequest,
   { expected = [], ...options }: VmsOptions = {},
 ): Promise<Inventory> {
-  const { nas } = request;
-  const [vms, files, datasets, nicChoices, bindChoices, memory, maximumVcpus, zvolBlockSize] = await Promise
-    .all([
-      readVms(caller, { ...options, expected }),
-      readFiles(caller, request.files, options),
-      readDatasets(caller, request.datasets, options),
-      readNicChoices(caller, options),
-      reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
-      reading(() => caller.call("vm.get_available_memory", [], options)),
-      reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
-      reading(() => caller.call("pool.dataset.recommended_zvol_blocksize", [request.pool], options)),
-    ]);
-  const readings = { datasets, nicChoices, bindChoices, maximumVcpus, zvolBlockSize };
+  const [vms, files, datasets, nicChoices, bindChoices, memory, vcpus, blockSize] = await Promise.all([
+    readVms(caller, { ...options, expected }),
+    readFiles(caller, request.files, options),
+    readDatasets(caller, request.datasets, options),
+    readNicChoices(caller, options),
+    reading(async () => Object.keys(await caller.call("vm.device.bind_choices", [], options))),
+    reading(() => caller.call("vm.get_available_memory", [], options)),
+    reading(() => caller.call("vm.maximum_supported_vcpus", [], options)),
+    reading(() => caller.call("pool.dataset.recommended_zvol_blocksize", [request.pool], options)),
+  ]);
   return {
-    nas,
-    ...readings,
+    nas: request.nas,
+    datasets,
+    nicChoices,
+    bindChoices,
     availableMemoryBytes: memory,
+    maximumVcpus: vcpus,
+    zvolBlockSize: blockSize,
     vms: await Promise.all(vms.map((vm) => withHistory(caller, vm, request, options))),
     files: await withAttached(caller, files, vms.filter(({ name }) => request.vms.includes(name)), options),
   };
@@ -239,16 +240,21 @@ export async function readGuestIps(
 }
 
 /** The choices a form offers besides free text. */
+export interface Choices {
+  /** Bridges and interfaces that a NIC can be attached to. */
+  readonly nicChoices: Reading<readonly string[]>;
+  /** Datasets in which zvols can be created. */
+  readonly datasets: Reading<readonly string[]>;
+  /** Install images in the same folder as the configured one. */
+  readonly isos: Reading<readonly string[]>;
+}
+
+/** Reads the choices of a form; `isoFolder` is the folder of the install images. */
 export async function readChoices(
   caller: Caller,
   isoFolder: string | null,
   options: ReadOptions = {},
-): Promise<
-  Pick<Inventory, "nicChoices"> & {
-    readonly isos: Reading<readonly string[]>;
-    readonly datasets: Reading<readonly string[]>;
-  }
-> {
+): Promise<Choices> {
   const [nicChoices, isos, datasets] = await Promise.all([
     readNicChoices(caller, options),
     readIsos(caller, isoFolder, options),

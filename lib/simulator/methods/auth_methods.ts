@@ -104,7 +104,7 @@ const loginEx: PeerMethod = (peer, [given]) => {
   };
 };
 
-/** Two calls: challenge and proof. Allowed without encryption as well, because the key is not sent. */
+/** Two calls: challenge and proof. Works without encryption as well, because the key is not sent. */
 function scramLogin(peer: Peer, { scram_type, rfc_str = "" }: LoginData): Record<string, unknown> {
   const answer = (type: string, text: string, account: Account | null) => ({
     response_type: "SCRAM_RESPONSE",

@@ -73,7 +73,7 @@ function dropUnlessNeeded(store: Store, dataset: string): void {
   if (!isNeeded && !isBusy(store, dataset)) dropDataset(store, dataset);
 }
 
-/** A recursive destroy of a snapshot from 26 on: destroys its idle clones, then its holds, then itself. */
+/** A recursive destroy of a snapshot from 26 on: destroys its idle clones, releases its holds, and then destroys it. */
 export function destroySnapshotWithClones(store: Store, snapshot: StoredSnapshot): void {
   for (const clone of clonesOf(store, snapshot.name)) dropUnlessNeeded(store, clone);
   snapshot.holds.clear();
