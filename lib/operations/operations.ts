@@ -16,14 +16,14 @@ import type { TemplateManager } from "../template_manager.ts";
 import type { Concurrency } from "./limiter.ts";
 import type { OperationLog } from "./log.ts";
 import type { Planner } from "./planner.ts";
-import { type Recovery, recoveryOf, remainingSettleMs } from "./recovery.ts";
+import { recoveryOf, remainingSettleMs } from "./recovery.ts";
 import { type RunResult, toResult } from "./run_result.ts";
 import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import type { OperationStore } from "./store.ts";
-import type { OperationView, Resolution } from "./types.ts";
+import type { OperationView } from "./types.ts";
 
 /** Either an operation was started, or its plan is no longer the one that was shown. */
 export type StartedOrReplanned<Plan> =
@@ -259,7 +259,7 @@ export class Operations {
   /** Starts one recovery of an operation; further requests while it runs return the same one. */
   #recover(
     operationId: string,
-    how: keyof typeof RECOVERABLE,
+    how: "resumed" | "rolled-back",
     start: (view: OperationView) => RunningOperation | Promise<RunningOperation>,
   ): Promise<RunningOperation | null> {
     const known = this.#recoveries.get(operationId);
@@ -269,7 +269,9 @@ export class Operations {
     const turn = this.#turns.add(async () => {
       try {
         const log = this.store.get(operationId);
-        if (log === undefined || recoveryOf(log.view)[RECOVERABLE[how]].length === 0) return resolve(null);
+        if (log === undefined) return resolve(null);
+        const { resumable, removable } = recoveryOf(log.view);
+        if ((how === "resumed" ? resumable : removable).length === 0) return resolve(null);
         await sleep(remainingSettleMs(log.view, this.store.now(), this.#runner.settle.settleMs));
         const operation = await start(log.view);
         resolve(operation);
@@ -318,10 +320,6 @@ export class Operations {
     }]);
   }
 }
-
-const RECOVERABLE = { resumed: "resumable", "rolled-back": "removable" } as const satisfies Partial<
-  Record<Resolution["how"], keyof Recovery>
->;
 
 /** Whether the work ended in time. */
 async function within(work: Promise<unknown>, ms: number): Promise<boolean> {

@@ -160,7 +160,7 @@ export class OperationRunner {
       log.append({ type: "finished", status: overallStatus(log.view) });
     } catch (error) {
       log.append({ type: "finished", status: "failed", message: describeError(error).message });
-      logger.error("An operation ended in an error of this program", { error: String(error) });
+      logger.error("An operation failed because of an error in this program", { error: String(error) });
     } finally {
       this.running.delete(log.id);
     }

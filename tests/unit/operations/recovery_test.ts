@@ -64,7 +64,7 @@ Deno.test("recoveryOf() offers nothing for a running, successful or already deci
   assert.ok(!needsDecision(decided));
 });
 
-Deno.test("unsettledMs() waits only for calls of unknown outcome", () => {
+Deno.test("remainingSettleMs() waits only for calls of unknown outcome", () => {
   const unknown = { message: "lost", outcome: "unknown" } as const;
   const view = viewOf(STARTED, made("a"), {
     type: "step",
