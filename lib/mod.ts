@@ -133,7 +133,11 @@ export type { SettleTimeouts } from "./operations/steps/run_step.ts";
 export type { Busy, OperationStore } from "./operations/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";
-export type { CreationRequest, PlannedMacs, WantedType } from "./plan/creation_input.ts";
+export type {
+  CreationRequest as CreationRequestByType,
+  PlannedMacs,
+  WantedType,
+} from "./plan/creation_input.ts";
 export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destruction.ts";
 export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
@@ -147,5 +151,5 @@ export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity, Choices } from "./truenas/read_inventory.ts";
 export type { NasConnection, SessionState } from "./truenas/connection/nas_connection.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
-export { VMManager } from "./vm_manager.ts";
+export { type FlatCreationRequest as CreationRequest, VMManager } from "./vm_manager.ts";
 export type { VMManagerOptions } from "./vm_manager_options.ts";

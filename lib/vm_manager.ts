@@ -29,6 +29,9 @@ import type { NasConnection } from "./truenas/connection/nas_connection.ts";
 import { CONNECTION_WAIT_MS, Session } from "./truenas/connection/session.ts";
 import { sessionOptionsOf, type VMManagerOptions } from "./vm_manager_options.ts";
 
+/** A request to create VMs; its configuration is as `loadConfiguration()` returns it. */
+export type FlatCreationRequest = CreationRequest<FlatConfiguration>;
+
 /** Creates and destroys groups of VMs on one NAS; see the example of this module. */
 export class VMManager implements AsyncDisposable {
   /** The connection to the NAS. */
@@ -149,7 +152,7 @@ export class VMManager implements AsyncDisposable {
    *
    * @throws {TrueNASError} when the NAS cannot be read.
    */
-  planCreation(request: CreationRequest<FlatConfiguration>): Promise<CreationPlan> {
+  planCreation(request: FlatCreationRequest): Promise<CreationPlan> {
     return this.operations.planCreation({ ...request, configuration: fromFlat(request.configuration) });
   }
 
@@ -206,7 +209,7 @@ export class VMManager implements AsyncDisposable {
   }
 
   /** Creates the VMs of several types in one operation; otherwise like {@link createVmType}. */
-  create(request: CreationRequest<FlatConfiguration>, options: RunOptions = {}): Promise<RunResult> {
+  create(request: FlatCreationRequest, options: RunOptions = {}): Promise<RunResult> {
     return this.operations.create({ ...request, configuration: fromFlat(request.configuration) }, options);
   }
 

@@ -122,16 +122,8 @@ function exitOf(success: Success): number {
 }
 
 function exitOfPlan(outcome: PlanOutcome, { detailedExitcode }: Options): number {
-  switch (outcome) {
-    case "as-planned":
-      return EXIT.done;
-    case "changes":
-      return detailedExitcode ? EXIT.differs : EXIT.done;
-    case "differs":
-      return detailedExitcode ? EXIT.differs : EXIT.failed;
-    case "blocked":
-      return EXIT.failed;
-  }
+  if (outcome === "as-planned" || outcome === "blocked") return exitOf(outcome === "as-planned");
+  return detailedExitcode ? EXIT.differs : exitOf(outcome === "changes");
 }
 
 /** The VMs the call names, or else the VMs of the configured types. */

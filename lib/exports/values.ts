@@ -2,6 +2,7 @@
  * Validated values for exports. Names, MAC addresses and IP addresses come from the NAS and from guests, who can send
  * anything; invalid ones become null and reach no format. Pure.
  */
+import { isIpv4, isWithin } from "../configuration/ip_addresses.ts";
 import { normalizeMac } from "../inventory/names.ts";
 
 /** A unicast MAC address in lower case with colons. */
@@ -23,16 +24,11 @@ export function parseMac(text: string | null): Mac | null {
 
 /** Parses four decimal numbers without leading zeros; null for anything else, and for addresses that hosts cannot have. */
 export function parseIpv4(text: string | null): Ipv4 | null {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text ?? "")?.slice(1) ?? [];
-  const isWritten = parts.length === 4 &&
-    parts.every((part) => String(Number(part)) === part && +part <= 255);
-  return isWritten && isHostAddress(Number(parts[0]), Number(parts[1])) ? text as Ipv4 : null;
+  return text !== null && isIpv4(text) && !isWithin(text, NO_HOSTS) ? text as Ipv4 : null;
 }
 
-/** Excludes this-network, loopback, link-local, multicast and reserved addresses (RFC 6890). */
-function isHostAddress(first: number, second: number): boolean {
-  return first !== 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
-}
+/** This-network, loopback, link-local, multicast and reserved addresses (RFC 6890). */
+const NO_HOSTS: readonly string[] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
 
 /** Why a VM's name is not a host name. */
 export const NO_HOST_NAME =

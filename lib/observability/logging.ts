@@ -75,14 +75,13 @@ function jsonLine(time: string, level: LogLevel, message: string, fields: LogFie
 
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-  const pairs = known.map(([name, value]) =>
-    `${name}=${
-      typeof value === "number"
-        ? value
-        : JSON.stringify(typeof value === "string" ? value : toJson(value) ?? NOT_JSON)
-    }`
-  );
-  return [time, level.padEnd(7), escapeControls(message), ...pairs.map(escapeControls)].join(" ");
+  const pairs = known.map(([name, value]) => escapeControls(`${name}=${fieldText(value)}`));
+  return [time, level.padEnd(7), escapeControls(message), ...pairs].join(" ");
+}
+
+function fieldText(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  return JSON.stringify(typeof value === "string" ? value : toJson(value) ?? NOT_JSON);
 }
 
 /** Placeholder for a value that JSON cannot represent. */
