@@ -56,43 +56,38 @@ function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<s
   }));
 }
 
-function compareFields(
-  wanted: WantedVm,
-  found: Vm,
-  disks: ReadonlyMap<string, Disk>,
-): Difference[] {
+function compareFields(wanted: WantedVm, found: Vm, disks: ReadonlyMap<string, Disk>): Difference[] {
   const differences: Difference[] = [];
-  const differ = (field: string, want: string, have: string) => {
-    if (want !== have) differences.push({ field, wanted: want, found: have });
+  const compare = (field: string, wanted: string, found: string) => {
+    if (wanted !== found) differences.push({ field, wanted, found });
   };
-  const differSize = (field: string, want: number, have: number) => {
-    const alike = want !== have && formatBytes(want) === formatBytes(have);
-    const format = alike ? formatAllBytes : formatBytes;
-    differ(field, format(want), format(have));
+  const compareSize = (field: string, wanted: number, found: number) => {
+    // Exact sizes, for two that round to the same text.
+    const format = formatBytes(wanted) === formatBytes(found) ? formatExactBytes : formatBytes;
+    compare(field, format(wanted), format(found));
   };
-  differ("vcpus", String(wanted.vcpus), String(found.vcpus));
-  differSize("memory", wanted.memoryMib * MIB, found.memoryMib * MIB);
+  compare("vcpus", String(wanted.vcpus), String(found.vcpus));
+  compareSize("memory", wanted.memoryMib * MIB, found.memoryMib * MIB);
   for (const device of wanted.devices) {
     if (device.dtype === "DISK") {
       const disk = disks.get(device.step);
       const { sizeBytes } = disk ?? { sizeBytes: null };
-      if (sizeBytes !== null) differSize(device.step, device.sizeBytes, sizeBytes);
+      if (sizeBytes !== null) compareSize(device.step, device.sizeBytes, sizeBytes);
       const sparse = disk?.sparse ?? null;
       if (device.sparse !== null && sparse !== null) {
-        differ(device.step, device.sparse ? "sparse" : "thick", sparse ? "sparse" : "thick");
+        compare(device.step, device.sparse ? "sparse" : "thick", sparse ? "sparse" : "thick");
       }
     }
     if (device.dtype === "NIC") {
       const nic = found.nics[nicIndex(device.step)];
-      if (nic?.attach) differ(device.step, device.attach, nic.attach);
-      if (nic?.mac) differ(device.step, device.mac, nic.mac);
+      if (nic?.attach) compare(device.step, device.attach, nic.attach);
+      if (nic?.mac) compare(device.step, device.mac, nic.mac);
     }
   }
   return differences;
 }
 
-/** Exact sizes, for two that round to the same text. */
-function formatAllBytes(sizeBytes: number): string {
+function formatExactBytes(sizeBytes: number): string {
   return sizeBytes % MIB === 0 ? `${sizeBytes / MIB} MiB` : `${sizeBytes} B`;
 }
 

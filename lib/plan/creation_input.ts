@@ -64,7 +64,7 @@ export interface CreationRequest<C = Configuration> {
   readonly configuration: C;
   /** Default: every type of the configuration, each from its usual port. */
   readonly types?: readonly WantedType[];
-  /** Where in the file each value stands. */
+  /** Position of each value in the file. */
   readonly places?: Places;
   /** MACs that VMs were planned with before, by VM and network: they keep them. */
   readonly macs?: Readonly<Record<string, PlannedMacs>>;

@@ -15,10 +15,9 @@ function describeNothing(vms: readonly PlannedVm[]): string {
   const count = (action: PlannedAction) => vms.filter((vm) => vm.action === action).length;
   const [blocked, differing] = [count("blocked"), count("differs")];
   if (blocked === 0 && differing === 0) return "nothing to do, every VM matches the configuration";
-  const parts = [
-    ...(blocked === 0 ? [] : [`${formatCount(blocked, "VM")} blocked`]),
-    ...(differing === 0 ? [] : [`${formatCount(differing, "VM")} ${differing === 1 ? "differs" : "differ"}`]),
-  ];
+  const parts: string[] = [];
+  if (blocked > 0) parts.push(`${formatCount(blocked, "VM")} blocked`);
+  if (differing > 0) parts.push(`${formatCount(differing, "VM")} ${differing === 1 ? "differs" : "differ"}`);
   return `nothing can be created: ${parts.join(", ")}`;
 }
 

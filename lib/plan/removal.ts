@@ -3,15 +3,9 @@
  * clones of other VMs, so zvols are removed one by one, never recursively: snapshots first, and clones before the zvol
  * they were cloned from. Pure.
  */
-import {
-  type Reading,
-  sourceOf,
-  type Vm,
-  type ZvolRelations,
-  type ZvolSnapshot,
-} from "../inventory/inventory.ts";
+import { type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
-import type { PlannedZvol, ZvolDependant } from "./types.ts";
+import type { PlannedZvol } from "./types.ts";
 
 /** Input of a removal plan. */
 export interface RemovalFacts {
@@ -127,29 +121,18 @@ function reasonsToKeep(
   { mayDeleteSnapshots }: RemovalFacts,
   isRemoved: (zvol: string) => boolean,
 ): string[] {
-  const reasons = dependants.filter(({ zvol }) => !isRemoved(zvol)).map((dependant) =>
-    describeDependant(name, dependant)
+  const clones = dependants.filter(({ zvol }) => !isRemoved(zvol)).map(({ zvol, vm }) => {
+    const user = vm === null ? "" : ` (a disk of ${vm})`;
+    return `${zvol}${user} is a clone that depends on ${name}; promote the clone in TrueNAS, or keep the disk`;
+  });
+  const held = (snapshots ?? []).filter(({ holds }) => holds.length > 0).map(({ name, holds }) =>
+    `the snapshot ${name} has a hold (${holds.join(", ")}); release it in TrueNAS, or keep the disk`
   );
-  const held = (snapshots ?? []).filter(({ holds }) => holds.length > 0);
-  reasons.push(...held.map(describeHold));
-  if (snapshots !== null && snapshots.length > 0 && mayDeleteSnapshots === false) {
-    reasons.push(
-      `${name} has ${
-        formatCount(snapshots.length, "snapshot")
-      }, which the account cannot delete without the role SNAPSHOT_DELETE; ` +
-        "grant the role, or keep the disk",
-    );
-  }
-  return reasons;
-}
-
-function describeDependant(name: string, { zvol, vm }: ZvolDependant): string {
-  const user = vm === null ? "" : ` (a disk of ${vm})`;
-  return `${zvol}${user} is a clone that depends on ${name}; promote the clone in TrueNAS, or keep the disk`;
-}
-
-function describeHold({ name, holds }: ZvolSnapshot): string {
-  return `the snapshot ${name} has a hold (${holds.join(", ")}); release it in TrueNAS, or keep the disk`;
+  const reasons = [...clones, ...held];
+  if (snapshots === null || snapshots.length === 0 || mayDeleteSnapshots !== false) return reasons;
+  const count = formatCount(snapshots.length, "snapshot");
+  const missing = "which the account cannot delete without the role SNAPSHOT_DELETE";
+  return [...reasons, `${name} has ${count}, ${missing}; grant the role, or keep the disk`];
 }
 
 /** Blocks items that wait for each other, and everything that waits for them. */

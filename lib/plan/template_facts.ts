@@ -4,10 +4,10 @@ import type { TemplateFacts } from "./creation_input.ts";
 
 /** The template values of each VM type, computed once per type. */
 export function factsOf(templatesOf: (type: string) => TemplateManager): (type: string) => TemplateFacts {
-  const known = new Map<string, TemplateFacts>();
+  const cache = new Map<string, TemplateFacts>();
   return (type) => {
-    const facts = known.get(type) ?? templateFacts(templatesOf(type));
-    known.set(type, facts);
+    const facts = cache.get(type) ?? templateFacts(templatesOf(type));
+    cache.set(type, facts);
     return facts;
   };
 }

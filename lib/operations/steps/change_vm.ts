@@ -134,18 +134,15 @@ async function apply(
     case "grow-disk":
       return await growDisk(caller, change);
     case "add-nic": {
-      const { attach: nic_attach, mac } = change;
-      await caller.call("vm.device.create", [{
-        vm: vm.id,
-        attributes: { dtype: "NIC", type: "VIRTIO", nic_attach, mac },
-      }]);
-      return `NIC added on ${nic_attach}`;
+      const attributes = { dtype: "NIC", type: "VIRTIO", nic_attach: change.attach, mac: change.mac };
+      await caller.call("vm.device.create", [{ vm: vm.id, attributes }]);
+      return `NIC added on ${change.attach}`;
     }
     case "attach-iso": {
-      const { path, first } = change;
-      const order = await bootOrder(caller, vm.id, first);
-      await caller.call("vm.device.create", [{ vm: vm.id, attributes: { dtype: "CDROM", path }, order }]);
-      return `${path} attached`;
+      const order = await bootOrder(caller, vm.id, change.first);
+      const attributes = { dtype: "CDROM", path: change.path };
+      await caller.call("vm.device.create", [{ vm: vm.id, attributes, order }]);
+      return `${change.path} attached`;
     }
     case "boot-first": {
       const order = await bootOrder(caller, vm.id, true);
@@ -180,8 +177,7 @@ async function changeSettings(
   } catch (error) {
     if (!(error instanceof TrueNASCallError) || error.refusal.fields.length > 0) throw error;
     if (!await hasSettings(caller, id, change)) throw error;
-    const isRenamed = before !== change.name;
-    return isRenamed ? `${SETTINGS_CHANGED}; renamed to ${change.name}` : SETTINGS_CHANGED;
+    return before === change.name ? SETTINGS_CHANGED : `${SETTINGS_CHANGED}; renamed to ${change.name}`;
   }
 }
 
@@ -205,12 +201,10 @@ async function bootOrder(caller: Caller, vmId: number, first: boolean): Promise<
   return first ? Math.min(...orders) - 1 : Math.max(...orders) + 1;
 }
 
-type AddDisk = Extract<VmChange, { kind: "add-disk" }>;
-
 async function addDisk(
   context: StepContext,
   vm: ChangedVm,
-  change: AddDisk,
+  change: Extract<VmChange, { kind: "add-disk" }>,
   next: NextCall,
 ): Promise<string> {
   const { caller } = context;
@@ -218,10 +212,8 @@ async function addDisk(
   await createZvol(context, change, vm.uuid ?? "");
   await next("vm.device.create");
   try {
-    await caller.call("vm.device.create", [{
-      vm: vm.id,
-      attributes: { dtype: "DISK", type: "VIRTIO", path: zvolPath(zvol) },
-    }]);
+    const attributes = { dtype: "DISK", type: "VIRTIO", path: zvolPath(zvol) };
+    await caller.call("vm.device.create", [{ vm: vm.id, attributes }]);
   } catch (error) {
     if (error instanceof TrueNASCallError) {
       await next("pool.dataset.delete");
@@ -240,11 +232,8 @@ async function growDisk(
   const found = await fetchDatasets(caller, [zvol]);
   const now = found.known ? found.value[0]?.volsizeBytes ?? null : null;
   if (now !== null && sizeBytes <= now) {
-    throw new TrueNASError(
-      `${zvol} already has ${
-        formatBytes(now)
-      } and a disk can only grow. Nothing was changed; enter a larger size`,
-    );
+    const size = `${zvol} already has ${formatBytes(now)} and a disk can only grow`;
+    throw new TrueNASError(`${size}. Nothing was changed; enter a larger size`);
   }
   await caller.call("pool.dataset.update", [zvol, { volsize: sizeBytes }]);
   return `${zvol} now has ${formatBytes(sizeBytes)}; a running guest sees it after a restart`;

@@ -151,7 +151,7 @@ function verifyStep({ caller, resumed, recent, vm }: Destruction): Step<Vm | nul
       return found;
     },
     verify: null,
-    detail: (found) => found === null ? "already gone" : found.state,
+    detail: (found) => found === null ? "no longer exists" : found.state,
   };
 }
 
@@ -194,7 +194,7 @@ const SHUTDOWN_MS = 330_000;
 
 /** Shuts a running guest down; the next step powers off one that does not respond. */
 function shutdownStep({ caller, writer, settle, vm }: Destruction): Step<string> {
-  const readState = async () => (await fetchVm(caller, vm.id))?.state ?? "gone";
+  const readState = async () => (await fetchVm(caller, vm.id))?.state ?? "no longer exists";
   return {
     step: "shutdown",
     method: "vm.stop",

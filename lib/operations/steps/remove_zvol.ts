@@ -63,7 +63,7 @@ function verifyStep({ caller }: VmContext, zvol: OrphanZvol): Step<boolean> {
       return true;
     },
     verify: null,
-    detail: (exists) => exists ? "in no VM" : "already gone",
+    detail: (exists) => exists ? "used by no VM" : "no longer exists",
   };
 }
 

@@ -139,20 +139,15 @@ export function zvolsStep(
     call: async (next) => {
       for (const [n, zvol] of zvols.entries()) {
         if (n > 0) await next(method);
-        await removeUnusedZvol(context, zvol);
+        await removeZvol(context, zvol, {
+          remove: () => context.writer().call(method, [zvol.name, { recursive: false }]),
+          verify: async () => await isZvolRemoved(context.caller, zvol.name) || null,
+        });
       }
     },
     verify: null,
     detail: () => formatCount(zvols.length, "zvol"),
   };
-}
-
-async function removeUnusedZvol(context: RemovalContext, zvol: PlannedZvol): Promise<void> {
-  const { caller, writer } = context;
-  await removeZvol(context, zvol, {
-    remove: () => writer().call("pool.dataset.delete", [zvol.name, { recursive: false }]),
-    verify: async () => await isZvolRemoved(caller, zvol.name) || null,
-  });
 }
 
 /** Removes a disk of a VM together with its zvol. */

@@ -41,15 +41,15 @@ function checkSecureBoot({ active, input }: Context): Finding[] {
   return vmsWith(firstOfEachType(active), "CDROM").flatMap(({ type }) => {
     const { secureBoot } = input.templates(type);
     if (signed && !secureBoot) {
-      const message = `${file} is built for secure boot, which ${type} does not use; set enable_secure_boot`;
-      return [warning(FIELD, message)];
+      return warning(
+        FIELD,
+        `${file} is built for secure boot, which ${type} does not use; set enable_secure_boot`,
+      );
     }
-    if (secureBoot && !signed && /talos/i.test(file)) {
-      const message =
-        `${type} uses secure boot, but ${file} does not seem to support it; use the secureboot image`;
-      return [warning(FIELD, message)];
-    }
-    return [];
+    const remedy = "use the secureboot image";
+    return secureBoot && !signed && /talos/i.test(file)
+      ? warning(FIELD, `${type} uses secure boot, but ${file} does not seem to support it; ${remedy}`)
+      : [];
   });
 }
 

@@ -6,12 +6,17 @@ import type { Finding, PlannedVm } from "../types.ts";
 import { type Context, devicesOf, error, type Rule, warning } from "./rule.ts";
 
 /** The rules. */
-export const SPACE_RULES: readonly Rule[] = [checkThickSpace, checkSparseSpace];
+export const SPACE_RULES: readonly Rule[] = [checkSpace];
+
+function checkSpace({ active, input }: Context): Finding[] {
+  const parent = findDataset(input, input.configuration.storage.pool_path);
+  if (parent === undefined || parent.availableBytes === null) return [];
+  const { name, availableBytes } = parent;
+  return [...checkThick(active, name, availableBytes), ...checkSparse(active, name, availableBytes)];
+}
 
 /** Thick zvols reserve their space at once, so each VM is checked against what the previous ones leave. */
-function checkThickSpace({ active, input }: Context): Finding[] {
-  const { pool_path: parent } = input.configuration.storage;
-  const freeBytes = findDataset(input, parent)?.availableBytes ?? Infinity;
+function checkThick(active: readonly PlannedVm[], parent: string, freeBytes: number): Finding[] {
   const fits = fitByType(active.filter((vm) => thickDisks(vm).length > 0), freeBytes, {
     partsOf: thickDisks,
     fits: ({ sizeBytes }, free) => !isTooLarge(sizeBytes, free),
@@ -37,9 +42,7 @@ function thickDisks(vm: PlannedVm) {
   return newDisks(vm).filter(({ sparse }) => sparse !== true);
 }
 
-function checkSparseSpace({ active, input }: Context): Finding[] {
-  const { pool_path: parent } = input.configuration.storage;
-  const freeBytes = findDataset(input, parent)?.availableBytes ?? Infinity;
+function checkSparse(active: readonly PlannedVm[], parent: string, freeBytes: number): Finding[] {
   const disks = active.flatMap(newDisks);
   const full = totalBytes(disks);
   if (full <= freeBytes || !disks.some(({ sparse }) => sparse === true)) return [];

@@ -46,7 +46,7 @@ function checkZvols({ active, inventory, input }: Context): Finding[] {
 
 function describeRemedy(mark: ZvolMark | null, user: Vm | undefined): string {
   if (user !== undefined) {
-    // A renamed VM keeps its zvols, so their names do not tell whose they are.
+    // A renamed VM keeps its zvols, so their names do not show whose they are.
     const renamed = mark !== null && mark.vm === user.uuid
       ? `, which was renamed; rename ${user.name} back on the NAS, or`
       : ";";
