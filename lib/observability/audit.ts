@@ -35,7 +35,8 @@ const REPEAT_WRITE_MS = 1_000;
 /** Expired entries are removed from the journal in batches of this size. */
 const REMOVED_TOGETHER = 100;
 
-const BEGUN = "begun";
+/** The outcome of an operation that runs, as every version wrote it to the journal. */
+const STARTED = "begun";
 
 /** Keeps the entries. */
 export class AuditLog {
@@ -78,7 +79,7 @@ export class AuditLog {
       if (view.status !== "running" && this.#isOpen(view.id)) notify(view, describeEnd(view));
     }
     operations.onEvent((view, { type }) => {
-      if (type === "started") notify(view, BEGUN);
+      if (type === "started") notify(view, STARTED);
       if (type === "finished") notify(view, describeEnd(view));
     });
   }
@@ -142,7 +143,7 @@ export class AuditLog {
   }
 
   #isOpen(operation: string): boolean {
-    return this.#entries.findLast((entry) => entry.operation === operation)?.outcome === BEGUN;
+    return this.#entries.findLast((entry) => entry.operation === operation)?.outcome === STARTED;
   }
 
   /** The entries, newest first. */
