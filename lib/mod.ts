@@ -108,7 +108,7 @@ export {
 } from "./exports/nodes.ts";
 export { TALOS_VERSIONS, type TalosVersion } from "./exports/talos.ts";
 export type { HostName, InterfaceName, Ipv4, Mac } from "./exports/values.ts";
-export type { RunResult, VmResult } from "./operations/run_result.ts";
+export type { RunResult, VmResult } from "./operations/summary.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
 export type { OperationLog } from "./operations/log.ts";

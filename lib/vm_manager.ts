@@ -11,7 +11,7 @@ import { silentLogger } from "./observability/logging.ts";
 import { logOperations, measureManager } from "./observability/telemetry.ts";
 import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
-import type { RunResult } from "./operations/run_result.ts";
+import type { RunResult } from "./operations/summary.ts";
 import { OperationRunner, type RunOptions } from "./operations/runner.ts";
 import { OperationStore } from "./operations/store.ts";
 import { RefusedPorts } from "./operations/steps/refused_ports.ts";

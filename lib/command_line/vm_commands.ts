@@ -12,7 +12,7 @@ import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZv
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
 import { defaultTypes } from "../plan/wanted.ts";
-import type { RunResult } from "../operations/run_result.ts";
+import type { RunResult } from "../operations/summary.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
 

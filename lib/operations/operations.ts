@@ -17,7 +17,7 @@ import type { Concurrency } from "./limiter.ts";
 import type { OperationLog } from "./log.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";
-import { type RunResult, toResult } from "./run_result.ts";
+import { type RunResult, toResult } from "./summary.ts";
 import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";

@@ -2,7 +2,7 @@
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./log.ts";
-import type { OperationKind, OperationView, VmOutcome } from "./types.ts";
+import type { OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
 /** Reports why a plan does nothing with a VM. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
@@ -68,4 +68,31 @@ export function overallStatus({ kind, vms }: OperationView): Exclude<OperationVi
   if (vms.some(({ outcome }) => isCancelled(outcome))) return "cancelled";
   if (good === vms.length) return "done";
   return good === 0 ? "failed" : "partly-done";
+}
+
+/** The result for one VM. */
+export interface VmResult extends Pick<OperationVmView, "name" | "vmId" | "message"> {
+  /** What happened to it. */
+  readonly outcome: VmOutcome;
+}
+
+/** The result of an operation. */
+export interface RunResult {
+  /** `done` when every VM is as requested, `partly-done` when some are, `failed` when none is, `cancelled`. */
+  readonly status: OperationView["status"];
+  /** Every VM, in the order of the plan. */
+  readonly vms: readonly VmResult[];
+  /** The operation with all its steps. */
+  readonly operation: OperationView;
+}
+
+/** The result of a finished operation. */
+export function toResult(operation: OperationView): RunResult {
+  const vms = operation.vms.map(({ name, outcome, vmId, message }) => ({
+    name,
+    outcome: outcome ?? "failed",
+    vmId,
+    message,
+  }));
+  return { status: operation.status, vms, operation };
 }

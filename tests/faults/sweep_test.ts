@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
-import type { RunResult } from "../../lib/operations/run_result.ts";
+import type { RunResult } from "../../lib/operations/summary.ts";
 import {
   connect,
   expectNoOrphans,

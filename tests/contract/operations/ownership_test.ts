@@ -12,7 +12,7 @@ import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset } from "../../../lib/simulator/store.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
-import type { RunResult } from "../../../lib/operations/run_result.ts";
+import type { RunResult } from "../../../lib/operations/summary.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
 import { openSession } from "../../support/session.ts";

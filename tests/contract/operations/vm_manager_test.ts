@@ -10,7 +10,7 @@ import { ConfigurationError, TrueNASConnectionError, TrueNASError } from "../../
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
-import type { RunResult } from "../../../lib/operations/run_result.ts";
+import type { RunResult } from "../../../lib/operations/summary.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
