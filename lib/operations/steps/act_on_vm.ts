@@ -5,8 +5,8 @@ import type { Vm } from "../../inventory/inventory.ts";
 import { VM_ACTIONS, type VmActionName } from "../../inventory/vm_actions.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import { followJob } from "../../truenas/jobs.ts";
-import { runStep, type Step, type StepContext } from "./run_step.ts";
-import { Cancelled, expectVm, runVm, type VmContext } from "./run_vm.ts";
+import { Cancelled, runStep, type Step, type StepContext } from "./run_step.ts";
+import { expectVm, runVm, type VmContext } from "./run_vm.ts";
 import { expectEffect, expectImages, startVm, type VmToStart } from "./vm_steps.ts";
 
 /** The action, and the VM as it was shown. */

@@ -11,8 +11,8 @@ import { formatMib } from "../../units.ts";
 import type { CreatedResources } from "./created_resources.ts";
 import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
-import { NotReached, runStep, type Step } from "./run_step.ts";
-import { Cancelled, findVm, runVm, type VmContext, type VmFailure, type VmResult } from "./run_vm.ts";
+import { Cancelled, runStep, type Step } from "./run_step.ts";
+import { findVm, runVm, type VmContext, type VmFailure, type VmResult } from "./run_vm.ts";
 import { expectEffect, startVm } from "./vm_steps.ts";
 
 /** What happens to incomplete VMs when the user cancels. */
@@ -115,7 +115,7 @@ class ZvolPrefetch {
   /** After a failed step: waits for running work and starts no more. */
   async abandon(): Promise<void> {
     const disks = [...this.#disks.values()];
-    for (const { turn } of disks) turn.reject(new NotReached("An earlier step failed"));
+    for (const { turn } of disks) turn.reject(new Cancelled("An earlier step failed"));
     await Promise.allSettled(disks.map(({ done }) => done));
   }
 }

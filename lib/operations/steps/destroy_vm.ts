@@ -12,8 +12,8 @@ import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/batched_re
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
 import { NotSent } from "../limiter.ts";
-import { runStep, skipStep, type Step } from "./run_step.ts";
-import { Cancelled, describeLeft, runVm, type VmContext, type VmResult } from "./run_vm.ts";
+import { Cancelled, runStep, skipStep, type Step } from "./run_step.ts";
+import { describeLeft, runVm, type VmContext, type VmResult } from "./run_vm.ts";
 import { deleteVmStep, isOn, powerOffStep } from "./vm_steps.ts";
 import {
   expectAsShown,

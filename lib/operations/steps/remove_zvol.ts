@@ -3,8 +3,8 @@ import { TrueNASError } from "../../errors/errors.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
-import { runStep, type Step } from "./run_step.ts";
-import { Cancelled, runVm, type VmContext } from "./run_vm.ts";
+import { Cancelled, runStep, type Step } from "./run_step.ts";
+import { runVm, type VmContext } from "./run_vm.ts";
 import { expectAsShown, hasSnapshots, removalContext, removeSnapshots, zvolsStep } from "./zvol_removal.ts";
 
 /** The steps, in order. */

@@ -59,9 +59,14 @@ export interface Step<T> {
   readonly detail: (result: T) => string;
 }
 
-/** A step that was started early is abandoned because an earlier one failed. */
-export class NotReached extends Error {
-  override readonly name = "NotReached";
+/** The work on a VM stops before its next call, because the user cancelled or an earlier step failed. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+
+  /** Creates the error. */
+  constructor(message = "Cancelled") {
+    super(message);
+  }
 }
 
 /** A failed step that has already been logged. */
@@ -74,7 +79,7 @@ export class StepFailure extends Error {
  *
  * @throws {StepFailure} when it failed, or when its effect cannot be verified; its cause is the error.
  * @throws {NotSent} when it was cancelled while its call was queued.
- * @throws {NotReached} when it was started early and is abandoned.
+ * @throws {Cancelled} when it was started early and an earlier step failed.
  */
 export async function runStep<T>(
   { vmName: vm, log, settle }: Omit<StepContext, "caller">,
@@ -96,7 +101,7 @@ export async function runStep<T>(
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
-    if (error instanceof NotReached || error instanceof NotSent) {
+    if (error instanceof Cancelled || error instanceof NotSent) {
       log.append({ type: "step", vm, step, status: "skipped", ...announced(action) });
       throw error;
     }

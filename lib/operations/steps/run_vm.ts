@@ -10,7 +10,14 @@ import { vmQuery, type VmRow } from "../../truenas/methods.ts";
 import type { MemoryReservation } from "../memory_reservation.ts";
 import { NotSent } from "../limiter.ts";
 import type { VmOutcome } from "../types.ts";
-import { describeError, type OperationContext, skipStep, type StepContext, StepFailure } from "./run_step.ts";
+import {
+  Cancelled,
+  describeError,
+  type OperationContext,
+  skipStep,
+  type StepContext,
+  StepFailure,
+} from "./run_step.ts";
 
 /** What all VMs of an operation share, so that their simultaneous reads become one call. */
 export interface VmContext extends OperationContext {
@@ -44,16 +51,6 @@ export interface VmWork {
   readonly run: () => Promise<VmResult>;
   /** Rolls back where the operation does so, and returns the result. */
   readonly onFailure: (failure: VmFailure) => VmResult | Promise<VmResult>;
-}
-
-/** The work on a VM is stopped before its next step. */
-export class Cancelled extends Error {
-  override readonly name = "Cancelled";
-
-  /** Creates the error. */
-  constructor(message = "Cancelled") {
-    super(message);
-  }
 }
 
 /** Runs the work on one VM. The log contains the result; what was not run is marked as skipped. */

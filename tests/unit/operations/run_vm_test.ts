@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { TrueNASError } from "../../../lib/errors/errors.ts";
 import { NotSent } from "../../../lib/operations/limiter.ts";
 import { OperationLog } from "../../../lib/operations/log.ts";
-import { runStep } from "../../../lib/operations/steps/run_step.ts";
-import { Cancelled, expectVm, findVm, runVm, type VmFailure } from "../../../lib/operations/steps/run_vm.ts";
+import { Cancelled, runStep } from "../../../lib/operations/steps/run_step.ts";
+import { expectVm, findVm, runVm, type VmFailure } from "../../../lib/operations/steps/run_vm.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
 
 /** Runs a VM of three steps whose second throws; returns the steps when the failure was handled, and in the end. */
