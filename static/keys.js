@@ -8,22 +8,23 @@ document.addEventListener("click", async (event) => {
     ? button.previousElementSibling
     : document.getElementById(button.dataset.copy);
   const text = button.dataset.text ?? source?.textContent ?? "";
-  const label = button.textContent;
-  const isIcon = button.classList.contains("icon");
+  const words = button.querySelector("span") ?? button;
+  const label = words.textContent;
+  const isIcon = button.classList.contains("copy");
   try {
     await navigator.clipboard.writeText(text);
     if (isIcon) button.dataset.copied = "";
-    else button.textContent = "Copied";
+    else words.textContent = "Copied";
     say(`Copied ${isIcon ? text : ""}`);
   } catch {
     // Browsers offer no clipboard over plain HTTP, so the text is selected to be copied by hand.
     if (source !== null) getSelection().selectAllChildren(source);
-    if (!isIcon) button.textContent = "Press Ctrl+C";
+    if (!isIcon) words.textContent = "Press Ctrl+C";
     say("Text selected. Press Ctrl+C to copy it");
   }
   setTimeout(() => {
     delete button.dataset.copied;
-    button.textContent = label;
+    if (!isIcon) words.textContent = label;
   }, 2_000);
 });
 
@@ -44,8 +45,6 @@ function count() {
     every.checked = ticked > 0 && ticked === all.length;
     every.indeterminate = ticked > 0 && ticked < all.length;
   }
-  const label = document.getElementById("selected-count");
-  if (label !== null) label.textContent = ticked === 0 ? "None selected" : `${ticked} selected`;
   const destroy = document.getElementById("destroy-vms");
   if (destroy !== null) {
     // The destroy page opens with the selected VMs.

@@ -33,6 +33,9 @@ let fineUntil = Date.now() + GRACE_MS;
 /* When something last arrived. */
 let freshAt = Date.now();
 
+/* The connection's state as the server sent it, while the badge says that the page is out of date. */
+let parked = null;
+
 function fresh() {
   freshAt = Date.now();
   fineUntil = freshAt + SILENT_MS;
@@ -44,9 +47,8 @@ function fresh() {
   if (badge !== null && badge.dataset.before !== undefined) {
     const before = JSON.parse(badge.dataset.before);
     delete badge.dataset.before;
-    badge.className = before.tone;
     badge.dataset.connection = before.state;
-    badge.querySelector(".word").textContent = before.word;
+    badge.querySelector(".state").replaceWith(parked);
   }
   say("The page is up to date again");
 }
@@ -56,15 +58,13 @@ function stale() {
   if (notice === null) return;
   const badge = document.getElementById("connection");
   if (badge !== null && badge.dataset.before === undefined) {
-    const word = badge.querySelector(".word");
-    badge.dataset.before = JSON.stringify({
-      tone: badge.className,
-      state: badge.dataset.connection,
-      word: word.textContent,
-    });
-    badge.className = "connection tone-bad";
+    badge.dataset.before = JSON.stringify({ state: badge.dataset.connection });
     badge.dataset.connection = "offline";
-    word.textContent = "Out of date";
+    parked = badge.querySelector(".state");
+    const state = document.createElement("span");
+    state.className = "state bad";
+    state.textContent = "Out of date";
+    parked.replaceWith(state);
   }
   if (!notice.hidden) return;
   notice.querySelector("time").dateTime = new Date(freshAt).toISOString();

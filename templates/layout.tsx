@@ -9,6 +9,7 @@ import {
   TypedNotice,
   UnencryptedNotice,
 } from "./parts/connection.tsx";
+import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
 import { paths } from "./paths.ts";
 
 /** URLs of the files that every page may load. */
@@ -19,12 +20,13 @@ export interface AssetUrls {
   readonly live: string;
   readonly times: string;
   readonly typed: string;
+  readonly waterfall: string;
   readonly serial: string;
   readonly favicon: string;
 }
 
 /** A section of the site, for the navigation. */
-export type Section = "vms" | "create" | "destroy" | "operations" | "connection";
+export type Section = "vms" | "create" | "activity" | "connection";
 
 /** What the frame of every page shows. */
 export interface PageFrame {
@@ -58,15 +60,19 @@ export interface LayoutProps extends PageFrame {
   readonly children?: Child;
 }
 
-const NAVIGATION: readonly (readonly [Section, string, () => string])[] = [
-  ["vms", "VMs", paths.home],
-  ["create", "Create", paths.create],
-  ["destroy", "Destroy", paths.destroy],
-  ["operations", "Operations", paths.operations],
+/** The places of the site, in the order of the navigation. */
+const NAVIGATION: readonly {
+  readonly section: Section;
+  readonly label: string;
+  readonly icon: IconName;
+  readonly href: () => string;
+  /** Viewers do not see it. */
+  readonly changes?: boolean;
+}[] = [
+  { section: "vms", label: "VMs", icon: "vm", href: paths.home },
+  { section: "create", label: "Create", icon: "plus", href: paths.create, changes: true },
+  { section: "activity", label: "Activity", icon: "activity", href: paths.operations },
 ];
-
-/** Sections that viewers do not see. */
-const FOR_CHANGES: readonly Section[] = ["create", "destroy"];
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Filter the list"],
@@ -104,48 +110,42 @@ export function Layout(props: LayoutProps) {
       <body data-here={closed ? undefined : here} data-login={closed ? undefined : paths.login()}>
         <a class="skip" href="#main">Skip to content</a>
         {closed ? null : <PageStream stream={stream} />}
+        <Patterns />
         <header class="site">
-          <a class="brand" href={paths.home()}>TrueNAS VM Manager</a>
-          {closed ? null : (
-            <>
-              <nav aria-label="Site">
-                <ul>
-                  {NAVIGATION.filter(([section]) => mayChange || !FOR_CHANGES.includes(section)).map((
-                    [section, label, href],
-                  ) => (
-                    <li>
-                      {section === current
-                        ? <a href={href()} aria-current="page">{label}</a>
-                        : <a href={href()}>{label}</a>}
-                    </li>
-                  ))}
-                </ul>
-              </nav>
-              <ConnectionBadge connection={connection} />
-              {signedIn
-                ? (
-                  <form method="post" action={paths.logout()} class="logout">
-                    <button type="submit">Sign out{mayChange ? "" : " (viewer)"}</button>
-                  </form>
-                )
-                : null}
-            </>
-          )}
+          <div class="wrap">
+            <a class="brand" href={paths.home()} aria-label="TrueNAS VM Manager">
+              <Mark />
+              <span>TrueNAS VM Manager</span>
+            </a>
+            {closed ? null : (
+              <>
+                <Navigation current={current} mayChange={mayChange} />
+                <div class="end">
+                  <ConnectionBadge connection={connection} />
+                  {signedIn ? <Person mayChange={mayChange} /> : null}
+                </div>
+              </>
+            )}
+          </div>
         </header>
         <main id="main" tabindex={-1}>
-          {closed ? null : <ConnectionNotice connection={connection} />}
-          {closed ? null : <StaleNotice />}
-          {closed ? null : <TypedNotice />}
-          {!closed && unencrypted ? <UnencryptedNotice /> : null}
-          {children}
+          <div class="wrap stack">
+            <div class="notices">
+              {closed ? null : <ConnectionNotice connection={connection} />}
+              {closed ? null : <StaleNotice />}
+              {closed ? null : <TypedNotice />}
+              {!closed && unencrypted ? <UnencryptedNotice /> : null}
+            </div>
+            {children}
+          </div>
         </main>
         <p id="live-words" class="visually-hidden" role="status"></p>
-        <footer class="site">
-          <p>TrueNAS VM Manager {version}</p>
+        <footer class="about">
+          <p class="wrap">TrueNAS VM Manager {version}</p>
         </footer>
-        <dialog id="keys" aria-labelledby="keys-heading">
-          <h2 id="keys-heading">Keyboard shortcuts</h2>
-          <dl class="facts">
+        <dialog id="keys" class="dialog" aria-labelledby="keys-heading">
+          <h2 id="keys-heading" class="top">Keyboard shortcuts</h2>
+          <dl class="lines body">
             {KEYS.map(([key, what]) => (
               <div>
                 <dt>
@@ -155,11 +155,44 @@ export function Layout(props: LayoutProps) {
               </div>
             ))}
           </dl>
-          <form method="dialog">
-            <button type="submit">Close</button>
+          <form method="dialog" class="foot">
+            <button class="btn" type="submit">Close</button>
           </form>
         </dialog>
       </body>
     </html>
+  );
+}
+
+function Navigation({ current, mayChange }: Pick<LayoutProps, "current" | "mayChange">) {
+  return (
+    <nav class="nav" aria-label="Main">
+      <ul>
+        {NAVIGATION.filter(({ changes }) => mayChange || !changes).map(({ section, label, icon, href }) => (
+          <li>
+            <a href={href()} aria-current={section === current ? "page" : undefined}>
+              <Icon name={icon} />
+              {label}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+/** Who is signed in, and how to sign out. */
+function Person({ mayChange }: Pick<LayoutProps, "mayChange">) {
+  const role = mayChange ? "administrator" : "viewer";
+  return (
+    <details class="menu" name="menu">
+      <summary class="avatar" aria-label={`Signed in as ${role}`}>{mayChange ? "AD" : "VW"}</summary>
+      <div class="panel">
+        <p class="group">Signed in as {role}</p>
+        <form method="post" action={paths.logout()} class="logout">
+          <button type="submit" class="item">Sign out</button>
+        </form>
+      </div>
+    </details>
   );
 }

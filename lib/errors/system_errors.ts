@@ -53,7 +53,7 @@ const CODES_BY_CLASS: Readonly<Record<string, string>> = {
 };
 
 /** Messages of the resolver and SQLite, whose errors carry no code. */
-const PATTERNS: readonly (readonly [pattern: RegExp, code: string])[] = [
+const WORDS: readonly (readonly [says: RegExp, code: string])[] = [
   [/failed to lookup address information/i, "ENOTFOUND"],
   [/database or disk is full/i, "ENOSPC"],
   [/readonly database/i, "EROFS"],
@@ -67,8 +67,8 @@ export function systemErrorCode(error: unknown): string | null {
   if ("code" in error && typeof error.code === "string" && Object.hasOwn(MEANINGS, error.code)) {
     return error.code;
   }
-  const known = PATTERNS.find(([pattern]) => pattern.test(error.message));
-  if (known !== undefined) return known[1];
+  const said = WORDS.find(([says]) => says.test(error.message));
+  if (said !== undefined) return said[1];
   // The runtime appends the number: `(os error 111)`.
   const [, number = ""] = /\(os error (\d+)\)/.exec(error.message) ?? [];
   return errnoName(Number(number)) ?? CODES_BY_CLASS[error.name] ?? null;

@@ -35,8 +35,7 @@ const REPEAT_WRITE_MS = 1_000;
 /** Expired entries are removed from the journal in batches of this size. */
 const REMOVED_TOGETHER = 100;
 
-/** The outcome of an operation that runs, as every version wrote it to the journal. */
-const STARTED = "begun";
+const BEGUN = "begun";
 
 /** Keeps the entries. */
 export class AuditLog {
@@ -79,7 +78,7 @@ export class AuditLog {
       if (view.status !== "running" && this.#isOpen(view.id)) notify(view, describeEnd(view));
     }
     operations.onEvent((view, { type }) => {
-      if (type === "started") notify(view, STARTED);
+      if (type === "started") notify(view, BEGUN);
       if (type === "finished") notify(view, describeEnd(view));
     });
   }
@@ -143,7 +142,7 @@ export class AuditLog {
   }
 
   #isOpen(operation: string): boolean {
-    return this.#entries.findLast((entry) => entry.operation === operation)?.outcome === STARTED;
+    return this.#entries.findLast((entry) => entry.operation === operation)?.outcome === BEGUN;
   }
 
   /** The entries, newest first. */

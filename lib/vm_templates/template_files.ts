@@ -35,7 +35,7 @@ export function folderOf(basePath: string): string {
   return isParent ? `${folder}/templates` : folder;
 }
 
-/** Removes the plan's keys where they are null, and those that create a zvol, because a disk can use an existing one. */
+/** Removes the keys that the plan fills in: those that are null, and those that create a zvol, because a disk can also use an existing one. */
 export function withoutPlanned(name: DeviceType | "vm", template: unknown): unknown {
   if (!isObject(template)) return template;
   const planned = (key: string, value: unknown) =>

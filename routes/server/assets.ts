@@ -4,24 +4,51 @@ import xtermFit from "@xterm/addon-fit/lib/addon-fit.js" with { type: "text" };
 import xtermCss from "@xterm/xterm/css/xterm.css" with { type: "text" };
 import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
-import css from "../../static/app.css" with { type: "text" };
+import baseCss from "../../static/css/base.css" with { type: "text" };
+import createCss from "../../static/css/create.css" with { type: "text" };
+import destroyCss from "../../static/css/destroy.css" with { type: "text" };
+import formsCss from "../../static/css/forms.css" with { type: "text" };
+import operationCss from "../../static/css/operation.css" with { type: "text" };
+import partsCss from "../../static/css/parts.css" with { type: "text" };
+import prefsCss from "../../static/css/prefs.css" with { type: "text" };
+import tokensCss from "../../static/css/tokens.css" with { type: "text" };
+import vmCss from "../../static/css/vm.css" with { type: "text" };
+import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
+import waterfall from "../../static/waterfall.js" with { type: "text" };
 import serial from "../../static/serial.js" with { type: "text" };
 import keys from "../../static/keys.js" with { type: "text" };
 import favicon from "../../static/favicon.svg" with { type: "text" };
 import { withBasePath } from "../../templates/paths.ts";
-import { asset, sendAsset } from "./asset.ts";
+import { SPRITE, SPRITE_PATH } from "../../templates/parts/icons.tsx";
+import { asset, ASSET_TYPES, sendAsset } from "./asset.ts";
 import type { AssetUrls } from "../../templates/layout.tsx";
 import type { ConsoleAssetUrls } from "../../templates/pages/serial_page.tsx";
 
+/** One stylesheet for the browser; the first file names the layers, so that their order is set. */
+const CSS = [
+  tokensCss,
+  baseCss,
+  partsCss,
+  formsCss,
+  vmsCss,
+  operationCss,
+  createCss,
+  vmCss,
+  destroyCss,
+  prefsCss,
+].join("\n");
+
 const ASSETS = {
-  css: await asset("app.css", css),
+  css: await asset("app.css", CSS),
+  icons: { url: SPRITE_PATH, type: ASSET_TYPES.svg, body: SPRITE },
   htmx: await asset("htmx.js", htmx),
   live: await asset("live.js", live),
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
+  waterfall: await asset("waterfall.js", waterfall),
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
   favicon: await asset("favicon.svg", favicon),
@@ -32,7 +59,7 @@ const ASSETS = {
 
 /** URLs of the static files. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, live, times, typed, serial, favicon } = ASSETS;
+  const { css, htmx, keys, live, times, typed, waterfall, serial, favicon } = ASSETS;
   return {
     css: withBasePath(css.url),
     htmx: withBasePath(htmx.url),
@@ -40,6 +67,7 @@ export function assetUrls(): AssetUrls {
     live: withBasePath(live.url),
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),
+    waterfall: withBasePath(waterfall.url),
     serial: withBasePath(serial.url),
     favicon: withBasePath(favicon.url),
   };

@@ -48,7 +48,7 @@ export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
       {affected.length === 0
         ? (
           <p>
-            <a class="button" href={paths.home()}>Back to VMs</a>
+            <a class="btn" href={paths.home()}>Back to VMs</a>
           </p>
         )
         : frame.mayChange
@@ -87,10 +87,10 @@ function Confirm(
         )
         : null}
       <p class="actions">
-        <button type="submit" class={abrupt ? "danger" : "primary"} id="confirm-act">
+        <button type="submit" class={abrupt ? "btn danger solid" : "btn primary"} id="confirm-act">
           {titleOf(action, affected.length)}
         </button>
-        <a class="button" href={paths.home()}>Cancel</a>
+        <a class="btn" href={paths.home()}>Cancel</a>
       </p>
       <MissingRoles roles={missingRoles} />
     </form>

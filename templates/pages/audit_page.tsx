@@ -20,12 +20,12 @@ export interface AuditPageProps {
 /** The page. */
 export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
   return (
-    <Layout {...frame} title="Audit log" current="operations">
+    <Layout {...frame} title="Audit log" current="activity">
       <h1>Audit log</h1>
       <HistoryTabs current="audit" />
       <form method="get" action={paths.audit()} class="filters" role="search">
         <Field name="q" label="Search" value={q} problems={[]} />
-        <button type="submit">Search</button>
+        <button class="btn" type="submit">Search</button>
       </form>
       {entries.length === 0
         ? (
@@ -41,8 +41,8 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
         : (
           <>
             <p class="actions">
-              <a class="button" href={paths.audit({ q, format: "csv", download: "1" })}>Download CSV</a>
-              <a class="button" href={paths.audit({ q, format: "json", download: "1" })}>Download JSON</a>
+              <a class="btn" href={paths.audit({ q, format: "csv", download: "1" })}>Download CSV</a>
+              <a class="btn" href={paths.audit({ q, format: "json", download: "1" })}>Download JSON</a>
             </p>
             <Entries entries={entries} total={total} />
           </>
@@ -56,7 +56,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
     ? formatCount(total, "entry", "entries")
     : `Latest ${entries.length} of ${total} entries; the downloads contain all of them`;
   return (
-    <table class="rows">
+    <table class="table rows">
       <caption>{shown}</caption>
       <TableHead columns={["Action", "When", "Who", "VMs", "Outcome"]} />
       <tbody>

@@ -68,7 +68,7 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
 
 function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
   return (
-    <form method="post" action={paths.otp()} class="notice tone-warn">
+    <form method="post" action={paths.otp()} class="panel">
       <Field
         name="otp"
         label="One-time password"
@@ -78,7 +78,7 @@ function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
         help="The current code from the account's authenticator app, for example 123456. It is sent to the NAS and not stored."
       />
       <p class="actions">
-        <button type="submit" class="primary">Sign in</button>
+        <button type="submit" class="btn primary">Sign in</button>
       </p>
     </form>
   );
@@ -103,7 +103,7 @@ function Roles(
         Some roles are missing. In TrueNAS, open Credentials, Groups, Privileges and add them to a privilege
         of one of the account's groups.
       </p>
-      <table class="rows">
+      <table class="table rows">
         <caption class="visually-hidden">Missing roles</caption>
         <TableHead columns={["Role", "If missing", "Needed for"]} />
         <tbody>

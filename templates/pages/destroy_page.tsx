@@ -47,7 +47,7 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
   const title = only === null ? "Destroy VMs" : `Destroy ${only.name}`;
   const isTyped = (field: string) => words.some((it) => it.field === field);
   return (
-    <Layout {...frame} title={title} current={only === null ? "destroy" : "vms"}>
+    <Layout {...frame} title={title} current="vms">
       {only === null ? null : <VmTrail vm={only} />}
       <h1 dir="auto">{title}</h1>
       <Warning text={notice} />
@@ -96,15 +96,15 @@ function DestroyForm(
           </>
         )
         : null}
-      <label class="tick">
+      <label class="check">
         <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
         Keep disks
       </label>
-      <label class="tick">
+      <label class="check">
         <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
         Try to shut down before powering off
       </label>
-      <button type="submit">List VMs</button>
+      <button class="btn" type="submit">List VMs</button>
     </form>
   );
 }
@@ -158,7 +158,7 @@ function Confirm(
       {destroyFields(query).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
-      <table class="rows">
+      <table class="table rows">
         <caption>
           {formatCount(totals.vms, "VM")}
           {zvols}
@@ -184,11 +184,11 @@ function Confirm(
           />
         ))}
         <p class="actions">
-          <button type="submit" class="danger" id="confirm-destroy">
+          <button type="submit" class="btn danger" id="confirm-destroy">
             Destroy {formatCount(totals.vms, "VM")}
             {zvols}
           </button>
-          <a class="button" href={paths.home()}>Cancel</a>
+          <a class="btn" href={paths.home()}>Cancel</a>
         </p>
         <MissingRoles roles={missingRoles} />
       </Notice>

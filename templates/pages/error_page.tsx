@@ -1,5 +1,6 @@
 /** What went wrong, and what to do. */
 import { Layout, type PageFrame } from "../layout.tsx";
+import { Notice } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -18,7 +19,7 @@ export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
       <p>{message}</p>
       {remedy === null ? null : <p>{remedy}</p>}
       <p>
-        <a class="button" href={paths.home()}>Go to VMs</a>
+        <a class="btn" href={paths.home()}>Go to VMs</a>
       </p>
     </Layout>
   );
@@ -27,11 +28,11 @@ export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
 /** The same for a fragment requested by htmx. */
 export function ErrorPart({ message, remedy }: { message: string; remedy: string | null }) {
   return (
-    <div class="notice tone-bad" role="alert">
+    <Notice tone="bad" role="alert">
       <p>
         <strong>{message}</strong>
       </p>
       {remedy === null ? null : <p>{remedy}</p>}
-    </div>
+    </Notice>
   );
 }

@@ -68,7 +68,7 @@ function Format({ name, exported, query, planned, talos }: FormatProps) {
       ))}
       <p class="actions">
         {archive ? null : <CopyButton of={`text-${name}`} label={`Copy ${label}`} />}
-        <a class="button" href={paths.export(query, download)}>
+        <a class="btn" href={paths.export(query, download)}>
           {archive
             ? `Download ${formatCount(exported.files.length, "file")} as an archive`
             : `Download ${label}`}

@@ -28,6 +28,7 @@ export function LoginPage({ frame, to, message }: LoginPageProps) {
           <input
             id="password"
             name="password"
+            class="input"
             type="password"
             autocomplete="current-password"
             required
@@ -36,7 +37,7 @@ export function LoginPage({ frame, to, message }: LoginPageProps) {
           />
         </div>
         <p class="actions">
-          <button type="submit" class="primary">Sign in</button>
+          <button type="submit" class="btn primary">Sign in</button>
         </p>
       </form>
     </Layout>

@@ -13,7 +13,7 @@ export function OperationsPage(
   { frame, operations, now }: { frame: PageFrame; operations: readonly OperationView[]; now: number },
 ) {
   return (
-    <Layout {...frame} title="Operations" current="operations">
+    <Layout {...frame} title="Operations" current="activity">
       <h1>Operations</h1>
       <HistoryTabs current="operations" />
       {operations.length === 0
@@ -26,7 +26,7 @@ export function OperationsPage(
             {frame.mayChange
               ? (
                 <p>
-                  <a class="button primary" href={paths.create()}>Create VMs</a>
+                  <a class="btn primary" href={paths.create()}>Create VMs</a>
                 </p>
               )
               : null}
@@ -39,7 +39,7 @@ export function OperationsPage(
 
 function OperationTable({ operations, now }: { operations: readonly OperationView[]; now: number }) {
   return (
-    <table class="rows">
+    <table class="table rows">
       <caption>{formatCount(operations.length, "operation")}, newest first</caption>
       <TableHead
         columns={["Operation", "Status", "VMs", "Who", "Started", "Duration"]}
@@ -61,7 +61,7 @@ function OperationTable({ operations, now }: { operations: readonly OperationVie
             <td data-label="Started">
               <DateTime at={view.startedAt} />
             </td>
-            <td class="number" data-label="Duration">
+            <td class="num" data-label="Duration">
               {formatDuration((view.finishedAt ?? now) - view.startedAt)}
             </td>
           </tr>

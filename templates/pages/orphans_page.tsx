@@ -25,7 +25,7 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
   const isRemovable = ({ blocked }: BlockedItem) => blocked.length === 0;
   const [vms, zvols] = [plan.vms.filter(isRemovable), all.filter(isRemovable)];
   return (
-    <Layout {...frame} title="Orphans" current="destroy">
+    <Layout {...frame} title="Orphans" current="activity">
       {frame.mayChange
         ? (
           <p class="trail">
@@ -86,7 +86,7 @@ function Confirm(
       {plan.left.map((name) => <input type="hidden" name="leave" value={name} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
-      <table class="rows">
+      <table class="table rows">
         <caption>{what}, {formatBytes(size)}</caption>
         <TableHead columns={["Orphan", "Reason", "Size", "Choice"]} numeric={["Size"]} />
         <tbody>
@@ -106,8 +106,8 @@ function Confirm(
           problems={problems}
         />
         <p class="actions">
-          <button type="submit" class="danger" id="confirm-clean">Destroy {what}</button>
-          <a class="button" href={paths.home()}>Cancel</a>
+          <button type="submit" class="btn danger" id="confirm-clean">Destroy {what}</button>
+          <a class="btn" href={paths.home()}>Cancel</a>
         </p>
       </Notice>
     </form>
@@ -122,7 +122,7 @@ function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
         <span class="where">ID {vm.id}</span>
       </th>
       <td data-label="Reason">{vm.because}</td>
-      <td class="number" data-label="Size">
+      <td class="num" data-label="Size">
         <ZvolList zvols={vm.zvols} />
       </td>
       <td data-label="Choice">
@@ -144,7 +144,7 @@ function ZvolRow({ zvol, plan }: { zvol: OrphanZvol; plan: OrphanPlan }) {
           ? "The VM it was created for no longer exists"
           : `Created for ${zvol.madeFor}, which does not use it`}
       </td>
-      <td class="number" data-label="Size">
+      <td class="num" data-label="Size">
         {zvol.sizeBytes === null ? "unknown" : formatBytes(zvol.sizeBytes)}
       </td>
       <td data-label="Choice">

@@ -34,7 +34,7 @@ export function PasswordPage({ frame, vm, passwords }: PasswordPageProps) {
       )}
       <p class="help">Viewing the password was recorded in the audit log. The dashboard does not store it.</p>
       <p>
-        <a class="button" href={paths.vm(vm.id)}>Back to {vm.name}</a>
+        <a class="btn" href={paths.vm(vm.id)}>Back to {vm.name}</a>
       </p>
     </Layout>
   );

@@ -1,7 +1,7 @@
 /** The serial console of a VM, in a terminal. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ViewerNotice, VmTrail } from "../parts/common.tsx";
+import { Notice, ViewerNotice, VmTrail } from "../parts/common.tsx";
 import { paths } from "../paths.ts";
 
 /** Where the files of the serial console's terminal are. */
@@ -36,9 +36,11 @@ function Terminal({ frame, vm, nonce, assets }: SerialPageProps) {
     <>
       <p id="serial-status" role="status">Connecting…</p>
       <noscript>
-        <p class="notice tone-warn">
-          The terminal requires JavaScript. Without it, run <code>virsh console</code> on the NAS.
-        </p>
+        <Notice tone="warn">
+          <p>
+            The terminal requires JavaScript. Without it, run <code>virsh console</code> on the NAS.
+          </p>
+        </Notice>
       </noscript>
       <div id="serial" data-socket={paths.vmSerialSocket(vm.id)} data-nonce={nonce}></div>
       <p class="help">

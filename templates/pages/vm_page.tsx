@@ -83,7 +83,7 @@ export function VmPage(
 function SavedNotice({ what, at, waits }: Saved) {
   const words = SAVED[what] ?? "Change saved";
   return (
-    <div class="notice tone-good" id="saved" role="status">
+    <Notice tone="good" id="saved" role="status">
       <p>
         <strong>{words}</strong> at <Time at={at} />.{waits
           ? ` The VM is in use, so ${
@@ -91,7 +91,7 @@ function SavedNotice({ what, at, waits }: Saved) {
           } effect at its next start. Restart it here, or stop and start it; a reboot inside the guest is not enough.`
           : ""}
       </p>
-    </div>
+    </Notice>
   );
 }
 

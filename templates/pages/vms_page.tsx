@@ -26,12 +26,12 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
       <div class="heading">
         <h1>VMs</h1>
         <div class="actions">
-          <a class="button" href={paths.export(query)}>Export</a>
+          <a class="btn" href={paths.export(query)}>Export</a>
           {frame.mayChange
             ? (
               <>
-                <a class="button primary" href={paths.create()}>Create VMs</a>
-                <a class="button danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
+                <a class="btn primary" href={paths.create()}>Create VMs</a>
+                <a class="btn danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
               </>
             )
             : null}
@@ -49,7 +49,15 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
       <form class="filters" method="get" action={paths.home()} role="search">
         <div class="field">
           <label for="filter-q">Name, MAC, IP or zvol</label>
-          <input id="filter-q" type="search" name="q" value={query.q} autocomplete="off" spellcheck={false} />
+          <input
+            class="input"
+            id="filter-q"
+            type="search"
+            name="q"
+            value={query.q}
+            autocomplete="off"
+            spellcheck={false}
+          />
         </div>
         <Choice
           id="filter-state"
@@ -73,7 +81,7 @@ export function VmsPage({ frame, list, version, running, capacity }: VmsPageProp
           choices={{ "": "Anyone", yes: "This program", no: "Others" }}
         />
         {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
-        <button type="submit">Filter</button>
+        <button class="btn" type="submit">Filter</button>
       </form>
       <VmList {...list} />
     </Layout>

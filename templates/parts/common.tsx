@@ -2,15 +2,25 @@
 import type { Child } from "hono/jsx";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { paths } from "../paths.ts";
+import { Icon, Shape, type ShapeName } from "./icons.tsx";
 
 /** The five tones. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
 
+/** The shape of each tone; what is alive has its own. */
+export const SHAPES = {
+  quiet: "quiet",
+  good: "done",
+  busy: "busy",
+  warn: "warn",
+  bad: "bad",
+} as const satisfies Record<Tone, ShapeName>;
+
 /** A state, shown by shape, word and colour. */
-export function State({ tone, word }: { tone: Tone; word: string }) {
+export function State({ tone, word, shape = SHAPES[tone] }: { tone: Tone; word: string; shape?: ShapeName }) {
   return (
-    <span class={`state tone-${tone}`}>
-      <span class="shape" aria-hidden="true"></span>
+    <span class={`state ${tone}`}>
+      <Shape name={shape} />
       {word}
     </span>
   );
@@ -39,9 +49,25 @@ function timeOfDay(iso: string): string {
   return iso.slice("2026-11-26T".length, "2026-11-26T15:04:05".length);
 }
 
-/** A notice, above the content that it is about. */
-export function Notice({ tone, children }: { tone: Tone; children?: Child }) {
-  return <div class={`notice tone-${tone}`}>{children}</div>;
+/** What a notice is given. */
+export interface NoticeProps {
+  readonly tone: Tone;
+  readonly id?: string;
+  /** `status` or `alert`, for one that appears while somebody reads the page. */
+  readonly role?: "status" | "alert";
+  /** Shown later, by a script. */
+  readonly hidden?: boolean;
+  readonly children?: Child;
+}
+
+/** A notice above what it is about. */
+export function Notice({ tone, id, role, hidden, children }: NoticeProps) {
+  return (
+    <div class={`notice ${tone}`} id={id} role={role} hidden={hidden}>
+      <Shape name={SHAPES[tone]} />
+      <div>{children}</div>
+    </div>
+  );
 }
 
 /** A warning at the top of a page; nothing if the text is null. */
@@ -82,7 +108,7 @@ export function TableHead(
     <thead>
       <tr>
         {columns.map((column) => (
-          <th scope="col" class={numeric.includes(column) ? "number" : undefined}>{column}</th>
+          <th scope="col" class={numeric.includes(column) ? "num" : undefined}>{column}</th>
         ))}
       </tr>
     </thead>
@@ -109,16 +135,19 @@ export function fieldId(name: string): string {
 export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
   if (problems.length === 0) return null;
   return (
-    <div class="notice tone-bad" id="error-summary" role="alert" tabindex={-1} autofocus>
-      <h2>{problems.length === 1 ? "There is a problem" : `There are ${problems.length} problems`}</h2>
-      <ul>
-        {problems.map(({ field, message, line }) => (
-          <li>
-            {field === "" ? message : <a href={`#${fieldId(field)}`}>{message}</a>}
-            {line === undefined ? null : <span class="where">config.yaml line {line}</span>}
-          </li>
-        ))}
-      </ul>
+    <div class="notice bad" id="error-summary" role="alert" tabindex={-1} autofocus>
+      <Shape name="bad" />
+      <div>
+        <h2>{problems.length === 1 ? "There is a problem" : `There are ${problems.length} problems`}</h2>
+        <ul>
+          {problems.map(({ field, message, line }) => (
+            <li>
+              {field === "" ? message : <a href={`#${fieldId(field)}`}>{message}</a>}
+              {line === undefined ? null : <span class="where">config.yaml line {line}</span>}
+            </li>
+          ))}
+        </ul>
+      </div>
     </div>
   );
 }
@@ -153,7 +182,7 @@ export function Field({ name, sentAs, label, value, problems, help, list, numeri
         id={id}
         name={sentAs ?? name}
         value={value}
-        class={numeric ? "number" : undefined}
+        class={numeric ? "input num" : "input"}
         inputmode={numeric ? "numeric" : undefined}
         list={list}
         autocomplete="off"
@@ -170,8 +199,9 @@ export function Field({ name, sentAs, label, value, problems, help, list, numeri
 function FieldError({ name, problems }: { name: string; problems: readonly Problem[] }) {
   if (problems.length === 0) return null;
   return (
-    <p class="error" id={`${fieldId(name)}-error`} data-error={name}>
-      {problems.map(({ message }) => message).join(" · ")}
+    <p class="error" id={`${fieldId(name)}-error`}>
+      <Shape name="bad" />
+      <span data-error={name}>{problems.map(({ message }) => message).join(" · ")}</span>
     </p>
   );
 }
@@ -194,11 +224,19 @@ export function Choice({ name, id = fieldId(name), label, value, choices, proble
   return (
     <div class={own.length === 0 ? "field" : "field invalid"}>
       <label for={id}>{label}</label>
-      <select id={id} name={name} aria-describedby={own.length === 0 ? undefined : `${id}-error`}>
-        {Object.entries(choices).map(([choice, words]) => (
-          <option value={choice} selected={choice === value}>{words}</option>
-        ))}
-      </select>
+      <span class="pick">
+        <select
+          id={id}
+          name={name}
+          class="select"
+          aria-describedby={own.length === 0 ? undefined : `${id}-error`}
+        >
+          {Object.entries(choices).map(([choice, words]) => (
+            <option value={choice} selected={choice === value}>{words}</option>
+          ))}
+        </select>
+        <Icon name="chevron" />
+      </span>
       <FieldError name={name} problems={own} />
     </div>
   );
@@ -211,7 +249,12 @@ export function Choices({ id, choices }: { id: string; choices: readonly string[
 
 /** Copies an element's text; hidden without JavaScript. */
 export function CopyButton({ of, label }: { of: string; label: string }) {
-  return <button type="button" class="copy" data-copy={of}>{label}</button>;
+  return (
+    <button type="button" class="btn sm scripted" data-copy={of}>
+      <Icon name="copy" />
+      <span>{label}</span>
+    </button>
+  );
 }
 
 /** Props of a tick box. */
@@ -226,7 +269,7 @@ export interface TickProps {
 /** A tick box; its hidden field distinguishes an unticked box from an absent one. */
 export function Tick({ name, id, label, ticked }: TickProps) {
   return (
-    <label class="tick">
+    <label class="check">
       <input type="hidden" name={name} value="no" />
       <input type="checkbox" id={id ?? fieldId(name)} name={name} value="yes" checked={ticked} />
       {label}

@@ -1,5 +1,6 @@
 /** The connection to the NAS: a badge in the header, and a notice when something is wrong. */
-import { Time } from "./common.tsx";
+import { Notice, State, Time } from "./common.tsx";
+import { Icon } from "./icons.tsx";
 import { paths } from "../paths.ts";
 
 /** The connection to the NAS, as the badge shows it. */
@@ -21,16 +22,16 @@ const WORDS = {
   offline: { tone: "bad", word: "Not connected" },
 } as const satisfies Record<ConnectionView["state"], { tone: string; word: string }>;
 
-/** The badge; live updates replace all of it. */
+/** The NAS and how it is reached, as a link to the connection; live updates replace all of it. */
 export function ConnectionBadge({ connection }: { connection: ConnectionView }) {
   const { tone, word } = WORDS[connection.state];
-  const release = connection.release === null ? "" : ` ${connection.release}`;
   return (
-    <p id="connection" class={`connection tone-${tone}`} data-connection={connection.state}>
-      <span class="shape" aria-hidden="true"></span>
-      <a class="host" href={paths.connection()}>{connection.host}{release}</a>{" "}
-      <span class="word">{word}</span>
-    </p>
+    <a id="connection" class="nas-chip" href={paths.connection()} data-connection={connection.state}>
+      <Icon name="nas" />
+      <b class="host">{connection.host}</b>{" "}
+      {connection.release === null ? null : <span class="rel">{connection.release}</span>}{" "}
+      {tone === "good" ? <State tone={tone} word={word} shape="live" /> : <State tone={tone} word={word} />}
+    </a>
   );
 }
 
@@ -49,12 +50,12 @@ export function MissingRoles({ roles }: { roles: readonly string[] }) {
 /** Shown on every page while the connection to the NAS is not encrypted. */
 export function UnencryptedNotice() {
   return (
-    <div class="notice tone-warn" id="unencrypted">
+    <Notice tone="warn" id="unencrypted">
       <p>
         <strong>The connection to the NAS is not encrypted.</strong>{" "}
         Anyone on the network can read the passwords it carries. Use a wss:// address in TRUENAS_HOST.
       </p>
-    </div>
+    </Notice>
   );
 }
 
@@ -63,12 +64,12 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
   return (
     <div id="connection-notice">
       {connection.message === null ? null : (
-        <div class="notice tone-warn" role="status">
+        <Notice tone="warn" role="status">
           <p>
             <strong>{connection.message}</strong>
           </p>
           {connection.remedy === null ? null : <p>{connection.remedy}</p>}
-        </div>
+        </Notice>
       )}
     </div>
   );
@@ -77,7 +78,7 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
 /** Shown by the page's script when live updates stop arriving. */
 export function StaleNotice() {
   return (
-    <div class="notice tone-bad" id="stale" hidden>
+    <Notice tone="bad" id="stale" hidden>
       <p>
         <strong>This page is not up to date.</strong>
       </p>
@@ -86,18 +87,18 @@ export function StaleNotice() {
         <Time at={0} />. What you see may have changed since. The page keeps trying to reconnect; if this
         message stays, check that the dashboard is running and reachable.
       </p>
-    </div>
+    </Notice>
   );
 }
 
 /** Shown by the page's script when it has restored entries typed before signing in. */
 export function TypedNotice() {
   return (
-    <div class="notice tone-quiet" id="typed" role="status" hidden>
+    <Notice tone="quiet" id="typed" role="status" hidden>
       <p>
         Your entries are back in the form, but nothing was sent. Check them, passwords too, and submit again.
       </p>
-    </div>
+    </Notice>
   );
 }
 

@@ -44,7 +44,7 @@ function RemoveButton({ vm, deviceId, label }: { vm: Vm; deviceId: number; label
   return (
     <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
       <input type="hidden" name="device" value={deviceId} />
-      <button type="submit" class="danger">{label}</button>
+      <button type="submit" class="btn danger">{label}</button>
     </form>
   );
 }
@@ -73,7 +73,7 @@ export function SettingsForm(props: VmFormProps) {
       <FormField {...form} name="description" label="Description" value={vm.description} />
       <Tick name="autostart" label="Start when the NAS boots" ticked={vm.autostart} />
       <p class="actions">
-        <button type="submit" id="save-settings">Save settings</button>
+        <button class="btn" type="submit" id="save-settings">Save settings</button>
       </p>
     </form>
   );
@@ -100,7 +100,7 @@ export function DiskForms({ vm, problems, typed }: VmFormProps) {
                 problems={problems}
                 numeric
               />
-              <button type="submit">Grow disk</button>
+              <button class="btn" type="submit">Grow disk</button>
             </form>
           )}
           <form method="post" action={paths.vmForm(vm.id, "remove")} class="inline">
@@ -122,14 +122,14 @@ export function DiskForms({ vm, problems, typed }: VmFormProps) {
                 />
               </>
             )}
-            <button type="submit" class="danger">Remove disk</button>
+            <button type="submit" class="btn danger">Remove disk</button>
           </form>
         </div>
       ))}
       <form method="post" action={paths.vmForm(vm.id, "disks")} class="inline">
         <FormField {...{ problems, typed }} form="disks" name="size" label="New disk (GiB)" numeric />
         <Tick name="sparse" label="Sparse" ticked={false} />
-        <button type="submit" id="add-disk">Add disk</button>
+        <button class="btn" type="submit" id="add-disk">Add disk</button>
       </form>
     </div>
   );
@@ -152,7 +152,7 @@ export function BootForm({ vm }: VmFormProps) {
             {index === 0 ? null : (
               <form method="post" action={paths.vmForm(vm.id, "boot")} class="inline">
                 <input type="hidden" name="device" value={deviceId} />
-                <button type="submit" aria-label={`Boot ${what} first`}>Boot first</button>
+                <button class="btn" type="submit" aria-label={`Boot ${what} first`}>Boot first</button>
               </form>
             )}
           </li>
@@ -189,7 +189,7 @@ export function NicAndMediaForms(props: VmFormProps) {
             label="MAC"
             help="For example 02:00:5e:10:00:01. Leave empty to derive it from the VM's name."
           />
-          <button type="submit" id="add-nic">Add NIC</button>
+          <button class="btn" type="submit" id="add-nic">Add NIC</button>
         </form>
       </div>
       <div class="panel">
@@ -214,7 +214,7 @@ export function NicAndMediaForms(props: VmFormProps) {
             help="Full path, for example /mnt/tank/iso/debian.iso"
           />
           <Tick name="first" label="Boot from this image first" ticked={false} />
-          <button type="submit" id="attach-iso">Attach image</button>
+          <button class="btn" type="submit" id="attach-iso">Attach image</button>
         </form>
       </div>
     </>
@@ -234,7 +234,7 @@ export function CloneForm({ vm, problems, typed }: VmFormProps) {
           label="Name of the clone"
           value={`${vm.name}_copy`}
         />
-        <button type="submit" id="clone">Clone VM</button>
+        <button class="btn" type="submit" id="clone">Clone VM</button>
       </div>
     </form>
   );

@@ -62,7 +62,7 @@ export function VmList(props: VmListProps) {
 /** The age of the list while the NAS is not connected. Live updates replace it by its id. */
 export function VmListAge({ stale }: Pick<VmListProps, "stale">) {
   return (
-    <span id="vm-list-age" class="tone-warn" data-stale={stale === null ? undefined : "true"}>
+    <span id="vm-list-age" class="warn tone" data-stale={stale === null ? undefined : "true"}>
       {stale === null ? "" : (
         <>
           , as of <Time at={stale.since} />, {formatDuration(stale.now - stale.since)} ago
@@ -79,8 +79,7 @@ function VmTable(
     ? formatCount(total, "VM")
     : `${vms.length} of ${formatCount(total, "VM")}`;
   return (
-    <form method="get" action={paths.act()} class="bulk">
-      {mayChange ? <BulkActions /> : null}
+    <form method="get" action={paths.act()} class="list">
       <table class={isByName(query) ? "rows vms" : "rows vms flat"}>
         <caption id="vm-list-caption">
           {shown}
@@ -108,28 +107,31 @@ function VmTable(
           ))
           : <tbody>{vms.map((row) => <VmRowOnce {...row} />)}</tbody>}
       </table>
+      {mayChange ? <BulkActions /> : null}
     </form>
   );
 }
 
 function BulkActions() {
   return (
-    <p class="actions" role="group" aria-label="Actions for selected VMs">
-      <span class="help" id="selected-count">Selected VMs</span>
+    <div class="bulk" role="group" aria-label="Actions for selected VMs">
+      <span class="what">
+        <b class="ticked"></b> selected
+      </span>
       {VM_ACTION_NAMES.map((name) => (
         <button
           type="submit"
           name="action"
           value={name}
-          class={VM_ACTIONS[name].abrupt ? "danger" : undefined}
+          class={VM_ACTIONS[name].abrupt ? "btn danger" : "btn"}
         >
           {VM_ACTIONS[name].verb}…
         </button>
       ))}
-      <button type="submit" name="selection" value="yes" class="danger" formaction={paths.destroy()}>
+      <button type="submit" name="selection" value="yes" class="btn danger" formaction={paths.destroy()}>
         Destroy…
       </button>
-    </p>
+    </div>
   );
 }
 
@@ -176,12 +178,12 @@ export function VmGroup({ type, vms }: { type: string; vms: readonly Vm[] }) {
 }
 
 function ColumnHead({ label, sort, numeric, query }: Column & { readonly query: VmQuery }) {
-  if (sort === null) return <th scope="col" class={numeric ? "number" : undefined}>{label}</th>;
+  if (sort === null) return <th scope="col" class={numeric ? "num" : undefined}>{label}</th>;
   const ascending = query.sort === sort || (sort === "name" && query.sort === "");
   const descending = query.sort === `-${sort}`;
   const direction = ascending ? "ascending" : descending ? "descending" : undefined;
   return (
-    <th scope="col" class={numeric ? "number" : undefined} aria-sort={direction}>
+    <th scope="col" class={numeric ? "num" : undefined} aria-sort={direction}>
       <a href={paths.home({ ...query, sort: ascending ? `-${sort}` : sort })}>
         {label}
         {direction === undefined ? null : <span aria-hidden="true">{ascending ? " ↑" : " ↓"}</span>}
@@ -198,7 +200,7 @@ function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
         <p>{problem?.message ?? "VMs appear here as soon as the NAS answers."}</p>
         {problem === null ? null : <p>{problem.remedy}</p>}
         <p>
-          <a class="button" href={paths.home()}>Reload</a>
+          <a class="btn" href={paths.home()}>Reload</a>
         </p>
       </div>
     );
@@ -223,7 +225,7 @@ function EmptyList({ vms, total, problem, mayChange }: VmListProps) {
               Create a group of VMs from the configuration. You review the plan before anything is created.
             </p>
             <p>
-              <a class="button primary" href={paths.create()}>Create VMs</a>
+              <a class="btn primary" href={paths.create()}>Create VMs</a>
             </p>
           </>
         )

@@ -71,7 +71,7 @@ function Actions({ vm, actions }: VmNowProps) {
       <div class="actions" role="group" aria-label={`Actions for ${vm.name}`}>
         {actions.map(({ name, because }) => {
           const { verb, abrupt } = VM_ACTIONS[name];
-          const kind = abrupt ? "danger" : undefined;
+          const kind = abrupt ? "btn danger" : "btn";
           if (because !== null) {
             return (
               <button
@@ -86,16 +86,20 @@ function Actions({ vm, actions }: VmNowProps) {
             );
           }
           if (abrupt || name === "restart") {
-            return <a class={`button ${kind ?? ""}`} href={paths.act(name, [vm.id])}>{verb}…</a>;
+            return (
+              <a class={kind} href={paths.act(name, [vm.id])}>
+                {verb}…
+              </a>
+            );
           }
           return (
             <form method="post" action={paths.vmAction(vm.id, name)}>
               <input type="hidden" name="state" value={vm.state} />
-              <button type="submit" id={`action-${name}`}>{verb}</button>
+              <button class="btn" type="submit" id={`action-${name}`}>{verb}</button>
             </form>
           );
         })}
-        <a class="button danger" href={paths.vmDestroy(vm.id)}>Destroy…</a>
+        <a class="btn danger" href={paths.vmDestroy(vm.id)}>Destroy…</a>
       </div>
       {[...reasons].map((because) => <p class="help">{sentenceCase(because)}</p>)}
     </div>
@@ -112,7 +116,7 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
     return vm.state === "RUNNING" && mayChange
       ? (
         <p class="actions">
-          <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a>
+          <a class="btn" href={paths.vmSerial(vm.id)}>Serial console</a>
         </p>
       )
       : null;
@@ -122,16 +126,16 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
       {vm.state === "RUNNING"
         ? (
           <>
-            <a class="button" href={paths.vmConsole(vm.id)}>Web console</a>
-            {mayChange ? <a class="button" href={paths.vmSerial(vm.id)}>Serial console</a> : null}
+            <a class="btn" href={paths.vmConsole(vm.id)}>Web console</a>
+            {mayChange ? <a class="btn" href={paths.vmSerial(vm.id)}>Serial console</a> : null}
           </>
         )
         : null}
-      <a class="button" href={paths.vmViewer(vm.id)} download>Download .vv file</a>
+      <a class="btn" href={paths.vmViewer(vm.id)} download>Download .vv file</a>
       {mayChange
         ? (
           <form method="post" action={paths.vmPassword(vm.id)}>
-            <button type="submit">Show display password</button>
+            <button class="btn" type="submit">Show display password</button>
           </form>
         )
         : null}
@@ -189,7 +193,7 @@ function Devices({ vm }: { vm: Vm }) {
   ];
   if (rows.length === 0) return <p class="empty">This VM has no devices.</p>;
   return (
-    <table class="rows">
+    <table class="table rows">
       <caption>{formatCount(rows.length, "device")}</caption>
       <TableHead columns={["Type", "Device", "Details"]} />
       <tbody>

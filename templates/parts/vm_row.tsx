@@ -6,6 +6,7 @@ import type { Busy } from "../../lib/operations/store.ts";
 import { reasonAgainst, VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { paths } from "../paths.ts";
 import { State, Time, type Tone } from "./common.tsx";
+import { Shape } from "./icons.tsx";
 
 /** Props of a row. */
 export interface VmRowProps {
@@ -99,9 +100,9 @@ function VmRow({ vm, busy, mayChange }: VmRowProps) {
       <td data-label="State">
         {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
       </td>
-      <td class="number" data-label="vCPUs" title={topologyOf(vm)}>{vm.vcpus}</td>
-      <td class="number" data-label="Memory">{formatMib(vm.memoryMib)}</td>
-      <td class="number" data-label="Disks" title={vm.disks.map(({ zvol, path }) => zvol ?? path).join("\n")}>
+      <td class="num" data-label="vCPUs" title={topologyOf(vm)}>{vm.vcpus}</td>
+      <td class="num" data-label="Memory">{formatMib(vm.memoryMib)}</td>
+      <td class="num" data-label="Disks" title={vm.disks.map(({ zvol, path }) => zvol ?? path).join("\n")}>
         {vm.disks.length === 0
           ? <span class="none">none</span>
           : known
@@ -120,7 +121,7 @@ function VmRow({ vm, busy, mayChange }: VmRowProps) {
           </ul>
         )}
       </td>
-      <td class="number" data-label="Display">
+      <td class="num" data-label="Display">
         {vm.displays.length === 0
           ? <span class="none">none</span>
           : vm.displays.map(({ port }) => port ?? "auto").join(", ")}
@@ -132,6 +133,7 @@ function VmRow({ vm, busy, mayChange }: VmRowProps) {
         ).map(
           (name) => (
             <button
+              class="btn"
               type="submit"
               id={`${name}-${vm.id}`}
               formmethod="post"
@@ -181,8 +183,8 @@ export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
 /** What an operation is doing to the VM, with a link to it. */
 export function BusyState({ busy }: { busy: Busy }) {
   return (
-    <a class="state tone-busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
-      <span class="shape" aria-hidden="true"></span>
+    <a class="state busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
+      <Shape name="busy" />
       {busy.doing}
       {busy.steps > 1 ? ` ${busy.finished}/${busy.steps}` : ""}
     </a>

@@ -68,7 +68,7 @@ Deno.test("GET /export names the VMs that a format leaves out, with the file of 
     const page = await text(fetch(`${url}/export`));
     const notice =
       /<section class="panel" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
-    assert.match(notice, /<div class="notice tone-warn">.*&quot;_odd&quot; was left out: a host name has/);
+    assert.match(notice, /<div class="notice warn".*&quot;_odd&quot; was left out: a host name has/);
     assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" was left out: .*\ndhcp-host=/);
   }));
 

@@ -99,7 +99,7 @@ export async function expectAccessibleEverywhere(page: Page, where: string): Pro
   for (const viewport of WIDTHS) {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.setViewportSize(viewport);
-      await page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await expectAccessible(page, `${where} at ${viewport.width} px, ${colorScheme}`);
     }
   }
@@ -119,7 +119,7 @@ export async function createWorkers(page: Page, count: number): Promise<void> {
   await page.goto("/create");
   await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
   await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
-  await page.getByRole("button", { name: "Show plan" }).click();
+  await page.getByRole("button", { name: "Review the plan" }).click();
   await page.getByRole("button", { name: `Create ${count} VMs` }).click();
   await page.waitForSelector("#operation");
 }

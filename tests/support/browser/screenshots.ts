@@ -23,7 +23,7 @@ dashboard.simulator.addFault({
   error: { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" },
 });
 await page.goto("/create");
-await page.getByRole("button", { name: "Show plan" }).click();
+await page.getByRole("button", { name: "Review the plan" }).click();
 await shoot("plan");
 await page.getByRole("button", { name: "Create 4 VMs" }).click();
 await page.waitForSelector('[data-vm="worker02"][data-status="rolled-back"]');
