@@ -208,11 +208,14 @@ async function* patches(log: OperationLog, { after, signal, now, mayChange }: Fo
   known.watchers++;
   try {
     for await (const event of log.follow(after, signal)) {
+      const before = view;
       view = applyEvent(view, event);
       const { seq } = event;
       const events = () => log.since(0).slice(0, seq);
       const message = known.messages.get(key(seq)) ??
-        frame(String(<OperationPatch {...{ view, event, events, mayChange }} now={now()} />), { id: seq });
+        frame(String(<OperationPatch {...{ view, before, event, events, mayChange }} now={now()} />), {
+          id: seq,
+        });
       if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(key(seq), message);
       known.messages.delete(key(seq - MAX_RENDERED));
       yield message;

@@ -4,7 +4,7 @@ import type { OperationEvent, OperationView } from "../../lib/operations/types.t
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Concurrency } from "../../lib/operations/limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary } from "../parts/common.tsx";
+import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
 import { Operation } from "../parts/operation/operation.tsx";
 import { ConcurrencyLine } from "../parts/concurrency.tsx";
 import { paths } from "../paths.ts";
@@ -35,22 +35,27 @@ export function OperationPage(
     <Layout
       {...frame}
       title={view.title}
-      current="operations"
+      current="activity"
       {...(view.status === "running" ? { stream: paths.operationEvents(view.id, view.lastSeq) } : {})}
     >
-      <p class="trail">
-        <a href={paths.operations()}>Operations</a>
-      </p>
+      <nav class="trail" aria-label="Breadcrumb">
+        <a href={paths.operations()}>Activity</a>
+        <span aria-hidden="true">/</span>
+        <DateTime at={view.startedAt} />
+      </nav>
       <h1>{view.title}</h1>
       <ErrorSummary problems={problems} />
       {view.status === "running"
         ? (
           <>
+            <script src={frame.assets.waterfall} type="module"></script>
             <noscript>
-              <p class="notice tone-quiet">
-                Without JavaScript this page does not update automatically.{" "}
-                <a href={paths.operation(view.id)}>Reload</a>
-              </p>
+              <Notice tone="quiet">
+                <p>
+                  Without JavaScript this page does not update automatically.{" "}
+                  <a href={paths.operation(view.id)}>Reload</a>
+                </p>
+              </Notice>
             </noscript>
             {operation}
             <ConcurrencyLine concurrency={concurrency} />

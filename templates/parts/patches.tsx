@@ -11,6 +11,8 @@ import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
 import { groupId, VmGroup, VmList, VmListAge, type VmListProps } from "./vm_list.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
+import { laneId, LaneRows, Waterfall } from "./operation/waterfall.tsx";
+import { timelineOf } from "../../lib/operations/timeline.ts";
 import { VmRowOnce, type VmRowProps } from "./vm_row.tsx";
 
 /** One update of an operation's page. */
@@ -24,6 +26,8 @@ export interface OperationPatchProps {
   readonly events: () => readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
+  /** The operation before the event. */
+  readonly before: OperationView;
 }
 
 /** How many calls the NAS gets at once. */
@@ -36,7 +40,9 @@ export function ConcurrencyPatch({ concurrency }: { concurrency: Concurrency | n
 }
 
 /** What one event changes on an operation's page. */
-export function OperationPatch({ view, event, events, mayChange, now }: OperationPatchProps) {
+export function OperationPatch(
+  { view, event, events, mayChange, now, before }: OperationPatchProps,
+) {
   if (changesFrame(event)) {
     return (
       <>
@@ -49,8 +55,23 @@ export function OperationPatch({ view, event, events, mayChange, now }: Operatio
     );
   }
   const vm = "vm" in event ? view.vms.find(({ name }) => name === event.vm) : undefined;
+  const timeline = timelineOf(view, now);
+  const lane = timeline.lanes.find((lane) => lane.vm === vm);
   return (
     <>
+      {timeline.lengthMs !== timelineOf(before, now).lengthMs
+        ? (
+          <hx-partial hx-target="#waterfall" hx-swap="outerMorph">
+            <Waterfall timeline={timeline} kind={view.kind} />
+          </hx-partial>
+        )
+        : lane === undefined
+        ? null
+        : (
+          <hx-partial hx-target={`#${laneId(lane.vm.name)}`} hx-swap="outerMorph">
+            <LaneRows lane={lane} timeline={timeline} kind={view.kind} />
+          </hx-partial>
+        )}
       {vm === undefined ? null : (
         <hx-partial hx-target={`#${operationRowId(vm.name)}`} hx-swap="outerMorph">
           <OperationVmRow vm={vm} kind={view.kind} columns={columnsOf(view)} rollback={hasRollback(view)} />

@@ -1,5 +1,6 @@
 /** The decisions about an operation: cancel it, and afterwards resume it, roll it back or keep the result. */
 import { RESOLUTIONS } from "./states.tsx";
+import { Icon, type IconName } from "../icons.tsx";
 import { Blocked, Snapshots, Unread } from "../removal.tsx";
 import { Field } from "../common.tsx";
 import { paths } from "../../paths.ts";
@@ -16,7 +17,7 @@ export function CancelForm({ view }: { view: OperationView }) {
   if (view.kind !== "create") {
     return (
       <form method="post" action={action} class="actions">
-        <button type="submit" class="danger" id="cancel-operation">Cancel operation</button>
+        <button type="submit" class="btn danger" id="cancel-operation">Cancel operation</button>
         <span class="help">
           Steps that are running finish first; nothing new starts.{removes
             ? " Untouched VMs are kept; a partly removed VM is removed completely."
@@ -27,15 +28,67 @@ export function CancelForm({ view }: { view: OperationView }) {
   }
   return (
     <form method="post" action={action} class="actions">
-      <button type="submit" class="danger" id="cancel-operation" name="then" value="roll-back">
+      <button type="submit" class="btn danger" id="cancel-operation" name="then" value="roll-back">
         Stop and undo
       </button>
-      <button type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
+      <button class="btn" type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
       <span class="help">
         Steps that are running finish first. Unfinished VMs are removed, or kept for you to resume; finished
         VMs are kept.
       </span>
     </form>
+  );
+}
+
+/** Where to go from an operation that has ended. */
+export function NextSteps({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
+  const standing = view.kind === "create"
+    ? view.vms.filter(({ vmId, outcome }) => vmId !== null && (outcome === "created" || outcome === "kept"))
+    : [];
+  const [first] = standing;
+  const isAlone = standing.length === 1 && first !== undefined && first.vmId !== null;
+  return (
+    <nav class="next" aria-label="Next">
+      {isAlone
+        ? (
+          <Next
+            icon="vm"
+            href={paths.vm(first.vmId)}
+            title={`Open ${first.name}`}
+            help="Console, disks, network"
+          />
+        )
+        : <Next icon="vm" href={paths.home()} title="Open the VMs" help="All VMs of this NAS" />}
+      {standing.length === 0 ? null : (
+        <Next
+          icon="export"
+          href={paths.export({ ours: "yes" })}
+          title="Export addresses"
+          help="Ansible, DHCP, Talos, CSV"
+        />
+      )}
+      {mayChange
+        ? <Next icon="plus" href={paths.create()} title="Create more VMs" help="From the configuration" />
+        : null}
+      <Next icon="clock" href={paths.operations()} title="All activity" help="Operations and the audit log" />
+    </nav>
+  );
+}
+
+interface NextProps {
+  readonly icon: IconName;
+  readonly href: string;
+  readonly title: string;
+  readonly help: string;
+}
+
+function Next({ icon, href, title, help }: NextProps) {
+  return (
+    <a href={href}>
+      <Icon name={icon} />
+      <b>{title}</b>
+      <span>{help}</span>
+    </a>
   );
 }
 
@@ -62,7 +115,7 @@ export function Recovery(
     const ids = short.flatMap(({ vmId }) => vmId === null ? [] : [vmId]);
     return (
       <p>
-        <a class="button" id="start-anyway" href={paths.act("start", ids)}>
+        <a class="btn" id="start-anyway" href={paths.act("start", ids)}>
           Start {formatCount(short.length, "VM")} anyway…
         </a>
       </p>
@@ -75,7 +128,7 @@ export function Recovery(
     <div class="recovery" role="group" aria-label="Recovery options">
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
-          <button type="submit" class="primary" id="resume-operation">
+          <button type="submit" class="btn primary" id="resume-operation">
             Resume {kind === "destroy" ? "destroying" : "creating"} {formatCount(resumable.length, "VM")}
           </button>
           <span class="help">
@@ -88,7 +141,7 @@ export function Recovery(
       {removable.length === 0 ? null : (
         <form method="post" action={paths.rollBack(view.id)} class="actions">
           {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
-          <button type="submit" class="danger" id="roll-back-operation">
+          <button type="submit" class="btn danger" id="roll-back-operation">
             Roll back {formatCount(removable.length, "VM")}
           </button>
           <div class="help">
@@ -116,7 +169,7 @@ export function Recovery(
         </form>
       )}
       <form method="post" action={paths.leave(view.id)} class="actions">
-        <button type="submit" id="leave-operation">Keep it as it is</button>
+        <button class="btn" type="submit" id="leave-operation">Keep it as it is</button>
         <span class="help">Nothing changes, and you won't be asked again.</span>
       </form>
     </div>

@@ -1,12 +1,20 @@
 /** An operation: summary, VMs with their steps, and log. The page shows it whole; the stream updates parts of it. */
 import { columnsOf, hasRollback, isUndo, OperationVmRow } from "./steps.tsx";
-import { OperationState } from "./states.tsx";
+import { describeTrouble, OperationState, outcomeOf, stepLabel, VERBS } from "./states.tsx";
+import { Waterfall } from "./waterfall.tsx";
+import { Icon } from "../icons.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
-import { CancelForm, Recovery } from "./decisions.tsx";
-import { DateTime, Fact } from "../common.tsx";
-import { formatCount, formatDuration } from "../../../lib/units.ts";
+import { CancelForm, NextSteps, Recovery } from "./decisions.tsx";
+import { Notice } from "../common.tsx";
+import { formatClock, formatCount, formatDuration } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
-import type { OperationEvent, OperationKind, OperationView } from "../../../lib/operations/types.ts";
+import { timelineOf } from "../../../lib/operations/timeline.ts";
+import type {
+  OperationEvent,
+  OperationKind,
+  OperationView,
+  OperationVmView,
+} from "../../../lib/operations/types.ts";
 import { isCancelled, isGood } from "../../../lib/operations/summary.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 
@@ -23,70 +31,131 @@ export function Operation(
     rollBack?: RollBackPlan | null;
   },
 ) {
-  const columns = columnsOf(view);
   const lines = events.filter(isLogged);
   return (
-    <section id="operation" data-operation={view.id} data-status={view.status}>
+    <section
+      id="operation"
+      data-operation={view.id}
+      data-status={view.status}
+      data-started={view.startedAt}
+      data-now={now}
+    >
       <OperationSummary view={view} now={now} mayChange={mayChange} />
       <OperationNotices view={view} />
       {view.status === "running" || !mayChange
         ? null
         : <Recovery view={view} problems={problems} rollBack={rollBack} />}
+      {view.status === "running" ? null : <NextSteps view={view} mayChange={mayChange} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
-        <table class="rows steps">
-          <caption>{formatCount(view.vms.length, "VM")}</caption>
-          <thead>
-            <tr>
-              <th scope="col">VM</th>
-              <th scope="col">Outcome</th>
-              {columns.map((step) => <th scope="col">{step}</th>)}
-              {hasRollback(view) ? <th scope="col">Rollback</th> : null}
-            </tr>
-          </thead>
-          <tbody>
-            {view.vms.map((vm) => (
-              <OperationVmRow vm={vm} kind={view.kind} columns={columns} rollback={hasRollback(view)} />
-            ))}
-          </tbody>
-        </table>
+        <>
+          <Waterfall timeline={timelineOf(view, now)} kind={view.kind} />
+          <StepsTable view={view} />
+        </>
       )}
-      <h2 id="log-heading">Log</h2>
-      <div class="log" id="operation-log" role="log" aria-labelledby="log-heading" tabindex={0}>
-        {lines.map((event) => <OperationLogLine event={event} />)}
-      </div>
+      <section class="card" aria-labelledby="log-heading">
+        <header>
+          <h2 id="log-heading">Log</h2>
+        </header>
+        <div class="log" id="operation-log" role="log" aria-labelledby="log-heading" tabindex={0}>
+          {lines.map((event) => <OperationLogLine event={event} />)}
+        </div>
+      </section>
     </section>
   );
 }
 
-/** Status, progress, counts and times. */
+/** Every step in words; without a script it is what a reload brings up to date. */
+function StepsTable({ view }: { view: OperationView }) {
+  const columns = columnsOf(view);
+  const rollback = hasRollback(view);
+  return (
+    <details class="card fold" open>
+      <summary>
+        <Icon name="chevron" />
+        <b>Steps</b>
+        <span>Every step with its state and duration</span>
+      </summary>
+      <table class="table rows steps">
+        <caption class="visually-hidden">{formatCount(view.vms.length, "VM")}</caption>
+        <thead>
+          <tr>
+            <th scope="col">VM</th>
+            <th scope="col">Outcome</th>
+            {columns.map((step) => <th scope="col">{stepLabel(step)}</th>)}
+            {rollback ? <th scope="col">Rollback</th> : null}
+          </tr>
+        </thead>
+        <tbody>
+          {view.vms.map((vm) => (
+            <OperationVmRow vm={vm} kind={view.kind} columns={columns} rollback={rollback} />
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+/** Above this number, cells would be too narrow to see. */
+const MAX_CELLS = 80;
+
+/** How far it is, how long it took and may take, and how to stop it. */
 export function OperationSummary(
   { view, now, mayChange }: { view: OperationView; now: number; mayChange: boolean },
 ) {
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
   const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
-  const elapsedMs = (view.finishedAt ?? now) - view.startedAt;
+  const isRunning = view.status === "running";
+  const { leftMs } = timelineOf(view, now);
+  const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
+  const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${VERBS[view.kind]}`;
   return (
     <div id="operation-summary" class="summary">
-      <p class="status" role="status">
-        <OperationState status={view.status} /> <span>{describeProgress(view)}</span>
-      </p>
-      {view.status === "running" && mayChange ? <CancelForm view={view} /> : null}
-      <progress
-        max={Math.max(1, steps.length)}
-        value={view.status === "running" ? finished : Math.max(1, steps.length)}
-        aria-label="Finished steps"
-      >
-        {finished} of {steps.length} steps
-      </progress>
-      <dl class="facts">
-        <Fact label="Started">
-          <DateTime at={view.startedAt} />
-        </Fact>
-        <Fact label={view.finishedAt === null ? "Elapsed" : "Duration"}>{formatDuration(elapsedMs)}</Fact>
-        <Fact label="Steps">{finished} of {steps.length}</Fact>
-      </dl>
+      <section class="progress-head" aria-label="Progress">
+        <p class="big" role="status">
+          {counted}{" "}
+          <small class="status">
+            <OperationState status={view.status} /> <span>{describeProgress(view)}</span>{" "}
+            <span>· {finished} of {formatCount(steps.length, "step")}</span>
+          </small>
+        </p>
+        <dl class="times">
+          <div>
+            <dt>{isRunning ? "elapsed" : "duration"}</dt>
+            <dd data-elapsed={isRunning ? "" : undefined}>
+              {isRunning
+                ? formatClock(now - view.startedAt)
+                : formatDuration((view.finishedAt ?? now) - view.startedAt)}
+            </dd>
+          </div>
+          {isRunning && leftMs !== null
+            ? (
+              <div class="planned">
+                <dt>left</dt>
+                <dd>about {formatClock(Math.max(leftMs, 1_000))}</dd>
+              </div>
+            )
+            : null}
+        </dl>
+        {view.vms.length > MAX_CELLS
+          ? (
+            <progress max={Math.max(1, steps.length)} value={finished} aria-label="Finished steps">
+              {finished} of {steps.length} steps
+            </progress>
+          )
+          : (
+            <span class="dots cells" role="img" aria-label={counted}>
+              {view.vms.map((vm) => <i class={cellTone(view.kind, vm)}></i>)}
+            </span>
+          )}
+      </section>
+      {isRunning && mayChange ? <CancelForm view={view} /> : null}
     </div>
   );
+}
+
+function cellTone(kind: OperationKind, { outcome, steps }: OperationVmView): string {
+  if (outcome !== null) return outcomeOf(kind, outcome).tone;
+  return steps.some(({ status }) => status !== "pending") ? "busy" : "todo";
 }
 
 /** `3 done, 1 failed, 1 cancelled, 2 to go` */
@@ -101,33 +170,17 @@ export function describeProgress({ kind, vms }: OperationView): string {
   return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
 }
 
-const VERBS = {
-  create: "created",
-  destroy: "destroyed",
-  undo: "removed",
-  clean: "removed",
-  act: "changed",
-  change: "changed",
-} as const satisfies Record<OperationKind, string>;
-
-/** The VMs that failed, each with the error. */
+/** What went wrong with the whole; for screen readers also the VMs that failed, which eyes see in their lanes. */
 export function OperationNotices({ view }: { view: OperationView }) {
   const unsuccessful = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
-  const verb = VERBS[view.kind];
   return (
     <div id="operation-notices" aria-live="polite">
       {view.message === null ? null : (
-        <div class="notice tone-bad">
+        <Notice tone="bad">
           <p>{view.message}</p>
-        </div>
+        </Notice>
       )}
-      {unsuccessful.map(({ name, outcome, message }) => (
-        <div class={`notice tone-${outcome === "left-behind" || outcome === "failed" ? "bad" : "warn"}`}>
-          <p>
-            <strong>{name} was {outcome === "interrupted" ? "interrupted" : `not ${verb}`}.</strong> {message}
-          </p>
-        </div>
-      ))}
+      {unsuccessful.map((vm) => <p class="visually-hidden">{describeTrouble(view.kind, vm)}</p>)}
     </div>
   );
 }

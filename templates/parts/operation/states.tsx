@@ -33,6 +33,30 @@ export const STEP_STATUSES = {
   "rolled-back": { tone: "warn", word: "Rolled back" },
 } as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
 
+const STEPS: Readonly<Record<string, string>> = {
+  vm: "VM",
+  display: "Display",
+  cdrom: "Install image",
+  start: "Start",
+  stop: "Shut down",
+  look: "Check",
+  check: "Check",
+  shutdown: "Shut down",
+  poweroff: "Power off",
+  delete: "Delete",
+  disks: "Disks",
+  zvols: "Zvols",
+};
+
+/** The name of a step for people: `disk1` is the second disk. */
+export function stepLabel(step: string): string {
+  const own = step.replace(/^undo-/, "");
+  const [, sort, number] = /^(disk|nic)(\d+)$/.exec(own) ?? [];
+  if (sort !== undefined) return `${sort === "disk" ? "Disk" : "NIC"} ${Number(number) + 1}`;
+  const words = own.replaceAll("-", " ");
+  return STEPS[own] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** The outcomes of a VM. */
 export const OUTCOMES = {
   created: { tone: "good", word: "Created" },
@@ -62,4 +86,23 @@ const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
 /** The outcome of a VM in an operation of this kind. */
 export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
   return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
+}
+
+/** What an operation of each kind does to a VM, as done. */
+export const VERBS = {
+  create: "created",
+  destroy: "destroyed",
+  undo: "removed",
+  clean: "removed",
+  act: "changed",
+  change: "changed",
+} as const satisfies Record<
+  OperationKind,
+  string
+>;
+
+/** Why a VM is not what the operation was for: `worker02 was not created. tank/vms is full …`. */
+export function describeTrouble(kind: OperationKind, { name, outcome, message }: OperationVmView): string {
+  const what = outcome === "interrupted" ? "interrupted" : `not ${VERBS[kind]}`;
+  return `${name} was ${what}. ${message ?? ""}`.trim();
 }

@@ -1,6 +1,7 @@
 /** The VMs of an operation: a row each, with a cell for each step. */
-import { outcomeOf, STEP_STATUSES } from "./states.tsx";
-import { State } from "../common.tsx";
+import { outcomeOf, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { SHAPES, State } from "../common.tsx";
+import { Shape } from "../icons.tsx";
 import { formatDuration } from "../../../lib/units.ts";
 import type {
   OperationKind,
@@ -65,7 +66,7 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
       {columns.map((column) => {
         const step = vm.steps.find(({ step }) => step === column);
         return (
-          <td data-label={column} class={step === undefined ? "absent" : undefined}>
+          <td data-label={stepLabel(column)} class={step === undefined ? "absent" : undefined}>
             {step === undefined ? <span class="none">–</span> : <Step step={step} />}
           </td>
         );
@@ -83,7 +84,8 @@ function RollbackCell({ steps }: { steps: readonly StepView[] }) {
   );
 }
 
-function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
+/** What became of a VM, or that it is waiting or worked on. */
+export function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
   if (vm.outcome !== null) return <State {...outcomeOf(kind, vm.outcome)} />;
   const started = vm.steps.some(({ status }) => status !== "pending");
   return started ? <State tone="busy" word="In progress" /> : <State tone="quiet" word="Waiting" />;
@@ -97,13 +99,13 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
   const hint = [step.method, step.detail, step.error?.message].filter(Boolean).join(": ");
   return (
     <span
-      class={`state step tone-${tone}`}
+      class={`state step ${tone}`}
       data-vm={step.vm}
       data-step={step.step}
       data-status={step.status}
       title={hint}
     >
-      <span class="shape" aria-hidden="true"></span>
+      <Shape name={SHAPES[tone]} />
       {named ? <span>{step.step.slice(UNDO.length)}</span> : null}
       <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
       {step.status === "running" && step.percent !== null

@@ -1,0 +1,265 @@
+/**
+ * An operation on a time axis: when each step of each VM ran, what is expected, and the earliest end that the NAS
+ * allows. Pure; all times are milliseconds since the operation started.
+ */
+import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
+import type { OperationView, OperationVmView, StepView } from "./types.ts";
+
+/** How a step is drawn. `undone`: it removes what the VM had. */
+export type BarKind = "done" | "running" | "failed" | "undone";
+
+/** A stretch of time. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** A step that ran, or runs until now. */
+export interface Bar extends Span {
+  readonly kind: BarKind;
+  readonly step: StepView;
+  /** Steps of a VM that ran at the same time lie below each other: in which of how many rows. */
+  readonly row: number;
+  readonly rows: number;
+}
+
+/** One VM's steps. */
+export interface Lane {
+  readonly vm: OperationVmView;
+  readonly bars: readonly Bar[];
+  /** When it waited between two steps, or waits now. */
+  readonly waits: readonly Span[];
+  /** When its remaining steps are expected; null when it is finished or nothing was measured. */
+  readonly expected: Span | null;
+  /** From its first step to its last, or until now. */
+  readonly tookMs: number | null;
+}
+
+/** An operation's lanes, with their axis. */
+export interface Timeline {
+  readonly lanes: readonly Lane[];
+  /** The length of the axis; it changes in jumps, so that a live picture seldom moves. */
+  readonly lengthMs: number;
+  readonly ticksMs: readonly number[];
+  /** Null once the operation has finished. */
+  readonly nowMs: number | null;
+  /** What is left, by the steps that were measured; null when that is not known. */
+  readonly leftMs: number | null;
+  /** The earliest end that the NAS allows, by the quickest of each step; null before enough was measured. */
+  readonly limitMs: number | null;
+  /** How many steps ran at a time: each value holds until the next. */
+  readonly running: readonly { readonly atMs: number; readonly count: number }[];
+}
+
+/** Gaps shorter than this part of the axis are not drawn as waiting. */
+const LEAST_WAIT = 0.01;
+/** The axis has room for this much more than what is known. */
+const HEADROOM = 1.1;
+/** Distances of ticks, of which the axis has at most seven. */
+const TICKS_MS = [
+  1,
+  2,
+  5,
+  10,
+  15,
+  30,
+  60,
+  120,
+  300,
+  600,
+  900,
+  1_800,
+  3_600,
+  7_200,
+  14_400,
+  43_200,
+  86_400,
+].map((seconds) => seconds * 1_000);
+const MOST_TICKS = 7;
+
+/** The timeline of an operation; `now` is milliseconds since 1970 (UTC). */
+export function timelineOf(view: OperationView, now: number): Timeline {
+  const isRunning = view.status === "running";
+  const endMs = Math.max((view.finishedAt ?? lastKnown(view) ?? now) - view.startedAt, 0);
+  const nowMs = isRunning ? Math.max(now - view.startedAt, 0) : null;
+  const measured = measure(view);
+  const drawn = view.vms.map((vm) => drawVm(vm, { view, nowMs, endMs }));
+  const leftMs = nowMs === null ? null : timeLeft(view, measured, nowMs);
+  const limitMs = timeLimit(view, measured);
+  const known = Math.max(
+    nowMs ?? endMs,
+    leftMs === null || nowMs === null ? 0 : nowMs + leftMs,
+    limitMs ?? 0,
+  );
+  const { lengthMs, ticksMs } = axis(isRunning ? known * HEADROOM : Math.max(endMs, limitMs ?? 0));
+  const lanes = drawn.map((lane) => ({
+    ...lane,
+    waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT),
+    expected: nowMs === null ? null : expectedOf(lane.vm, measured, nowMs),
+  }));
+  return { lanes, lengthMs, ticksMs, nowMs, leftMs, limitMs, running: runningAtOnce(drawn) };
+}
+
+/** An operation whose program ended has no end of its own: the last that is known of it. */
+function lastKnown({ status, vms, startedAt }: OperationView): number | null {
+  if (status === "running") return null;
+  const times = vms.flatMap(({ steps }) => steps.flatMap((step) => step.finishedAt ?? step.startedAt ?? []));
+  return Math.max(startedAt, ...times);
+}
+
+function drawVm(
+  vm: OperationVmView,
+  { view, nowMs, endMs }: {
+    readonly view: OperationView;
+    readonly nowMs: number | null;
+    readonly endMs: number;
+  },
+): Omit<Lane, "expected"> {
+  const bars = stack(
+    vm.steps.flatMap((step) => {
+      if (step.startedAt === null || step.status === "pending" || step.status === "skipped") return [];
+      const fromMs = Math.max(step.startedAt - view.startedAt, 0);
+      const toMs = step.finishedAt === null ? nowMs ?? endMs : step.finishedAt - view.startedAt;
+      return [{ kind: kindOf(step), step, fromMs, toMs: Math.max(toMs, fromMs) }];
+    }).sort((a, b) => a.fromMs - b.fromMs),
+  );
+  const first = bars[0];
+  if (first === undefined) return { vm, bars, waits: [], tookMs: null };
+  const lastMs = Math.max(...bars.map(({ toMs }) => toMs));
+  const isOpen = nowMs !== null && vm.outcome === null;
+  const waits = bars.slice(1).flatMap(({ fromMs }, index) => {
+    const before = Math.max(...bars.slice(0, index + 1).map(({ toMs }) => toMs));
+    return fromMs > before ? [{ fromMs: before, toMs: fromMs }] : [];
+  });
+  if (isOpen && nowMs > lastMs) waits.push({ fromMs: lastMs, toMs: nowMs });
+  return { vm, bars, waits, tookMs: (isOpen ? nowMs : lastMs) - first.fromMs };
+}
+
+/** Gives each bar a row, as few as there are steps at once. */
+function stack(bars: readonly Omit<Bar, "row" | "rows">[]): readonly Bar[] {
+  const stacked: Bar[] = [];
+  let together: Omit<Bar, "rows">[] = [];
+  let ends: number[] = [];
+  const close = () => {
+    stacked.push(...together.map((bar) => ({ ...bar, rows: ends.length })));
+    together = [];
+    ends = [];
+  };
+  for (const bar of bars) {
+    if (ends.every((endMs) => endMs <= bar.fromMs)) close();
+    const free = ends.findIndex((endMs) => endMs <= bar.fromMs);
+    const row = free < 0 ? ends.length : free;
+    ends[row] = bar.toMs;
+    together.push({ ...bar, row });
+  }
+  close();
+  return stacked;
+}
+
+function kindOf({ step, status }: StepView): BarKind {
+  if (step.startsWith("undo-")) return status === "failed" ? "failed" : "undone";
+  if (status === "running" || status === "failed") return status;
+  return "done";
+}
+
+/** What steps of a name took: the middle and the quickest. */
+type Measured = ReadonlyMap<string, { readonly middleMs: number; readonly leastMs: number }>;
+
+function measure({ vms }: OperationView): Measured {
+  const took = new Map<string, number[]>();
+  for (const { step, status, startedAt, finishedAt } of vms.flatMap(({ steps }) => steps)) {
+    if (status !== "done" || startedAt === null || finishedAt === null) continue;
+    const all = took.get(sortOf(step)) ?? [];
+    all.push(finishedAt - startedAt);
+    took.set(sortOf(step), all);
+  }
+  return new Map(
+    [...took].map(([sort, all]) => {
+      const sorted = all.toSorted((a, b) => a - b);
+      return [sort, { middleMs: sorted[sorted.length >> 1] ?? 0, leastMs: sorted[0] ?? 0 }];
+    }),
+  );
+}
+
+/** `disk0` and `disk1` take about the same. */
+function sortOf(step: string): string {
+  return step.replace(/\d+$/, "");
+}
+
+function openSteps({ outcome, steps }: OperationVmView): readonly StepView[] {
+  return outcome === null ? steps.filter(({ status }) => status === "pending" || status === "running") : [];
+}
+
+/** What steps of one VM take; null when one of them was never measured. Devices are added at the same time. */
+function pathMs(
+  steps: readonly StepView[],
+  measured: Measured,
+  pick: "middleMs" | "leastMs",
+): number | null {
+  let inOrder = 0;
+  let atOnce = 0;
+  for (const { step } of steps) {
+    const known = measured.get(sortOf(step));
+    if (known === undefined) return null;
+    if (isDevice(step)) atOnce = Math.max(atOnce, known[pick]);
+    else inOrder += known[pick];
+  }
+  return inOrder + atOnce;
+}
+
+function isDevice(step: string): boolean {
+  return /^(display|cdrom|nic\d+|disk\d+)$/.test(step);
+}
+
+function expectedOf(vm: OperationVmView, measured: Measured, nowMs: number): Span | null {
+  const isStarted = vm.steps.some(({ status }) => status !== "pending");
+  const ms = isStarted ? pathMs(openSteps(vm), measured, "middleMs") : null;
+  return ms === null || ms === 0 ? null : { fromMs: nowMs, toMs: nowMs + ms };
+}
+
+/** By the pace so far: as many VMs at once as now, and never sooner than the VM that has most to do. */
+function timeLeft({ vms }: OperationView, measured: Measured, nowMs: number): number | null {
+  const open = vms.filter(({ outcome }) => outcome === null);
+  if (open.length === 0) return 0;
+  const each = open.map((vm) => pathMs(openSteps(vm), measured, "middleMs"));
+  if (nowMs === 0 || each.some((ms) => ms === null)) return null;
+  const sum = each.reduce<number>((total, ms) => total + (ms ?? 0), 0);
+  const started = open.filter(({ steps }) => steps.some(({ status }) => status !== "pending")).length;
+  return Math.max(sum / Math.max(1, started), ...each.map((ms) => ms ?? 0));
+}
+
+/** The NAS runs so many calls of a connection at once; and one VM's steps follow each other. */
+function timeLimit({ vms }: OperationView, measured: Measured): number | null {
+  const steps = vms.map(({ steps }) =>
+    steps.filter(({ step, status }) => !step.startsWith("undo-") && status !== "skipped")
+  ).filter((steps) => steps.length > 0);
+  const paths = steps.map((steps) => pathMs(steps, measured, "leastMs"));
+  if (steps.length < 2 || paths.includes(null)) return null;
+  const calls = steps.flat().reduce((sum, { step }) => sum + (measured.get(sortOf(step))?.leastMs ?? 0), 0);
+  return Math.max(calls / MAX_RUNNING_CALLS, ...paths.map((ms) => ms ?? 0));
+}
+
+function axis(atLeastMs: number): Pick<Timeline, "lengthMs" | "ticksMs"> {
+  const wanted = Math.max(atLeastMs, 1_000);
+  const distance = TICKS_MS.find((ms) => wanted / ms <= MOST_TICKS) ?? wanted;
+  const half = distance / 2;
+  const lengthMs = Math.ceil(wanted / half) * half;
+  const ticksMs: number[] = [];
+  for (let ms = 0; ms <= lengthMs; ms += distance) ticksMs.push(ms);
+  return { lengthMs, ticksMs };
+}
+
+function runningAtOnce(lanes: readonly Pick<Lane, "bars">[]): Timeline["running"] {
+  const changes = lanes.flatMap(({ bars }) =>
+    bars.flatMap(({ fromMs, toMs }) => [{ atMs: fromMs, by: 1 }, { atMs: toMs, by: -1 }])
+  ).sort((a, b) => a.atMs - b.atMs || a.by - b.by);
+  const running: { atMs: number; count: number }[] = [];
+  let count = 0;
+  for (const { atMs, by } of changes) {
+    count += by;
+    const last = running.at(-1);
+    if (last?.atMs === atMs) last.count = count;
+    else running.push({ atMs, count });
+  }
+  return running;
+}

@@ -1,0 +1,276 @@
+/** An operation as a picture: a lane for each VM, a bar for each step, on one time axis. */
+import { formatClock, formatDuration } from "../../../lib/units.ts";
+import type { Bar, BarKind, Lane, Timeline } from "../../../lib/operations/timeline.ts";
+import type { OperationKind } from "../../../lib/operations/types.ts";
+import { isGood } from "../../../lib/operations/summary.ts";
+import { paths } from "../../paths.ts";
+import { Notice } from "../common.tsx";
+import { describeTrouble, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { operationRowId, VmOutcomeState } from "./steps.tsx";
+
+/** What the picture is given. */
+export interface WaterfallProps {
+  readonly timeline: Timeline;
+  readonly kind: OperationKind;
+}
+
+/** What the colours stand for. */
+const LEGEND: readonly (readonly [BarKind, string])[] = [
+  ["done", "Done"],
+  ["running", "Running"],
+  ["failed", "Failed"],
+  ["undone", "Rolled back"],
+];
+
+/** Class of each kind of bar. */
+const BARS = { done: "done", running: "run", failed: "fail", undone: "undone" } as const satisfies Record<
+  BarKind,
+  string
+>;
+
+/** From this part of the lane on, a bar has room for its name. */
+const NAMED_FROM = 0.055;
+/** Heights in a lane of 36 pixels: of one bar, and of all that lie below each other. */
+const BAR_HEIGHT = 18;
+const MAX_STACK = 28;
+/** Every bar can be seen, however short its step was. */
+const LEAST_WIDTH = 0.0035;
+
+/** The picture with its legend; live updates replace single lanes, or all of it when the axis changes. */
+export function Waterfall({ timeline, kind }: WaterfallProps) {
+  const { lanes, lengthMs } = timeline;
+  return (
+    <section class="card" id="waterfall" aria-labelledby="waterfall-heading" data-length={lengthMs}>
+      <header>
+        <h2 id="waterfall-heading">Timeline</h2>
+        <Legend timeline={timeline} />
+      </header>
+      <table class="fall">
+        <caption class="visually-hidden">
+          When each step of each VM ran. The table of steps below says the same in words.
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="visually-hidden">VM</span>
+            </th>
+            <th scope="col" class="c-out">
+              <span class="visually-hidden">Outcome</span>
+            </th>
+            <td class="c-lane">
+              <Axis timeline={timeline} />
+            </td>
+            <th scope="col" class="c-took">
+              <span class="visually-hidden">Duration</span>
+            </th>
+          </tr>
+        </thead>
+        {lanes.map((lane) => <LaneRows lane={lane} timeline={timeline} kind={kind} />)}
+        <tbody>
+          <RunningRow timeline={timeline} />
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** The id of a VM's lane. */
+export function laneId(name: string): string {
+  return `lane-${operationRowId(name)}`;
+}
+
+/** One VM's lane, and below it why it failed. */
+export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallProps) {
+  const { vm, tookMs } = lane;
+  const isTrouble = vm.outcome !== null && !isGood(kind, vm.outcome);
+  return (
+    <tbody id={laneId(vm.name)}>
+      <tr>
+        <th scope="row" dir="auto">
+          {vm.vmId === null || kind === "destroy" || kind === "undo"
+            ? vm.name
+            : <a href={paths.vm(vm.vmId)}>{vm.name}</a>}
+        </th>
+        <td class="c-out">
+          <VmOutcomeState vm={vm} kind={kind} />
+        </td>
+        <td class="c-lane">
+          <LanePicture lane={lane} timeline={timeline} />
+        </td>
+        <td class="c-took">{tookMs === null ? "" : formatClock(tookMs)}</td>
+      </tr>
+      {isTrouble && vm.message !== null
+        ? (
+          <tr class="remedy">
+            <td colspan={4}>
+              <Notice tone={vm.outcome === "failed" || vm.outcome === "left-behind" ? "bad" : "warn"}>
+                <p>{describeTrouble(kind, vm)}</p>
+              </Notice>
+            </td>
+          </tr>
+        )
+        : null}
+    </tbody>
+  );
+}
+
+function LanePicture({ lane, timeline }: { lane: Lane; timeline: Timeline }) {
+  const { lengthMs, ticksMs, nowMs, limitMs } = timeline;
+  const x = (ms: number) => percent(ms / lengthMs);
+  return (
+    <svg class="lane" aria-hidden="true" data-length={lengthMs}>
+      {ticksMs.slice(1).map((ms) => <line class="grid" x1={x(ms)} x2={x(ms)} y1="0" y2="100%" />)}
+      {limitMs === null ? null : <line class="limit" x1={x(limitMs)} x2={x(limitMs)} y1="0" y2="100%" />}
+      {lane.waits.map(({ fromMs, toMs }) => (
+        <line class="wait" x1={x(fromMs)} x2={x(toMs)} y1="18" y2="18">
+          <title>Waiting for its turn: {formatDuration(toMs - fromMs)}</title>
+        </line>
+      ))}
+      {lane.expected === null ? null : (
+        <rect
+          class="ghost"
+          x={x(lane.expected.fromMs)}
+          width={percent((lane.expected.toMs - lane.expected.fromMs) / lengthMs)}
+          y="9"
+          height="18"
+          rx="3"
+        >
+          <title>Expected: about {formatDuration(lane.expected.toMs - lane.expected.fromMs)} more</title>
+        </rect>
+      )}
+      {lane.bars.map((bar) => <StepBar bar={bar} lengthMs={lengthMs} />)}
+      {nowMs === null ? null : <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="0" y2="100%" />}
+    </svg>
+  );
+}
+
+function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
+  const { kind, step, fromMs, toMs, row, rows } = bar;
+  const height = rows === 1 ? BAR_HEIGHT : Math.max(MAX_STACK / rows - 1, 2);
+  const y = rows === 1 ? 9 : (36 - MAX_STACK) / 2 + row * (MAX_STACK / rows);
+  const part = Math.max((toMs - fromMs) / lengthMs, LEAST_WIDTH);
+  const from = percent(fromMs / lengthMs);
+  const label = stepLabel(step.step);
+  return (
+    <>
+      <rect
+        class={BARS[kind]}
+        x={from}
+        width={percent(part)}
+        y={y.toFixed(1)}
+        height={height.toFixed(1)}
+        rx={part < 0.01 || rows > 1 ? "1.5" : "3"}
+        fill={kind === "undone" ? "url(#hatch-undone)" : undefined}
+        data-from={kind === "running" ? fromMs : undefined}
+      >
+        <title>
+          {label}: {STEP_STATUSES[step.status].word.toLowerCase()}, {formatDuration(toMs - fromMs)}
+          {step.error === null ? "" : `. ${step.error.message}`}
+        </title>
+      </rect>
+      {part < NAMED_FROM || kind === "undone" || rows > 1 ? null : (
+        <text
+          class={kind === "done" ? "t-in t-done" : "t-in t-on"}
+          x={percent(fromMs / lengthMs + 0.007)}
+          y="18.5"
+        >
+          {label}
+        </text>
+      )}
+    </>
+  );
+}
+
+function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: Timeline }) {
+  const x = (ms: number) => percent(ms / lengthMs);
+  // The present time and the ticks near it would lie on each other.
+  const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > 0.06;
+  const words = `Time axis, 0 to ${formatDuration(lengthMs)}${
+    limitMs === null ? "" : `; the earliest end this NAS allows is about ${formatDuration(limitMs)}`
+  }`;
+  return (
+    <svg class="lane" role="img" aria-label={words} data-axis={lengthMs}>
+      {ticksMs.filter(isClear).map((ms) => (
+        <text class="t-axis" x={x(ms)} y="28" text-anchor={ms === 0 ? "start" : "middle"}>
+          {ms === 0 ? "0 s" : formatClock(ms)}
+        </text>
+      ))}
+      {limitMs === null ? null : (
+        <>
+          <line class="limit" x1={x(limitMs)} x2={x(limitMs)} y1="18" y2="100%" />
+          <text
+            class="t-limit"
+            x={x(limitMs)}
+            y="10"
+            text-anchor={limitMs / lengthMs > 0.85 ? "end" : "middle"}
+          >
+            NAS limit {formatClock(limitMs)}
+          </text>
+        </>
+      )}
+      {nowMs === null ? null : (
+        <>
+          <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="34" y2="100%" />
+          <text class="t-now" x={x(nowMs)} y="28" text-anchor="middle">{formatClock(nowMs)}</text>
+        </>
+      )}
+    </svg>
+  );
+}
+
+/** How many steps ran at once, as an area over the same axis. */
+function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline }) {
+  const most = Math.max(1, ...running.map(({ count }) => count));
+  // The area's own grid: 1,000 wide, 40 high, stretched to the lane.
+  const x = (ms: number) => Math.round(ms / lengthMs * 1_000);
+  const y = (count: number) => Math.round(40 - count / most * 36);
+  const points = running.map(({ atMs, count }) => `H${x(atMs)}V${y(count)}`).join("");
+  return (
+    <tr class="calls" id="waterfall-running">
+      <th scope="row">Steps at once</th>
+      <td class="c-out">{most} at most</td>
+      <td class="c-lane">
+        <svg class="lane" viewBox="0 0 1000 40" preserveAspectRatio="none" aria-hidden="true">
+          <path class="area" d={`M0 40${points}V40Z`} />
+        </svg>
+      </td>
+      <td class="c-took"></td>
+    </tr>
+  );
+}
+
+function Legend({ timeline }: { timeline: Timeline }) {
+  const kinds = new Set(timeline.lanes.flatMap(({ bars }) => bars.map(({ kind }) => kind)));
+  return (
+    <ul class="legend key">
+      {LEGEND.filter(([kind]) => kinds.has(kind)).map(([kind, word]) => (
+        <li>
+          <svg class="swatch" aria-hidden="true">
+            <rect
+              class={BARS[kind]}
+              fill={kind === "undone" ? "url(#hatch-undone)" : undefined}
+              x=".5"
+              y=".5"
+              width="11"
+              height="11"
+              rx="2.5"
+            />
+          </svg>
+          {word}
+        </li>
+      ))}
+      {timeline.limitMs === null ? null : (
+        <li>
+          <svg class="swatch" aria-hidden="true">
+            <line x1="6" x2="6" y1="0" y2="12" />
+          </svg>
+          Earliest end the NAS allows
+        </li>
+      )}
+    </ul>
+  );
+}
+
+function percent(part: number): string {
+  return `${(Math.min(Math.max(part, 0), 1) * 100).toFixed(2)}%`;
+}

@@ -1,0 +1,97 @@
+/** Protects the picture of an operation: bars where steps ran, estimates only from what was measured. */
+import assert from "node:assert/strict";
+import { foldOperation } from "../../../lib/operations/fold.ts";
+import { timelineOf } from "../../../lib/operations/timeline.ts";
+import type { OperationEvent, OperationFact } from "../../../lib/operations/types.ts";
+
+const START = 1_000_000;
+
+/** A log from facts, each with its time in milliseconds since the start. */
+function viewOf(facts: readonly (readonly [number, OperationFact])[]) {
+  const events = facts.map(([ms, fact], index): OperationEvent => ({
+    ...fact,
+    seq: index + 1,
+    at: START + ms,
+  }));
+  return foldOperation("op", events);
+}
+
+const started = (names: readonly string[], steps: readonly string[]): OperationFact => ({
+  type: "started",
+  kind: "create",
+  title: "Create VMs",
+  vms: names.map((name) => ({ name, steps, summary: "" })),
+});
+const step = (vm: string, name: string, status: "running" | "done" | "failed"): OperationFact => ({
+  type: "step",
+  vm,
+  step: name,
+  status,
+});
+
+Deno.test("timelineOf() draws each step where it ran, and steps at the same time below each other", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm", "disk0", "disk1", "start"])],
+    [100, step("a01", "vm", "running")],
+    [300, step("a01", "vm", "done")],
+    [400, step("a01", "disk0", "running")],
+    [500, step("a01", "disk1", "running")],
+    [900, step("a01", "disk0", "done")],
+    [1_000, step("a01", "disk1", "failed")],
+  ]);
+  const [lane] = timelineOf(view, START + 2_000).lanes;
+  assert.deepEqual(
+    lane?.bars.map(({ step, kind, fromMs, toMs, row, rows }) => [step.step, kind, fromMs, toMs, row, rows]),
+    [
+      ["vm", "done", 100, 300, 0, 1],
+      ["disk0", "done", 400, 900, 0, 2],
+      ["disk1", "failed", 500, 1_000, 1, 2],
+    ],
+  );
+  assert.deepEqual(lane?.waits, [{ fromMs: 300, toMs: 400 }, { fromMs: 1_000, toMs: 2_000 }]);
+});
+
+Deno.test("timelineOf() estimates what is left only from steps that were measured", () => {
+  const facts: (readonly [number, OperationFact])[] = [
+    [0, started(["a01", "a02"], ["vm", "start"])],
+    [0, step("a01", "vm", "running")],
+    [0, step("a02", "vm", "running")],
+    [1_000, step("a01", "vm", "done")],
+    [1_000, step("a01", "start", "running")],
+  ];
+  assert.equal(timelineOf(viewOf(facts), START + 2_000).leftMs, null, "no start was measured yet");
+  const later = viewOf([
+    ...facts,
+    [3_000, step("a01", "start", "done")],
+    [3_000, { type: "vm", vm: "a01", outcome: "created" }],
+  ]);
+  const timeline = timelineOf(later, START + 3_000);
+  assert.equal(timeline.leftMs, 3_000, "a vm of 1 s and a start of 2 s");
+  assert.equal(timeline.limitMs, 3_000, "the steps of one VM follow each other");
+  assert.deepEqual(timeline.lanes[1]?.expected, { fromMs: 3_000, toMs: 6_000 });
+});
+
+Deno.test("timelineOf() ends a finished operation's axis at its end, without a present or an estimate", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm"])],
+    [0, step("a01", "vm", "running")],
+    [5_000, step("a01", "vm", "done")],
+    [5_000, { type: "vm", vm: "a01", outcome: "created" }],
+    [5_000, { type: "finished", status: "done" }],
+  ]);
+  const { nowMs, leftMs, lengthMs, ticksMs, running } = timelineOf(view, START + 60_000);
+  assert.deepEqual([nowMs, leftMs, lengthMs], [null, null, 5_000]);
+  assert.deepEqual(ticksMs, [0, 1_000, 2_000, 3_000, 4_000, 5_000]);
+  assert.deepEqual(running, [{ atMs: 0, count: 1 }, { atMs: 5_000, count: 0 }]);
+});
+
+Deno.test("timelineOf() of an operation whose program ended stops at the last that is known", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm", "start"])],
+    [0, step("a01", "vm", "running")],
+    [4_000, step("a01", "vm", "done")],
+    [4_000, step("a01", "start", "running")],
+  ]);
+  const { lengthMs, nowMs } = timelineOf({ ...view, status: "interrupted" }, START + 86_400_000);
+  assert.deepEqual([lengthMs, nowMs], [4_000, null]);
+});
