@@ -4,6 +4,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Choice, Choices, ErrorSummary, Field, Tick, ViewerNotice, Warning } from "../parts/common.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { PlanView } from "../parts/plan_view.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
@@ -70,38 +71,86 @@ const DATASETS = "dataset-choices";
 /** The page. */
 export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
   const { form, plan, problems, choices, token, notice } = create;
+  // With problems, the fields are what the person needs next.
+  const isPlanned = plan !== null && problems.length === 0;
+  const fields = form === null ? null : <Declared form={form} problems={problems} isUpdate={plan !== null} />;
   return (
     <Layout {...frame} title="Create VMs" current="create">
-      <h1>Create VMs</h1>
+      <div class="page-head">
+        <div class="title">
+          <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
+        </div>
+        <Flow step={isPlanned ? 2 : 1} />
+      </div>
       <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {frame.mayChange ? null : <ViewerNotice />}
       {form === null || !frame.mayChange
         ? null
         : (
-          <form method="post" action={paths.createPlan()} class="create">
+          <form method="post" action={paths.createPlan()} class="create stack">
             {/* Enter presses the first button, which must therefore never be the one that creates. */}
             <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
-              Show plan
+              Review the plan
             </button>
             {plan === null ? null : <PlanView plan={plan} />}
             {plan === null || token === null || plan.totals.vms === 0
               ? null
               : <Confirm plan={plan} token={token} missingRoles={frame.missingRoles} />}
-            <StorageFields form={form} problems={problems} />
-            {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
+            {isPlanned
+              ? (
+                <details class="card fold" id="declared">
+                  <summary>
+                    <Icon name="chevron" />
+                    <b>Change what is declared</b>
+                    <span>Counts, sizes, disks and networks; then update the plan</span>
+                  </summary>
+                  <div class="body stack">{fields}</div>
+                </details>
+              )
+              : fields}
             <Choices id={BRIDGES} choices={choices.bridges} />
             <Choices id={ISOS} choices={choices.isos} />
             <Choices id={DATASETS} choices={choices.datasets} />
-            <p class="actions">
-              <button type="submit" class={plan === null ? "primary" : undefined} id="show-plan">
-                {plan === null ? "Show plan" : "Update plan"}
-              </button>
-              <span class="help">Nothing changes on the NAS until you confirm the plan.</span>
-            </p>
           </form>
         )}
     </Layout>
+  );
+}
+
+/** What is declared, and the button that leads to its plan. */
+function Declared({ form, problems, isUpdate }: {
+  readonly form: CreateForm;
+  readonly problems: readonly Problem[];
+  readonly isUpdate: boolean;
+}) {
+  return (
+    <>
+      <StorageFields form={form} problems={problems} />
+      {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
+      <p class="actions">
+        <button type="submit" class={isUpdate ? "btn" : "btn primary"} id="show-plan">
+          {isUpdate ? "Update the plan" : "Review the plan"}
+        </button>
+        <span class="help">Nothing changes on the NAS until you confirm the plan.</span>
+      </p>
+    </>
+  );
+}
+
+const FLOW = ["Describe", "Review the plan", "Watch"] as const;
+
+/** Which of the three steps the page is. */
+function Flow({ step }: { step: 1 | 2 }) {
+  return (
+    <ol class="flow" aria-label="Steps">
+      {FLOW.map((label, n) => (
+        <li class={n + 1 < step ? "past" : undefined} aria-current={n + 1 === step ? "step" : undefined}>
+          <b>{n + 1 < step ? <Icon name="check" /> : n + 1}</b>
+          <span>{label}</span>
+        </li>
+      ))}
+    </ol>
   );
 }
 
@@ -120,13 +169,17 @@ interface ConfirmProps {
 function Confirm({ plan, token, missingRoles }: ConfirmProps) {
   return (
     <>
-      <p class="actions">
+      <div class="apply">
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="plan" value={plan.fingerprint} />
-        <button type="submit" class="primary" formaction={paths.create()} id="confirm-create">
+        <button type="submit" class="btn primary lg" formaction={paths.create()} id="confirm-create">
           Create {formatCount(plan.totals.vms, "VM")}
         </button>
-      </p>
+        <span class="soft">Only missing parts are created, and you can stop and undo at any time.</span>
+        <span class="end">
+          <a class="btn" href={paths.create()}>Start over</a>
+        </span>
+      </div>
       <MissingRoles roles={missingRoles} />
     </>
   );
@@ -178,7 +231,7 @@ function TypeFields({ type, problems }: { type: CreateFormType; problems: readon
           help="1 if empty"
         />
       </div>
-      <div class="ticks">
+      <div class="ticks row">
         <Tick name={name("start")} label="Start after creation" ticked={type.start} />
         <Tick name={name("autostart")} label="Start when the NAS boots" ticked={type.autostart} />
         <Tick

@@ -1,30 +1,67 @@
-/** A creation plan: what would be created, VM by VM, and what prevents it. */
-import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
+/** A creation plan, like a diff: what would be created, VM by VM, and what prevents it. */
+import type { CreationPlan, Finding, PlannedAction, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
 import { formatBytes, formatMib } from "../../lib/units.ts";
-import { State, TableHead, type Tone } from "./common.tsx";
+import { Notice } from "./common.tsx";
+import { PlanIcon, type PlanSign, Shape } from "./icons.tsx";
 
+/** How each action is shown, in the order of the sums. */
 const ACTIONS = {
-  create: { tone: "busy", word: "Create" },
-  keep: { tone: "quiet", word: "Keep" },
-  complete: { tone: "busy", word: "Complete" },
-  differs: { tone: "warn", word: "Differs" },
-  blocked: { tone: "bad", word: "Blocked" },
-} as const satisfies Record<PlannedVm["action"], { tone: Tone; word: string }>;
+  create: { tone: "planned", sign: "create", word: "Create", sum: "to create" },
+  complete: { tone: "planned", sign: "create", word: "Complete", sum: "to complete" },
+  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different" },
+  blocked: { tone: "bad", sign: null, word: "Blocked", sum: "blocked" },
+  keep: { tone: "quiet", sign: "keep", word: "Keep", sum: "to keep" },
+} as const satisfies Record<PlannedAction, {
+  readonly tone: string;
+  /** Null for the shape of trouble. */
+  readonly sign: PlanSign | null;
+  readonly word: string;
+  readonly sum: string;
+}>;
+
+/** A type with more VMs than this can be folded, and is folded at first. */
+const FOLD_FROM = 12;
+/** So many of a folded type are shown. */
+const SHOWN_FOLDED = 3;
 
 /** The plan, shown above its form. */
 export function PlanView({ plan }: { plan: CreationPlan }) {
   const { vms, findings } = plan;
   return (
-    <section class="plan" id="plan" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
+    <section id="plan" class="stack" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
       <h2 id="plan-heading">
         {vms.length === 0 ? "The plan is empty" : `Plan: ${describeTotals(plan)}`}
       </h2>
-      {vms.length === 0 ? <p>Every count is 0, so there is nothing to create. Raise a count below.</p> : null}
+      {vms.length === 0
+        ? <p>Every count is 0, so there is nothing to create. Raise a count below.</p>
+        : <Sums vms={vms} />}
       <Warnings findings={findings} />
       {vms.length === 0 ? null : <PlanTable plan={plan} />}
     </section>
   );
+}
+
+function Sums({ vms }: { vms: readonly PlannedVm[] }) {
+  return (
+    <p class="sums">
+      {Object.entries(ACTIONS).map(([action, { tone, sign, sum }]) => {
+        const count = vms.filter((vm) => vm.action === action).length;
+        return count === 0 ? null : (
+          <span class={`sum ${tone}`}>
+            <Sign sign={sign} />
+            <span>
+              <b>{count}</b> {sum}
+            </span>
+          </span>
+        );
+      })}
+    </p>
+  );
+}
+
+function Sign({ sign }: { sign: PlanSign | null }) {
+  return sign === null ? <Shape name="bad" /> : <PlanIcon name={sign} />;
 }
 
 /** Errors are in the summary above the form and at their fields, so only warnings appear here. */
@@ -32,69 +69,115 @@ function Warnings({ findings }: { findings: readonly Finding[] }) {
   const warnings = findings.filter(({ severity }) => severity === "warning");
   if (warnings.length === 0) return null;
   return (
-    <div class="notice tone-warn">
+    <Notice tone="warn">
       <ul>{warnings.map(({ message }) => <li>{message}</li>)}</ul>
-    </div>
+    </Notice>
   );
 }
 
+const COLUMNS = 8;
+
 function PlanTable({ plan }: { plan: CreationPlan }) {
+  const types = Map.groupBy(plan.vms, ({ type }) => type);
   return (
-    <table class="rows">
-      <caption class="visually-hidden">VMs in the plan</caption>
-      <TableHead
-        columns={["VM", "Action", "vCPUs", "Memory", "Disks", "Networks", "Install image", "Display"]}
-        numeric={["vCPUs", "Memory", "Display"]}
-      />
-      <tbody>{plan.vms.map((vm) => <PlanRow vm={vm} plan={plan} />)}</tbody>
+    <table class="table plan">
+      <caption class="visually-hidden">What the plan does to each VM</caption>
+      <thead>
+        <tr>
+          <th scope="col" class="c-sign">Plan</th>
+          <th scope="col">VM</th>
+          <th scope="col" class="num c-hide">vCPUs</th>
+          <th scope="col" class="num">Memory</th>
+          <th scope="col" class="c-hide">Disks</th>
+          <th scope="col" class="c-hide">Networks</th>
+          <th scope="col" class="c-hide">Install image</th>
+          <th scope="col" class="num c-hide">Display</th>
+        </tr>
+      </thead>
+      {[...types].map(([type, vms]) => <PlanGroup type={type} vms={vms} plan={plan} />)}
     </table>
   );
 }
 
-function PlanRow({ vm, plan }: { vm: PlannedVm; plan: CreationPlan }) {
-  const { tone, word } = ACTIONS[vm.action];
+function PlanGroup({ type, vms, plan }: { type: string; vms: readonly PlannedVm[]; plan: CreationPlan }) {
+  const canFold = vms.length > FOLD_FROM;
+  return (
+    <tbody>
+      <tr class="group">
+        <th scope="rowgroup" colspan={COLUMNS}>
+          <div class="row">
+            <h3>{type}</h3>
+            <span class="soft sm">
+              {vms.length === 1 ? vms[0]?.name : `${vms[0]?.name} to ${vms.at(-1)?.name}`}
+            </span>
+            {canFold
+              ? (
+                <label class="check fold-rows">
+                  <input type="checkbox" />Show all {vms.length}
+                </label>
+              )
+              : null}
+          </div>
+        </th>
+      </tr>
+      {vms.map((vm, n) => (
+        <PlanRow vm={vm} plan={plan} isExtra={canFold && n >= SHOWN_FOLDED && vm.action === vms[0]?.action} />
+      ))}
+    </tbody>
+  );
+}
+
+function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isExtra: boolean }) {
+  const { tone, sign, word } = ACTIONS[vm.action];
   const of = <D extends PlannedDevice["dtype"]>(dtype: D) =>
     vm.devices.filter((device): device is Extract<PlannedDevice, { dtype: D }> => device.dtype === dtype);
-  const why = describeReasons(vm, plan);
+  const reasons = describeReasons(vm, plan);
   return (
-    <tr data-plan-vm={vm.name} data-action={vm.action}>
-      <th scope="row">{vm.name}</th>
-      <td data-label="Action">
-        <State tone={tone} word={word} />
-        {why.length === 0 ? null : <span class="where">{why.join("; ")}</span>}
-      </td>
-      <td class="number" data-label="vCPUs">{vm.vcpus}</td>
-      <td class="number" data-label="Memory">{formatMib(vm.memoryMib)}</td>
-      <td data-label="Disks">
-        <ul class="plain">
-          {of("DISK").map(({ zvol, sizeBytes, sparse, adopt }) => (
-            <li>
-              <code>{zvol}</code> {formatBytes(sizeBytes)}
-              {sparse ? " sparse" : ""}
-              {adopt ? ", already exists" : ""}
-            </li>
-          ))}
-        </ul>
-      </td>
-      <td data-label="Networks">
-        <ul class="plain">
-          {of("NIC").map(({ attach, mac }) => (
-            <li>
-              {attach} <code>{mac}</code>
-            </li>
-          ))}
-        </ul>
-      </td>
-      <td data-label="Install image">
-        {of("CDROM").map(({ path }) => <code>{path}</code>)}
-      </td>
-      <td class="number" data-label="Display">
-        {of("DISPLAY").map(({ port, webPort }) => (
-          <span title={`web port ${webPort ?? "chosen by the NAS"}`}>
-            {port === 0 ? "no free port" : port}
+    <>
+      <tr data-plan-vm={vm.name} data-action={vm.action} class={isExtra ? `${tone} extra` : tone}>
+        <td class="c-sign">
+          <span class={`sign ${tone}`}>
+            <Sign sign={sign} />
+            {word}
           </span>
-        ))}
-      </td>
-    </tr>
+        </td>
+        <th scope="row">
+          {vm.name}
+          {reasons.length === 0 ? null : <span class="where">{reasons.join("; ")}</span>}
+        </th>
+        <td class="num c-hide">{vm.vcpus}</td>
+        <td class="num">{formatMib(vm.memoryMib)}</td>
+        <td class="c-hide">
+          <ul class="plain">
+            {of("DISK").map(({ zvol, sizeBytes, sparse, adopt }) => (
+              <li>
+                {formatBytes(sizeBytes)} <code class="faint">{zvol}</code>
+                {sparse ? ", sparse" : ""}
+                {adopt ? ", already exists" : ""}
+              </li>
+            ))}
+          </ul>
+        </td>
+        <td class="c-hide">
+          <ul class="plain">
+            {of("NIC").map(({ attach, mac }) => (
+              <li>
+                {attach} <code class="faint">{mac}</code>
+              </li>
+            ))}
+          </ul>
+        </td>
+        <td class="c-hide">
+          {of("CDROM").map(({ path }) => <code class="faint" title={path}>{path.split("/").at(-1)}</code>)}
+        </td>
+        <td class="num c-hide">
+          {of("DISPLAY").map(({ port, webPort }) => (
+            <span title={`web port ${webPort ?? "chosen by the NAS"}`}>
+              {port === 0 ? "no free port" : port}
+            </span>
+          ))}
+        </td>
+      </tr>
+    </>
   );
 }

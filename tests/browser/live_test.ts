@@ -152,7 +152,7 @@ liveTest(
       const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
       await count.fill("5");
       await page.context().clearCookies();
-      await page.getByRole("button", { name: "Show plan" }).click();
+      await page.getByRole("button", { name: "Review the plan" }).click();
       await page.locator("#login-message").waitFor();
       await signIn(page);
       await page.waitForURL("**/create");

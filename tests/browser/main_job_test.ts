@@ -25,7 +25,7 @@ for (const { version, screen } of PLACES) {
     await page.goto("/");
     assert.equal(await page.locator("tr[data-vm]").count(), 5);
     await page.getByRole("link", { name: "Create VMs" }).first().click();
-    await page.getByRole("button", { name: "Show plan" }).click();
+    await page.getByRole("button", { name: "Review the plan" }).click();
     assert.equal(await page.locator("[data-plan-vm]").count(), 4);
     await page.getByRole("button", { name: "Create 4 VMs" }).click();
     await finished(page, "done");
@@ -59,7 +59,7 @@ for (const { version, screen } of PLACES) {
       });
       await page.goto("/create");
       await page.locator("#type-worker").getByLabel("If a VM fails").selectOption("keep");
-      await page.getByRole("button", { name: "Show plan" }).click();
+      await page.getByRole("button", { name: "Review the plan" }).click();
       await page.getByRole("button", { name: "Create 4 VMs" }).click();
       await finished(page, "partly-done");
       await expectAccessibleEverywhere(page, "an operation with choices");
@@ -176,7 +176,7 @@ for (const screen of SCREENS) {
     async ({ page, complaints }) => {
       await page.goto("/create");
       await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
-      await page.getByRole("button", { name: "Show plan" }).click();
+      await page.getByRole("button", { name: "Review the plan" }).click();
       const error = page.locator('[data-error="worker.count"]');
       assert.match(await error.innerText(), /from 0 to 99, found 1000/);
       await page.locator("#error-summary a").first().click();
@@ -207,8 +207,11 @@ for (const screen of SCREENS) {
       await worker().getByLabel("Description").fill("lab <7>");
       await worker().getByLabel("Count").press("Enter");
       await page.waitForSelector("#confirm-create");
-      await worker().getByLabel("Count").press("Enter");
+      const openFields = () => page.getByText("Change what is declared").click();
+      await openFields();
+      await Promise.all([page.waitForNavigation(), worker().getByLabel("Count").press("Enter")]);
       await page.waitForSelector("#confirm-create");
+      await openFields();
       assert.equal(dashboard.manager.operations.store.list().length, 0);
       assert.equal(await worker().getByLabel("Start after creation").isChecked(), false);
       assert.equal(await worker().getByLabel("Start when the NAS boots").isChecked(), true);
@@ -234,7 +237,7 @@ browserTest("no page has an accessibility violation", {}, async ({ page, dashboa
     await expectAccessibleEverywhere(page, path);
   }
   await page.goto("/create");
-  await page.getByRole("button", { name: "Show plan" }).click();
+  await page.getByRole("button", { name: "Review the plan" }).click();
   await expectAccessibleEverywhere(page, "the plan");
   await dashboard.manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   for (const path of ["/destroy", "/operations/audit", "/operations/audit?q=nothing", "/operations"]) {
