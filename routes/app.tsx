@@ -36,6 +36,7 @@ import { vmChangeRoutes } from "./vms/vm_changes.tsx";
 import { liveRoutes } from "./live/live.tsx";
 import { nameSpans, traceOperations } from "./server/telemetry.ts";
 import { SharedLists } from "./live/shared_lists.tsx";
+import { themeRoutes } from "./theme.ts";
 import { vmRoutes } from "./vms/vms.tsx";
 import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
 
@@ -93,6 +94,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   }));
   app.route("/", routes);
   app.route("/", assetRoutes());
+  app.route("/", themeRoutes());
   app.route("/", healthRoutes(dashboard));
   app.route("/", serialRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));

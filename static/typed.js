@@ -7,7 +7,7 @@
 const KEPT = "typed";
 const NOT_KEPT = "[type=password], [type=hidden], [type=file], [type=submit], button";
 
-const postForms = () => [...document.querySelectorAll("form[method=post]:not(.login, .logout)")];
+const postForms = () => [...document.querySelectorAll("form[method=post]:not(.login, .logout, .themes)")];
 const fieldsOf = (form) =>
   [...form.elements].filter((field) => field.name !== "" && !field.matches(NOT_KEPT));
 

@@ -10,6 +10,7 @@ import {
   UnencryptedNotice,
 } from "./parts/connection.tsx";
 import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
+import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/site_menu.tsx";
 import { paths } from "./paths.ts";
 
 /** URLs of the files that every page may load. */
@@ -18,6 +19,7 @@ export interface AssetUrls {
   readonly htmx: string;
   readonly keys: string;
   readonly live: string;
+  readonly palette: string;
   readonly times: string;
   readonly typed: string;
   readonly waterfall: string;
@@ -36,6 +38,8 @@ export interface PageFrame {
   /** The connection to the NAS is not encrypted; every page shows a warning. */
   readonly unencrypted: boolean;
   readonly assets: AssetUrls;
+  /** The colours chosen in this browser. */
+  readonly theme: Theme;
   /** The program's version. */
   readonly version: string;
   /** Whether the viewer may make changes. */
@@ -89,20 +93,21 @@ const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false,
 /** A whole page, or only the content of its frame. */
 export function Layout(props: LayoutProps) {
   const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
-  const { mayChange, signedIn, here, stream = paths.connectionEvents() } = props;
+  const { mayChange, theme, here, stream = paths.connectionEvents() } = props;
   if (fragment) return <>{children}</>;
   return (
-    <html lang="en">
+    <html lang="en" data-theme={theme}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
+        <meta name="color-scheme" content={COLOR_SCHEMES[theme]} />
         <meta name="htmx-config" content={HTMX_CONFIG} />
         <title>{title} · TrueNAS VM Manager</title>
         <link rel="icon" href={assets.favicon} type="image/svg+xml" />
         <link rel="stylesheet" href={assets.css} />
         <script src={assets.htmx} defer></script>
         <script src={assets.keys} defer></script>
+        <script src={assets.palette} type="module"></script>
         <script src={assets.times} type="module"></script>
         <script src={assets.typed} type="module"></script>
         {closed ? null : <script src={assets.live} type="module"></script>}
@@ -117,15 +122,11 @@ export function Layout(props: LayoutProps) {
               <Mark />
               <span>TrueNAS VM Manager</span>
             </a>
-            {closed ? null : (
-              <>
-                <Navigation current={current} mayChange={mayChange} />
-                <div class="end">
-                  <ConnectionBadge connection={connection} />
-                  {signedIn ? <Person mayChange={mayChange} /> : null}
-                </div>
-              </>
-            )}
+            {closed ? null : <Navigation current={current} mayChange={mayChange} />}
+            <div class="end">
+              {closed ? null : <ConnectionBadge connection={connection} />}
+              <SiteMenu {...props} />
+            </div>
           </div>
         </header>
         <main id="main" tabindex={-1}>
@@ -178,21 +179,5 @@ function Navigation({ current, mayChange }: Pick<LayoutProps, "current" | "mayCh
         ))}
       </ul>
     </nav>
-  );
-}
-
-/** Who is signed in, and how to sign out. */
-function Person({ mayChange }: Pick<LayoutProps, "mayChange">) {
-  const role = mayChange ? "administrator" : "viewer";
-  return (
-    <details class="menu" name="menu">
-      <summary class="avatar" aria-label={`Signed in as ${role}`}>{mayChange ? "AD" : "VW"}</summary>
-      <div class="panel">
-        <p class="group">Signed in as {role}</p>
-        <form method="post" action={paths.logout()} class="logout">
-          <button type="submit" class="item">Sign out</button>
-        </form>
-      </div>
-    </details>
   );
 }

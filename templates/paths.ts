@@ -107,6 +107,7 @@ const routes = {
     }),
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",
+  theme: () => "/theme",
   connection: () => "/connection",
   otp: () => "/connection/otp",
   operations: () => "/operations",

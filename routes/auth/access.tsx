@@ -24,7 +24,7 @@ import { type Role, Sessions } from "./sessions.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 
 /** Reachable without signing in; they reveal nothing about the NAS. */
-const OPEN = /^\/(login|logout|healthz|readyz|favicon\.ico|static\/.*)$/;
+const OPEN = /^\/(login|logout|theme|healthz|readyz|favicon\.ico|static\/.*)$/;
 
 /** Checks every request before it reaches a route. */
 export function accessControl(

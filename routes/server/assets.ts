@@ -6,6 +6,7 @@ import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import baseCss from "../../static/css/base.css" with { type: "text" };
 import createCss from "../../static/css/create.css" with { type: "text" };
+import everywhereCss from "../../static/css/everywhere.css" with { type: "text" };
 import destroyCss from "../../static/css/destroy.css" with { type: "text" };
 import formsCss from "../../static/css/forms.css" with { type: "text" };
 import operationCss from "../../static/css/operation.css" with { type: "text" };
@@ -15,6 +16,7 @@ import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
+import palette from "../../static/palette.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
 import waterfall from "../../static/waterfall.js" with { type: "text" };
@@ -38,6 +40,7 @@ const CSS = [
   createCss,
   vmCss,
   destroyCss,
+  everywhereCss,
   prefsCss,
 ].join("\n");
 
@@ -46,6 +49,7 @@ const ASSETS = {
   icons: { url: SPRITE_PATH, type: ASSET_TYPES.svg, body: SPRITE },
   htmx: await asset("htmx.js", htmx),
   live: await asset("live.js", live),
+  palette: await asset("palette.js", palette),
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
   waterfall: await asset("waterfall.js", waterfall),
@@ -59,12 +63,13 @@ const ASSETS = {
 
 /** URLs of the static files. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, live, times, typed, waterfall, serial, favicon } = ASSETS;
+  const { css, htmx, keys, live, palette, times, typed, waterfall, serial, favicon } = ASSETS;
   return {
     css: withBasePath(css.url),
     htmx: withBasePath(htmx.url),
     keys: withBasePath(keys.url),
     live: withBasePath(live.url),
+    palette: withBasePath(palette.url),
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),
     waterfall: withBasePath(waterfall.url),

@@ -9,6 +9,7 @@ import { assetUrls } from "./assets.ts";
 import type { Trust } from "../auth/origin.ts";
 import { pageOf } from "./page_of.ts";
 import { type AppContext, mayChange } from "./context.ts";
+import { themeOf } from "../theme.ts";
 import type { OneTimeTokens } from "../auth/tokens.ts";
 import type { ConnectionView } from "../../templates/parts/connection.tsx";
 import type { PageFrame } from "../../templates/layout.tsx";
@@ -109,7 +110,13 @@ export function issueToken(c: AppContext, { tokens }: Dashboard): string {
 /** The frame of a page. For visitors who have not signed in, it shows nothing about the NAS. */
 export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
   const role = c.get("sender")?.role ?? null;
-  const page = { assets: assetUrls(), version: VERSION, fragment: wantsFragment(c), here: hereOf(c) };
+  const page = {
+    assets: assetUrls(),
+    version: VERSION,
+    fragment: wantsFragment(c),
+    here: hereOf(c),
+    theme: themeOf(c),
+  };
   if (role === null) return { ...page, ...UNKNOWN_VISITOR };
   return {
     ...page,

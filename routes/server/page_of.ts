@@ -5,7 +5,7 @@ const PART = /\/(events|socket)$/;
 /** A page and the paths under it. */
 const BELOW = /^(\/(?:vms|operations)\/[^/]+|\/create|\/connection)\/.+$/;
 /** Paths that have meaning only with a submitted form. */
-const NEEDS_FORM = /^\/(vms\/act|login|logout)$/;
+const NEEDS_FORM = /^\/(vms\/act|login|logout|theme)$/;
 
 /** The path and query of the page: the request itself, or the page it came from. */
 export function pageOf({ method, path, search }: {

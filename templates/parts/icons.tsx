@@ -37,7 +37,9 @@ export type IconName =
   | "close"
   | "chevron"
   | "clock"
-  | "external";
+  | "external"
+  | "theme"
+  | "help";
 
 /** Signs of states: what is alive, done, quiet, busy, troubled or bad. */
 export type ShapeName = "live" | "done" | "quiet" | "busy" | "warn" | "bad";

@@ -10,7 +10,7 @@ import { cookieIn } from "../support/http.ts";
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 
 /** Public, because they reveal nothing about the NAS. */
-const OPEN = ["/login", "/logout", "/healthz", "/readyz", "/favicon.ico"];
+const OPEN = ["/login", "/logout", "/theme", "/healthz", "/readyz", "/favicon.ico"];
 
 interface Route {
   readonly method: string;

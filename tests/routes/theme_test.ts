@@ -1,0 +1,37 @@
+/** Protects the choice of colours: a form sets a cookie and leads back, signed in or not, and never off this site. */
+import assert from "node:assert/strict";
+import { cookieIn, post, send, text, withDashboard } from "../support/http.ts";
+
+Deno.test("POST /theme keeps the choice in a cookie and leads back to the page", () =>
+  withDashboard({}, async (dashboard) => {
+    const before = await text(fetch(`${dashboard.url}/operations`));
+    assert.match(before, /<html lang="en" data-theme="system">/);
+    const answer = await send(dashboard, "/theme", { fields: { theme: "dark", to: "/operations" } });
+    assert.equal(answer.status, 303);
+    assert.equal(answer.headers.get("location"), "/operations");
+    const cookie = cookieIn(answer);
+    const after = await text(fetch(`${dashboard.url}/operations`, { headers: { cookie } }));
+    assert.match(after, /<html lang="en" data-theme="dark">/);
+    assert.match(after, /<meta name="color-scheme" content="dark">/);
+    assert.match(after, /value="dark" aria-pressed="true"/);
+    const forged = await text(fetch(dashboard.url, { headers: { cookie: "vm-manager-theme=<b>" } }));
+    assert.match(forged, /data-theme="system"/);
+  }));
+
+Deno.test("POST /theme refuses unknown themes, and leads to no other site", () =>
+  withDashboard({}, async (dashboard) => {
+    const unknown = await post(dashboard, "/theme", { theme: "neon", to: "/" });
+    assert.equal(unknown.status, 422);
+    assert.match(await unknown.text(), /Choose system, light or dark/);
+    const elsewhere = await send(dashboard, "/theme", { fields: { theme: "light", to: "//evil.example" } });
+    assert.equal(elsewhere.headers.get("location"), "/");
+  }));
+
+Deno.test("visitors and viewers choose a theme as well", () =>
+  withDashboard({ access: { password: "open sesame", viewerPassword: "look" } }, async (dashboard) => {
+    const page = await text(fetch(`${dashboard.url}/login`));
+    assert.match(page, /action="\/theme"/);
+    const answer = await send(dashboard, "/theme", { fields: { theme: "light", to: "/login" } });
+    assert.equal(answer.status, 303);
+    assert.equal(answer.headers.get("location"), "/login");
+  }));
