@@ -114,7 +114,7 @@ export { Journal, type JournalledOperation, type OperationJournal } from "./oper
 export type { OperationLog } from "./operations/log.ts";
 export type { DrainTimes, Operations, StartedOrReplanned } from "./operations/operations.ts";
 export type { RunningChange, VmChanges } from "./operations/vm_changes.ts";
-export type { Concurrency } from "./operations/limiter.ts";
+export type { Concurrency } from "./operations/call_limiter.ts";
 export type { ActionRequest } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,

@@ -1,4 +1,7 @@
-/** The marks on the NAS that show which VMs and zvols this program created, and for which VM. */
+/**
+ * The marks on the NAS that show which VMs and zvols this program created, and for which VM: how they are written and
+ * recognised. Whether the marks suffice to destroy something is decided in lib/plan/destruction.ts.
+ */
 
 /** Appended to the description of every VM created here. */
 export const MARK = "[truenas-vm-manager]";
@@ -25,6 +28,13 @@ export function ownerProperties(vmUuid: string, operation: string): readonly Zvo
     { key: ZVOL_PROPERTIES.vm, value: vmUuid },
     { key: ZVOL_PROPERTIES.operation, value: operation },
   ];
+}
+
+/** The mark in a zvol's user properties; null unless both are set, because one alone proves nothing. */
+export function zvolMarkOf(valueOf: (property: string) => string | null | undefined): ZvolMark | null {
+  const vm = valueOf(ZVOL_PROPERTIES.vm);
+  const operation = valueOf(ZVOL_PROPERTIES.operation);
+  return vm && operation ? { vm, operation } : null;
 }
 
 /** A ZFS user property in TrueNAS's format. */

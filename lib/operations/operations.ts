@@ -13,7 +13,7 @@ import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
-import type { Concurrency } from "./limiter.ts";
+import type { Concurrency } from "./call_limiter.ts";
 import type { OperationLog } from "./log.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "../observability/logging.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { forEachLimited, type Limits } from "./for_each_limited.ts";
-import { CallLimiter } from "./limiter.ts";
+import { CallLimiter } from "./call_limiter.ts";
 import type { OperationLog } from "./log.ts";
 import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";

@@ -9,7 +9,8 @@ import { parseIpv4, parseMac } from "../exports/values.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, type QueryFilter, vmQuery } from "./methods.ts";
-import { nicNames, toDataset, toVm } from "./rows.ts";
+import { toDataset, toVm } from "./rows.ts";
+import { nicNames } from "./versions.ts";
 import type { VersionRules } from "./versions.ts";
 
 /** Names per filter: 200 names of up to 255 characters stay below TrueNAS's message limit of 64 kB. */

@@ -1,6 +1,6 @@
 /** Converts TrueNAS's rows into this program's types. Pure. */
 import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory/inventory.ts";
-import { ZVOL_PROPERTIES, type ZvolMark } from "../inventory/marks.ts";
+import { zvolMarkOf } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
 
@@ -105,25 +105,14 @@ export function toDataset(row: DatasetRow): Dataset {
     availableBytes: bytes(row.available),
     volsizeBytes: bytes(row.volsize),
     sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
-    mark: row.type === "VOLUME" ? toMark(row.user_properties ?? {}) : null,
+    mark: row.type === "VOLUME" ? zvolMarkOf((property) => row.user_properties?.[property]?.rawvalue) : null,
     marksVisible: row.user_properties != null,
     locked: row.locked ?? false,
   };
-}
-
-function toMark(properties: NonNullable<DatasetRow["user_properties"]>): ZvolMark | null {
-  const vm = properties[ZVOL_PROPERTIES.vm]?.rawvalue;
-  const operation = properties[ZVOL_PROPERTIES.operation]?.rawvalue;
-  return vm && operation ? { vm, operation } : null;
 }
 
 function bytes(property: DatasetRow["volsize"]): number | null {
   if (typeof property?.parsed === "number") return property.parsed;
   const raw = Number(property?.rawvalue ?? NaN);
   return Number.isFinite(raw) ? raw : null;
-}
-
-/** vm.device.nic_attach_choices: a map of names up to 25.10, and lists by kind (bridges first) from 26.0 on. */
-export function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
-  return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
 }

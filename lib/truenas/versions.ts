@@ -208,3 +208,8 @@ function isKnown(apiVersion: string): boolean {
     tested && bare.startsWith(`${id.split(".").slice(0, 2).join(".")}.`)
   );
 }
+
+/** vm.device.nic_attach_choices: a map of names up to 25.10, and lists by kind (bridges first) from 26.0 on. */
+export function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
+  return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
+}

@@ -2,7 +2,7 @@
 import type { Problem } from "../../lib/errors/errors.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
-import type { Concurrency } from "../../lib/operations/limiter.ts";
+import type { Concurrency } from "../../lib/operations/call_limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
 import { Operation } from "../parts/operation/operation.tsx";

@@ -1,6 +1,6 @@
 /** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
-import type { Concurrency } from "../../lib/operations/limiter.ts";
+import type { Concurrency } from "../../lib/operations/call_limiter.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { paths } from "../paths.ts";
 import { type Capacity, CapacityLine } from "./capacity.tsx";

@@ -7,7 +7,7 @@ import { TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import type { OperationLog } from "../log.ts";
-import { NotSent } from "../limiter.ts";
+import { NotSent } from "../call_limiter.ts";
 import type { Evidence, StepError } from "../types.ts";
 
 /** How long to wait for the effect of a call after a lost connection or timeout, and how often to poll. */

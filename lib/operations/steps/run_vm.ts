@@ -8,7 +8,7 @@ import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
 import type { MemoryReservation } from "../memory_reservation.ts";
-import { NotSent } from "../limiter.ts";
+import { NotSent } from "../call_limiter.ts";
 import type { VmOutcome } from "../types.ts";
 import {
   Cancelled,

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";
 import { destroyVm, destructionSteps } from "../../../lib/operations/steps/destroy_vm.ts";
-import { NotSent } from "../../../lib/operations/limiter.ts";
+import { NotSent } from "../../../lib/operations/call_limiter.ts";
 import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
 import { OperationLog } from "../../../lib/operations/log.ts";
 import type { DestructionVm } from "../../../lib/plan/types.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
 import { forEachLimited } from "../../../lib/operations/for_each_limited.ts";
-import { CallLimiter, NotSent, SINGLE_VM_PRIORITY } from "../../../lib/operations/limiter.ts";
+import { CallLimiter, NotSent, SINGLE_VM_PRIORITY } from "../../../lib/operations/call_limiter.ts";
 import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
 import { fetchDatasets, fetchVm } from "../../../lib/truenas/batched_reads.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
