@@ -145,10 +145,7 @@ export function Recovery(
             Roll back {formatCount(removable.length, "VM")}
           </button>
           <div class="help">
-            <p>
-              Removes {names(removable)}
-              {describeCreated(removable)}. This cannot be undone.
-            </p>
+            <Removed vms={removable} />
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
                 <div>
@@ -176,10 +173,30 @@ export function Recovery(
   );
 }
 
-/** The zvols that a rollback would remove, as the end of a sentence. */
-function describeCreated(vms: readonly OperationVmView[]): string {
+/** What a rollback would remove: the counts, and in a fold the names. */
+function Removed({ vms }: { vms: readonly OperationVmView[] }) {
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
-  return zvols.length === 0
-    ? ""
-    : ` and the zvols created for ${vms.length === 1 ? "it" : "them"}: ${zvols.join(", ")}`;
+  const counts = [
+    formatCount(vms.length, "VM"),
+    ...(zvols.length === 0 ? [] : [formatCount(zvols.length, "zvol")]),
+  ];
+  return (
+    <>
+      <p>Removes {counts.join(" and ")} that this operation created. This cannot be undone.</p>
+      <details class="fold inline">
+        <summary>
+          <Icon name="chevron" />
+          <b>What is removed</b>
+        </summary>
+        <ul>
+          {vms.map(({ name }) => <li dir="auto">{name}</li>)}
+          {zvols.map((zvol) => (
+            <li>
+              <code>{zvol}</code>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </>
+  );
 }
