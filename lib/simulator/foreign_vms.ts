@@ -20,8 +20,8 @@ const KINDS: readonly Kind[] = [
   { name: "ubuntu_dev", memoryMib: 4096, cores: 4, diskGib: 64, running: false },
 ];
 
-/** First display port of these VMs, far from the ports that this product assigns. */
-const FIRST_PORT = 20_000;
+/** First display port of these VMs, far from the first ports that this product assigns. */
+const FIRST_PORT = 7_000;
 
 /** Adds this many VMs to the NAS. */
 export function addForeignVms(nas: Nas, count: number): void {

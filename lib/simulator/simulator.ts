@@ -4,6 +4,7 @@ import { LegacyWire } from "./wire/legacy_wire.ts";
 import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Nas } from "./nas.ts";
+import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
@@ -75,7 +76,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   );
   server.finished.catch(listening.reject);
   const port = await listening.promise;
+  const screens = options.screens ? new Screens(nas, hostname) : null;
   const stop = async () => {
+    screens?.stop();
     nas.halt();
     await closeAll(sockets);
     await Promise.all([server.shutdown(), local?.shutdown()]);

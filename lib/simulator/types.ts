@@ -85,6 +85,8 @@ export interface SimulatorOptions {
     /** Whether the key has expired. */
     readonly apiKeyExpired?: boolean;
   }[];
+  /** Serves the SPICE displays of running VMs on their ports of `hostname`: what the demo shows. Default false. */
+  readonly screens?: boolean;
   /** Serves wss:// with this certificate and key, both PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Also listens on a unix socket, where every client is root, like the real middleware. */

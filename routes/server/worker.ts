@@ -100,7 +100,7 @@ async function serve(
   const configuration = configurationReader(() => readConfiguration(configFile, hasExample));
   configuration();
   await using simulator = isDemo
-    ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, ...options.simulator })
+    ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, screens: true, ...options.simulator })
     : null;
   const nas = simulator === null
     ? {
