@@ -1,5 +1,5 @@
 /** The dashboard as one Hono app: middleware, routes, and error pages. */
-import { Hono, type MiddlewareHandler } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
@@ -37,6 +37,7 @@ import { liveRoutes } from "./live/live.tsx";
 import { nameSpans, traceOperations } from "./server/telemetry.ts";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { themeRoutes } from "./theme.ts";
+import { displayRoutes } from "./vms/display.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
 import { actorOf, type AppContext, type AppEnv, isSignedIn } from "./server/context.ts";
 
@@ -59,6 +60,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
       defaultSrc: ["'self'"],
       // Only the serial console's terminal creates styles, and they carry the response's nonce.
       styleSrc: ["'self'", NONCE],
+      imgSrc: [imageSources],
       baseUri: ["'none'"],
       formAction: ["'self'"],
       frameAncestors: ["'none'"],
@@ -97,6 +99,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", themeRoutes());
   app.route("/", healthRoutes(dashboard));
   app.route("/", serialRoutes(dashboard));
+  app.route("/", displayRoutes(dashboard));
   app.route("/", vmActionRoutes(dashboard));
   app.route("/", vmChangeRoutes(dashboard));
   const lists = new SharedLists(dashboard);
@@ -119,6 +122,11 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
   return app;
+}
+
+/** Screens draw pictures and pointers that come within the display's protocol, and no other page has any. */
+function imageSources(c: Context): string {
+  return /\/vms\/\d+\/console$/.test(c.req.path) ? "'self' data:" : "'self'";
 }
 
 /** Logs each request: changes at INFO, the rest at DEBUG. */

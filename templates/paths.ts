@@ -74,7 +74,10 @@ const routes = {
     `/vms/${id}?${new URLSearchParams({ saved: operation, ...(waits ? { waits: "yes" } : {}) })}`,
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
   vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
-  vmConsole: (id: number) => `/vms/${id}/console`,
+  vmConsole: (id: number, device?: number) =>
+    `/vms/${id}/console${device === undefined ? "" : `?display=${device}`}`,
+  vmWebConsole: (id: number) => `/vms/${id}/console/nas`,
+  vmDisplaySocket: (id: number, device: number) => `/vms/${id}/display?device=${device}`,
   vmSerial: (id: number) => `/vms/${id}/serial`,
   vmSerialSocket: (id: number) => `/vms/${id}/serial/socket`,
   vmPassword: (id: number) => `/vms/${id}/password`,

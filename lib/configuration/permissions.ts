@@ -3,6 +3,7 @@ import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
 import type { Settings } from "./settings.ts";
 import { parseNasAddress } from "./nas_address.ts";
+import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
 /** No command runs programs, reads system information, or loads native libraries or remote code. */
 const DENIED = { run: false, sys: false, ffi: false, import: false } as const;
@@ -86,7 +87,12 @@ export function permissionsOf(
     ? [withPort(settings.listenHost, settings.listenPort), withPort("127.0.0.1", innerPort)]
     : [];
   return {
-    net: [...listening, ...nas.net, ...sockets.map((path) => `unix:${path}`)],
+    net: [
+      ...listening,
+      ...nas.net,
+      ...sockets.map((path) => `unix:${path}`),
+      ...(needs.listens && needs.nas === "configured" ? displaysOf(settings) : []),
+    ],
     read: [...files.filter((path) => typeof path === "string"), ...written],
     write: written,
     env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
@@ -97,7 +103,31 @@ export function permissionsOf(
 /** One line for the log. */
 export function describePermissions({ net, read, write }: Permissions): string {
   const of = (what: string, names: readonly string[]) => `${what} ${names.join(", ") || "nothing"}`;
-  return [of("connect and listen:", net), of("read:", read), of("write:", write)].join("; ");
+  return [of("connect and listen:", rangesOf(net)), of("read:", read), of("write:", write)].join("; ");
+}
+
+/** Ports of one host that follow each other as `nas.lan:5900-7999`. */
+function rangesOf(names: readonly string[]): string[] {
+  const ranges: { host: string; first: number; last: number }[] = [];
+  for (const name of names) {
+    const [, host = name, port = ""] = /^(.*):(\d+)$/.exec(name) ?? [];
+    const range = ranges.at(-1);
+    if (range !== undefined && range.host === host && range.last + 1 === Number(port)) range.last++;
+    else ranges.push({ host, first: Number(port || NaN), last: Number(port || NaN) });
+  }
+  return ranges.map(({ host, first, last }) =>
+    Number.isNaN(first) ? host : first === last ? `${host}:${first}` : `${host}:${first}-${last}`
+  );
+}
+
+/** The runtime knows no ranges of ports, so each is named. */
+function displaysOf(settings: Settings | null): string[] {
+  const parsed = parseNasAddress(settings?.nas?.host ?? "");
+  if (!parsed.ok) return [];
+  const { first, last } = DISPLAY_PORTS;
+  const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  const hosts = displayHosts({ address: parsed.address, publicHost: settings?.publicHost ?? null });
+  return hosts.flatMap((host) => ports.map((port) => withPort(host, port)));
 }
 
 interface Reached {

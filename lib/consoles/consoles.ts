@@ -7,6 +7,9 @@ import type { Logger } from "../observability/logging.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import type { SerialConsole } from "../truenas/connection/shell.ts";
 import type { Patience } from "../truenas/read_inventory.ts";
+import type { Display } from "../inventory/inventory.ts";
+import { connectDisplay, type DisplaySocket } from "./display_socket.ts";
+import { type DisplayTarget, displayTarget, type FoundTarget } from "./display_target.ts";
 
 /** What opening consoles needs. */
 export interface ConsolesOptions {
@@ -19,6 +22,14 @@ export interface ConsolesOptions {
   readonly simulated: boolean;
   readonly patience: Patience;
   readonly logger: Logger;
+}
+
+/** The password of one display. */
+export interface DisplayPassword {
+  /** The device's id on the NAS. */
+  readonly deviceId: number;
+  /** null where the NAS does not tell it to this account. */
+  readonly password: string | null;
 }
 
 /** Opens consoles; see the file's comment. */
@@ -54,14 +65,35 @@ export class Consoles {
     }
   }
 
-  /** Reads the passwords of a VM's displays, in order; null where TrueNAS hides it from this account. They are not stored. */
-  async displayPasswords(id: number): Promise<readonly (string | null)[]> {
+  /** Where the dashboard reaches a display, or why it cannot. */
+  displayTarget(display: Display): FoundTarget {
+    return displayTarget(display, this.#options);
+  }
+
+  /**
+   * Connects to a display; whoever connects closes it. READ_ONLY refuses it, for typing changes the guest.
+   *
+   * @throws {DisplayUnreachable} when the display does not accept.
+   */
+  async openDisplay(target: DisplayTarget): Promise<DisplaySocket> {
+    if (this.#options.readOnly) throw new TrueNASError("The screen was refused here: READ_ONLY is set");
+    return await connectDisplay(target);
+  }
+
+  /** Whether READ_ONLY refuses consoles. */
+  get readOnly(): boolean {
+    return this.#options.readOnly;
+  }
+
+  /** Reads the passwords of a VM's displays, in order. They are not stored. */
+  async displayPasswords(id: number): Promise<readonly DisplayPassword[]> {
     const { patience } = this.#options;
     const devices = await this.#session.call("vm.device.query", [[["vm", "=", id]]], patience);
     const displays = devices.filter(({ attributes }) => attributes.dtype === "DISPLAY");
-    return displays.map(({ attributes: { password } }) =>
-      typeof password === "string" && password !== "" && !/^\*+$/.test(password) ? password : null
-    );
+    return displays.map(({ id, attributes: { password } }) => ({
+      deviceId: id,
+      password: typeof password === "string" && password !== "" && !/^\*+$/.test(password) ? password : null,
+    }));
   }
 
   /**

@@ -5,6 +5,7 @@ import xtermCss from "@xterm/xterm/css/xterm.css" with { type: "text" };
 import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import baseCss from "../../static/css/base.css" with { type: "text" };
+import consoleCss from "../../static/css/console.css" with { type: "text" };
 import createCss from "../../static/css/create.css" with { type: "text" };
 import everywhereCss from "../../static/css/everywhere.css" with { type: "text" };
 import destroyCss from "../../static/css/destroy.css" with { type: "text" };
@@ -39,6 +40,7 @@ const CSS = [
   operationCss,
   createCss,
   vmCss,
+  consoleCss,
   destroyCss,
   everywhereCss,
   prefsCss,

@@ -6,7 +6,9 @@ export function upgradeToWebSocket(c: Context, use: (socket: WebSocket) => void)
   if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
     return c.text("This address accepts only WebSocket connections\n", 426, { upgrade: "websocket" });
   }
-  const { socket, response } = Deno.upgradeWebSocket(c.req.raw);
+  // Browsers close a WebSocket for which they named protocols and got none.
+  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
+  const { socket, response } = Deno.upgradeWebSocket(c.req.raw, protocol === undefined ? {} : { protocol });
   use(socket);
   return response;
 }

@@ -10,7 +10,7 @@ import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
 import { paths } from "../../templates/paths.ts";
-import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
 import { readForm } from "../forms.ts";
@@ -34,7 +34,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   clone: readClone,
 };
 
-/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console, /vms/:id/console.vv. */
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console/nas, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
   const app = new Hono<AppEnv>();
@@ -47,15 +47,17 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.post(
     "/vms/:id/password",
     withVm(dashboard, async (c, vm) => {
-      const passwords = await manager.consoles.displayPasswords(vm.id);
+      const displays = await manager.consoles.displayPasswords(vm.id);
+      const passwords = displays.map(({ password }) => password);
       // Recorded first, so that a password that cannot be recorded is not shown.
       const outcome = passwords.some((it) => it !== null) ? "shown" : "unknown";
       manager.audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
+      if (wantsJson(c)) return c.json({ displays });
       return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
     }),
   );
   app.get(
-    "/vms/:id/console",
+    "/vms/:id/console/nas",
     withVm(dashboard, async (c, vm) => {
       try {
         return c.redirect(await manager.consoles.displayUri(vm.id), 303);

@@ -2,6 +2,7 @@
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice, ViewerNotice, VmTrail } from "../parts/common.tsx";
+import { ConsoleTabs } from "../parts/console_tabs.tsx";
 import { paths } from "../paths.ts";
 
 /** Where the files of the serial console's terminal are. */
@@ -26,6 +27,7 @@ export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
     <Layout {...frame} title={`Serial console of ${vm.name}`} current="vms">
       <VmTrail vm={vm} />
       <h1 dir="auto">Serial console of {vm.name}</h1>
+      {frame.mayChange ? <ConsoleTabs vm={vm} shown={null} /> : null}
       {frame.mayChange ? <Terminal frame={frame} vm={vm} nonce={nonce} assets={assets} /> : <ViewerNotice />}
     </Layout>
   );

@@ -126,7 +126,7 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
       {vm.state === "RUNNING"
         ? (
           <>
-            <a class="btn" href={paths.vmConsole(vm.id)}>Web console</a>
+            <a class="btn" href={paths.vmConsole(vm.id)}>Console</a>
             {mayChange ? <a class="btn" href={paths.vmSerial(vm.id)}>Serial console</a> : null}
           </>
         )
@@ -141,7 +141,7 @@ function Consoles({ vm, mayChange }: Pick<VmNowProps, "vm" | "mayChange">) {
         : null}
       <span class="help">
         {vm.state === "RUNNING"
-          ? "The web console and remote-viewer ask for the display password."
+          ? "remote-viewer asks for the display password."
           : "The other consoles are available while the VM is running."}
       </span>
     </p>

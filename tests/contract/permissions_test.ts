@@ -10,6 +10,8 @@ import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/network/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import type { Attempt } from "../support/probe.ts";
+import { soon } from "../support/deadline.ts";
+import { listenForDisplay } from "../support/network/display.ts";
 import { START_FLAGS, startAttacked } from "../support/attacked.ts";
 import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
 
@@ -29,10 +31,15 @@ function permissions(
   return permissionsOf({ command: "serve", options, settings, configFile, tunnelSockets, innerPort: 9 });
 }
 
+/** The runtime knows no ranges. */
+function displayPorts(host: string): string[] {
+  return Array.from({ length: 2_100 }, (_, index) => `${host}:${5_900 + index}`);
+}
+
 Deno.test("permissions name this NAS, this address and these files", () => {
   const plain = permissions({ TRUENAS_HOST: "nas.lan" });
   assert.deepEqual(plain, {
-    net: ["127.0.0.1:8080", "127.0.0.1:9", "nas.lan:443"],
+    net: ["127.0.0.1:8080", "127.0.0.1:9", "nas.lan:443", ...displayPorts("nas.lan")],
     read: ["config.yaml", "./state"],
     write: ["./state"],
     env: ["LOG_STREAM", "LOG_TOKENS"],
@@ -43,7 +50,8 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   });
   assert.equal(
     describePermissions(plain),
-    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443; read: config.yaml, ./state; write: ./state",
+    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443, nas.lan:5900-7999; read: config.yaml, ./state; " +
+      "write: ./state",
   );
   const other = permissions(
     {
@@ -58,7 +66,13 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     ["--config", "/etc/vms.yaml", "--templates-dir", "/etc/templates"],
     ["/tmp/nas0.sock"],
   );
-  assert.deepEqual(other.net, ["[::1]:9000", "127.0.0.1:9", "[fd00::1]:6000", "unix:/tmp/nas0.sock"]);
+  assert.deepEqual(other.net, [
+    "[::1]:9000",
+    "127.0.0.1:9",
+    "[fd00::1]:6000",
+    "unix:/tmp/nas0.sock",
+    ...displayPorts("[fd00::1]"),
+  ]);
   assert.deepEqual(other.read, [
     "/etc/vms.yaml",
     "/etc/templates",
@@ -75,7 +89,10 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     "127.0.0.1:9",
     "localhost:80",
     "unix:/run/middleware.sock",
+    ...displayPorts("127.0.0.1"),
   ]);
+  const named = permissions({ TRUENAS_HOST: "nas.lan", NAS_PUBLIC_HOST: "https://nas.example" });
+  assert.ok(named.net.includes("nas.example:5910") && !named.net.includes("nas.example:443"));
   assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
 });
 
@@ -84,6 +101,7 @@ Deno.test("the worker is refused everything else, from its first instruction (fa
     await withFolder(TEST_CONFIG, async (folder) => {
       await using nas = await startSimulator({ times: TEST_TIMES });
       await using another = await startSimulator({ times: TEST_TIMES });
+      using display = listenForDisplay();
       for (const name of ["state", "templates", "others"]) await Deno.mkdir(`${folder}/${name}`);
       await Deno.writeTextFile(`${folder}/code.ts`, "export {};");
       await Deno.writeTextFile(`${folder}/password`, "dashboard-password\n");
@@ -92,6 +110,10 @@ Deno.test("the worker is refused everything else, from its first instruction (fa
         [["connect", hostOf(nas)], "done"],
         [["connect", hostOf(another)], "NotCapable"],
         [["connect", "example.com:443"], "NotCapable"],
+        [["connect", "example.com:5910"], "NotCapable"],
+        [["connect", `127.0.0.1:${display.addr.port}`], "done"],
+        [["connect", "127.0.0.1:22"], "NotCapable"],
+        [["connect", "127.0.0.1:8000"], "NotCapable"],
         [["listen", "127.0.0.1:0"], "done"],
         [["listen", "0.0.0.0:0"], "NotCapable"],
         [["read", `${folder}/state`], "done"],
@@ -158,3 +180,51 @@ Deno.test("under deno task start, the whole job works over a unix socket and wit
     });
   }
 });
+
+Deno.test("with only its computed permissions, the program serves the console page and relays a screen", async () => {
+  for (const way of ["ws", "unix"]) {
+    await withFolder(TEST_CONFIG, async (folder) => {
+      const unixPath = `${folder}/middlewared.sock`;
+      await using simulator = await startSimulator({ times: TEST_TIMES, unixPath, foreignVms: 1 });
+      using listener = listenForDisplay();
+      const display = [...simulator.store.devices.values()].find((it) => it.attributes.dtype === "DISPLAY");
+      assert.ok(display !== undefined, "the premise: a VM has a display");
+      Object.assign(display.attributes, { port: listener.addr.port });
+      const env = { BASE_PATH: "/below", ...(way === "unix" ? { TRUENAS_HOST: `unix:${unixPath}` } : {}) };
+      const program = await startProgram(simulator, folder, { env, flags: START_FLAGS });
+      const page = await openedPage(`${program.url}/vms/${display.vm}/console`);
+      const script = /src="([^"]*display\/[^"]*\.js)"/.exec(page)?.[1] ?? assert.fail(page);
+      assert.match(script, /^\/below\/static\/display\//);
+      const { origin } = new URL(program.url);
+      const served = await fetch(origin + script);
+      assert.equal(served.status, 200);
+      assert.match(await served.text(), /us_keyboard\.js/);
+      const address = `${program.url.replace("http:", "ws:")}/vms/${display.vm}/display?device=${display.id}`;
+      const socket = new WebSocket(address, { headers: { origin } });
+      socket.binaryType = "arraybuffer";
+      const received = new Promise<string>((resolve, reject) => {
+        socket.onmessage = ({ data }) => resolve(new TextDecoder().decode(data));
+        socket.onclose = ({ reason }) => reject(new Error(`${reason}: ${program.said()}`));
+      });
+      const accepted = soon(listener.accept(), "the display is asked");
+      await Promise.race([accepted, received]);
+      using connection = await accepted;
+      await connection.write(new TextEncoder().encode("RFB 003.008\n"));
+      assert.equal(await soon(received, "the greeting of the display"), "RFB 003.008\n", way);
+      const closed = new Promise((resolve) => socket.onclose = resolve);
+      socket.close();
+      await closed;
+      assert.equal((await program.stop("SIGTERM")).code, 0);
+      assert.ok(!/NotCapable|Requires \w+ access/.test(program.said()), program.said());
+    });
+  }
+});
+
+/** A page of the program, once it has read the VMs. */
+async function openedPage(url: string): Promise<string> {
+  for (;;) {
+    const response = await fetch(url);
+    const html = await response.text();
+    if (response.status === 200) return html;
+  }
+}

@@ -150,4 +150,28 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
       filter: "no page can be shown in a frame",
     },
   },
+  {
+    name: "the inventory says to which host the dashboard connects for a screen",
+    file: "lib/consoles/display_target.ts",
+    find: "return mayLead ? host : null;",
+    replace: "return bind;",
+    caughtBy: { tests: ["tests/unit/display_target_test.ts"], filter: "never leads to a host" },
+  },
+  {
+    name: "viewers may open screens",
+    file: "routes/vms/display.tsx",
+    find: "if (!mayChange(c)) return c.text(",
+    replace: "if (c === null) return c.text(",
+    caughtBy: { tests: ["tests/routes/vms/display_test.ts"], filter: "a screen is refused to viewers" },
+  },
+  {
+    name: "a screen outlives its session",
+    file: "routes/vms/display_relay.ts",
+    find: 'session?.ended.addEventListener("abort", onSignedOut, { once: true });',
+    replace: "",
+    caughtBy: {
+      tests: ["tests/routes/vms/display_test.ts"],
+      filter: "a screen closes when its session ends",
+    },
+  },
 ];

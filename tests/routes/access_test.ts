@@ -38,7 +38,7 @@ const PAGES = [
   "/vms/1",
 ];
 /** Everything that is not shown without a session. */
-const CLOSED = [...PAGES, "/vms/1/console", "/vms/1/console.vv"];
+const CLOSED = [...PAGES, "/vms/1/console", "/vms/1/console/nas", "/vms/1/console.vv"];
 const POSTS = [
   "/create",
   "/create/plan",

@@ -58,7 +58,7 @@ Deno.test("the web console redirects only to the NAS, over http or https (fault 
   const answered = async (uri: string) => {
     const result = { error: null, uri };
     dashboard.simulator.addFault({ method: "vm.get_display_web_uri", action: "answer", result });
-    return await send(dashboard, "/vms/1/console", {});
+    return await send(dashboard, "/vms/1/console/nas", {});
   };
   const evil = [
     "javascript:alert(1)",

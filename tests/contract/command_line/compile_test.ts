@@ -105,7 +105,14 @@ async function pagesOf(
   }
   const home = await (await fetch(url)).text();
   const asset = /src="(\/static\/htmx[^"]+)"/.exec(home)?.[1] ?? "";
-  const pages = [home, await (await fetch(url + asset)).text(), await (await fetch(`${url}/create`)).text()];
+  const consolePage = await (await fetch(`${url}/vms/1/console`)).text();
+  const display = /src="(\/static\/display\/[^"]+)display\.js"/.exec(consolePage)?.[1] ??
+    assert.fail(consolePage);
+  const paths = [asset, "/create", `${display}novnc/core/rfb.js`, `${display}spice/src/main.js`];
+  const pages = [
+    home,
+    ...await Promise.all(paths.map(async (path) => await (await fetch(url + path)).text())),
+  ];
   child.kill("SIGTERM");
   assert.equal((await child.status).code, 0, await errors);
   await reader.cancel();
@@ -177,7 +184,7 @@ Deno.test("the binary contains the whole program, and its contents run", () =>
       "demo",
     ];
     const nowhere = "http://127.0.0.1:1";
-    const [home, script, create] = await pagesOf(Deno.execPath(), args, `${folder}/tree`, {
+    const [home, script, create, novnc, spice] = await pagesOf(Deno.execPath(), args, `${folder}/tree`, {
       DENO_DIR: `${folder}/empty`,
       HTTP_PROXY: nowhere,
       HTTPS_PROXY: nowhere,
@@ -187,6 +194,8 @@ Deno.test("the binary contains the whole program, and its contents run", () =>
     assert.match(home ?? "", /data-connection="simulated"/);
     assert.match(script ?? "", /htmx/);
     assert.match(create ?? "", /controlplane/);
+    assert.match(novnc ?? "", /class RFB/);
+    assert.match(spice ?? "", /SpiceMainConn/);
     process.stdout.write(
       "compile: the runtime for binaries is not here; the tree in the binary was compared and run instead\n",
     );

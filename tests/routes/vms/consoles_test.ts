@@ -14,7 +14,7 @@ async function consoles({ url, simulator, manager }: TestDashboard, bind = "0.0.
   assert.ok(display, "a VM has a display");
   display.attributes.bind = bind;
   await manager.inventory.live.refreshNow(display.vm);
-  const web = await fetch(`${url}/vms/${display.vm}/console`, { redirect: "manual" });
+  const web = await fetch(`${url}/vms/${display.vm}/console/nas`, { redirect: "manual" });
   const viewer = await fetch(`${url}/vms/${display.vm}/console.vv`);
   return {
     web: URL.parse(web.headers.get("location") ?? "")?.origin ?? null,

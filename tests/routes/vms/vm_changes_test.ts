@@ -461,7 +461,7 @@ onEach(
   "a running VM has a web console, and every VM a file for remote-viewer",
   async ({ dashboard, id }) => {
     const { url } = dashboard;
-    const web = await fetch(`${url}/vms/${id}/console`, { redirect: "manual" });
+    const web = await fetch(`${url}/vms/${id}/console/nas`, { redirect: "manual" });
     await web.body?.cancel();
     assert.equal(web.status, 303);
     assert.match(

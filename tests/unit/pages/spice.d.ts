@@ -1,0 +1,2 @@
+/** The ticket at its whole length. */
+export function wholeTicket(bytes: readonly number[]): number[];
