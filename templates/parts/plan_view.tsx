@@ -151,8 +151,8 @@ function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isE
           <ul class="plain">
             {of("DISK").map(({ zvol, sizeBytes, sparse, adopt }) => (
               <li>
-                {formatBytes(sizeBytes)} <code class="faint">{zvol}</code>
-                {sparse ? ", sparse" : ""}
+                {formatBytes(sizeBytes)}
+                {sparse ? " sparse" : ""} <code class="faint">{zvol}</code>
                 {adopt ? ", already exists" : ""}
               </li>
             ))}
