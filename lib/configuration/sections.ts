@@ -77,21 +77,21 @@ function wholeNumber(what: string, range: Range) {
   return checkedValue(
     (value) => isWithinRange(value, range),
     (value) => wholeNumberExpected(what, range, value),
-  );
+  ).meta({ type: "integer", minimum: range.lowest, maximum: range.highest });
 }
 
 function flag(what: string) {
   return checkedValue(
     (value) => typeof value === "boolean",
     (value) => `${what} must be true or false, found ${show(value)}`,
-  );
+  ).meta({ type: "boolean" });
 }
 
 function choice<T extends string>(what: string, choices: readonly T[]) {
   return checkedValue(
     (value): value is T => choices.some((known) => known === value),
     (value) => choiceExpected(what, choices, value),
-  );
+  ).meta({ type: "string", enum: [...choices] });
 }
 
 /** A text that is not empty; `check` returns what is wrong with it. */
@@ -102,7 +102,7 @@ function text(what: string, check: (text: string) => string | null = () => null)
       if (value === undefined || value === null || value === "") return `${what} is missing; enter it`;
       return typeof value === "string" && check(value) || `${what} must be text, found ${show(value)}`;
     },
-  );
+  ).meta({ type: "string", minLength: 1 });
 }
 
 /** The error for a value that is absent or has the wrong type. */
@@ -150,7 +150,7 @@ const macList = z.array(
   text("The MAC address", (text) => {
     if (normalizeMac(text) !== null) return null;
     return `${show(text)} is not a unicast MAC address; write it like 02:00:5e:10:00:01`;
-  }).transform((text) => normalizeMac(text) ?? text),
+  }).transform((text) => normalizeMac(text) ?? text).meta({ type: "string" }),
   otherwise("The MAC addresses of a network must be a list: [02:00:5e:10:00:01, 02:00:5e:10:00:02]"),
 );
 
