@@ -2,6 +2,7 @@
  * The entry point: reads arguments, environment and files of secrets, computes the permissions the command needs, and
  * starts a worker with exactly these. Everything that handles foreign input (network, YAML, templates) runs in the worker.
  */
+import { resolve } from "node:path";
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
 import { readEnvFile } from "./lib/configuration/env_file.ts";
 import type { EnvironmentName } from "./lib/configuration/environment.ts";
@@ -49,13 +50,24 @@ async function launch(command: WorkerCommand, options: Options): Promise<number>
     : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
   const configFile = options.config ?? "config.yaml";
   const innerPort = isServing(command) ? freePort() : 0;
-  const started = { command, options, settings, configFile, tunnelSockets, innerPort };
+  const configTarget = targetOf(configFile);
+  const started = { command, options, settings, configFile, configTarget, tunnelSockets, innerPort };
   const permissions = permissionsOf(started);
   const maxConnections = isServing(command) ? countConnections() : 0;
   try {
     return await inWorker({ ...started, problems, permissions, maxConnections });
   } finally {
     if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
+  }
+}
+
+/** The file that a path leads to through links, because the runtime asks for permission to that one as well. */
+function targetOf(path: string): string | null {
+  try {
+    const target = Deno.realPathSync(path);
+    return target === resolve(path) ? null : target;
+  } catch {
+    return null;
   }
 }
 

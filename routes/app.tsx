@@ -35,6 +35,7 @@ import { vmActionRoutes } from "./vms/vm_actions.tsx";
 import { vmChangeRoutes } from "./vms/vm_changes.tsx";
 import { liveRoutes } from "./live/live.tsx";
 import { nameSpans, traceOperations } from "./server/telemetry.ts";
+import { typeRoutes } from "./types/types.tsx";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { themeRoutes } from "./theme.ts";
 import { displayRoutes } from "./vms/display.tsx";
@@ -107,6 +108,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", vmRoutes(dashboard, lists));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
+  app.route("/", typeRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", auditRoutes(dashboard));

@@ -25,7 +25,8 @@ export function formOf(configuration: Configuration, defaults: TemplateDefaults)
   };
 }
 
-function typeForm(name: string, section: VmTypeSection, defaults: TemplateDefaults): CreateFormType {
+/** A VM type's form as its section fills it in. */
+export function typeForm(name: string, section: VmTypeSection, defaults: TemplateDefaults): CreateFormType {
   return {
     name,
     count: String(section.count),
@@ -50,7 +51,7 @@ function typeForm(name: string, section: VmTypeSection, defaults: TemplateDefaul
 }
 
 /** What a type overrides in the templates, as dotted names. */
-function overridesOf({ template = {} }: VmTypeSection): string[] {
+export function overridesOf({ template = {} }: VmTypeSection): string[] {
   return Object.entries(template).flatMap(([part, values]) =>
     Object.keys(values ?? {}).map((key) => `${part}.${key}`)
   );
@@ -112,26 +113,37 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
     cdrom_path: text(fields, "storage.cdrom_path"),
     types: types.map(([type, section]) => ({
       name: type,
-      count: text(fields, `${type}.count`),
-      memory: text(fields, `${type}.memory`),
-      cpu: text(fields, `${type}.cpu`),
-      threads: text(fields, `${type}.threads`),
-      start: isTicked(fields, `${type}.start`, true),
-      autostart: isTicked(fields, `${type}.autostart`, true),
-      overcommit: isTicked(fields, `${type}.overcommit`, false),
-      sparse: isTicked(fields, `${type}.sparse`, false),
-      description: text(fields, `${type}.description`),
-      parallel: text(fields, `${type}.parallel`),
-      onFailure: text(fields, `${type}.on_failure`) || "roll-back",
+      ...typeFieldsOf(fields, `${type}.`),
       overrides: overridesOf(section),
-      disks: rows(fields, `${type}.disk`, ["name", "size"]).map(([name = "", sizeGib = ""]) => ({
-        name,
-        sizeGib,
-      })),
-      networks: rows(fields, `${type}.network`, ["name", "bridge", "macs"]).map(
-        ([name = "", bridge = "", macs = ""]) => ({ name, bridge, macs }),
-      ),
     })),
+  };
+}
+
+/** What was typed into a VM type's fields, whose names begin with the prefix. */
+export function typeFieldsOf(
+  fields: URLSearchParams,
+  prefix: string,
+): Omit<CreateFormType, "name" | "overrides"> {
+  const name = (field: string) => `${prefix}${field}`;
+  return {
+    count: text(fields, name("count")),
+    memory: text(fields, name("memory")),
+    cpu: text(fields, name("cpu")),
+    threads: text(fields, name("threads")),
+    start: isTicked(fields, name("start"), true),
+    autostart: isTicked(fields, name("autostart"), true),
+    overcommit: isTicked(fields, name("overcommit"), false),
+    sparse: isTicked(fields, name("sparse"), false),
+    description: text(fields, name("description")),
+    parallel: text(fields, name("parallel")),
+    onFailure: text(fields, name("on_failure")) || "roll-back",
+    disks: rows(fields, name("disk"), ["name", "size"]).map(([name = "", sizeGib = ""]) => ({
+      name,
+      sizeGib,
+    })),
+    networks: rows(fields, name("network"), ["name", "bridge", "macs"]).map(
+      ([name = "", bridge = "", macs = ""]) => ({ name, bridge, macs }),
+    ),
   };
 }
 
@@ -192,20 +204,20 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
   const template = file?.types[type.name]?.template;
   return {
     ...(template === undefined ? {} : { template }),
-    count: number(type.count),
-    memory: number(type.memory),
-    cpu: number(type.cpu),
-    ...(type.threads === "" ? {} : { threads: number(type.threads) }),
+    count: numberOf(type.count),
+    memory: numberOf(type.memory),
+    cpu: numberOf(type.cpu),
+    ...(type.threads === "" ? {} : { threads: numberOf(type.threads) }),
     start: type.start,
     autostart: type.autostart,
     overcommit: type.overcommit,
     ...(type.sparse ? { sparse: true } : {}),
     ...(type.description === "" ? {} : { description: type.description }),
-    ...(type.parallel === "" ? {} : { parallel: number(type.parallel) }),
+    ...(type.parallel === "" ? {} : { parallel: numberOf(type.parallel) }),
     ...(type.onFailure === "roll-back" ? {} : { on_failure: type.onFailure }),
     ...macsOf(type),
     disk: Object.fromEntries(
-      type.disks.filter(({ name }) => name !== "").map((it) => [it.name, number(it.sizeGib)]),
+      type.disks.filter(({ name }) => name !== "").map((it) => [it.name, numberOf(it.sizeGib)]),
     ),
     network: Object.fromEntries(
       type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge]),
@@ -213,7 +225,8 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
   };
 }
 
-function macsOf({ networks }: CreateFormType): { macs?: Record<string, string[]> } {
+/** The fixed MACs of a type's networks. */
+export function macsOf({ networks }: CreateFormType): { macs?: Record<string, string[]> } {
   const fixed = networks.filter(({ name, macs }) => name !== "" && macs !== "");
   if (fixed.length === 0) return {};
   return {
@@ -222,13 +235,13 @@ function macsOf({ networks }: CreateFormType): { macs?: Record<string, string[]>
 }
 
 /** The number, or the text if it is not a number. An empty field does not count as 0. */
-function number(typed: string): number | string | undefined {
+export function numberOf(typed: string): number | string | undefined {
   if (typed === "") return undefined;
   return /^[+-]?\d+(\.\d+)?$/.test(typed) ? Number(typed) : typed;
 }
 
 /** Problems only a form can have: a row without a name, or two rows with the same name. */
-function rowProblems(type: CreateFormType): Problem[] {
+export function rowProblems(type: CreateFormType): Problem[] {
   return [...namedRows(type.name, "disk", type.disks), ...namedRows(type.name, "network", type.networks)];
 }
 

@@ -24,6 +24,7 @@ export interface AssetUrls {
   readonly typed: string;
   readonly waterfall: string;
   readonly serial: string;
+  readonly yaml: string;
   readonly favicon: string;
 }
 

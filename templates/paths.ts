@@ -92,6 +92,18 @@ const routes = {
   vmEvents: (id: number) => `/vms/${id}/events`,
   create: () => "/create",
   createPlan: () => "/create/plan",
+  types: (query: { saved?: string } = {}) => withQuery("/types", query),
+  newType: (copyOf?: string) => withQuery("/types/new", { from: copyOf }),
+  editType: (name: string) => withQuery("/types/edit", { name }),
+  removeType: (name: string) => withQuery("/types/remove", { name }),
+  typeForm: () => "/types/form",
+  typeStorage: () => "/types/storage",
+  reviewTypes: () => "/types/review",
+  downloadTypes: () => "/types/download",
+  typesYaml: () => "/types/yaml",
+  typeVersions: () => "/types/versions",
+  typeVersion: (id: string) => `/types/versions/${encodeURIComponent(id)}`,
+  typesSchema: () => "/types/schema.json",
   destroy: (query?: DestroyQuery) =>
     query === undefined ? "/destroy" : `/destroy?${new URLSearchParams(destroyFields(query))}`,
   orphans: (left: readonly string[] = []) =>

@@ -31,6 +31,8 @@ export interface Started {
   readonly settings: Settings | null;
   /** Path of the configuration file. */
   readonly configFile: string;
+  /** The file that this path leads to through links, or null when it is the file itself. */
+  readonly configTarget: string | null;
   /** Sockets for pinned connections; empty without a pin. */
   readonly tunnelSockets: readonly string[];
   /** Loopback port of the dashboard's server behind the connection limiter; 0 for other commands. */
@@ -45,10 +47,12 @@ interface Needs {
   readonly configuration: boolean;
   /** Writes the journal. */
   readonly journal: boolean;
+  /** Saves config.yaml; nothing else in its folder. */
+  readonly saves?: boolean;
 }
 
 const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
-  serve: { listens: true, nas: "configured", configuration: true, journal: true },
+  serve: { listens: true, nas: "configured", configuration: true, journal: true, saves: true },
   demo: { listens: true, nas: "simulated", configuration: true, journal: false },
   simulate: { listens: false, nas: "simulated", configuration: false, journal: false },
   list: { listens: false, nas: "configured", configuration: false, journal: false },
@@ -64,20 +68,22 @@ const YAML_ENVIRONMENT = ["LOG_STREAM", "LOG_TOKENS"] as const;
 
 /** The least a command needs. Files of secrets are excluded because they were read earlier. */
 export function permissionsOf(
-  { command, options, settings, configFile, tunnelSockets, innerPort }: Started,
+  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort }: Started,
 ): Permissions {
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
   const sockets = [...nas.sockets, ...tunnelSockets];
   const { output } = options.export;
+  const configuration = configTarget === null ? [configFile] : [configFile, configTarget];
   const written = [
     ...(needs.journal && settings !== null ? [settings.stateDir] : []),
+    ...(needs.saves ? configuration : []),
     ...(command === "export" && output !== undefined ? [output] : []),
     ...sockets,
   ];
   const tls = needs.listens ? settings?.tls : null;
   const files = [
-    needs.configuration ? configFile : null,
+    ...(needs.configuration ? configuration : []),
     options.templatesDir,
     settings?.caFile,
     tls?.certFile,
@@ -93,7 +99,7 @@ export function permissionsOf(
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" ? displaysOf(settings) : []),
     ],
-    read: [...files.filter((path) => typeof path === "string"), ...written],
+    read: [...new Set([...files.filter((path) => typeof path === "string"), ...written])],
     write: written,
     env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
     ...DENIED,

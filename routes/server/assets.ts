@@ -14,6 +14,7 @@ import operationCss from "../../static/css/operation.css" with { type: "text" };
 import partsCss from "../../static/css/parts.css" with { type: "text" };
 import prefsCss from "../../static/css/prefs.css" with { type: "text" };
 import tokensCss from "../../static/css/tokens.css" with { type: "text" };
+import typesCss from "../../static/css/types.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
@@ -22,6 +23,7 @@ import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
 import waterfall from "../../static/waterfall.js" with { type: "text" };
 import serial from "../../static/serial.js" with { type: "text" };
+import yaml from "../../static/yaml.js" with { type: "text" };
 import keys from "../../static/keys.js" with { type: "text" };
 import favicon from "../../static/favicon.svg" with { type: "text" };
 import { withBasePath } from "../../templates/paths.ts";
@@ -39,6 +41,7 @@ const CSS = [
   vmsCss,
   operationCss,
   createCss,
+  typesCss,
   vmCss,
   consoleCss,
   destroyCss,
@@ -57,6 +60,7 @@ const ASSETS = {
   waterfall: await asset("waterfall.js", waterfall),
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
+  yaml: await asset("yaml.js", yaml),
   favicon: await asset("favicon.svg", favicon),
   xterm: await asset("xterm.js", xterm),
   xtermCss: await asset("xterm.css", xtermCss),
@@ -65,7 +69,7 @@ const ASSETS = {
 
 /** URLs of the static files. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, live, palette, times, typed, waterfall, serial, favicon } = ASSETS;
+  const { css, htmx, keys, live, palette, times, typed, waterfall, serial, yaml, favicon } = ASSETS;
   return {
     css: withBasePath(css.url),
     htmx: withBasePath(htmx.url),
@@ -76,6 +80,7 @@ export function assetUrls(): AssetUrls {
     typed: withBasePath(typed.url),
     waterfall: withBasePath(waterfall.url),
     serial: withBasePath(serial.url),
+    yaml: withBasePath(yaml.url),
     favicon: withBasePath(favicon.url),
   };
 }

@@ -1,6 +1,7 @@
 /** The dashboard's parts, and how routes turn them into responses. */
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
+import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -41,6 +42,8 @@ export interface Dashboard {
    * @throws {ConfigurationError} listing every problem.
    */
   readonly configuration: () => ParsedConfiguration;
+  /** Where the configuration is kept and saved. */
+  readonly configurationStore: ConfigurationStore;
   readonly tokens: OneTimeTokens;
   readonly metrics: Metrics;
   readonly access: AccessOptions;

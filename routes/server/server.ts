@@ -1,6 +1,7 @@
 /** Starts the dashboard from its settings, listens, and stops it in order. */
 import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
+import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
 import type { Settings } from "../../lib/configuration/settings.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { readTextFile } from "../../lib/configuration/files.ts";
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly templatesDir: string | undefined;
   /** Reads the current configuration. */
   readonly configuration: () => ParsedConfiguration;
+  /** Where it is kept and saved. */
+  readonly configurationStore: ConfigurationStore;
   /** The program's permissions, for the log. */
   readonly permissions: string;
   /** Prints a line on standard output. */
@@ -54,7 +57,7 @@ const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
  * @throws {ConfigurationError} when it cannot start; nothing was sent to the NAS then.
  */
 export async function serveDashboard(options: ServerOptions): Promise<void> {
-  const { settings, nas, configuration, signal } = options;
+  const { settings, nas, configuration, configurationStore, signal } = options;
   // The simulated NAS keeps nothing, so its history is not kept either.
   using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
   const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
@@ -99,6 +102,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     account,
     unencrypted: address.ok && isUnencrypted(address.address),
     configuration,
+    configurationStore,
     tokens: new OneTimeTokens(),
     metrics,
     access: {

@@ -12,10 +12,16 @@ import {
   type Permissions,
   type WorkerCommand,
 } from "../../lib/configuration/permissions.ts";
-import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
+import { EXIT, print, printError, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
 import { runCommand, validate } from "../../lib/command_line/run_command.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/trusted_certificates.ts";
+import {
+  type ConfigurationStore,
+  FileStore,
+  isUnwritten,
+  MemoryStore,
+} from "../../lib/configuration/editing/configuration_store.ts";
 import { configurationReader } from "./configuration.ts";
 import { aborted, serveDashboard } from "./server.ts";
 
@@ -84,6 +90,18 @@ function explainPort(cause: unknown): never {
   throw new ConfigurationError("simulate", [{ field: "--port", message }], { cause });
 }
 
+/**
+ * Without a file of a name that was asked for, VM types are added on the dashboard.
+ *
+ * @throws {ConfigurationError} listing what is wrong with a file that is there.
+ */
+function checkConfigured(configuration: () => unknown, store: ConfigurationStore, { config }: Options): void {
+  if (config === undefined && isUnwritten(store.read().text)) {
+    return printError("Warning: There is no config.yaml yet. Add VM types on the dashboard, under Create");
+  }
+  configuration();
+}
+
 const DEMO_VMS = 5;
 /** Slow enough to watch, like a NAS with hard disks. */
 const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
@@ -97,8 +115,11 @@ async function serve(
   const isDemo = command === "demo";
   // The demo needs no file, because the example configuration is part of the program.
   const hasExample = isDemo && options.config === undefined;
-  const configuration = configurationReader(() => readConfiguration(configFile, hasExample));
-  configuration();
+  const store = isDemo
+    ? new MemoryStore(() => readConfiguration(configFile, hasExample))
+    : new FileStore({ path: configFile, folder: `${settings.stateDir}/configuration` });
+  const configuration = configurationReader(() => store.file());
+  checkConfigured(configuration, store, options);
   await using simulator = isDemo
     ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, screens: true, ...options.simulator })
     : null;
@@ -118,6 +139,7 @@ async function serve(
     nas: { ...nas, host },
     templatesDir: options.templatesDir,
     configuration,
+    configurationStore: store,
     permissions: describePermissions(permissions),
     print,
     signal,

@@ -79,6 +79,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
       <div class="page-head">
         <div class="title">
           <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
+          {frame.mayChange && !isPlanned ? <a class="btn sm" href={paths.types()}>Edit VM types</a> : null}
         </div>
         <Flow step={isPlanned ? 2 : 1} />
       </div>
@@ -154,7 +155,8 @@ function Flow({ step }: { step: 1 | 2 }) {
   );
 }
 
-const FAILURE_CHOICES = {
+/** What can happen when a VM fails, in words. */
+export const FAILURE_CHOICES = {
   "roll-back": "Roll it back and continue with the others",
   keep: "Keep it for inspection",
   stop: "Roll it back and start no more VMs",

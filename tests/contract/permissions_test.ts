@@ -21,6 +21,7 @@ function permissions(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
   tunnelSockets: readonly string[] = [],
+  configTarget: string | null = null,
 ): Permissions {
   const all: Readonly<Record<string, string>> = { ...ENV, ...env };
   const settings = readSettings({ env: (name) => all[name] });
@@ -28,7 +29,8 @@ function permissions(
   assert.ok(call.command !== "help");
   const { options } = call;
   const configFile = options.config ?? "config.yaml";
-  return permissionsOf({ command: "serve", options, settings, configFile, tunnelSockets, innerPort: 9 });
+  const started = { options, settings, configFile, configTarget, tunnelSockets, innerPort: 9 };
+  return permissionsOf({ command: "serve", ...started });
 }
 
 /** The runtime knows no ranges. */
@@ -41,7 +43,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.deepEqual(plain, {
     net: ["127.0.0.1:8080", "127.0.0.1:9", "nas.lan:443", ...displayPorts("nas.lan")],
     read: ["config.yaml", "./state"],
-    write: ["./state"],
+    write: ["./state", "config.yaml"],
     env: ["LOG_STREAM", "LOG_TOKENS"],
     run: false,
     sys: false,
@@ -51,7 +53,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.equal(
     describePermissions(plain),
     "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443, nas.lan:5900-7999; read: config.yaml, ./state; " +
-      "write: ./state",
+      "write: ./state, config.yaml",
   );
   const other = permissions(
     {
@@ -82,7 +84,10 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     "/var/lib/vms",
     "/tmp/nas0.sock",
   ]);
-  assert.deepEqual(other.write, ["/var/lib/vms", "/tmp/nas0.sock"]);
+  assert.deepEqual(other.write, ["/var/lib/vms", "/etc/vms.yaml", "/tmp/nas0.sock"]);
+  const linked = permissions({ TRUENAS_HOST: "nas.lan" }, [], [], "/data/real.yaml");
+  assert.deepEqual(linked.write, ["./state", "config.yaml", "/data/real.yaml"]);
+  assert.deepEqual(linked.read, ["config.yaml", "/data/real.yaml", "./state"]);
   const socket = permissions({ TRUENAS_HOST: "unix:/run/middleware.sock" });
   assert.deepEqual(socket.net, [
     "127.0.0.1:8080",
@@ -93,7 +98,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   ]);
   const named = permissions({ TRUENAS_HOST: "nas.lan", NAS_PUBLIC_HOST: "https://nas.example" });
   assert.ok(named.net.includes("nas.example:5910") && !named.net.includes("nas.example:443"));
-  assert.deepEqual(socket.write, ["./state", "/run/middleware.sock"]);
+  assert.deepEqual(socket.write, ["./state", "config.yaml", "/run/middleware.sock"]);
 });
 
 Deno.test("the worker is refused everything else, from its first instruction (fault 9, fault 19)", async () => {
@@ -125,7 +130,7 @@ Deno.test("the worker is refused everything else, from its first instruction (fa
         [["read", "/proc/self/environ"], "NotCapable"],
         [["write", `${folder}/state/file`], "done"],
         [["write", `${folder}/state/../others/x`], "NotCapable"],
-        [["write", `${folder}/config.yaml`], "NotCapable"],
+        [["write", `${folder}/config.yaml.new`], "NotCapable"],
         [["env", "API_PASSWORD"], "NotCapable"],
         [["env", "HOME"], "NotCapable"],
         [["run", "true"], "NotCapable"],

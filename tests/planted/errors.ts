@@ -174,4 +174,28 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
       filter: "a screen closes when its session ends",
     },
   },
+  {
+    name: "a configuration is saved although it changed meanwhile",
+    file: "routes/types/saving.tsx",
+    find: 'const isChanged = shown !== "" && shown !== view.fingerprint;',
+    replace: "const isChanged = false;",
+    caughtBy: { tests: ["tests/routes/types_test.ts"], filter: "a file that changed meanwhile" },
+  },
+  {
+    name: "a file stays half-written when the disk is full",
+    file: "lib/configuration/editing/overwrite.ts",
+    find: "    putBack(file, before);\n",
+    replace: "",
+    caughtBy: {
+      tests: ["tests/unit/configuration/configuration_store_test.ts"],
+      filter: "a full disk leaves the file as it was",
+    },
+  },
+  {
+    name: "an edit of the configuration is not compared with what was wanted",
+    file: "lib/configuration/editing/edits.ts",
+    find: "if (after === null || !isAsWanted(edit, before, after, defaults)) return refused(BY_REFERENCE);",
+    replace: "",
+    caughtBy: { tests: ["tests/unit/configuration/edits_test.ts"], filter: "what comes from an anchor" },
+  },
 ];

@@ -31,6 +31,8 @@ async function withAccess(
 const PAGES = [
   "/",
   "/create",
+  "/types",
+  "/types/yaml",
   "/destroy",
   "/orphans",
   "/operations",
@@ -42,6 +44,8 @@ const CLOSED = [...PAGES, "/vms/1/console", "/vms/1/console/nas", "/vms/1/consol
 const POSTS = [
   "/create",
   "/create/plan",
+  "/types",
+  "/types/review",
   "/destroy",
   "/orphans",
   "/vms/act",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
+import { type ConfigurationStore, MemoryStore } from "../../lib/configuration/editing/configuration_store.ts";
 import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import type { OperationJournal } from "../../lib/operations/journal.ts";
@@ -55,6 +56,8 @@ export interface DashboardOptions {
   readonly simulator?: SimulatorOptions;
   readonly manager?: Partial<VMManagerOptions>;
   readonly config?: string;
+  /** Where it is kept and saved; default in memory. */
+  readonly store?: ConfigurationStore;
   /** Default true; false does not wait for the connection. */
   readonly untilConnected?: boolean;
   /** Whether the connection to the NAS counts as unencrypted; default false. */
@@ -75,6 +78,8 @@ export interface TestDashboard extends AsyncDisposable {
   readonly manager: VMManager;
   /** The app itself, for requests without a socket. */
   readonly app: Hono<AppEnv>;
+  /** Where the configuration is kept. */
+  readonly store: ConfigurationStore;
   /** The configuration, as the library reads it. */
   readonly configuration: () => ParsedConfiguration<FlatConfiguration>;
   /** Starts stopping, like a signal to the program. */
@@ -116,14 +121,16 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   if (options.untilConnected !== false) await connecting;
   const ending = new AbortController();
   const stopping = new AbortController();
-  const file = { text: options.config ?? TEST_CONFIG, source: "config.yaml" };
+  const store = options.store ??
+    new MemoryStore(() => ({ text: options.config ?? TEST_CONFIG, source: "config.yaml" }));
   const app = createApp({
     manager,
     host: "nas.test",
     simulated: false,
     account: "as admin, with a password",
     unencrypted: options.unencrypted ?? false,
-    configuration: () => parseConfigurationFile(file),
+    configuration: () => parseConfigurationFile(store.file()),
+    configurationStore: store,
     tokens: new OneTimeTokens(),
     metrics,
     access: {
@@ -157,7 +164,8 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     simulator,
     manager,
     app,
-    configuration: () => parseConfiguration(file.text, file.source),
+    store,
+    configuration: () => parseConfiguration(store.file().text, store.file().source),
     end: () => ending.abort(),
     [Symbol.asyncDispose]: stop,
   };

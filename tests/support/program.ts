@@ -31,6 +31,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What `deno run` is given before main.ts; default all permissions. */
   readonly flags?: readonly string[];
+  /** Default: serve. */
+  readonly command?: "serve" | "demo";
   /** The operating system's limit on its open files. */
   readonly openFiles?: number;
   /** Errors that nothing handled are what is tested; otherwise the log may have none. */
@@ -39,13 +41,14 @@ export interface ProgramOptions {
 
 /** Starts it in a folder, with its state below, and waits for its URL. */
 export async function startProgram(
-  simulator: Simulator,
+  simulator: Pick<Simulator, "url">,
   folder: string,
-  { env = {}, flags = ["-A", "--no-prompt"], expectFaults = false, openFiles }: ProgramOptions = {},
+  { env = {}, flags = ["-A", "--no-prompt"], expectFaults = false, openFiles, command = "serve" }:
+    ProgramOptions = {},
 ): Promise<Program> {
   const limit = openFiles === undefined ? "" : `ulimit -n ${openFiles};`;
   const child = new Deno.Command("sh", {
-    args: ["-c", `${limit} exec "$@"`, "sh", Deno.execPath(), "run", ...flags, MAIN, "serve"],
+    args: ["-c", `${limit} exec "$@"`, "sh", Deno.execPath(), "run", ...flags, MAIN, command],
     cwd: folder,
     env: {
       TRUENAS_HOST: simulator.url,

@@ -1,0 +1,87 @@
+/** The folded part of a VM type's form; its closed line says what it holds. */
+import type { Problem } from "../../../lib/errors/errors.ts";
+import { Choice, Field, Tick } from "../../parts/common.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { type CreateFormType, FAILURE_CHOICES } from "../create_page.tsx";
+
+const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description"];
+
+/** The fields; open when one of them has a problem. */
+export function AdvancedFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
+  const hasProblem = problems.some(({ field }) => FIELDS.includes(field) || field.endsWith(".macs"));
+  return (
+    <details class="fold" open={hasProblem}>
+      <summary>
+        <Icon name="chevron" />
+        <b>Advanced</b>
+        <span>{summaryOf(type)}</span>
+      </summary>
+      <div class="body stack">
+        <div class="fields-3">
+          <Field
+            name="threads"
+            label="Threads per core"
+            value={type.threads}
+            problems={problems}
+            numeric
+            help="Empty: 1"
+          />
+          <Field
+            name="parallel"
+            label="VMs at a time"
+            value={type.parallel}
+            problems={problems}
+            numeric
+            help="Empty: the NAS's limit"
+          />
+          <Choice
+            name="on_failure"
+            label="If a VM fails"
+            value={type.onFailure}
+            choices={FAILURE_CHOICES}
+            problems={problems}
+          />
+          <Field name="description" label="Description" value={type.description} problems={problems} />
+          {type.networks.map(({ name, macs }, n) => (
+            <Field
+              name={`network.${n}.macs`}
+              label={`MACs of ${name || `network ${n + 1}`}`}
+              value={macs}
+              problems={problems}
+              help="One for each VM, separated by spaces. Empty: derived, and the same each time"
+            />
+          ))}
+        </div>
+        <div class="row wide-gap">
+          <Tick name="start" label="Start once created" ticked={type.start} />
+          <Tick name="autostart" label="Start with the NAS" ticked={type.autostart} />
+          <Tick name="sparse" label="Thin disks: use space only as data is written" ticked={type.sparse} />
+          <Tick name="overcommit" label="Start even if memory is short" ticked={type.overcommit} />
+        </div>
+        {type.overrides.length === 0 ? null : (
+          <p class="help">
+            It overrides these template values: {type.overrides.join(", ")}. Change them in the YAML tab.
+          </p>
+        )}
+      </div>
+    </details>
+  );
+}
+
+const FAILURE_WORDS: Readonly<Record<string, string>> = {
+  "roll-back": "undo if one fails",
+  keep: "keep what fails",
+  stop: "stop if one fails",
+};
+
+function summaryOf({ start, autostart, sparse, overcommit, onFailure }: CreateFormType): string {
+  const parts = [
+    start ? "start once created" : "do not start",
+    autostart ? "start with the NAS" : "not with the NAS",
+    ...(sparse ? ["thin disks"] : []),
+    ...(overcommit ? ["even if memory is short"] : []),
+    FAILURE_WORDS[onFailure] ?? "",
+  ].filter((part) => part !== "");
+  const [first = "", ...others] = parts;
+  return [`${first.slice(0, 1).toUpperCase()}${first.slice(1)}`, ...others].join(", ");
+}

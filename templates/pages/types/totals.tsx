@@ -1,0 +1,129 @@
+/** What a VM type takes, beside what the NAS has left. */
+import { formatBytes, formatCount, GIB, MIB } from "../../../lib/units.ts";
+import type { Capacity } from "../../parts/capacity.tsx";
+import { Icon, type IconName } from "../../parts/icons.tsx";
+import { paths } from "../../paths.ts";
+
+/** What the VMs of a type take in all; null where a field has no number. */
+export interface Totals {
+  readonly count: number | null;
+  readonly vcpus: number | null;
+  readonly memoryMib: number | null;
+  readonly diskGib: number | null;
+  /** What the NAS has left; null while it is not known. */
+  readonly capacity: Capacity | null;
+}
+
+/** The card beside the form; htmx keeps it up to date while somebody types. */
+export function TotalsCard({ totals, isNew }: { totals: Totals; isNew: boolean }) {
+  const { count, vcpus, memoryMib, diskGib, capacity } = totals;
+  const storage = capacity?.storage ?? null;
+  return (
+    <section class="card totals" aria-labelledby="totals-heading">
+      <div
+        id="type-totals"
+        hx-post={paths.typeForm()}
+        hx-trigger="change from:#type-form, input from:#type-form delay:400ms"
+        hx-include="#type-form"
+        hx-target="#type-totals"
+        hx-select="#type-totals"
+        hx-swap="outerMorph"
+      >
+        <header>
+          <h2 id="totals-heading">What this takes</h2>
+          <span class="sm soft">{count === null ? "" : formatCount(count, "VM")}</span>
+        </header>
+        <div class="body stack">
+          <Gauge
+            icon="chip"
+            what="Memory"
+            taken={memoryMib === null ? null : memoryMib * MIB}
+            free={capacity?.memoryBytes ?? null}
+          />
+          <Gauge
+            icon="disk"
+            what={storage === null ? "Disk space" : `Space in ${storage.name}`}
+            taken={diskGib === null ? null : diskGib * GIB}
+            free={storage?.bytes ?? null}
+          />
+          <dl class="lines totals-lines">
+            <div>
+              <dt>vCPUs</dt>
+              <dd>{vcpus ?? "not known yet"}</dd>
+            </div>
+          </dl>
+        </div>
+      </div>
+      <div class="body stack totals-end">
+        <button
+          type="submit"
+          class="btn no-script fill"
+          name="update"
+          value="totals"
+          formaction={paths.typeForm()}
+          formnovalidate
+        >
+          Update totals
+        </button>
+        <button type="submit" class="btn primary lg fill" id="review">
+          {isNew ? "Review the new type" : "Review changes"}
+        </button>
+        <p class="help center">Nothing is saved until you confirm.</p>
+      </div>
+    </section>
+  );
+}
+
+interface GaugeProps {
+  readonly icon: IconName;
+  readonly what: string;
+  /** In bytes. */
+  readonly taken: number | null;
+  /** In bytes. */
+  readonly free: number | null;
+}
+
+function Gauge({ icon, what, taken, free }: GaugeProps) {
+  const isTooMuch = taken !== null && free !== null && taken > free;
+  return (
+    <section class="gauge">
+      <header>
+        <h3>
+          <Icon name={icon} />
+          {what}
+        </h3>
+        <span class="free">
+          <span class={isTooMuch ? "bad tone" : "planned tone"}>
+            <b>{taken === null ? "?" : formatBytes(taken)}</b>
+          </span>
+          {free === null ? null : (
+            <>
+              {" "}of <b>{formatBytes(free)}</b> free
+            </>
+          )}
+        </span>
+      </header>
+      {taken === null || free === null || free === 0 ? null : <Meter what={what} taken={taken} free={free} />}
+      {isTooMuch ? <p class="help">More than the NAS has left now.</p> : null}
+    </section>
+  );
+}
+
+function Meter({ what, taken, free }: { what: string; taken: number; free: number }) {
+  const percent = Math.min(100, (100 * taken) / free);
+  return (
+    <svg
+      class="meter slim"
+      role="img"
+      aria-label={`${what}: ${formatBytes(taken)} of ${formatBytes(free)} free`}
+    >
+      <rect x="0%" width={`${percent.toFixed(2)}%`} height="100%" fill="url(#hatch-plan)" />
+      <rect
+        x={`${percent.toFixed(2)}%`}
+        width={`${(100 - percent).toFixed(2)}%`}
+        height="100%"
+        class="m-none"
+      />
+    </svg>
+  );
+}

@@ -1,0 +1,159 @@
+/** The configuration as text, with the same checks, and the keys it can have. */
+import type { KeyHelp } from "../../../lib/configuration/editing/json_schema.ts";
+import type { Problem } from "../../../lib/errors/errors.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { ErrorSummary, Notice, ViewerNotice } from "../../parts/common.tsx";
+import { Icon, Shape } from "../../parts/icons.tsx";
+import { paths } from "../../paths.ts";
+import { ConfigurationTabs, ReadOnlyNotice } from "./type_parts.tsx";
+
+/** The state of the page. */
+export interface YamlPageProps {
+  /** As typed, or as it is. */
+  readonly text: string;
+  readonly problems: readonly Problem[];
+  readonly shown: string;
+  readonly source: string;
+  readonly readOnly: string | null;
+  readonly keys: { readonly storage: readonly KeyHelp[]; readonly type: readonly KeyHelp[] };
+  /** Something to know first, or null. */
+  readonly notice: string | null;
+}
+
+const MIN_ROWS = 12;
+const MAX_ROWS = 40;
+
+/** The page. */
+export function YamlPage({ frame, page }: { frame: PageFrame; page: YamlPageProps }) {
+  const { text, problems, source, readOnly, notice } = page;
+  return (
+    <Layout {...frame} title={`YAML of ${source}`} current="create">
+      <div class="page-head">
+        <div class="title">
+          <h1>VM types</h1>
+          <span class="soft">{source}</span>
+        </div>
+      </div>
+      <ConfigurationTabs current="yaml" />
+      {notice === null ? null : (
+        <Notice tone="warn">
+          <p>{notice}</p>
+        </Notice>
+      )}
+      <ErrorSummary problems={problems} />
+      {frame.mayChange ? <ReadOnlyNotice source={source} readOnly={readOnly} /> : <ViewerNotice />}
+      {frame.mayChange ? <YamlForm page={page} script={frame.assets.yaml} /> : (
+        <pre
+          class="card yaml-text"
+          role="region"
+          tabindex={0}
+          aria-label={source}
+        ><code>{text}</code></pre>
+      )}
+      <KeyTable keys={page.keys} />
+    </Layout>
+  );
+}
+
+function YamlForm(
+  { page: { text, problems, shown, source }, script }: { page: YamlPageProps; script: string },
+) {
+  const rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, text.split("\n").length + 1));
+  const isWrong = problems.length > 0;
+  return (
+    <form method="post" action={paths.reviewTypes()} enctype="multipart/form-data" class="stack">
+      <input type="hidden" name="change" value="yaml" />
+      <input type="hidden" name="shown" value={shown} />
+      <div class={isWrong ? "field invalid" : "field"}>
+        <label for="field-yaml">{source}</label>
+        <textarea
+          id="field-yaml"
+          name="yaml"
+          class="input yaml-text"
+          rows={rows}
+          spellcheck={false}
+          autocomplete="off"
+          autocapitalize="off"
+          wrap="off"
+          data-schema={paths.typesSchema()}
+          aria-invalid={isWrong ? "true" : undefined}
+          aria-describedby={isWrong ? "field-yaml-error" : "field-yaml-help"}
+        >
+          {/* The parser of HTML drops one line end at the start. */}
+          {`\n${text}`}
+        </textarea>
+        <p
+          class="yaml-keys"
+          id="yaml-keys"
+          role="group"
+          aria-label="Keys that fit here; Tab inserts the first"
+          hidden
+        >
+        </p>
+        <p class="help" id="field-yaml-help">
+          Every change is checked and shown before it is saved. Comments stay as you write them.
+        </p>
+        {isWrong
+          ? (
+            <p class="error" id="field-yaml-error" data-error="yaml">
+              <Shape name="bad" />
+              <span>{problems.map(({ message }) => message).join(" · ")}</span>
+            </p>
+          )
+          : null}
+      </div>
+      <p class="actions">
+        <button type="submit" class="btn primary" id="review">Review changes</button>
+        <button type="submit" class="btn" formaction={paths.downloadTypes()} id="download">
+          <Icon name="export" />Download
+        </button>
+      </p>
+      <script src={script} type="module"></script>
+    </form>
+  );
+}
+
+function KeyTable({ keys }: Pick<YamlPageProps, "keys">) {
+  return (
+    <details class="card fold key-help">
+      <summary>
+        <Icon name="chevron" />
+        <b>Keys</b>
+        <span>What storage and a VM type can have, and their ranges</span>
+      </summary>
+      <div class="body stack">
+        <Keys caption="storage" keys={keys.storage} />
+        <Keys caption="A VM type" keys={keys.type} />
+        <p class="help">
+          For editors: the <a href={paths.typesSchema()}>JSON Schema</a> of the file.
+        </p>
+      </div>
+    </details>
+  );
+}
+
+function Keys({ caption, keys }: { caption: string; keys: readonly KeyHelp[] }) {
+  return (
+    <table class="table rows">
+      <caption>{caption}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Key</th>
+          <th scope="col">Takes</th>
+          <th scope="col">Meaning</th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map(({ name, help, takes, required }) => (
+          <tr>
+            <th scope="row">
+              <code>{name}</code>
+            </th>
+            <td data-label="Takes">{takes}</td>
+            <td data-label="Meaning">{help}{required ? ". Required" : ""}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
