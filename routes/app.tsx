@@ -37,6 +37,7 @@ import { liveRoutes } from "./live/live.tsx";
 import { nameSpans, traceOperations } from "./server/telemetry.ts";
 import { typeRoutes } from "./types/types.tsx";
 import { SharedLists } from "./live/shared_lists.tsx";
+import { searchRoutes } from "./search.tsx";
 import { themeRoutes } from "./theme.ts";
 import { displayRoutes } from "./vms/display.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
@@ -106,6 +107,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   const lists = new SharedLists(dashboard);
   app.route("/", liveRoutes(dashboard, lists));
   app.route("/", vmRoutes(dashboard, lists));
+  app.route("/", searchRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
   app.route("/", typeRoutes(dashboard));

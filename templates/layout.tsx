@@ -10,6 +10,7 @@ import {
   UnencryptedNotice,
 } from "./parts/connection.tsx";
 import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
+import { KeysDialog, OpenPalette, Palette } from "./parts/palette.tsx";
 import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/site_menu.tsx";
 import { paths } from "./paths.ts";
 
@@ -79,15 +80,6 @@ const NAVIGATION: readonly {
   { section: "activity", label: "Activity", icon: "activity", href: paths.operations },
 ];
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "Filter the list"],
-  ["Up Down", "Move between VMs"],
-  ["Space", "Select the VM"],
-  ["Enter", "Open the link or press the button"],
-  ["Esc", "Leave the field or close this list"],
-  ["?", "Show keyboard shortcuts"],
-];
-
 /** The content security policy forbids htmx's own styles, and cached pages would show old data. */
 const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
 
@@ -125,6 +117,7 @@ export function Layout(props: LayoutProps) {
             </a>
             {closed ? null : <Navigation current={current} mayChange={mayChange} />}
             <div class="end">
+              {closed ? null : <OpenPalette />}
               {closed ? null : <ConnectionBadge connection={connection} />}
               <SiteMenu {...props} />
             </div>
@@ -145,22 +138,8 @@ export function Layout(props: LayoutProps) {
         <footer class="about">
           <p class="wrap">TrueNAS VM Manager {version}</p>
         </footer>
-        <dialog id="keys" class="dialog" aria-labelledby="keys-heading">
-          <h2 id="keys-heading" class="top">Keyboard shortcuts</h2>
-          <dl class="lines body">
-            {KEYS.map(([key, what]) => (
-              <div>
-                <dt>
-                  <kbd>{key}</kbd>
-                </dt>
-                <dd>{what}</dd>
-              </div>
-            ))}
-          </dl>
-          <form method="dialog" class="foot">
-            <button class="btn" type="submit">Close</button>
-          </form>
-        </dialog>
+        {closed ? null : <KeysDialog mayChange={mayChange} />}
+        {closed ? null : <Palette />}
       </body>
     </html>
   );

@@ -123,6 +123,7 @@ const routes = {
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",
   theme: () => "/theme",
+  search: (q = "") => withQuery("/search", { q }),
   connection: () => "/connection",
   otp: () => "/connection/otp",
   operations: () => "/operations",

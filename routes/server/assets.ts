@@ -15,6 +15,7 @@ import partsCss from "../../static/css/parts.css" with { type: "text" };
 import prefsCss from "../../static/css/prefs.css" with { type: "text" };
 import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import typesCss from "../../static/css/types.css" with { type: "text" };
+import touchCss from "../../static/css/touch.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
@@ -47,6 +48,7 @@ const CSS = [
   destroyCss,
   everywhereCss,
   prefsCss,
+  touchCss,
 ].join("\n");
 
 const ASSETS = {
