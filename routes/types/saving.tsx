@@ -7,7 +7,7 @@ import { TypesPage } from "../../templates/pages/types/types_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { readForm } from "../forms.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
-import { type Dashboard, issueToken, pageFrame, sendPage } from "../server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { type Change, prepareChange } from "./changes.ts";
 import { baseOf, type ConfigurationView, sectionIn, viewConfiguration } from "./configuration_view.ts";
 import { showChangeForm } from "./forms.tsx";
@@ -127,6 +127,10 @@ function refuse(
   problems: readonly Problem[],
 ): Promise<Response> {
   const [status, notice] = isChanged ? [409, CHANGED] as const : [422, null] as const;
+  if (wantsJson(c)) {
+    const error = problems.map(({ message }) => message).join("; ");
+    return Promise.resolve(c.json({ error, problems }, status));
+  }
   return showChangeForm(c, dashboard, change, { view, problems, notice, status });
 }
 
@@ -150,6 +154,9 @@ function showChange(
   { notice, status }: ShownState,
 ): Response {
   const parts = lineDiff(view.text ?? "", text);
+  if (wantsJson(c)) {
+    return c.json({ error: notice, fingerprint: view.fingerprint, lines: parts.flat() }, status);
+  }
   const page = {
     ...wordsOf(change),
     source: view.source,

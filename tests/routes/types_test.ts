@@ -144,6 +144,22 @@ Deno.test("POST /types with the fields of a type alone saves it, as scripts do",
     assert.match(fileText(dashboard), /\ngpu:\n {2}count: 2\n {2}memory: 8192\n {2}cpu: 4\n/);
   }));
 
+Deno.test("scripts that ask for JSON get the lines of a review and the problems of a mistake as data", () =>
+  withDashboard({}, async (dashboard) => {
+    const ask = async (path: string, fields: Fields) => {
+      const { status, body } = await send(dashboard, path, { accept: "application/json", fields });
+      return { status, ...JSON.parse(body) };
+    };
+    const review = await ask("/types/review", GPU);
+    assert.deepEqual([review.status, review.error], [200, null]);
+    assert.ok(review.lines.some(({ kind, text }: Fields) => kind === "added" && text === "gpu:"));
+    const wrong = await ask("/types", { ...GPU, count: "100" });
+    assert.deepEqual([wrong.status, wrong.problems[0].field], [422, "count"]);
+    const late = await ask("/types", { ...GPU, shown: "another" });
+    assert.equal(late.status, 409);
+    assert.equal(late.fingerprint, review.fingerprint);
+  }));
+
 Deno.test("a form sent twice is saved once and leads to the same page", () =>
   withDashboard({}, async (dashboard) => {
     const review = await text(
