@@ -1,5 +1,6 @@
 /** Creating: the form, the plan, and the operation. */
 import { Hono } from "hono";
+import { isUnwritten } from "../lib/configuration/editing/configuration_store.ts";
 import type { ParsedConfiguration } from "../lib/configuration/configuration.ts";
 import {
   ConfigurationError,
@@ -51,8 +52,9 @@ async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> 
     return send(c, dashboard, { form, choices: await readChoices(dashboard, configuration) }, 200);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const notice =
-      "The configuration file has errors, so the form cannot be shown. Fix them and reload this page.";
+    const notice = isUnwritten(dashboard.configurationStore.read().text)
+      ? "There are no VM types yet. Add one first."
+      : "The configuration file has errors, so the form cannot be shown. Fix them first.";
     return send(c, dashboard, { form: null, problems: error.problems.map(unlinked), notice }, 422);
   }
 }

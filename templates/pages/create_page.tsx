@@ -79,13 +79,22 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
       <div class="page-head">
         <div class="title">
           <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
-          {frame.mayChange && !isPlanned ? <a class="btn sm" href={paths.types()}>Edit VM types</a> : null}
+          {frame.mayChange && form !== null && !isPlanned
+            ? <a class="btn sm" href={paths.types()}>Edit VM types</a>
+            : null}
         </div>
         <Flow step={isPlanned ? 2 : 1} />
       </div>
       <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {frame.mayChange ? null : <ViewerNotice />}
+      {form === null
+        ? (
+          <p class="actions">
+            <a class="btn primary" href={paths.types()}>Open VM types</a>
+          </p>
+        )
+        : null}
       {form === null || !frame.mayChange
         ? null
         : (

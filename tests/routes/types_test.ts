@@ -343,6 +343,9 @@ for (const [what, config] of [["an empty file", ""], ["a file of comments", "# l
       const html = await page(dashboard, "/types");
       assert.match(plain(html), /No VM types yet/);
       assert.match(html, /href="\/types\/new"/);
+      const create = await send(dashboard, "/create", {});
+      assert.equal(create.status, 422);
+      assert.match(create.body, /There are no VM types yet\. Add one first\.[^]*href="\/types"/);
       const storage = { "storage.pool_path": "tank/vms", "storage.cdrom_path": "/mnt/tank/iso/debian.iso" };
       const form = await page(dashboard, "/types/new");
       await saveForm(dashboard, filled(form, { ...GPU, ...storage }));
