@@ -26,6 +26,18 @@ export interface VmQuery {
   readonly sort: string;
 }
 
+/** The pages of one VM, in the order of its tabs; the clone form is reached from the menu. */
+export const VM_TABS = ["overview", "disks", "network", "boot", "history", "clone"] as const;
+
+/** A page of one VM. */
+export type VmTab = typeof VM_TABS[number];
+
+/** Whether a word is the name of a page of a VM. */
+export function isVmTab(word: string): word is VmTab {
+  const tabs: readonly string[] = VM_TABS;
+  return tabs.includes(word);
+}
+
 /** A selection of VMs to destroy, as in its URL. */
 export interface DestroyQuery {
   /** As typed. */
@@ -69,9 +81,15 @@ export function stripBasePath(path: string): string {
 /** The URLs without the base path. */
 const routes = {
   home: (query: Partial<VmQuery> = {}) => withQuery("/", query),
-  vm: (id: number) => `/vms/${id}`,
-  vmSaved: (id: number, { operation, waits }: { readonly operation: string; readonly waits: boolean }) =>
-    `/vms/${id}?${new URLSearchParams({ saved: operation, ...(waits ? { waits: "yes" } : {}) })}`,
+  vm: (id: number, tab: VmTab = "overview") => tab === "overview" ? `/vms/${id}` : `/vms/${id}/${tab}`,
+  vmSaved: (
+    id: number,
+    tab: VmTab,
+    { operation, waits }: { readonly operation: string; readonly waits: boolean },
+  ) => {
+    const query = new URLSearchParams({ saved: operation, ...(waits ? { waits: "yes" } : {}) });
+    return `${routes.vm(id, tab)}?${query}`;
+  },
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
   vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
   vmConsole: (id: number, device?: number) =>
@@ -89,7 +107,8 @@ const routes = {
       : `/vms/act?${new URLSearchParams([["action", action], ...ids.map((id) => ["id", String(id)])])}`,
   inventoryEvents: (query: Partial<VmQuery>, seen: string) => withQuery("/events", { ...query, seen }),
   connectionEvents: () => "/events?only=connection",
-  vmEvents: (id: number) => `/vms/${id}/events`,
+  vmEvents: (id: number, tab: VmTab, devices: readonly number[] = []) =>
+    `/vms/${id}/events?${new URLSearchParams({ tab, devices: devices.join("-") })}`,
   create: () => "/create",
   createPlan: () => "/create/plan",
   types: (query: { saved?: string } = {}) => withQuery("/types", query),

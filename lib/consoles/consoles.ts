@@ -146,6 +146,19 @@ export class Consoles {
     return own ?? (this.#session.state.kind === "live" ? await this.#addressOfNas() : null);
   }
 
+  /**
+   * TrueNAS's own page of VMs, as far as its address is known without asking the NAS; null for a simulated one, which has
+   * no pages.
+   */
+  nasPage(): string | null {
+    const { publicHost, simulated, address } = this.#options;
+    if (simulated) return null;
+    const known = publicHost === null ? hostOfAddress(address) : parsePublicHost(publicHost);
+    if (known === null) return null;
+    const isSecure = known.scheme === null ? address.kind === "wss" : known.scheme === "https";
+    return `${isSecure ? "https" : "http"}://${known.host}/ui/vm`;
+  }
+
   async #addressOfNas(): Promise<PublicHost | null> {
     try {
       const addresses = await this.#session.call("interface.ip_in_use", [], this.#options.patience);

@@ -156,3 +156,18 @@ export function reasonAgainst(
   if (states.includes(vm.state)) return null;
   return `only a ${states.join(" or ").toLowerCase()} VM can be ${done}`;
 }
+
+/** {@link reasonAgainst} in two or three words, for a menu. */
+export function brieflyAgainst(
+  name: VmActionName,
+  vm: Pick<Vm, "state" | "cdroms">,
+  facts: ActionFacts,
+): string | null {
+  if (reasonAgainst(name, vm, facts) === null) return null;
+  if (facts.busy !== null) return facts.busy;
+  if (name === "reset" && !facts.canReset) return "Needs TrueNAS 27";
+  if (name === "detach") return vm.cdroms.length === 0 ? "No install image" : "Shut down first";
+  if (name === "start") return vm.state === "RUNNING" ? "Running" : "Only when stopped";
+  if (name === "resume") return "Only when suspended";
+  return vm.state === "SUSPENDED" ? "Resume first" : "Start it first";
+}

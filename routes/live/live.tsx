@@ -5,18 +5,14 @@
 import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { typeOf } from "../../lib/inventory/names.ts";
-import {
-  AgePatch,
-  ConnectionPatch,
-  VmGonePatch,
-  VmNowPatch,
-  WordsPatch,
-} from "../../templates/parts/patches.tsx";
+import { AgePatch, ConnectionPatch, WordsPatch } from "../../templates/parts/patches.tsx";
+import { vmGoneParts, vmParts } from "../../templates/parts/vm/patches.tsx";
+import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { isByName } from "../../templates/parts/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
-import { rowOf, staleness, vmNow } from "../vms/vm_props.ts";
+import { rowOf, staleness, vmAudit, vmNow } from "../vms/vm_props.ts";
 import { matches, queryOf } from "../vms/vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
@@ -35,7 +31,13 @@ export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppE
     return stream(c, (ring) => watchList(dashboard, shared, { ...watcher, seen }, ring));
   });
   app.get("/vms/:id/events", (c) => {
-    const watcher = { id: Number(c.req.param("id")), mayChange: mayChange(c) };
+    const tab = c.req.query("tab") ?? "";
+    const watcher = {
+      id: Number(c.req.param("id")),
+      mayChange: mayChange(c),
+      tab: isVmTab(tab) ? tab : "overview",
+      devices: c.req.query("devices") ?? "",
+    };
     return stream(c, (ring) => watchVm(dashboard, shared, watcher, ring));
   });
   return app;
@@ -230,19 +232,22 @@ function takeRows(
 interface VmWatcher {
   readonly id: number;
   readonly mayChange: boolean;
+  readonly tab: VmTab;
+  /** Ids of the devices that the page lists. */
+  readonly devices: string;
 }
 
-/** Updates one VM's page. Its forms are left alone, because someone may be filling them in. */
+/** Updates the parts of one VM's page that changed. Its forms are left alone, because someone may be filling them in. */
 function watchVm(
   dashboard: Dashboard,
   shared: SharedLists,
-  { id, mayChange }: VmWatcher,
+  { id, mayChange, tab, devices }: VmWatcher,
   ring: () => void,
 ): Source {
   const { manager } = dashboard;
   const connection = watchConnection(dashboard, ring);
   let stale = true;
-  let sent: string | null = null;
+  const sent = new Map<string, string>();
   let before: VmRowProps | null = null;
   const touch = () => {
     stale = true;
@@ -267,11 +272,15 @@ function watchVm(
     const known = manager.inventory.live.snapshot.vms !== null;
     if (!stale || (vm === undefined && !known)) return messages;
     stale = false;
-    const now = vm === undefined
-      ? String(<VmGonePatch />)
-      : String(<VmNowPatch {...vmNow(dashboard, vm, mayChange)} />);
-    if (now !== sent) messages.push(frame(now));
-    sent = now;
+    const parts = vm === undefined ? vmGoneParts() : vmParts({
+      now: vmNow(dashboard, vm, mayChange),
+      tab,
+      devices,
+      audit: tab === "history" ? vmAudit(dashboard, vm) : { entries: [], total: 0 },
+    });
+    const changed = parts.filter(({ id, html }) => sent.get(id) !== html);
+    if (changed.length > 0) messages.push(frame(changed.map(({ html }) => html).join("")));
+    for (const { id, html } of changed) sent.set(id, html);
     const row = vm === undefined ? null : rowOf(dashboard, vm, mayChange);
     const words = row === null || before === null ? [] : announcementsOf(before, row);
     before = row;

@@ -9,7 +9,7 @@ import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
-import { paths } from "../../templates/paths.ts";
+import { isVmTab, paths, type VmTab } from "../../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
@@ -33,6 +33,29 @@ const READERS: Readonly<Record<string, Reader>> = {
   remove: readRemoval,
   clone: readClone,
 };
+
+/** The tab of each form. */
+const TABS: Readonly<Record<string, VmTab>> = {
+  settings: "overview",
+  boot: "boot",
+  disks: "disks",
+  grow: "disks",
+  nics: "network",
+  cdroms: "boot",
+  clone: "clone",
+};
+
+/** The tab that a form was sent from; a removal says it, because its device may be gone. */
+function tabOf(form: string, fields: URLSearchParams, vm: Vm): VmTab {
+  const known = TABS[form];
+  if (known !== undefined) return known;
+  const named = text(fields, "tab");
+  if (isVmTab(named)) return named;
+  const device = text(fields, "device");
+  const isOf = (devices: readonly { readonly deviceId: number }[]) =>
+    devices.some(({ deviceId }) => String(deviceId) === device);
+  return isOf(vm.nics) ? "network" : isOf(vm.cdroms) ? "boot" : "disks";
+}
 
 /** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console/nas, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
@@ -105,6 +128,7 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   const vm = await findVm(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw) ?? new URLSearchParams();
+  const tab = tabOf(form, fields, vm);
   const showAgain = async (problems: readonly Problem[], status: 409 | 422) => {
     const at = problems.map((problem) => ({
       ...problem,
@@ -112,7 +136,7 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
         ? ""
         : `${form}.${problem.field}${form === "grow" ? `-${text(fields, "device")}` : ""}`,
     }));
-    return await sendVmPage(c, dashboard, vm, { problems: at, typed: { form, fields } }, status);
+    return await sendVmPage(c, dashboard, vm, { tab, problems: at, typed: { form, fields } }, status);
   };
   const busy = manager.operations.store.busy(vm.name);
   if (busy !== null) {
@@ -132,7 +156,7 @@ async function change(c: AppContext, dashboard: Dashboard, form: string, read: R
   return c.redirect(
     requested.change.kind === "clone"
       ? paths.home({ q: requested.change.name })
-      : paths.vmSaved(vm.id, { operation: log.id, waits: waits(requested.change, vm) }),
+      : paths.vmSaved(vm.id, tab, { operation: log.id, waits: waits(requested.change, vm) }),
     303,
   );
 }

@@ -1,11 +1,11 @@
 /** Props for the pages and streams of VMs, from the current inventory. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { typeOf } from "../../lib/inventory/names.ts";
-import { reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
+import { deriveMac, typeOf } from "../../lib/inventory/names.ts";
+import { brieflyAgainst, reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { matches, sorted } from "./vm_query.ts";
 import { type Stale, type VmListProps } from "../../templates/parts/vm_list.tsx";
-import type { VmNowProps } from "../../templates/parts/vm_now.tsx";
+import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { VmQuery } from "../../templates/paths.ts";
 import type { VmRowProps } from "../../templates/parts/vm_row.tsx";
 
@@ -46,13 +46,14 @@ export function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRow
   return { vm, busy: manager.operations.store.busy(vm.name), mayChange };
 }
 
-/** A VM's page shows its latest operations; the rest are on the operations page. */
-const MAX_OPERATIONS = 10;
+/** The history shows this many operations and lines of the audit log; their own pages have the rest. */
+const MAX_HISTORY = 100;
 
-/** One VM's facts, available actions and latest operations. */
-export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNowProps {
+/** One VM's facts, available actions and operations. */
+export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowProps {
+  const { manager, now } = dashboard;
   const operations = manager.operations.store.list().filter(({ vms }) =>
-    vms.some(({ name }) => name === vm.name)
+    vms.some(({ name, vmId }) => name === vm.name || vmId === vm.id)
   );
   const busy = manager.operations.store.busy(vm.name);
   const facts = { busy: busy?.doing ?? null, canReset: manager.connection.canReset };
@@ -60,7 +61,40 @@ export function vmNow({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmNow
     vm,
     busy,
     mayChange,
-    actions: VM_ACTION_NAMES.map((name) => ({ name, because: reasonAgainst(name, vm, facts) })),
-    operations: operations.slice(0, MAX_OPERATIONS),
+    actions: VM_ACTION_NAMES.map((name) => ({
+      name,
+      because: reasonAgainst(name, vm, facts),
+      briefly: brieflyAgainst(name, vm, facts),
+    })),
+    operations: operations.slice(0, MAX_HISTORY),
+    derivedMacs: derivedMacs(dashboard, vm),
+    neighbours: neighboursOf(dashboard, vm),
+    nasPage: manager.consoles.nasPage(),
+    now: now(),
   };
+}
+
+/** The MACs that a VM of this name gets on this NAS. */
+function derivedMacs({ manager, host }: Dashboard, vm: Vm): ReadonlySet<string> {
+  const { state } = manager.connection;
+  const nasId = (state.kind === "live" ? state.nas.id : null) ?? host;
+  return new Set(vm.nics.map((_, n) => deriveMac({ nasId, vm: vm.name, nic: `nic${n}` })));
+}
+
+/** How many other VMs are attached to the same bridges and interfaces. */
+function neighboursOf({ manager }: Dashboard, vm: Vm): ReadonlyMap<string, number> {
+  const others = (manager.inventory.live.snapshot.vms ?? []).filter(({ id }) => id !== vm.id);
+  const names = vm.nics.flatMap(({ attach }) => attach ?? []);
+  return new Map(
+    names.map((name) => [
+      name,
+      others.filter(({ nics }) => nics.some(({ attach }) => attach === name)).length,
+    ]),
+  );
+}
+
+/** The VM's lines of the audit log, newest first. */
+export function vmAudit({ manager }: Dashboard, vm: Vm) {
+  const entries = manager.audit.list().filter(({ vms }) => vms.includes(vm.name));
+  return { entries: entries.slice(0, MAX_HISTORY), total: entries.length };
 }

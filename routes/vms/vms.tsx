@@ -2,15 +2,16 @@
 import { Hono } from "hono";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { vmJson } from "../../lib/inventory/json.ts";
+import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
+import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { type Saved, VmPage, type VmPageProps } from "../../templates/pages/vm_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
 import { findVm } from "./find_vm.ts";
-import { listProps, vmNow } from "./vm_props.ts";
+import { listProps, vmAudit, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 
@@ -37,15 +38,27 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     };
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
-  app.get("/vms/:id", async (c) => {
+  const show = async (c: AppContext, tab: VmTab) => {
     const vm = await findVm(c, dashboard, wantsJson(c) ? READING_MS : undefined);
     if (vm === undefined) return c.notFound();
-    if (wantsJson(c)) return c.json(vmJson(vm));
+    if (wantsJson(c)) return c.json(tab === "history" ? historyJson(dashboard, vm) : vmJson(vm));
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
     const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
-    return await sendVmPage(c, dashboard, vm, words);
+    return await sendVmPage(c, dashboard, vm, { tab, ...words });
+  };
+  app.get("/vms/:id", (c) => show(c, "overview"));
+  app.get("/vms/:id/:tab", async (c, next) => {
+    const tab = c.req.param("tab");
+    return isVmTab(tab) && tab !== "overview" ? await show(c, tab) : await next();
   });
   return app;
+}
+
+function historyJson(dashboard: Dashboard, vm: Vm): Record<string, unknown> {
+  return {
+    operations: vmNow(dashboard, vm, false).operations.map(operationJson),
+    audit: vmAudit(dashboard, vm).entries.map(auditJson),
+  };
 }
 
 /** The change an operation made to this VM, and when; null if there is none. */
@@ -61,7 +74,7 @@ export async function sendVmPage(
   c: AppContext,
   dashboard: Dashboard,
   vm: Vm,
-  words: Partial<Pick<VmPageProps, "notice" | "saved" | "problems" | "typed">> = {},
+  words: Partial<Pick<VmPageProps, "tab" | "notice" | "saved" | "problems" | "typed">> = {},
   status: 200 | 409 | 422 | 502 = 200,
 ): Promise<Response> {
   const [choices, missingImages] = await Promise.all([
@@ -70,6 +83,8 @@ export async function sendVmPage(
   ]);
   const page: VmPageProps = {
     frame: pageFrame(c, dashboard),
+    tab: "overview",
+    audit: vmAudit(dashboard, vm),
     now: vmNow(dashboard, vm, mayChange(c)),
     choices,
     missingImages,

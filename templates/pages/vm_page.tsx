@@ -1,18 +1,18 @@
-/** One VM: its facts, and the forms that change it. */
+/** One VM: its head, and the tab that the address names. */
 import type { Problem } from "../../lib/errors/errors.ts";
+import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Notice, Time, VmTrail, Warning } from "../parts/common.tsx";
-import {
-  BootForm,
-  CloneForm,
-  type CreateChoices,
-  DiskForms,
-  NicAndMediaForms,
-  SettingsForm,
-  type Typed,
-} from "../parts/vm_forms.tsx";
-import { VmNow, type VmNowProps } from "../parts/vm_now.tsx";
-import { paths } from "../paths.ts";
+import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../parts/common.tsx";
+import { CloneForm, type CreateChoices, type Typed } from "../parts/vm_forms.tsx";
+import { VmBoot } from "../parts/vm/boot.tsx";
+import { VmDisks } from "../parts/vm/disks.tsx";
+import { DevicesChanged } from "../parts/vm/device.tsx";
+import { VmHead } from "../parts/vm/head.tsx";
+import { VmHistory } from "../parts/vm/history.tsx";
+import { VmNetwork } from "../parts/vm/network.tsx";
+import { devicesOf, type VmNowProps } from "../parts/vm/now.ts";
+import { VmOverview } from "../parts/vm/overview.tsx";
+import { paths, type VmTab } from "../paths.ts";
 
 /** A change that was made. */
 export interface Saved {
@@ -37,7 +37,10 @@ const SAVED: Readonly<Record<string, string>> = {
 /** Props of the page. */
 export interface VmPageProps {
   readonly frame: PageFrame;
+  readonly tab: VmTab;
   readonly now: VmNowProps;
+  /** The VM's newest lines of the audit log, and how many there are. */
+  readonly audit: { readonly entries: readonly AuditEntry[]; readonly total: number };
   readonly choices: CreateChoices;
   /** Attached images that no longer exist on the NAS. */
   readonly missingImages: readonly string[];
@@ -50,34 +53,50 @@ export interface VmPageProps {
 }
 
 /** The page. */
-export function VmPage(
-  { frame, now, choices, missingImages, shown, notice, saved, problems, typed }: VmPageProps,
-) {
+export function VmPage(page: VmPageProps) {
+  const { frame, tab, now, missingImages, notice, saved, problems } = page;
   const { vm } = now;
-  const form = { vm, problems, typed, choices, shown };
+  const title = TITLES[tab] === null ? vm.name : `${TITLES[tab]} of ${vm.name}`;
+  const stream = paths.vmEvents(vm.id, tab, devicesOf(vm, tab));
   return (
-    <Layout {...frame} title={vm.name} current="vms" stream={paths.vmEvents(vm.id)}>
-      <VmTrail />
-      <h1 dir="auto">{vm.name}</h1>
+    <Layout {...frame} title={title} current="vms" stream={stream}>
+      <VmHead {...now} current={tab === "clone" ? "overview" : tab} />
       <Warning text={notice} />
       {saved === null ? null : <SavedNotice {...saved} />}
       {missingImages.map((path) => <MissingImage path={path} isStopped={vm.state === "STOPPED"} />)}
       <ErrorSummary problems={problems} />
-      <VmNow {...now} />
-      {frame.mayChange
-        ? (
-          <>
-            <h2>Change this VM</h2>
-            <SettingsForm {...form} />
-            <DiskForms {...form} />
-            <BootForm {...form} />
-            <NicAndMediaForms {...form} />
-            <CloneForm {...form} />
-          </>
-        )
-        : null}
+      <DevicesChanged isShown={false} vm={vm} tab={tab} />
+      <Tab {...page} />
     </Layout>
   );
+}
+
+const TITLES = {
+  overview: null,
+  disks: "Disks",
+  network: "Network",
+  boot: "Boot and media",
+  history: "History",
+  clone: "Clone",
+} as const satisfies Record<VmTab, string | null>;
+
+function Tab({ tab, now, audit, problems, typed, choices, shown }: VmPageProps) {
+  const { vm, mayChange } = now;
+  const form = { vm, problems, typed, choices, shown };
+  switch (tab) {
+    case "overview":
+      return <VmOverview now={now} form={form} />;
+    case "disks":
+      return <VmDisks form={form} mayChange={mayChange} />;
+    case "network":
+      return <VmNetwork form={form} mayChange={mayChange} />;
+    case "boot":
+      return <VmBoot form={form} mayChange={mayChange} />;
+    case "history":
+      return <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />;
+    case "clone":
+      return mayChange ? <CloneForm {...form} /> : <ViewerNotice />;
+  }
 }
 
 function SavedNotice({ what, at, waits }: Saved) {

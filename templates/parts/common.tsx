@@ -257,6 +257,15 @@ export function CopyButton({ of, label }: { of: string; label: string }) {
   );
 }
 
+/** Copies a text that stands before it; hidden without JavaScript. */
+export function CopyText({ text }: { text: string }) {
+  return (
+    <button type="button" class="copy" data-text={text} aria-label={`Copy ${text}`}>
+      <Icon name="copy" />
+    </button>
+  );
+}
+
 /** Props of a tick box. */
 export interface TickProps {
   readonly name: string;

@@ -56,6 +56,14 @@ export function Icon({ name, class: extra }: { name: IconName; class?: string })
   );
 }
 
+/** A sign inside a picture. */
+export function IconAt(
+  { name, x, y, class: extra }: { name: IconName; x: number; y: number; class?: string },
+) {
+  const place = { x, y, width: "16", height: "16", stroke: "currentColor" };
+  return <use href={hrefOf(`i-${name}`)} {...place} class={extra} />;
+}
+
 /** The shape of a state. Busy ones turn. */
 export function Shape({ name }: { name: ShapeName }) {
   return (

@@ -7,7 +7,6 @@ import { type Capacity, CapacityLine } from "./capacity.tsx";
 import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
 import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
 import { ConcurrencyLine } from "./concurrency.tsx";
-import { VmGone, VmNow, type VmNowProps } from "./vm_now.tsx";
 import { groupId, VmGroup, VmList, VmListAge, type VmListProps } from "./vm_list.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
@@ -137,24 +136,6 @@ export function VmListPatch({ list }: { list: VmListProps }) {
   return (
     <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
       <VmList {...list} />
-    </hx-partial>
-  );
-}
-
-/** One VM's page, except its forms. */
-export function VmNowPatch(now: VmNowProps) {
-  return (
-    <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
-      <VmNow {...now} />
-    </hx-partial>
-  );
-}
-
-/** One VM's page after the VM was removed. */
-export function VmGonePatch() {
-  return (
-    <hx-partial hx-target="#vm-now" hx-swap="outerMorph">
-      <VmGone />
     </hx-partial>
   );
 }

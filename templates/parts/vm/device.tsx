@@ -1,0 +1,69 @@
+/** Parts that the tabs of disks, network cards and media share. */
+import type { Child } from "hono/jsx";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { paths, type VmTab } from "../../paths.ts";
+import { Notice } from "../common.tsx";
+
+/** A card with one entry for each device. */
+export function DeviceList(
+  { title, empty, children }: { title: string; empty: string; children: readonly Child[] },
+) {
+  return (
+    <section class="card" aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+      </header>
+      {children.length === 0 ? <p class="body soft">{empty}</p> : <ul class="devices">{children}</ul>}
+    </section>
+  );
+}
+
+/** A form that stays folded until it is needed; open again when it was rejected. */
+export function DeviceFold(
+  { label, of, isOpen = false, children }: { label: string; of: string; isOpen?: boolean; children?: Child },
+) {
+  return (
+    <details class="way" open={isOpen}>
+      <summary class="btn sm" aria-label={`${label} ${of}`}>{label}</summary>
+      <div class="fold-body">{children}</div>
+    </details>
+  );
+}
+
+/** TrueNAS removes no device of a VM that is in use. */
+export function StopFirst({ vm }: { vm: Vm }) {
+  if (vm.state === "STOPPED") return null;
+  return <p class="help">TrueNAS removes it only while the VM is stopped. Shut the VM down first.</p>;
+}
+
+/** Removes a device of which nothing is lost. */
+export function RemoveButton(
+  { vm, tab, deviceId, label }: { vm: Vm; tab: VmTab; deviceId: number; label: string },
+) {
+  return (
+    <form method="post" action={paths.vmForm(vm.id, "remove")} class="stack">
+      <input type="hidden" name="device" value={deviceId} />
+      <input type="hidden" name="tab" value={tab} />
+      <StopFirst vm={vm} />
+      <button type="submit" class="btn danger">{label}</button>
+    </form>
+  );
+}
+
+/** Shown when devices came or went while the page is open: what is typed stays, so the list is left alone. */
+export function DevicesChanged({ isShown, vm, tab }: { isShown: boolean; vm: Vm; tab: VmTab }) {
+  return (
+    <div id="vm-devices-changed" class="notices">
+      {isShown
+        ? (
+          <Notice tone="warn">
+            <p>
+              <strong>This list has changed.</strong> Devices were added or removed elsewhere.{" "}
+              <a href={paths.vm(vm.id, tab)}>Show the current list</a>
+            </p>
+          </Notice>
+        )
+        : null}
+    </div>
+  );
+}

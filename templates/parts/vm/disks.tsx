@@ -1,0 +1,132 @@
+/** The disks of one VM, what can be done with each, and a form to add one. */
+import type { Disk, Vm } from "../../../lib/inventory/inventory.ts";
+import { formatBytes } from "../../../lib/units.ts";
+import { paths } from "../../paths.ts";
+import { Field, Tick } from "../common.tsx";
+import { Icon } from "../icons.tsx";
+import { FormField, type VmFormProps } from "../vm_forms.tsx";
+import { DeviceFold, DeviceList, StopFirst } from "./device.tsx";
+import { diskName } from "./place.tsx";
+
+/** The tab; viewers see the facts only. */
+export function VmDisks({ form, mayChange }: { form: VmFormProps; mayChange: boolean }) {
+  const { vm } = form;
+  return (
+    <div class="stack">
+      <DeviceList title="Disks" empty="This VM has no disks.">
+        {vm.disks.map((disk) => (
+          <li class="device" data-device={disk.deviceId}>
+            <DiskFacts vm={vm} disk={disk} />
+            {mayChange ? <DiskWays form={form} disk={disk} /> : null}
+          </li>
+        ))}
+      </DeviceList>
+      {mayChange ? <AddDisk {...form} /> : null}
+    </div>
+  );
+}
+
+/** The id of a device's facts, which live updates replace. */
+export function deviceFactsId(deviceId: number): string {
+  return `device-${deviceId}`;
+}
+
+/** One disk's facts. */
+export function DiskFacts({ vm, disk }: { vm: Vm; disk: Disk }) {
+  const { deviceId, zvol, path, sizeBytes, sparse } = disk;
+  const size = sizeBytes === null ? "Size unknown" : formatBytes(sizeBytes);
+  const kind = zvol === null ? "a file" : sparse === null ? "" : sparse ? "thin" : "thick";
+  return (
+    <div class="what" id={deviceFactsId(deviceId)}>
+      <Icon name="disk" />
+      <div>
+        <b dir="auto">{diskName(vm, disk)}</b>
+        <small>
+          <code>{zvol ?? path}</code>
+        </small>
+      </div>
+      <span class="num">
+        {size}
+        <small>{kind}</small>
+      </span>
+    </div>
+  );
+}
+
+function DiskWays({ form: { vm, problems }, disk }: { form: VmFormProps; disk: Disk }) {
+  const { deviceId, zvol } = disk;
+  const name = diskName(vm, disk);
+  const has = (field: string) => problems.some((problem) => problem.field === `${field}-${deviceId}`);
+  return (
+    <div class="ways">
+      {zvol === null ? null : (
+        <DeviceFold label="Grow…" of={name} isOpen={has("grow.size")}>
+          <form method="post" action={paths.vmForm(vm.id, "grow")} class="inline">
+            <input type="hidden" name="device" value={deviceId} />
+            <Field
+              name={`grow.size-${deviceId}`}
+              sentAs="size"
+              label="Grow to (GiB)"
+              value=""
+              problems={problems}
+              numeric
+            />
+            <button class="btn" type="submit">Grow disk</button>
+          </form>
+        </DeviceFold>
+      )}
+      <DeviceFold label="Remove…" of={name} isOpen={has("remove.phrase")}>
+        <RemoveDisk vm={vm} disk={disk} problems={problems} />
+      </DeviceFold>
+    </div>
+  );
+}
+
+function RemoveDisk(
+  { vm, disk: { deviceId, zvol }, problems }: Pick<VmFormProps, "vm" | "problems"> & { disk: Disk },
+) {
+  return (
+    <form method="post" action={paths.vmForm(vm.id, "remove")} class="stack">
+      <input type="hidden" name="device" value={deviceId} />
+      <input type="hidden" name="tab" value="disks" />
+      {zvol === null ? null : (
+        <>
+          <Tick
+            name="zvol"
+            id={`zvol-${deviceId}`}
+            label="Also destroy the zvol and its data"
+            ticked={false}
+          />
+          <Field
+            name={`remove.phrase-${deviceId}`}
+            sentAs="phrase"
+            label="To destroy it, type “destroy 1 zvol”"
+            value=""
+            problems={problems}
+          />
+        </>
+      )}
+      <StopFirst vm={vm} />
+      <button type="submit" class="btn danger">Remove disk</button>
+    </form>
+  );
+}
+
+function AddDisk({ vm, problems, typed }: VmFormProps) {
+  return (
+    <section class="card" aria-labelledby="add-disk-head">
+      <header>
+        <h2 id="add-disk-head">Add a disk</h2>
+      </header>
+      <form method="post" action={paths.vmForm(vm.id, "disks")} class="body inline">
+        <FormField {...{ problems, typed }} form="disks" name="size" label="New disk (GiB)" numeric />
+        <Tick
+          name="sparse"
+          label="Thin: uses space only as data is written"
+          ticked={typed?.form === "disks" && typed.fields.getAll("sparse").includes("yes")}
+        />
+        <button class="btn" type="submit" id="add-disk">Add disk</button>
+      </form>
+    </section>
+  );
+}

@@ -1,0 +1,93 @@
+/** The head of every page of one VM: where it is, its name and state, what can be done, and its tabs. */
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { typeOf } from "../../../lib/inventory/names.ts";
+import type { Busy } from "../../../lib/operations/store.ts";
+import { paths, type VmTab } from "../../paths.ts";
+import { Notice } from "../common.tsx";
+import { BusyState, VmState } from "../vm_row.tsx";
+import { VmActions, type VmActionsProps } from "./menu.tsx";
+
+/** Props of the head. */
+export interface VmHeadProps extends VmActionsProps {
+  /** The operation that is working on the VM. */
+  readonly busy: Busy | null;
+}
+
+/** What a head's tabs lead to: the pages of the VM, and its console. */
+export type HeadTab = VmTab | "console";
+
+/** The head. */
+export function VmHead({ current, ...head }: VmHeadProps & { readonly current: HeadTab }) {
+  const { vm } = head;
+  const type = typeOf(vm.name);
+  return (
+    <>
+      <nav class="trail" aria-label="Breadcrumb">
+        <a href={paths.home()}>VMs</a>
+        {type === null ? null : (
+          <>
+            <span aria-hidden="true">/</span>
+            <a href={paths.home({ type })} dir="auto">{type}</a>
+          </>
+        )}
+      </nav>
+      <div class="page-head vm-head">
+        <div class="title">
+          <h1 dir="auto">{vm.name}</h1>
+          <VmStateLine {...head} />
+        </div>
+        <VmActions {...head} />
+      </div>
+      <VmTabs vm={vm} current={current} />
+      <div id="vm-gone" class="notices" />
+    </>
+  );
+}
+
+/** The state; live updates replace it. */
+export function VmStateLine({ vm, busy }: Pick<VmHeadProps, "vm" | "busy">) {
+  return (
+    <span id="vm-state" data-vm={vm.name} data-state={vm.state}>
+      {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
+    </span>
+  );
+}
+
+/** The tabs with their counts; live updates replace them. */
+export function VmTabs({ vm, current }: { vm: Vm; current: HeadTab }) {
+  const tab = (of: HeadTab, label: string, count?: number) => (
+    <a
+      id={`tab-${of}`}
+      href={of === "console" ? paths.vmConsole(vm.id) : paths.vm(vm.id, of)}
+      aria-current={of === current ? "page" : undefined}
+    >
+      {label}
+      {count === undefined ? null : <small>{count}</small>}
+    </a>
+  );
+  return (
+    <nav class="tabs" id="vm-tabs" aria-label={vm.name}>
+      {tab("overview", "Overview")}
+      {tab("disks", "Disks", vm.disks.length)}
+      {tab("network", "Network", vm.nics.length)}
+      {tab("boot", "Boot and media")}
+      {tab("console", "Console")}
+      {tab("history", "History")}
+    </nav>
+  );
+}
+
+/** Shown when the VM is removed while its page is open. */
+export function VmGone() {
+  return (
+    <div id="vm-gone" class="notices">
+      <Notice tone="warn">
+        <p>
+          <strong>This VM no longer exists.</strong> It was removed from the NAS after you opened this page.
+          {" "}
+          <a href={paths.home()}>Go to VMs</a>
+        </p>
+      </Notice>
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+/** The latest operations of one VM. Live updates replace them. */
+import type { OperationView } from "../../../lib/operations/types.ts";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { paths } from "../../paths.ts";
+import { DateTime, SHAPES } from "../common.tsx";
+import { Shape } from "../icons.tsx";
+import { STATUSES } from "../operation/states.tsx";
+
+/** The card. */
+export function Lately({ vm, operations }: { vm: Vm; operations: readonly OperationView[] }) {
+  return (
+    <section class="card" id="vm-lately" aria-labelledby="vm-lately-head">
+      <header>
+        <h2 id="vm-lately-head">Lately</h2>
+        <a class="sm" href={paths.vm(vm.id, "history")}>All history</a>
+      </header>
+      {operations.length === 0
+        ? <p class="body soft">Nothing was done with this VM here yet.</p>
+        : (
+          <ul class="history">
+            {operations.map(({ id, title, status, startedAt }) => {
+              const { tone, word } = STATUSES[status];
+              return (
+                <li class={tone}>
+                  <Shape name={SHAPES[tone]} />
+                  <span>
+                    <a href={paths.operation(id)}>{title}</a> <small class="soft">{word}</small>
+                  </span>
+                  <DateTime at={startedAt} />
+                </li>
+              );
+            })}
+          </ul>
+        )}
+    </section>
+  );
+}

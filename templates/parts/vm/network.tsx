@@ -1,0 +1,77 @@
+/** The network cards of one VM, and a form to add one. */
+import type { Nic } from "../../../lib/inventory/inventory.ts";
+import { paths } from "../../paths.ts";
+import { Choices } from "../common.tsx";
+import { Icon } from "../icons.tsx";
+import { FormField, type VmFormProps } from "../vm_forms.tsx";
+import { NicAddresses } from "../vm_row.tsx";
+import { DeviceFold, DeviceList, RemoveButton } from "./device.tsx";
+import { deviceFactsId } from "./disks.tsx";
+
+/** The tab; viewers see the facts only. */
+export function VmNetwork({ form, mayChange }: { form: VmFormProps; mayChange: boolean }) {
+  const { vm } = form;
+  return (
+    <div class="stack">
+      <DeviceList title="Network cards" empty="This VM has no network card.">
+        {vm.nics.map((nic) => (
+          <li class="device" data-device={nic.deviceId}>
+            <NicFacts nic={nic} />
+            {mayChange
+              ? (
+                <div class="ways">
+                  <DeviceFold label="Remove…" of={`the NIC on ${nic.attach ?? "default"}`}>
+                    <RemoveButton vm={vm} tab="network" deviceId={nic.deviceId} label="Remove NIC" />
+                  </DeviceFold>
+                </div>
+              )
+              : null}
+          </li>
+        ))}
+      </DeviceList>
+      {mayChange ? <AddNic {...form} /> : null}
+    </div>
+  );
+}
+
+/** One network card's facts. */
+export function NicFacts({ nic }: { nic: Nic }) {
+  return (
+    <div class="what" id={deviceFactsId(nic.deviceId)}>
+      <Icon name="network" />
+      <div>
+        <b dir="auto">{nic.attach ?? "default"}</b>
+        <div>
+          <NicAddresses nic={nic} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function AddNic({ vm, choices, problems, typed }: VmFormProps) {
+  const entries = { problems, typed };
+  return (
+    <section class="card" aria-labelledby="add-nic-head">
+      <header>
+        <h2 id="add-nic-head">Add a network card</h2>
+      </header>
+      <form method="post" action={paths.vmForm(vm.id, "nics")} class="body stack">
+        <Choices id="bridges" choices={choices.bridges} />
+        <div class="fields">
+          <FormField {...entries} form="nics" name="attach" label="Bridge" list="bridges" />
+          <FormField
+            {...entries}
+            form="nics"
+            name="mac"
+            label="MAC"
+            help="For example 02:00:5e:10:00:01. Leave empty to derive it from the VM's name."
+          />
+        </div>
+        <p>
+          <button class="btn" type="submit" id="add-nic">Add NIC</button>
+        </p>
+      </form>
+    </section>
+  );
+}

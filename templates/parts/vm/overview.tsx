@@ -1,0 +1,43 @@
+/** The overview of one VM: its facts with the form behind "Edit", where it lives, and what was done lately. */
+import { SettingsForm, type VmFormProps } from "../vm_forms.tsx";
+import { VmFacts } from "./facts.tsx";
+import { Lately } from "./lately.tsx";
+import type { VmNowProps } from "./now.ts";
+import { Place } from "./place.tsx";
+
+/** Operations on the overview; the rest are in the history. */
+export const LATELY = 4;
+
+/** The tab. */
+export function VmOverview({ now, form }: { now: VmNowProps; form: VmFormProps }) {
+  const { vm, mayChange, operations, neighbours } = now;
+  const isRejected = form.typed?.form === "settings";
+  return (
+    <div class="over" id="vm-now">
+      <div class="stack">
+        <section class="card vm-facts" aria-labelledby="vm-facts-head">
+          <header>
+            <h2 id="vm-facts-head">Facts</h2>
+          </header>
+          <div class="body">
+            <VmFacts {...now} />
+          </div>
+          {mayChange
+            ? (
+              <details class="edit" id="edit" open={isRejected}>
+                <summary class="sm">Edit</summary>
+                <div class="body">
+                  <SettingsForm {...form} />
+                </div>
+              </details>
+            )
+            : null}
+        </section>
+      </div>
+      <div class="stack">
+        <Place vm={vm} neighbours={neighbours} />
+        <Lately vm={vm} operations={operations.slice(0, LATELY)} />
+      </div>
+    </div>
+  );
+}
