@@ -10,6 +10,7 @@ import { DisplayAssets } from "../server/display/assets.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
 import { DisplayRelays } from "./display_relay.ts";
 import { findVm, withVm } from "./find_vm.ts";
+import { vmNow } from "./vm_props.ts";
 
 /** GET /vms/:id/console, /vms/:id/display, and the modules of the page. */
 export function displayRoutes(dashboard: Dashboard): Hono<AppEnv> {
@@ -29,6 +30,7 @@ export function displayRoutes(dashboard: Dashboard): Hono<AppEnv> {
         <ConsolePage
           frame={pageFrame(c, dashboard)}
           vm={vm}
+          head={vmNow(dashboard, vm, mayChange(c))}
           display={display ?? null}
           found={display === undefined ? null : consoles.displayTarget(display)}
           readOnly={consoles.readOnly}

@@ -10,6 +10,7 @@ import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
 import { findVm, withVm } from "./find_vm.ts";
+import { vmNow } from "./vm_props.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
@@ -22,7 +23,8 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get(
     "/vms/:id/serial",
     withVm(dashboard, (c, vm) => {
-      const page = { frame: pageFrame(c, dashboard), vm, assets: consoleAssetUrls() };
+      const head = vmNow(dashboard, vm, mayChange(c));
+      const page = { frame: pageFrame(c, dashboard), vm, head, assets: consoleAssetUrls() };
       return sendPage(c, <SerialPage {...page} nonce={c.get("secureHeadersNonce") ?? ""} />);
     }),
   );

@@ -8,8 +8,9 @@ import { MARK } from "../../lib/inventory/marks.ts";
 import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory/names.ts";
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
+import type { VmPageTab } from "../../templates/pages/vm_page.tsx";
 import { PasswordPage } from "../../templates/pages/password_page.tsx";
-import { isVmTab, paths, type VmTab } from "../../templates/paths.ts";
+import { isVmTab, paths } from "../../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
@@ -35,7 +36,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /** The tab of each form. */
-const TABS: Readonly<Record<string, VmTab>> = {
+const TABS: Readonly<Record<string, VmPageTab>> = {
   settings: "overview",
   boot: "boot",
   disks: "disks",
@@ -46,11 +47,11 @@ const TABS: Readonly<Record<string, VmTab>> = {
 };
 
 /** The tab that a form was sent from; a removal says it, because its device may be gone. */
-function tabOf(form: string, fields: URLSearchParams, vm: Vm): VmTab {
+function tabOf(form: string, fields: URLSearchParams, vm: Vm): VmPageTab {
   const known = TABS[form];
   if (known !== undefined) return known;
   const named = text(fields, "tab");
-  if (isVmTab(named)) return named;
+  if (isVmTab(named) && named !== "console") return named;
   const device = text(fields, "device");
   const isOf = (devices: readonly { readonly deviceId: number }[]) =>
     devices.some(({ deviceId }) => String(deviceId) === device);

@@ -4,8 +4,8 @@ import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
-import { isVmTab, type VmTab } from "../../templates/paths.ts";
-import { type Saved, VmPage, type VmPageProps } from "../../templates/pages/vm_page.tsx";
+import { isVmTab } from "../../templates/paths.ts";
+import { type Saved, VmPage, type VmPageProps, type VmPageTab } from "../../templates/pages/vm_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
@@ -38,7 +38,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     };
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
-  const show = async (c: AppContext, tab: VmTab) => {
+  const show = async (c: AppContext, tab: VmPageTab) => {
     const vm = await findVm(c, dashboard, wantsJson(c) ? READING_MS : undefined);
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) return c.json(tab === "history" ? historyJson(dashboard, vm) : vmJson(vm));
@@ -49,7 +49,8 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
   app.get("/vms/:id", (c) => show(c, "overview"));
   app.get("/vms/:id/:tab", async (c, next) => {
     const tab = c.req.param("tab");
-    return isVmTab(tab) && tab !== "overview" ? await show(c, tab) : await next();
+    const isHere = isVmTab(tab) && tab !== "overview" && tab !== "console";
+    return isHere ? await show(c, tab) : await next();
   });
   return app;
 }

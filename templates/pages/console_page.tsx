@@ -2,16 +2,18 @@
 import type { FoundTarget } from "../../lib/consoles/display_target.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Notice, State, ViewerNotice, VmTrail, Warning } from "../parts/common.tsx";
+import { Notice, State, ViewerNotice, Warning } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { ConsoleTabs } from "../parts/console_tabs.tsx";
 import { DisplayCloses } from "../parts/display_closes.tsx";
+import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
 export interface ConsolePageProps {
   readonly frame: PageFrame;
   readonly vm: Vm;
+  readonly head: VmHeadProps;
   /** The display that is shown; null where the VM has none. */
   readonly display: Display | null;
   /** Where the dashboard reaches it; null without a display. */
@@ -24,11 +26,15 @@ export interface ConsolePageProps {
 
 /** The page. */
 export function ConsolePage(props: ConsolePageProps) {
-  const { frame, vm, display } = props;
+  const { frame, vm, head, display } = props;
   return (
-    <Layout {...frame} title={`Console of ${vm.name}`} current="vms">
-      <VmTrail vm={vm} />
-      <h1 dir="auto">Console of {vm.name}</h1>
+    <Layout
+      {...frame}
+      title={`Console of ${vm.name}`}
+      current="vms"
+      stream={paths.vmEvents(vm.id, "console")}
+    >
+      <VmHead {...head} current="console" />
       {frame.mayChange ? <ConsoleTabs vm={vm} shown={display} /> : null}
       <Content {...props} />
       {display === null ? null : <OtherWays vm={vm} mayChange={frame.mayChange} display={display} />}
@@ -78,7 +84,7 @@ function NotRunning({ vm }: { readonly vm: Vm }) {
         ? (
           <form method="post" action={paths.vmAction(vm.id, "start")}>
             <input type="hidden" name="state" value={vm.state} />
-            <button type="submit" class="btn primary">
+            <button type="submit" class="btn">
               <Icon name="start" />
               Start {vm.name}
             </button>

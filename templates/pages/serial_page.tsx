@@ -1,8 +1,9 @@
 /** The serial console of a VM, in a terminal. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Notice, ViewerNotice, VmTrail } from "../parts/common.tsx";
+import { Notice, ViewerNotice } from "../parts/common.tsx";
 import { ConsoleTabs } from "../parts/console_tabs.tsx";
+import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
 import { paths } from "../paths.ts";
 
 /** Where the files of the serial console's terminal are. */
@@ -16,19 +17,25 @@ export interface ConsoleAssetUrls {
 export interface SerialPageProps {
   readonly frame: PageFrame;
   readonly vm: Vm;
+  readonly head: VmHeadProps;
   /** Allows the terminal's own styles and no others. */
   readonly nonce: string;
   readonly assets: ConsoleAssetUrls;
 }
 
 /** The page. The terminal requires JavaScript. */
-export function SerialPage({ frame, vm, nonce, assets }: SerialPageProps) {
+export function SerialPage(props: SerialPageProps) {
+  const { frame, vm, head } = props;
   return (
-    <Layout {...frame} title={`Serial console of ${vm.name}`} current="vms">
-      <VmTrail vm={vm} />
-      <h1 dir="auto">Serial console of {vm.name}</h1>
+    <Layout
+      {...frame}
+      title={`Serial console of ${vm.name}`}
+      current="vms"
+      stream={paths.vmEvents(vm.id, "console")}
+    >
+      <VmHead {...head} current="console" />
       {frame.mayChange ? <ConsoleTabs vm={vm} shown={null} /> : null}
-      {frame.mayChange ? <Terminal frame={frame} vm={vm} nonce={nonce} assets={assets} /> : <ViewerNotice />}
+      {frame.mayChange ? <Terminal {...props} /> : <ViewerNotice />}
     </Layout>
   );
 }

@@ -34,10 +34,13 @@ const SAVED: Readonly<Record<string, string>> = {
   "remove-device": "Device removed",
 };
 
+/** A tab of this page; the console has its own. */
+export type VmPageTab = Exclude<VmTab, "console">;
+
 /** Props of the page. */
 export interface VmPageProps {
   readonly frame: PageFrame;
-  readonly tab: VmTab;
+  readonly tab: VmPageTab;
   readonly now: VmNowProps;
   /** The VM's newest lines of the audit log, and how many there are. */
   readonly audit: { readonly entries: readonly AuditEntry[]; readonly total: number };
@@ -60,7 +63,7 @@ export function VmPage(page: VmPageProps) {
   const stream = paths.vmEvents(vm.id, tab, devicesOf(vm, tab));
   return (
     <Layout {...frame} title={title} current="vms" stream={stream}>
-      <VmHead {...now} current={tab === "clone" ? "overview" : tab} />
+      <VmHead {...now} current={tab} />
       <Warning text={notice} />
       {saved === null ? null : <SavedNotice {...saved} />}
       {missingImages.map((path) => <MissingImage path={path} isStopped={vm.state === "STOPPED"} />)}
@@ -78,7 +81,7 @@ const TITLES = {
   boot: "Boot and media",
   history: "History",
   clone: "Clone",
-} as const satisfies Record<VmTab, string | null>;
+} as const satisfies Record<VmPageTab, string | null>;
 
 function Tab({ tab, now, audit, problems, typed, choices, shown }: VmPageProps) {
   const { vm, mayChange } = now;

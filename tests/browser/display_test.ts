@@ -85,7 +85,7 @@ for (const { protocol, screen } of PLACES) {
         password: QEMU_PASSWORD,
       });
       await page.goto(`/vms/${id}`);
-      await page.getByRole("link", { name: "Console", exact: true }).click();
+      await page.locator("#action-console").click();
       await connected(page);
       await seen(page);
       await guestShows(page, qemu, ">");

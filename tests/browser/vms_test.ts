@@ -24,6 +24,10 @@ function row(page: Page, name: string) {
   return page.locator(`tr[data-vm="${name}"]`);
 }
 
+function openMenu(page: Page, name: string) {
+  return page.locator(`summary[aria-label="More for ${name}"]`).click();
+}
+
 for (const { version, screen } of PLACES) {
   browserTest(`the list on ${version} is live, and a change elsewhere keeps selection and focus`, {
     simulator: { version },
@@ -140,6 +144,7 @@ for (const { version, screen } of PLACES) {
     const names = [...dashboard.simulator.store.vms.values()].map(({ config }) => config.name);
     assert.ok(!names.includes("win11") && !names.includes("workerold"));
     await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
+    await openMenu(page, "homeassistant");
     await page.getByRole("link", { name: "Destroy…", exact: true }).click();
     assert.equal(await page.locator("h1").innerText(), "Destroy homeassistant");
     await expectAccessibleEverywhere(page, "one VM to destroy");
@@ -150,6 +155,7 @@ for (const { version, screen } of PLACES) {
   }, async ({ page, dashboard }) => {
     const id = idOf(dashboard, "homeassistant");
     await page.goto(`/vms/${id}`);
+    await openMenu(page, "homeassistant");
     await page.getByRole("link", { name: "Serial console" }).click();
     await page.waitForSelector('#serial[data-state="connected"]');
     const screen = page.locator("#serial .xterm-rows");
@@ -182,6 +188,7 @@ for (const { version, screen } of PLACES) {
     const { manager, simulator } = dashboard;
     const id = idOf(dashboard, "ubuntu_dev");
     await page.goto(`/vms/${id}`);
+    await page.getByText("Edit", { exact: true }).click();
     const description = page.getByLabel("Description");
     await description.fill("half-typed");
     await description.focus();
@@ -211,7 +218,7 @@ for (const { version, screen } of PLACES) {
     await page.waitForURL(/\/operations\//);
     await finished(page, "done");
     await page.goto(`/vms/${id}`);
-    await page.waitForSelector('#vm-now [data-state="RUNNING"]');
+    await page.waitForSelector('#vm-state[data-state="RUNNING"]');
     await manager.changes.act("poweroff", [{
       action: "poweroff",
       id,
@@ -220,7 +227,7 @@ for (const { version, screen } of PLACES) {
       overcommit: false,
     }])
       .finished;
-    await page.waitForSelector('#vm-now [data-state="STOPPED"]');
+    await page.waitForSelector('#vm-state[data-state="STOPPED"]');
     // Said once the operation is over as well, which may come a moment after the state.
     await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
     simulator.store.vms.delete(id);
@@ -289,9 +296,12 @@ for (const screen of SCREENS) {
       const id = idOf(dashboard, "ubuntu_dev");
       await page.goto(`/vms/${id}`);
       await expectAccessibleEverywhere(page, "a VM's page");
+      await page.getByText("Edit", { exact: true }).click();
+      await expectAccessibleEverywhere(page, "a VM's settings");
       await page.getByLabel("Memory (MiB)").fill("5120");
       await page.getByRole("button", { name: "Save settings" }).click();
       await page.getByText("Settings saved").waitFor();
+      await page.getByText("Edit", { exact: true }).click();
       assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
       await page.getByLabel("Name", { exact: true }).fill("win11");
       await page.getByRole("button", { name: "Save settings" }).click();
@@ -302,7 +312,7 @@ for (const screen of SCREENS) {
       );
       assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
       await expectAccessibleEverywhere(page, "a VM's page with a mistake");
-      await page.goto(`/vms/${id}`);
+      await page.goto(`/vms/${id}/disks`);
       await page.getByLabel("New disk (GiB)").fill("3");
       await page.getByRole("button", { name: "Add disk" }).click();
       await page.locator("main", { hasText: "3 GiB" }).waitFor();
@@ -388,6 +398,7 @@ browserTest(
       await page.reload();
       assert.equal(await page.locator("#operation").getAttribute("data-status"), "done");
       await page.goto(`/vms/${idOf(dashboard, "workerold")}`);
+      await page.getByText("Edit", { exact: true }).click();
       await page.getByLabel("vCPUs").fill("2");
       await page.getByRole("button", { name: "Save settings" }).click();
       assert.equal(dashboard.simulator.store.vms.get(idOf(dashboard, "workerold"))?.config.cores, 2);

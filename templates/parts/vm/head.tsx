@@ -13,11 +13,8 @@ export interface VmHeadProps extends VmActionsProps {
   readonly busy: Busy | null;
 }
 
-/** What a head's tabs lead to: the pages of the VM, and its console. */
-export type HeadTab = VmTab | "console";
-
 /** The head. */
-export function VmHead({ current, ...head }: VmHeadProps & { readonly current: HeadTab }) {
+export function VmHead({ current, ...head }: VmHeadProps & { readonly current: VmTab }) {
   const { vm } = head;
   const type = typeOf(vm.name);
   return (
@@ -54,12 +51,12 @@ export function VmStateLine({ vm, busy }: Pick<VmHeadProps, "vm" | "busy">) {
 }
 
 /** The tabs with their counts; live updates replace them. */
-export function VmTabs({ vm, current }: { vm: Vm; current: HeadTab }) {
-  const tab = (of: HeadTab, label: string, count?: number) => (
+export function VmTabs({ vm, current }: { vm: Vm; current: VmTab }) {
+  const tab = (of: VmTab, label: string, count?: number) => (
     <a
       id={`tab-${of}`}
-      href={of === "console" ? paths.vmConsole(vm.id) : paths.vm(vm.id, of)}
-      aria-current={of === current ? "page" : undefined}
+      href={paths.vm(vm.id, of)}
+      aria-current={of === (current === "clone" ? "overview" : current) ? "page" : undefined}
     >
       {label}
       {count === undefined ? null : <small>{count}</small>}

@@ -182,9 +182,9 @@ function Consoles({ vm, mayChange }: Pick<VmActionsProps, "vm" | "mayChange">) {
     <>
       <MenuLink
         id="menu-console"
-        href={paths.vmConsole(vm.id)}
-        icon="console"
-        label="Web console"
+        href={paths.vmWebConsole(vm.id)}
+        icon="external"
+        label="Console in TrueNAS"
         {...(hasScreen ? isOff : { because: "No display" })}
       />
       {mayChange

@@ -36,7 +36,7 @@ export function vmParts({ now, tab, devices, audit }: VmPartsProps): readonly Vm
     part("vm-state", <VmStateLine {...now} />),
     part("vm-buttons", <VmButtons {...now} />),
     part("vm-menu", <VmMenu {...now} />),
-    part("vm-tabs", <VmTabs vm={vm} current={tab === "clone" ? "overview" : tab} />),
+    part("vm-tabs", <VmTabs vm={vm} current={tab} />),
     ...tabParts({ now, tab, devices, audit }),
   ];
 }
@@ -66,6 +66,7 @@ function tabParts({ now, tab, devices, audit }: VmPartsProps): readonly VmPart[]
       return [
         part("vm-history", <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />),
       ];
+    case "console":
     case "clone":
       return [];
   }

@@ -60,7 +60,7 @@ function Picture({ vm, neighbours }: PlaceProps) {
       {nics.shown.map((nic, column) => (
         <NicColumn
           nic={nic}
-          at={columnAt(column, nics.count, EDGE, WIDTH - 2 * EDGE)}
+          at={columnAt(column, nics.count, EDGE, WIDTH - EDGE)}
           selfTop={selfTop}
           neighbours={nics.count === 1 ? neighbours.get(nic.attach ?? "") ?? 0 : 0}
         />
@@ -114,7 +114,9 @@ function NicColumn({ nic, at, selfTop, neighbours }: {
   readonly selfTop: number;
   readonly neighbours: number;
 }) {
-  const { x, width } = at;
+  // The last column ends at the picture's edge; between two there is a gap.
+  const { x } = at;
+  const width = at.width - EDGE;
   const name = nic.attach ?? "default";
   const middle = x + width / 2;
   const pillTop = EDGE + NET.height + NET.toPill;
@@ -122,7 +124,7 @@ function NicColumn({ nic, at, selfTop, neighbours }: {
   return (
     <g stroke="none">
       <path class="wire" d={`M${middle} ${EDGE + NET.height}V${selfTop}`} />
-      <rect class="net" x={x + 1} y={EDGE} width={width - 2} height={NET.height} rx="8" />
+      <rect class="net" x={x} y={EDGE} width={width} height={NET.height} rx="8" />
       <IconAt name="network" x={x + 12} y={EDGE + 11} />
       <text class="n" x={x + 36} y={EDGE + NET.height / 2}>
         <title>{name}</title>

@@ -80,7 +80,10 @@ onEach(
   async (dashboard) => {
     const id = idOf(dashboard, "homeassistant");
     const page = await text(fetch(`${dashboard.url}/vms/${id}`));
-    assert.match(page, /data-because="only a stopped VM can be started"[^>]*>\s*Start/);
+    assert.match(
+      page,
+      /data-because="only a stopped VM can be started"[^>]*><svg[^>]*><use[^>]*><\/use><\/svg>Start/,
+    );
     const refused = await post(dashboard, `/vms/${id}/start`, {});
     assert.equal(refused.status, 409);
     assert.match(await refused.text(), /Nothing was done: only a stopped VM can be started/);
