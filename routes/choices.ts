@@ -1,8 +1,9 @@
-/** Suggestions for form fields: the NAS's bridges, datasets and install images. */
+/** What forms show of the NAS: its bridges, datasets and install images to choose from, and what it has left. */
 import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
+import type { Capacity } from "../templates/parts/capacity.tsx";
 import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
 
 /** No suggestions; the fields still take free text. */
@@ -37,5 +38,20 @@ export async function readConfiguredChoices(dashboard: Dashboard): Promise<Creat
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return NO_CHOICES;
+  }
+}
+
+/** What the NAS has left; null while that is not known. */
+export async function readCapacity(
+  { manager, logger }: Dashboard,
+  dataset: string,
+): Promise<Capacity | null> {
+  if (dataset === "" || manager.connection.state.kind !== "live") return null;
+  try {
+    return await inTime(manager.inventory.capacity(dataset));
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    logger.debug("Cannot read the capacity for a form", { error: error.message });
+    return null;
   }
 }

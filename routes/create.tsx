@@ -11,17 +11,25 @@ import {
   TrueNASTimeoutError,
 } from "../lib/errors/errors.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
-import { type CreateForm, CreatePage, type CreateProps } from "../templates/pages/create_page.tsx";
+import {
+  type CreateForm,
+  CreatePage,
+  type CreateProps,
+  type SpareRow,
+} from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
-import { NO_CHOICES, readChoices } from "./choices.ts";
+import { NO_CHOICES, readCapacity, readChoices } from "./choices.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
 import {
   atField,
+  changedType,
   configurationOf,
   createFormOf,
   formOf,
   hasField,
   readForm,
+  spareRow,
+  totalsOfTypes,
   unknownTypesOf,
 } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
@@ -32,6 +40,11 @@ export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/create", (c) => showForm(c, dashboard));
   app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
+  app.get("/create/form", (c) => c.redirect(paths.create(), 303));
+  app.post("/create/form", async (c) => {
+    const read = await readCreateForm(c, dashboard);
+    return "answer" in read ? read.answer : await showFormAgain(c, dashboard, read);
+  });
   app.post("/create/plan", async (c) => {
     const read = await readCreateForm(c, dashboard);
     if ("answer" in read) return read.answer;
@@ -87,6 +100,21 @@ async function readCreateForm(
   }
   const notice = "The form arrived empty. Nothing was planned or created. Fill it in and submit it again.";
   return { answer: await send(c, dashboard, { form: initial, notice }, 400) };
+}
+
+/** The form after one of its own buttons, with everything that was typed. */
+async function showFormAgain(
+  c: AppContext,
+  dashboard: Dashboard,
+  { form, fields, file }: ReadForm,
+): Promise<Response> {
+  const types = form.types.map((type) => changedType(type, fields, `${type.name}.`));
+  const spare = types.flatMap(({ name }): SpareRow[] => {
+    const kind = spareRow(fields, `${name}.`);
+    return kind === null ? [] : [{ type: name, kind }];
+  })[0] ?? null;
+  const choices = await readChoices(dashboard, file.configuration);
+  return await send(c, dashboard, { form: { ...form, types }, choices, spare }, 200);
 }
 
 /** If the NAS cannot be reached or refuses, shows the form again with its entries and the error. */
@@ -179,10 +207,15 @@ async function send(
   given: Partial<CreateProps> & Pick<CreateProps, "form">,
   status: 200 | 400 | 409 | 422 | 502 | 503,
 ): Promise<Response> {
+  const { form } = given;
+  const isKnown = form !== null && (given.choices?.datasets ?? []).includes(form.pool_path);
+  const capacity = isKnown ? await readCapacity(dashboard, form.pool_path) : null;
   const create: CreateProps = {
     plan: null,
     problems: [],
     choices: NO_CHOICES,
+    spare: null,
+    totals: totalsOfTypes(form?.types ?? [], capacity),
     token: null,
     notice: null,
     ...given,

@@ -5,7 +5,10 @@
 import { checkConfiguration, type Configuration } from "../lib/configuration/configuration.ts";
 import type { VmTypeSection } from "../lib/configuration/sections.ts";
 import type { Problem } from "../lib/errors/errors.ts";
-import type { CreateForm, CreateFormType } from "../templates/pages/create_page.tsx";
+import type { CreateForm } from "../templates/pages/create_page.tsx";
+import { type CreateFormType, memoryText, SIZES } from "../templates/parts/type_form/form.ts";
+import type { Totals } from "../templates/parts/type_form/totals.tsx";
+import type { Capacity } from "../templates/parts/capacity.tsx";
 
 /** Most rows of disks or networks that one VM type's form may have. */
 const MAX_ROWS = 32;
@@ -30,7 +33,7 @@ export function typeForm(name: string, section: VmTypeSection, defaults: Templat
   return {
     name,
     count: String(section.count),
-    memory: String(section.memory),
+    memory: memoryText(section.memory),
     cpu: String(section.cpu),
     threads: section.threads === undefined ? "" : String(section.threads),
     start: section.start ?? true,
@@ -129,6 +132,7 @@ export function typeFieldsOf(
     count: text(fields, name("count")),
     memory: text(fields, name("memory")),
     cpu: text(fields, name("cpu")),
+    ...presetIn(fields, prefix),
     threads: text(fields, name("threads")),
     start: isTicked(fields, name("start"), true),
     autostart: isTicked(fields, name("autostart"), true),
@@ -145,6 +149,78 @@ export function typeFieldsOf(
       ([name = "", bridge = "", macs = ""]) => ({ name, bridge, macs }),
     ),
   };
+}
+
+/** The numbers of a size that was chosen now; what was typed otherwise. */
+function presetIn(
+  fields: URLSearchParams,
+  prefix: string,
+): { readonly cpu?: string; readonly memory?: string } {
+  const size = text(fields, `${prefix}size`);
+  if (size === text(fields, `${prefix}size_shown`) || !Object.hasOwn(SIZES, size)) return {};
+  const { cpu, memoryMib } = SIZES[size as keyof typeof SIZES];
+  return { cpu: String(cpu), memory: memoryText(memoryMib) };
+}
+
+const MOST_VMS = 99;
+
+/** A type after one of its form's own buttons: one more or fewer, or a row dropped. */
+export function changedType(type: CreateFormType, fields: URLSearchParams, prefix: string): CreateFormType {
+  const own = (name: string) => {
+    const value = text(fields, name);
+    return value.startsWith(prefix) ? value.slice(prefix.length) : "";
+  };
+  const step = { more: 1, fewer: -1 }[own("step")] ?? 0;
+  const isNumber = /^\d{1,2}$/.test(type.count);
+  const count = isNumber && step !== 0
+    ? String(Math.min(MOST_VMS, Math.max(0, Number(type.count) + step)))
+    : type.count;
+  const [part, at] = own("drop").split(".");
+  const without = <T>(kind: string, all: readonly T[]) =>
+    part === kind ? all.filter((_, n) => n !== Number(at)) : all;
+  return { ...type, count, disks: without("disk", type.disks), networks: without("network", type.networks) };
+}
+
+/** The kind of row that a button of the form adds; null for none. */
+export function spareRow(fields: URLSearchParams, prefix: string): "disk" | "network" | null {
+  const add = text(fields, "add");
+  return add === `${prefix}disk` ? "disk" : add === `${prefix}network` ? "network" : null;
+}
+
+/** What the VMs of some types take in all; null where a field has no number. */
+export function totalsOfTypes(types: readonly CreateFormType[], capacity: Capacity | null): Totals {
+  const whole = (typed: string): number | null => /^\d{1,9}$/.test(typed) ? Number(typed) : null;
+  const sumOf = (each: (type: CreateFormType) => number | null) =>
+    types.reduce<number | null>((sum, type) => {
+      const count = whole(type.count);
+      const value = each(type);
+      return sum === null || count === null || value === null ? null : sum + count * value;
+    }, 0);
+  const memory = ({ memory }: CreateFormType) => {
+    const value = memoryOf(memory);
+    return typeof value === "number" && value > 0 ? value : null;
+  };
+  return {
+    count: sumOf(() => 1),
+    vcpus: sumOf(({ cpu }) => whole(cpu)),
+    memoryMib: sumOf(memory),
+    diskGib: sumOf(({ disks }) =>
+      disks.map(({ sizeGib }) => whole(sizeGib)).reduce<number | null>(
+        (sum, size) => sum === null || size === null ? null : sum + size,
+        0,
+      )
+    ),
+    capacity,
+  };
+}
+
+const MIB_BY_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
+
+/** `4 GiB` or `2.5G` in MiB; a number alone is MiB already, and anything else is left as it was typed. */
+export function memoryOf(typed: string): number | string | undefined {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?$/i.exec(typed) ?? [];
+  const factor = MIB_BY_UNIT[unit?.toLowerCase() ?? ""];
+  return amount === undefined || factor === undefined ? numberOf(typed) : Number(amount) * factor;
 }
 
 /** Submitted VM types that are not in the configuration; without this, their VMs would be skipped silently. */
@@ -205,7 +281,7 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
   return {
     ...(template === undefined ? {} : { template }),
     count: numberOf(type.count),
-    memory: numberOf(type.memory),
+    memory: memoryOf(type.memory),
     cpu: numberOf(type.cpu),
     ...(type.threads === "" ? {} : { threads: numberOf(type.threads) }),
     start: type.start,

@@ -110,6 +110,7 @@ const routes = {
   vmEvents: (id: number, tab: VmTab, devices: readonly number[] = []) =>
     `/vms/${id}/events?${new URLSearchParams({ tab, devices: devices.join("-") })}`,
   create: () => "/create",
+  createForm: () => "/create/form",
   createPlan: () => "/create/plan",
   types: (query: { saved?: string } = {}) => withQuery("/types", query),
   newType: (copyOf?: string) => withQuery("/types/new", { from: copyOf }),

@@ -11,7 +11,7 @@ import type { Value } from "../../lib/configuration/editing/splices.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors/errors.ts";
 import { isVmName } from "../../lib/inventory/names.ts";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
-import { atField, macsOf, numberOf, rowProblems } from "../forms.ts";
+import { atField, macsOf, memoryOf, numberOf, rowProblems } from "../forms.ts";
 
 /** One change, as a form asks for it. */
 export type Change =
@@ -142,15 +142,6 @@ function valuesOf({ type }: TypeForm): SectionValues {
     on_failure: type.onFailure,
     macs: macsOf(type).macs,
   };
-}
-
-const MIB_BY_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
-
-/** `4 GiB` or `2.5G` in MiB; a number alone is MiB already, and anything else is left as it was typed. */
-export function memoryOf(typed: string): number | string | undefined {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?$/i.exec(typed) ?? [];
-  const factor = MIB_BY_UNIT[unit?.toLowerCase() ?? ""];
-  return amount === undefined || factor === undefined ? numberOf(typed) : Number(amount) * factor;
 }
 
 function edited(

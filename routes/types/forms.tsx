@@ -1,15 +1,13 @@
 /** The forms of VM types, storage and the text, empty, filled in, or as they were typed. */
 import { keyHelp } from "../../lib/configuration/editing/json_schema.ts";
-import { type Problem, TrueNASError } from "../../lib/errors/errors.ts";
-import type { Capacity } from "../../templates/parts/capacity.tsx";
+import type { Problem } from "../../lib/errors/errors.ts";
 import { paths } from "../../templates/paths.ts";
 import { StoragePage } from "../../templates/pages/types/storage_page.tsx";
 import { type TypeForm, TypePage } from "../../templates/pages/types/type_page.tsx";
 import { TypesPage } from "../../templates/pages/types/types_page.tsx";
 import { YamlPage } from "../../templates/pages/types/yaml_page.tsx";
-import { readChoices } from "../choices.ts";
+import { readCapacity, readChoices } from "../choices.ts";
 import { readForm } from "../forms.ts";
-import { inTime } from "../in_time.ts";
 import type { AppContext } from "../server/context.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import type { Change, StorageForm } from "./changes.ts";
@@ -77,7 +75,7 @@ async function showType(
   const choices = await choicesFor(dashboard, storageOf(view));
   const isKnown = storage.pool_path === storageOf(view).pool_path ||
     choices.datasets?.includes(storage.pool_path);
-  const capacity = isKnown ? await capacityOf(dashboard, storage.pool_path) : null;
+  const capacity = isKnown ? await readCapacity(dashboard, storage.pool_path) : null;
   const { source, readOnly } = view;
   const shown = { ...page, form, choices, totals: totalsOf(form, capacity), source, readOnly };
   return sendPage(c, <TypePage frame={pageFrame(c, dashboard)} page={shown} />, status);
@@ -85,18 +83,6 @@ async function showType(
 
 function choicesFor(dashboard: Dashboard, storage: StorageForm) {
   return readChoices(dashboard, { storage, types: {} });
-}
-
-/** What the NAS has left; null while that is not known. */
-async function capacityOf({ manager, logger }: Dashboard, dataset: string): Promise<Capacity | null> {
-  if (dataset === "" || manager.connection.state.kind !== "live") return null;
-  try {
-    return await inTime(manager.inventory.capacity(dataset));
-  } catch (error) {
-    if (!(error instanceof TrueNASError)) throw error;
-    logger.debug("Cannot read the capacity for a form", { error: error.message });
-    return null;
-  }
 }
 
 /** POST /types/form: the form after one of its own buttons, with everything that was typed. */

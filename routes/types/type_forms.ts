@@ -1,14 +1,12 @@
 /** Reads the forms of VM types and storage. */
 import type { VmTypeSection } from "../../lib/configuration/sections.ts";
-import { OTHER } from "../../templates/pages/types/type_parts.tsx";
-import type { Totals } from "../../templates/pages/types/totals.tsx";
-import { sizeOf, SIZES, type TypeForm } from "../../templates/pages/types/type_page.tsx";
-import { overridesOf, typeFieldsOf, typeForm } from "../forms.ts";
-import { type Change, memoryOf, type StorageForm } from "./changes.ts";
+import { OTHER } from "../../templates/parts/type_form/inputs.tsx";
+import type { Totals } from "../../templates/parts/type_form/totals.tsx";
+import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
+import { sizeOf, SIZES } from "../../templates/parts/type_form/form.ts";
+import { changedType, overridesOf, spareRow, totalsOfTypes, typeFieldsOf, typeForm } from "../forms.ts";
+import type { Change, StorageForm } from "./changes.ts";
 import type { Capacity } from "../../templates/parts/capacity.tsx";
-
-/** A memory field shows whole GiB as such. */
-const MIB_IN_GIB = 1024;
 
 /** The form of a type as its section fills it in. */
 export function filledForm(
@@ -16,10 +14,7 @@ export function filledForm(
   section: VmTypeSection,
   { storage, autostart }: { readonly storage: StorageForm | null; readonly autostart: boolean },
 ): TypeForm {
-  const type = typeForm(name, section, { autostart });
-  const gib = section.memory / MIB_IN_GIB;
-  const memory = Number.isInteger(gib) ? `${gib} GiB` : `${section.memory} MiB`;
-  return { type: { ...type, memory }, from: name, copyOf: null, storage, spare: null };
+  return { type: typeForm(name, section, { autostart }), from: name, copyOf: null, storage, spare: null };
 }
 
 /** What a new type begins with: the smallest size, one disk and one network. */
@@ -75,7 +70,6 @@ function typeFormIn(fields: URLSearchParams, sectionOf: OverridesOf): TypeForm {
     type: {
       name: fields.get("name")?.trim() ?? "",
       ...typed,
-      ...presetIn(fields),
       overrides: source === undefined ? [] : overridesOf(source),
     },
     from,
@@ -83,14 +77,6 @@ function typeFormIn(fields: URLSearchParams, sectionOf: OverridesOf): TypeForm {
     storage: storageIn(fields),
     spare: null,
   };
-}
-
-/** The numbers of a size that was chosen now; what was typed otherwise. */
-function presetIn(fields: URLSearchParams): { readonly cpu?: string; readonly memory?: string } {
-  const size = fields.get("size") ?? "";
-  if (size === fields.get("size_shown") || !Object.hasOwn(SIZES, size)) return {};
-  const { cpu, memoryMib } = SIZES[size as keyof typeof SIZES];
-  return { cpu: String(cpu), memory: `${memoryMib / MIB_IN_GIB} GiB` };
 }
 
 function storageIn(fields: URLSearchParams): StorageForm | null {
@@ -102,47 +88,14 @@ function storageIn(fields: URLSearchParams): StorageForm | null {
   return { pool_path: picked("storage.pool_path"), cdrom_path: picked("storage.cdrom_path") };
 }
 
-const MOST_VMS = 99;
-
 /** The form after one of its own buttons: one more or fewer, a row added or dropped. */
 export function changedForm(form: TypeForm, fields: URLSearchParams): TypeForm {
-  const { type } = form;
-  const step = { more: 1, fewer: -1 }[fields.get("step") ?? ""] ?? 0;
-  const isNumber = /^\d{1,2}$/.test(type.count);
-  const count = isNumber && step !== 0
-    ? String(Math.min(MOST_VMS, Math.max(0, Number(type.count) + step)))
-    : type.count;
-  const [part, at] = fields.get("drop")?.split(".") ?? [];
-  const without = <T>(kind: string, rows: readonly T[]) =>
-    part === kind ? rows.filter((_, n) => n !== Number(at)) : rows;
-  const add = fields.get("add");
-  return {
-    ...form,
-    type: {
-      ...type,
-      count,
-      disks: without("disk", type.disks),
-      networks: without("network", type.networks),
-    },
-    spare: add === "disk" || add === "network" ? add : null,
-  };
+  return { ...form, type: changedType(form.type, fields, ""), spare: spareRow(fields, "") };
 }
 
 /** What the VMs of a form take in all. */
 export function totalsOf({ type }: TypeForm, capacity: Capacity | null): Totals {
-  const whole = (typed: string): number | null => /^\d{1,9}$/.test(typed) ? Number(typed) : null;
-  const times = (a: number | null, b: number | null) => a === null || b === null ? null : a * b;
-  const count = whole(type.count);
-  const memory = memoryOf(type.memory);
-  const sizes = type.disks.map(({ sizeGib }) => whole(sizeGib));
-  const diskGib = sizes.reduce((sum, size) => sum === null || size === null ? null : sum + size, 0);
-  return {
-    count,
-    vcpus: times(count, whole(type.cpu)),
-    memoryMib: times(count, typeof memory === "number" && memory > 0 ? memory : null),
-    diskGib: times(count, diskGib),
-    capacity,
-  };
+  return totalsOfTypes([type], capacity);
 }
 
 /** The fields of a change, to be sent again with a confirmation. */

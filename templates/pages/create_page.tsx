@@ -1,55 +1,32 @@
 /** The creation form: it shows the plan first, and creates the VMs once the plan is confirmed. */
-import type { OnFailure } from "../../lib/configuration/on_failure.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Choice, Choices, ErrorSummary, Field, Tick, ViewerNotice, Warning } from "../parts/common.tsx";
+import { Choices, ErrorSummary, Field, ViewerNotice, Warning } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { AdvancedFields } from "../parts/type_form/advanced_fields.tsx";
+import { CountField, PartFields, SizeFields } from "../parts/type_form/fields.tsx";
+import type { CreateFormType } from "../parts/type_form/form.ts";
+import type { FormPlace } from "../parts/type_form/inputs.tsx";
+import { type Totals, TotalsCard } from "../parts/type_form/totals.tsx";
+import { parseWholeNumber } from "../../lib/inputs.ts";
 import { PlanView } from "../parts/plan_view.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { paths } from "../paths.ts";
 import type { CreationPlan } from "../../lib/plan/types.ts";
 import type { CreateChoices } from "../parts/vm_forms.tsx";
 
-/** A disk's row, as typed. */
-export interface DiskRow {
-  readonly name: string;
-  readonly sizeGib: string;
-}
-
-/** A network's row, as typed. */
-export interface NetworkRow {
-  readonly name: string;
-  readonly bridge: string;
-  /** Fixed MACs, separated by commas or spaces; if empty, MACs are derived. */
-  readonly macs: string;
-}
-
-/** One VM type in the form, as typed. */
-export interface CreateFormType {
-  readonly name: string;
-  readonly count: string;
-  readonly memory: string;
-  readonly cpu: string;
-  readonly threads: string;
-  readonly start: boolean;
-  readonly autostart: boolean;
-  readonly overcommit: boolean;
-  readonly sparse: boolean;
-  readonly description: string;
-  readonly parallel: string;
-  readonly onFailure: string;
-  /** Keys that the configuration file overrides in the templates; the form keeps them. */
-  readonly overrides: readonly string[];
-  readonly disks: readonly DiskRow[];
-  readonly networks: readonly NetworkRow[];
-}
-
 /** The creation form, as typed. */
 export interface CreateForm {
   readonly pool_path: string;
   readonly cdrom_path: string;
   readonly types: readonly CreateFormType[];
+}
+
+/** An empty row for a disk or a network of a type. */
+export interface SpareRow {
+  readonly type: string;
+  readonly kind: "disk" | "network";
 }
 
 /** The state of the page. */
@@ -60,11 +37,13 @@ export interface CreateProps {
   readonly plan: CreationPlan | null;
   readonly problems: readonly Problem[];
   readonly choices: CreateChoices;
+  /** A row that a button of the form added, or null. */
+  readonly spare: SpareRow | null;
+  readonly totals: Totals;
   readonly token: string | null;
   readonly notice: string | null;
 }
 
-const BRIDGES = "bridge-choices";
 const ISOS = "iso-choices";
 const DATASETS = "dataset-choices";
 
@@ -73,7 +52,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
   const { form, plan, problems, choices, token, notice } = create;
   // With problems, the fields are what the person needs next.
   const isPlanned = plan !== null && problems.length === 0;
-  const fields = form === null ? null : <Declared form={form} problems={problems} isUpdate={plan !== null} />;
+  const fields = form === null ? null : <Declared create={create} form={form} isUpdate={plan !== null} />;
   return (
     <Layout {...frame} title="Create VMs" current="create">
       <div class="page-head">
@@ -98,7 +77,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
       {form === null || !frame.mayChange
         ? null
         : (
-          <form method="post" action={paths.createPlan()} class="create stack">
+          <form method="post" action={paths.createPlan()} id="create-form" class="create stack">
             {/* Enter presses the first button, which must therefore never be the one that creates. */}
             <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
               Review the plan
@@ -119,7 +98,6 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
                 </details>
               )
               : fields}
-            <Choices id={BRIDGES} choices={choices.bridges} />
             <Choices id={ISOS} choices={choices.isos} />
             <Choices id={DATASETS} choices={choices.datasets} />
           </form>
@@ -128,23 +106,41 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
   );
 }
 
-/** What is declared, and the button that leads to its plan. */
-function Declared({ form, problems, isUpdate }: {
+/** What is declared, with what it takes beside it, and the button that leads to its plan. */
+function Declared({ create, form, isUpdate }: {
+  readonly create: CreateProps;
   readonly form: CreateForm;
-  readonly problems: readonly Problem[];
   readonly isUpdate: boolean;
 }) {
+  const { problems, choices, spare, totals } = create;
   return (
-    <>
-      <StorageFields form={form} problems={problems} />
-      {form.types.map((type) => <TypeFields type={type} problems={problems} />)}
-      <p class="actions">
-        <button type="submit" class={isUpdate ? "btn" : "btn primary"} id="show-plan">
-          {isUpdate ? "Update the plan" : "Review the plan"}
-        </button>
-        <span class="help">Nothing changes on the NAS until you confirm the plan.</span>
-      </p>
-    </>
+    <div class="columns type-form">
+      <div class="stack">
+        {form.types.map((type) => (
+          <TypeCard
+            type={type}
+            problems={problems}
+            choices={choices}
+            spare={spare}
+          />
+        ))}
+        <p class="add-type">
+          <a class="btn plain" href={paths.newType()}>
+            <Icon name="plus" />Add a VM type
+          </a>
+          <a class="btn plain" href={paths.types()}>All VM types</a>
+        </p>
+        <StorageCard form={form} problems={problems} />
+      </div>
+      <aside>
+        <TotalsCard
+          totals={totals}
+          place={FORM_PLACE}
+          action={isUpdate ? "Update the plan" : "Review the plan"}
+          help="Nothing changes on the NAS until you confirm the plan."
+        />
+      </aside>
+    </div>
   );
 }
 
@@ -163,13 +159,6 @@ function Flow({ step }: { step: 1 | 2 }) {
     </ol>
   );
 }
-
-/** What can happen when a VM fails, in words. */
-export const FAILURE_CHOICES = {
-  "roll-back": "Roll it back and continue with the others",
-  keep: "Keep it for inspection",
-  stop: "Roll it back and start no more VMs",
-} as const satisfies Record<OnFailure, string>;
 
 interface ConfirmProps {
   readonly plan: NonNullable<CreateProps["plan"]>;
@@ -196,11 +185,19 @@ function Confirm({ plan, token, missingRoles }: ConfirmProps) {
   );
 }
 
-function StorageFields({ form, problems }: { form: CreateForm; problems: readonly Problem[] }) {
+/** Where the buttons of one type's fields lead. */
+function placeOf(type: string): FormPlace {
+  return { prefix: `${type}.`, id: "create-form", action: paths.createForm };
+}
+
+/** The buttons of the whole form. */
+const FORM_PLACE: FormPlace = { prefix: "", id: "create-form", action: paths.createForm };
+
+function StorageCard({ form, problems }: { form: CreateForm; problems: readonly Problem[] }) {
   return (
-    <fieldset>
-      <legend>Storage</legend>
-      <div class="fields">
+    <fieldset class="card bare">
+      <legend class="visually-hidden">Storage</legend>
+      <div class="body fields-2">
         <Field
           name="storage.pool_path"
           label="Dataset for zvols"
@@ -222,87 +219,41 @@ function StorageFields({ form, problems }: { form: CreateForm; problems: readonl
   );
 }
 
-function TypeFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
-  const name = (field: string) => `${type.name}.${field}`;
-  const field = (key: string) => ({ name: name(key), problems });
-  const disks = [...type.disks, { name: "", sizeGib: "" }];
-  const networks = [...type.networks, { name: "", bridge: "", macs: "" }];
+/** One VM type: what most people set, and the rest in a fold. */
+function TypeCard({ type, problems, choices, spare }: {
+  readonly type: CreateFormType;
+  readonly problems: readonly Problem[];
+  readonly choices: CreateChoices;
+  readonly spare: SpareRow | null;
+}) {
+  const fields = { type, problems, place: placeOf(type.name) };
+  const id = `type-${type.name}`;
   return (
-    <fieldset id={`type-${type.name}`}>
-      <legend>{type.name}</legend>
-      <div class="fields">
-        <Field {...field("count")} label="Count" value={type.count} numeric help="0 to 99" />
-        <Field {...field("memory")} label="Memory (MiB)" value={type.memory} numeric />
-        <Field {...field("cpu")} label="vCPUs" value={type.cpu} numeric help="Total per VM" />
-        <Field
-          {...field("threads")}
-          label="Threads per core"
-          value={type.threads}
-          numeric
-          help="1 if empty"
-        />
-      </div>
-      <div class="ticks row">
-        <Tick name={name("start")} label="Start after creation" ticked={type.start} />
-        <Tick name={name("autostart")} label="Start when the NAS boots" ticked={type.autostart} />
-        <Tick
-          name={name("overcommit")}
-          label="Start even if memory is short (overcommit)"
-          ticked={type.overcommit}
-        />
-        <Tick
-          name={name("sparse")}
-          label="Sparse disks: use space only as data is written"
-          ticked={type.sparse}
-        />
-      </div>
-      <Field {...field("description")} label="Description" value={type.description} />
-      <div class="fields">
-        <Field
-          {...field("parallel")}
-          label="VMs at a time"
-          value={type.parallel}
-          numeric
-          help="The NAS's limit if empty"
-        />
-        <Choice
-          {...field("on_failure")}
-          label="If a VM fails"
-          value={type.onFailure}
-          choices={FAILURE_CHOICES}
-        />
-      </div>
-      {type.overrides.length === 0 ? null : (
-        <p class="help">
-          The configuration overrides these template values: {type.overrides.join(", ")}.
-        </p>
-      )}
-      <div class="columns">
-        <div role="group" aria-label={`Disks of ${type.name}`}>
-          <p class="subhead" aria-hidden="true">Disks</p>
-          {disks.map((disk, n) => (
-            <div class="pair">
-              <Field {...field(`disk.${n}.name`)} label="Name" value={disk.name} />
-              <Field {...field(`disk.${n}.size`)} label="Size (GiB)" value={disk.sizeGib} numeric />
-            </div>
-          ))}
-          <p class="help">Fill in the empty row to add a disk. Clear a row to remove its disk.</p>
+    <section class="card type-card" id={id} aria-labelledby={`${id}-heading`}>
+      <header>
+        <div class="row">
+          <h2 id={`${id}-heading`}>{type.name}</h2>
+          <span class="soft">{namesOf(type)}</span>
         </div>
-        <div role="group" aria-label={`Networks of ${type.name}`}>
-          <p class="subhead" aria-hidden="true">Networks</p>
-          {networks.map((network, n) => (
-            <div class="pair">
-              <Field {...field(`network.${n}.name`)} label="Name" value={network.name} />
-              <Field {...field(`network.${n}.bridge`)} label="Bridge" value={network.bridge} list={BRIDGES} />
-              <Field {...field(`network.${n}.macs`)} label="MACs" value={network.macs} />
-            </div>
-          ))}
-          <p class="help">
-            If MACs is empty, each VM gets a derived MAC that stays the same when the VM is created again. To
-            choose MACs yourself, enter one per VM, separated by spaces.
-          </p>
+        <a class="btn sm plain" href={paths.editType(type.name)}>Edit this type</a>
+      </header>
+      <div class="body stack">
+        <div class="fields">
+          <CountField {...fields} />
+          <SizeFields {...fields} />
         </div>
+        <PartFields {...fields} choices={choices} spare={spare?.type === type.name ? spare.kind : null} />
       </div>
-    </fieldset>
+      <AdvancedFields {...fields} />
+    </section>
   );
+}
+
+/** `worker01 to worker05` */
+function namesOf({ name, count }: CreateFormType): string {
+  const last = parseWholeNumber(count, { lowest: 0, highest: 99 });
+  if (last === null) return "";
+  if (last === 0) return "none";
+  const nameOf = (number: number) => `${name}${String(number).padStart(2, "0")}`;
+  return last === 1 ? nameOf(1) : `${nameOf(1)} to ${nameOf(last)}`;
 }

@@ -134,7 +134,7 @@ liveTest(
   "an ended session leads to the sign-in, and back to the page with the entries kept (fault 31)",
   () =>
     withSignedIn("/create?from=test", async (page, endSession) => {
-      const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
+      const count = page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many");
       await count.fill("7");
       await endSession();
       await page.waitForURL(/\/login\?to=%2Fcreate%3Ffrom%3Dtest$/, { timeout: NOTICED_MS });
@@ -149,7 +149,7 @@ liveTest(
   "a form sent without a session is filled in again after the sign-in (fault 31)",
   () =>
     withSignedIn("/create", async (page) => {
-      const count = page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count");
+      const count = page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many");
       await count.fill("5");
       await page.context().clearCookies();
       await page.getByRole("button", { name: "Review the plan" }).click();

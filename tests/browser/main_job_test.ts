@@ -175,7 +175,7 @@ for (const screen of SCREENS) {
     {},
     async ({ page, complaints }) => {
       await page.goto("/create");
-      await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill("1000");
+      await page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many").fill("1000");
       await page.getByRole("button", { name: "Review the plan" }).click();
       const error = page.locator('[data-error="worker.count"]');
       assert.match(await error.innerText(), /from 0 to 99, found 1000/);
@@ -185,7 +185,7 @@ for (const screen of SCREENS) {
         "worker.count",
       );
       assert.equal(
-        await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").inputValue(),
+        await page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many").inputValue(),
         "1000",
       );
       await expectAccessibleEverywhere(page, "a form with a mistake");
@@ -202,19 +202,22 @@ for (const screen of SCREENS) {
     {},
     async ({ page, dashboard }) => {
       await page.goto("/create");
-      const worker = () => page.getByRole("group", { name: "worker", exact: true });
-      await worker().getByLabel("Start after creation").uncheck();
+      const worker = () => page.getByRole("region", { name: "worker", exact: true });
+      const openAdvanced = () => worker().getByText("Advanced").click();
+      await openAdvanced();
+      await worker().getByLabel("Start once created").uncheck();
       await worker().getByLabel("Description").fill("lab <7>");
-      await worker().getByLabel("Count").press("Enter");
+      await worker().getByLabel("How many").press("Enter");
       await page.waitForSelector("#confirm-create");
       const openFields = () => page.getByText("Change what is declared").click();
       await openFields();
-      await Promise.all([page.waitForNavigation(), worker().getByLabel("Count").press("Enter")]);
+      await Promise.all([page.waitForNavigation(), worker().getByLabel("How many").press("Enter")]);
       await page.waitForSelector("#confirm-create");
       await openFields();
+      await openAdvanced();
       assert.equal(dashboard.manager.operations.store.list().length, 0);
-      assert.equal(await worker().getByLabel("Start after creation").isChecked(), false);
-      assert.equal(await worker().getByLabel("Start when the NAS boots").isChecked(), true);
+      assert.equal(await worker().getByLabel("Start once created").isChecked(), false);
+      assert.equal(await worker().getByLabel("Start with the NAS").isChecked(), true);
       assert.equal(await worker().getByLabel("Description").inputValue(), "lab <7>");
     },
     { screen },

@@ -142,6 +142,26 @@ const WRONG_VALUES: readonly (readonly [string, string, string])[] = [
   ["worker.disk.0.size", "60000", "worker.disk.0.size"],
 ];
 
+Deno.test("POST /create/form answers with the same form: one VM more, a row added or removed, a size chosen", () =>
+  withDashboard({}, async (dashboard) => {
+    const send = async (fields: Record<string, string>) =>
+      await text(post(dashboard, "/create/form", { ...FORM, ...fields }));
+    const count = /name="worker\.count" value="(\d+)"/;
+    const before = Number(FORM["worker.count"]);
+    assert.equal(Number(count.exec(await send({ step: "worker.more" }))?.[1]), before + 1);
+    assert.equal(Number(count.exec(await send({ step: "worker.fewer" }))?.[1]), before - 1);
+    assert.equal(
+      Number(count.exec(await send({ step: "controlplane.more" }))?.[1]),
+      before,
+      "only that type",
+    );
+    assert.match(await send({ add: "worker.disk" }), /name="worker\.disk\.1\.name" value=""/);
+    assert.doesNotMatch(await send({ drop: "worker.disk.0" }), /name="worker\.disk\.0\.name"/);
+    const large = await send({ "worker.size": "large", "worker.size_shown": "custom" });
+    assert.match(large, /name="worker\.memory" value="8 GiB"/);
+    assert.equal(dashboard.manager.operations.store.list().length, 0);
+  }));
+
 Deno.test("POST /create/plan reports each mistake at its field, keeps the entries, and changes nothing", () =>
   withDashboard({}, async (dashboard) => {
     for (const [name, typed, field] of WRONG_VALUES) {
@@ -149,7 +169,9 @@ Deno.test("POST /create/plan reports each mistake at its field, keeps the entrie
       const html = await response.text();
       assert.equal(response.status, 422, `${name}=${typed}`);
       assert.ok(errorsOf(html).includes(field), `${name}=${typed} is marked: ${errorsOf(html)}`);
-      assert.ok(html.includes(`name="${name}" value="${typed}"`), `${name}=${typed} is kept`);
+      const isKept = html.includes(`name="${name}" value="${typed}"`) ||
+        html.includes(`<option value="${typed}" selected`);
+      assert.ok(isKept, `${name}=${typed} is kept`);
     }
     const writes = dashboard.simulator.calls.filter(({ method }) => /create|delete|start/.test(method));
     assert.deepEqual(writes, []);

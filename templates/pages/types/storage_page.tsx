@@ -4,7 +4,8 @@ import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice } from "../../parts/common.tsx";
 import type { CreateChoices } from "../../parts/vm_forms.tsx";
 import { paths } from "../../paths.ts";
-import { Pick, ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
+import { Pick } from "../../parts/type_form/inputs.tsx";
+import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
 
 /** The state of the page. */
 export interface StoragePageProps {

@@ -117,8 +117,8 @@ export async function expectAccessibleEverywhere(page: Page, where: string): Pro
 /** Fills in the form and creates workers. */
 export async function createWorkers(page: Page, count: number): Promise<void> {
   await page.goto("/create");
-  await page.getByRole("group", { name: "controlplane", exact: true }).getByLabel("Count").fill("0");
-  await page.getByRole("group", { name: "worker", exact: true }).getByLabel("Count").fill(String(count));
+  await page.getByRole("region", { name: "controlplane", exact: true }).getByLabel("How many").fill("0");
+  await page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many").fill(String(count));
   await page.getByRole("button", { name: "Review the plan" }).click();
   await page.getByRole("button", { name: `Create ${count} VMs` }).click();
   await page.waitForSelector("#operation");

@@ -13,7 +13,8 @@ import {
   prefixesOf,
   readForm,
 } from "../../../routes/forms.ts";
-import type { CreateForm, CreateFormType } from "../../../templates/pages/create_page.tsx";
+import type { CreateForm } from "../../../templates/pages/create_page.tsx";
+import type { CreateFormType } from "../../../templates/parts/type_form/form.ts";
 
 const CONFIG: Configuration = {
   storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },

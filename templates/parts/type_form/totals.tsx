@@ -1,8 +1,8 @@
 /** What a VM type takes, beside what the NAS has left. */
 import { formatBytes, formatCount, GIB, MIB } from "../../../lib/units.ts";
-import type { Capacity } from "../../parts/capacity.tsx";
-import { Icon, type IconName } from "../../parts/icons.tsx";
-import { paths } from "../../paths.ts";
+import type { Capacity } from "../capacity.tsx";
+import { Icon, type IconName } from "../icons.tsx";
+import type { FormPlace } from "./inputs.tsx";
 
 /** What the VMs of a type take in all; null where a field has no number. */
 export interface Totals {
@@ -15,16 +15,22 @@ export interface Totals {
 }
 
 /** The card beside the form; htmx keeps it up to date while somebody types. */
-export function TotalsCard({ totals, isNew }: { totals: Totals; isNew: boolean }) {
+export function TotalsCard({ totals, place, action, help }: {
+  readonly totals: Totals;
+  readonly place: FormPlace;
+  /** The words of the button that goes on. */
+  readonly action: string;
+  readonly help: string;
+}) {
   const { count, vcpus, memoryMib, diskGib, capacity } = totals;
   const storage = capacity?.storage ?? null;
   return (
     <section class="card totals" aria-labelledby="totals-heading">
       <div
         id="type-totals"
-        hx-post={paths.typeForm()}
-        hx-trigger="change from:#type-form, input from:#type-form delay:400ms"
-        hx-include="#type-form"
+        hx-post={place.action()}
+        hx-trigger={`change from:#${place.id}, input from:#${place.id} delay:400ms`}
+        hx-include={`#${place.id}`}
         hx-target="#type-totals"
         hx-select="#type-totals"
         hx-swap="outerMorph"
@@ -60,15 +66,15 @@ export function TotalsCard({ totals, isNew }: { totals: Totals; isNew: boolean }
           class="btn no-script fill"
           name="update"
           value="totals"
-          formaction={paths.typeForm()}
+          formaction={place.action()}
           formnovalidate
         >
           Update totals
         </button>
         <button type="submit" class="btn primary lg fill" id="review">
-          {isNew ? "Review the new type" : "Review changes"}
+          {action}
         </button>
-        <p class="help center">Nothing is saved until you confirm.</p>
+        <p class="help center">{help}</p>
       </div>
     </section>
   );

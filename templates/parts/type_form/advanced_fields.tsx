@@ -1,14 +1,17 @@
 /** The folded part of a VM type's form; its closed line says what it holds. */
-import type { Problem } from "../../../lib/errors/errors.ts";
-import { Choice, Field, Tick } from "../../parts/common.tsx";
-import { Icon } from "../../parts/icons.tsx";
-import { type CreateFormType, FAILURE_CHOICES } from "../create_page.tsx";
+import { Choice, Field, Tick } from "../common.tsx";
+import { Icon } from "../icons.tsx";
+import type { TypeFieldsProps } from "./fields.tsx";
+import { type CreateFormType, FAILURE_CHOICES } from "./form.ts";
 
 const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description"];
 
 /** The fields; open when one of them has a problem. */
-export function AdvancedFields({ type, problems }: { type: CreateFormType; problems: readonly Problem[] }) {
-  const hasProblem = problems.some(({ field }) => FIELDS.includes(field) || field.endsWith(".macs"));
+export function AdvancedFields({ type, problems, place: { prefix } }: TypeFieldsProps) {
+  const at = (field: string) => `${prefix}${field}`;
+  const hasProblem = problems.some(({ field }) =>
+    field.startsWith(prefix) && (FIELDS.includes(field.slice(prefix.length)) || field.endsWith(".macs"))
+  );
   return (
     <details class="fold" open={hasProblem}>
       <summary>
@@ -19,7 +22,7 @@ export function AdvancedFields({ type, problems }: { type: CreateFormType; probl
       <div class="body stack">
         <div class="fields-3">
           <Field
-            name="threads"
+            name={at("threads")}
             label="Threads per core"
             value={type.threads}
             problems={problems}
@@ -27,7 +30,7 @@ export function AdvancedFields({ type, problems }: { type: CreateFormType; probl
             help="Empty: 1"
           />
           <Field
-            name="parallel"
+            name={at("parallel")}
             label="VMs at a time"
             value={type.parallel}
             problems={problems}
@@ -35,16 +38,16 @@ export function AdvancedFields({ type, problems }: { type: CreateFormType; probl
             help="Empty: the NAS's limit"
           />
           <Choice
-            name="on_failure"
+            name={at("on_failure")}
             label="If a VM fails"
             value={type.onFailure}
             choices={FAILURE_CHOICES}
             problems={problems}
           />
-          <Field name="description" label="Description" value={type.description} problems={problems} />
+          <Field name={at("description")} label="Description" value={type.description} problems={problems} />
           {type.networks.map(({ name, macs }, n) => (
             <Field
-              name={`network.${n}.macs`}
+              name={at(`network.${n}.macs`)}
               label={`MACs of ${name || `network ${n + 1}`}`}
               value={macs}
               problems={problems}
@@ -53,10 +56,14 @@ export function AdvancedFields({ type, problems }: { type: CreateFormType; probl
           ))}
         </div>
         <div class="row wide-gap">
-          <Tick name="start" label="Start once created" ticked={type.start} />
-          <Tick name="autostart" label="Start with the NAS" ticked={type.autostart} />
-          <Tick name="sparse" label="Thin disks: use space only as data is written" ticked={type.sparse} />
-          <Tick name="overcommit" label="Start even if memory is short" ticked={type.overcommit} />
+          <Tick name={at("start")} label="Start once created" ticked={type.start} />
+          <Tick name={at("autostart")} label="Start with the NAS" ticked={type.autostart} />
+          <Tick
+            name={at("sparse")}
+            label="Thin disks: use space only as data is written"
+            ticked={type.sparse}
+          />
+          <Tick name={at("overcommit")} label="Start even if memory is short" ticked={type.overcommit} />
         </div>
         {type.overrides.length === 0 ? null : (
           <p class="help">
