@@ -57,7 +57,7 @@ function candidates(words: readonly string[], searched: Searched): readonly Foun
     ...pages(searched),
     ...searched.vms.toSorted((a, b) => compareNames(a.name, b.name)).map(vmFound),
     ...actions(words, searched),
-    ...searched.types.map(typeFound),
+    ...searched.types.map((type) => typeFound(type, searched)),
     ...searched.operations.map(operationFound),
   ];
 }
@@ -81,6 +81,7 @@ const PAGES: readonly (Omit<Found, "kind" | "href"> & {
 })[] = [
   { label: "VMs", detail: "Every VM on the NAS", icon: "vm", href: () => paths.home() },
   { label: "Create VMs", detail: "From the VM types", icon: "plus", href: paths.create, changes: true },
+  { label: "VM types", detail: "What Create makes", icon: "chip", href: () => paths.types(), changes: true },
   { label: "Destroy VMs…", detail: "Choose, then confirm", icon: "bin", href: paths.destroy, changes: true },
   { label: "Activity", detail: "Operations and their steps", icon: "activity", href: paths.operations },
   { label: "Orphans", detail: "What operations left behind", icon: "disk", href: () => paths.orphans() },
@@ -105,9 +106,10 @@ function vmFound({ id, name, state, nics }: Vm): Found {
   return { kind: "vm", label: name, detail, href: paths.vm(id), icon: "vm" };
 }
 
-function typeFound({ name, count }: Searched["types"][number]): Found {
+function typeFound({ name, count }: Searched["types"][number], { mayChange }: Searched): Found {
   const detail = count === 0 ? "None configured" : `${formatCount(count, "VM")} configured`;
-  return { kind: "type", label: name, detail, href: paths.home({ type: name }), icon: "chip" };
+  const href = mayChange ? paths.editType(name) : paths.home({ type: name });
+  return { kind: "type", label: name, detail, href, icon: "chip" };
 }
 
 function operationFound({ id, title, status, by }: OperationView): Found {
@@ -140,8 +142,14 @@ function actions(words: readonly string[], { vms, mayChange, facts }: Searched):
       icon: ACTION_ICONS[action],
     }))
   );
-  const others = vms.flatMap(({ id, name }): Found[] => [
-    { kind: "action", label: `Console of ${name}`, detail: "", href: paths.vmSerial(id), icon: "console" },
+  const others = vms.flatMap(({ id, name, displays }): Found[] => [
+    {
+      kind: "action",
+      label: `Console of ${name}`,
+      detail: displays.length === 0 ? "Serial" : "Screen",
+      href: displays.length === 0 ? paths.vmSerial(id) : paths.vmConsole(id),
+      icon: "console",
+    },
     {
       kind: "action",
       label: `Destroy ${name}…`,

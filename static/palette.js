@@ -11,11 +11,10 @@ const field = document.getElementById("palette-q");
 const list = document.getElementById("palette-found");
 
 const anyDialog = () => document.querySelector("dialog[open]") !== null;
-const isEntry = (target) =>
-  target.closest("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]") !== null;
 /* Consoles and texts of several lines have a Ctrl+K of their own. */
-const hasOwnKeys = (target) =>
-  target.closest("textarea, [contenteditable], [data-own-keys], canvas") !== null;
+const hasOwnKeys = (target) => target.closest("textarea, [contenteditable], #screen, #serial") !== null;
+const isEntry = (target) =>
+  hasOwnKeys(target) || target.closest("input:not([type=checkbox], [type=radio]), select") !== null;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-dialog]");
