@@ -146,7 +146,7 @@ export type * from "./plan/types.ts";
 export { TemplateManager, type TemplateOptions } from "./template_manager.ts";
 export type { TemplateOverrides } from "./vm_templates/overrides.ts";
 export type { DeviceSpec, VmSpec } from "./vm_templates/specs.ts";
-export type { NeededRole } from "./truenas/roles.ts";
+export type { CheckedRole, NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity, Choices } from "./truenas/read_inventory.ts";
 export type { NasConnection, SessionState } from "./truenas/connection/nas_connection.ts";

@@ -80,11 +80,12 @@ async function show(
     apiVersion: nas?.apiVersion ?? null,
     roles: nas?.roles ?? null,
     missing: manager.connection.missingRoles,
+    needed: manager.connection.neededRoles,
     wantsOtp: state.kind === "otp",
     problems,
   };
   if (wantsJson(c)) {
-    const { problems: _problems, ...facts } = connection;
+    const { problems: _problems, needed: _needed, ...facts } = connection;
     return c.json({ state: pageFrame(c, dashboard).connection, ...facts }, status);
   }
   return sendPage(c, <ConnectionPage frame={pageFrame(c, dashboard)} connection={connection} />, status);

@@ -83,7 +83,12 @@ const PAGES: readonly (Omit<Found, "kind" | "href"> & {
   { label: "Create VMs", detail: "From the VM types", icon: "plus", href: paths.create, changes: true },
   { label: "VM types", detail: "What Create makes", icon: "chip", href: () => paths.types(), changes: true },
   { label: "Destroy VMs…", detail: "Choose, then confirm", icon: "bin", href: paths.destroy, changes: true },
-  { label: "Activity", detail: "Operations and their steps", icon: "activity", href: paths.operations },
+  {
+    label: "Activity",
+    detail: "Operations and their steps",
+    icon: "activity",
+    href: () => paths.operations(),
+  },
   { label: "Orphans", detail: "What operations left behind", icon: "disk", href: () => paths.orphans() },
   { label: "Audit log", detail: "Who did what", icon: "shield", href: () => paths.audit() },
   { label: "Export VMs", detail: "CSV, DHCP, Ansible, Talos", icon: "export", href: () => paths.export() },

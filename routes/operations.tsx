@@ -17,6 +17,7 @@ import {
   OperationPatch,
   StreamPatch,
 } from "../templates/parts/patches.tsx";
+import { isOperationFilter } from "../templates/parts/operation_list.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   connectionView,
@@ -46,10 +47,10 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get("/operations", (c) => {
     const operations = manager.operations.store.list();
     if (wantsJson(c)) return c.json({ operations: operations.map(operationJson) });
-    return sendPage(
-      c,
-      <OperationsPage frame={pageFrame(c, dashboard)} operations={operations} now={now()} />,
-    );
+    const state = c.req.query("state") ?? "";
+    if (!isOperationFilter(state)) return c.redirect(paths.operations(), 303);
+    const list = { operations, state, now: now() };
+    return sendPage(c, <OperationsPage frame={pageFrame(c, dashboard)} {...list} />);
   });
   const show = async (
     c: AppContext,

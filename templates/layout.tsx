@@ -77,7 +77,7 @@ const NAVIGATION: readonly {
 }[] = [
   { section: "vms", label: "VMs", icon: "vm", href: paths.home },
   { section: "create", label: "Create", icon: "plus", href: paths.create, changes: true },
-  { section: "activity", label: "Activity", icon: "activity", href: paths.operations },
+  { section: "activity", label: "Activity", icon: "activity", href: () => paths.operations() },
 ];
 
 /** The content security policy forbids htmx's own styles, and cached pages would show old data. */

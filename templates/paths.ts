@@ -146,7 +146,8 @@ const routes = {
   search: (q = "") => withQuery("/search", { q }),
   connection: () => "/connection",
   otp: () => "/connection/otp",
-  operations: () => "/operations",
+  operations: ({ state = "" }: { readonly state?: string } = {}) => withQuery("/operations", { state }),
+  operationsEvents: (state: string) => withQuery("/events", { only: "operations", state }),
   audit: (query: { q?: string; format?: string; download?: string } = {}) =>
     withQuery("/operations/audit", query),
   operation: (id: string) => `/operations/${encodeURIComponent(id)}`,

@@ -4,9 +4,9 @@ import { isVmAction, VM_ACTIONS } from "../inventory/vm_actions.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
-import { needsDecision, recoveryOf } from "./recovery.ts";
 import { overallStatus } from "./summary.ts";
 import type { OperationEvent, OperationKind, OperationView, OperationVmView } from "./types.ts";
+import { isUndecided } from "./undecided.ts";
 
 /** Operations kept. */
 export const MAX_OPERATIONS = 200;
@@ -127,12 +127,6 @@ export interface Busy {
   readonly finished: number;
   /** Number of all steps. */
   readonly steps: number;
-}
-
-/** Whether it left something behind that nobody has decided about. */
-function isUndecided(view: OperationView): boolean {
-  const isLeft = ({ outcome }: OperationVmView) => outcome === "left-behind" || outcome === "cancelled-kept";
-  return needsDecision(view) || recoveryOf(view).removable.some(isLeft);
 }
 
 const DOING = {

@@ -53,6 +53,17 @@ export function hasRole(roles: readonly string[] | null, wanted: string): boolea
   );
 }
 
+/** A needed role, and whether the account has it. */
+export interface CheckedRole extends NeededRole {
+  /** Null while the account's roles are unknown. */
+  readonly granted: boolean | null;
+}
+
+/** Every needed role, checked. */
+export function checkedRoles(roles: readonly string[] | null): readonly CheckedRole[] {
+  return NEEDED_ROLES.map((needed) => ({ ...needed, granted: hasRole(roles, needed.role) }));
+}
+
 /** The roles an account is missing; empty when its roles are unknown. */
 export function missingRoles(roles: readonly string[] | null): readonly NeededRole[] {
   return NEEDED_ROLES.filter(({ role }) => hasRole(roles, role) === false);

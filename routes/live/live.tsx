@@ -10,6 +10,8 @@ import { vmGoneParts, vmParts } from "../../templates/parts/vm/patches.tsx";
 import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { isByName } from "../../templates/parts/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
+import { isOperationFilter } from "../../templates/parts/operation_list.tsx";
+import { watchHistory } from "./watch_history.tsx";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
 import { rowOf, staleness, vmAudit, vmNow } from "../vms/vm_props.ts";
@@ -17,7 +19,7 @@ import { matches, queryOf } from "../vms/vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
 
-/** GET /events (the list, or with `?only=connection` the badge alone), /vms/:id/events. */
+/** GET /events (the list, `?only=operations` their list, `?only=connection` the badge alone), /vms/:id/events. */
 export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const stream = (c: AppContext, open: (ring: () => void) => Source) =>
@@ -25,6 +27,17 @@ export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppE
   app.get("/events", (c) => {
     if (c.req.query("only") === "connection") {
       return stream(c, (ring) => watchConnection(dashboard, ring));
+    }
+    const state = c.req.query("state") ?? "";
+    if (c.req.query("only") === "operations") {
+      return stream(c, (ring) => {
+        const [connection, history] = [
+          watchConnection(dashboard, ring),
+          watchHistory(dashboard, isOperationFilter(state) ? state : "", ring),
+        ];
+        const take = () => [...connection.take(), ...history.take()];
+        return { take, end: [...connection.end, ...history.end] };
+      });
     }
     const watcher = { query: queryOf(c), mayChange: mayChange(c) };
     const seen = c.req.query("seen") ?? "";

@@ -1,7 +1,8 @@
 /** The audit log, newest first. */
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { DateTime, Field, TableHead } from "../parts/common.tsx";
+import { DateTime, TableHead } from "../parts/common.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { HistoryTabs, Who } from "../parts/history.tsx";
 import { paths } from "../paths.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
@@ -23,10 +24,39 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
     <Layout {...frame} title="Audit log" current="activity">
       <h1>Audit log</h1>
       <HistoryTabs current="audit" />
-      <form method="get" action={paths.audit()} class="filters" role="search">
-        <Field name="q" label="Search" value={q} problems={[]} />
-        <button class="btn" type="submit">Search</button>
-      </form>
+      <div class="row spread">
+        <form method="get" action={paths.audit()} class="filter" role="search">
+          <span class="find">
+            <Icon name="search" />
+            <input
+              name="q"
+              id="filter-q"
+              class="input"
+              type="search"
+              value={q}
+              aria-label="Search the audit log"
+              placeholder="Action, person, VM or outcome"
+              autocomplete="off"
+              spellcheck={false}
+              dir="auto"
+            />
+            <kbd aria-hidden="true">/</kbd>
+          </span>
+          <button class="btn" type="submit">Search</button>
+        </form>
+        {entries.length === 0 ? null : (
+          <p class="actions">
+            <a class="btn" href={paths.audit({ q, format: "csv", download: "1" })}>
+              <Icon name="export" />
+              Download CSV
+            </a>
+            <a class="btn" href={paths.audit({ q, format: "json", download: "1" })}>
+              <Icon name="export" />
+              Download JSON
+            </a>
+          </p>
+        )}
+      </div>
       {entries.length === 0
         ? (
           <div class="empty">
@@ -38,15 +68,7 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
             </p>
           </div>
         )
-        : (
-          <>
-            <p class="actions">
-              <a class="btn" href={paths.audit({ q, format: "csv", download: "1" })}>Download CSV</a>
-              <a class="btn" href={paths.audit({ q, format: "json", download: "1" })}>Download JSON</a>
-            </p>
-            <Entries entries={entries} total={total} />
-          </>
-        )}
+        : <Entries entries={entries} total={total} />}
     </Layout>
   );
 }
@@ -56,7 +78,7 @@ function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) 
     ? formatCount(total, "entry", "entries")
     : `Latest ${entries.length} of ${total} entries; the downloads contain all of them`;
   return (
-    <table class="table rows">
+    <table class="table rows audit">
       <caption>{shown}</caption>
       <TableHead columns={["Action", "When", "Who", "VMs", "Outcome"]} />
       <tbody>
@@ -92,7 +114,7 @@ function outcomeWords(outcome: string): string {
 
 function Repeated({ times, lastAt }: { times: number; lastAt: number }) {
   return (
-    <span class="quiet">
+    <span class="soft">
       {", "}
       {times} times, last <DateTime at={lastAt} />
     </span>

@@ -1,8 +1,17 @@
 /** The connection to the NAS: its state, the account's roles, and the one-time password form. */
 import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Fact, Field, State, TableHead } from "../parts/common.tsx";
+import { ErrorSummary, Fact, Field, Notice, SHAPES } from "../parts/common.tsx";
+import { ConnectionState } from "../parts/connection.tsx";
+import { Shape } from "../parts/icons.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
+
+interface NeededRole {
+  readonly role: string;
+  /** What fails or is skipped without it. */
+  readonly for: string;
+  readonly essential: boolean;
+}
 
 /** The state of the page. */
 export interface ConnectionProps {
@@ -18,7 +27,9 @@ export interface ConnectionProps {
   readonly apiVersion: string | null;
   /** Roles of the account; null if the NAS does not report them. */
   readonly roles: readonly string[] | null;
-  readonly missing: readonly { readonly role: string; readonly for: string; readonly essential: boolean }[];
+  readonly missing: readonly NeededRole[];
+  /** Every role that the program needs; `granted` is null while the account's roles are unknown. */
+  readonly needed: readonly (NeededRole & { readonly granted: boolean | null })[];
   /** The NAS is waiting for a one-time password. */
   readonly wantsOtp: boolean;
   readonly problems: readonly Problem[];
@@ -29,46 +40,69 @@ const ID_CHARS = 16;
 
 /** The page. */
 export function ConnectionPage({ frame, connection }: { frame: PageFrame; connection: ConnectionProps }) {
-  const { address, account, nasId, publicHost, apiVersion, roles, missing, wantsOtp, problems } = connection;
+  const { wantsOtp, problems } = connection;
   return (
     <Layout {...frame} title="Connection" current="connection">
       <h1>Connection</h1>
       <ErrorSummary problems={problems} />
       {(wantsOtp || problems.length > 0) && frame.mayChange ? <OtpForm problems={problems} /> : null}
-      <dl class="facts">
-        <Fact label="Address">
-          <code>{address}</code>
-        </Fact>
-        <Fact label="Sign-in">{account}</Fact>
-        <Fact label="Release">{frame.connection.release ?? "Unknown"}</Fact>
-        <Fact label="Console host">
-          {publicHost === null
-            ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"
-            : (
-              <>
-                <code>{publicHost.host}</code> (from {publicHost.source})
-              </>
-            )}
-        </Fact>
-        {apiVersion === null ? null : (
-          <Fact label="NAS ID">
-            {nasId === null
-              ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
-                "TRUENAS_HOST instead, and change if you write that address differently"
-              : <code>{nasId.slice(0, ID_CHARS)}</code>}
-          </Fact>
-        )}
-        <Fact label="API">{apiVersion ?? "Not connected"}</Fact>
-      </dl>
-      <h2>Account permissions</h2>
-      <Roles roles={roles} missing={missing} connected={apiVersion !== null} />
+      <div class="halves">
+        <section class="card" aria-labelledby="nas-heading">
+          <header>
+            <h2 id="nas-heading">NAS</h2>
+            <ConnectionState connection={frame.connection} />
+          </header>
+          <Facts connection={connection} release={frame.connection.release} />
+        </section>
+        <section class="card" aria-labelledby="roles-heading">
+          <header>
+            <h2 id="roles-heading">Account permissions</h2>
+          </header>
+          <div class="body stack">
+            <Roles connection={connection} />
+          </div>
+        </section>
+      </div>
     </Layout>
+  );
+}
+
+function Facts(
+  { connection, release }: { connection: ConnectionProps; release: string | null },
+) {
+  const { address, account, nasId, publicHost, apiVersion } = connection;
+  return (
+    <dl class="lines body">
+      <Fact label="Address">
+        <code>{address}</code>
+      </Fact>
+      <Fact label="Sign-in">{account}</Fact>
+      <Fact label="Release">{release ?? "Unknown"}</Fact>
+      <Fact label="API">{apiVersion ?? "Not connected"}</Fact>
+      <Fact label="Console host">
+        {publicHost === null
+          ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"
+          : (
+            <>
+              <code>{publicHost.host}</code> <span class="soft">from {publicHost.source}</span>
+            </>
+          )}
+      </Fact>
+      {apiVersion === null ? null : (
+        <Fact label="NAS ID">
+          {nasId === null
+            ? "This account cannot read it (requires READONLY_ADMIN). MACs of new VMs are derived from " +
+              "TRUENAS_HOST instead, and change if you write that address differently"
+            : <code>{nasId.slice(0, ID_CHARS)}</code>}
+        </Fact>
+      )}
+    </dl>
   );
 }
 
 function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
   return (
-    <form method="post" action={paths.otp()} class="panel">
+    <form method="post" action={paths.otp()} class="card body">
       <Field
         name="otp"
         label="One-time password"
@@ -84,10 +118,8 @@ function OtpForm({ problems }: Pick<ConnectionProps, "problems">) {
   );
 }
 
-function Roles(
-  { roles, missing, connected }: Pick<ConnectionProps, "roles" | "missing"> & { readonly connected: boolean },
-) {
-  if (!connected) return <p>Shown once the NAS is connected.</p>;
+function Roles({ connection: { roles, missing, needed, apiVersion } }: { connection: ConnectionProps }) {
+  if (apiVersion === null) return <p>Shown once the NAS is connected.</p>;
   if (roles === null) {
     return (
       <p>
@@ -96,30 +128,41 @@ function Roles(
       </p>
     );
   }
-  if (missing.length === 0) return <p>The account has every role this program needs.</p>;
   return (
     <>
-      <p>
-        Some roles are missing. In TrueNAS, open Credentials, Groups, Privileges and add them to a privilege
-        of one of the account's groups.
-      </p>
-      <table class="table rows">
-        <caption class="visually-hidden">Missing roles</caption>
-        <TableHead columns={["Role", "If missing", "Needed for"]} />
-        <tbody>
-          {missing.map((it) => (
-            <tr data-missing-role={it.role}>
-              <th scope="row">
-                <code>{it.role}</code>
-              </th>
-              <td data-label="If missing">
-                {it.essential ? <State tone="bad" word="Fails" /> : <State tone="warn" word="Skipped" />}
-              </td>
-              <td data-label="Needed for">{it.for}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {missing.length === 0
+        ? <p>The account has every role this program needs.</p>
+        : (
+          <Notice tone={missing.some(({ essential }) => essential) ? "bad" : "warn"}>
+            <p>
+              <strong>
+                {missing.length === 1 ? "One role is missing." : `${missing.length} roles are missing.`}
+              </strong>{" "}
+              In TrueNAS, open Credentials, Groups, Privileges and add them to a privilege of one of the
+              account's groups.
+            </p>
+          </Notice>
+        )}
+      <ul class="rights">
+        {needed.map((role) => <Right {...role} />)}
+      </ul>
     </>
+  );
+}
+
+/** A role as what it allows: ticked, or with what goes without it. */
+function Right({ role, for: purpose, essential, granted }: ConnectionProps["needed"][number]) {
+  const what = purpose.charAt(0).toUpperCase() + purpose.slice(1);
+  const tone = granted === false ? (essential ? "bad" : "warn") : "good";
+  return (
+    <li data-missing-role={granted === false ? role : undefined} data-role={role} class={tone}>
+      <Shape name={SHAPES[tone]} />
+      <span>
+        {what} <code>{role}</code>
+      </span>
+      {granted === false
+        ? <span class={`badge ${tone}`}>{essential ? "Fails without it" : "Skipped without it"}</span>
+        : <span class="visually-hidden">granted</span>}
+    </li>
   );
 }

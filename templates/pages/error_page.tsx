@@ -1,6 +1,7 @@
 /** What went wrong, and what to do. */
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice } from "../parts/common.tsx";
+import { Shape } from "../parts/icons.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -15,12 +16,17 @@ export interface ErrorPageProps {
 export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
   return (
     <Layout {...frame} title={title} current={null}>
-      <h1>{title}</h1>
-      <p>{message}</p>
-      {remedy === null ? null : <p>{remedy}</p>}
-      <p>
-        <a class="btn" href={paths.home()}>Go to VMs</a>
-      </p>
+      <section class="card trouble">
+        <div class="body">
+          <Shape name="bad" />
+          <h1>{title}</h1>
+          <p>{message}</p>
+          {remedy === null ? null : <p class="soft">{remedy}</p>}
+          <p class="actions">
+            <a class="btn primary" href={paths.home()}>Go to VMs</a>
+          </p>
+        </div>
+      </section>
     </Layout>
   );
 }

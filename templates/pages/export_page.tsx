@@ -54,26 +54,32 @@ function Format({ name, exported, query, planned, talos }: FormatProps) {
   const remarks = remarksOf(exported);
   const download = { planned, format: name, download: true, ...(archive ? { talos } : {}) };
   return (
-    <section class="panel" aria-labelledby={`export-${name}`}>
-      <h2 id={`export-${name}`}>{label}</h2>
-      <p class="help">{help}</p>
-      {archive ? <TalosVersions query={query} planned={planned} talos={talos} /> : null}
-      {remarks.length === 0 ? null : (
-        <Notice tone="warn">
-          <ul class="plain">{remarks.map((remark) => <li>{remark}</li>)}</ul>
-        </Notice>
-      )}
-      {exported.files.map((file, index) => (
-        <File name={file.name} text={file.text} of={name} id={index === 0 ? name : `${name}-${index}`} />
-      ))}
-      <p class="actions">
-        {archive ? null : <CopyButton of={`text-${name}`} label={`Copy ${label}`} />}
-        <a class="btn" href={paths.export(query, download)}>
-          {archive
-            ? `Download ${formatCount(exported.files.length, "file")} as an archive`
-            : `Download ${label}`}
-        </a>
-      </p>
+    <section class="card export" aria-labelledby={`export-${name}`}>
+      <header>
+        <div>
+          <h2 id={`export-${name}`}>{label}</h2>
+          <p class="help">{help}</p>
+        </div>
+        <p class="actions">
+          {archive ? null : <CopyButton of={`text-${name}`} label={`Copy ${label}`} />}
+          <a class="btn" href={paths.export(query, download)}>
+            {archive
+              ? `Download ${formatCount(exported.files.length, "file")} as an archive`
+              : `Download ${label}`}
+          </a>
+        </p>
+      </header>
+      <div class="body stack">
+        {archive ? <TalosVersions query={query} planned={planned} talos={talos} /> : null}
+        {remarks.length === 0 ? null : (
+          <Notice tone="warn">
+            <ul class="plain">{remarks.map((remark) => <li>{remark}</li>)}</ul>
+          </Notice>
+        )}
+        {exported.files.map((file, index) => (
+          <File name={file.name} text={file.text} of={name} id={index === 0 ? name : `${name}-${index}`} />
+        ))}
+      </div>
     </section>
   );
 }

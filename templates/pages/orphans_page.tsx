@@ -3,6 +3,7 @@ import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../parts/common.tsx";
+import { HistoryTabs } from "../parts/history.tsx";
 import { Blocked, type BlockedItem, Snapshots, Unread, ZvolList } from "../parts/removal.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
@@ -26,15 +27,9 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
   const [vms, zvols] = [plan.vms.filter(isRemovable), all.filter(isRemovable)];
   return (
     <Layout {...frame} title="Orphans" current="activity">
-      {frame.mayChange
-        ? (
-          <p class="trail">
-            <a href={paths.destroy()}>Destroy</a>
-          </p>
-        )
-        : null}
       <h1>Orphans</h1>
-      <p>
+      <HistoryTabs current="orphans" />
+      <p class="soft">
         Interrupted operations can leave resources behind: unfinished VMs, and zvols that no VM uses. Only
         those created by this program are listed.
       </p>
@@ -106,7 +101,7 @@ function Confirm(
           problems={problems}
         />
         <p class="actions">
-          <button type="submit" class="btn danger" id="confirm-clean">Destroy {what}</button>
+          <button type="submit" class="btn danger solid" id="confirm-clean">Destroy {what}</button>
           <a class="btn" href={paths.home()}>Cancel</a>
         </p>
       </Notice>

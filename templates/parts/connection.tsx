@@ -24,15 +24,20 @@ const WORDS = {
 
 /** The NAS and how it is reached, as a link to the connection; live updates replace all of it. */
 export function ConnectionBadge({ connection }: { connection: ConnectionView }) {
-  const { tone, word } = WORDS[connection.state];
   return (
     <a id="connection" class="nas-chip" href={paths.connection()} data-connection={connection.state}>
       <Icon name="nas" />
       <b class="host">{connection.host}</b>{" "}
       {connection.release === null ? null : <span class="rel">{connection.release}</span>}{" "}
-      {tone === "good" ? <State tone={tone} word={word} shape="live" /> : <State tone={tone} word={word} />}
+      <ConnectionState connection={connection} />
     </a>
   );
+}
+
+/** How the NAS is reached, as shape and word. */
+export function ConnectionState({ connection }: { connection: ConnectionView }) {
+  const { tone, word } = WORDS[connection.state];
+  return tone === "good" ? <State tone={tone} word={word} shape="live" /> : <State tone={tone} word={word} />;
 }
 
 /** Shown at a button if the NAS would refuse the action because the account is missing these roles. */

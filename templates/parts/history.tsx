@@ -3,13 +3,14 @@ import type { Actor } from "../../lib/operations/types.ts";
 import { paths } from "../paths.ts";
 
 /** Tabs that switch between the history pages. */
-export function HistoryTabs({ current }: { current: "operations" | "audit" }) {
+export function HistoryTabs({ current }: { current: "operations" | "orphans" | "audit" }) {
   const tab = (of: typeof current, href: string, label: string) => (
     <a href={href} aria-current={of === current ? "page" : undefined}>{label}</a>
   );
   return (
-    <nav class="tabs" aria-label="History">
+    <nav class="tabs" aria-label="Activity">
       {tab("operations", paths.operations(), "Operations")}
+      {tab("orphans", paths.orphans(), "Orphans")}
       {tab("audit", paths.audit(), "Audit log")}
     </nav>
   );
@@ -22,7 +23,7 @@ export function Who({ by }: { by: Actor | null }) {
   if (from === "") return <>{who}</>;
   return (
     <>
-      {who} <span class="quiet">{from}</span>
+      {who} <small class="soft">{from}</small>
     </>
   );
 }

@@ -64,7 +64,7 @@ Deno.test("the audit log records who created which VMs with what outcome, and ca
     assert.equal((await send(dashboard, "/operations/audit?format=xml", {})).status, 422);
     assert.match(
       await text(fetch(`${dashboard.url}/operations`)),
-      /data-label="Who">admin <span class="quiet">127\.0\.0\.1</,
+      /data-label="Who">admin <small class="soft">127\.0\.0\.1</,
     );
   }));
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { addDataset } from "../../lib/simulator/store.ts";
-import { DISPLAY_PASSWORD } from "../support/dashboard.ts";
+import { DISPLAY_PASSWORD, powerOff } from "../support/dashboard.ts";
 import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
 
 function errorsOf(html: string): string[] {
@@ -398,4 +398,21 @@ Deno.test("POST /operations/:id/cancel rolls back unfinished VMs, keeps finished
     assert.equal(missing.status, 404);
     const volumes = [...dashboard.simulator.store.datasets.values()].filter(({ type }) => type === "VOLUME");
     assert.equal(volumes.length, dashboard.simulator.store.vms.size, "no zvol without its VM");
+  }));
+
+Deno.test("GET /operations filters by state, counts each, and follows what goes on", () =>
+  withDashboard({ simulator: { foreignVms: 1 } }, async (dashboard) => {
+    const { url } = dashboard;
+    assert.match(await text(fetch(`${url}/operations`)), /No operations yet/);
+    const { log, finished } = powerOff(dashboard);
+    await finished;
+    const all = await text(fetch(`${url}/operations`));
+    assert.match(all, new RegExp(`data-operation="${log.id}" data-status="done"`));
+    assert.match(all, /href="\/operations\?state=done"[^>]*>.*?Done <b>1<\/b>/);
+    assert.match(all, /data-stream="\/events\?only=operations"/);
+    const failed = await text(fetch(`${url}/operations?state=failed`));
+    assert.match(failed, /No operation is in this state/);
+    const unknown = await fetch(`${url}/operations?state=lost`, { redirect: "manual" });
+    assert.equal(unknown.headers.get("location"), "/operations");
+    await unknown.body?.cancel();
   }));

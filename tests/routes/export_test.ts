@@ -67,7 +67,7 @@ Deno.test("GET /export names the VMs that a format leaves out, with the file of 
     await manager.inventory.live.refreshNow(vm.id);
     const page = await text(fetch(`${url}/export`));
     const notice =
-      /<section class="panel" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
+      /<section class="card export" aria-labelledby="export-dnsmasq">.*?<\/section>/s.exec(page)?.[0] ?? "";
     assert.match(notice, /<div class="notice warn".*&quot;_odd&quot; was left out: a host name has/);
     assert.match(await text(fetch(`${url}/export?format=dnsmasq`)), /^# "_odd" was left out: .*\ndhcp-host=/);
   }));

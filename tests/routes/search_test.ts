@@ -70,7 +70,9 @@ Deno.test("viewers find pages and VMs, and no action", () => {
     for (const q of ["", "create", "destroy", "start", "shut", "power"]) {
       const found = await search(dashboard.url, q, { cookie });
       assert.ok(
-        found.every(({ href }) => !/create|destroy|act|serial|console|types/.test(href.replace("activity", ""))),
+        found.every(({ href }) =>
+          !/create|destroy|act|serial|console|types/.test(href.replace("activity", ""))
+        ),
         q,
       );
     }

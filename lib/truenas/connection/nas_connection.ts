@@ -1,7 +1,7 @@
 /** The connection to a NAS, as seen by code that makes no calls over it. */
 import type { TrueNASError } from "../../errors/errors.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
-import type { NeededRole } from "../roles.ts";
+import type { CheckedRole, NeededRole } from "../roles.ts";
 import type { VersionRules } from "../versions.ts";
 
 /** The state of a session. */
@@ -20,6 +20,8 @@ export interface NasConnection {
   readonly address: string;
   /** The roles that the account is missing, each with what fails without it; empty while they are unknown. */
   readonly missingRoles: readonly NeededRole[];
+  /** Every role that the program needs, and whether the account has it; null while that is unknown. */
+  readonly neededRoles: readonly CheckedRole[];
   /** Whether this release can reset a VM; true while it is unknown. */
   readonly canReset: boolean;
   /** Calls the listener on each state change until the returned function is called. */

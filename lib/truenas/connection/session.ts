@@ -21,7 +21,7 @@ import type { NasConnection, SessionState } from "./nas_connection.ts";
 import { readIdentity, requireVmApi, subscribe } from "./session_start.ts";
 import { enterConsole, type SerialConsole } from "./shell.ts";
 import { type LoginOptions, Logins, sleepUntilAborted } from "./logins.ts";
-import { missingRoles, type NeededRole } from "../roles.ts";
+import { type CheckedRole, checkedRoles, missingRoles, type NeededRole } from "../roles.ts";
 import { adaptCall, rulesFor, type VersionRules } from "../versions.ts";
 
 /** After this long without a message the connection is pinged, so a half-open one is found within 15 s ({@link PING_MS}). */
@@ -98,6 +98,11 @@ export class Session implements Caller, NasConnection {
   /** See {@link NasConnection.missingRoles}. */
   get missingRoles(): readonly NeededRole[] {
     return this.#state.kind === "live" ? missingRoles(this.#state.nas.roles) : [];
+  }
+
+  /** See {@link NasConnection.neededRoles}. */
+  get neededRoles(): readonly CheckedRole[] {
+    return checkedRoles(this.#state.kind === "live" ? this.#state.nas.roles : null);
   }
 
   /** See {@link NasConnection.canReset}. */

@@ -153,7 +153,8 @@ export function OperationSummary(
   );
 }
 
-function cellTone(kind: OperationKind, { outcome, steps }: OperationVmView): string {
+/** The tone of a VM's cell in the progress of an operation. */
+export function cellTone(kind: OperationKind, { outcome, steps }: OperationVmView): string {
   if (outcome !== null) return outcomeOf(kind, outcome).tone;
   return steps.some(({ status }) => status !== "pending") ? "busy" : "todo";
 }
