@@ -3,7 +3,7 @@ import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
-import type { Capacity } from "../templates/parts/capacity.tsx";
+import type { Capacity } from "../lib/inventory/inventory.ts";
 import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
 
 /** No suggestions; the fields still take free text. */

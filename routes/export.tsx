@@ -1,6 +1,8 @@
 /** Exports VMs (names, MACs and addresses) in the formats of cluster tools. */
 import { Hono } from "hono";
 import { EXPORT_FORMATS, EXPORT_NAMES, isExportName } from "../lib/exports/formats.ts";
+import type { Vm } from "../lib/inventory/inventory.ts";
+import { unfinishedVms } from "../lib/operations/undecided.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
@@ -9,7 +11,7 @@ import { ExportPage, type ExportPageProps } from "../templates/pages/export_page
 import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
 import { matches, queryOf, sorted } from "./vms/vm_query.ts";
-import type { AppEnv } from "./server/context.ts";
+import type { AppContext, AppEnv } from "./server/context.ts";
 
 /** GET /export. */
 export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
@@ -28,11 +30,17 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
         422,
       );
     }
-    const nodes = planned ? await plannedNodes(dashboard, query.type) : await presentNodes(dashboard, query);
+    const ids = idsOf(c);
+    const nodes = planned
+      ? await plannedNodes(dashboard, query.type)
+      : await presentNodes(dashboard, query, ids);
     if (format === undefined) {
       const frame = pageFrame(c, dashboard);
       const formats = nodes.length === 0 ? [] : inEachFormat(nodes, talos);
-      return sendPage(c, <ExportPage {...{ frame, count: nodes.length, formats, query, planned, talos }} />);
+      return sendPage(
+        c,
+        <ExportPage {...{ frame, count: nodes.length, formats, query, ids, planned, talos }} />,
+      );
     }
     const { file, contentType, archive, write } = EXPORT_FORMATS[format];
     const { files } = write(nodes, { version: talos });
@@ -41,6 +49,12 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return archive ? c.body(tar(files)) : c.body(files[0]?.text ?? "");
   });
   return app;
+}
+
+/** The selected VMs: as a form sends them, or as the page's own links do. */
+function idsOf(c: AppContext): readonly string[] {
+  const linked = c.req.query("ids") ?? "";
+  return [...c.req.queries("id") ?? [], ...linked.split(",").filter((id) => id !== "")];
 }
 
 /** User input, shortened to fit a sentence. */
@@ -55,10 +69,14 @@ function inEachFormat(nodes: readonly ClusterNode[], version: TalosVersion): Exp
 async function presentNodes(
   { manager }: Dashboard,
   query: ReturnType<typeof queryOf>,
+  ids: readonly string[],
 ): Promise<ClusterNode[]> {
   await inTime(manager.inventory.live.readAddresses());
   const vms = await manager.inventory.live.readyVms(READING_MS);
-  const chosen = sorted(vms.filter((vm) => matches(vm, query)), query.sort);
+  const unfinished = unfinishedVms(manager.operations.store.list());
+  const isChosen = (vm: Vm) =>
+    ids.length === 0 ? matches(vm, query, unfinished) : ids.includes(String(vm.id));
+  const chosen = sorted(vms.filter(isChosen), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));
 }
 

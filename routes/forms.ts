@@ -8,7 +8,7 @@ import type { Problem } from "../lib/errors/errors.ts";
 import type { CreateForm } from "../templates/pages/create_page.tsx";
 import { type CreateFormType, memoryText, SIZES } from "../templates/parts/type_form/form.ts";
 import type { Totals } from "../templates/parts/type_form/totals.tsx";
-import type { Capacity } from "../templates/parts/capacity.tsx";
+import type { Capacity } from "../lib/inventory/inventory.ts";
 
 /** Most rows of disks or networks that one VM type's form may have. */
 const MAX_ROWS = 32;

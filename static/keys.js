@@ -1,8 +1,8 @@
-/* Optional conveniences: copy buttons, keyboard shortcuts, and the number of selected VMs. */
+/* Optional conveniences: copy buttons, menus, keyboard shortcuts, and ticks for all VMs. */
 "use strict";
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-copy], button[data-text]");
+  const button = event.target.closest("button[data-copy], button[data-text], button.copy");
   if (button === null) return;
   const source = button.dataset.copy === undefined
     ? button.previousElementSibling
@@ -58,15 +58,34 @@ document.addEventListener("change", (event) => {
   if (target.id === "select-all") { for (const box of boxes()) box.checked = target.checked; }
   if (target.id === "select-all" || target.name === "id") count();
 });
+/* A form is reset after its event. */
+document.addEventListener("reset", () => setTimeout(count));
 document.addEventListener("htmx:after:swap", count);
 /* Browsers restore ticks after Back and Reload. */
 addEventListener("pageshow", count);
+
+/* Menus close with Esc, and with a click elsewhere. */
+const openMenus = () => document.querySelectorAll("details.menu[open]");
+
+document.addEventListener("click", ({ target }) => {
+  for (const menu of openMenus()) if (!menu.contains(target)) menu.open = false;
+});
+
+function closeMenus() {
+  const [menu] = openMenus();
+  if (menu === undefined) return false;
+  const hadFocus = menu.contains(document.activeElement);
+  menu.open = false;
+  if (hadFocus) menu.querySelector("summary")?.focus();
+  return true;
+}
 
 const typing = (target) =>
   target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]") !== null;
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && closeMenus()) return event.preventDefault();
   if (event.key === "Escape" && typing(event.target)) return event.target.blur();
   if (typing(event.target)) return;
   if (event.key === "/") {

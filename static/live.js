@@ -100,6 +100,7 @@ async function follow(own) {
   const url = place().dataset.stream;
   if (seen.url !== url) Object.assign(seen, { url, id: "" });
   own.heardAt = Date.now();
+  own.url = url;
   own.abort = new AbortController();
   try {
     await take(own, url);
@@ -114,6 +115,11 @@ async function follow(own) {
   const ms = Math.min(RETRY.leastMs * 2 ** own.failures++, RETRY.mostMs);
   own.retry = setTimeout(() => follow(own), ms * (1 - Math.random() / 3));
 }
+
+/* A changed filter, and the end of an operation, give the page another stream. */
+document.addEventListener("htmx:after:swap", () => {
+  if (stream?.url !== undefined && place()?.dataset.stream !== stream.url) stream.abort?.abort();
+});
 
 async function take(own, url) {
   const headers = { accept: "text/event-stream", ...(seen.id === "" ? {} : { "last-event-id": seen.id }) };

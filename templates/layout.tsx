@@ -12,6 +12,8 @@ import {
 import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
 import { KeysDialog, OpenPalette, Palette } from "./parts/palette.tsx";
 import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/site_menu.tsx";
+import { Toasts } from "./parts/toasts.tsx";
+import { Undecided } from "./parts/undecided.tsx";
 import { paths } from "./paths.ts";
 
 /** URLs of the files that every page may load. */
@@ -21,6 +23,8 @@ export interface AssetUrls {
   readonly keys: string;
   readonly live: string;
   readonly palette: string;
+  readonly list: string;
+  readonly toasts: string;
   readonly times: string;
   readonly typed: string;
   readonly waterfall: string;
@@ -52,6 +56,8 @@ export interface PageFrame {
   readonly signedIn: boolean;
   /** Roles that the account is missing and that every change requires. */
   readonly missingRoles: readonly string[];
+  /** How many operations wait for a decision. */
+  readonly undecided: number;
   /** Only the content of the frame was requested, by htmx. */
   readonly fragment: boolean;
 }
@@ -81,7 +87,13 @@ const NAVIGATION: readonly {
 ];
 
 /** The content security policy forbids htmx's own styles, and cached pages would show old data. */
-const HTMX_CONFIG = JSON.stringify({ includeIndicatorCSS: false, history: false, noSwap: [204, 304] });
+const HTMX_CONFIG = JSON.stringify({
+  includeIndicatorCSS: false,
+  history: false,
+  noSwap: [204, 304],
+  // Menus and folds stay open when what they are in is updated.
+  morphIgnore: ["data-htmx-powered", "open", "hx-morph"],
+});
 
 /** A whole page, or only the content of its frame. */
 export function Layout(props: LayoutProps) {
@@ -104,6 +116,8 @@ export function Layout(props: LayoutProps) {
         <script src={assets.times} type="module"></script>
         <script src={assets.typed} type="module"></script>
         {closed ? null : <script src={assets.live} type="module"></script>}
+        {closed ? null : <script src={assets.toasts} type="module"></script>}
+        {current === "vms" ? <script src={assets.list} type="module"></script> : null}
       </head>
       <body data-here={closed ? undefined : here} data-login={closed ? undefined : paths.login()}>
         <a class="skip" href="#main">Skip to content</a>
@@ -115,7 +129,9 @@ export function Layout(props: LayoutProps) {
               <Mark />
               <span>TrueNAS VM Manager</span>
             </a>
-            {closed ? null : <Navigation current={current} mayChange={mayChange} />}
+            {closed
+              ? null
+              : <Navigation current={current} mayChange={mayChange} undecided={props.undecided} />}
             <div class="end">
               {closed ? null : <OpenPalette />}
               {closed ? null : <ConnectionBadge connection={connection} />}
@@ -134,6 +150,7 @@ export function Layout(props: LayoutProps) {
             {children}
           </div>
         </main>
+        <Toasts />
         <p id="live-words" class="visually-hidden" role="status"></p>
         <footer class="about">
           <p class="wrap">TrueNAS VM Manager {version}</p>
@@ -145,7 +162,9 @@ export function Layout(props: LayoutProps) {
   );
 }
 
-function Navigation({ current, mayChange }: Pick<LayoutProps, "current" | "mayChange">) {
+function Navigation(
+  { current, mayChange, undecided }: Pick<LayoutProps, "current" | "mayChange" | "undecided">,
+) {
   return (
     <nav class="nav" aria-label="Main">
       <ul>
@@ -154,6 +173,7 @@ function Navigation({ current, mayChange }: Pick<LayoutProps, "current" | "mayCh
             <a href={href()} aria-current={section === current ? "page" : undefined}>
               <Icon name={icon} />
               {label}
+              {section === "activity" ? <Undecided count={undecided} /> : null}
             </a>
           </li>
         ))}

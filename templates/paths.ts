@@ -15,7 +15,10 @@ export const SORT_KEYS = [
 /** A column that the list can be sorted by. */
 export type SortKey = (typeof SORT_KEYS)[number];
 
-/** The filter and sort order of the list, as in its URL. */
+/** The state in the list's query that stands for all VMs that somebody should look at. */
+export const NEEDS_LOOK = "needs-look";
+
+/** The filter, sort order and columns of the list, as in its URL. */
 export interface VmQuery {
   readonly q: string;
   readonly state: string;
@@ -24,6 +27,8 @@ export interface VmQuery {
   readonly ours: string;
   /** A column, with a minus for descending. */
   readonly sort: string;
+  /** The columns to show, between commas; empty: the usual ones. */
+  readonly cols: string;
 }
 
 /** The pages of one VM, in the order of its tabs; the clone form is reached from the menu. */
@@ -57,6 +62,8 @@ export interface ExportQuery {
   readonly download?: boolean;
   /** The Talos version to write files for. */
   readonly talos?: string;
+  /** IDs of the VMs, between commas; empty: those that match the query. */
+  readonly ids?: string;
 }
 
 /** The site's path on its host: empty for the root, or for example `/vms`. One program serves one site. */
@@ -90,6 +97,7 @@ const routes = {
     const query = new URLSearchParams({ saved: operation, ...(waits ? { waits: "yes" } : {}) });
     return `${routes.vm(id, tab)}?${query}`;
   },
+  vmMenu: (id: number) => `/vms/${id}/menu`,
   vmAction: (id: number, action: string) => `/vms/${id}/${action}`,
   vmForm: (id: number, form: string) => `/vms/${id}/${form}`,
   vmConsole: (id: number, device?: number) =>
@@ -105,7 +113,9 @@ const routes = {
     action === undefined
       ? "/vms/act"
       : `/vms/act?${new URLSearchParams([["action", action], ...ids.map((id) => ["id", String(id)])])}`,
-  inventoryEvents: (query: Partial<VmQuery>, seen: string) => withQuery("/events", { ...query, seen }),
+  actOnGroup: (action: string, group: string) => `/vms/act?${new URLSearchParams({ action, group })}`,
+  inventoryEvents: (query: Partial<VmQuery>, { seen, operation }: { seen: string; operation: string }) =>
+    withQuery("/events", { ...query, seen, operation }),
   connectionEvents: () => "/events?only=connection",
   vmEvents: (id: number, tab: VmTab, devices: readonly number[] = []) =>
     `/vms/${id}/events?${new URLSearchParams({ tab, devices: devices.join("-") })}`,
@@ -132,13 +142,14 @@ const routes = {
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
-  export: (query: Partial<VmQuery> = {}, { planned, format, download, talos }: ExportQuery = {}) =>
+  export: (query: Partial<VmQuery> = {}, { planned, format, download, talos, ids }: ExportQuery = {}) =>
     withQuery("/export", {
       ...query,
       planned: planned ? "yes" : "",
       format: format ?? "",
       download: download ? "1" : "",
       talos: talos ?? "",
+      ids: ids ?? "",
     }),
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",

@@ -14,6 +14,10 @@ export interface Disk {
   readonly zvol: string | null;
   /** Size in bytes; null when the account cannot read it or the zvol no longer exists. */
   readonly sizeBytes: number | null;
+  /** Bytes that it takes from the pool, with what is reserved for it and its snapshots; null when unknown. */
+  readonly takenBytes?: number | null;
+  /** Bytes that its own data takes, without snapshots; null when unknown. */
+  readonly usedBytes?: number | null;
   /** Whether the zvol takes space only as data is written; null when unknown. */
   readonly sparse: boolean | null;
   /** The zvol's origin according to this program's properties; null when there are none or they cannot be read. */
@@ -132,6 +136,10 @@ export interface Dataset {
   readonly availableBytes: number | null;
   /** Volume size in bytes; zvols only. */
   readonly volsizeBytes: number | null;
+  /** Space it takes from the pool in bytes, with what is reserved for it, its snapshots and its children. */
+  readonly takenBytes?: number | null;
+  /** Space that its own data takes in bytes, without snapshots, children and reservations. */
+  readonly usedBytes?: number | null;
   /** Whether it has no reservation; zvols only. */
   readonly sparse: boolean | null;
   /** The zvol's origin according to this program's properties. */
@@ -209,4 +217,16 @@ export interface Inventory {
   readonly maximumVcpus: Reading<number>;
   /** Recommended block size for zvols in this pool: `16K`. */
   readonly zvolBlockSize: Reading<string>;
+}
+
+/** Free resources of a NAS, as far as they can be read. */
+export interface Capacity {
+  /** Memory in bytes that is free for starting VMs. */
+  readonly memoryBytes: number | null;
+  /** All memory of the NAS in bytes; null when the account cannot read it. */
+  readonly totalMemoryBytes: number | null;
+  /** A dataset and its free space in bytes. */
+  readonly storage: { readonly name: string; readonly bytes: number } | null;
+  /** The dataset's pool, with what is taken and free in bytes; null when the account cannot read it. */
+  readonly pool: { readonly name: string; readonly takenBytes: number; readonly freeBytes: number } | null;
 }

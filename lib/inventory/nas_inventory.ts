@@ -4,7 +4,6 @@ import { TrueNASError } from "../errors/errors.ts";
 import type { OperationStore } from "../operations/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
 import {
-  type Capacity,
   type Choices,
   type Patience,
   readCapacity,
@@ -15,7 +14,7 @@ import {
 } from "../truenas/read_inventory.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import { TimedCache } from "./cache.ts";
-import type { Reading, Vm } from "./inventory.ts";
+import type { Capacity, Reading, Vm } from "./inventory.ts";
 import type { LiveInventory } from "./live_inventory.ts";
 
 /** How long a page waits for optional information, in milliseconds. */

@@ -87,7 +87,8 @@ export class OperationStore {
       const vm = view.vms.find((it) => it.name === name && it.outcome === null);
       if (vm === undefined) continue;
       const finished = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
-      return { operation: view.id, doing: doing(view, vm), finished, steps: vm.steps.length };
+      const step = vm.steps.find(({ status }) => status === "running")?.step ?? null;
+      return { operation: view.id, doing: doing(view, vm), finished, steps: vm.steps.length, step };
     }
     return null;
   }
@@ -127,6 +128,8 @@ export interface Busy {
   readonly finished: number;
   /** Number of all steps. */
   readonly steps: number;
+  /** The running step, or null between two steps. */
+  readonly step: string | null;
 }
 
 const DOING = {

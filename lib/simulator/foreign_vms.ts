@@ -9,15 +9,16 @@ interface Kind {
   readonly memoryMib: number;
   readonly cores: number;
   readonly diskGib: number;
+  readonly writtenGib: number;
   readonly running: boolean;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: "homeassistant", memoryMib: 2048, cores: 2, diskGib: 32, running: true },
-  { name: "workerold", memoryMib: 4096, cores: 4, diskGib: 40, running: false },
-  { name: "win11", memoryMib: 8192, cores: 6, diskGib: 128, running: false },
-  { name: "pihole", memoryMib: 512, cores: 1, diskGib: 8, running: true },
-  { name: "ubuntu_dev", memoryMib: 4096, cores: 4, diskGib: 64, running: false },
+  { name: "homeassistant", memoryMib: 2048, cores: 2, diskGib: 32, writtenGib: 14, running: true },
+  { name: "workerold", memoryMib: 4096, cores: 4, diskGib: 40, writtenGib: 9.6, running: false },
+  { name: "win11", memoryMib: 8192, cores: 6, diskGib: 128, writtenGib: 61, running: false },
+  { name: "pihole", memoryMib: 512, cores: 1, diskGib: 8, writtenGib: 3.2, running: true },
+  { name: "ubuntu_dev", memoryMib: 4096, cores: 4, diskGib: 64, writtenGib: 53, running: false },
 ];
 
 /** First display port of these VMs, far from the first ports that this product assigns. */
@@ -49,7 +50,13 @@ function addVm(nas: Nas, kind: Kind, n: number): void {
     agent: true,
   });
   const name = `tank/VMs/${kind.name}-data`;
-  addDataset(store, { name, type: "VOLUME", volsizeBytes: kind.diskGib * 1024 ** 3, sparse: n % 2 === 1 });
+  addDataset(store, {
+    name,
+    type: "VOLUME",
+    volsizeBytes: kind.diskGib * 1024 ** 3,
+    writtenBytes: Math.round(kind.writtenGib * 1024 ** 3),
+    sparse: n % 2 === 1,
+  });
   const add = (attributes: StoredDevice["attributes"], order: number) => {
     const deviceId = ++store.lastDeviceId;
     store.devices.set(deviceId, { id: deviceId, vm: id, order, attributes });

@@ -25,6 +25,8 @@ export interface StoredDataset {
   name: string;
   type: "FILESYSTEM" | "VOLUME";
   volsizeBytes: number;
+  /** What guests have written to it. */
+  writtenBytes: number;
   sparse: boolean;
   userProperties: Record<string, string>;
   /** Milliseconds since 1970 (UTC). */
@@ -139,6 +141,7 @@ export function addDataset(
 ): StoredDataset {
   const stored = {
     volsizeBytes: 0,
+    writtenBytes: 0,
     sparse: false,
     userProperties: {},
     createdAt: Date.now(),
@@ -150,10 +153,13 @@ export function addDataset(
   return stored;
 }
 
-/** Free bytes of the pool: thick zvols take their whole size, sparse ones nothing while they are empty. */
+/** Free bytes of the pool: thick zvols take their whole size, sparse ones what is written to them. */
 export function poolFreeBytes(store: Store): number {
-  const taken = [...store.datasets.values()].reduce((sum, it) => sum + (it.sparse ? 0 : it.volsizeBytes), 0);
-  return store.poolBytes - taken;
+  return store.poolBytes - [...store.datasets.values()].reduce((sum, it) => sum + takenBytes(it), 0);
+}
+
+function takenBytes({ sparse, volsizeBytes, writtenBytes }: StoredDataset): number {
+  return sparse ? writtenBytes : volsizeBytes;
 }
 
 /** Free memory in bytes for starting VMs. */

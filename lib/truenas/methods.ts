@@ -63,6 +63,7 @@ export const datasetRow = z.object({
   locked: z.boolean().nullish(),
   available: property,
   used: property,
+  usedbydataset: property,
   volsize: property,
   refreservation: property,
   origin: property,
@@ -192,6 +193,7 @@ export const METHODS = {
   "core.subscribe": read<readonly [collection: string], string>(z.string()),
   "core.unsubscribe": read<readonly [ident: string], unknown>(z.unknown()),
   "system.version_short": read<readonly [], string>(z.string()),
+  "system.info": read<readonly [], { physmem: number }>(z.object({ physmem: z.number() }).passthrough()),
   "system.host_id": read<readonly [], string>(z.string()),
   "filesystem.stat": read<readonly [path: string], { type?: string }>(
     z.object({ type: z.string().optional() }).passthrough(),

@@ -4,7 +4,7 @@
  */
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors/errors.ts";
 import { isFileMissing } from "../errors/refusals.ts";
-import type { Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
+import type { Capacity, Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
 import { parseIpv4, parseMac } from "../exports/values.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
@@ -17,7 +17,7 @@ import type { VersionRules } from "./versions.ts";
 const NAMES_PER_CALL = 200;
 
 /** The properties used from pool.dataset.query; TrueNAS skips the others. */
-const DATASET_PROPERTIES = ["volsize", "available", "refreservation"] as const;
+const DATASET_PROPERTIES = ["volsize", "available", "refreservation", "used", "usedbydataset"] as const;
 
 /** How to read. */
 export type ReadOptions = Pick<CallOptions, "signal" | "connectionWaitMs" | "silenceMs">;
@@ -72,18 +72,21 @@ function zvolsOf(vms: readonly Vm[]): readonly string[] {
 }
 
 /** The properties of a disk that are read from its zvol. */
-type ZvolFacts = Pick<Disk, "sizeBytes" | "sparse" | "mark">;
+type ZvolFacts = Pick<Disk, "sizeBytes" | "takenBytes" | "usedBytes" | "sparse" | "mark">;
 
 function factsOf(datasets: readonly Dataset[]): ReadonlyMap<string, ZvolFacts> {
   return new Map(
-    datasets.map(({ name, volsizeBytes: sizeBytes, sparse, mark }) => [name, { sizeBytes, sparse, mark }]),
+    datasets.map(({ name, volsizeBytes: sizeBytes, takenBytes, usedBytes, sparse, mark }) => [
+      name,
+      { sizeBytes, takenBytes, usedBytes, sparse, mark },
+    ]),
   );
 }
 
 function withSizes(vms: readonly Vm[], facts: ReadonlyMap<string, ZvolFacts>): readonly Vm[] {
   const withSize = (disk: Disk) => {
-    const { sizeBytes, sparse, mark } = facts.get(disk.zvol ?? "") ?? disk;
-    return { ...disk, sizeBytes, sparse, mark };
+    const { sizeBytes, takenBytes, usedBytes, sparse, mark } = facts.get(disk.zvol ?? "") ?? disk;
+    return { ...disk, sizeBytes, takenBytes, usedBytes, sparse, mark };
   };
   return vms.map((vm) => ({ ...vm, disks: vm.disks.map(withSize) }));
 }
@@ -184,28 +187,29 @@ async function showsRunOf(
   return (await caller.call("vm.status", [id], options)).domain_state !== null;
 }
 
-/** Free resources of a NAS, as far as they can be read. */
-export interface Capacity {
-  /** Memory in bytes that is free for starting VMs. */
-  readonly memoryBytes: number | null;
-  /** A dataset and its free space in bytes. */
-  readonly storage: { readonly name: string; readonly bytes: number } | null;
-}
-
-/** Free memory, and free space in this dataset. */
+/** The memory of the NAS, and the space in this dataset and its pool. */
 export async function readCapacity(
   caller: Caller,
   dataset: string,
   options: ReadOptions = {},
 ): Promise<Capacity> {
-  const [memory, datasets] = await Promise.all([
+  const root = dataset.split("/")[0] ?? dataset;
+  const [memory, info, datasets] = await Promise.all([
     reading(() => caller.call("vm.get_available_memory", [], options)),
-    readDatasets(caller, [dataset], options),
+    reading(() => caller.call("system.info", [], options)),
+    readDatasets(caller, [...new Set([dataset, root])], options),
   ]);
-  const bytes = datasets.known ? datasets.value[0]?.availableBytes ?? null : null;
+  const found = (wanted: string) =>
+    datasets.known ? datasets.value.find(({ name }) => name === wanted) : undefined;
+  const bytes = found(dataset)?.availableBytes ?? null;
+  const { takenBytes = null, availableBytes = null } = found(root) ?? {};
   return {
     memoryBytes: memory.known ? memory.value : null,
+    totalMemoryBytes: info.known ? info.value.physmem : null,
     storage: bytes === null ? null : { name: dataset, bytes },
+    pool: takenBytes === null || availableBytes === null
+      ? null
+      : { name: root, takenBytes, freeBytes: availableBytes },
   };
 }
 

@@ -1,11 +1,12 @@
 /** The free memory and storage of the NAS, sent to everyone who has the list open. */
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
-import { CapacityPatch } from "../../templates/parts/patches.tsx";
+import { CapacityPatch } from "../../templates/parts/list/patches.tsx";
 import { inTime } from "../in_time.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
-import type { Capacity } from "../../templates/parts/capacity.tsx";
+import type { CapacityView } from "../../templates/parts/capacity.tsx";
+import { capacityView } from "../vms/capacity_view.ts";
 
 /** TrueNAS sends no events for these, so they are polled while a list is open. */
 const EVERY_MS = 30_000;
@@ -31,13 +32,14 @@ export class LiveCapacity {
    * The capacity, cached or read; null while the NAS is not connected, because a page should not wait for it. Values that
    * cannot be read are left out.
    */
-  async read(reload = false): Promise<Capacity | null> {
+  async read(reload = false): Promise<CapacityView | null> {
     const { manager, configuration, logger } = this.#dashboard;
     if (manager.connection.state.kind !== "live") return null;
     try {
       const { storage } = configuration().configuration;
       const reading = manager.inventory.capacity(storage.pool_path, { reload });
-      return reload ? await reading : await inTime(reading);
+      const found = reload ? await reading : await inTime(reading);
+      return found === null ? null : capacityView(this.#dashboard, found);
     } catch (error) {
       // Errors in the configuration are reported where it is used.
       if (!(error instanceof TrueNASError || error instanceof ConfigurationError)) throw error;

@@ -3,9 +3,10 @@
  * while the last message is being sent, so a slow browser gets fewer messages but never outdated ones.
  */
 import { Hono } from "hono";
+import { isUndecided } from "../../lib/operations/undecided.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { typeOf } from "../../lib/inventory/names.ts";
-import { AgePatch, ConnectionPatch, WordsPatch } from "../../templates/parts/patches.tsx";
+import { AgePatch } from "../../templates/parts/list/patches.tsx";
+import { ConnectionPatch, UndecidedPatch, WordsPatch } from "../../templates/parts/patches.tsx";
 import { vmGoneParts, vmParts } from "../../templates/parts/vm/patches.tsx";
 import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { isByName } from "../../templates/parts/vm_list.tsx";
@@ -14,8 +15,10 @@ import { isOperationFilter } from "../../templates/parts/operation_list.tsx";
 import { watchHistory } from "./watch_history.tsx";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
-import { rowOf, staleness, vmAudit, vmNow } from "../vms/vm_props.ts";
-import { matches, queryOf } from "../vms/vm_query.ts";
+import { groupOf } from "../vms/vm_groups.ts";
+import { rowOf, staleness, unfinishedOf, vmAudit, vmNow, vmOf } from "../vms/vm_props.ts";
+import { matches, queryOf, type Unfinished } from "../vms/vm_query.ts";
+import { watchOperations } from "./watch_operations.tsx";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
 
@@ -40,8 +43,8 @@ export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppE
       });
     }
     const watcher = { query: queryOf(c), mayChange: mayChange(c) };
-    const seen = c.req.query("seen") ?? "";
-    return stream(c, (ring) => watchList(dashboard, shared, { ...watcher, seen }, ring));
+    const [seen, operation] = [c.req.query("seen") ?? "", c.req.query("operation") ?? ""];
+    return stream(c, (ring) => watchList(dashboard, shared, { ...watcher, seen, operation }, ring));
   });
   app.get("/vms/:id/events", (c) => {
     const tab = c.req.query("tab") ?? "";
@@ -114,22 +117,32 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The connection badge and notice. */
+/** The connection badge and notice, and how many operations wait for a decision. */
 function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   let stale = true;
-  const stop = onConnection(dashboard, () => {
-    stale = true;
-    ring();
-  });
-  return {
-    end: [stop],
-    take: () => {
-      if (!stale) return [];
-      stale = false;
-      return [frame(String(<ConnectionPatch connection={connectionView(dashboard)} />))];
-    },
+  let sent = -1;
+  const { store } = dashboard.manager.operations;
+  const end = [
+    onConnection(dashboard, () => {
+      stale = true;
+      ring();
+    }),
+    store.onEvent((_view, { type }) => {
+      if (type === "finished" || type === "resolved") ring();
+    }),
+  ];
+  const take = () => {
+    const messages = stale ? [frame(String(<ConnectionPatch connection={connectionView(dashboard)} />))] : [];
+    stale = false;
+    const undecided = store.list().filter(isUndecided).length;
+    if (undecided !== sent) messages.push(frame(String(<UndecidedPatch count={undecided} />)));
+    sent = undecided;
+    return messages;
   };
+  return { take, end };
 }
+
+const NONE: Unfinished = new Map();
 
 /** How often the age of an outdated list is updated. */
 const AGE_MS = 5_000;
@@ -137,11 +150,19 @@ const AGE_MS = 5_000;
 /** How long changes are collected before they are sent together. */
 const GATHER_MS = 30;
 
+/** What the page of a list was rendered with. */
+interface PageOfList {
+  /** The version of its list. */
+  readonly seen: string;
+  /** The id of the operation above the list, or empty. */
+  readonly operation: string;
+}
+
 /** Sends a row when a VM changes, and the whole list when VMs are added or removed. */
 function watchList(
   dashboard: Dashboard,
   shared: SharedLists,
-  { seen, ...watcher }: ListWatcher & { readonly seen: string },
+  { seen, operation, ...watcher }: ListWatcher & PageOfList,
   ring: () => void,
 ): Source {
   const { manager } = dashboard;
@@ -151,13 +172,16 @@ function watchList(
   const isNew = seen === shared.version && staleness(dashboard) === null;
   let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
   const changed = new Map<number, Vm>();
+  const below = watchOperations(dashboard, operation, ring);
   let [whole, first, age] = [!isNew, !isNew, false];
+  let { look, chips } = shared.list(watcher);
   const aging = setInterval(() => {
     age = staleness(dashboard) !== null;
     if (age) ring();
   }, AGE_MS);
   const end = [
     ...connection.end,
+    ...below.end,
     () => clearInterval(aging),
     manager.inventory.live.watch(),
     shared.capacity.watch(ring),
@@ -185,10 +209,10 @@ function watchList(
         shown.has(id) ? [] : [`${row.vm.name} was removed from the list`]
       ),
     ];
-    return { messages: [list.message], words };
+    return { messages: [list.message()], words };
   };
   const take = () => {
-    const messages = [...connection.take()];
+    const messages = [...connection.take(), ...below.take()];
     if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
     age = false;
     const { message } = shared.capacity;
@@ -196,7 +220,12 @@ function watchList(
     capacity = message;
     const vms = [...changed.values()];
     changed.clear();
-    const moved = vms.some((vm) => matches(vm, watcher.query) !== shown.has(vm.id));
+    const unfinished = vms.length === 0 ? NONE : unfinishedOf(dashboard);
+    const list = shared.list(watcher);
+    const moved = list.look !== look ||
+      vms.some((vm) => matches(vm, watcher.query, unfinished) !== shown.has(vm.id));
+    if (list.chips !== chips || whole) messages.push(frame(list.chips));
+    ({ look, chips } = list);
     const update = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
     // Nothing is announced for the list the page was opened with.
     const words = first ? [] : update.words;
@@ -227,18 +256,20 @@ function takeRows(
   const messages: Uint8Array<ArrayBuffer>[] = [];
   const words: string[] = [];
   const groups = new Set<string>();
+  const list = shared.list(watcher);
+  const unfinished = unfinishedOf(dashboard);
   for (const vm of vms) {
-    const row = rowOf(dashboard, vm, watcher.mayChange);
+    const row = rowOf(dashboard, vm, { mayChange: watcher.mayChange, look: list.look, unfinished });
     const html = String(VmRowOnce(row));
     const before = shown.get(vm.id);
     if (before === undefined || before.html === html) continue;
     shown.set(vm.id, { html, row });
-    groups.add(typeOf(vm.name) ?? "");
+    groups.add(groupOf(vm, list.types));
     messages.push(shared.row(row));
     words.push(...announcementsOf(before.row, row));
   }
   if (!isByName(watcher.query)) return { messages, words };
-  return { messages: [...messages, ...[...groups].map((type) => shared.group(watcher, type))], words };
+  return { messages: [...messages, ...[...groups].map((group) => shared.group(watcher, group))], words };
 }
 
 /** A page that shows one VM. */
@@ -294,7 +325,7 @@ function watchVm(
     const changed = parts.filter(({ id, html }) => sent.get(id) !== html);
     if (changed.length > 0) messages.push(frame(changed.map(({ html }) => html).join("")));
     for (const { id, html } of changed) sent.set(id, html);
-    const row = vm === undefined ? null : rowOf(dashboard, vm, mayChange);
+    const row = vm === undefined ? null : vmOf(dashboard, vm, mayChange);
     const words = row === null || before === null ? [] : announcementsOf(before, row);
     before = row;
     if (words.length > 0) messages.push(frame(String(<WordsPatch words={words} />)));

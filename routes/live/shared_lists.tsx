@@ -1,13 +1,14 @@
 /** Updates of the list of VMs, rendered once for everyone who has it open. */
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { typeOf } from "../../lib/inventory/names.ts";
-import { GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/patches.tsx";
+import { ChipsPatch, GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/list/patches.tsx";
 import { LiveCapacity } from "./capacity.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
-import { listProps } from "../vms/vm_props.ts";
+import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
+import { groupOf } from "../vms/vm_groups.ts";
+import { columnCount } from "../../templates/parts/list/columns.tsx";
 import type { VmQuery } from "../../templates/paths.ts";
-import { VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
+import { type ListRowProps, type RowLook, VmRowOnce } from "../../templates/parts/vm_row.tsx";
 
 /** A page that shows the list. */
 export interface ListWatcher {
@@ -18,13 +19,18 @@ export interface ListWatcher {
 /** A row as it was sent. */
 export interface Shown {
   readonly html: string;
-  readonly row: VmRowProps;
+  readonly row: ListRowProps;
 }
 
 /** The list for one filter, shared by everyone who uses it. */
 export interface SharedList {
-  readonly message: Uint8Array<ArrayBuffer>;
+  /** The whole list; rendered when it is first sent. */
+  readonly message: () => Uint8Array<ArrayBuffer>;
+  /** The chips with their counts. */
+  readonly chips: string;
   readonly shown: ReadonlyMap<number, Shown>;
+  readonly look: RowLook;
+  readonly types: readonly string[];
   /** Messages of group headings, by type. */
   readonly groups: Map<string, Uint8Array<ArrayBuffer>>;
 }
@@ -83,15 +89,22 @@ export class SharedLists {
     if (known !== undefined) return known;
     const list = listProps(this.#dashboard, query, mayChange);
     const rows = (list.vms ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
-    const message = frame(String(<VmListPatch list={list} />));
-    const made = { message, shown: new Map(rows), groups: new Map() };
+    let message: Uint8Array<ArrayBuffer> | null = null;
+    const made: SharedList = {
+      message: () => message ??= frame(String(<VmListPatch list={list} />)),
+      chips: String(<ChipsPatch {...filterOf(list)} />),
+      shown: new Map(rows),
+      look: list.look,
+      types: configuredTypes(this.#dashboard),
+      groups: new Map(),
+    };
     // A list that shows its age is soon outdated, and unusual queries must not accumulate.
     if (list.stale === null && this.#lists.size < MAX_LISTS) this.#lists.set(key, made);
     return made;
   }
 
   /** The message of one row. */
-  row(row: VmRowProps): Uint8Array<ArrayBuffer> {
+  row(row: ListRowProps): Uint8Array<ArrayBuffer> {
     const rendered = VmRowOnce(row);
     const known = this.#rows.get(rendered);
     if (known !== undefined) return known;
@@ -101,14 +114,16 @@ export class SharedLists {
   }
 
   /** The message of a group's heading. */
-  group(watcher: ListWatcher, type: string): Uint8Array<ArrayBuffer> {
-    const { groups, shown } = this.list(watcher);
-    const vms = [...shown.values()].map(({ row }) => row.vm).filter(({ name }) =>
-      (typeOf(name) ?? "") === type
-    );
-    const known = groups.get(type) ?? frame(String(<GroupPatch type={type} vms={vms} />));
-    groups.set(type, known);
-    return known;
+  group(watcher: ListWatcher, group: string): Uint8Array<ArrayBuffer> {
+    const { groups, shown, types, look } = this.list(watcher);
+    const known = groups.get(group);
+    if (known !== undefined) return known;
+    const vms = [...shown.values()].map(({ row }) => row.vm).filter((vm) => groupOf(vm, types) === group);
+    const { mayChange } = watcher;
+    const heading = { group, vms, mayChange, columns: columnCount(look.columns) };
+    const made = frame(String(<GroupPatch {...heading} />));
+    groups.set(group, made);
+    return made;
   }
 }
 

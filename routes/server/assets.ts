@@ -20,6 +20,8 @@ import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
 import palette from "../../static/palette.js" with { type: "text" };
+import list from "../../static/list.js" with { type: "text" };
+import toasts from "../../static/toasts.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
 import waterfall from "../../static/waterfall.js" with { type: "text" };
@@ -57,6 +59,8 @@ const ASSETS = {
   htmx: await asset("htmx.js", htmx),
   live: await asset("live.js", live),
   palette: await asset("palette.js", palette),
+  list: await asset("list.js", list),
+  toasts: await asset("toasts.js", toasts),
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
   waterfall: await asset("waterfall.js", waterfall),
@@ -71,13 +75,16 @@ const ASSETS = {
 
 /** URLs of the static files. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, live, palette, times, typed, waterfall, serial, yaml, favicon } = ASSETS;
+  const { css, htmx, keys, live, list, toasts, palette, times, typed, waterfall, serial, yaml, favicon } =
+    ASSETS;
   return {
     css: withBasePath(css.url),
     htmx: withBasePath(htmx.url),
     keys: withBasePath(keys.url),
     live: withBasePath(live.url),
     palette: withBasePath(palette.url),
+    list: withBasePath(list.url),
+    toasts: withBasePath(toasts.url),
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),
     waterfall: withBasePath(waterfall.url),

@@ -5,6 +5,7 @@ import type { ConfigurationStore } from "../../lib/configuration/editing/configu
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
+import { isUndecided } from "../../lib/operations/undecided.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { assetUrls } from "./assets.ts";
 import type { Trust } from "../auth/origin.ts";
@@ -131,6 +132,7 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
     missingRoles: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map((
       { role },
     ) => role),
+    undecided: dashboard.manager.operations.store.list().filter(isUndecided).length,
   };
 }
 
@@ -142,6 +144,7 @@ const UNKNOWN_VISITOR = {
   connection: { state: "offline", host: "", release: null, message: null, remedy: null },
   unencrypted: false,
   missingRoles: [],
+  undecided: 0,
 } as const;
 
 /** Which page a request belongs to. */

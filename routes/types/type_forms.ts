@@ -6,7 +6,7 @@ import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
 import { sizeOf, SIZES } from "../../templates/parts/type_form/form.ts";
 import { changedType, overridesOf, spareRow, totalsOfTypes, typeFieldsOf, typeForm } from "../forms.ts";
 import type { Change, StorageForm } from "./changes.ts";
-import type { Capacity } from "../../templates/parts/capacity.tsx";
+import type { Capacity } from "../../lib/inventory/inventory.ts";
 
 /** The form of a type as its section fills it in. */
 export function filledForm(

@@ -3,10 +3,14 @@ import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
 import { ActPage } from "../../templates/pages/act_page.tsx";
+import { RefusalPatch, ToastPatch } from "../../templates/parts/list/patches.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm } from "./find_vm.ts";
 import { readForm } from "../forms.ts";
+import { inTime } from "../in_time.ts";
+import { groupOf } from "./vm_groups.ts";
+import { configuredTypes } from "./vm_props.ts";
 import { sendVmPage } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
@@ -20,7 +24,9 @@ export function vmActionRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const { searchParams } = new URL(c.req.url);
     const action = searchParams.get("action") ?? "";
     if (!isVmAction(action)) return c.notFound();
-    return await ask(c, dashboard, { action, ids: searchParams.getAll("id"), notice: null }, 200);
+    const group = searchParams.get("group");
+    const ids = group === null ? searchParams.getAll("id") : await idsOfGroup(dashboard, action, group);
+    return await ask(c, dashboard, { action, ids, notice: null }, 200);
   });
   app.post("/vms/act", async (c) => {
     const fields = await readForm(c.req.raw) ?? new URLSearchParams();
@@ -34,6 +40,20 @@ export function vmActionRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return await actOnOne(c, dashboard, action);
   });
   return app;
+}
+
+/** The ids of the VMs of a group that an action can change now. */
+async function idsOfGroup(
+  dashboard: Dashboard,
+  action: VmActionName,
+  group: string,
+): Promise<readonly string[]> {
+  const types = configuredTypes(dashboard);
+  const vms = await dashboard.manager.inventory.live.readyVms();
+  const own = vms.filter((vm) =>
+    groupOf(vm, types) === group && unavailable(dashboard.manager, action, vm) === null
+  );
+  return own.map(({ id }) => String(id));
 }
 
 interface Question {
@@ -113,11 +133,16 @@ async function act(
   return await ask(c, dashboard, { action, ids, notice }, 409);
 }
 
+/** Most actions have ended by then, so that one toast says it all. */
+const TOAST_MS = 400;
+
 async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionName): Promise<Response> {
   const { manager } = dashboard;
   const vm = await findVm(c, dashboard);
   if (vm === undefined) return await c.notFound();
   const fields = await readForm(c.req.raw);
+  // The list stays where it is: a script shows what comes of it as a toast.
+  const fromScript = c.req.header("hx-request") === "true";
   const shown = fields?.get("state")?.trim() || vm.state;
   const because = shown === vm.state
     ? unavailable(manager, action, vm)
@@ -125,10 +150,13 @@ async function actOnOne(c: AppContext, dashboard: Dashboard, action: VmActionNam
   if (because !== null) {
     const message = `Nothing was done: ${because}.`;
     if (wantsJson(c)) return c.json({ error: message }, 409);
+    if (fromScript) return c.html(String(<RefusalPatch message={`${vm.name}: ${message}`} />), 409);
     return await sendVmPage(c, dashboard, vm, { notice: message }, 409);
   }
   const overcommit = fields?.get("overcommit") === "yes";
   const request = { action, id: vm.id, name: vm.name, state: vm.state, overcommit };
-  const { log } = manager.changes.act(action, [request], { by: actorOf(c) });
-  return c.redirect(paths.operation(log.id), 303);
+  const { log, finished } = manager.changes.act(action, [request], { by: actorOf(c) });
+  if (!fromScript) return c.redirect(paths.operation(log.id), 303);
+  await inTime(finished, TOAST_MS);
+  return c.html(String(<ToastPatch view={log.view} action={action} vm={vm} />));
 }

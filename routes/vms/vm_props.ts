@@ -1,19 +1,29 @@
 /** Props for the pages and streams of VMs, from the current inventory. */
+import { ConfigurationError } from "../../lib/errors/errors.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { deriveMac, typeOf } from "../../lib/inventory/names.ts";
+import { isMarked } from "../../lib/inventory/marks.ts";
+import { deriveMac } from "../../lib/inventory/names.ts";
 import { brieflyAgainst, reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
-import type { Dashboard } from "../server/dashboard.ts";
-import { matches, sorted } from "./vm_query.ts";
-import { type Stale, type VmListProps } from "../../templates/parts/vm_list.tsx";
-import type { VmNowProps } from "../../templates/parts/vm/now.ts";
+import { unfinishedVms } from "../../lib/operations/undecided.ts";
 import type { VmQuery } from "../../templates/paths.ts";
-import type { VmRowProps } from "../../templates/parts/vm_row.tsx";
+import { columnsOf } from "../../templates/parts/list/columns.tsx";
+import type { ChipCounts, ListFilterProps, Stale } from "../../templates/parts/list/filter.tsx";
+import type { VmMenuProps } from "../../templates/parts/list/vm_menu.tsx";
+import { isByName, type VmListProps } from "../../templates/parts/vm_list.tsx";
+import type { VmNowProps } from "../../templates/parts/vm/now.ts";
+import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/vm_row.tsx";
+import type { Dashboard } from "../server/dashboard.ts";
+import { inGroups } from "./vm_groups.ts";
+import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
 
 /** The age of the inventory while the NAS is not connected; otherwise null. */
 export function staleness({ manager, now }: Dashboard): Stale | null {
   const { readAt } = manager.inventory.live.snapshot;
   return manager.connection.state.kind === "live" || readAt === null ? null : { since: readAt, now: now() };
 }
+
+/** From this number of VMs on, a row has a link to its menu in place of the menu: 1.3 kB in place of 4 kB. */
+const MENUS_BELOW = 50;
 
 /** Props of the list. */
 export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boolean): VmListProps {
@@ -22,17 +32,24 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const all = vms ?? [];
   const state = manager.connection.state;
   const problem = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
+  const unfinished = unfinishedOf(dashboard);
+  const matching = sorted(all.filter((vm) => matches(vm, query, unfinished)), query.sort);
+  const look = lookOf(dashboard, query, { all, shown: matching.length });
+  const rows = matching.map((vm) => rowOf(dashboard, vm, { mayChange, look, unfinished }));
   return {
     mayChange,
-    vms: vms === null
-      ? null
-      : sorted(all.filter((vm) => matches(vm, query)), query.sort).map((vm) =>
-        rowOf(dashboard, vm, mayChange)
-      ),
+    vms: vms === null ? null : rows,
+    groups: isByName(query)
+      ? inGroups(rows, ({ vm }) => vm, configuredTypes(dashboard)).map(({ group, items }) => ({
+        group,
+        rows: items,
+      }))
+      : null,
+    look,
+    counts: chipCounts(all, query, unfinished),
     total: all.length,
     query,
-    states: [...new Set(all.map((vm) => vm.state))].sort(),
-    types: [...new Set(all.map(({ name }) => typeOf(name)).filter((type) => type !== null))].sort(),
+    host: dashboard.host,
     problem: problem === null ? null : {
       message: problem.message,
       remedy: "remedy" in problem ? String(problem.remedy) : "Reload the page in a moment.",
@@ -41,9 +58,95 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   };
 }
 
-/** Props of one row. */
-export function rowOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
+/** Props of the filter above a list. */
+export function filterOf({ query, counts, vms, total, stale }: VmListProps): ListFilterProps {
+  return { query, counts, shown: vms?.length ?? 0, total, stale };
+}
+
+/** VMs that an operation left unfinished. */
+export function unfinishedOf({ manager }: Dashboard): Unfinished {
+  return unfinishedVms(manager.operations.store.list());
+}
+
+/** The names of the configuration's types; none while it cannot be read, which the pages that need it report. */
+export function configuredTypes({ configuration }: Dashboard): readonly string[] {
+  try {
+    return Object.keys(configuration().configuration.types);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return [];
+  }
+}
+
+const looks = new Map<string, RowLook>();
+
+/** Few, because it is kept for each choice of columns and each size of the largest VM. */
+const MAX_LOOKS = 100;
+
+/** How the rows of a list look; the same object for the same look, so that rendered rows are found again. */
+function lookOf(
+  { manager }: Dashboard,
+  query: VmQuery,
+  { all, shown }: { readonly all: readonly Vm[]; readonly shown: number },
+): RowLook {
+  const look: RowLook = {
+    columns: columnsOf(query),
+    scaleMib: all.reduce((most, { memoryMib }) => Math.max(most, memoryMib), 0),
+    hasMenu: shown < MENUS_BELOW,
+    canReset: manager.connection.canReset,
+  };
+  const key = JSON.stringify(look);
+  const known = looks.get(key);
+  if (known !== undefined) return known;
+  if (looks.size >= MAX_LOOKS) looks.clear();
+  looks.set(key, look);
+  return look;
+}
+
+/** How many VMs each chip would show, with the other filters as they are. */
+function chipCounts(all: readonly Vm[], query: VmQuery, unfinished: Unfinished): ChipCounts {
+  const found = all.filter((vm) => matches(vm, { ...query, state: "", ours: "" }, unfinished));
+  const byState = found.filter((vm) =>
+    query.ours === "" || isMarked(vm.description) === (query.ours === "yes")
+  );
+  const byOwner = found.filter((vm) => matches(vm, { ...query, q: "", ours: "", type: "" }, unfinished));
+  const here = byOwner.filter(({ description }) => isMarked(description)).length;
+  return {
+    all: found.length,
+    needsLook: byState.filter((vm) => needsLook(vm, unfinished)).length,
+    running: byState.filter(({ state }) => state === "RUNNING").length,
+    stopped: byState.filter(({ state }) => state === "STOPPED").length,
+    here,
+    elsewhere: byOwner.length - here,
+  };
+}
+
+/** What a row is made of beside its VM. */
+export interface RowContext {
+  readonly mayChange: boolean;
+  readonly look: RowLook;
+  readonly unfinished: Unfinished;
+}
+
+/** Props of one row of the list. */
+export function rowOf(
+  dashboard: Dashboard,
+  vm: Vm,
+  { mayChange, look, unfinished }: RowContext,
+): ListRowProps {
+  const left = vm.uuid === null ? null : unfinished.get(vm.uuid) ?? null;
+  return { ...vmOf(dashboard, vm, mayChange), look, unfinished: left };
+}
+
+/** A VM and what is being done to it. */
+export function vmOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
   return { vm, busy: manager.operations.store.busy(vm.name), mayChange };
+}
+
+/** Everything that can be done with one VM. */
+export function menuOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmMenuProps {
+  const busy = manager.operations.store.busy(vm.name)?.doing ?? null;
+  return { vm, facts: { busy, canReset: manager.connection.canReset }, mayChange };
 }
 
 /** The history shows this many operations and lines of the audit log; their own pages have the rest. */

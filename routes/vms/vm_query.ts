@@ -3,12 +3,16 @@ import type { Context } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { compareNames, typeOf } from "../../lib/inventory/names.ts";
-import type { SortKey, VmQuery } from "../../templates/paths.ts";
+import { NEEDS_LOOK, type SortKey, type VmQuery } from "../../templates/paths.ts";
+
+/** VMs that an operation left unfinished: its id by the VM's uuid. */
+export type Unfinished = ReadonlyMap<string, string>;
 
 /** Whether a VM matches the filter. */
-export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
+export function matches(vm: Vm, query: VmQuery, unfinished: Unfinished = NONE_UNFINISHED): boolean {
+  const { q, state, type, ours } = query;
   if (ours !== "" && isMarked(vm.description) !== (ours === "yes")) return false;
-  if (state !== "" && vm.state !== state) return false;
+  if (state !== "" && !hasState(vm, state, unfinished)) return false;
   if (type !== "" && typeOf(vm.name) !== type) return false;
   if (q === "") return true;
   const wanted = q.toLowerCase();
@@ -18,6 +22,20 @@ export function matches(vm: Vm, { q, state, type, ours }: VmQuery): boolean {
     ...vm.disks.map(({ path }) => path),
   ];
   return texts.some((text) => text.toLowerCase().includes(wanted));
+}
+
+const NONE_UNFINISHED: Unfinished = new Map();
+
+/** States that are as they should be: every other, known or not, needs a look. */
+const CALM: readonly string[] = ["RUNNING", "STOPPED"];
+
+/** Whether somebody should look at a VM: it is suspended or broken, or was left unfinished. */
+export function needsLook({ state, uuid }: Vm, unfinished: Unfinished): boolean {
+  return !CALM.includes(state) || (uuid !== null && unfinished.has(uuid));
+}
+
+function hasState(vm: Vm, state: string, unfinished: Unfinished): boolean {
+  return state === NEEDS_LOOK ? needsLook(vm, unfinished) : vm.state === state;
 }
 
 const KEYS = {
@@ -46,8 +64,16 @@ export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
 /** Longer than any name on a NAS. */
 const MAX_QUERY_CHARS = 200;
 
-/** The filter and sort order from the URL. */
+/** The filter, sort order and columns from the URL. */
 export function queryOf(c: Context): VmQuery {
   const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
-  return { q: text("q"), state: text("state"), type: text("type"), ours: text("ours"), sort: text("sort") };
+  return {
+    q: text("q"),
+    state: text("state"),
+    type: text("type"),
+    ours: text("ours"),
+    sort: text("sort"),
+    // A form of tick boxes sends each column by itself.
+    cols: (c.req.queries("cols") ?? []).join(",").slice(0, MAX_QUERY_CHARS),
+  };
 }

@@ -4,18 +4,20 @@ import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
-import { isVmTab } from "../../templates/paths.ts";
+import { isVmTab, paths } from "../../templates/paths.ts";
 import { type Saved, VmPage, type VmPageProps, type VmPageTab } from "../../templates/pages/vm_page.tsx";
+import { VmMenuPage } from "../../templates/pages/vm_menu_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
+import { FilteredPatch } from "../../templates/parts/list/patches.tsx";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
 import { findVm } from "./find_vm.ts";
-import { listProps, vmAudit, vmNow } from "./vm_props.ts";
+import { filterOf, listProps, menuOf, vmAudit, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 
-/** GET /, /vms/:id. */
+/** GET /, /vms/:id, /vms/:id/menu. */
 export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {
   const { manager } = dashboard;
   const app = new Hono<AppEnv>();
@@ -23,20 +25,28 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     await manager.inventory.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
     const list = listProps(dashboard, query, mayChange(c));
+    const running = manager.operations.writing?.view ?? null;
+    const stream = paths.inventoryEvents(query, { seen: shared.version, operation: running?.id ?? "" });
     if (wantsJson(c)) {
       return c.json(
         { nas: nasJson(dashboard), vms: (list.vms ?? []).map(({ vm }) => vmJson(vm)) },
         list.vms === null ? 503 : 200,
       );
     }
-    const { version } = shared;
-    const page = {
-      frame: pageFrame(c, dashboard),
-      list,
-      version,
-      running: manager.operations.writing?.view ?? null,
-    };
+    // A script asks for what a changed filter changes.
+    if (c.req.header("hx-target") === "vm-list") {
+      return c.html(
+        String(<FilteredPatch list={list} filter={filterOf(list)} query={query} stream={stream} />),
+      );
+    }
+    const page = { frame: pageFrame(c, dashboard), list, stream, running };
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
+  });
+  app.get("/vms/:id/menu", async (c) => {
+    const vm = await findVm(c, dashboard);
+    if (vm === undefined) return c.notFound();
+    const menu = menuOf(dashboard, vm, mayChange(c));
+    return sendPage(c, <VmMenuPage frame={pageFrame(c, dashboard)} menu={menu} />);
   });
   const show = async (c: AppContext, tab: VmPageTab) => {
     const vm = await findVm(c, dashboard, wantsJson(c) ? READING_MS : undefined);

@@ -15,6 +15,8 @@ export interface ExportPageProps {
   /** The VMs in each format. */
   readonly formats: readonly { readonly name: ExportName; readonly exported: Exported }[];
   readonly query: VmQuery;
+  /** The IDs of the selected VMs; empty: all that match the query. */
+  readonly ids: readonly string[];
   /** The VMs of the configuration, created or not, instead of those on the NAS. */
   readonly planned: boolean;
   /** The Talos version to write files for. */
@@ -22,7 +24,9 @@ export interface ExportPageProps {
 }
 
 /** The page. */
-export function ExportPage({ frame, count, formats, query, planned, talos }: ExportPageProps) {
+export function ExportPage({ frame, count, formats, planned, talos, ...chosen }: ExportPageProps) {
+  const { query } = chosen;
+  const ids = chosen.ids.join(",");
   return (
     <Layout {...frame} title="Export" current="vms">
       <p class="trail">
@@ -32,27 +36,30 @@ export function ExportPage({ frame, count, formats, query, planned, talos }: Exp
       <p>
         {planned
           ? "Showing the VMs in the configuration, created or not, with the MACs they will get. "
-          : "Showing the VMs on the NAS that match the list's filter. "}
+          : ids === ""
+          ? "Showing the VMs on the NAS that match the list's filter. "
+          : "Showing the VMs selected in the list. "}
         <a href={paths.export(query, { planned: !planned })}>
           {planned ? "Show VMs on the NAS" : "Show VMs in the configuration"}
         </a>
       </p>
       {count === 0
         ? <p class="empty">No VMs match</p>
-        : formats.map((it) => <Format {...it} query={query} planned={planned} talos={talos} />)}
+        : formats.map((it) => <Format {...it} query={query} ids={ids} planned={planned} talos={talos} />)}
     </Layout>
   );
 }
 
 interface FormatProps extends Pick<ExportPageProps, "query" | "planned" | "talos"> {
+  readonly ids: string;
   readonly name: ExportName;
   readonly exported: Exported;
 }
 
-function Format({ name, exported, query, planned, talos }: FormatProps) {
+function Format({ name, exported, query, ids, planned, talos }: FormatProps) {
   const { label, help, archive } = EXPORT_FORMATS[name];
   const remarks = remarksOf(exported);
-  const download = { planned, format: name, download: true, ...(archive ? { talos } : {}) };
+  const download = { planned, ids, format: name, download: true, ...(archive ? { talos } : {}) };
   return (
     <section class="card export" aria-labelledby={`export-${name}`}>
       <header>
@@ -70,7 +77,7 @@ function Format({ name, exported, query, planned, talos }: FormatProps) {
         </p>
       </header>
       <div class="body stack">
-        {archive ? <TalosVersions query={query} planned={planned} talos={talos} /> : null}
+        {archive ? <TalosVersions query={query} ids={ids} planned={planned} talos={talos} /> : null}
         {remarks.length === 0 ? null : (
           <Notice tone="warn">
             <ul class="plain">{remarks.map((remark) => <li>{remark}</li>)}</ul>
@@ -111,13 +118,15 @@ function File({ name, text, of, id }: {
   );
 }
 
-function TalosVersions({ query, planned, talos }: Pick<ExportPageProps, "query" | "planned" | "talos">) {
+function TalosVersions(
+  { query, ids, planned, talos }: Pick<FormatProps, "query" | "ids" | "planned" | "talos">,
+) {
   return (
     <p>
       Talos version: {TALOS_VERSIONS.map((version) =>
         version === talos
           ? <strong aria-current="true">{version}</strong>
-          : <a href={`${paths.export(query, { planned, talos: version })}#export-talos`}>{version}</a>
+          : <a href={`${paths.export(query, { planned, ids, talos: version })}#export-talos`}>{version}</a>
       ).flatMap((it, index) => index === 0 ? [it] : [" · ", it])}
     </p>
   );

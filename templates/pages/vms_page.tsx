@@ -1,89 +1,80 @@
-/** The list of VMs, live. */
+/** The page of the list: all VMs of the NAS, updated live. */
+import type { OperationView } from "../../lib/operations/types.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { type Capacity, CapacityLine } from "../parts/capacity.tsx";
-import { Choice, Notice } from "../parts/common.tsx";
+import { CapacityStrip, type CapacityView } from "../parts/capacity.tsx";
+import { Icon } from "../parts/icons.tsx";
+import { ListFilter } from "../parts/list/filter.tsx";
+import { OpStrip } from "../parts/list/op_strip.tsx";
+import { ExportLink } from "../parts/list/patches.tsx";
 import { VmList, type VmListProps } from "../parts/vm_list.tsx";
 import { paths } from "../paths.ts";
-import { stateWord } from "../parts/vm_row.tsx";
 
 /** Props of the page. */
 export interface VmsPageProps {
   readonly frame: PageFrame;
   readonly list: VmListProps;
-  /** Version of the list; the stream continues from it. */
-  readonly version: string;
+  /** The URL of the stream that continues from the list. */
+  readonly stream: string;
   /** Null while unknown. */
-  readonly capacity: Capacity | null;
+  readonly capacity: CapacityView | null;
   /** The running operation, or null. */
-  readonly running: { readonly id: string; readonly title: string } | null;
+  readonly running: OperationView | null;
 }
 
 /** The page. */
-export function VmsPage({ frame, list, version, running, capacity }: VmsPageProps) {
-  const { query, states, types } = list;
+export function VmsPage({ frame, list, stream, running, capacity }: VmsPageProps) {
+  const { query, vms, total } = list;
+  const isEmpty = vms !== null && total === 0;
   return (
-    <Layout {...frame} title="VMs" current="vms" stream={paths.inventoryEvents(query, version)}>
-      <div class="heading">
-        <h1>VMs</h1>
+    <Layout {...frame} title="VMs" current="vms" stream={stream}>
+      <div class="page-head">
+        <div class="title">
+          <h1>VMs</h1>
+        </div>
         <div class="actions">
-          <a class="btn" href={paths.export(query)}>Export</a>
-          {frame.mayChange
+          <ExportLink query={query} />
+          <PageMenu mayChange={frame.mayChange} />
+          {frame.mayChange && !isEmpty
             ? (
-              <>
-                <a class="btn primary" href={paths.create()}>Create VMs</a>
-                <a class="btn danger" id="destroy-vms" href={paths.destroy()}>Destroy VMs</a>
-              </>
+              <a class="btn primary wide-only" href={paths.create()}>
+                <Icon name="plus" />
+                Create VMs
+              </a>
             )
             : null}
         </div>
       </div>
-      <CapacityLine capacity={capacity} />
-      {running === null ? null : (
-        <Notice tone="busy">
-          <p>
-            <strong>{running.title}</strong> is in progress.{" "}
-            <a href={paths.operation(running.id)}>View operation</a>
-          </p>
-        </Notice>
-      )}
-      <form class="filters" method="get" action={paths.home()} role="search">
-        <div class="field">
-          <label for="filter-q">Name, MAC, IP or zvol</label>
-          <input
-            class="input"
-            id="filter-q"
-            type="search"
-            name="q"
-            value={query.q}
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </div>
-        <Choice
-          id="filter-state"
-          name="state"
-          label="State"
-          value={query.state}
-          choices={{ "": "All", ...Object.fromEntries(states.map((state) => [state, stateWord(state)])) }}
-        />
-        <Choice
-          id="filter-type"
-          name="type"
-          label="Type"
-          value={query.type}
-          choices={{ "": "All", ...Object.fromEntries(types.map((type) => [type, type])) }}
-        />
-        <Choice
-          id="filter-ours"
-          name="ours"
-          label="Created by"
-          value={query.ours}
-          choices={{ "": "Anyone", yes: "This program", no: "Others" }}
-        />
-        {query.sort === "" ? null : <input type="hidden" name="sort" value={query.sort} />}
-        <button class="btn" type="submit">Filter</button>
-      </form>
+      <CapacityStrip capacity={capacity} />
+      {running === null ? null : <OpStrip view={running} />}
+      <ListFilter {...list} shown={vms?.length ?? 0} />
       <VmList {...list} />
     </Layout>
+  );
+}
+
+function PageMenu({ mayChange }: { mayChange: boolean }) {
+  return (
+    <details class="menu" name="menu" id="page-menu">
+      <summary class="btn plain only-icon" aria-label="More for all VMs">
+        <Icon name="more" />
+      </summary>
+      <div class="panel">
+        <a class="item" href={paths.orphans()}>
+          <Icon name="search" />
+          Orphans
+        </a>
+        {mayChange
+          ? (
+            <>
+              <hr />
+              <a class="item danger" id="destroy-vms" href={paths.destroy()}>
+                <Icon name="bin" />
+                Destroy VMs…
+              </a>
+            </>
+          )
+          : null}
+      </div>
+    </details>
   );
 }

@@ -1,20 +1,209 @@
-/** The free memory and storage of the NAS. */
+/** What the NAS has, as two pictures with their numbers: its memory, and the pool for the VMs' disks. */
 import { formatBytes } from "../../lib/units.ts";
+import { Icon } from "./icons.tsx";
 
-/** The free memory and storage of the NAS, as far as they can be read. */
-export interface Capacity {
-  /** Bytes available for starting VMs; null while unknown. */
-  readonly memoryBytes: number | null;
-  /** The dataset for zvols, and its free bytes; null while unknown. */
-  readonly storage: { readonly name: string; readonly bytes: number } | null;
+/** What the NAS has, as far as it can be read; sizes in bytes. */
+export interface CapacityView {
+  readonly memory: MemoryCapacity | null;
+  readonly pool: PoolCapacity | null;
 }
 
-/** The line; empty while the capacity is unknown. */
-export function CapacityLine({ capacity }: { capacity: Capacity | null }) {
-  const { memoryBytes = null, storage = null } = capacity ?? {};
-  const parts = [
-    ...(memoryBytes === null ? [] : [`${formatBytes(memoryBytes)} of memory free`]),
-    ...(storage === null ? [] : [`${formatBytes(storage.bytes)} free in ${storage.name}`]),
+/** The memory of the NAS. */
+export interface MemoryCapacity {
+  /** All of it; null where the account may not read it. */
+  readonly totalBytes: number | null;
+  /** What VMs may still be started with. */
+  readonly freeBytes: number;
+  /** What running VMs were given, by group; the largest groups have a name of their own. */
+  readonly running: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+/** The pool of the configured dataset. */
+export interface PoolCapacity {
+  readonly name: string;
+  /** The configured dataset, and what is free there. */
+  readonly dataset: string;
+  readonly freeBytes: number;
+  /** What is taken from the pool; null where the account may not read it. */
+  readonly takenBytes: number | null;
+  /** What the disks of VMs hold, of what is taken; null where no disk's use is known. */
+  readonly disksBytes: number | null;
+}
+
+/** The strip; empty while the capacity is unknown. Live updates replace it by its id. */
+export function CapacityStrip({ capacity }: { capacity: CapacityView | null }) {
+  const { memory = null, pool = null } = capacity ?? {};
+  if (memory === null && pool === null) return <div id="capacity" class="capacity-none"></div>;
+  return (
+    <div id="capacity" class="capacity" role="group" aria-label="Capacity">
+      {memory === null ? null : <MemoryGauge {...memory} />}
+      {pool === null ? null : <PoolGauge {...pool} />}
+    </div>
+  );
+}
+
+/** One part of a meter. */
+interface Part {
+  readonly name: string;
+  /** Written into the part where it fits; by default nothing. */
+  readonly label?: string;
+  readonly bytes: number;
+  readonly class: string;
+}
+
+function MemoryGauge({ totalBytes, freeBytes, running }: MemoryCapacity) {
+  const vms = running.reduce((sum, { bytes }) => sum + bytes, 0);
+  // Guests may be given more than there is, and what they do not use is free.
+  const whole = Math.max(totalBytes ?? 0, vms + freeBytes);
+  const own = whole - vms - freeBytes;
+  const parts: Part[] = [
+    { name: "TrueNAS and its cache", label: "TrueNAS", bytes: own, class: "m-rest" },
+    ...running.map(({ name, bytes }, n): Part => ({
+      name: `${name}, running`,
+      label: name,
+      bytes,
+      class: n % 2 === 0 ? "m-vm" : "m-vm-2",
+    })),
   ];
-  return <p class="help" id="capacity">{parts.join(" · ")}</p>;
+  const words = `Memory: ${formatBytes(vms)} of running VMs, ${
+    totalBytes === null ? "" : `${formatBytes(own)} of TrueNAS and its cache, `
+  }${formatBytes(freeBytes)} free for VMs`;
+  return (
+    <section
+      class="gauge"
+      aria-labelledby="gauge-memory"
+      data-whole={whole}
+      data-free={freeBytes}
+      id="memory-gauge"
+    >
+      <header>
+        <h2 id="gauge-memory">
+          <Icon name="chip" />
+          Memory
+        </h2>
+        {totalBytes === null ? null : <span class="faint of">{formatBytes(totalBytes)}</span>}
+        <span class="free" id="memory-free">
+          <b>{formatBytes(freeBytes)}</b> free <span class="of">for VMs</span>
+        </span>
+      </header>
+      <Meter parts={parts} whole={whole} words={words} planned />
+      <ul class="legend">
+        <Legend name="Running VMs" bytes={vms} class="m-vm" />
+        {own > 0 ? <Legend name="TrueNAS and its cache" bytes={own} class="m-rest" /> : null}
+        <li class="planned" id="memory-planned" hidden>
+          <svg class="swatch" aria-hidden="true">
+            <rect width="100%" height="100%" fill="url(#hatch-plan)" />
+          </svg>
+          Selection <b></b>
+        </li>
+      </ul>
+    </section>
+  );
+}
+
+function PoolGauge({ name, dataset, freeBytes, takenBytes, disksBytes }: PoolCapacity) {
+  const disks = Math.min(disksBytes ?? 0, takenBytes ?? 0);
+  const files = (takenBytes ?? 0) - disks;
+  const whole = (takenBytes ?? 0) + freeBytes;
+  const parts: Part[] = [
+    { name: "Everything else", label: "files", bytes: files, class: "m-rest" },
+    { name: "Disks of VMs", bytes: disks, class: "m-vm" },
+  ];
+  const words = takenBytes === null
+    ? `${formatBytes(freeBytes)} free in ${dataset}`
+    : `Pool ${name}: ${formatBytes(disks)} in disks of VMs, ${formatBytes(files)} of everything else, ${
+      formatBytes(freeBytes)
+    } free in ${dataset}`;
+  return (
+    <section class="gauge" aria-labelledby="gauge-pool">
+      <header>
+        <h2 id="gauge-pool">
+          <Icon name="disk" />
+          Pool {name}
+        </h2>
+        {takenBytes === null ? null : <span class="faint of">{formatBytes(whole)}</span>}
+        <span class="free" title={`Free in ${dataset}`}>
+          <b>{formatBytes(freeBytes)}</b> free
+        </span>
+      </header>
+      {takenBytes === null ? null : (
+        <>
+          <Meter parts={parts} whole={whole} words={words} />
+          <ul class="legend">
+            <Legend name="Disks of VMs" bytes={disks} class="m-vm" />
+            <Legend name="Everything else" bytes={files} class="m-rest" />
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** From this share on, a label fits into its part. */
+const LABELLED = 0.09;
+
+interface MeterProps {
+  readonly parts: readonly Part[];
+  readonly whole: number;
+  readonly words: string;
+  /** Whether a script may draw what a selection would take (static/list.js). */
+  readonly planned?: boolean;
+}
+
+function Meter({ parts, whole, words, planned }: MeterProps) {
+  const shares = parts.map((part) => ({ ...part, share: whole > 0 ? part.bytes / whole : 0 }));
+  const placed = shares.map((part, n) => ({
+    ...part,
+    at: shares.slice(0, n).reduce((sum, { share }) => sum + share, 0),
+  }));
+  const end = shares.reduce((sum, { share }) => sum + share, 0);
+  return (
+    <svg class="meter" role="img" aria-label={words}>
+      {placed.filter(({ share }) => share > 0).map((part) => (
+        <>
+          <rect x={percent(part.at)} width={percent(part.share)} height="100%" class={part.class}>
+            <title>{part.name}: {formatBytes(part.bytes)}</title>
+          </rect>
+          {part.label === undefined || part.share < LABELLED ? null : (
+            <text
+              x={percent(part.at + part.share / 2)}
+              y="53%"
+              text-anchor="middle"
+              dominant-baseline="central"
+              class={part.class === "m-vm" ? undefined : "on-soft"}
+            >
+              {part.label}
+            </text>
+          )}
+        </>
+      ))}
+      {planned
+        ? (
+          <rect
+            id="memory-plan"
+            x={percent(end)}
+            width="0"
+            height="100%"
+            fill="url(#hatch-plan)"
+            data-at={end}
+          />
+        )
+        : null}
+    </svg>
+  );
+}
+
+function Legend({ name, bytes, class: kind }: { name: string; bytes: number; class: string }) {
+  return (
+    <li>
+      <svg class="swatch" aria-hidden="true">
+        <rect width="100%" height="100%" class={kind} />
+      </svg>
+      {name} <b>{bytes === 0 ? "none" : formatBytes(bytes)}</b>
+    </li>
+  );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)}%`;
 }

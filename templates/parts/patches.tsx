@@ -1,18 +1,15 @@
 /** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Concurrency } from "../../lib/operations/call_limiter.ts";
-import type { Vm } from "../../lib/inventory/inventory.ts";
+import { Undecided } from "./undecided.tsx";
 import { paths } from "../paths.ts";
-import { type Capacity, CapacityLine } from "./capacity.tsx";
 import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
 import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
 import { ConcurrencyLine } from "./concurrency.tsx";
-import { groupId, VmGroup, VmList, VmListAge, type VmListProps } from "./vm_list.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
 import { laneId, LaneRows, Waterfall } from "./operation/waterfall.tsx";
 import { timelineOf } from "../../lib/operations/timeline.ts";
-import { VmRowOnce, type VmRowProps } from "./vm_row.tsx";
 
 /** One update of an operation's page. */
 export interface OperationPatchProps {
@@ -113,33 +110,6 @@ function LogPatch({ event }: { event: OperationEvent }) {
   );
 }
 
-/** One VM that changed. */
-export function VmPatch(row: VmRowProps) {
-  return (
-    <hx-partial hx-target={`#vm-${row.vm.id}`} hx-swap="outerMorph">
-      <VmRowOnce {...row} />
-    </hx-partial>
-  );
-}
-
-/** The heading of a group in which a VM changed. */
-export function GroupPatch({ type, vms }: { type: string; vms: readonly Vm[] }) {
-  return (
-    <hx-partial hx-target={`#${groupId(type)}`} hx-swap="outerMorph">
-      <VmGroup type={type} vms={vms} />
-    </hx-partial>
-  );
-}
-
-/** The whole list, when VMs were added or removed. */
-export function VmListPatch({ list }: { list: VmListProps }) {
-  return (
-    <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
-      <VmList {...list} />
-    </hx-partial>
-  );
-}
-
 /** Above this number, changes are announced only as a count. */
 const MAX_WORDS = 3;
 
@@ -149,20 +119,11 @@ export function WordsPatch({ words }: { words: readonly string[] }) {
   return <hx-partial hx-target="#live-words" hx-swap="innerHTML">{text}</hx-partial>;
 }
 
-/** The age of the list. */
-export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
+/** How many operations wait for a decision, in the navigation. */
+export function UndecidedPatch({ count }: { count: number }) {
   return (
-    <hx-partial hx-target="#vm-list-age" hx-swap="outerMorph">
-      <VmListAge stale={stale} />
-    </hx-partial>
-  );
-}
-
-/** The capacity the NAS has left. */
-export function CapacityPatch({ capacity }: { capacity: Capacity }) {
-  return (
-    <hx-partial hx-target="#capacity" hx-swap="outerMorph">
-      <CapacityLine capacity={capacity} />
+    <hx-partial hx-target="#undecided" hx-swap="outerMorph">
+      <Undecided count={count} />
     </hx-partial>
   );
 }

@@ -1,20 +1,41 @@
 /** One VM's row in the list, and the parts of it that the VM's page shows too. */
 import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
-import { formatBytes, formatCount, formatMib } from "../../lib/units.ts";
-import { typeOf } from "../../lib/inventory/names.ts";
+import { isMarked } from "../../lib/inventory/marks.ts";
 import type { Busy } from "../../lib/operations/store.ts";
-import { reasonAgainst, VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
+import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
+import { formatCount } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import { State, Time, type Tone } from "./common.tsx";
-import { Shape } from "./icons.tsx";
+import { Icon, Shape } from "./icons.tsx";
+import { type ColumnKey, COLUMNS } from "./list/columns.tsx";
+import { DiskCell, MemoryCell, NetworkCell } from "./list/vm_cells.tsx";
+import { ACTION_ICONS, VmMenuItems } from "./list/vm_menu.tsx";
 
-/** Props of a row. */
+/** Props of a VM and what is being done to it. */
 export interface VmRowProps {
   readonly vm: Vm;
   /** The operation that is working on the VM. */
   readonly busy: Busy | null;
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
+}
+
+/** How the rows of a list look. */
+export interface RowLook {
+  readonly columns: readonly ColumnKey[];
+  /** The memory that fills a bar: that of the largest VM on the NAS, in MiB. */
+  readonly scaleMib: number;
+  /** Whether the menu is part of the row; a long list has a link to it instead. */
+  readonly hasMenu: boolean;
+  /** Whether this release can reset a VM. */
+  readonly canReset: boolean;
+}
+
+/** Props of a row. */
+export interface ListRowProps extends VmRowProps {
+  readonly look: RowLook;
+  /** The operation that left the VM unfinished, or null. */
+  readonly unfinished: string | null;
 }
 
 /** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
@@ -30,10 +51,16 @@ export function stateWord(state: string): string {
   return STATES[state]?.word ?? state;
 }
 
+/** The tone of a VM's state. */
+export function stateTone(state: string): Tone {
+  return STATES[state]?.tone ?? "warn";
+}
+
 /** A VM's state as shape and word. */
 export function VmState({ state }: { state: string }) {
-  const { tone, word } = STATES[state] ?? { tone: "warn", word: state };
-  return <State tone={tone} word={word} />;
+  const tone = stateTone(state);
+  const word = stateWord(state);
+  return tone === "good" ? <State tone={tone} word={word} shape="live" /> : <State tone={tone} word={word} />;
 }
 
 /** What changed in a row, for screen readers. */
@@ -44,29 +71,38 @@ export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowPr
   return now === was ? [] : [`${vm.name}: ${now}`];
 }
 
-/** Actions offered in the row; none of them can lose a guest's data. */
-const QUICK: readonly VmActionName[] = ["start", "stop", "resume"];
-
 /** Rendered rows. A VM that changes becomes a new object, so its old rows are garbage-collected. */
 const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
 
 /** One VM's row, rendered once for all open pages. */
-export function VmRowOnce(row: VmRowProps) {
-  const { vm, busy, mayChange } = row;
+export function VmRowOnce(row: ListRowProps) {
+  const { vm, busy, mayChange, unfinished, look } = row;
   const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
   rendered.set(vm, rows);
-  const key = JSON.stringify([mayChange, busy]);
+  const key = busy === null && unfinished === null
+    ? `${mayChange}${keyOf(look)}`
+    : JSON.stringify([mayChange, keyOf(look), unfinished, busy]);
   const known = rows.get(key);
   if (known !== undefined) return known;
   // During an operation every step adds a row here, and the older ones are never needed again.
   if (rows.size >= MAX_RENDERED) rows.clear();
   const made = VmRow(row);
+  // Searching joins the row's hundred pieces into one text, once for all pages that will show it.
+  String(made).indexOf("\0");
   rows.set(key, made);
   return made;
 }
 
 /** At most this many versions of one VM's row are kept. */
 const MAX_RENDERED = 4;
+
+const lookKeys = new WeakMap<RowLook, string>();
+
+function keyOf(look: RowLook): string {
+  const known = lookKeys.get(look) ?? JSON.stringify(look);
+  lookKeys.set(look, known);
+  return known;
+}
 
 /** `1 socket × 4 cores × 1 thread` */
 export function topologyOf({ sockets, cores, threads }: Vm): string {
@@ -75,88 +111,177 @@ export function topologyOf({ sockets, cores, threads }: Vm): string {
   );
 }
 
-function VmRow({ vm, busy, mayChange }: VmRowProps) {
-  const type = typeOf(vm.name);
-  const known = vm.disks.every(({ sizeBytes }) => sizeBytes !== null);
-  const total = vm.disks.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+function VmRow(row: ListRowProps) {
+  const { vm, unfinished, look } = row;
   return (
     <tr id={`vm-${vm.id}`} data-vm={vm.name} data-state={vm.state}>
-      <td class="select">
+      <td class="c-select">
         <input
           type="checkbox"
           id={`select-${vm.id}`}
           name="id"
           value={vm.id}
+          data-mib={vm.memoryMib}
           aria-label={`Select ${vm.name}`}
         />
       </td>
       <th scope="row">
         <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
-        {type === null ? null : <span class="where type">{type}</span>}
         {vm.cdroms.length === 0
           ? null
-          : <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>ISO attached</span>}
+          : (
+            <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>
+              <Icon name="image" />
+              ISO
+            </span>
+          )}
+        {unfinished === null ? null : (
+          <a class="badge warn" href={paths.operation(unfinished)}>
+            <Shape name="warn" />
+            Unfinished
+          </a>
+        )}
       </th>
-      <td data-label="State">
-        {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
-      </td>
-      <td class="num" data-label="vCPUs" title={topologyOf(vm)}>{vm.vcpus}</td>
-      <td class="num" data-label="Memory">{formatMib(vm.memoryMib)}</td>
-      <td class="num" data-label="Disks" title={vm.disks.map(({ zvol, path }) => zvol ?? path).join("\n")}>
-        {vm.disks.length === 0
-          ? <span class="none">none</span>
-          : known
-          ? `${vm.disks.length} · ${formatBytes(total)}`
-          : vm.disks.length}
-        <Allocation disks={vm.disks} />
-      </td>
-      <td data-label="Networks">
-        {vm.nics.length === 0 ? <span class="none">none</span> : (
-          <ul class="plain">
-            {vm.nics.map((nic) => (
-              <li>
-                {nic.attach ?? "default"} <NicAddresses nic={nic} />
-              </li>
-            ))}
-          </ul>
-        )}
-      </td>
-      <td class="num" data-label="Display">
-        {vm.displays.length === 0
-          ? <span class="none">none</span>
-          : vm.displays.map(({ port }) => port ?? "auto").join(", ")}
-      </td>
-      <td data-label="Autostart">{vm.autostart ? "Yes" : "No"}</td>
-      <td data-label="Actions" class="row-actions">
-        {QUICK.filter((name) =>
-          mayChange && reasonAgainst(name, vm, { busy: busy?.doing ?? null, canReset: true }) === null
-        ).map(
-          (name) => (
-            <button
-              class="btn"
-              type="submit"
-              id={`${name}-${vm.id}`}
-              formmethod="post"
-              formaction={paths.vmAction(vm.id, name)}
-              name="state"
-              value={vm.state}
-              aria-label={`${VM_ACTIONS[name].verb} ${vm.name}`}
-            >
-              {VM_ACTIONS[name].verb}
-            </button>
-          ),
-        )}
+      {look.columns.map((column) => <Cell column={column} {...row} />)}
+      <td class="c-more">
+        <div class="row">
+          <QuickAction {...row} />
+          <More {...row} />
+        </div>
       </td>
     </tr>
   );
 }
 
-/** Whether the zvols are sparse or thick. */
-function Allocation({ disks }: Pick<Vm, "disks">) {
-  const kinds = new Set(disks.map(({ sparse }) => sparse).filter((sparse) => sparse !== null));
-  if (kinds.size === 0) return null;
+function Cell({ column, vm, busy, look }: ListRowProps & { readonly column: ColumnKey }) {
+  const kind = COLUMNS[column].class;
+  switch (column) {
+    case "state":
+      return (
+        <td class={kind}>
+          {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
+          {busy === null ? null : <Making busy={busy} />}
+        </td>
+      );
+    case "vcpus":
+      return <td class={kind} title={topologyOf(vm)}>{vm.vcpus}</td>;
+    case "memory":
+      return (
+        <td class={kind}>
+          <MemoryCell vm={vm} scaleMib={look.scaleMib} />
+        </td>
+      );
+    case "disks":
+      return (
+        <td class={kind}>
+          <DiskCell vm={vm} />
+        </td>
+      );
+    case "networks":
+      return (
+        <td class={kind}>
+          <NetworkCell vm={vm} />
+        </td>
+      );
+    case "display":
+      return (
+        <td class={kind}>
+          {vm.displays.length === 0
+            ? <span class="faint">none</span>
+            : vm.displays.map(({ port }) => port ?? "auto").join(", ")}
+        </td>
+      );
+    case "autostart":
+      return <td class={kind}>{vm.autostart ? "Yes" : "No"}</td>;
+    case "by":
+      return <td class={kind}>{isMarked(vm.description) ? "This program" : "Elsewhere"}</td>;
+  }
+}
+
+/** How far an operation of several steps is with the VM. */
+function Making({ busy: { steps, finished, step } }: { busy: Busy }) {
+  if (steps <= 1) return null;
   return (
-    <span class="help">{kinds.size > 1 ? " sparse and thick" : kinds.has(true) ? " sparse" : " thick"}</span>
+    <div class="making">
+      <svg class="bar busy" aria-hidden="true">
+        <rect width={`${Math.round(finished / steps * 100)}%`} height="100%" rx="3" />
+      </svg>
+      <span>{step === null ? `${finished} of ${steps}` : stepWord(step)}</span>
+    </div>
+  );
+}
+
+const STEP_WORDS: Readonly<Record<string, string>> = {
+  vm: "VM",
+  display: "Display",
+  cdrom: "Install image",
+  start: "Start",
+  zvol: "Disk",
+  stop: "Shutdown",
+  delete: "Removal",
+};
+
+/** A step as a word: `Disk 1` for disk0, `NIC 2` for nic1. */
+export function stepWord(step: string): string {
+  const [, kind, n] = /^(disk|nic)(\d+)$/.exec(step) ?? [];
+  if (kind !== undefined) return `${kind === "disk" ? "Disk" : "NIC"} ${Number(n) + 1}`;
+  return STEP_WORDS[step] ?? step;
+}
+
+/** The one action that is asked for most: the console of a running VM, or the start of a stopped one. */
+function QuickAction({ vm, busy, mayChange }: ListRowProps) {
+  if (vm.state === "RUNNING") {
+    const label = `Console of ${vm.name}`;
+    if (vm.displays.length === 0) return null;
+    return (
+      <a class="btn only-icon c-quick" href={paths.vmConsole(vm.id)} aria-label={label} title="Console">
+        <Icon name="console" />
+      </a>
+    );
+  }
+  const name = QUICK[vm.state];
+  if (name === undefined || busy !== null || !mayChange) return null;
+  const { verb } = VM_ACTIONS[name];
+  return (
+    <button
+      class="btn only-icon c-quick"
+      type="submit"
+      id={`${name}-${vm.id}`}
+      formmethod="post"
+      formaction={paths.vmAction(vm.id, name)}
+      name="state"
+      value={vm.state}
+      aria-label={`${verb} ${vm.name}`}
+      title={verb}
+    >
+      <Icon name={ACTION_ICONS[name]} />
+    </button>
+  );
+}
+
+const QUICK: Readonly<Record<string, VmActionName>> = { STOPPED: "start", SUSPENDED: "resume" };
+
+function More({ vm, busy, mayChange, look }: ListRowProps) {
+  const label = `More for ${vm.name}`;
+  if (!look.hasMenu) {
+    return (
+      <span>
+        <a class="btn only-icon" id={`more-${vm.id}`} href={paths.vmMenu(vm.id)} aria-label={label}>
+          <Icon name="more" />
+        </a>
+      </span>
+    );
+  }
+  const facts = { busy: busy?.doing ?? null, canReset: look.canReset };
+  return (
+    <details class="menu" name="menu" id={`more-${vm.id}`}>
+      <summary class="btn only-icon" aria-label={label}>
+        <Icon name="more" />
+      </summary>
+      <div class="panel">
+        <VmMenuItems vm={vm} facts={facts} mayChange={mayChange} />
+      </div>
+    </details>
   );
 }
 
@@ -166,7 +291,9 @@ export function NicAddresses({ nic: { mac, ip } }: { nic: Nic }) {
   return (
     <>
       <code>{mac}</code>
-      <button type="button" class="copy icon" data-text={mac} aria-label={`Copy ${mac}`}></button>
+      <button type="button" class="copy" data-text={mac} aria-label={`Copy ${mac}`}>
+        <Icon name="copy" />
+      </button>
       {ip === null ? null : (
         <>
           {" "}

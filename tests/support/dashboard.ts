@@ -4,7 +4,7 @@ import type { ParsedConfiguration } from "../../lib/configuration/configuration.
 import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { type ConfigurationStore, MemoryStore } from "../../lib/configuration/editing/configuration_store.ts";
-import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
+import { configurationReader } from "../../routes/server/configuration.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
@@ -129,7 +129,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     simulated: false,
     account: "as admin, with a password",
     unencrypted: options.unencrypted ?? false,
-    configuration: () => parseConfigurationFile(store.file()),
+    configuration: configurationReader(() => store.file()),
     configurationStore: store,
     tokens: new OneTimeTokens(),
     metrics,

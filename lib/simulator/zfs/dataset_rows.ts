@@ -42,17 +42,31 @@ export function zfsSize(count: number): string {
 /** Size of an empty dataset. */
 const EMPTY_BYTES = 57_344;
 
-function spaceOf(nas: Nas, { type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {
+/** What the pool holds that is none of the datasets here: people's files and their snapshots. */
+const FILES_BYTES = 2_900 * 1024 ** 3;
+
+function spaceOf(nas: Nas, dataset: StoredDataset): Record<string, Property> {
+  const { type, volsizeBytes, sparse, origin } = dataset;
   const isThick = type === "VOLUME" && !sparse && origin === null;
   const reserved = isThick ? volsizeBytes : 0;
+  const own = EMPTY_BYTES + dataset.writtenBytes;
+  const children = childrenBytes(nas, dataset);
   return {
-    used: bytes(isThick ? volsizeBytes : EMPTY_BYTES, "NONE"),
-    usedbychildren: bytes(0, "NONE"),
-    usedbydataset: bytes(EMPTY_BYTES, "NONE"),
-    usedbyrefreservation: bytes(isThick ? volsizeBytes - EMPTY_BYTES : 0, "NONE"),
+    used: bytes((isThick ? volsizeBytes : own) + children, "NONE"),
+    usedbychildren: bytes(children, "NONE"),
+    usedbydataset: bytes(own, "NONE"),
+    usedbyrefreservation: bytes(isThick ? Math.max(0, volsizeBytes - own) : 0, "NONE"),
     usedbysnapshots: bytes(0, "NONE"),
     available: bytes(poolFreeBytes(nas.store) + reserved, "NONE"),
   };
+}
+
+/** What the datasets below one take; the pool's root has people's files beside them. */
+function childrenBytes({ store }: Nas, { name, type }: StoredDataset): number {
+  if (type !== "FILESYSTEM") return 0;
+  const below = [...store.datasets.values()].filter((it) => it.name.startsWith(`${name}/`));
+  const files = name.includes("/") ? 0 : FILES_BYTES;
+  return below.reduce((sum, it) => sum + (it.sparse ? it.writtenBytes : it.volsizeBytes), files);
 }
 
 function kindOf({ type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {

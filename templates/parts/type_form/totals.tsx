@@ -1,6 +1,6 @@
 /** What a VM type takes, beside what the NAS has left. */
 import { formatBytes, formatCount, GIB, MIB } from "../../../lib/units.ts";
-import type { Capacity } from "../capacity.tsx";
+import type { Capacity } from "../../../lib/inventory/inventory.ts";
 import { Icon, type IconName } from "../icons.tsx";
 import type { FormPlace } from "./inputs.tsx";
 

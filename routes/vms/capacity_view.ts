@@ -1,0 +1,61 @@
+/** What the NAS has, for the pictures above the list: its own figures, and what its VMs take of them. */
+import type { Capacity, Vm } from "../../lib/inventory/inventory.ts";
+import { MIB } from "../../lib/units.ts";
+import type { CapacityView, MemoryCapacity, PoolCapacity } from "../../templates/parts/capacity.tsx";
+import { CREATED_ELSEWHERE, CREATED_HERE } from "../../templates/parts/list/vm_group.tsx";
+import type { Dashboard } from "../server/dashboard.ts";
+import { inGroups } from "./vm_groups.ts";
+import { configuredTypes } from "./vm_props.ts";
+
+/** The capacity as the list shows it. */
+export function capacityView(dashboard: Dashboard, reading: Capacity): CapacityView {
+  const vms = dashboard.manager.inventory.live.snapshot.vms ?? [];
+  return {
+    memory: memoryOf(reading, vms, configuredTypes(dashboard)),
+    pool: poolOf(reading, vms),
+  };
+}
+
+/** VMs in these states hold their memory. */
+const HOLDING: readonly string[] = ["RUNNING", "SUSPENDED"];
+
+function memoryOf(
+  { memoryBytes, totalMemoryBytes }: Capacity,
+  vms: readonly Vm[],
+  types: readonly string[],
+): MemoryCapacity | null {
+  if (memoryBytes === null) return null;
+  const running = inGroups(vms.filter(({ state }) => HOLDING.includes(state)), (vm) => vm, types);
+  const isOther = (group: string) => group === CREATED_HERE || group === CREATED_ELSEWHERE;
+  const named = running.filter(({ group }) => !isOther(group));
+  const others = running.filter(({ group }) => isOther(group)).flatMap(({ items }) => items);
+  return {
+    totalBytes: totalMemoryBytes,
+    freeBytes: Math.max(0, memoryBytes),
+    running: [
+      ...named.map(({ group, items }) => ({ name: group, bytes: bytesOf(items) })),
+      ...(others.length === 0 ? [] : [{ name: "others", bytes: bytesOf(others) }]),
+    ],
+  };
+}
+
+function bytesOf(vms: readonly Vm[]): number {
+  return vms.reduce((sum, { memoryMib }) => sum + memoryMib, 0) * MIB;
+}
+
+function poolOf({ storage, pool }: Capacity, vms: readonly Vm[]): PoolCapacity | null {
+  if (storage === null) return null;
+  const name = storage.name.split("/")[0] ?? storage.name;
+  // By name, because VMs may share a zvol.
+  const taken = new Map<string, number>();
+  for (const { zvol, takenBytes } of vms.flatMap(({ disks }) => disks)) {
+    if (zvol?.startsWith(`${name}/`) && takenBytes != null) taken.set(zvol, takenBytes);
+  }
+  return {
+    name,
+    dataset: storage.name,
+    freeBytes: storage.bytes,
+    takenBytes: pool?.takenBytes ?? null,
+    disksBytes: taken.size === 0 ? null : [...taken.values()].reduce((sum, it) => sum + it, 0),
+  };
+}

@@ -1,0 +1,224 @@
+/* The list: filters while typing, acts in place, and says what a selection would take. All of it works without, too. */
+"use strict";
+
+/* What changed on the page, as the server writes it: <hx-partial> elements, each with its target. */
+async function apply(text) {
+  const place = document.getElementById("page-stream");
+  await htmx.swap({ text, sourceElement: place, target: place, swap: "none" });
+}
+
+/* Filtering while typing. */
+
+const PAUSE_MS = 150;
+const form = () => document.getElementById("list-filter");
+let pause;
+let asking = null;
+
+async function filter() {
+  const at = form();
+  if (at === null) return;
+  asking?.abort();
+  const own = asking = new AbortController();
+  const filled = [...new FormData(at)].filter(([, value]) => value !== "");
+  const search = new URLSearchParams(filled).toString();
+  const url = search === "" ? at.action : `${at.action}?${search}`;
+  try {
+    const response = await fetch(url, {
+      headers: { "hx-request": "true", "hx-target": "vm-list", accept: "text/html" },
+      signal: own.signal,
+    });
+    if (response.status === 401) return location.assign(url);
+    if (!response.ok) return;
+    await apply(await response.text());
+  } catch (error) {
+    // A later letter asks again; without a connection the notice of lost updates says it.
+    if (error.name === "AbortError" || error instanceof TypeError) return;
+    throw error;
+  }
+  history.replaceState(null, "", url);
+  document.body.dataset.here = search === "" ? "/" : `/?${search}`;
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "filter-q") return;
+  clearTimeout(pause);
+  pause = setTimeout(filter, PAUSE_MS);
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "list-filter") return;
+  event.preventDefault();
+  clearTimeout(pause);
+  filter();
+});
+
+/* A tick in the columns' menu shows or hides the column at once. */
+document.addEventListener("change", (event) => {
+  if (event.target.closest("#columns-form") !== null) event.target.form.requestSubmit();
+});
+
+/* Actions in place: the row follows by the stream, and a toast says what came of it. */
+
+document.addEventListener("submit", async (event) => {
+  const button = event.submitter;
+  const undoes = event.target.closest("#toasts") !== null;
+  if (!undoes && button?.getAttribute("formmethod") !== "post") return;
+  event.preventDefault();
+  const url = undoes ? event.target.action : button.formAction;
+  const body = new URLSearchParams(!undoes && button.name !== "" ? [[button.name, button.value]] : []);
+  closeMenu(button);
+  button.disabled = true;
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "hx-request": "true", accept: "text/html" },
+      body,
+    });
+    if (response.status === 401) return location.reload();
+    const text = await response.text();
+    if (text.includes("<hx-partial")) await apply(text);
+    else complain(text);
+  } catch {
+    complain("The dashboard did not answer. Look at the VM before you try again");
+  } finally {
+    button.disabled = false;
+    if (undoes) event.target.closest(".toast")?.remove();
+  }
+});
+
+/* What went wrong, as a toast that stays. */
+function complain(html) {
+  const toast = document.createElement("div");
+  toast.className = "toast bad";
+  toast.dataset.toast = "bad";
+  const words = document.createElement("div");
+  words.textContent = new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "close";
+  close.textContent = "Close";
+  toast.append(words, close);
+  document.getElementById("toasts").append(toast);
+}
+
+/* Menus. */
+
+function closeMenu(within) {
+  const menu = within?.closest("details.menu");
+  if (menu) menu.open = false;
+}
+
+/* In a long list a row has a link to its menu; the menu takes its place while it is open. */
+const links = new WeakMap();
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("#vm-list a[id^=more-]");
+  if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  try {
+    const response = await fetch(link.href, { headers: { "hx-request": "true", accept: "text/html" } });
+    if (!response.ok) return location.assign(link.href);
+    const menu = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("details");
+    if (menu === null || !link.isConnected) return location.assign(link.href);
+    links.set(menu, link);
+    // Live updates of the row leave the menu alone.
+    link.parentElement.setAttribute("hx-morph-skip-children", "");
+    link.replaceWith(menu);
+    menu.querySelector("summary").focus();
+  } catch {
+    location.assign(link.href);
+  }
+});
+document.addEventListener("toggle", ({ target }) => {
+  const link = links.get(target);
+  if (link === undefined || target.open) return;
+  const hadFocus = target.contains(document.activeElement);
+  target.parentElement?.removeAttribute("hx-morph-skip-children");
+  target.replaceWith(link);
+  if (hadFocus) link.focus();
+}, true);
+
+/* The selection: what it takes, ranges, and Esc. */
+
+const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
+let last = null;
+
+/* Shift and a click tick everything between. */
+document.addEventListener("click", (event) => {
+  const box = event.target.closest("#vm-list input[name=id]");
+  if (box === null) return;
+  const all = boxes();
+  const [from, to] = [all.findIndex(({ id }) => id === last), all.indexOf(box)].sort((a, b) => a - b);
+  if (event.shiftKey && from >= 0) {
+    for (const between of all.slice(from, to + 1)) between.checked = box.checked;
+    box.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  last = box.id;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented) return;
+  if (event.target.closest("input:not([type=checkbox]), select, textarea, dialog") !== null) return;
+  if (boxes().some((box) => box.checked)) document.getElementById("vm-form").reset();
+});
+
+const UNITS = ["MiB", "GiB", "TiB"];
+
+function sizeOf(mib) {
+  let [value, unit] = [mib, 0];
+  for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
+  return `${Number(value.toFixed(1))} ${UNITS[unit]}`;
+}
+
+/* What the selected VMs that are off would take, beside the bar and in the picture of the memory. */
+function weigh() {
+  const off = boxes().filter((box) => box.checked && box.closest("tr").dataset.state === "STOPPED");
+  const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);
+  const beside = document.getElementById("bulk-memory");
+  if (beside !== null) beside.textContent = mib === 0 ? "" : ` · ${sizeOf(mib)} when started`;
+  const gauge = document.getElementById("memory-gauge");
+  if (gauge !== null) drawPlan(gauge, mib, off.length);
+}
+
+const MIB = 1_048_576;
+let before = [];
+
+function drawPlan(gauge, mib, count) {
+  const [whole, free] = [Number(gauge.dataset.whole) / MIB, Number(gauge.dataset.free) / MIB];
+  const bar = gauge.querySelector("#memory-plan");
+  const at = Number(bar.dataset.at);
+  bar.setAttribute("width", `${Math.max(0, Math.min(1 - at, mib / whole)) * 100}%`);
+  const item = gauge.querySelector("#memory-planned");
+  item.hidden = mib === 0;
+  item.querySelector("b").textContent = sizeOf(mib);
+  const words = gauge.querySelector("#memory-free");
+  // A live update takes the mark away with what is drawn.
+  const isDrawn = words.dataset.drawn === "true";
+  if (mib === 0) {
+    if (isDrawn) words.replaceChildren(...before);
+    delete words.dataset.drawn;
+    return;
+  }
+  if (!isDrawn) before = [...words.childNodes].map((it) => it.cloneNode(true));
+  words.dataset.drawn = "true";
+  const left = free - mib;
+  const number = document.createElement("b");
+  number.textContent = sizeOf(Math.abs(left));
+  const tone = document.createElement("span");
+  tone.className = left < 0 ? "tone bad" : "tone planned";
+  const wide = document.createElement("span");
+  wide.className = "wide-only";
+  wide.textContent = ` after starting ${count}`;
+  tone.append(...(left < 0 ? ["Short by ", number] : [number, " left"]), wide);
+  const of = document.createElement("span");
+  of.className = "of";
+  of.textContent = `${sizeOf(free)} free, `;
+  words.replaceChildren(of, tone);
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.name === "id" || event.target.id === "select-all") weigh();
+});
+/* A form is reset after its event, so the ticks are counted then. */
+document.addEventListener("reset", () => setTimeout(weigh));
+document.addEventListener("htmx:after:swap", weigh);
+addEventListener("pageshow", weigh);

@@ -1,0 +1,214 @@
+/** What the list's stream and its filter send: the changed parts of the page, each with its target. */
+import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
+import type { OperationView } from "../../../lib/operations/types.ts";
+import { paths, type VmQuery } from "../../paths.ts";
+import { CapacityStrip, type CapacityView } from "../capacity.tsx";
+import { PageStream } from "../connection.tsx";
+import { Icon } from "../icons.tsx";
+import { Toast } from "../toasts.tsx";
+import { VmList, type VmListProps } from "../vm_list.tsx";
+import { type ListRowProps, VmRowOnce } from "../vm_row.tsx";
+import { ColumnMenu } from "./columns.tsx";
+import { Chips, ListCount, type ListFilterProps, VmListAge } from "./filter.tsx";
+import { OpStrip } from "./op_strip.tsx";
+import { groupId, VmGroup, type VmGroupProps } from "./vm_group.tsx";
+
+/** One VM that changed. */
+export function VmPatch(row: ListRowProps) {
+  return (
+    <hx-partial hx-target={`#vm-${row.vm.id}`} hx-swap="outerMorph">
+      <VmRowOnce {...row} />
+    </hx-partial>
+  );
+}
+
+/** The heading of a group in which a VM changed. */
+export function GroupPatch(group: VmGroupProps) {
+  return (
+    <hx-partial hx-target={`#${groupId(group.group)}`} hx-swap="outerMorph">
+      <VmGroup {...group} />
+    </hx-partial>
+  );
+}
+
+/** The whole list, when VMs were added or removed. */
+export function VmListPatch({ list }: { list: VmListProps }) {
+  return (
+    <hx-partial hx-target="#vm-list" hx-swap="outerMorph">
+      <VmList {...list} />
+    </hx-partial>
+  );
+}
+
+/** The chips with their counts, and how many VMs are shown. */
+export function ChipsPatch(filter: ListFilterProps) {
+  return (
+    <>
+      <hx-partial hx-target="#vm-chips" hx-swap="outerMorph">
+        <Chips query={filter.query} counts={filter.counts} />
+      </hx-partial>
+      <hx-partial hx-target="#vm-count" hx-swap="outerMorph">
+        <ListCount shown={filter.shown} total={filter.total} stale={filter.stale} />
+      </hx-partial>
+    </>
+  );
+}
+
+/** The age of the list. */
+export function AgePatch({ stale }: Pick<VmListProps, "stale">) {
+  return (
+    <hx-partial hx-target="#vm-list-age" hx-swap="outerMorph">
+      <VmListAge stale={stale} />
+    </hx-partial>
+  );
+}
+
+/** What the NAS has. */
+export function CapacityPatch({ capacity }: { capacity: CapacityView }) {
+  return (
+    <hx-partial hx-target="#capacity" hx-swap="outerMorph">
+      <CapacityStrip capacity={capacity} />
+    </hx-partial>
+  );
+}
+
+/** The running operation above the list. */
+export function StripPatch({ view }: { view: OperationView }) {
+  return (
+    <hx-partial hx-target="#op-strip" hx-swap="outerMorph">
+      <OpStrip view={view} />
+    </hx-partial>
+  );
+}
+
+/** Props of what a changed filter changes. */
+export interface FilteredProps {
+  readonly list: VmListProps;
+  readonly filter: ListFilterProps;
+  readonly query: VmQuery;
+  readonly stream: string;
+}
+
+/** What a changed filter changes on the page, while its field keeps the focus. */
+export function FilteredPatch({ list, filter, query, stream }: FilteredProps) {
+  return (
+    <>
+      <VmListPatch list={list} />
+      <ChipsPatch {...filter} />
+      <hx-partial hx-target="#list-columns" hx-swap="outerMorph">
+        <ColumnMenu query={query} />
+      </hx-partial>
+      <hx-partial hx-target="#list-export" hx-swap="outerMorph">
+        <ExportLink query={query} />
+      </hx-partial>
+      <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
+        <PageStream stream={stream} />
+      </hx-partial>
+    </>
+  );
+}
+
+/** Exports what the list shows. */
+export function ExportLink({ query }: { query: VmQuery }) {
+  const { cols: _cols, ...shown } = query;
+  return (
+    <a class="btn plain" id="list-export" href={paths.export(shown)}>
+      <Icon name="export" />
+      Export
+    </a>
+  );
+}
+
+/** Names of an action's ways, for a toast: while it runs, and once it is done. */
+const SAID = {
+  start: ["is starting", "was started"],
+  stop: ["is shutting down", "was shut down"],
+  restart: ["is restarting", "was restarted"],
+  suspend: ["is being suspended", "was suspended"],
+  resume: ["is resuming", "was resumed"],
+  reset: ["is being reset", "was reset"],
+  poweroff: ["is being powered off", "was powered off"],
+  detach: ["loses its install image", "has no install image any more"],
+} as const satisfies Record<VmActionName, readonly [string, string]>;
+
+/** Actions that take another one back. */
+const UNDO: Partial<Record<VmActionName, VmActionName>> = { suspend: "resume", resume: "suspend" };
+
+/** An action on one VM, as a toast tells of it. */
+export interface ActionToast {
+  readonly view: OperationView;
+  readonly action: VmActionName;
+  readonly vm: { readonly id: number; readonly name: string };
+}
+
+/** The id of the toast of an operation. */
+function toastId({ id }: OperationView): string {
+  return `toast-${id}`;
+}
+
+/** A new toast for an action that was begun from the list. */
+export function ToastPatch(toast: ActionToast) {
+  return (
+    <hx-partial hx-target="#toasts" hx-swap="beforeend">
+      <OperationToast {...toast} />
+    </hx-partial>
+  );
+}
+
+/** The toast of an action that has ended, on the pages that show it. */
+export function ToastEndPatch(toast: ActionToast) {
+  return (
+    <hx-partial hx-target={`#${toastId(toast.view)}`} hx-swap="outerHTML">
+      <OperationToast {...toast} />
+    </hx-partial>
+  );
+}
+
+/** A toast that something was refused. */
+export function RefusalPatch({ message }: { message: string }) {
+  return (
+    <hx-partial hx-target="#toasts" hx-swap="beforeend">
+      <Toast tone="bad">
+        <p>{message}</p>
+      </Toast>
+    </hx-partial>
+  );
+}
+
+function OperationToast({ view, action, vm }: ActionToast) {
+  const [doing, done] = SAID[action];
+  const [first] = view.vms;
+  const link = <a href={paths.operation(view.id)}>View</a>;
+  if (view.status === "running") {
+    return (
+      <Toast tone="busy" id={toastId(view)}>
+        <p>
+          <span dir="auto">{vm.name}</span> {doing} · {link}
+        </p>
+      </Toast>
+    );
+  }
+  if (view.status !== "done") {
+    return (
+      <Toast tone="bad" id={toastId(view)}>
+        <p>
+          <strong dir="auto">{vm.name} could not be {VM_ACTIONS[action].done}.</strong>{" "}
+          {first?.message ?? view.message} {link}
+        </p>
+      </Toast>
+    );
+  }
+  const undo = UNDO[action];
+  return (
+    <Toast tone="good" id={toastId(view)}>
+      <p>
+        <span dir="auto">{vm.name}</span> {done} · {link}
+      </p>
+      {undo === undefined ? null : (
+        <form method="post" action={paths.vmAction(vm.id, undo)}>
+          <button type="submit" class="btn sm">Undo</button>
+        </form>
+      )}
+    </Toast>
+  );
+}

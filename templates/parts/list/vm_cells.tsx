@@ -1,0 +1,98 @@
+/** What a VM has, as pictures with their numbers: memory, disks, networks. */
+import type { Disk, Nic, Vm } from "../../../lib/inventory/inventory.ts";
+import { formatBytes, formatMib } from "../../../lib/units.ts";
+import { Icon } from "../icons.tsx";
+
+/** The memory that a VM is given; all bars of a list share one scale. */
+export function MemoryCell({ vm: { state, memoryMib }, scaleMib }: { vm: Vm; scaleMib: number }) {
+  return (
+    <div>
+      <svg class={state === "STOPPED" ? "bar off" : "bar"} aria-hidden="true">
+        <rect width={percent(memoryMib, scaleMib)} height="100%" rx="3" />
+      </svg>
+      {formatMib(memoryMib)}
+    </div>
+  );
+}
+
+/** A row shows so many disks; the rest are counted. */
+const MAX_DISKS = 3;
+
+/** From this share on, a disk is nearly full. */
+const NEARLY_FULL = 0.8;
+
+/** How full the disks of a VM are; sizes alone where the NAS does not tell. */
+export function DiskCell({ vm: { disks } }: { vm: Vm }) {
+  if (disks.length === 0) return <span class="faint">none</span>;
+  const more = disks.length - MAX_DISKS;
+  return (
+    <>
+      {disks.slice(0, MAX_DISKS).map((disk) => <DiskLine disk={disk} />)}
+      {more > 0 ? <div class="disk faint">and {more} more</div> : null}
+    </>
+  );
+}
+
+function DiskLine({ disk }: { disk: Disk }) {
+  const { zvol, path, sizeBytes, usedBytes = null, sparse } = disk;
+  const kind = sparse === null ? "" : sparse ? ", thin" : ", thick";
+  const title = `${zvol ?? path}${kind}`;
+  if (sizeBytes === null) return <div class="disk faint" title={title}>size unknown</div>;
+  if (usedBytes === null) return <div class="disk" title={title}>{formatBytes(sizeBytes)}</div>;
+  return (
+    <div class="disk" title={title}>
+      <svg class={usedBytes >= NEARLY_FULL * sizeBytes ? "bar warn" : "bar"} aria-hidden="true">
+        <rect width={percent(usedBytes, sizeBytes)} height="100%" rx="3" />
+      </svg>
+      <span>
+        <b>{usedOf(usedBytes, sizeBytes)}</b> of {formatBytes(sizeBytes)}
+      </span>
+    </div>
+  );
+}
+
+/** What is used, without its unit if the size has the same: `3.4` of 20 GiB. */
+function usedOf(usedBytes: number, sizeBytes: number): string {
+  const [used = "", unit] = formatBytes(usedBytes).split(" ");
+  return formatBytes(sizeBytes).endsWith(` ${unit}`) ? used : `${used} ${unit}`;
+}
+
+/** The addresses of a VM and where it is attached. */
+export function NetworkCell({ vm: { nics } }: { vm: Vm }) {
+  const [first] = nics;
+  if (first === undefined) return <span class="faint">none</span>;
+  return (
+    <>
+      <Address nic={first} />
+      {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null} />)}
+    </>
+  );
+}
+
+function Address({ nic: { ip, attach } }: { nic: Nic }) {
+  if (ip === null) return <span>{attach ?? "default"}</span>;
+  return <span title={`Seen at ${new Date(ip.readAt).toISOString().slice(11, 19)} UTC`}>{ip.address}</span>;
+}
+
+/** The first line names the bridge of a NIC whose guest has no known address. */
+function Mac({ nic: { attach, mac }, hasBridge }: { nic: Nic; hasBridge: boolean }) {
+  return (
+    <span class="mac">
+      {hasBridge ? `${attach ?? "default"} ` : null}
+      {mac === null ? "new MAC at each start" : (
+        <>
+          <code>{mac}</code>{" "}
+          <button type="button" class="copy" aria-label={`Copy ${mac}`}>
+            <Icon name="copy" />
+          </button>
+        </>
+      )}
+    </span>
+  );
+}
+
+/** A share as a width; what is there at all stays visible. */
+function percent(part: number, whole: number): string {
+  if (part <= 0 || whole <= 0) return "0%";
+  return `${Math.min(100, Math.max(1, Math.round(part / whole * 100)))}%`;
+}
