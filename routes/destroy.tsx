@@ -5,6 +5,8 @@ import { IDS, parseWholeNumber } from "../lib/inputs.ts";
 import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "../lib/plan/destruction.ts";
 import type { DestructionPlan } from "../lib/plan/types.ts";
 import { DestroyPage, type DestroyProps, type WordsToType } from "../templates/pages/destroy_page.tsx";
+import { typeOf } from "../lib/inventory/names.ts";
+import type { Staying } from "../templates/parts/goes_stays.tsx";
 import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { findVm } from "./vms/find_vm.ts";
@@ -166,7 +168,29 @@ type Shown = Pick<DestroyProps, "plan" | "query"> & Partial<DestroyProps>;
 function show(c: AppContext, dashboard: Dashboard, shown: Shown, status: 200 | 400 | 409 | 422): Response {
   const token = issueToken(c, dashboard);
   const words = wordsOf(shown.plan);
-  const destroy = { only: null, words, typed: {}, notice: null, problems: [], token, ...shown };
+  const frame = pageFrame(c, dashboard);
+  const staying = stayingOf(dashboard, shown.plan);
+  const { missingRoles } = frame;
+  const base = { only: null, words, typed: {}, notice: null, problems: [], token, staying, missingRoles };
+  const destroy = { ...base, ...shown };
   if (wantsJson(c)) return c.json(refusalJson({ ...shown.plan, words }, destroy), status);
-  return sendPage(c, <DestroyPage frame={pageFrame(c, dashboard)} destroy={destroy} />, status);
+  return sendPage(c, <DestroyPage frame={frame} destroy={destroy} />, status);
+}
+
+/** The VMs that stay, by type, and the configuration's types whose VMs go. */
+function stayingOf(dashboard: Dashboard, { vms }: DestructionPlan): Staying {
+  const going = vms.filter(({ blocked }) => blocked.length === 0);
+  const ids = new Set(going.map(({ id }) => id));
+  const rest = (dashboard.manager.inventory.live.snapshot.vms ?? []).filter(({ id }) => !ids.has(id));
+  const byType = Map.groupBy(rest, ({ name }) => typeOf(name));
+  // A single VM of its type is better known by its name.
+  const groups = Map.groupBy(
+    rest,
+    ({ name }) => byType.get(typeOf(name))?.length === 1 ? null : typeOf(name),
+  );
+  const gone = new Set(going.map(({ name }) => typeOf(name)));
+  return {
+    vms: [...groups].map(([type, vms]) => ({ type, names: vms.map(({ name }) => name) })),
+    types: usualPrefixes(dashboard).filter((type) => gone.has(type)),
+  };
 }

@@ -4,7 +4,7 @@ import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
-import { isVmTab, paths } from "../../templates/paths.ts";
+import { paths, VM_TABS } from "../../templates/paths.ts";
 import { type Saved, VmPage, type VmPageProps, type VmPageTab } from "../../templates/pages/vm_page.tsx";
 import { VmMenuPage } from "../../templates/pages/vm_menu_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
@@ -57,11 +57,9 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     return await sendVmPage(c, dashboard, vm, { tab, ...words });
   };
   app.get("/vms/:id", (c) => show(c, "overview"));
-  app.get("/vms/:id/:tab", async (c, next) => {
-    const tab = c.req.param("tab");
-    const isHere = isVmTab(tab) && tab !== "overview" && tab !== "console";
-    return isHere ? await show(c, tab) : await next();
-  });
+  for (const tab of VM_TABS) {
+    if (tab !== "overview" && tab !== "console") app.get(`/vms/:id/${tab}`, (c) => show(c, tab));
+  }
   return app;
 }
 

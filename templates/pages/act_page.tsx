@@ -19,51 +19,73 @@ export interface ActProps {
   readonly notice: string | null;
 }
 
-/** The page. */
+/** The page. It looks like a dialog: what happens to which VMs, then the button. */
 export function ActPage({ frame, act }: { frame: PageFrame; act: ActProps }) {
   const { action, affected, unaffected, notice } = act;
   const { verb } = VM_ACTIONS[action];
+  const title = affected.length === 0 ? verb : titleOf(action, affected);
+  const canConfirm = affected.length > 0 && frame.mayChange;
+  const [only] = affected.length === 1 && unaffected.length === 0 ? affected : [];
   return (
     <Layout {...frame} title={verb} current="vms">
-      <VmTrail />
-      <h1>{affected.length === 0 ? verb : titleOf(action, affected.length)}</h1>
-      <Warning text={notice} />
-      {affected.length + unaffected.length === 0
-        ? <p>No VMs selected. Select VMs in the list first.</p>
-        : null}
-      {unaffected.length === 0 ? null : (
-        <Notice tone="warn">
-          <p>
-            <strong>{formatCount(unaffected.length, "selected VM")} will be left unchanged:</strong>
-          </p>
-          <ul>
-            {unaffected.map(({ name, because }) => (
-              <li data-left={name}>
-                <strong dir="auto">{name}</strong>: {because}
-              </li>
-            ))}
-          </ul>
-        </Notice>
-      )}
-      {affected.length === 0
-        ? (
-          <p>
-            <a class="btn" href={paths.home()}>Back to VMs</a>
-          </p>
-        )
-        : frame.mayChange
-        ? <Confirm {...act} missingRoles={frame.missingRoles} />
-        : <ViewerNotice />}
+      <VmTrail {...(only === undefined ? {} : { vm: only })} />
+      <section class="dialog in-page" aria-label={title}>
+        <div class="top">
+          <h1>{title}</h1>
+        </div>
+        <div class="body stack">
+          <Warning text={notice} />
+          {affected.length + unaffected.length === 0
+            ? <p>No VMs selected. Select VMs in the list first.</p>
+            : null}
+          {unaffected.length === 0 ? null : <Unaffected vms={unaffected} />}
+          {canConfirm ? <Confirm {...act} missingRoles={frame.missingRoles} /> : null}
+          {affected.length > 0 && !frame.mayChange ? <ViewerNotice /> : null}
+        </div>
+        <div class="foot">
+          <a class="btn" href={only === undefined ? paths.home() : paths.vm(only.id)}>
+            {affected.length === 0 ? "Back to VMs" : "Cancel"}
+          </a>
+          {canConfirm
+            ? (
+              <button
+                type="submit"
+                form="act"
+                class={VM_ACTIONS[action].abrupt ? "btn danger solid" : "btn primary"}
+                id="confirm-act"
+              >
+                {title}
+              </button>
+            )
+            : null}
+        </div>
+      </section>
     </Layout>
+  );
+}
+
+function Unaffected({ vms }: { vms: ActProps["unaffected"] }) {
+  return (
+    <Notice tone="warn">
+      <p>
+        <strong>{formatCount(vms.length, "selected VM")} will be left unchanged:</strong>
+      </p>
+      <ul>
+        {vms.map(({ name, because }) => (
+          <li data-left={name}>
+            <strong dir="auto">{name}</strong>: {because}
+          </li>
+        ))}
+      </ul>
+    </Notice>
   );
 }
 
 function Confirm(
   { action, affected, token, missingRoles }: ActProps & { readonly missingRoles: readonly string[] },
 ) {
-  const { abrupt } = VM_ACTIONS[action];
   return (
-    <form method="post" action={paths.act()}>
+    <form method="post" action={paths.act()} id="act" class="stack">
       <input type="hidden" name="action" value={action} />
       <input type="hidden" name="token" value={token} />
       {affected.map(({ id, state }) => (
@@ -86,20 +108,16 @@ function Confirm(
           />
         )
         : null}
-      <p class="actions">
-        <button type="submit" class={abrupt ? "btn danger solid" : "btn primary"} id="confirm-act">
-          {titleOf(action, affected.length)}
-        </button>
-        <a class="btn" href={paths.home()}>Cancel</a>
-      </p>
       <MissingRoles roles={missingRoles} />
     </form>
   );
 }
 
-/** `Start 2 VMs`, `Remove install image from 2 VMs` */
-function titleOf(action: VmActionName, count: number): string {
-  return `${VM_ACTIONS[action].verb} ${action === "detach" ? "from " : ""}${formatCount(count, "VM")}`;
+/** `Start 2 VMs`, `Remove install image from 2 VMs`, `Restart worker01` */
+function titleOf(action: VmActionName, vms: readonly Vm[]): string {
+  const [first] = vms;
+  const what = vms.length === 1 && first !== undefined ? first.name : formatCount(vms.length, "VM");
+  return `${VM_ACTIONS[action].verb} ${action === "detach" ? "from " : ""}${what}`;
 }
 
 function byState(vms: readonly Vm[]): { readonly state: string; readonly vms: readonly Vm[] }[] {

@@ -13,6 +13,8 @@ import {
   VmTrail,
   Warning,
 } from "../parts/common.tsx";
+import { GoesAndStays, type Staying } from "../parts/goes_stays.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { MissingRoles } from "../parts/connection.tsx";
 import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
@@ -39,72 +41,102 @@ export interface DestroyProps {
   readonly problems: readonly Problem[];
   readonly token: string | null;
   readonly notice: string | null;
+  readonly staying: Staying;
+  /** Roles that the account is missing and that a destruction requires. */
+  readonly missingRoles: readonly string[];
 }
 
-/** The page. */
+/** The page. It looks like a dialog: what goes, what stays, the options, every name, and the phrase. */
 export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: DestroyProps }) {
   const { plan, query, only, words, problems, notice } = destroy;
   const title = only === null ? "Destroy VMs" : `Destroy ${only.name}`;
   const isTyped = (field: string) => words.some((it) => it.field === field);
+  // After a typing mistake the list is not what the person meant, so it cannot be confirmed.
+  const isConfirmable = plan.totals.vms > 0 && problems.every(({ field }) => isTyped(field));
   return (
     <Layout {...frame} title={title} current="vms">
-      {only === null ? null : <VmTrail vm={only} />}
-      <h1 dir="auto">{title}</h1>
-      <Warning text={notice} />
-      <ErrorSummary problems={problems} />
-      <DestroyForm query={query} plan={plan} only={only} problems={problems} />
-      <Unread notices={plan.notices} />
-      <Blocked items={plan.vms} />
-      {plan.spared.length === 0 ? null : <Spared plan={plan} query={query} />}
-      {/* After a typing mistake the list is not what the person meant, so it cannot be confirmed. */}
-      {plan.totals.vms === 0 || problems.some(({ field }) => !isTyped(field))
-        ? <NothingToDestroy blocked={plan.vms.length > 0} />
-        : frame.mayChange
-        ? <Confirm {...destroy} missingRoles={frame.missingRoles} />
-        : <ViewerNotice />}
-      <p>
+      <VmTrail {...(only === null ? {} : { vm: only })} />
+      <section class="dialog in-page" aria-label={title}>
+        <div class="top">
+          <h1 dir="auto">{title}</h1>
+          {isConfirmable ? <p class="soft">{describeEnd(plan)}</p> : null}
+        </div>
+        <div class="body stack">
+          <Warning text={notice} />
+          <ErrorSummary problems={problems} />
+          <Unread notices={plan.notices} />
+          <Blocked items={plan.vms} />
+          {plan.spared.length === 0 ? null : <Spared plan={plan} query={query} />}
+          {isConfirmable ? <GoesAndStays plan={plan} staying={destroy.staying} /> : null}
+          {isConfirmable || plan.vms.length > 0 ? null : <NothingToDestroy />}
+          <Selection {...destroy} isOpen={!isConfirmable} />
+          {isConfirmable && frame.mayChange ? <Confirm {...destroy} /> : null}
+          {isConfirmable && !frame.mayChange ? <ViewerNotice /> : null}
+        </div>
+        <div class="foot">
+          <a class="btn" href={only === null ? paths.home() : paths.vm(only.id)}>Cancel</a>
+          {isConfirmable && frame.mayChange
+            ? (
+              <button type="submit" form="destroy" class="btn danger solid" id="confirm-destroy">
+                <Icon name="bin" />
+                Destroy {describeTotals(plan)}
+              </button>
+            )
+            : null}
+        </div>
+      </section>
+      <p class="soft">
         Interrupted operations can leave resources behind. See <a href={paths.orphans()}>Orphans</a>
       </p>
     </Layout>
   );
 }
 
-/** The selection; submitting it updates the list and changes nothing. */
-function DestroyForm(
-  { query, plan, only, problems }: Pick<DestroyProps, "query" | "plan" | "only" | "problems">,
+/** The selection and the options; submitting it updates the list and changes nothing. */
+function Selection(
+  { query, plan, only, problems, isOpen }: DestroyProps & { readonly isOpen: boolean },
 ) {
   const isMissing = (what: "name" | "id", wanted: string) =>
     plan.missing.some(({ by, value }) => by === what && value === wanted);
   return (
-    <form method="get" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)} class="filters">
-      {only === null
-        ? (
-          <>
+    <form method="get" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)} class="stack">
+      {only !== null ? null : (
+        <details class="fold inline" open={isOpen}>
+          <summary>
+            <Icon name="chevron" />
+            <b>VM types</b>
+            <span dir="auto">{query.prefixes === "" ? "none, only the VMs selected" : query.prefixes}</span>
+          </summary>
+          <div class="body">
             <Field
               name="prefixes"
               label="VM types"
+              hideLabel
               value={query.prefixes}
               problems={problems}
               help="Comma-separated names without the number: worker matches worker01 and worker12, not workerold."
             />
-            {query.vms.filter((name) => !isMissing("name", name)).map((name) => (
-              <input type="hidden" name="vm" value={name} />
-            ))}
-            {query.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
-              <input type="hidden" name="id" value={id} />
-            ))}
-          </>
-        )
-        : null}
-      <label class="check">
-        <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
-        Keep disks
-      </label>
-      <label class="check">
-        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
-        Try to shut down before powering off
-      </label>
-      <button class="btn" type="submit">List VMs</button>
+          </div>
+          {query.vms.filter((name) => !isMissing("name", name)).map((name) => (
+            <input type="hidden" name="vm" value={name} />
+          ))}
+          {query.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
+            <input type="hidden" name="id" value={id} />
+          ))}
+        </details>
+      )}
+      <div class="row wide-gap options">
+        <label class="check">
+          <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
+          Keep disks
+        </label>
+        <label class="check">
+          <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
+          Try to shut down before powering off
+        </label>
+        <button class="btn sm" type="submit">List VMs</button>
+        <span class="unapplied help" role="status">Not applied yet. List the VMs again first.</span>
+      </div>
     </form>
   );
 }
@@ -134,75 +166,79 @@ function Spared({ plan, query }: { plan: DestructionPlan; query: DestroyQuery })
   );
 }
 
-function NothingToDestroy({ blocked }: { blocked: boolean }) {
-  if (blocked) return null;
+function NothingToDestroy() {
   return (
     <div class="empty">
       <h2>Nothing to destroy</h2>
-      <p>No VM created here matches. Enter VM types above, then list the VMs.</p>
+      <p>No VM created here matches. Enter VM types below, then list the VMs.</p>
     </div>
   );
 }
 
-function Confirm(
-  { plan, query, only, words, typed, problems, token, missingRoles }: DestroyProps & {
-    readonly missingRoles: readonly string[];
-  },
-) {
-  const { totals } = plan;
-  const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
-  const snapshots = totals.snapshots === 0 ? "" : ` with ${formatCount(totals.snapshots, "snapshot")}`;
-  const size = totals.zvols === 0 ? "" : ` (${formatBytes(totals.zvolBytes)})`;
+function Confirm({ plan, query, only, words, typed, problems, token, missingRoles }: DestroyProps) {
   return (
-    <form method="post" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}>
+    <form
+      method="post"
+      action={only === null ? paths.destroy() : paths.vmDestroy(only.id)}
+      id="destroy"
+      class="stack"
+    >
       {destroyFields(query).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
-      <table class="table rows">
-        <caption>
-          {formatCount(totals.vms, "VM")}
-          {zvols}
-          {size}
-          {snapshots} will be destroyed
-        </caption>
-        <TableHead columns={["VM", "State", "Created here", "Zvols to destroy", "Kept"]} />
-        <tbody>
-          {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <VmToDestroyRow vm={vm} />)}
-        </tbody>
-      </table>
-      <Notice tone="bad">
-        <p>
-          <strong>This cannot be undone.</strong> {describeEnd(plan)}
-        </p>
-        {words.map(({ field, words, vm }) => (
-          <Field
-            name={field}
-            label={`Type “${words}” to confirm`}
-            value={typed[field] ?? ""}
-            problems={problems}
-            {...(vm === null ? {} : { help: `${vm} may not have been created by this program.` })}
-          />
-        ))}
-        <p class="actions">
-          <button type="submit" class="btn danger" id="confirm-destroy">
-            Destroy {formatCount(totals.vms, "VM")}
-            {zvols}
-          </button>
-          <a class="btn" href={paths.home()}>Cancel</a>
-        </p>
-        <MissingRoles roles={missingRoles} />
-      </Notice>
+      <details class="fold inline">
+        <summary>
+          <Icon name="chevron" />
+          <b>Every VM and disk by name</b>
+        </summary>
+        <div class="body">
+          <EveryName plan={plan} />
+        </div>
+      </details>
+      {words.map(({ field, words, vm }) => (
+        <Field
+          name={field}
+          label={`Type “${words}” to confirm`}
+          value={typed[field] ?? ""}
+          problems={problems}
+          exactly={words}
+          {...(vm === null ? {} : { help: `${vm} may not have been created by this program.` })}
+        />
+      ))}
+      <MissingRoles roles={missingRoles} />
     </form>
   );
 }
 
+function EveryName({ plan }: { plan: DestructionPlan }) {
+  const { snapshots } = plan.totals;
+  return (
+    <table class="table rows">
+      <caption>
+        {describeTotals(plan)}
+        {plan.totals.zvols === 0 ? "" : ` (${formatBytes(plan.totals.zvolBytes)})`}
+        {snapshots === 0 ? "" : ` with ${formatCount(snapshots, "snapshot")}`} will be destroyed
+      </caption>
+      <TableHead columns={["VM", "State", "Created here", "Zvols to destroy", "Kept"]} />
+      <tbody>
+        {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <VmToDestroyRow vm={vm} />)}
+      </tbody>
+    </table>
+  );
+}
+
+/** `4 VMs and 7 zvols` */
+function describeTotals({ totals }: DestructionPlan): string {
+  const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
+  return `${formatCount(totals.vms, "VM")}${zvols}`;
+}
+
 function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
   const off = shutdown
-    ? "Running VMs are shut down, and powered off if they do not respond"
-    : "Running VMs are powered off";
-  return keepDisks
-    ? `${off}. Their disks are kept.`
-    : `${off}. Zvols are destroyed with their data and the snapshots listed above.`;
+    ? "Running VMs are shut down, and powered off if they do not respond."
+    : "Running VMs are powered off.";
+  const end = keepDisks ? "Their disks are kept." : "Zvols are destroyed with their data and snapshots.";
+  return `This cannot be undone. ${off} ${end}`;
 }
 
 function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {

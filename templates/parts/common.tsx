@@ -167,10 +167,14 @@ export interface FieldProps {
   readonly numeric?: boolean;
   /** Shows the label to screen readers only, where a column head already says it. */
   readonly hideLabel?: boolean;
+  /** The only entry that is accepted, in any case of letters; the server checks it again. */
+  readonly exactly?: string;
 }
 
 /** A text field with its label, help and errors. Numbers use it too, because it can show invalid input again. */
-export function Field({ name, sentAs, label, value, problems, help, list, numeric, hideLabel }: FieldProps) {
+export function Field(
+  { name, sentAs, label, value, problems, help, list, numeric, hideLabel, exactly }: FieldProps,
+) {
   const own = problems.filter(({ field }) => field === name);
   const id = fieldId(name);
   const described = [help === undefined ? "" : `${id}-help`, own.length === 0 ? "" : `${id}-error`].join(" ")
@@ -187,6 +191,9 @@ export function Field({ name, sentAs, label, value, problems, help, list, numeri
         list={list}
         autocomplete="off"
         spellcheck={false}
+        required={exactly === undefined ? undefined : true}
+        pattern={exactly === undefined ? undefined : patternOf(exactly)}
+        title={exactly === undefined ? undefined : `Type ${exactly}`}
         aria-invalid={own.length === 0 ? undefined : "true"}
         aria-describedby={described === "" ? undefined : described}
       />
@@ -194,6 +201,21 @@ export function Field({ name, sentAs, label, value, problems, help, list, numeri
       <FieldError name={name} problems={own} />
     </div>
   );
+}
+
+/** A pattern that matches only this text, in any case of letters and with space around it. */
+export function patternOf(text: string): string {
+  const letters = [...text].map((letter) => {
+    const cases = [...new Set([letter.toLowerCase(), letter.toUpperCase(), letter])];
+    return cases.length === 1 ? escaped(letter) : `(?:${cases.map(escaped).join("|")})`;
+  });
+  return `\\s*${letters.join("")}\\s*`;
+}
+
+function escaped(text: string): string {
+  return [...text].map((letter) =>
+    /[A-Za-z0-9_]/.test(letter) ? letter : `\\u{${letter.codePointAt(0)?.toString(16)}}`
+  ).join("");
 }
 
 function FieldError({ name, problems }: { name: string; problems: readonly Problem[] }) {
