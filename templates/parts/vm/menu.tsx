@@ -3,6 +3,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
 import { paths } from "../../paths.ts";
 import { Icon, type IconName } from "../icons.tsx";
+import { ACTION_ICONS } from "../list/vm_menu.tsx";
 
 /** An action on a VM, available or not. */
 export interface OfferedAction {
@@ -20,17 +21,6 @@ export interface VmActionsProps {
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
 }
-
-const ICONS = {
-  start: "start",
-  stop: "power",
-  restart: "restart",
-  suspend: "pause",
-  resume: "start",
-  reset: "restart",
-  poweroff: "power",
-  detach: "image",
-} as const satisfies Record<VmActionName, IconName>;
 
 /** The buttons of each state; all other actions are in the menu. */
 const BUTTONS: Readonly<Record<string, readonly VmActionName[]>> = {
@@ -89,7 +79,7 @@ function ActionButton(
   const { name, because } = action;
   const { verb } = VM_ACTIONS[name];
   const kind = isPrimary ? "btn primary" : "btn";
-  const sign = <Icon name={ICONS[name]} />;
+  const sign = <Icon name={ACTION_ICONS[name]} />;
   if (because !== null) {
     return (
       <button type="button" class={kind} disabled title={sentenceCase(because)} data-because={because}>
@@ -148,7 +138,7 @@ export function VmMenu({ vm, actions, mayChange }: VmActionsProps) {
 function MenuAction({ vm, action: { name, because, briefly } }: { vm: Vm; action: OfferedAction }) {
   const { verb, abrupt } = VM_ACTIONS[name];
   const kind = abrupt ? "item danger" : "item";
-  const sign = <Icon name={ICONS[name]} />;
+  const sign = <Icon name={ACTION_ICONS[name]} />;
   if (because !== null) {
     return (
       <span class={kind} aria-disabled="true" title={sentenceCase(because)} data-because={because}>
