@@ -19,6 +19,7 @@ import {
 } from "../templates/pages/create_page.tsx";
 import { paths } from "../templates/paths.ts";
 import { NO_CHOICES, readCapacity, readChoices } from "./choices.ts";
+import { capacityView } from "./vms/capacity_view.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
 import {
   atField,
@@ -216,6 +217,7 @@ async function send(
     choices: NO_CHOICES,
     spare: null,
     totals: totalsOfTypes(form?.types ?? [], capacity),
+    capacity: capacity === null ? null : capacityView(dashboard, capacity),
     token: null,
     notice: null,
     ...given,

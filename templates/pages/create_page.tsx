@@ -3,6 +3,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Choices, ErrorSummary, Field, ViewerNotice, Warning } from "../parts/common.tsx";
+import type { CapacityView } from "../parts/capacity.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { AdvancedFields } from "../parts/type_form/advanced_fields.tsx";
 import { CountField, PartFields, SizeFields } from "../parts/type_form/fields.tsx";
@@ -40,6 +41,8 @@ export interface CreateProps {
   /** A row that a button of the form added, or null. */
   readonly spare: SpareRow | null;
   readonly totals: Totals;
+  /** What the NAS has; null while that is not known. */
+  readonly capacity: CapacityView | null;
   readonly token: string | null;
   readonly notice: string | null;
 }
@@ -82,7 +85,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
             <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
               Review the plan
             </button>
-            {plan === null ? null : <PlanView plan={plan} />}
+            {plan === null ? null : <PlanView plan={plan} capacity={create.capacity} />}
             {plan === null || token === null || plan.totals.vms === 0
               ? null
               : <Confirm plan={plan} token={token} missingRoles={frame.missingRoles} />}

@@ -30,16 +30,34 @@ export interface PoolCapacity {
   readonly disksBytes: number | null;
 }
 
+/** What a plan would take, in bytes. */
+export interface PlannedCapacity {
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+/** What the strip is given. */
+export interface CapacityStripProps {
+  readonly capacity: CapacityView | null;
+  /** Drawn into the pictures as planned; default nothing. */
+  readonly plan?: PlannedCapacity | undefined;
+}
+
 /** The strip; empty while the capacity is unknown. Live updates replace it by its id. */
-export function CapacityStrip({ capacity }: { capacity: CapacityView | null }) {
+export function CapacityStrip({ capacity, plan }: CapacityStripProps) {
   const { memory = null, pool = null } = capacity ?? {};
   if (memory === null && pool === null) return <div id="capacity" class="capacity-none"></div>;
   return (
     <div id="capacity" class="capacity" role="group" aria-label="Capacity">
-      {memory === null ? null : <MemoryGauge {...memory} />}
-      {pool === null ? null : <PoolGauge {...pool} />}
+      {memory === null ? null : <MemoryGauge {...memory} plannedBytes={plan?.memoryBytes} />}
+      {pool === null ? null : <PoolGauge {...pool} plannedBytes={plan?.diskBytes} />}
     </div>
   );
+}
+
+/** What a plan would take of one thing, in bytes. */
+interface Planned {
+  readonly plannedBytes: number | undefined;
 }
 
 /** One part of a meter. */
@@ -48,10 +66,32 @@ interface Part {
   /** Written into the part where it fits; by default nothing. */
   readonly label?: string;
   readonly bytes: number;
-  readonly class: string;
+  /** Its colour; the pattern of what is planned when there is none. */
+  readonly class?: string;
 }
 
-function MemoryGauge({ totalBytes, freeBytes, running }: MemoryCapacity) {
+function planPart(bytes: number | undefined): readonly Part[] {
+  return bytes === undefined ? [] : [{ name: "This plan", bytes }];
+}
+
+/** `16 GiB of 29 GiB free`, or what is free. */
+function Free({ freeBytes, plannedBytes, suffix = "" }: Planned & { freeBytes: number; suffix?: string }) {
+  return (
+    <>
+      {plannedBytes === undefined ? null : (
+        <>
+          <span class={plannedBytes > freeBytes ? "bad tone" : "planned tone"}>
+            <b>{formatBytes(plannedBytes)}</b>
+          </span>{" "}
+          of{" "}
+        </>
+      )}
+      <b>{formatBytes(freeBytes)}</b> free <span class="of">{suffix}</span>
+    </>
+  );
+}
+
+function MemoryGauge({ totalBytes, freeBytes, running, plannedBytes }: MemoryCapacity & Planned) {
   const vms = running.reduce((sum, { bytes }) => sum + bytes, 0);
   // Guests may be given more than there is, and what they do not use is free.
   const whole = Math.max(totalBytes ?? 0, vms + freeBytes);
@@ -64,8 +104,11 @@ function MemoryGauge({ totalBytes, freeBytes, running }: MemoryCapacity) {
       bytes,
       class: n % 2 === 0 ? "m-vm" : "m-vm-2",
     })),
+    ...planPart(plannedBytes),
   ];
-  const words = `Memory: ${formatBytes(vms)} of running VMs, ${
+  const words = `Memory: ${
+    plannedBytes === undefined ? "" : `the plan takes ${formatBytes(plannedBytes)}; `
+  }${formatBytes(vms)} of running VMs, ${
     totalBytes === null ? "" : `${formatBytes(own)} of TrueNAS and its cache, `
   }${formatBytes(freeBytes)} free for VMs`;
   return (
@@ -83,13 +126,14 @@ function MemoryGauge({ totalBytes, freeBytes, running }: MemoryCapacity) {
         </h2>
         {totalBytes === null ? null : <span class="faint of">{formatBytes(totalBytes)}</span>}
         <span class="free" id="memory-free">
-          <b>{formatBytes(freeBytes)}</b> free <span class="of">for VMs</span>
+          <Free freeBytes={freeBytes} plannedBytes={plannedBytes} suffix="for VMs" />
         </span>
       </header>
-      <Meter parts={parts} whole={whole} words={words} planned />
+      <Meter parts={parts} whole={whole} words={words} planned={plannedBytes === undefined} />
       <ul class="legend">
         <Legend name="Running VMs" bytes={vms} class="m-vm" />
         {own > 0 ? <Legend name="TrueNAS and its cache" bytes={own} class="m-rest" /> : null}
+        {plannedBytes === undefined ? null : <Legend name="This plan" bytes={plannedBytes} />}
         <li class="planned" id="memory-planned" hidden>
           <svg class="swatch" aria-hidden="true">
             <rect width="100%" height="100%" fill="url(#hatch-plan)" />
@@ -101,13 +145,16 @@ function MemoryGauge({ totalBytes, freeBytes, running }: MemoryCapacity) {
   );
 }
 
-function PoolGauge({ name, dataset, freeBytes, takenBytes, disksBytes }: PoolCapacity) {
+function PoolGauge(
+  { name, dataset, freeBytes, takenBytes, disksBytes, plannedBytes }: PoolCapacity & Planned,
+) {
   const disks = Math.min(disksBytes ?? 0, takenBytes ?? 0);
   const files = (takenBytes ?? 0) - disks;
   const whole = (takenBytes ?? 0) + freeBytes;
   const parts: Part[] = [
     { name: "Everything else", label: "files", bytes: files, class: "m-rest" },
     { name: "Disks of VMs", bytes: disks, class: "m-vm" },
+    ...planPart(plannedBytes),
   ];
   const words = takenBytes === null
     ? `${formatBytes(freeBytes)} free in ${dataset}`
@@ -123,7 +170,7 @@ function PoolGauge({ name, dataset, freeBytes, takenBytes, disksBytes }: PoolCap
         </h2>
         {takenBytes === null ? null : <span class="faint of">{formatBytes(whole)}</span>}
         <span class="free" title={`Free in ${dataset}`}>
-          <b>{formatBytes(freeBytes)}</b> free
+          <Free freeBytes={freeBytes} plannedBytes={plannedBytes} />
         </span>
       </header>
       {takenBytes === null ? null : (
@@ -132,6 +179,7 @@ function PoolGauge({ name, dataset, freeBytes, takenBytes, disksBytes }: PoolCap
           <ul class="legend">
             <Legend name="Disks of VMs" bytes={disks} class="m-vm" />
             <Legend name="Everything else" bytes={files} class="m-rest" />
+            {plannedBytes === undefined ? null : <Legend name="This plan" bytes={plannedBytes} />}
           </ul>
         </>
       )}
@@ -161,7 +209,13 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
     <svg class="meter" role="img" aria-label={words}>
       {placed.filter(({ share }) => share > 0).map((part) => (
         <>
-          <rect x={percent(part.at)} width={percent(part.share)} height="100%" class={part.class}>
+          <rect
+            x={percent(part.at)}
+            width={percent(Math.min(part.share, 1 - part.at))}
+            height="100%"
+            class={part.class}
+            fill={part.class === undefined ? "url(#hatch-plan)" : undefined}
+          >
             <title>{part.name}: {formatBytes(part.bytes)}</title>
           </rect>
           {part.label === undefined || part.share < LABELLED ? null : (
@@ -193,11 +247,16 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
   );
 }
 
-function Legend({ name, bytes, class: kind }: { name: string; bytes: number; class: string }) {
+function Legend({ name, bytes, class: kind }: { name: string; bytes: number; class?: string }) {
   return (
-    <li>
+    <li class={kind === undefined ? "planned" : undefined}>
       <svg class="swatch" aria-hidden="true">
-        <rect width="100%" height="100%" class={kind} />
+        <rect
+          width="100%"
+          height="100%"
+          class={kind}
+          fill={kind === undefined ? "url(#hatch-plan)" : undefined}
+        />
       </svg>
       {name} <b>{bytes === 0 ? "none" : formatBytes(bytes)}</b>
     </li>

@@ -1,7 +1,8 @@
 /** A creation plan, like a diff: what would be created, VM by VM, and what prevents it. */
 import type { CreationPlan, Finding, PlannedAction, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
-import { formatBytes, formatMib } from "../../lib/units.ts";
+import { formatBytes, formatMib, MIB } from "../../lib/units.ts";
+import { CapacityStrip, type CapacityView } from "./capacity.tsx";
 import { Notice } from "./common.tsx";
 import { PlanIcon, type PlanSign, Shape } from "./icons.tsx";
 
@@ -25,9 +26,10 @@ const FOLD_FROM = 12;
 /** So many of a folded type are shown. */
 const SHOWN_FOLDED = 3;
 
-/** The plan, shown above its form. */
-export function PlanView({ plan }: { plan: CreationPlan }) {
-  const { vms, findings } = plan;
+/** The plan, shown above its form, with what the NAS has. */
+export function PlanView({ plan, capacity }: { plan: CreationPlan; capacity: CapacityView | null }) {
+  const { vms, findings, totals } = plan;
+  const taken = { memoryBytes: totals.memoryMib * MIB, diskBytes: totals.zvolBytes };
   return (
     <section id="plan" class="stack" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
       <h2 id="plan-heading">
@@ -36,6 +38,7 @@ export function PlanView({ plan }: { plan: CreationPlan }) {
       {vms.length === 0
         ? <p>Every count is 0, so there is nothing to create. Raise a count below.</p>
         : <Sums vms={vms} />}
+      {totals.vms === 0 ? null : <CapacityStrip capacity={capacity} plan={taken} />}
       <Warnings findings={findings} />
       {vms.length === 0 ? null : <PlanTable plan={plan} />}
     </section>
