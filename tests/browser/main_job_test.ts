@@ -24,7 +24,7 @@ for (const { version, screen } of PLACES) {
     const datasets = new Set(dashboard.simulator.store.datasets.keys());
     await page.goto("/");
     assert.equal(await page.locator("tr[data-vm]").count(), 5);
-    await page.getByRole("link", { name: "Create VMs" }).first().click();
+    await page.getByRole("link", { name: /^Create( VMs)?$/ }).first().click();
     await page.getByRole("button", { name: "Review the plan" }).click();
     assert.equal(await page.locator("[data-plan-vm]").count(), 4);
     await page.getByRole("button", { name: "Create 4 VMs" }).click();
@@ -34,7 +34,8 @@ for (const { version, screen } of PLACES) {
     for (const name of ["controlplane01", "worker01", "worker02", "worker03"]) {
       assert.equal(await page.locator(`tr[data-vm="${name}"]`).getAttribute("data-state"), "RUNNING");
     }
-    await page.getByRole("link", { name: "Destroy VMs" }).click();
+    await page.locator("#page-menu > summary").click();
+    await page.getByRole("link", { name: "Destroy VMs…" }).click();
     assert.equal(await page.locator("tr[data-vm]").count(), 4);
     await page.getByLabel(/^Type/).fill("destroy 4 vms");
     await page.getByRole("button", { name: "Destroy 4 VMs and 7 zvols" }).click();
