@@ -188,7 +188,9 @@ liveTest("nine tabs over plain HTTP all open and stay up to date (fault 32)", as
     }
     assert.equal(await pages[0]?.evaluate("isSecureContext"), false, "the premise");
     changeMemory(dashboard, 12_345);
-    await Promise.all(pages.map((page) => page.locator("text=12.1 GiB").waitFor({ timeout: NOTICED_MS })));
+    await Promise.all(
+      pages.map((page) => page.locator("td.c-mem", { hasText: "12.1 GiB" }).waitFor({ timeout: NOTICED_MS })),
+    );
     for (const page of pages) assert.ok(!await page.locator("#stale").isVisible(), "none is out of date");
     const metrics = await (await fetch(`${dashboard.url}/metrics`)).text();
     const streams = Number(/^truenas_vm_manager_streams (\d+)$/m.exec(metrics)?.[1]);
@@ -209,10 +211,10 @@ liveTest("a tab opened in the background has no stream until it is visible (faul
     // Another tab opens, is live and shows a change meanwhile.
     await seen.goto("/");
     changeMemory(dashboard, 12_345);
-    await seen.locator("text=12.1 GiB").waitFor();
+    await seen.locator("td.c-mem", { hasText: "12.1 GiB" }).waitFor();
     assert.ok(!asked.includes("/events"), asked.join(" "));
     await hidden.evaluate("window.isSeen = true; document.dispatchEvent(new Event('visibilitychange'))");
-    await hidden.locator("text=12.1 GiB").waitFor();
+    await hidden.locator("td.c-mem", { hasText: "12.1 GiB" }).waitFor();
     assert.ok(asked.includes("/events"));
   });
 });
