@@ -6,7 +6,15 @@ import { resolve } from "node:path";
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
 import { readEnvFile } from "./lib/configuration/env_file.ts";
 import type { EnvironmentName } from "./lib/configuration/environment.ts";
-import { readSettings, type Settings } from "./lib/configuration/settings.ts";
+import { fileExists, isSocket } from "./lib/configuration/files.ts";
+import { DEFAULT_STATE_DIR, readSettings, type Settings } from "./lib/configuration/settings.ts";
+import {
+  needsSetup,
+  outerSettings,
+  type SettingSources,
+  storedSettingsPath,
+  withStored,
+} from "./lib/configuration/stored_settings.ts";
 import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
   describePermissions,
@@ -23,6 +31,7 @@ import {
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
 import { VERSION } from "./lib/version.ts";
+import type { ServedPart } from "./routes/server/server.ts";
 import type { FromWorker, Launch, ToWorker } from "./routes/server/worker.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -40,25 +49,84 @@ async function main(args: readonly string[]): Promise<number> {
 /** Maximum number of connections to a pinned NAS: the session's and one per serial console. */
 const MAX_PINNED = 16;
 
-/** Runs a command in a worker. */
+/** What to run: a command, or a part of what `serve` serves in the place of the other one, at its port. */
+interface Asked {
+  readonly command: WorkerCommand;
+  readonly options: Options;
+  /** null: set-up if no NAS is set, and the dashboard otherwise. */
+  readonly part: ServedPart | null;
+  readonly port: number | null;
+}
+
+/** Runs a command in a worker. `serve` changes between set-up and the dashboard, each in a worker of its own. */
 async function launch(command: WorkerCommand, options: Options): Promise<number> {
-  const { settings, problems } = await settingsOf(command, options);
-  const isPinned = command !== "demo" && settings !== null && settings.certFingerprint !== null;
-  const tunnelFolder = isPinned ? await Deno.makeTempDir({ prefix: "truenas-vm-manager-" }) : null;
+  let running = await prepare({ command, options, part: null, port: null });
+  onStopSignal(isServing(command), () => running.stop());
+  for (;;) {
+    const { code, next } = await running.run();
+    if (next === null) return code;
+    running = next;
+  }
+}
+
+/** A worker that is loading, and what it is to run. */
+interface Prepared {
+  readonly loaded: Promise<void>;
+  /** Runs it to its end; `next` is then loaded, and takes its place. */
+  readonly run: () => Promise<{ readonly code: number; readonly next: Prepared | null }>;
+  readonly stop: () => void;
+}
+
+/** Reads the settings and starts a worker with the permissions they need. */
+async function prepare(asked: Asked): Promise<Prepared> {
+  const { command, options, part, port } = asked;
+  const { settings, problems, sources } = await settingsOf(asked);
+  const isSetup = part === null ? command === "serve" && needsSetup(sources) : part === "setup";
+  const usesTunnel = command !== "demo" && settings !== null &&
+    (isSetup || settings.certFingerprint !== null);
+  const tunnelFolder = usesTunnel ? await Deno.makeTempDir({ prefix: "truenas-vm-manager-" }) : null;
   const tunnelSockets = tunnelFolder === null
     ? []
     : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
-  const configFile = options.config ?? "config.yaml";
-  const innerPort = isServing(command) ? freePort() : 0;
-  const configTarget = targetOf(configFile);
-  const started = { command, options, settings, configFile, configTarget, tunnelSockets, innerPort };
-  const permissions = permissionsOf(started);
-  const maxConnections = isServing(command) ? countConnections() : 0;
-  try {
-    return await inWorker({ ...started, problems, permissions, maxConnections });
-  } finally {
-    if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
-  }
+  const localSocket = isSetup && isSocket(MIDDLEWARE_SOCKET) ? MIDDLEWARE_SOCKET : null;
+  const configFile = options.config ?? configFileOf(command, settings);
+  const started = {
+    command,
+    options,
+    settings: settings === null || port === null ? settings : { ...settings, listenPort: port },
+    configFile,
+    configTarget: targetOf(configFile),
+    tunnelSockets,
+    innerPort: isServing(command) ? freePort() : 0,
+    isSetup,
+    localSocket,
+  };
+  const { get } = withStored(sources);
+  const setup = {
+    stored: sources.stored,
+    localSocket,
+    hasDisplayPassword: (get("VNC_PASSWORD") ?? get("VNC_PASSWORD_FILE")) !== undefined,
+  };
+  return inWorker(asked, {
+    ...started,
+    problems,
+    permissions: permissionsOf(started),
+    maxConnections: isServing(command) ? countConnections() : 0,
+    setup: isSetup ? setup : null,
+    outerSettings: outerSettings(sources),
+  }, tunnelFolder);
+}
+
+/** Where TrueNAS listens for programs that run on the NAS itself. */
+const MIDDLEWARE_SOCKET = "/var/run/middleware/middlewared.sock";
+
+/** The file in the current folder, or the one that set-up has written where there is none. */
+function configFileOf(command: WorkerCommand, settings: Settings | null): string {
+  const usual = "config.yaml";
+  if (command === "demo" || settings === null || fileExists(usual)) return usual;
+  const own = `${settings.stateDir}/${usual}`;
+  const isFirstRun = settings.nas === null;
+  return isFirstRun || fileExists(own) ? own : usual;
 }
 
 /** The file that a path leads to through links, because the runtime asks for permission to that one as well. */
@@ -101,63 +169,101 @@ function countConnections(): number {
   return Math.floor(Math.max(files.length / 2, files.length - RESERVED_FILES) / FILES_EACH);
 }
 
+interface ReadSources extends Pick<Launch, "settings" | "problems"> {
+  readonly sources: SettingSources;
+}
+
+const NO_SOURCES: SettingSources = { env: () => undefined, envFile: {}, stored: {} };
+
 /** The settings with command line overrides. `validate` continues without them and reports the problems. */
-async function settingsOf(
-  command: WorkerCommand,
-  { envFile, logLevel }: Options,
-): Promise<Pick<Launch, "settings" | "problems">> {
-  if (command === "simulate") return { settings: null, problems: [] };
+async function settingsOf({ command, options, part }: Asked): Promise<ReadSources> {
+  if (command === "simulate") return { settings: null, problems: [], sources: NO_SOURCES };
+  const { envFile, logLevel } = options;
   const env = (name: EnvironmentName) => name === "LOG_LEVEL" && logLevel ? logLevel : Deno.env.get(name);
-  const read = async (): Promise<Settings> =>
-    readSettings({
-      env,
-      envFile: await readEnvFile(envFile ?? ".env", {
-        required: envFile !== undefined,
-        warn: (message) => printError(`Warning: ${message}`),
-      }),
-      needNas: command !== "demo",
-    });
+  const warn = (message: string) => printError(`Warning: ${message}`);
+  let sources = NO_SOURCES;
   try {
-    return { settings: await read(), problems: [] };
+    sources = {
+      env,
+      envFile: await readEnvFile(envFile ?? ".env", { required: envFile !== undefined, warn }),
+      stored: {},
+    };
+    if (command !== "demo") {
+      const stateDir = withStored(sources).get("STATE_DIR") ?? DEFAULT_STATE_DIR;
+      const path = storedSettingsPath(stateDir);
+      if (fileExists(path)) sources = { ...sources, stored: await readEnvFile(path, { warn }) };
+    }
+    const isSetup = part === null ? command === "serve" && needsSetup(sources) : part === "setup";
+    const settings = readSettings({
+      env: withStored(sources).get,
+      needNas: command !== "demo" && !isSetup,
+    });
+    return { settings, problems: [], sources };
   } catch (error) {
     if (command !== "validate" || !(error instanceof ConfigurationError)) throw error;
-    return { settings: null, problems: [error.message] };
+    return { settings: null, problems: [error.message], sources };
   }
 }
 
 /** Service managers send SIGKILL after ten seconds or more. */
 const STOP_MS = 9_500;
 
-/** Starts the worker, forwards signals to it and returns its exit code. */
-async function inWorker(launch: Launch): Promise<number> {
+/** Starts the worker; it waits for {@link Prepared.run}. */
+function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Prepared {
   const worker = startWorker(launch.permissions);
   const send = (message: ToWorker) => worker.postMessage(message);
+  const loaded = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<number>();
-  let isLoaded = false;
+  let isStarted = false;
+  let isStopping = false;
+  let next: Prepared | null = null;
+  const stop = () => {
+    isStopping = true;
+    next?.stop();
+    // A worker that has not started has nothing to end and would miss the message.
+    if (isStarted) send("stop");
+    else ended.resolve(EXIT.done);
+  };
+  /** The next worker is loaded before this one ends, so that nothing listens only for a moment. */
+  const change = async (part: ServedPart, port: number) => {
+    if (next !== null || isStopping) return;
+    next = await prepare({ ...asked, part, port });
+    await next.loaded;
+    send("stop");
+  };
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    if (data !== "loaded") return ended.resolve(data.ended);
-    isLoaded = true;
-    send({ launch });
+    if (data === "loaded") loaded.resolve();
+    else if ("ended" in data) ended.resolve(data.ended);
+    else {
+      change(data.next, data.port).catch((error) => {
+        printError(explainError(error));
+        send("stop");
+        ended.resolve(error instanceof ConfigurationError ? EXIT.usage : EXIT.failed);
+      });
+    }
   };
   worker.onerror = (event) => {
     event.preventDefault();
     printError(explainError(new Error(event.message)));
     ended.resolve(EXIT.failed);
   };
-  const isServer = isServing(launch.command);
-  onStopSignal(() => {
-    // A worker that has not loaded has started nothing and would miss the message.
-    if (!isLoaded) return ended.resolve(EXIT.done);
-    send("stop");
-    if (!isServer) return;
-    setTimeout(() => {
-      printError(
-        "Stopping took too long, so the program ended without waiting. The next start recovers interrupted operations",
-      );
-      Deno.exit(EXIT.failed);
-    }, STOP_MS);
-  });
-  return await ended.promise;
+  const run = async () => {
+    try {
+      await Promise.race([loaded.promise, ended.promise]);
+      if (!isStopping) {
+        isStarted = true;
+        send({ launch });
+      }
+      const code = await ended.promise;
+      const follows = code === EXIT.done && !isStopping ? next : null;
+      if (follows === null) next?.stop();
+      return { code, next: follows };
+    } finally {
+      worker.terminate();
+      if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
+    }
+  };
+  return { loaded: loaded.promise, run, stop };
 }
 
 function startWorker(permissions: Permissions): Worker {
@@ -174,12 +280,19 @@ function startWorker(permissions: Permissions): Worker {
 }
 
 /** Calls `stop` on SIGINT or SIGTERM; a second signal ends the program immediately. */
-function onStopSignal(stop: () => void): void {
+function onStopSignal(isServer: boolean, stop: () => void): void {
   let isStopping = false;
   const onSignal = () => {
     if (isStopping) Deno.exit(EXIT.failed);
     isStopping = true;
     stop();
+    if (!isServer) return;
+    setTimeout(() => {
+      printError(
+        "Stopping took too long, so the program ended without waiting. The next start recovers interrupted operations",
+      );
+      Deno.exit(EXIT.failed);
+    }, STOP_MS);
   };
   Deno.addSignalListener("SIGINT", onSignal);
   Deno.addSignalListener("SIGTERM", onSignal);

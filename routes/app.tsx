@@ -1,10 +1,9 @@
 /** The dashboard as one Hono app: middleware, routes, and error pages. */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { getPath } from "hono/utils/url";
-import { NONCE, secureHeaders } from "hono/secure-headers";
 import {
   ConfigurationError,
   remedyOf,
@@ -19,6 +18,7 @@ import { accessControl } from "./auth/access.tsx";
 import { assetRoutes } from "./server/assets.ts";
 import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
+import { changeConnectionRoutes } from "./setup/change_connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
@@ -28,6 +28,7 @@ import { openStreams } from "./live/streams.ts";
 import { exportRoutes } from "./export.tsx";
 import { destroyRoutes } from "./destroy.tsx";
 import { checkHeaders } from "./server/headers.ts";
+import { securityHeaders } from "./server/security_headers.ts";
 import { healthRoutes } from "./server/health.ts";
 import { operationRoutes } from "./operations.tsx";
 import { orphanRoutes } from "./orphans.tsx";
@@ -57,22 +58,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.use(nameSpans());
   traceOperations(dashboard.manager.operations.store);
   dashboard.metrics.gauge("truenas_vm_manager_streams", () => [{ value: openStreams(dashboard).count }]);
-  app.use(secureHeaders({
-    contentSecurityPolicy: {
-      defaultSrc: ["'self'"],
-      // Only the serial console's terminal creates styles, and they carry the response's nonce.
-      styleSrc: ["'self'", NONCE],
-      imgSrc: [imageSources],
-      baseUri: ["'none'"],
-      formAction: ["'self'"],
-      frameAncestors: ["'none'"],
-      objectSrc: ["'none'"],
-    },
-    // With `no-referrer`, browsers send `Origin: null` even for this site's own forms.
-    referrerPolicy: "same-origin",
-    // Whether the site is always served over TLS is known only to the proxy in front.
-    strictTransportSecurity: false,
-  }));
+  app.use(securityHeaders());
   app.use(async (c, next) => {
     await next();
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
@@ -109,6 +95,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", vmRoutes(dashboard, lists));
   app.route("/", searchRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
+  app.route("/", changeConnectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
   app.route("/", typeRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
@@ -126,11 +113,6 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
   return app;
-}
-
-/** Screens draw pictures and pointers that come within the display's protocol, and no other page has any. */
-function imageSources(c: Context): string {
-  return /\/vms\/\d+\/console$/.test(c.req.path) ? "'self' data:" : "'self'";
 }
 
 /** Logs each request: changes at INFO, the rest at DEBUG. */

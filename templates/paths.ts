@@ -156,6 +156,8 @@ const routes = {
   theme: () => "/theme",
   search: (q = "") => withQuery("/search", { q }),
   connection: () => "/connection",
+  setup: (query: { change?: string; differs?: string } = {}) => withQuery("/setup", query),
+  setupStep: (step: string) => `/setup/${step}`,
   otp: () => "/connection/otp",
   operations: ({ state = "" }: { readonly state?: string } = {}) => withQuery("/operations", { state }),
   operationsEvents: (state: string) => withQuery("/events", { only: "operations", state }),

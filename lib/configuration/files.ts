@@ -59,6 +59,27 @@ export function replaceOwnFile(path: string, text: string): void {
 }
 
 /**
+ * Replaces a file with a complete new one, which only its owner can read.
+ *
+ * @throws an Error of the operating system; the file is then as it was.
+ */
+export function replaceFileAtOnce(path: string, text: string): void {
+  const draft = `${path}.new`;
+  try {
+    replaceOwnFile(draft, text);
+    Deno.renameSync(draft, path);
+  } catch (error) {
+    if (isThere(draft)) Deno.removeSync(draft);
+    throw error;
+  }
+}
+
+/** Whether the path is a unix socket. */
+export function isSocket(path: string): boolean {
+  return infoOf(path)?.isSocket ?? false;
+}
+
+/**
  * Ensures that a file exists and only its owner can read it.
  *
  * @throws an Error when the path is a symbolic link.

@@ -10,8 +10,8 @@ const DENIED = { run: false, sys: false, ffi: false, import: false } as const;
 
 /** Permissions in the runtime's terms; everything else is denied. */
 export type Permissions = typeof DENIED & {
-  /** `host:port` to connect to or listen on. */
-  readonly net: string[];
+  /** `host:port` to connect to or listen on; true: any. */
+  readonly net: string[] | true;
   /** Files and folders. */
   readonly read: string[];
   /** Files and folders. */
@@ -37,6 +37,10 @@ export interface Started {
   readonly tunnelSockets: readonly string[];
   /** Loopback port of the dashboard's server behind the connection limiter; 0 for other commands. */
   readonly innerPort: number;
+  /** Whether set-up is served, which connects to the address that a person enters. */
+  readonly isSetup?: boolean;
+  /** The middleware's socket, if the program runs on the NAS itself; used by set-up. */
+  readonly localSocket?: string | null;
 }
 
 interface Needs {
@@ -67,7 +71,20 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
 const YAML_ENVIRONMENT = ["LOG_STREAM", "LOG_TOKENS"] as const;
 
 /** The least a command needs. Files of secrets are excluded because they were read earlier. */
-export function permissionsOf(
+export function permissionsOf(started: Started): Permissions {
+  return started.isSetup ? permissionsOfSetup(started) : permissionsOfCommand(started);
+}
+
+/** The NAS's address is not known yet, so set-up can connect anywhere; it runs no other part of the program. */
+function permissionsOfSetup(started: Started): Permissions {
+  const { settings, tunnelSockets, localSocket } = started;
+  const { read, env } = permissionsOfCommand(started);
+  const sockets = localSocket == null ? [] : [localSocket];
+  const write = [...(settings === null ? [] : [settings.stateDir]), ...tunnelSockets, ...sockets];
+  return { net: true, read: [...read, ...sockets], write, env, ...DENIED };
+}
+
+function permissionsOfCommand(
   { command, options, settings, configFile, configTarget, tunnelSockets, innerPort }: Started,
 ): Permissions {
   const needs = NEEDS[command];
@@ -109,7 +126,8 @@ export function permissionsOf(
 /** One line for the log. */
 export function describePermissions({ net, read, write }: Permissions): string {
   const of = (what: string, names: readonly string[]) => `${what} ${names.join(", ") || "nothing"}`;
-  return [of("connect and listen:", rangesOf(net)), of("read:", read), of("write:", write)].join("; ");
+  const addresses = net === true ? ["any address"] : rangesOf(net);
+  return [of("connect and listen:", addresses), of("read:", read), of("write:", write)].join("; ");
 }
 
 /** Ports of one host that follow each other as `nas.lan:5900-7999`. */

@@ -13,6 +13,9 @@ import { isAddressRange, normalAddress } from "./ip_addresses.ts";
 import { normalizeFingerprint } from "./nas_address.ts";
 import { parsePublicHost } from "./public_host.ts";
 
+/** Where the journal is kept unless STATE_DIR says otherwise. */
+export const DEFAULT_STATE_DIR = "./state";
+
 /** The settings of the dashboard and the command line. */
 export interface Settings {
   /** null when no NAS is needed (demo). */
@@ -64,7 +67,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
       tls: readTls(variables),
       listenHost: get("HOST") ?? "127.0.0.1",
       listenPort: readPort(variables),
-      stateDir: get("STATE_DIR") ?? "./state",
+      stateDir: get("STATE_DIR") ?? DEFAULT_STATE_DIR,
       readOnly: readFlag(variables, "READ_ONLY"),
       noDestroy: readFlag(variables, "NO_DESTROY"),
       logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",

@@ -200,8 +200,8 @@ export const METHODS = {
   ),
   "filesystem.listdir": read<
     readonly [path: string, filters: readonly QueryFilter[], options: QueryOptions],
-    { path: string; type: string }[]
-  >(z.array(z.object({ path: z.string(), type: z.string() }).passthrough())),
+    { path: string; type: string; size?: number | null }[]
+  >(z.array(z.object({ path: z.string(), type: z.string(), size: z.number().nullish() }).passthrough())),
   "pool.dataset.query": read<Query, DatasetRow[]>(z.array(datasetRow)),
   "pool.dataset.create": write<readonly [spec: Data], { id: string }>(
     z.object({ id: z.string() }).passthrough(),

@@ -269,7 +269,7 @@ export async function readChoices(
 }
 
 /** TrueNAS's own datasets (system and apps), which are unsuitable for zvols. */
-const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
+export const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
 
 /** Datasets in which zvols can be created. */
 async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {

@@ -13,6 +13,7 @@ import formsCss from "../../static/css/forms.css" with { type: "text" };
 import operationCss from "../../static/css/operation.css" with { type: "text" };
 import partsCss from "../../static/css/parts.css" with { type: "text" };
 import prefsCss from "../../static/css/prefs.css" with { type: "text" };
+import setupCss from "../../static/css/setup.css" with { type: "text" };
 import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import typesCss from "../../static/css/types.css" with { type: "text" };
 import touchCss from "../../static/css/touch.css" with { type: "text" };
@@ -48,6 +49,7 @@ const CSS = [
   vmCss,
   consoleCss,
   destroyCss,
+  setupCss,
   everywhereCss,
   prefsCss,
   touchCss,

@@ -2,6 +2,7 @@
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
+import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -26,6 +27,16 @@ export interface AccessOptions extends Trust {
   readonly allowedHosts: readonly string[];
 }
 
+/** Where the settings of the connection come from. */
+export interface ConnectionSettings {
+  /** Those that set-up cannot change, because the environment or a file sets them. */
+  readonly outer: readonly OuterSetting[];
+  /** Path of that file. */
+  readonly envFile: string;
+  /** Ends the dashboard and starts set-up. */
+  readonly startSetup: () => void;
+}
+
 /** The dashboard's parts. */
 export interface Dashboard {
   readonly manager: VMManager;
@@ -48,6 +59,7 @@ export interface Dashboard {
   readonly tokens: OneTimeTokens;
   readonly metrics: Metrics;
   readonly access: AccessOptions;
+  readonly connectionSettings: ConnectionSettings;
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
@@ -114,16 +126,10 @@ export function issueToken(c: AppContext, { tokens }: Dashboard): string {
 /** The frame of a page. For visitors who have not signed in, it shows nothing about the NAS. */
 export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
   const role = c.get("sender")?.role ?? null;
-  const page = {
-    assets: assetUrls(),
-    version: VERSION,
-    fragment: wantsFragment(c),
-    here: hereOf(c),
-    theme: themeOf(c),
-  };
-  if (role === null) return { ...page, ...UNKNOWN_VISITOR };
+  const visitor = visitorFrame(c);
+  if (role === null) return visitor;
   return {
-    ...page,
+    ...visitor,
     closed: false,
     mayChange: role === "admin",
     signedIn: dashboard.access.password !== null,
@@ -136,7 +142,18 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
   };
 }
 
-/** The frame for visitors who have not signed in. */
+/** The frame of a page for visitors who have not signed in. */
+export function visitorFrame(c: AppContext): PageFrame {
+  return {
+    ...UNKNOWN_VISITOR,
+    assets: assetUrls(),
+    version: VERSION,
+    fragment: wantsFragment(c),
+    here: hereOf(c),
+    theme: themeOf(c),
+  };
+}
+
 const UNKNOWN_VISITOR = {
   closed: true,
   mayChange: false,

@@ -3,7 +3,7 @@
 /** Streams and sockets, which belong to a page and cannot be opened on their own. */
 const PART = /\/(events|socket)$/;
 /** A page and the paths under it. */
-const BELOW = /^(\/(?:vms|operations)\/[^/]+|\/create|\/types|\/connection)\/.+$/;
+const BELOW = /^(\/(?:vms|operations)\/[^/]+|\/create|\/types|\/connection|\/setup)\/.+$/;
 /** Paths that have meaning only with a submitted form. */
 const NEEDS_FORM = /^\/(vms\/act|login|logout|theme)$/;
 

@@ -3,6 +3,7 @@ import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
 import type { Settings } from "../../lib/configuration/settings.ts";
+import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { readTextFile } from "../../lib/configuration/files.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../../lib/errors/system_errors.ts";
@@ -38,9 +39,18 @@ export interface ServerOptions {
   readonly innerPort: number;
   /** The most connections at once. */
   readonly maxConnections: number;
+  /** Settings of the connection that set-up cannot change. */
+  readonly outerSettings: readonly OuterSetting[];
+  /** Path of the file of settings. */
+  readonly envFile: string;
+  /** Starts the other part of the program at this port, and ends this one. */
+  readonly switchTo: (part: ServedPart, port: number) => void;
   /** Stops the server. */
   readonly signal: AbortSignal;
 }
+
+/** What is served: the dashboard, or set-up while no NAS is connected. */
+export type ServedPart = "dashboard" | "setup";
 
 /** How long a page waits for the NAS before it shows an error. */
 const PAGE_CONNECTION_WAIT_MS = 2_000;
@@ -91,6 +101,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     silenceMs: PAGE_SILENCE_MS,
   });
   setBasePath(settings.basePath);
+  let port = settings.listenPort;
   const ending = new AbortController();
   const stopping = new AbortController();
   const address = parseNasAddress(nas.host);
@@ -112,6 +123,11 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,
     },
+    connectionSettings: {
+      outer: options.outerSettings,
+      envFile: options.envFile,
+      startSetup: () => options.switchTo("setup", port),
+    },
     logger,
     now: Date.now,
     ending: ending.signal,
@@ -124,7 +140,13 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
     permissions: options.permissions,
   });
-  const listener = startListening((request, info) => app.fetch(request, info), options, { tls, logger });
+  const note = nas.simulated ? " (simulated NAS)" : "";
+  const listener = startListening((request, info) => app.fetch(request, info), options, {
+    tls,
+    logger,
+    note,
+  });
+  port = listener.port;
   runDetached(manager.connection.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
   logger.info("Stopping. No new operations start; running ones may finish", {
@@ -161,7 +183,12 @@ function describeAccess({ dashboardPassword, viewerPassword }: Settings): string
   return viewerPassword === null ? "by password" : "by password, with a viewer password";
 }
 
-function readTls({ tls }: Settings): Tls | null {
+/**
+ * The dashboard's certificate and key.
+ *
+ * @throws {ConfigurationError} when a file cannot be read.
+ */
+export function readTls({ tls }: Settings): Tls | null {
   if (tls === null) return null;
   const read = (field: string, path: string) => {
     try {
@@ -176,11 +203,14 @@ function readTls({ tls }: Settings): Tls | null {
   return { cert: read("TLS_CERT_FILE", tls.certFile), key: read("TLS_KEY_FILE", tls.keyFile) };
 }
 
-/** Listens and prints the address. */
-function startListening(
+/** Listens and prints the address; `note` is printed behind it. */
+export function startListening(
   handler: ListenerOptions["handler"],
-  { settings, innerPort, maxConnections, nas, print }: ServerOptions,
-  { tls, logger }: { readonly tls: Tls | null; readonly logger: Logger },
+  { settings, innerPort, maxConnections, print }: Pick<
+    ServerOptions,
+    "settings" | "innerPort" | "maxConnections" | "print"
+  >,
+  { tls, logger, note }: { readonly tls: Tls | null; readonly logger: Logger; readonly note: string },
 ): Listener {
   const { listenHost: hostname, listenPort: port, trustedProxies } = settings;
   const isShared = (address: string) => isWithin(address, trustedProxies);
@@ -192,8 +222,7 @@ function startListening(
   }
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   const scheme = tls === null ? "http" : "https";
-  const what = nas.simulated ? " (simulated NAS)" : "";
-  print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${listener.port}${paths.home()}${what}`);
+  print(`TrueNAS VM Manager is ready at ${scheme}://${host}:${listener.port}${paths.home()}${note}`);
   return listener;
 }
 

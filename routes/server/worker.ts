@@ -22,8 +22,11 @@ import {
   isUnwritten,
   MemoryStore,
 } from "../../lib/configuration/editing/configuration_store.ts";
+import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { SetupStart } from "../setup/setup.ts";
 import { configurationReader } from "./configuration.ts";
-import { aborted, serveDashboard } from "./server.ts";
+import { aborted, serveDashboard, type ServedPart } from "./server.ts";
+import { serveSetup } from "./setup_server.ts";
 
 /** What the worker needs to run a command. */
 export interface Launch {
@@ -40,13 +43,24 @@ export interface Launch {
   readonly innerPort: number;
   /** The most connections to the dashboard at once. */
   readonly maxConnections: number;
+  /** What set-up needs; null: the command itself runs. */
+  readonly setup: SetupStart | null;
+  /** Settings of the connection that set-up cannot change. */
+  readonly outerSettings: readonly OuterSetting[];
 }
 
 /** To the worker: start, and later stop. */
 export type ToWorker = { readonly launch: Launch } | "stop";
 
-/** From the worker: ready to launch, and later the exit code. */
-export type FromWorker = "loaded" | { readonly ended: number };
+/** From the worker: ready to launch, then what to start in its place at its port, and later the exit code. */
+export type FromWorker = "loaded" | { readonly next: ServedPart; readonly port: number } | {
+  readonly ended: number;
+};
+
+/** Asks for the other part of the program in this one's place. */
+function switchTo(next: ServedPart, port: number): void {
+  scope.postMessage({ next, port });
+}
 
 /** What a worker's global scope has in addition. */
 const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
@@ -67,6 +81,10 @@ async function run(launch: Launch): Promise<number> {
   if (command === "simulate") return await simulate(options, signal);
   if (command === "validate") return validate({ configFile, options, problems });
   if (settings === null) throw new UsageError(`${command} requires settings`);
+  if (launch.setup !== null) {
+    await serveSetup({ ...launch, settings, setup: launch.setup, print, switchTo, signal });
+    return EXIT.done;
+  }
   if (command === "serve" || command === "demo") return await serve({ ...launch, settings }, signal);
   return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
 }
@@ -141,6 +159,9 @@ async function serve(
     configuration,
     configurationStore: store,
     permissions: describePermissions(permissions),
+    outerSettings: launch.outerSettings,
+    envFile: options.envFile ?? ".env",
+    switchTo,
     print,
     signal,
   });

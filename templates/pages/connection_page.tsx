@@ -43,7 +43,10 @@ export function ConnectionPage({ frame, connection }: { frame: PageFrame; connec
   const { wantsOtp, problems } = connection;
   return (
     <Layout {...frame} title="Connection" current="connection">
-      <h1>Connection</h1>
+      <div class="heading">
+        <h1>Connection</h1>
+        {frame.mayChange ? <a class="btn" href={paths.setup()}>Change connection</a> : null}
+      </div>
       <ErrorSummary problems={problems} />
       {(wantsOtp || problems.length > 0) && frame.mayChange ? <OtpForm problems={problems} /> : null}
       <div class="halves">

@@ -97,8 +97,28 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     ...displayPorts("127.0.0.1"),
   ]);
   const named = permissions({ TRUENAS_HOST: "nas.lan", NAS_PUBLIC_HOST: "https://nas.example" });
-  assert.ok(named.net.includes("nas.example:5910") && !named.net.includes("nas.example:443"));
+  const { net } = named;
+  assert.ok(net !== true && net.includes("nas.example:5910") && !net.includes("nas.example:443"));
   assert.deepEqual(socket.write, ["./state", "config.yaml", "/run/middleware.sock"]);
+});
+
+Deno.test("set-up can connect anywhere, because the address is not known yet, and writes only its state", () => {
+  const settings = readSettings({ env: () => undefined, needNas: false });
+  const call = readArguments(["serve"]);
+  assert.ok(call.command !== "help");
+  const { net, write, read, run } = permissionsOf({
+    command: "serve",
+    options: call.options,
+    settings,
+    configFile: "config.yaml",
+    configTarget: null,
+    tunnelSockets: ["/tmp/nas0.sock"],
+    innerPort: 9,
+    isSetup: true,
+    localSocket: null,
+  });
+  assert.deepEqual([net, write, run], [true, ["./state", "/tmp/nas0.sock"], false]);
+  assert.deepEqual(read, ["config.yaml", "./state", "/tmp/nas0.sock"]);
 });
 
 Deno.test("the worker is refused everything else, from its first instruction (fault 9, fault 19)", async () => {

@@ -5,6 +5,7 @@ import type { FlatConfiguration } from "../../lib/configuration/flat_configurati
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { type ConfigurationStore, MemoryStore } from "../../lib/configuration/editing/configuration_store.ts";
 import { configurationReader } from "../../routes/server/configuration.ts";
+import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
@@ -66,6 +67,8 @@ export interface DashboardOptions {
   readonly access?: Partial<AccessOptions>;
   /** Milliseconds since 1970 (UTC); default the real clock. */
   readonly now?: () => number;
+  /** Settings of the connection that set-up cannot change; default none. */
+  readonly outerSettings?: readonly OuterSetting[];
   /** Receives every log line. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
@@ -140,6 +143,11 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
       allowedHosts: [],
       trustedProxies: [],
       ...options.access,
+    },
+    connectionSettings: {
+      outer: options.outerSettings ?? [],
+      envFile: ".env",
+      startSetup: () => stopping.abort(),
     },
     logger,
     now: options.now ?? Date.now,

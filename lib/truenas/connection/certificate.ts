@@ -63,6 +63,8 @@ export interface PinnedTunnel {
   readonly path: string;
   /** The certificate that did not match, if any. */
   readonly mismatch: () => CertificateFacts | null;
+  /** Why the server could not be reached the last time, if it could not. */
+  readonly unreachable: () => Error | null;
   /** Closes the tunnel and removes its socket. */
   readonly close: () => void;
 }
@@ -104,6 +106,7 @@ export async function openPinnedTunnel(
   const { path, release } = takePath(paths);
   const open = new Set<Socket | TLSSocket>();
   let mismatch: CertificateFacts | null = null;
+  let unreachable: Error | null = null;
   const server = createServer((near) => {
     const far = connectUnverified(peer);
     // Calls must not wait for the acknowledgement of the previous one.
@@ -119,7 +122,9 @@ export async function openPinnedTunnel(
       socket.on("error", end);
       socket.on("close", end);
     }
+    far.once("error", (error) => unreachable = error);
     far.once("secureConnect", () => {
+      unreachable = null;
       const facts = factsOf(far);
       if (facts?.fingerprint !== fingerprint) {
         mismatch = facts;
@@ -140,5 +145,5 @@ export async function openPinnedTunnel(
     for (const socket of open) socket.destroy();
     release();
   };
-  return { path, mismatch: () => mismatch, close };
+  return { path, mismatch: () => mismatch, unreachable: () => unreachable, close };
 }

@@ -143,7 +143,8 @@ async function makeTransport(
 
 const TLS_PORT = 443;
 
-function peerOf(url: string): TlsPeer {
+/** The TLS server that a `wss://` URL leads to. */
+export function peerOf(url: string): TlsPeer {
   const { hostname, port } = new URL(url);
   return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? TLS_PORT : Number(port) };
 }
@@ -322,6 +323,12 @@ async function explain(error: unknown, address: NasAddress, { tunnel }: Transpor
     const words =
       `the server's certificate does not match the pinned one; its fingerprint is ${other.fingerprint} (${other.subject}, valid to ${other.validTo})`;
     return connectionError(address, "tls-pin-mismatch", words, error);
+  }
+  // The runtime sees only the tunnel's socket, which accepts every connection.
+  const unreachable = tunnel?.unreachable() ?? null;
+  if (unreachable !== null) {
+    const failure = classify(unreachable.message);
+    return connectionError(address, failure, wordsFor(failure, unreachable.message), unreachable);
   }
   const failure = classify(error.message);
   const words = error.words ?? wordsFor(failure, error.message);

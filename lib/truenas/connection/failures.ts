@@ -55,9 +55,10 @@ export function connectionError(
   });
 }
 
-/** Parts of the runtime's messages (Deno 2.9) that identify each failure. */
+/** Parts of the runtime's messages (Deno 2.9) that identify each failure, and of the TLS client that a tunnel uses. */
 const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
-  [/dns error/i, "dns"],
+  [/dns error|ENOTFOUND|EAI_AGAIN/i, "dns"],
+  [/ETIMEDOUT/, "timeout"],
   [/not valid for name|NotValidForName/i, "tls-name-mismatch"],
   [/certificate.*Expired|NotValidYet/i, "tls-expired"],
   [/UnknownIssuer|CaUsedAsEndEntity|invalid peer certificate|UnsupportedCertVersion/i, "tls-unknown-issuer"],

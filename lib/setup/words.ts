@@ -1,0 +1,88 @@
+/** What went wrong during set-up, and what to do: connections, sign-ins and missing roles. Pure. */
+import type { ConnectionFailure } from "../errors/errors.ts";
+
+/** Explains a failed connection or sign-in to somebody who is setting the program up; `host` is the NAS's. */
+export function explainFailure(failure: ConnectionFailure, host: string, message: string): string {
+  return WORDS[failure]?.(host) ?? `${message}.`;
+}
+
+const PRIVILEGES = "In TrueNAS, open Credentials, Groups, Privileges";
+
+const WORDS: Readonly<Partial<Record<ConnectionFailure, (host: string) => string>>> = {
+  dns: (host) => `${host} has no address in DNS. Check the spelling, or enter the NAS's IP address.`,
+  refused: (host) =>
+    `Nothing answers at ${host}. Check the address and port, that the NAS is running, and that no firewall is in between.`,
+  timeout: (host) =>
+    `${host} did not answer within 10 seconds. Check the address, that the NAS is running, and that no firewall is in between.`,
+  tls: (host) => `${host} answers, but does not use TLS at this port. Check the port.`,
+  "not-truenas": (host) =>
+    `${host} answers, but it is not TrueNAS. Enter the address and port at which you open TrueNAS in the browser.`,
+  "not-allowed": (host) =>
+    `${host} refuses connections from this machine. In TrueNAS, open System, Advanced Settings, Allowed IP Addresses and add it.`,
+  "no-vm-api": () =>
+    "TrueNAS 25.04.0 and 25.04.1 have no VM API. Update the NAS to 25.04.2 or later, then try again.",
+  "tls-pin-mismatch": (host) =>
+    `${host} now answers with another certificate than the one you accepted. Nothing was sent. Compare the new one.`,
+  login: () =>
+    "The NAS does not accept this user name and secret. Check both; a revoked API key gives the same answer.",
+  expired: () => "This password or API key has expired or was revoked. Make a new one in TrueNAS.",
+  "rate-limited": () => "The NAS refuses further sign-ins for a minute. Wait, then try again.",
+  denied: () =>
+    `The account may not use VMs. ${PRIVILEGES} and give one of its groups the roles VM_WRITE and VM_DEVICE_WRITE, then try again.`,
+  standby: (host) => `${host} is the standby controller. Enter the address of the active one.`,
+  lost: (host) => `The connection to ${host} was lost. Check that the NAS is running, then try again.`,
+};
+
+/** Something that accounts may do. */
+export interface Ability {
+  readonly roles: readonly string[];
+  /** As the end of "What this account may do". */
+  readonly label: string;
+  /** What happens without it, as a sentence. */
+  readonly without: string;
+}
+
+/** What an account needs, in order of importance. */
+export const ABILITIES: readonly Ability[] = [
+  { roles: ["VM_READ"], label: "See VMs", without: "No VM is shown." },
+  {
+    roles: ["VM_WRITE"],
+    label: "Create, start and destroy VMs",
+    without: "VMs cannot be created, started, stopped or destroyed.",
+  },
+  {
+    roles: ["VM_DEVICE_READ"],
+    label: "See networks",
+    without: "Plans cannot check bridges, and you type their names.",
+  },
+  {
+    roles: ["VM_DEVICE_WRITE"],
+    label: "Add disks and networks",
+    without: "VMs cannot be created, and their disks and networks cannot be changed.",
+  },
+  {
+    roles: ["DATASET_READ"],
+    label: "See space and disks",
+    without: "Plans cannot check free space, and you type the dataset.",
+  },
+  {
+    roles: ["DATASET_WRITE"],
+    label: "Make thin disks",
+    without: "Disks take all their space at once, and are not marked with their VM.",
+  },
+  {
+    roles: ["DATASET_DELETE"],
+    label: "Remove disks left behind",
+    without: "Disks left by a failed creation stay until you remove them in TrueNAS.",
+  },
+  {
+    roles: ["SNAPSHOT_READ", "SNAPSHOT_DELETE"],
+    label: "Remove snapshots of disks",
+    without: "VMs whose disks have snapshots cannot be destroyed.",
+  },
+  {
+    roles: ["FILESYSTEM_ATTRS_READ"],
+    label: "See install images",
+    without: "Plans cannot check the install image, and you type its path.",
+  },
+];

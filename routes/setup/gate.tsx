@@ -1,0 +1,116 @@
+/**
+ * Who may set the program up: on loopback anyone on this machine; otherwise whoever knows the dashboard's password, or the
+ * code in the log where there is none yet.
+ */
+import type { MiddlewareHandler } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { constantTimeEqual } from "../../lib/hashes.ts";
+import { SetupGatePage } from "../../templates/pages/setup/other_pages.tsx";
+import { paths, withBasePath } from "../../templates/paths.ts";
+import { isAllowedHost } from "../auth/access.tsx";
+import { Attempts } from "../auth/attempts.ts";
+import { addressOf, hostOf, originOf } from "../auth/origin.ts";
+import { readForm } from "../forms.ts";
+import type { AppContext, AppEnv } from "../server/context.ts";
+import { sendPage, visitorFrame } from "../server/dashboard.ts";
+import type { SetupSession } from "./sessions.ts";
+import type { Setup } from "./setup.ts";
+
+/** Refuses host names that are not the program's own, as the dashboard does. */
+export function onlyOwnHosts({ access, logger }: Setup): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const host = hostOf(c, access);
+    if (isAllowedHost(host, access.allowedHosts)) return await next();
+    logger.warning("Refused a request for a host name that is not in ALLOWED_HOSTS", { host });
+    return c.text("This host name is not accepted. Nothing was done. Add the name to ALLOWED_HOSTS.\n", 421);
+  };
+}
+
+/** Lets browsers in. */
+export class SetupGate {
+  readonly #setup: Setup;
+  readonly #attempts: Attempts;
+  #isCodeUsed = false;
+
+  /** Counts wrong codes and passwords as the sign-in to the dashboard does. */
+  constructor(setup: Setup) {
+    this.#setup = setup;
+    this.#attempts = new Attempts(setup.now);
+  }
+
+  /** What a browser entered; null if it has to pass the gate first. */
+  sessionOf(c: AppContext): SetupSession | null {
+    const { sessions } = this.#setup;
+    const session = sessions.of(getCookie(c, this.#cookieName(c)) ?? "");
+    if (session !== null || !this.#isOpen) return session;
+    return c.req.method === "GET" ? sessions.blank() : this.#start(c);
+  }
+
+  /** Asks for the code or the password. */
+  ask(c: AppContext, message: string | null = null, status: 200 | 401 | 429 = 200): Response {
+    const { access } = this.#setup;
+    const asks = access.password !== null ? "password" : this.#isCodeUsed ? "nothing" : "code";
+    const problems = message === null ? [] : [{ field: "code", message }];
+    return sendPage(c, <SetupGatePage frame={visitorFrame(c)} asks={asks} problems={problems} />, status);
+  }
+
+  /** Checks the code or the password, within the limits on attempts. */
+  async enter(c: AppContext): Promise<Response> {
+    const { access, logger } = this.#setup;
+    if (this.#isOpen) return c.redirect(paths.setup(), 303);
+    const given = (await readForm(c.req.raw))?.get("code") ?? "";
+    const address = addressOf(c, access);
+    const { waitSeconds, delayMs } = this.#attempts.admit(address);
+    if (waitSeconds > 0) {
+      c.header("retry-after", String(waitSeconds));
+      return this.ask(c, `Too many wrong attempts. Try again in ${Math.ceil(waitSeconds / 60)} min`, 429);
+    }
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (this.#isRight(given)) {
+      this.#isCodeUsed = access.password === null;
+      this.#start(c);
+      return c.redirect(paths.setup(), 303);
+    }
+    this.#attempts.failed(address);
+    logger.warning("Wrong set-up code or password", { address });
+    const what = access.password === null
+      ? "This is not the code. Copy it from the program's log"
+      : "Wrong password. Try again";
+    return this.ask(c, what, 401);
+  }
+
+  get #isOpen(): boolean {
+    return this.#setup.access.password === null && this.#setup.code === null;
+  }
+
+  #isRight(given: string): boolean {
+    const { access, code } = this.#setup;
+    if (access.password !== null) return constantTimeEqual(access.password, given);
+    // Compared even when it was used, so that the time taken reveals nothing.
+    const isCode = constantTimeEqual(normalCode(code ?? ""), normalCode(given));
+    return isCode && code !== null && !this.#isCodeUsed;
+  }
+
+  #start(c: AppContext): SetupSession {
+    const { access, sessions } = this.#setup;
+    const { cookie, session } = sessions.start();
+    setCookie(c, this.#cookieName(c), cookie, {
+      httpOnly: true,
+      sameSite: "Strict",
+      path: withBasePath("/"),
+      secure: access.secure || originOf(c, access)?.startsWith("https:") === true,
+    });
+    return session;
+  }
+
+  /** Browsers send a cookie to every port of its host. */
+  #cookieName(c: AppContext): string {
+    const port = /:(\d+)$/.exec(hostOf(c, this.#setup.access))?.[1];
+    return port === undefined ? "vm-manager-setup" : `vm-manager-setup-${port}`;
+  }
+}
+
+/** People leave out the hyphen, or type capitals. */
+function normalCode(code: string): string {
+  return code.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+}

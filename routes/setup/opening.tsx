@@ -1,0 +1,22 @@
+/** The answer while the program changes between set-up and the dashboard. */
+import { OpeningPage } from "../../templates/pages/setup/other_pages.tsx";
+import { assetUrls } from "../server/assets.ts";
+import type { AppContext } from "../server/context.ts";
+import { sendPage } from "../server/dashboard.ts";
+
+/** The other part needs a moment to listen; then the browser asks for its page. */
+const SECONDS = 2;
+
+/**
+ * Answers when this part of the program is told to end, so that the browser asks again only when the next one listens. By
+ * then the next one is loaded.
+ */
+export async function sendOpening(
+  c: AppContext,
+  { title, next, stopping }: { title: string; next: string; stopping: AbortSignal },
+): Promise<Response> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stopping.addEventListener("abort", () => resolve(), { once: true });
+  if (!stopping.aborted) await promise;
+  return sendPage(c, <OpeningPage title={title} next={next} css={assetUrls().css} seconds={SECONDS} />);
+}

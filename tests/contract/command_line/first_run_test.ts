@@ -1,0 +1,199 @@
+/**
+ * Protects the first run of the real program: without any setting of a NAS it serves set-up, stores what a person enters,
+ * and becomes the dashboard at the same address; every other missing setting still ends it with exit code 2.
+ */
+import assert from "node:assert/strict";
+import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
+import { fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
+import { MAIN, runProgram } from "../../support/command_line.ts";
+import { TEST_TIMES } from "../../support/dashboard.ts";
+import { SetupBrowser } from "../../support/setup.ts";
+
+const certificates = await makeCertificates();
+/** It must not appear in the log. */
+const PASSWORD = "keeper-secret";
+
+interface Running {
+  readonly url: string;
+  readonly said: () => string;
+  readonly stop: () => Promise<number>;
+}
+
+/** Starts `serve` in a folder and waits until it listens. */
+async function start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", MAIN, "serve"],
+    cwd: folder,
+    env: { PORT: "0", NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  const ready = Promise.withResolvers<string>();
+  const read = async (from: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    for await (const text of from.pipeThrough(new TextDecoderStream())) {
+      said += text;
+      const port = /ready at https?:\/\/\S+:(\d+)\/\s/.exec(said)?.[1];
+      if (port !== undefined) ready.resolve(`http://127.0.0.1:${port}`);
+    }
+  };
+  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
+  void reading.then(() => ready.reject(new Error(`it did not start: ${said}`)));
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const { code } = await child.status;
+    await reading;
+    return code;
+  };
+  return { url: await ready.promise, said: () => said, stop };
+}
+
+async function withNas(test: (nas: Simulator, folder: string) => Promise<void>): Promise<void> {
+  await using nas = await startSimulator({
+    times: TEST_TIMES,
+    tls: certificates.selfSigned,
+    accounts: [{ username: "keeper", password: PASSWORD, roles: ["FULL_ADMIN"] }],
+  });
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(nas, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Goes through all steps; the answer shows that the dashboard opens. */
+async function setUp(browser: SetupBrowser, nas: Simulator) {
+  const host = new URL(nas.url.replace(/^ws/, "http")).host;
+  await browser.submit("address", { host });
+  await browser.submit("certificate", { fingerprint: await fingerprintOf(certificates.selfSigned) });
+  const place = await browser.submit("account", {
+    method: "password",
+    username: "keeper",
+    password: PASSWORD,
+  });
+  assert.equal(place.step, "place", place.html);
+  assert.equal(
+    (await browser.submit("place", { dataset: "tank/vms", iso: "/mnt/tank/iso/debian.iso" })).step,
+    "done",
+  );
+  const opening = await browser.submit("open");
+  assert.match(opening.html, /http-equiv="refresh" content="2;url=\/"/);
+}
+
+/** The VMs as JSON, as soon as the dashboard answers and is connected. */
+async function vmsOf(url: string): Promise<{ nas: Record<string, unknown>; vms: unknown[] }> {
+  for (;;) {
+    const ready = await fetch(`${url}/readyz`).catch(() => null);
+    await ready?.body?.cancel();
+    if (ready?.ok) break;
+  }
+  return await (await fetch(url, { headers: { accept: "application/json" } })).json();
+}
+
+Deno.test("without settings the program serves set-up, and becomes a dashboard that starts again by itself", () =>
+  withNas(async (nas, folder) => {
+    const first = await start(folder);
+    assert.match(first.said(), /no NAS is connected yet/);
+    const home = await fetch(first.url, { redirect: "manual" });
+    assert.deepEqual([home.status, home.headers.get("location")], [303, "/setup"]);
+    await home.body?.cancel();
+    assert.equal(await fetch(`${first.url}/healthz`).then((it) => it.text()), "ok\n");
+    const ready = await fetch(`${first.url}/readyz`);
+    assert.deepEqual([ready.status, await ready.text()], [503, "no NAS is set up\n"]);
+    await setUp(new SetupBrowser(first), nas);
+    assert.deepEqual((await vmsOf(first.url)).vms, []);
+    assert.match(first.said(), /connect and listen: [^;]*127\.0\.0\.1:[\d-]+; read: .*state\/config\.yaml/);
+    assert.equal(((await Deno.stat(`${folder}/state/settings.env`)).mode ?? 0) & 0o777, 0o600);
+    assert.equal(await first.stop(), 0);
+    assert.ok(!first.said().includes(PASSWORD));
+    const second = await start(folder);
+    await vmsOf(second.url);
+    const create = await (await fetch(`${second.url}/create`)).text();
+    assert.match(create, /name="worker\.count"/);
+    assert.equal(await second.stop(), 0);
+    const listed = await runProgram(["list", "--json"], folder, {});
+    assert.equal(listed.code, 0, listed.err);
+  }));
+
+Deno.test("the connection can be changed later, and is kept until the new one has signed in", () =>
+  withNas(async (nas, folder) => {
+    const program = await start(folder);
+    await setUp(new SetupBrowser(program), nas);
+    await vmsOf(program.url);
+    const before = await Deno.readTextFile(`${folder}/state/settings.env`);
+    const browser = new SetupBrowser(program);
+    const change = await browser.open("/setup");
+    assert.match(change.html, /The present connection stays/);
+    const opening = await fetch(`${program.url}/setup`, { method: "POST", headers: { origin: program.url } });
+    assert.match(await opening.text(), /url=\/setup/);
+    const again = await untilSetup(browser);
+    assert.match(again.html, /Change the connection/);
+    assert.match(again.html, /value="127\.0\.0\.1:\d+"/);
+    await browser.submit("address", { host: "127.0.0.1:1" });
+    assert.equal((await browser.submit("leave")).step, "opening");
+    await vmsOf(program.url);
+    assert.equal(await Deno.readTextFile(`${folder}/state/settings.env`), before);
+    assert.equal(await program.stop(), 0);
+  }));
+
+async function untilSetup(browser: SetupBrowser) {
+  for (;;) {
+    const answer = await browser.open().catch(() => null);
+    if (answer?.step === "address") return answer;
+  }
+}
+
+Deno.test("beyond loopback set-up asks for the code in the log, and for a password of the dashboard first", () =>
+  withNas(async (nas, folder) => {
+    const program = await start(folder, { HOST: "0.0.0.0" });
+    const browser = new SetupBrowser(program);
+    const gate = await browser.open();
+    assert.equal(gate.step, "gate");
+    assert.equal((await browser.submit("address", { host: "nas.lan" })).status, 401);
+    const wrong = await browser.submit("enter", { code: "aaaa-aaaa" });
+    assert.deepEqual([wrong.status, wrong.step], [401, "gate"]);
+    const code = /The code for \/setup is (\S+)\./.exec(program.said())?.[1] ?? "";
+    const protect = await browser.submit("enter", { code: code.toUpperCase().replace("-", " ") });
+    assert.equal(protect.step, "protect");
+    const other = await new SetupBrowser(program).submit("enter", { code });
+    assert.match(other.html, /Somebody has used the set-up code/);
+    const short = await browser.submit("protect", { dashboard_password: "short" });
+    assert.match(short.errors["dashboard_password"] ?? "", /at least 8/);
+    const password = "correct horse";
+    await browser.submit("protect", { dashboard_password: password, dashboard_password_again: password });
+    await setUp(browser, nas);
+    for (;;) {
+      const answer = await fetch(`${program.url}/login`).catch(() => null);
+      await answer?.body?.cancel();
+      if (answer?.ok) break;
+    }
+    const home = await fetch(program.url, { redirect: "manual" });
+    assert.equal(home.headers.get("location"), "/login?to=%2F");
+    await home.body?.cancel();
+    assert.match(
+      await Deno.readTextFile(`${folder}/state/settings.env`),
+      /DASHBOARD_PASSWORD="correct horse"/,
+    );
+    assert.equal(await program.stop(), 0);
+    assert.doesNotMatch(program.said(), /correct horse/);
+  }));
+
+Deno.test("every other missing or wrong setting still ends the program with exit code 2", () =>
+  withNas(async (_nas, folder) => {
+    const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
+      [{ TRUENAS_HOST: "nas.lan" }, /Missing: API_USERNAME/],
+      [{ VNC_PASSWORD: "x" }, /Missing: TRUENAS_HOST/],
+      [{ PORT: "many" }, /PORT must be a whole number/],
+      [{ TLS_CERT_FILE: "none.pem" }, /requires both/],
+    ];
+    for (const [env, message] of cases) {
+      const { code, err } = await runProgram(["serve"], folder, env);
+      assert.equal(code, 2, err);
+      assert.match(err, message);
+    }
+    await Deno.writeTextFile(`${folder}/config.yaml`, "storage: 1\n");
+    assert.equal((await runProgram(["serve"], folder, { PORT: "0" })).code, 2);
+    assert.equal((await runProgram(["list"], folder, {})).code, 2);
+  }));
