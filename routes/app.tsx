@@ -39,6 +39,7 @@ import { nameSpans, traceOperations } from "./server/telemetry.ts";
 import { typeRoutes } from "./types/types.tsx";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { searchRoutes } from "./search.tsx";
+import { taskRoutes } from "./tasks.tsx";
 import { themeRoutes } from "./theme.ts";
 import { displayRoutes } from "./vms/display.tsx";
 import { vmRoutes } from "./vms/vms.tsx";
@@ -94,6 +95,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", liveRoutes(dashboard, lists));
   app.route("/", vmRoutes(dashboard, lists));
   app.route("/", searchRoutes(dashboard));
+  app.route("/", taskRoutes(dashboard));
   app.route("/", connectionRoutes(dashboard));
   app.route("/", changeConnectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));

@@ -28,6 +28,7 @@ import {
   wantsJson,
 } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
+import { liveTasks } from "./live/live_tasks.tsx";
 import { frame, resumeAfter, sendStream } from "./live/streams.ts";
 import { actorOf, type AppContext, type AppEnv, mayChange } from "./server/context.ts";
 
@@ -135,6 +136,10 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const stopConnection = onConnection(dashboard, () => {
         send(String(<ConnectionPatch connection={connectionView(dashboard)} />));
       });
+      const tasks = liveTasks(dashboard);
+      const stopTasks = tasks.watch(() =>
+        runDetached(write(tasks.message(log.view.id)), "writing to a stream", dashboard.logger)
+      );
       const stopConcurrency = manager.operations.onConcurrency(() =>
         send(String(<ConcurrencyPatch concurrency={manager.operations.concurrency} />))
       );
@@ -145,6 +150,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       } finally {
         stopConnection();
         stopConcurrency();
+        stopTasks();
       }
       const { status } = log.view;
       if (status !== "running") await write(frame(status, { event: "end" }));

@@ -1,5 +1,6 @@
 /** The frame of every page. */
 import type { Child } from "hono/jsx";
+import type { OperationView } from "../lib/operations/types.ts";
 import {
   ConnectionBadge,
   ConnectionNotice,
@@ -12,6 +13,7 @@ import {
 import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
 import { KeysDialog, OpenPalette, Palette } from "./parts/palette.tsx";
 import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/site_menu.tsx";
+import { Tasks } from "./parts/tasks.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 import { Undecided } from "./parts/undecided.tsx";
 import { paths } from "./paths.ts";
@@ -24,6 +26,7 @@ export interface AssetUrls {
   readonly live: string;
   readonly palette: string;
   readonly list: string;
+  readonly tasks: string;
   readonly toasts: string;
   readonly times: string;
   readonly typed: string;
@@ -60,6 +63,10 @@ export interface PageFrame {
   readonly undecided: number;
   /** Only the content of the frame was requested, by htmx. */
   readonly fragment: boolean;
+  /** The running operations, newest first. */
+  readonly running: readonly OperationView[];
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: number;
 }
 
 /** What a page passes to its frame. */
@@ -69,6 +76,8 @@ export interface LayoutProps extends PageFrame {
   readonly current: Section | null;
   /** The stream of live updates; by default it carries only the state of the connection. */
   readonly stream?: string;
+  /** The operation that the page shows itself, or `all`: the tasks leave it out. */
+  readonly shows?: string;
   readonly children?: Child;
 }
 
@@ -98,7 +107,7 @@ const HTMX_CONFIG = JSON.stringify({
 /** A whole page, or only the content of its frame. */
 export function Layout(props: LayoutProps) {
   const { title, current, connection, unencrypted, assets, version, fragment, closed, children } = props;
-  const { mayChange, theme, here, stream = paths.connectionEvents() } = props;
+  const { mayChange, theme, here, shows, running, now, stream = paths.connectionEvents() } = props;
   if (fragment) return <>{children}</>;
   return (
     <html lang="en" data-theme={theme}>
@@ -118,8 +127,13 @@ export function Layout(props: LayoutProps) {
         {closed ? null : <script src={assets.live} type="module"></script>}
         {closed ? null : <script src={assets.toasts} type="module"></script>}
         {current === "vms" ? <script src={assets.list} type="module"></script> : null}
+        {closed ? null : <script src={assets.tasks} type="module"></script>}
       </head>
-      <body data-here={closed ? undefined : here} data-login={closed ? undefined : paths.login()}>
+      <body
+        data-here={closed ? undefined : here}
+        data-login={closed ? undefined : paths.login()}
+        data-tasks={closed ? undefined : paths.tasks()}
+      >
         <a class="skip" href="#main">Skip to content</a>
         {closed ? null : <PageStream stream={stream} />}
         <Patterns />
@@ -155,6 +169,9 @@ export function Layout(props: LayoutProps) {
         <footer class="about">
           <p class="wrap">TrueNAS VM Manager {version}</p>
         </footer>
+        {closed || shows === "all"
+          ? null
+          : <Tasks running={running.filter(({ id }) => id !== shows)} now={now} />}
         {closed ? null : <KeysDialog mayChange={mayChange} />}
         {closed ? null : <Palette />}
       </body>

@@ -154,6 +154,7 @@ const routes = {
   login: (to?: string) => to === undefined ? "/login" : `/login?${new URLSearchParams({ to })}`,
   logout: () => "/logout",
   theme: () => "/theme",
+  tasks: () => "/tasks",
   search: (q = "") => withQuery("/search", { q }),
   connection: () => "/connection",
   setup: (query: { change?: string; differs?: string } = {}) => withQuery("/setup", query),

@@ -12,6 +12,7 @@ import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { isByName } from "../../templates/parts/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
 import { isOperationFilter } from "../../templates/parts/operation_list.tsx";
+import { liveTasks } from "./live_tasks.tsx";
 import { watchHistory } from "./watch_history.tsx";
 import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
@@ -29,7 +30,7 @@ export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppE
     sendStream(c, dashboard, (write, signal) => pump(write, signal, open));
   app.get("/events", (c) => {
     if (c.req.query("only") === "connection") {
-      return stream(c, (ring) => watchConnection(dashboard, ring));
+      return stream(c, (ring) => watchFrame(dashboard, ring));
     }
     const state = c.req.query("state") ?? "";
     if (c.req.query("only") === "operations") {
@@ -117,6 +118,21 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** The connection badge and notice, and the tasks, of which the page may show one itself. */
+function watchFrame(dashboard: Dashboard, ring: () => void, shows: string | null = null): Source {
+  const connection = watchConnection(dashboard, ring);
+  const tasks = liveTasks(dashboard);
+  const stop = tasks.watch(ring);
+  let sent: Uint8Array<ArrayBuffer> | null = null;
+  const take = () => {
+    const message = tasks.message(shows);
+    const messages = message === sent ? connection.take() : [...connection.take(), message];
+    sent = message;
+    return messages;
+  };
+  return { take, end: [...connection.end, stop] };
+}
+
 /** The connection badge and notice, and how many operations wait for a decision. */
 function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   let stale = true;
@@ -166,7 +182,7 @@ function watchList(
   ring: () => void,
 ): Source {
   const { manager } = dashboard;
-  const connection = watchConnection(dashboard, ring);
+  const connection = watchFrame(dashboard, ring, operation || null);
   let capacity: Uint8Array<ArrayBuffer> | null = null;
   // A page rendered from the current list does not need it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
@@ -289,7 +305,7 @@ function watchVm(
   ring: () => void,
 ): Source {
   const { manager } = dashboard;
-  const connection = watchConnection(dashboard, ring);
+  const connection = watchFrame(dashboard, ring);
   let stale = true;
   const sent = new Map<string, string>();
   let before: VmRowProps | null = null;

@@ -22,6 +22,7 @@ import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
 import palette from "../../static/palette.js" with { type: "text" };
 import list from "../../static/list.js" with { type: "text" };
+import tasks from "../../static/tasks.js" with { type: "text" };
 import toasts from "../../static/toasts.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
@@ -62,6 +63,7 @@ const ASSETS = {
   live: await asset("live.js", live),
   palette: await asset("palette.js", palette),
   list: await asset("list.js", list),
+  tasks: await asset("tasks.js", tasks),
   toasts: await asset("toasts.js", toasts),
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
@@ -77,8 +79,22 @@ const ASSETS = {
 
 /** URLs of the static files. */
 export function assetUrls(): AssetUrls {
-  const { css, htmx, keys, live, list, toasts, palette, times, typed, waterfall, serial, yaml, favicon } =
-    ASSETS;
+  const {
+    css,
+    htmx,
+    keys,
+    live,
+    list,
+    palette,
+    tasks,
+    toasts,
+    times,
+    typed,
+    waterfall,
+    serial,
+    yaml,
+    favicon,
+  } = ASSETS;
   return {
     css: withBasePath(css.url),
     htmx: withBasePath(htmx.url),
@@ -86,6 +102,7 @@ export function assetUrls(): AssetUrls {
     live: withBasePath(live.url),
     palette: withBasePath(palette.url),
     list: withBasePath(list.url),
+    tasks: withBasePath(tasks.url),
     toasts: withBasePath(toasts.url),
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),

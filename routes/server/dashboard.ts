@@ -135,6 +135,8 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
     signedIn: dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
+    running: dashboard.manager.operations.store.list().filter(({ status }) => status === "running"),
+    now: dashboard.now(),
     missingRoles: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map((
       { role },
     ) => role),
@@ -162,6 +164,8 @@ const UNKNOWN_VISITOR = {
   unencrypted: false,
   missingRoles: [],
   undecided: 0,
+  running: [],
+  now: 0,
 } as const;
 
 /** Which page a request belongs to. */

@@ -5,6 +5,7 @@ import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Concurrency } from "../../lib/operations/call_limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { Operation } from "../parts/operation/operation.tsx";
 import { ConcurrencyLine } from "../parts/concurrency.tsx";
 import { paths } from "../paths.ts";
@@ -36,6 +37,7 @@ export function OperationPage(
       {...frame}
       title={view.title}
       current="activity"
+      shows={view.id}
       {...(view.status === "running" ? { stream: paths.operationEvents(view.id, view.lastSeq) } : {})}
     >
       <nav class="trail" aria-label="Breadcrumb">
@@ -43,7 +45,17 @@ export function OperationPage(
         <span aria-hidden="true">/</span>
         <DateTime at={view.startedAt} />
       </nav>
-      <h1>{view.title}</h1>
+      <header class="page-head">
+        <h1>{view.title}</h1>
+        {view.status === "running"
+          ? (
+            <button type="button" class="btn" id="notify" hidden>
+              <Icon name="clock" />
+              <span>Notify me when it ends</span>
+            </button>
+          )
+          : null}
+      </header>
       <ErrorSummary problems={problems} />
       {view.status === "running"
         ? (

@@ -12,6 +12,7 @@ export function OperationsPage({ frame, ...list }: OperationListProps & { readon
       title="Operations"
       current="activity"
       stream={paths.operationsEvents(list.state)}
+      shows="all"
     >
       <h1>Operations</h1>
       <HistoryTabs current="operations" />

@@ -26,7 +26,13 @@ export function VmsPage({ frame, list, stream, running, capacity }: VmsPageProps
   const { query, vms, total } = list;
   const isEmpty = vms !== null && total === 0;
   return (
-    <Layout {...frame} title="VMs" current="vms" stream={stream}>
+    <Layout
+      {...frame}
+      title="VMs"
+      current="vms"
+      stream={stream}
+      {...(running === null ? {} : { shows: running.id })}
+    >
       <div class="page-head">
         <div class="title">
           <h1>VMs</h1>

@@ -1,0 +1,117 @@
+/*
+ * Tells what became of the running operations that this tab has seen, also when they end between two of its pages:
+ * with a toast, and in a hidden tab with a notification of the browser if somebody has allowed it.
+ */
+"use strict";
+
+const KNOWN = "tasks";
+const OPEN = "tasks-open";
+/* Shorter ones end before somebody looks elsewhere. */
+const LONG_SECONDS = 10;
+/* Hidden tabs have no stream. */
+const HIDDEN_MS = 5_000;
+/* More than run at once. */
+const MOST = 20;
+
+const known = () => JSON.parse(sessionStorage.getItem(KNOWN) ?? "[]");
+const keep = (ids) => sessionStorage.setItem(KNOWN, JSON.stringify(ids.slice(-MOST)));
+
+/* The operation whose own page this is. */
+const own = () => document.querySelector("#operation[data-operation]");
+/* The list has toasts of its own for what was begun there. */
+const isShown = (id) =>
+  document.querySelector(`main [data-operation="${CSS.escape(id)}"], #toast-${CSS.escape(id)}`) !== null;
+const canNotify = () => "Notification" in self && Notification.permission === "granted";
+
+let asking = false;
+
+async function check() {
+  const docked = [...document.querySelectorAll("#tasks-dock [data-task]")].map(({ dataset }) => dataset.task);
+  if (own()?.dataset.status === "running") docked.push(own().dataset.operation);
+  const all = [...new Set([...known(), ...docked])];
+  keep(all);
+  const gone = document.hidden ? all : all.filter((id) => !docked.includes(id));
+  if (gone.length === 0 || asking) return;
+  asking = true;
+  try {
+    const response = await fetch(
+      `${document.body.dataset.tasks}?${new URLSearchParams(gone.map((id) => ["id", id]))}`,
+      { headers: { "hx-request": "true" }, cache: "no-store" },
+    );
+    if (response.ok) tell(await response.text());
+  } catch {
+    // Asked again with the next change.
+  } finally {
+    asking = false;
+  }
+}
+
+function tell(html) {
+  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
+  const ended = [...content.querySelectorAll("[data-ended]")];
+  const ids = ended.map(({ dataset }) => dataset.ended);
+  keep(known().filter((id) => !ids.includes(id)));
+  for (const { dataset, firstElementChild: toast } of ended) {
+    if (toast === null) continue;
+    const words = toast.querySelector("p").firstChild.textContent;
+    if (document.hidden && canNotify() && Number(dataset.seconds) >= LONG_SECONDS) notify(words, toast);
+    if (!isShown(dataset.ended)) document.getElementById("toasts")?.append(toast);
+  }
+}
+
+function notify(words, toast) {
+  const link = toast.querySelector("a").href;
+  const shown = new Notification(words, { tag: link });
+  shown.addEventListener("click", () => {
+    focus();
+    location.assign(link);
+    shown.close();
+  });
+}
+
+/* The drawer stays open from page to page. */
+document.addEventListener("toggle", ({ target }) => {
+  if (target.id !== "tasks") return;
+  if (target.open) sessionStorage.setItem(OPEN, "yes");
+  else if (target.isConnected) sessionStorage.removeItem(OPEN);
+}, true);
+
+function reopen() {
+  const drawer = document.getElementById("tasks");
+  if (drawer !== null && sessionStorage.getItem(OPEN) === "yes") drawer.open = true;
+}
+
+/* The permission is asked only by this button. */
+const button = document.getElementById("notify");
+
+function showButton() {
+  if (button === null || !("Notification" in self) || !isSecureContext) return;
+  if (own()?.dataset.status !== "running" || Notification.permission === "denied") {
+    button.hidden = true;
+    return;
+  }
+  button.hidden = false;
+  if (Notification.permission !== "granted") return;
+  button.querySelector("span").textContent = "You will be notified when it ends";
+  button.disabled = true;
+}
+
+button?.addEventListener("click", async () => {
+  await Notification.requestPermission();
+  showButton();
+});
+
+let timer;
+document.addEventListener("visibilitychange", () => {
+  clearInterval(timer);
+  if (document.hidden && canNotify()) timer = setInterval(check, HIDDEN_MS);
+  else if (!document.hidden) check();
+});
+document.addEventListener("htmx:after:swap", () => {
+  reopen();
+  showButton();
+  check();
+});
+addEventListener("pageshow", check);
+reopen();
+showButton();

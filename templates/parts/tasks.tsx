@@ -1,0 +1,112 @@
+/** The tasks: running operations at the end of every page's window, and what is said when one ends. */
+import { isVmAction, VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
+import type { OperationView } from "../../lib/operations/types.ts";
+import { formatClock, formatCount } from "../../lib/units.ts";
+import { timelineOf } from "../../lib/operations/timeline.ts";
+import { Icon, Shape } from "./icons.tsx";
+import { Cells, progressOf } from "./operation/cells.tsx";
+import { describeProgress } from "./operation/operation.tsx";
+import { STATUSES, VERBS } from "./operation/states.tsx";
+import { paths } from "../paths.ts";
+import { Toast } from "./toasts.tsx";
+
+/** A younger operation is often over before somebody has read its name. */
+const NEW_MS = 1_000;
+
+/** Props of the tasks. */
+export interface TasksProps {
+  /** The running operations that the page does not show itself, newest first. */
+  readonly running: readonly OperationView[];
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: number;
+}
+
+/** The drawer, or its empty place. Live updates replace it by its id. */
+export function Tasks({ running, now }: TasksProps) {
+  return (
+    <section id="tasks-dock" aria-label="Running operations">
+      {running.length === 0 ? null : <Drawer running={running} now={now} />}
+    </section>
+  );
+}
+
+function Drawer({ running, now }: TasksProps) {
+  const isNew = running.every(({ startedAt }) => now - startedAt < NEW_MS);
+  const [first] = running;
+  return (
+    <details class={isNew ? "tasks busy new" : "tasks busy"} id="tasks">
+      <summary>
+        <Shape name="busy" />
+        <span class="title">
+          {running.length === 1 && first !== undefined
+            ? first.title
+            : formatCount(running.length, "running operation")}
+        </span>
+        <span class="soft">{running.map((view) => briefOf(view, now)).join(" · ")}</span>
+        <Icon name="chevron" class="caret" />
+      </summary>
+      <ul>
+        {running.map((view) => (
+          <li data-task={view.id}>
+            <span class="row">
+              <a href={paths.operation(view.id)}>{view.title}</a>
+              <span class="soft">{describeProgress(view)}</span>
+              <span class="soft">{timeOf(view, now)}</span>
+            </span>
+            <Cells view={view} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function briefOf(view: OperationView, now: number): string {
+  return `${progressOf(view)} finished, ${timeOf(view, now)}`;
+}
+
+function timeOf(view: OperationView, now: number): string {
+  const { leftMs } = timelineOf(view, now);
+  if (leftMs === null) return `${formatClock(now - view.startedAt)} so far`;
+  return `about ${formatClock(Math.max(leftMs, 1_000))} left`;
+}
+
+/** What a page is told of operations that it knew as running: a toast for each that has ended. */
+export function Ended({ ended, unknown }: {
+  readonly ended: readonly OperationView[];
+  /** Ids of operations that do not exist any more. */
+  readonly unknown: readonly string[];
+}) {
+  return (
+    <>
+      {ended.map((view) => (
+        <div
+          data-ended={view.id}
+          data-seconds={Math.round(((view.finishedAt ?? view.startedAt) - view.startedAt) / 1_000)}
+        >
+          <Toast tone={STATUSES[view.status].tone} id={`ended-${view.id}`}>
+            <p>
+              {view.status === "done"
+                ? doneWords(view)
+                : <strong>{`${view.title}: ${STATUSES[view.status].word.toLowerCase()}`}</strong>}
+              {" · "}
+              <a href={paths.operation(view.id)}>View</a>
+            </p>
+            {view.status === "done" ? null : <p class="soft">{describeProgress(view)}</p>}
+          </Toast>
+        </div>
+      ))}
+      {unknown.map((id) => <div data-ended={id}></div>)}
+    </>
+  );
+}
+
+/** `worker05 started`, `8 VMs created` */
+function doneWords({ kind, vms }: OperationView): string {
+  const [vm] = vms;
+  const action = vm?.steps[0]?.step ?? "";
+  const verb = kind === "act" && isVmAction(action) ? VM_ACTIONS[action].done : VERBS[kind];
+  return vms.length === 1 && vm !== undefined
+    ? `${vm.name} ${verb}`
+    : `${formatCount(vms.length, "VM")} ${verb}`;
+}
