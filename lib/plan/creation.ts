@@ -5,7 +5,7 @@
 import { vmTypeOf } from "../configuration/configuration.ts";
 import type { VmTypeSection } from "../configuration/sections.ts";
 import type { Vm } from "../inventory/inventory.ts";
-import { deriveMac, vmName, zvolName } from "../inventory/names.ts";
+import { deriveMac, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
@@ -14,6 +14,7 @@ import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
+import { wantedNames } from "./wanted.ts";
 
 /** Creates the plan; see the comment at the top of this file. */
 export function planCreation(input: CreationInput): CreationPlan {
@@ -25,10 +26,10 @@ export function planCreation(input: CreationInput): CreationPlan {
   return { vms, findings, totals, fingerprint: fingerprint([vms, findings]) };
 }
 
-function draftType(input: CreationInput, { type, startPort }: WantedType, ports: PortAllocator): PlannedVm[] {
+function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocator): PlannedVm[] {
+  const { type, startPort } = wanted;
   const section = vmTypeOf(input.configuration, type);
-  return Array.from({ length: section.count }, (_, index) => {
-    const name = vmName(type, index + 1);
+  return wantedNames(wanted, section).map((name, index) => {
     const existing = input.inventory.vms.find((vm) => vm.name === name);
     return draftVm({ input, type, section, name, index, startPort, ports, existing });
   });

@@ -30,6 +30,8 @@ export interface WantedType {
   readonly type: string;
   /** First port of its displays. */
   readonly startPort: number;
+  /** Plans one VM with this whole name, such as `mail`, instead of the type's numbered ones. */
+  readonly name?: string;
 }
 
 /** Input of a creation plan. */

@@ -15,12 +15,20 @@ export interface WantedVm {
   readonly zvols: readonly string[];
 }
 
+/** The names of a type's VMs, in their order. */
+export function wantedNames(
+  { type, name }: WantedType,
+  { count }: { readonly count: number },
+): readonly string[] {
+  return name === undefined ? Array.from({ length: count }, (_, index) => vmName(type, index + 1)) : [name];
+}
+
 /** The VMs of these types. */
 export function wantedVms(configuration: Configuration, types: readonly WantedType[]): WantedVm[] {
-  return types.flatMap(({ type }) => {
-    const section = vmTypeOf(configuration, type);
+  return types.flatMap((wanted) => {
+    const section = vmTypeOf(configuration, wanted.type);
     const disks = Object.keys(section.disk);
-    return Array.from({ length: section.count }, (_, index) => vmName(type, index + 1))
+    return wantedNames(wanted, section)
       .map((name) => ({
         name,
         zvols: disks.map((_, n) => zvolName(configuration.storage.pool_path, name, n)),

@@ -16,8 +16,11 @@ function checkNames({ active }: Context): Finding[] {
 }
 
 /** Kubernetes node names follow RFC 1123: lower-case letters, digits and hyphens, up to 63 characters. */
-function checkNodeNames({ active }: Context): Finding[] {
-  const odd = firstOfEachType(active).filter(({ name }) => isVmName(name) && !/^[a-z0-9]{1,63}$/.test(name));
+function checkNodeNames({ active, input }: Context): Finding[] {
+  // A VM of its own is rarely a node.
+  const single = input.types.filter(({ name }) => name !== undefined).map(({ type }) => type);
+  const nodes = active.filter(({ type }) => !single.includes(type));
+  const odd = firstOfEachType(nodes).filter(({ name }) => isVmName(name) && !/^[a-z0-9]{1,63}$/.test(name));
   const remedy = "use at most 63 lower-case letters and digits";
   return odd.map(({ name, type }) => warning(type, `A Kubernetes node cannot be named ${name}; ${remedy}`));
 }
