@@ -21,6 +21,7 @@ import { connectionRoutes } from "./connection.tsx";
 import { changeConnectionRoutes } from "./setup/change_connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
 import { createRoutes } from "./create.tsx";
+import { oneRoutes } from "./one/one.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { serialRoutes } from "./vms/serial.tsx";
 import { onlyFromOwnPages, originOf } from "./auth/origin.ts";
@@ -99,6 +100,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", connectionRoutes(dashboard));
   app.route("/", changeConnectionRoutes(dashboard));
   app.route("/", createRoutes(dashboard));
+  app.route("/", oneRoutes(dashboard));
   app.route("/", typeRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));

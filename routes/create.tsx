@@ -33,7 +33,8 @@ import {
   totalsOfTypes,
   unknownTypesOf,
 } from "./forms.ts";
-import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
+import type { AppContext, AppEnv } from "./server/context.ts";
+import { confirmCreation } from "./confirm_creation.ts";
 import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
 
 /** GET /create, POST /create/plan, POST /create. */
@@ -178,29 +179,12 @@ async function sendPlan(
 }
 
 async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Promise<Response> {
-  const { manager, tokens } = dashboard;
-  const token = read.fields.get("token") ?? "";
   const parsed = configurationOf(read.form, read.file.configuration);
-  if (!parsed.ok || !tokens.knows(token)) return await showPlan(c, dashboard, read, NOT_SHOWN);
-  const running = manager.operations.writing?.view.title;
-  if (running !== undefined && !tokens.isUsed(token)) {
-    const notice =
-      `Another operation is running: ${running}. Nothing was created. Try again when it has finished.`;
-    return await showPlan(c, dashboard, read, notice);
-  }
-  const shown = read.fields.get("plan") ?? "";
-  const next = await tokens.redeem(token, async () => {
-    const request = { configuration: parsed.configuration };
-    const started = await manager.operations.startCreation(request, shown, { by: actorOf(c) });
-    return started.started ? paths.operation(started.operation.log.id) : null;
-  });
-  if (next !== null) return c.redirect(next, 303);
-  const notice =
-    "The NAS or the form changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.";
-  return await showPlan(c, dashboard, read, notice);
+  const request = parsed.ok ? { configuration: parsed.configuration } : null;
+  const confirmed = await confirmCreation(c, dashboard, read.fields, request);
+  if ("next" in confirmed) return c.redirect(confirmed.next, 303);
+  return await showPlan(c, dashboard, read, confirmed.notice);
 }
-
-const NOT_SHOWN = "Nothing has been created yet. Check the plan below, then confirm it.";
 
 async function send(
   c: AppContext,

@@ -82,6 +82,13 @@ const PAGES: readonly (Omit<Found, "kind" | "href"> & {
   { label: "VMs", detail: "Every VM on the NAS", icon: "vm", href: () => paths.home() },
   { label: "Create VMs", detail: "From the VM types", icon: "plus", href: paths.create, changes: true },
   { label: "VM types", detail: "What Create makes", icon: "chip", href: () => paths.types(), changes: true },
+  {
+    label: "Create one VM",
+    detail: "A form of one screen, without a VM type",
+    icon: "plus",
+    href: () => paths.createOne(),
+    changes: true,
+  },
   { label: "Destroy VMs…", detail: "Choose, then confirm", icon: "bin", href: paths.destroy, changes: true },
   {
     label: "Activity",

@@ -1,5 +1,6 @@
 /** The forms of VM types, storage and the text, empty, filled in, or as they were typed. */
 import { keyHelp } from "../../lib/configuration/editing/json_schema.ts";
+import { typeOf } from "../../lib/inventory/names.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { paths } from "../../templates/paths.ts";
 import { StoragePage } from "../../templates/pages/types/storage_page.tsx";
@@ -93,8 +94,18 @@ export async function showFormAgain(c: AppContext, dashboard: Dashboard): Promis
   if (fields === null || change === null) return c.redirect(paths.types(), 303);
   const shown = fields.get("shown") || view.fingerprint;
   if (change.kind !== "type") return await showChangeForm(c, dashboard, change, { view, shown });
-  const form = changedForm(change.form, fields);
+  const form = fields.get("as") === "type" ? asType(change.form, view) : changedForm(change.form, fields);
   return await showChangeForm(c, dashboard, { kind: "type", form }, { view, shown });
+}
+
+/** The form of one VM as that of a new type; what all types share stays as it is configured. */
+function asType({ type, storage, ...form }: TypeForm, view: ConfigurationView): TypeForm {
+  const name = typeOf(type.name) ?? type.name;
+  return {
+    ...form,
+    type: { ...type, name },
+    storage: view.configuration === null ? storage : storageOf(view),
+  };
 }
 
 /** Shows the form of a change again, as it was typed. */

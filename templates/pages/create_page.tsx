@@ -12,7 +12,7 @@ import type { FormPlace } from "../parts/type_form/inputs.tsx";
 import { type Totals, TotalsCard } from "../parts/type_form/totals.tsx";
 import { parseWholeNumber } from "../../lib/inputs.ts";
 import { PlanView } from "../parts/plan_view.tsx";
-import { MissingRoles } from "../parts/connection.tsx";
+import { Confirm, Flow } from "../parts/create_steps.tsx";
 import { paths } from "../paths.ts";
 import type { CreationPlan } from "../../lib/plan/types.ts";
 import type { CreateChoices } from "../parts/vm_forms.tsx";
@@ -62,7 +62,12 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
         <div class="title">
           <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
           {frame.mayChange && form !== null && !isPlanned
-            ? <a class="btn sm" href={paths.types()}>Edit VM types</a>
+            ? (
+              <>
+                <a class="btn sm" href={paths.types()}>Edit VM types</a>
+                <a class="btn sm" href={paths.createOne()}>Create one VM</a>
+              </>
+            )
             : null}
         </div>
         <Flow step={isPlanned ? 2 : 1} />
@@ -74,6 +79,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
         ? (
           <p class="actions">
             <a class="btn primary" href={paths.types()}>Open VM types</a>
+            {frame.mayChange ? <a class="btn" href={paths.createOne()}>Create one VM</a> : null}
           </p>
         )
         : null}
@@ -86,9 +92,17 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
               Review the plan
             </button>
             {plan === null ? null : <PlanView plan={plan} capacity={create.capacity} />}
-            {plan === null || token === null || plan.totals.vms === 0
-              ? null
-              : <Confirm plan={plan} token={token} missingRoles={frame.missingRoles} />}
+            {plan === null || token === null || plan.totals.vms === 0 ? null : (
+              <Confirm
+                plan={plan}
+                token={token}
+                missingRoles={frame.missingRoles}
+                help="Only missing parts are created, and you can stop and undo at any time."
+                verb={`Create ${formatCount(plan.totals.vms, "VM")}`}
+                action={paths.create()}
+                startOver={paths.create()}
+              />
+            )}
             {isPlanned
               ? (
                 <details class="card fold" id="declared">
@@ -144,47 +158,6 @@ function Declared({ create, form, isUpdate }: {
         />
       </aside>
     </div>
-  );
-}
-
-const FLOW = ["Describe", "Review the plan", "Watch"] as const;
-
-/** Which of the three steps the page is. */
-function Flow({ step }: { step: 1 | 2 }) {
-  return (
-    <ol class="flow" aria-label="Steps">
-      {FLOW.map((label, n) => (
-        <li class={n + 1 < step ? "past" : undefined} aria-current={n + 1 === step ? "step" : undefined}>
-          <b>{n + 1 < step ? <Icon name="check" /> : n + 1}</b>
-          <span>{label}</span>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-interface ConfirmProps {
-  readonly plan: NonNullable<CreateProps["plan"]>;
-  readonly token: string;
-  readonly missingRoles: readonly string[];
-}
-
-function Confirm({ plan, token, missingRoles }: ConfirmProps) {
-  return (
-    <>
-      <div class="apply">
-        <input type="hidden" name="token" value={token} />
-        <input type="hidden" name="plan" value={plan.fingerprint} />
-        <button type="submit" class="btn primary lg" formaction={paths.create()} id="confirm-create">
-          Create {formatCount(plan.totals.vms, "VM")}
-        </button>
-        <span class="soft">Only missing parts are created, and you can stop and undo at any time.</span>
-        <span class="end">
-          <a class="btn" href={paths.create()}>Start over</a>
-        </span>
-      </div>
-      <MissingRoles roles={missingRoles} />
-    </>
   );
 }
 

@@ -65,6 +65,14 @@ function PageMenu({ mayChange }: { mayChange: boolean }) {
         <Icon name="more" />
       </summary>
       <div class="panel">
+        {mayChange
+          ? (
+            <a class="item" id="create-one" href={paths.createOne()}>
+              <Icon name="plus" />
+              Create one VM
+            </a>
+          )
+          : null}
         <a class="item" href={paths.orphans()}>
           <Icon name="search" />
           Orphans

@@ -117,6 +117,7 @@ function Empty({ mayChange }: { mayChange: boolean }) {
               <Icon name="plus" />New type
             </a>
             <a class="btn" href={paths.typesYaml()}>Paste YAML</a>
+            <a class="btn" href={paths.createOne()}>Create one VM</a>
           </p>
         )
         : null}

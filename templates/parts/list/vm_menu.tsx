@@ -58,6 +58,7 @@ export function VmMenuItems({ vm, facts, mayChange }: VmMenuProps) {
             <hr />
             {ORDER.map((name) => <ActionItem name={name} vm={vm} facts={facts} />)}
             <hr />
+            <MenuLink href={paths.createOne(vm.id)} icon="plus" label="More like this…" because={null} />
             <MenuLink href={paths.vm(vm.id, "clone")} icon="copy" label="Clone…" because={null} />
             <MenuLink href={paths.vm(vm.id, "history")} icon="clock" label="History" because={null} />
             <hr />

@@ -2,12 +2,17 @@
 import { Choice, Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import type { TypeFieldsProps } from "./fields.tsx";
-import { type CreateFormType, FAILURE_CHOICES } from "./form.ts";
+import { type CreateFormType, FAILURE_CHOICES, FAILURE_CHOICES_OF_ONE } from "./form.ts";
 
 const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description"];
 
 /** The fields; open when one of them has a problem. */
-export function AdvancedFields({ type, problems, place: { prefix } }: TypeFieldsProps) {
+export function AdvancedFields(
+  { type, problems, place: { prefix }, isOne = false }: TypeFieldsProps & {
+    /** Whether the form is of one VM, which has no others beside it. */
+    readonly isOne?: boolean;
+  },
+) {
   const at = (field: string) => `${prefix}${field}`;
   const hasProblem = problems.some(({ field }) =>
     field.startsWith(prefix) && (FIELDS.includes(field.slice(prefix.length)) || field.endsWith(".macs"))
@@ -17,7 +22,7 @@ export function AdvancedFields({ type, problems, place: { prefix } }: TypeFields
       <summary>
         <Icon name="chevron" />
         <b>Advanced</b>
-        <span>{summaryOf(type)}</span>
+        <span>{summaryOf(type, isOne)}</span>
       </summary>
       <div class="body stack">
         <div class="fields-3">
@@ -29,34 +34,38 @@ export function AdvancedFields({ type, problems, place: { prefix } }: TypeFields
             numeric
             help="Empty: 1"
           />
-          <Field
-            name={at("parallel")}
-            label="VMs at a time"
-            value={type.parallel}
-            problems={problems}
-            numeric
-            help="Empty: the NAS's limit"
-          />
+          {isOne ? null : (
+            <Field
+              name={at("parallel")}
+              label="VMs at a time"
+              value={type.parallel}
+              problems={problems}
+              numeric
+              help="Empty: the NAS's limit"
+            />
+          )}
           <Choice
             name={at("on_failure")}
-            label="If a VM fails"
+            label={isOne ? "If it fails" : "If a VM fails"}
             value={type.onFailure}
-            choices={FAILURE_CHOICES}
+            choices={isOne ? FAILURE_CHOICES_OF_ONE : FAILURE_CHOICES}
             problems={problems}
           />
           <Field name={at("description")} label="Description" value={type.description} problems={problems} />
           {type.networks.map(({ name, macs }, n) => (
             <Field
               name={at(`network.${n}.macs`)}
-              label={`MACs of ${name || `network ${n + 1}`}`}
+              label={`${isOne ? "MAC" : "MACs"} of ${name || `network ${n + 1}`}`}
               value={macs}
               problems={problems}
-              help="One for each VM, separated by spaces. Empty: derived, and the same each time"
+              help={isOne
+                ? "Empty: derived, and the same each time"
+                : "One for each VM, separated by spaces. Empty: derived, and the same each time"}
             />
           ))}
         </div>
         <div class="row wide-gap">
-          <Tick name={at("start")} label="Start once created" ticked={type.start} />
+          {isOne ? null : <Tick name={at("start")} label="Start once created" ticked={type.start} />}
           <Tick name={at("autostart")} label="Start with the NAS" ticked={type.autostart} />
           <Tick
             name={at("sparse")}
@@ -81,13 +90,21 @@ const FAILURE_WORDS: Readonly<Record<string, string>> = {
   stop: "stop if one fails",
 };
 
-function summaryOf({ start, autostart, sparse, overcommit, onFailure }: CreateFormType): string {
+const FAILURE_WORDS_OF_ONE: Readonly<Record<string, string>> = {
+  "roll-back": "undo if it fails",
+  keep: "keep it if it fails",
+};
+
+function summaryOf(
+  { start, autostart, sparse, overcommit, onFailure }: CreateFormType,
+  isOne: boolean,
+): string {
   const parts = [
-    start ? "start once created" : "do not start",
+    ...(isOne ? [] : [start ? "start once created" : "do not start"]),
     autostart ? "start with the NAS" : "not with the NAS",
     ...(sparse ? ["thin disks"] : []),
     ...(overcommit ? ["even if memory is short"] : []),
-    FAILURE_WORDS[onFailure] ?? "",
+    (isOne ? FAILURE_WORDS_OF_ONE : FAILURE_WORDS)[onFailure] ?? "",
   ].filter((part) => part !== "");
   const [first = "", ...others] = parts;
   return [`${first.slice(0, 1).toUpperCase()}${first.slice(1)}`, ...others].join(", ");

@@ -55,13 +55,18 @@ export function CountField({ type, problems, place }: TypeFieldsProps) {
   );
 }
 
-/** The size of each VM: one of a few, or numbers. */
-export function SizeFields({ type, problems, place }: TypeFieldsProps) {
+/** The size of a VM: one of a few, or numbers. */
+export function SizeFields(
+  { type, problems, place, legend = "Size of each", cpuHelp = "In all, for each VM" }: TypeFieldsProps & {
+    readonly legend?: string;
+    readonly cpuHelp?: string;
+  },
+) {
   const size = sizeOf(type);
   const name = (field: string) => `${place.prefix}${field}`;
   return (
     <fieldset class="bare size">
-      <legend class="label">Size of each</legend>
+      <legend class="label">{legend}</legend>
       <input type="hidden" name={name("size_shown")} value={size} />
       <div class="choices sizes">
         {Object.entries(SIZES).map(([preset, { label, words }]) => (
@@ -84,7 +89,7 @@ export function SizeFields({ type, problems, place }: TypeFieldsProps) {
           value={type.cpu}
           problems={problems}
           numeric
-          help="In all, for each VM"
+          help={cpuHelp}
         />
         <Field
           name={name("memory")}

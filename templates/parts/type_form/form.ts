@@ -43,6 +43,12 @@ export const FAILURE_CHOICES = {
   stop: "Roll it back and start no more VMs",
 } as const satisfies Record<OnFailure, string>;
 
+/** The same for a VM of its own. */
+export const FAILURE_CHOICES_OF_ONE = {
+  "roll-back": "Roll it back",
+  keep: "Keep it for inspection",
+} as const satisfies Partial<Record<OnFailure, string>>;
+
 /** The sizes to choose from; memory in MiB. */
 export const SIZES = {
   small: { label: "Small", cpu: 2, memoryMib: 2048, words: "2 vCPUs, 2 GiB" },

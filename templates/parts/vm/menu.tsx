@@ -121,6 +121,7 @@ export function VmMenu({ vm, actions, mayChange }: VmActionsProps) {
       {mayChange
         ? (
           <>
+            <MenuLink id="menu-like" href={paths.createOne(vm.id)} icon="plus" label="More like this…" />
             <MenuLink id="menu-clone" href={paths.vm(vm.id, "clone")} icon="copy" label="Clone…" />
             <hr />
             {rest.filter(isAbrupt).map((it) => <MenuAction vm={vm} action={it} />)}

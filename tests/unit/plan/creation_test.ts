@@ -161,3 +161,15 @@ Deno.test("whatever planCreation() plans is kept by the next plan once applied",
     assert.equal(again.totals.vms, 0);
   }));
 });
+
+Deno.test("a type with a name is that one VM, with ports, MACs and zvols of its own", () => {
+  const types = [{ type: "worker", startPort: 5930, name: "mail" }];
+  const plan = planCreation(input({ types }));
+  assert.deepEqual(plan.vms.map(({ name, type, action }) => [name, type, action]), [[
+    "mail",
+    "worker",
+    "create",
+  ]]);
+  assert.deepEqual(zvolsOf(plan), ["tank/vms/mail-disk0", "tank/vms/mail-disk1"]);
+  assert.notDeepEqual(planCreation(input()).vms[0]?.devices, plan.vms[0]?.devices);
+});
