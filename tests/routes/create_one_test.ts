@@ -131,7 +131,7 @@ Deno.test("nothing is created without a plan that was shown, or after the NAS ch
 Deno.test("a failed VM is rolled back, and trying again creates exactly it", () =>
   withDashboard({}, async (dashboard) => {
     const error = { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" };
-    dashboard.simulator.addFault({ method: "vm.device.create", nth: 3, action: "fail", error });
+    dashboard.simulator.addFault({ method: "vm.device.create", skip: 2, times: 1, action: "fail", error });
     const failed = await createOne(dashboard, ONE);
     assert.notEqual(failed.status, "done");
     assert.deepEqual(await dashboard.manager.list(), []);
