@@ -40,6 +40,12 @@ export class TimedCache<T> {
     return known.value;
   }
 
+  /** The cached value, however old, without reading; null if there is none. */
+  peek(): T | null {
+    const [known] = this.#known.values();
+    return known?.value ?? null;
+  }
+
   /** Reads the value, or joins a reading in progress. */
   renew(key: string): Promise<T> {
     const started = this.#reading.get(key);

@@ -88,6 +88,11 @@ export class NasInventory {
     return await (reload ? this.#capacity.renew(dataset) : this.#capacity.get(dataset));
   }
 
+  /** The pool as it was read last, for pictures that do not wait; null when it was not read or cannot be. */
+  knownPool(): Capacity["pool"] {
+    return this.#capacity.peek()?.pool ?? null;
+  }
+
   /**
    * Reads the VMs of an operation as it works on them, because events can be lost. New and removed VMs may have no id here,
    * so everything is read when an operation that creates or removes VMs finishes.

@@ -172,6 +172,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     operations: operations.slice(0, MAX_HISTORY),
     derivedMacs: derivedMacs(dashboard, vm),
     neighbours: neighboursOf(dashboard, vm),
+    pool: manager.inventory.knownPool(),
     nasPage: manager.consoles.nasPage(),
     now: now(),
   };

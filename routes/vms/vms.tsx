@@ -1,5 +1,6 @@
 /** The list of VMs, and the page of one VM. */
 import { Hono } from "hono";
+import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
@@ -12,6 +13,7 @@ import { FilteredPatch } from "../../templates/parts/list/patches.tsx";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
+import { inTime } from "../in_time.ts";
 import { findVm } from "./find_vm.ts";
 import { filterOf, listProps, menuOf, vmAudit, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
@@ -89,6 +91,7 @@ export async function sendVmPage(
   const [choices, missingImages] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
     dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
+    readPool(dashboard),
   ]);
   const page: VmPageProps = {
     frame: pageFrame(c, dashboard),
@@ -105,6 +108,17 @@ export async function sendVmPage(
     ...words,
   };
   return sendPage(c, <VmPage {...page} />, status);
+}
+
+/** Reads how full the pool is, for the picture; the page does without it where it cannot be read. */
+async function readPool({ manager, configuration, logger }: Dashboard): Promise<void> {
+  if (manager.connection.state.kind !== "live") return;
+  try {
+    await inTime(manager.inventory.capacity(configuration().configuration.storage.pool_path));
+  } catch (error) {
+    if (!(error instanceof TrueNASError || error instanceof ConfigurationError)) throw error;
+    logger.debug("Cannot read the pool for a picture", { error: error.message });
+  }
 }
 
 /** Fingerprint of a VM's settings. A form filled in from other settings is refused. */

@@ -96,7 +96,9 @@ function Confirm(
       ))}
       {byState(affected).map(({ state, vms }) => (
         <p data-state={state}>
-          <VmState state={state} /> {vms.map(({ name }) => name).join(", ")} {VM_ACTIONS[action].effect}.
+          <VmState state={state} />
+          <br />
+          {vms.map(({ name }) => name).join(", ")} {VM_ACTIONS[action].effect}.
         </p>
       ))}
       {action === "start"

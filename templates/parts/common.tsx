@@ -83,10 +83,15 @@ export function Warning({ text }: { text: string | null }) {
 /** Links from a page back to the list, and to a VM. */
 export function VmTrail({ vm }: { vm?: { readonly id: number; readonly name: string } }) {
   return (
-    <p class="trail">
-      <a href={paths.home()}>VMs</a>{" "}
-      {vm === undefined ? null : <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>}
-    </p>
+    <nav class="trail" aria-label="Breadcrumb">
+      <a href={paths.home()}>VMs</a>
+      {vm === undefined ? null : (
+        <>
+          <span aria-hidden="true">/</span>
+          <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
+        </>
+      )}
+    </nav>
   );
 }
 

@@ -6,6 +6,7 @@ Deno.test("a fresh value is reused, an older one is returned and refreshed, an o
   let [now, reads, fails] = [0, 0, false];
   const read = () => fails ? Promise.reject(new Error("the NAS is away")) : Promise.resolve(++reads);
   const remembered = new TimedCache(read, { freshMs: 5, staleMs: 30 }, () => now);
+  assert.equal(remembered.peek(), null, "looking reads nothing");
   assert.deepEqual([await remembered.get("a"), await remembered.get("a")], [1, 1]);
   now = 6;
   assert.equal(await remembered.get("a"), 1, "at once, and read meanwhile");
@@ -19,6 +20,7 @@ Deno.test("a fresh value is reused, an older one is returned and refreshed, an o
   assert.equal(await remembered.get("b"), 4, "a failure in the background is nobody's");
   now = 200;
   await assert.rejects(remembered.get("b"), /the NAS is away/);
+  assert.equal(remembered.peek(), 4, "a look may show what is old");
 });
 
 Deno.test("simultaneous requests share one read", async () => {

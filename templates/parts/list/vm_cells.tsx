@@ -41,14 +41,29 @@ function DiskLine({ disk }: { disk: Disk }) {
   if (usedBytes === null) return <div class="disk" title={title}>{formatBytes(sizeBytes)}</div>;
   return (
     <div class="disk" title={title}>
-      <svg class={usedBytes >= NEARLY_FULL * sizeBytes ? "bar warn" : "bar"} aria-hidden="true">
-        <rect width={percent(usedBytes, sizeBytes)} height="100%" rx="3" />
-      </svg>
+      <DiskBar disk={disk} />
       <span>
         <b>{usedOf(usedBytes, sizeBytes)}</b> of {formatBytes(sizeBytes)}
       </span>
     </div>
   );
+}
+
+/** How full a disk is; nothing where the NAS does not tell. */
+export function DiskBar({ disk: { sizeBytes, usedBytes = null } }: { disk: Disk }) {
+  if (sizeBytes === null || usedBytes === null) return null;
+  return (
+    <svg class={usedBytes >= NEARLY_FULL * sizeBytes ? "bar warn" : "bar"} aria-hidden="true">
+      <rect width={percent(usedBytes, sizeBytes)} height="100%" rx="3" />
+    </svg>
+  );
+}
+
+/** `3.4 of 20 GiB`, or the size alone where the NAS does not tell what is used. */
+export function diskUse({ sizeBytes, usedBytes = null }: Disk): string {
+  if (sizeBytes === null) return "size unknown";
+  const size = formatBytes(sizeBytes);
+  return usedBytes === null ? size : `${usedOf(usedBytes, sizeBytes)} of ${size}`;
 }
 
 /** What is used, without its unit if the size has the same: `3.4` of 20 GiB. */

@@ -1,9 +1,9 @@
 /** The disks of one VM, what can be done with each, and a form to add one. */
 import type { Disk, Vm } from "../../../lib/inventory/inventory.ts";
-import { formatBytes } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
+import { DiskBar, diskUse } from "../list/vm_cells.tsx";
 import { FormField, type VmFormProps } from "../vm_forms.tsx";
 import { DeviceFold, DeviceList, StopFirst } from "./device.tsx";
 import { diskName } from "./place.tsx";
@@ -33,8 +33,7 @@ export function deviceFactsId(deviceId: number): string {
 
 /** One disk's facts. */
 export function DiskFacts({ vm, disk }: { vm: Vm; disk: Disk }) {
-  const { deviceId, zvol, path, sizeBytes, sparse } = disk;
-  const size = sizeBytes === null ? "Size unknown" : formatBytes(sizeBytes);
+  const { deviceId, zvol, path, sparse } = disk;
   const kind = zvol === null ? "a file" : sparse === null ? "" : sparse ? "thin" : "thick";
   return (
     <div class="what" id={deviceFactsId(deviceId)}>
@@ -46,7 +45,8 @@ export function DiskFacts({ vm, disk }: { vm: Vm; disk: Disk }) {
         </small>
       </div>
       <span class="num">
-        {size}
+        {diskUse(disk)}
+        <DiskBar disk={disk} />
         <small>{kind}</small>
       </span>
     </div>

@@ -10,7 +10,7 @@ export const LATELY = 4;
 
 /** The tab. */
 export function VmOverview({ now, form }: { now: VmNowProps; form: VmFormProps }) {
-  const { vm, mayChange, operations, neighbours } = now;
+  const { vm, mayChange, operations, neighbours, pool } = now;
   const isRejected = form.typed?.form === "settings";
   return (
     <div class="over" id="vm-now">
@@ -35,7 +35,7 @@ export function VmOverview({ now, form }: { now: VmNowProps; form: VmFormProps }
         </section>
       </div>
       <div class="stack">
-        <Place vm={vm} neighbours={neighbours} />
+        <Place vm={vm} neighbours={neighbours} pool={pool} />
         <Lately vm={vm} operations={operations.slice(0, LATELY)} />
       </div>
     </div>

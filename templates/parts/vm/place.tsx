@@ -1,13 +1,16 @@
 /** Where a VM lives, drawn: its networks, itself, its disks and their pool. At most ten elements. */
-import type { Disk, Nic, Vm } from "../../../lib/inventory/inventory.ts";
+import type { Capacity, Disk, Nic, Vm } from "../../../lib/inventory/inventory.ts";
 import { formatBytes, formatCount, formatMib } from "../../../lib/units.ts";
 import { IconAt } from "../icons.tsx";
+import { diskUse } from "../list/vm_cells.tsx";
 
 /** What the picture shows. */
 export interface PlaceProps {
   readonly vm: Vm;
   /** How many other VMs are attached to each bridge or interface. */
   readonly neighbours: ReadonlyMap<string, number>;
+  /** How full the configured pool is; null while unknown. */
+  readonly pool: Capacity["pool"];
 }
 
 const WIDTH = 368;
@@ -18,25 +21,27 @@ const DISK_COLUMNS = 3;
 const NET = { height: 38, toPill: 13, pill: 22, pillWidth: 140 } as const;
 const SELF = { x: 24, width: 320, height: 62 } as const;
 const CYLINDER = { wire: 30, half: 22, tilt: 7, height: 40 } as const;
-const POOL = { wire: 24, height: 38 } as const;
+const POOL = { wire: 24, height: 38, filledHeight: 58, bar: 8 } as const;
 /** About the widest a letter of the pictures is, in pixels. */
 const LETTER = 7.4;
+/** About the width of what is mostly digits. */
+const DIGIT = 6.6;
 
 /** The card. */
-export function Place({ vm, neighbours }: PlaceProps) {
+export function Place({ vm, neighbours, pool }: PlaceProps) {
   return (
     <section class="card" id="vm-place" aria-labelledby="vm-place-head">
       <header>
         <h2 id="vm-place-head">Where it lives</h2>
       </header>
       <div class="body">
-        <Picture vm={vm} neighbours={neighbours} />
+        <Picture vm={vm} neighbours={neighbours} pool={pool} />
       </div>
     </section>
   );
 }
 
-function Picture({ vm, neighbours }: PlaceProps) {
+function Picture({ vm, neighbours, pool }: PlaceProps) {
   const nics = columns(vm.nics, NIC_COLUMNS);
   const disks = columns(vm.disks, DISK_COLUMNS);
   const pools = [...new Set(vm.disks.map(poolOf))];
@@ -44,7 +49,9 @@ function Picture({ vm, neighbours }: PlaceProps) {
   const selfEnd = selfTop + SELF.height;
   const diskTop = selfEnd + CYLINDER.wire;
   const poolTop = diskTop + CYLINDER.height + 2 * CYLINDER.tilt + POOL.wire;
-  const height = (vm.disks.length === 0 ? selfEnd : poolTop + POOL.height) + EDGE;
+  const fill = pool !== null && pool.name === pools[0] ? pool : null;
+  const poolHeight = fill === null ? POOL.height : POOL.filledHeight;
+  const height = (vm.disks.length === 0 ? selfEnd : poolTop + poolHeight) + EDGE;
   return (
     <svg
       class="topo"
@@ -88,7 +95,7 @@ function Picture({ vm, neighbours }: PlaceProps) {
           what="disk"
         />
       )}
-      {vm.disks.length === 0 ? null : <Pool pools={pools} top={poolTop} />}
+      {vm.disks.length === 0 ? null : <Pool pools={pools} fill={fill} top={poolTop} height={poolHeight} />}
     </svg>
   );
 }
@@ -179,7 +186,10 @@ function DiskColumn({ disk, name, at, isNarrow, from, top, to }: {
   const [upper, lower] = [top + tilt, top + tilt + height];
   const label = x + half + (isNarrow ? 6 : 12);
   const room = at.x + at.width - label;
-  const size = disk.sizeBytes === null ? "size unknown" : formatBytes(disk.sizeBytes);
+  const use = diskUse(disk);
+  // Where there is no room for both, the size alone.
+  const shown = use.length * DIGIT > room ? diskUse({ ...disk, usedBytes: null }) : use;
+  const filled = height * share(disk.usedBytes ?? 0, disk.sizeBytes ?? 0);
   return (
     <g stroke="none">
       <path class="wire" d={`M${x} ${from}V${top}M${x} ${lower + tilt}V${to}`} />
@@ -187,12 +197,20 @@ function DiskColumn({ disk, name, at, isNarrow, from, top, to }: {
         class="disk-side"
         d={`M${x - half} ${upper}V${lower}a${half} ${tilt} 0 0 0 ${2 * half} 0V${upper}`}
       />
+      {filled === 0 ? null : (
+        <path
+          class="disk-fill"
+          d={`M${x - half + 1} ${lower - filled}V${lower}a${half - 1} ${tilt - 0.6} 0 0 0 ${
+            2 * half - 2
+          } 0v-${filled}z`}
+        />
+      )}
       <ellipse class="disk-side" cx={x} cy={upper} rx={half} ry={tilt} />
       <text class="n" x={label} y={upper + 8}>
         <title>{disk.zvol ?? disk.path}</title>
         {fitted(name, room)}
       </text>
-      <text x={label} y={upper + 26}>{fitted(size, room)}</text>
+      <text x={label} y={upper + 26}>{fitted(shown, room)}</text>
     </g>
   );
 }
@@ -205,17 +223,43 @@ function More({ count, x, y, what }: { count: number; x: number; y: number; what
   );
 }
 
-function Pool({ pools, top }: { readonly pools: readonly string[]; readonly top: number }) {
+function Pool({ pools, fill, top, height }: {
+  readonly pools: readonly string[];
+  readonly fill: PlaceProps["pool"];
+  readonly top: number;
+  readonly height: number;
+}) {
   const [first = "", ...others] = pools;
-  const more = others.length === 0 ? "" : `and ${formatCount(others.length, "more pool", "more pools")}`;
+  const more = others.length === 0 ? [] : [`and ${formatCount(others.length, "more pool", "more pools")}`];
+  const free = fill === null ? [] : [`${formatBytes(fill.freeBytes)} free`];
+  const middle = top + POOL.height / 2;
+  const [x, width] = [EDGE + 12, WIDTH - 2 * EDGE - 24];
+  const bar = { x, y: top + POOL.height, height: POOL.bar, rx: POOL.bar / 2 };
   return (
     <g stroke="none">
-      <rect class="box" x={EDGE} y={top} width={WIDTH - 2 * EDGE} height={POOL.height} rx="8" />
-      <IconAt name="nas" x={EDGE + 12} y={top + 11} />
-      <text class="n" x={EDGE + 36} y={top + POOL.height / 2}>{fitted(first, 200)}</text>
-      <text class="s" x={WIDTH - EDGE - 12} y={top + POOL.height / 2} text-anchor="end">{more}</text>
+      <rect class="box" x={EDGE} y={top} width={WIDTH - 2 * EDGE} height={height} rx="8" />
+      <IconAt name="nas" x={x} y={middle - 8} />
+      <text class="n" x={EDGE + 36} y={middle}>{fitted(first, 170)}</text>
+      <text class="s" x={WIDTH - EDGE - 12} y={middle} text-anchor="end">
+        {[...free, ...more].join(", ")}
+      </text>
+      {fill === null ? null : (
+        <>
+          <rect class="trk" {...bar} width={width} />
+          <rect
+            class="used"
+            {...bar}
+            width={width * share(fill.takenBytes, fill.takenBytes + fill.freeBytes)}
+          />
+        </>
+      )}
     </g>
   );
+}
+
+/** A part of a whole, from 0 to 1. */
+function share(part: number, whole: number): number {
+  return whole <= 0 ? 0 : Math.round(Math.min(1, Math.max(0, part / whole)) * 1000) / 1000;
 }
 
 /** The pool of a zvol, or of a file under /mnt. */
@@ -239,9 +283,7 @@ function fitted(text: string, pixels: number): string {
 function describe(vm: Vm, pools: readonly string[]): string {
   const networks = vm.nics.map(({ attach }) => attach ?? "the default network");
   const attached = networks.length === 0 ? "has no network card" : `is attached to ${networks.join(", ")}`;
-  const disks = vm.disks.map((disk) =>
-    `${diskName(vm, disk)} (${disk.sizeBytes === null ? "size unknown" : formatBytes(disk.sizeBytes)})`
-  );
+  const disks = vm.disks.map((disk) => `${diskName(vm, disk)} (${diskUse(disk)})`);
   const where = disks.length === 0
     ? "has no disks"
     : `has ${formatCount(disks.length, "disk")}, ${disks.join(", ")}, in ${pools.join(", ")}`;
