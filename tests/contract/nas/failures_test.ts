@@ -261,6 +261,17 @@ Deno.test("an untrusted first connection shows the line that trusts it, and that
   assert.deepEqual(await manager.list(), []);
 });
 
+Deno.test("a NAS with a pinned certificate that is down is reported as such, not as another server", async () => {
+  const nas = await startSimulator({ times: TEST_TIMES, tls: certificates.selfSigned });
+  await nas.stop();
+  const certFingerprint = await fingerprintOf(certificates.selfSigned);
+  const { failure, message } = await failureOf({ host: nas.url, ...ADMIN, certFingerprint });
+  assert.equal(failure, "refused");
+  assert.match(message, /nothing answers at this address and port/);
+  const unknown = await failureOf({ host: "no-such-host.invalid", ...ADMIN, certFingerprint });
+  assert.equal(unknown.failure, "dns");
+});
+
 Deno.test("docs/connecting.md explains every failure", () => {
   const page = readFileSync(new URL("../../../docs/connecting.md", import.meta.url), "utf8");
   const parsed = parseNasAddress("nas.lan");
