@@ -36,6 +36,8 @@ export interface Options {
   readonly envFile: string | undefined;
   readonly logLevel: string | undefined;
   readonly simulator: SimulatorOptions;
+  /** Whether the demo plays its story. */
+  readonly story: boolean;
   readonly json: boolean;
   readonly yes: boolean;
   /** Name prefixes; undefined: none, or the configuration's types when no VM is named either. */
@@ -208,6 +210,7 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     envFile: values.envFile,
     logLevel: values.logLevel,
     simulator: simulatorOptions(values),
+    story: values.story ?? false,
     json: values.json ?? false,
     yes: values.yes ?? false,
     prefixes: values.prefix,

@@ -89,6 +89,10 @@ export const OPTIONS = {
   version: { flags: "--version <RELEASE>", help: "former name of --release", hidden: true },
   port: { flags: "--port <N>", help: "port of the simulated NAS (default: a free one)" },
   latency: { flags: "--latency <MS>", help: "duration of each simulated call in milliseconds" },
+  story: {
+    flags: "--story",
+    help: "play a story: slower, under load, with a failure and a decision to make",
+  },
   vms: { flags: "--vms <N>", help: "VMs that exist at the start (default: 5 for demo, 0 for simulate)" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -113,8 +117,8 @@ export const COMMANDS = {
   },
   demo: {
     help: "serve the dashboard against an embedded simulated NAS; needs no settings",
-    options: ["release", "version", "latency", "vms"],
-    examples: ["demo", "demo --release 27.0 --vms 20"],
+    options: ["release", "version", "latency", "vms", "story"],
+    examples: ["demo", "demo --story", "demo --release 27.0 --vms 20"],
   },
   simulate: {
     help: "serve the simulated NAS alone, for rehearsals and scripts",

@@ -10,7 +10,7 @@ import { describeSystemError, reasonOf, systemErrorCode } from "../../lib/errors
 import { type Logger, setupLogging } from "../../lib/observability/logging.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 import { isUnencrypted, parseNasAddress } from "../../lib/configuration/nas_address.ts";
-import { Journal } from "../../lib/operations/journal.ts";
+import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
 import { residentBytes } from "../../lib/command_line/process.ts";
 import { logStrayErrors, runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
@@ -27,6 +27,8 @@ export interface ServerOptions {
   /** The NAS and the account on it. */
   readonly nas: VMManagerOptions;
   readonly templatesDir: string | undefined;
+  /** What the demo's story left; default none for a simulated NAS, and the one of the state folder for others. */
+  readonly journal?: OperationJournal;
   /** Reads the current configuration. */
   readonly configuration: () => ParsedConfiguration;
   /** Where it is kept and saved. */
@@ -69,7 +71,8 @@ const WIND_DOWN = { finishMs: 4_000, cancelMs: 3_000 } as const;
 export async function serveDashboard(options: ServerOptions): Promise<void> {
   const { settings, nas, configuration, configurationStore, signal } = options;
   // The simulated NAS keeps nothing, so its history is not kept either.
-  using journal = nas.simulated ? undefined : Journal.open(settings.stateDir);
+  using opened = nas.simulated ? undefined : Journal.open(settings.stateDir);
+  const journal = opened ?? options.journal;
   const { listenHost, readOnly, noDestroy, logLevel, logFormat } = settings;
   const { dashboardPassword, viewerPassword } = settings;
   if (!isLoopback(listenHost) && dashboardPassword === null) {
@@ -135,7 +138,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   });
   logger.info("Starting", {
     nas: `${manager.connection.address} ${account}`,
-    journal: journal === undefined ? "none" : settings.stateDir,
+    journal: opened === undefined ? "none" : settings.stateDir,
     access: describeAccess(settings),
     writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
     permissions: options.permissions,

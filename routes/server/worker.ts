@@ -26,6 +26,7 @@ import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
 import type { SetupStart } from "../setup/setup.ts";
 import { configurationReader } from "./configuration.ts";
 import { aborted, serveDashboard, type ServedPart } from "./server.ts";
+import { STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
 import { serveSetup } from "./setup_server.ts";
 
 /** What the worker needs to run a command. */
@@ -139,7 +140,12 @@ async function serve(
   const configuration = configurationReader(() => store.file());
   checkConfigured(configuration, store, options);
   await using simulator = isDemo
-    ? await startSimulator({ foreignVms: DEMO_VMS, times: DEMO_TIMES, screens: true, ...options.simulator })
+    ? await startSimulator({
+      foreignVms: options.story ? STORY_VMS : DEMO_VMS,
+      times: DEMO_TIMES,
+      screens: true,
+      ...options.simulator,
+    })
     : null;
   const nas = simulator === null
     ? {
@@ -150,6 +156,7 @@ async function serve(
     : { host: simulator.url, username: "admin", password: "truenas", vncPassword: "demo", simulated: true };
   const { host } = nas;
   if (host === undefined) throw new UsageError("serve requires a NAS. Set TRUENAS_HOST");
+  const story = simulator !== null && options.story ? await tellStory(simulator, { ...nas, host }) : null;
   await serveDashboard({
     settings,
     innerPort,
@@ -158,6 +165,7 @@ async function serve(
     templatesDir: options.templatesDir,
     configuration,
     configurationStore: store,
+    ...(story === null ? {} : { journal: story }),
     permissions: describePermissions(permissions),
     outerSettings: launch.outerSettings,
     envFile: options.envFile ?? ".env",
