@@ -169,8 +169,22 @@ function sizeOf(mib) {
   return `${Number(value.toFixed(1))} ${UNITS[unit]}`;
 }
 
+/* Marks what is ticked, for the stylesheet, and counts it; live updates take the marks away with the rows. */
+function mark() {
+  const all = boxes();
+  for (const box of all) box.closest("tr").classList.toggle("is-ticked", box.checked);
+  const count = all.filter((box) => box.checked).length;
+  document.body.classList.toggle("is-selecting", count > 0);
+  const ticked = document.querySelector(".bulk .ticked");
+  if (ticked !== null) ticked.textContent = count;
+  for (const fold of document.querySelectorAll("#vm-list .fold-group > input")) {
+    fold.closest("tbody").classList.toggle("is-folded", fold.checked);
+  }
+}
+
 /* What the selected VMs that are off would take, beside the bar and in the picture of the memory. */
 function weigh() {
+  mark();
   const off = boxes().filter((box) => box.checked && box.closest("tr").dataset.state === "STOPPED");
   const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);
   const beside = document.getElementById("bulk-memory");
@@ -216,7 +230,9 @@ function drawPlan(gauge, mib, count) {
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.name === "id" || event.target.id === "select-all") weigh();
+  const { name, id, parentElement } = event.target;
+  if (name === "id" || id === "select-all") weigh();
+  if (parentElement?.classList.contains("fold-group")) mark();
 });
 /* A form is reset after its event, so the ticks are counted then. */
 document.addEventListener("reset", () => setTimeout(weigh));

@@ -12,8 +12,7 @@ export function BulkBar({ mayChange }: { mayChange: boolean }) {
   return (
     <div class="bulk" role="group" aria-label="Actions for selected VMs">
       <span class="what">
-        <b class="ticked"></b>
-        <i class="word">selected</i>
+        <b class="ticked"></b> <i class="word">selected</i>
         <span id="bulk-memory"></span>
       </span>
       {mayChange ? <ActionButton name="start" kind="btn primary" /> : null}

@@ -106,6 +106,7 @@ async function runProduct(simulator: Simulator): Promise<void> {
   await manager.inventory.live.ready();
   const { configuration } = parseConfiguration(TEST_CONFIG, "config.yaml");
   await manager.inventory.choices(configuration);
+  await manager.inventory.capacity("tank/vms");
   const failing = { method: "vm.device.create", moment: "middle", action: "fail" } as const;
   simulator.addFault({ ...failing, matches: (params) => JSON.stringify(params).includes("worker01-disk1") });
   await manager.createVmType(configuration, "worker", 5920);
