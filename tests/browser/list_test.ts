@@ -220,7 +220,7 @@ for (const { viewport } of SCREENS) {
         assert.ok(await page.locator(".bulk").isVisible(), "and the selection still counts");
         await page.getByRole("button", { name: "Start…", exact: true }).click();
         await page.waitForURL(/\/vms\/act\?/);
-        assert.equal(await page.locator("h1").innerText(), "Start 1 VM");
+        assert.equal(await page.locator("h1").innerText(), "Start win11");
         await page.goto("/");
         await page.locator("#filter-q").fill("pihole8");
         await page.keyboard.press("Enter");
