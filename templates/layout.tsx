@@ -78,6 +78,8 @@ export interface LayoutProps extends PageFrame {
   readonly stream?: string;
   /** The operation that the page shows itself, or `all`: the tasks leave it out. */
   readonly shows?: string;
+  /** Opens another page of the site after a moment. */
+  readonly refresh?: { readonly seconds: number; readonly url: string };
   readonly children?: Child;
 }
 
@@ -116,6 +118,9 @@ export function Layout(props: LayoutProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content={COLOR_SCHEMES[theme]} />
         <meta name="htmx-config" content={HTMX_CONFIG} />
+        {props.refresh === undefined
+          ? null
+          : <meta http-equiv="refresh" content={`${props.refresh.seconds};url=${props.refresh.url}`} />}
         <title>{title} · TrueNAS VM Manager</title>
         <link rel="icon" href={assets.favicon} type="image/svg+xml" />
         <link rel="stylesheet" href={assets.css} />

@@ -1,8 +1,7 @@
 /** The answer while the program changes between set-up and the dashboard. */
 import { OpeningPage } from "../../templates/pages/setup/other_pages.tsx";
-import { assetUrls } from "../server/assets.ts";
 import type { AppContext } from "../server/context.ts";
-import { sendPage } from "../server/dashboard.ts";
+import { sendPage, visitorFrame } from "../server/dashboard.ts";
 
 /** The other part needs a moment to listen; then the browser asks for its page. */
 const SECONDS = 2;
@@ -18,5 +17,5 @@ export async function sendOpening(
   const { promise, resolve } = Promise.withResolvers<void>();
   stopping.addEventListener("abort", () => resolve(), { once: true });
   if (!stopping.aborted) await promise;
-  return sendPage(c, <OpeningPage title={title} next={next} css={assetUrls().css} seconds={SECONDS} />);
+  return sendPage(c, <OpeningPage frame={visitorFrame(c)} title={title} next={next} seconds={SECONDS} />);
 }

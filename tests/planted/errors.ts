@@ -80,7 +80,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "pages may be shown in a frame of another site",
-    file: "routes/app.tsx",
+    file: "routes/server/security_headers.ts",
     find: "      frameAncestors: [\"'none'\"],\n",
     replace: "",
     caughtBy: {
@@ -142,7 +142,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "browsers send no origin with forms",
-    file: "routes/app.tsx",
+    file: "routes/server/security_headers.ts",
     find: 'referrerPolicy: "same-origin"',
     replace: 'referrerPolicy: "no-referrer"',
     caughtBy: {

@@ -1,6 +1,6 @@
 /** Pages around set-up: entering it, leaving it, and where the settings of a connected NAS come from. */
 import type { Problem } from "../../../lib/errors/errors.ts";
-import { ErrorSummary, Notice } from "../../parts/common.tsx";
+import { ErrorSummary, Notice, State } from "../../parts/common.tsx";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { paths } from "../../paths.ts";
 import { SecretField } from "./parts.tsx";
@@ -60,37 +60,26 @@ export function SetupGatePage(
 }
 
 /** Shown while the program changes between set-up and the dashboard. The browser goes on by itself. */
-export function OpeningPage({ title, next, css, seconds }: {
+export function OpeningPage({ frame, title, next, seconds }: {
+  frame: PageFrame;
   title: string;
   /** The address of the page that opens. */
   next: string;
-  css: string;
   seconds: number;
 }) {
   return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta http-equiv="refresh" content={`${seconds};url=${next}`} />
-        <title>{title} · TrueNAS VM Manager</title>
-        <link rel="stylesheet" href={css} />
-      </head>
-      <body>
-        <main id="main">
-          <div class="calm" id="setup" data-setup="opening">
-            <header>
-              <h1>{title}</h1>
-              <p class="soft">This takes a few seconds. The page goes on by itself.</p>
-            </header>
-            <p>
-              <a class="btn" href={next}>Open it now</a>
-            </p>
-          </div>
-        </main>
-      </body>
-    </html>
+    <Layout {...frame} title={title} current={null} refresh={{ seconds, url: next }} closed>
+      <div class="calm" id="setup" data-setup="opening">
+        <header>
+          <h1>{title}</h1>
+          <p class="soft">This takes a few seconds. The page goes on by itself.</p>
+        </header>
+        <p class="actions">
+          <State tone="busy" word="Starting" />
+          <a class="btn" href={next}>Open it now</a>
+        </p>
+      </div>
+    </Layout>
   );
 }
 
