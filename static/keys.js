@@ -28,6 +28,9 @@ document.addEventListener("click", async (event) => {
   }, 2_000);
 });
 
+/* On a narrow page the tabs scroll sideways; the current one is in sight. */
+document.querySelector('.tabs [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+
 /* Announces a text to screen readers, in the element that announces live updates. */
 function say(words) {
   const place = document.getElementById("live-words");

@@ -37,6 +37,13 @@ browserTest("the overview of a VM fits one screen at a desk", {}, async ({ page,
   assert.ok(Number(bottom) <= SCREENS[0].viewport.height, `it ends at ${bottom} px`);
 });
 
+browserTest("on a phone the current tab is in sight", {}, async ({ page, dashboard }) => {
+  await page.goto(`/vms/${idOf(dashboard, "homeassistant")}/history`);
+  const right = await page.evaluate("document.querySelector('#tab-history').getBoundingClientRect().right");
+  assert.ok(Number(right) <= SCREENS[1].viewport.width, `it ends at ${right} px`);
+  assert.equal(await page.evaluate("scrollY"), 0, "the page itself stays at its top");
+}, { screen: SCREENS[1] });
+
 browserTest(
   "an open menu stays open while the VM changes, and offers what is possible then",
   {},
