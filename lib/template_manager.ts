@@ -5,7 +5,15 @@ import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./t
 import { show } from "./inputs.ts";
 import { OVERRIDE_KEYS, type TemplateOverrides } from "./vm_templates/overrides.ts";
 import { type DeviceSpec, deviceSpec, type VmSpec, vmSpec } from "./vm_templates/specs.ts";
-import { EMBEDDED, FILES, folderOf, readTemplate, withoutPlanned } from "./vm_templates/template_files.ts";
+import {
+  EMBEDDED,
+  FILES,
+  folderOf,
+  parseTemplate,
+  readTemplate,
+  type TemplateName,
+  withoutPlanned,
+} from "./vm_templates/template_files.ts";
 import { z } from "./zod.ts";
 
 interface DeviceTemplate {
@@ -84,6 +92,36 @@ export class TemplateManager {
     const overridden = new TemplateManager();
     overridden.#templates = { vm: { ...vm, ...overrides.vm }, devices: forEachType(device) };
     return overridden;
+  }
+
+  /**
+   * Uses another text for one template from now on.
+   *
+   * @throws {ConfigurationError} as the constructor does; nothing is changed then.
+   */
+  replace(name: TemplateName, text: string): void {
+    this.#templates = this.#withText(name, text);
+  }
+
+  /** What is wrong with a text for one template: for a release, such as `25.10`, or for every known one. */
+  problemsWith(name: TemplateName, text: string, release: string | null): readonly Problem[] {
+    try {
+      const changed = new TemplateManager();
+      changed.#templates = this.#withText(name, text);
+      changed.#expectKeys(release === null ? VERSION_RULES : [rulesFor(release)]);
+      return [];
+    } catch (error) {
+      if (error instanceof ConfigurationError) return error.problems;
+      throw error;
+    }
+  }
+
+  #withText(name: TemplateName, text: string): Templates {
+    const value = withoutPlanned(name, parseTemplate(this.#fileName(name), text));
+    const { vm, devices } = this.#templates;
+    return name === "vm"
+      ? { vm: this.#parse(name, vmSpec, value), devices }
+      : { vm, devices: { ...devices, [name]: this.#parse(name, deviceSpec(name), value) } };
   }
 
   /** Settings for configurations that do not have them. */

@@ -37,6 +37,7 @@ import { vmActionRoutes } from "./vms/vm_actions.tsx";
 import { vmChangeRoutes } from "./vms/vm_changes.tsx";
 import { liveRoutes } from "./live/live.tsx";
 import { nameSpans, traceOperations } from "./server/telemetry.ts";
+import { templateRoutes } from "./types/templates.tsx";
 import { typeRoutes } from "./types/types.tsx";
 import { SharedLists } from "./live/shared_lists.tsx";
 import { searchRoutes } from "./search.tsx";
@@ -102,6 +103,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", createRoutes(dashboard));
   app.route("/", oneRoutes(dashboard));
   app.route("/", typeRoutes(dashboard));
+  app.route("/", templateRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", auditRoutes(dashboard));

@@ -136,6 +136,10 @@ const routes = {
   typesYaml: () => "/types/yaml",
   typeVersions: () => "/types/versions",
   typeVersion: (id: string) => `/types/versions/${encodeURIComponent(id)}`,
+  templates: (query: { saved?: string } = {}) => withQuery("/types/templates", query),
+  downloadTemplates: () => "/types/templates/download",
+  template: (name: string, version?: string) => withQuery(`/types/templates/${name}`, { version }),
+  templateStep: (name: string, step: "form" | "review" | "download") => `/types/templates/${name}/${step}`,
   typesSchema: () => "/types/schema.json",
   destroy: (query?: DestroyQuery) =>
     query === undefined ? "/destroy" : `/destroy?${new URLSearchParams(destroyFields(query))}`,

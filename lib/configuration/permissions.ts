@@ -51,7 +51,7 @@ interface Needs {
   readonly configuration: boolean;
   /** Writes the journal. */
   readonly journal: boolean;
-  /** Saves config.yaml; nothing else in its folder. */
+  /** Saves config.yaml, and nothing else in its folder, and the templates in theirs. */
   readonly saves?: boolean;
 }
 
@@ -95,6 +95,7 @@ function permissionsOfCommand(
   const written = [
     ...(needs.journal && settings !== null ? [settings.stateDir] : []),
     ...(needs.saves ? configuration : []),
+    ...(needs.saves && options.templatesDir !== undefined ? [options.templatesDir] : []),
     ...(command === "export" && output !== undefined ? [output] : []),
     ...sockets,
   ];

@@ -10,6 +10,9 @@ import { isMissing, reasonOf } from "../errors/system_errors.ts";
 import type { DeviceType } from "../truenas/versions.ts";
 import { PLANNED_KEYS } from "./specs.ts";
 
+/** A template: of a VM, or of a type of device. */
+export type TemplateName = DeviceType | "vm";
+
 /** The path of each template in its folder. */
 export const FILES = {
   vm: "vms/vm.json",
@@ -72,11 +75,21 @@ export function readTemplate(path: string): unknown {
         : `The file cannot be read: ${reasonOf(error)}`,
     }, error);
   }
+  return parseTemplate(path, text);
+}
+
+/**
+ * Parses a template's text.
+ *
+ * @throws {ConfigurationError} with line and column when it is not JSON.
+ */
+export function parseTemplate(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw new TrueNASError(reasonOf(error), { cause: error });
-    throw fail(describeSyntaxError(text, error), error);
+    const problem = { field: "", ...describeSyntaxError(text, error) };
+    throw new ConfigurationError(path, [problem], { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
 import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -56,6 +57,8 @@ export interface Dashboard {
   readonly configuration: () => ParsedConfiguration;
   /** Where the configuration is kept and saved. */
   readonly configurationStore: ConfigurationStore;
+  /** Where the templates are kept and saved. */
+  readonly templateTexts: TemplateTexts;
   readonly tokens: OneTimeTokens;
   readonly metrics: Metrics;
   readonly access: AccessOptions;

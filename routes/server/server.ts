@@ -2,6 +2,7 @@
 import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
+import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import type { Settings } from "../../lib/configuration/settings.ts";
 import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
@@ -117,6 +118,11 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     unencrypted: address.ok && isUnencrypted(address.address),
     configuration,
     configurationStore,
+    templateTexts: new TemplateTexts({
+      templatesDir: options.templatesDir,
+      versionsFolder: `${settings.stateDir}/templates`,
+      isDemo: nas.simulated ?? false,
+    }),
     tokens: new OneTimeTokens(),
     metrics,
     access: {

@@ -84,7 +84,7 @@ Deno.test("permissions name this NAS, this address and these files", () => {
     "/var/lib/vms",
     "/tmp/nas0.sock",
   ]);
-  assert.deepEqual(other.write, ["/var/lib/vms", "/etc/vms.yaml", "/tmp/nas0.sock"]);
+  assert.deepEqual(other.write, ["/var/lib/vms", "/etc/vms.yaml", "/etc/templates", "/tmp/nas0.sock"]);
   const linked = permissions({ TRUENAS_HOST: "nas.lan" }, [], [], "/data/real.yaml");
   assert.deepEqual(linked.write, ["./state", "config.yaml", "/data/real.yaml"]);
   assert.deepEqual(linked.read, ["config.yaml", "/data/real.yaml", "./state"]);

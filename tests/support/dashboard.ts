@@ -6,6 +6,7 @@ import { parseConfiguration } from "../../lib/configuration/load_configuration.t
 import { type ConfigurationStore, MemoryStore } from "../../lib/configuration/editing/configuration_store.ts";
 import { configurationReader } from "../../routes/server/configuration.ts";
 import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
 import type { OperationJournal } from "../../lib/operations/journal.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
@@ -59,6 +60,8 @@ export interface DashboardOptions {
   readonly config?: string;
   /** Where it is kept and saved; default in memory. */
   readonly store?: ConfigurationStore;
+  /** Where the templates are kept; default the ones that are part of the program. */
+  readonly templateTexts?: TemplateTexts;
   /** Default true; false does not wait for the connection. */
   readonly untilConnected?: boolean;
   /** Whether the connection to the NAS counts as unencrypted; default false. */
@@ -134,6 +137,8 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     unencrypted: options.unencrypted ?? false,
     configuration: configurationReader(() => store.file()),
     configurationStore: store,
+    templateTexts: options.templateTexts ??
+      new TemplateTexts({ templatesDir: undefined, versionsFolder: "unused" }),
     tokens: new OneTimeTokens(),
     metrics,
     access: {

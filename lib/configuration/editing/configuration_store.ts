@@ -89,6 +89,8 @@ export interface FileStoreOptions {
   readonly path: string;
   /** Where the earlier texts are kept. */
   readonly folder: string;
+  /** What the earlier texts are called after their dot; default `yaml`. */
+  readonly extension?: string;
   /** Default: as the file system does. */
   readonly overwrite?: (path: string, text: string) => void;
   /** Why the file cannot be written, or null; default: as the file system says. */
@@ -99,11 +101,15 @@ export interface FileStoreOptions {
 export class FileStore implements ConfigurationStore {
   readonly #path: string;
   readonly #folder: string;
+  readonly #extension: string;
   readonly #overwrite: (path: string, text: string) => void;
   readonly #refusal: (path: string) => unknown;
 
   /** Reads nothing yet. */
-  constructor({ path, folder, overwrite = overwriteFile, refusal = writeRefusal }: FileStoreOptions) {
+  constructor(
+    { path, folder, extension = "yaml", overwrite = overwriteFile, refusal = writeRefusal }: FileStoreOptions,
+  ) {
+    this.#extension = extension;
     this.#path = path;
     this.#folder = folder;
     this.#overwrite = overwrite;
@@ -152,7 +158,7 @@ export class FileStore implements ConfigurationStore {
   }
 
   versions(): readonly KeptVersion[] {
-    return namesIn(this.#folder).flatMap((name) => versionOf(name) ?? []).toReversed();
+    return namesIn(this.#folder).flatMap((name) => versionOf(name, this.#extension) ?? []).toReversed();
   }
 
   version(id: string): string | null {
@@ -176,7 +182,7 @@ export class FileStore implements ConfigurationStore {
   }
 
   #pathOf(id: string): string {
-    return `${this.#folder}/${id}.yaml`;
+    return `${this.#folder}/${id}.${this.#extension}`;
   }
 }
 
@@ -185,8 +191,9 @@ function versionId(at: number, action: string): string {
 }
 
 /** What a file's name says of its version; null for other files. */
-function versionOf(name: string): KeptVersion | null {
-  const match = /^((\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\w+))\.yaml$/.exec(name);
+function versionOf(name: string, extension: string): KeptVersion | null {
+  if (!name.endsWith(`.${extension}`)) return null;
+  const match = /^((\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\w+))\.\w+$/.exec(name);
   if (match === null) return null;
   const [, id = "", ...parts] = match;
   const [year = 0, month = 1, day = 1, ...time] = parts.slice(0, -1).map(Number);

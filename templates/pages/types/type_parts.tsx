@@ -7,6 +7,7 @@ import { paths } from "../../paths.ts";
 const TABS = [
   { tab: "types", label: "VM types", href: () => paths.types() },
   { tab: "yaml", label: "YAML", href: () => paths.typesYaml() },
+  { tab: "templates", label: "Templates", href: () => paths.templates() },
   { tab: "versions", label: "Earlier versions", href: () => paths.typeVersions() },
 ] as const;
 
