@@ -54,9 +54,11 @@ class EventStream {
 
   /** Sends a message, then waits until the client is ready for more or has disconnected. */
   async write(message: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (this.#controller === null) return;
-    this.#controller.enqueue(message);
-    if ((this.#controller.desiredSize ?? 0) > 0) return;
+    const controller = this.#controller;
+    if (controller === null) return;
+    controller.enqueue(message);
+    // A client that disconnects at this moment wants nothing more, and would never say so.
+    if ((controller.desiredSize ?? 0) > 0 || this.ended.signal.aborted) return;
     await (this.#wanted ??= Promise.withResolvers<void>()).promise;
   }
 

@@ -86,7 +86,7 @@ export function KeysDialog({ mayChange }: { mayChange: boolean }) {
         ))}
       </dl>
       <form method="dialog" class="foot">
-        <button class="btn" type="submit">Close</button>
+        <button class="btn" type="submit" autofocus>Close</button>
       </form>
     </dialog>
   );
