@@ -161,9 +161,11 @@ for (const version of ["25.10", "27.0"] as const) {
     withForeignVm(version, async (dashboard, ids) => {
       const { url } = dashboard;
       const list = await text(fetch(url));
-      const button = /<button[^>]* name="selection"[^>]* formaction="([^"]+)"[^>]*>\s*Destroy…?\s*</.exec(
-        list,
-      );
+      const button =
+        /<button[^>]* name="selection"[^>]* formaction="([^"]+)"[^>]*>(?:<svg[^]*?<\/svg>)?\s*Destroy…?\s*</
+          .exec(
+            list,
+          );
       assert.equal(button?.[1], "/destroy", "the form of the list has a button for it");
       const selected = [ids.get("worker03"), ids.get("homeassistant")];
       const query = selected.map((id) => `id=${id}`).join("&");
