@@ -195,12 +195,14 @@ async function send(
   const { form } = given;
   const isKnown = form !== null && (given.choices?.datasets ?? []).includes(form.pool_path);
   const capacity = isKnown ? await readCapacity(dashboard, form.pool_path) : null;
+  const { vms } = dashboard.manager.inventory.live.snapshot;
+  const existing = new Set(vms?.map(({ name }) => name));
   const create: CreateProps = {
     plan: null,
     problems: [],
     choices: NO_CHOICES,
     spare: null,
-    totals: totalsOfTypes(form?.types ?? [], capacity),
+    totals: totalsOfTypes(form?.types ?? [], capacity, existing),
     capacity: capacity === null ? null : capacityView(dashboard, capacity),
     token: null,
     notice: null,

@@ -5,8 +5,10 @@
 import { checkConfiguration, type Configuration } from "../lib/configuration/configuration.ts";
 import type { VmTypeSection } from "../lib/configuration/sections.ts";
 import type { Problem } from "../lib/errors/errors.ts";
+import { vmName } from "../lib/inventory/names.ts";
 import type { CreateForm } from "../templates/pages/create_page.tsx";
 import { type CreateFormType, memoryText, SIZES } from "../templates/parts/type_form/form.ts";
+import { OTHER } from "../templates/parts/type_form/inputs.tsx";
 import type { Totals } from "../templates/parts/type_form/totals.tsx";
 import type { Capacity } from "../lib/inventory/inventory.ts";
 
@@ -112,14 +114,20 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
   const types = Object.entries(file.types).filter(([type]) => fields.has(`${type}.count`));
   if (types.length === 0) return null;
   return {
-    pool_path: text(fields, "storage.pool_path"),
-    cdrom_path: text(fields, "storage.cdrom_path"),
+    pool_path: picked(fields, "storage.pool_path"),
+    cdrom_path: picked(fields, "storage.cdrom_path"),
     types: types.map(([type, section]) => ({
       name: type,
       ...typeFieldsOf(fields, `${type}.`),
       overrides: overridesOf(section),
     })),
   };
+}
+
+/** What was chosen, or typed beside a choice that offers something else. */
+export function picked(fields: URLSearchParams, name: string): string {
+  const value = text(fields, name);
+  return value === OTHER ? text(fields, `${name}.other`) : value;
 }
 
 /** What was typed into a VM type's fields, whose names begin with the prefix. */
@@ -187,12 +195,18 @@ export function spareRow(fields: URLSearchParams, prefix: string): "disk" | "net
   return add === `${prefix}disk` ? "disk" : add === `${prefix}network` ? "network" : null;
 }
 
-/** What the VMs of some types take in all; null where a field has no number. */
-export function totalsOfTypes(types: readonly CreateFormType[], capacity: Capacity | null): Totals {
+/**
+ * What the VMs of some types take in all, without those that exist already; null where a field has no number.
+ */
+export function totalsOfTypes(
+  types: readonly CreateFormType[],
+  capacity: Capacity | null,
+  existing: ReadonlySet<string> = new Set(),
+): Totals {
   const whole = (typed: string): number | null => /^\d{1,9}$/.test(typed) ? Number(typed) : null;
   const sumOf = (each: (type: CreateFormType) => number | null) =>
     types.reduce<number | null>((sum, type) => {
-      const count = whole(type.count);
+      const count = missingOf(type, whole(type.count), existing);
       const value = each(type);
       return sum === null || count === null || value === null ? null : sum + count * value;
     }, 0);
@@ -212,6 +226,17 @@ export function totalsOfTypes(types: readonly CreateFormType[], capacity: Capaci
     ),
     capacity,
   };
+}
+
+/** How many of a type's VMs do not exist yet. */
+function missingOf(
+  { name }: CreateFormType,
+  count: number | null,
+  existing: ReadonlySet<string>,
+): number | null {
+  if (count === null || count > MOST_VMS) return count;
+  return Array.from({ length: count }, (_, n) => vmName(name, n + 1)).filter((vm) => !existing.has(vm))
+    .length;
 }
 
 const MIB_BY_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };

@@ -63,7 +63,7 @@ document.addEventListener("change", (event) => {
 });
 /* A form is reset after its event. */
 document.addEventListener("reset", () => setTimeout(count));
-document.addEventListener("htmx:after:swap", count);
+
 /* Browsers restore ticks after Back and Reload. */
 addEventListener("pageshow", count);
 
@@ -116,3 +116,18 @@ function moveRow(event, by) {
   event.preventDefault();
   all[next].focus();
 }
+
+/* A part of a form that arrives with a new row puts the focus there, as a page would. */
+document.addEventListener("htmx:after:swap", () => {
+  const field = document.querySelector("form [autofocus]");
+  if (field === null || field.dataset.focused !== undefined) return;
+  field.dataset.focused = "";
+  field.focus();
+});
+
+/* After Back, browsers restore what was typed, but not the totals beside it. */
+addEventListener("pageshow", (event) => {
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (!event.persisted && navigation?.type !== "back_forward") return;
+  document.querySelector("#create-form, #type-form")?.dispatchEvent(new Event("change", { bubbles: true }));
+});

@@ -1,10 +1,17 @@
 /** Reads the forms of VM types and storage. */
 import type { VmTypeSection } from "../../lib/configuration/sections.ts";
-import { OTHER } from "../../templates/parts/type_form/inputs.tsx";
 import type { Totals } from "../../templates/parts/type_form/totals.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
 import { sizeOf, SIZES } from "../../templates/parts/type_form/form.ts";
-import { changedType, overridesOf, spareRow, totalsOfTypes, typeFieldsOf, typeForm } from "../forms.ts";
+import {
+  changedType,
+  overridesOf,
+  picked,
+  spareRow,
+  totalsOfTypes,
+  typeFieldsOf,
+  typeForm,
+} from "../forms.ts";
 import type { Change, StorageForm } from "./changes.ts";
 import type { Capacity } from "../../lib/inventory/inventory.ts";
 
@@ -81,11 +88,10 @@ function typeFormIn(fields: URLSearchParams, sectionOf: OverridesOf): TypeForm {
 
 function storageIn(fields: URLSearchParams): StorageForm | null {
   if (!fields.has("storage.pool_path") && !fields.has("storage.cdrom_path")) return null;
-  const picked = (name: string) => {
-    const value = fields.get(name)?.trim() ?? "";
-    return value === OTHER ? fields.get(`${name}.other`)?.trim() ?? "" : value;
+  return {
+    pool_path: picked(fields, "storage.pool_path"),
+    cdrom_path: picked(fields, "storage.cdrom_path"),
   };
-  return { pool_path: picked("storage.pool_path"), cdrom_path: picked("storage.cdrom_path") };
 }
 
 /** The form after one of its own buttons: one more or fewer, a row added or dropped. */

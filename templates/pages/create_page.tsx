@@ -2,15 +2,17 @@
 import type { Problem } from "../../lib/errors/errors.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { Choices, ErrorSummary, Field, ViewerNotice, Warning } from "../parts/common.tsx";
+import { ErrorSummary, ViewerNotice, Warning } from "../parts/common.tsx";
 import type { CapacityView } from "../parts/capacity.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { AdvancedFields } from "../parts/type_form/advanced_fields.tsx";
 import { CountField, PartFields, SizeFields } from "../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../parts/type_form/form.ts";
 import type { FormPlace } from "../parts/type_form/inputs.tsx";
+import { StorageFields } from "../parts/type_form/storage_fields.tsx";
 import { type Totals, TotalsCard } from "../parts/type_form/totals.tsx";
 import { parseWholeNumber } from "../../lib/inputs.ts";
+import { vmName } from "../../lib/inventory/names.ts";
 import { PlanView } from "../parts/plan_view.tsx";
 import { Confirm, Flow } from "../parts/create_steps.tsx";
 import { paths } from "../paths.ts";
@@ -47,9 +49,6 @@ export interface CreateProps {
   readonly notice: string | null;
 }
 
-const ISOS = "iso-choices";
-const DATASETS = "dataset-choices";
-
 /** The page. */
 export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
   const { form, plan, problems, choices, token, notice } = create;
@@ -58,67 +57,67 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
   const fields = form === null ? null : <Declared create={create} form={form} isUpdate={plan !== null} />;
   return (
     <Layout {...frame} title="Create VMs" current="create">
-      <div class="page-head">
-        <div class="title">
-          <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
-          {frame.mayChange && form !== null && !isPlanned
-            ? (
-              <>
-                <a class="btn sm" href={paths.types()}>Edit VM types</a>
-                <a class="btn sm" href={paths.createOne()}>Create one VM</a>
-              </>
-            )
-            : null}
-        </div>
-        <Flow step={isPlanned ? 2 : 1} />
-      </div>
-      <Warning text={notice} />
-      <ErrorSummary problems={problems} />
-      {frame.mayChange ? null : <ViewerNotice />}
-      {form === null
-        ? (
-          <p class="actions">
-            <a class="btn primary" href={paths.types()}>Open VM types</a>
-            {frame.mayChange ? <a class="btn" href={paths.createOne()}>Create one VM</a> : null}
-          </p>
-        )
-        : null}
-      {form === null || !frame.mayChange
-        ? null
-        : (
-          <form method="post" action={paths.createPlan()} id="create-form" class="create stack">
-            {/* Enter presses the first button, which must therefore never be the one that creates. */}
-            <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
-              Review the plan
-            </button>
-            {plan === null ? null : <PlanView plan={plan} capacity={create.capacity} />}
-            {plan === null || token === null || plan.totals.vms === 0 ? null : (
-              <Confirm
-                plan={plan}
-                token={token}
-                missingRoles={frame.missingRoles}
-                help="Only missing parts are created, and you can stop and undo at any time."
-                verb={`Create ${formatCount(plan.totals.vms, "VM")}`}
-                action={paths.create()}
-                startOver={paths.create()}
-              />
-            )}
-            {isPlanned
+      <div id="create-page" class="stack">
+        <div class="page-head">
+          <div class="title">
+            <h1>{isPlanned ? "Review the plan" : "Create VMs"}</h1>
+            {frame.mayChange && form !== null && !isPlanned
               ? (
-                <details class="card fold" id="declared">
-                  <summary>
-                    <Icon name="chevron" />
-                    <b>Change what is declared</b>
-                    <span>Counts, sizes, disks and networks; then update the plan</span>
-                  </summary>
-                  <div class="body stack">{fields}</div>
-                </details>
+                <>
+                  <a class="btn sm" href={paths.types()}>Edit VM types</a>
+                  <a class="btn sm" href={paths.createOne()}>Create one VM</a>
+                </>
               )
-              : fields}
-            <Choices id={ISOS} choices={choices.isos} />
-            <Choices id={DATASETS} choices={choices.datasets} />
-          </form>
-        )}
+              : null}
+          </div>
+          <Flow step={isPlanned ? 2 : 1} />
+        </div>
+        <Warning text={notice} />
+        <ErrorSummary problems={problems.map(withType)} />
+        {frame.mayChange ? null : <ViewerNotice />}
+        {form === null
+          ? (
+            <p class="actions">
+              <a class="btn primary" href={paths.types()}>Open VM types</a>
+              {frame.mayChange ? <a class="btn" href={paths.createOne()}>Create one VM</a> : null}
+            </p>
+          )
+          : null}
+        {form === null || !frame.mayChange
+          ? null
+          : (
+            <form method="post" action={paths.createPlan()} id="create-form" class="create stack">
+              {/* Enter presses the first button, which must therefore never be the one that creates. */}
+              <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
+                Review the plan
+              </button>
+              {plan === null ? null : <PlanView plan={plan} capacity={create.capacity} />}
+              {plan === null || token === null || plan.totals.vms === 0 ? null : (
+                <Confirm
+                  plan={plan}
+                  token={token}
+                  missingRoles={frame.missingRoles}
+                  help={`${startsOf(plan)} You can stop and undo at any time.`}
+                  verb={`Create ${formatCount(plan.totals.vms, "VM")}`}
+                  action={paths.create()}
+                  startOver={paths.create()}
+                />
+              )}
+              {isPlanned
+                ? (
+                  <details class="card fold" id="declared">
+                    <summary>
+                      <Icon name="chevron" />
+                      <b>Change what is declared</b>
+                      <span>Counts, sizes, disks and networks; then update the plan</span>
+                    </summary>
+                    <div class="body stack">{fields}</div>
+                  </details>
+                )
+                : fields}
+            </form>
+          )}
+      </div>
     </Layout>
   );
 }
@@ -147,14 +146,14 @@ function Declared({ create, form, isUpdate }: {
           </a>
           <a class="btn plain" href={paths.types()}>All VM types</a>
         </p>
-        <StorageCard form={form} problems={problems} />
+        <StorageCard form={form} choices={choices} problems={problems} />
       </div>
       <aside>
         <TotalsCard
           totals={totals}
           place={FORM_PLACE}
           action={isUpdate ? "Update the plan" : "Review the plan"}
-          help="Nothing changes on the NAS until you confirm the plan."
+          help="VMs that exist already are not counted. Nothing changes on the NAS until you confirm the plan."
         />
       </aside>
     </div>
@@ -163,35 +162,31 @@ function Declared({ create, form, isUpdate }: {
 
 /** Where the buttons of one type's fields lead. */
 function placeOf(type: string): FormPlace {
-  return { prefix: `${type}.`, id: "create-form", action: paths.createForm };
+  return { ...FORM_PLACE, prefix: `${type}.` };
 }
 
 /** The buttons of the whole form. */
-const FORM_PLACE: FormPlace = { prefix: "", id: "create-form", action: paths.createForm };
+const FORM_PLACE: FormPlace = {
+  prefix: "",
+  id: "create-form",
+  swaps: "create-page",
+  action: paths.createForm,
+};
 
-function StorageCard({ form, problems }: { form: CreateForm; problems: readonly Problem[] }) {
+function StorageCard({ form, choices, problems }: {
+  readonly form: CreateForm;
+  readonly choices: CreateChoices;
+  readonly problems: readonly Problem[];
+}) {
   return (
-    <fieldset class="card bare">
-      <legend class="visually-hidden">Storage</legend>
+    <section class="card" aria-labelledby="storage-heading">
+      <header>
+        <h2 id="storage-heading">For all types</h2>
+      </header>
       <div class="body fields-2">
-        <Field
-          name="storage.pool_path"
-          label="Dataset for zvols"
-          value={form.pool_path}
-          problems={problems}
-          list={DATASETS}
-          help="For example tank/vms"
-        />
-        <Field
-          name="storage.cdrom_path"
-          label="Install image"
-          value={form.cdrom_path}
-          problems={problems}
-          list={ISOS}
-          help="Full path, for example /mnt/tank/iso/debian.iso"
-        />
+        <StorageFields storage={form} choices={choices} problems={problems} />
       </div>
-    </fieldset>
+    </section>
   );
 }
 
@@ -230,6 +225,23 @@ function namesOf({ name, count }: CreateFormType): string {
   const last = parseWholeNumber(count, { lowest: 0, highest: 99 });
   if (last === null) return "";
   if (last === 0) return "none";
-  const nameOf = (number: number) => `${name}${String(number).padStart(2, "0")}`;
-  return last === 1 ? nameOf(1) : `${nameOf(1)} to ${nameOf(last)}`;
+  return last === 1 ? vmName(name, 1) : `${vmName(name, 1)} to ${vmName(name, last)}`;
+}
+
+/** Whether the VMs of a plan are started. */
+function startsOf({ vms }: CreationPlan): string {
+  const made = vms.filter(({ steps }) => steps.length > 0);
+  const started = made.filter(({ start }) => start).length;
+  if (started === 0) return "They are not started.";
+  return started === made.length
+    ? "They are started once created."
+    : `${formatCount(started, "VM")} of them will be started.`;
+}
+
+/** In the summary a problem says which type, disk or network it is about. */
+function withType(problem: Problem): Problem {
+  const [type = "", part = "", n] = problem.field.split(".");
+  if (part === "" || type === "storage") return problem;
+  const where = n !== undefined && /^\d+$/.test(n) ? `${type}, ${part} ${Number(n) + 1}` : type;
+  return { ...problem, message: `${where}: ${problem.message}` };
 }

@@ -174,11 +174,13 @@ export interface FieldProps {
   readonly hideLabel?: boolean;
   /** The only entry that is accepted, in any case of letters; the server checks it again. */
   readonly exactly?: string;
+  /** Takes the focus when the page, or this part of it, arrives. */
+  readonly autofocus?: boolean;
 }
 
 /** A text field with its label, help and errors. Numbers use it too, because it can show invalid input again. */
 export function Field(
-  { name, sentAs, label, value, problems, help, list, numeric, hideLabel, exactly }: FieldProps,
+  { name, sentAs, label, value, problems, help, list, numeric, hideLabel, exactly, autofocus }: FieldProps,
 ) {
   const own = problems.filter(({ field }) => field === name);
   const id = fieldId(name);
@@ -196,6 +198,7 @@ export function Field(
         list={list}
         autocomplete="off"
         spellcheck={false}
+        autofocus={autofocus}
         required={exactly === undefined ? undefined : true}
         pattern={exactly === undefined ? undefined : patternOf(exactly)}
         title={exactly === undefined ? undefined : `Type ${exactly}`}

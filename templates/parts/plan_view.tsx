@@ -1,7 +1,7 @@
 /** A creation plan, like a diff: what would be created, VM by VM, and what prevents it. */
 import type { CreationPlan, Finding, PlannedAction, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
-import { formatBytes, formatMib, MIB } from "../../lib/units.ts";
+import { formatBytes, formatCount, formatMib, MIB } from "../../lib/units.ts";
 import { CapacityStrip, type CapacityView } from "./capacity.tsx";
 import { Notice } from "./common.tsx";
 import { PlanIcon, type PlanSign, Shape } from "./icons.tsx";
@@ -10,7 +10,7 @@ import { PlanIcon, type PlanSign, Shape } from "./icons.tsx";
 const ACTIONS = {
   create: { tone: "planned", sign: "create", word: "Create", sum: "to create" },
   complete: { tone: "planned", sign: "create", word: "Complete", sum: "to complete" },
-  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different" },
+  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different, left as they are" },
   blocked: { tone: "bad", sign: null, word: "Blocked", sum: "blocked" },
   keep: { tone: "quiet", sign: "keep", word: "Keep", sum: "to keep" },
 } as const satisfies Record<PlannedAction, {
@@ -91,8 +91,8 @@ function PlanTable({ plan }: { plan: CreationPlan }) {
           <th scope="col">VM</th>
           <th scope="col" class="num c-hide">vCPUs</th>
           <th scope="col" class="num">Memory</th>
-          <th scope="col" class="c-hide">Disks</th>
-          <th scope="col" class="c-hide">Networks</th>
+          <th scope="col">Disks</th>
+          <th scope="col">Networks</th>
           <th scope="col" class="c-hide">Install image</th>
           <th scope="col" class="num c-hide">Display</th>
         </tr>
@@ -146,11 +146,16 @@ function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isE
         </td>
         <th scope="row">
           {vm.name}
-          {reasons.length === 0 ? null : <span class="where">{reasons.join("; ")}</span>}
+          {reasons.length === 0 ? null : (
+            <span class="where">
+              {vm.action === "differs" ? "Left as it is: " : ""}
+              {reasons.join("; ")}
+            </span>
+          )}
         </th>
         <td class="num c-hide">{vm.vcpus}</td>
         <td class="num">{formatMib(vm.memoryMib)}</td>
-        <td class="c-hide">
+        <td class="c-parts">
           <ul class="plain">
             {of("DISK").map(({ zvol, sizeBytes, sparse, adopt }) => (
               <li>
@@ -161,7 +166,7 @@ function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isE
             ))}
           </ul>
         </td>
-        <td class="c-hide">
+        <td class="c-parts">
           <ul class="plain">
             {of("NIC").map(({ attach, mac }) => (
               <li>
@@ -172,6 +177,13 @@ function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isE
         </td>
         <td class="c-hide">
           {of("CDROM").map(({ path }) => <code class="faint" title={path}>{path.split("/").at(-1)}</code>)}
+        </td>
+        <td class="c-also">
+          {[
+            formatCount(vm.vcpus, "vCPU"),
+            ...of("CDROM").map(({ path }) => path.split("/").at(-1)),
+            ...of("DISPLAY").map(({ port }) => port === 0 ? "no free display port" : `display port ${port}`),
+          ].join(", ")}
         </td>
         <td class="num c-hide">
           {of("DISPLAY").map(({ port, webPort }) => (

@@ -170,7 +170,8 @@ Deno.test("POST /create/plan reports each mistake at its field, keeps the entrie
       assert.equal(response.status, 422, `${name}=${typed}`);
       assert.ok(errorsOf(html).includes(field), `${name}=${typed} is marked: ${errorsOf(html)}`);
       const isKept = html.includes(`name="${name}" value="${typed}"`) ||
-        html.includes(`<option value="${typed}" selected`);
+        html.includes(`<option value="${typed}" selected`) ||
+        html.includes(`name="${name}.other" value="${typed}"`);
       assert.ok(isKept, `${name}=${typed} is kept`);
     }
     const writes = dashboard.simulator.calls.filter(({ method }) => /create|delete|start/.test(method));

@@ -4,7 +4,7 @@ import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice } from "../../parts/common.tsx";
 import type { CreateChoices } from "../../parts/vm_forms.tsx";
 import { paths } from "../../paths.ts";
-import { Pick } from "../../parts/type_form/inputs.tsx";
+import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
 
 /** The state of the page. */
@@ -50,37 +50,5 @@ export function StoragePage({ frame, page }: { frame: PageFrame; page: StoragePa
         </div>
       </form>
     </Layout>
-  );
-}
-
-/** The fields of storage, which the form of a VM type has as well. */
-export function StorageFields(
-  { storage, choices, problems }: Pick<StoragePageProps, "storage" | "choices" | "problems">,
-) {
-  return (
-    <>
-      <Pick
-        name="storage.cdrom_path"
-        label="Install image"
-        value={storage.cdrom_path}
-        choices={choices.isos}
-        problems={problems}
-        help="Used by all VM types"
-        example="A full path, for example /mnt/tank/iso/debian.iso"
-        other="Another file…"
-        icon="image"
-      />
-      <Pick
-        name="storage.pool_path"
-        label="Disks go to"
-        value={storage.pool_path}
-        choices={choices.datasets}
-        problems={problems}
-        help="Used by all VM types"
-        example="A dataset, for example tank/vms"
-        other="Another dataset…"
-        icon="disk"
-      />
-    </>
   );
 }

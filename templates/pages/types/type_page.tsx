@@ -8,7 +8,7 @@ import type { CreateFormType } from "../../parts/type_form/form.ts";
 import { CountField, PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import { TYPE_FORM } from "./type_parts.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
-import { StorageFields } from "./storage_page.tsx";
+import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
 import { type Totals, TotalsCard } from "../../parts/type_form/totals.tsx";
 

@@ -153,10 +153,15 @@ export function OperationSummary(
   );
 }
 
-/** The tone of a VM's cell in the progress of an operation. */
+/** How finely a cell shows how far its VM is. */
+const TENTHS = 10;
+
+/** The tone of a VM's cell in the progress of an operation, and how far it is. */
 export function cellTone(kind: OperationKind, { outcome, steps }: OperationVmView): string {
   if (outcome !== null) return outcomeOf(kind, outcome).tone;
-  return steps.some(({ status }) => status !== "pending") ? "busy" : "todo";
+  const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+  const started = steps.some(({ status }) => status !== "pending");
+  return started ? `busy part-${Math.floor(over / steps.length * TENTHS)}` : "todo";
 }
 
 /** `3 done, 1 failed, 1 cancelled, 2 to go` */

@@ -94,7 +94,7 @@ export const VERBS = {
   destroy: "destroyed",
   undo: "removed",
   clean: "removed",
-  act: "changed",
+  act: "done",
   change: "changed",
 } as const satisfies Record<
   OperationKind,

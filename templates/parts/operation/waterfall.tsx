@@ -97,7 +97,9 @@ export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallPro
         <td class="c-lane">
           <LanePicture lane={lane} timeline={timeline} />
         </td>
-        <td class="c-took">{tookMs === null ? "" : formatClock(tookMs)}</td>
+        <td class="c-took">
+          {tookMs === null ? "" : vm.outcome === null ? formatClock(tookMs) : formatDuration(tookMs)}
+        </td>
       </tr>
       {isTrouble && vm.message !== null
         ? (
@@ -204,7 +206,7 @@ function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: T
             y="10"
             text-anchor={limitMs / lengthMs > 0.85 ? "end" : "middle"}
           >
-            NAS limit {formatClock(limitMs)}
+            earliest end {formatDuration(limitMs)}
           </text>
         </>
       )}

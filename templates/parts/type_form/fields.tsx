@@ -122,6 +122,7 @@ export function PartFields({ type, problems, choices, place, spare }: PartFields
               hideLabel={n > 0}
               value={name}
               problems={problems}
+              autofocus={spare === "disk" && n === disks.length - 1}
             />
             <Field
               name={at(`disk.${n}.size`)}
@@ -156,6 +157,7 @@ export function PartFields({ type, problems, choices, place, spare }: PartFields
               hideLabel={n > 0}
               value={name}
               problems={problems}
+              autofocus={spare === "network" && n === networks.length - 1}
             />
             <Pick
               name={at(`network.${n}.bridge`)}

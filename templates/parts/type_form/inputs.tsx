@@ -86,6 +86,8 @@ export interface FormPlace {
   readonly prefix: string;
   /** The form's id. */
   readonly id: string;
+  /** The id of what a button replaces; default the form. */
+  readonly swaps?: string;
   /** What answers with the same form, changed. */
   readonly action: () => string;
 }
@@ -111,8 +113,8 @@ export function FormButton({ place, name, value, label, class: extra = "btn plai
       formaction={place.action()}
       formnovalidate
       hx-post={place.action()}
-      hx-target={`#${place.id}`}
-      hx-select={`#${place.id}`}
+      hx-target={`#${place.swaps ?? place.id}`}
+      hx-select={`#${place.swaps ?? place.id}`}
       hx-swap="outerMorph"
     >
       {children}
