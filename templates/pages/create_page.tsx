@@ -51,7 +51,7 @@ export interface CreateProps {
 
 /** The page. */
 export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
-  const { form, plan, problems, choices, token, notice } = create;
+  const { form, plan, problems, token, notice } = create;
   // With problems, the fields are what the person needs next.
   const isPlanned = plan !== null && problems.length === 0;
   const fields = form === null ? null : <Declared create={create} form={form} isUpdate={plan !== null} />;

@@ -1,6 +1,6 @@
 /** Signs in to a NAS with the method that it and the account require, and reports who is signed in. */
 import { TrueNASCallError, TrueNASConnectionError } from "../../errors/errors.ts";
-import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
+import { isRefusedWith, METHOD_NOT_FOUND } from "../../errors/refusals.ts";
 import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
@@ -44,7 +44,10 @@ export async function signIn(client: RpcClient, credentials: Credentials): Promi
   try {
     return await signInEx(client, credentials);
   } catch (error) {
-    if (isMethodMissing(error)) return await legacyLogin(client, credentials);
+    // Only the protocol's own "no such method" counts: a refusal by a method must not lead to the weaker login.
+    if (error instanceof TrueNASCallError && error.refusal.code === METHOD_NOT_FOUND) {
+      return await legacyLogin(client, credentials);
+    }
     // TrueNAS limits the rate of logins with EBUSY.
     if (isRefusedWith(error, "EBUSY")) {
       throw connectionError(address, "rate-limited", "the NAS temporarily refuses further logins", error);
