@@ -59,6 +59,7 @@ for (const { version, screen } of PLACES) {
         matches: (params) => JSON.stringify(params).includes("worker02-disk1"),
       });
       await page.goto("/create");
+      await page.locator("#type-worker summary").getByText("Advanced").click();
       await page.locator("#type-worker").getByLabel("If a VM fails").selectOption("keep");
       await page.getByRole("button", { name: "Review the plan" }).click();
       await page.getByRole("button", { name: "Create 4 VMs" }).click();
