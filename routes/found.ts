@@ -52,7 +52,10 @@ export function find(q: string, searched: Searched): readonly Found[] {
   return order.flatMap((kind) => best.filter(({ found }) => found.kind === kind).map(({ found }) => found));
 }
 
-function candidates(words: readonly string[], searched: Searched): readonly Found[] {
+/** A result with what it is found by besides its words. */
+type Candidate = Found & { readonly also?: string };
+
+function candidates(words: readonly string[], searched: Searched): readonly Candidate[] {
   return [
     ...pages(searched),
     ...searched.vms.toSorted((a, b) => compareNames(a.name, b.name)).map(vmFound),
@@ -63,16 +66,23 @@ function candidates(words: readonly string[], searched: Searched): readonly Foun
 }
 
 /** Every word must occur; the beginning of a name counts most, then the beginning of a word. */
-function rankOf({ label, detail }: Found, words: readonly string[]): number {
-  const [name, more] = [label.toLowerCase(), detail.toLowerCase()];
+function rankOf({ label, detail, also = "" }: Candidate, words: readonly string[]): number {
+  const [name, more] = [label.toLowerCase(), `${detail} ${also}`.toLowerCase()];
   const ranks = words.map((word) => {
     if (name === word) return 6;
     if (name.startsWith(word)) return 4;
     if (name.includes(` ${word}`)) return 3;
     if (name.includes(word)) return 2;
-    return more.includes(word) ? 1 : 0;
+    return more.includes(word) || more.includes(macOf(word)) ? 1 : 0;
   });
   return ranks.includes(0) ? 0 : ranks.reduce((sum: number, rank) => sum + rank, 0);
+}
+
+/** A MAC however its digits are separated, as the NAS writes it; other words as they are. */
+function macOf(word: string): string {
+  const digits = word.replaceAll(/[:.-]/g, "");
+  if (!/^[0-9a-f]{4,12}$/.test(digits)) return word;
+  return digits.match(/.{1,2}/g)?.join(":") ?? word;
 }
 
 const PAGES: readonly (Omit<Found, "kind" | "href"> & {
@@ -112,10 +122,14 @@ function pages({ mayChange }: Searched): readonly Found[] {
   }));
 }
 
-function vmFound({ id, name, state, nics }: Vm): Found {
+function vmFound({ id, name, state, nics, disks }: Vm): Candidate {
   const address = nics.find(({ ip }) => ip !== null)?.ip?.address;
   const detail = address === undefined ? stateWord(state) : `${stateWord(state)} · ${address}`;
-  return { kind: "vm", label: name, detail, href: paths.vm(id), icon: "vm" };
+  const also = [
+    ...nics.flatMap(({ mac, ip }) => [mac ?? "", ip?.address ?? ""]),
+    ...disks.map(({ zvol, path }) => zvol ?? path),
+  ].join(" ");
+  return { kind: "vm", label: name, detail, href: paths.vm(id), icon: "vm", also };
 }
 
 function typeFound({ name, count }: Searched["types"][number], { mayChange }: Searched): Found {

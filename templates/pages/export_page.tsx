@@ -43,9 +43,16 @@ export function ExportPage({ frame, count, formats, planned, talos, ...chosen }:
           {planned ? "Show VMs on the NAS" : "Show VMs in the configuration"}
         </a>
       </p>
-      {count === 0
-        ? <p class="empty">No VMs match</p>
-        : formats.map((it) => <Format {...it} query={query} ids={ids} planned={planned} talos={talos} />)}
+      {count === 0 ? <p class="empty">No VMs match</p> : (
+        <>
+          <nav class="chips" aria-label="Formats">
+            {formats.map(({ name }) => (
+              <a class="chip" href={`#export-${name}`}>{EXPORT_FORMATS[name].label}</a>
+            ))}
+          </nav>
+          {formats.map((it) => <Format {...it} query={query} ids={ids} planned={planned} talos={talos} />)}
+        </>
+      )}
     </Layout>
   );
 }

@@ -9,12 +9,12 @@ export function OperationsPage({ frame, ...list }: OperationListProps & { readon
   return (
     <Layout
       {...frame}
-      title="Operations"
+      title="Activity"
       current="activity"
       stream={paths.operationsEvents(list.state)}
       shows="all"
     >
-      <h1>Operations</h1>
+      <h1>Activity</h1>
       <HistoryTabs current="operations" />
       {list.operations.length === 0
         ? (

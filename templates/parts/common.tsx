@@ -280,7 +280,7 @@ export function Choices({ id, choices }: { id: string; choices: readonly string[
 /** Copies an element's text; hidden without JavaScript. */
 export function CopyButton({ of, label }: { of: string; label: string }) {
   return (
-    <button type="button" class="btn sm scripted" data-copy={of}>
+    <button type="button" class="btn scripted" data-copy={of}>
       <Icon name="copy" />
       <span>{label}</span>
     </button>

@@ -37,6 +37,16 @@ Deno.test("GET /search finds VMs, VM types, operations and pages by their words,
     assert.deepEqual(await search(url, "no such thing"), []);
   }));
 
+Deno.test("a VM is found by its MAC, however the digits are separated, and by its zvol", () =>
+  withDashboard({ simulator: { foreignVms: 1 } }, async ({ url, manager }) => {
+    const [vm] = await manager.list();
+    const mac = vm?.nics[0]?.mac ?? "";
+    assert.match(mac, /^([0-9a-f]{2}:){5}/, "the premise");
+    for (const q of [mac, mac.replaceAll(":", "-"), mac.replaceAll(":", ""), vm?.disks[0]?.zvol ?? "none"]) {
+      assert.ok(labels(await search(url, q)).includes(vm?.name ?? ""), q);
+    }
+  }));
+
 Deno.test("a verb finds only what can be done now, as links to pages that ask first", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async (dashboard) => {
     const { url } = dashboard;

@@ -50,7 +50,7 @@ export function ListFilter({ query, counts, shown, total, stale }: ListFilterPro
           autocomplete="off"
           spellcheck={false}
         />
-        <kbd aria-hidden="true">/</kbd>
+        <kbd class="scripted" aria-hidden="true">/</kbd>
         {kept.map(([name, value]) => <input type="hidden" name={name} value={value} />)}
         <button type="submit" class="visually-hidden">Filter</button>
       </form>
