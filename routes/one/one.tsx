@@ -145,7 +145,8 @@ async function showPlan(
   const plan = await manager.operations.planCreation(wanted.request);
   // Of a VM that exists, the plan would create what is missing; here a new VM is asked for.
   if (plan.vms.some(({ vmId }) => vmId !== null)) {
-    const names = (manager.inventory.live.snapshot.vms ?? []).map(({ name }) => name);
+    // The live list can be a moment behind, and would then propose a name that is taken as well.
+    const names = (await manager.inventory.list()).map(({ name }) => name);
     return await send(c, dashboard, { form, like, problems: [takenProblem(form.type, names)] }, 422);
   }
   const problems = problemsAt(plan.findings, form);
