@@ -81,7 +81,9 @@ export {
   type SecretFile,
   type SecretName,
 } from "./configuration/environment.ts";
-export type { Consoles } from "./consoles/consoles.ts";
+export type { Consoles, DisplayPassword } from "./consoles/consoles.ts";
+export type { DisplaySocket } from "./consoles/display_socket.ts";
+export type { DisplayTarget, FoundTarget } from "./consoles/display_target.ts";
 export type { NasInventory } from "./inventory/nas_inventory.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./inventory/live_inventory.ts";
 export {
@@ -145,6 +147,7 @@ export type { RollBackPlan, RollBackVm } from "./plan/roll_back.ts";
 export type * from "./plan/types.ts";
 export { TemplateManager, type TemplateOptions } from "./template_manager.ts";
 export type { TemplateOverrides } from "./vm_templates/overrides.ts";
+export type { TemplateName } from "./vm_templates/template_files.ts";
 export type { DeviceSpec, VmSpec } from "./vm_templates/specs.ts";
 export type { CheckedRole, NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";

@@ -22,7 +22,9 @@ export interface NasReach {
 
 /** Where to connect. */
 export interface DisplayTarget {
+  /** A name or an address from the settings. */
   readonly hostname: string;
+  /** Between 5900 and 7999. */
   readonly port: number;
 }
 
