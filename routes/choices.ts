@@ -4,7 +4,7 @@ import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { Capacity } from "../lib/inventory/inventory.ts";
-import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
+import type { CreateChoices } from "../templates/parts/vm/vm_forms.tsx";
 
 /** No suggestions; the fields still take free text. */
 export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };

@@ -35,7 +35,7 @@ import {
 } from "./forms.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
 import { confirmCreation } from "./confirm_creation.ts";
-import type { CreateChoices } from "../templates/parts/vm_forms.tsx";
+import type { CreateChoices } from "../templates/parts/vm/vm_forms.tsx";
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {

@@ -13,7 +13,7 @@ import { formatCount } from "../lib/units.ts";
 import { type Found, FOUND_KINDS } from "../templates/pages/search_page.tsx";
 import type { IconName } from "../templates/parts/icons.tsx";
 import { STATUSES } from "../templates/parts/operation/states.tsx";
-import { stateWord } from "../templates/parts/vm_row.tsx";
+import { stateWord } from "../templates/parts/list/vm_row.tsx";
 import { paths } from "../templates/paths.ts";
 
 /** What is searched, besides the pages. */

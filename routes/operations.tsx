@@ -17,7 +17,7 @@ import {
   OperationPatch,
   StreamPatch,
 } from "../templates/parts/patches.tsx";
-import { isOperationFilter } from "../templates/parts/operation_list.tsx";
+import { isOperationFilter } from "../templates/parts/operation/operation_list.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   connectionView,

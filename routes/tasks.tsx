@@ -1,6 +1,6 @@
 /** What became of operations that a page knew as running, so that an end is not missed between two pages. */
 import { Hono } from "hono";
-import { Ended } from "../templates/parts/tasks.tsx";
+import { Ended } from "../templates/parts/frame/tasks.tsx";
 import { type Dashboard, wantsJson } from "./server/dashboard.ts";
 import type { AppEnv } from "./server/context.ts";
 

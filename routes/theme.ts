@@ -1,7 +1,7 @@
 /** The colours of the pages: the system's, light or dark, kept in a cookie of this browser. */
 import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
-import { isTheme, type Theme } from "../templates/parts/site_menu.tsx";
+import { isTheme, type Theme } from "../templates/parts/frame/site_menu.tsx";
 import { withBasePath } from "../templates/paths.ts";
 import { readForm } from "./forms.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";

@@ -9,13 +9,13 @@ import {
   StaleNotice,
   TypedNotice,
   UnencryptedNotice,
-} from "./parts/connection.tsx";
+} from "./parts/frame/connection.tsx";
 import { Icon, type IconName, Mark, Patterns } from "./parts/icons.tsx";
-import { KeysDialog, OpenPalette, Palette } from "./parts/palette.tsx";
-import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/site_menu.tsx";
-import { Tasks } from "./parts/tasks.tsx";
-import { Toasts } from "./parts/toasts.tsx";
-import { Undecided } from "./parts/undecided.tsx";
+import { KeysDialog, OpenPalette, Palette } from "./parts/frame/palette.tsx";
+import { COLOR_SCHEMES, SiteMenu, type Theme } from "./parts/frame/site_menu.tsx";
+import { Tasks } from "./parts/frame/tasks.tsx";
+import { Toasts } from "./parts/frame/toasts.tsx";
+import { Undecided } from "./parts/frame/undecided.tsx";
 import { paths } from "./paths.ts";
 
 /** URLs of the files that every page may load. */

@@ -9,9 +9,9 @@ import { AgePatch } from "../../templates/parts/list/patches.tsx";
 import { ConnectionPatch, UndecidedPatch, WordsPatch } from "../../templates/parts/patches.tsx";
 import { vmGoneParts, vmParts } from "../../templates/parts/vm/patches.tsx";
 import { isVmTab, type VmTab } from "../../templates/paths.ts";
-import { isByName } from "../../templates/parts/vm_list.tsx";
+import { isByName } from "../../templates/parts/list/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";
-import { isOperationFilter } from "../../templates/parts/operation_list.tsx";
+import { isOperationFilter } from "../../templates/parts/operation/operation_list.tsx";
 import { liveTasks } from "./live_tasks.tsx";
 import { watchHistory } from "./watch_history.tsx";
 import { frame, sendStream, type Write } from "./streams.ts";
@@ -21,7 +21,7 @@ import { rowOf, staleness, unfinishedOf, vmAudit, vmNow, vmOf } from "../vms/vm_
 import { matches, queryOf, type Unfinished } from "../vms/vm_query.ts";
 import { watchOperations } from "./watch_operations.tsx";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
-import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/vm_row.tsx";
+import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 
 /** GET /events (the list, `?only=operations` their list, `?only=connection` the badge alone), /vms/:id/events. */
 export function liveRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv> {

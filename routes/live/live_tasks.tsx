@@ -1,6 +1,6 @@
 /** The running operations, rendered once for all pages that show them as tasks. */
 import type { OperationView } from "../../lib/operations/types.ts";
-import { Tasks } from "../../templates/parts/tasks.tsx";
+import { Tasks } from "../../templates/parts/frame/tasks.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 

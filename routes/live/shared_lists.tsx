@@ -8,7 +8,7 @@ import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
 import { groupOf } from "../vms/vm_groups.ts";
 import { columnCount } from "../../templates/parts/list/columns.tsx";
 import type { VmQuery } from "../../templates/paths.ts";
-import { type ListRowProps, type RowLook, VmRowOnce } from "../../templates/parts/vm_row.tsx";
+import { type ListRowProps, type RowLook, VmRowOnce } from "../../templates/parts/list/vm_row.tsx";
 
 /** A page that shows the list. */
 export interface ListWatcher {

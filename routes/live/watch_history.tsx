@@ -1,6 +1,10 @@
 /** The page that lists operations: the row of each that goes on, and the list when one starts or ends. */
 import type { OperationView } from "../../lib/operations/types.ts";
-import { type OperationFilter, OperationList, OperationRow } from "../../templates/parts/operation_list.tsx";
+import {
+  type OperationFilter,
+  OperationList,
+  OperationRow,
+} from "../../templates/parts/operation/operation_list.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 

@@ -15,7 +15,7 @@ import { pageOf } from "./page_of.ts";
 import { type AppContext, mayChange } from "./context.ts";
 import { themeOf } from "../theme.ts";
 import type { OneTimeTokens } from "../auth/tokens.ts";
-import type { ConnectionView } from "../../templates/parts/connection.tsx";
+import type { ConnectionView } from "../../templates/parts/frame/connection.tsx";
 import type { PageFrame } from "../../templates/layout.tsx";
 
 /** Who may use the dashboard, and how its requests arrive. */

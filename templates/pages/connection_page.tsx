@@ -1,7 +1,7 @@
 /** The connection to the NAS: its state, the account's roles, and the one-time password form. */
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Fact, Field, Notice, SHAPES } from "../parts/common.tsx";
-import { ConnectionState } from "../parts/connection.tsx";
+import { ConnectionState } from "../parts/frame/connection.tsx";
 import { Shape } from "../parts/icons.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";

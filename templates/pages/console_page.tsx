@@ -4,8 +4,8 @@ import type { Display, Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice, State, ViewerNotice, Warning } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { ConsoleTabs } from "../parts/console_tabs.tsx";
-import { DisplayCloses } from "../parts/display_closes.tsx";
+import { ConsoleTabs } from "../parts/vm/console_tabs.tsx";
+import { DisplayCloses } from "../parts/vm/display_closes.tsx";
 import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
 import { paths } from "../paths.ts";
 

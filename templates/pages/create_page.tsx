@@ -17,7 +17,7 @@ import { PlanView } from "../parts/plan_view.tsx";
 import { Confirm, Flow } from "../parts/create_steps.tsx";
 import { paths } from "../paths.ts";
 import type { CreationPlan } from "../../lib/plan/types.ts";
-import type { CreateChoices } from "../parts/vm_forms.tsx";
+import type { CreateChoices } from "../parts/vm/vm_forms.tsx";
 
 /** The creation form, as typed. */
 export interface CreateForm {

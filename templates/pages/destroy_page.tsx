@@ -15,10 +15,10 @@ import {
 } from "../parts/common.tsx";
 import { GoesAndStays, type Staying } from "../parts/goes_stays.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { MissingRoles } from "../parts/connection.tsx";
+import { MissingRoles } from "../parts/frame/connection.tsx";
 import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
-import { VmState } from "../parts/vm_row.tsx";
+import { VmState } from "../parts/list/vm_row.tsx";
 
 /** Words to type into a field to confirm a destruction. */
 export interface WordsToType {

@@ -7,7 +7,7 @@ import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { Operation } from "../parts/operation/operation.tsx";
-import { ConcurrencyLine } from "../parts/concurrency.tsx";
+import { ConcurrencyLine } from "../parts/operation/concurrency.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */

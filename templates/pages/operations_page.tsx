@@ -1,7 +1,7 @@
 /** The operations, newest first. */
 import { Layout, type PageFrame } from "../layout.tsx";
 import { HistoryTabs } from "../parts/history.tsx";
-import { OperationList, type OperationListProps } from "../parts/operation_list.tsx";
+import { OperationList, type OperationListProps } from "../parts/operation/operation_list.tsx";
 import { paths } from "../paths.ts";
 
 /** The page. */

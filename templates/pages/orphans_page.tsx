@@ -7,7 +7,7 @@ import { HistoryTabs } from "../parts/history.tsx";
 import { Blocked, type BlockedItem, Snapshots, Unread, ZvolList } from "../parts/removal.tsx";
 import { paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
-import { VmState } from "../parts/vm_row.tsx";
+import { VmState } from "../parts/list/vm_row.tsx";
 
 /** The state of the page. */
 export interface OrphansProps {

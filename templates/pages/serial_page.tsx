@@ -2,7 +2,7 @@
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice, ViewerNotice } from "../parts/common.tsx";
-import { ConsoleTabs } from "../parts/console_tabs.tsx";
+import { ConsoleTabs } from "../parts/vm/console_tabs.tsx";
 import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
 import { paths } from "../paths.ts";
 

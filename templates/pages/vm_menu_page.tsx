@@ -3,7 +3,7 @@ import { Layout, type PageFrame } from "../layout.tsx";
 import { VmTrail } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { VmMenuItems, type VmMenuProps } from "../parts/list/vm_menu.tsx";
-import { VmState } from "../parts/vm_row.tsx";
+import { VmState } from "../parts/list/vm_row.tsx";
 import { paths } from "../paths.ts";
 
 /** The page. */

@@ -3,7 +3,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../parts/common.tsx";
-import { CloneForm, type CreateChoices, type Typed } from "../parts/vm_forms.tsx";
+import { CloneForm, type CreateChoices, type Typed } from "../parts/vm/vm_forms.tsx";
 import { VmBoot } from "../parts/vm/boot.tsx";
 import { VmDisks } from "../parts/vm/disks.tsx";
 import { DevicesChanged } from "../parts/vm/device.tsx";

@@ -6,7 +6,7 @@ import { Icon } from "../parts/icons.tsx";
 import { ListFilter } from "../parts/list/filter.tsx";
 import { OpStrip } from "../parts/list/op_strip.tsx";
 import { ExportLink } from "../parts/list/patches.tsx";
-import { VmList, type VmListProps } from "../parts/vm_list.tsx";
+import { VmList, type VmListProps } from "../parts/list/vm_list.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */

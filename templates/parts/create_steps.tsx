@@ -1,6 +1,6 @@
 /** What the pages that create VMs share: their steps, and the bar that confirms a plan. */
 import type { CreationPlan } from "../../lib/plan/types.ts";
-import { MissingRoles } from "./connection.tsx";
+import { MissingRoles } from "./frame/connection.tsx";
 import { Icon } from "./icons.tsx";
 
 const FLOW = ["Describe", "Review the plan", "Watch"] as const;

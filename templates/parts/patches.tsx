@@ -1,11 +1,11 @@
 /** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { Concurrency } from "../../lib/operations/call_limiter.ts";
-import { Undecided } from "./undecided.tsx";
+import { Undecided } from "./frame/undecided.tsx";
 import { paths } from "../paths.ts";
-import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./connection.tsx";
+import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./frame/connection.tsx";
 import { Operation, OperationNotices, OperationSummary } from "./operation/operation.tsx";
-import { ConcurrencyLine } from "./concurrency.tsx";
+import { ConcurrencyLine } from "./operation/concurrency.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
 import { laneId, LaneRows, Waterfall } from "./operation/waterfall.tsx";

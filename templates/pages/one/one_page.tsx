@@ -14,7 +14,7 @@ import { PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../../parts/type_form/form.ts";
 import { type FormPlace, Pick } from "../../parts/type_form/inputs.tsx";
 import { type Totals, TotalsCard } from "../../parts/type_form/totals.tsx";
-import type { CreateChoices } from "../../parts/vm_forms.tsx";
+import type { CreateChoices } from "../../parts/vm/vm_forms.tsx";
 import { paths } from "../../paths.ts";
 
 /** The form, as typed. */

@@ -2,7 +2,7 @@
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice } from "../../parts/common.tsx";
-import type { CreateChoices } from "../../parts/vm_forms.tsx";
+import type { CreateChoices } from "../../parts/vm/vm_forms.tsx";
 import { paths } from "../../paths.ts";
 import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";

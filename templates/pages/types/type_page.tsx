@@ -2,7 +2,7 @@
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Field, Notice } from "../../parts/common.tsx";
-import type { CreateChoices } from "../../parts/vm_forms.tsx";
+import type { CreateChoices } from "../../parts/vm/vm_forms.tsx";
 import { paths } from "../../paths.ts";
 import type { CreateFormType } from "../../parts/type_form/form.ts";
 import { CountField, PartFields, SizeFields } from "../../parts/type_form/fields.tsx";

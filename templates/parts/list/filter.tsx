@@ -3,7 +3,7 @@ import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { NEEDS_LOOK, paths, type VmQuery } from "../../paths.ts";
 import { SHAPES, Time } from "../common.tsx";
 import { Icon, Shape, type ShapeName } from "../icons.tsx";
-import { stateTone, stateWord } from "../vm_row.tsx";
+import { stateTone, stateWord } from "./vm_row.tsx";
 import { ColumnMenu } from "./columns.tsx";
 
 /** How many VMs each chip would show, with the other filters as they are. */

@@ -3,11 +3,11 @@ import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions
 import type { OperationView } from "../../../lib/operations/types.ts";
 import { paths, type VmQuery } from "../../paths.ts";
 import { CapacityStrip, type CapacityView } from "../capacity.tsx";
-import { PageStream } from "../connection.tsx";
+import { PageStream } from "../frame/connection.tsx";
 import { Icon } from "../icons.tsx";
-import { Toast } from "../toasts.tsx";
-import { VmList, type VmListProps } from "../vm_list.tsx";
-import { type ListRowProps, VmRowOnce } from "../vm_row.tsx";
+import { Toast } from "../frame/toasts.tsx";
+import { VmList, type VmListProps } from "./vm_list.tsx";
+import { type ListRowProps, VmRowOnce } from "./vm_row.tsx";
 import { ColumnMenu } from "./columns.tsx";
 import { Chips, ListCount, type ListFilterProps, VmListAge } from "./filter.tsx";
 import { OpStrip } from "./op_strip.tsx";

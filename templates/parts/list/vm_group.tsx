@@ -3,7 +3,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { formatCount, formatMib } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
-import { stateTone, stateWord } from "../vm_row.tsx";
+import { stateTone, stateWord } from "./vm_row.tsx";
 
 /** The group of VMs that this program created and that are of no type in the configuration. */
 export const CREATED_HERE = "+here";

@@ -2,7 +2,7 @@
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Field, fieldId } from "../common.tsx";
 import { Icon, Shape } from "../icons.tsx";
-import type { CreateChoices } from "../vm_forms.tsx";
+import type { CreateChoices } from "../vm/vm_forms.tsx";
 import { type CreateFormType, sizeOf, SIZES } from "./form.ts";
 import { FormButton, type FormPlace, Pick } from "./inputs.tsx";
 

@@ -1,6 +1,6 @@
 /** The fields of storage: where disks go, and what VMs are installed from. */
 import type { Problem } from "../../../lib/errors/errors.ts";
-import type { CreateChoices } from "../vm_forms.tsx";
+import type { CreateChoices } from "../vm/vm_forms.tsx";
 import { Pick } from "./inputs.tsx";
 
 /** What the fields are given. */

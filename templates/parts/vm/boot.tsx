@@ -3,7 +3,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { paths } from "../../paths.ts";
 import { Choices, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import { FormField, type VmFormProps } from "../vm_forms.tsx";
+import { FormField, type VmFormProps } from "./vm_forms.tsx";
 import { DeviceFold, DeviceList, RemoveButton } from "./device.tsx";
 import { diskName } from "./place.tsx";
 

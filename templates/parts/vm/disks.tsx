@@ -4,7 +4,7 @@ import { paths } from "../../paths.ts";
 import { Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import { DiskBar, diskUse } from "../list/vm_cells.tsx";
-import { FormField, type VmFormProps } from "../vm_forms.tsx";
+import { FormField, type VmFormProps } from "./vm_forms.tsx";
 import { DeviceFold, DeviceList, StopFirst } from "./device.tsx";
 import { diskName } from "./place.tsx";
 

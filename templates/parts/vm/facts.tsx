@@ -5,7 +5,7 @@ import { paths } from "../../paths.ts";
 import type { Child } from "hono/jsx";
 import { CopyText, Time } from "../common.tsx";
 import { Icon, type IconName } from "../icons.tsx";
-import { topologyOf } from "../vm_row.tsx";
+import { topologyOf } from "../list/vm_row.tsx";
 
 /** Props of the facts. */
 export interface VmFactsProps {

@@ -4,7 +4,7 @@ import { typeOf } from "../../../lib/inventory/names.ts";
 import type { Busy } from "../../../lib/operations/store.ts";
 import { paths, type VmTab } from "../../paths.ts";
 import { Notice } from "../common.tsx";
-import { BusyState, VmState } from "../vm_row.tsx";
+import { BusyState, VmState } from "../list/vm_row.tsx";
 import { VmActions, type VmActionsProps } from "./menu.tsx";
 
 /** Props of the head. */

@@ -3,8 +3,8 @@ import type { Nic } from "../../../lib/inventory/inventory.ts";
 import { paths } from "../../paths.ts";
 import { Choices } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import { FormField, type VmFormProps } from "../vm_forms.tsx";
-import { NicAddresses } from "../vm_row.tsx";
+import { FormField, type VmFormProps } from "./vm_forms.tsx";
+import { NicAddresses } from "../list/vm_row.tsx";
 import { DeviceFold, DeviceList, RemoveButton } from "./device.tsx";
 import { deviceFactsId } from "./disks.tsx";
 

@@ -1,5 +1,5 @@
 /** The overview of one VM: its facts with the form behind "Edit", where it lives, and what was done lately. */
-import { SettingsForm, type VmFormProps } from "../vm_forms.tsx";
+import { SettingsForm, type VmFormProps } from "./vm_forms.tsx";
 import { VmFacts } from "./facts.tsx";
 import { Lately } from "./lately.tsx";
 import type { VmNowProps } from "./now.ts";

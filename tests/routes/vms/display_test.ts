@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { DISPLAY_PORTS } from "../../../lib/consoles/display_target.ts";
-import { CLOSES } from "../../../templates/parts/display_closes.tsx";
+import { CLOSES } from "../../../templates/parts/vm/display_closes.tsx";
 import { type DashboardOptions, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { listenForDisplay } from "../../support/network/display.ts";

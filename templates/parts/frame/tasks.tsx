@@ -1,13 +1,13 @@
 /** The tasks: running operations at the end of every page's window, and what is said when one ends. */
-import { isVmAction, VM_ACTIONS } from "../../lib/inventory/vm_actions.ts";
-import type { OperationView } from "../../lib/operations/types.ts";
-import { formatClock, formatCount } from "../../lib/units.ts";
-import { timelineOf } from "../../lib/operations/timeline.ts";
-import { Icon, Shape } from "./icons.tsx";
-import { Cells, progressOf } from "./operation/cells.tsx";
-import { describeProgress } from "./operation/operation.tsx";
-import { STATUSES, VERBS } from "./operation/states.tsx";
-import { paths } from "../paths.ts";
+import { isVmAction, VM_ACTIONS } from "../../../lib/inventory/vm_actions.ts";
+import type { OperationView } from "../../../lib/operations/types.ts";
+import { formatClock, formatCount } from "../../../lib/units.ts";
+import { timelineOf } from "../../../lib/operations/timeline.ts";
+import { Icon, Shape } from "../icons.tsx";
+import { Cells, progressOf } from "../operation/cells.tsx";
+import { describeProgress } from "../operation/operation.tsx";
+import { STATUSES, VERBS } from "../operation/states.tsx";
+import { paths } from "../../paths.ts";
 import { Toast } from "./toasts.tsx";
 
 /** A younger operation is often over before somebody has read its name. */

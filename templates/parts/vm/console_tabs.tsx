@@ -1,6 +1,6 @@
 /** Leads from one console of a VM to another: its screens, and the serial one. */
-import type { Display, Vm } from "../../lib/inventory/inventory.ts";
-import { paths } from "../paths.ts";
+import type { Display, Vm } from "../../../lib/inventory/inventory.ts";
+import { paths } from "../../paths.ts";
 
 /** Props: `shown` is the display that the page shows, null for the serial console. */
 export function ConsoleTabs({ vm, shown }: { readonly vm: Vm; readonly shown: Display | null }) {

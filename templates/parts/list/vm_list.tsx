@@ -1,11 +1,11 @@
 /** The list of VMs: its table in groups, and what is shown when it is empty. */
-import { formatCount } from "../../lib/units.ts";
-import { paths, type VmQuery } from "../paths.ts";
-import { Icon } from "./icons.tsx";
-import { BulkBar } from "./list/bulk_bar.tsx";
-import { columnCount, ListHead } from "./list/columns.tsx";
-import { type ChipCounts, shownOf, type Stale } from "./list/filter.tsx";
-import { VmGroup } from "./list/vm_group.tsx";
+import { formatCount } from "../../../lib/units.ts";
+import { paths, type VmQuery } from "../../paths.ts";
+import { Icon } from "../icons.tsx";
+import { BulkBar } from "./bulk_bar.tsx";
+import { columnCount, ListHead } from "./columns.tsx";
+import { type ChipCounts, shownOf, type Stale } from "./filter.tsx";
+import { VmGroup } from "./vm_group.tsx";
 import { type ListRowProps, type RowLook, VmRowOnce } from "./vm_row.tsx";
 
 /** A group of the list. */

@@ -1,7 +1,7 @@
 /** Short messages on what was started or ended, at the edge of every page; only scripts add them. */
 import type { Child } from "hono/jsx";
-import { SHAPES, type Tone } from "./common.tsx";
-import { Icon, Shape } from "./icons.tsx";
+import { SHAPES, type Tone } from "../common.tsx";
+import { Icon, Shape } from "../icons.tsx";
 
 /** Where toasts appear, outside the page's content. */
 export function Toasts() {

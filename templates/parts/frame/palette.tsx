@@ -1,7 +1,7 @@
 /** The command palette and the list of keyboard shortcuts: dialogs that only scripts open. */
 import type { Child } from "hono/jsx";
-import { Icon } from "./icons.tsx";
-import { paths } from "../paths.ts";
+import { Icon } from "../icons.tsx";
+import { paths } from "../../paths.ts";
 
 /** Opens the palette; without a script it leads to the page that searches. */
 export function OpenPalette() {

@@ -1,15 +1,15 @@
 /** One VM's row in the list, and the parts of it that the VM's page shows too. */
-import type { Nic, Vm } from "../../lib/inventory/inventory.ts";
-import { isMarked } from "../../lib/inventory/marks.ts";
-import type { Busy } from "../../lib/operations/store.ts";
-import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
-import { formatCount } from "../../lib/units.ts";
-import { paths } from "../paths.ts";
-import { State, Time, type Tone } from "./common.tsx";
-import { Icon, Shape } from "./icons.tsx";
-import { type ColumnKey, COLUMNS } from "./list/columns.tsx";
-import { DiskCell, MemoryCell, NetworkCell } from "./list/vm_cells.tsx";
-import { ACTION_ICONS, VmMenuItems } from "./list/vm_menu.tsx";
+import type { Nic, Vm } from "../../../lib/inventory/inventory.ts";
+import { isMarked } from "../../../lib/inventory/marks.ts";
+import type { Busy } from "../../../lib/operations/store.ts";
+import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
+import { formatCount } from "../../../lib/units.ts";
+import { paths } from "../../paths.ts";
+import { State, Time, type Tone } from "../common.tsx";
+import { Icon, Shape } from "../icons.tsx";
+import { type ColumnKey, COLUMNS } from "./columns.tsx";
+import { DiskCell, MemoryCell, NetworkCell } from "./vm_cells.tsx";
+import { ACTION_ICONS, VmMenuItems } from "./vm_menu.tsx";
 
 /** Props of a VM and what is being done to it. */
 export interface VmRowProps {

@@ -1,8 +1,8 @@
 /** What the forms of a VM's pages share, and the forms of its settings and of a clone. */
-import type { Vm } from "../../lib/inventory/inventory.ts";
-import type { Problem } from "../../lib/errors/errors.ts";
-import { paths } from "../paths.ts";
-import { Field, type FieldProps, Tick } from "./common.tsx";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import type { Problem } from "../../../lib/errors/errors.ts";
+import { paths } from "../../paths.ts";
+import { Field, type FieldProps, Tick } from "../common.tsx";
 
 /** The entries of a rejected form. */
 export interface Typed {

@@ -1,7 +1,7 @@
 /** The connection to the NAS: a badge in the header, and a notice when something is wrong. */
-import { Notice, State, Time } from "./common.tsx";
-import { Icon } from "./icons.tsx";
-import { paths } from "../paths.ts";
+import { Notice, State, Time } from "../common.tsx";
+import { Icon } from "../icons.tsx";
+import { paths } from "../../paths.ts";
 
 /** The connection to the NAS, as the badge shows it. */
 export interface ConnectionView {

@@ -1,6 +1,6 @@
 /** The menu at the end of the header: who is signed in, the theme, keyboard shortcuts, and signing out. */
-import { Icon } from "./icons.tsx";
-import { paths } from "../paths.ts";
+import { Icon } from "../icons.tsx";
+import { paths } from "../../paths.ts";
 
 const THEMES = {
   system: "Same as the system",

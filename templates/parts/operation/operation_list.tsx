@@ -1,14 +1,14 @@
 /** The list of operations: its filter, and a row for each. */
-import type { OperationView } from "../../lib/operations/types.ts";
-import { isUndecided } from "../../lib/operations/undecided.ts";
-import { formatCount, formatDuration } from "../../lib/units.ts";
-import { DateTime, SHAPES, TableHead, type Tone } from "./common.tsx";
-import { Who } from "./history.tsx";
-import { Icon, Shape } from "./icons.tsx";
-import { Cells, progressOf } from "./operation/cells.tsx";
-import { describeProgress } from "./operation/operation.tsx";
-import { OperationState } from "./operation/states.tsx";
-import { paths } from "../paths.ts";
+import type { OperationView } from "../../../lib/operations/types.ts";
+import { isUndecided } from "../../../lib/operations/undecided.ts";
+import { formatCount, formatDuration } from "../../../lib/units.ts";
+import { DateTime, SHAPES, TableHead, type Tone } from "../common.tsx";
+import { Who } from "../history.tsx";
+import { Icon, Shape } from "../icons.tsx";
+import { Cells, progressOf } from "./cells.tsx";
+import { describeProgress } from "./operation.tsx";
+import { OperationState } from "./states.tsx";
+import { paths } from "../../paths.ts";
 
 /** The groups that operations can be filtered by. */
 export const OPERATION_FILTERS = {
