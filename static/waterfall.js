@@ -2,6 +2,8 @@
 "use strict";
 
 const TICK_MS = 1_000;
+/* How much longer than what is known the axis becomes, so that it seldom changes. */
+const HEADROOM = 1.3;
 
 const percent = (part) => `${(Math.min(Math.max(part, 0), 1) * 100).toFixed(2)}%`;
 const clock = (ms) => {
@@ -23,6 +25,7 @@ function tick() {
   if (elapsed !== null) elapsed.textContent = clock(nowMs);
   const picture = document.getElementById("waterfall");
   if (picture === null) return;
+  if (nowMs > Number(picture.dataset.length)) lengthen(picture, nowMs * HEADROOM);
   const lengthMs = Number(picture.dataset.length);
   const x = percent(nowMs / lengthMs);
   for (const line of picture.querySelectorAll("line.now")) {
@@ -39,6 +42,16 @@ function tick() {
   }
 }
 
+/* A step can last longer than was expected, with no news of it: the axis then goes on. */
+function lengthen(picture, lengthMs) {
+  const ratio = Number(picture.dataset.length) / lengthMs;
+  picture.dataset.length = lengthMs;
+  fitLanes();
+  for (const axis of picture.querySelectorAll("svg[data-axis]")) shrink(axis, ratio);
+  const area = picture.querySelector("svg[viewBox] > .area")?.parentElement;
+  if (area) area.setAttribute("viewBox", `0 0 ${(area.viewBox.baseVal.width / ratio).toFixed(1)} 40`);
+}
+
 /* A lane can arrive drawn on a longer or shorter axis than that of the page. */
 function fitLanes() {
   const picture = document.getElementById("waterfall");
@@ -47,11 +60,15 @@ function fitLanes() {
     const ratio = Number(lane.dataset.length) / Number(lengthMs);
     if (ratio === 1) continue;
     lane.dataset.length = lengthMs;
-    for (const part of lane.querySelectorAll("rect, line, text")) {
-      for (const name of ["x", "x1", "x2", "width"]) {
-        const value = part.getAttribute(name);
-        if (value !== null) part.setAttribute(name, percent(Number.parseFloat(value) / 100 * ratio));
-      }
+    shrink(lane, ratio);
+  }
+}
+
+function shrink(drawing, ratio) {
+  for (const part of drawing.querySelectorAll("rect, line, text")) {
+    for (const name of ["x", "x1", "x2", "width"]) {
+      const value = part.getAttribute(name);
+      if (value !== null) part.setAttribute(name, percent(Number.parseFloat(value) / 100 * ratio));
     }
   }
 }

@@ -124,6 +124,8 @@ export function Layout(props: LayoutProps) {
         <title>{title} · TrueNAS VM Manager</title>
         <link rel="icon" href={assets.favicon} type="image/svg+xml" />
         <link rel="stylesheet" href={assets.css} />
+        {/* A page is shown when it is whole: a half one would move while the rest arrives. */}
+        <link rel="expect" href="#live-words" blocking="render" />
         <script src={assets.htmx} defer></script>
         <script src={assets.keys} defer></script>
         <script src={assets.palette} type="module"></script>

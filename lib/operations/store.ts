@@ -88,7 +88,16 @@ export class OperationStore {
       if (vm === undefined) continue;
       const finished = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
       const step = vm.steps.find(({ status }) => status === "running")?.step ?? null;
-      return { operation: view.id, doing: doing(view, vm), finished, steps: vm.steps.length, step };
+      const creates = (kind: string) =>
+        view.kind === "create" ? vm.steps.filter((it) => it.step.startsWith(kind)).length : 0;
+      return {
+        operation: view.id,
+        doing: doing(view, vm),
+        finished,
+        steps: vm.steps.length,
+        step,
+        devices: { disks: creates("disk"), nics: creates("nic") },
+      };
     }
     return null;
   }
@@ -130,6 +139,8 @@ export interface Busy {
   readonly steps: number;
   /** The running step, or null between two steps. */
   readonly step: string | null;
+  /** How many of each it attaches, which the VM will have once it is done. */
+  readonly devices: { readonly disks: number; readonly nics: number };
 }
 
 const DOING = {

@@ -5,6 +5,7 @@ import { paths } from "../../paths.ts";
 import { SHAPES } from "../common.tsx";
 import { Shape } from "../icons.tsx";
 import { STATUSES } from "../operation/states.tsx";
+import { operationRowId } from "../operation/steps.tsx";
 
 /** Above this number, a bar says more than cells. */
 const MAX_CELLS = 64;
@@ -43,7 +44,7 @@ function Cells({ view, over }: { view: OperationView; over: number }) {
   }
   return (
     <span class="dots cells" aria-hidden="true">
-      {view.vms.map((vm) => <i class={cellOf(view, vm)}></i>)}
+      {view.vms.map((vm) => <i id={`strip-${operationRowId(vm.name)}`} class={cellOf(view, vm)}></i>)}
     </span>
   );
 }

@@ -21,13 +21,25 @@ const MAX_DISKS = 3;
 /** From this share on, a disk is nearly full. */
 const NEARLY_FULL = 0.8;
 
+/** Props of a cell that grows while its VM is being made. */
+interface CellProps {
+  readonly vm: Vm;
+  /** How many lines it will have at least; they are kept free, so that the rows below stay where they are. */
+  readonly coming: number;
+}
+
+function lines(count: number): readonly number[] {
+  return Array.from({ length: Math.max(count, 0) }, (_, line) => line);
+}
+
 /** How full the disks of a VM are; sizes alone where the NAS does not tell. */
-export function DiskCell({ vm: { disks } }: { vm: Vm }) {
-  if (disks.length === 0) return <span class="faint">none</span>;
+export function DiskCell({ vm: { disks }, coming }: CellProps) {
+  if (disks.length + coming === 0) return <span class="faint">none</span>;
   const more = disks.length - MAX_DISKS;
   return (
     <>
       {disks.slice(0, MAX_DISKS).map((disk) => <DiskLine disk={disk} />)}
+      {lines(Math.min(coming, MAX_DISKS) - disks.length).map(() => <div class="disk">{"\u00a0"}</div>)}
       {more > 0 ? <div class="disk faint">and {more} more</div> : null}
     </>
   );
@@ -73,13 +85,14 @@ function usedOf(usedBytes: number, sizeBytes: number): string {
 }
 
 /** The addresses of a VM and where it is attached. */
-export function NetworkCell({ vm: { nics } }: { vm: Vm }) {
+export function NetworkCell({ vm: { nics }, coming }: CellProps) {
   const [first] = nics;
-  if (first === undefined) return <span class="faint">none</span>;
+  if (first === undefined && coming === 0) return <span class="faint">none</span>;
   return (
     <>
-      <Address nic={first} />
+      {first === undefined ? <span>{"\u00a0"}</span> : <Address nic={first} />}
       {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null} />)}
+      {lines(coming - nics.length).map(() => <span class="mac">{"\u00a0"}</span>)}
     </>
   );
 }

@@ -174,13 +174,13 @@ function Cell({ column, vm, busy, look }: ListRowProps & { readonly column: Colu
     case "disks":
       return (
         <td class={kind}>
-          <DiskCell vm={vm} />
+          <DiskCell vm={vm} coming={busy?.devices.disks ?? 0} />
         </td>
       );
     case "networks":
       return (
         <td class={kind}>
-          <NetworkCell vm={vm} />
+          <NetworkCell vm={vm} coming={busy?.devices.nics ?? 0} />
         </td>
       );
     case "display":
@@ -313,7 +313,7 @@ export function BusyState({ busy }: { busy: Busy }) {
     <a class="state busy" href={paths.operation(busy.operation)} data-busy={busy.operation}>
       <Shape name="busy" />
       {busy.doing}
-      {busy.steps > 1 ? ` ${busy.finished}/${busy.steps}` : ""}
+      {busy.steps > 1 ? <span class="of">{` ${busy.finished}/${busy.steps}`}</span> : null}
     </a>
   );
 }

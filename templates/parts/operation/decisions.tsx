@@ -40,10 +40,12 @@ export function CancelForm({ view }: { view: OperationView }) {
   );
 }
 
-/** Where to go from an operation that has ended. */
+/** Where to go from an operation that has ended; while it runs, the room that this will take. */
 export function NextSteps({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
   const standing = view.kind === "create"
-    ? view.vms.filter(({ vmId, outcome }) => vmId !== null && (outcome === "created" || outcome === "kept"))
+    ? view.vms.filter(({ vmId, outcome }) =>
+      outcome === null || vmId !== null && (outcome === "created" || outcome === "kept")
+    )
     : [];
   const [first] = standing;
   const isAlone = standing.length === 1 && first !== undefined && first.vmId !== null;

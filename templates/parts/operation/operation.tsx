@@ -1,5 +1,5 @@
 /** An operation: summary, VMs with their steps, and log. The page shows it whole; the stream updates parts of it. */
-import { columnsOf, hasRollback, isUndo, OperationVmRow } from "./steps.tsx";
+import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./steps.tsx";
 import { describeTrouble, OperationState, outcomeOf, stepLabel, VERBS } from "./states.tsx";
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
@@ -64,6 +64,9 @@ export function Operation(
   );
 }
 
+/** Up to this number, columns of one width have room for every word, so they keep it whatever their cells say. */
+const MAX_EVEN_COLUMNS = 9;
+
 /** Every step in words; without a script it is what a reload brings up to date. */
 function StepsTable({ view }: { view: OperationView }) {
   const columns = columnsOf(view);
@@ -75,7 +78,7 @@ function StepsTable({ view }: { view: OperationView }) {
         <b>Steps</b>
         <span>Every step with its state and duration</span>
       </summary>
-      <table class="table rows steps">
+      <table class={columns.length > MAX_EVEN_COLUMNS ? "table rows steps" : "table rows steps even"}>
         <caption class="visually-hidden">{formatCount(view.vms.length, "VM")}</caption>
         <thead>
           <tr>
@@ -92,6 +95,18 @@ function StepsTable({ view }: { view: OperationView }) {
         </tbody>
       </table>
     </details>
+  );
+}
+
+/** How to stop it, in the room that the next steps take once it has ended: so nothing below moves then. */
+function Meanwhile({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
+  return (
+    <div class="meanwhile">
+      {mayChange ? <CancelForm view={view} /> : null}
+      <div class="room" inert>
+        <NextSteps view={view} mayChange={mayChange} />
+      </div>
+    </div>
   );
 }
 
@@ -114,8 +129,8 @@ export function OperationSummary(
         <p class="big" role="status">
           {counted}{" "}
           <small class="status">
-            <OperationState status={view.status} /> <span>{describeProgress(view)}</span>{" "}
-            <span>· {finished} of {formatCount(steps.length, "step")}</span>
+            <OperationState status={view.status} />{" "}
+            <span>{describeProgress(view)} · {finished} of {formatCount(steps.length, "step")}</span>
           </small>
         </p>
         <dl class="times">
@@ -144,11 +159,13 @@ export function OperationSummary(
           )
           : (
             <span class="dots cells" role="img" aria-label={counted}>
-              {view.vms.map((vm) => <i class={cellTone(view.kind, vm)}></i>)}
+              {view.vms.map((vm) => (
+                <i id={`cell-${operationRowId(vm.name)}`} class={cellTone(view.kind, vm)}></i>
+              ))}
             </span>
           )}
       </section>
-      {isRunning && mayChange ? <CancelForm view={view} /> : null}
+      {isRunning ? <Meanwhile view={view} mayChange={mayChange} /> : null}
     </div>
   );
 }

@@ -14,6 +14,9 @@ export interface WaterfallProps {
   readonly kind: OperationKind;
 }
 
+/** These are explained from the beginning, so that the explanations stand still. */
+const ALWAYS = ["done", "running"] as const satisfies readonly BarKind[];
+
 /** What the colours stand for. */
 const LEGEND: readonly (readonly [BarKind, string])[] = [
   ["done", "Done"],
@@ -242,7 +245,8 @@ function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline })
 }
 
 function Legend({ timeline }: { timeline: Timeline }) {
-  const kinds = new Set(timeline.lanes.flatMap(({ bars }) => bars.map(({ kind }) => kind)));
+  const kinds = new Set<BarKind>(ALWAYS);
+  for (const { kind } of timeline.lanes.flatMap(({ bars }) => bars)) kinds.add(kind);
   return (
     <ul class="legend key">
       {LEGEND.filter(([kind]) => kinds.has(kind)).map(([kind, word]) => (

@@ -82,9 +82,17 @@ function ActionButton(
   const sign = <Icon name={ACTION_ICONS[name]} />;
   if (because !== null) {
     return (
-      <button type="button" class={kind} disabled title={sentenceCase(because)} data-because={because}>
+      <button
+        type="button"
+        class={kind}
+        disabled
+        id={`no-${name}`}
+        title={sentenceCase(because)}
+        data-because={because}
+      >
         {sign}
         {verb}
+        {asksFirst(name) ? "…" : null}
       </button>
     );
   }

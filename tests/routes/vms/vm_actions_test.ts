@@ -201,7 +201,7 @@ Deno.test("the list shows a VM's running operation, and filters by creator", () 
     manager.inventory.live.refresh(id);
     await known(dashboard, "controlplane01", "STOPPED");
     const list = await text(fetch(url));
-    assert.match(list, /data-busy="[0-9a-f]{8}"[\s\S]{0,120}Creating 5\/6/);
+    assert.match(list, /data-busy="[0-9a-f]{8}"[\s\S]{0,120}Creating<span class="of"> 5\/6/);
     assert.match(list, /data-group="controlplane"[\s\S]{0,900}0 of 1 running[\s\S]{0,40}2 vCPUs · 2 GiB/);
     simulator.clearFaults();
     simulator.cutConnections();

@@ -1,0 +1,95 @@
+/**
+ * Protects that nothing jumps: while VMs come, go, start and stop, and while an operation runs, no part of the page moves
+ * that did not just get a click or a key. Chromium's own layout-shift entries count, in the flows that people watch.
+ */
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { browserTest, createWorkers, finished, SCREENS } from "../support/browser/pages.ts";
+
+/** Keeps each shift with what moved; those within half a second of a click or key are the page's answer to it. */
+const WATCH = `
+  globalThis.shifts = [];
+  const nameOf = (node) => node === null ? "gone" : node.nodeType === 3 ? nameOf(node.parentNode) + " text"
+    : node.tagName.toLowerCase() + (node.id ? "#" + node.id : "") + (node.className?.baseVal ?? node.className
+      ? "." + (node.className.baseVal ?? node.className) : "");
+  const at = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(",");
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+      if (hadRecentInput) continue;
+      const what = sources.map((it) => nameOf(it.node) + " " + at(it.previousRect) + " > " + at(it.currentRect));
+      globalThis.shifts.push({ value, what: what.join("; ") });
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
+/** A line that makes room in its own cell for a second one; no browser's figure shows less. */
+const UNSEEN = 0.0005;
+
+async function expectStill(page: Page, where: string): Promise<void> {
+  // Entries are handed over after the frame that they are of.
+  const shifts = await page.evaluate(
+    "new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(globalThis.shifts.splice(0)), 50)))",
+  ) as { value: number; what: string }[];
+  const sum = shifts.reduce((total, { value }) => total + value, 0);
+  const found = shifts.map(({ value, what }) => `${value.toFixed(5)}: ${what}`);
+  assert.ok(sum < UNSEEN, [where, ...found].join("\n"));
+}
+
+for (const screen of SCREENS) {
+  const where = `${screen.viewport.width} px`;
+
+  browserTest(
+    `nothing moves in the list at ${where} while VMs elsewhere are created and destroyed`,
+    {},
+    async (
+      { page, dashboard },
+    ) => {
+      await page.addInitScript(WATCH);
+      await page.goto("/");
+      await page.waitForSelector('#connection[data-connection="live"]');
+      await expectStill(page, "as it opens");
+      const { configuration } = dashboard.configuration();
+      await dashboard.manager.createVmType(configuration, "worker", 5910);
+      await page.waitForSelector('tr[data-vm="worker03"][data-state="RUNNING"]');
+      await page.locator(".op-strip, [data-busy]").waitFor({ state: "detached" });
+      await expectStill(page, "while they are created");
+      await dashboard.manager.destroyManagedVms(["worker"]);
+      await page.waitForSelector('tr[data-vm="worker03"]', { state: "detached" });
+      await expectStill(page, "while they are destroyed");
+    },
+    { screen },
+  );
+
+  browserTest(`nothing moves from the form to the end of an operation at ${where}`, {}, async ({ page }) => {
+    await page.addInitScript(WATCH);
+    await createWorkers(page, 3);
+    await finished(page, "done");
+    await expectStill(page, "the operation");
+    await page.goto("/create");
+    await expectStill(page, "the form");
+    await page.getByRole("button", { name: "Review the plan" }).click();
+    await page.waitForSelector("#confirm-create, [data-plan-vm]");
+    await expectStill(page, "the plan");
+  }, { screen });
+
+  browserTest(`nothing moves on a VM's page at ${where} while the VM stops and starts`, {}, async (
+    { page, dashboard },
+  ) => {
+    await page.addInitScript(WATCH);
+    await page.goto("/vms/1");
+    await page.waitForSelector('#connection[data-connection="live"]');
+    await expectStill(page, "as it opens");
+    for (
+      const [action, from, to] of [["poweroff", "RUNNING", "STOPPED"], [
+        "start",
+        "STOPPED",
+        "RUNNING",
+      ]] as const
+    ) {
+      const request = { action, id: 1, name: "homeassistant", state: from, overcommit: false } as const;
+      await dashboard.manager.changes.act(action, [request]).finished;
+      await page.waitForSelector(`#vm-state[data-state="${to}"]`);
+      await expectStill(page, action);
+    }
+  }, { screen });
+}
