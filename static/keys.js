@@ -131,3 +131,30 @@ addEventListener("pageshow", (event) => {
   if (!event.persisted && navigation?.type !== "back_forward") return;
   document.querySelector("#create-form, #type-form")?.dispatchEvent(new Event("change", { bubbles: true }));
 });
+
+/* The focus is never lost: where a live update takes away what has it, the nearest thing around it takes it over. */
+let held = null;
+let around = [];
+
+document.addEventListener("focusin", ({ target }) => {
+  held = target;
+  around = [];
+  for (let at = target.parentElement; at !== null; at = at.parentElement) around.push(at);
+});
+document.addEventListener("pointerdown", () => held = null);
+document.addEventListener("htmx:after:swap", () => {
+  const { activeElement } = document;
+  if (held === null || held.isConnected || (activeElement !== null && activeElement !== document.body)) {
+    return;
+  }
+  for (const at of around) {
+    const now = at.isConnected ? at : document.getElementById(at.id);
+    const heir = now?.matches("[tabindex='-1']") ? now : now?.matches("tr") ? moreOf(now) : null;
+    if (heir) return heir.focus({ preventScroll: true });
+  }
+});
+
+/* The menu of a row is always there. */
+function moreOf(row) {
+  return row.querySelector("a[id^=more-], details[id^=more-] > summary");
+}

@@ -58,6 +58,8 @@ document.addEventListener("change", (event) => {
 
 /* Actions in place: the row follows by the stream, and a toast says what came of it. */
 
+const sending = new Set();
+
 document.addEventListener("submit", async (event) => {
   const button = event.submitter;
   const undoes = event.target.closest("#toasts") !== null;
@@ -66,7 +68,9 @@ document.addEventListener("submit", async (event) => {
   const url = undoes ? event.target.action : button.formAction;
   const body = new URLSearchParams(!undoes && button.name !== "" ? [[button.name, button.value]] : []);
   closeMenu(button);
-  button.disabled = true;
+  // Not disabled, which would take the focus away.
+  if (sending.has(button)) return;
+  sending.add(button);
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -80,7 +84,7 @@ document.addEventListener("submit", async (event) => {
   } catch {
     complain("The dashboard did not answer. Look at the VM before you try again");
   } finally {
-    button.disabled = false;
+    sending.delete(button);
     if (undoes) event.target.closest(".toast")?.remove();
   }
 });
@@ -104,7 +108,9 @@ function complain(html) {
 
 function closeMenu(within) {
   const menu = within?.closest("details.menu");
-  if (menu) menu.open = false;
+  if (!menu) return;
+  if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu.open = false;
 }
 
 /* In a long list a row has a link to its menu; the menu takes its place while it is open. */

@@ -10,6 +10,7 @@ import createCss from "../../static/css/create.css" with { type: "text" };
 import everywhereCss from "../../static/css/everywhere.css" with { type: "text" };
 import destroyCss from "../../static/css/destroy.css" with { type: "text" };
 import formsCss from "../../static/css/forms.css" with { type: "text" };
+import olderCss from "../../static/css/older.css" with { type: "text" };
 import operationCss from "../../static/css/operation.css" with { type: "text" };
 import partsCss from "../../static/css/parts.css" with { type: "text" };
 import prefsCss from "../../static/css/prefs.css" with { type: "text" };
@@ -54,6 +55,7 @@ const CSS = [
   everywhereCss,
   prefsCss,
   touchCss,
+  olderCss,
 ].join("\n");
 
 const ASSETS = {

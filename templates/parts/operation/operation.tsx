@@ -124,7 +124,7 @@ export function OperationSummary(
   const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
   const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${VERBS[view.kind]}`;
   return (
-    <div id="operation-summary" class="summary">
+    <div id="operation-summary" class="summary" tabindex={-1}>
       <section class="progress-head" aria-label="Progress">
         <p class="big" role="status">
           {counted}{" "}

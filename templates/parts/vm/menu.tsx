@@ -52,7 +52,7 @@ export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
   const names = mayChange ? BUTTONS[vm.state] ?? [] : [];
   const offered = names.flatMap((wanted) => actions.filter(({ name }) => name === wanted));
   return (
-    <span class="actions" id="vm-buttons" role="group" aria-label={`Actions for ${vm.name}`}>
+    <span class="actions" id="vm-buttons" tabindex={-1} role="group" aria-label={`Actions for ${vm.name}`}>
       {mayChange ? <input type="hidden" name="state" value={vm.state} /> : null}
       {isRunning && consolePath !== null
         ? (
