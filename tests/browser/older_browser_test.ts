@@ -55,8 +55,10 @@ for (const screen of SCREENS) {
       await page.getByRole("button", { name: "Destroy…", exact: true }).click();
       await page.waitForURL(/\/destroy\?/);
       await expectAccessible(page, "the question");
-      const phrase = page.getByLabel(/^Type/).first();
-      if (await phrase.isVisible()) await phrase.fill("worker01");
+      const phrase = page.getByLabel(/^Type “/);
+      const [, typed = ""] =
+        /“([^”]+)”/.exec(await phrase.locator("xpath=ancestor::*[label][1]").innerText()) ?? [];
+      await phrase.fill(typed);
       const button = page.getByRole("button", { name: /^Destroy (worker01|1 VM)/ });
       await expectReadable(page, button);
       await button.click();

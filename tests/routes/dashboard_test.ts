@@ -392,7 +392,7 @@ Deno.test("POST /operations/:id/cancel rolls back unfinished VMs, keeps finished
     dashboard.simulator.cutConnections();
     const operation = await finishedOperation(dashboard, path);
     assert.equal(operation.status, "cancelled");
-    assert.match(await text(fetch(dashboard.url + path)), /1 done, 1 cancelled</, "and none failed");
+    assert.match(await text(fetch(dashboard.url + path)), /1 done, 1 cancelled · /, "and none failed");
     assert.doesNotMatch(await text(fetch(dashboard.url + path)), /id="cancel-operation"/);
     const missing = await post(dashboard, "/operations/nope/cancel", {});
     await missing.body?.cancel();
