@@ -1,10 +1,11 @@
 /**
  * Benchmarks. Each prints ratios measured within one run, and none fails.
  *
- * `deno task bench [work] [rpc] [pages] [watchers] [process] [--quick] [--json FILE]`; without a name, all of them.
+ * `deno task bench [work] [rpc] [pages] [watchers] [process] [interact] [--quick] [--json FILE]`; without a name, all of them.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { benchInteractions } from "./interactions.ts";
 import { benchPages } from "./pages.ts";
 import { benchProcess } from "./process.ts";
 import { Report } from "./report.ts";
@@ -18,6 +19,7 @@ const BENCHES = {
   pages: benchPages,
   watchers: benchWatchers,
   process: benchProcess,
+  interact: benchInteractions,
 } as const;
 
 const USAGE = `deno task bench [${Object.keys(BENCHES).join("] [")}] [--quick] [--json FILE]`;

@@ -41,7 +41,7 @@ for (const screen of SCREENS) {
       await page.locator('tr[data-vm="win11"]').getByRole("checkbox").check();
       await page.getByRole("button", { name: "Start…", exact: true }).click();
       await page.waitForURL(/\/vms\/act/);
-      await page.getByRole("button", { name: "Start 1 VM" }).click();
+      await page.getByRole("button", { name: "Start win11" }).click();
       await finished(page, "done");
       await page.goto("/create");
       await expectAccessible(page, "the form");

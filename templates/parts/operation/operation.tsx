@@ -78,7 +78,9 @@ function StepsTable({ view }: { view: OperationView }) {
         <b>Steps</b>
         <span>Every step with its state and duration</span>
       </summary>
-      <table class={columns.length > MAX_EVEN_COLUMNS ? "table rows steps" : "table rows steps even"}>
+      <table
+        class={rollback || columns.length > MAX_EVEN_COLUMNS ? "table rows steps" : "table rows steps even"}
+      >
         <caption class="visually-hidden">{formatCount(view.vms.length, "VM")}</caption>
         <thead>
           <tr>
