@@ -15,7 +15,9 @@ const WATCH = `
   const at = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(",");
   new PerformanceObserver((list) => {
     for (const { value, hadRecentInput, sources } of list.getEntries()) {
-      if (hadRecentInput) continue;
+      // Messages lie above the page, and come because something happened.
+      const isMessage = sources.length > 0 && sources.every((it) => it.node?.parentElement?.closest("#toasts") != null);
+      if (hadRecentInput || isMessage) continue;
       const what = sources.map((it) => nameOf(it.node) + " " + at(it.previousRect) + " > " + at(it.currentRect));
       globalThis.shifts.push({ value, what: what.join("; ") });
     }
