@@ -39,7 +39,7 @@ export function DiskCell({ vm: { disks }, coming }: CellProps) {
   return (
     <>
       {disks.slice(0, MAX_DISKS).map((disk) => <DiskLine disk={disk} />)}
-      {lines(Math.min(coming, MAX_DISKS) - disks.length).map(() => <div class="disk">{"\u00a0"}</div>)}
+      {lines(Math.min(coming, MAX_DISKS) - disks.length).map(() => <div class="disk">&nbsp;</div>)}
       {more > 0 ? <div class="disk faint">and {more} more</div> : null}
     </>
   );
@@ -90,9 +90,9 @@ export function NetworkCell({ vm: { nics }, coming }: CellProps) {
   if (first === undefined && coming === 0) return <span class="faint">none</span>;
   return (
     <>
-      {first === undefined ? <span>{"\u00a0"}</span> : <Address nic={first} />}
+      {first === undefined ? <span>&nbsp;</span> : <Address nic={first} />}
       {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null} />)}
-      {lines(coming - nics.length).map(() => <span class="mac">{"\u00a0"}</span>)}
+      {lines(coming - nics.length).map(() => <span class="mac">&nbsp;</span>)}
     </>
   );
 }
