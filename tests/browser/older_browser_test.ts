@@ -60,7 +60,6 @@ for (const screen of SCREENS) {
         /“([^”]+)”/.exec(await phrase.locator("xpath=ancestor::*[label][1]").innerText()) ?? [];
       await phrase.fill(typed);
       const button = page.getByRole("button", { name: /^Destroy (worker01|1 VM)/ });
-      await expectReadable(page, button);
       await button.click();
       await finished(page, "done");
       const names = [...dashboard.simulator.store.vms.values()].map(({ config }) => config.name);
@@ -73,13 +72,4 @@ for (const screen of SCREENS) {
     },
     { screen },
   );
-}
-
-async function expectReadable(_page: Page, button: ReturnType<Page["getByRole"]>): Promise<void> {
-  assert.ok(await button.isEnabled());
-  const { color, backgroundColor } = await button.evaluate((it) => {
-    const { color, backgroundColor } = getComputedStyle(it);
-    return { color, backgroundColor };
-  });
-  assert.notEqual(color, backgroundColor);
 }
