@@ -4,17 +4,17 @@
  */
 import { resolve } from "node:path";
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
-import { readEnvFile } from "./lib/configuration/env_file.ts";
-import type { EnvironmentName } from "./lib/configuration/environment.ts";
+import { readEnvFile } from "./lib/configuration/environment/env_file.ts";
+import type { EnvironmentName } from "./lib/configuration/environment/environment.ts";
 import { fileExists, isSocket } from "./lib/configuration/files.ts";
-import { DEFAULT_STATE_DIR, readSettings, type Settings } from "./lib/configuration/settings.ts";
+import { DEFAULT_STATE_DIR, readSettings, type Settings } from "./lib/configuration/environment/settings.ts";
 import {
   needsSetup,
   outerSettings,
   type SettingSources,
   storedSettingsPath,
   withStored,
-} from "./lib/configuration/stored_settings.ts";
+} from "./lib/configuration/environment/stored_settings.ts";
 import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
   describePermissions,

@@ -57,7 +57,7 @@ export type {
 export type { FlatConfiguration as Configuration } from "./configuration/flat_configuration.ts";
 export { MAX_DESCRIPTION_CHARS, type StorageSection, type VmTypeSection } from "./configuration/sections.ts";
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
-export type { PublicHost } from "./configuration/public_host.ts";
+export type { PublicHost } from "./configuration/environment/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
 export {
   checkFlatConfiguration as checkConfiguration,
@@ -69,7 +69,7 @@ export {
 export * from "./errors/errors.ts";
 export type { CallRefusal, FieldRefusal } from "./errors/nas_errors.ts";
 export type * from "./inventory/inventory.ts";
-export { type EnvFileOptions, readEnvFile } from "./configuration/env_file.ts";
+export { type EnvFileOptions, readEnvFile } from "./configuration/environment/env_file.ts";
 export {
   type EnvFile,
   type Environment,
@@ -80,7 +80,7 @@ export {
   type ReadOptions,
   type SecretFile,
   type SecretName,
-} from "./configuration/environment.ts";
+} from "./configuration/environment/environment.ts";
 export type { Consoles, DisplayPassword } from "./consoles/consoles.ts";
 export type { DisplaySocket } from "./consoles/display_socket.ts";
 export type { DisplayTarget, FoundTarget } from "./consoles/display_target.ts";
@@ -112,8 +112,8 @@ export { TALOS_VERSIONS, type TalosVersion } from "./exports/talos.ts";
 export type { HostName, InterfaceName, Ipv4, Mac } from "./exports/values.ts";
 export type { RunResult, VmResult } from "./operations/summary.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
-export { Journal, type JournalledOperation, type OperationJournal } from "./operations/journal.ts";
-export type { OperationLog } from "./operations/log.ts";
+export { Journal, type JournalledOperation, type OperationJournal } from "./operations/record/journal.ts";
+export type { OperationLog } from "./operations/record/log.ts";
 export type { DrainTimes, Operations, StartedOrReplanned } from "./operations/operations.ts";
 export type { RunningChange, VmChanges } from "./operations/vm_changes.ts";
 export type { Concurrency } from "./operations/call_limiter.ts";
@@ -132,7 +132,7 @@ export type { Observer, RunningOperation, RunOptions } from "./operations/runner
 export type { Destruction } from "./operations/specs.ts";
 export type { CancelMode } from "./operations/steps/create_vm.ts";
 export type { SettleTimeouts } from "./operations/steps/run_step.ts";
-export type { Busy, OperationStore } from "./operations/store.ts";
+export type { Busy, OperationStore } from "./operations/record/store.ts";
 export type * from "./operations/types.ts";
 export * from "./configuration/on_failure.ts";
 export type {

@@ -13,7 +13,7 @@ import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
 import type { RunResult } from "./operations/summary.ts";
 import { OperationRunner, type RunOptions } from "./operations/runner.ts";
-import { OperationStore } from "./operations/store.ts";
+import { OperationStore } from "./operations/record/store.ts";
 import { RefusedPorts } from "./operations/steps/refused_ports.ts";
 import { VmChanges } from "./operations/vm_changes.ts";
 import { DISPLAY_PORTS } from "./plan/allocation.ts";

@@ -1,10 +1,14 @@
 /** Options of a manager: how to reach the NAS, and how to work with it. */
-import { type NasAddress, normalizeFingerprint, parseNasAddress } from "./configuration/nas_address.ts";
+import {
+  type NasAddress,
+  normalizeFingerprint,
+  parseNasAddress,
+} from "./configuration/environment/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { callMeter } from "./observability/telemetry.ts";
-import type { OperationJournal } from "./operations/journal.ts";
+import type { OperationJournal } from "./operations/record/journal.ts";
 import type { SettleTimeouts } from "./operations/steps/run_step.ts";
 import type { TemplateManager } from "./template_manager.ts";
 import type { SessionOptions } from "./truenas/connection/session.ts";

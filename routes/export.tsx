@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { EXPORT_FORMATS, EXPORT_NAMES, isExportName } from "../lib/exports/formats.ts";
 import type { Vm } from "../lib/inventory/inventory.ts";
-import { unfinishedVms } from "../lib/operations/undecided.ts";
+import { unfinishedVms } from "../lib/operations/record/undecided.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";

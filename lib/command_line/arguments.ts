@@ -12,7 +12,7 @@ import {
   OPTIONS,
   type OptionSpec,
 } from "./commands.ts";
-import { ENVIRONMENT_NAMES } from "../configuration/environment.ts";
+import { ENVIRONMENT_NAMES } from "../configuration/environment/environment.ts";
 import { EXPORT_NAMES, type ExportName } from "../exports/formats.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../exports/talos.ts";
 import { didYouMean } from "./nearest.ts";

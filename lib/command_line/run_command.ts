@@ -12,16 +12,16 @@ import {
   type Terminal,
 } from "./vm_commands.ts";
 import type { ParsedConfiguration } from "../configuration/configuration.ts";
-import type { Settings } from "../configuration/settings.ts";
+import type { Settings } from "../configuration/environment/settings.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
 import { setupLogging } from "../observability/logging.ts";
-import { Journal } from "../operations/journal.ts";
+import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
-import { trustedCertificatesOf } from "../configuration/trusted_certificates.ts";
+import { trustedCertificatesOf } from "../configuration/environment/trusted_certificates.ts";
 import { VMManager } from "../vm_manager.ts";
 import type { VMManagerOptions } from "../vm_manager_options.ts";
 

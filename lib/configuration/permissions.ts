@@ -1,8 +1,8 @@
 /** Computes from the settings what a command may access: this NAS, this address, these files and nothing else. Pure. */
 import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
-import type { Settings } from "./settings.ts";
-import { parseNasAddress } from "./nas_address.ts";
+import type { Settings } from "./environment/settings.ts";
+import { parseNasAddress } from "./environment/nas_address.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
 /** No command runs programs, reads system information, or loads native libraries or remote code. */

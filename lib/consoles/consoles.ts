@@ -1,7 +1,12 @@
 /** Serial consoles and displays of VMs, and the addresses at which they are reached. */
-import { isLoopback } from "../configuration/ip_addresses.ts";
-import { type NasAddress, pageOnNas } from "../configuration/nas_address.ts";
-import { hostOfAddress, hostOfNas, parsePublicHost, type PublicHost } from "../configuration/public_host.ts";
+import { isLoopback } from "../configuration/environment/ip_addresses.ts";
+import { type NasAddress, pageOnNas } from "../configuration/environment/nas_address.ts";
+import {
+  hostOfAddress,
+  hostOfNas,
+  parsePublicHost,
+  type PublicHost,
+} from "../configuration/environment/public_host.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import type { Logger } from "../observability/logging.ts";
 import type { Session } from "../truenas/connection/session.ts";

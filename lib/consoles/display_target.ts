@@ -2,9 +2,9 @@
  * Where the dashboard reaches a VM's display: the host comes from the settings, and only the port from the inventory, so
  * that no NAS can lead the dashboard elsewhere. Pure.
  */
-import { isLoopback, normalAddress } from "../configuration/ip_addresses.ts";
-import type { NasAddress } from "../configuration/nas_address.ts";
-import { parsePublicHost } from "../configuration/public_host.ts";
+import { isLoopback, normalAddress } from "../configuration/environment/ip_addresses.ts";
+import type { NasAddress } from "../configuration/environment/nas_address.ts";
+import { parsePublicHost } from "../configuration/environment/public_host.ts";
 import type { Display } from "../inventory/inventory.ts";
 
 /**

@@ -2,7 +2,7 @@
  * Validated values for exports. Names, MAC addresses and IP addresses come from the NAS and from guests, who can send
  * anything; invalid ones become null and reach no format. Pure.
  */
-import { isIpv4, isWithin } from "../configuration/ip_addresses.ts";
+import { isIpv4, isWithin } from "../configuration/environment/ip_addresses.ts";
 import { normalizeMac } from "../inventory/names.ts";
 
 /** A unicast MAC address in lower case with colons. */

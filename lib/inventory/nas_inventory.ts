@@ -1,7 +1,7 @@
 /** Reads a NAS for pages, forms and plans: its VMs, and the resources available to new ones. */
 import type { Configuration } from "../configuration/configuration.ts";
 import { TrueNASError } from "../errors/errors.ts";
-import type { OperationStore } from "../operations/store.ts";
+import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
 import {
   type Choices,

@@ -4,7 +4,7 @@
  */
 import { type Logger, silentLogger } from "./logging.ts";
 import { describeEnd } from "../operations/summary.ts";
-import type { OperationStore } from "../operations/store.ts";
+import type { OperationStore } from "../operations/record/store.ts";
 import type { Actor, OperationView } from "../operations/types.ts";
 import type { AuditEntry, AuditJournal, AuditRecord } from "./audit_entry.ts";
 

@@ -2,7 +2,7 @@
 import type { LiveInventory } from "../inventory/live_inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
-import type { OperationStore } from "../operations/store.ts";
+import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
 import type { EndedCall } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";

@@ -14,7 +14,7 @@ import type { CreationPlan, DestructionPlan, DestructionVm } from "../plan/types
 import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Concurrency } from "./call_limiter.ts";
-import type { OperationLog } from "./log.ts";
+import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";
 import { type RunResult, toResult } from "./summary.ts";
@@ -22,7 +22,7 @@ import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts"
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
-import type { OperationStore } from "./store.ts";
+import type { OperationStore } from "./record/store.ts";
 import type { OperationView } from "./types.ts";
 
 /** Either an operation was started, or its plan is no longer the one that was shown. */

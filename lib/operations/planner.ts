@@ -23,10 +23,10 @@ import {
 } from "../truenas/read_inventory.ts";
 import { readRelations } from "../truenas/read_relations.ts";
 import { hasRole } from "../truenas/roles.ts";
-import { evidenceOf, neverStarted, plannedMacsOf, runningFacts, unfinishedVms } from "./history.ts";
+import { evidenceOf, neverStarted, plannedMacsOf, runningFacts, unfinishedVms } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
-import type { OperationStore } from "./store.ts";
+import type { OperationStore } from "./record/store.ts";
 import type { OperationView } from "./types.ts";
 
 /** A reading that took longer than this, in milliseconds, no longer counts as the present state of the NAS. */

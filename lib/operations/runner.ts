@@ -5,11 +5,11 @@ import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { forEachLimited, type Limits } from "./for_each_limited.ts";
 import { CallLimiter } from "./call_limiter.ts";
-import type { OperationLog } from "./log.ts";
+import type { OperationLog } from "./record/log.ts";
 import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";
 import type { VmContext } from "./steps/run_vm.ts";
-import type { OperationStore } from "./store.ts";
+import type { OperationStore } from "./record/store.ts";
 import { overallStatus } from "./summary.ts";
 import type { Actor, OperationEvent, OperationFact, OperationView } from "./types.ts";
 

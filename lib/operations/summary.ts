@@ -1,7 +1,7 @@
 /** Describes planned VMs and the results of operations. */
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
-import type { OperationLog } from "./log.ts";
+import type { OperationLog } from "./record/log.ts";
 import type { OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
 /** Reports why a plan does nothing with a VM. */

@@ -1,10 +1,10 @@
 /** The result of set-up: where disks go, what VMs boot from, and the files that say so. */
-import type { EnvFile } from "../configuration/environment.ts";
+import type { EnvFile } from "../configuration/environment/environment.ts";
 import { parseConfigurationFile } from "../configuration/configuration_file.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { makeFolder, replaceFileAtOnce } from "../configuration/files.ts";
-import { storedSettingsPath, storedSettingsText } from "../configuration/stored_settings.ts";
-import type { NasAddress } from "../configuration/nas_address.ts";
+import { storedSettingsPath, storedSettingsText } from "../configuration/environment/stored_settings.ts";
+import type { NasAddress } from "../configuration/environment/nas_address.ts";
 import type { Account } from "./sign_in.ts";
 
 /** Where disks go, and what VMs boot from. */

@@ -1,5 +1,5 @@
 /** Finds a NAS before anybody has signed in: what answers at an address, and with which certificate. No secret is sent. */
-import { isUnencrypted, type NasAddress } from "../configuration/nas_address.ts";
+import { isUnencrypted, type NasAddress } from "../configuration/environment/nas_address.ts";
 import { TrueNASConnectionError } from "../errors/errors.ts";
 import { type CertificateFacts, fetchCertificate } from "../truenas/connection/certificate.ts";
 import { openNas, type OpenOptions, peerOf } from "../truenas/connection/connection.ts";

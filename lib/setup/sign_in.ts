@@ -1,5 +1,5 @@
 /** Signs in to a NAS during set-up, and reads what its owner can choose from. Nothing on the NAS is changed. */
-import type { NasAddress } from "../configuration/nas_address.ts";
+import type { NasAddress } from "../configuration/environment/nas_address.ts";
 import type { Logger } from "../observability/logging.ts";
 import { redactor } from "../observability/logging.ts";
 import { type Places, readPlaces } from "../truenas/read_places.ts";

@@ -3,7 +3,7 @@
  * and waits for a decision, and the next creation goes slowly and fails in part, so that every state can be seen.
  */
 import { parseConfigurationFile } from "../configuration/configuration_file.ts";
-import { MemoryJournal } from "../operations/memory_journal.ts";
+import { MemoryJournal } from "../operations/record/memory_journal.ts";
 import type { Simulator } from "./simulator.ts";
 import type { SimulatedTimes } from "./types.ts";
 import { VMManager } from "../vm_manager.ts";

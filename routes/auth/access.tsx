@@ -17,7 +17,7 @@ import {
 import { readForm } from "../forms.ts";
 import { isOwnPath } from "../server/headers.ts";
 import { addressOf, hostOf, originOf } from "./origin.ts";
-import { isIpv4, isIpv6 } from "../../lib/configuration/ip_addresses.ts";
+import { isIpv4, isIpv6 } from "../../lib/configuration/environment/ip_addresses.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { Attempts } from "./attempts.ts";
 import { type Role, Sessions } from "./sessions.ts";

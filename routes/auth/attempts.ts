@@ -1,5 +1,5 @@
 /** Limits wrong passwords: per network by refusing, in total by delaying, so that nobody is locked out by others. */
-import { networkOf } from "../../lib/configuration/ip_addresses.ts";
+import { networkOf } from "../../lib/configuration/environment/ip_addresses.ts";
 
 /** How many wrong passwords are accepted. */
 export interface AttemptLimits {

@@ -1,7 +1,7 @@
 /** A request's client address and target host, from a trusted proxy's headers or else from the connection. */
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { isWithin, normalAddress } from "../../lib/configuration/ip_addresses.ts";
+import { isWithin, normalAddress } from "../../lib/configuration/environment/ip_addresses.ts";
 
 /** Which proxies are trusted. */
 export interface Trust {

@@ -3,7 +3,7 @@
  * while the last message is being sent, so a slow browser gets fewer messages but never outdated ones.
  */
 import { Hono } from "hono";
-import { isUndecided } from "../../lib/operations/undecided.ts";
+import { isUndecided } from "../../lib/operations/record/undecided.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { AgePatch } from "../../templates/parts/list/patches.tsx";
 import { ConnectionPatch, UndecidedPatch, WordsPatch } from "../../templates/parts/patches.tsx";

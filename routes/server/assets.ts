@@ -36,7 +36,7 @@ import { withBasePath } from "../../templates/paths.ts";
 import { SPRITE, SPRITE_PATH } from "../../templates/parts/icons.tsx";
 import { asset, ASSET_TYPES, sendAsset } from "./asset.ts";
 import type { AssetUrls } from "../../templates/layout.tsx";
-import type { ConsoleAssetUrls } from "../../templates/pages/serial_page.tsx";
+import type { ConsoleAssetUrls } from "../../templates/pages/vm/serial_page.tsx";
 
 /** One stylesheet for the browser; the first file names the layers, so that their order is set. */
 const CSS = [

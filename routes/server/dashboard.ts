@@ -2,12 +2,12 @@
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
-import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { OuterSetting } from "../../lib/configuration/environment/stored_settings.ts";
 import type { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
-import { isUndecided } from "../../lib/operations/undecided.ts";
+import { isUndecided } from "../../lib/operations/record/undecided.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { assetUrls } from "./assets.ts";
 import type { Trust } from "../auth/origin.ts";

@@ -1,17 +1,17 @@
 /** Starts the dashboard from its settings, listens, and stops it in order. */
-import { isLoopback, isWithin } from "../../lib/configuration/ip_addresses.ts";
+import { isLoopback, isWithin } from "../../lib/configuration/environment/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
 import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
-import type { Settings } from "../../lib/configuration/settings.ts";
-import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { Settings } from "../../lib/configuration/environment/settings.ts";
+import type { OuterSetting } from "../../lib/configuration/environment/stored_settings.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { readTextFile } from "../../lib/configuration/files.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../../lib/errors/system_errors.ts";
 import { type Logger, setupLogging } from "../../lib/observability/logging.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
-import { isUnencrypted, parseNasAddress } from "../../lib/configuration/nas_address.ts";
-import { Journal, type OperationJournal } from "../../lib/operations/journal.ts";
+import { isUnencrypted, parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
+import { Journal, type OperationJournal } from "../../lib/operations/record/journal.ts";
 import { residentBytes } from "../../lib/command_line/process.ts";
 import { logStrayErrors, runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";

@@ -5,9 +5,9 @@ import {
   parseConfigurationFile,
   readConfigurationFile,
 } from "../../lib/configuration/configuration_file.ts";
-import { isLoopback } from "../../lib/configuration/ip_addresses.ts";
+import { isLoopback } from "../../lib/configuration/environment/ip_addresses.ts";
 import { describePermissions, type Permissions } from "../../lib/configuration/permissions.ts";
-import { trustedCertificatesOf } from "../../lib/configuration/trusted_certificates.ts";
+import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { isMissing } from "../../lib/errors/system_errors.ts";
 import { logStrayErrors } from "../../lib/errors/unhandled_errors.ts";

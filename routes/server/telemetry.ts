@@ -5,7 +5,7 @@
 import { context, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import type { OperationStore } from "../../lib/operations/store.ts";
+import type { OperationStore } from "../../lib/operations/record/store.ts";
 import { VERSION } from "../../lib/version.ts";
 
 const tracer = trace.getTracer("truenas-vm-manager", VERSION);

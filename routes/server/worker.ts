@@ -6,7 +6,7 @@ import { describeSystemError } from "../../lib/errors/system_errors.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import type { Options } from "../../lib/command_line/arguments.ts";
 import { readConfiguration } from "../../lib/configuration/configuration_file.ts";
-import type { Settings } from "../../lib/configuration/settings.ts";
+import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import {
   describePermissions,
   type Permissions,
@@ -15,14 +15,14 @@ import {
 import { EXIT, print, printError, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
 import { runCommand, validate } from "../../lib/command_line/run_command.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { trustedCertificatesOf } from "../../lib/configuration/trusted_certificates.ts";
+import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import {
   type ConfigurationStore,
   FileStore,
   isUnwritten,
   MemoryStore,
 } from "../../lib/configuration/editing/configuration_store.ts";
-import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { OuterSetting } from "../../lib/configuration/environment/stored_settings.ts";
 import type { SetupStart } from "../setup/setup.ts";
 import { configurationReader } from "./configuration.ts";
 import { aborted, serveDashboard, type ServedPart } from "./server.ts";

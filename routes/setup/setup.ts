@@ -1,5 +1,5 @@
 /** What set-up is served with. */
-import type { EnvFile } from "../../lib/configuration/environment.ts";
+import type { EnvFile } from "../../lib/configuration/environment/environment.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { FindOptions } from "../../lib/setup/find_nas.ts";
 import type { AccessOptions } from "../server/dashboard.ts";

@@ -1,5 +1,5 @@
 /** Carries out the steps of set-up: each takes a form, and returns its problems or nothing. */
-import { parseNasAddress } from "../../lib/configuration/nas_address.ts";
+import { parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
 import { type Problem, TrueNASConnectionError, TrueNASError } from "../../lib/errors/errors.ts";
 import { findNas } from "../../lib/setup/find_nas.ts";
 import { type Account, OtpNeeded, OtpRefused, signIn } from "../../lib/setup/sign_in.ts";

@@ -1,7 +1,7 @@
 /** A VM's graphical console: the page, and the WebSocket that the relay serves. */
 import { Hono } from "hono";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
-import { ConsolePage } from "../../templates/pages/console_page.tsx";
+import { ConsolePage } from "../../templates/pages/vm/console_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";

@@ -4,7 +4,7 @@ import { isWithinRange } from "../../lib/inputs.ts";
 import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
-import { SerialPage } from "../../templates/pages/serial_page.tsx";
+import { SerialPage } from "../../templates/pages/vm/serial_page.tsx";
 import { consoleAssetUrls } from "../server/assets.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";

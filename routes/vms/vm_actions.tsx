@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isVmAction, reasonAgainst, type VmActionName } from "../../lib/inventory/vm_actions.ts";
-import { ActPage } from "../../templates/pages/act_page.tsx";
+import { ActPage } from "../../templates/pages/vm/act_page.tsx";
 import { RefusalPatch, ToastPatch } from "../../templates/parts/list/patches.tsx";
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";

@@ -4,7 +4,7 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { deriveMac } from "../../lib/inventory/names.ts";
 import { brieflyAgainst, reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
-import { unfinishedVms } from "../../lib/operations/undecided.ts";
+import { unfinishedVms } from "../../lib/operations/record/undecided.ts";
 import type { VmQuery } from "../../templates/paths.ts";
 import { columnsOf } from "../../templates/parts/list/columns.tsx";
 import type { ChipCounts, ListFilterProps, Stale } from "../../templates/parts/list/filter.tsx";

@@ -3,7 +3,7 @@
  * at a time, as in scripts.
  */
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
-import { Journal } from "../../lib/operations/journal.ts";
+import { Journal } from "../../lib/operations/record/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { MAX_RUNNING_CALLS } from "../../lib/truenas/connection/protocol.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readArguments } from "../../lib/command_line/arguments.ts";
-import { readSettings } from "../../lib/configuration/settings.ts";
+import { readSettings } from "../../lib/configuration/environment/settings.ts";
 import { describePermissions, type Permissions, permissionsOf } from "../../lib/configuration/permissions.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/network/certificates.ts";

@@ -1,6 +1,6 @@
 /** A separate process that creates or destroys workers with a journal, so that a test can kill it at any call. */
 import process from "node:process";
-import { Journal } from "../../lib/operations/journal.ts";
+import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { managerOptions, workers } from "./points.ts";
 

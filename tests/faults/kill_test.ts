@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { Journal } from "../../lib/operations/journal.ts";
+import { Journal } from "../../lib/operations/record/journal.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";

@@ -104,7 +104,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "the journal does not wait for the disk",
-    file: "lib/operations/journal.ts",
+    file: "lib/operations/record/journal.ts",
     find: "PRAGMA synchronous = FULL",
     replace: "PRAGMA synchronous = OFF",
     caughtBy: {

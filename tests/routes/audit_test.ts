@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { AUDIT_SHARES, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
-import { OperationStore } from "../../lib/operations/store.ts";
+import { OperationStore } from "../../lib/operations/record/store.ts";
 import { journalOn, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import {
   finishedOperation,

@@ -5,10 +5,10 @@ import type { FlatConfiguration } from "../../lib/configuration/flat_configurati
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { type ConfigurationStore, MemoryStore } from "../../lib/configuration/editing/configuration_store.ts";
 import { configurationReader } from "../../routes/server/configuration.ts";
-import type { OuterSetting } from "../../lib/configuration/stored_settings.ts";
+import type { OuterSetting } from "../../lib/configuration/environment/stored_settings.ts";
 import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import type { LogFields, Logger } from "../../lib/observability/logging.ts";
-import type { OperationJournal } from "../../lib/operations/journal.ts";
+import type { OperationJournal } from "../../lib/operations/record/journal.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";

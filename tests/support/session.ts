@@ -1,7 +1,7 @@
 /** A session on the simulated NAS, independent of the program. */
 import assert from "node:assert/strict";
 import { silentLogger } from "../../lib/observability/logging.ts";
-import { parseNasAddress } from "../../lib/configuration/nas_address.ts";
+import { parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
 import { Session, type SessionOptions } from "../../lib/truenas/connection/session.ts";
 
 /** Makes one for a NAS at this address; it is not connected yet. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DISPLAY_PORTS, displayHosts, displayTarget } from "../../lib/consoles/display_target.ts";
-import { parseNasAddress } from "../../lib/configuration/nas_address.ts";
+import { parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
 import type { Display } from "../../lib/inventory/inventory.ts";
 
 function nas(host: string, publicHost: string | null = null) {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { parse } from "../../lib/configuration/yaml.ts";
 import { readArguments } from "../../lib/command_line/arguments.ts";
-import { ENVIRONMENT_NAMES } from "../../lib/configuration/environment.ts";
+import { ENVIRONMENT_NAMES } from "../../lib/configuration/environment/environment.ts";
 import project from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);

@@ -92,7 +92,7 @@ function cyclesIn(modules: ReadonlyMap<string, readonly string[]>): string[] {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main|routes\/server\/(server|guarded_listener|websocket)|lib\/(configuration\/(environment|files|editing\/overwrite)|consoles\/display_socket|command_line\/process|truenas\/connection\/connection|simulator\/(simulator|screens\/screens)))\.ts$/,
+    /^(main|routes\/server\/(server|guarded_listener|websocket)|lib\/(configuration\/(environment\/environment|files|editing\/overwrite)|consoles\/display_socket|command_line\/process|truenas\/connection\/connection|simulator\/(simulator|screens\/screens)))\.ts$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
@@ -100,7 +100,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\bnode:(process|fs)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
   [
     /\bDate\.now\b/,
-    /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/live_inventory\.ts|lib\/observability\/logging\.ts|lib\/operations\/store\.ts|lib\/simulator\/.*)$/,
+    /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/live_inventory\.ts|lib\/observability\/logging\.ts|lib\/operations\/record\/store\.ts|lib\/simulator\/.*)$/,
   ],
   [/\braw\(/, /^$/],
 ];

@@ -1,7 +1,7 @@
 /** Protects the demo's story: what a newcomer finds, and that it is told fast enough to be waited for. */
 import assert from "node:assert/strict";
 import { recoveryOf } from "../../lib/operations/recovery.ts";
-import { OperationStore } from "../../lib/operations/store.ts";
+import { OperationStore } from "../../lib/operations/record/store.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { tellStory } from "../../lib/simulator/story.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { LiveInventory } from "../../lib/inventory/live_inventory.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
-import { OperationStore } from "../../lib/operations/store.ts";
+import { OperationStore } from "../../lib/operations/record/store.ts";
 import { measureManager } from "../../lib/observability/telemetry.ts";
 import type { Session } from "../../lib/truenas/connection/session.ts";
 

@@ -6,7 +6,7 @@ import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
-import type { OperationLog } from "../log.ts";
+import type { OperationLog } from "../record/log.ts";
 import { NotSent } from "../call_limiter.ts";
 import type { Evidence, StepError } from "../types.ts";
 

@@ -2,7 +2,7 @@
  * One WebSocket to a NAS. Nothing else opens one. Detects the protocol, and turns the runtime's connection errors into
  * messages with a remedy.
  */
-import type { NasAddress } from "../../configuration/nas_address.ts";
+import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import { fetchCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
 import { classify, connectionError, isAboutCertificate, wordsFor } from "./failures.ts";
 import { TrueNASConnectionError } from "../../errors/errors.ts";

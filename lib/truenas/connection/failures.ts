@@ -1,6 +1,6 @@
 /** Every way a connection to a NAS can fail, with its remedy. */
 import { type ConnectionFailure, TrueNASConnectionError } from "../../errors/errors.ts";
-import type { NasAddress } from "../../configuration/nas_address.ts";
+import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import { describeSystemError } from "../../errors/system_errors.ts";
 
 /** The remedy for each failure. */

@@ -10,7 +10,7 @@ import {
   TrueNASError,
 } from "../../errors/errors.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
-import type { NasAddress } from "../../configuration/nas_address.ts";
+import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import { notifyEach, runDetached } from "../../errors/unhandled_errors.ts";
 import { type Caller, type CallOptions, type EndedCall, RpcClient, type WriteGuard } from "../client.ts";
 import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connection.ts";

@@ -3,7 +3,7 @@ import { TrueNASCallError } from "../../errors/errors.ts";
 import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
 import type { Logger } from "../../observability/logging.ts";
-import type { NasAddress } from "../../configuration/nas_address.ts";
+import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
 

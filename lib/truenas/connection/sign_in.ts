@@ -1,7 +1,7 @@
 /** Signs in to a NAS with the method that it and the account require, and reports who is signed in. */
 import { TrueNASCallError, TrueNASConnectionError } from "../../errors/errors.ts";
 import { isRefusedWith, METHOD_NOT_FOUND } from "../../errors/refusals.ts";
-import { isUnencrypted, type NasAddress } from "../../configuration/nas_address.ts";
+import { isUnencrypted, type NasAddress } from "../../configuration/environment/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
 import type { LoginReply, UserInfo } from "../methods.ts";

@@ -1,6 +1,6 @@
 /** The end of set-up: what was written, and the way to the dashboard. */
 import type { Problem } from "../../../lib/errors/errors.ts";
-import { isSecret } from "../../../lib/configuration/environment.ts";
+import { isSecret } from "../../../lib/configuration/environment/environment.ts";
 import { CopyButton, ErrorSummary, Notice } from "../../parts/common.tsx";
 import { Icon, Shape } from "../../parts/icons.tsx";
 import { Layout, type PageFrame } from "../../layout.tsx";

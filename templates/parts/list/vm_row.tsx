@@ -1,7 +1,7 @@
 /** One VM's row in the list, and the parts of it that the VM's page shows too. */
 import type { Nic, Vm } from "../../../lib/inventory/inventory.ts";
 import { isMarked } from "../../../lib/inventory/marks.ts";
-import type { Busy } from "../../../lib/operations/store.ts";
+import type { Busy } from "../../../lib/operations/record/store.ts";
 import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
 import { formatCount } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";

@@ -1,6 +1,6 @@
 /** The list of operations: its filter, and a row for each. */
 import type { OperationView } from "../../../lib/operations/types.ts";
-import { isUndecided } from "../../../lib/operations/undecided.ts";
+import { isUndecided } from "../../../lib/operations/record/undecided.ts";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { DateTime, SHAPES, TableHead, type Tone } from "../common.tsx";
 import { Who } from "../history.tsx";

@@ -1,7 +1,7 @@
 /** The head of every page of one VM: where it is, its name and state, what can be done, and its tabs. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { typeOf } from "../../../lib/inventory/names.ts";
-import type { Busy } from "../../../lib/operations/store.ts";
+import type { Busy } from "../../../lib/operations/record/store.ts";
 import { paths, type VmTab } from "../../paths.ts";
 import { Notice } from "../common.tsx";
 import { BusyState, VmState } from "../list/vm_row.tsx";

@@ -3,7 +3,7 @@
  * process against a simulated NAS.
  */
 import assert from "node:assert/strict";
-import { Journal } from "../../../lib/operations/journal.ts";
+import { Journal } from "../../../lib/operations/record/journal.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { makeCertificates } from "../../support/network/certificates.ts";

@@ -9,7 +9,7 @@ import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { connectionError, REMEDIES } from "../../../lib/truenas/connection/failures.ts";
 import { openNas } from "../../../lib/truenas/connection/connection.ts";
-import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
+import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { type Certificates, fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";

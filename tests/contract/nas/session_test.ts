@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { TrueNASConnectionError, TrueNASTimeoutError } from "../../../lib/errors/errors.ts";
-import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
+import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { openShell } from "../../../lib/truenas/connection/connection.ts";
 import { MAX_RUNNING_CALLS } from "../../../lib/truenas/connection/protocol.ts";

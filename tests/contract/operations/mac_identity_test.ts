@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../../lib/configuration/load_configuration.ts";
-import { Journal } from "../../../lib/operations/journal.ts";
+import { Journal } from "../../../lib/operations/record/journal.ts";
 import type { CreationPlan } from "../../../lib/plan/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";

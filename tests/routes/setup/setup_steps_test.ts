@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
-import { readEnvFile } from "../../../lib/configuration/env_file.ts";
+import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
 import {
   API_KEY,
   KEEPER_PASSWORD,

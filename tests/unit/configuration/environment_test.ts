@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { readEnvFile } from "../../../lib/configuration/env_file.ts";
+import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
 import {
   type Environment,
   type EnvironmentName,
   getEnvironmentVariables,
-} from "../../../lib/configuration/environment.ts";
-import { readSettings } from "../../../lib/configuration/settings.ts";
+} from "../../../lib/configuration/environment/environment.ts";
+import { readSettings } from "../../../lib/configuration/environment/settings.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 
 const NAS = { TRUENAS_HOST: "nas.lan", API_USERNAME: "admin", API_PASSWORD: "p", VNC_PASSWORD: "v" } as const;

@@ -8,7 +8,7 @@ import {
   isWithin,
   networkOf,
   normalAddress,
-} from "../../../lib/configuration/ip_addresses.ts";
+} from "../../../lib/configuration/environment/ip_addresses.ts";
 
 Deno.test("addresses are compared by value, however they are written (fault 20)", () => {
   const SAME = [

@@ -1,7 +1,11 @@
 /** Protects NAS_PUBLIC_HOST and the choice of an address that other machines can reach. */
 import assert from "node:assert/strict";
-import { parseNasAddress } from "../../../lib/configuration/nas_address.ts";
-import { hostOfAddress, hostOfNas, parsePublicHost } from "../../../lib/configuration/public_host.ts";
+import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
+import {
+  hostOfAddress,
+  hostOfNas,
+  parsePublicHost,
+} from "../../../lib/configuration/environment/public_host.ts";
 
 Deno.test("parsePublicHost() accepts hosts, ports and web addresses only (fault 24)", () => {
   const read = (text: string) => {

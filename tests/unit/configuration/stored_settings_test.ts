@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readEnvFile } from "../../../lib/configuration/env_file.ts";
+import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
 import {
   needsSetup,
   outerSettings,
   storedSettingsText,
   withStored,
-} from "../../../lib/configuration/stored_settings.ts";
+} from "../../../lib/configuration/environment/stored_settings.ts";
 
 const STORED = {
   TRUENAS_HOST: "nas.lan",

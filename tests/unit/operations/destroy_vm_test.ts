@@ -7,7 +7,7 @@ import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";
 import { destroyVm, destructionSteps } from "../../../lib/operations/steps/destroy_vm.ts";
 import { NotSent } from "../../../lib/operations/call_limiter.ts";
 import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
-import { OperationLog } from "../../../lib/operations/log.ts";
+import { OperationLog } from "../../../lib/operations/record/log.ts";
 import type { DestructionVm } from "../../../lib/plan/types.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
 import { toVm } from "../../../lib/truenas/rows.ts";

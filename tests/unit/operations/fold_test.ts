@@ -1,7 +1,7 @@
 /** Protects the view of an operation: every watcher sees the same, wherever it starts. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { applyEvent, emptyView, foldOperation } from "../../../lib/operations/fold.ts";
+import { applyEvent, emptyView, foldOperation } from "../../../lib/operations/record/fold.ts";
 import { fact, logOf } from "./operation_samples.ts";
 
 Deno.test("folding in parts or with repeats equals folding at once", () => {

@@ -1,6 +1,6 @@
 /** The log of a small operation, and facts that could follow in it, for the tests of operations. */
 import fc from "fast-check";
-import { OperationLog } from "../../../lib/operations/log.ts";
+import { OperationLog } from "../../../lib/operations/record/log.ts";
 import type { OperationFact, StepStatus } from "../../../lib/operations/types.ts";
 
 /** How the operation begins: two VMs of two steps each. */

@@ -1,6 +1,6 @@
 /** Protects the decisions after an operation that did not succeed: only possible ones are offered. */
 import assert from "node:assert/strict";
-import { foldOperation } from "../../../lib/operations/fold.ts";
+import { foldOperation } from "../../../lib/operations/record/fold.ts";
 import { needsDecision, recoveryOf, remainingSettleMs } from "../../../lib/operations/recovery.ts";
 import type { OperationFact, OperationView } from "../../../lib/operations/types.ts";
 import { CONFIG } from "../plan/plan_samples.ts";

@@ -9,7 +9,7 @@ import {
   TrueNASConnectionError,
   TrueNASError,
 } from "../../../lib/errors/errors.ts";
-import { OperationLog } from "../../../lib/operations/log.ts";
+import { OperationLog } from "../../../lib/operations/record/log.ts";
 import {
   describeError,
   pause,

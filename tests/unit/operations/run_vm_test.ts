@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { TrueNASError } from "../../../lib/errors/errors.ts";
 import { NotSent } from "../../../lib/operations/call_limiter.ts";
-import { OperationLog } from "../../../lib/operations/log.ts";
+import { OperationLog } from "../../../lib/operations/record/log.ts";
 import { Cancelled, runStep } from "../../../lib/operations/steps/run_step.ts";
 import { expectVm, findVm, runVm, type VmFailure } from "../../../lib/operations/steps/run_vm.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";

@@ -1,6 +1,6 @@
 /** Protects the list of operations: it has a limit, and a running operation is never dropped. */
 import assert from "node:assert/strict";
-import { OperationStore } from "../../../lib/operations/store.ts";
+import { OperationStore } from "../../../lib/operations/record/store.ts";
 
 Deno.test("OperationStore keeps the newest operations and never drops a running one", () => {
   const store = new OperationStore(() => 0);

@@ -1,6 +1,6 @@
 /** Protects the picture of an operation: bars where steps ran, estimates only from what was measured. */
 import assert from "node:assert/strict";
-import { foldOperation } from "../../../lib/operations/fold.ts";
+import { foldOperation } from "../../../lib/operations/record/fold.ts";
 import { timelineOf } from "../../../lib/operations/timeline.ts";
 import type { OperationEvent, OperationFact } from "../../../lib/operations/types.ts";
 

@@ -1,18 +1,18 @@
 /** One VM: its head, and the tab that the address names. */
-import type { Problem } from "../../lib/errors/errors.ts";
-import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
-import { Layout, type PageFrame } from "../layout.tsx";
-import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../parts/common.tsx";
-import { CloneForm, type CreateChoices, type Typed } from "../parts/vm/vm_forms.tsx";
-import { VmBoot } from "../parts/vm/boot.tsx";
-import { VmDisks } from "../parts/vm/disks.tsx";
-import { DevicesChanged } from "../parts/vm/device.tsx";
-import { VmHead } from "../parts/vm/head.tsx";
-import { VmHistory } from "../parts/vm/history.tsx";
-import { VmNetwork } from "../parts/vm/network.tsx";
-import { devicesOf, type VmNowProps } from "../parts/vm/now.ts";
-import { VmOverview } from "../parts/vm/overview.tsx";
-import { paths, type VmTab } from "../paths.ts";
+import type { Problem } from "../../../lib/errors/errors.ts";
+import type { AuditEntry } from "../../../lib/observability/audit_entry.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../../parts/common.tsx";
+import { CloneForm, type CreateChoices, type Typed } from "../../parts/vm/vm_forms.tsx";
+import { VmBoot } from "../../parts/vm/boot.tsx";
+import { VmDisks } from "../../parts/vm/disks.tsx";
+import { DevicesChanged } from "../../parts/vm/device.tsx";
+import { VmHead } from "../../parts/vm/head.tsx";
+import { VmHistory } from "../../parts/vm/history.tsx";
+import { VmNetwork } from "../../parts/vm/network.tsx";
+import { devicesOf, type VmNowProps } from "../../parts/vm/now.ts";
+import { VmOverview } from "../../parts/vm/overview.tsx";
+import { paths, type VmTab } from "../../paths.ts";
 
 /** A change that was made. */
 export interface Saved {

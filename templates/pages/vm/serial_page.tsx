@@ -1,10 +1,10 @@
 /** The serial console of a VM, in a terminal. */
-import type { Vm } from "../../lib/inventory/inventory.ts";
-import { Layout, type PageFrame } from "../layout.tsx";
-import { Notice, ViewerNotice } from "../parts/common.tsx";
-import { ConsoleTabs } from "../parts/vm/console_tabs.tsx";
-import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
-import { paths } from "../paths.ts";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { Notice, ViewerNotice } from "../../parts/common.tsx";
+import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
+import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
+import { paths } from "../../paths.ts";
 
 /** Where the files of the serial console's terminal are. */
 export interface ConsoleAssetUrls {

@@ -1,6 +1,6 @@
 /** Parses the address of a NAS and the fingerprint of its certificate. Pure. */
 import { isLoopback } from "./ip_addresses.ts";
-import type { Problem } from "../errors/errors.ts";
+import type { Problem } from "../../errors/errors.ts";
 
 /** The address of a NAS. */
 export type NasAddress =

@@ -1,6 +1,6 @@
 /** What waits for a person's decision: operations that left something, and the VMs that they left unfinished. Pure. */
-import { needsDecision, recoveryOf } from "./recovery.ts";
-import type { OperationView, OperationVmView } from "./types.ts";
+import { needsDecision, recoveryOf } from "../recovery.ts";
+import type { OperationView, OperationVmView } from "../types.ts";
 
 /** Whether an operation left something about which nobody has decided. */
 export function isUndecided(view: OperationView): boolean {

@@ -4,19 +4,19 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { processId } from "../command_line/process.ts";
+import { processId } from "../../command_line/process.ts";
 import {
   ensureOwnFile,
   fileExists,
   makeFolder,
   readTextFile,
   replaceOwnFile,
-} from "../configuration/files.ts";
-import { type FlatConfiguration, fromFlat, toFlat } from "../configuration/flat_configuration.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import type { AuditEntry, AuditJournal } from "../observability/audit_entry.ts";
-import type { OperationEvent } from "./types.ts";
+} from "../../configuration/files.ts";
+import { type FlatConfiguration, fromFlat, toFlat } from "../../configuration/flat_configuration.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import type { AuditEntry, AuditJournal } from "../../observability/audit_entry.ts";
+import type { OperationEvent } from "../types.ts";
 
 /** Version of the tables: 2 added the audit log. Older journals are upgraded, newer ones refused. */
 const LAYOUT = 2;

@@ -1,7 +1,7 @@
 /** Reads environment variables: from the process, a file of values, or a secret's own file. Nothing else reads them. */
-import { ConfigurationError, type Problem } from "../errors/errors.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import { readTextFile } from "./files.ts";
+import { ConfigurationError, type Problem } from "../../errors/errors.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import { readTextFile } from "../files.ts";
 import { parseNasAddress } from "./nas_address.ts";
 
 /** Every environment variable, with its help. */

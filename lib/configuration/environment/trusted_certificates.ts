@@ -1,9 +1,9 @@
 /** Selects the certificates of the NAS to trust. */
 import type { Settings } from "./settings.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { readTextFile } from "./files.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import type { VMManagerOptions } from "../vm_manager_options.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { readTextFile } from "../files.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import type { VMManagerOptions } from "../../vm_manager_options.ts";
 
 /**
  * The certificates to trust in addition to public ones.

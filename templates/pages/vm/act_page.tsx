@@ -1,12 +1,12 @@
 /** Confirmation of an action on the selected VMs: what it will do, one sentence per state. */
-import type { Vm } from "../../lib/inventory/inventory.ts";
-import { formatCount } from "../../lib/units.ts";
-import { VM_ACTIONS, type VmActionName } from "../../lib/inventory/vm_actions.ts";
-import { Layout, type PageFrame } from "../layout.tsx";
-import { MissingRoles } from "../parts/frame/connection.tsx";
-import { Notice, Tick, ViewerNotice, VmTrail, Warning } from "../parts/common.tsx";
-import { paths } from "../paths.ts";
-import { VmState } from "../parts/list/vm_row.tsx";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { formatCount } from "../../../lib/units.ts";
+import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { MissingRoles } from "../../parts/frame/connection.tsx";
+import { Notice, Tick, ViewerNotice, VmTrail, Warning } from "../../parts/common.tsx";
+import { paths } from "../../paths.ts";
+import { VmState } from "../../parts/list/vm_row.tsx";
 
 /** The state of the page. */
 export interface ActProps {

@@ -1,11 +1,11 @@
 /** Holds the logs of operations, up to a limit, and continues those of an earlier program from the journal. */
-import { notifyEach } from "../errors/unhandled_errors.ts";
-import { isVmAction, VM_ACTIONS } from "../inventory/vm_actions.ts";
-import { type Logger, silentLogger } from "../observability/logging.ts";
+import { notifyEach } from "../../errors/unhandled_errors.ts";
+import { isVmAction, VM_ACTIONS } from "../../inventory/vm_actions.ts";
+import { type Logger, silentLogger } from "../../observability/logging.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
-import { overallStatus } from "./summary.ts";
-import type { OperationEvent, OperationKind, OperationView, OperationVmView } from "./types.ts";
+import { overallStatus } from "../summary.ts";
+import type { OperationEvent, OperationKind, OperationView, OperationVmView } from "../types.ts";
 import { isUndecided } from "./undecided.ts";
 
 /** Operations kept. */

@@ -1,10 +1,10 @@
 /** Everything that can be done with one VM, on a page of its own: long lists lead here, and a script shows it in place. */
-import { Layout, type PageFrame } from "../layout.tsx";
-import { VmTrail } from "../parts/common.tsx";
-import { Icon } from "../parts/icons.tsx";
-import { VmMenuItems, type VmMenuProps } from "../parts/list/vm_menu.tsx";
-import { VmState } from "../parts/list/vm_row.tsx";
-import { paths } from "../paths.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { VmTrail } from "../../parts/common.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { VmMenuItems, type VmMenuProps } from "../../parts/list/vm_menu.tsx";
+import { VmState } from "../../parts/list/vm_row.tsx";
+import { paths } from "../../paths.ts";
 
 /** The page. */
 export function VmMenuPage({ frame, menu }: { frame: PageFrame; menu: VmMenuProps }) {

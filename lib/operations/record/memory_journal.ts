@@ -1,7 +1,7 @@
 /** A journal that lasts as long as the program: for the demo, which keeps nothing on disk. */
-import type { AuditEntry } from "../observability/audit_entry.ts";
+import type { AuditEntry } from "../../observability/audit_entry.ts";
 import type { JournalledOperation, OperationJournal } from "./journal.ts";
-import type { OperationEvent } from "./types.ts";
+import type { OperationEvent } from "../types.ts";
 
 /** Keeps events in memory; see the file's comment. */
 export class MemoryJournal implements OperationJournal {

@@ -1,13 +1,13 @@
 /** A VM's graphical console: its screen, the keys that a browser keeps for itself, and other ways to see it. */
-import type { FoundTarget } from "../../lib/consoles/display_target.ts";
-import type { Display, Vm } from "../../lib/inventory/inventory.ts";
-import { Layout, type PageFrame } from "../layout.tsx";
-import { Notice, State, ViewerNotice, Warning } from "../parts/common.tsx";
-import { Icon } from "../parts/icons.tsx";
-import { ConsoleTabs } from "../parts/vm/console_tabs.tsx";
-import { DisplayCloses } from "../parts/vm/display_closes.tsx";
-import { VmHead, type VmHeadProps } from "../parts/vm/head.tsx";
-import { paths } from "../paths.ts";
+import type { FoundTarget } from "../../../lib/consoles/display_target.ts";
+import type { Display, Vm } from "../../../lib/inventory/inventory.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { Notice, State, ViewerNotice, Warning } from "../../parts/common.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
+import { DisplayCloses } from "../../parts/vm/display_closes.tsx";
+import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
+import { paths } from "../../paths.ts";
 
 /** Props of the page. */
 export interface ConsolePageProps {

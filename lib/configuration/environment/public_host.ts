@@ -1,6 +1,6 @@
 /** Where browsers and viewers reach the NAS, which can differ from this program's address for it. Pure. */
 import { isLoopback } from "./ip_addresses.ts";
-import { parseIpv4 } from "../exports/values.ts";
+import { parseIpv4 } from "../../exports/values.ts";
 import type { NasAddress } from "./nas_address.ts";
 
 /** The host that consoles connect to. */

@@ -1,8 +1,8 @@
 /** The password of a VM's display. */
-import type { Vm } from "../../lib/inventory/inventory.ts";
-import { Layout, type PageFrame } from "../layout.tsx";
-import { CopyButton, Fact, VmTrail } from "../parts/common.tsx";
-import { paths } from "../paths.ts";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { CopyButton, Fact, VmTrail } from "../../parts/common.tsx";
+import { paths } from "../../paths.ts";
 
 /** Props of the page. */
 export interface PasswordPageProps {

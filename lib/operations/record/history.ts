@@ -1,9 +1,9 @@
 /** What operations reveal about the VMs on the NAS. Pure. */
-import type { PlannedMacs } from "../plan/creation_input.ts";
-import type { JournalEvidence } from "../plan/destruction.ts";
-import type { OrphanFacts } from "../plan/orphans.ts";
-import { recoveryOf } from "./recovery.ts";
-import type { OperationView, OperationVmView, StepView } from "./types.ts";
+import type { PlannedMacs } from "../../plan/creation_input.ts";
+import type { JournalEvidence } from "../../plan/destruction.ts";
+import type { OrphanFacts } from "../../plan/orphans.ts";
+import { recoveryOf } from "../recovery.ts";
+import type { OperationView, OperationVmView, StepView } from "../types.ts";
 
 /** The uuids and zvols that operations created, as evidence that a VM was created here. */
 export function evidenceOf(views: readonly OperationView[]): JournalEvidence {

@@ -2,11 +2,11 @@
  * Reads files of NAME=value lines (`.env`) as shells, systemd and python-dotenv do. A `#` starts a comment only after a
  * space, so passwords can contain it.
  */
-import { didYouMean } from "../command_line/nearest.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { isMissing, reasonOf } from "../errors/system_errors.ts";
+import { didYouMean } from "../../command_line/nearest.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { isMissing, reasonOf } from "../../errors/system_errors.ts";
 import { type EnvFile, isSecret, VARIABLE_NAMES } from "./environment.ts";
-import { readTextFileAsync } from "./files.ts";
+import { readTextFileAsync } from "../files.ts";
 
 /** How a file of values is read. */
 export interface EnvFileOptions {

@@ -1,6 +1,6 @@
 /** The settings of the dashboard and the command line, from environment variables. */
-import { LOG_LEVELS, type LogLevel } from "../observability/log_levels.ts";
-import { choiceExpected, LISTEN_PORTS, parseWholeNumber, show, wholeNumberExpected } from "../inputs.ts";
+import { LOG_LEVELS, type LogLevel } from "../../observability/log_levels.ts";
+import { choiceExpected, LISTEN_PORTS, parseWholeNumber, show, wholeNumberExpected } from "../../inputs.ts";
 import {
   type EnvironmentName,
   type EnvironmentVariables,

@@ -2,11 +2,11 @@
  * The append-only log of one operation. A watcher is a position in the log, so a reload, a second tab and a lost network
  * are the same case: reading continues after the last event seen.
  */
-import { TrueNASError } from "../errors/errors.ts";
-import { reasonOf } from "../errors/system_errors.ts";
+import { TrueNASError } from "../../errors/errors.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationJournal } from "./journal.ts";
-import type { OperationEvent, OperationFact, OperationView } from "./types.ts";
+import type { OperationEvent, OperationFact, OperationView } from "../types.ts";
 
 /** The log of one operation; see the file's comment. */
 export class OperationLog {

@@ -1,5 +1,5 @@
 /** Folds the events of an operation into the view that pages show. Pure, and independent of how the log is divided. */
-import type { AnnouncedVm, OperationEvent, OperationView, OperationVmView, StepView } from "./types.ts";
+import type { AnnouncedVm, OperationEvent, OperationView, OperationVmView, StepView } from "../types.ts";
 
 /** The view before any event. */
 export function emptyView(id: string): OperationView {
