@@ -1,6 +1,6 @@
 /** Finds pages, VMs, VM types, operations and actions by words. Pure. */
 import type { Vm } from "../lib/inventory/inventory.ts";
-import { compareNames } from "../lib/inventory/names.ts";
+import { compareNames, macOf } from "../lib/inventory/names.ts";
 import {
   type ActionFacts,
   reasonAgainst,
@@ -76,13 +76,6 @@ function rankOf({ label, detail, also = "" }: Candidate, words: readonly string[
     return more.includes(word) || more.includes(macOf(word)) ? 1 : 0;
   });
   return ranks.includes(0) ? 0 : ranks.reduce((sum: number, rank) => sum + rank, 0);
-}
-
-/** A MAC however its digits are separated, as the NAS writes it; other words as they are. */
-function macOf(word: string): string {
-  const digits = word.replaceAll(/[:.-]/g, "");
-  if (!/^[0-9a-f]{4,12}$/.test(digits)) return word;
-  return digits.match(/.{1,2}/g)?.join(":") ?? word;
 }
 
 const PAGES: readonly (Omit<Found, "kind" | "href"> & {

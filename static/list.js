@@ -51,6 +51,16 @@ document.addEventListener("submit", (event) => {
   filter();
 });
 
+/* Esc takes away what was typed, and the filter with it; an empty field is left (static/keys.js). */
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing) return;
+  if (event.target.id !== "filter-q" || event.target.value === "") return;
+  event.preventDefault();
+  event.target.value = "";
+  clearTimeout(pause);
+  filter();
+}, true);
+
 /* A tick in the columns' menu shows or hides the column at once. */
 document.addEventListener("change", (event) => {
   if (event.target.closest("#columns-form") !== null) event.target.form.requestSubmit();
@@ -126,9 +136,11 @@ document.addEventListener("click", async (event) => {
     const menu = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("details");
     if (menu === null || !link.isConnected) return location.assign(link.href);
     links.set(menu, link);
+    menu.open = false;
     // Live updates of the row leave the menu alone.
     link.parentElement.setAttribute("hx-morph-skip-children", "");
     link.replaceWith(menu);
+    menu.open = true;
     menu.querySelector("summary").focus();
   } catch {
     location.assign(link.href);
@@ -188,10 +200,21 @@ function mark() {
   }
 }
 
+/* The bright button is what the selection can do: VMs that all run are not started. */
+function offer(starts) {
+  for (const [action, isFirst] of [["start", starts], ["stop", !starts]]) {
+    const button = document.querySelector(`.bulk > button[value=${action}]`);
+    button?.classList.toggle("primary", isFirst);
+    button?.classList.toggle("wide-only", !isFirst);
+  }
+}
+
 /* What the selected VMs that are off would take, beside the bar and in the picture of the memory. */
 function weigh() {
   mark();
-  const off = boxes().filter((box) => box.checked && box.closest("tr").dataset.state === "STOPPED");
+  const states = boxes().filter((box) => box.checked).map((box) => [box, box.closest("tr").dataset.state]);
+  const off = states.filter(([, state]) => state === "STOPPED").map(([box]) => box);
+  offer(off.length > 0 || !states.some(([, state]) => state === "RUNNING"));
   const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);
   const beside = document.getElementById("bulk-memory");
   if (beside !== null) beside.textContent = mib === 0 ? "" : ` · ${sizeOf(mib)} when started`;

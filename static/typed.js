@@ -60,6 +60,15 @@ document.addEventListener("submit", ({ target }) => {
 });
 document.addEventListener("signed-out", () => keep(null));
 
+/* A part of a form that is asked for without a session leads to the sign-in as the page's own stream does. */
+document.addEventListener("htmx:before:response", (event) => {
+  const { login, here } = document.body.dataset;
+  if (event.detail.ctx.response.status !== 401 || login === undefined) return;
+  event.preventDefault();
+  keep(null);
+  location.assign(`${login}?to=${encodeURIComponent(here)}`);
+});
+
 const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
 const isSignIn = document.querySelector("form.login") !== null;
 if (isSignIn && kept !== null) {

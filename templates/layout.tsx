@@ -26,6 +26,7 @@ export interface AssetUrls {
   readonly live: string;
   readonly palette: string;
   readonly list: string;
+  readonly menus: string;
   readonly tasks: string;
   readonly toasts: string;
   readonly times: string;
@@ -129,6 +130,7 @@ export function Layout(props: LayoutProps) {
         <script src={assets.htmx} defer></script>
         <script src={assets.keys} defer></script>
         <script src={assets.palette} type="module"></script>
+        <script src={assets.menus} type="module"></script>
         <script src={assets.times} type="module"></script>
         <script src={assets.typed} type="module"></script>
         {closed ? null : <script src={assets.live} type="module"></script>}

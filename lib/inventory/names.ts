@@ -70,6 +70,13 @@ export function normalizeMac(text: string): string | null {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 ? null : mac;
 }
 
+/** A part of a MAC, however its digits are separated, as the NAS writes it; other words as they are. */
+export function macOf(word: string): string {
+  const digits = word.toLowerCase().replaceAll(/[:.-]/g, "");
+  if (!/^[0-9a-f]{4,12}$/.test(digits)) return word;
+  return digits.match(/.{1,2}/g)?.join(":") ?? word;
+}
+
 /** Input of the MAC derivation. */
 export interface MacSeed {
   /** The NAS's own id, or its address when the id cannot be read. */

@@ -23,6 +23,7 @@ import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
 import palette from "../../static/palette.js" with { type: "text" };
 import list from "../../static/list.js" with { type: "text" };
+import menus from "../../static/menus.js" with { type: "text" };
 import tasks from "../../static/tasks.js" with { type: "text" };
 import toasts from "../../static/toasts.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
@@ -65,6 +66,7 @@ const ASSETS = {
   live: await asset("live.js", live),
   palette: await asset("palette.js", palette),
   list: await asset("list.js", list),
+  menus: await asset("menus.js", menus),
   tasks: await asset("tasks.js", tasks),
   toasts: await asset("toasts.js", toasts),
   times: await asset("times.js", times),
@@ -87,6 +89,7 @@ export function assetUrls(): AssetUrls {
     keys,
     live,
     list,
+    menus,
     palette,
     tasks,
     toasts,
@@ -104,6 +107,7 @@ export function assetUrls(): AssetUrls {
     live: withBasePath(live.url),
     palette: withBasePath(palette.url),
     list: withBasePath(list.url),
+    menus: withBasePath(menus.url),
     tasks: withBasePath(tasks.url),
     toasts: withBasePath(toasts.url),
     times: withBasePath(times.url),

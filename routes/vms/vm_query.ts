@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
-import { compareNames, typeOf } from "../../lib/inventory/names.ts";
+import { compareNames, macOf, typeOf } from "../../lib/inventory/names.ts";
 import { NEEDS_LOOK, type SortKey, type VmQuery } from "../../templates/paths.ts";
 
 /** VMs that an operation left unfinished: its id by the VM's uuid. */
@@ -16,12 +16,14 @@ export function matches(vm: Vm, query: VmQuery, unfinished: Unfinished = NONE_UN
   if (type !== "" && typeOf(vm.name) !== type) return false;
   if (q === "") return true;
   const wanted = q.toLowerCase();
+  const macPart = macOf(q);
   const texts = [
     vm.name,
     ...vm.nics.flatMap(({ mac, ip }) => [mac ?? "", ip?.address ?? ""]),
     ...vm.disks.map(({ path }) => path),
   ];
-  return texts.some((text) => text.toLowerCase().includes(wanted));
+  return texts.some((text) => text.toLowerCase().includes(wanted)) ||
+    vm.nics.some(({ mac }) => mac?.toLowerCase().includes(macPart));
 }
 
 const NONE_UNFINISHED: Unfinished = new Map();

@@ -102,7 +102,7 @@ for (const { version, screen } of PLACES) {
     await page.keyboard.type("w");
     await page.waitForURL(/\?q=w/);
     assert.deepEqual(await page.locator("tr[data-vm]").count(), 2, "win11 and workerold");
-    await page.keyboard.press("Escape");
+    await page.keyboard.press("Tab");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Space");
     await page.keyboard.press("ArrowDown");

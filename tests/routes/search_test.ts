@@ -44,6 +44,7 @@ Deno.test("a VM is found by its MAC, however the digits are separated, and by it
     assert.match(mac, /^([0-9a-f]{2}:){5}/, "the premise");
     for (const q of [mac, mac.replaceAll(":", "-"), mac.replaceAll(":", ""), vm?.disks[0]?.zvol ?? "none"]) {
       assert.ok(labels(await search(url, q)).includes(vm?.name ?? ""), q);
+      assert.match(await text(fetch(`${url}/?q=${q}`)), /data-vm="/, `the list's filter finds ${q}`);
     }
   }));
 

@@ -55,7 +55,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Up Down", "Move between VMs"],
   ["Space", "Select the VM"],
   ["Enter", "Open the link or press the button"],
-  ["Esc", "Leave the field, or close a menu or dialog"],
+  ["Esc", "Clear the filter, leave the field, or close a menu or dialog"],
   ["?", "Show keyboard shortcuts"],
 ];
 
