@@ -27,6 +27,8 @@ export interface Confirmation<Plan extends Confirmable> {
   readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
   /** Problems with the request; if there are any, nothing is done. By default none. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
+  /** What differs from the request that was shown, in words; by default nothing. */
+  readonly changedOf?: () => string | null;
   readonly start: (shown: string) => Promise<StartedOrReplanned<Plan>>;
   readonly show: (plan: Plan, again: ShownAgain, status: 409 | 422) => Response;
 }
@@ -49,7 +51,8 @@ export async function confirm<Plan extends Confirmable>(
   c: AppContext,
   { manager, tokens }: Dashboard,
   fields: URLSearchParams,
-  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], start, show }: Confirmation<Plan>,
+  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], changedOf = () => null, start, show }:
+    Confirmation<Plan>,
 ): Promise<Response> {
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const [token, shown] = [text("token"), text("plan")];
@@ -64,6 +67,8 @@ export async function confirm<Plan extends Confirmable>(
     );
   }
   if (!tokens.isUsed(token)) {
+    const different = changedOf();
+    if (different !== null) return await changed(different);
     const plan = await makePlan();
     const problems = problemsOf(plan);
     const typed = typedFor(plan);

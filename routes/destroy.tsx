@@ -12,10 +12,13 @@ import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./se
 import { findVm } from "./vms/find_vm.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
-import type { DestroyQuery } from "../templates/paths.ts";
+import { type DestroyQuery, listedOptions, paths } from "../templates/paths.ts";
 
 /** The most VMs in one request. */
 const MAX_VMS = 5_000;
+
+const OPTIONS_CHANGED =
+  "The options changed after the list was shown. Nothing was destroyed. Check the new list below and confirm it.";
 
 /** GET and POST /destroy, GET and POST /vms/:id/destroy. */
 export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
@@ -77,11 +80,18 @@ async function destroy(
   { query, usual, only }: DestroyRequest,
 ): Promise<Response> {
   const { manager } = dashboard;
+  if (fields.get("list") === "yes") {
+    return c.redirect(only === null ? paths.destroy(query) : paths.vmDestroy(only.id, query), 303);
+  }
   const request = requestOf(query);
   return await confirm(c, dashboard, fields, {
     makePlan: () => manager.planDestruction(request),
     wordsOf,
     problemsOf: (plan) => [...(only === null ? problemsIn(fields) : []), ...missingIn(plan, usual)],
+    changedOf: () => {
+      const listed = fields.get("listed");
+      return listed === null || listed === listedOptions(query) ? null : OPTIONS_CHANGED;
+    },
     start: (shown) => manager.operations.startDestruction(request, shown, { by: actorOf(c) }),
     show: (plan, again, status) => show(c, dashboard, { plan, query, only, ...again }, status),
   });

@@ -107,7 +107,8 @@ const routes = {
   vmSerial: (id: number) => `/vms/${id}/serial`,
   vmSerialSocket: (id: number) => `/vms/${id}/serial/socket`,
   vmPassword: (id: number) => `/vms/${id}/password`,
-  vmDestroy: (id: number) => `/vms/${id}/destroy`,
+  vmDestroy: (id: number, options: DestroyOptions = { keepDisks: false, shutdown: false }) =>
+    withQuery(`/vms/${id}/destroy`, Object.fromEntries(optionFields(options))),
   vmViewer: (id: number) => `/vms/${id}/console.vv`,
   act: (action?: string, ids: readonly number[] = []) =>
     action === undefined
@@ -190,9 +191,22 @@ export function destroyFields({ prefixes, vms, ids, keepDisks, shutdown }: Destr
     ["prefixes", prefixes],
     ...vms.map((name): [string, string] => ["vm", name]),
     ...ids.map((id): [string, string] => ["id", String(id)]),
+    ...optionFields({ keepDisks, shutdown }),
+  ];
+}
+
+type DestroyOptions = Pick<DestroyQuery, "keepDisks" | "shutdown">;
+
+function optionFields({ keepDisks, shutdown }: DestroyOptions): [string, string][] {
+  return [
     ...(keepDisks ? [["keep", "yes"] as [string, string]] : []),
     ...(shutdown ? [["shutdown", "yes"] as [string, string]] : []),
   ];
+}
+
+/** The options that a list was made with, to compare them with those confirmed. */
+export function listedOptions(options: DestroyOptions): string {
+  return optionFields(options).map(([name]) => name).join(" ");
 }
 
 /** Appends the non-empty values as a query string. */

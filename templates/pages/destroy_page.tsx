@@ -1,4 +1,5 @@
 /** The destroy page: what exactly will be destroyed, and the phrase that confirms it. */
+import type { Child } from "hono/jsx";
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
@@ -16,7 +17,7 @@ import {
 import { GoesAndStays, type Staying } from "../parts/goes_stays.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { MissingRoles } from "../parts/frame/connection.tsx";
-import { destroyFields, type DestroyQuery, paths } from "../paths.ts";
+import { type DestroyQuery, listedOptions, paths } from "../paths.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { VmState } from "../parts/list/vm_row.tsx";
 
@@ -53,6 +54,7 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
   const isTyped = (field: string) => words.some((it) => it.field === field);
   // After a typing mistake the list is not what the person meant, so it cannot be confirmed.
   const isConfirmable = plan.totals.vms > 0 && problems.every(({ field }) => isTyped(field));
+  const isOffered = isConfirmable && frame.mayChange;
   return (
     <Layout {...frame} title={title} current="vms">
       <VmTrail {...(only === null ? {} : { vm: only })} />
@@ -69,13 +71,12 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
           {plan.spared.length === 0 ? null : <Spared plan={plan} query={query} />}
           {isConfirmable ? <GoesAndStays plan={plan} staying={destroy.staying} /> : null}
           {isConfirmable || plan.vms.length > 0 ? null : <NothingToDestroy />}
-          <Selection {...destroy} isOpen={!isConfirmable} />
-          {isConfirmable && frame.mayChange ? <Confirm {...destroy} /> : null}
+          {isOffered ? <Confirm {...destroy} /> : <Selection {...destroy} />}
           {isConfirmable && !frame.mayChange ? <ViewerNotice /> : null}
         </div>
         <div class="foot">
           <a class="btn" href={only === null ? paths.home() : paths.vm(only.id)}>Cancel</a>
-          {isConfirmable && frame.mayChange
+          {isOffered
             ? (
               <button type="submit" form="destroy" class="btn danger solid" id="confirm-destroy">
                 <Icon name="bin" />
@@ -92,52 +93,80 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
   );
 }
 
-/** The selection and the options; submitting it updates the list and changes nothing. */
-function Selection(
-  { query, plan, only, problems, isOpen }: DestroyProps & { readonly isOpen: boolean },
-) {
-  const isMissing = (what: "name" | "id", wanted: string) =>
-    plan.missing.some(({ by, value }) => by === what && value === wanted);
+/** The selection and the options, where nothing can be confirmed; submitting it updates the list. */
+function Selection(destroy: DestroyProps) {
+  const { only, plan } = destroy;
   return (
     <form method="get" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)} class="stack">
-      {only !== null ? null : (
-        <details class="fold inline" open={isOpen}>
-          <summary>
-            <Icon name="chevron" />
-            <b>VM types</b>
-            <span dir="auto">{query.prefixes === "" ? "none, only the VMs selected" : query.prefixes}</span>
-          </summary>
-          <div class="body">
-            <Field
-              name="prefixes"
-              label="VM types"
-              hideLabel
-              value={query.prefixes}
-              problems={problems}
-              help="Comma-separated names without the number: worker matches worker01 and worker12, not workerold."
-            />
-          </div>
-          {query.vms.filter((name) => !isMissing("name", name)).map((name) => (
-            <input type="hidden" name="vm" value={name} />
-          ))}
-          {query.ids.filter((id) => !isMissing("id", String(id))).map((id) => (
-            <input type="hidden" name="id" value={id} />
-          ))}
-        </details>
-      )}
-      <div class="row wide-gap options">
-        <label class="check">
-          <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
-          Keep disks
-        </label>
-        <label class="check">
-          <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
-          Try to shut down before powering off
-        </label>
-        <button class="btn sm" type="submit">List VMs</button>
-        <span class="unapplied help" role="status">Not applied yet. List the VMs again first.</span>
-      </div>
+      {only === null ? <Vms {...destroy} isOpen /> : null}
+      <Options {...destroy}>
+        <button class="btn sm" type="submit">
+          {plan.missing.some(({ by }) => by === "id") ? "List the remaining VMs" : "List VMs"}
+        </button>
+      </Options>
     </form>
+  );
+}
+
+/** The VM types, unless VMs were selected; of a selection, what exists goes along. */
+function Vms({ query, plan, problems, isOpen }: DestroyProps & { readonly isOpen: boolean }) {
+  const isMissing = (what: "name" | "id", wanted: string) =>
+    plan.missing.some(({ by, value }) => by === what && value === wanted);
+  const names = query.vms.filter((name) => !isMissing("name", name));
+  const ids = query.ids.filter((id) => !isMissing("id", String(id)));
+  return (
+    <>
+      {query.prefixes === "" && names.length + ids.length > 0
+        ? <input type="hidden" name="prefixes" value="" />
+        : <VmTypes prefixes={query.prefixes} problems={problems} isOpen={isOpen} />}
+      {names.map((name) => <input type="hidden" name="vm" value={name} />)}
+      {ids.map((id) => <input type="hidden" name="id" value={id} />)}
+    </>
+  );
+}
+
+function VmTypes(
+  { prefixes, problems, isOpen }: {
+    readonly prefixes: string;
+    readonly problems: readonly Problem[];
+    readonly isOpen: boolean;
+  },
+) {
+  return (
+    <details class="fold inline" open={isOpen}>
+      <summary>
+        <Icon name="chevron" />
+        <b>VM types</b>
+        <span dir="auto">{prefixes}</span>
+      </summary>
+      <div class="body">
+        <Field
+          name="prefixes"
+          label="VM types"
+          hideLabel
+          value={prefixes}
+          problems={problems}
+          help="Comma-separated names without the number: worker matches worker01 and worker12, not workerold."
+        />
+      </div>
+    </details>
+  );
+}
+
+function Options({ query, children }: DestroyProps & { readonly children: Child }) {
+  return (
+    <div class="row wide-gap options">
+      <label class="check">
+        <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
+        Keep disks
+      </label>
+      <label class="check">
+        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
+        Try to shut down before powering off
+      </label>
+      {children}
+      <span class="unapplied help" role="status">Not applied yet. List the VMs again first.</span>
+    </div>
   );
 }
 
@@ -175,7 +204,9 @@ function NothingToDestroy() {
   );
 }
 
-function Confirm({ plan, query, only, words, typed, problems, token, missingRoles }: DestroyProps) {
+/** One form for the options and the phrase, so that whoever confirms also sends a tick that was not listed. */
+function Confirm(destroy: DestroyProps) {
+  const { plan, query, only, words, typed, problems, token, missingRoles } = destroy;
   return (
     <form
       method="post"
@@ -183,29 +214,37 @@ function Confirm({ plan, query, only, words, typed, problems, token, missingRole
       id="destroy"
       class="stack"
     >
-      {destroyFields(query).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
+      {/* The Enter key presses a form's first button, which in the phrase means to destroy. */}
+      <button type="submit" hidden>Destroy</button>
       <input type="hidden" name="plan" value={plan.fingerprint} />
       <input type="hidden" name="token" value={token ?? ""} />
-      <details class="fold inline">
-        <summary>
-          <Icon name="chevron" />
-          <b>Every VM and disk by name</b>
-        </summary>
-        <div class="body">
-          <EveryName plan={plan} />
-        </div>
-      </details>
-      {words.map(({ field, words, vm }) => (
-        <Field
-          name={field}
-          label={`Type “${words}” to confirm`}
-          value={typed[field] ?? ""}
-          problems={problems}
-          exactly={words}
-          {...(vm === null ? {} : { help: `${vm} may not have been created by this program.` })}
-        />
-      ))}
-      <MissingRoles roles={missingRoles} />
+      <input type="hidden" name="listed" value={listedOptions(query)} />
+      {only === null ? <Vms {...destroy} isOpen={false} /> : null}
+      <Options {...destroy}>
+        <button class="btn sm" type="submit" name="list" value="yes" formnovalidate>List VMs</button>
+      </Options>
+      <div class="stack phrases">
+        <details class="fold inline">
+          <summary>
+            <Icon name="chevron" />
+            <b>Every VM and disk by name</b>
+          </summary>
+          <div class="body">
+            <EveryName plan={plan} />
+          </div>
+        </details>
+        {words.map(({ field, words, vm }) => (
+          <Field
+            name={field}
+            label={`Type “${words}” to confirm`}
+            value={typed[field] ?? ""}
+            problems={problems}
+            exactly={words}
+            {...(vm === null ? {} : { help: `${vm} may not have been created by this program.` })}
+          />
+        ))}
+        <MissingRoles roles={missingRoles} />
+      </div>
     </form>
   );
 }

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { browser, browserTest, expectAccessibleEverywhere, finished } from "../support/browser/pages.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
+import { soon } from "../support/deadline.ts";
 
 /** The colour behind the button: red once the phrase matches. */
 async function ground(page: Page): Promise<string> {
@@ -66,3 +67,54 @@ browserTest(
     }
   },
 );
+
+const PHONE = { viewport: { width: 390, height: 844 } };
+
+for (const javaScriptEnabled of [true, false]) {
+  browserTest(
+    `on a phone, "Keep disks" ticked but not listed is never ignored (${
+      javaScriptEnabled ? "with" : "without"
+    } a script)`,
+    {},
+    async ({ dashboard }) => {
+      await withWorkers(dashboard);
+      const zvols = [...dashboard.simulator.store.datasets.keys()];
+      const context = await browser.newContext({ ...PHONE, javaScriptEnabled, baseURL: dashboard.url });
+      try {
+        const page = await context.newPage();
+        await page.goto("/destroy?prefixes=worker");
+        const type = async () => {
+          const words = /“(.*)”/.exec(await page.locator('label[for="field-phrase"]').innerText())?.[1] ?? "";
+          await page.getByLabel(/^Type “destroy/).fill(words);
+        };
+        await type();
+        await page.getByLabel("Keep disks").check();
+        assert.ok(!await page.locator("#confirm-destroy").isVisible());
+        // The Enter key confirms although the button is hidden.
+        await page.getByLabel("Keep disks").press("Enter");
+        await page.getByText("The options changed after the list was shown. Nothing was destroyed").waitFor();
+        assert.ok(await page.getByLabel("Keep disks").isChecked());
+        await page.getByText("Their disks are kept").waitFor();
+        await type();
+        await page.getByLabel(/^Type “destroy/).press("Enter");
+        await page.waitForURL(/\/operations\//);
+        const { operations } = dashboard.manager;
+        await soon(
+          (async () => {
+            while (operations.writing !== null) await page.evaluate("1");
+          })(),
+          "the destruction ends",
+        );
+        assert.ok(
+          ![...dashboard.simulator.store.vms.values()].some(({ config }) =>
+            /^worker\d/.test(String(config.name))
+          ),
+        );
+        const left = new Set(dashboard.simulator.store.datasets.keys());
+        assert.deepEqual(zvols.filter((name) => !left.has(name)), [], "every disk is kept");
+      } finally {
+        await context.close();
+      }
+    },
+  );
+}

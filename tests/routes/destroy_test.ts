@@ -369,3 +369,83 @@ Deno.test("the Destroy page shows snapshots, and VMs kept because others depend 
     assert.ok(store.datasets.has("tank/vms/web1-disk0") && store.datasets.has(DISK));
     assert.equal(store.vms.size, 1);
   }));
+
+/** What a browser without a script sends with the form that destroys. */
+function filled(html: string): [string, string][] {
+  const form = /<form[^>]* id="destroy"[^]*?<\/form>/.exec(html)?.[0];
+  assert.ok(form, "the list can be confirmed");
+  return [...form.matchAll(/<input [^>]*>/g)].flatMap(([input]) => {
+    const [name, value] = ["name", "value"].map((what) => new RegExp(` ${what}="([^"]*)"`).exec(input)?.[1]);
+    const isSent = !input.includes('type="checkbox"') || input.includes(" checked");
+    return name === undefined || !isSent ? [] : [[name, value ?? ""]];
+  });
+}
+
+/** The form with the phrase typed and these options ticked after it was shown. */
+function confirmed(html: string, ...ticked: readonly string[]): [string, string][] {
+  return [
+    ...filled(html).filter(([name]) => name !== "phrase"),
+    ["phrase", "destroy 2 vms"],
+    ...ticked.map((name): [string, string] => [name, "yes"]),
+  ];
+}
+
+for (
+  const [option, says] of [["keep", "Their disks are kept"], [
+    "shutdown",
+    "Running VMs are shut down",
+  ]] as const
+) {
+  Deno.test(`an option ticked but not listed destroys nothing, and its list is shown to confirm (${option})`, () =>
+    withDashboard({}, async (dashboard) => {
+      await finishedOperation(dashboard, await create(dashboard, FORM));
+      const zvols = new Set(dashboard.simulator.store.datasets.keys());
+      const page = await text(fetch(`${dashboard.url}/destroy?prefixes=worker`));
+      for (const box of ["keep", "shutdown"]) {
+        assert.match(page, new RegExp(`id="destroy"[^]*<input type="checkbox" id="${box}"[^]*</form>`), box);
+      }
+      const refused = await post(dashboard, "/destroy", confirmed(page, option));
+      assert.equal(refused.status, 409);
+      const list = await refused.text();
+      assert.match(list, /The options changed after the list was shown. Nothing was destroyed/);
+      assert.match(list, new RegExp(says));
+      // A client that leaves out what was listed is held to the plan all the same.
+      const bare = confirmed(page, option).filter(([name]) => name !== "listed");
+      const again = await post(dashboard, "/destroy", bare);
+      assert.equal(again.status, 409);
+      await again.body?.cancel();
+      const back = await post(dashboard, "/destroy", confirmed(list).filter(([name]) => name !== option));
+      assert.equal(back.status, 409, "nor is an option dropped that was listed");
+      await back.body?.cancel();
+      assert.equal(dashboard.simulator.store.vms.size, 2);
+      const sent = dashboard.simulator.calls.map(({ method }) => method);
+      assert.ok(!sent.some((method) => ["vm.delete", "vm.poweroff", "vm.stop"].includes(method)));
+      const led = await follow(post(dashboard, "/destroy", confirmed(list)));
+      assert.equal((await finishedOperation(dashboard, led)).status, "done");
+      assert.equal(dashboard.simulator.store.vms.size, 0);
+      const left = new Set(dashboard.simulator.store.datasets.keys());
+      assert.equal(left.isSupersetOf(zvols), option === "keep", "the disks are kept if that was ticked");
+    }));
+}
+
+Deno.test("List VMs shows the ticked options and destroys nothing, also with the phrase typed", () =>
+  withDashboard({}, async (dashboard) => {
+    await finishedOperation(dashboard, await create(dashboard, FORM));
+    const worker = [...dashboard.simulator.store.vms.values()].find(({ config }) =>
+      config.name === "worker01"
+    );
+    for (
+      const [path, next] of [
+        ["/destroy?prefixes=worker", "/destroy?prefixes=worker&keep=yes"],
+        [`/vms/${worker?.id}/destroy`, `/vms/${worker?.id}/destroy?keep=yes`],
+      ] as const
+    ) {
+      const page = await text(fetch(dashboard.url + path));
+      const led = await follow(
+        post(dashboard, path.replace(/\?.*/, ""), [...confirmed(page, "keep"), ["list", "yes"]]),
+      );
+      assert.equal(led, next);
+      assert.match(await text(fetch(dashboard.url + led)), /id="keep" name="keep" value="yes" checked/);
+    }
+    assert.equal(dashboard.simulator.store.vms.size, 2);
+  }));
