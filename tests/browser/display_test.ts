@@ -8,6 +8,7 @@ import type { Page } from "playwright-core";
 import type { TestDashboard } from "../support/dashboard.ts";
 import { soon } from "../support/deadline.ts";
 import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
+import { freeDisplayPort } from "../support/network/display.ts";
 import { type DisplayProtocol, type Qemu, QEMU_PASSWORD, startQemu } from "../support/network/qemu.ts";
 
 const PLACES = [
@@ -214,6 +215,14 @@ browserTest("the demo's VMs have a screen that echoes what is typed, while they 
   simulator: { screens: true },
 }, async ({ page, dashboard }) => {
   const picture = () => page.evaluate("document.querySelector('#screen canvas').toDataURL()");
+  const { changes } = dashboard.manager;
+  const vm = { id: 1, name: "homeassistant", overcommit: false };
+  const act = (action: "poweroff" | "start", state: "RUNNING" | "STOPPED") =>
+    changes.act(action, [{ ...vm, action, state }]).finished;
+  // A demo on the same machine may have the usual port, and the simulator leaves a taken port alone.
+  await show(dashboard, { port: freeDisplayPort() });
+  await act("poweroff", "RUNNING");
+  await act("start", "STOPPED");
   await page.goto("/vms/1/console");
   await connected(page);
   await seen(page);
@@ -222,11 +231,9 @@ browserTest("the demo's VMs have a screen that echoes what is typed, while they 
   await page.keyboard.press("Enter");
   await page.keyboard.type("root", { delay: 20 });
   await until(page, `document.querySelector('#screen canvas').toDataURL() !== ${JSON.stringify(before)}`);
-  const { changes } = dashboard.manager;
-  const vm = { id: 1, name: "homeassistant", overcommit: false };
-  await changes.act("poweroff", [{ ...vm, action: "poweroff", state: "RUNNING" }]).finished;
+  await act("poweroff", "RUNNING");
   await said(page, /The screen was closed at the NAS/);
-  await changes.act("start", [{ ...vm, action: "start", state: "STOPPED" }]).finished;
+  await act("start", "STOPPED");
   await page.getByRole("button", { name: "Reconnect" }).click();
   await connected(page);
 });
