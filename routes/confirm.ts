@@ -75,7 +75,7 @@ export async function confirm<Plan extends Confirmable>(
     if (problems.length > 0) {
       return show(
         plan,
-        { notice: "Nothing was destroyed. Fix the problems below first.", problems, typed },
+        { notice: "Nothing was destroyed. See what is wrong below.", problems, typed },
         422,
       );
     }

@@ -32,7 +32,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
     const isEmpty = searchParams.has("selection") && query.ids.length === 0;
     const notice = isEmpty ? "No VMs selected. Select VMs in the list, or enter VM types below." : null;
-    const problems = [...problemsIn(searchParams), ...missingIn(plan, usual)];
+    const problems = [...problemsIn(searchParams), ...missingIn(dashboard, plan, usual)];
     return show(c, dashboard, { plan, query, notice, problems }, 200);
   });
   app.post("/destroy", async (c) => {
@@ -54,10 +54,10 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const query = queryForVm(new URL(c.req.url).searchParams, only.id);
     const plan = await manager.planDestruction(requestOf(query));
     if (wantsJson(c)) return c.json({ ...plan, words: wordsOf(plan) });
-    return show(c, dashboard, { plan, query, only, problems: missingIn(plan, []) }, 200);
+    return show(c, dashboard, { plan, query, only, problems: missingIn(dashboard, plan, []) }, 200);
   });
   app.post("/vms/:id/destroy", async (c) => {
-    const only = await vmOf(c, dashboard) ?? formerVm(c, dashboard);
+    const only = await vmOf(c, dashboard) ?? formerVm(dashboard, c.req.param("id"));
     if (only === null) return await c.notFound();
     const fields = await readForm(c.req.raw) ?? new URLSearchParams();
     return await destroy(c, dashboard, fields, { query: queryForVm(fields, only.id), usual: [], only });
@@ -87,7 +87,9 @@ async function destroy(
   return await confirm(c, dashboard, fields, {
     makePlan: () => manager.planDestruction(request),
     wordsOf,
-    problemsOf: (plan) => [...(only === null ? problemsIn(fields) : []), ...missingIn(plan, usual)],
+    problemsOf: (
+      plan,
+    ) => [...(only === null ? problemsIn(fields) : []), ...missingIn(dashboard, plan, usual)],
     changedOf: () => {
       const listed = fields.get("listed");
       return listed === null || listed === listedOptions(query) ? null : OPTIONS_CHANGED;
@@ -103,8 +105,7 @@ async function vmOf(c: AppContext, dashboard: Dashboard): Promise<DestroyProps["
 }
 
 /** Finds a VM that no longer exists in its operations, so that submitting a form twice leads to the same page. */
-function formerVm(c: AppContext, { manager }: Dashboard): DestroyProps["only"] {
-  const id = c.req.param("id");
+function formerVm({ manager }: Dashboard, id: string | undefined): DestroyProps["only"] {
   const vms = manager.operations.store.list().flatMap(({ vms }) => vms);
   const known = vms.find(({ vmId }) => String(vmId) === id);
   return known === undefined ? null : { id: Number(id), name: known.name };
@@ -166,11 +167,18 @@ function wordsOf({ vms, phrase }: DestructionPlan): readonly WordsToType[] {
 }
 
 /** Selections that match nothing, which is an error except for the VM types of the configuration. */
-function missingIn({ missing }: DestructionPlan, usual: readonly string[]): readonly Problem[] {
-  return missing.filter(({ by, value }) => by !== "prefix" || !usual.includes(value)).map((selection) => ({
-    field: selection.by === "prefix" ? "prefixes" : "",
-    message: describeMissing(selection),
-  }));
+function missingIn(
+  dashboard: Dashboard,
+  { missing }: DestructionPlan,
+  usual: readonly string[],
+): readonly Problem[] {
+  return missing.filter(({ by, value }) => by !== "prefix" || !usual.includes(value)).map((selection) => {
+    const former = selection.by === "id" ? formerVm(dashboard, String(selection.value)) : null;
+    const message = former === null
+      ? describeMissing(selection)
+      : `${former.name} (ID ${former.id}) no longer exists on the NAS`;
+    return { field: selection.by === "prefix" ? "prefixes" : "", message };
+  });
 }
 
 type Shown = Pick<DestroyProps, "plan" | "query"> & Partial<DestroyProps>;

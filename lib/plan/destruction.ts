@@ -137,7 +137,7 @@ export function describeMissing({ by, value }: MissingSelection): string {
     case "name":
       return `No VM is named ${JSON.stringify(value)}`;
     case "id":
-      return `No VM has the id ${value}`;
+      return `No VM has the ID ${value}`;
   }
 }
 

@@ -14,7 +14,7 @@ import { isVmTab, paths } from "../../templates/paths.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
-import { readForm } from "../forms.ts";
+import { memoryOf, readForm } from "../forms.ts";
 import { sendVmPage, settingsShown } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
@@ -239,7 +239,7 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
     } (${sockets} × ${threads}, this VM's sockets × threads)`;
     problems.push({ field: "cpu", message });
   }
-  const memoryMib = number(fields, "memory", MEMORY, problems);
+  const memoryMib = number(withMib(fields), "memory", MEMORY, problems);
   // The mark identifies VMs created by this program, so it must survive the edit.
   const kept = vm.description.includes(MARK) && !description.includes(MARK)
     ? `${description} ${MARK}`.trim()
@@ -255,6 +255,14 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
     memoryMib,
     autostart,
   });
+}
+
+/** The fields with a memory like `4 GiB` in MiB. */
+function withMib(fields: URLSearchParams): URLSearchParams {
+  const inMib = new URLSearchParams(fields);
+  const memory = memoryOf(text(fields, "memory"));
+  if (typeof memory === "number") inMib.set("memory", String(memory));
+  return inMib;
 }
 
 async function readDisk(

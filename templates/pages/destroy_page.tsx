@@ -96,12 +96,13 @@ export function DestroyPage({ frame, destroy }: { frame: PageFrame; destroy: Des
 /** The selection and the options, where nothing can be confirmed; submitting it updates the list. */
 function Selection(destroy: DestroyProps) {
   const { only, plan } = destroy;
+  const isStale = plan.missing.some(({ by }) => by === "id") && plan.vms.length > 0;
   return (
     <form method="get" action={only === null ? paths.destroy() : paths.vmDestroy(only.id)} class="stack">
       {only === null ? <Vms {...destroy} isOpen /> : null}
       <Options {...destroy}>
         <button class="btn sm" type="submit">
-          {plan.missing.some(({ by }) => by === "id") ? "List the remaining VMs" : "List VMs"}
+          {isStale ? "List the remaining VMs" : "List VMs"}
         </button>
       </Options>
     </form>
@@ -280,17 +281,20 @@ function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
   return `This cannot be undone. ${off} ${end}`;
 }
 
+/** What says that the VM was created here: `marked in: description, zvols, journal` */
 function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
   const disks = zvols.length + keeps.length;
-  const words = [
-    `description: ${marks.description ? "yes" : "no"}`,
-    `zvols: ${disks === 0 ? "none" : ZVOL_MARKS[marks.zvols]}`,
-    `journal: ${marks.journal ? "yes" : "no"}`,
+  const marked = [
+    ...(marks.description ? ["description"] : []),
+    ...(disks === 0 ? [] : ZVOL_MARKS[marks.zvols]),
+    ...(marks.journal ? ["journal"] : []),
   ];
-  return <span class="where">{words.join(", ")}</span>;
+  return (
+    <span class="where">{marked.length === 0 ? "no mark found" : `marked in: ${marked.join(", ")}`}</span>
+  );
 }
 
-const ZVOL_MARKS = { all: "yes", some: "some", none: "no", unknown: "unknown" } as const;
+const ZVOL_MARKS = { all: ["zvols"], some: ["some zvols"], none: [], unknown: [] } as const;
 
 function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
   return (

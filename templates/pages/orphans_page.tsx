@@ -91,8 +91,9 @@ function Confirm(
       </table>
       <Notice tone="bad">
         <p>
-          <strong>This cannot be undone.</strong>{" "}
-          Zvols are destroyed with their data and the snapshots listed above.
+          <strong>This cannot be undone.</strong> {zvols.some(({ snapshots }) => (snapshots?.length ?? 0) > 0)
+            ? "Zvols are destroyed with their data and the snapshots listed above."
+            : "Zvols are destroyed with their data."}
         </p>
         <Field
           name="phrase"

@@ -449,3 +449,19 @@ Deno.test("List VMs shows the ticked options and destroys nothing, also with the
     }
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
+
+Deno.test("a selection of which a VM is gone names it, and lists the remaining VMs on a click", () =>
+  withDashboard({}, async (dashboard) => {
+    await finishedOperation(dashboard, await create(dashboard, FORM));
+    const [first, second] = [...dashboard.simulator.store.vms.keys()];
+    const page = await text(fetch(`${dashboard.url}/destroy?id=${first}&id=${second}`));
+    assert.doesNotMatch(page, /id="field-prefixes"/, "a selection has no form for VM types");
+    dashboard.simulator.store.vms.delete(Number(first));
+    await dashboard.manager.inventory.live.refreshNow(Number(first));
+    const refused = await post(dashboard, "/destroy", confirmed(page));
+    assert.equal(refused.status, 422);
+    const stale = await refused.text();
+    assert.match(stale, new RegExp(`worker01 \\(ID ${first}\\) no longer exists on the NAS`));
+    assert.match(stale, new RegExp(`name="id" value="${second}"[^]*List the remaining VMs`));
+    assert.doesNotMatch(stale, new RegExp(`name="id" value="${first}"`));
+  }));

@@ -119,7 +119,7 @@ Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phr
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const list = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&keep=yes`));
     assert.match(list, /you chose to keep disks/);
-    assert.match(list, /description: yes, zvols: yes, journal: yes/);
+    assert.match(list, /marked in: description, zvols, journal/);
     const destroyed = await follow(post(dashboard, "/destroy", {
       prefixes: "worker",
       keep: "yes",

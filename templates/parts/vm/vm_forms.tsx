@@ -42,7 +42,7 @@ export function FormField(
 /** Name, description, vCPUs, memory, autostart. */
 export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
   const form = { form: "settings", problems, typed };
-  const restart = vm.state === "RUNNING" ? { help: "Takes effect after a restart" } : {};
+  const restart: { help?: string } = vm.state === "RUNNING" ? { help: "Takes effect after a restart" } : {};
   const isAgain = typed?.form === "settings";
   return (
     <form method="post" action={paths.vmForm(vm.id, "settings")} class="stack">
@@ -52,11 +52,10 @@ export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
         <FormField {...form} {...restart} name="cpu" label="vCPUs" value={String(vm.vcpus)} numeric />
         <FormField
           {...form}
-          {...restart}
           name="memory"
           label="Memory (MiB)"
           value={String(vm.memoryMib)}
-          numeric
+          help={`Or with a unit: 4 GiB${restart.help === undefined ? "" : `. ${restart.help}`}`}
         />
       </div>
       <FormField {...form} name="description" label="Description" value={vm.description} />

@@ -105,7 +105,7 @@ onEach(
   "settings are changed, the mark is kept, and mistakes appear at their fields",
   async ({ dashboard, id, send }) => {
     const vm = dashboard.simulator.store.vms.get(id);
-    assert.equal((await send("settings", SETTINGS)).status, 303);
+    assert.equal((await send("settings", { ...SETTINGS, memory: "3 GiB" })).status, 303);
     const { cores, memory, description, autostart } = vm?.config ?? assert.fail();
     assert.deepEqual([cores, memory, autostart], [4, 3072, false]);
     assert.ok(isMarked(String(description)), "it stays known as made here");
