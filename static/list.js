@@ -114,6 +114,11 @@ function complain(html) {
   document.getElementById("toasts").append(toast);
 }
 
+/* On a narrow page the chips scroll sideways; the one that filters is in sight. */
+const chips = document.getElementById("vm-chips");
+const chosen = chips?.querySelector("[aria-current=true]")?.getBoundingClientRect();
+if (chosen !== undefined) chips.scrollLeft += chosen.left - (chips.clientWidth - chosen.width) / 2;
+
 /* Menus. */
 
 function closeMenu(within) {

@@ -2,7 +2,7 @@
 import type { Capacity, Vm } from "../../lib/inventory/inventory.ts";
 import { MIB } from "../../lib/units.ts";
 import type { CapacityView, MemoryCapacity, PoolCapacity } from "../../templates/parts/capacity.tsx";
-import { CREATED_ELSEWHERE, CREATED_HERE } from "../../templates/parts/list/vm_group.tsx";
+import { groupName } from "../../templates/parts/list/vm_group.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { inGroups } from "./vm_groups.ts";
 import { configuredTypes } from "./vm_props.ts";
@@ -26,16 +26,10 @@ function memoryOf(
 ): MemoryCapacity | null {
   if (memoryBytes === null) return null;
   const running = inGroups(vms.filter(({ state }) => HOLDING.includes(state)), (vm) => vm, types);
-  const isOther = (group: string) => group === CREATED_HERE || group === CREATED_ELSEWHERE;
-  const named = running.filter(({ group }) => !isOther(group));
-  const others = running.filter(({ group }) => isOther(group)).flatMap(({ items }) => items);
   return {
     totalBytes: totalMemoryBytes,
     freeBytes: Math.max(0, memoryBytes),
-    running: [
-      ...named.map(({ group, items }) => ({ name: group, bytes: bytesOf(items) })),
-      ...(others.length === 0 ? [] : [{ name: "others", bytes: bytesOf(others) }]),
-    ],
+    running: running.map(({ group, items }) => ({ name: groupName(group), bytes: bytesOf(items) })),
   };
 }
 

@@ -187,8 +187,8 @@ function PoolGauge(
   );
 }
 
-/** From this share on, a label fits into its part. */
-const LABELLED = 0.09;
+/** A label fits into its part if each of its letters has this share of the whole. */
+const LETTER_SHARE = 0.0125;
 
 interface MeterProps {
   readonly parts: readonly Part[];
@@ -218,7 +218,7 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
           >
             <title>{part.name}: {formatBytes(part.bytes)}</title>
           </rect>
-          {part.label === undefined || part.share < LABELLED ? null : (
+          {part.label === undefined || part.share < LETTER_SHARE * part.label.length ? null : (
             <text
               x={percent(part.at + part.share / 2)}
               y="53%"

@@ -173,6 +173,15 @@ browserTest("on a phone a menu is a sheet, and a tap beside it closes it and doe
   assert.equal(new URL(page.url()).pathname, "/");
 }, { screen: SCREENS[1] });
 
+browserTest("on a phone the chip that filters is in sight", {}, async ({ page }) => {
+  for (const path of ["/?ours=no", "/?state=STOPPED", "/"]) {
+    await page.goto(path);
+    const chip = await page.locator("#vm-chips [aria-current=true]").last().boundingBox() ?? assert.fail();
+    const { width } = SCREENS[1].viewport;
+    assert.ok(chip.x >= 0 && chip.x + chip.width <= width, `${path}: ${JSON.stringify(chip)}`);
+  }
+}, { screen: SCREENS[1] });
+
 browserTest(
   "Esc in the filter takes the filter away, and Esc again leaves the field",
   {},

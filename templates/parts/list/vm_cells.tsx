@@ -6,7 +6,7 @@ import { Icon } from "../icons.tsx";
 /** The memory that a VM is given; all bars of a list share one scale. */
 export function MemoryCell({ vm: { state, memoryMib }, scaleMib }: { vm: Vm; scaleMib: number }) {
   return (
-    <div>
+    <div title={`A full bar is ${formatMib(scaleMib)}, the most memory that a VM has`}>
       <svg class={state === "STOPPED" ? "bar off" : "bar"} aria-hidden="true">
         <rect width={percent(memoryMib, scaleMib)} height="100%" rx="3" />
       </svg>
