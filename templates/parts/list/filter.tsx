@@ -45,7 +45,7 @@ export function ListFilter({ query, counts, shown, total, stale }: ListFilterPro
           type="search"
           name="q"
           value={query.q}
-          placeholder="Name, address, MAC or disk"
+          placeholder="Name, IP, MAC or disk"
           aria-label="Filter VMs by name, address, MAC or disk"
           autocomplete="off"
           spellcheck={false}
