@@ -107,3 +107,23 @@ browserTest(
     }
   },
 );
+
+browserTest(
+  "a disk can be removed once the VM is stopped, and its button comes to life where it is",
+  {},
+  async ({ page, dashboard }) => {
+    const id = idOf(dashboard, "homeassistant");
+    await page.goto(`/vms/${id}/disks`);
+    await page.locator("details.way > summary", { hasText: "Remove…" }).first().click();
+    const button = page.getByRole("button", { name: "Remove disk" }).first();
+    assert.ok(await button.isDisabled());
+    await page.getByText("Shut the VM down first").first().waitFor();
+    const before = await button.boundingBox();
+    await dashboard.manager.changes.act("poweroff", [
+      { action: "poweroff", id, name: "homeassistant", state: "RUNNING", overcommit: false },
+    ]).finished;
+    await page.locator("[id^=remove-] button:enabled").first().waitFor();
+    const after = await button.boundingBox();
+    assert.deepEqual([after?.x, after?.y], [before?.x, before?.y], "it keeps its place");
+  },
+);

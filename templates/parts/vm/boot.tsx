@@ -4,7 +4,7 @@ import { paths } from "../../paths.ts";
 import { Choices, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import { FormField, type VmFormProps } from "./vm_forms.tsx";
-import { DeviceFold, DeviceList, RemoveButton } from "./device.tsx";
+import { DeviceFold, DeviceList, REMOVE, RemoveButton } from "./device.tsx";
 import { diskName } from "./place.tsx";
 
 /** The tab; viewers see the facts only. */
@@ -106,7 +106,7 @@ function Media({ form: { vm }, mayChange }: { form: VmFormProps; mayChange: bool
             ? (
               <div class="ways">
                 <DeviceFold label="Remove…" of={path}>
-                  <RemoveButton vm={vm} tab="boot" deviceId={deviceId} label="Remove install image" />
+                  <RemoveButton vm={vm} tab="boot" deviceId={deviceId} label={REMOVE.cdrom} />
                 </DeviceFold>
               </div>
             )

@@ -30,10 +30,24 @@ export function DeviceFold(
   );
 }
 
-/** TrueNAS removes no device of a VM that is in use. */
-export function StopFirst({ vm }: { vm: Vm }) {
-  if (vm.state === "STOPPED") return null;
-  return <p class="help">TrueNAS removes it only while the VM is stopped. Shut the VM down first.</p>;
+/** The id of a device's button to remove it. */
+export function removeId(deviceId: number): string {
+  return `remove-${deviceId}`;
+}
+
+/** The button to remove a device. TrueNAS removes none of a VM that is in use, and what is to be done comes after it. */
+export function RemoveAction({ vm, deviceId, label }: { vm: Vm; deviceId: number; label: string }) {
+  const isInUse = vm.state !== "STOPPED";
+  return (
+    <div class="stack" id={removeId(deviceId)}>
+      <p>
+        <button type="submit" class="btn danger" disabled={isInUse}>{label}</button>
+      </p>
+      {isInUse
+        ? <p class="help">TrueNAS removes it only while the VM is stopped. Shut the VM down first.</p>
+        : null}
+    </div>
+  );
 }
 
 /** Removes a device of which nothing is lost. */
@@ -44,11 +58,17 @@ export function RemoveButton(
     <form method="post" action={paths.vmForm(vm.id, "remove")} class="stack">
       <input type="hidden" name="device" value={deviceId} />
       <input type="hidden" name="tab" value={tab} />
-      <StopFirst vm={vm} />
-      <button type="submit" class="btn danger">{label}</button>
+      <RemoveAction vm={vm} deviceId={deviceId} label={label} />
     </form>
   );
 }
+
+/** What the buttons to remove a device say, by tab. */
+export const REMOVE = {
+  disk: "Remove disk",
+  nic: "Remove NIC",
+  cdrom: "Remove install image",
+} as const;
 
 /** Shown when devices came or went while the page is open: what is typed stays, so the list is left alone. */
 export function DevicesChanged({ isShown, vm, tab }: { isShown: boolean; vm: Vm; tab: VmTab }) {

@@ -5,7 +5,7 @@ import { Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import { DiskBar, diskUse } from "../list/vm_cells.tsx";
 import { FormField, type VmFormProps } from "./vm_forms.tsx";
-import { DeviceFold, DeviceList, StopFirst } from "./device.tsx";
+import { DeviceFold, DeviceList, REMOVE, RemoveAction } from "./device.tsx";
 import { diskName } from "./place.tsx";
 
 /** The tab; viewers see the facts only. */
@@ -106,8 +106,7 @@ function RemoveDisk(
           />
         </>
       )}
-      <StopFirst vm={vm} />
-      <button type="submit" class="btn danger">Remove disk</button>
+      <RemoveAction vm={vm} deviceId={deviceId} label={REMOVE.disk} />
     </form>
   );
 }

@@ -5,7 +5,7 @@ import { Choices } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import { FormField, type VmFormProps } from "./vm_forms.tsx";
 import { NicAddresses } from "../list/vm_row.tsx";
-import { DeviceFold, DeviceList, RemoveButton } from "./device.tsx";
+import { DeviceFold, DeviceList, REMOVE, RemoveButton } from "./device.tsx";
 import { deviceFactsId } from "./disks.tsx";
 
 /** The tab; viewers see the facts only. */
@@ -21,7 +21,7 @@ export function VmNetwork({ form, mayChange }: { form: VmFormProps; mayChange: b
               ? (
                 <div class="ways">
                   <DeviceFold label="Remove…" of={`the NIC on ${nic.attach ?? "default"}`}>
-                    <RemoveButton vm={vm} tab="network" deviceId={nic.deviceId} label="Remove NIC" />
+                    <RemoveButton vm={vm} tab="network" deviceId={nic.deviceId} label={REMOVE.nic} />
                   </DeviceFold>
                 </div>
               )

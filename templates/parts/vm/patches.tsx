@@ -2,7 +2,7 @@
 import type { Child } from "hono/jsx";
 import type { AuditEntry } from "../../../lib/observability/audit_entry.ts";
 import type { VmTab } from "../../paths.ts";
-import { DevicesChanged } from "./device.tsx";
+import { DevicesChanged, REMOVE, RemoveAction, removeId } from "./device.tsx";
 import { deviceFactsId, DiskFacts } from "./disks.tsx";
 import { VmFacts } from "./facts.tsx";
 import { VmGone, VmStateLine, VmTabs } from "./head.tsx";
@@ -53,15 +53,17 @@ function tabParts({ now, tab, devices, audit }: VmPartsProps): readonly VmPart[]
     case "disks":
       return [
         ...vm.disks.map((disk) => part(deviceFactsId(disk.deviceId), <DiskFacts vm={vm} disk={disk} />)),
+        ...removals(now, vm.disks, REMOVE.disk),
         changed({ now, tab, devices }),
       ];
     case "network":
       return [
         ...vm.nics.map((nic) => part(deviceFactsId(nic.deviceId), <NicFacts nic={nic} />)),
+        ...removals(now, vm.nics, REMOVE.nic),
         changed({ now, tab, devices }),
       ];
     case "boot":
-      return [changed({ now, tab, devices })];
+      return [...removals(now, vm.cdroms, REMOVE.cdrom), changed({ now, tab, devices })];
     case "history":
       return [
         part("vm-history", <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />),
@@ -70,6 +72,18 @@ function tabParts({ now, tab, devices, audit }: VmPartsProps): readonly VmPart[]
     case "clone":
       return [];
   }
+}
+
+/** Devices can be removed once the VM is stopped; viewers have no buttons. */
+function removals(
+  { vm, mayChange }: VmNowProps,
+  devices: readonly { readonly deviceId: number }[],
+  label: string,
+): readonly VmPart[] {
+  if (!mayChange) return [];
+  return devices.map(({ deviceId }) =>
+    part(removeId(deviceId), <RemoveAction vm={vm} deviceId={deviceId} label={label} />)
+  );
 }
 
 function changed({ now: { vm }, tab, devices }: Pick<VmPartsProps, "now" | "tab" | "devices">): VmPart {
