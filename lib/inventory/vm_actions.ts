@@ -52,7 +52,7 @@ export const VM_ACTIONS = {
     job: true,
     from: ["RUNNING"],
     to: "STOPPED",
-    effect: "will be shut down, or powered off if it does not respond in time",
+    effect: "will be shut down, and powered off without an answer in time",
     abrupt: false,
   },
   restart: {
@@ -74,7 +74,7 @@ export const VM_ACTIONS = {
     job: false,
     from: ["RUNNING"],
     to: "SUSPENDED",
-    effect: "will pause until you resume it",
+    effect: "will pause until resumed",
     abrupt: false,
   },
   resume: {
