@@ -1,5 +1,4 @@
 /** What browsers have entered during set-up: in memory, under random IDs. */
-import type { Problem } from "../../lib/errors/errors.ts";
 import type { FoundNas } from "../../lib/setup/find_nas.ts";
 import type { Account, SignedIn } from "../../lib/setup/sign_in.ts";
 import type { DoneProps } from "../../templates/pages/setup/done_page.tsx";
@@ -26,8 +25,6 @@ export interface SetupSession {
   /** For the example VM type. */
   bridge: string | null;
   done: Omit<DoneProps, "frame" | "problems"> | null;
-  /** Problems with what was entered at a step that is shown by another request. */
-  problems: readonly Problem[];
 }
 
 /** More than one person's browsers; the oldest one is dropped. */
@@ -72,7 +69,6 @@ export class SetupSessions {
       places: null,
       bridge: null,
       done: null,
-      problems: [],
     };
   }
 

@@ -1,9 +1,9 @@
 /** The audit log, newest first. */
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
-import { DateTime, TableHead } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { HistoryTabs, Who } from "../parts/history.tsx";
+import { AuditTable } from "../parts/audit_table.tsx";
+import { HistoryTabs } from "../parts/history.tsx";
 import { paths } from "../paths.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
@@ -68,70 +68,14 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
             </p>
           </div>
         )
-        : <Entries entries={entries} total={total} />}
+        : (
+          <AuditTable
+            entries={entries}
+            caption={entries.length === total
+              ? formatCount(total, "entry", "entries")
+              : `Latest ${entries.length} of ${total} entries; the downloads contain all of them`}
+          />
+        )}
     </Layout>
-  );
-}
-
-function Entries({ entries, total }: Pick<AuditPageProps, "entries" | "total">) {
-  const shown = entries.length === total
-    ? formatCount(total, "entry", "entries")
-    : `Latest ${entries.length} of ${total} entries; the downloads contain all of them`;
-  return (
-    <table class="table rows audit">
-      <caption>{shown}</caption>
-      <TableHead columns={["Action", "When", "Who", "VMs", "Outcome"]} />
-      <tbody>
-        {entries.map(({ seq, at, by, what, vms, outcome, operation, repeated }) => (
-          <tr data-audit={seq}>
-            <th scope="row">
-              {operation === null ? what : <a href={paths.operation(operation)}>{what}</a>}
-            </th>
-            <td data-label="When">
-              <DateTime at={at} />
-            </td>
-            <td data-label="Who">
-              <Who by={by} />
-            </td>
-            <td data-label="VMs">
-              <Names vms={vms} />
-            </td>
-            <td data-label="Outcome">
-              {outcomeWords(outcome)}
-              {repeated === undefined ? null : <Repeated {...repeated} />}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-/** Recorded outcomes keep their form in the downloads; the page shows them as words. */
-function outcomeWords(outcome: string): string {
-  return outcome.replace(/^begun$/, "started").replace(/^partly-done/, "partly done");
-}
-
-function Repeated({ times, lastAt }: { times: number; lastAt: number }) {
-  return (
-    <span class="soft">
-      {", "}
-      {times} times, last <DateTime at={lastAt} />
-    </span>
-  );
-}
-
-/** Longer lists of names are folded. */
-const NAMES_SHOWN = 4;
-
-function Names({ vms }: { vms: readonly string[] }) {
-  if (vms.length <= NAMES_SHOWN) {
-    return <span dir="auto">{vms.join(", ") || <span class="none">–</span>}</span>;
-  }
-  return (
-    <details>
-      <summary>{formatCount(vms.length, "VM")}</summary>
-      <span dir="auto">{vms.join(", ")}</span>
-    </details>
   );
 }

@@ -226,7 +226,8 @@ function escaped(text: string): string {
   ).join("");
 }
 
-function FieldError({ name, problems }: { name: string; problems: readonly Problem[] }) {
+/** What is wrong with a field, below it; nothing when it is right. */
+export function FieldError({ name, problems }: { name: string; problems: readonly Problem[] }) {
   if (problems.length === 0) return null;
   return (
     <p class="error" id={`${fieldId(name)}-error`}>

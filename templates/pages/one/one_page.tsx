@@ -12,7 +12,8 @@ import { PlanView } from "../../parts/plan_view.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
 import { PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../../parts/type_form/form.ts";
-import { type FormPlace, Pick } from "../../parts/type_form/inputs.tsx";
+import type { FormPlace } from "../../parts/type_form/inputs.tsx";
+import { DatasetField, ImageField } from "../../parts/type_form/storage_fields.tsx";
 import { type Totals, TotalsCard } from "../../parts/type_form/totals.tsx";
 import type { CreateChoices } from "../../parts/vm/vm_forms.tsx";
 import { paths } from "../../paths.ts";
@@ -168,30 +169,12 @@ function VmCard({ page }: { page: OnePageProps }) {
             problems={problems}
             help="Letters, digits and underscores, for example db01"
           />
-          <Pick
-            name="storage.cdrom_path"
-            label="Install image"
-            value={form.cdrom_path}
-            choices={choices.isos}
-            problems={problems}
-            example="A full path, for example /mnt/tank/iso/debian.iso"
-            other="Another file…"
-            icon="image"
-          />
+          <ImageField storage={form} choices={choices} problems={problems} />
         </div>
         <SizeFields {...fields} legend="Size" cpuHelp="In all" />
         <PartFields {...fields} choices={choices} spare={form.spare} />
         <div class="fields-2">
-          <Pick
-            name="storage.pool_path"
-            label="Disks go to"
-            value={form.pool_path}
-            choices={choices.datasets}
-            problems={problems}
-            example="A dataset, for example tank/vms"
-            other="Another dataset…"
-            icon="disk"
-          />
+          <DatasetField storage={form} choices={choices} problems={problems} />
           <div class="start-now">
             <Tick name="start" label="Start once created" ticked={type.start} />
           </div>

@@ -1,8 +1,7 @@
 /** Fields that only set-up has: secrets, and choices with a line each. */
 import type { Child } from "hono/jsx";
 import type { Problem } from "../../../lib/errors/errors.ts";
-import { fieldId } from "../../parts/common.tsx";
-import { Shape } from "../../parts/icons.tsx";
+import { FieldError, fieldId } from "../../parts/common.tsx";
 
 /** Props of a field for a secret. */
 export interface SecretFieldProps {
@@ -37,18 +36,8 @@ export function SecretField(props: SecretFieldProps) {
         aria-describedby={described === "" ? undefined : described}
       />
       {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
-      <OwnError name={name} problems={own} />
+      <FieldError name={name} problems={own} />
     </div>
-  );
-}
-
-function OwnError({ name, problems }: { name: string; problems: readonly Problem[] }) {
-  if (problems.length === 0) return null;
-  return (
-    <p class="error" id={`${fieldId(name)}-error`}>
-      <Shape name="bad" />
-      <span data-error={name}>{problems.map(({ message }) => message).join(" · ")}</span>
-    </p>
   );
 }
 

@@ -6,7 +6,8 @@ import type { TemplateKey } from "../../../lib/vm_templates/key_help.ts";
 import type { TemplateName } from "../../../lib/vm_templates/template_files.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { DateTime, ErrorSummary, Notice, ViewerNotice, Warning } from "../../parts/common.tsx";
-import { Icon, Shape } from "../../parts/icons.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { FileText } from "../../parts/type_form/file_text.tsx";
 import { paths } from "../../paths.ts";
 import { Diff } from "./change_page.tsx";
 import { EmbeddedNotice, type ShownTemplate, TEMPLATE_WORDS, TemplateText } from "./templates_page.tsx";
@@ -27,9 +28,6 @@ export interface TemplatePageProps {
   /** Something to know first, or null. */
   readonly notice: string | null;
 }
-
-const MIN_ROWS = 12;
-const MAX_ROWS = 40;
 
 /** The page. */
 export function TemplatePage({ frame, page }: { frame: PageFrame; page: TemplatePageProps }) {
@@ -85,8 +83,6 @@ function Trail({ children }: { children: string }) {
 
 function TemplateForm({ page: { template, problems, shown } }: { page: TemplatePageProps }) {
   const { slug, text, source } = template;
-  const rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, text.split("\n").length + 1));
-  const isWrong = problems.length > 0;
   return (
     <form
       method="post"
@@ -95,33 +91,13 @@ function TemplateForm({ page: { template, problems, shown } }: { page: TemplateP
       class="stack"
     >
       <input type="hidden" name="shown" value={shown} />
-      <div class={isWrong ? "field invalid" : "field"}>
-        <label for="field-text">{source}</label>
-        <textarea
-          id="field-text"
-          name="text"
-          class="input yaml-text"
-          rows={rows}
-          spellcheck={false}
-          autocomplete="off"
-          autocapitalize="off"
-          wrap="off"
-          aria-invalid={isWrong ? "true" : undefined}
-          aria-describedby={isWrong ? "field-text-error" : "field-text-help"}
-        >
-          {/* The parser of HTML drops one line end at the start. */}
-          {`\n${text}`}
-        </textarea>
-        <p class="help" id="field-text-help">Every change is checked and shown before it is saved.</p>
-        {isWrong
-          ? (
-            <p class="error" id="field-text-error" data-error="text">
-              <Shape name="bad" />
-              <span>{problems.map(({ message }) => message).join(" · ")}</span>
-            </p>
-          )
-          : null}
-      </div>
+      <FileText
+        name="text"
+        label={source}
+        text={text}
+        problems={problems}
+        help="Every change is checked and shown before it is saved."
+      />
       <p class="actions">
         <button type="submit" class="btn primary" id="review">Review changes</button>
         <a class="btn" href={paths.templates()}>Cancel</a>

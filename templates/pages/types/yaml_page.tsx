@@ -3,7 +3,8 @@ import type { KeyHelp } from "../../../lib/configuration/editing/json_schema.ts"
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice, ViewerNotice } from "../../parts/common.tsx";
-import { Icon, Shape } from "../../parts/icons.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { FileText } from "../../parts/type_form/file_text.tsx";
 import { paths } from "../../paths.ts";
 import { ConfigurationTabs, ReadOnlyNotice } from "./type_parts.tsx";
 
@@ -19,9 +20,6 @@ export interface YamlPageProps {
   /** Something to know first, or null. */
   readonly notice: string | null;
 }
-
-const MIN_ROWS = 12;
-const MAX_ROWS = 40;
 
 /** The page. */
 export function YamlPage({ frame, page }: { frame: PageFrame; page: YamlPageProps }) {
@@ -58,30 +56,18 @@ export function YamlPage({ frame, page }: { frame: PageFrame; page: YamlPageProp
 function YamlForm(
   { page: { text, problems, shown, source }, script }: { page: YamlPageProps; script: string },
 ) {
-  const rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, text.split("\n").length + 1));
-  const isWrong = problems.length > 0;
   return (
     <form method="post" action={paths.reviewTypes()} enctype="multipart/form-data" class="stack">
       <input type="hidden" name="change" value="yaml" />
       <input type="hidden" name="shown" value={shown} />
-      <div class={isWrong ? "field invalid" : "field"}>
-        <label for="field-yaml">{source}</label>
-        <textarea
-          id="field-yaml"
-          name="yaml"
-          class="input yaml-text"
-          rows={rows}
-          spellcheck={false}
-          autocomplete="off"
-          autocapitalize="off"
-          wrap="off"
-          data-schema={paths.typesSchema()}
-          aria-invalid={isWrong ? "true" : undefined}
-          aria-describedby={isWrong ? "field-yaml-error" : "field-yaml-help"}
-        >
-          {/* The parser of HTML drops one line end at the start. */}
-          {`\n${text}`}
-        </textarea>
+      <FileText
+        name="yaml"
+        label={source}
+        text={text}
+        problems={problems}
+        help="Every change is checked and shown before it is saved. Comments stay as you write them."
+        schema={paths.typesSchema()}
+      >
         <p
           class="yaml-keys"
           id="yaml-keys"
@@ -90,18 +76,7 @@ function YamlForm(
           hidden
         >
         </p>
-        <p class="help" id="field-yaml-help">
-          Every change is checked and shown before it is saved. Comments stay as you write them.
-        </p>
-        {isWrong
-          ? (
-            <p class="error" id="field-yaml-error" data-error="yaml">
-              <Shape name="bad" />
-              <span>{problems.map(({ message }) => message).join(" · ")}</span>
-            </p>
-          )
-          : null}
-      </div>
+      </FileText>
       <p class="actions">
         <button type="submit" class="btn primary" id="review">Review changes</button>
         <button type="submit" class="btn" formaction={paths.downloadTypes()} id="download">

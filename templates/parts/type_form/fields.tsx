@@ -1,7 +1,7 @@
 /** The fields of a VM type that most people set: how many, how large, disks and networks. */
 import type { Problem } from "../../../lib/errors/errors.ts";
-import { Field, fieldId } from "../common.tsx";
-import { Icon, Shape } from "../icons.tsx";
+import { Field, FieldError, fieldId } from "../common.tsx";
+import { Icon } from "../icons.tsx";
 import type { CreateChoices } from "../vm/vm_forms.tsx";
 import { type CreateFormType, sizeOf, SIZES } from "./form.ts";
 import { FormButton, type FormPlace, Pick } from "./inputs.tsx";
@@ -45,12 +45,7 @@ export function CountField({ type, problems, place }: TypeFieldsProps) {
           <Icon name="plus" />
         </FormButton>
       </div>
-      {own.length === 0 ? null : (
-        <p class="error" id={`${id}-error`} data-error={name}>
-          <Shape name="bad" />
-          <span>{own.map(({ message }) => message).join(" · ")}</span>
-        </p>
-      )}
+      <FieldError name={name} problems={own} />
     </div>
   );
 }

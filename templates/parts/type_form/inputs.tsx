@@ -1,8 +1,8 @@
 /** Inputs of a VM type's form: choices from the NAS, and buttons that answer with the same form. */
 import type { Child } from "hono/jsx";
 import type { Problem } from "../../../lib/errors/errors.ts";
-import { Field, fieldId } from "../common.tsx";
-import { Icon, Shape } from "../icons.tsx";
+import { Field, FieldError, fieldId } from "../common.tsx";
+import { Icon } from "../icons.tsx";
 
 /** The value of the choice that leads to the text field beside it; no dataset, path or bridge is called so. */
 export const OTHER = "?";
@@ -70,12 +70,7 @@ export function Pick(props: PickProps) {
         />
       )}
       {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
-      {own.length === 0 ? null : (
-        <p class="error" id={`${id}-error`} data-error={name}>
-          <Shape name="bad" />
-          <span>{own.map(({ message }) => message).join(" · ")}</span>
-        </p>
-      )}
+      <FieldError name={name} problems={own} />
     </div>
   );
 }

@@ -8,36 +8,49 @@ export interface StorageFieldsProps {
   readonly storage: { readonly pool_path: string; readonly cdrom_path: string };
   readonly choices: CreateChoices;
   readonly problems: readonly Problem[];
+  /** Who else uses what is chosen; default nobody. */
+  readonly help?: string;
 }
 
-/** The fields of storage, which the form of a VM type has as well. */
-export function StorageFields(
-  { storage, choices, problems }: StorageFieldsProps,
-) {
+/** Both fields, as all VM types share them. */
+export function StorageFields(props: StorageFieldsProps) {
+  const shared = { ...props, help: "Used by all VM types" };
   return (
     <>
-      <Pick
-        name="storage.cdrom_path"
-        label="Install image"
-        value={storage.cdrom_path}
-        choices={choices.isos}
-        problems={problems}
-        help="Used by all VM types"
-        example="A full path, for example /mnt/tank/iso/debian.iso"
-        other="Another file…"
-        icon="image"
-      />
-      <Pick
-        name="storage.pool_path"
-        label="Disks go to"
-        value={storage.pool_path}
-        choices={choices.datasets}
-        problems={problems}
-        help="Used by all VM types"
-        example="A dataset, for example tank/vms"
-        other="Another dataset…"
-        icon="disk"
-      />
+      <ImageField {...shared} />
+      <DatasetField {...shared} />
     </>
+  );
+}
+
+/** What VMs are installed from. */
+export function ImageField({ storage, choices, ...props }: StorageFieldsProps) {
+  return (
+    <Pick
+      {...props}
+      name="storage.cdrom_path"
+      label="Install image"
+      value={storage.cdrom_path}
+      choices={choices.isos}
+      example="A full path, for example /mnt/tank/iso/debian.iso"
+      other="Another file…"
+      icon="image"
+    />
+  );
+}
+
+/** Where disks go. */
+export function DatasetField({ storage, choices, ...props }: StorageFieldsProps) {
+  return (
+    <Pick
+      {...props}
+      name="storage.pool_path"
+      label="Disks go to"
+      value={storage.pool_path}
+      choices={choices.datasets}
+      example="A dataset, for example tank/vms"
+      other="Another dataset…"
+      icon="disk"
+    />
   );
 }

@@ -5,6 +5,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { DateTime, TableHead } from "../common.tsx";
+import { AuditTable } from "../audit_table.tsx";
 import { Who } from "../history.tsx";
 import { OperationState } from "../operation/states.tsx";
 
@@ -73,38 +74,16 @@ function Entries({ vm, entries, total }: VmHistoryProps) {
   if (entries.length === 0) return null;
   return (
     <>
-      <table class="table rows">
-        <caption>
-          {entries.length === total
-            ? `Audit log: ${formatCount(total, "line")}`
-            : `Audit log: the latest ${entries.length} of ${total} lines`}
-        </caption>
-        <TableHead columns={["Action", "When", "Who", "Outcome"]} />
-        <tbody>
-          {entries.map(({ seq, at, by, what, outcome, operation }) => (
-            <tr data-audit={seq}>
-              <th scope="row">
-                {operation === null ? what : <a href={paths.operation(operation)}>{what}</a>}
-              </th>
-              <td data-label="When">
-                <DateTime at={at} />
-              </td>
-              <td data-label="Who">
-                <Who by={by} />
-              </td>
-              <td data-label="Outcome">{outcomeWords(outcome)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <AuditTable
+        ofOneVm
+        entries={entries}
+        caption={entries.length === total
+          ? `Audit log: ${formatCount(total, "line")}`
+          : `Audit log: the latest ${entries.length} of ${total} lines`}
+      />
       <p>
         <a href={paths.audit({ q: vm.name })}>Search the whole audit log for {vm.name}</a>
       </p>
     </>
   );
-}
-
-/** Recorded outcomes keep their form in the downloads; pages show them as words. */
-function outcomeWords(outcome: string): string {
-  return outcome.replace(/^begun$/, "started").replace(/^partly-done/, "partly done");
 }
