@@ -8,7 +8,8 @@ import type { Exported } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
 import { nodeOfVm } from "../../lib/exports/nodes.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { expectAccepted, withFolder } from "../support/consumers.ts";
+import { expectAccepted } from "../support/consumers.ts";
+import { withFolder } from "../support/folder.ts";
 import { FOREIGN } from "../unit/plan/plan_samples.ts";
 
 let lastId = 0;

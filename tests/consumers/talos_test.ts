@@ -11,7 +11,8 @@ import { TALOS_VERSIONS, type TalosVersion, toTalos } from "../../lib/exports/ta
 import { nodeOfVm } from "../../lib/exports/nodes.ts";
 import { tar } from "../../lib/exports/tar.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
-import { expectAccepted, withFolder } from "../support/consumers.ts";
+import { expectAccepted } from "../support/consumers.ts";
+import { withFolder } from "../support/folder.ts";
 import { FOREIGN } from "../unit/plan/plan_samples.ts";
 
 const SCHEMAS = new URL("../../../shared/facts/guests/", import.meta.url);

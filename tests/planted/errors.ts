@@ -108,7 +108,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "PRAGMA synchronous = FULL",
     replace: "PRAGMA synchronous = OFF",
     caughtBy: {
-      tests: ["tests/contract/operations/journal_test.ts"],
+      tests: ["tests/contract/operations/journal/journal_file_test.ts"],
       filter: "the journal waits until each event",
     },
   },

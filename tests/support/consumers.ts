@@ -57,13 +57,3 @@ export async function expectAccepted(
   assert.equal(verdict.code, 0, `${program} refused it:\n${verdict.stderr}${verdict.stdout}\n\n${given}`);
   return verdict;
 }
-
-/** A folder of its own for a test. */
-export async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "consumers-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}

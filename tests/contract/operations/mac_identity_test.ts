@@ -9,20 +9,11 @@ import type { CreationPlan } from "../../../lib/plan/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
+import { withFolder } from "../../support/program.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 /** May make VMs, and may not read the NAS's id. */
 const MAKER = { username: "maker", password: "maker", roles: ["VM_DEVICE_WRITE", "DATASET_WRITE"] };
-
-async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/config.yaml`, TEST_CONFIG);
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function withManager<T>(
   host: string,
@@ -51,7 +42,7 @@ function macsOn({ store }: Simulator, vm: string): string[] {
 }
 
 Deno.test("the MACs of a plan do not depend on how TRUENAS_HOST is written (fault 25)", () =>
-  withFolder(async (folder) => {
+  withFolder(TEST_CONFIG, async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, unixPath: `${folder}/nas.sock` });
     const spellings = [nas.url, nas.url.replace("127.0.0.1", "localhost"), `unix:${folder}/nas.sock`];
     const plans = await Promise.all(spellings.map((host) => withManager(host, planOf(folder))));
@@ -62,7 +53,7 @@ Deno.test("the MACs of a plan do not depend on how TRUENAS_HOST is written (faul
   }));
 
 Deno.test("two NASes reached over sockets give different MACs (fault 25)", () =>
-  withFolder(async (folder) => {
+  withFolder(TEST_CONFIG, async (folder) => {
     const macs = await Promise.all(["a", "b"].map(async (name) => {
       await using nas = await startSimulator({ times: TEST_TIMES, unixPath: `${folder}/${name}.sock` });
       nas.store.hostId = `id-of-${name}`;
@@ -74,7 +65,7 @@ Deno.test("two NASes reached over sockets give different MACs (fault 25)", () =>
   }));
 
 Deno.test("an account that cannot read the NAS's ID is told what its MACs depend on (fault 25)", () =>
-  withFolder(async (folder) => {
+  withFolder(TEST_CONFIG, async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, accounts: [MAKER] });
     const { findings } = await withManager(nas.url, planOf(folder), MAKER);
     const told = findings.filter(({ message }) => message.includes("TRUENAS_HOST"));
@@ -83,7 +74,7 @@ Deno.test("an account that cannot read the NAS's ID is told what its MACs depend
   }));
 
 Deno.test("existing VMs keep their MACs when the NAS's ID becomes known, even with a missing NIC (fault 25)", () =>
-  withFolder(async (folder) => {
+  withFolder(TEST_CONFIG, async (folder) => {
     await using nas = await startSimulator({ times: TEST_TIMES, accounts: [MAKER] });
     const configuration = loadConfiguration(`${folder}/config.yaml`);
     await withManager(nas.url, (manager) => manager.createVmType(configuration, "worker", 5920), MAKER);
@@ -104,7 +95,7 @@ Deno.test("existing VMs keep their MACs when the NAS's ID becomes known, even wi
   }));
 
 Deno.test("an unfinished VM is completed with its planned MACs, whoever completes it (fault 25)", () =>
-  withFolder(async (folder) => {
+  withFolder(TEST_CONFIG, async (folder) => {
     await using nas = await startSimulator({
       times: TEST_TIMES,
       accounts: [MAKER],

@@ -15,19 +15,11 @@ import {
   overwriteFile,
 } from "../../../lib/configuration/editing/overwrite.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
+import { withFolder } from "../../support/folder.ts";
 
 const AT = Date.UTC(2026, 10, 26, 18, 35, 12, 345);
 const OLD = "worker: { count: 1 }\n";
 const NEW = "worker: { count: 2 }\ngpu: { count: 1 }\n";
-
-async function withFolder(test: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function storeIn(folder: string, path = `${folder}/config.yaml`): FileStore {
   return new FileStore({ path, folder: `${folder}/state/configuration` });
