@@ -1,6 +1,6 @@
 /** Protects the choice of colours: a form sets a cookie and leads back, signed in or not, and never off this site. */
 import assert from "node:assert/strict";
-import { cookieIn, post, send, text, withDashboard } from "../support/http.ts";
+import { cookieIn, post, send, signIn, text, withDashboard } from "../support/http.ts";
 
 Deno.test("POST /theme keeps the choice in a cookie and leads back to the page", () =>
   withDashboard({}, async (dashboard) => {
@@ -31,7 +31,13 @@ Deno.test("visitors and viewers choose a theme as well", () =>
   withDashboard({ access: { password: "open sesame", viewerPassword: "look" } }, async (dashboard) => {
     const page = await text(fetch(`${dashboard.url}/login`));
     assert.match(page, /action="\/theme"/);
-    const answer = await send(dashboard, "/theme", { fields: { theme: "light", to: "/login" } });
-    assert.equal(answer.status, 303);
-    assert.equal(answer.headers.get("location"), "/login");
+    const viewer = (await signIn(dashboard, "look")).cookie;
+    for (const [session, to] of [["", "/login"], [viewer, "/operations"]] as const) {
+      const fields = { theme: "light", to };
+      const answer = await send(dashboard, "/theme", { fields, cookie: session });
+      assert.deepEqual([answer.status, answer.headers.get("location")], [303, to]);
+      const shown = await send(dashboard, to, { cookie: `${session}; ${cookieIn(answer)}` });
+      assert.equal(shown.status, 200);
+      assert.match(shown.body, /<html lang="en" data-theme="light">/, to);
+    }
   }));
