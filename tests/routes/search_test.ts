@@ -38,13 +38,15 @@ Deno.test("GET /search finds VMs, VM types, operations and pages by their words,
   }));
 
 Deno.test("a VM is found by its MAC, however the digits are separated, and by its zvol", () =>
-  withDashboard({ simulator: { foreignVms: 1 } }, async ({ url, manager }) => {
-    const [vm] = await manager.list();
-    const mac = vm?.nics[0]?.mac ?? "";
+  withDashboard({ simulator: { foreignVms: 5 } }, async ({ url, manager }) => {
+    const vm = (await manager.list()).find(({ nics, disks }) => nics[0]?.mac && disks[0]?.zvol);
+    const [mac, zvol] = [vm?.nics[0]?.mac, vm?.disks[0]?.zvol];
+    assert.ok(vm && mac && zvol);
     assert.match(mac, /^([0-9a-f]{2}:){5}/, "the premise");
-    for (const q of [mac, mac.replaceAll(":", "-"), mac.replaceAll(":", ""), vm?.disks[0]?.zvol ?? "none"]) {
-      assert.ok(labels(await search(url, q)).includes(vm?.name ?? ""), q);
-      assert.match(await text(fetch(`${url}/?q=${q}`)), /data-vm="/, `the list's filter finds ${q}`);
+    for (const q of [mac, mac.replaceAll(":", "-"), mac.replaceAll(":", ""), zvol]) {
+      assert.deepEqual(labels(await search(url, q)), [vm.name], q);
+      const list = await text(fetch(`${url}/?${new URLSearchParams({ q })}`));
+      assert.deepEqual([...list.matchAll(/data-vm="([^"]*)"/g)].map(([, name]) => name), [vm.name], q);
     }
   }));
 
