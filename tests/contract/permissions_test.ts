@@ -10,7 +10,7 @@ import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/network/certificates.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import type { Attempt } from "../support/probe.ts";
-import { soon } from "../support/deadline.ts";
+import { repeatedly, soon } from "../support/deadline.ts";
 import { listenForDisplay } from "../support/network/display.ts";
 import { START_FLAGS, startAttacked } from "../support/attacked.ts";
 import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
@@ -246,10 +246,10 @@ Deno.test("with only its computed permissions, the program serves the console pa
 });
 
 /** A page of the program, once it has read the VMs. */
-async function openedPage(url: string): Promise<string> {
-  for (;;) {
+function openedPage(url: string): Promise<string> {
+  return repeatedly(`${url} is shown`, async () => {
     const response = await fetch(url);
     const html = await response.text();
-    if (response.status === 200) return html;
-  }
+    return response.status === 200 ? html : null;
+  });
 }

@@ -14,3 +14,21 @@ export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
     clearTimeout(timer);
   }
 }
+
+/** Asks again and again until there is an answer, and fails when that takes too long. */
+export async function repeatedly<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+  let isOver = false;
+  const asking = async () => {
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null) return answer;
+      if (isOver) return assert.fail(what);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  try {
+    return await soon(asking(), what);
+  } finally {
+    isOver = true;
+  }
+}

@@ -7,6 +7,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import { fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
 import { MAIN, runProgram } from "../../support/command_line.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
+import { repeatedly } from "../../support/deadline.ts";
 import { SetupBrowser } from "../../support/setup.ts";
 
 const certificates = await makeCertificates();
@@ -82,13 +83,17 @@ async function setUp(browser: SetupBrowser, nas: Simulator) {
   assert.match(opening.html, /http-equiv="refresh" content="2;url=\/"/);
 }
 
+async function untilOk(url: string): Promise<void> {
+  await repeatedly(`${url} answers`, async () => {
+    const answer = await fetch(url).catch(() => null);
+    await answer?.body?.cancel();
+    return answer?.ok ? answer : null;
+  });
+}
+
 /** The VMs as JSON, as soon as the dashboard answers and is connected. */
 async function vmsOf(url: string): Promise<{ nas: Record<string, unknown>; vms: unknown[] }> {
-  for (;;) {
-    const ready = await fetch(`${url}/readyz`).catch(() => null);
-    await ready?.body?.cancel();
-    if (ready?.ok) break;
-  }
+  await untilOk(`${url}/readyz`);
   return await (await fetch(url, { headers: { accept: "application/json" } })).json();
 }
 
@@ -138,11 +143,11 @@ Deno.test("the connection can be changed later, and is kept until the new one ha
     assert.equal(await program.stop(), 0);
   }));
 
-async function untilSetup(browser: SetupBrowser) {
-  for (;;) {
+function untilSetup(browser: SetupBrowser) {
+  return repeatedly("set-up asks for the address", async () => {
     const answer = await browser.open().catch(() => null);
-    if (answer?.step === "address") return answer;
-  }
+    return answer?.step === "address" ? answer : null;
+  });
 }
 
 Deno.test("beyond loopback set-up asks for the code in the log, and for a password of the dashboard first", () =>
@@ -164,11 +169,7 @@ Deno.test("beyond loopback set-up asks for the code in the log, and for a passwo
     const password = "correct horse";
     await browser.submit("protect", { dashboard_password: password, dashboard_password_again: password });
     await setUp(browser, nas);
-    for (;;) {
-      const answer = await fetch(`${program.url}/login`).catch(() => null);
-      await answer?.body?.cancel();
-      if (answer?.ok) break;
-    }
+    await untilOk(`${program.url}/login`);
     const home = await fetch(program.url, { redirect: "manual" });
     assert.equal(home.headers.get("location"), "/login?to=%2F");
     await home.body?.cancel();
@@ -194,6 +195,14 @@ Deno.test("every other missing or wrong setting still ends the program with exit
       assert.match(err, message);
     }
     await Deno.writeTextFile(`${folder}/config.yaml`, "storage: 1\n");
-    assert.equal((await runProgram(["serve"], folder, { PORT: "0" })).code, 2);
-    assert.equal((await runProgram(["list"], folder, {})).code, 2);
+    const served = await runProgram(["serve"], folder, { PORT: "0" });
+    assert.equal(served.code, 2, served.err);
+    assert.match(served.err, /config\.yaml:1:/);
+    const listed = await runProgram(["list"], folder, {});
+    assert.equal(listed.code, 2, listed.err);
+    assert.equal(
+      listed.err,
+      "environment: Missing: TRUENAS_HOST, API_USERNAME, API_PASSWORD (or TRUENAS_API_KEY), VNC_PASSWORD; " +
+        "set them in the environment or in .env\n",
+    );
   }));
