@@ -352,7 +352,7 @@ onEach(
       assert.equal(view.status, "failed");
       assert.match(
         view.vms[0]?.message ?? "",
-        /thief now uses the zvol|has changed since the list was shown/,
+        /The zvol has changed since the list was shown/,
       );
       assert.deepEqual(zvols(simulator), ["tank/vms/worker01-disk0"]);
     }),

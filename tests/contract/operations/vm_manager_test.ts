@@ -249,9 +249,9 @@ onEach(
       assert.deepEqual(new Set(result.vms.map(({ outcome }) => outcome)), new Set(["cancelled"]));
       assert.match(
         result.vms[0]?.message ?? "",
-        /[Cc]ancelled; it was powered off and nothing was removed/,
+        /^Cancelled; it was powered off and nothing was removed/,
       );
-      assert.match(result.vms[11]?.message ?? "", /[Cc]ancelled; nothing was changed/);
+      assert.match(result.vms[11]?.message ?? "", /^Cancelled; nothing was changed/);
       assert.deepEqual([vmNames(simulator).length, zvols(simulator)], [12, before]);
       assert.equal([...simulator.store.vms.values()].at(-1)?.state, "RUNNING");
     }),
