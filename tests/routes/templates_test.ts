@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
+import { unpacked } from "../support/consumers.ts";
 import type { DashboardOptions, TestDashboard } from "../support/dashboard.ts";
 import {
   create,
@@ -18,6 +19,9 @@ import {
   withDashboard,
 } from "../support/http.ts";
 
+/** Their paths in the folder of the templates, without the ending. */
+const TEMPLATES = ["vms/vm", "devices/display", "devices/cdrom", "devices/nic", "devices/disk"];
+
 /** A folder with a copy of the templates. */
 async function withFolder(
   options: DashboardOptions,
@@ -25,7 +29,7 @@ async function withFolder(
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
-    for (const file of ["vms/vm", "devices/display", "devices/cdrom", "devices/nic", "devices/disk"]) {
+    for (const file of TEMPLATES) {
       await Deno.mkdir(`${folder}/templates/${file.split("/")[0]}`, { recursive: true });
       await Deno.copyFile(`templates/${file}.json`, `${folder}/templates/${file}.json`);
     }
@@ -60,9 +64,12 @@ Deno.test("the templates of the program are shown with their keys, and downloade
     assert.match(nic, /data-key="attributes.pci_address"[^]*?From TrueNAS 27\.0 on[^]*?does not accept it/);
     const archive = await fetch(`${dashboard.url}/types/templates/download`);
     assert.match(archive.headers.get("content-disposition") ?? "", /templates\.tar/);
-    const bytes = new TextDecoder().decode(await archive.arrayBuffer());
-    assert.match(bytes, /templates\/vms\/vm\.json/);
-    assert.match(bytes, /templates\/devices\/disk\.json/);
+    const templates = TEMPLATES.map((name) => `templates/${name}.json`);
+    const texts = await Promise.all(templates.map((path) => Deno.readTextFile(path)));
+    assert.deepEqual(
+      await unpacked(await archive.bytes()),
+      Object.fromEntries(templates.map((path, n) => [path, texts[n]])),
+    );
     const file = await fetch(`${dashboard.url}/types/templates/disk/download`);
     assert.deepEqual(await file.json(), JSON.parse(await Deno.readTextFile("templates/devices/disk.json")));
     const { body } = await send(dashboard, "/types/templates", { accept: "application/json" });

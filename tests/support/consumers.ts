@@ -1,5 +1,7 @@
 /** Runs the programs that read our exports. */
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { withFolder } from "./folder.ts";
 
 /** The Debian package of each; `.ci/run` installs them. */
 const PACKAGES = {
@@ -56,4 +58,19 @@ export async function expectAccepted(
   const verdict = await consume(program, args);
   assert.equal(verdict.code, 0, `${program} refused it:\n${verdict.stderr}${verdict.stdout}\n\n${given}`);
   return verdict;
+}
+
+/** The files that tar unpacks an archive to, by their paths, each with its text. */
+export async function unpacked(archive: Uint8Array): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  await withFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/archive.tar`, archive);
+    await Deno.mkdir(`${folder}/to`);
+    await expectAccepted("tar", ["-C", `${folder}/to`, "-xf", `${folder}/archive.tar`], "an archive");
+    for (const path of await readdir(`${folder}/to`, { recursive: true })) {
+      const at = `${folder}/to/${path}`;
+      if ((await Deno.stat(at)).isFile) files[path] = await Deno.readTextFile(at);
+    }
+  });
+  return files;
 }
