@@ -212,16 +212,25 @@ export function pairText(name: string, value: Value, indent: number, style: Styl
 
 /** A value on one line. */
 export function flowText(value: Value): string {
-  if (typeof value === "string") return isPlain(value) ? value : JSON.stringify(value);
+  if (typeof value === "string") return isPlain(value) ? value : quoted(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (!isRecord(value)) return `[${value.map(flowText).join(", ")}]`;
   const entries = Object.entries(value).map(([name, it]) => `${flowText(name)}: ${flowText(it)}`);
   return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
 }
 
-/** Whether a text can stand without quotes, also within braces. */
+/** JSON, with what YAML cannot contain, or takes for a line's end, escaped as well. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Whether a text can stand without quotes, also within braces, and for readers of YAML 1.1, to which `on` is true. */
 function isPlain(text: string): boolean {
-  return /^[A-Za-z0-9_./][\w./ -]*$/.test(text) && !text.endsWith(" ") && parse(text) === text;
+  return /^[A-Za-z0-9_./][\w./ -]*$/.test(text) && !text.endsWith(" ") &&
+    (["1.1", "1.2"] as const).every((version) => parse(text, { version }) === text);
 }
 
 /** Whether a value is a map. */
