@@ -23,12 +23,15 @@ const isShown = (id) =>
   document.querySelector(`main [data-operation="${CSS.escape(id)}"], #toast-${CSS.escape(id)}`) !== null;
 const canNotify = () => "Notification" in self && Notification.permission === "granted";
 
+/* A hidden tab goes on showing what has ended as running. */
+const told = new Set();
+
 let asking = false;
 
 async function check() {
   const docked = [...document.querySelectorAll("#tasks-dock [data-task]")].map(({ dataset }) => dataset.task);
   if (own()?.dataset.status === "running") docked.push(own().dataset.operation);
-  const all = [...new Set([...known(), ...docked])];
+  const all = [...new Set([...known(), ...docked])].filter((id) => !told.has(id));
   keep(all);
   const gone = document.hidden ? all : all.filter((id) => !docked.includes(id));
   if (gone.length === 0 || asking) return;
@@ -50,7 +53,8 @@ function tell(html) {
   const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
   const ended = [...content.querySelectorAll("[data-ended]")];
   const ids = ended.map(({ dataset }) => dataset.ended);
-  keep(known().filter((id) => !ids.includes(id)));
+  for (const id of ids) told.add(id);
+  keep(known().filter((id) => !told.has(id)));
   for (const { dataset, firstElementChild: toast } of ended) {
     if (toast === null) continue;
     const words = toast.querySelector("p").firstChild.textContent;

@@ -87,7 +87,7 @@ export function Ended({ ended, unknown }: {
           <Toast tone={STATUSES[view.status].tone} id={`ended-${view.id}`}>
             <p>
               {view.status === "done"
-                ? doneWords(view)
+                ? <span>{doneWords(view)}</span>
                 : <strong>{`${view.title}: ${STATUSES[view.status].word.toLowerCase()}`}</strong>}
               {" · "}
               <a href={paths.operation(view.id)}>View</a>
