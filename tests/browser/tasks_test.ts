@@ -71,10 +71,15 @@ browserTest(
     assert.equal(operation.log.view.status, "failed", "the premise");
     // As if an earlier page had seen it run.
     await page.addInitScript(`sessionStorage.setItem("tasks", '["${operation.log.id}"]')`);
+    await page.clock.install();
     await page.goto("/connection");
     const toast = page.locator('.toast[data-toast="bad"]');
     await toast.waitFor();
     assert.match(await toast.innerText(), /failed/);
+    await page.clock.fastForward(60_000);
+    assert.ok(await toast.isVisible(), "it stays");
+    await toast.getByRole("button", { name: "Close the message" }).click();
+    await toast.waitFor({ state: "detached" });
   },
 );
 
@@ -115,3 +120,51 @@ browserTest(
     await button.waitFor({ state: "hidden" });
   },
 );
+
+for (
+  const { isHidden, seconds, notified, what } of [
+    { isHidden: true, seconds: 10, notified: 1, what: "long operation is notified once in a hidden tab" },
+    { isHidden: true, seconds: 9, notified: 0, what: "short operation is not notified in a hidden tab" },
+    { isHidden: false, seconds: 60, notified: 0, what: "long operation is not notified in a visible tab" },
+  ]
+) {
+  browserTest(`the end of a ${what}, and a toast tells it`, {}, async ({ page, dashboard }) => {
+    await page.addInitScript(`
+      window.notified = [];
+      window.Notification = class extends EventTarget {
+        static permission = "granted";
+        constructor(...given) { super(); window.notified.push(given); }
+      };
+      window.isHidden = false;
+      Object.defineProperty(document, "hidden", { get: () => window.isHidden });
+    `);
+    const asked: string[] = [];
+    await page.route("**/tasks?*", async (route) => {
+      asked.push(route.request().url());
+      const response = await route.fetch();
+      const body = (await response.text()).replaceAll(/data-seconds="\d+"/g, `data-seconds="${seconds}"`);
+      await route.fulfill({ response, body });
+    });
+    await page.clock.install();
+    await page.goto("/connection");
+    const operation = held(dashboard);
+    await page.locator("#tasks").waitFor();
+    if (isHidden) {
+      await page.evaluate("window.isHidden = true; document.dispatchEvent(new Event('visibilitychange'))");
+    }
+    operation.release();
+    await operation.finished;
+    // A hidden tab asks every five seconds.
+    await page.clock.fastForward(5_000);
+    const toast = page.locator(".toast");
+    await toast.getByText("homeassistant powered off").waitFor();
+    const tag = `/operations/${operation.log.id}`;
+    const expected = Array(notified).fill(["homeassistant powered off", { tag }]);
+    assert.deepEqual(await page.evaluate("window.notified"), expected);
+    const before = asked.length;
+    await page.clock.fastForward(5_000);
+    // An answer after it shows that the page has asked nothing before.
+    await page.evaluate("fetch(location.href)");
+    assert.equal(asked.length, before, "an operation that was told is not asked for again");
+  });
+}
