@@ -1,4 +1,5 @@
 /** Serves set-up, before the dashboard has a NAS. */
+import type { OuterSetting } from "../../lib/configuration/environment/stored_settings.ts";
 import type { Options } from "../../lib/command_line/arguments.ts";
 import {
   type ConfigurationFile,
@@ -17,7 +18,8 @@ import { paths, setBasePath } from "../../templates/paths.ts";
 import { createSetupApp } from "../setup/app.tsx";
 import { SetupSessions } from "../setup/sessions.ts";
 import type { FoundConfiguration, SetupStart } from "../setup/setup.ts";
-import { aborted, readTls, type ServerOptions, startListening } from "./server.ts";
+import { aborted } from "./aborted.ts";
+import { readTls, type ServerOptions, startListening } from "./server.ts";
 
 /** Options of the server of set-up. */
 export interface SetupServerOptions extends
@@ -30,6 +32,8 @@ export interface SetupServerOptions extends
   readonly configFile: string;
   readonly tunnelSockets: readonly string[];
   readonly permissions: Permissions;
+  /** Settings of the connection that set-up cannot change. */
+  readonly outerSettings: readonly OuterSetting[];
 }
 
 /** In two groups: `abcd-efgh`. */
@@ -73,7 +77,10 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
     configFile,
     configuration,
     connecting: { caCerts, tunnelSockets },
-    certFingerprint: settings.certFingerprint,
+    // The one that set-up stored earlier is what it may change.
+    certFingerprint: serving.outerSettings.some(({ name }) => name === "TRUENAS_CERT_FINGERPRINT")
+      ? settings.certFingerprint
+      : null,
     logger,
     now: Date.now,
     openDashboard: () => serving.switchTo("dashboard", port),

@@ -150,7 +150,11 @@ function sendProblem(c: AppContext, status: 400 | 403 | 408 | 413 | 500, message
   const remedy = "Open set-up again and repeat the step. The program's log has details.";
   return sendPage(
     c,
-    <ErrorPage frame={visitorFrame(c)} title="Nothing was done" {...{ message, remedy }} />,
+    <ErrorPage
+      frame={visitorFrame(c)}
+      title={status === 500 ? "This step failed" : "Nothing was done"}
+      {...{ message, remedy }}
+    />,
     status,
   );
 }

@@ -11,13 +11,15 @@ import {
 } from "../../lib/setup/choices.ts";
 import type { DoneProps } from "../../templates/pages/setup/done_page.tsx";
 import type { SetupSession } from "./sessions.ts";
-import type { FoundConfiguration, Setup } from "./setup.ts";
-import { choose, type Stepped } from "./steps.ts";
+import { configuredOf } from "./offers.ts";
+import type { Setup } from "./setup.ts";
+import { choose, fingerprintOf, type Stepped } from "./steps.ts";
+import { stepOf } from "./view.tsx";
 
 /** Writes what was chosen. */
 export function finish(setup: Setup, session: SetupSession, fields: URLSearchParams): Stepped {
   const { found, signedIn } = session;
-  if (found === null || signedIn === null || session.done !== null) return null;
+  if (stepOf(setup, session) !== "place" || found === null || signedIn === null) return null;
   const { poolPath, cdromPath } = choose(session, fields);
   const places = {
     poolPath,
@@ -28,7 +30,7 @@ export function finish(setup: Setup, session: SetupSession, fields: URLSearchPar
   if (problems.length > 0) return { problems, status: 422 };
   const hasPassword = setup.hasDisplayPassword || (setup.stored["VNC_PASSWORD"] ?? "") !== "";
   const displayPassword = hasPassword ? null : randomText();
-  const fingerprint = found.trust.kind === "unsigned" ? found.trust.certificate.fingerprint : null;
+  const fingerprint = fingerprintOf(session);
   const settings = settingsOf({ address: found.address, account: signedIn.account, fingerprint }, {
     earlier: setup.stored,
     displayPassword,
@@ -51,15 +53,16 @@ export function finish(setup: Setup, session: SetupSession, fields: URLSearchPar
   } catch (error) {
     if (systemErrorCode(error) === null) throw error;
     setup.logger.error("Set-up cannot write its files", { folder: setup.stateDir, error: reasonOf(error) });
-    const message = `Nothing was stored: ${setup.stateDir} cannot be written, because ${reasonOf(error)}. ` +
-      "What you entered is kept; press Finish again once this is mended";
+    const message =
+      `Set-up is not finished: ${setup.stateDir} cannot be written, because ${reasonOf(error)}. ` +
+      "Your entries are kept. Make the folder writable, then press Finish again";
     return { problems: [{ field: "", message }], status: 503 };
   }
 }
 
 function writeConfiguration(setup: Setup, places: ChosenPlaces): DoneProps["configuration"] {
   const { configFile } = setup;
-  const existing = existingOf(setup);
+  const existing = configuredOf(setup);
   if (existing === null) {
     storeConfiguration(setup.stateDir, configFile, places);
     return { kind: "written", file: configFile };
@@ -69,16 +72,6 @@ function writeConfiguration(setup: Setup, places: ChosenPlaces): DoneProps["conf
     ...(existing.cdromPath === places.cdromPath ? [] : [`  cdrom_path: ${places.cdromPath}`]),
   ];
   return { kind: "kept", file: configFile, lines };
-}
-
-/** What a configuration with errors says is unknown. */
-function existingOf(setup: Setup): FoundConfiguration | null {
-  try {
-    return setup.configuration();
-  } catch (error) {
-    if (error instanceof ConfigurationError) return { poolPath: "", cdromPath: "" };
-    throw error;
-  }
 }
 
 /** Why the dashboard cannot open yet; null: it can. */

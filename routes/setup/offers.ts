@@ -37,8 +37,8 @@ async function read({ logger }: Setup, { signedIn }: SetupSession): Promise<Plac
   }
 }
 
-/** A configuration with errors is reported before the dashboard opens. */
-function configuredOf(setup: Setup): FoundConfiguration | null {
+/** What the configuration says; one with errors is reported before the dashboard opens. */
+export function configuredOf(setup: Setup): FoundConfiguration | null {
   try {
     return setup.configuration();
   } catch (error) {

@@ -85,7 +85,8 @@ function withoutWebScheme(host: string): string {
   return web?.[1] ?? host;
 }
 
-function fingerprintOf({ found }: Pick<SetupSession, "found">): string | null {
+/** The fingerprint to trust; null for a certificate that an authority has signed, and without encryption. */
+export function fingerprintOf({ found }: Pick<SetupSession, "found">): string | null {
   return found?.trust.kind === "unsigned" ? found.trust.certificate.fingerprint : null;
 }
 
@@ -188,7 +189,7 @@ async function signInWith(
   otp: string | null = null,
 ): Promise<Stepped> {
   const { found } = session;
-  if (found === null) return null;
+  if (found === null || !session.isTrusted) return null;
   await forgetAccount(session);
   const { address } = found;
   const field = otp !== null ? "otp" : account.username === "" ? "" : account.method;
@@ -198,14 +199,21 @@ async function signInWith(
       address,
       account,
       otp,
-      fingerprint: fingerprintOf(session),
+      // A fingerprint in the environment is the only one to trust, whoever signed the certificate.
+      fingerprint: setup.certFingerprint ?? fingerprintOf({ found }),
       logger: setup.logger,
     });
+    // Another request may have chosen another NAS meanwhile, which must not get this account.
+    if (session.found !== found) {
+      await signedIn.close();
+      return null;
+    }
     session.signedIn = signedIn;
     setup.logger.info("Set-up signed in to the NAS", { nas: address.url, account: account.username });
     await readOffers(setup, session);
     return null;
   } catch (error) {
+    if (session.found !== found) return null;
     if (error instanceof OtpNeeded) {
       session.waiting = account;
       return null;

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
+import { soon } from "../../support/deadline.ts";
 import {
   API_KEY,
   KEEPER_PASSWORD,
@@ -267,7 +268,7 @@ Deno.test("a state folder that cannot be written keeps what was entered", async 
   await toPlace(browser, setup);
   const failed = await browser.submit("place", PLACE);
   assert.deepEqual([failed.status, failed.step], [503, "place"]);
-  assert.match(failed.html, /Nothing was stored/);
+  assert.match(failed.html, /Set-up is not finished/);
   await Deno.remove(`${folder}/file`);
   assert.equal((await browser.submit("place", PLACE)).step, "done");
   await Deno.remove(folder, { recursive: true });
@@ -284,4 +285,53 @@ Deno.test("an existing configuration is left as it is, and the page says which l
   assert.match(done.html, /was left as it is/);
   assert.match(done.html, /pool_path: tank\/vms/);
   await assert.rejects(Deno.stat(`${setup.stateDir}/config.yaml`), Deno.errors.NotFound);
+});
+
+Deno.test("an account is not given to a NAS that was chosen while signing in to another one", async () => {
+  await using setup = await startSetup();
+  await using other = await startSetup();
+  const browser = new SetupBrowser(setup);
+  await toAccount(browser, setup);
+  setup.simulator.setTimes({ callMs: 300 });
+  const signingIn = browser.submit("account", { method: "key", username: "keeper", key: API_KEY });
+  const hasBegun = async () => {
+    while (!setup.simulator.calls.some(({ method }) => method.startsWith("auth."))) await browser.open();
+  };
+  await soon(hasBegun(), "the sign-in has begun");
+  await browser.submit("address", { host: other.nas });
+  await signingIn;
+  for (const step of ["check", "otp", "place"]) {
+    await browser.submit(step, { ...PLACE, otp: "123456" });
+    assert.equal((await browser.open()).step, "certificate", step);
+  }
+  assert.deepEqual(other.simulator.calls.filter(({ method }) => method.startsWith("auth.")), []);
+  await assert.rejects(Deno.stat(`${setup.stateDir}/settings.env`), Deno.errors.NotFound);
+});
+
+Deno.test("the last step stores nothing while an earlier one is not finished", async () => {
+  await using setup = await startSetup();
+  const browser = new SetupBrowser(setup);
+  await toAccount(browser, setup);
+  const account = { method: "password", username: "some", password: "some-secret" };
+  assert.equal((await browser.submit("account", account)).step, "account", "rights are missing");
+  const places = { dataset: "tank/vms", iso_typed: "/mnt/tank/iso/debian.iso" };
+  assert.equal((await browser.submit("place", places)).step, "account");
+  await assert.rejects(Deno.stat(`${setup.stateDir}/settings.env`), Deno.errors.NotFound);
+});
+
+Deno.test("a fingerprint in the environment is the only one to trust, also if an authority signed another", async () => {
+  await using setup = await startSetup({
+    certificate: "good",
+    trustsCa: true,
+    certFingerprint: Array(32).fill("AB").join(":"),
+  });
+  const browser = new SetupBrowser(setup);
+  await browser.submit("address", { host: setup.nas });
+  const refused = await browser.submit("account", {
+    method: "password",
+    username: "keeper",
+    password: KEEPER_PASSWORD,
+  });
+  assert.notEqual(refused.step, "place");
+  assert.deepEqual(setup.simulator.calls.filter(({ method }) => method.startsWith("auth.")), []);
 });
