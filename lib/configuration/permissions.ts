@@ -115,7 +115,9 @@ function permissionsOfCommand(
       ...listening,
       ...nas.net,
       ...sockets.map((path) => `unix:${path}`),
-      ...(needs.listens && needs.nas === "configured" ? displaysOf(settings) : []),
+      ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
+        ? displaysOf(settings)
+        : []),
     ],
     read: [...new Set([...files.filter((path) => typeof path === "string"), ...written])],
     write: written,

@@ -58,11 +58,6 @@ export async function readVmsById(
   return datasets.known ? withSizes(vms, factsOf(datasets.value)) : vms;
 }
 
-/** One VM, or null when the NAS has none of that id. */
-export async function readVm(caller: Caller, id: number, options: ReadOptions = {}): Promise<Vm | null> {
-  return (await readVmsById(caller, [id], options))[0] ?? null;
-}
-
 /** The distinct zvols of unknown size. */
 function zvolsOf(vms: readonly Vm[]): readonly string[] {
   const zvols = vms.flatMap(({ disks }) =>

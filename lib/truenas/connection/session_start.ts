@@ -1,6 +1,6 @@
 /** The first calls after signing in: read the NAS's release and id, check for a VM API, and subscribe to changes. */
 import { TrueNASCallError } from "../../errors/errors.ts";
-import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
+import { isRefusedWith, METHOD_NOT_FOUND } from "../../errors/refusals.ts";
 import type { NasIdentity } from "../../inventory/inventory.ts";
 import type { Logger } from "../../observability/logging.ts";
 import type { NasAddress } from "../../configuration/environment/nas_address.ts";
@@ -59,7 +59,7 @@ export async function requireVmApi(
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
     // An account that may not list VMs is refused later, when it subscribes to them.
-    if (!isMethodMissing(error)) return;
+    if (error.refusal.code !== METHOD_NOT_FOUND) return;
     throw connectionError(address, "no-vm-api", `TrueNAS ${release ?? "here"} has no VM API`, error);
   }
 }
