@@ -32,7 +32,7 @@ import {
 } from "./lib/command_line/process.ts";
 import { VERSION } from "./lib/version.ts";
 import type { ServedPart } from "./routes/server/server.ts";
-import type { FromWorker, Launch, ToWorker } from "./routes/server/worker.ts";
+import type { FromWorker, Launch, ToWorker } from "./routes/server/launch.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const call = readArguments(args);

@@ -18,6 +18,7 @@ import { TemplateManager } from "../../lib/template_manager.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
+import { aborted } from "./aborted.ts";
 import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
 import { OneTimeTokens } from "../auth/tokens.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
@@ -172,13 +173,6 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   await listener.close();
   await manager.disconnect();
   logger.info("Stopped");
-}
-
-/** Resolves when the signal is aborted. */
-export async function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (!signal.aborted) await promise;
 }
 
 /** How the program signs in to the NAS, without secrets. */

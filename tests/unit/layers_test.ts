@@ -41,7 +41,7 @@ const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp, why: string])[] =
   [/^templates\//, /^(routes\/|main\.ts)/, "views know no routes"],
   [/^templates\//, /^lib\/(truenas|simulator)\//, "views know no NAS"],
   [
-    /^routes\/(?!server\/worker\.ts)/,
+    /^routes\/(?!server\/(simulate|demo_nas)\.ts)/,
     /^lib\/(truenas|simulator)\//,
     "routes never speak to the NAS; only the demo and simulate start one",
   ],

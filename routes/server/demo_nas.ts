@@ -1,0 +1,30 @@
+/** The simulated NAS of the demo, with the past that `--story` lets it have. */
+import type { Options } from "../../lib/command_line/arguments.ts";
+import type { OperationJournal } from "../../lib/operations/record/journal.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
+import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
+
+/** The NAS, how it is signed in to, and the journal of its past; null without one. */
+export interface DemoNas extends AsyncDisposable {
+  readonly nas: VMManagerOptions;
+  readonly journal: OperationJournal | null;
+}
+
+const DEMO_VMS = 5;
+/** Slow enough to watch, like a NAS with hard disks. */
+const DEMO_TIMES = { callMs: 120, zvolMs: 700, startMs: 900 } as const;
+
+/** Starts it; it stops when it is disposed of. */
+export async function startDemoNas({ story, simulator: options }: Options): Promise<DemoNas> {
+  const simulator = await startSimulator({
+    foreignVms: story ? STORY_VMS : DEMO_VMS,
+    times: DEMO_TIMES,
+    screens: true,
+    ...options,
+  });
+  const account = { username: "admin", password: "truenas", vncPassword: "demo" };
+  const nas = { host: simulator.url, ...account, simulated: true };
+  const journal = story ? await tellStory(simulator, nas) : null;
+  return { nas, journal, [Symbol.asyncDispose]: () => simulator[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,80 @@
+/** Starts the dashboard from what the program was launched with. */
+import type { Options } from "../../lib/command_line/arguments.ts";
+import { EXIT, print, printError, UsageError } from "../../lib/command_line/process.ts";
+import { readConfiguration } from "../../lib/configuration/configuration_file.ts";
+import {
+  type ConfigurationStore,
+  FileStore,
+  isUnwritten,
+  MemoryStore,
+} from "../../lib/configuration/editing/configuration_store.ts";
+import type { Settings } from "../../lib/configuration/environment/settings.ts";
+import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
+import { describePermissions } from "../../lib/configuration/permissions.ts";
+import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
+import { configurationReader } from "./configuration.ts";
+import type { Launch } from "./launch.ts";
+import { serveDashboard, type ServedPart } from "./server.ts";
+
+/**
+ * Without a file of a name that was asked for, VM types are added on the dashboard.
+ *
+ * @throws {ConfigurationError} listing what is wrong with a file that is there.
+ */
+function checkConfigured(configuration: () => unknown, store: ConfigurationStore, { config }: Options): void {
+  if (config === undefined && isUnwritten(store.read().text)) {
+    return printError("Warning: There is no config.yaml yet. Add VM types on the dashboard, under Create");
+  }
+  configuration();
+}
+
+/** What the dashboard is started with. */
+export interface ServeOptions extends Omit<Launch, "settings"> {
+  readonly settings: Settings;
+  /** Asks for set-up in the dashboard's place. */
+  readonly switchTo: (next: ServedPart, port: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Serves the dashboard, of the configured NAS or of the demo's, until the signal is aborted. */
+export async function serve(launch: ServeOptions): Promise<number> {
+  const { command, options, settings, configFile, permissions, tunnelSockets } = launch;
+  const { innerPort, maxConnections, switchTo, signal } = launch;
+  const isDemo = command === "demo";
+  // The demo needs no file, because the example configuration is part of the program.
+  const hasExample = isDemo && options.config === undefined;
+  const store = isDemo
+    ? new MemoryStore(() => readConfiguration(configFile, hasExample))
+    : new FileStore({ path: configFile, folder: `${settings.stateDir}/configuration` });
+  const configuration = configurationReader(() => store.file());
+  checkConfigured(configuration, store, options);
+  // The simulated NAS is loaded only where it is needed.
+  await using demo = isDemo ? await (await import("./demo_nas.ts")).startDemoNas(options) : null;
+  await serveDashboard({
+    settings,
+    innerPort,
+    maxConnections,
+    nas: demo?.nas ?? configuredNas(settings, tunnelSockets),
+    templatesDir: options.templatesDir,
+    configuration,
+    configurationStore: store,
+    ...(demo?.journal ? { journal: demo.journal } : {}),
+    permissions: describePermissions(permissions),
+    outerSettings: launch.outerSettings,
+    envFile: options.envFile ?? ".env",
+    switchTo,
+    print,
+    signal,
+  });
+  return EXIT.done;
+}
+
+function configuredNas(settings: Settings, tunnelSockets: readonly string[]): VMManagerOptions {
+  const { nas } = settings;
+  if (nas === null) throw new UsageError("serve requires a NAS. Set TRUENAS_HOST");
+  return {
+    ...nas,
+    ...trustedCertificatesOf(settings),
+    ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }),
+  };
+}

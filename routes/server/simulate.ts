@@ -1,0 +1,27 @@
+/** Serves the simulated NAS alone. */
+import type { Options } from "../../lib/command_line/arguments.ts";
+import { EXIT, print } from "../../lib/command_line/process.ts";
+import { ConfigurationError } from "../../lib/errors/errors.ts";
+import { describeSystemError } from "../../lib/errors/system_errors.ts";
+import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { aborted } from "./aborted.ts";
+
+/** Prints the address and serves until the signal is aborted. */
+export async function simulate(options: Options, signal: AbortSignal): Promise<number> {
+  await using simulator = await startSimulator(options.simulator).catch(explainPort);
+  const { version, url } = simulator;
+  print(
+    options.json
+      ? JSON.stringify({ version, url, username: "admin", password: "truenas" })
+      : `Simulated TrueNAS ${version} at ${url} (account admin, password truenas)`,
+  );
+  await aborted(signal);
+  return EXIT.done;
+}
+
+function explainPort(cause: unknown): never {
+  const why = describeSystemError(cause);
+  if (why === null) throw cause;
+  const message = `The simulated NAS cannot listen on this port: ${why}. Choose another port, or omit --port`;
+  throw new ConfigurationError("simulate", [{ field: "--port", message }], { cause });
+}
