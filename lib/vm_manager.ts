@@ -97,6 +97,7 @@ export class VMManager implements AsyncDisposable {
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
+      clock: options.clock ?? (() => performance.now()),
     });
     const planner = this.#planner;
     this.operations = new Operations({ store, planner, runner, templates, refusedPorts, displayPassword });

@@ -61,6 +61,8 @@ export interface VMManagerOptions {
   readonly metrics?: Metrics;
   /** Delays between attempts to reconnect, in milliseconds; the last one repeats. */
   readonly backoffMs?: readonly number[];
+  /** Tells how old readings are, in milliseconds, and is never set back; default `performance.now()`. */
+  readonly clock?: () => number;
 }
 
 /**

@@ -46,6 +46,8 @@ export interface PlannerOptions {
   readonly passwordChars: number | null;
   readonly guard: WriteGuard;
   readonly patience: Patience;
+  /** In milliseconds; never set back. */
+  readonly clock: () => number;
 }
 
 /** Makes plans; see the file's comment. */
@@ -90,14 +92,14 @@ export class Planner {
   async destruction(
     request: DestructionRequest,
   ): Promise<{ readonly plan: DestructionPlan; readonly read: readonly Vm[] }> {
-    const { inventory, store } = this.#options;
-    const startedAt = performance.now();
+    const { inventory, store, clock } = this.#options;
+    const startedAt = clock();
     const evidence = evidenceOf(store.list());
     const zvolsOf = (vms: readonly Vm[]) => zvolsToRemove(planDestruction(vms, request, evidence));
     // The live list most likely has the same VMs, so what depends on their zvols is read at the same time.
     const expected = zvolsOf(inventory.live.snapshot.vms ?? []);
     const [vms, early] = await Promise.all([inventory.list(), this.#removalFacts(expected)]);
-    const read = performance.now() - startedAt < FRESH_MS ? vms : [];
+    const read = clock() - startedAt < FRESH_MS ? vms : [];
     const zvols = zvolsOf(vms);
     const facts = zvols.every((zvol) => expected.includes(zvol)) ? early : await this.#removalFacts(zvols);
     return { plan: planDestruction(vms, request, evidence, facts), read };
