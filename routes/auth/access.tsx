@@ -32,7 +32,7 @@ export function accessControl(
 ): { guard: MiddlewareHandler<AppEnv>; routes: Hono<AppEnv> } {
   const { access, now } = dashboard;
   const sessions = new Sessions(now);
-  const attempts = new Attempts(now);
+  const attempts = new Attempts(dashboard);
   let warnedOfProxy = false;
   const guard: MiddlewareHandler<AppEnv> = async (c, next) => {
     const host = hostOf(c, access);
@@ -96,20 +96,13 @@ async function tryPassword(
 ): Promise<Tried> {
   if (access.password === null) return { role: "admin" };
   const address = addressOf(c, access);
-  const { waitSeconds, delayMs } = attempts.admit(address);
-  if (waitSeconds > 0) return { waitSeconds };
-  if (delayMs > 0) {
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
-    // During the delay, other attempts from the same network may have failed.
-    const again = attempts.admit(address);
-    if (again.waitSeconds > 0) return { waitSeconds: again.waitSeconds };
-  }
-  const role = roleByPassword(access, given);
+  const tried = await attempts.attempt(address, () => roleByPassword(access, given));
+  if ("waitSeconds" in tried) return tried;
+  const { right: role, wasDelayed } = tried;
   if (role !== null) return { role };
-  attempts.failed(address);
   logger.warning("Wrong password for the dashboard", { address, how: what });
   // During an attack, all attempts share one audit entry instead of one per address.
-  const by = delayMs > 0 ? { who: "nobody" } : { who: "nobody", from: address };
+  const by = wasDelayed ? { who: "nobody" } : { who: "nobody", from: address };
   manager.audit.record({ by, what, outcome: "wrong password" });
   return { role };
 }

@@ -1,4 +1,5 @@
 /** Limits wrong passwords: per network by refusing, in total by delaying, so that nobody is locked out by others. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { networkOf } from "../../lib/configuration/environment/ip_addresses.ts";
 
 /** How many wrong passwords are accepted. */
@@ -26,12 +27,24 @@ export const ATTEMPT_LIMITS: AttemptLimits = {
   networks: 10_000,
 };
 
-/** Whether and when an attempt may proceed. */
-export interface Admission {
+/** What a right password gives, null for a wrong one; or how long to wait until the next attempt is accepted. */
+export type Attempted<T> =
+  | { readonly right: T | null; readonly wasDelayed: boolean }
+  | { readonly waitSeconds: number };
+
+interface Admission {
   /** Seconds until the next attempt is accepted; 0 if this one is. */
   readonly waitSeconds: number;
   /** The delay before this attempt; 0 unless the total is exceeded. */
   readonly delayMs: number;
+}
+
+/** How attempts tell the time. */
+export interface AttemptClock {
+  /** Milliseconds since 1970 (UTC). */
+  readonly now: () => number;
+  /** Waits for some milliseconds; for tests. */
+  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /** Counts wrong passwords, per network and in total. */
@@ -41,17 +54,31 @@ export class Attempts {
   /** Times of the latest failures in total, oldest first. */
   #latest: number[] = [];
   readonly #now: () => number;
-  readonly #limits: AttemptLimits;
+  readonly #wait: (ms: number) => Promise<unknown>;
 
-  /** `now` gives milliseconds since 1970 (UTC). */
-  constructor(now: () => number, limits: AttemptLimits = ATTEMPT_LIMITS) {
+  /** `now` gives milliseconds since 1970 (UTC); `wait` lets some pass. */
+  constructor({ now, wait = sleep }: AttemptClock) {
     this.#now = now;
-    this.#limits = limits;
+    this.#wait = wait;
+  }
+
+  /** Checks what was given at this address, unless its network has to wait. What is wrong counts. */
+  async attempt<T>(address: string, check: () => T | null): Promise<Attempted<T>> {
+    let { waitSeconds, delayMs } = this.#admit(address);
+    if (delayMs > 0) {
+      await this.#wait(delayMs);
+      // During the delay, other attempts from the same network may have failed.
+      ({ waitSeconds } = this.#admit(address));
+    }
+    if (waitSeconds > 0) return { waitSeconds };
+    const right = check();
+    if (right === null) this.#failed(address);
+    return { right, wasDelayed: delayMs > 0 };
   }
 
   /** Whether an attempt from this address is accepted. A network without failures is never refused. */
-  admit(address: string): Admission {
-    const { windowMs, perNetwork, total, perNetworkOverTotal, delayMs } = this.#limits;
+  #admit(address: string): Admission {
+    const { windowMs, perNetwork, total, perNetworkOverTotal, delayMs } = ATTEMPT_LIMITS;
     const now = this.#now();
     const network = networkOf(address);
     this.#latest = this.#current(this.#latest);
@@ -68,9 +95,9 @@ export class Attempts {
   }
 
   /** Counts a wrong password. */
-  failed(address: string): void {
+  #failed(address: string): void {
     const network = networkOf(address);
-    const { perNetwork, total, networks } = this.#limits;
+    const { perNetwork, total, networks } = ATTEMPT_LIMITS;
     const now = this.#now();
     const own = [...this.#current(this.#failures.get(network) ?? []), now].slice(-perNetwork);
     this.#failures.delete(network);
@@ -83,6 +110,6 @@ export class Attempts {
   /** Failures within the window. If the clock was set back, later times count as now, so no wait exceeds the window. */
   #current(times: readonly number[]): number[] {
     const now = this.#now();
-    return times.map((at) => Math.min(at, now)).filter((at) => now - at < this.#limits.windowMs);
+    return times.map((at) => Math.min(at, now)).filter((at) => now - at < ATTEMPT_LIMITS.windowMs);
   }
 }

@@ -66,6 +66,8 @@ export interface Dashboard {
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
+  /** Waits for some milliseconds; for tests. */
+  readonly wait?: (ms: number) => Promise<unknown>;
   /** Aborted when the program is told to stop: no new operations start. */
   readonly ending: AbortSignal;
   /** Aborted when the program stops, which ends all streams. */

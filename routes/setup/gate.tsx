@@ -35,7 +35,7 @@ export class SetupGate {
   /** Counts wrong codes and passwords as the sign-in to the dashboard does. */
   constructor(setup: Setup) {
     this.#setup = setup;
-    this.#attempts = new Attempts(setup.now);
+    this.#attempts = new Attempts(setup);
   }
 
   /** What a browser entered; null if it has to pass the gate first. */
@@ -60,18 +60,19 @@ export class SetupGate {
     if (this.#isOpen) return c.redirect(paths.setup(), 303);
     const given = (await readForm(c.req.raw))?.get("code") ?? "";
     const address = addressOf(c, access);
-    const { waitSeconds, delayMs } = this.#attempts.admit(address);
-    if (waitSeconds > 0) {
-      c.header("retry-after", String(waitSeconds));
-      return this.ask(c, `Too many wrong attempts. Try again in ${Math.ceil(waitSeconds / 60)} min`, 429);
+    const tried = await this.#attempts.attempt(address, () => this.#accepts(given) || null);
+    if ("waitSeconds" in tried) {
+      c.header("retry-after", String(tried.waitSeconds));
+      return this.ask(
+        c,
+        `Too many wrong attempts. Try again in ${Math.ceil(tried.waitSeconds / 60)} min`,
+        429,
+      );
     }
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    if (this.#isRight(given)) {
-      this.#isCodeUsed = access.password === null;
+    if (tried.right) {
       this.#start(c);
       return c.redirect(paths.setup(), 303);
     }
-    this.#attempts.failed(address);
     logger.warning("Wrong set-up code or password", { address });
     const what = access.password === null
       ? "This is not the code. Copy it from the program's log"
@@ -83,12 +84,15 @@ export class SetupGate {
     return this.#setup.access.password === null && this.#setup.code === null;
   }
 
-  #isRight(given: string): boolean {
+  /** Whether this is the password, or the code, which is used up by it. */
+  #accepts(given: string): boolean {
     const { access, code } = this.#setup;
     if (access.password !== null) return constantTimeEqual(access.password, given);
     // Compared even when it was used, so that the time taken reveals nothing.
     const isCode = constantTimeEqual(normalCode(code ?? ""), normalCode(given));
-    return isCode && code !== null && !this.#isCodeUsed;
+    const isRight = isCode && code !== null && !this.#isCodeUsed;
+    if (isRight) this.#isCodeUsed = true;
+    return isRight;
   }
 
   #start(c: AppContext): SetupSession {

@@ -42,6 +42,8 @@ export interface Setup extends SetupStart {
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
+  /** Waits for some milliseconds; for tests. */
+  readonly wait?: (ms: number) => Promise<unknown>;
   /** Ends set-up and starts the dashboard with the stored settings. */
   readonly openDashboard: () => void;
   /** Aborted when set-up ends. */

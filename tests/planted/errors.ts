@@ -35,8 +35,9 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
     name: "a failed basic authentication is not counted",
     file: "routes/auth/access.tsx",
-    find: "  attempts.failed(address);\n",
-    replace: '  if (what === "Sign in") attempts.failed(address);\n',
+    find: "await attempts.attempt(address, () => roleByPassword(access, given));",
+    replace:
+      'what === "Sign in" ? await attempts.attempt(address, () => roleByPassword(access, given)) : { right: roleByPassword(access, given), wasDelayed: false };',
     caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a wrong password of basic authentication" },
   },
   {

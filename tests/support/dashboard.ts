@@ -70,6 +70,8 @@ export interface DashboardOptions {
   readonly access?: Partial<AccessOptions>;
   /** Milliseconds since 1970 (UTC); default the real clock. */
   readonly now?: () => number;
+  /** How the dashboard waits for some milliseconds; default by the real clock. */
+  readonly wait?: (ms: number) => Promise<unknown>;
   /** Settings of the connection that set-up cannot change; default none. */
   readonly outerSettings?: readonly OuterSetting[];
   /** Receives every log line. */
@@ -156,6 +158,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     },
     logger,
     now: options.now ?? Date.now,
+    ...(options.wait === undefined ? {} : { wait: options.wait }),
     ending: ending.signal,
     stopping: stopping.signal,
   });

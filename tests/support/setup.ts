@@ -34,6 +34,10 @@ export interface SetupOptions {
   readonly password?: string;
   /** Asked for first, as beyond loopback. */
   readonly code?: string;
+  /** How set-up waits for some milliseconds; default by the real clock. */
+  readonly wait?: (ms: number) => Promise<unknown>;
+  /** Reverse proxies that say who asks; default none. */
+  readonly trustedProxies?: readonly string[];
   /** The text of an existing configuration. */
   readonly config?: string;
   readonly certFingerprint?: string;
@@ -90,7 +94,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
       viewerPassword: null,
       secure: false,
       allowedHosts: [],
-      trustedProxies: [],
+      trustedProxies: options.trustedProxies ?? [],
     },
     code: options.code ?? null,
     sessions,
@@ -105,6 +109,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
     certFingerprint: options.certFingerprint ?? null,
     logger: { debug: log, info: log, warning: log, error: log },
     now: Date.now,
+    ...(options.wait === undefined ? {} : { wait: options.wait }),
     openDashboard: () => stopping.abort(),
     stopping: stopping.signal,
   });

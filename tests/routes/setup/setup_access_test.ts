@@ -3,6 +3,8 @@
  * dashboard says about changing its connection. Over real HTTP.
  */
 import assert from "node:assert/strict";
+import { ATTEMPT_LIMITS } from "../../../routes/auth/attempts.ts";
+import { repeatedly } from "../../support/deadline.ts";
 import { post, text, withDashboard } from "../../support/http.ts";
 import { SetupBrowser, startSetup, toPlace } from "../../support/setup.ts";
 
@@ -70,6 +72,45 @@ Deno.test("wrong set-up codes are limited, and the code works once", async () =>
   const limited = await other.submit("enter", { code: "abcd-efgh" });
   assert.equal(limited.status, 429);
   assert.ok(Number(limited.headers.get("retry-after")) > 0);
+});
+
+Deno.test("set-up codes tried at once from many addresses are limited, and the code works once", async () => {
+  const held = Promise.withResolvers<void>();
+  const waits: number[] = [];
+  await using setup = await startSetup({
+    code: "abcd-efgh",
+    trustedProxies: ["127.0.0.1"],
+    wait: (ms) => {
+      waits.push(ms);
+      return held.promise;
+    },
+  });
+  const enter = async (from: string, code: string) => {
+    const answer = await fetch(`${setup.url}/setup/enter`, {
+      method: "POST",
+      body: new URLSearchParams({ code }),
+      headers: { origin: setup.url, "x-forwarded-for": from },
+      redirect: "manual",
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const { total, perNetwork, perNetworkOverTotal, delayMs } = ATTEMPT_LIMITS;
+  for (let n = 0; n < total; n++) {
+    assert.equal(await enter(`192.0.2.${Math.floor(n / perNetwork)}`, "wrong"), 401, "the premise");
+  }
+  const trying = Promise.all([
+    ...Array.from({ length: 20 }, () => enter("198.51.100.1", "wrong")),
+    ...["203.0.113.1", "203.0.113.2"].map((from) => enter(from, "abcd-efgh")),
+  ]);
+  await repeatedly("all are held back", () => Promise.resolve(waits.length === 22 || null));
+  assert.deepEqual(new Set(waits), new Set([delayMs]));
+  held.resolve();
+  const statuses = await trying;
+  const guesses = statuses.slice(0, 20);
+  assert.equal(guesses.filter((status) => status === 401).length, perNetworkOverTotal);
+  assert.equal(guesses.filter((status) => status === 429).length, 20 - perNetworkOverTotal);
+  assert.deepEqual(statuses.slice(20).toSorted(), [303, 401]);
 });
 
 Deno.test("with a dashboard password set-up asks for it, and for no code", async () => {
