@@ -1,5 +1,8 @@
 /** Speaks TrueNAS's JSON-RPC over a real socket, without the program in between. */
 import assert from "node:assert/strict";
+import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
+import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
+import { TEST_TIMES } from "./dashboard.ts";
 
 /** A reply to a call. */
 export interface Answer {
@@ -85,4 +88,43 @@ export class Peer {
     this.#socket.close();
     await this.closed;
   }
+}
+
+/** A simulated NAS and a connection to it. */
+export interface Lab {
+  readonly simulator: Simulator;
+  readonly peer: Peer;
+  readonly version: SimulatedVersion;
+}
+
+/** A test on an old and a new release, with a connection that is not signed in yet. */
+export function onEach(
+  name: string,
+  test: (lab: Lab) => Promise<void>,
+  options: SimulatorOptions = {},
+): void {
+  for (const version of ["25.10", "27.0"] as const) {
+    Deno.test(`${name} (${version})`, async () => {
+      await using simulator = await startSimulator({ version, times: TEST_TIMES, ...options });
+      const peer = new Peer(simulator.url);
+      await peer.open();
+      await test({ simulator, peer, version });
+      await peer.close();
+    });
+  }
+}
+
+/** Creates a VM; returns its id. */
+export async function newVm(
+  peer: Peer,
+  name: string,
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<number> {
+  const row = await peer.result("vm.create", { name, memory: 256, ...fields }) as { id: number };
+  return row.id;
+}
+
+/** What `vm.device.create` is given. */
+export function device(vm: number, attributes: Readonly<Record<string, unknown>>, order?: number): unknown {
+  return { vm, attributes, ...(order === undefined ? {} : { order }) };
 }
