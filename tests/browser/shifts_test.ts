@@ -13,29 +13,58 @@ const WATCH = `
     : node.tagName.toLowerCase() + (node.id ? "#" + node.id : "") + (node.className?.baseVal ?? node.className
       ? "." + (node.className.baseVal ?? node.className) : "");
   const at = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(",");
-  new PerformanceObserver((list) => {
-    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+  const keep = (entries) => {
+    for (const { value, hadRecentInput, sources } of entries) {
       // Messages lie above the page, and come because something happened.
       const isMessage = sources.length > 0 && sources.every((it) => it.node?.parentElement?.closest("#toasts") != null);
       if (hadRecentInput || isMessage) continue;
       const what = sources.map((it) => nameOf(it.node) + " " + at(it.previousRect) + " > " + at(it.currentRect));
       globalThis.shifts.push({ value, what: what.join("; ") });
     }
-  }).observe({ type: "layout-shift", buffered: true });
+  };
+  const observer = new PerformanceObserver((list) => keep(list.getEntries()));
+  observer.observe({ type: "layout-shift", buffered: true });
+  globalThis.takeShifts = () => {
+    keep(observer.takeRecords());
+    return globalThis.shifts.splice(0);
+  };
 `;
 
 /** A line that makes room in its own cell for a second one; no browser's figure shows less. */
 const UNSEEN = 0.0005;
 
+/** A shift, as WATCH keeps it. */
+interface Shift {
+  readonly value: number;
+  readonly what: string;
+}
+
+/** The shifts since it was last asked, the last frame's included: its entries exist once the next one has begun. */
+async function takeShifts(page: Page): Promise<Shift[]> {
+  return await page.evaluate(
+    "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(takeShifts()))))",
+  );
+}
+
 async function expectStill(page: Page, where: string): Promise<void> {
-  // Entries are handed over after the frame that they are of.
-  const shifts = await page.evaluate(
-    "new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(globalThis.shifts.splice(0)), 50)))",
-  ) as { value: number; what: string }[];
+  const shifts = await takeShifts(page);
   const sum = shifts.reduce((total, { value }) => total + value, 0);
   const found = shifts.map(({ value, what }) => `${value.toFixed(5)}: ${what}`);
   assert.ok(sum < UNSEEN, [where, ...found].join("\n"));
 }
+
+browserTest("what moves is seen, with its name: the premise of the other tests", {}, async ({ page }) => {
+  await page.addInitScript(WATCH);
+  await page.goto("/");
+  await page.waitForSelector('#connection[data-connection="live"]');
+  await expectStill(page, "as it opens");
+  await page.evaluate("document.querySelector('main').style.marginTop = '60px'");
+  const [shift, ...others] = await takeShifts(page);
+  assert.ok(shift !== undefined && shift.value > UNSEEN, JSON.stringify(shift));
+  assert.match(shift.what, /main/);
+  assert.deepEqual(others, []);
+  await expectStill(page, "each shift is told once");
+});
 
 for (const screen of SCREENS) {
   const where = `${screen.viewport.width} px`;
@@ -58,6 +87,26 @@ for (const screen of SCREENS) {
       await dashboard.manager.destroyManagedVms(["worker"]);
       await page.waitForSelector('tr[data-vm="worker03"]', { state: "detached" });
       await expectStill(page, "while they are destroyed");
+    },
+    { screen },
+  );
+
+  browserTest(
+    `nothing moves in a long list at ${where} while VMs are powered off`,
+    { simulator: { foreignVms: 120 } },
+    async ({ page, dashboard }) => {
+      await page.addInitScript(WATCH);
+      await page.goto("/");
+      await page.waitForSelector('#connection[data-connection="live"]');
+      await expectStill(page, "as it opens");
+      for (const name of ["homeassistant", "pihole8"]) {
+        const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === name);
+        assert.ok(vm, name);
+        const request = { action: "poweroff", id: vm.id, name, state: "RUNNING", overcommit: false } as const;
+        await dashboard.manager.changes.act("poweroff", [request]).finished;
+        await page.waitForSelector(`tr[data-vm="${name}"][data-state="STOPPED"]`);
+        await expectStill(page, name);
+      }
     },
     { screen },
   );

@@ -3,8 +3,10 @@
  * actions asked for by a script, the export of a selection, and the badges of what is unfinished or undecided.
  */
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import type { TestDashboard } from "../../support/dashboard.ts";
 import { create, finishedOperation, FORM, post, text, withDashboard } from "../../support/http.ts";
+import { soon } from "../../support/deadline.ts";
 
 const FROM_SCRIPT = { "hx-request": "true" };
 
@@ -144,4 +146,13 @@ Deno.test("a selection is exported, and its downloads are of the selection", () 
     const csv = await text(fetch(`${dashboard.url}/export?ids=${win},${pihole}&format=csv`));
     assert.deepEqual([csv.includes("win11"), csv.includes("homeassistant")], [true, false]);
     assert.match(page, new RegExp(`ids=${win}%2C${pihole}`));
+  }));
+
+Deno.test("1,000 VMs are sent in less than 80 kB", () =>
+  withDashboard({ simulator: { foreignVms: 1_000 } }, async ({ url, manager }) => {
+    await soon(manager.inventory.live.ready(), "the VMs are read");
+    const page = await text(fetch(url));
+    assert.equal(page.match(/<tr id="vm-/g)?.length, 1_000, "the premise");
+    const { length } = gzipSync(page);
+    assert.ok(length < 80_000, `${length} bytes`);
   }));
