@@ -38,28 +38,31 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "await attempts.attempt(address, () => roleByPassword(access, given));",
     replace:
       'what === "Sign in" ? await attempts.attempt(address, () => roleByPassword(access, given)) : { right: roleByPassword(access, given), wasDelayed: false };',
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "a wrong password of basic authentication" },
+    caughtBy: {
+      tests: ["tests/routes/auth/passwords_test.ts"],
+      filter: "a wrong password of basic authentication",
+    },
   },
   {
     name: "wrong passwords have no limit in total",
     file: "routes/auth/attempts.ts",
     find: "const tooMany = this.#latest.length >= total;",
     replace: "const tooMany = false;",
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "(fault 13)" },
+    caughtBy: { tests: ["tests/routes/auth/passwords_test.ts"], filter: "(fault 13)" },
   },
   {
     name: "a host is allowed by its suffix",
     file: "routes/auth/access.tsx",
     find: "allowed.some((it) => nameOf(it) === name)",
     replace: "allowed.some((it) => name.endsWith(nameOf(it) ?? it))",
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
+    caughtBy: { tests: ["tests/routes/auth/sites_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "any name that ends in localhost is allowed",
     file: "routes/auth/access.tsx",
     find: 'name === "localhost"',
     replace: 'name.endsWith("localhost")',
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
+    caughtBy: { tests: ["tests/routes/auth/sites_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "anything in square brackets is allowed",
@@ -67,7 +70,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "  const name = nameOf(host);\n  if (name === null) return false;\n",
     replace:
       '  const name = nameOf(host);\n  if (host.startsWith("[")) return true;\n  if (name === null) return false;\n',
-    caughtBy: { tests: ["tests/routes/access_test.ts"], filter: "only allowed names and addresses" },
+    caughtBy: { tests: ["tests/routes/auth/sites_test.ts"], filter: "only allowed names and addresses" },
   },
   {
     name: "the old session is kept after a sign-in",
@@ -75,7 +78,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: '    sessions.end(getCookie(c, name) ?? "");\n    setCookie',
     replace: "    setCookie",
     caughtBy: {
-      tests: ["tests/routes/access_test.ts"],
+      tests: ["tests/routes/auth/sessions_test.ts"],
       filter: "a sign-in ends the browser's previous session",
     },
   },
@@ -85,7 +88,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "      frameAncestors: [\"'none'\"],\n",
     replace: "",
     caughtBy: {
-      tests: ["tests/routes/access_test.ts"],
+      tests: ["tests/routes/auth/sites_test.ts"],
       filter: "no page can be shown in a frame",
     },
   },
@@ -147,7 +150,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: 'referrerPolicy: "same-origin"',
     replace: 'referrerPolicy: "no-referrer"',
     caughtBy: {
-      tests: ["tests/routes/access_test.ts"],
+      tests: ["tests/routes/auth/sites_test.ts"],
       filter: "no page can be shown in a frame",
     },
   },

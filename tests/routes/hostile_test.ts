@@ -1,13 +1,13 @@
 /**
  * Protects the dashboard from hostile requests: every route (as the app lists them, so that none is forgotten) without
  * a session, with a viewer's, an expired and a forged one, from another site, under a foreign host name, with bodies
- * that are too large, broken or unexpected, and many times over. Nothing may reach the NAS.
+ * that are too large, too slow, broken or unexpected, and many times over. Nothing may reach the NAS.
  */
 import assert from "node:assert/strict";
 import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn } from "../support/http.ts";
-
-const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
+import { ACCESS } from "../support/access.ts";
+import { readForm, SlowBody } from "../../routes/forms.ts";
 
 /** Public, because they reveal nothing about the NAS. */
 const OPEN = ["/login", "/logout", "/theme", "/healthz", "/readyz", "/favicon.ico"];
@@ -345,4 +345,22 @@ Deno.test("a form sent many times at once acts once", async () => {
     });
   }
   assert.deepEqual(writesSince(dashboard, since), ["vm.poweroff"]);
+});
+
+Deno.test("a body that does not arrive times out, and one that is too large is not read", async () => {
+  const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
+  const request = new Request("http://localhost/", {
+    method: "POST",
+    body: never,
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+  });
+  await assert.rejects(() => readForm(request, 20), SlowBody);
+  await using dashboard = await startDashboard();
+  const large = await fetch(`${dashboard.url}/create/plan`, {
+    method: "POST",
+    headers: { origin: dashboard.url },
+    body: new URLSearchParams({ x: "y".repeat(300_000) }),
+  });
+  assert.equal(large.status, 413);
+  await large.body?.cancel();
 });

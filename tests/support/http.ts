@@ -57,6 +57,11 @@ export function hidden(html: string, name: string): string {
   return value;
 }
 
+/** The fields at which a page reports mistakes. */
+export function errorsOf(html: string): string[] {
+  return [...html.matchAll(/data-error="([^"]*)"/g)].map(([, field]) => field ?? "");
+}
+
 /** Asks for the plan, and takes its token and fingerprint from the page. */
 export async function planned(
   dashboard: TestDashboard,

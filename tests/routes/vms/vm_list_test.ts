@@ -32,6 +32,46 @@ async function leaveUnfinished(dashboard: TestDashboard): Promise<string> {
   return path;
 }
 
+Deno.test("GET / lists the VMs as a page and as JSON", () =>
+  withDashboard({ simulator: { foreignVms: 3 } }, async ({ url }) => {
+    const response = await fetch(url);
+    const html = await response.text();
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.match(response.headers.get("vary") ?? "", /HX-Request/);
+    assert.match(html, /data-vm="homeassistant" data-state="RUNNING"/);
+    assert.match(html, /data-connection="live"/);
+    const json = await (await fetch(url, { headers: { accept: "application/json" } })).json();
+    assert.deepEqual(json.vms.map(({ name }: { name: string }) => name), [
+      "homeassistant",
+      "win11",
+      "workerold",
+    ]);
+    assert.deepEqual(
+      Object.keys(json.vms[0]).filter((key) =>
+        ["id", "vcpus", "memoryMiB", "disks", "nics", "displays"].includes(key)
+      ).length,
+      6,
+    );
+    assert.equal(json.nas.release, "25.10.7");
+  }));
+
+Deno.test("GET / filters and sorts by the URL", () =>
+  withDashboard({ simulator: { foreignVms: 5 } }, async ({ url }) => {
+    const names = async (query: string) => {
+      const json = await (await fetch(`${url}/?${query}`, { headers: { accept: "application/json" } }))
+        .json();
+      return json.vms.map(({ name }: { name: string }) => name);
+    };
+    assert.deepEqual(await names("q=pi"), ["pihole"]);
+    assert.deepEqual(await names("state=RUNNING&sort=-memory"), ["homeassistant", "pihole"]);
+    assert.deepEqual(await names("state=SUSPENDED"), []);
+    assert.match(await text(fetch(`${url}/?q=nothing`)), /No VMs match/);
+  }));
+
+Deno.test("GET / says what to do if there are no VMs", () =>
+  withDashboard({}, async ({ url }) => assert.match(await text(fetch(url)), /No VMs yet/)));
+
 Deno.test("a VM that was left unfinished says so and leads to its operation, which every page counts until it is decided", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     const { url } = dashboard;

@@ -3,8 +3,8 @@
  * created, a name is never taken twice, the configuration stays as it is, and what was typed is kept.
  */
 import assert from "node:assert/strict";
-import { nextName } from "../../routes/one/one_form.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
+import { nextName } from "../../../routes/one/one_form.ts";
+import type { TestDashboard } from "../../support/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -15,7 +15,7 @@ import {
   signIn,
   text,
   withDashboard,
-} from "../support/http.ts";
+} from "../../support/http.ts";
 
 const ONE = {
   name: "db07",

@@ -1,10 +1,10 @@
 /**
- * Protects the scope of a destruction, as scripts and browsers without JavaScript request it: whatever was not named is
- * kept, and a name that matches nothing is an error. Over real HTTP.
+ * Protects the destruction of one VM from its page, and of a selection of the list: exactly the VMs that were listed, with
+ * the options that were listed, and others' VMs only after their names were typed. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import { addClone, addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
+import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
+import type { TestDashboard } from "../../support/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -14,87 +14,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../support/http.ts";
-
-Deno.test("the page destroys only the named VMs, and a name that matches none is an error (fault 1)", () =>
-  withDashboard({}, async (dashboard) => {
-    await finishedOperation(dashboard, await create(dashboard, { ...FORM, "worker.count": "3" }));
-    const one = await text(fetch(`${dashboard.url}/destroy?vm=worker02`));
-    assert.match(one, /destroy 1 vm/);
-    const fields = { plan: hidden(one, "plan"), phrase: "destroy 1 vm" };
-    const json = await fetch(`${dashboard.url}/destroy?vm=wroker02`, {
-      headers: { accept: "application/json" },
-    });
-    const { vms, missing } = await json.json();
-    assert.deepEqual([vms, missing], [[], [{ by: "name", value: "wroker02" }]]);
-    const mistakes = [
-      ["vm=worker02&vm=wroker02", /No VM is named &quot;wroker02&quot;/],
-      ["prefixes=wroker", /No VM matches &quot;wroker&quot; followed by digits/],
-      ["prefixes=worker,wroker", /No VM matches &quot;wroker&quot; followed by digits/],
-    ] as const;
-    for (const [query, message] of mistakes) {
-      const html = await text(fetch(`${dashboard.url}/destroy?${query}`));
-      assert.match(html, message);
-      assert.doesNotMatch(html, /id="confirm-destroy"/, query);
-    }
-    const mistyped = await post(dashboard, "/destroy", [
-      ["vm", "worker02"],
-      ["vm", "wroker02"],
-      ["token", hidden(one, "token")],
-      ...Object.entries(fields),
-    ]);
-    assert.equal(mistyped.status, 422);
-    assert.match(await mistyped.text(), /Nothing was destroyed/);
-    const nameless = await post(dashboard, "/destroy", { ...fields, token: hidden(one, "token") });
-    assert.equal(nameless.status, 400);
-    await nameless.body?.cancel();
-    assert.equal(dashboard.simulator.store.vms.size, 3);
-    const token = hidden(one, "token");
-    const led = await follow(post(dashboard, "/destroy", { ...fields, vm: "worker02", token }));
-    assert.equal((await finishedOperation(dashboard, led)).status, "done");
-    assert.equal(await follow(post(dashboard, "/destroy", { ...fields, vm: "worker02", token })), led);
-    const names = [...dashboard.simulator.store.vms.values()].map(({ config }) => config.name);
-    assert.deepEqual(names, ["worker01", "worker03"]);
-  }));
-
-Deno.test("a form that names a missing type, orphan or VM is an error (fault 1)", () =>
-  withDashboard({}, async (dashboard) => {
-    const gpu = await post(dashboard, "/create/plan", { ...FORM, "gpu.count": "1" });
-    assert.equal(gpu.status, 422);
-    assert.match(await gpu.text(), /The configuration has no VM type &quot;gpu&quot;/);
-    await finishedOperation(dashboard, await create(dashboard, FORM));
-    const act = await text(fetch(`${dashboard.url}/vms/act?action=poweroff&id=1`));
-    const token = hidden(act, "token");
-    const stopped = await post(dashboard, "/vms/act", [
-      ["action", "poweroff"],
-      ["id", "1"],
-      ["id", "999"],
-      ["token", token],
-    ]);
-    assert.equal(stopped.status, 409);
-    assert.match(await stopped.text(), /VM 999 no longer exists on the NAS. Nothing was done/);
-    const sent = dashboard.simulator.calls.map(({ method }) => method);
-    assert.ok(!sent.includes("vm.poweroff"), "the other VM is left as it is");
-    await dashboard.manager.destroyManagedVms(["worker"], { keepDisks: true });
-    const orphans = await text(fetch(`${dashboard.url}/orphans?leave=tank/vms/wroker01-disk0`));
-    assert.match(orphans, /&quot;tank\/vms\/wroker01-disk0&quot; is not an orphan, so it cannot be left out/);
-    const refused = await post(dashboard, "/orphans", {
-      leave: "tank/vms/wroker01-disk0",
-      plan: hidden(orphans, "plan"),
-      token: hidden(orphans, "token"),
-      phrase: "destroy 2 zvols",
-    });
-    assert.equal(refused.status, 422);
-    assert.match(await refused.text(), /Nothing was destroyed/);
-    assert.equal(
-      [...dashboard.simulator.store.datasets.keys()].filter((it) => it.includes("-disk")).length,
-      2,
-    );
-    await assert.rejects(
-      dashboard.manager.destroyManagedVms([], { names: ["wroker01"] }),
-      /No VM is named "wroker01"/,
-    );
-  }));
+} from "../../support/http.ts";
 
 /** A NAS with three workers made here, and a VM of somebody else with a zvol. */
 function withForeignVm(
@@ -228,20 +148,6 @@ for (const version of ["25.10", "27.0"] as const) {
     }));
 }
 
-/** An operation that made worker02 whole and worker01 in part, and keeps both. */
-async function failInPart(dashboard: TestDashboard): Promise<string> {
-  dashboard.simulator.addFault({
-    method: "vm.device.create",
-    action: "fail",
-    matches: (params) => JSON.stringify(params).includes("worker01-disk0"),
-  });
-  const path = await create(dashboard, { ...FORM, "worker.on_failure": "keep" });
-  assert.equal((await finishedOperation(dashboard, path)).status, "partly-done");
-  return path;
-}
-
-const DISK = "tank/vms/worker02-disk0";
-
 Deno.test("an invalid ID in a selection is an error, and nothing of the selection is destroyed", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     const [vm] = [...dashboard.simulator.store.vms.values()];
@@ -261,118 +167,6 @@ Deno.test("an invalid ID in a selection is an error, and nothing of the selectio
       assert.match(await refused.text(), /No VM has the ID/i);
     }
     assert.equal(dashboard.simulator.store.vms.size, 2);
-  }));
-
-Deno.test("a refused destruction answers scripts in JSON with the problems", () =>
-  withDashboard({ simulator: { foreignVms: 1 } }, async (dashboard) => {
-    const accept = { accept: "application/json" };
-    for (const [path, status] of [["/destroy", 400], ["/vms/1/destroy", 409], ["/orphans", 400]] as const) {
-      const refused = await post(dashboard, path, { token: "old" }, accept);
-      assert.equal(refused.status, status);
-      const { error, problems, plan } = await refused.json();
-      assert.match(error, /[Nn]othing was destroyed/);
-      assert.ok(Array.isArray(problems) && typeof plan.fingerprint === "string");
-    }
-    const gone = { prefixes: "", vm: "nosuch", token: "old", plan: "x", phrase: "destroy 1 vm" };
-    const { error } = await (await post(dashboard, "/destroy", gone, accept)).json();
-    assert.match(error, /No VM is named "nosuch"/);
-    assert.equal(dashboard.simulator.store.vms.size, 1);
-  }));
-
-for (
-  const [setting, options] of [["NO_DESTROY", { noDestroy: true }], ["READ_ONLY", {
-    readOnly: true,
-  }]] as const
-) {
-  Deno.test(`with ${setting}, a destruction powers nothing off`, () =>
-    withDashboard({ simulator: { foreignVms: 2 }, manager: options }, async (dashboard) => {
-      const vms = [...dashboard.simulator.store.vms.values()];
-      const running = vms.find(({ state }) => state === "RUNNING");
-      assert.ok(running);
-      const path = `/vms/${running.id}/destroy`;
-      const page = await text(fetch(dashboard.url + path));
-      assert.match(
-        page,
-        new RegExp(`${setting} is set, so nothing can be deleted on the NAS. Restart the program without`),
-      );
-      assert.doesNotMatch(page, /name="phrase"/);
-      const { name } = running.config;
-      const result = await dashboard.manager.destroyManagedVms([], { names: [name], unmarked: [name] });
-      assert.equal(result.vms[0]?.outcome, "failed");
-      assert.match(result.vms[0]?.message ?? "", new RegExp(`^Not destroyed: ${setting} is set`));
-      assert.equal(running.state, "RUNNING");
-    }));
-}
-
-Deno.test("a rollback shows the snapshots it removes, and removes no others (fault 2)", () =>
-  withDashboard({}, async (dashboard) => {
-    const path = await failInPart(dashboard);
-    const { store } = dashboard.simulator;
-    addSnapshot(store, `${DISK}@daily`);
-    const phrase = "roll back 2 vms";
-    const page = await text(fetch(dashboard.url + path));
-    assert.match(page, /Also destroys 1 snapshot: @daily/);
-    addSnapshot(store, `${DISK}@late`);
-    const stale = await post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") });
-    assert.equal(stale.status, 409);
-    const again = await stale.text();
-    assert.match(again, /Also destroys 2 snapshots: @daily, @late/);
-    const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(again, "plan") }));
-    assert.equal((await finishedOperation(dashboard, led)).status, "done");
-    assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
-  }));
-
-Deno.test("a rollback from a page without its snapshots shows them before removing anything", () =>
-  withDashboard({}, async (dashboard) => {
-    const path = await failInPart(dashboard);
-    const { store } = dashboard.simulator;
-    const { size } = store.vms;
-    addSnapshot(store, `${DISK}@daily`);
-    const phrase = "roll back 2 vms";
-    const unshown = await post(dashboard, `${path}/rollback`, { phrase });
-    assert.equal(unshown.status, 409);
-    const page = await unshown.text();
-    assert.match(page, /Also destroys 1 snapshot: @daily/);
-    assert.deepEqual([store.vms.size, store.snapshots.size], [size, 1], "nothing was removed");
-    const led = await follow(post(dashboard, `${path}/rollback`, { phrase, plan: hidden(page, "plan") }));
-    assert.equal((await finishedOperation(dashboard, led)).status, "done");
-    assert.deepEqual([store.vms.size, store.snapshots.size], [0, 0]);
-  }));
-
-Deno.test("a rollback keeps a VM that others depend on, and the page says so beforehand (fault 2)", () =>
-  withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
-    const path = await failInPart(dashboard);
-    const { store } = dashboard.simulator;
-    addSnapshot(store, `${DISK}@web1`);
-    addClone(store, `${DISK}@web1`, "tank/vms/web1-disk0");
-    const page = await text(fetch(dashboard.url + path));
-    assert.match(page, /data-blocked="worker02"/);
-    assert.match(page, /web1-disk0 is a clone that depends on tank\/vms\/worker02-disk0.*promote the clone/);
-    const fields = { phrase: "roll back 2 vms", plan: hidden(page, "plan") };
-    const led = await follow(post(dashboard, `${path}/rollback`, fields));
-    assert.equal((await finishedOperation(dashboard, led)).status, "partly-done");
-    assert.ok(store.datasets.has("tank/vms/web1-disk0") && store.datasets.has(DISK));
-    assert.deepEqual([...store.vms.values()].map(({ config, state }) => [config.name, state]), [
-      ["worker02", "RUNNING"],
-    ]);
-  }));
-
-Deno.test("the Destroy page shows snapshots, and VMs kept because others depend on them (fault 2)", () =>
-  withDashboard({ simulator: { version: "27.0" } }, async (dashboard) => {
-    await finishedOperation(dashboard, await create(dashboard, FORM));
-    const { store } = dashboard.simulator;
-    addSnapshot(store, "tank/vms/worker01-disk0@daily");
-    addSnapshot(store, `${DISK}@web1`);
-    addClone(store, `${DISK}@web1`, "tank/vms/web1-disk0");
-    const page = await text(fetch(`${dashboard.url}/destroy?prefixes=worker`));
-    assert.match(page, /Also destroys 1 snapshot: @daily/);
-    assert.match(page, /data-blocked="worker02"/);
-    assert.match(page, /destroy 1 vm/);
-    const fields = { prefixes: "worker", plan: hidden(page, "plan"), token: hidden(page, "token") };
-    const led = await follow(post(dashboard, "/destroy", { ...fields, phrase: "destroy 1 vm" }));
-    assert.equal((await finishedOperation(dashboard, led)).status, "partly-done");
-    assert.ok(store.datasets.has("tank/vms/web1-disk0") && store.datasets.has(DISK));
-    assert.equal(store.vms.size, 1);
   }));
 
 /** What a browser without a script sends with the form that destroys. */
