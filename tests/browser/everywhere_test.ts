@@ -1,6 +1,10 @@
-/** Protects what stands around every page: the theme, the command palette and the keyboard shortcuts. */
+/**
+ * Protects what stands around every page: the theme, the command palette, the keyboard shortcuts, and the state of the
+ * connection.
+ */
 import assert from "node:assert/strict";
-import { browser, browserTest, expectAccessible, SCREENS } from "../support/browser/pages.ts";
+import { idOf } from "../support/dashboard.ts";
+import { browser, browserTest, expectAccessible, PLACES, SCREENS } from "../support/browser/pages.ts";
 
 for (const screen of SCREENS) {
   const where = `${screen.viewport.width} px`;
@@ -108,3 +112,37 @@ browserTest("without JavaScript, the search is a page and the theme a form", {},
   assert.match(page.url(), /search\?q=pihole$/);
   await context.close();
 });
+
+for (const { version, screen } of PLACES) {
+  browserTest(`every page on ${version} shows the state of the connection`, {
+    simulator: { version },
+    manager: { backoffMs: [300] },
+  }, async ({ page, dashboard }) => {
+    for (const path of ["/operations", "/destroy", "/create", `/vms/${idOf(dashboard, "pihole")}`]) {
+      await page.goto(path);
+      await page.waitForSelector('#connection[data-connection="live"]');
+      dashboard.simulator.cutConnections();
+      await page.waitForSelector('#connection[data-connection="reconnecting"]');
+      await page.waitForSelector('#connection[data-connection="live"]');
+    }
+  }, { screen });
+}
+
+browserTest(
+  "a page is live even if its scripts arrive late",
+  { manager: { backoffMs: [300] } },
+  async ({ page, dashboard }) => {
+    let scripts = 0;
+    await page.route("**/static/*.js", async (route) => {
+      // Each later than the one before: a slow network.
+      await new Promise((resolve) => setTimeout(resolve, 150 * scripts++));
+      await route.continue();
+    });
+    await page.goto("/");
+    assert.ok(scripts >= 2, "the premise: there are several");
+    await page.waitForSelector('#connection[data-connection="live"]');
+    dashboard.simulator.cutConnections();
+    await page.waitForSelector('#connection[data-connection="reconnecting"]');
+  },
+  { ignore: /Failed to load/ },
+);

@@ -192,6 +192,12 @@ function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
   return { debug: log, info: log, warning: log, error: log };
 }
 
+/** The ID of a VM of the simulated NAS. */
+export function idOf({ simulator }: Pick<TestDashboard, "simulator">, name: string): number {
+  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
+  return vm?.id ?? assert.fail(`there is no VM ${name}`);
+}
+
 /** Powers off the one VM of a simulated NAS with `foreignVms: 1`, so that there is a finished operation. */
 export function powerOff({ manager }: Pick<TestDashboard, "manager">) {
   const request = {

@@ -5,14 +5,8 @@
  */
 import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import { idOf, type TestDashboard } from "../../support/dashboard.ts";
 import { finishedOperation, hidden, post, text, withDashboard } from "../../support/http.ts";
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  assert.ok(vm, name);
-  return vm.id;
-}
 
 function stateOf(dashboard: TestDashboard, name: string): string | undefined {
   return dashboard.simulator.store.vms.get(idOf(dashboard, name))?.state;

@@ -4,16 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import { idOf, type TestDashboard } from "../../support/dashboard.ts";
 import { create, finishedOperation, FORM, post, text, withDashboard } from "../../support/http.ts";
 import { soon } from "../../support/deadline.ts";
 
 const FROM_SCRIPT = { "hx-request": "true" };
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  return vm?.id ?? assert.fail(name);
-}
 
 function names(html: string): (string | undefined)[] {
   return [...html.matchAll(/<tr id="vm-\d+" data-vm="([^"]+)"/g)].map(([, name]) => name);

@@ -3,15 +3,10 @@
  * tab of its form; what cannot be done now says why; and the way to TrueNAS's own page is right or absent.
  */
 import assert from "node:assert/strict";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import { idOf, startDashboard } from "../../support/dashboard.ts";
 import { post, text, withDashboard } from "../../support/http.ts";
 
 const LAB = { simulator: { foreignVms: 5 } } as const;
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  return vm?.id ?? assert.fail(name);
-}
 
 function tabOf(html: string): string | undefined {
   return /id="tab-(\w+)"[^>]*aria-current="page"/.exec(html)?.[1];

@@ -129,6 +129,16 @@ export function finished(page: Page, status: string) {
   return page.waitForSelector(`#operation[data-status="${status}"]`, { timeout: 20_000 });
 }
 
+/** A VM's row in the list. */
+export function row(page: Page, name: string) {
+  return page.locator(`tr[data-vm="${name}"]`);
+}
+
+/** Opens the menu of a VM, in its row or on its page. */
+export function openMenu(page: Page, name: string) {
+  return page.locator(`summary[aria-label="More for ${name}"]`).click();
+}
+
 /** A value of each element of a selector. */
 export function evaluateAll(page: Page, selector: string, expression: string): Promise<string[]> {
   return page.evaluate(`[...document.querySelectorAll('${selector}')].map((node) => ${expression})`);

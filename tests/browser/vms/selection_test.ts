@@ -1,32 +1,19 @@
 /**
- * Protects the list and a VM's page in Chromium: live rows that keep selection and focus, keyboard shortcuts, bulk
- * actions, changes, the serial console, exports and signing in; on desktop and phone sizes, in light and dark themes,
- * and without JavaScript.
+ * Protects working with several VMs of the list in Chromium: live rows keep selection and focus, the selection is started,
+ * destroyed and exported as it was shown, and addresses are found and copied; with the keyboard and without JavaScript.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
-import type { TestDashboard } from "../support/dashboard.ts";
+import { idOf } from "../../support/dashboard.ts";
 import {
   browser,
   browserTest,
   expectAccessibleEverywhere,
   finished,
+  openMenu,
   PLACES,
+  row,
   SCREENS,
-} from "../support/browser/pages.ts";
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  return vm?.id ?? assert.fail(name);
-}
-
-function row(page: Page, name: string) {
-  return page.locator(`tr[data-vm="${name}"]`);
-}
-
-function openMenu(page: Page, name: string) {
-  return page.locator(`summary[aria-label="More for ${name}"]`).click();
-}
+} from "../../support/browser/pages.ts";
 
 for (const { version, screen } of PLACES) {
   browserTest(`the list on ${version} is live, and a change elsewhere keeps selection and focus`, {
@@ -155,124 +142,7 @@ for (const { version, screen } of PLACES) {
     assert.equal(await page.locator("h1").innerText(), "Destroy homeassistant");
     await expectAccessibleEverywhere(page, "one VM to destroy");
   }, { screen });
-
-  browserTest(`the serial console on ${version} writes, reads, resizes and reconnects`, {
-    simulator: { version },
-  }, async ({ page, dashboard }) => {
-    const id = idOf(dashboard, "homeassistant");
-    await page.goto(`/vms/${id}`);
-    await openMenu(page, "homeassistant");
-    await page.getByRole("link", { name: "Serial console" }).click();
-    await page.waitForSelector('#serial[data-state="connected"]');
-    const screen = page.locator("#serial .xterm-rows");
-    await screen.filter({ hasText: "homeassistant login:" }).waitFor();
-    await page.keyboard.type("root");
-    await page.keyboard.press("Enter");
-    await screen.filter({ hasText: "login: root" }).waitFor();
-    await page.evaluate(
-      "document.querySelector('.xterm-helper-textarea').dispatchEvent(new ClipboardEvent('paste', " +
-        "{ clipboardData: (() => { const d = new DataTransfer(); d.setData('text/plain', 'pasted'); return d; })() }))",
-    );
-    await screen.filter({ hasText: "pasted" }).waitFor();
-    const sized = dashboard.simulator.calls.filter(({ method }) => method === "core.resize_shell");
-    assert.ok(
-      sized.length > 0 && Number(sized.at(-1)?.params[1]) > 20,
-      "the guest knows the terminal's width",
-    );
-    await page.setViewportSize({ width: 330, height: 700 });
-    const calls = () => dashboard.simulator.calls.filter(({ method }) => method === "core.resize_shell");
-    while (Number(calls().at(-1)?.params[1]) > 45) await page.evaluate("new Promise(requestAnimationFrame)");
-    dashboard.simulator.cutConnections();
-    await page.waitForSelector('#serial[data-state="closed"]');
-    await page.waitForSelector('#serial[data-state="connected"]');
-    assert.ok(await screen.isVisible());
-  }, { screen });
-
-  browserTest(`a VM's page on ${version} is updated while its forms are filled in`, {
-    simulator: { version },
-  }, async ({ page, dashboard }) => {
-    const { manager, simulator } = dashboard;
-    const id = idOf(dashboard, "ubuntu_dev");
-    await page.goto(`/vms/${id}`);
-    await page.getByText("Edit", { exact: true }).click();
-    const description = page.getByLabel("Description");
-    await description.fill("half-typed");
-    await description.focus();
-    const elsewhere = {
-      kind: "settings",
-      name: "ubuntu_dev",
-      description: "",
-      cores: 2,
-      threads: 1,
-    } as const;
-    const vm = { id, name: "ubuntu_dev", uuid: null };
-    const change = manager.changes.change(vm, { ...elsewhere, memoryMib: 3072, autostart: true });
-    assert.deepEqual(await change.problems, []);
-    await page.locator("#vm-now", { hasText: "3 GiB" }).waitFor();
-    assert.equal(await description.inputValue(), "half-typed");
-    assert.match(String(await page.evaluate("document.activeElement.id")), /description/);
-    await page.keyboard.press("Enter");
-    await page.waitForSelector("#error-summary");
-    assert.match(
-      await page.locator("#error-summary").innerText(),
-      /changed elsewhere after you opened this page/,
-    );
-    assert.equal(await description.inputValue(), "half-typed", "what was typed is kept");
-    assert.equal(simulator.store.vms.get(id)?.config.memory, 3072, "and nothing was overwritten");
-    await page.getByRole("button", { name: "Start", exact: true }).focus();
-    await page.keyboard.press("Enter");
-    await page.waitForURL(/\/operations\//);
-    await finished(page, "done");
-    await page.goto(`/vms/${id}`);
-    await page.waitForSelector('#vm-state[data-state="RUNNING"]');
-    await manager.changes.act("poweroff", [{
-      action: "poweroff",
-      id,
-      name: vm.name,
-      state: "RUNNING",
-      overcommit: false,
-    }])
-      .finished;
-    await page.waitForSelector('#vm-state[data-state="STOPPED"]');
-    // Said once the operation is over as well, which may come a moment after the state.
-    await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
-    simulator.store.vms.delete(id);
-    manager.inventory.live.refresh(id);
-    await page.waitForSelector("text=This VM no longer exists");
-  }, { screen, ignore: /409|422/ });
-
-  browserTest(`every page on ${version} shows the state of the connection`, {
-    simulator: { version },
-    manager: { backoffMs: [300] },
-  }, async ({ page, dashboard }) => {
-    for (const path of ["/operations", "/destroy", "/create", `/vms/${idOf(dashboard, "pihole")}`]) {
-      await page.goto(path);
-      await page.waitForSelector('#connection[data-connection="live"]');
-      dashboard.simulator.cutConnections();
-      await page.waitForSelector('#connection[data-connection="reconnecting"]');
-      await page.waitForSelector('#connection[data-connection="live"]');
-    }
-  }, { screen });
 }
-
-browserTest(
-  "a page is live even if its scripts arrive late",
-  { manager: { backoffMs: [300] } },
-  async ({ page, dashboard }) => {
-    let scripts = 0;
-    await page.route("**/static/*.js", async (route) => {
-      // Each later than the one before: a slow network.
-      await new Promise((resolve) => setTimeout(resolve, 150 * scripts++));
-      await route.continue();
-    });
-    await page.goto("/");
-    assert.ok(scripts >= 2, "the premise: there are several");
-    await page.waitForSelector('#connection[data-connection="live"]');
-    dashboard.simulator.cutConnections();
-    await page.waitForSelector('#connection[data-connection="reconnecting"]');
-  },
-  { ignore: /Failed to load/ },
-);
 
 browserTest("addresses of guests are listed with their age, and can be found and copied", {
   simulator: { version: "27.0" },
@@ -296,40 +166,6 @@ browserTest("addresses of guests are listed with their age, and can be found and
 
 for (const screen of SCREENS) {
   browserTest(
-    `a VM is changed on its page at ${screen.viewport.width} px, and entries are kept if the NAS refuses`,
-    {},
-    async ({ page, dashboard }) => {
-      const id = idOf(dashboard, "ubuntu_dev");
-      await page.goto(`/vms/${id}`);
-      await expectAccessibleEverywhere(page, "a VM's page");
-      await page.getByText("Edit", { exact: true }).click();
-      await expectAccessibleEverywhere(page, "a VM's settings");
-      await page.getByLabel("Memory (MiB)").fill("5120");
-      await page.getByRole("button", { name: "Save settings" }).click();
-      await page.getByText("Settings saved").waitFor();
-      await page.getByText("Edit", { exact: true }).click();
-      assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
-      await page.getByLabel("Name", { exact: true }).fill("win11");
-      await page.getByRole("button", { name: "Save settings" }).click();
-      await page.waitForSelector('[data-error="settings.name"]');
-      assert.match(
-        await page.locator('[data-error="settings.name"]').innerText(),
-        /This name already exists/,
-      );
-      assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
-      await expectAccessibleEverywhere(page, "a VM's page with a mistake");
-      await page.goto(`/vms/${id}/disks`);
-      await page.getByLabel("New disk (GiB)").fill("3");
-      await page.getByRole("button", { name: "Add disk" }).click();
-      await page.locator("main", { hasText: "3 GiB" }).waitFor();
-      // The browser notes a refused form as an error of its own.
-    },
-    { screen, ignore: /422|409/ },
-  );
-}
-
-for (const screen of SCREENS) {
-  browserTest(
     `exports are copied and downloaded at ${screen.viewport.width} px, and every page of the list is accessible`,
     {},
     async ({ page }) => {
@@ -350,42 +186,6 @@ for (const screen of SCREENS) {
     { screen },
   );
 }
-
-browserTest("a display password is shown on a click, copied and recorded in the audit log", {}, async ({
-  page,
-  dashboard,
-}) => {
-  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
-  assert.ok(!(await page.content()).includes("someone-elses"));
-  await page.getByRole("button", { name: "Show display password" }).click();
-  await page.getByText("someone-elses").waitFor();
-  await expectAccessibleEverywhere(page, "a display password");
-  await page.getByRole("button", { name: "Copy" }).click();
-  await page.getByRole("button", { name: "Copied" }).waitFor();
-  assert.equal(await page.evaluate("navigator.clipboard.readText()"), "someone-elses");
-  await page.getByRole("link", { name: "Activity" }).click();
-  await page.getByRole("link", { name: "Audit log" }).click();
-  const row = page.getByRole("row", { name: /Show display password/ });
-  assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
-});
-
-browserTest("signing in and out works on a page that reveals nothing about the NAS", {
-  access: { password: "open sesame", viewerPassword: "just looking" },
-}, async ({ page }) => {
-  await page.goto("/?q=pihole");
-  await expectAccessibleEverywhere(page, "the sign-in");
-  await page.getByLabel("Dashboard password").fill("wrong");
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForSelector("#login-message");
-  await page.getByLabel("Dashboard password").fill("open sesame");
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(/\?q=pihole$/);
-  assert.equal(await page.locator("tr[data-vm]").count(), 1);
-  await page.getByLabel("Signed in as administrator").click();
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL(/\/login/);
-}, { ignore: /401/ });
 
 browserTest(
   "without JavaScript, VMs are started, changed and exported by reloading",

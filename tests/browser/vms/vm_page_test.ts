@@ -1,17 +1,20 @@
 /**
  * Protects the pages of one VM in Chromium: every tab is accessible and leads somewhere without a script, an open menu
- * stays open while the VM changes, what is typed stays while its list changes, and a rejected form stays on its tab.
+ * stays open while the VM changes, what is typed stays while the VM or its list changes, a rejected form stays on its tab,
+ * and the display's password is shown only on a click.
  */
 import assert from "node:assert/strict";
-import type { TestDashboard } from "../support/dashboard.ts";
-import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
+import { idOf } from "../../support/dashboard.ts";
+import {
+  browser,
+  browserTest,
+  expectAccessibleEverywhere,
+  finished,
+  PLACES,
+  SCREENS,
+} from "../../support/browser/pages.ts";
 
 const TABS = ["", "/disks", "/network", "/boot", "/history", "/clone"];
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  return vm?.id ?? assert.fail(name);
-}
 
 browserTest(
   "every tab of a VM is accessible, open menu and folds included",
@@ -127,3 +130,111 @@ browserTest(
     assert.deepEqual([after?.x, after?.y], [before?.x, before?.y], "it keeps its place");
   },
 );
+
+for (const { version, screen } of PLACES) {
+  browserTest(`a VM's page on ${version} is updated while its forms are filled in`, {
+    simulator: { version },
+  }, async ({ page, dashboard }) => {
+    const { manager, simulator } = dashboard;
+    const id = idOf(dashboard, "ubuntu_dev");
+    await page.goto(`/vms/${id}`);
+    await page.getByText("Edit", { exact: true }).click();
+    const description = page.getByLabel("Description");
+    await description.fill("half-typed");
+    await description.focus();
+    const elsewhere = {
+      kind: "settings",
+      name: "ubuntu_dev",
+      description: "",
+      cores: 2,
+      threads: 1,
+    } as const;
+    const vm = { id, name: "ubuntu_dev", uuid: null };
+    const change = manager.changes.change(vm, { ...elsewhere, memoryMib: 3072, autostart: true });
+    assert.deepEqual(await change.problems, []);
+    await page.locator("#vm-now", { hasText: "3 GiB" }).waitFor();
+    assert.equal(await description.inputValue(), "half-typed");
+    assert.match(String(await page.evaluate("document.activeElement.id")), /description/);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#error-summary");
+    assert.match(
+      await page.locator("#error-summary").innerText(),
+      /changed elsewhere after you opened this page/,
+    );
+    assert.equal(await description.inputValue(), "half-typed", "what was typed is kept");
+    assert.equal(simulator.store.vms.get(id)?.config.memory, 3072, "and nothing was overwritten");
+    await page.getByRole("button", { name: "Start", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/operations\//);
+    await finished(page, "done");
+    await page.goto(`/vms/${id}`);
+    await page.waitForSelector('#vm-state[data-state="RUNNING"]');
+    await manager.changes.act("poweroff", [{
+      action: "poweroff",
+      id,
+      name: vm.name,
+      state: "RUNNING",
+      overcommit: false,
+    }])
+      .finished;
+    await page.waitForSelector('#vm-state[data-state="STOPPED"]');
+    // Said once the operation is over as well, which may come a moment after the state.
+    await page.locator("#live-words", { hasText: "ubuntu_dev: Stopped" }).waitFor({ state: "attached" });
+    simulator.store.vms.delete(id);
+    manager.inventory.live.refresh(id);
+    await page.waitForSelector("text=This VM no longer exists");
+  }, { screen, ignore: /409|422/ });
+}
+
+for (const screen of SCREENS) {
+  browserTest(
+    `a VM is changed on its page at ${screen.viewport.width} px, and entries are kept if the NAS refuses`,
+    {},
+    async ({ page, dashboard }) => {
+      const id = idOf(dashboard, "ubuntu_dev");
+      await page.goto(`/vms/${id}`);
+      await expectAccessibleEverywhere(page, "a VM's page");
+      await page.getByText("Edit", { exact: true }).click();
+      await expectAccessibleEverywhere(page, "a VM's settings");
+      await page.getByLabel("Memory (MiB)").fill("5120");
+      await page.getByRole("button", { name: "Save settings" }).click();
+      await page.getByText("Settings saved").waitFor();
+      await page.getByText("Edit", { exact: true }).click();
+      assert.equal(dashboard.simulator.store.vms.get(id)?.config.memory, 5120);
+      await page.getByLabel("Name", { exact: true }).fill("win11");
+      await page.getByRole("button", { name: "Save settings" }).click();
+      await page.waitForSelector('[data-error="settings.name"]');
+      assert.match(
+        await page.locator('[data-error="settings.name"]').innerText(),
+        /This name already exists/,
+      );
+      assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
+      await expectAccessibleEverywhere(page, "a VM's page with a mistake");
+      await page.goto(`/vms/${id}/disks`);
+      await page.getByLabel("New disk (GiB)").fill("3");
+      await page.getByRole("button", { name: "Add disk" }).click();
+      await page.locator("main", { hasText: "3 GiB" }).waitFor();
+      // The browser notes a refused form as an error of its own.
+    },
+    { screen, ignore: /422|409/ },
+  );
+}
+
+browserTest("a display password is shown on a click, copied and recorded in the audit log", {}, async ({
+  page,
+  dashboard,
+}) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`/vms/${idOf(dashboard, "homeassistant")}`);
+  assert.ok(!(await page.content()).includes("someone-elses"));
+  await page.getByRole("button", { name: "Show display password" }).click();
+  await page.getByText("someone-elses").waitFor();
+  await expectAccessibleEverywhere(page, "a display password");
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  assert.equal(await page.evaluate("navigator.clipboard.readText()"), "someone-elses");
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.getByRole("link", { name: "Audit log" }).click();
+  const row = page.getByRole("row", { name: /Show display password/ });
+  assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
+});

@@ -5,17 +5,14 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
-
-function idOf({ simulator }: TestDashboard, name: string): number {
-  const vm = [...simulator.store.vms.values()].find(({ config }) => config.name === name);
-  return vm?.id ?? assert.fail(name);
-}
-
-function row(page: Page, name: string) {
-  return page.locator(`tr[data-vm="${name}"]`);
-}
+import { idOf, startDashboard } from "../../support/dashboard.ts";
+import {
+  browser,
+  browserTest,
+  expectAccessibleEverywhere,
+  row,
+  SCREENS,
+} from "../../support/browser/pages.ts";
 
 async function names(page: Page): Promise<string[]> {
   return await page.locator("tr[data-vm]").evaluateAll((rows) => rows.map((it) => it.dataset.vm ?? ""));

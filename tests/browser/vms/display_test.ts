@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import type { TestDashboard } from "../support/dashboard.ts";
-import { soon } from "../support/deadline.ts";
-import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
-import { freeDisplayPort } from "../support/network/display.ts";
-import { type DisplayProtocol, type Qemu, QEMU_PASSWORD, startQemu } from "../support/network/qemu.ts";
+import type { TestDashboard } from "../../support/dashboard.ts";
+import { soon } from "../../support/deadline.ts";
+import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../../support/browser/pages.ts";
+import { freeDisplayPort } from "../../support/network/display.ts";
+import { type DisplayProtocol, type Qemu, QEMU_PASSWORD, startQemu } from "../../support/network/qemu.ts";
 
 const PLACES = [
   { protocol: "SPICE", screen: SCREENS[0] },
