@@ -34,7 +34,11 @@ export class VmChanges {
     return this.#runner.run({
       kind: "act",
       title: `${VM_ACTIONS[action].verb} ${isSingle ? first.name : formatCount(requests.length, "VM")}`,
-      vms: requests.map(({ name, state }) => ({ name, steps: [action], summary: state.toLowerCase() })),
+      vms: requests.map(({ name, state }) => ({
+        name,
+        steps: [action],
+        summary: `was ${state.toLowerCase()}`,
+      })),
       items: requests,
       ...(isSingle ? { priority: SINGLE_VM_PRIORITY } : {}),
       work: (context) => (request) => actOnVm(context, request),

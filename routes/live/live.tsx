@@ -306,6 +306,7 @@ function watchVm(
 ): Source {
   const { manager } = dashboard;
   const connection = watchFrame(dashboard, ring);
+  const below = watchOperations(dashboard, "", ring);
   let stale = true;
   const sent = new Map<string, string>();
   let before: VmRowProps | null = null;
@@ -315,6 +316,7 @@ function watchVm(
   };
   const end = [
     ...connection.end,
+    ...below.end,
     manager.inventory.live.watch(),
     manager.inventory.live.onChange((change) => {
       if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();
@@ -327,7 +329,7 @@ function watchVm(
     }),
   ];
   const take = () => {
-    const messages = [...connection.take()];
+    const messages = [...connection.take(), ...below.take()];
     const vm = stale ? manager.inventory.live.snapshot.vms?.find((it) => it.id === id) : undefined;
     const known = manager.inventory.live.snapshot.vms !== null;
     if (!stale || (vm === undefined && !known)) return messages;

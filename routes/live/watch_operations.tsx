@@ -1,4 +1,4 @@
-/** What the list shows of operations beside its rows: the one above it, and toasts of actions that have ended. */
+/** What the list and a VM's page show of operations: the one above the list, and toasts of actions that have ended. */
 import { isVmAction } from "../../lib/inventory/vm_actions.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
 import { type ActionToast, StripPatch, ToastEndPatch } from "../../templates/parts/list/patches.tsx";

@@ -42,7 +42,10 @@ export function CancelForm({ view }: { view: OperationView }) {
 
 /** Where to go from an operation that has ended; while it runs, the room that this will take. */
 export function NextSteps({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
-  const standing = view.kind === "create"
+  const { kind } = view;
+  const standing = kind === "act" || kind === "change"
+    ? view.vms
+    : kind === "create"
     ? view.vms.filter(({ vmId, outcome }) =>
       outcome === null || vmId !== null && (outcome === "created" || outcome === "kept")
     )
@@ -61,7 +64,7 @@ export function NextSteps({ view, mayChange }: { view: OperationView; mayChange:
           />
         )
         : <Next icon="vm" href={paths.home()} title="Open the VMs" help="All VMs of this NAS" />}
-      {standing.length === 0 ? null : (
+      {kind !== "create" || standing.length === 0 ? null : (
         <Next
           icon="export"
           href={paths.export({ ours: "yes" })}
@@ -69,13 +72,20 @@ export function NextSteps({ view, mayChange }: { view: OperationView; mayChange:
           help="Ansible, DHCP, Talos, CSV"
         />
       )}
-      {mayChange
-        ? <Next icon="plus" href={paths.create()} title="Create more VMs" help="From the configuration" />
+      {mayChange && kind !== "act" && kind !== "change"
+        ? <Next icon="plus" href={paths.create()} title={CREATE_TITLES[kind]} help="From the configuration" />
         : null}
       <Next icon="clock" href={paths.operations()} title="All activity" help="Operations and the audit log" />
     </nav>
   );
 }
+
+const CREATE_TITLES = {
+  create: "Create more VMs",
+  destroy: "Create VMs",
+  undo: "Create VMs",
+  clean: "Create VMs",
+} as const;
 
 interface NextProps {
   readonly icon: IconName;

@@ -53,7 +53,6 @@ export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
   const offered = names.flatMap((wanted) => actions.filter(({ name }) => name === wanted));
   return (
     <span class="actions" id="vm-buttons" tabindex={-1} role="group" aria-label={`Actions for ${vm.name}`}>
-      {mayChange ? <input type="hidden" name="state" value={vm.state} /> : null}
       {isRunning && consolePath !== null
         ? (
           <a class="btn primary" href={consolePath} id="action-console">
@@ -105,7 +104,7 @@ function ActionButton(
     );
   }
   return (
-    <button class={kind} type="submit" formaction={paths.vmAction(vm.id, name)} id={`action-${name}`}>
+    <button class={kind} id={`action-${name}`} {...performs(vm, name)}>
       {sign}
       {verb}
     </button>
@@ -115,6 +114,17 @@ function ActionButton(
 /** Safe actions run at once; those that interrupt the guest ask first. */
 function asksFirst(name: VmActionName): boolean {
   return VM_ACTIONS[name].abrupt || name === "restart";
+}
+
+/** A button that acts where it is: a script stays on the page and shows what comes of it as a toast. */
+function performs(vm: Pick<Vm, "id" | "state">, action: VmActionName) {
+  return {
+    type: "submit",
+    formmethod: "post",
+    formaction: paths.vmAction(vm.id, action),
+    name: "state",
+    value: vm.state,
+  } as const;
 }
 
 /** Everything else. Live updates replace the items, so an open menu stays open. */
@@ -166,7 +176,7 @@ function MenuAction({ vm, action: { name, because, briefly } }: { vm: Vm; action
     );
   }
   return (
-    <button class={kind} id={`menu-${name}`} type="submit" formaction={paths.vmAction(vm.id, name)}>
+    <button class={kind} id={`menu-${name}`} {...performs(vm, name)}>
       {sign}
       {verb}
     </button>

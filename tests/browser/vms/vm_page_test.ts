@@ -61,7 +61,9 @@ browserTest(
     assert.ok(await page.locator("#vm-more").evaluate((menu) => menu.hasAttribute("open")));
     await page.locator('#vm-menu [data-because="only a running VM can be shut down"]').waitFor();
     await page.locator("#action-start").click();
-    await page.waitForURL(/\/operations\//);
+    await page.locator(".toast", { hasText: "homeassistant was started" }).waitFor();
+    await page.waitForSelector('#vm-state[data-state="RUNNING"]');
+    assert.match(page.url(), /\/vms\/\d+$/);
   },
 );
 

@@ -3,76 +3,22 @@
  * and becomes the dashboard at the same address; every other missing setting still ends it with exit code 2.
  */
 import assert from "node:assert/strict";
-import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
-import { fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
-import { MAIN, runProgram } from "../../support/command_line.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import type { Simulator } from "../../../lib/simulator/simulator.ts";
+import { fingerprintOf } from "../../support/network/certificates.ts";
+import { runProgram } from "../../support/command_line.ts";
 import { repeatedly } from "../../support/deadline.ts";
+import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../../support/first_run.ts";
 import { SetupBrowser } from "../../support/setup.ts";
-
-const certificates = await makeCertificates();
-/** It must not appear in the log. */
-const PASSWORD = "keeper-secret";
-
-interface Running {
-  readonly url: string;
-  readonly said: () => string;
-  readonly stop: () => Promise<number>;
-}
-
-/** Starts `serve` in a folder and waits until it listens. */
-async function start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", MAIN, "serve"],
-    cwd: folder,
-    env: { PORT: "0", NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let said = "";
-  const ready = Promise.withResolvers<string>();
-  const read = async (from: ReadableStream<Uint8Array<ArrayBuffer>>) => {
-    for await (const text of from.pipeThrough(new TextDecoderStream())) {
-      said += text;
-      const port = /ready at https?:\/\/\S+:(\d+)\/\s/.exec(said)?.[1];
-      if (port !== undefined) ready.resolve(`http://127.0.0.1:${port}`);
-    }
-  };
-  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
-  void reading.then(() => ready.reject(new Error(`it did not start: ${said}`)));
-  const stop = async () => {
-    child.kill("SIGTERM");
-    const { code } = await child.status;
-    await reading;
-    return code;
-  };
-  return { url: await ready.promise, said: () => said, stop };
-}
-
-async function withNas(test: (nas: Simulator, folder: string) => Promise<void>): Promise<void> {
-  await using nas = await startSimulator({
-    times: TEST_TIMES,
-    tls: certificates.selfSigned,
-    accounts: [{ username: "keeper", password: PASSWORD, roles: ["FULL_ADMIN"] }],
-  });
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(nas, folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Goes through all steps; the answer shows that the dashboard opens. */
 async function setUp(browser: SetupBrowser, nas: Simulator) {
   const host = new URL(nas.url.replace(/^ws/, "http")).host;
   await browser.submit("address", { host });
-  await browser.submit("certificate", { fingerprint: await fingerprintOf(certificates.selfSigned) });
+  await browser.submit("certificate", { fingerprint: await fingerprintOf(NAS_CERTIFICATE) });
   const place = await browser.submit("account", {
     method: "password",
     username: "keeper",
-    password: PASSWORD,
+    password: KEEPER_PASSWORD,
   });
   assert.equal(place.step, "place", place.html);
   assert.equal(
@@ -99,7 +45,7 @@ async function vmsOf(url: string): Promise<{ nas: Record<string, unknown>; vms: 
 
 Deno.test("without settings the program serves set-up, and becomes a dashboard that starts again by itself", () =>
   withNas(async (nas, folder) => {
-    const first = await start(folder);
+    const first = await startUnset(folder);
     assert.match(first.said(), /no NAS is connected yet/);
     const home = await fetch(first.url, { redirect: "manual" });
     assert.deepEqual([home.status, home.headers.get("location")], [303, "/setup"]);
@@ -112,8 +58,8 @@ Deno.test("without settings the program serves set-up, and becomes a dashboard t
     assert.match(first.said(), /connect and listen: [^;]*127\.0\.0\.1:[\d-]+; read: .*state\/config\.yaml/);
     assert.equal(((await Deno.stat(`${folder}/state/settings.env`)).mode ?? 0) & 0o777, 0o600);
     assert.equal(await first.stop(), 0);
-    assert.ok(!first.said().includes(PASSWORD));
-    const second = await start(folder);
+    assert.ok(!first.said().includes(KEEPER_PASSWORD));
+    const second = await startUnset(folder);
     await vmsOf(second.url);
     const create = await (await fetch(`${second.url}/create`)).text();
     assert.match(create, /name="worker\.count"/);
@@ -124,7 +70,7 @@ Deno.test("without settings the program serves set-up, and becomes a dashboard t
 
 Deno.test("the connection can be changed later, and is kept until the new one has signed in", () =>
   withNas(async (nas, folder) => {
-    const program = await start(folder);
+    const program = await startUnset(folder);
     await setUp(new SetupBrowser(program), nas);
     await vmsOf(program.url);
     const before = await Deno.readTextFile(`${folder}/state/settings.env`);
@@ -152,7 +98,7 @@ function untilSetup(browser: SetupBrowser) {
 
 Deno.test("beyond loopback set-up asks for the code in the log, and for a password of the dashboard first", () =>
   withNas(async (nas, folder) => {
-    const program = await start(folder, { HOST: "0.0.0.0" });
+    const program = await startUnset(folder, { HOST: "0.0.0.0" });
     const browser = new SetupBrowser(program);
     const gate = await browser.open();
     assert.equal(gate.step, "gate");
