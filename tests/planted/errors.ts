@@ -183,7 +183,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     file: "routes/types/saving.tsx",
     find: 'const isChanged = shown !== "" && shown !== view.fingerprint;',
     replace: "const isChanged = false;",
-    caughtBy: { tests: ["tests/routes/types_test.ts"], filter: "a file that changed meanwhile" },
+    caughtBy: { tests: ["tests/routes/types/meanwhile_test.ts"], filter: "a file that changed meanwhile" },
   },
   {
     name: "a file stays half-written when the disk is full",

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { TestDashboard } from "../../support/dashboard.ts";
 import { text, withDashboard } from "../../support/http.ts";
+import { onEach } from "../../support/vm_forms.ts";
 
 /** A VM with a display, and what its two console links lead to. */
 async function consoles({ url, simulator, manager }: TestDashboard, bind = "0.0.0.0") {
@@ -84,3 +85,23 @@ Deno.test("a viewer is not sent to a display that listens on the NAS's own loopb
     assert.match(refused ?? "", /The display listens only on 127\.0\.0\.1 of the NAS/);
     assert.equal((await consoles(dashboard, "192.168.1.10")).viewer, "192.168.1.10");
   }));
+
+onEach(
+  "a running VM has a web console, and every VM a file for remote-viewer",
+  async ({ dashboard, id }) => {
+    const { url } = dashboard;
+    const web = await fetch(`${url}/vms/${id}/console/nas`, { redirect: "manual" });
+    await web.body?.cancel();
+    assert.equal(web.status, 303);
+    assert.match(
+      web.headers.get("location") ?? "",
+      /^http:\/\/192\.168\.1\.10\/vm\/display\/\d+\/spice_auto\.html/,
+    );
+    const viewer = await fetch(`${url}/vms/${id}/console.vv`);
+    assert.equal(viewer.headers.get("content-type"), "application/x-virt-viewer");
+    assert.equal(
+      await viewer.text(),
+      "[virt-viewer]\ntype=spice\nhost=192.168.1.10\nport=5910\ntitle=controlplane01\n",
+    );
+  },
+);
