@@ -2,7 +2,13 @@
 "use strict";
 
 const place = document.getElementById("serial");
-const status = document.getElementById("serial-status");
+const words = document.getElementById("serial-words");
+
+function show(state, text) {
+  place.dataset.state = state;
+  for (const mark of document.querySelectorAll("[data-when]")) mark.hidden = mark.dataset.when !== state;
+  words.textContent = text;
+}
 
 /* The terminal creates style elements, which the content security policy allows only with the page's nonce. */
 const createElement = document.createElement.bind(document);
@@ -19,6 +25,8 @@ terminal.open(place);
 
 let socket = null;
 let wait = 500;
+/** Why the NAS did not open the console; empty when it did. */
+let refusal = "";
 const LONGEST_WAIT = 15_000;
 
 const send = (message) => {
@@ -38,16 +46,15 @@ function connect() {
     const message = JSON.parse(data);
     if (message.type === "connected") {
       wait = 500;
-      status.textContent = "Connected";
-      place.dataset.state = "connected";
+      refusal = "";
+      show("connected", "");
       resize();
       terminal.focus();
     }
-    if (message.type === "failed") status.textContent = message.message;
+    if (message.type === "failed") refusal = message.message;
   };
   socket.onclose = () => {
-    place.dataset.state = "closed";
-    if (status.textContent === "Connected") status.textContent = "The console was closed. Reconnecting…";
+    show("closed", refusal || "The console was closed. Reconnecting…");
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };

@@ -2,17 +2,19 @@
 import { Hono } from "hono";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
 import { ConsolePage } from "../../templates/pages/vm/console_page.tsx";
+import { PasswordPage } from "../../templates/pages/vm/password_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
-import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
+import { readForm } from "../forms.ts";
+import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { DisplayAssets } from "../server/display/assets.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";
 import { DisplayRelays } from "./display_relay.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { vmNow } from "./vm_props.ts";
 
-/** GET /vms/:id/console, /vms/:id/display, and the modules of the page. */
+/** GET /vms/:id/console, /vms/:id/display, POST /vms/:id/password, and the modules of the page. */
 export function displayRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const relays = new DisplayRelays(dashboard);
@@ -37,6 +39,24 @@ export function displayRoutes(dashboard: Dashboard): Hono<AppEnv> {
           script={await assets.scriptUrl()}
         />,
       );
+    }),
+  );
+  app.post(
+    "/vms/:id/password",
+    withVm(dashboard, async (c, vm) => {
+      const { audit, consoles } = dashboard.manager;
+      const isForScreen = (await readForm(c.req.raw))?.get("for") === "screen";
+      const displays = await consoles.displayPasswords(vm.id);
+      const passwords = displays.map(({ password }) => password);
+      const isKnown = passwords.some((it) => it !== null);
+      // Recorded first, so that a password that cannot be recorded is not shown.
+      if (isForScreen && isKnown) relays.recordOpening(vm, { by: actorOf(c), session: sessionOf(c) });
+      else {
+        const outcome = isKnown ? "shown" : "unknown";
+        audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
+      }
+      if (wantsJson(c)) return c.json({ displays });
+      return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
     }),
   );
   app.get("/vms/:id/display", async (c) => {

@@ -20,6 +20,9 @@ const BEHIND_MS = 20;
 /** Typing and pointing that wait for the display; more is no person's. */
 const MAX_TYPED_BYTES = 1024 * 1024;
 
+/** How long after its password was read a screen belongs to the same line of the audit log. */
+const OPENING_MS = 30_000;
+
 /** How often an open console counts as activity of its session. */
 const USE_MS = 10_000;
 
@@ -35,10 +38,34 @@ export interface Opener {
 export class DisplayRelays {
   readonly #dashboard: Dashboard;
   readonly #open = new Set<Opener>();
+  /** Screens whose password was read and that have not connected yet. */
+  readonly #opening: (Pick<Opener, "vmId" | "by" | "session"> & { readonly at: number })[] = [];
 
   /** Opens nothing yet. */
   constructor(dashboard: Dashboard) {
     this.#dashboard = dashboard;
+  }
+
+  /**
+   * Records that a page reads a display's password in order to open the screen, which then needs no line of its own.
+   *
+   * @throws when it cannot be recorded; the password must then not be sent.
+   */
+  recordOpening(vm: Vm, { by, session }: Pick<Opener, "by" | "session">): void {
+    this.#record({ by }, vm, "begun, display password read");
+    const at = this.#dashboard.now();
+    this.#opening.splice(0, this.#opening.findLastIndex((it) => at - it.at > OPENING_MS) + 1);
+    this.#opening.push({ vmId: vm.id, by, session, at });
+  }
+
+  /** Whether the line of the audit log was written when the password was read. */
+  #isRecorded({ vmId, by, session }: Opener): boolean {
+    const since = this.#dashboard.now() - OPENING_MS;
+    const index = this.#opening.findIndex((it) =>
+      it.vmId === vmId && it.session === session && it.by.from === by.from && it.at >= since
+    );
+    if (index >= 0) this.#opening.splice(index, 1);
+    return index >= 0;
   }
 
   /** Relays a socket that is about to open. */
@@ -104,7 +131,7 @@ export class DisplayRelays {
     const isFirst = this.#isFirst(opener);
     this.#open.add(opener);
     try {
-      if (isFirst) this.#record(opener, vm, "begun");
+      if (!this.#isRecorded(opener) && isFirst) this.#record(opener, vm, "begun");
     } catch (error) {
       logger.warning("A display was not opened", { vm: vm.name, error: String(error) });
       return "not-recorded";
@@ -126,7 +153,7 @@ export class DisplayRelays {
     );
   }
 
-  #record({ by }: Opener, { name }: Vm, outcome: string): void {
+  #record({ by }: Pick<Opener, "by">, { name }: Vm, outcome: string): void {
     this.#dashboard.manager.audit.record({ by, what: "Open the screen", vms: [name], outcome });
   }
 

@@ -9,9 +9,8 @@ import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import type { VmPageTab } from "../../templates/pages/vm/vm_page.tsx";
-import { PasswordPage } from "../../templates/pages/vm/password_page.tsx";
 import { isVmTab, paths } from "../../templates/paths.ts";
-import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
+import type { Dashboard } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
 import { memoryOf, readForm } from "../forms.ts";
@@ -58,7 +57,7 @@ function tabOf(form: string, fields: URLSearchParams, vm: Vm): VmPageTab {
   return isOf(vm.nics) ? "network" : isOf(vm.cdroms) ? "boot" : "disks";
 }
 
-/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone,password}, GET /vms/:id/console/nas, /vms/:id/console.vv. */
+/** POST /vms/:id/{settings,disks,grow,nics,cdroms,boot,remove,clone}, GET /vms/:id/console/nas, /vms/:id/console.vv. */
 export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
   const app = new Hono<AppEnv>();
@@ -68,18 +67,6 @@ export function vmChangeRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (read === undefined) return await next();
     return await change(c, dashboard, form, read);
   });
-  app.post(
-    "/vms/:id/password",
-    withVm(dashboard, async (c, vm) => {
-      const displays = await manager.consoles.displayPasswords(vm.id);
-      const passwords = displays.map(({ password }) => password);
-      // Recorded first, so that a password that cannot be recorded is not shown.
-      const outcome = passwords.some((it) => it !== null) ? "shown" : "unknown";
-      manager.audit.record({ by: actorOf(c), what: "Show display password", vms: [vm.name], outcome });
-      if (wantsJson(c)) return c.json({ displays });
-      return sendPage(c, <PasswordPage frame={pageFrame(c, dashboard)} vm={vm} passwords={passwords} />);
-    }),
-  );
   app.get(
     "/vms/:id/console/nas",
     withVm(dashboard, async (c, vm) => {

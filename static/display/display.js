@@ -53,7 +53,9 @@ function close(reason) {
 
 /** The display's password, or the reason why there is none. */
 async function readPassword() {
-  const response = await fetch(passwordUrl, { method: "POST", headers: { accept: "application/json" } })
+  // The audit log has one line for a screen and the password that opens it.
+  const body = new URLSearchParams({ for: "screen" });
+  const response = await fetch(passwordUrl, { method: "POST", headers: { accept: "application/json" }, body })
     .catch(() => null);
   if (response === null) return { reason: "lost" };
   if (response.redirected || response.status === 401 || response.status === 403) return { reason: "1008" };
@@ -167,6 +169,47 @@ paste.addEventListener("submit", async (event) => {
   button.disabled = true;
   await type(keys, (text) => element("screen-paste-status").textContent = text);
   button.disabled = screen.dataset.state !== "connected";
+});
+
+/* An on-screen keyboard opens only for a field, and many send no keys but change its text. */
+const typed = element("screen-typed");
+const BACKSPACE = { code: "Backspace", keysym: 0xff08 };
+/** Always in the field, so that Backspace has something to remove. */
+const FILLER = "_".repeat(10);
+/** A longer text is cleared, unless the keyboard is still composing a word. */
+const MAX_TYPED = 200;
+let seen = "";
+let sent = Promise.resolve();
+
+function clearTyped() {
+  seen = typed.value = FILLER;
+  typed.setSelectionRange(FILLER.length, FILLER.length);
+}
+
+typed.addEventListener("focus", clearTyped);
+typed.addEventListener("input", ({ isComposing }) => {
+  const now = typed.value;
+  let same = 0;
+  while (same < seen.length && seen[same] === now[same]) same++;
+  const { keys, unknown } = keysFor(now.slice(same));
+  const changes = [...new Array(seen.length - same).fill(BACKSPACE), ...keys];
+  sent = sent.then(() => type(changes, () => {}));
+  element("screen-typed-error").textContent = unknown.length > 0
+    ? `A US keyboard cannot type: ${unknown.slice(0, 10).join(" ")}`
+    : "";
+  seen = now;
+  // What was not typed is not in the guest either, so Backspace must not find it.
+  const isOff = unknown.length > 0 || now.length < FILLER.length || now.length > MAX_TYPED;
+  if (isOff && !isComposing) clearTyped();
+});
+
+const keyboard = element("screen-keyboard");
+let wasOpen = false;
+keyboard.addEventListener("pointerdown", () => wasOpen = document.activeElement === typed);
+keyboard.addEventListener("click", () => {
+  if (wasOpen) typed.blur();
+  else typed.focus({ preventScroll: true });
+  wasOpen = false;
 });
 
 /* Into the screen by Enter, out of it by the left Ctrl and Alt alone: every other key belongs to the guest. */

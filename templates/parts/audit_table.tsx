@@ -50,7 +50,7 @@ export function AuditTable({ entries, caption, ofOneVm = false }: AuditTableProp
 
 /** Recorded outcomes keep their form in the downloads; the page shows them as words. */
 function outcomeWords(outcome: string): string {
-  return outcome.replace(/^begun$/, "started").replace(/^partly-done/, "partly done");
+  return outcome.replace(/^begun\b/, "started").replace(/^partly-done/, "partly done");
 }
 
 function Repeated({ times, lastAt }: { times: number; lastAt: number }) {

@@ -2,8 +2,9 @@
 import type { FoundTarget } from "../../../lib/consoles/display_target.ts";
 import type { Display, Vm } from "../../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
-import { Notice, State, ViewerNotice, Warning } from "../../parts/common.tsx";
+import { Notice, ViewerNotice, Warning } from "../../parts/common.tsx";
 import { Icon } from "../../parts/icons.tsx";
+import { ConsoleStates } from "../../parts/vm/console_states.tsx";
 import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
 import { DisplayCloses } from "../../parts/vm/display_closes.tsx";
 import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
@@ -64,9 +65,16 @@ function Content({ frame, vm, display, found, readOnly, script }: ConsolePagePro
           <Screen vm={vm} display={display} />
           <Cover />
         </div>
+        <KeyboardField />
         <p class="help" id="screen-keys">
-          Click the screen, or press Enter on it, to type into the VM. To leave it with the keyboard, press
-          and release the left <kbd>Ctrl</kbd> and <kbd>Alt</kbd> together.
+          <span class="on-mouse">
+            Click the screen, or press Enter on it, to type into the VM. To leave it with the keyboard, press
+            and release the left <kbd>Ctrl</kbd> and <kbd>Alt</kbd> together.
+          </span>
+          <span class="on-touch">
+            Tap the screen to click there. To type into the VM, tap Keyboard. More keys has Esc, Tab and the
+            arrows.
+          </span>
         </p>
         <PasteAsKeys />
       </div>
@@ -161,13 +169,6 @@ const MORE_KEYS: readonly (readonly [label: string, keys: readonly Key[]])[] = [
   ["Ctrl+Alt+F2", [CTRL, ALT, { code: "F2", keysym: 0xffbf }]],
 ];
 
-/** What the line above the screen shows; the script shows one of them. */
-const STATES = [
-  { state: "connecting", tone: "busy", word: "Connecting" },
-  { state: "connected", tone: "good", word: "Connected" },
-  { state: "closed", tone: "warn", word: "Not connected" },
-] as const;
-
 function Toolbar() {
   return (
     <div class="actions" role="group" aria-label="Screen">
@@ -182,11 +183,10 @@ function Toolbar() {
           {MORE_KEYS.map(([label, keys]) => <KeyButton label={label} keys={keys} class="btn sm" />)}
         </div>
       </details>
-      {STATES.map(({ state, tone, word }) => (
-        <span data-when={state} hidden={state !== "connecting"}>
-          <State tone={tone} word={word} />
-        </span>
-      ))}
+      <button type="button" class="btn on-touch" id="screen-keyboard" disabled data-needs-screen>
+        Keyboard
+      </button>
+      <ConsoleStates />
     </div>
   );
 }
@@ -203,6 +203,26 @@ function KeyButton({ label, keys, class: look }: KeyButtonProps) {
     <button type="button" class={look} disabled data-needs-screen data-keys={JSON.stringify(keys)}>
       {label}
     </button>
+  );
+}
+
+/** Has the focus while an on-screen keyboard types into the VM: a keyboard opens only for a field. */
+function KeyboardField() {
+  return (
+    <>
+      <textarea
+        id="screen-typed"
+        class="visually-hidden"
+        tabindex={-1}
+        aria-label="Typed into the VM"
+        autocomplete="off"
+        autocapitalize="off"
+        autocorrect="off"
+        spellcheck={false}
+      >
+      </textarea>
+      <p class="error" id="screen-typed-error" role="alert"></p>
+    </>
   );
 }
 

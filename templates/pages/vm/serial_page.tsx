@@ -2,6 +2,7 @@
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { Notice, ViewerNotice } from "../../parts/common.tsx";
+import { ConsoleStates } from "../../parts/vm/console_states.tsx";
 import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
 import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
 import { paths } from "../../paths.ts";
@@ -43,7 +44,10 @@ export function SerialPage(props: SerialPageProps) {
 function Terminal({ frame, vm, nonce, assets }: SerialPageProps) {
   return (
     <>
-      <p id="serial-status" role="status">Connecting…</p>
+      <p id="serial-status" class="row scripted" role="status">
+        <ConsoleStates />
+        <span class="soft" id="serial-words"></span>
+      </p>
       <noscript>
         <Notice tone="warn">
           <p>
@@ -51,8 +55,8 @@ function Terminal({ frame, vm, nonce, assets }: SerialPageProps) {
           </p>
         </Notice>
       </noscript>
-      <div id="serial" data-socket={paths.vmSerialSocket(vm.id)} data-nonce={nonce}></div>
-      <p class="help">
+      <div id="serial" class="scripted" data-socket={paths.vmSerialSocket(vm.id)} data-nonce={nonce}></div>
+      <p class="help scripted">
         If the screen stays empty, press Enter. Ctrl+Shift+C copies the selection, Ctrl+Shift+V pastes. The
         NAS allows one serial console per VM at a time.
       </p>

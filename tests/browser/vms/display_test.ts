@@ -91,6 +91,11 @@ for (const { protocol, screen } of PLACES) {
       await seen(page);
       await guestShows(page, qemu, ">");
       assert.ok(!(await page.content()).includes(QEMU_PASSWORD), "the password is not in the page");
+      assert.deepEqual(
+        dashboard.manager.audit.list().map(({ what, outcome }) => [what, outcome]),
+        [["Open the screen", "begun, display password read"]],
+        "one line of the audit log",
+      );
 
       await page.locator("#screen").focus();
       await page.keyboard.press("Enter");
@@ -184,6 +189,40 @@ for (const { protocol, screen } of PLACES) {
     { screen },
   );
 }
+
+browserTest(
+  "on a phone a button opens the keyboard, and what its field gets is typed into the VM",
+  {},
+  async ({ page, dashboard }) => {
+    await using qemu = await startQemu("VNC");
+    const id = await show(dashboard, {
+      type: "VNC",
+      port: qemu.port,
+      bind: "0.0.0.0",
+      password: QEMU_PASSWORD,
+    });
+    await page.goto(`/vms/${id}/console`);
+    await connected(page);
+    assert.match(await page.locator("#screen-keys").innerText(), /^Tap the screen/);
+    await page.getByRole("button", { name: "Keyboard" }).tap();
+    assert.equal(await page.evaluate("document.activeElement.id"), "screen-typed");
+    // As keyboards on a screen do it: text without keys.
+    await page.keyboard.insertText("Abc");
+    await guestShows(page, qemu, ">Abc");
+    await page.keyboard.press("Backspace");
+    await page.keyboard.insertText("ü_/");
+    await page.locator("#screen-typed-error", { hasText: "A US keyboard cannot type: ü" }).waitFor();
+    await guestShows(page, qemu, ">Ab_/");
+    // The guest only moves its cursor back. What it never got is not removed from it.
+    for (let n = 0; n < 3; n++) await page.keyboard.press("Backspace");
+    await page.keyboard.insertText("!");
+    await guestShows(page, qemu, ">A!_/");
+    await page.getByRole("button", { name: "Keyboard" }).tap();
+    assert.notEqual(await page.evaluate("document.activeElement.id"), "screen-typed", "it closes again");
+    await expectAccessibleEverywhere(page, "a screen for fingers");
+  },
+  { screen: { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true } },
+);
 
 browserTest(
   "a screen comes back by 'Reconnect', and goes full with its buttons",

@@ -140,6 +140,33 @@ Deno.test("bytes pass between the page and the display unchanged, and one consol
     assert.deepEqual(await Promise.all(screens.map(closedWith)), [CLOSES.ended, CLOSES.ended]);
   }));
 
+Deno.test("a screen and the password that its page read for it are one line of the audit log, and each opening has its own", () =>
+  withDisplay({}, async ({ dashboard, id, device }) => {
+    const headers = { origin: dashboard.url, accept: "application/json" };
+    const readPassword = () =>
+      fetch(`${dashboard.url}/vms/${id}/password`, {
+        method: "POST",
+        headers,
+        body: new URLSearchParams({ for: "screen" }),
+      });
+    for (const openings of [1, 2]) {
+      assert.match(await text(readPassword()), /"password":"/);
+      const screens = [openScreen(dashboard, id, device), openScreen(dashboard, id, device)];
+      await Promise.all(screens.map(opened));
+      for (const { socket, received } of screens) {
+        socket.send(new Uint8Array(1));
+        await received(1);
+      }
+      assert.deepEqual(
+        dashboard.manager.audit.list().map(({ what, outcome }) => [what, outcome]),
+        new Array(openings).fill(["Open the screen", "begun, display password read"]),
+      );
+      for (const { socket } of screens) socket.close();
+      await Promise.all(screens.map(closedWith));
+    }
+    assert.match(await text(fetch(`${dashboard.url}/vms/${id}/history`)), /started, display password read/);
+  }));
+
 Deno.test("what keeps a screen from opening is said by a code, and every code has words on the page", () =>
   withDisplay({}, async ({ dashboard, id, device, display }) => {
     const code = async () => await closedWith(openScreen(dashboard, id, device));

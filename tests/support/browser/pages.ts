@@ -18,6 +18,8 @@ const NARROWEST = { width: 320, height: 780 } as const;
 export interface Screen {
   readonly viewport: { readonly width: number; readonly height: number };
   readonly colorScheme: "light" | "dark";
+  /** Fingers in place of a mouse; default false. */
+  readonly hasTouch?: boolean;
 }
 
 /** A desk by day, a phone by night. */

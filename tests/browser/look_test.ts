@@ -1,0 +1,85 @@
+/**
+ * Protects how consoles and notices look: notices keep their distance; consoles fit into the window at their usual sizes, the terminal stays inside its frame, and
+ * both say by shape and word whether they are connected.
+ */
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { browser, browserTest, type Screen } from "../support/browser/pages.ts";
+
+const WINDOWS = [
+  { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
+  { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true },
+] as const satisfies readonly Screen[];
+
+async function boxOf(page: Page, selector: string) {
+  const box = await page.locator(selector).boundingBox();
+  assert.ok(box !== null, `${selector} is on the page`);
+  return { top: box.y, bottom: box.y + box.height };
+}
+
+/** Where the window ends for what is read: above the navigation of a phone. */
+async function endOf(page: Page, { viewport }: Screen): Promise<number> {
+  return viewport.width > 700 ? viewport.height : (await boxOf(page, "nav.nav")).top;
+}
+
+for (const screen of WINDOWS) {
+  const { width, height } = screen.viewport;
+  browserTest(
+    `a screen and a serial console fit into ${width} × ${height}, and the terminal into its frame`,
+    {},
+    async ({ page, dashboard }) => {
+      const vm = dashboard.manager.inventory.live.snapshot.vms?.find(({ state, displays }) =>
+        state === "RUNNING" && displays.length > 0
+      );
+      assert.ok(vm, "the premise: a VM with a display runs");
+      await page.goto(`/vms/${vm.id}/console`);
+      const frame = await boxOf(page, ".screen-frame");
+      assert.ok(frame.bottom <= await endOf(page, screen), JSON.stringify(frame));
+      await page.goto(`/vms/${vm.id}/serial`);
+      await page.waitForSelector('#serial[data-state="connected"]');
+      const state = page.locator('#serial-status [data-when="connected"]');
+      assert.equal((await state.innerText()).trim(), "Connected");
+      assert.equal(await state.locator("svg.shape").count(), 1, "with its shape");
+      const serial = await boxOf(page, "#serial");
+      assert.ok(serial.bottom <= await endOf(page, screen), JSON.stringify(serial));
+      const terminal = await boxOf(page, "#serial .xterm-screen");
+      assert.ok(terminal.bottom <= serial.bottom, JSON.stringify({ terminal, serial }));
+    },
+    { screen, ignore: /WebSocket|ERR_/ },
+  );
+}
+
+/** How far the second is below the first. */
+async function gap(page: Page, above: string, below: string): Promise<number> {
+  return Math.round((await boxOf(page, below)).top - (await boxOf(page, above)).bottom);
+}
+
+const USUAL_GAP = 16;
+
+browserTest("notices on a VM's page and without JavaScript keep the usual distance", {}, async (session) => {
+  const { page, dashboard } = session;
+  const vm = dashboard.manager.inventory.live.snapshot.vms?.find(({ state }) => state === "RUNNING");
+  assert.ok(vm, "the premise: a VM runs");
+  await page.goto(`/vms/${vm.id}`);
+  await page.locator("#edit > summary").click();
+  await page.locator("#save-settings").click();
+  await page.waitForSelector("#saved");
+  assert.equal(await gap(page, "#vm-tabs", "#saved"), USUAL_GAP);
+  assert.equal(await gap(page, "#saved", "#vm-now"), USUAL_GAP);
+
+  const { operations, connection } = dashboard.manager;
+  const { configuration } = dashboard.configuration();
+  assert.equal(connection.state.kind, "live");
+  const created = dashboard.manager.createVmType(configuration, "worker", 5920);
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
+  try {
+    const still = await context.newPage();
+    while (operations.writing === null) await page.evaluate("new Promise(requestAnimationFrame)");
+    await still.goto(`/operations/${operations.writing.view.id}`);
+    assert.equal(await gap(still, ".page-head", "main noscript .notice"), USUAL_GAP);
+    assert.equal(await gap(still, "main noscript .notice", "#operation"), USUAL_GAP);
+  } finally {
+    await context.close();
+    await created;
+  }
+});
