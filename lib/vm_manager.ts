@@ -4,6 +4,7 @@ import { type FlatConfiguration, fromFlat } from "./configuration/flat_configura
 import { Consoles } from "./consoles/consoles.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import type { Vm } from "./inventory/inventory.ts";
+import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
 import { NasInventory } from "./inventory/nas_inventory.ts";
 import { AuditLog } from "./observability/audit.ts";
@@ -86,7 +87,7 @@ export class VMManager implements AsyncDisposable {
     this.connection = session;
     this.templates = options.templateManager ?? new TemplateManager();
     this.audit = new AuditLog(store, journal, logger);
-    this.inventory = new NasInventory(session, live, patience);
+    this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
     this.#planner = new Planner({
       session,
@@ -131,6 +132,7 @@ export class VMManager implements AsyncDisposable {
   async disconnect(): Promise<void> {
     await this.operations.idle();
     this.inventory.live.close();
+    this.inventory.load.close();
     await this.#session.close();
   }
 

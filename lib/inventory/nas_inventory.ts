@@ -14,6 +14,7 @@ import {
 } from "../truenas/read_inventory.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import { TimedCache } from "./cache.ts";
+import type { HostLoad } from "./host_load.ts";
 import type { Capacity, Reading, Vm } from "./inventory.ts";
 import type { LiveInventory } from "./live_inventory.ts";
 
@@ -27,14 +28,17 @@ const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 export class NasInventory {
   /** The VMs, kept current by events, for pages. */
   readonly live: LiveInventory;
+  /** The load of the NAS itself, for pages. */
+  readonly load: HostLoad;
   readonly #session: Session;
   readonly #patience: Patience;
   readonly #capacity: TimedCache<Capacity>;
   readonly #choices: TimedCache<Choices>;
 
   /** Reads nothing yet. */
-  constructor(session: Session, live: LiveInventory, patience: Patience) {
+  constructor(session: Session, { live, load }: Pick<NasInventory, "live" | "load">, patience: Patience) {
     this.live = live;
+    this.load = load;
     this.#session = session;
     this.#patience = patience;
     this.#capacity = new TimedCache((dataset) => readCapacity(session, dataset, patience), PAGE_AGES);

@@ -85,4 +85,9 @@ export const ABILITIES: readonly Ability[] = [
     label: "See install images",
     without: "Plans cannot check the install image, and you type its path.",
   },
+  {
+    roles: ["REPORTING_READ"],
+    label: "See the load of the NAS",
+    without: "The list shows no charts of the NAS's CPU, memory, network and disks.",
+  },
 ];

@@ -32,7 +32,8 @@ export interface JobMethod {
 export interface NasEvent {
   readonly msg: "added" | "changed" | "removed";
   readonly collection: string;
-  readonly id: number | string;
+  /** Measurements have none. */
+  readonly id?: number | string;
   readonly fields?: unknown;
   readonly extra?: unknown;
 }
@@ -44,6 +45,7 @@ const DEFAULT_TIMES: SimulatedTimes = {
   startMs: 400,
   shutdownMs: 3_000,
   deleteRunningMs: 7_000,
+  measuringSecondMs: 1_000,
 };
 
 const ADMIN: NonNullable<SimulatorOptions["accounts"]>[number] = {

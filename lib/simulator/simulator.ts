@@ -3,6 +3,7 @@ import { Connection, type Shared, type Transport } from "./wire/connection.ts";
 import { LegacyWire } from "./wire/legacy_wire.ts";
 import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
+import { Measuring } from "./measuring.ts";
 import { Nas } from "./nas.ts";
 import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
@@ -27,6 +28,8 @@ export interface Simulator extends AsyncDisposable {
   readonly calls: readonly ReceivedCall[];
   /** Number of open connections. */
   readonly connections: number;
+  /** Number of distinct measurements that it makes for subscribers of reporting.realtime. */
+  readonly measurements: number;
   addFault(fault: Fault): void;
   clearFaults(): void;
   setTimes(times: Partial<SimulatedTimes>): void;
@@ -48,6 +51,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     nas,
     faults,
     tokens: new Map(),
+    measuring: new Measuring(nas),
     isRateLimited: rateLimiter(options.rateWindowMs ?? RATE_WINDOW_MS),
     record: (call) => {
       calls.push(call);
@@ -79,6 +83,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const screens = options.screens ? new Screens(nas, hostname) : null;
   const stop = async () => {
     screens?.stop();
+    shared.measuring.stop();
     nas.halt();
     await closeAll(sockets);
     await Promise.all([server.shutdown(), local?.shutdown()]);
@@ -91,6 +96,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     calls,
     get connections() {
       return sockets.size;
+    },
+    get measurements() {
+      return shared.measuring.count;
     },
     addFault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),

@@ -90,6 +90,8 @@ export interface Store {
   readonly poolBytes: number;
   /** Memory for VMs in bytes. */
   readonly memoryBytes: number;
+  /** Whether its statistics (netdata) run; without them it sends no load. */
+  measuresLoad: boolean;
   hostId: string;
   readonly bootId: string;
   lastVmId: number;
@@ -121,6 +123,7 @@ export function freshStore(
     pool: "tank",
     poolBytes: options.poolFreeBytes,
     memoryBytes: options.freeMemoryBytes,
+    measuresLoad: true,
     hostId: "5b3c2e6f0d6a4c1f9a7e8d2b4c6f8a0e1d3b5c7f9a1e2d4b6c8f0a2e4d6b8c0f",
     bootId: crypto.randomUUID(),
     lastVmId: 0,
@@ -165,6 +168,14 @@ function takenBytes({ sparse, volsizeBytes, writtenBytes }: StoredDataset): numb
 /** Free memory in bytes for starting VMs. */
 export function freeMemoryBytes(store: Store): number {
   return store.memoryBytes - usedMemoryBytes(store, ["RUNNING", "SUSPENDED"]);
+}
+
+/** Processor threads of the NAS. */
+export const CORES = 16;
+
+/** All memory of the NAS in bytes. */
+export function totalMemoryBytes(store: Store): number {
+  return store.memoryBytes + 4 * 1024 ** 3;
 }
 
 /** Memory in bytes of the VMs in these states. */

@@ -18,6 +18,8 @@ export interface SimulatedTimes {
   readonly shutdownMs: number;
   /** The wait inside vm.delete of a running VM: 7,000 on a real NAS. */
   readonly deleteRunningMs: number;
+  /** A second of the interval at which reporting.realtime measures: 1,000 on a real NAS. */
+  readonly measuringSecondMs: number;
 }
 
 /** When a fault occurs: before the call has any effect, halfway (zvol created, no device row yet), or after the effect and before the answer. */

@@ -48,6 +48,8 @@ export interface Profile {
   readonly mechanismChoicesBeforeLogin: boolean;
   /** CRUD events contain the row (25.10 and later), or only its id. */
   readonly eventFields: boolean;
+  /** The fields of reporting.realtime: those of 24.x, of 25.04, or with the pools (25.10 and later). */
+  readonly realtime: "legacy" | "without-pools" | "with-pools";
   /** Number of wrong one-time passwords before the exchange ends. */
   readonly otpRetries: number;
   /** A device's dtype is next to its attributes (24.x), not inside, and updates replace all attributes. */
@@ -163,6 +165,7 @@ const V25_10: Profile = {
   masksDisplayPasswords: false,
   mechanismChoicesBeforeLogin: false,
   eventFields: true,
+  realtime: "with-pools",
   otpRetries: 3,
   topLevelDtype: false,
   typedUpdates: false,
@@ -263,6 +266,7 @@ const V25_04_2: Profile = {
   apiVersions: versionsUpTo("v25.04.2"),
   schemas: SCHEMAS_25_04_2,
   eventFields: false,
+  realtime: "without-pools",
   snapshotNamespace: "zfs.snapshot",
   checksLimit: false,
   typedUpdates: true,
@@ -289,6 +293,7 @@ const MISSING_24_10 = "Path does not exist (underlying dataset may be locked or 
 /** Only the legacy protocol, and its own models. */
 const V24_10: Profile = {
   ...V25_04_2,
+  realtime: "legacy",
   release: "24.10.2.4",
   apiVersions: [],
   schemas: legacySchemas(SCHEMAS_25_04_2, ["enable_secure_boot"]),

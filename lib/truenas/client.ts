@@ -84,6 +84,8 @@ export interface ClientOptions {
   readonly guard?: WriteGuard;
   /** Called with each change event, in order. */
   readonly onEvent?: (event: CollectionEvent) => void;
+  /** Called when the NAS ends a subscription, with the name of its events. */
+  readonly onUnsubscribed?: (collection: string) => void;
   /** Called once when the connection has ended, after every call in flight was rejected. */
   readonly onEnd?: (end: SocketEnd) => void;
   /** Called after each call with its duration and result. */
@@ -240,6 +242,8 @@ export class RpcClient implements Caller {
     this.#running.set(pending.id, pending);
     pending.sentAt = performance.now();
     this.#socket.send(pending.text);
+    const { protocol = JSON_RPC } = this.#options;
+    if (protocol.unanswered.includes(pending.method)) this.#take(pending.id)?.resolve(null);
   }
 
   /** Uses one timer, for the earliest deadline of all calls. */
@@ -268,9 +272,7 @@ export class RpcClient implements Caller {
     this.#pinging = null;
     const frame = (this.#options.protocol ?? JSON_RPC).decode(text);
     if (frame.kind === "event") return this.#options.onEvent?.(frame.event);
-    if (frame.kind === "unsubscribed") {
-      return this.#options.onOddFrame?.(`the NAS ended events of ${frame.collection}`);
-    }
+    if (frame.kind === "unsubscribed") return this.#options.onUnsubscribed?.(frame.collection);
     if (frame.kind === "other") return this.#options.onOddFrame?.(frame.why);
     const pending = this.#take(frame.id);
     if (pending === undefined) {

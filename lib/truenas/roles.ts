@@ -34,6 +34,7 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
   { role: "SNAPSHOT_READ", for: "listing snapshots of zvols to be removed", essential: false },
   { role: "SNAPSHOT_DELETE", for: "removing snapshots of zvols to be removed", essential: false },
   { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image exists", essential: false },
+  { role: "REPORTING_READ", for: "showing the load of the NAS above the list", essential: false },
 ];
 
 /** Roles included in a role. */

@@ -100,7 +100,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\bnode:(process|fs)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
   [
     /\bDate\.now\b/,
-    /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/live_inventory\.ts|lib\/observability\/logging\.ts|lib\/operations\/record\/store\.ts|lib\/simulator\/.*)$/,
+    /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/(host_load|live_inventory)\.ts|lib\/observability\/logging\.ts|lib\/operations\/record\/store\.ts|lib\/simulator\/.*)$/,
   ],
   [/\braw\(/, /^$/],
 ];

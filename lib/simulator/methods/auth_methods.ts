@@ -1,5 +1,6 @@
 /** auth.* and core.*: signing in, events and jobs of the calling connection. */
 import { type Account, hasRole } from "../accounts.ts";
+import type { Measuring } from "../measuring.ts";
 import { jobRow, type Nas } from "../nas.ts";
 import { type Options, query } from "./query.ts";
 import { challenge, type ScramChallenge } from "../wire/scram.ts";
@@ -18,8 +19,19 @@ export interface Peer {
   /** A SCRAM exchange in progress. */
   scram: ScramChallenge | null;
   readonly options: { legacy_jobs: boolean; private_methods: boolean; py_exceptions: boolean };
-  readonly subscriptions: Map<string, string>;
+  /** By ident. */
+  readonly subscriptions: Map<string, Subscription>;
+  readonly measuring: Measuring;
+  /** Notifies the client that a subscription has ended; `error` is null when it ended it itself. */
+  readonly notifyEnd: (collection: string, error: unknown) => void;
   readonly tokens: Map<string, Account>;
+}
+
+/** A subscription of a connection. */
+interface Subscription {
+  readonly name: string;
+  /** Ends the measuring that it needs. */
+  readonly end: () => void;
 }
 
 type PeerMethod = (peer: Peer, args: readonly unknown[]) => unknown;
@@ -196,17 +208,54 @@ const COLLECTIONS: Readonly<Record<string, string | null>> = {
   "interface.query": "NETWORK_INTERFACE_READ",
 };
 
+const REALTIME = "reporting.realtime";
+
 const subscribe: PeerMethod = (peer, [event]) => {
   const name = String(event);
-  const role = COLLECTIONS[name];
+  // The arguments of an event source follow its name.
+  const [source = ""] = name.split(":", 1);
+  const role = source === REALTIME ? "REPORTING_READ" : COLLECTIONS[name];
   // An unknown name is accepted but never causes an event.
   if (typeof role === "string" && !(peer.account !== null && hasRole(peer.account, role))) {
     throw callError(ERRNO.EACCES, "Not authorized");
   }
   const ident = crypto.randomUUID();
-  peer.subscriptions.set(ident, name);
+  if (source === REALTIME) measure(peer, ident, name);
+  else peer.subscriptions.set(ident, { name, end: () => {} });
   return ident;
 };
+
+/** The ident is answered even for wrong arguments, which end the subscription. */
+function measure(peer: Peer, ident: string, name: string): void {
+  const interval = intervalOf(name.slice(REALTIME.length + 1));
+  if (interval !== null) {
+    return void peer.subscriptions.set(ident, { name, end: peer.measuring.start(name, interval) });
+  }
+  const { data } = callError(ERRNO.EINVAL, "interval: Input should be greater than or equal to 2").wire;
+  void peer.nas.sleep(0).then(() => peer.notifyEnd(name, data));
+}
+
+/** In seconds; null when the arguments are wrong. */
+function intervalOf(text: string): number | null {
+  if (text === "") return 2;
+  try {
+    const given: unknown = JSON.parse(text);
+    if (typeof given !== "object" || given === null) return null;
+    const { interval = 2, ...others } = given as { interval?: number };
+    const isRight = Number.isInteger(interval) && interval >= 2 && Object.keys(others).length === 0;
+    return isRight ? interval : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The client is told of the end only for measurements, even if it ended them itself. */
+function unsubscribe(peer: Peer, ident: string): void {
+  const ended = peer.subscriptions.get(ident);
+  if (ended === undefined || !peer.subscriptions.delete(ident)) return;
+  ended.end();
+  if (ended.name.startsWith(REALTIME)) peer.notifyEnd(ended.name, null);
+}
 
 function visibleJobs({ nas, account }: Peer) {
   const all = [...nas.store.jobs.values()];
@@ -225,6 +274,9 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
   "auth.login_with_api_key": loginWithKey,
   "auth.login_with_token": loginWithToken,
   "auth.logout": (peer) => {
+    for (const [ident, { name }] of peer.subscriptions) {
+      if (name.startsWith(REALTIME)) unsubscribe(peer, ident);
+    }
     peer.account = null;
     peer.credentials = null;
     return true;
@@ -244,8 +296,8 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
   },
   "core.ping": () => "pong",
   "core.subscribe": subscribe,
-  "core.unsubscribe": ({ subscriptions }, [ident]) => {
-    subscriptions.delete(String(ident));
+  "core.unsubscribe": (peer, [ident]) => {
+    unsubscribe(peer, String(ident));
     return null;
   },
   "core.set_options": ({ nas, options }, [given]) => {

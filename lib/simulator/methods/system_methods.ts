@@ -1,7 +1,7 @@
 /** system.*, pool.*, filesystem.* and interface.*: information about the NAS itself for plans and pages. */
 import type { Method, Nas } from "../nas.ts";
 import { choicesOf, instance, type Options, query, type Row } from "./query.ts";
-import { poolFreeBytes } from "../store.ts";
+import { CORES, poolFreeBytes, totalMemoryBytes } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError } from "../wire/wire_errors.ts";
 
@@ -88,9 +88,9 @@ const info: Method = (nas) => ({
   version: nas.profile.release,
   buildtime: { $date: 1_790_000_000_000 },
   hostname: "truenas",
-  physmem: nas.store.memoryBytes + 4 * 1024 ** 3,
+  physmem: totalMemoryBytes(nas.store),
   model: "Simulated",
-  cores: 16,
+  cores: CORES,
   physical_cores: 8,
   loadavg: [0.1, 0.2, 0.1],
   uptime: "1 day",

@@ -7,6 +7,7 @@ import { DEVICE_METHODS } from "../methods/device_methods.ts";
 import { CUT, type Faults, STALLED } from "../faults.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "../nas.ts";
 import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
+import type { Measuring } from "../measuring.ts";
 import { queryProblem } from "../methods/query_check.ts";
 import { RESOURCE_METHODS } from "../methods/resource_methods.ts";
 import { checkArguments, type MethodSchema } from "./schema_check.ts";
@@ -55,6 +56,7 @@ export interface Shared {
   readonly nas: Nas;
   readonly faults: Faults;
   readonly tokens: Map<string, Account>;
+  readonly measuring: Measuring;
   /** Whether another call of this method is refused before login. */
   readonly isRateLimited: (method: string) => boolean;
   readonly record: (call: ReceivedCall) => void;
@@ -92,6 +94,8 @@ export class Connection {
       scram: null,
       options: { legacy_jobs: true, private_methods: false, py_exceptions: false },
       subscriptions: new Map(),
+      measuring: shared.measuring,
+      notifyEnd: (collection, error) => this.#notifyEnd(collection, error),
       tokens: shared.tokens,
     };
     if (root) {
@@ -115,6 +119,7 @@ export class Connection {
   /** Called when the socket has closed. */
   ended(): void {
     this.#forget();
+    for (const { end } of this.#peer.subscriptions.values()) end();
     this.#closed.abort(new Error("the connection ended"));
   }
 
@@ -280,12 +285,18 @@ export class Connection {
 
   #notify(event: NasEvent): void {
     if (this.#peer.account === null) return;
-    if (![...this.#peer.subscriptions.values()].includes(event.collection)) return;
+    if (![...this.#peer.subscriptions.values()].some(({ name }) => name === event.collection)) return;
     const { msg, collection, id } = event;
-    // Job events have their fields in every release.
-    const bare = !this.#shared.nas.profile.eventFields && collection !== "core.get_jobs";
+    // Events of jobs and measurements have their fields in every release.
+    const bare = !this.#shared.nas.profile.eventFields && collection !== "core.get_jobs" && id !== undefined;
     const params = bare ? { msg, collection, id } : this.#shape(event);
     this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params }));
+  }
+
+  #notifyEnd(collection: string, error: unknown): void {
+    if (this.#closed.signal.aborted) return;
+    const params = { collection, error };
+    this.#wire.send(JSON.stringify({ jsonrpc: "2.0", method: "notify_unsubscribed", params }));
   }
 }
 

@@ -20,11 +20,15 @@ export class LegacyWire {
   #connected = false;
   /** Ids of the calls that subscribe. */
   readonly #subscribing = new Set<string>();
+  /** The inner ids of subscriptions, by those of the client. */
+  readonly #subscriptions = new Map<string, unknown>();
+  readonly #reportsEnds: boolean;
 
-  /** `answersPing`: 24.x does; later releases ignore that frame. */
+  /** 24.x answers a ping and reports no end of a subscription; later releases do the opposite. */
   constructor(outer: Wire, answersPing: boolean) {
     this.#outer = outer;
     this.#answersPing = answersPing;
+    this.#reportsEnds = !answersPing;
   }
 
   /** The wire of the inner connection. */
@@ -53,7 +57,16 @@ export class LegacyWire {
       this.#subscribing.add(String(id));
       return this.#forward(String(id), "core.subscribe", [frame.name], text);
     }
+    // Ending a subscription has no answer.
+    if (msg === "unsub") return this.#unsubscribe(String(id));
     if (msg === "ping" && this.#answersPing) this.#send({ msg: "pong", id });
+  }
+
+  #unsubscribe(id: string): void {
+    const params = [this.#subscriptions.get(id)];
+    if (this.#subscriptions.delete(id)) {
+      this.#inner?.receive(JSON.stringify({ jsonrpc: "2.0", method: "core.unsubscribe", params }));
+    }
   }
 
   #connect({ version, support }: Frame): void {
@@ -71,11 +84,19 @@ export class LegacyWire {
 
   #translate(frame: Frame): void {
     if (frame.method === "collection_update") return this.#send(frame.params as Frame);
+    if (frame.method === "notify_unsubscribed") {
+      const { collection, error } = frame.params as Frame;
+      const reason = error === null ? {} : { error };
+      return this.#reportsEnds ? this.#send({ msg: "nosub", collection, ...reason }) : undefined;
+    }
     const id = String(frame.id);
     if (frame.error !== undefined) {
       return this.#send({ id, msg: "result", error: toLegacyError(frame.error as Frame) });
     }
-    if (this.#subscribing.delete(id)) return this.#send({ msg: "ready", subs: [id] });
+    if (this.#subscribing.delete(id)) {
+      this.#subscriptions.set(id, frame.result);
+      return this.#send({ msg: "ready", subs: [id] });
+    }
     this.#send({ id, msg: "result", result: frame.result });
   }
 

@@ -28,14 +28,18 @@ export const LEGACY_PROTOCOL: Protocol = {
     isAnswer: (text) => read(text)?.msg === "connected",
   },
   encode: encodeLegacy,
+  unanswered: ["core.unsubscribe"],
   decode: decodeLegacy,
 };
 
 function encodeLegacy(id: number, method: string, params: readonly unknown[]): string {
-  const frame = method === "core.subscribe"
-    ? { msg: "sub", id: String(id), name: params[0] }
-    : { msg: "method", id: String(id), method, params };
-  return encodeFrame(method, frame);
+  return encodeFrame(method, legacyFrameOf(String(id), method, params));
+}
+
+function legacyFrameOf(id: string, method: string, params: readonly unknown[]): Record<string, unknown> {
+  if (method === "core.subscribe") return { msg: "sub", id, name: params[0] };
+  if (method === "core.unsubscribe") return { msg: "unsub", id: params[0] };
+  return { msg: "method", id, method, params };
 }
 
 function read(text: string): z.infer<typeof legacyFrame> | null {

@@ -24,6 +24,8 @@ export interface Protocol {
    * @throws {TrueNASError} when the message exceeds the NAS's limit; nothing was sent.
    */
   readonly encode: (id: number, method: string, params: readonly unknown[]) => string;
+  /** Methods that the NAS does not answer. */
+  readonly unanswered: readonly string[];
   /** Parses a message. Never throws; an unknown frame is returned as `other` with the reason. */
   readonly decode: (text: string) => IncomingFrame;
 }
@@ -144,6 +146,7 @@ export const JSON_RPC: Protocol = {
   path: "/api/current",
   hello: null,
   encode: encodeCall,
+  unanswered: [],
   decode: decodeFrame,
 };
 

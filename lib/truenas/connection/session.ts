@@ -70,6 +70,7 @@ export class Session implements Caller, NasConnection {
   readonly #stop = new AbortController();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
   readonly #eventListeners = new Set<(event: CollectionEvent) => void>();
+  readonly #unsubscribedListeners = new Set<(collection: string) => void>();
   #state: SessionState = { kind: "connecting" };
   #live: Live | null = null;
   #connecting: Promise<Live> | null = null;
@@ -227,6 +228,12 @@ export class Session implements Caller, NasConnection {
     return () => this.#eventListeners.delete(listener);
   }
 
+  /** Calls the listener with the name of the events whenever the NAS ends a subscription, until the returned function is called. */
+  onUnsubscribed(listener: (collection: string) => void): () => void {
+    this.#unsubscribedListeners.add(listener);
+    return () => this.#unsubscribedListeners.delete(listener);
+  }
+
   #setState(state: SessionState): void {
     this.#state = state;
     notifyEach(this.#stateListeners, (listener) => listener(state), this.#options.logger);
@@ -249,6 +256,10 @@ export class Session implements Caller, NasConnection {
       redact,
       adapt: (method, params) => adaptCall(rules, method, params),
       onEvent: (event) => notifyEach(this.#eventListeners, (listener) => listener(event), logger),
+      onUnsubscribed: (collection) => {
+        logger.debug("The NAS ended a subscription", { collection });
+        notifyEach(this.#unsubscribedListeners, (listener) => listener(collection), logger);
+      },
       onOddFrame: (why) => logger.debug("Ignored an unknown frame from the NAS", { why }),
       onEnd: (end) => this.#lost(client, end),
     });

@@ -301,6 +301,7 @@ Deno.test("missing roles are reported, each with what fails without it", async (
       ["SNAPSHOT_READ", false],
       ["SNAPSHOT_DELETE", false],
       ["FILESYSTEM_ATTRS_READ", false],
+      ["REPORTING_READ", false],
     ]);
   }
 });

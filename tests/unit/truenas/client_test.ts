@@ -186,7 +186,12 @@ Deno.test("events are passed on, and invalid frames are reported without harm", 
   const socket = new PlayedSocket();
   const events: unknown[] = [];
   const odd: string[] = [];
-  new RpcClient(socket, { onEvent: (event) => events.push(event), onOddFrame: (why) => odd.push(why) });
+  const ended: string[] = [];
+  new RpcClient(socket, {
+    onEvent: (event) => events.push(event),
+    onUnsubscribed: (collection) => ended.push(collection),
+    onOddFrame: (why) => odd.push(why),
+  });
   const update = (params: unknown) => JSON.stringify({ jsonrpc: "2.0", method: "collection_update", params });
   socket.onMessage(update({ msg: "changed", collection: "vm.query", id: 3, fields: { name: "a" } }));
   socket.onMessage(update({ msg: "removed", collection: "vm.query", id: 3 }));
@@ -206,7 +211,8 @@ Deno.test("events are passed on, and invalid frames are reported without harm", 
   ];
   for (const frame of frames) socket.onMessage(frame);
   socket.onMessage(JSON.stringify({ method: "notify_unsubscribed", params: { collection: "vm.query" } }));
-  assert.equal(odd.length, frames.length + 1);
+  assert.equal(odd.length, frames.length);
+  assert.deepEqual(ended, ["vm.query"]);
   assert.deepEqual(decodeFrame('{"method":"notify_unsubscribed","params":{}}').kind, "other");
 });
 
