@@ -94,13 +94,7 @@ export {
   setupLogging,
 } from "./observability/logging.ts";
 export type { Exported, ExportFile, LeftOut } from "./exports/exported.ts";
-export {
-  EXPORT_FORMATS,
-  type ExportFormat,
-  type ExportName,
-  type ExportOptions,
-  isExportName,
-} from "./exports/formats.ts";
+export { EXPORT_FORMATS, type ExportFormat, type ExportOptions } from "./exports/formats.ts";
 export {
   type ClusterNode,
   type InstallDisk,
@@ -108,8 +102,9 @@ export {
   nodeOfPlanned,
   nodeOfVm,
 } from "./exports/nodes.ts";
-export { TALOS_VERSIONS, type TalosVersion } from "./exports/talos.ts";
-export type { HostName, InterfaceName, Ipv4, Mac } from "./exports/values.ts";
+export { type ExportName, isExportName, TALOS_VERSIONS, type TalosVersion } from "./exports/names.ts";
+export type { Ipv4 } from "./configuration/environment/ip_addresses.ts";
+export type { HostName, InterfaceName, Mac } from "./exports/values.ts";
 export type { RunResult, VmResult } from "./operations/summary.ts";
 export { type Gauge, type Labels, type MetricName, METRICS, Metrics } from "./observability/metrics.ts";
 export { Journal, type JournalledOperation, type OperationJournal } from "./operations/record/journal.ts";

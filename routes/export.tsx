@@ -1,11 +1,18 @@
 /** Exports VMs (names, MACs and addresses) in the formats of cluster tools. */
 import { Hono } from "hono";
-import { EXPORT_FORMATS, EXPORT_NAMES, isExportName } from "../lib/exports/formats.ts";
+import { EXPORT_FORMATS } from "../lib/exports/formats.ts";
 import type { Vm } from "../lib/inventory/inventory.ts";
 import { unfinishedVms } from "../lib/operations/record/undecided.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
-import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../lib/exports/talos.ts";
+import {
+  EXPORT_NAMES,
+  isExportName,
+  isTalosVersion,
+  TALOS_VERSION,
+  TALOS_VERSIONS,
+  type TalosVersion,
+} from "../lib/exports/names.ts";
 import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { inTime } from "./in_time.ts";

@@ -13,8 +13,7 @@ import {
   type OptionSpec,
 } from "./commands.ts";
 import { ENVIRONMENT_NAMES } from "../configuration/environment/environment.ts";
-import { EXPORT_NAMES, type ExportName } from "../exports/formats.ts";
-import { TALOS_VERSIONS, type TalosVersion } from "../exports/talos.ts";
+import { EXPORT_NAMES, type ExportName, TALOS_VERSIONS, type TalosVersion } from "../exports/names.ts";
 import { didYouMean } from "./nearest.ts";
 import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
 import {

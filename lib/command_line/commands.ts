@@ -1,6 +1,5 @@
 /** The table of commands and options, from which both parsing and help are built. Pure data. */
-import { EXPORT_NAMES } from "../exports/formats.ts";
-import { TALOS_VERSION, TALOS_VERSIONS } from "../exports/talos.ts";
+import { EXPORT_NAMES, TALOS_VERSION, TALOS_VERSIONS } from "../exports/names.ts";
 import { ON_FAILURE } from "../configuration/on_failure.ts";
 import { SIMULATED_VERSIONS } from "../simulator/types.ts";
 

@@ -3,9 +3,10 @@ import { toAnsible } from "./ansible.ts";
 import { csv } from "./csv.ts";
 import type { Exported } from "./exported.ts";
 import { escapeControls } from "../command_line/printable.ts";
+import type { ExportName, TalosVersion } from "./names.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { toDnsmasq, toIsc, toKea } from "./reservations.ts";
-import { type TalosVersion, toTalos } from "./talos.ts";
+import { toTalos } from "./talos.ts";
 
 /** Options of an export. */
 export interface ExportOptions {
@@ -89,18 +90,7 @@ export const EXPORT_FORMATS = {
     archive: true,
     write: toTalos,
   },
-} as const satisfies Record<string, ExportFormat>;
-
-/** The name of a format. */
-export type ExportName = keyof typeof EXPORT_FORMATS;
-
-/** Every name, in display order. */
-export const EXPORT_NAMES = Object.keys(EXPORT_FORMATS) as readonly ExportName[];
-
-/** Whether a word is a format's name. */
-export function isExportName(word: string): word is ExportName {
-  return Object.hasOwn(EXPORT_FORMATS, word);
-}
+} as const satisfies Record<ExportName, ExportFormat>;
 
 function toCsv(nodes: readonly ClusterNode[]): Exported {
   const rows = nodes.flatMap(({ name, type, nics }) => {

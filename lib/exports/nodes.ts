@@ -1,15 +1,14 @@
 /** VMs as cluster nodes, existing or planned, with validated values only. Pure. */
+import { type Ipv4, parseIpv4 } from "../configuration/environment/ip_addresses.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { typeOf } from "../inventory/names.ts";
 import type { PlannedVm } from "../plan/types.ts";
 import {
   type HostName,
   type InterfaceName,
-  type Ipv4,
   type Mac,
   parseHostName,
   parseInterfaceName,
-  parseIpv4,
   parseMac,
 } from "./values.ts";
 

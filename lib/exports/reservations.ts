@@ -1,7 +1,8 @@
 /** DHCP reservations for several servers. Pure. */
 import { commentsOf, type Exported, type LeftOut, sentenceOf } from "./exported.ts";
 import { addressConflicts, type ClusterNode } from "./nodes.ts";
-import { type HostName, type Ipv4, type Mac, NO_HOST_NAME, parseHostName } from "./values.ts";
+import type { Ipv4 } from "../configuration/environment/ip_addresses.ts";
+import { type HostName, type Mac, NO_HOST_NAME, parseHostName } from "./values.ts";
 
 /** A reserved name and address of a NIC. */
 interface Reservation {

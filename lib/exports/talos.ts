@@ -1,22 +1,9 @@
 /** Machine config patches for Talos, one file per node: `talosctl apply-config --config-patch @worker01.yaml`. Pure. */
 import { commentsOf, type Exported, type LeftOut } from "./exported.ts";
 import { stringify } from "../configuration/yaml.ts";
+import { TALOS_VERSION, type TalosVersion } from "./names.ts";
 import type { ClusterNode, InstallDisk } from "./nodes.ts";
 import { type HostName, type Mac, NO_HOST_NAME } from "./values.ts";
-
-/** Supported versions, oldest first. */
-export const TALOS_VERSIONS = ["1.11", "1.12", "1.13", "1.14", "1.15"] as const;
-
-/** A version of Talos. */
-export type TalosVersion = typeof TALOS_VERSIONS[number];
-
-/** The newest stable version. */
-export const TALOS_VERSION: TalosVersion = "1.14";
-
-/** Whether a word is a supported version. */
-export function isTalosVersion(word: string): word is TalosVersion {
-  return TALOS_VERSIONS.some((version) => version === word);
-}
 
 interface TalosNode {
   readonly host: HostName;

@@ -1,15 +1,11 @@
 /**
- * Validated values for exports. Names, MAC addresses and IP addresses come from the NAS and from guests, who can send
+ * Validated values for exports. Names and addresses come from the NAS and from guests, who can send
  * anything; invalid ones become null and reach no format. Pure.
  */
-import { isIpv4, isWithin } from "../configuration/environment/ip_addresses.ts";
 import { normalizeMac } from "../inventory/names.ts";
 
 /** A unicast MAC address in lower case with colons. */
 export type Mac = string & { readonly kind: "mac" };
-
-/** An IPv4 address that a host can have. */
-export type Ipv4 = string & { readonly kind: "ipv4" };
 
 /** One label of a host name (RFC 1123) in lower case: letters, digits and inner hyphens, at most 63. */
 export type HostName = string & { readonly kind: "host name" };
@@ -21,14 +17,6 @@ export type InterfaceName = string & { readonly kind: "interface name" };
 export function parseMac(text: string | null): Mac | null {
   return text === null ? null : normalizeMac(text) as Mac | null;
 }
-
-/** Parses four decimal numbers without leading zeros; null for anything else, and for addresses that hosts cannot have. */
-export function parseIpv4(text: string | null): Ipv4 | null {
-  return text !== null && isIpv4(text) && !isWithin(text, NO_HOSTS) ? text as Ipv4 : null;
-}
-
-/** This-network, loopback, link-local, multicast and reserved addresses (RFC 6890). */
-const NO_HOSTS: readonly string[] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
 
 /** Why a VM's name is not a host name. */
 export const NO_HOST_NAME =

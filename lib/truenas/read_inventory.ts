@@ -5,7 +5,8 @@
 import { TrueNASCallError, TrueNASTimeoutError } from "../errors/errors.ts";
 import { isFileMissing } from "../errors/refusals.ts";
 import type { Capacity, Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
-import { parseIpv4, parseMac } from "../exports/values.ts";
+import { parseIpv4 } from "../configuration/environment/ip_addresses.ts";
+import { parseMac } from "../exports/values.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, type QueryFilter, vmQuery } from "./methods.ts";

@@ -1,7 +1,7 @@
 /** The VMs in every export format, to view, copy or download. */
 import { type Exported, remarksOf } from "../../lib/exports/exported.ts";
-import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
-import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/talos.ts";
+import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
+import { type ExportName, TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/names.ts";
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { CopyButton, Notice } from "../parts/common.tsx";

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Exported } from "../../lib/exports/exported.ts";
-import { EXPORT_FORMATS, type ExportName } from "../../lib/exports/formats.ts";
+import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
+import type { ExportName } from "../../lib/exports/names.ts";
 import { nodeOfVm } from "../../lib/exports/nodes.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { expectAccepted } from "../support/consumers.ts";

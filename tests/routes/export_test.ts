@@ -3,7 +3,8 @@
  * ones.
  */
 import assert from "node:assert/strict";
-import { EXPORT_FORMATS, EXPORT_NAMES } from "../../lib/exports/formats.ts";
+import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
+import { EXPORT_NAMES } from "../../lib/exports/names.ts";
 import { text, withDashboard } from "../support/http.ts";
 
 Deno.test("GET /export shows the listed VMs in each format, and downloads them", () =>

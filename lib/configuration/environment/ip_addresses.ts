@@ -3,6 +3,9 @@ import ipaddr from "npm:ipaddr.js@2.5.0";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
+/** An IPv4 address that a host can have. */
+export type Ipv4 = string & { readonly kind: "ipv4" };
+
 /** Length of the prefix of an IPv4-mapped IPv6 address, in bits. */
 const MAPPED_BITS = 96;
 
@@ -36,6 +39,14 @@ export function normalAddress(text: string): string | null {
 export function isIpv4(text: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(text);
 }
+
+/** Parses four decimal numbers without leading zeros; null for anything else, and for addresses that hosts cannot have. */
+export function parseIpv4(text: string | null): Ipv4 | null {
+  return text !== null && isIpv4(text) && !isWithin(text, NO_HOSTS) ? text as Ipv4 : null;
+}
+
+/** This-network, loopback, link-local, multicast and reserved addresses (RFC 6890). */
+const NO_HOSTS: readonly string[] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
 
 /** Whether a text is an IPv6 address. */
 export function isIpv6(text: string): boolean {

@@ -1,6 +1,5 @@
 /** Where browsers and viewers reach the NAS, which can differ from this program's address for it. Pure. */
-import { isLoopback } from "./ip_addresses.ts";
-import { parseIpv4 } from "../../exports/values.ts";
+import { isLoopback, parseIpv4 } from "./ip_addresses.ts";
 import type { NasAddress } from "./nas_address.ts";
 
 /** The host that consoles connect to. */

@@ -12,7 +12,7 @@ import {
   TEST_CONFIG,
   type TestDashboard,
 } from "../../support/dashboard.ts";
-import { EXPORT_NAMES } from "../../../lib/exports/formats.ts";
+import { EXPORT_NAMES } from "../../../lib/exports/names.ts";
 import { finishedOperation, follow, post, text } from "../../support/http.ts";
 
 /** What a person could only put there by an API of their own. */
