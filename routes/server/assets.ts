@@ -1,8 +1,5 @@
 /** The static files, embedded in the program. */
 import { Hono } from "hono";
-import xtermFit from "@xterm/addon-fit/lib/addon-fit.js" with { type: "text" };
-import xtermCss from "@xterm/xterm/css/xterm.css" with { type: "text" };
-import xterm from "@xterm/xterm/lib/xterm.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import baseCss from "../../static/css/base.css" with { type: "text" };
 import consoleCss from "../../static/css/console.css" with { type: "text" };
@@ -37,7 +34,6 @@ import { withBasePath } from "../../templates/paths.ts";
 import { SPRITE, SPRITE_PATH } from "../../templates/parts/icons.tsx";
 import { asset, ASSET_TYPES, sendAsset } from "./asset.ts";
 import type { AssetUrls } from "../../templates/layout.tsx";
-import type { ConsoleAssetUrls } from "../../templates/pages/vm/serial_page.tsx";
 
 /** One stylesheet for the browser; the first file names the layers, so that their order is set. */
 const CSS = [
@@ -76,9 +72,6 @@ const ASSETS = {
   serial: await asset("serial.js", serial),
   yaml: await asset("yaml.js", yaml),
   favicon: await asset("favicon.svg", favicon),
-  xterm: await asset("xterm.js", xterm),
-  xtermCss: await asset("xterm.css", xtermCss),
-  xtermFit: await asset("xterm-fit.js", xtermFit),
 } as const;
 
 /** URLs of the static files. */
@@ -116,16 +109,6 @@ export function assetUrls(): AssetUrls {
     serial: withBasePath(serial.url),
     yaml: withBasePath(yaml.url),
     favicon: withBasePath(favicon.url),
-  };
-}
-
-/** URLs of the terminal's files. */
-export function consoleAssetUrls(): ConsoleAssetUrls {
-  const { xterm, xtermCss, xtermFit } = ASSETS;
-  return {
-    xterm: withBasePath(xterm.url),
-    xtermCss: withBasePath(xtermCss.url),
-    xtermFit: withBasePath(xtermFit.url),
   };
 }
 

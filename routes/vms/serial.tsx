@@ -5,7 +5,8 @@ import type { Actor } from "../../lib/operations/types.ts";
 import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { SerialPage } from "../../templates/pages/vm/serial_page.tsx";
-import { consoleAssetUrls } from "../server/assets.ts";
+import { withBasePath } from "../../templates/paths.ts";
+import { sendAsset } from "../server/asset.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
@@ -17,14 +18,24 @@ import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts
 /** The longest input in one message: a paste, not a file. */
 const MAX_TYPED_CHARS = 65_536;
 
-/** GET /vms/:id/serial, /vms/:id/serial/socket. */
+/** GET /vms/:id/serial, /vms/:id/serial/socket, and the terminal's files. */
 export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  app.get("/static/terminal/:file", async (c) => {
+    const file = Object.values(await terminalFiles()).find(({ url }) => url === c.req.path);
+    return file === undefined ? await c.notFound() : sendAsset(c, file);
+  });
   app.get(
     "/vms/:id/serial",
-    withVm(dashboard, (c, vm) => {
+    withVm(dashboard, async (c, vm) => {
       const head = vmNow(dashboard, vm, mayChange(c));
-      const page = { frame: pageFrame(c, dashboard), vm, head, assets: consoleAssetUrls() };
+      const { xterm, xtermCss, xtermFit } = await terminalFiles();
+      const assets = {
+        xterm: withBasePath(xterm.url),
+        xtermCss: withBasePath(xtermCss.url),
+        xtermFit: withBasePath(xtermFit.url),
+      };
+      const page = { frame: pageFrame(c, dashboard), vm, head, assets };
       return sendPage(c, <SerialPage {...page} nonce={c.get("secureHeadersNonce") ?? ""} />);
     }),
   );
@@ -40,6 +51,11 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
     return upgradeToWebSocket(c, (socket) => bridge(dashboard, socket, opener));
   });
   return app;
+}
+
+/** Loaded with the first console, because most starts show none. */
+async function terminalFiles() {
+  return (await import("../server/display/terminal.ts")).TERMINAL_FILES;
 }
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["consoles"]["openSerial"]>>;
