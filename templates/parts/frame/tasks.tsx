@@ -1,12 +1,11 @@
 /** The tasks: running operations at the end of every page's window, and what is said when one ends. */
-import { isVmAction, VM_ACTIONS } from "../../../lib/inventory/vm_actions.ts";
 import type { OperationView } from "../../../lib/operations/types.ts";
 import { formatClock, formatCount } from "../../../lib/units.ts";
 import { timelineOf } from "../../../lib/operations/timeline.ts";
 import { Icon, Shape } from "../icons.tsx";
 import { Cells, progressOf } from "../operation/cells.tsx";
 import { describeProgress } from "../operation/operation.tsx";
-import { STATUSES, VERBS } from "../operation/states.tsx";
+import { STATUSES, verbOf } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
 import { Toast } from "./toasts.tsx";
 
@@ -104,8 +103,7 @@ export function Ended({ ended, unknown }: {
 /** `worker05 started`, `8 VMs created` */
 function doneWords({ kind, vms }: OperationView): string {
   const [vm] = vms;
-  const action = vm?.steps[0]?.step ?? "";
-  const verb = kind === "act" && isVmAction(action) ? VM_ACTIONS[action].done : VERBS[kind];
+  const verb = verbOf(kind, vm);
   return vms.length === 1 && vm !== undefined
     ? `${vm.name} ${verb}`
     : `${formatCount(vms.length, "VM")} ${verb}`;

@@ -7,6 +7,7 @@ import { formatCount } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { State, Time, type Tone } from "../common.tsx";
 import { Icon, Shape } from "../icons.tsx";
+import { stepLabel } from "../operation/states.tsx";
 import { type ColumnKey, COLUMNS } from "./columns.tsx";
 import { DiskCell, MemoryCell, NetworkCell } from "./vm_cells.tsx";
 import { ACTION_ICONS, VmMenuItems } from "./vm_menu.tsx";
@@ -206,26 +207,9 @@ function Making({ busy: { steps, finished, step } }: { busy: Busy }) {
       <svg class="bar busy" aria-hidden="true">
         <rect width={`${Math.round(finished / steps * 100)}%`} height="100%" rx="3" />
       </svg>
-      <span>{step === null ? `${finished} of ${steps}` : stepWord(step)}</span>
+      <span>{step === null ? `${finished} of ${steps}` : stepLabel(step)}</span>
     </div>
   );
-}
-
-const STEP_WORDS: Readonly<Record<string, string>> = {
-  vm: "VM",
-  display: "Display",
-  cdrom: "Install image",
-  start: "Start",
-  zvol: "Disk",
-  stop: "Shutdown",
-  delete: "Removal",
-};
-
-/** A step as a word: `Disk 1` for disk0, `NIC 2` for nic1. */
-export function stepWord(step: string): string {
-  const [, kind, n] = /^(disk|nic)(\d+)$/.exec(step) ?? [];
-  if (kind !== undefined) return `${kind === "disk" ? "Disk" : "NIC"} ${Number(n) + 1}`;
-  return STEP_WORDS[step] ?? step;
 }
 
 /** The one action that is asked for most: the console of a running VM, or the start of a stopped one. */

@@ -1,5 +1,6 @@
 /** The log of an operation: a line for each event of interest. */
-import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES } from "./states.tsx";
+import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 
@@ -24,14 +25,14 @@ function describeEvent(event: OperationEvent): string {
       return event.title;
     case "step": {
       const what = event.error?.message ?? event.detail;
-      return `${event.vm} ${event.step}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
+      return `${nameStep(event)}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
         what ? `, ${what}` : ""
       }`;
     }
     case "progress":
-      return `${event.vm} ${event.step}: ${event.percent} %`;
+      return `${nameStep(event)}: ${event.percent} %`;
     case "call":
-      return `${event.vm} ${event.step}: ${event.method}`;
+      return `${nameStep(event)}: ${event.method}`;
     case "vm":
       return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
         event.message ? `. ${event.message}` : ""
@@ -43,4 +44,9 @@ function describeEvent(event: OperationEvent): string {
     case "resolved":
       return RESOLUTIONS[event.how];
   }
+}
+
+/** `worker01 Disk 1`, or for a step that takes it back `worker01 Undo Disk 1` */
+function nameStep({ vm, step }: { readonly vm: string; readonly step: string }): string {
+  return `${vm} ${isUndo({ step }) ? "Undo " : ""}${stepLabel(step)}`;
 }

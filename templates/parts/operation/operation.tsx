@@ -1,6 +1,6 @@
 /** An operation: summary, VMs with their steps, and log. The page shows it whole; the stream updates parts of it. */
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./steps.tsx";
-import { describeTrouble, OperationState, outcomeOf, stepLabel, VERBS } from "./states.tsx";
+import { describeTrouble, OperationState, outcomeOf, stepLabel, verbOf } from "./states.tsx";
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
@@ -124,7 +124,7 @@ export function OperationSummary(
   const isRunning = view.status === "running";
   const { leftMs } = timelineOf(view, now);
   const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
-  const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${VERBS[view.kind]}`;
+  const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${verbOf(view.kind, view.vms[0])}`;
   return (
     <div id="operation-summary" class="summary" tabindex={-1}>
       <section class="progress-head" aria-label="Progress">

@@ -1,4 +1,5 @@
 /** How operations, VMs and steps show their state: as a shape and a word. */
+import { isVmAction, VM_ACTIONS } from "../../../lib/inventory/vm_actions.ts";
 import { State, type Tone } from "../common.tsx";
 import type {
   OperationKind,
@@ -39,13 +40,14 @@ const STEPS: Readonly<Record<string, string>> = {
   cdrom: "Install image",
   start: "Start",
   stop: "Shut down",
-  look: "Check",
-  check: "Check",
+  zvol: "Disk",
+  verify: "Check",
+  check: "Final check",
   shutdown: "Shut down",
   poweroff: "Power off",
   delete: "Delete",
   disks: "Disks",
-  zvols: "Zvols",
+  zvols: "Disks",
 };
 
 /** The name of a step for people: `disk1` is the second disk. */
@@ -89,20 +91,24 @@ export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmV
 }
 
 /** What an operation of each kind does to a VM, as done. */
-export const VERBS = {
+const VERBS = {
   create: "created",
   destroy: "destroyed",
   undo: "removed",
   clean: "removed",
   act: "done",
   change: "changed",
-} as const satisfies Record<
-  OperationKind,
-  string
->;
+} as const satisfies Record<OperationKind, string>;
+
+/** What an operation does to its VMs, as done: `created`, or by the action `started`. */
+export function verbOf(kind: OperationKind, vm: Pick<OperationVmView, "steps"> | undefined): string {
+  const action = vm?.steps[0]?.step ?? "";
+  return kind === "act" && isVmAction(action) ? VM_ACTIONS[action].done : VERBS[kind];
+}
 
 /** Why a VM is not what the operation was for: `worker02 was not created. tank/vms is full …`. */
-export function describeTrouble(kind: OperationKind, { name, outcome, message }: OperationVmView): string {
-  const what = outcome === "interrupted" ? "interrupted" : `not ${VERBS[kind]}`;
+export function describeTrouble(kind: OperationKind, vm: OperationVmView): string {
+  const { name, outcome, message } = vm;
+  const what = outcome === "interrupted" ? "interrupted" : `not ${verbOf(kind, vm)}`;
   return `${name} was ${what}. ${message ?? ""}`.trim();
 }

@@ -106,7 +106,7 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
       title={hint}
     >
       <Shape name={SHAPES[tone]} />
-      {named ? <span>{step.step.slice(UNDO.length)}</span> : null}
+      {named ? <span>{stepLabel(step.step)}</span> : null}
       <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
       {step.status === "running" && step.percent !== null
         ? <span class="time">{Math.round(step.percent)} %</span>

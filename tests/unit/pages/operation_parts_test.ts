@@ -1,6 +1,12 @@
-/** Protects the short texts on an operation's page: its progress, and steps that were skipped. */
+/** Protects the short texts on an operation's page: its progress, what was not done, and the names of steps. */
 import assert from "node:assert/strict";
-import { describeProgress, OperationNotices } from "../../../templates/parts/operation/operation.tsx";
+import { OperationLog } from "../../../lib/operations/record/log.ts";
+import { OperationLogLine } from "../../../templates/parts/operation/log.tsx";
+import {
+  describeProgress,
+  OperationNotices,
+  OperationSummary,
+} from "../../../templates/parts/operation/operation.tsx";
 import { logOf } from "../operations/operation_samples.ts";
 import { OperationVmRow } from "../../../templates/parts/operation/steps.tsx";
 
@@ -44,4 +50,30 @@ Deno.test("a VM whose creation was interrupted is not reported as failed or miss
   const notices = String(OperationNotices({ view }));
   assert.match(notices, /a was interrupted\. Done: vm \(id 7\)/);
   assert.doesNotMatch(notices, /not created/);
+});
+
+Deno.test("an action is told with its own word, whether it was done or not", () => {
+  const log = new OperationLog("op", () => 1_000);
+  const vms = ["a", "b"].map((name) => ({ name, steps: ["start"], summary: "stopped" }));
+  log.append({ type: "started", kind: "act", title: "Start 2 VMs", vms });
+  log.append({ type: "vm", vm: "a", outcome: "done" });
+  log.append({ type: "vm", vm: "b", outcome: "out-of-memory", message: "Not enough memory" });
+  const { view } = log;
+  assert.match(String(OperationNotices({ view })), /b was not started\. Not enough memory/);
+  assert.match(String(OperationSummary({ view, now: 1_000, mayChange: false })), /1 of 2 VMs started/);
+});
+
+Deno.test("the log and the rollback name steps as the table does", () => {
+  const step = (
+    step: string,
+    status: "done" | "failed",
+  ) => ({ type: "step", vm: "a", step, status } as const);
+  const log = logOf([step("disk0", "failed"), step("undo-nic1", "done")]);
+  const lines = log.since(0).map((event) => String(OperationLogLine({ event })));
+  assert.match(lines[1] ?? "", /a Disk 1: failed/);
+  assert.match(lines[2] ?? "", /a Undo NIC 2: done/);
+  const [vm] = log.view.vms;
+  assert.ok(vm);
+  const row = String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: true }));
+  assert.match(row, /<span ?>NIC 2<\/span>/);
 });
