@@ -154,6 +154,9 @@ export function reasonAgainst(
   if (name === "reset" && !facts.canReset) return "this TrueNAS release cannot reset a VM";
   const states: readonly string[] = from;
   if (states.includes(vm.state)) return null;
+  if (name === "detach") {
+    return "the install image can be removed only while the VM is stopped; shut it down first";
+  }
   return `only a ${states.join(" or ").toLowerCase()} VM can be ${done}`;
 }
 

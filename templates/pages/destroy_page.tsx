@@ -259,7 +259,7 @@ function EveryName({ plan }: { plan: DestructionPlan }) {
         {plan.totals.zvols === 0 ? "" : ` (${formatBytes(plan.totals.zvolBytes)})`}
         {snapshots === 0 ? "" : ` with ${formatCount(snapshots, "snapshot")}`} will be destroyed
       </caption>
-      <TableHead columns={["VM", "State", "Created here", "Zvols to destroy", "Kept"]} />
+      <TableHead columns={["VM", "State", "Created here", "Disks to destroy", "Kept"]} />
       <tbody>
         {plan.vms.filter(({ blocked }) => blocked.length === 0).map((vm) => <VmToDestroyRow vm={vm} />)}
       </tbody>
@@ -267,34 +267,33 @@ function EveryName({ plan }: { plan: DestructionPlan }) {
   );
 }
 
-/** `4 VMs and 7 zvols` */
+/** `4 VMs and 7 disks` */
 function describeTotals({ totals }: DestructionPlan): string {
-  const zvols = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "zvol")}`;
-  return `${formatCount(totals.vms, "VM")}${zvols}`;
+  const disks = totals.zvols === 0 ? "" : ` and ${formatCount(totals.zvols, "disk")}`;
+  return `${formatCount(totals.vms, "VM")}${disks}`;
 }
 
 function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
   const off = shutdown
     ? "Running VMs are shut down, and powered off if they do not respond."
     : "Running VMs are powered off.";
-  const end = keepDisks ? "Their disks are kept." : "Zvols are destroyed with their data and snapshots.";
+  const end = keepDisks ? "Their disks are kept." : "Disks are destroyed with their data and snapshots.";
   return `This cannot be undone. ${off} ${end}`;
 }
 
-/** What says that the VM was created here: `marked in: description, zvols, journal` */
+/** What says that the VM was created here: `Recorded in: description, disks, this dashboard's records` */
 function Marks({ vm: { marks, zvols, keeps } }: { vm: DestructionVm }) {
   const disks = zvols.length + keeps.length;
   const marked = [
     ...(marks.description ? ["description"] : []),
     ...(disks === 0 ? [] : ZVOL_MARKS[marks.zvols]),
-    ...(marks.journal ? ["journal"] : []),
+    ...(marks.journal ? ["this dashboard's records"] : []),
   ];
-  return (
-    <span class="where">{marked.length === 0 ? "no mark found" : `marked in: ${marked.join(", ")}`}</span>
-  );
+  const none = "No record that it was created here";
+  return <span class="where">{marked.length === 0 ? none : `Recorded in: ${marked.join(", ")}`}</span>;
 }
 
-const ZVOL_MARKS = { all: ["zvols"], some: ["some zvols"], none: [], unknown: [] } as const;
+const ZVOL_MARKS = { all: ["disks"], some: ["some disks"], none: [], unknown: [] } as const;
 
 function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
   return (
@@ -310,7 +309,7 @@ function VmToDestroyRow({ vm }: { vm: DestructionVm }) {
         {vm.marked ? <State tone="good" word="Yes" /> : <State tone="warn" word="Unknown" />}
         <Marks vm={vm} />
       </td>
-      <td data-label="Zvols to destroy">
+      <td data-label="Disks to destroy">
         <ZvolList zvols={vm.zvols} />
       </td>
       <td data-label="Kept">

@@ -1,4 +1,4 @@
-/** The orphans page: unfinished VMs and unused zvols created by this program, and the phrase that confirms destroying them. */
+/** The orphans page: unfinished VMs and unused disks created by this program, and the phrase that confirms destroying them. */
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
@@ -30,14 +30,14 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
       <h1>Orphans</h1>
       <HistoryTabs current="orphans" />
       <p class="soft">
-        Interrupted operations can leave resources behind: unfinished VMs, and zvols that no VM uses. Only
+        Interrupted operations can leave resources behind: unfinished VMs, and disks that no VM uses. Only
         those created by this program are listed.
       </p>
       <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {plan.zvols.known ? null : (
         <Notice tone="warn">
-          <p>Zvols are not listed, because {plan.zvols.because}.</p>
+          <p>Disks are not listed, because {plan.zvols.because}.</p>
         </Notice>
       )}
       <Unread notices={plan.notices} />
@@ -51,7 +51,7 @@ export function OrphansPage({ frame, orphans }: { frame: PageFrame; orphans: Orp
         ? (
           <div class="empty">
             <h2>No orphans</h2>
-            <p>Every VM created here is complete, and every zvol created here belongs to a VM.</p>
+            <p>Every VM created here is complete, and every disk created here belongs to a VM.</p>
           </div>
         )
         : vms.length + zvols.length === 0
@@ -74,7 +74,7 @@ function Confirm(
   const all = inVms.length + zvols.length;
   const what = [
     ...(vms.length === 0 ? [] : [formatCount(vms.length, "VM")]),
-    ...(all === 0 ? [] : [formatCount(all, "zvol")]),
+    ...(all === 0 ? [] : [formatCount(all, "disk")]),
   ].join(" and ");
   return (
     <form method="post" action={paths.orphans()}>
@@ -92,8 +92,8 @@ function Confirm(
       <Notice tone="bad">
         <p>
           <strong>This cannot be undone.</strong> {zvols.some(({ snapshots }) => (snapshots?.length ?? 0) > 0)
-            ? "Zvols are destroyed with their data and the snapshots listed above."
-            : "Zvols are destroyed with their data."}
+            ? "Disks are destroyed with their data and the snapshots listed above."
+            : "Disks are destroyed with their data."}
         </p>
         <Field
           name="phrase"

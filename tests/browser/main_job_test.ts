@@ -38,7 +38,7 @@ for (const { version, screen } of PLACES) {
     await page.getByRole("link", { name: "Destroy VMs…" }).click();
     assert.equal(await page.locator("tr[data-vm]").count(), 4);
     await page.getByLabel(/^Type/).fill("destroy 4 vms");
-    await page.getByRole("button", { name: "Destroy 4 VMs and 7 zvols" }).click();
+    await page.getByRole("button", { name: "Destroy 4 VMs and 7 disks" }).click();
     await finished(page, "done");
     assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), datasets);
     assert.equal(dashboard.simulator.store.vms.size, 5);
@@ -79,7 +79,7 @@ for (const { version, screen } of PLACES) {
       await expectAccessibleEverywhere(page, "the orphans");
       await page.getByRole("link", { name: "Leave tank/vms/controlplane01-disk0 out" }).click();
       await page.getByLabel(/^Type/).fill("destroy 6 zvols");
-      await page.getByRole("button", { name: "Destroy 6 zvols" }).click();
+      await page.getByRole("button", { name: "Destroy 6 disks" }).click();
       await finished(page, "done");
       before.add("tank/vms/controlplane01-disk0");
       assert.deepEqual(new Set(dashboard.simulator.store.datasets.keys()), before);

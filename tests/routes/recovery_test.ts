@@ -119,7 +119,7 @@ Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phr
     await finishedOperation(dashboard, await create(dashboard, FORM));
     const list = await text(fetch(`${dashboard.url}/destroy?prefixes=worker&keep=yes`));
     assert.match(list, /you chose to keep disks/);
-    assert.match(list, /marked in: description, zvols, journal/);
+    assert.match(list, /Recorded in: description, disks, this dashboard&#39;s records/);
     const destroyed = await follow(post(dashboard, "/destroy", {
       prefixes: "worker",
       keep: "yes",
@@ -132,7 +132,7 @@ Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phr
 
     const orphans = await text(fetch(`${dashboard.url}/orphans`));
     assert.match(orphans, /data-zvol="tank\/vms\/worker01-disk0"/);
-    assert.match(orphans, /2 zvols, 40 GiB/);
+    assert.match(orphans, /2 disks, 40 GiB/);
     const fields = { plan: hidden(orphans, "plan"), token: hidden(orphans, "token") };
     const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 zvol" });
     assert.equal(wrong.status, 422);

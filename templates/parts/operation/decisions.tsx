@@ -190,7 +190,7 @@ function Removed({ vms }: { vms: readonly OperationVmView[] }) {
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
   const counts = [
     formatCount(vms.length, "VM"),
-    ...(zvols.length === 0 ? [] : [formatCount(zvols.length, "zvol")]),
+    ...(zvols.length === 0 ? [] : [formatCount(zvols.length, "disk")]),
   ];
   return (
     <>

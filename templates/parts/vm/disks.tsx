@@ -94,7 +94,7 @@ function RemoveDisk(
           <Tick
             name="zvol"
             id={`zvol-${deviceId}`}
-            label="Also destroy the zvol and its data"
+            label="Also destroy the disk and its data"
             ticked={false}
           />
           <Field
