@@ -6,6 +6,7 @@ import { operationJson } from "../lib/inventory/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/record/fold.ts";
 import type { OperationLog } from "../lib/operations/record/log.ts";
 import type { OperationView } from "../lib/operations/types.ts";
+import { type Timeline, timelineOf } from "../lib/operations/timeline.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
 import { runDetached } from "../lib/errors/unhandled_errors.ts";
@@ -18,6 +19,7 @@ import {
   StreamPatch,
 } from "../templates/parts/patches.tsx";
 import { isOperationFilter } from "../templates/parts/operation/operation_list.tsx";
+import { frameOf } from "../templates/parts/operation/waterfall.tsx";
 import { paths } from "../templates/paths.ts";
 import {
   connectionView,
@@ -91,11 +93,11 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
       const isBusy = manager.operations.writing !== null;
       const shown = isBusy ? null : await rollBackOf(dashboard, log.view);
       const sent = fields?.get("plan") ?? "";
-      // A page opened while the operation ran does not show snapshots and clones of the zvols.
+      // A page opened while the operation ran does not show snapshots and clones of the disks.
       if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
         const message = sent === ""
           ? "Nothing has been removed yet. Check which snapshots are destroyed and what cannot be removed, then roll back again"
-          : "Snapshots or clones of the zvols changed after the page was shown. Nothing was removed. Check the current list and confirm again";
+          : "Snapshots or clones of the disks changed after the page was shown. Nothing was removed. Check the current list and confirm again";
         return await show(c, log, [{ field: "", message }], 409);
       }
       const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
@@ -195,40 +197,58 @@ interface FollowOptions {
   readonly mayChange: boolean;
 }
 
-/** Rendered messages of an operation, shared by its watchers. */
+/** What watchers of an operation share of one event. */
 interface Rendered {
+  /** When it was first sent. */
+  readonly at: number;
+  readonly timeline: Timeline;
+  /** By what the watchers may do and what their pages show. */
   readonly messages: Map<string, Uint8Array<ArrayBuffer>>;
+}
+
+/** What watchers of an operation share, by event. */
+interface Shared {
+  readonly events: Map<number, Rendered>;
   watchers: number;
 }
 
-const rendered = new WeakMap<OperationLog, Rendered>();
+const shared = new WeakMap<OperationLog, Shared>();
 
-/** Messages kept per operation; watchers further behind get them rendered again. */
+/** Events kept per operation; watchers further behind get them rendered again. */
 const MAX_RENDERED = 64;
 
 /** One message per event, each showing the operation as it was then. */
 async function* patches(log: OperationLog, { after, signal, now, mayChange }: FollowOptions) {
-  const key = (seq: number) => `${seq} ${mayChange}`;
   let view = after === 0 ? emptyView(log.id) : foldOperation(log.id, log.since(0).slice(0, after));
-  const known = rendered.get(log) ?? { messages: new Map<string, Uint8Array<ArrayBuffer>>(), watchers: 0 };
-  rendered.set(log, known);
+  const known = shared.get(log) ?? { events: new Map<number, Rendered>(), watchers: 0 };
+  shared.set(log, known);
   known.watchers++;
+  // How long the axis of a page that has just loaded is, is not known here, so its first message draws everything.
+  let drawn: string | null = null;
   try {
     for await (const event of log.follow(after, signal)) {
-      const before = view;
       view = applyEvent(view, event);
       const { seq } = event;
+      const rendered = known.events.get(seq) ?? render(view, now());
+      if (seq > log.view.lastSeq - MAX_RENDERED) known.events.set(seq, rendered);
+      known.events.delete(seq - MAX_RENDERED);
+      const { at, timeline, messages } = rendered;
+      const drawing = frameOf(timeline);
+      const redraw = drawing !== drawn;
+      drawn = drawing;
+      const key = `${mayChange} ${redraw}`;
       const events = () => log.since(0).slice(0, seq);
-      const message = known.messages.get(key(seq)) ??
-        frame(String(<OperationPatch {...{ view, before, event, events, mayChange }} now={now()} />), {
-          id: seq,
-        });
-      if (seq > log.view.lastSeq - MAX_RENDERED) known.messages.set(key(seq), message);
-      known.messages.delete(key(seq - MAX_RENDERED));
+      const patch = { view, event, events, mayChange, now: at, timeline, redraw };
+      const message = messages.get(key) ?? frame(String(<OperationPatch {...patch} />), { id: seq });
+      messages.set(key, message);
       yield message;
     }
   } finally {
     known.watchers--;
-    if (known.watchers === 0) rendered.delete(log);
+    if (known.watchers === 0) shared.delete(log);
   }
+}
+
+function render(view: OperationView, at: number): Rendered {
+  return { at, timeline: timelineOf(view, at), messages: new Map() };
 }

@@ -10,6 +10,7 @@ async function apply(text) {
 /* Filtering while typing. */
 
 const PAUSE_MS = 150;
+const FILTER_FAILED = "filter-failed";
 const form = () => document.getElementById("list-filter");
 let pause;
 let asking = null;
@@ -28,7 +29,10 @@ async function filter() {
       signal: own.signal,
     });
     if (response.status === 401) return location.assign(url);
-    if (!response.ok) return;
+    if (!response.ok) {
+      return complain("The filter was not applied. Try again, or reload the page", FILTER_FAILED);
+    }
+    document.getElementById(FILTER_FAILED)?.remove();
     await apply(await response.text());
   } catch (error) {
     // A later letter asks again; without a connection the notice of lost updates says it.
@@ -99,9 +103,11 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-/* What went wrong, as a toast that stays. */
-function complain(html) {
+/* What went wrong, as a toast that stays; it replaces the one that says the same. */
+function complain(html, id = "") {
   const toast = document.createElement("div");
+  document.getElementById(id)?.remove();
+  if (id !== "") toast.id = id;
   toast.className = "toast bad";
   toast.dataset.toast = "bad";
   const words = document.createElement("div");

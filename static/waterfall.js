@@ -4,6 +4,8 @@
 const TICK_MS = 1_000;
 /* How much longer than what is known the axis becomes, so that it seldom changes. */
 const HEADROOM = 1.3;
+/* Of the area of steps at once, when the axis is as long as it was drawn for. */
+const AREA_WIDTH = 1_000;
 
 const percent = (part) => `${(Math.min(Math.max(part, 0), 1) * 100).toFixed(2)}%`;
 const clock = (ms) => {
@@ -44,24 +46,23 @@ function tick() {
 
 /* A step can last longer than was expected, with no news of it: the axis then goes on. */
 function lengthen(picture, lengthMs) {
-  const ratio = Number(picture.dataset.length) / lengthMs;
   picture.dataset.length = lengthMs;
-  fitLanes();
-  for (const axis of picture.querySelectorAll("svg[data-axis]")) shrink(axis, ratio);
-  const area = picture.querySelector("svg[viewBox] > .area")?.parentElement;
-  if (area) area.setAttribute("viewBox", `0 0 ${(area.viewBox.baseVal.width / ratio).toFixed(1)} 40`);
+  fitParts();
 }
 
-/* A lane can arrive drawn on a longer or shorter axis than that of the page. */
-function fitLanes() {
+/* A part of the picture can arrive drawn on a longer or shorter axis than that of the page. */
+function fitParts() {
   const picture = document.getElementById("waterfall");
   const lengthMs = picture?.dataset.length;
-  for (const lane of picture?.querySelectorAll("svg[data-length]") ?? []) {
-    const ratio = Number(lane.dataset.length) / Number(lengthMs);
+  for (const drawing of picture?.querySelectorAll("svg[data-length]") ?? []) {
+    const ratio = Number(drawing.dataset.length) / Number(lengthMs);
     if (ratio === 1) continue;
-    lane.dataset.length = lengthMs;
-    shrink(lane, ratio);
+    drawing.dataset.length = lengthMs;
+    shrink(drawing, ratio);
   }
+  const area = picture?.querySelector("svg[data-area]");
+  const width = AREA_WIDTH * Number(lengthMs) / Number(area?.dataset.area);
+  area?.setAttribute("viewBox", `0 0 ${width.toFixed(1)} 40`);
 }
 
 function shrink(drawing, ratio) {
@@ -74,4 +75,4 @@ function shrink(drawing, ratio) {
 }
 
 const timer = setInterval(tick, TICK_MS);
-document.addEventListener("htmx:after:swap", fitLanes);
+document.addEventListener("htmx:after:swap", fitParts);

@@ -1,7 +1,7 @@
 /** Functions for every URL of the site. */
 
 /** Columns that the list can be sorted by. */
-export const SORT_KEYS = [
+const SORT_KEYS = [
   "name",
   "state",
   "vcpus",
@@ -186,7 +186,7 @@ export const paths = Object.fromEntries(
 ) as unknown as typeof routes;
 
 /** A destruction as fields of a URL or a form. */
-export function destroyFields({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): [string, string][] {
+function destroyFields({ prefixes, vms, ids, keepDisks, shutdown }: DestroyQuery): [string, string][] {
   return [
     ["prefixes", prefixes],
     ...vms.map((name): [string, string] => ["vm", name]),

@@ -43,8 +43,6 @@ export interface Timeline {
   readonly ticksMs: readonly number[];
   /** Null once the operation has finished. */
   readonly nowMs: number | null;
-  /** What is left, by the steps that were measured; null when that is not known. */
-  readonly leftMs: number | null;
   /** The earliest end that the NAS allows, by the quickest of each step; null before enough was measured. */
   readonly limitMs: number | null;
   /** How many steps ran at a time: each value holds until the next. */
@@ -97,7 +95,12 @@ export function timelineOf(view: OperationView, now: number): Timeline {
     waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT),
     expected: nowMs === null ? null : expectedOf(lane.vm, measured, nowMs),
   }));
-  return { lanes, lengthMs, ticksMs, nowMs, leftMs, limitMs, running: runningAtOnce(drawn) };
+  return { lanes, lengthMs, ticksMs, nowMs, limitMs, running: runningAtOnce(drawn) };
+}
+
+/** What is left of a running operation, by the steps that were measured; null when that is not known. */
+export function timeLeftOf(view: OperationView, now: number): number | null {
+  return view.status === "running" ? timeLeft(view, measure(view), Math.max(now - view.startedAt, 0)) : null;
 }
 
 /** An operation whose program ended has no end of its own: the last that is known of it. */

@@ -8,7 +8,7 @@ import { frame } from "./streams.ts";
 const PROGRESS_MS = 500;
 
 /** The running operations, without the one that a page shows itself. */
-export function runningOperations({ manager }: Dashboard, except: string | null): readonly OperationView[] {
+function runningOperations({ manager }: Dashboard, except: string | null): readonly OperationView[] {
   return manager.operations.store.list().filter(({ status, id }) => status === "running" && id !== except);
 }
 

@@ -35,7 +35,7 @@ export function watchOperations(
 }
 
 /** The toast of an operation that is an action on one VM; null for every other. */
-export function toastOf({ manager }: Dashboard, view: OperationView): ActionToast | null {
+function toastOf({ manager }: Dashboard, view: OperationView): ActionToast | null {
   const [vm] = view.vms;
   const action = vm?.steps[0]?.step ?? "";
   if (view.kind !== "act" || view.vms.length !== 1 || vm === undefined || !isVmAction(action)) return null;

@@ -1,5 +1,6 @@
 /** One operation, live or finished. */
 import type { Problem } from "../../lib/errors/errors.ts";
+import { timelineOf } from "../../lib/operations/timeline.ts";
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Concurrency } from "../../lib/operations/call_limiter.ts";
@@ -31,7 +32,8 @@ export function OperationPage(
   { frame, view, events, concurrency, now, problems = [], rollBack = null }: OperationPageProps,
 ) {
   const { mayChange } = frame;
-  const operation = <Operation {...{ view, events, now, mayChange, problems, rollBack }} />;
+  const timeline = timelineOf(view, now);
+  const operation = <Operation {...{ view, timeline, events, now, mayChange, problems, rollBack }} />;
   return (
     <Layout
       {...frame}

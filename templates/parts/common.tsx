@@ -212,7 +212,7 @@ export function Field(
 }
 
 /** A pattern that matches only this text, in any case of letters and with space around it. */
-export function patternOf(text: string): string {
+function patternOf(text: string): string {
   const letters = [...text].map((letter) => {
     const cases = [...new Set([letter.toLowerCase(), letter.toUpperCase(), letter])];
     return cases.length === 1 ? escaped(letter) : `(?:${cases.map(escaped).join("|")})`;

@@ -8,8 +8,8 @@ import { Operation, OperationNotices, OperationSummary } from "./operation/opera
 import { ConcurrencyLine } from "./operation/concurrency.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
-import { laneId, LaneRows, Waterfall } from "./operation/waterfall.tsx";
-import { timelineOf } from "../../lib/operations/timeline.ts";
+import { Axis, laneId, LaneRows, RunningRow, Waterfall } from "./operation/waterfall.tsx";
+import type { Timeline } from "../../lib/operations/timeline.ts";
 
 /** One update of an operation's page. */
 export interface OperationPatchProps {
@@ -22,8 +22,9 @@ export interface OperationPatchProps {
   readonly events: () => readonly OperationEvent[];
   /** Milliseconds since 1970 (UTC). */
   readonly now: number;
-  /** The operation before the event. */
-  readonly before: OperationView;
+  readonly timeline: Timeline;
+  /** Whether the whole timeline is sent, because more than single lanes differs from what the page shows. */
+  readonly redraw: boolean;
 }
 
 /** How many calls the NAS gets at once. */
@@ -37,13 +38,13 @@ export function ConcurrencyPatch({ concurrency }: { concurrency: Concurrency | n
 
 /** What one event changes on an operation's page. */
 export function OperationPatch(
-  { view, event, events, mayChange, now, before }: OperationPatchProps,
+  { view, event, events, mayChange, now, timeline, redraw }: OperationPatchProps,
 ) {
   if (changesFrame(event)) {
     return (
       <>
         <hx-partial hx-target="#operation" hx-swap="outerMorph">
-          <Operation view={view} events={events()} now={now} mayChange={mayChange} />
+          <Operation {...{ view, timeline, now, mayChange }} events={events()} />
         </hx-partial>
         {event.type === "finished" ? <ConcurrencyPatch concurrency={null} /> : null}
         {event.type === "finished" ? <StreamPatch /> : null}
@@ -51,11 +52,10 @@ export function OperationPatch(
     );
   }
   const vm = "vm" in event ? view.vms.find(({ name }) => name === event.vm) : undefined;
-  const timeline = timelineOf(view, now);
-  const lane = timeline.lanes.find((lane) => lane.vm === vm);
+  const lane = timeline.lanes.find((lane) => lane.vm.name === vm?.name);
   return (
     <>
-      {timeline.lengthMs !== timelineOf(before, now).lengthMs
+      {redraw
         ? (
           <hx-partial hx-target="#waterfall" hx-swap="outerMorph">
             <Waterfall timeline={timeline} kind={view.kind} />
@@ -64,9 +64,17 @@ export function OperationPatch(
         : lane === undefined
         ? null
         : (
-          <hx-partial hx-target={`#${laneId(lane.vm.name)}`} hx-swap="outerMorph">
-            <LaneRows lane={lane} timeline={timeline} kind={view.kind} />
-          </hx-partial>
+          <>
+            <hx-partial hx-target={`#${laneId(lane.vm.name)}`} hx-swap="outerMorph">
+              <LaneRows lane={lane} timeline={timeline} kind={view.kind} />
+            </hx-partial>
+            <hx-partial hx-target="#waterfall-axis" hx-swap="outerMorph">
+              <Axis timeline={timeline} />
+            </hx-partial>
+            <hx-partial hx-target="#waterfall-running" hx-swap="outerMorph">
+              <RunningRow timeline={timeline} />
+            </hx-partial>
+          </>
         )}
       {vm === undefined ? null : (
         <hx-partial hx-target={`#${operationRowId(vm.name)}`} hx-swap="outerMorph">

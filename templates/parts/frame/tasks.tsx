@@ -1,9 +1,9 @@
 /** The tasks: running operations at the end of every page's window, and what is said when one ends. */
 import type { OperationView } from "../../../lib/operations/types.ts";
 import { formatClock, formatCount } from "../../../lib/units.ts";
-import { timelineOf } from "../../../lib/operations/timeline.ts";
+import { timeLeftOf } from "../../../lib/operations/timeline.ts";
 import { Icon, Shape } from "../icons.tsx";
-import { Cells, progressOf } from "../operation/cells.tsx";
+import { Cells, describeFinished } from "../operation/cells.tsx";
 import { describeProgress } from "../operation/operation.tsx";
 import { STATUSES, verbOf } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
@@ -30,6 +30,7 @@ export function Tasks({ running, now }: TasksProps) {
 }
 
 function Drawer({ running, now }: TasksProps) {
+  const tasks = running.map((view) => ({ view, time: timeOf(view, now) }));
   const isNew = running.every(({ startedAt }) => now - startedAt < NEW_MS);
   const [first] = running;
   return (
@@ -41,16 +42,18 @@ function Drawer({ running, now }: TasksProps) {
             ? first.title
             : formatCount(running.length, "running operation")}
         </span>
-        <span class="soft">{running.map((view) => briefOf(view, now)).join(" · ")}</span>
+        <span class="soft">
+          {tasks.map(({ view, time }) => `${describeFinished(view)}, ${time}`).join(" · ")}
+        </span>
         <Icon name="chevron" class="caret" />
       </summary>
       <ul>
-        {running.map((view) => (
+        {tasks.map(({ view, time }) => (
           <li data-task={view.id}>
             <span class="row">
               <a href={paths.operation(view.id)}>{view.title}</a>
               <span class="soft">{describeProgress(view)}</span>
-              <span class="soft">{timeOf(view, now)}</span>
+              <span class="soft">{time}</span>
             </span>
             <Cells view={view} />
           </li>
@@ -60,12 +63,8 @@ function Drawer({ running, now }: TasksProps) {
   );
 }
 
-function briefOf(view: OperationView, now: number): string {
-  return `${progressOf(view)} finished, ${timeOf(view, now)}`;
-}
-
 function timeOf(view: OperationView, now: number): string {
-  const { leftMs } = timelineOf(view, now);
+  const leftMs = timeLeftOf(view, now);
   if (leftMs === null) return `${formatClock(now - view.startedAt)} so far`;
   return `about ${formatClock(Math.max(leftMs, 1_000))} left`;
 }

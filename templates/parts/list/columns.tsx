@@ -24,7 +24,7 @@ export const COLUMNS = {
 export type ColumnKey = keyof typeof COLUMNS;
 
 /** All of them. */
-export const COLUMN_KEYS: readonly ColumnKey[] = Object.keys(COLUMNS) as ColumnKey[];
+const COLUMN_KEYS: readonly ColumnKey[] = Object.keys(COLUMNS) as ColumnKey[];
 
 const USUAL: readonly ColumnKey[] = ["state", "vcpus", "memory", "disks", "networks"];
 

@@ -22,7 +22,7 @@ export const ACTION_ICONS = {
 } as const satisfies Record<VmActionName, IconName>;
 
 /** Actions that take a moment and can be taken back: they are done at once, and the list stays. */
-export const INSTANT: readonly VmActionName[] = ["start", "stop", "suspend", "resume"];
+const INSTANT: readonly VmActionName[] = ["start", "stop", "suspend", "resume"];
 
 const ORDER: readonly VmActionName[] = ["start", "restart", "stop", "suspend", "resume", "detach"];
 const DANGER: readonly VmActionName[] = ["reset", "poweroff"];
@@ -60,7 +60,13 @@ export function VmMenuItems({ vm, facts, mayChange }: VmMenuProps) {
             <hr />
             <MenuLink href={paths.createOne(vm.id)} icon="plus" label="More like this…" because={null} />
             <MenuLink href={paths.vm(vm.id, "clone")} icon="copy" label="Clone…" because={null} />
-            <MenuLink href={paths.vm(vm.id, "history")} icon="clock" label="History" because={null} />
+          </>
+        )
+        : <hr />}
+      <MenuLink href={paths.vm(vm.id, "history")} icon="clock" label="History" because={null} />
+      {mayChange
+        ? (
+          <>
             <hr />
             {DANGER.map((name) => <ActionItem name={name} vm={vm} facts={facts} />)}
             <a class="item danger" href={paths.vmDestroy(vm.id)}>

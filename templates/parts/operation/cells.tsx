@@ -10,14 +10,25 @@ const MAX_CELLS = 24;
 export function Cells({ view }: { view: OperationView }) {
   const { kind, vms } = view;
   if (vms.length > MAX_CELLS) {
-    const over = vms.filter(({ outcome }) => outcome !== null).length;
-    return <progress value={over} max={vms.length} aria-label={progressOf(view)}></progress>;
+    return (
+      <progress value={finishedIn(view)} max={vms.length} aria-label={describeFinished(view)}></progress>
+    );
   }
   return (
     <span class="dots cells" aria-hidden="true">
       {vms.map((vm) => <i class={cellTone(kind, vm)}></i>)}
     </span>
   );
+}
+
+/** How many VMs have an outcome, whatever it is. */
+export function finishedIn({ vms }: OperationView): number {
+  return vms.filter(({ outcome }) => outcome !== null).length;
+}
+
+/** `4 of 8 finished` */
+export function describeFinished(view: OperationView): string {
+  return `${finishedIn(view)} of ${view.vms.length} finished`;
 }
 
 /** `3 of 8`: the VMs that are as requested. */

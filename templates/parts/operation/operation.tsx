@@ -8,7 +8,7 @@ import { CancelForm, NextSteps, Recovery } from "./decisions.tsx";
 import { Notice } from "../common.tsx";
 import { formatClock, formatCount, formatDuration } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
-import { timelineOf } from "../../../lib/operations/timeline.ts";
+import { timeLeftOf, type Timeline } from "../../../lib/operations/timeline.ts";
 import type {
   OperationEvent,
   OperationKind,
@@ -20,8 +20,9 @@ import type { Problem } from "../../../lib/errors/errors.ts";
 
 /** The whole operation. */
 export function Operation(
-  { view, events, now, mayChange, problems = [], rollBack = null }: {
+  { view, timeline, events, now, mayChange, problems = [], rollBack = null }: {
     view: OperationView;
+    timeline: Timeline;
     events: readonly OperationEvent[];
     now: number;
     /** Whether the viewer may make changes. */
@@ -48,7 +49,7 @@ export function Operation(
       {view.status === "running" ? null : <NextSteps view={view} mayChange={mayChange} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
         <>
-          <Waterfall timeline={timelineOf(view, now)} kind={view.kind} />
+          <Waterfall timeline={timeline} kind={view.kind} />
           <StepsTable view={view} />
         </>
       )}
@@ -122,7 +123,7 @@ export function OperationSummary(
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
   const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
   const isRunning = view.status === "running";
-  const { leftMs } = timelineOf(view, now);
+  const leftMs = timeLeftOf(view, now);
   const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
   const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${verbOf(view.kind, view.vms[0])}`;
   return (

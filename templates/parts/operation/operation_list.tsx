@@ -11,7 +11,7 @@ import { OperationState } from "./states.tsx";
 import { paths } from "../../paths.ts";
 
 /** The groups that operations can be filtered by. */
-export const OPERATION_FILTERS = {
+const OPERATION_FILTERS = {
   running: { label: "Running", tone: "busy", has: ({ status }) => status === "running" },
   decide: { label: "Needs a decision", tone: "warn", has: isUndecided },
   failed: {
@@ -44,7 +44,7 @@ export interface OperationListProps {
 }
 
 /** The operations that a filter shows. */
-export function shownBy(state: OperationFilter, operations: readonly OperationView[]) {
+function shownBy(state: OperationFilter, operations: readonly OperationView[]) {
   return state === "" ? operations : operations.filter((view) => OPERATION_FILTERS[state].has(view));
 }
 
@@ -129,7 +129,8 @@ export function OperationRow({ view, now }: { view: OperationView; now: number }
       <td data-label="Progress" class="progress-cell" title={describeProgress(view)}>
         <Cells view={view} />
         <small>
-          {progressOf(view)} VMs<span class="visually-hidden">: {describeProgress(view)}</span>
+          {progressOf(view)}
+          <span class="visually-hidden">: {describeProgress(view)}</span>
         </small>
       </td>
       <td data-label="Who">

@@ -77,6 +77,13 @@ export function Waterfall({ timeline, kind }: WaterfallProps) {
   );
 }
 
+/** What the whole picture depends on: when it changes, single lanes are not enough. */
+export function frameOf(timeline: Timeline): string {
+  const { lengthMs, limitMs } = timeline;
+  const limit = limitMs === null ? "" : Math.round(limitMs / lengthMs * 100);
+  return [lengthMs, limit, ...kindsIn(timeline)].join(" ");
+}
+
 /** The id of a VM's lane. */
 export function laneId(name: string): string {
   return `lane-${operationRowId(name)}`;
@@ -186,7 +193,8 @@ function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
   );
 }
 
-function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: Timeline }) {
+/** The axis with the present time; live updates replace it by its id. */
+export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: Timeline }) {
   const x = (ms: number) => percent(ms / lengthMs);
   // The present time and the ticks near it would lie on each other.
   const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > 0.06;
@@ -194,7 +202,7 @@ function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: T
     limitMs === null ? "" : `; the earliest end this NAS allows is about ${formatDuration(limitMs)}`
   }`;
   return (
-    <svg class="lane" role="img" aria-label={words} data-axis={lengthMs}>
+    <svg class="lane" id="waterfall-axis" role="img" aria-label={words} data-length={lengthMs}>
       {ticksMs.filter(isClear).map((ms) => (
         <text class="t-axis" x={x(ms)} y="28" text-anchor={ms === 0 ? "start" : "middle"}>
           {ms === 0 ? "0 s" : formatClock(ms)}
@@ -223,8 +231,8 @@ function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: T
   );
 }
 
-/** How many steps ran at once, as an area over the same axis. */
-function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline }) {
+/** How many steps ran at once, as an area over the same axis; live updates replace it by its id. */
+export function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline }) {
   const most = Math.max(1, ...running.map(({ count }) => count));
   // The area's own grid: 1,000 wide, 40 high, stretched to the lane.
   const x = (ms: number) => Math.round(ms / lengthMs * 1_000);
@@ -235,7 +243,13 @@ function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline })
       <th scope="row">Steps at once</th>
       <td class="c-out">{most} at most</td>
       <td class="c-lane">
-        <svg class="lane" viewBox="0 0 1000 40" preserveAspectRatio="none" aria-hidden="true">
+        <svg
+          class="lane"
+          viewBox="0 0 1000 40"
+          preserveAspectRatio="none"
+          aria-hidden="true"
+          data-area={lengthMs}
+        >
           <path class="area" d={`M0 40${points}V40Z`} />
         </svg>
       </td>
@@ -244,12 +258,18 @@ function RunningRow({ timeline: { running, lengthMs } }: { timeline: Timeline })
   );
 }
 
-function Legend({ timeline }: { timeline: Timeline }) {
+/** The kinds of bars that there are, in the order of the legend. */
+function kindsIn({ lanes }: Timeline): readonly BarKind[] {
   const kinds = new Set<BarKind>(ALWAYS);
-  for (const { kind } of timeline.lanes.flatMap(({ bars }) => bars)) kinds.add(kind);
+  for (const { kind } of lanes.flatMap(({ bars }) => bars)) kinds.add(kind);
+  return LEGEND.map(([kind]) => kind).filter((kind) => kinds.has(kind));
+}
+
+function Legend({ timeline }: { timeline: Timeline }) {
+  const kinds = kindsIn(timeline);
   return (
     <ul class="legend key">
-      {LEGEND.filter(([kind]) => kinds.has(kind)).map(([kind, word]) => (
+      {LEGEND.filter(([kind]) => kinds.includes(kind)).map(([kind, word]) => (
         <li>
           <svg class="swatch" aria-hidden="true">
             <rect

@@ -22,7 +22,7 @@ export interface VmActionsProps {
   readonly mayChange: boolean;
 }
 
-/** The buttons of each state; all other actions are in the menu. */
+/** The buttons of each state; all other actions, and what is impossible now, are in the menu. */
 const BUTTONS: Readonly<Record<string, readonly VmActionName[]>> = {
   RUNNING: ["restart", "stop"],
   STOPPED: ["start"],
@@ -49,8 +49,7 @@ export function VmActions(props: VmActionsProps) {
 export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
   const isRunning = vm.state === "RUNNING";
   const consolePath = consoleOf(vm, mayChange);
-  const names = mayChange ? BUTTONS[vm.state] ?? [] : [];
-  const offered = names.flatMap((wanted) => actions.filter(({ name }) => name === wanted));
+  const offered = mayChange ? actions.filter((action) => isInHead(vm, action)) : [];
   return (
     <span class="actions" id="vm-buttons" tabindex={-1} role="group" aria-label={`Actions for ${vm.name}`}>
       {isRunning && consolePath !== null
@@ -66,6 +65,11 @@ export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
   );
 }
 
+/** Whether an action is a button in the head: only what can be done now is. */
+function isInHead({ state }: Vm, { name, because }: OfferedAction): boolean {
+  return because === null && BUTTONS[state]?.includes(name) === true;
+}
+
 /** The screen, or without one the serial console. */
 function consoleOf({ id, displays }: Vm, mayChange: boolean): string | null {
   if (displays.length > 0) return paths.vmConsole(id);
@@ -75,26 +79,10 @@ function consoleOf({ id, displays }: Vm, mayChange: boolean): string | null {
 function ActionButton(
   { vm, action, isPrimary }: { vm: Vm; action: OfferedAction; isPrimary: boolean },
 ) {
-  const { name, because } = action;
+  const { name } = action;
   const { verb } = VM_ACTIONS[name];
   const kind = isPrimary ? "btn primary" : "btn";
   const sign = <Icon name={ACTION_ICONS[name]} />;
-  if (because !== null) {
-    return (
-      <button
-        type="button"
-        class={kind}
-        disabled
-        id={`no-${name}`}
-        title={sentenceCase(because)}
-        data-because={because}
-      >
-        {sign}
-        {verb}
-        {asksFirst(name) ? "…" : null}
-      </button>
-    );
-  }
   if (asksFirst(name)) {
     return (
       <a class={kind} href={paths.act(name, [vm.id])} id={`action-${name}`}>
@@ -129,7 +117,7 @@ function performs(vm: Pick<Vm, "id" | "state">, action: VmActionName) {
 
 /** Everything else. Live updates replace the items, so an open menu stays open. */
 export function VmMenu({ vm, actions, mayChange }: VmActionsProps) {
-  const rest = actions.filter(({ name }) => !BUTTONS[vm.state]?.includes(name));
+  const rest = actions.filter((action) => !isInHead(vm, action));
   const isAbrupt = ({ name }: OfferedAction) => VM_ACTIONS[name].abrupt;
   return (
     <div class="panel" id="vm-menu">

@@ -48,6 +48,27 @@ for (const screen of SCREENS) {
   );
 
   browserTest(
+    `a filter that is refused at ${screen.viewport.width} px says so once, until one is applied`,
+    {},
+    async ({ page }) => {
+      await page.goto("/");
+      await page.route(/\?q=/, (route) => route.fulfill({ status: 503, body: "No" }));
+      await page.locator("#filter-q").fill("pi");
+      const toast = page.locator(".toast.bad", { hasText: "The filter was not applied" });
+      await toast.waitFor();
+      await page.locator("#filter-q").fill("pih");
+      await page.waitForResponse(/q=pih$/);
+      assert.equal(await toast.count(), 1);
+      assert.equal((await names(page)).length, 5, "the list stays");
+      await page.unroute(/\?q=/);
+      await page.locator("#filter-q").fill("piho");
+      await toast.waitFor({ state: "detached" });
+      assert.deepEqual(await names(page), ["pihole"]);
+    },
+    { screen, ignore: /status of 503/ },
+  );
+
+  browserTest(
     `chips at ${screen.viewport.width} px say how many VMs they would show, and keep the rest of the filter`,
     {},
     async ({ page }) => {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { idOf, startDashboard } from "../../support/dashboard.ts";
-import { post, text, withDashboard } from "../../support/http.ts";
+import { post, send, signIn, text, withDashboard } from "../../support/http.ts";
 
 const LAB = { simulator: { foreignVms: 5 } } as const;
 
@@ -103,6 +103,46 @@ Deno.test("items that are impossible now stay in the menu with the reason, and t
   const page = await text(fetch(`${dashboard.url}/vms/${id}`));
   assert.match(page, /data-because="only a running VM can be suspended"[^]*?Suspend<small>Start it first/);
   assert.ok(page.indexOf("Destroy…") > page.indexOf("Power off"), "the worst is last");
+});
+
+Deno.test("the head has only buttons that can be pressed; while the VM is busy, the menu says why not", async () => {
+  await using dashboard = await startDashboard(LAB);
+  const { simulator, manager, url } = dashboard;
+  const id = idOf(dashboard, "homeassistant");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  simulator.addFault({ method: "vm.suspend", action: "hold", until: promise });
+  const about = { id, name: "homeassistant", state: "RUNNING", overcommit: false } as const;
+  const { finished } = manager.changes.act("suspend", [{ action: "suspend", ...about }]);
+  const page = await text(fetch(`${url}/vms/${id}`));
+  const [head = "", menu = ""] = page.slice(page.indexOf('id="vm-buttons"')).split('id="vm-menu"');
+  assert.doesNotMatch(head, /Restart|Shut down|disabled/);
+  assert.match(menu, /Restart<small>Suspending<\/small>/);
+  assert.match(menu, /Shut down<small>Suspending<\/small>/);
+  resolve();
+  await finished;
+});
+
+Deno.test("an install image cannot be removed from a running VM, and the reason says what to do", async () => {
+  await using dashboard = await startDashboard(LAB);
+  const { simulator, manager, url } = dashboard;
+  const id = idOf(dashboard, "homeassistant");
+  const deviceId = ++simulator.store.lastDeviceId;
+  const attributes = { dtype: "CDROM", path: "/mnt/tank/iso/debian.iso" };
+  simulator.store.devices.set(deviceId, { id: deviceId, vm: id, order: 1100, attributes });
+  await manager.inventory.live.refreshNow(id);
+  const reason = "the install image can be removed only while the VM is stopped; shut it down first";
+  assert.ok((await text(fetch(`${url}/vms/${id}`))).includes(`data-because="${reason}"`));
+});
+
+Deno.test("the menu in the list leads viewers to a VM's history, and to nothing that changes it", async () => {
+  const access = { password: "open sesame", viewerPassword: "just looking" };
+  await using dashboard = await startDashboard({ ...LAB, access });
+  const { cookie } = await signIn(dashboard, access.viewerPassword);
+  const id = idOf(dashboard, "homeassistant");
+  const { body } = await send(dashboard, "/", { cookie });
+  const menu = body.slice(body.indexOf(`id="more-${id}"`)).split("</details>")[0] ?? "";
+  assert.match(menu, new RegExp(`href="/vms/${id}/history"`));
+  assert.doesNotMatch(menu, /Shut down|Clone|Destroy/);
 });
 
 Deno.test("the overview leads to TrueNAS's own page at the address that people use", async () => {

@@ -1,7 +1,7 @@
 /** Protects the picture of an operation: bars where steps ran, estimates only from what was measured. */
 import assert from "node:assert/strict";
 import { foldOperation } from "../../../lib/operations/record/fold.ts";
-import { timelineOf } from "../../../lib/operations/timeline.ts";
+import { timeLeftOf, timelineOf } from "../../../lib/operations/timeline.ts";
 import type { OperationEvent, OperationFact } from "../../../lib/operations/types.ts";
 
 const START = 1_000_000;
@@ -51,7 +51,7 @@ Deno.test("timelineOf() draws each step where it ran, and steps at the same time
   assert.deepEqual(lane?.waits, [{ fromMs: 300, toMs: 400 }, { fromMs: 1_000, toMs: 2_000 }]);
 });
 
-Deno.test("timelineOf() estimates what is left only from steps that were measured", () => {
+Deno.test("timeLeftOf() estimates what is left only from steps that were measured", () => {
   const facts: (readonly [number, OperationFact])[] = [
     [0, started(["a01", "a02"], ["vm", "start"])],
     [0, step("a01", "vm", "running")],
@@ -59,14 +59,14 @@ Deno.test("timelineOf() estimates what is left only from steps that were measure
     [1_000, step("a01", "vm", "done")],
     [1_000, step("a01", "start", "running")],
   ];
-  assert.equal(timelineOf(viewOf(facts), START + 2_000).leftMs, null, "no start was measured yet");
+  assert.equal(timeLeftOf(viewOf(facts), START + 2_000), null, "no start was measured yet");
   const later = viewOf([
     ...facts,
     [3_000, step("a01", "start", "done")],
     [3_000, { type: "vm", vm: "a01", outcome: "created" }],
   ]);
   const timeline = timelineOf(later, START + 3_000);
-  assert.equal(timeline.leftMs, 3_000, "a vm of 1 s and a start of 2 s");
+  assert.equal(timeLeftOf(later, START + 3_000), 3_000, "a vm of 1 s and a start of 2 s");
   assert.equal(timeline.limitMs, 3_000, "the steps of one VM follow each other");
   assert.deepEqual(timeline.lanes[1]?.expected, { fromMs: 3_000, toMs: 6_000 });
 });
@@ -79,8 +79,8 @@ Deno.test("timelineOf() ends a finished operation's axis at its end, without a p
     [5_000, { type: "vm", vm: "a01", outcome: "created" }],
     [5_000, { type: "finished", status: "done" }],
   ]);
-  const { nowMs, leftMs, lengthMs, ticksMs, running } = timelineOf(view, START + 60_000);
-  assert.deepEqual([nowMs, leftMs, lengthMs], [null, null, 5_000]);
+  const { nowMs, lengthMs, ticksMs, running } = timelineOf(view, START + 60_000);
+  assert.deepEqual([nowMs, timeLeftOf(view, START + 60_000), lengthMs], [null, null, 5_000]);
   assert.deepEqual(ticksMs, [0, 1_000, 2_000, 3_000, 4_000, 5_000]);
   assert.deepEqual(running, [{ atMs: 0, count: 1 }, { atMs: 5_000, count: 0 }]);
 });

@@ -8,6 +8,8 @@ import {
   OperationSummary,
 } from "../../../templates/parts/operation/operation.tsx";
 import { logOf } from "../operations/operation_samples.ts";
+import { OpStrip } from "../../../templates/parts/list/op_strip.tsx";
+import { Tasks } from "../../../templates/parts/frame/tasks.tsx";
 import { OperationVmRow } from "../../../templates/parts/operation/steps.tsx";
 
 Deno.test("progress counts cancelled and failed VMs separately", () => {
@@ -76,4 +78,15 @@ Deno.test("the log and the rollback name steps as the table does", () => {
   assert.ok(vm);
   const row = String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: true }));
   assert.match(row, /<span ?>NIC 2<\/span>/);
+});
+
+Deno.test("VMs count as finished whatever became of them, and a cancelled one is not drawn as failed", () => {
+  const vms = ["failed", "cancelled"] as const;
+  const log = logOf(vms.map((outcome, n) => ({ type: "vm", vm: n === 0 ? "a" : "b", outcome })));
+  const { view } = log;
+  assert.match(String(Tasks({ running: [view], now: 5_000 })), /2 of 2 finished/);
+  const strip = String(OpStrip({ view }));
+  assert.match(strip, /2 of 2 finished/);
+  assert.match(strip, /id="strip-op-vm-a" class="bad"/);
+  assert.match(strip, /id="strip-op-vm-b" class="warn"/);
 });
