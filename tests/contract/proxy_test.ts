@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
+import { repeatedly } from "../support/deadline.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
 import { cookieIn, send } from "../support/http.ts";
 import { startProgram, withFolder } from "../support/program.ts";
@@ -52,7 +53,10 @@ Deno.test("under a base path, everything is found, whether the proxy keeps or re
       );
     }
     const signed = { headers: { cookie: cookieIn((await ask("/vms/login", signIn)).response) } };
-    while ((await ask("/vms/readyz")).response.status !== 200);
+    await repeatedly(
+      "the NAS is connected",
+      async () => (await ask("/vms/readyz")).response.status === 200 || null,
+    );
     const followed = new Set<string>();
     for (
       const page of [

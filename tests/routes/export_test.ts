@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import { EXPORT_NAMES } from "../../lib/exports/names.ts";
+import { until } from "../support/deadline.ts";
 import { text, withDashboard } from "../support/http.ts";
 
 Deno.test("GET /export shows the listed VMs in each format, and downloads them", () =>
@@ -14,11 +15,12 @@ Deno.test("GET /export shows the listed VMs in each format, and downloads them",
       const { configuration: config } = configuration();
       const before = await text(fetch(`${url}/export?planned=yes&type=worker&format=csv`));
       await manager.createVmType(config, "worker", 5920);
-      while (manager.inventory.live.snapshot.vms?.filter(({ nics }) => nics.length === 2).length !== 3) {
-        await new Promise<void>((resolve) => {
-          const forget = manager.inventory.live.onChange(() => (forget(), resolve()));
-        });
-      }
+      const { live } = manager.inventory;
+      await until(
+        "all NICs are known",
+        () => live.snapshot.vms?.filter(({ nics }) => nics.length === 2).length === 3,
+        (look) => live.onChange(look),
+      );
       const after = await text(fetch(`${url}/export?type=worker&format=csv`));
       assert.equal(after, before, "the MACs before creation are those after it");
       assert.equal(after.trim().split("\r\n").length, 1 + 3 * 2);

@@ -4,6 +4,7 @@
  * that are too large, too slow, broken or unexpected, and many times over. Nothing may reach the NAS.
  */
 import assert from "node:assert/strict";
+import { until } from "../support/deadline.ts";
 import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn } from "../support/http.ts";
 import { ACCESS } from "../support/access.ts";
@@ -339,11 +340,12 @@ Deno.test("a form sent many times at once acts once", async () => {
     });
   const since = dashboard.simulator.calls.length;
   await Promise.all(Array.from({ length: 20 }, () => post("/vms/1/poweroff", { state: "RUNNING" })));
-  while (dashboard.manager.operations.store.list().some(({ status }) => status === "running")) {
-    await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.operations.store.onEvent(() => (forget(), resolve()));
-    });
-  }
+  const { store } = dashboard.manager.operations;
+  await until(
+    "the operations end",
+    () => store.list().every(({ status }) => status !== "running"),
+    (look) => store.onEvent(look),
+  );
   assert.deepEqual(writesSince(dashboard, since), ["vm.poweroff"]);
 });
 

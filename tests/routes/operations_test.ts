@@ -3,6 +3,7 @@
  * cancellation. Real HTTP.
  */
 import assert from "node:assert/strict";
+import { repeatedly } from "../support/deadline.ts";
 import { powerOff } from "../support/dashboard.ts";
 import { finishedOperation, FORM, planned, post, text, withDashboard } from "../support/http.ts";
 
@@ -59,9 +60,8 @@ Deno.test("POST /operations/:id/cancel rolls back unfinished VMs, keeps finished
       "the list leads to it",
     );
     // The call that stalls is under way by now.
-    while (dashboard.simulator.calls.filter(({ method }) => method === "vm.device.create").length < 5) {
-      await dashboard.manager.list();
-    }
+    const made = () => dashboard.simulator.calls.filter(({ method }) => method === "vm.device.create").length;
+    await repeatedly("the call is under way", () => Promise.resolve(made() >= 5 || null));
     const cancelled = await post(dashboard, `${path}/cancel`, {});
     await cancelled.body?.cancel();
     assert.deepEqual([cancelled.status, cancelled.headers.get("location")], [303, path]);

@@ -15,6 +15,23 @@ export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   }
 }
 
+/** Waits until something is so, looking at every change, and fails when that takes too long. */
+export async function until(
+  what: string,
+  isSo: () => boolean,
+  onChange: (look: () => void) => () => void,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = () => isSo() && resolve();
+  const forget = onChange(look);
+  look();
+  try {
+    await soon(promise, what);
+  } finally {
+    forget();
+  }
+}
+
 /** Asks again and again until there is an answer, and fails when that takes too long. */
 export async function repeatedly<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
   let isOver = false;

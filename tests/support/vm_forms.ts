@@ -1,7 +1,7 @@
 /** The forms of a VM's page, as browsers without JavaScript send them, on several releases. */
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { idOf, startDashboard, type TestDashboard } from "./dashboard.ts";
-import { soon } from "./deadline.ts";
+import { until } from "./deadline.ts";
 import { post } from "./http.ts";
 
 /** A dashboard, and a VM whose page is tested. */
@@ -48,14 +48,7 @@ async function stoppedVm(dashboard: TestDashboard): Promise<number> {
   live.refresh(id);
   // The disk is the last that is made of it: a reading from before would name the next one wrongly.
   const isKnown = () => live.snapshot.vms?.some((vm) => vm.id === id && vm.disks.length === 1) ?? false;
-  const known = async () => {
-    while (!isKnown()) {
-      await new Promise<void>((resolve) => {
-        const forget = live.onChange(() => (forget(), resolve()));
-      });
-    }
-  };
-  await soon(known(), "the dashboard knows the VM and its disk");
+  await until("the dashboard knows the VM and its disk", isKnown, (look) => live.onChange(look));
   return id;
 }
 

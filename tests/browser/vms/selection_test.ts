@@ -3,6 +3,7 @@
  * destroyed and exported as it was shown, and addresses are found and copied; with the keyboard and without JavaScript.
  */
 import assert from "node:assert/strict";
+import { repeatedly } from "../../support/deadline.ts";
 import { idOf } from "../../support/dashboard.ts";
 import {
   browser,
@@ -197,11 +198,11 @@ browserTest(
       await page.goto("/");
       await row(page, "win11").getByRole("button", { name: "Start win11" }).click();
       await page.waitForURL(/\/operations\//);
-      const started = dashboard.manager.operations.store.list()[0];
-      while (dashboard.manager.operations.store.get(started?.id ?? "")?.view.status === "running") {
-        await page
-          .reload();
-      }
+      const { store } = dashboard.manager.operations;
+      await repeatedly("VMs are started", async () => {
+        await page.reload();
+        return store.list()[0]?.status !== "running" || null;
+      });
       await page.reload();
       assert.equal(await page.locator("#operation").getAttribute("data-status"), "done");
       await page.goto(`/vms/${idOf(dashboard, "workerold")}`);

@@ -3,6 +3,7 @@
  * the width of the window, and it comes back after the connection was lost.
  */
 import assert from "node:assert/strict";
+import { repeatedly } from "../../support/deadline.ts";
 import { idOf } from "../../support/dashboard.ts";
 import { browserTest, openMenu, PLACES } from "../../support/browser/pages.ts";
 
@@ -31,8 +32,9 @@ for (const { version, screen } of PLACES) {
       "the guest knows the terminal's width",
     );
     await page.setViewportSize({ width: 330, height: 700 });
-    const calls = () => dashboard.simulator.calls.filter(({ method }) => method === "core.resize_shell");
-    while (Number(calls().at(-1)?.params[1]) > 45) await page.evaluate("new Promise(requestAnimationFrame)");
+    const width = () =>
+      Number(dashboard.simulator.calls.findLast(({ method }) => method === "core.resize_shell")?.params[1]);
+    await repeatedly("the guest knows the narrow width", () => Promise.resolve(width() <= 45 || null));
     dashboard.simulator.cutConnections();
     await page.waitForSelector('#serial[data-state="closed"]');
     await page.waitForSelector('#serial[data-state="connected"]');

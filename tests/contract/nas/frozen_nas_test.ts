@@ -3,6 +3,7 @@
  * before the connection times out, and says what is known and what is not.
  */
 import assert from "node:assert/strict";
+import { repeatedly } from "../../support/deadline.ts";
 import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
 import { FORM, post } from "../../support/http.ts";
 
@@ -115,7 +116,7 @@ Deno.test("a slow NAS that answers pings is given time (fault 18)", async () => 
   dashboard.simulator.addFault({ method: "vm.query", action: "hold", until });
   const page = fetch(`${dashboard.url}/destroy`);
   const pings = () => dashboard.simulator.calls.filter(({ method }) => method === "core.ping").length;
-  while (pings() < 3) await new Promise((done) => setTimeout(done));
+  await repeatedly("the connection is checked", () => Promise.resolve(pings() >= 3 || null));
   resolve();
   await expect("/destroy", await page, whole(/Destroy/));
 });

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
+import { until } from "../../support/deadline.ts";
 import {
   ACCOUNT_PASSWORD,
   DISPLAY_PASSWORD,
@@ -67,11 +68,12 @@ const PARSED = EXPORT_NAMES.filter((name) => name !== "csv" && name !== "json");
 Deno.test("hostile names and descriptions stay text on every page, in every export and in every header", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
   poison(dashboard);
-  while ((dashboard.manager.inventory.live.snapshot.vms?.length ?? 0) < HOSTILE.length + 1) {
-    await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.inventory.live.onChange(() => (forget(), resolve()));
-    });
-  }
+  const { live } = dashboard.manager.inventory;
+  await until(
+    "all VMs are known",
+    () => live.snapshot.vms?.length === HOSTILE.length + 1,
+    (look) => live.onChange(look),
+  );
   const vms = HOSTILE.map((_, index) => 1_000 + index);
   const exports = EXPORT_NAMES.map((format) => `/export?format=${format}`);
   const paths = [
@@ -135,11 +137,12 @@ Deno.test("answers of the wrong kind are reported, and the program continues", a
     });
     dashboard.simulator.addFault({ method: "vm.query", action: "answer", result, times: Infinity });
     const what = JSON.stringify(result);
-    while (dashboard.manager.connection.state.kind !== "reconnecting") {
-      await new Promise<void>((resolve) => {
-        const forget = dashboard.manager.connection.onState(() => (forget(), resolve()));
-      });
-    }
+    const { connection } = dashboard.manager;
+    await until(
+      `${what} ends the connection`,
+      () => connection.state.kind === "reconnecting",
+      (look) => connection.onState(look),
+    );
     assert.match(await text(fetch(dashboard.url)), /answer to vm\.query is invalid/, what);
     dashboard.simulator.clearFaults();
     assert.equal((await fetch(`${dashboard.url}/healthz`).then(text)).trim(), "ok", what);
@@ -176,11 +179,8 @@ Deno.test("a late answer of the NAS appears in the list (fault 18)", async () =>
   await dashboard.manager.connection.keepConnected();
   assert.match(await text(fetch(dashboard.url)), /VMs appear here as soon as the NAS answers/);
   dashboard.simulator.cutConnections();
-  while (dashboard.manager.inventory.live.snapshot.vms === null) {
-    await new Promise<void>((resolve) => {
-      const forget = dashboard.manager.inventory.live.onChange(() => (forget(), resolve()));
-    });
-  }
+  const { live } = dashboard.manager.inventory;
+  await until("the VMs are known", () => live.snapshot.vms !== null, (look) => live.onChange(look));
   assert.match(await text(fetch(dashboard.url)), /homeassistant/);
 });
 

@@ -1,5 +1,6 @@
 /** Protects work on a busy NAS: refusals because of load fail no VM, and the page says what is happening. */
 import assert from "node:assert/strict";
+import { repeatedly, until } from "../../support/deadline.ts";
 import { startDashboard } from "../../support/dashboard.ts";
 import { text } from "../../support/http.ts";
 
@@ -50,9 +51,11 @@ Deno.test("an action on one VM comes before a group operation", async () => {
   const held = new Map<number, PromiseWithResolvers<void>>();
   const arrivals: number[] = [];
   let onArrival = () => {};
-  const arrived = async (count: number) => {
-    while (arrivals.length < count) await new Promise<void>((resolve) => onArrival = resolve);
-  };
+  const arrived = (count: number) =>
+    until(`${count} calls arrive`, () => arrivals.length >= count, (look) => {
+      onArrival = look;
+      return () => onArrival = () => {};
+    });
   for (const { id } of requests) {
     const hold = Promise.withResolvers<void>();
     held.set(id, hold);
@@ -70,7 +73,8 @@ Deno.test("an action on one VM comes before a group operation", async () => {
   await arrived(10);
   assert.equal(manager.operations.concurrency.waiting, 4);
   const alone = manager.changes.act("poweroff", [single]);
-  while (manager.operations.concurrency.waiting < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+  const waiting = () => manager.operations.concurrency.waiting;
+  await repeatedly("the next one waits", () => Promise.resolve(waiting() >= 5 || null));
   // Its reading takes the first place, and its poweroff the next one at the latest.
   held.get(arrivals[0] ?? 0)?.resolve();
   await arrived(11);
@@ -87,7 +91,12 @@ Deno.test("the limit of one deletion at a time survives a lost connection", asyn
   await manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   const plan = await manager.planDestruction({ prefixes: ["worker"] });
   simulator.cutConnections();
-  while (manager.connection.state.kind === "live") await new Promise((resolve) => setTimeout(resolve, 1));
+  const { connection } = manager;
+  await until(
+    "the loss is noticed",
+    () => connection.state.kind !== "live",
+    (look) => connection.onState(look),
+  );
   const { status, operation } = await manager.destroyPlanned(plan);
   assert.equal(status, "done");
   for (const { steps } of operation.vms) {
