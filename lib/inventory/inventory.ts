@@ -82,8 +82,16 @@ export interface OtherDevice {
   readonly what: string;
 }
 
+/** What a VM computes with. */
+export interface VmSize {
+  /** Sockets × cores × threads, as the guest sees them. */
+  readonly vcpus: number;
+  /** Memory in MiB. */
+  readonly memoryMib: number;
+}
+
 /** A VM on the NAS. */
-export interface Vm {
+export interface Vm extends VmSize {
   /** The NAS's id. */
   readonly id: number;
   /** Unique on the NAS. */
@@ -92,16 +100,14 @@ export interface Vm {
   readonly state: string;
   /** Free text. */
   readonly description: string;
-  /** Sockets × cores × threads, as the guest sees them. */
-  readonly vcpus: number;
   /** What TrueNAS calls `vcpus`. */
   readonly sockets: number;
   /** Cores per socket. */
   readonly cores: number;
   /** Threads per core. */
   readonly threads: number;
-  /** Memory in MiB. */
-  readonly memoryMib: number;
+  /** What it runs with until its next start, where its size was changed meanwhile; null when only that is known. */
+  readonly runsWith?: VmSize | null;
   /** Whether it starts when the NAS boots. */
   readonly autostart: boolean;
   /** The uuid, where TrueNAS reports one. */

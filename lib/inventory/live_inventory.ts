@@ -9,6 +9,7 @@ import { GuestAddresses } from "./guest_addresses.ts";
 import type { Disk, Vm } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import { compareNames } from "./names.ts";
+import { RunningSizes } from "./running_sizes.ts";
 import { StaleVms } from "./stale_vms.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import type { Caller } from "../truenas/client.ts";
@@ -87,6 +88,7 @@ export class LiveInventory {
   /** Resolves at the end of the current reading. */
   #readingEnd = Promise.withResolvers<void>();
   readonly #addresses = new GuestAddresses();
+  readonly #sizes = new RunningSizes();
   #readingAddresses: Promise<void> | null = null;
   #watchers = 0;
   /** Periodic readings while somebody is watching. */
@@ -162,6 +164,12 @@ export class LiveInventory {
     this.#stale.vms.add(id);
     this.#sizesAt.delete(id);
     await this.#read();
+  }
+
+  /** A VM was started, so it runs with its settings; its stop may have been too short to be seen. */
+  wasStarted(id: number): void {
+    this.#sizes.forget(id);
+    this.refresh(id);
   }
 
   /** Reads the addresses of running guests, where the release supports it (27.0 and later). */
@@ -297,7 +305,9 @@ export class LiveInventory {
 
   async #readAll(): Promise<void> {
     const read = await readVms(this.#session);
-    const vms = read.filter(({ id }) => !this.#removed.has(id)).map((vm) => this.#addresses.addTo(vm));
+    if (this.#byId === null || this.#wasLost) this.#sizes.forgetAll();
+    const vms = read.filter(({ id }) => !this.#removed.has(id)).map((vm) => this.#withKnown(vm));
+    this.#sizes.sawAll();
     this.#checkedAt = performance.now();
     for (const { id } of vms) this.#sizesAt.set(id, this.#checkedAt);
     const before = this.#byId;
@@ -372,14 +382,20 @@ export class LiveInventory {
   }
 
   #change(read: Vm): void {
-    const vm = this.#addresses.addTo(read);
+    const vm = this.#withKnown(read);
     this.#byId?.set(vm.id, vm);
     this.#sorted = null;
     this.#notify({ type: "changed", vm });
   }
 
+  /** Adds what other readings told about it. */
+  #withKnown(vm: Vm): Vm {
+    return this.#sizes.addTo(this.#addresses.addTo(vm));
+  }
+
   #remove(id: number): void {
     this.#removed.add(id);
+    this.#sizes.forget(id);
     this.#sizesAt.delete(id);
     if (!this.#byId?.delete(id)) return;
     this.#touch();

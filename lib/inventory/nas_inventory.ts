@@ -24,6 +24,9 @@ export const PAGE_READING_MS = 1_500;
 /** Pages show readings up to this old immediately, while they are read again. */
 const PAGE_AGES = { freshMs: 5_000, staleMs: 30_000 } as const;
 
+/** The actions after which a VM runs with its settings. */
+const STARTS: readonly string[] = ["start", "restart"];
+
 /** Reads a NAS; see the comment at the top of this file. */
 export class NasInventory {
   /** The VMs, kept current by events, for pages. */
@@ -110,7 +113,11 @@ export class NasInventory {
     if (event.type === "finished" && (isClone || (kind !== "act" && kind !== "change"))) this.live.check();
     if (event.type !== "vm") return;
     const id = event.vmId ?? vms.find(({ name }) => name === event.vm)?.vmId ?? null;
-    if (id !== null) this.live.refresh(id);
+    if (id === null) return;
+    const isStarted = kind === "act" && event.outcome === "done" &&
+      vms.some(({ name, steps }) => name === event.vm && steps.some(({ step }) => STARTS.includes(step)));
+    if (isStarted) this.live.wasStarted(id);
+    else this.live.refresh(id);
   }
 }
 

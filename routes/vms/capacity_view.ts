@@ -6,6 +6,7 @@ import { groupName } from "../../templates/parts/list/vm_group.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { inGroups } from "./vm_groups.ts";
 import { configuredTypes } from "./vm_props.ts";
+import { sizeNow } from "../../templates/parts/vm/size.ts";
 
 /** The capacity as the list shows it. */
 export function capacityView(dashboard: Dashboard, reading: Capacity): CapacityView {
@@ -34,7 +35,7 @@ function memoryOf(
 }
 
 function bytesOf(vms: readonly Vm[]): number {
-  return vms.reduce((sum, { memoryMib }) => sum + memoryMib, 0) * MIB;
+  return vms.reduce((sum, vm) => sum + sizeNow(vm).memoryMib, 0) * MIB;
 }
 
 function poolOf({ storage, pool }: Capacity, vms: readonly Vm[]): PoolCapacity | null {

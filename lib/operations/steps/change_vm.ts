@@ -1,11 +1,12 @@
 /** Changes one VM's settings, devices or disks, or clones it, in one step. TrueNAS's refusals are returned by form field. */
 import { type Problem, TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { explainAtField } from "../../errors/nas_errors.ts";
+import type { Vm } from "../../inventory/inventory.ts";
 import { zvolPath } from "../../inventory/names.ts";
 import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
-import { formatBytes } from "../../units.ts";
+import { formatBytes, formatMib } from "../../units.ts";
 import { cloneStep } from "./clone_vm.ts";
 import { type NextCall, type OperationContext, runStep, type Step, type StepContext } from "./run_step.ts";
 import { expectVm, runVm } from "./run_vm.ts";
@@ -107,15 +108,20 @@ type ChangeInPlace = Exclude<VmChange, { kind: "clone" }>;
 
 function changeStep(context: StepContext, vm: ChangedVm, change: ChangeInPlace): Step<string> {
   const { caller } = context;
+  let before: Vm | null = null;
+  const done = (detail: string) =>
+    change.kind === "settings" && before !== null ? describeSettings(before, change) : detail;
   return {
     step: change.kind,
     method: CHANGES[change.kind].method,
     ...(change.kind === "add-disk" ? { evidence: () => ({ zvol: change.zvol }) } : {}),
-    precondition: async () => void await expectVm(caller, vm),
-    call: (next) => apply(context, vm, change, next),
+    precondition: async () => {
+      before = await expectVm(caller, vm);
+    },
+    call: async (next) => done(await apply(context, vm, change, next)),
     verify: async () =>
-      change.kind === "settings" && await hasSettings(caller, vm.id, change) ? SETTINGS_CHANGED : null,
-    detail: (done) => done,
+      change.kind === "settings" && await hasSettings(caller, vm.id, change) ? done(SETTINGS_CHANGED) : null,
+    detail: (text) => text,
   };
 }
 
@@ -167,7 +173,7 @@ const SETTINGS_CHANGED = "Settings changed";
  */
 async function changeSettings(
   caller: Caller,
-  { id, name: before }: ChangedVm,
+  { id }: ChangedVm,
   change: Settings,
 ): Promise<string> {
   const { kind: _kind, memoryMib: memory, ...rest } = change;
@@ -177,8 +183,36 @@ async function changeSettings(
   } catch (error) {
     if (!(error instanceof TrueNASCallError) || error.refusal.fields.length > 0) throw error;
     if (!await hasSettings(caller, id, change)) throw error;
-    return before === change.name ? SETTINGS_CHANGED : `${SETTINGS_CHANGED}; renamed to ${change.name}`;
+    return SETTINGS_CHANGED;
   }
+}
+
+/** What was changed, from what to what: `Settings changed: memory 2 GiB → 3 GiB`. */
+function describeSettings(before: Vm, change: Settings): string {
+  const size = sizeChanges(before, change);
+  const yesNo = (value: boolean) => value ? "yes" : "no";
+  const changes = [
+    ...(before.name === change.name ? [] : [`name ${before.name} → ${change.name}`]),
+    ...size,
+    ...(before.autostart === change.autostart
+      ? []
+      : [`starts with the NAS: ${yesNo(before.autostart)} → ${yesNo(change.autostart)}`]),
+    ...(before.description === change.description ? [] : ["description"]),
+  ];
+  if (changes.length === 0) return "Settings saved; none was different";
+  const waits = size.length > 0 && before.state !== "STOPPED" ? " (size from its next start)" : "";
+  return `${SETTINGS_CHANGED}: ${changes.join(", ")}${waits}`;
+}
+
+function sizeChanges(before: Vm, { cores, threads, memoryMib }: Settings): readonly string[] {
+  const vcpus = before.sockets * cores * threads;
+  // Exact sizes, for two that round to the same text.
+  const isExact = formatMib(before.memoryMib) === formatMib(memoryMib);
+  const format = (mib: number) => isExact ? `${mib} MiB` : formatMib(mib);
+  return [
+    ...(before.vcpus === vcpus ? [] : [`vCPUs ${before.vcpus} → ${vcpus}`]),
+    ...(before.memoryMib === memoryMib ? [] : [`memory ${format(before.memoryMib)} → ${format(memoryMib)}`]),
+  ];
 }
 
 async function hasSettings(

@@ -2,15 +2,26 @@
 import type { Disk, Nic, Vm } from "../../../lib/inventory/inventory.ts";
 import { formatBytes, formatMib } from "../../../lib/units.ts";
 import { Icon } from "../icons.tsx";
+import { sizeNow, waitingSize } from "../vm/size.ts";
 
 /** The memory that a VM is given; all bars of a list share one scale. */
-export function MemoryCell({ vm: { state, memoryMib }, scaleMib }: { vm: Vm; scaleMib: number }) {
+export function MemoryCell({ vm, scaleMib }: { vm: Vm; scaleMib: number }) {
+  const { state, runsWith } = vm;
+  const { memoryMib } = sizeNow(vm);
+  const waits = runsWith === null
+    ? "from its next start"
+    : memoryMib === vm.memoryMib
+    ? null
+    : `then ${formatMib(vm.memoryMib)}`;
   return (
     <div title={`A full bar is ${formatMib(scaleMib)}, the most memory that a VM has`}>
       <svg class={state === "STOPPED" ? "bar off" : "bar"} aria-hidden="true">
         <rect width={percent(memoryMib, scaleMib)} height="100%" rx="3" />
       </svg>
       {formatMib(memoryMib)}
+      {waits === null
+        ? null
+        : <small class="faint" title={waitingSize(vm) ?? undefined} data-waits>{waits}</small>}
     </div>
   );
 }

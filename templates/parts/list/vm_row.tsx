@@ -11,6 +11,7 @@ import { stepLabel } from "../operation/states.tsx";
 import { type ColumnKey, COLUMNS } from "./columns.tsx";
 import { DiskCell, MemoryCell, NetworkCell } from "./vm_cells.tsx";
 import { ACTION_ICONS, VmMenuItems } from "./vm_menu.tsx";
+import { sizeNow, waitingSize } from "../vm/size.ts";
 
 /** Props of a VM and what is being done to it. */
 export interface VmRowProps {
@@ -165,7 +166,7 @@ function Cell({ column, vm, busy, look }: ListRowProps & { readonly column: Colu
         </td>
       );
     case "vcpus":
-      return <td class={kind} title={topologyOf(vm)}>{vm.vcpus}</td>;
+      return <td class={kind} title={waitingSize(vm) ?? topologyOf(vm)}>{sizeNow(vm).vcpus}</td>;
     case "memory":
       return (
         <td class={kind}>

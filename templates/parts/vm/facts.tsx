@@ -6,6 +6,7 @@ import type { Child } from "hono/jsx";
 import { CopyText, Time } from "../common.tsx";
 import { Icon, type IconName } from "../icons.tsx";
 import { topologyOf } from "../list/vm_row.tsx";
+import { sizeNow, waitingSize } from "./size.ts";
 
 /** Props of the facts. */
 export interface VmFactsProps {
@@ -37,8 +38,7 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage }: VmFactsProps) {
         )}
       </VmFact>
       <VmFact icon="chip" label="Size">
-        {formatCount(vm.vcpus, "vCPU")}, {formatMib(vm.memoryMib)}
-        <small>{topologyOf(vm)}</small>
+        <Size vm={vm} />
       </VmFact>
       <VmFact icon="image" label="Install image">
         <InstallImage vm={vm} />
@@ -66,6 +66,21 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage }: VmFactsProps) {
         <dd dir="auto">{vm.description === "" ? <span class="none">None</span> : vm.description}</dd>
       </div>
     </dl>
+  );
+}
+
+/** What it runs with, and what waits for its next start. */
+function Size({ vm }: { vm: Vm }) {
+  const { vcpus, memoryMib } = sizeNow(vm);
+  const waiting = waitingSize(vm);
+  const now = vm.runsWith ? " now" : "";
+  return (
+    <>
+      {formatCount(vcpus, "vCPU")}, {formatMib(memoryMib)}
+      {now}
+      {waiting === null ? null : <small data-waits>{waiting}</small>}
+      {vcpus === vm.vcpus ? <small>{topologyOf(vm)}</small> : null}
+    </>
   );
 }
 

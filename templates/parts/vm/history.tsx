@@ -30,7 +30,14 @@ export function VmHistory(history: VmHistoryProps) {
   );
 }
 
-function Operations({ operations, now }: VmHistoryProps) {
+/** What an operation changed of this VM: `Settings changed: memory 2 GiB → 3 GiB`. */
+export function WhatChanged({ vm, view }: { vm: Vm; view: OperationView }) {
+  const of = view.vms.find(({ name, vmId }) => name === vm.name || vmId === vm.id);
+  if (view.kind !== "change" || of === undefined || of.message === null) return null;
+  return <span class="where">{of.message}</span>;
+}
+
+function Operations({ vm, operations, now }: VmHistoryProps) {
   if (operations.length === 0) {
     return (
       <div class="empty">
@@ -48,6 +55,7 @@ function Operations({ operations, now }: VmHistoryProps) {
           <tr data-operation={view.id} data-status={view.status}>
             <th scope="row">
               <a href={paths.operation(view.id)}>{view.title}</a>
+              <WhatChanged vm={vm} view={view} />
             </th>
             <td data-label="Status">
               <OperationState status={view.status} />

@@ -4,6 +4,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { paths } from "../../paths.ts";
 import { DateTime, SHAPES } from "../common.tsx";
 import { Shape } from "../icons.tsx";
+import { WhatChanged } from "./history.tsx";
 import { STATUSES } from "../operation/states.tsx";
 
 /** The card. */
@@ -18,13 +19,15 @@ export function Lately({ vm, operations }: { vm: Vm; operations: readonly Operat
         ? <p class="body soft">Nothing was done with this VM here yet.</p>
         : (
           <ul class="history">
-            {operations.map(({ id, title, status, startedAt }) => {
+            {operations.map((view) => {
+              const { id, title, status, startedAt } = view;
               const { tone, word } = STATUSES[status];
               return (
                 <li class={tone}>
                   <Shape name={SHAPES[tone]} />
                   <span>
                     <a href={paths.operation(id)}>{title}</a> <small class="soft">{word}</small>
+                    <WhatChanged vm={vm} view={view} />
                   </span>
                   <DateTime at={startedAt} />
                 </li>

@@ -3,6 +3,7 @@ import type { Capacity, Disk, Nic, Vm } from "../../../lib/inventory/inventory.t
 import { formatBytes, formatCount, formatMib } from "../../../lib/units.ts";
 import { IconAt } from "../icons.tsx";
 import { diskUse } from "../list/vm_cells.tsx";
+import { sizeNow } from "./size.ts";
 
 /** What the picture shows. */
 export interface PlaceProps {
@@ -155,7 +156,8 @@ function NicColumn({ nic, at, selfTop, neighbours }: {
 
 function Self({ vm, top }: { readonly vm: Vm; readonly top: number }) {
   const address = vm.nics.find(({ ip }) => ip !== null)?.ip?.address;
-  const size = `${formatCount(vm.vcpus, "vCPU")}, ${formatMib(vm.memoryMib)}`;
+  const { vcpus, memoryMib } = sizeNow(vm);
+  const size = `${formatCount(vcpus, "vCPU")}, ${formatMib(memoryMib)}${vm.runsWith ? " now" : ""}`;
   return (
     <g stroke="none">
       <rect class="self" x={SELF.x} y={top} width={SELF.width} height={SELF.height} rx="10" />
