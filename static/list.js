@@ -94,7 +94,7 @@ document.addEventListener("submit", async (event) => {
     if (response.status === 401) return location.reload();
     const text = await response.text();
     if (text.includes("<hx-partial")) await apply(text);
-    else complain(text);
+    else complain(wordsOf(text, response.status));
   } catch {
     complain("The dashboard did not answer. Look at the VM before you try again");
   } finally {
@@ -103,15 +103,26 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+/* Longer answers are no message for a toast. */
+const MAX_WORDS = 300;
+
+/* What an answer says, of a whole page its content; one that is no message is told by its status. */
+function wordsOf(html, status) {
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  const words = (body.querySelector("main") ?? body).textContent.trim().replaceAll(/\s+/g, " ");
+  if (words !== "" && words.length <= MAX_WORDS) return words;
+  return `The dashboard answered ${status}. Look at the VM before you try again`;
+}
+
 /* What went wrong, as a toast that stays; it replaces the one that says the same. */
-function complain(html, id = "") {
+function complain(message, id = "") {
   const toast = document.createElement("div");
   document.getElementById(id)?.remove();
   if (id !== "") toast.id = id;
   toast.className = "toast bad";
   toast.dataset.toast = "bad";
   const words = document.createElement("div");
-  words.textContent = new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
+  words.textContent = message;
   const close = document.createElement("button");
   close.type = "button";
   close.className = "close";

@@ -16,7 +16,7 @@ export interface ChosenPlaces {
 }
 
 /** A configuration with one example VM type. */
-export function starterConfiguration({ poolPath, cdromPath, bridge }: ChosenPlaces): string {
+function starterConfiguration({ poolPath, cdromPath, bridge }: ChosenPlaces): string {
   return `# Written by set-up. Every section except storage is a VM type; docs/configuration.md describes them all.
 
 storage:

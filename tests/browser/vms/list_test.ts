@@ -69,6 +69,30 @@ for (const screen of SCREENS) {
   );
 
   browserTest(
+    `an action at ${screen.viewport.width} px that is answered with an error says so, whatever the answer is`,
+    {},
+    async ({ page }) => {
+      await page.goto("/");
+      const answers = [
+        { status: 502, body: "", words: "The dashboard answered 502. Look at the VM before you try again" },
+        { status: 413, body: "<nav>VMs</nav><main><h1>Too large</h1></main>", words: "Too large" },
+        { status: 500, body: "no ".repeat(500), words: "The dashboard answered 500. Look at the VM before" },
+      ];
+      for (const { status, body, words } of answers) {
+        await page.route(/start$/, (route) => route.fulfill({ status, body, contentType: "text/html" }));
+        await row(page, "ubuntu_dev").locator("summary").click();
+        await row(page, "ubuntu_dev").getByRole("button", { name: "Start", exact: true }).click();
+        const toast = page.locator(".toast.bad", { hasText: words });
+        await toast.waitFor();
+        assert.ok((await toast.locator("div").innerText()).startsWith(words));
+        await toast.getByRole("button").click();
+        await page.unroute(/start$/);
+      }
+    },
+    { screen, ignore: /status of (502|413|500)/ },
+  );
+
+  browserTest(
     `chips at ${screen.viewport.width} px say how many VMs they would show, and keep the rest of the filter`,
     {},
     async ({ page }) => {
