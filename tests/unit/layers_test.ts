@@ -69,6 +69,21 @@ Deno.test("imports between layers point one way", async () => {
   assert.deepEqual(wrong, []);
 });
 
+/** What handles foreign input: routes, views, and the libraries that parse it. */
+const FOREIGN_INPUT = /^file:.*\/(routes|templates)\/|^npm:\/?(hono|yaml|zod)@/;
+
+Deno.test("what starts the worker, with every permission, loads nothing that handles foreign input", async () => {
+  const modules = await modulesBelow("main.ts");
+  const loads = new Map(modules.map(({ specifier, dependencies = [] }) => [
+    specifier,
+    dependencies.flatMap(({ code }) => code?.specifier ?? []),
+  ]));
+  const loaded = new Set([`${ROOT}main.ts`]);
+  for (const module of loaded) for (const target of loads.get(module) ?? []) loaded.add(target);
+  assert.ok(loaded.size > 20, "the graph is there");
+  assert.deepEqual([...loaded].filter((module) => FOREIGN_INPUT.test(module)), []);
+});
+
 Deno.test("no import cycle exists, directly, indirectly or for types", async () => {
   const modules = await graph();
   assert.ok(modules.size > 40, "the graph is there");
