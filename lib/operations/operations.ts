@@ -6,11 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import type { CreationRequest, PlannedMacs } from "../plan/creation_input.ts";
 import type { DestructionRequest } from "../plan/destruction.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
-import type { CreationPlan, DestructionPlan, DestructionVm } from "../plan/types.ts";
+import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Concurrency } from "./call_limiter.ts";
@@ -90,6 +91,15 @@ export class Operations {
   /** Plans to create VMs; nothing is changed. */
   planCreation(request: CreationRequest): Promise<CreationPlan> {
     return this.#planner.creation(request);
+  }
+
+  /**
+   * What a creation would do with a VM of a type; nothing is read or changed. Null without a connection.
+   *
+   * @throws {ConfigurationError} when the configuration does not have the type, or a template is wrong.
+   */
+  compareWithType(configuration: Configuration, type: string, vm: Vm): PlannedVm | null {
+    return this.#planner.comparison(configuration, type, vm);
   }
 
   /**

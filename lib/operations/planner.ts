@@ -2,14 +2,14 @@
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
-import { planCreation } from "../plan/creation.ts";
+import { compareWithType, planCreation } from "../plan/creation.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
 import { type DestructionRequest, planDestruction, zvolsToRemove } from "../plan/destruction.ts";
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "../plan/orphans.ts";
 import type { RemovalFacts } from "../plan/removal.ts";
 import { planRollBack, type RollBackPlan } from "../plan/roll_back.ts";
 import { factsOf } from "../plan/template_facts.ts";
-import type { CreationPlan, DestructionPlan } from "../plan/types.ts";
+import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
 import { defaultTypes, wantedVms } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { WriteGuard } from "../truenas/client.ts";
@@ -86,6 +86,33 @@ export class Planner {
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
       ...(places === undefined ? {} : { places }),
     });
+  }
+
+  /**
+   * What a creation would do with a VM of a type, from what is known: nothing is read. Null without a connection.
+   *
+   * @throws {ConfigurationError} when the configuration does not have the type, or a template is wrong.
+   */
+  comparison(configuration: Configuration, type: string, vm: Vm): PlannedVm | null {
+    const { session: { state }, inventory, store, templates } = this.#options;
+    if (state.kind !== "live") return null;
+    const unread = { known: false, because: "they decide nothing here" } as const;
+    const earlier = store.list();
+    return compareWithType(
+      {
+        configuration,
+        templates: factsOf((type) => templates(configuration, type)),
+        plannedMacs: (name) => plannedMacsOf(earlier, name),
+        inventory: {
+          nas: state.nas,
+          vms: inventory.live.snapshot.vms ?? [],
+          datasets: unread,
+          zvolBlockSize: unread,
+        },
+      },
+      type,
+      vm,
+    );
   }
 
   /** Plans to destroy VMs; `read` has the VMs that the plan was made from, if they show the present state. */

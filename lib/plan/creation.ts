@@ -5,7 +5,7 @@
 import { vmTypeOf } from "../configuration/configuration.ts";
 import type { VmTypeSection } from "../configuration/sections.ts";
 import type { Vm } from "../inventory/inventory.ts";
-import { deriveMac, zvolName } from "../inventory/names.ts";
+import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
@@ -13,7 +13,7 @@ import { compareVm } from "./comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
-import { type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
+import { type ComparisonInput, type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 import { wantedNames } from "./wanted.ts";
 
 /** Creates the plan; see the comment at the top of this file. */
@@ -35,8 +35,29 @@ function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocato
   });
 }
 
+/**
+ * What a creation would do with an existing VM of a type, such as `worker02` of `worker`. No rule is checked, because
+ * nothing is going to be created.
+ *
+ * @throws {ConfigurationError} when the configuration does not have the type, or a template is wrong.
+ */
+export function compareWithType(input: ComparisonInput, type: string, existing: Vm): PlannedVm {
+  const { configuration, inventory } = input;
+  const { name } = existing;
+  return draftVm({
+    input,
+    type,
+    section: vmTypeOf(configuration, type),
+    name,
+    index: Number(name.slice(type.length)) - 1,
+    startPort: firstDisplayPort(type, Object.keys(configuration.types)),
+    ports: portAllocator(displayPortsOf(inventory.vms)),
+    existing,
+  });
+}
+
 interface Draft {
-  readonly input: CreationInput;
+  readonly input: ComparisonInput;
   readonly type: string;
   readonly section: VmTypeSection;
   readonly name: string;

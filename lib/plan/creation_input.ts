@@ -52,8 +52,16 @@ export interface CreationInput {
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
 }
 
+/** What comparing one VM with its type takes. */
+export interface ComparisonInput extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs"> {
+  readonly inventory: Pick<Inventory, "nas" | "vms" | "datasets" | "zvolBlockSize">;
+}
+
 /** The dataset or zvol of this name on the NAS; undefined when it does not exist or cannot be read. */
-export function findDataset({ inventory: { datasets } }: CreationInput, name: string): Dataset | undefined {
+export function findDataset(
+  { inventory: { datasets } }: Pick<ComparisonInput, "inventory">,
+  name: string,
+): Dataset | undefined {
   return datasets.known ? datasets.value.find((dataset) => dataset.name === name) : undefined;
 }
 

@@ -13,6 +13,7 @@ import { isByName, type VmListProps } from "../../templates/parts/list/vm_list.t
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
+import { typeMatchOf } from "./type_match.ts";
 import { inGroups } from "./vm_groups.ts";
 import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
 
@@ -171,6 +172,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     })),
     operations: operations.slice(0, MAX_HISTORY),
     derivedMacs: derivedMacs(dashboard, vm),
+    typeMatch: typeMatchOf(dashboard, vm),
     neighbours: neighboursOf(dashboard, vm),
     pool: manager.inventory.knownPool(),
     nasPage: manager.consoles.nasPage(),

@@ -7,6 +7,7 @@ import { CopyText, Time } from "../common.tsx";
 import { Icon, type IconName } from "../icons.tsx";
 import { topologyOf } from "../list/vm_row.tsx";
 import { sizeNow, waitingSize } from "./size.ts";
+import { type TypeMatch, TypeMatchFact } from "./type_match.tsx";
 
 /** Props of the facts. */
 export interface VmFactsProps {
@@ -17,10 +18,12 @@ export interface VmFactsProps {
   readonly derivedMacs: ReadonlySet<string>;
   /** TrueNAS's own page of VMs; null when its address is not known. */
   readonly nasPage: string | null;
+  /** How it compares with its type; null where it has none. */
+  readonly typeMatch: TypeMatch | null;
 }
 
 /** The list. */
-export function VmFacts({ vm, mayChange, derivedMacs, nasPage }: VmFactsProps) {
+export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch }: VmFactsProps) {
   const [nic] = vm.nics;
   return (
     <dl class="facts" id="vm-facts">
@@ -60,6 +63,14 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage }: VmFactsProps) {
           {vm.others.map(({ dtype, what }) => <span class="line">{`${kindOf(dtype)} ${what}`.trim()}</span>)}
           <small>Change them in TrueNAS</small>
         </VmFact>
+      )}
+      {typeMatch === null ? null : (
+        <div class="wide" data-type-match={typeMatch.kind}>
+          <dt>VM type</dt>
+          <dd>
+            <TypeMatchFact match={typeMatch} mayChange={mayChange} />
+          </dd>
+        </div>
       )}
       <div class="wide">
         <dt>Description</dt>

@@ -1,0 +1,76 @@
+/** Whether a VM still is as its type says, with each difference. */
+import type { Difference } from "../../../lib/plan/types.ts";
+import { formatCount } from "../../../lib/units.ts";
+import { paths } from "../../paths.ts";
+import { State } from "../common.tsx";
+
+/** How a VM compares with its type. */
+export type TypeMatch =
+  | {
+    readonly kind: "compared";
+    readonly type: string;
+    readonly differences: readonly Difference[];
+    /** `missing: disk1`, and why it is not added. */
+    readonly missing: readonly string[];
+    /** How many VMs the type has, where this one is beyond them; null where it is not. */
+    readonly surplus: number | null;
+    /** The type was changed after the VM was made. */
+    readonly isChanged: boolean;
+  }
+  /** The configuration no longer has the type. */
+  | { readonly kind: "gone"; readonly type: string }
+  /** The configuration or a template cannot be read. */
+  | { readonly kind: "unreadable"; readonly type: string };
+
+/** The fact: the type, and what differs. */
+export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChange: boolean }) {
+  const { type } = match;
+  if (match.kind === "gone") {
+    return (
+      <>
+        <span dir="auto">{type}</span>
+        <small>
+          The configuration no longer has this type. The VM stays as it is.{" "}
+          <a href={paths.types()}>VM types</a>
+        </small>
+      </>
+    );
+  }
+  if (match.kind === "unreadable") {
+    return (
+      <>
+        <span dir="auto">{type}</span>
+        <small>
+          Not compared, because the configuration or a template has mistakes.{" "}
+          <a href={paths.types()}>Show them</a>
+        </small>
+      </>
+    );
+  }
+  const { differences, missing, surplus, isChanged } = match;
+  const isSame = differences.length === 0 && missing.length === 0 && surplus === null;
+  return (
+    <>
+      <span class="row">
+        <a href={mayChange ? paths.editType(type) : paths.types()} dir="auto">{type}</a>
+        {isSame
+          ? <State tone="good" word="Matches its type" />
+          : <State tone="warn" word="Differs from its type" />}
+      </span>
+      {isSame ? null : (
+        <ul class="differences">
+          {differences.map(({ field, wanted, found }) => (
+            <li>
+              {field}: {found} here, {wanted} in the type
+            </li>
+          ))}
+          {missing.map((reason) => <li>{reason}</li>)}
+          {surplus === null
+            ? null
+            : <li>the type has only {formatCount(surplus, "VM")} now, and this is a further one</li>}
+        </ul>
+      )}
+      {!isSame && isChanged ? <small>The type was changed after this VM was created.</small> : null}
+    </>
+  );
+}

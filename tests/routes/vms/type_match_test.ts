@@ -1,0 +1,69 @@
+/**
+ * Protects what a VM's overview says of its type: that it matches, or each difference, and what became of a type that
+ * was changed or removed; of a VM that has no type it says nothing. Over real HTTP.
+ */
+import assert from "node:assert/strict";
+import { MemoryStore } from "../../../lib/configuration/editing/configuration_store.ts";
+import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
+import { text } from "../../support/http.ts";
+
+/** The fact as it is read; empty where there is none. */
+async function factOf(dashboard: TestDashboard, name: string): Promise<string> {
+  const { vms } = await dashboard.manager.inventory.live.ready(10_000);
+  const id = vms?.find((vm) => vm.name === name)?.id ?? assert.fail(name);
+  const page = await text(fetch(`${dashboard.url}/vms/${id}`));
+  const fact = /<dt>VM type<\/dt><dd>(.*?)<\/dd>/.exec(page)?.[1] ?? "";
+  return fact.replaceAll(/<(?!a )[^>]*>/g, " ").replaceAll(/\s+/g, " ").trim();
+}
+
+async function withWorkers(
+  test: (given: { dashboard: TestDashboard; write: (text: string) => void }) => Promise<void>,
+): Promise<void> {
+  let config = TEST_CONFIG;
+  await using dashboard = await startDashboard({
+    simulator: { foreignVms: 3 },
+    store: new MemoryStore(() => ({ text: config, source: "config.yaml" })),
+  });
+  const { configuration } = dashboard.configuration();
+  await dashboard.manager.createVmType(configuration, "worker", 5920);
+  await test({ dashboard, write: (text) => config = text });
+}
+
+Deno.test("a VM matches its type until one of them changes, and then each difference is named", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    const link = '<a href="/types/edit?name=worker" dir="auto">';
+    assert.equal(await factOf(dashboard, "worker02"), `${link}worker Matches its type`);
+    assert.equal(await factOf(dashboard, "homeassistant"), "", "it has no type");
+    const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === "worker02");
+    assert.ok(vm);
+    Object.assign(vm.config, { memory: 3072 });
+    await dashboard.manager.inventory.live.refreshNow(vm.id);
+    assert.equal(
+      await factOf(dashboard, "worker02"),
+      `${link}worker Differs from its type memory: 3 GiB here, 2 GiB in the type`,
+    );
+    const worker = (text: string) => TEST_CONFIG.replace(/(worker:[^]*)/, (part) => text + part.slice(7));
+    write(worker("worker:").replace(/(worker:[^]*?)cpu: 2/, "$1cpu: 4").replace("count: 3", "count: 1"));
+    assert.equal(
+      await factOf(dashboard, "worker02"),
+      `${link}worker Differs from its type vcpus: 2 here, 4 in the type memory: 3 GiB here, 2 GiB in the type ` +
+        "the type has only 1 VM now, and this is a further one The type was changed after this VM was created.",
+    );
+  }));
+
+Deno.test("a device that the type has and the VM lacks is named", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    write(TEST_CONFIG.replace("data: 50", "data: 50, logs: 5"));
+    assert.match(
+      await factOf(dashboard, "worker01"),
+      /Differs from its type missing: disk2\. The VM is running; stop it first The type was changed/,
+    );
+  }));
+
+Deno.test("a type that is gone or cannot be read is said, and the page is shown", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    write(TEST_CONFIG.replace("worker:", "other:"));
+    assert.match(await factOf(dashboard, "worker01"), /^worker The configuration no longer has this type/);
+    write("worker: [");
+    assert.match(await factOf(dashboard, "worker01"), /^worker Not compared, because the configuration/);
+  }));
