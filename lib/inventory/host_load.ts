@@ -4,19 +4,20 @@
  */
 import { TrueNASCallError, TrueNASError } from "../errors/errors.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
+import type { HostSample } from "./inventory.ts";
 import type { Logger } from "../observability/logging.ts";
 import type { Caller } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
-import { type HostSample, hostSampleOf } from "../truenas/host_sample.ts";
+import { hostSampleOf } from "../truenas/host_sample.ts";
 import { hasRole } from "../truenas/roles.ts";
 
 /** The NAS measures once for all subscribers with the same text; this is the one of its own pages. */
 export const LOAD_EVENTS = 'reporting.realtime:{"interval":2}';
 
 /** How long readings are kept, in milliseconds. */
-export const LOAD_KEPT_MS = 300_000;
+export const LOAD_KEPT_MS = 180_000;
 /** Far more than the NAS sends in that time. */
-const MAX_SAMPLES = 300;
+const MAX_SAMPLES = 200;
 /** Without a reading for this long after subscribing, the NAS has none: its statistics are down. */
 const ABSENT_MS = 10_000;
 
@@ -108,25 +109,27 @@ export class HostLoad {
 
   #settle(): void {
     if (this.#isSettling) return;
-    this.#isSettling = true;
-    const settled = this.#subscribeAsWatched().finally(() => this.#isSettling = false);
-    runDetached(settled, "following the load of the NAS", this.#logger);
+    runDetached(this.#subscribeAsWatched(), "following the load of the NAS", this.#logger);
   }
 
   /** Subscribes or unsubscribes until it is as the watchers want it, who can change meanwhile. */
   async #subscribeAsWatched(): Promise<void> {
-    while (this.#session.state.kind === "live") {
-      const isWanted = this.#watchers.size > 0 && this.#mayRead;
-      const subscription = this.#subscription;
-      if (isWanted === (subscription !== null)) return;
-      try {
+    this.#isSettling = true;
+    try {
+      while (this.#session.state.kind === "live") {
+        const isWanted = this.#watchers.size > 0 && this.#mayRead;
+        const subscription = this.#subscription;
+        if (isWanted === (subscription !== null)) return;
         await (subscription === null ? this.#subscribe() : this.#unsubscribe(subscription));
-      } catch (error) {
-        if (!(error instanceof TrueNASError)) throw error;
-        this.#logger.debug("The NAS does not send its load", { error: error.message });
-        this.#isRefused = error instanceof TrueNASCallError;
-        return this.#notify();
       }
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      this.#logger.debug("The NAS does not send its load", { error: error.message });
+      this.#isRefused = error instanceof TrueNASCallError;
+      this.#notify();
+    } finally {
+      // In the same moment as the last check, so that no change of the watchers is missed.
+      this.#isSettling = false;
     }
   }
 

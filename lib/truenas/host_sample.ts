@@ -1,27 +1,6 @@
 /** One reading of the load of the NAS itself, from an event of `reporting.realtime`. Pure. */
+import type { HostMemory, HostSample } from "../inventory/inventory.ts";
 import { z } from "../zod.ts";
-
-/** The load of the NAS at one moment; what its release does not send is null. */
-export interface HostSample {
-  /** When it arrived, in milliseconds since 1970 (UTC). */
-  readonly at: number;
-  /** Of all cores, from 0 to 100. */
-  readonly cpuPercent: number | null;
-  readonly memory: HostMemory | null;
-  /** Bytes per second of all network cards. */
-  readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
-  /** Bytes per second of all disks. */
-  readonly disks: { readonly readBytes: number; readonly writtenBytes: number } | null;
-}
-
-/** The memory of the NAS in bytes. */
-export interface HostMemory {
-  readonly totalBytes: number;
-  /** In use, apart from the cache. */
-  readonly usedBytes: number;
-  /** The file cache (ARC), which shrinks when memory is needed. */
-  readonly cacheBytes: number;
-}
 
 const amount = z.number().nonnegative();
 

@@ -75,8 +75,20 @@ export class LiveCapacity {
         if (kind === "live") this.#readIn(0);
       }),
       manager.inventory.live.onChange(() => this.#readIn(AFTER_CHANGE_MS)),
+      this.#followCache(),
     ];
     this.#readIn(0);
+  }
+
+  /** The cache is known with the first reading of the load, and is read again with the rest. */
+  #followCache(): () => void {
+    const { load } = this.#dashboard.manager.inventory;
+    let isKnown = load.samples.length > 0;
+    return load.watch(() => {
+      if (isKnown || load.samples.length === 0) return;
+      isKnown = true;
+      this.#readIn(0);
+    });
   }
 
   #readIn(ms: number): void {

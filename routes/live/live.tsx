@@ -183,7 +183,7 @@ function watchList(
 ): Source {
   const { manager } = dashboard;
   const connection = watchFrame(dashboard, ring, operation || null);
-  let capacity: Uint8Array<ArrayBuffer> | null = null;
+  const strips = [shared.capacity, shared.load].map((strip) => onlyNew(strip));
   // A page rendered from the current list does not need it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
   let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
@@ -201,6 +201,7 @@ function watchList(
     () => clearInterval(aging),
     manager.inventory.live.watch(),
     shared.capacity.watch(ring),
+    shared.load.watch(ring),
     manager.inventory.live.onChange(({ type }) => {
       if (type === "changed") return;
       whole = true;
@@ -231,9 +232,7 @@ function watchList(
     const messages = [...connection.take(), ...below.take()];
     if (age) messages.push(frame(String(<AgePatch stale={staleness(dashboard)} />)));
     age = false;
-    const { message } = shared.capacity;
-    if (message !== null && message !== capacity) messages.push(message);
-    capacity = message;
+    messages.push(...strips.flatMap((takeNew) => takeNew()));
     const vms = [...changed.values()];
     changed.clear();
     const unfinished = vms.length === 0 ? NONE : unfinishedOf(dashboard);
@@ -253,6 +252,17 @@ function watchList(
     ];
   };
   return { take, end };
+}
+
+/** The message of a strip that all lists share, once each time it changes. */
+function onlyNew(strip: { readonly message: Uint8Array<ArrayBuffer> | null }) {
+  let sent: Uint8Array<ArrayBuffer> | null = null;
+  return (): readonly Uint8Array<ArrayBuffer>[] => {
+    const { message } = strip;
+    const isNew = message !== null && message !== sent;
+    sent = message;
+    return isNew ? [message] : [];
+  };
 }
 
 /** Messages with their announcements for screen readers. */

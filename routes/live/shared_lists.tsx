@@ -2,6 +2,7 @@
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { ChipsPatch, GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/list/patches.tsx";
 import { LiveCapacity } from "./capacity.tsx";
+import { LiveHostLoad } from "./host_load.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
@@ -39,6 +40,8 @@ export interface SharedList {
 export class SharedLists {
   /** The line above the list. */
   readonly capacity: LiveCapacity;
+  /** The charts below it. */
+  readonly load: LiveHostLoad;
   readonly #dashboard: Dashboard;
   readonly #vmListeners = new Set<(vm: Vm) => void>();
   readonly #rows = new WeakMap<object, Uint8Array<ArrayBuffer>>();
@@ -51,6 +54,7 @@ export class SharedLists {
   constructor(dashboard: Dashboard) {
     this.#dashboard = dashboard;
     this.capacity = new LiveCapacity(dashboard);
+    this.load = new LiveHostLoad(dashboard);
     const invalidate = () => {
       this.#changes++;
       this.#lists.clear();

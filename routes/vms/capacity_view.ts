@@ -1,5 +1,5 @@
 /** What the NAS has, for the pictures above the list: its own figures, and what its VMs take of them. */
-import type { Capacity, Vm } from "../../lib/inventory/inventory.ts";
+import type { Capacity, HostMemory, Vm } from "../../lib/inventory/inventory.ts";
 import { MIB } from "../../lib/units.ts";
 import type { CapacityView, MemoryCapacity, PoolCapacity } from "../../templates/parts/capacity.tsx";
 import { groupName } from "../../templates/parts/list/vm_group.tsx";
@@ -11,10 +11,22 @@ import { sizeNow } from "../../templates/parts/vm/size.ts";
 /** The capacity as the list shows it. */
 export function capacityView(dashboard: Dashboard, reading: Capacity): CapacityView {
   const vms = dashboard.manager.inventory.live.snapshot.vms ?? [];
+  const memory = memoryOf(reading, vms, configuredTypes(dashboard));
+  const host = hostMemory(dashboard);
+  const totalBytes = memory?.totalBytes ?? host?.totalBytes ?? null;
   return {
-    memory: memoryOf(reading, vms, configuredTypes(dashboard)),
+    memory: memory === null ? null : { ...memory, totalBytes, cacheBytes: host?.cacheBytes ?? null },
     pool: poolOf(reading, vms),
   };
+}
+
+/** A cache grows and shrinks slowly. */
+const CACHE_MS = 120_000;
+
+/** The memory of the NAS as it came with its load; null where that is not known. */
+function hostMemory({ manager, now }: Dashboard): HostMemory | null {
+  const sample = manager.inventory.load.samples.at(-1);
+  return sample === undefined || now() - sample.at > CACHE_MS ? null : sample.memory;
 }
 
 /** VMs in these states hold their memory. */
@@ -24,7 +36,7 @@ function memoryOf(
   { memoryBytes, totalMemoryBytes }: Capacity,
   vms: readonly Vm[],
   types: readonly string[],
-): MemoryCapacity | null {
+): Omit<MemoryCapacity, "cacheBytes"> | null {
   if (memoryBytes === null) return null;
   const running = inGroups(vms.filter(({ state }) => HOLDING.includes(state)), (vm) => vm, types);
   return {

@@ -41,7 +41,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
         String(<FilteredPatch list={list} filter={filterOf(list)} query={query} stream={stream} />),
       );
     }
-    const page = { frame: pageFrame(c, dashboard), list, stream, running };
+    const page = { frame: pageFrame(c, dashboard), list, stream, running, load: shared.load.view };
     return sendPage(c, <VmsPage {...page} capacity={await shared.capacity.read()} />);
   });
   app.get("/vms/:id/menu", async (c) => {

@@ -2,6 +2,7 @@
 import type { OperationView } from "../../lib/operations/types.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { CapacityStrip, type CapacityView } from "../parts/capacity.tsx";
+import { HostLoad, type HostLoadView } from "../parts/host_load.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { ListFilter } from "../parts/list/filter.tsx";
 import { OpStrip } from "../parts/list/op_strip.tsx";
@@ -17,12 +18,14 @@ export interface VmsPageProps {
   readonly stream: string;
   /** Null while unknown. */
   readonly capacity: CapacityView | null;
+  /** Null where the NAS does not send its load. */
+  readonly load: HostLoadView | null;
   /** The running operation, or null. */
   readonly running: OperationView | null;
 }
 
 /** The page. */
-export function VmsPage({ frame, list, stream, running, capacity }: VmsPageProps) {
+export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPageProps) {
   const { query, vms, total } = list;
   const isEmpty = vms !== null && total === 0;
   return (
@@ -51,6 +54,7 @@ export function VmsPage({ frame, list, stream, running, capacity }: VmsPageProps
         </div>
       </div>
       <CapacityStrip capacity={capacity} />
+      <HostLoad load={load} />
       {running === null ? null : <OpStrip view={running} />}
       <ListFilter {...list} shown={vms?.length ?? 0} />
       <VmList {...list} />

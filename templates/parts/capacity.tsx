@@ -14,6 +14,8 @@ export interface MemoryCapacity {
   readonly totalBytes: number | null;
   /** What VMs may still be started with. */
   readonly freeBytes: number;
+  /** The cache of files, which shrinks when VMs need its memory; null where it is not known. */
+  readonly cacheBytes: number | null;
   /** What running VMs were given, by group; the largest groups have a name of their own. */
   readonly running: readonly { readonly name: string; readonly bytes: number }[];
 }
@@ -66,9 +68,16 @@ interface Part {
   /** Written into the part where it fits; by default nothing. */
   readonly label?: string;
   readonly bytes: number;
-  /** Its colour; the pattern of what is planned when there is none. */
+  /** Its colour; the pattern when there is none. */
   readonly class?: string;
+  /** Default the pattern of what is planned. */
+  readonly pattern?: string;
+  /** Whether what is planned may take its place. */
+  readonly yields?: boolean;
 }
+
+const PLAN_PATTERN = "url(#hatch-plan)";
+const CACHE_PATTERN = "url(#dots)";
 
 function planPart(bytes: number | undefined): readonly Part[] {
   return bytes === undefined ? [] : [{ name: "This plan", bytes }];
@@ -91,13 +100,19 @@ function Free({ freeBytes, plannedBytes, suffix = "" }: Planned & { freeBytes: n
   );
 }
 
-function MemoryGauge({ totalBytes, freeBytes, running, plannedBytes }: MemoryCapacity & Planned) {
+function MemoryGauge(
+  { totalBytes, freeBytes, cacheBytes, running, plannedBytes }: MemoryCapacity & Planned,
+) {
   const vms = running.reduce((sum, { bytes }) => sum + bytes, 0);
   // Guests may be given more than there is, and what they do not use is free.
   const whole = Math.max(totalBytes ?? 0, vms + freeBytes);
-  const own = whole - vms - freeBytes;
+  const taken = whole - vms - freeBytes;
+  // What the cache can give back counts as free, so that it is taken from there first.
+  const cache = Math.min(cacheBytes ?? 0, taken + freeBytes);
+  const own = taken - Math.max(0, cache - freeBytes);
+  const ownName = cacheBytes === null ? "TrueNAS and its cache" : "TrueNAS";
   const parts: Part[] = [
-    { name: "TrueNAS and its cache", label: "TrueNAS", bytes: own, class: "m-rest" },
+    { name: ownName, label: "TrueNAS", bytes: own, class: "m-rest" },
     ...running.map(({ name, bytes }, n): Part => ({
       name: `${name}, running`,
       label: name,
@@ -105,11 +120,17 @@ function MemoryGauge({ totalBytes, freeBytes, running, plannedBytes }: MemoryCap
       class: n % 2 === 0 ? "m-vm" : "m-vm-2",
     })),
     ...planPart(plannedBytes),
+    {
+      name: "File cache, shrinks when needed",
+      bytes: Math.max(0, Math.min(cache, whole - own - vms - (plannedBytes ?? 0))),
+      pattern: CACHE_PATTERN,
+      yields: true,
+    },
   ];
   const words = `Memory: ${
     plannedBytes === undefined ? "" : `the plan takes ${formatBytes(plannedBytes)}; `
-  }${formatBytes(vms)} of running VMs, ${
-    totalBytes === null ? "" : `${formatBytes(own)} of TrueNAS and its cache, `
+  }${formatBytes(vms)} of running VMs, ${totalBytes === null ? "" : `${formatBytes(own)} of ${ownName}, `}${
+    cacheBytes === null ? "" : `${formatBytes(cache)} of file cache that shrinks when needed, `
   }${formatBytes(freeBytes)} free for VMs`;
   return (
     <section
@@ -132,7 +153,10 @@ function MemoryGauge({ totalBytes, freeBytes, running, plannedBytes }: MemoryCap
       <Meter parts={parts} whole={whole} words={words} planned={plannedBytes === undefined} />
       <ul class="legend">
         <Legend name="Running VMs" bytes={vms} class="m-vm" />
-        {own > 0 ? <Legend name="TrueNAS and its cache" bytes={own} class="m-rest" /> : null}
+        {own > 0 ? <Legend name={ownName} bytes={own} class="m-rest" /> : null}
+        {cacheBytes === null
+          ? null
+          : <Legend name="File cache, can shrink" bytes={cache} pattern={CACHE_PATTERN} />}
         {plannedBytes === undefined ? null : <Legend name="This plan" bytes={plannedBytes} />}
         <li class="planned" id="memory-planned" hidden>
           <svg class="swatch" aria-hidden="true">
@@ -204,7 +228,7 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
     ...part,
     at: shares.slice(0, n).reduce((sum, { share }) => sum + share, 0),
   }));
-  const end = shares.reduce((sum, { share }) => sum + share, 0);
+  const end = shares.reduce((sum, { share, yields }) => yields ? sum : sum + share, 0);
   return (
     <svg class="meter" role="img" aria-label={words}>
       {placed.filter(({ share }) => share > 0).map((part) => (
@@ -214,7 +238,7 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
             width={percent(Math.min(part.share, 1 - part.at))}
             height="100%"
             class={part.class}
-            fill={part.class === undefined ? "url(#hatch-plan)" : undefined}
+            fill={part.class === undefined ? part.pattern ?? PLAN_PATTERN : undefined}
           >
             <title>{part.name}: {formatBytes(part.bytes)}</title>
           </rect>
@@ -247,15 +271,17 @@ function Meter({ parts, whole, words, planned }: MeterProps) {
   );
 }
 
-function Legend({ name, bytes, class: kind }: { name: string; bytes: number; class?: string }) {
+function Legend(
+  { name, bytes, class: kind, pattern }: Pick<Part, "name" | "bytes" | "class" | "pattern">,
+) {
   return (
-    <li class={kind === undefined ? "planned" : undefined}>
+    <li class={kind === undefined && pattern === undefined ? "planned" : undefined}>
       <svg class="swatch" aria-hidden="true">
         <rect
           width="100%"
           height="100%"
           class={kind}
-          fill={kind === undefined ? "url(#hatch-plan)" : undefined}
+          fill={kind === undefined ? pattern ?? PLAN_PATTERN : undefined}
         />
       </svg>
       {name} <b>{bytes === 0 ? "none" : formatBytes(bytes)}</b>

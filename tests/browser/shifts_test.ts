@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { browserTest, createWorkers, finished, SCREENS } from "../support/browser/pages.ts";
+import {
+  browserTest,
+  createWorkers,
+  expectAccessibleEverywhere,
+  finished,
+  SCREENS,
+  WATCHABLE,
+} from "../support/browser/pages.ts";
+import { repeatedly } from "../support/deadline.ts";
 
 /** Keeps each shift with what moved; those within half a second of a click or key are the page's answer to it. */
 const WATCH = `
@@ -107,6 +115,41 @@ for (const screen of SCREENS) {
         await page.waitForSelector(`tr[data-vm="${name}"][data-state="STOPPED"]`);
         await expectStill(page, name);
       }
+    },
+    { screen },
+  );
+
+  browserTest(
+    `nothing moves at ${where} when the charts of the NAS's load come and go on`,
+    { simulator: { times: { ...WATCHABLE, measuringSecondMs: 100 } } },
+    async ({ page, dashboard }) => {
+      await page.addInitScript(WATCH);
+      const paths =
+        'Array.from(document.querySelectorAll("#host-load path"), (path) => path.getAttribute("d")).join()';
+      await page.goto("/");
+      const boxOf = () => page.locator("#host-load").boundingBox();
+      const place = await boxOf();
+      await page.locator('#host-load [data-known="yes"]').nth(3).waitFor();
+      const drawn = await page.evaluate(paths);
+      await repeatedly(
+        "the charts are drawn again",
+        async () => await page.evaluate(paths) !== drawn || null,
+      );
+      assert.deepEqual(await boxOf(), place, "the charts have the place that was kept for them");
+      const figures = await page.locator("#host-load [data-load]").allInnerTexts();
+      for (
+        const [n, figure] of [/CPU\s+\d+ %/, /Memory\s.*GiB/s, /Network\s.*\/s/s, /Disks\s.*\/s/s].entries()
+      ) {
+        assert.match(figures[n] ?? "", figure);
+      }
+      await page.getByRole("img", { name: /^CPU of the NAS: \d+ % now/ }).waitFor();
+      await expectStill(page, "the charts");
+      await expectAccessibleEverywhere(page, "the list with its charts");
+      await page.goto("/operations");
+      await repeatedly(
+        "the NAS measures no longer",
+        () => Promise.resolve(dashboard.simulator.measurements === 0 || null),
+      );
     },
     { screen },
   );

@@ -3,6 +3,7 @@ import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions
 import type { OperationView } from "../../../lib/operations/types.ts";
 import { paths, type VmQuery } from "../../paths.ts";
 import { CapacityStrip, type CapacityView } from "../capacity.tsx";
+import { HostLoad, type HostLoadView } from "../host_load.tsx";
 import { PageStream } from "../frame/connection.tsx";
 import { Icon } from "../icons.tsx";
 import { Toast } from "../frame/toasts.tsx";
@@ -68,6 +69,15 @@ export function CapacityPatch({ capacity }: { capacity: CapacityView }) {
   return (
     <hx-partial hx-target="#capacity" hx-swap="outerMorph">
       <CapacityStrip capacity={capacity} />
+    </hx-partial>
+  );
+}
+
+/** How busy the NAS is. */
+export function HostLoadPatch({ load }: { load: HostLoadView | null }) {
+  return (
+    <hx-partial hx-target="#host-load" hx-swap="outerMorph">
+      <HostLoad load={load} />
     </hx-partial>
   );
 }

@@ -1,0 +1,108 @@
+/** The load of the NAS itself as small charts of the last minutes, each with its figure in words. */
+
+/** What the charts show. */
+export interface HostLoadView {
+  readonly charts: readonly LoadChart[];
+}
+
+/** One chart. */
+export interface LoadChart {
+  /** `cpu`, for tests and styles. */
+  readonly id: string;
+  readonly name: string;
+  /** The newest figure; null while there is none. */
+  readonly now: string | null;
+  /** Where there is room, this stands before the figure; empty if there is nothing to add. */
+  readonly detail: string;
+  /** Where there is room, this stands instead of the figure; null where the figure says it all. */
+  readonly parts: string | null;
+  /** The chart in words. */
+  readonly words: string;
+  /** Shares of the chart's height from 0 to 1, oldest first, null where nothing was measured; each layer is below the next. */
+  readonly layers: readonly (readonly (number | null)[])[];
+}
+
+/** The charts; nothing where the NAS does not send its load. Live updates replace them by their id. */
+export function HostLoad({ load }: { readonly load: HostLoadView | null }) {
+  if (load === null) return <div id="host-load" hidden></div>;
+  return (
+    <div id="host-load" class="host-load" role="group" aria-label="Load of the NAS">
+      {load.charts.map((chart) => <Chart {...chart} />)}
+    </div>
+  );
+}
+
+function Chart({ id, name, now, detail, parts, words, layers }: LoadChart) {
+  return (
+    <div class="load" data-load={id} data-known={now === null ? "no" : "yes"}>
+      <p>
+        <span class="name">{name}</span>{" "}
+        <span class="figure">
+          {now === null ? <span class="bone" aria-hidden="true"></span> : (
+            <>
+              {detail === "" ? null : <span class="detail">{detail}</span>}
+              <b class={parts === null ? undefined : "whole"}>{now}</b>
+              {parts === null ? null : <b class="parts">{parts}</b>}
+            </>
+          )}
+        </span>
+      </p>
+      <svg
+        class="spark"
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={words}
+      >
+        <title>{words}</title>
+        {layers.toReversed().map((shares, n) => {
+          const runs = runsOf(shares);
+          const isLowest = n === layers.length - 1;
+          return (
+            <>
+              <path class={isLowest ? "area" : "area above"} d={runs.map(areaOf).join("")} />
+              {isLowest ? <path class="line" d={runs.map(lineOf).join("")} /> : null}
+            </>
+          );
+        })}
+      </svg>
+    </div>
+  );
+}
+
+const WIDTH = 240;
+const HEIGHT = 32;
+/** So that the line is not cut off at the edges. */
+const EDGE = 1;
+
+interface Point {
+  readonly x: string;
+  readonly y: string;
+}
+
+/** The points of each stretch that was measured without a gap. */
+function runsOf(shares: readonly (number | null)[]): readonly (readonly Point[])[] {
+  const runs: Point[][] = [[]];
+  for (const [n, share] of shares.entries()) {
+    if (share === null) runs.push([]);
+    else {
+      const x = String(Math.round(WIDTH * n / Math.max(1, shares.length - 1)));
+      runs.at(-1)?.push({ x, y: (EDGE + (1 - share) * (HEIGHT - 2 * EDGE)).toFixed(1) });
+    }
+  }
+  return runs.filter(({ length }) => length > 0);
+}
+
+/** A single reading is a short stroke, because a line needs two points. */
+function lineOf(run: readonly Point[]): string {
+  const [first] = run;
+  if (first === undefined) return "";
+  if (run.length === 1) return `M${first.x} ${first.y}h-3`;
+  return `M${run.map(({ x, y }) => `${x} ${y}`).join("L")}`;
+}
+
+function areaOf(run: readonly Point[]): string {
+  const [first, last] = [run[0], run.at(-1)];
+  if (first === undefined || last === undefined) return "";
+  return `M${first.x} ${HEIGHT}L${run.map(({ x, y }) => `${x} ${y}`).join("L")}L${last.x} ${HEIGHT}Z`;
+}
