@@ -58,7 +58,7 @@ browserTest(
       await page.getByText("Not applied yet").waitFor();
       assert.ok(!await page.locator("#confirm-destroy").isVisible());
       await page.getByRole("button", { name: "List VMs" }).click();
-      assert.ok(await page.locator("#confirm-destroy").isVisible());
+      await page.locator("#confirm-destroy").waitFor();
       await page.locator(".toll .good", { hasText: /\d+ disks? with all data/ }).waitFor();
       await page.getByLabel("Keep disks").uncheck();
       assert.ok(!await page.locator("#confirm-destroy").isVisible());

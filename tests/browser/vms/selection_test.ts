@@ -108,9 +108,9 @@ for (const { version, screen } of PLACES) {
     }
     await page.goto("/");
     await page.keyboard.press("?");
-    assert.ok(await page.getByRole("dialog", { name: "Keyboard shortcuts" }).isVisible());
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");
-    assert.ok(!await page.locator("#keys").isVisible());
+    await page.locator("#keys").waitFor({ state: "hidden" });
   }, { screen });
 
   browserTest(`'Destroy' proposes exactly the selected VMs on ${version} (fault 4)`, {

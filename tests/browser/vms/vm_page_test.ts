@@ -105,8 +105,9 @@ browserTest(
       await page.locator("details.way > summary", { hasText: "Grow…" }).first().click();
       await page.getByLabel("Grow to (GiB)").first().fill("0");
       await page.getByRole("button", { name: "Grow disk" }).first().click();
+      // Its fold is open.
+      await page.locator('[data-error^="grow.size-"]').waitFor();
       assert.equal(await page.locator("#tab-disks").getAttribute("aria-current"), "page");
-      assert.ok(await page.locator('[data-error^="grow.size-"]').isVisible(), "its fold is open");
     } finally {
       await context.close();
     }
