@@ -94,7 +94,7 @@ document.addEventListener("submit", async (event) => {
     if (response.status === 401) return location.reload();
     const text = await response.text();
     if (text.includes("<hx-partial")) await apply(text);
-    else complain(wordsOf(text, response.status));
+    else complain(text);
   } catch {
     complain("The dashboard did not answer. Look at the VM before you try again");
   } finally {
@@ -103,26 +103,15 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-/* Longer answers are no message for a toast. */
-const MAX_WORDS = 300;
-
-/* What an answer says, of a whole page its content; one that is no message is told by its status. */
-function wordsOf(html, status) {
-  const { body } = new DOMParser().parseFromString(html, "text/html");
-  const words = (body.querySelector("main") ?? body).textContent.trim().replaceAll(/\s+/g, " ");
-  if (words !== "" && words.length <= MAX_WORDS) return words;
-  return `The dashboard answered ${status}. Look at the VM before you try again`;
-}
-
 /* What went wrong, as a toast that stays; it replaces the one that says the same. */
-function complain(message, id = "") {
+function complain(html, id = "") {
   const toast = document.createElement("div");
   document.getElementById(id)?.remove();
   if (id !== "") toast.id = id;
   toast.className = "toast bad";
   toast.dataset.toast = "bad";
   const words = document.createElement("div");
-  words.textContent = message;
+  words.textContent = new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
   const close = document.createElement("button");
   close.type = "button";
   close.className = "close";
@@ -180,6 +169,7 @@ document.addEventListener("toggle", ({ target }) => {
 /* The selection: what it takes, ranges, and Esc. */
 
 const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
+const ticked = () => [...document.querySelectorAll("#vm-list input[name=id]:checked")];
 let last = null;
 
 /* Shift and a click tick everything between. */
@@ -198,7 +188,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea, dialog") !== null) return;
-  if (boxes().some((box) => box.checked)) document.getElementById("vm-form").reset();
+  if (ticked().length > 0) document.getElementById("vm-form").reset();
 });
 
 const UNITS = ["MiB", "GiB", "TiB"];
@@ -209,14 +199,21 @@ function sizeOf(mib) {
   return `${Number(value.toFixed(1))} ${UNITS[unit]}`;
 }
 
-/* Marks what is ticked, for the stylesheet, and counts it; live updates take the marks away with the rows. */
+/*
+ * Marks what is ticked, for the stylesheet, and counts it; live updates take the marks away with the rows. The marks
+ * stand where few elements are below them, because the browser looks through all of those.
+ */
 function mark() {
-  const all = boxes();
-  for (const box of all) box.closest("tr").classList.toggle("is-ticked", box.checked);
-  const count = all.filter((box) => box.checked).length;
-  document.body.classList.toggle("is-selecting", count > 0);
-  const ticked = document.querySelector(".bulk .ticked");
-  if (ticked !== null) ticked.textContent = count;
+  const rows = new Set(ticked().map((box) => box.closest("tr")));
+  for (const row of document.querySelectorAll("#vm-list .is-ticked")) {
+    if (!rows.has(row)) row.classList.remove("is-ticked");
+  }
+  for (const row of rows) row.classList.add("is-ticked");
+  for (const marked of document.querySelectorAll("main, .bulk")) {
+    marked.classList.toggle("is-selecting", rows.size > 0);
+  }
+  const count = document.querySelector(".bulk .ticked");
+  if (count !== null) count.textContent = rows.size;
   for (const fold of document.querySelectorAll("#vm-list .fold-group > input")) {
     fold.closest("tbody").classList.toggle("is-folded", fold.checked);
   }
@@ -234,7 +231,7 @@ function offer(starts) {
 /* What the selected VMs that are off would take, beside the bar and in the picture of the memory. */
 function weigh() {
   mark();
-  const states = boxes().filter((box) => box.checked).map((box) => [box, box.closest("tr").dataset.state]);
+  const states = ticked().map((box) => [box, box.closest("tr").dataset.state]);
   const off = states.filter(([, state]) => state === "STOPPED").map(([box]) => box);
   offer(off.length > 0 || !states.some(([, state]) => state === "RUNNING"));
   const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);

@@ -50,13 +50,13 @@ const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   ],
   [
     /more than 80% of your available space/i,
-    "the pool does not have enough free space for this disk; choose a smaller size, another dataset, or a sparse disk",
+    "the pool does not have enough free space for this zvol; choose a smaller size, another dataset, or a sparse zvol",
   ],
   [
     /multiple of volume block size/i,
     "the size is not a multiple of the dataset's block size; enter whole GiB",
   ],
-  [/cannot shrink a zvol/i, "a disk can only grow; choose a size above the current one"],
+  [/cannot shrink a zvol/i, "zvols can only grow; choose a size above the current one"],
   [
     /parent (dataset )?\S+ does not exist/i,
     "the zvol's parent dataset does not exist; create it on the NAS, or choose another dataset",

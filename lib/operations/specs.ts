@@ -98,14 +98,14 @@ export function cleaning({ vms, zvols }: OrphanPlan): OperationSpec<Removal> {
   return {
     kind: "clean",
     title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
-      formatCount(unused.length, "unused disk")
+      formatCount(unused.length, "unused zvol")
     }`,
     vms: [
       ...vms.map((vm) => announced(vm, false)),
       ...unused.map((zvol) => ({
         name: zvol.name,
         steps: zvolRemovalSteps(zvol),
-        summary: "a disk that no VM uses",
+        summary: "a zvol that no VM uses",
       })),
     ],
     ...removals([

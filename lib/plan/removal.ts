@@ -166,7 +166,7 @@ export function inRemovalOrder<T extends { readonly key: string; readonly after:
 export function describeUnread({ relations: { snapshots, clones } }: RemovalFacts): readonly string[] {
   const describe = (what: string, reading: Reading<unknown>) =>
     reading.known ? [] : [
-      `${what} could not be read because ${reading.because}. Destroying a VM fails if its disks have ${what.toLowerCase()}`,
+      `${what} could not be read because ${reading.because}. Destroying a VM fails if its zvols have ${what.toLowerCase()}`,
     ];
   return [...describe("Snapshots", snapshots), ...describe("Clones", clones)];
 }

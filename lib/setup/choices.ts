@@ -16,7 +16,7 @@ export interface ChosenPlaces {
 }
 
 /** A configuration with one example VM type. */
-function starterConfiguration({ poolPath, cdromPath, bridge }: ChosenPlaces): string {
+export function starterConfiguration({ poolPath, cdromPath, bridge }: ChosenPlaces): string {
   return `# Written by set-up. Every section except storage is a VM type; docs/configuration.md describes them all.
 
 storage:

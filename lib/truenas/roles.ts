@@ -11,7 +11,7 @@ export interface NeededRole {
 }
 
 /** The roles. */
-const NEEDED_ROLES: readonly NeededRole[] = [
+export const NEEDED_ROLES: readonly NeededRole[] = [
   { role: "VM_READ", for: "listing VMs", essential: true },
   { role: "VM_DEVICE_READ", for: "listing bridges and addresses for a plan", essential: false },
   { role: "VM_WRITE", for: "creating, starting, stopping and destroying VMs", essential: true },

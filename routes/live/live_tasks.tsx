@@ -13,7 +13,7 @@ function runningOperations({ manager }: Dashboard, except: string | null): reado
 }
 
 /** The tasks of a dashboard, for all its streams. */
-class LiveTasks {
+export class LiveTasks {
   readonly #dashboard: Dashboard;
   readonly #watchers = new Set<() => void>();
   /** Messages by the operation that they leave out. */

@@ -4,6 +4,7 @@ import { Layout, type PageFrame } from "../layout.tsx";
 import { CapacityStrip, type CapacityView } from "../parts/capacity.tsx";
 import { HostLoad, type HostLoadView } from "../parts/host_load.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { BulkBar } from "../parts/list/bulk_bar.tsx";
 import { ListFilter } from "../parts/list/filter.tsx";
 import { OpStrip } from "../parts/list/op_strip.tsx";
 import { ExportLink } from "../parts/list/patches.tsx";
@@ -57,7 +58,10 @@ export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPag
       <HostLoad load={load} />
       {running === null ? null : <OpStrip view={running} />}
       <ListFilter {...list} shown={vms?.length ?? 0} />
-      <VmList {...list} />
+      <form method="get" action={paths.act()} class="list" id="vm-form">
+        <VmList {...list} />
+        <BulkBar mayChange={frame.mayChange} />
+      </form>
     </Layout>
   );
 }

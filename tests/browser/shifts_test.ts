@@ -25,7 +25,10 @@ const WATCH = `
     for (const { value, hadRecentInput, sources } of entries) {
       // Messages lie above the page, and come because something happened.
       const isMessage = sources.length > 0 && sources.every((it) => it.node?.parentElement?.closest("#toasts") != null);
-      if (hadRecentInput || isMessage) continue;
+      // Rows make room for others that come or go above them. A row that grows is a shift.
+      const isRoom = /^(TBODY|TR)$/.test(sources[0]?.node?.tagName) && sources.every((it) =>
+        it.node?.tagName !== "TR" || it.previousRect.height === it.currentRect.height);
+      if (hadRecentInput || isMessage || isRoom) continue;
       const what = sources.map((it) => nameOf(it.node) + " " + at(it.previousRect) + " > " + at(it.currentRect));
       globalThis.shifts.push({ value, what: what.join("; ") });
     }

@@ -12,7 +12,7 @@ import { isUndecided } from "./undecided.ts";
 export const MAX_OPERATIONS = 200;
 
 /** Operations kept if the oldest ones still need a decision. */
-const MAX_WITH_UNDECIDED = 400;
+export const MAX_WITH_UNDECIDED = 400;
 
 /** Operations whose events stay in memory; those of others are read from the journal. */
 const MAX_IN_MEMORY = 10;

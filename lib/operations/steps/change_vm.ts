@@ -158,7 +158,7 @@ async function apply(
     case "remove-device": {
       const options = { zvol: change.withZvol, raw_file: false, force: false };
       await caller.call("vm.device.delete", [change.deviceId, options]);
-      return change.withZvol ? "Disk removed and its data destroyed" : "Device removed";
+      return change.withZvol ? "Disk removed and its zvol destroyed" : "Device removed";
     }
   }
 }

@@ -276,13 +276,13 @@ function checkStep(work: Destruction): Step<Reading<readonly Dataset[]>> {
       const left = await readZvolsLeft(work);
       if (!left.known || left.value.length === 0) return left;
       const names = left.value.map(({ name }) => name).join(", ");
-      throw new TrueNASError(`The VM was removed, but these disks are left on the NAS: ${names}`);
+      throw new TrueNASError(`The VM was removed, but these zvols are left on the NAS: ${names}`);
     },
     verify: null,
     detail: (left) =>
       left.known
         ? "nothing is left"
-        : `the VM was removed; its disks could not be checked because ${left.because}`,
+        : `the VM was removed; its zvols could not be checked because ${left.because}`,
   };
 }
 

@@ -35,7 +35,7 @@ export async function removeZvol(context: ZvolRemovalContext, zvol: OrphanZvol):
     },
     onFailure: ({ message, cancelled }) =>
       cancelled
-        ? { outcome: "cancelled", message: "Cancelled; the disk was not changed" }
+        ? { outcome: "cancelled", message: "Cancelled; the zvol was not changed" }
         : { outcome: "failed", message },
   });
 }
@@ -48,15 +48,15 @@ function verifyStep({ caller }: VmContext, zvol: OrphanZvol): Step<boolean> {
     call: async () => {
       const [found, vms] = await Promise.all([fetchDatasets(caller, [zvol.name]), readVms(caller)]);
       if (!found.known) {
-        throw new TrueNASError(`The disk could not be read because ${found.because}. It was not changed`);
+        throw new TrueNASError(`The zvol could not be read because ${found.because}. It was not changed`);
       }
       const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
-      if (user !== undefined) throw new TrueNASError(`${user.name} now uses the disk. It was not changed`);
+      if (user !== undefined) throw new TrueNASError(`${user.name} now uses the zvol. It was not changed`);
       const [dataset] = found.value;
       if (dataset === undefined) return false;
       if (JSON.stringify(dataset.mark) !== JSON.stringify(zvol.mark)) {
         throw new TrueNASError(
-          "The disk has changed since the list was shown. It was not removed; open Orphans again",
+          "The zvol has changed since the list was shown. It was not removed; open Orphans again",
         );
       }
       await expectAsShown(caller, [zvol], "it");

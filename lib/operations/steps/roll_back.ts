@@ -63,7 +63,7 @@ export async function rollBack(context: StepContext, undo: Undo): Promise<VmResu
     }
     const state = unread === null
       ? "nothing is left"
-      : `whether a disk is left could not be checked because ${unread}`;
+      : `whether a zvol is left could not be checked because ${unread}`;
     const message = `${why}. Removed again: ${removed.join(", ")}; ${state}`;
     return { outcome: cancelled ? "cancelled" : "rolled-back", message };
   } catch (error) {

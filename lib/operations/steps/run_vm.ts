@@ -111,5 +111,5 @@ export async function expectVm(
 /** Describes what is left on the NAS; `unread` says why zvols could not be read. */
 export function describeLeft(names: readonly string[], unread: string | null): string {
   const left = names.length === 0 ? "Nothing is left on the NAS" : `Left on the NAS: ${names.join(", ")}`;
-  return unread === null ? left : `${left}; disks could not be read because ${unread}`;
+  return unread === null ? left : `${left}; zvols could not be read because ${unread}`;
 }

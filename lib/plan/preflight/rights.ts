@@ -13,7 +13,7 @@ function checkRollback({ active, inventory: { nas: { roles } } }: Context): Find
     hasRole(roles, "DATASET_DELETE") === false;
   if (!createsZvols || !canOnlyCreate) return [];
   const message =
-    "If creating a VM fails, its disks can remain on the NAS because the account does not have the role " +
+    "If creating a VM fails, its zvols can remain on the NAS because the account does not have the role " +
     "DATASET_DELETE (DATASET_WRITE does not include it). Grant the role so that they can be removed";
   return [warning("", message)];
 }

@@ -27,7 +27,7 @@ function checkThick(active: readonly PlannedVm[], parent: string, freeBytes: num
     const need = describeNeed(fit, `${formatBytes(totalBytes(thickDisks(first.vm)))} of space`);
     const message =
       `${need}, but ${parent} has ${formatBytes(fit.freeBytes)} left and TrueNAS limits a zvol ` +
-      `to 80 % of that: ${describeFit(fit)}. Lower the count or the size, or make the disks sparse`;
+      `to 80 % of that: ${describeFit(fit)}. Lower the count or the size, or make the zvols sparse`;
     return [...Map.groupBy(fit.tooLarge, ({ part }) => part.name)].map(([disk, found]) =>
       error(found.map(({ vm }) => vm), `${fit.type}.disk.${disk}`, message)
     );
@@ -46,7 +46,7 @@ function checkSparse(active: readonly PlannedVm[], parent: string, freeBytes: nu
   const disks = active.flatMap(newDisks);
   const full = totalBytes(disks);
   if (full <= freeBytes || !disks.some(({ sparse }) => sparse === true)) return [];
-  const message = `The disks total ${formatBytes(full)}, but ${parent} has ${formatBytes(freeBytes)} left; ` +
-    "writes to sparse disks fail when the pool is full";
+  const message = `The zvols total ${formatBytes(full)}, but ${parent} has ${formatBytes(freeBytes)} left; ` +
+    "writes to sparse zvols fail when the pool is full";
   return [warning("storage.pool_path", message)];
 }

@@ -12,7 +12,7 @@ import { SHELL_PATH, type ShellSocket } from "./shell.ts";
 import { type ApiChoice, chooseApi } from "../versions.ts";
 
 /** Timeout for opening a connection, in milliseconds; a booting NAS answers slowly. */
-const OPEN_TIMEOUT_MS = 10_000;
+export const OPEN_TIMEOUT_MS = 10_000;
 
 /** Why a socket closed. */
 export interface SocketEnd {

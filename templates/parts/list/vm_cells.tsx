@@ -32,6 +32,9 @@ const MAX_DISKS = 3;
 /** From this share on, a disk is nearly full. */
 const NEARLY_FULL = 0.8;
 
+/** A line of its usual height. As an entity in JSX it would be trimmed like any other space. */
+const BLANK = "\u00a0";
+
 /** Props of a cell that grows while its VM is being made. */
 interface CellProps {
   readonly vm: Vm;
@@ -50,7 +53,7 @@ export function DiskCell({ vm: { disks }, coming }: CellProps) {
   return (
     <>
       {disks.slice(0, MAX_DISKS).map((disk) => <DiskLine disk={disk} />)}
-      {lines(Math.min(coming, MAX_DISKS) - disks.length).map(() => <div class="disk">&nbsp;</div>)}
+      {lines(Math.min(coming, MAX_DISKS) - disks.length).map(() => <div class="disk">{BLANK}</div>)}
       {more > 0 ? <div class="disk faint">and {more} more</div> : null}
     </>
   );
@@ -101,9 +104,9 @@ export function NetworkCell({ vm: { nics }, coming }: CellProps) {
   if (first === undefined && coming === 0) return <span class="faint">none</span>;
   return (
     <>
-      {first === undefined ? <span>&nbsp;</span> : <Address nic={first} />}
+      {first === undefined ? <span>{BLANK}</span> : <Address nic={first} />}
       {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null} />)}
-      {lines(coming - nics.length).map(() => <span class="mac">&nbsp;</span>)}
+      {lines(coming - nics.length).map(() => <span class="mac">{BLANK}</span>)}
     </>
   );
 }

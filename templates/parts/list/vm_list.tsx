@@ -2,7 +2,6 @@
 import { formatCount } from "../../../lib/units.ts";
 import { paths, type VmQuery } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
-import { BulkBar } from "./bulk_bar.tsx";
 import { columnCount, ListHead } from "./columns.tsx";
 import { type ChipCounts, shownOf, type Stale } from "./filter.tsx";
 import { VmGroup } from "./vm_group.tsx";
@@ -35,7 +34,10 @@ export interface VmListProps {
   readonly stale: Stale | null;
 }
 
-/** The table, or why it is empty. Live updates replace it by its id. */
+/**
+ * The table, or why it is empty. Live updates replace it by its id. Its form stands around it, not in it: a form with
+ * fields named id answers to `form.id` with them, and a morph that cannot tell what it is would move every row.
+ */
 export function VmList(props: VmListProps) {
   return (
     <section id="vm-list" aria-labelledby="vm-list-caption">
@@ -51,21 +53,18 @@ function VmTable(
 ) {
   const columns = columnCount(look.columns);
   return (
-    <form method="get" action={paths.act()} class="list" id="vm-form">
-      <table class="table vms">
-        <caption id="vm-list-caption" class="visually-hidden">{shownOf(vms.length, total)}</caption>
-        <ListHead query={query} columns={look.columns} />
-        {groups === null
-          ? <tbody>{vms.map((row) => <VmRowOnce {...row} />)}</tbody>
-          : groups.map(({ group, rows }) => (
-            <tbody>
-              <VmGroup group={group} vms={rows.map(({ vm }) => vm)} mayChange={mayChange} columns={columns} />
-              {rows.map((row) => <VmRowOnce {...row} />)}
-            </tbody>
-          ))}
-      </table>
-      <BulkBar mayChange={mayChange} />
-    </form>
+    <table class={look.hasMenu ? "table vms" : "table vms long"}>
+      <caption id="vm-list-caption" class="visually-hidden">{shownOf(vms.length, total)}</caption>
+      <ListHead query={query} columns={look.columns} />
+      {groups === null
+        ? <tbody>{vms.map((row) => <VmRowOnce {...row} />)}</tbody>
+        : groups.map(({ group, rows }) => (
+          <tbody>
+            <VmGroup group={group} vms={rows.map(({ vm }) => vm)} mayChange={mayChange} columns={columns} />
+            {rows.map((row) => <VmRowOnce {...row} />)}
+          </tbody>
+        ))}
+    </table>
   );
 }
 

@@ -53,8 +53,8 @@ onEach("an orphan that came into use after the list was shown is kept", async ({
   const view = await started.operation.finished;
   assert.equal(view.status, "failed");
   assert.deepEqual(view.vms.map(({ message }) => message), [
-    "thief now uses the disk. It was not changed",
-    "The disk has changed since the list was shown. It was not removed; open Orphans again",
+    "thief now uses the zvol. It was not changed",
+    "The zvol has changed since the list was shown. It was not removed; open Orphans again",
   ]);
   assert.deepEqual(zvols(simulator), [taken, replaced]);
 }, { simulator: { foreignVms: 1 } });

@@ -358,14 +358,14 @@ for (const version of VERSIONS.slice(1)) {
       const message = await endOfThird(lab, "");
       assert.match(
         message,
-        /Removed again: the VM.*; whether a disk is left could not be checked because/,
+        /Removed again: the VM.*; whether a zvol is left could not be checked because/,
       );
       assert.doesNotMatch(message, /nothing is left/);
       assert.deepEqual(zvols(lab.simulator).filter((name) => name.includes("worker03")), []);
       const unseen = await endOfThird(lab, "worker03-disk1");
       assert.match(
         unseen,
-        /Left on the NAS: possibly the zvol tank\/vms\/worker03-disk1; disks could not be read/,
+        /Left on the NAS: possibly the zvol tank\/vms\/worker03-disk1; zvols could not be read/,
       );
       assert.equal(vms(lab.simulator).length, 2, "the VM is removed all the same");
     }, { roles: ["VM_READ", "VM_WRITE", "VM_DEVICE_READ", "VM_DEVICE_WRITE"] }));

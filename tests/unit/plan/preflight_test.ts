@@ -350,7 +350,7 @@ Deno.test("preflight accepts sparse zvols larger than the free space, with a war
   assert.deepEqual(findings.map(({ severity }) => severity), ["warning"]);
   assert.match(
     findings[0]?.message ?? "",
-    /disks total 140 GiB, but tank\/vms has 30 GiB left; writes to sparse disks fail/,
+    /zvols total 140 GiB, but tank\/vms has 30 GiB left; writes to sparse zvols fail/,
   );
   const disks = vms[0]?.devices.filter((device) => device.dtype === "DISK") ?? [];
   assert.deepEqual(disks.map(({ sparse, force }) => [sparse, force]), [[true, false], [true, true]]);
