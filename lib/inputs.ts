@@ -41,9 +41,17 @@ export function choiceExpected(what: string, choices: readonly string[], found: 
   return `${what} must be ${choices.join(", ")}${found === undefined ? "" : `; found ${show(found)}`}`;
 }
 
+/** The longest value that a message repeats as a whole: longer than any name that TrueNAS accepts. */
+const MAX_SHOWN_CHARS = 160;
+/** What it repeats of a longer one. */
+const EXCERPT_CHARS = 40;
+
 /** A value in a message; callers of the library can pass values that JSON cannot represent. */
 export function show(value: unknown): string {
   if (typeof value === "number") return String(value);
+  if (typeof value === "string" && value.length > MAX_SHOWN_CHARS) {
+    return `${JSON.stringify(`${value.slice(0, EXCERPT_CHARS)}…`)} (${value.length} characters)`;
+  }
   if (typeof value === "bigint") return `${value}n`;
   try {
     return JSON.stringify(value) ?? String(value);

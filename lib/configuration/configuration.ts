@@ -119,7 +119,12 @@ function typeNameProblems(name: string): Problem[] {
       `those of ${other}`;
     return [{ field: name, message }];
   }
-  if (isVmName(name) && name.length <= MAX_TYPE_CHARS) return [];
+  if (name.length > MAX_TYPE_CHARS) {
+    const message =
+      `The name of a VM type has at most ${MAX_TYPE_CHARS} characters; this one has ${name.length}`;
+    return [{ field: name, message }];
+  }
+  if (isVmName(name)) return [];
   const message = `A VM cannot be named ${show(`${name}01`)}: TrueNAS only accepts letters, digits and ` +
     "underscores";
   return [{ field: name, message }];

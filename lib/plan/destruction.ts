@@ -2,6 +2,7 @@
 import type { Disk, Vm } from "../inventory/inventory.ts";
 import { compareNames, matchesPrefix } from "../inventory/names.ts";
 import { formatCount } from "../units.ts";
+import { show } from "../inputs.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked } from "../inventory/marks.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
@@ -133,9 +134,9 @@ function findMissing(
 export function describeMissing({ by, value }: MissingSelection): string {
   switch (by) {
     case "prefix":
-      return `No VM matches ${JSON.stringify(value)} followed by digits`;
+      return `No VM matches ${show(value)} followed by digits`;
     case "name":
-      return `No VM is named ${JSON.stringify(value)}`;
+      return `No VM is named ${show(value)}`;
     case "id":
       return `No VM has the ID ${value}`;
   }

@@ -204,7 +204,7 @@ function TypeCard({ type, problems, choices, spare }: {
       <header>
         <div class="row">
           <h2 id={`${id}-heading`}>{type.name}</h2>
-          <span class="soft">{namesOf(type)}</span>
+          <span class="soft said">{namesOf(type)}</span>
         </div>
         <a class="btn sm plain" href={paths.editType(type.name)}>Edit this type</a>
       </header>

@@ -2,6 +2,7 @@
 import { Layout, type PageFrame } from "../layout.tsx";
 import { Notice } from "../parts/common.tsx";
 import { Shape } from "../parts/icons.tsx";
+import { Said } from "../parts/said.tsx";
 import { paths } from "../paths.ts";
 
 /** Props of the page. */
@@ -20,8 +21,14 @@ export function ErrorPage({ frame, title, message, remedy }: ErrorPageProps) {
         <div class="body">
           <Shape name="bad" />
           <h1>{title}</h1>
-          <p>{message}</p>
-          {remedy === null ? null : <p class="soft">{remedy}</p>}
+          <p>
+            <Said text={message} />
+          </p>
+          {remedy === null ? null : (
+            <p class="soft">
+              <Said text={remedy} />
+            </p>
+          )}
           <p class="actions">
             <a class="btn primary" href={paths.home()}>Go to VMs</a>
           </p>
@@ -36,9 +43,15 @@ export function ErrorPart({ message, remedy }: { message: string; remedy: string
   return (
     <Notice tone="bad" role="alert">
       <p>
-        <strong>{message}</strong>
+        <strong>
+          <Said text={message} />
+        </strong>
       </p>
-      {remedy === null ? null : <p>{remedy}</p>}
+      {remedy === null ? null : (
+        <p>
+          <Said text={remedy} />
+        </p>
+      )}
     </Notice>
   );
 }

@@ -10,6 +10,7 @@ import { Icon } from "../parts/icons.tsx";
 import { Operation } from "../parts/operation/operation.tsx";
 import { ConcurrencyLine } from "../parts/operation/concurrency.tsx";
 import { paths } from "../paths.ts";
+import { Said } from "../parts/said.tsx";
 
 /** Props of the page. */
 export interface OperationPageProps {
@@ -48,7 +49,9 @@ export function OperationPage(
         <DateTime at={view.startedAt} />
       </nav>
       <header class="page-head">
-        <h1>{view.title}</h1>
+        <h1>
+          <Said text={view.title} />
+        </h1>
         {view.status === "running"
           ? (
             <button type="button" class="btn" id="notify" hidden>

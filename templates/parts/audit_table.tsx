@@ -4,6 +4,7 @@ import { formatCount } from "../../lib/units.ts";
 import { paths } from "../paths.ts";
 import { DateTime, TableHead } from "./common.tsx";
 import { Who } from "./history.tsx";
+import { Said } from "./said.tsx";
 
 /** What the table is given. */
 export interface AuditTableProps {
@@ -24,7 +25,11 @@ export function AuditTable({ entries, caption, ofOneVm = false }: AuditTableProp
         {entries.map(({ seq, at, by, what, vms, outcome, operation, repeated }) => (
           <tr data-audit={seq}>
             <th scope="row">
-              {operation === null ? what : <a href={paths.operation(operation)}>{what}</a>}
+              {operation === null ? <Said text={what} /> : (
+                <a href={paths.operation(operation)}>
+                  <Said text={what} />
+                </a>
+              )}
             </th>
             <td data-label="When">
               <DateTime at={at} />
@@ -38,7 +43,7 @@ export function AuditTable({ entries, caption, ofOneVm = false }: AuditTableProp
               </td>
             )}
             <td data-label="Outcome">
-              {outcomeWords(outcome)}
+              <Said text={outcomeWords(outcome)} />
               {repeated === undefined ? null : <Repeated {...repeated} />}
             </td>
           </tr>
@@ -67,12 +72,12 @@ const NAMES_SHOWN = 4;
 
 function Names({ vms }: { vms: readonly string[] }) {
   if (vms.length <= NAMES_SHOWN) {
-    return <span dir="auto">{vms.join(", ") || <span class="none">–</span>}</span>;
+    return vms.length === 0 ? <span class="none">–</span> : <Said text={vms.join(", ")} />;
   }
   return (
     <details>
       <summary>{formatCount(vms.length, "VM")}</summary>
-      <span dir="auto">{vms.join(", ")}</span>
+      <Said text={vms.join(", ")} />
     </details>
   );
 }

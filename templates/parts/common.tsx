@@ -3,6 +3,7 @@ import type { Child } from "hono/jsx";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { paths } from "../paths.ts";
 import { Icon, Shape, type ShapeName } from "./icons.tsx";
+import { Said } from "./said.tsx";
 
 /** The five tones. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
@@ -75,7 +76,9 @@ export function Warning({ text }: { text: string | null }) {
   if (text === null) return null;
   return (
     <Notice tone="warn">
-      <p>{text}</p>
+      <p>
+        <Said text={text} />
+      </p>
     </Notice>
   );
 }
@@ -147,7 +150,11 @@ export function ErrorSummary({ problems }: { problems: readonly Problem[] }) {
         <ul>
           {problems.map(({ field, message, line }) => (
             <li>
-              {field === "" ? message : <a href={`#${fieldId(field)}`}>{message}</a>}
+              {field === "" ? <Said text={message} /> : (
+                <a href={`#${fieldId(field)}`}>
+                  <Said text={message} />
+                </a>
+              )}
               {line === undefined ? null : <span class="where">config.yaml line {line}</span>}
             </li>
           ))}
@@ -188,7 +195,9 @@ export function Field(
     .trim();
   return (
     <div class={own.length === 0 ? "field" : "field invalid"}>
-      <label for={id} class={hideLabel ? "visually-hidden" : undefined}>{label}</label>
+      <label for={id} class={hideLabel ? "visually-hidden" : undefined}>
+        <Said text={label} />
+      </label>
       <input
         id={id}
         name={sentAs ?? name}
@@ -205,7 +214,11 @@ export function Field(
         aria-invalid={own.length === 0 ? undefined : "true"}
         aria-describedby={described === "" ? undefined : described}
       />
-      {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
+      {help === undefined ? null : (
+        <p class="help" id={`${id}-help`}>
+          <Said text={help} />
+        </p>
+      )}
       <FieldError name={name} problems={own} />
     </div>
   );
@@ -232,7 +245,9 @@ export function FieldError({ name, problems }: { name: string; problems: readonl
   return (
     <p class="error" id={`${fieldId(name)}-error`}>
       <Shape name="bad" />
-      <span data-error={name}>{problems.map(({ message }) => message).join(" · ")}</span>
+      <span data-error={name}>
+        <Said text={problems.map(({ message }) => message).join(" · ")} />
+      </span>
     </p>
   );
 }

@@ -2,6 +2,7 @@
 import type { DestructionPlan, DestructionVm } from "../../lib/plan/types.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Icon, type IconName, Shape } from "./icons.tsx";
+import { Said } from "./said.tsx";
 
 /** A group of VMs that stay. */
 export interface StayingVms {
@@ -128,8 +129,11 @@ function Remaining({ what, why }: { what: string; why: string }) {
   return (
     <li class="good">
       <Shape name="done" />
-      <span dir="auto">
-        {what} <small>{why}</small>
+      <span>
+        <Said text={what} />{" "}
+        <small>
+          <Said text={why} />
+        </small>
       </span>
       <span></span>
     </li>

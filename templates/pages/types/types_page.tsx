@@ -173,7 +173,7 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
       <header>
         <div class="row">
           <h2 id={`type-${name}`}>{name}</h2>
-          <span class="soft">{namesOf(name, count)}</span>
+          <span class="soft said">{namesOf(name, count)}</span>
         </div>
         {mayChange ? <TypeActions name={name} /> : null}
       </header>

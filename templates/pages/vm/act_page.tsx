@@ -7,6 +7,7 @@ import { MissingRoles } from "../../parts/frame/connection.tsx";
 import { Notice, Tick, ViewerNotice, VmTrail, Warning } from "../../parts/common.tsx";
 import { paths } from "../../paths.ts";
 import { VmState } from "../../parts/list/vm_row.tsx";
+import { Said } from "../../parts/said.tsx";
 
 /** The state of the page. */
 export interface ActProps {
@@ -73,7 +74,7 @@ function Unaffected({ vms }: { vms: ActProps["unaffected"] }) {
       <ul>
         {vms.map(({ name, because }) => (
           <li data-left={name}>
-            <strong dir="auto">{name}</strong>: {because}
+            <strong dir="auto">{name}</strong>: <Said text={because} />
           </li>
         ))}
       </ul>
@@ -98,7 +99,7 @@ function Confirm(
         <p data-state={state}>
           <VmState state={state} />
           <br />
-          {vms.map(({ name }) => name).join(", ")} {VM_ACTIONS[action].effect}.
+          <Said text={vms.map(({ name }) => name).join(", ")} /> {VM_ACTIONS[action].effect}.
         </p>
       ))}
       {action === "start"

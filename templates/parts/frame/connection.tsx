@@ -2,6 +2,7 @@
 import { Notice, State, Time } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import { paths } from "../../paths.ts";
+import { Said } from "../said.tsx";
 
 /** The connection to the NAS, as the badge shows it. */
 export interface ConnectionView {
@@ -71,7 +72,9 @@ export function ConnectionNotice({ connection }: { connection: ConnectionView })
       {connection.message === null ? null : (
         <Notice tone="warn" role="status">
           <p>
-            <strong>{connection.message}</strong>
+            <strong>
+              <Said text={connection.message} />
+            </strong>
           </p>
           {connection.remedy === null ? null : <p>{connection.remedy}</p>}
         </Notice>

@@ -8,6 +8,7 @@ import { describeProgress } from "../operation/operation.tsx";
 import { STATUSES, verbOf } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
 import { Toast } from "./toasts.tsx";
+import { Said } from "../said.tsx";
 
 /** A younger operation is often over before somebody has read its name. */
 const NEW_MS = 1_000;
@@ -51,7 +52,9 @@ function Drawer({ running, now }: TasksProps) {
         {tasks.map(({ view, time }) => (
           <li data-task={view.id}>
             <span class="row">
-              <a href={paths.operation(view.id)}>{view.title}</a>
+              <a href={paths.operation(view.id)}>
+                <Said text={view.title} />
+              </a>
               <span class="soft">{describeProgress(view)}</span>
               <span class="soft">{time}</span>
             </span>
@@ -84,9 +87,11 @@ export function Ended({ ended, unknown }: {
         >
           <Toast tone={STATUSES[view.status].tone} id={`ended-${view.id}`}>
             <p>
-              {view.status === "done"
-                ? <span>{doneWords(view)}</span>
-                : <strong>{`${view.title}: ${STATUSES[view.status].word.toLowerCase()}`}</strong>}
+              {view.status === "done" ? <span>{doneWords(view)}</span> : (
+                <strong>
+                  <Said text={`${view.title}: ${STATUSES[view.status].word.toLowerCase()}`} />
+                </strong>
+              )}
               {" · "}
               <a href={paths.operation(view.id)}>View</a>
             </p>

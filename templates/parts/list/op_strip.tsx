@@ -7,6 +7,7 @@ import { describeFinished, finishedIn } from "../operation/cells.tsx";
 import { cellTone } from "../operation/operation.tsx";
 import { STATUSES } from "../operation/states.tsx";
 import { operationRowId } from "../operation/steps.tsx";
+import { Said } from "../said.tsx";
 
 /** Above this number, a bar says more than cells. */
 const MAX_CELLS = 64;
@@ -26,7 +27,7 @@ export function OpStrip({ view }: { view: OperationView }) {
       <span class="row">
         <span class={`state ${tone}`}>
           <Shape name={SHAPES[tone]} />
-          {view.title}
+          <Said text={view.title} />
         </span>
         <span class="soft">{isOver ? word : describeFinished(view)}</span>
       </span>

@@ -13,6 +13,7 @@ import { ColumnMenu } from "./columns.tsx";
 import { Chips, ListCount, type ListFilterProps, VmListAge } from "./filter.tsx";
 import { OpStrip } from "./op_strip.tsx";
 import { groupId, VmGroup, type VmGroupProps } from "./vm_group.tsx";
+import { Said } from "../said.tsx";
 
 /** One VM that changed. */
 export function VmPatch(row: ListRowProps) {
@@ -179,7 +180,9 @@ export function RefusalPatch({ message }: { message: string }) {
   return (
     <hx-partial hx-target="#toasts" hx-swap="beforeend">
       <Toast tone="bad">
-        <p>{message}</p>
+        <p>
+          <Said text={message} />
+        </p>
       </Toast>
     </hx-partial>
   );
@@ -203,7 +206,7 @@ function OperationToast({ view, action, vm }: ActionToast) {
       <Toast tone="bad" id={toastId(view)}>
         <p>
           <strong dir="auto">{vm.name} could not be {VM_ACTIONS[action].done}.</strong>{" "}
-          {first?.message ?? view.message} {link}
+          <Said text={first?.message ?? view.message ?? ""} /> {link}
         </p>
       </Toast>
     );

@@ -9,6 +9,7 @@ import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import type { OperationView, OperationVmView } from "../../../lib/operations/types.ts";
 import { recoveryOf } from "../../../lib/operations/recovery.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
+import { Said } from "../said.tsx";
 
 /** Cancels an operation that is running. */
 export function CancelForm({ view }: { view: OperationView }) {
@@ -98,7 +99,9 @@ function Next({ icon, href, title, help }: NextProps) {
   return (
     <a href={href}>
       <Icon name={icon} />
-      <b>{title}</b>
+      <b>
+        <Said text={title} />
+      </b>
       <span>{help}</span>
     </a>
   );

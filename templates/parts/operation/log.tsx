@@ -3,6 +3,7 @@ import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES, stepLabel } from "./sta
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
+import { Said } from "../said.tsx";
 
 /** Whether an event gets a line in the log. A step's start shows in its table cell instead. */
 export function isLogged(event: OperationEvent): boolean {
@@ -14,7 +15,7 @@ export function isLogged(event: OperationEvent): boolean {
 export function OperationLogLine({ event }: { event: OperationEvent }) {
   return (
     <div id={`log-${event.seq}`}>
-      <Time at={event.at} /> {describeEvent(event)}
+      <Time at={event.at} /> <Said text={describeEvent(event)} />
     </div>
   );
 }

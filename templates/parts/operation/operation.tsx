@@ -17,6 +17,7 @@ import type {
 } from "../../../lib/operations/types.ts";
 import { isCancelled, isGood } from "../../../lib/operations/summary.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
+import { Said } from "../said.tsx";
 
 /** The whole operation. */
 export function Operation(
@@ -203,7 +204,9 @@ export function OperationNotices({ view }: { view: OperationView }) {
     <div id="operation-notices" aria-live="polite">
       {view.message === null ? null : (
         <Notice tone="bad">
-          <p>{view.message}</p>
+          <p>
+            <Said text={view.message} />
+          </p>
         </Notice>
       )}
       {unsuccessful.map((vm) => <p class="visually-hidden">{describeTrouble(view.kind, vm)}</p>)}

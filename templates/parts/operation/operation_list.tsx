@@ -9,6 +9,7 @@ import { Cells, progressOf } from "./cells.tsx";
 import { describeProgress } from "./operation.tsx";
 import { OperationState } from "./states.tsx";
 import { paths } from "../../paths.ts";
+import { Said } from "../said.tsx";
 
 /** The groups that operations can be filtered by. */
 const OPERATION_FILTERS = {
@@ -113,7 +114,9 @@ export function OperationRow({ view, now }: { view: OperationView; now: number }
   return (
     <tr id={`operation-${view.id}`} data-operation={view.id} data-status={view.status}>
       <th scope="row">
-        <a href={paths.operation(view.id)}>{view.title}</a>
+        <a href={paths.operation(view.id)}>
+          <Said text={view.title} />
+        </a>
         {isUndecided(view)
           ? (
             <span class="badge warn">

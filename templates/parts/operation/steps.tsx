@@ -9,6 +9,7 @@ import type {
   OperationVmView,
   StepView,
 } from "../../../lib/operations/types.ts";
+import { Said } from "../said.tsx";
 
 /** Undo steps share one column, because only VMs that failed have them. */
 const UNDO = "undo-";
@@ -57,8 +58,10 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
   return (
     <tr id={operationRowId(vm.name)}>
       <th scope="row">
-        {vm.name}
-        <span class="where">{vm.summary}</span>
+        <Said text={vm.name} />
+        <span class="where">
+          <Said text={vm.summary} />
+        </span>
       </th>
       <td data-label="Outcome">
         <VmOutcomeState vm={vm} kind={kind} />

@@ -7,6 +7,7 @@ import { paths } from "../../paths.ts";
 import { Notice } from "../common.tsx";
 import { describeTrouble, STEP_STATUSES, stepLabel } from "./states.tsx";
 import { operationRowId, VmOutcomeState } from "./steps.tsx";
+import { Said } from "../said.tsx";
 
 /** What the picture is given. */
 export interface WaterfallProps {
@@ -116,7 +117,9 @@ export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallPro
           <tr class="remedy">
             <td colspan={4}>
               <Notice tone={vm.outcome === "failed" || vm.outcome === "left-behind" ? "bad" : "warn"}>
-                <p>{describeTrouble(kind, vm)}</p>
+                <p>
+                  <Said text={describeTrouble(kind, vm)} />
+                </p>
               </Notice>
             </td>
           </tr>

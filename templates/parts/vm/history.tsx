@@ -8,6 +8,7 @@ import { DateTime, TableHead } from "../common.tsx";
 import { AuditTable } from "../audit_table.tsx";
 import { Who } from "../history.tsx";
 import { OperationState } from "../operation/states.tsx";
+import { Said } from "../said.tsx";
 
 /** The newest of a VM's operations and audit lines. */
 export interface VmHistoryProps {
@@ -54,7 +55,9 @@ function Operations({ vm, operations, now }: VmHistoryProps) {
         {operations.map((view) => (
           <tr data-operation={view.id} data-status={view.status}>
             <th scope="row">
-              <a href={paths.operation(view.id)}>{view.title}</a>
+              <a href={paths.operation(view.id)}>
+                <Said text={view.title} />
+              </a>
               <WhatChanged vm={vm} view={view} />
             </th>
             <td data-label="Status">
@@ -90,7 +93,9 @@ function Entries({ vm, entries, total }: VmHistoryProps) {
           : `Audit log: the latest ${entries.length} of ${total} lines`}
       />
       <p>
-        <a href={paths.audit({ q: vm.name })}>Search the whole audit log for {vm.name}</a>
+        <a href={paths.audit({ q: vm.name })}>
+          Search the whole audit log for <Said text={vm.name} />
+        </a>
       </p>
     </>
   );

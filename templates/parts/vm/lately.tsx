@@ -6,6 +6,7 @@ import { DateTime, SHAPES } from "../common.tsx";
 import { Shape } from "../icons.tsx";
 import { WhatChanged } from "./history.tsx";
 import { STATUSES } from "../operation/states.tsx";
+import { Said } from "../said.tsx";
 
 /** The card. */
 export function Lately({ vm, operations }: { vm: Vm; operations: readonly OperationView[] }) {
@@ -26,7 +27,10 @@ export function Lately({ vm, operations }: { vm: Vm; operations: readonly Operat
                 <li class={tone}>
                   <Shape name={SHAPES[tone]} />
                   <span>
-                    <a href={paths.operation(id)}>{title}</a> <small class="soft">{word}</small>
+                    <a href={paths.operation(id)}>
+                      <Said text={title} />
+                    </a>{" "}
+                    <small class="soft">{word}</small>
                     <WhatChanged vm={vm} view={view} />
                   </span>
                   <DateTime at={startedAt} />

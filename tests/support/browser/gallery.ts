@@ -7,6 +7,7 @@
 import type { Browser, Page } from "playwright-core";
 import { print } from "../../../lib/command_line/process.ts";
 import { startBrowser } from "./browser.ts";
+import { PAGES, type Place } from "./places.ts";
 
 const WIDTHS = [320, 390, 768, 1280, 1920] as const;
 const THEMES = ["light", "dark"] as const;
@@ -14,51 +15,7 @@ const HEIGHT = 860;
 /** Narrower ones are touched. */
 const TOUCH_BELOW = 700;
 
-/** A page, and what makes its state. */
-interface Shot {
-  readonly name: string;
-  readonly path: string;
-  readonly state?: (page: Page) => Promise<unknown>;
-}
-
 const click = (selector: string) => (page: Page) => page.locator(selector).first().click();
-
-const PLACES: readonly Shot[] = [
-  { name: "vms", path: "/" },
-  { name: "vms-none", path: "/?q=nothing-like-this" },
-  {
-    name: "vms-selected",
-    path: "/",
-    state: async (page) => {
-      for (const n of [0, 1]) await page.locator("#vm-list input[name=id]").nth(n).check();
-    },
-  },
-  { name: "menu", path: "/", state: click("#site-menu > summary") },
-  { name: "palette", path: "/", state: click(".search-open") },
-  { name: "keys", path: "/operations", state: (page) => page.keyboard.press("?") },
-  { name: "search", path: "/search?q=web" },
-  { name: "search-none", path: "/search?q=nothing-like-this" },
-  { name: "create", path: "/create" },
-  { name: "types", path: "/types" },
-  { name: "types-new", path: "/types/new" },
-  { name: "types-yaml", path: "/types/yaml" },
-  { name: "vm", path: "/vms/1" },
-  ...["disks", "network", "boot", "console", "history"].map((tab) => ({
-    name: `vm-${tab}`,
-    path: `/vms/1/${tab}`,
-  })),
-  { name: "vm-destroy", path: "/vms/2/destroy" },
-  { name: "act", path: "/vms/act?action=start&id=2&id=1" },
-  { name: "destroy", path: "/destroy?prefixes=web" },
-  { name: "operations", path: "/operations" },
-  { name: "operations-none", path: "/operations?state=cancelled" },
-  { name: "orphans", path: "/orphans" },
-  { name: "audit", path: "/operations/audit" },
-  { name: "audit-none", path: "/operations/audit?q=nothing-like-this" },
-  { name: "connection", path: "/connection" },
-  { name: "export", path: "/export" },
-  { name: "not-found", path: "/nowhere" },
-];
 
 const [folder = "gallery", only = ""] = Deno.args;
 await Deno.mkdir(folder, { recursive: true });
@@ -71,7 +28,7 @@ try {
     name: `operation-${status}`,
     path: `/operations/${id}`,
   }));
-  await shootAll([...PLACES, ...known]);
+  await shootAll([...PAGES, ...known]);
   const running = await startCreation(browser, url);
   await shootAll([
     { name: "running-vms", path: "/" },
@@ -85,7 +42,7 @@ try {
 }
 print(found.length === 0 ? "No page scrolls sideways" : `Scrolls sideways:\n${found.join("\n")}`);
 
-async function shootAll(shots: readonly Shot[]): Promise<void> {
+async function shootAll(shots: readonly Place[]): Promise<void> {
   const wanted = shots.filter(({ name }) => name.includes(only));
   for (const width of WIDTHS) {
     for (const colorScheme of THEMES) {
@@ -103,7 +60,7 @@ async function shootAll(shots: readonly Shot[]): Promise<void> {
   }
 }
 
-async function shoot(page: Page, { path, state }: Shot, name: string): Promise<void> {
+async function shoot(page: Page, { path, state }: Place, name: string): Promise<void> {
   page.setDefaultTimeout(10_000);
   await page.goto(path, { waitUntil: "load" });
   await state?.(page);

@@ -120,7 +120,7 @@ const MISTAKES:
     ["tank/vms", "/tank/vms", "storage.pool_path", 2, /is not a dataset name; write it like tank\/vms/],
     ["tank/vms", "tank/../other", "storage.pool_path", 2, /is not a dataset name/],
     ["worker:", "wörker:", "wörker", 8, /cannot be named "wörker01"/],
-    ["worker:", `${"w".repeat(101)}:`, "w".repeat(101), 8, /cannot be named/],
+    ["worker:", `${"w".repeat(101)}:`, "w".repeat(101), 8, /at most 100 characters; this one has 101/],
     ["storage:", "storage: none\nold:", "storage", 1, /must have pool_path and cdrom_path/],
   ];
 
