@@ -35,7 +35,11 @@ export function VmHistory(history: VmHistoryProps) {
 export function WhatChanged({ vm, view }: { vm: Vm; view: OperationView }) {
   const of = view.vms.find(({ name, vmId }) => name === vm.name || vmId === vm.id);
   if (view.kind !== "change" || of === undefined || of.message === null) return null;
-  return <span class="where">{of.message}</span>;
+  return (
+    <span class="where">
+      <Said text={of.message} />
+    </span>
+  );
 }
 
 function Operations({ vm, operations, now }: VmHistoryProps) {
