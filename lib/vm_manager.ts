@@ -3,7 +3,7 @@ import { checkConfiguration, type Configuration, vmTypeOf } from "./configuratio
 import { type FlatConfiguration, fromFlat } from "./configuration/flat_configuration.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { ConfigurationError } from "./errors/errors.ts";
-import type { Vm } from "./inventory/inventory.ts";
+import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
 import { NasInventory } from "./inventory/nas_inventory.ts";
@@ -69,16 +69,19 @@ export class VMManager implements AsyncDisposable {
     const refusedPorts = new RefusedPorts();
     const templates = (configuration: Configuration, type: string) =>
       this.templates.withOverrides(vmTypeOf(configuration, type).template);
-    // Keeps the last known value while there is no connection.
+    // Keeps the last known values while there is no connection.
     let serialDeletes = false;
+    let nas: NasIdentity | null = null;
     session.onState((state) => {
-      if (state.kind === "live") serialDeletes = state.rules.serialDeletes;
+      if (state.kind === "live") ({ nas, rules: { serialDeletes } } = state);
     });
     const runner = new OperationRunner({
       caller: session,
       store,
       serialDeletes: () => serialDeletes,
+      nas: () => nas,
       logger,
+      ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
       ...(parallel === undefined ? {} : { parallel }),
       ...(settle === undefined ? {} : { settle }),
     });

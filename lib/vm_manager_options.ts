@@ -51,6 +51,8 @@ export interface VMManagerOptions {
   readonly simulated?: boolean;
   /** How long to wait for the effect of a call with an unknown outcome; default 6 s. */
   readonly settle?: SettleTimeouts;
+  /** How long operations wait while the NAS is away, in milliseconds; default 15 minutes. */
+  readonly waitMs?: number;
   /** How long reads wait for a lost connection to be restored, in milliseconds; default 30 s. */
   readonly connectionWaitMs?: number;
   /** Ends a read when the NAS sends nothing and answers no ping for so many milliseconds; default: no limit. */

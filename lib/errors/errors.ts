@@ -106,6 +106,12 @@ export class TrueNASConnectionError extends TrueNASError {
   }
 }
 
+/** The address leads to another NAS than the one for which a call was meant, so it was not sent. */
+export class AnotherNasError extends TrueNASError {
+  /** The class name. */
+  override readonly name = "AnotherNasError";
+}
+
 /** No answer arrived in time. The call may have taken effect, may still be running, or may never have started. */
 export class TrueNASTimeoutError extends TrueNASError {
   /** The class name. */

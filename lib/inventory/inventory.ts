@@ -193,6 +193,8 @@ export interface NasIdentity {
   readonly id: string | null;
   /** `25.10.7`, or null when the account cannot read it. */
   readonly release: string | null;
+  /** Changes when the NAS restarts (system.boot_id); null when it cannot be read. */
+  readonly bootId: string | null;
   /** API version in use: `v25.10.5`, `current`, or `legacy` for the legacy protocol. */
   readonly apiVersion: string;
   /** A warning about the version in use, or null when it has been tested. */

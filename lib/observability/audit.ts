@@ -5,7 +5,7 @@
 import { type Logger, silentLogger } from "./logging.ts";
 import { describeEnd } from "../operations/summary.ts";
 import type { OperationStore } from "../operations/record/store.ts";
-import type { Actor, OperationView } from "../operations/types.ts";
+import { type Actor, isActive, type OperationView } from "../operations/types.ts";
 import type { AuditEntry, AuditJournal, AuditRecord } from "./audit_entry.ts";
 
 /** Entry limits apply per share, so that nobody can displace entries of users with more rights. */
@@ -75,7 +75,7 @@ export class AuditLog {
       }
     };
     for (const view of operations.list().toReversed()) {
-      if (view.status !== "running" && this.#isOpen(view.id)) notify(view, describeEnd(view));
+      if (!isActive(view) && this.#isOpen(view.id)) notify(view, describeEnd(view));
     }
     operations.onEvent((view, { type }) => {
       if (type === "started") notify(view, BEGUN);

@@ -224,7 +224,17 @@ export class Operations {
   cancel(operationId: string, mode: CancelMode = "roll-back"): boolean {
     const running = this.#runner.running.get(operationId);
     running?.cancel.abort(mode);
+    // Without the NAS nothing can be rolled back either, so the decision stays open.
+    running?.outages.stopWaiting();
     return running !== undefined;
+  }
+
+  /**
+   * Ends an operation that waits for the NAS: everything stays as it is, and it can be resumed or rolled back later. False
+   * when it is not waiting.
+   */
+  stopWaiting(operationId: string): boolean {
+    return this.#runner.running.get(operationId)?.outages.stopWaiting() ?? false;
   }
 
   /**

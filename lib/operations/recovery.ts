@@ -1,7 +1,7 @@
 /** What can be done about an operation that did not succeed. Pure. */
 import { formatCount } from "../units.ts";
 import { isGood } from "./summary.ts";
-import type { OperationView, VmOutcome } from "./types.ts";
+import { isActive, type OperationView, type VmOutcome } from "./types.ts";
 
 /** The user's choices; leaving everything as it is is always possible. */
 export interface Recovery {
@@ -21,7 +21,7 @@ const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "canc
 /** What can be done about an operation. */
 export function recoveryOf(view: OperationView): Recovery {
   const { kind, status, vms, request, resolution } = view;
-  if (status === "running" || status === "done" || resolution !== null) return NOTHING;
+  if (isActive(view) || status === "done" || resolution !== null) return NOTHING;
   if (kind !== "create" && kind !== "destroy") return NOTHING;
   const removable = kind === "destroy"
     ? []

@@ -3,9 +3,11 @@ import { TrueNASError } from "../errors/errors.ts";
 import type { Logger } from "../observability/logging.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
+import type { NasIdentity } from "../inventory/inventory.ts";
 import { forEachLimited, type Limits } from "./for_each_limited.ts";
 import { CallLimiter } from "./call_limiter.ts";
 import type { OperationLog } from "./record/log.ts";
+import { DEFAULT_WAIT_MS, Outages } from "./outages.ts";
 import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";
 import type { VmContext } from "./steps/run_vm.ts";
@@ -45,8 +47,16 @@ export interface OperationSpec<T> extends Omit<Extract<OperationFact, { type: "s
   readonly group?: Limits<T>["group"];
   /** Priority of its calls; default by method. */
   readonly priority?: number;
-  /** Called once; the returned function works on one item. It never throws: the log contains the result. */
-  readonly work: (context: WorkContext) => (item: T) => Promise<void>;
+  /** Called once, before the first item. */
+  readonly work: (context: WorkContext) => OperationWork<T>;
+}
+
+/** The work of an operation. It never throws: the log contains the results. */
+export interface OperationWork<T> {
+  /** Works on one item. */
+  readonly workOn: (item: T) => Promise<void>;
+  /** What remains to be done after all items. */
+  readonly afterwards?: () => Promise<void>;
 }
 
 /** What the work on an operation's items needs. */
@@ -61,6 +71,10 @@ export interface RunnerOptions {
   readonly store: OperationStore;
   /** Whether the NAS deletes one VM at a time. */
   readonly serialDeletes: () => boolean;
+  /** The NAS as it was known last; null before the first connection. */
+  readonly nas: () => NasIdentity | null;
+  /** How long operations wait while the NAS is away, in milliseconds; default {@link DEFAULT_WAIT_MS}. */
+  readonly waitMs?: number;
   /** How many VMs to work on in parallel; default 20, so that the call limit is used while some VMs wait. */
   readonly parallel?: number;
   readonly settle?: SettleTimeouts;
@@ -69,6 +83,7 @@ export interface RunnerOptions {
 
 interface Running extends RunningOperation {
   readonly cancel: AbortController;
+  readonly outages: Outages;
 }
 
 /** Runs operations; see the file's comment. */
@@ -107,8 +122,9 @@ export class OperationRunner {
     const signals = options.signal === undefined ? [] : [options.signal];
     const signal = AbortSignal.any([cancel.signal, ...signals]);
     // Starts a moment later, so that it is registered before it can finish.
-    const finished = Promise.resolve().then(() => this.#carryOut(log, spec, signal));
-    this.running.set(log.id, { log, finished, cancel });
+    const outages = this.#outagesOf(log);
+    const finished = Promise.resolve().then(() => this.#carryOut(log, spec, { signal, outages }));
+    this.running.set(log.id, { log, finished, cancel, outages });
     return { log, finished };
   }
 
@@ -129,6 +145,11 @@ export class OperationRunner {
     return log;
   }
 
+  #outagesOf(log: OperationLog): Outages {
+    const { caller, nas, store, waitMs = DEFAULT_WAIT_MS } = this.#options;
+    return new Outages({ caller, log, nas, waitMs, pollMs: this.settle.pollMs, now: store.now });
+  }
+
   /** An observer's own error must not stop an operation half-way. */
   #notify(observer: Observer, event: OperationEvent): void {
     try {
@@ -141,13 +162,14 @@ export class OperationRunner {
   async #carryOut<T>(
     log: OperationLog,
     { items, group, priority, work }: OperationSpec<T>,
-    signal: AbortSignal,
+    { signal, outages }: { readonly signal: AbortSignal; readonly outages: Outages },
   ): Promise<OperationView> {
     const { parallel = 2 * MAX_RUNNING_CALLS, logger } = this.#options;
     const turn = priority === undefined ? {} : { priority };
     const context = {
-      caller: this.limiter.caller(turn),
-      cancellable: this.limiter.caller({ ...turn, signal }),
+      caller: outages.caller(this.limiter.caller(turn)),
+      cancellable: outages.caller(this.limiter.caller({ ...turn, signal })),
+      outages,
       memory: this.#memory,
       log,
       settle: this.settle,
@@ -156,7 +178,9 @@ export class OperationRunner {
     };
     try {
       const limits = { concurrency: parallel, ...(group === undefined ? {} : { group }) };
-      await forEachLimited(items, limits, work(context));
+      const { workOn, afterwards } = work(context);
+      await forEachLimited(items, limits, workOn);
+      await afterwards?.();
       log.append({ type: "finished", status: overallStatus(log.view) });
     } catch (error) {
       log.append({ type: "finished", status: "failed", message: describeError(error).message });

@@ -7,7 +7,7 @@ import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
 import type { OperationSpec, WorkContext } from "./runner.ts";
-import { createVm, type CreationContext } from "./steps/create_vm.ts";
+import { createVm, type CreationContext, startAgain } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
@@ -44,7 +44,12 @@ export function creation(
         zvols: { mayCreate: true },
         ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
       };
-      return (vm) => createVm(shared, vm);
+      return {
+        workOn: (vm) => createVm(shared, vm),
+        afterwards: async () => {
+          if (context.outages.hasRestarted) await Promise.all(active.map((vm) => startAgain(shared, vm)));
+        },
+      };
     },
   };
 }
@@ -87,8 +92,13 @@ export function undoing(
     title: `Roll back: ${view.title}`,
     vms: removable.map(({ name, summary }) => ({ name, steps: ["verify"], summary })),
     items: removable,
-    work: (context) => (vm) =>
-      undoVm(context, vm, { operation: view.id, shown: shown.find(({ name }) => name === vm.name) ?? null }),
+    work: (context) => ({
+      workOn: (vm) =>
+        undoVm(context, vm, {
+          operation: view.id,
+          shown: shown.find(({ name }) => name === vm.name) ?? null,
+        }),
+    }),
   };
 }
 
@@ -141,7 +151,7 @@ function removals(
     const atOnce = new Set(items.slice(0, parallel).map(({ key }) => key));
     const recent = new Map(read.map((vm) => [String(vm.id), vm]));
     const started = new Map<string, Promise<void>>();
-    return (item: Removal) => {
+    const workOn = (item: Removal) => {
       const { key } = item;
       const after = Promise.allSettled(item.after.map((other) => started.get(other)));
       const vm = { shutdown, resumed, after, recent: atOnce.has(key) ? recent.get(key) ?? null : null };
@@ -151,6 +161,7 @@ function removals(
       started.set(key, removal);
       return removal;
     };
+    return { workOn };
   };
   return { items, work };
 }

@@ -2,7 +2,7 @@
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./record/log.ts";
-import type { OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
+import type { FinalStatus, OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
 /** Reports why a plan does nothing with a VM. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
@@ -63,8 +63,9 @@ export function isCancelled(outcome: VmOutcome | null): boolean {
 }
 
 /** The result of an operation, from the outcomes of its VMs. */
-export function overallStatus({ kind, vms }: OperationView): Exclude<OperationView["status"], "running"> {
+export function overallStatus({ kind, vms }: OperationView): FinalStatus {
   const good = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
+  if (vms.some(({ outcome }) => outcome === "interrupted")) return "interrupted";
   if (vms.some(({ outcome }) => isCancelled(outcome))) return "cancelled";
   if (good === vms.length) return "done";
   return good === 0 ? "failed" : "partly-done";

@@ -3,7 +3,7 @@
  * allows. Pure; all times are milliseconds since the operation started.
  */
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
-import type { OperationView, OperationVmView, StepView } from "./types.ts";
+import { isActive, type OperationView, type OperationVmView, type StepView } from "./types.ts";
 
 /** How a step is drawn. `undone`: it removes what the VM had. */
 export type BarKind = "done" | "running" | "failed" | "undone";
@@ -77,7 +77,7 @@ const MOST_TICKS = 7;
 
 /** The timeline of an operation; `now` is milliseconds since 1970 (UTC). */
 export function timelineOf(view: OperationView, now: number): Timeline {
-  const isRunning = view.status === "running";
+  const isRunning = isActive(view);
   const endMs = Math.max((view.finishedAt ?? lastKnown(view) ?? now) - view.startedAt, 0);
   const nowMs = isRunning ? Math.max(now - view.startedAt, 0) : null;
   const measured = measure(view);
@@ -104,8 +104,9 @@ export function timeLeftOf(view: OperationView, now: number): number | null {
 }
 
 /** An operation whose program ended has no end of its own: the last that is known of it. */
-function lastKnown({ status, vms, startedAt }: OperationView): number | null {
-  if (status === "running") return null;
+function lastKnown(view: OperationView): number | null {
+  if (isActive(view)) return null;
+  const { vms, startedAt } = view;
   const times = vms.flatMap(({ steps }) => steps.flatMap((step) => step.finishedAt ?? step.startedAt ?? []));
   return Math.max(startedAt, ...times);
 }

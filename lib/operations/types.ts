@@ -7,8 +7,21 @@ import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 /** What an operation does. */
 export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change";
 
-/** Status of an operation. `interrupted`: the program ended while it was running. */
-export type OperationStatus = "running" | "done" | "failed" | "partly-done" | "cancelled" | "interrupted";
+/**
+ * Status of an operation. `waiting`: it goes on when the NAS answers again. `interrupted`: the program ended while it was
+ * running, or nobody waited for the NAS any longer.
+ */
+export type OperationStatus =
+  | "running"
+  | "waiting"
+  | "done"
+  | "failed"
+  | "partly-done"
+  | "cancelled"
+  | "interrupted";
+
+/** The status of an operation that has ended. */
+export type FinalStatus = Exclude<OperationStatus, "running" | "waiting">;
 
 /** Status of a step. `rolled-back`: it was done, and undone because a later step of the VM failed. */
 export type StepStatus = "pending" | "running" | "done" | "failed" | "skipped" | "rolled-back";
@@ -139,6 +152,32 @@ export type OperationFact<C = Configuration> =
     readonly evidence?: Evidence | null;
   }
   | {
+    /** A call of a step did not succeed at once: its effect was found on the NAS, or it is sent again. */
+    readonly type: "healed";
+    readonly vm: string;
+    readonly step: string;
+    /** How often the call has been sent so far. */
+    readonly tries: number;
+    /** What happened and what was done about it. */
+    readonly message: string;
+  }
+  | {
+    /** The NAS is away; no call is sent until it answers. */
+    readonly type: "waiting";
+    readonly message: string;
+    /** When the operation gives up, in milliseconds since 1970 (UTC). */
+    readonly until: number;
+  }
+  | {
+    /** The waiting is over. */
+    readonly type: "back";
+    readonly waitedMs: number;
+    /** Whether the NAS has restarted since the operation began. */
+    readonly restarted?: boolean;
+    /** Why it is over although the NAS did not answer. */
+    readonly gaveUp?: string;
+  }
+  | {
     readonly type: "vm";
     readonly vm: string;
     readonly outcome: VmOutcome;
@@ -149,7 +188,7 @@ export type OperationFact<C = Configuration> =
   }
   | {
     readonly type: "finished";
-    readonly status: Exclude<OperationStatus, "running">;
+    readonly status: FinalStatus;
     readonly message?: string;
   }
   | ({ readonly type: "resolved" } & Resolution);
@@ -186,6 +225,10 @@ export interface StepView {
   readonly detail: string | null;
   /** Why it failed; null when it has not failed. */
   readonly error: StepError | null;
+  /** How often a call was sent before it succeeded or its effect was found; 0 when the first answer was good. */
+  readonly healed: number;
+  /** What happened and what was done about it; null when nothing. */
+  readonly healing: string | null;
 }
 
 /** A VM of an operation as pages show it. */
@@ -204,6 +247,21 @@ export interface OperationVmView {
   readonly steps: readonly StepView[];
 }
 
+/** A wait for a NAS that is away. */
+export interface Waiting {
+  /** Milliseconds since 1970 (UTC). */
+  readonly since: number;
+  /** When the operation gives up, in milliseconds since 1970 (UTC). */
+  readonly until: number;
+  /** Why the NAS cannot be reached. */
+  readonly message: string;
+}
+
+/** Whether an operation has not ended. */
+export function isActive({ status }: Pick<OperationView, "status">): boolean {
+  return status === "running" || status === "waiting";
+}
+
 /** An operation as pages show it, folded from its events. */
 export interface OperationView {
   /** The operation's id. */
@@ -220,6 +278,8 @@ export interface OperationView {
   readonly startedAt: number;
   /** Milliseconds since 1970 (UTC), or null while it runs. */
   readonly finishedAt: number | null;
+  /** The wait for the NAS that is going on; null while the NAS answers. */
+  readonly waiting: Waiting | null;
   /** What went wrong with the operation as a whole; null when nothing did. */
   readonly message: string | null;
   /** Its VMs, in the order of the plan. */

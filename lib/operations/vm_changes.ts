@@ -41,7 +41,7 @@ export class VmChanges {
       })),
       items: requests,
       ...(isSingle ? { priority: SINGLE_VM_PRIORITY } : {}),
-      work: (context) => (request) => actOnVm(context, request),
+      work: (context) => ({ workOn: (request) => actOnVm(context, request) }),
     }, options);
   }
 
@@ -58,9 +58,11 @@ export class VmChanges {
       vms: [{ name: vm.name, steps: [change.kind], summary: "" }],
       items: [vm],
       priority: SINGLE_VM_PRIORITY,
-      work: (context) => async (it) => {
-        problems.push(...await changeVm(context, it, change));
-      },
+      work: (context) => ({
+        workOn: async (it) => {
+          problems.push(...await changeVm(context, it, change));
+        },
+      }),
     }, options);
     return { ...operation, problems: operation.finished.then(() => problems) };
   }

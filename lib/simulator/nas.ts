@@ -103,6 +103,14 @@ export class Nas {
     return promise;
   }
 
+  /** Restarts: calls in progress end, and only VMs with `autostart` run afterwards. */
+  restart(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.store.bootId = crypto.randomUUID();
+    for (const vm of this.store.vms.values()) vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";
+  }
+
   /** Stops all timers when the NAS stops; calls that wait never continue. */
   halt(): void {
     for (const timer of this.#timers) clearTimeout(timer);

@@ -35,6 +35,10 @@ export interface Simulator extends AsyncDisposable {
   setTimes(times: Partial<SimulatedTimes>): void;
   /** Drops every socket, without a close frame if possible. */
   cutConnections(): void;
+  /** Drops every socket and refuses connections, until {@link comeBack}. */
+  goAway(): Promise<void>;
+  /** Listens again at the same port. After a restart, only VMs with `autostart` run. */
+  comeBack(options?: { readonly restarted?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -60,26 +64,32 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
   const sockets = new Set<WebSocket>();
   const hostname = options.hostname ?? "127.0.0.1";
-  const listening = Promise.withResolvers<number>();
   const { tls, unixPath, answerInstead } = options;
   const onError = () => new Response("The simulated NAS failed", { status: 500 });
-  const server = Deno.serve({
-    ...tls,
-    hostname,
-    port: options.port ?? 0,
-    onListen: ({ port }) => listening.resolve(port),
-    onError,
-  }, (request, { remoteAddr }) => {
-    if (answerInstead !== undefined) return answerInstead();
-    const loopback = "hostname" in remoteAddr && ["127.0.0.1", "::1"].includes(remoteAddr.hostname);
-    return answer(request, shared, sockets, { secureTransport: loopback || tls !== undefined, root: false });
-  });
+  const listen = async (port: number) => {
+    const listening = Promise.withResolvers<number>();
+    const server = Deno.serve({
+      ...tls,
+      hostname,
+      port,
+      onListen: ({ port }) => listening.resolve(port),
+      onError,
+    }, (request, { remoteAddr }) => {
+      if (answerInstead !== undefined) return answerInstead();
+      const loopback = "hostname" in remoteAddr && ["127.0.0.1", "::1"].includes(remoteAddr.hostname);
+      return answer(request, shared, sockets, {
+        secureTransport: loopback || tls !== undefined,
+        root: false,
+      });
+    });
+    server.finished.catch(listening.reject);
+    return { server, port: await listening.promise };
+  };
   const local = unixPath === undefined ? null : Deno.serve(
     { path: unixPath, onListen: () => {}, onError },
     (request) => answer(request, shared, sockets, { secureTransport: true, root: true }),
   );
-  server.finished.catch(listening.reject);
-  const port = await listening.promise;
+  let { server, port } = await listen(options.port ?? 0);
   const screens = options.screens ? new Screens(nas, hostname) : null;
   const stop = async () => {
     screens?.stop();
@@ -107,6 +117,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     cutConnections: () => {
       for (const socket of sockets) socket.close();
+    },
+    goAway: async () => {
+      await closeAll(sockets);
+      await server.shutdown();
+    },
+    comeBack: async ({ restarted = false } = {}) => {
+      if (restarted) nas.restart();
+      ({ server, port } = await listen(port));
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -93,7 +93,8 @@ export interface Store {
   /** Whether its statistics (netdata) run; without them it sends no load. */
   measuresLoad: boolean;
   hostId: string;
-  readonly bootId: string;
+  /** Changes when it restarts. */
+  bootId: string;
   lastVmId: number;
   lastDeviceId: number;
   lastJobId: number;

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
+import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";
@@ -75,6 +76,16 @@ export async function fetchDatasets(
 ): Promise<Reading<readonly Dataset[]>> {
   if (names.length === 0) return { known: true, value: [] };
   return filtered(await batchedReadsOf(caller).datasets(names), ({ name }) => names.includes(name));
+}
+
+/**
+ * A reading's value, where an unknown one proves nothing.
+ *
+ * @throws {TrueNASError} when it could not be read.
+ */
+export function expectKnown<T>(reading: Reading<T>): T {
+  if (reading.known) return reading.value;
+  throw new TrueNASError(`The effect could not be verified because ${reading.because}`);
 }
 
 /** The snapshots of these zvols, and the clones of those snapshots. */

@@ -24,6 +24,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** How long to wait while a connection is being restored, in milliseconds; a session's default is 30 s. */
   readonly connectionWaitMs?: number;
+  /** The id of the NAS for which the call is meant; it is not sent to another one. null: unknown, so any. */
+  readonly nasId?: string | null;
   /**
    * Fails once the NAS has sent nothing for this long, in milliseconds, and does not answer a ping for as long either,
    * which distinguishes a frozen NAS from a slow one. Default: only the call's own timeout applies.

@@ -194,6 +194,7 @@ export const METHODS = {
   "core.unsubscribe": read<readonly [ident: string], unknown>(z.unknown()),
   "system.version_short": read<readonly [], string>(z.string()),
   "system.info": read<readonly [], { physmem: number }>(z.object({ physmem: z.number() }).passthrough()),
+  "system.boot_id": read<readonly [], string>(z.string()),
   "system.host_id": read<readonly [], string>(z.string()),
   "filesystem.stat": read<readonly [path: string], { type?: string }>(
     z.object({ type: z.string().optional() }).passthrough(),

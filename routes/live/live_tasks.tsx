@@ -1,5 +1,5 @@
 /** The running operations, rendered once for all pages that show them as tasks. */
-import type { OperationView } from "../../lib/operations/types.ts";
+import { isActive, type OperationView } from "../../lib/operations/types.ts";
 import { Tasks } from "../../templates/parts/frame/tasks.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
@@ -9,7 +9,7 @@ const PROGRESS_MS = 500;
 
 /** The running operations, without the one that a page shows itself. */
 function runningOperations({ manager }: Dashboard, except: string | null): readonly OperationView[] {
-  return manager.operations.store.list().filter(({ status, id }) => status === "running" && id !== except);
+  return manager.operations.store.list().filter((view) => isActive(view) && view.id !== except);
 }
 
 /** The tasks of a dashboard, for all its streams. */

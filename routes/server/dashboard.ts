@@ -1,4 +1,5 @@
 /** The dashboard's parts, and how routes turn them into responses. */
+import { isActive } from "../../lib/operations/types.ts";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
@@ -140,7 +141,7 @@ export function pageFrame(c: AppContext, dashboard: Dashboard): PageFrame {
     signedIn: dashboard.access.password !== null,
     connection: connectionView(dashboard),
     unencrypted: dashboard.unencrypted,
-    running: dashboard.manager.operations.store.list().filter(({ status }) => status === "running"),
+    running: dashboard.manager.operations.store.list().filter(isActive),
     now: dashboard.now(),
     missingRoles: dashboard.manager.connection.missingRoles.filter(({ essential }) => essential).map((
       { role },

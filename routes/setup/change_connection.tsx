@@ -1,4 +1,5 @@
 /** Changing the connection from the dashboard, which starts set-up again. */
+import { isActive } from "../../lib/operations/types.ts";
 import { Hono } from "hono";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { ChangeConnectionPage } from "../../templates/pages/setup/other_pages.tsx";
@@ -14,7 +15,7 @@ export function changeConnectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   app.get("/setup", (c) => show(c, dashboard));
   app.post("/setup", async (c) => {
     if (simulated || connectionSettings.outer.length > 0) return show(c, dashboard, [], 409);
-    const running = manager.operations.store.list().filter(({ status }) => status === "running");
+    const running = manager.operations.store.list().filter(isActive);
     if (running.length > 0) {
       const message = "Operations are running. Wait until they have finished, then change the connection";
       return show(c, dashboard, [{ field: "", message }], 409);

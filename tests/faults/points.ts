@@ -22,7 +22,7 @@ export const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
 /** One disturbance: the nth call of a run, and what happens to it. */
 export interface Point {
   readonly version: SimulatedVersion;
-  readonly action: "fail" | "cut" | "kill";
+  readonly action: "fail" | "cut" | "away" | "restart" | "kill";
   /** `late`: the call takes effect after its caller has ended. */
   readonly moment: FaultMoment | "late";
   readonly nth: number;
@@ -85,14 +85,28 @@ export async function connect(
 /** Methods of signing in and listening, which are no part of a run. */
 const ASIDE = /^(auth|core|system)\./;
 
+/** Longer than an operation takes to notice (four polls). */
+const AWAY_MS = 150;
+
+/** The NAS is away for a while, and may have restarted meanwhile. */
+async function leave(simulator: Simulator, restarted: boolean): Promise<void> {
+  await simulator.goAway();
+  await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+  await simulator.comeBack({ restarted });
+}
+
 /** Counts the calls of a run, makes a fault strike the nth, and reports when it has struck. */
 export function strike(simulator: Simulator, { action, moment, nth }: Point) {
   const struck = Promise.withResolvers<void>();
   let seen = 0;
   let hasStruck = false;
+  let isBack: Promise<void> = Promise.resolve();
+  const cut = { action: moment === "late" ? "linger" : "cut" } as const;
   const fault = {
     fail: { action: "fail" },
-    cut: { action: "cut" },
+    cut,
+    away: cut,
+    restart: cut,
     kill: { action: moment === "late" ? "linger" : "stall" },
   }[action] as Pick<Fault, "action">;
   simulator.addFault({
@@ -106,11 +120,15 @@ export function strike(simulator: Simulator, { action, moment, nth }: Point) {
         hasStruck = true;
         // The call is received; it is stopped at its moment, which comes at once after.
         setTimeout(struck.resolve, moment === "before" || moment === "late" ? 0 : 12);
+        isBack = struck.promise.then(async () => {
+          if (action === "cut" && moment === "late") simulator.cutConnections();
+          if (action === "away" || action === "restart") await leave(simulator, action === "restart");
+        });
       }
       return isIt;
     },
   });
-  return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen };
+  return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen, back: () => isBack };
 }
 
 /** Everything that is on the NAS, as text. */
@@ -186,9 +204,10 @@ export function expectSnapshotsGone({ vms }: OperationView, { store }: Simulator
   assert.equal(store.snapshots.size, 0);
 }
 
-/** No VM and no zvol was requested twice under one identity, because each was verified before a retry. */
+/** No VM and no zvol was created twice under one identity, because each was verified before a retry. */
 export function expectOnce({ calls }: Simulator, at: string): void {
-  const asked = calls.flatMap(({ method, params }) => {
+  const asked = calls.flatMap(({ method, params, answer }) => {
+    if (answer === undefined || "error" in answer) return [];
     const spec = params[0] as { uuid?: string; name?: string; user_properties?: unknown };
     if (method === "vm.create") return [`vm ${spec.uuid}`];
     return method === "pool.dataset.create"
@@ -207,20 +226,26 @@ export interface Sweep {
   readonly count: (version: SimulatedVersion) => Promise<number>;
   /** Tries one point; false when the run was over before it. */
   readonly run: (point: Point) => Promise<boolean>;
+  /** Default: {@link VERSIONS}. */
+  readonly versions?: readonly SimulatedVersion[];
+  /** What the printed total calls the points that were tried; default `survived`. */
+  readonly verb?: string;
   /** Points tried at once. */
   readonly width: number;
 }
 
 /** Tries every point, or a sample that is spread over all of them, and prints the totals. */
-export async function sweep({ name, actions, moments, count, run, width }: Sweep): Promise<void> {
+export async function sweep(
+  { name, actions, moments, count, run, width, versions = VERSIONS, verb = "survived" }: Sweep,
+): Promise<void> {
   const points: Point[] = [];
-  for (const version of VERSIONS) {
+  for (const version of versions) {
     const calls = await count(version);
     assert.ok(calls > 10, "the premise: the run makes calls");
     for (const action of actions) {
       for (const moment of moments) {
         // Only up to 25.10 does a call continue without its connection.
-        if (moment === "late" && version !== "25.10") continue;
+        if (moment === "late" && !["24.10", "25.10"].includes(version)) continue;
         for (let nth = 0; nth < calls; nth++) points.push({ version, action, moment, nth });
       }
     }
@@ -245,6 +270,6 @@ export async function sweep({ name, actions, moments, count, run, width }: Sweep
   assert.ok(tried > chosen.length / 2, `the sweep reached the run: ${tried} of ${chosen.length}`);
   const sampled = SAMPLE === 1 ? "" : ` (one in ${SAMPLE} of ${points.length})`;
   await Deno.stdout.write(
-    new TextEncoder().encode(`${name}: ${tried} points tried, ${tried} survived${sampled}\n`),
+    new TextEncoder().encode(`${name}: ${tried} points tried, ${tried} ${verb}${sampled}\n`),
   );
 }

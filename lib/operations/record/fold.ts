@@ -11,6 +11,7 @@ export function emptyView(id: string): OperationView {
     status: "running",
     startedAt: 0,
     finishedAt: null,
+    waiting: null,
     message: null,
     vms: [],
     request: null,
@@ -52,6 +53,16 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         (step) => ({ ...step, seq, method, evidence: evidence === undefined ? step.evidence : evidence }),
       );
     }
+    case "healed": {
+      const { tries: healed, message: healing } = event;
+      return changeStep(next, event, (step) => ({ ...step, seq, healed, healing }));
+    }
+    case "waiting": {
+      const { at: since, until, message } = event;
+      return { ...next, status: "waiting", waiting: { since, until, message } };
+    }
+    case "back":
+      return { ...next, status: "running", waiting: null };
     case "vm":
       return changeVm(next, event.vm, (vm) => ({
         ...vm,
@@ -60,7 +71,13 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         message: event.message ?? vm.message,
       }));
     case "finished":
-      return { ...next, status: event.status, finishedAt: event.at, message: event.message ?? null };
+      return {
+        ...next,
+        status: event.status,
+        finishedAt: event.at,
+        waiting: null,
+        message: event.message ?? null,
+      };
     case "resolved": {
       const { how, operation } = event;
       return { ...next, resolution: operation === undefined ? { how } : { how, operation } };
@@ -98,6 +115,8 @@ function pendingStep(vm: string, step: string): StepView {
     percent: null,
     detail: null,
     error: null,
+    healed: 0,
+    healing: null,
   };
 }
 

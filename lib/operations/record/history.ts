@@ -3,7 +3,7 @@ import type { PlannedMacs } from "../../plan/creation_input.ts";
 import type { JournalEvidence } from "../../plan/destruction.ts";
 import type { OrphanFacts } from "../../plan/orphans.ts";
 import { recoveryOf } from "../recovery.ts";
-import type { OperationView, OperationVmView, StepView } from "../types.ts";
+import { isActive, type OperationView, type OperationVmView, type StepView } from "../types.ts";
 
 /** The uuids and zvols that operations created, as evidence that a VM was created here. */
 export function evidenceOf(views: readonly OperationView[]): JournalEvidence {
@@ -49,7 +49,7 @@ export function neverStarted(views: readonly OperationView[]): ReadonlySet<strin
 
 /** Ids of running operations, and the uuids of VMs that they create or destroy. */
 export function runningFacts(views: readonly OperationView[]): OrphanFacts["running"] {
-  const running = views.filter(({ status }) => status === "running");
+  const running = views.filter(isActive);
   const created = stepsOf(running).flatMap(({ evidence }) => evidence?.uuid ?? []);
   const toDestroy = running.flatMap(({ request }) => request?.kind === "destroy" ? request.vms : []);
   return {

@@ -225,6 +225,9 @@ const EVENT_TYPES: Readonly<Record<OperationEvent["type"], true>> = {
   vm: true,
   finished: true,
   resolved: true,
+  healed: true,
+  waiting: true,
+  back: true,
 };
 
 function isEvent(row: unknown): row is OperationEvent<FlatConfiguration> {

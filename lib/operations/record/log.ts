@@ -6,7 +6,7 @@ import { TrueNASError } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { applyEvent, emptyView } from "./fold.ts";
 import type { OperationJournal } from "./journal.ts";
-import type { OperationEvent, OperationFact, OperationView } from "../types.ts";
+import { isActive, type OperationEvent, type OperationFact, type OperationView } from "../types.ts";
 
 /** The log of one operation; see the file's comment. */
 export class OperationLog {
@@ -83,7 +83,7 @@ export class OperationLog {
   /** Frees the events of a finished operation; the view stays, and the events are read from the journal when needed. */
   release(): void {
     const isWritten = this.#journal !== null && this.#writeError === null;
-    if (isWritten && this.#view.status !== "running") this.#events = null;
+    if (isWritten && !isActive(this.#view)) this.#events = null;
   }
 
   /** The events after `seq`, in order. */
@@ -103,7 +103,7 @@ export class OperationLog {
         yield event;
       }
       if (cursor < this.#view.lastSeq) continue;
-      if (this.#view.status !== "running" || signal.aborted) return;
+      if (!isActive(this.#view) || signal.aborted) return;
       await this.#next(signal);
     }
   }

@@ -5,7 +5,13 @@ import { type Logger, silentLogger } from "../../observability/logging.ts";
 import type { OperationJournal } from "./journal.ts";
 import { OperationLog } from "./log.ts";
 import { overallStatus } from "../summary.ts";
-import type { OperationEvent, OperationKind, OperationView, OperationVmView } from "../types.ts";
+import {
+  isActive,
+  type OperationEvent,
+  type OperationKind,
+  type OperationView,
+  type OperationVmView,
+} from "../types.ts";
 import { isUndecided } from "./undecided.ts";
 
 /** Operations kept. */
@@ -46,7 +52,7 @@ export class OperationStore {
     for (const { id, events } of journal?.load() ?? []) {
       const log = this.#open(id);
       log.restore(events);
-      if (log.view.status === "running") interrupt(log);
+      if (isActive(log.view)) interrupt(log);
       else this.#limitMemory(log);
     }
     this.#forgetOldest();
@@ -83,7 +89,7 @@ export class OperationStore {
   /** What a running operation does to the VM of this name, or null. */
   busy(name: string): Busy | null {
     for (const { view } of this.#logs.values()) {
-      if (view.status !== "running") continue;
+      if (!isActive(view)) continue;
       const vm = view.vms.find((it) => it.name === name && it.outcome === null);
       if (vm === undefined) continue;
       const finished = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
@@ -120,7 +126,7 @@ export class OperationStore {
   #forget(max: number, mayForget: (view: OperationView) => boolean): void {
     for (const [id, { view }] of this.#logs) {
       if (this.#logs.size <= max) return;
-      if (view.status === "running" || !mayForget(view)) continue;
+      if (isActive(view) || !mayForget(view)) continue;
       this.#logs.delete(id);
       this.#journal?.forget(id);
     }

@@ -3,12 +3,12 @@ import { type Problem, TrueNASCallError, TrueNASError } from "../../errors/error
 import { explainAtField } from "../../errors/nas_errors.ts";
 import type { Vm } from "../../inventory/inventory.ts";
 import { zvolPath } from "../../inventory/names.ts";
-import { fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
+import { expectKnown, fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { MethodName } from "../../truenas/methods.ts";
+import type { DeviceRow, MethodName } from "../../truenas/methods.ts";
 import { formatBytes, formatMib } from "../../units.ts";
 import { cloneStep } from "./clone_vm.ts";
-import { type NextCall, type OperationContext, runStep, type Step, type StepContext } from "./run_step.ts";
+import { type OperationContext, runStep, type Step, type StepCalls, type StepContext } from "./run_step.ts";
 import { expectVm, runVm } from "./run_vm.ts";
 import { createZvol } from "./zvol_creation.ts";
 
@@ -118,47 +118,109 @@ function changeStep(context: StepContext, vm: ChangedVm, change: ChangeInPlace):
     precondition: async () => {
       before = await expectVm(caller, vm);
     },
-    call: async (next) => done(await apply(context, vm, change, next)),
-    verify: async () =>
-      change.kind === "settings" && await hasSettings(caller, vm.id, change) ? done(SETTINGS_CHANGED) : null,
+    call: async (calls) => done(await apply(context, vm, change, calls)),
+    verify: change.kind === "add-disk" ? null : async () => {
+      const text = await readEffect(caller, vm.id, change);
+      return text === null ? null : done(text);
+    },
     detail: (text) => text,
   };
+}
+
+/** What a change has done, read from the NAS, or null when it was not done. */
+async function readEffect(
+  caller: Caller,
+  vmId: number,
+  change: Exclude<ChangeInPlace, { kind: "add-disk" }>,
+): Promise<string | null> {
+  switch (change.kind) {
+    case "settings":
+      return await hasSettings(caller, vmId, change) ? SETTINGS_CHANGED : null;
+    case "grow-disk": {
+      const [dataset] = expectKnown(await fetchDatasets(caller, [change.zvol]));
+      return dataset?.volsizeBytes === change.sizeBytes ? describeGrown(change) : null;
+    }
+    case "add-nic":
+      return await hasDevice(caller, vmId, ({ mac }) => mac === change.mac) ? describeNic(change) : null;
+    case "attach-iso":
+      return await hasDevice(caller, vmId, ({ path }) => path === change.path) ? describeIso(change) : null;
+    case "boot-first": {
+      const devices = await devicesOf(caller, vmId);
+      const order = devices.find(({ id }) => id === change.deviceId)?.order ?? null;
+      const others = devices.filter(({ id }) => id !== change.deviceId).map((other) => other.order ?? 0);
+      return order !== null && others.every((other) => order < other) ? BOOTS_FIRST : null;
+    }
+    case "remove-device":
+      return (await devicesOf(caller, vmId)).some(({ id }) => id === change.deviceId)
+        ? null
+        : describeRemoved(change);
+  }
+}
+
+async function hasDevice(
+  caller: Caller,
+  vmId: number,
+  is: (attributes: DeviceRow["attributes"]) => boolean,
+): Promise<boolean> {
+  return (await devicesOf(caller, vmId)).some(({ attributes }) => is(attributes));
+}
+
+async function devicesOf(caller: Caller, vmId: number): Promise<readonly DeviceRow[]> {
+  return await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+}
+
+const BOOTS_FIRST = "Boots from this device first after its next start";
+
+function describeGrown({ zvol, sizeBytes }: Extract<VmChange, { kind: "grow-disk" }>): string {
+  return `${zvol} now has ${formatBytes(sizeBytes)}; a running guest sees it after a restart`;
+}
+
+function describeNic({ attach }: Extract<VmChange, { kind: "add-nic" }>): string {
+  return `NIC added on ${attach}`;
+}
+
+function describeIso({ path }: Extract<VmChange, { kind: "attach-iso" }>): string {
+  return `${path} attached`;
+}
+
+function describeRemoved({ withZvol }: Extract<VmChange, { kind: "remove-device" }>): string {
+  return withZvol ? "Disk removed and its zvol destroyed" : "Device removed";
 }
 
 async function apply(
   context: StepContext,
   vm: ChangedVm,
   change: ChangeInPlace,
-  next: NextCall,
+  calls: StepCalls,
 ): Promise<string> {
   const { caller } = context;
   switch (change.kind) {
     case "settings":
       return await changeSettings(caller, vm, change);
     case "add-disk":
-      return await addDisk(context, vm, change, next);
+      return await addDisk(context, vm, change, calls);
     case "grow-disk":
       return await growDisk(caller, change);
     case "add-nic": {
       const attributes = { dtype: "NIC", type: "VIRTIO", nic_attach: change.attach, mac: change.mac };
       await caller.call("vm.device.create", [{ vm: vm.id, attributes }]);
-      return `NIC added on ${change.attach}`;
+      return describeNic(change);
     }
     case "attach-iso": {
       const order = await bootOrder(caller, vm.id, change.first);
       const attributes = { dtype: "CDROM", path: change.path };
       await caller.call("vm.device.create", [{ vm: vm.id, attributes, order }]);
-      return `${change.path} attached`;
+      return describeIso(change);
     }
     case "boot-first": {
       const order = await bootOrder(caller, vm.id, true);
       await caller.call("vm.device.update", [change.deviceId, { order }]);
-      return "Boots from this device first after its next start";
+      return BOOTS_FIRST;
     }
     case "remove-device": {
       const options = { zvol: change.withZvol, raw_file: false, force: false };
       await caller.call("vm.device.delete", [change.deviceId, options]);
-      return change.withZvol ? "Disk removed and its zvol destroyed" : "Device removed";
+      return describeRemoved(change);
     }
   }
 }
@@ -229,7 +291,7 @@ async function hasSettings(
 
 /** An order before all other bootable devices, or after them. */
 async function bootOrder(caller: Caller, vmId: number, first: boolean): Promise<number> {
-  const devices = await caller.call("vm.device.query", [[["vm", "=", vmId]]]);
+  const devices = await devicesOf(caller, vmId);
   const orders = devices.map(({ order }) => order ?? 0);
   if (orders.length === 0) return 1_000;
   return first ? Math.min(...orders) - 1 : Math.max(...orders) + 1;
@@ -239,15 +301,19 @@ async function addDisk(
   context: StepContext,
   vm: ChangedVm,
   change: Extract<VmChange, { kind: "add-disk" }>,
-  next: NextCall,
+  { next, send }: StepCalls,
 ): Promise<string> {
   const { caller } = context;
   const { zvol, sizeBytes } = change;
-  await createZvol(context, change, vm.uuid ?? "");
+  await createZvol(context, { send }, change, vm.uuid ?? "");
   await next("vm.device.create");
   try {
-    const attributes = { dtype: "DISK", type: "VIRTIO", path: zvolPath(zvol) };
-    await caller.call("vm.device.create", [{ vm: vm.id, attributes }]);
+    const path = zvolPath(zvol);
+    const attributes = { dtype: "DISK", type: "VIRTIO", path };
+    await send(
+      () => caller.call("vm.device.create", [{ vm: vm.id, attributes }]),
+      async () => (await devicesOf(caller, vm.id)).find((device) => device.attributes.path === path) ?? null,
+    );
   } catch (error) {
     if (error instanceof TrueNASCallError) {
       await next("pool.dataset.delete");
@@ -261,8 +327,9 @@ async function addDisk(
 /** Zvols only grow, because shrinking would cut off data. */
 async function growDisk(
   caller: Caller,
-  { zvol, sizeBytes }: Extract<VmChange, { kind: "grow-disk" }>,
+  change: Extract<VmChange, { kind: "grow-disk" }>,
 ): Promise<string> {
+  const { zvol, sizeBytes } = change;
   const found = await fetchDatasets(caller, [zvol]);
   const now = found.known ? found.value[0]?.volsizeBytes ?? null : null;
   if (now !== null && sizeBytes <= now) {
@@ -270,5 +337,5 @@ async function growDisk(
     throw new TrueNASError(`${size}. Nothing was changed; enter a larger size`);
   }
   await caller.call("pool.dataset.update", [zvol, { volsize: sizeBytes }]);
-  return `${zvol} now has ${formatBytes(sizeBytes)}; a running guest sees it after a restart`;
+  return describeGrown(change);
 }

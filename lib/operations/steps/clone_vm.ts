@@ -4,7 +4,7 @@ import { isMarked, markedDescription, ownerProperties } from "../../inventory/ma
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
 import { toVm } from "../../truenas/rows.ts";
 import { formatCount } from "../../units.ts";
-import { type NextCall, pollUntil, type Step, type StepContext } from "./run_step.ts";
+import { pollUntil, type Step, type StepCalls, type StepContext } from "./run_step.ts";
 import { expectVm } from "./run_vm.ts";
 
 /** A clone in progress. */
@@ -29,7 +29,7 @@ export function cloneStep(
     method: "vm.clone",
     evidence: () => uuid === null ? null : { uuid },
     precondition: async () => void await expectVm(caller, vm),
-    call: async (next) => {
+    call: async ({ next }) => {
       const before = (await caller.call("vm.query", vmQuery(["name", "=", name]))).map(({ id }) => id);
       const clone = { source: vm.id, name, before };
       return await createClone(
@@ -108,7 +108,7 @@ class NoClone extends TrueNASError {
 async function markClone(
   { caller, log }: StepContext,
   { name, before }: Clone,
-  { next, onFound }: { readonly next: NextCall; readonly onFound: (uuid: string | null) => void },
+  { next, onFound }: { readonly next: StepCalls["next"]; readonly onFound: (uuid: string | null) => void },
 ): Promise<void> {
   const vms = (await caller.call("vm.query", vmQuery())).map(toVm);
   const found = vms.filter((vm) => vm.name === name && !before.includes(vm.id));

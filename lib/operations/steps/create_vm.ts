@@ -3,17 +3,20 @@
  * they are created in parallel with the other devices. Only what this run provably created (by the uuid it chose and the
  * properties of its zvols) is removed.
  */
+import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import { TrueNASCallError } from "../../errors/errors.ts";
 import { markedDescription } from "../../inventory/marks.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { VmRow } from "../../truenas/methods.ts";
 import { formatMib } from "../../units.ts";
-import type { CreatedResources } from "./created_resources.ts";
+import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
-import { Cancelled, runStep, type Step } from "./run_step.ts";
+import { Cancelled, runStep, type Step, type StepCalls } from "./run_step.ts";
 import { findVm, runVm, type VmContext, type VmFailure, type VmResult } from "./run_vm.ts";
-import { expectEffect, startVm } from "./vm_steps.ts";
+import { expectEffect, isOn, startVm } from "./vm_steps.ts";
 
 /** What happens to incomplete VMs when the user cancels. */
 export type CancelMode = "roll-back" | "keep";
@@ -55,6 +58,28 @@ export async function createVm(context: CreationContext, vm: PlannedVm): Promise
         ? endFailed(work, failure)
         : { outcome: "cancelled", message: `${failure.message}. Nothing was created` },
   });
+}
+
+/**
+ * Starts a VM again that this operation had started, after a restart of the NAS has stopped it. Never throws; the log
+ * contains the result.
+ */
+export async function startAgain(context: CreationContext, vm: PlannedVm): Promise<void> {
+  const { name } = vm;
+  const { vmId = null, steps = [] } = context.log.view.vms.find((it) => it.name === name) ?? {};
+  if (vmId === null || steps.every(({ step, status }) => step !== "start" || status !== "done")) return;
+  const uuid = steps.find(({ evidence }) => evidence?.uuid !== undefined)?.evidence?.uuid ?? null;
+  const created = { ...journalledResources({ steps }, context.log.id), vmId, uuid };
+  const work: Creation = { ...context, vmName: name, vm, created };
+  try {
+    if ((await fetchVm(context.caller, vmId))?.state !== "STOPPED") return;
+    const message = "the NAS has restarted, which stopped the VM; it was started again";
+    context.log.append({ type: "healed", vm: name, step: "start", tries: 1, message });
+    await runStep(work, startStep(work));
+  } catch (error) {
+    const why = `The NAS has restarted, and the VM was not started again: ${reasonOf(error)}`;
+    context.log.append({ type: "vm", vm: name, vmId, outcome: "failed", message: why });
+  }
 }
 
 async function runSteps(work: Creation): Promise<void> {
@@ -170,11 +195,24 @@ function startStep(work: Creation): Step<string> {
     step: "start",
     method: "vm.start",
     evidence: () => created.uuid === null ? { vmId: id } : null,
-    call: async () => {
+    call: async (calls) => {
+      // A NAS that restarted has started the VM by itself, perhaps before it had all its devices.
+      if (work.outages.hasRestarted) await powerOff(work, calls, id);
       await startVm(work, { ...work.vm, id });
       return await expectEffect(work, { id, method: "vm.start", verify });
     },
     verify,
+    passes: (error) =>
+      isTransient(error) || isRefusedWith(error, "ENOMEM") ||
+      (error instanceof TrueNASCallError && work.outages.hasRestarted),
     detail: (state) => state,
   };
+}
+
+async function powerOff({ caller }: Creation, { next, send }: StepCalls, id: number): Promise<void> {
+  const isOff = async () => !isOn((await fetchVm(caller, id))?.state) || null;
+  if (await isOff()) return;
+  await next("vm.poweroff");
+  await send(() => caller.call("vm.poweroff", [id]), isOff);
+  await next("vm.start");
 }

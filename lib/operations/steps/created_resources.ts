@@ -29,7 +29,10 @@ export interface CreatedResources {
 }
 
 /** What an earlier operation created or may have created for a VM, according to the journal. */
-export function journalledResources({ steps }: OperationVmView, operation: string): CreatedResources {
+export function journalledResources(
+  { steps }: Pick<OperationVmView, "steps">,
+  operation: string,
+): CreatedResources {
   const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
   return {
     operation,

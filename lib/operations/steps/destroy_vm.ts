@@ -2,7 +2,8 @@
  * Destroys one VM of a destruction plan: checks the VM and its zvols' dependents first, and verifies the result
  * afterwards. The VM itself is removed last, so that an interrupted destruction can still be identified by it.
  */
-import { TrueNASError } from "../../errors/errors.ts";
+import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { isTransient } from "../../errors/refusals.ts";
 import { zvolOfPath } from "../../inventory/names.ts";
 import { clonesFirst } from "../../plan/removal.ts";
 import type { DestructionVm, PlannedZvol } from "../../plan/types.ts";
@@ -59,7 +60,8 @@ interface Destruction extends DestructionContext, RemovalContext {
 
 /** Destroys one VM. Never throws; the log contains the result. */
 export async function destroyVm(context: DestructionContext, vm: DestructionVm): Promise<void> {
-  const removal = removalContext({ ...context, vmName: vm.name }, context.cancellable);
+  const passes = async (error: unknown) => isTransient(error) || await isOffAgain(context, vm.id);
+  const removal = removalContext({ ...context, vmName: vm.name }, context.cancellable, passes);
   const work: Destruction = { ...context, ...removal, vm, wasTurnedOff: false };
   await runVm(work, {
     id: vm.id,
@@ -70,6 +72,20 @@ export async function destroyVm(context: DestructionContext, vm: DestructionVm):
       return { outcome: "failed", message: `${message}${state}` };
     },
   });
+}
+
+/**
+ * Powers a VM off that the NAS started by itself when it restarted during the destruction; the removal can then be repeated.
+ */
+async function isOffAgain({ caller, outages }: DestructionContext, id: number): Promise<boolean> {
+  if (!outages.hasRestarted) return false;
+  try {
+    if (isOn((await fetchVm(caller, id))?.state)) await caller.call("vm.poweroff", [id]);
+  } catch (error) {
+    // The removal of another disk has powered it off meanwhile.
+    if (!(error instanceof TrueNASCallError)) throw error;
+  }
+  return true;
 }
 
 function describeCancelled({ resumed, wasTurnedOff }: Destruction): string {
@@ -229,15 +245,16 @@ function disksToRemove(vm: DestructionVm, found: Vm): readonly Disk[] {
 function disksStep(work: Destruction, disks: readonly Disk[]): Step<void> {
   const { vm, progress } = work;
   const remaining = new Set(disks);
-  const remove = async (disk: Disk) => {
-    await removeDisk(work, disk.zvol, { vmId: vm.id, deviceId: disk.deviceId });
-    remaining.delete(disk);
-  };
   return {
     step: "disks",
     method: "vm.device.delete",
     makes: disks.map(({ zvol }) => zvol.name).join(", "),
-    call: async (next) => {
+    call: async (calls) => {
+      const { next } = calls;
+      const remove = async (disk: Disk) => {
+        await removeDisk(work, calls, disk.zvol, { vmId: vm.id, deviceId: disk.deviceId });
+        remaining.delete(disk);
+      };
       for (let n = 1; n < disks.length; n++) await next("vm.device.delete");
       try {
         await removeInParallel(disks, remove);

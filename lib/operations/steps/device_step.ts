@@ -8,7 +8,7 @@ import { formatBytes } from "../../units.ts";
 import type { Evidence } from "../types.ts";
 import type { CreatedResources } from "./created_resources.ts";
 import type { PlannedDisplay, RefusedPorts } from "./refused_ports.ts";
-import type { NextCall, Step, StepContext } from "./run_step.ts";
+import type { Step, StepCalls, StepContext } from "./run_step.ts";
 import {
   createPlannedZvol,
   isRefusedBeforeEffect,
@@ -44,7 +44,7 @@ export function deviceStep(
   planned: PlannedDevice,
   turn: Promise<void> = Promise.resolve(),
 ): Step<DeviceRow> {
-  const { caller, vm, created } = context;
+  const { vm, created } = context;
   // A display gets other ports if the NAS refuses the planned ones.
   let device = planned;
   const add = () => created.uuid === null && created.devices.add(device);
@@ -57,26 +57,23 @@ export function deviceStep(
     method: zvol !== null && mayCreate ? "pool.dataset.create" : "vm.device.create",
     makes: describeDevice(device),
     evidence: () => evidenceOf(device, created),
-    call: async (next) => {
+    call: async (calls) => {
       const isJournalled = zvol === null || !context.zvols.mayCreate;
       const owner = created.uuid ?? vm.vmUuid ?? "";
-      if (zvol !== null) await createPlannedZvol(context, zvol, owner);
+      if (zvol !== null) await createPlannedZvol(context, calls, zvol, owner);
       await turn.catch((error) => {
         created.devices.delete(device);
         throw error;
       });
-      if (!isJournalled) await next("vm.device.create");
-      if (device.dtype !== "DISPLAY") return await createDevice(context, device);
-      return await createDisplay(context, device, async (other) => {
+      if (!isJournalled) await calls.next("vm.device.create");
+      if (device.dtype !== "DISPLAY") return await createDevice(context, calls, device);
+      return await createDisplay(context, calls, device, async (other) => {
         device = other;
         add();
-        await next("vm.device.create");
+        await calls.next("vm.device.create");
       });
     },
-    verify: async () => {
-      const rows = await caller.call("vm.device.query", [[["vm", "=", vmIdOf(created)]]]);
-      return rows.find((row) => isDevice(row, device)) ?? null;
-    },
+    verify: null,
     detail: () => describeCreated(device, planned),
   };
 }
@@ -106,11 +103,19 @@ function evidenceOf(device: PlannedDevice, created: CreatedResources): Evidence 
   };
 }
 
-async function createDevice(context: DeviceContext, device: PlannedDevice): Promise<DeviceRow> {
+async function createDevice(
+  context: DeviceContext,
+  { send }: StepCalls,
+  device: PlannedDevice,
+): Promise<DeviceRow> {
   const { caller, created } = context;
   const spec = { ...deviceSpec(context, device), order: device.order };
+  const verify = async () => {
+    const rows = await caller.call("vm.device.query", [[["vm", "=", vmIdOf(created)]]]);
+    return rows.find((row) => isDevice(row, device)) ?? null;
+  };
   try {
-    return await caller.call("vm.device.create", [spec]);
+    return await send(() => caller.call("vm.device.create", [spec]), verify);
   } catch (error) {
     if (isRefusedBeforeEffect(error)) {
       created.devices.delete(device);
@@ -129,14 +134,15 @@ const MAX_PORT_TRIES = 50;
 /** TrueNAS reports ports used by its own services only when a display is created; then the next free ports are tried. */
 async function createDisplay(
   context: DeviceContext,
+  calls: StepCalls,
   planned: PlannedDisplay,
-  beforeRetry: (device: PlannedDisplay) => ReturnType<NextCall>,
+  beforeRetry: (device: PlannedDisplay) => Promise<void>,
 ): Promise<DeviceRow> {
   const { refused, allocator } = context.ports;
   let device = planned;
   for (let tries = 1;; tries++) {
     try {
-      return await createDevice(context, device);
+      return await createDevice(context, calls, device);
     } catch (error) {
       const isRefused = refused.learn(error, device);
       const ports = isRefused && tries < MAX_PORT_TRIES ? allocator.next(device.port) : null;

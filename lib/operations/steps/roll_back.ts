@@ -181,7 +181,7 @@ async function removeDevice(work: Rollback, { id, vm }: DeviceRow, zvol?: Planne
   await runStep(work, {
     ...step,
     makes: zvol.name,
-    call: () => removeDisk(work, zvol, { vmId: vm, deviceId: id }),
+    call: (calls) => removeDisk(work, calls, zvol, { vmId: vm, deviceId: id }),
     verify: null,
     detail: () => `${zvol.name} removed`,
   });

@@ -1,13 +1,15 @@
 /**
- * Runs one step of a VM. The step is journalled before it starts and after it ends, and a call with an unknown outcome is
- * verified before anything else happens.
+ * Runs one step of a VM. The step is journalled before it starts and after it ends. A call with an unknown outcome is
+ * verified before anything else happens, and sent again when the NAS shows that it was not done.
  */
 import { reasonOf } from "../../errors/system_errors.ts";
-import { TrueNASError } from "../../errors/errors.ts";
+import { TrueNASConnectionError, TrueNASError } from "../../errors/errors.ts";
+import { isTransient } from "../../errors/refusals.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import type { OperationLog } from "../record/log.ts";
 import { NotSent } from "../call_limiter.ts";
+import type { Outages } from "../outages.ts";
 import type { Evidence, StepError } from "../types.ts";
 
 /** How long to wait for the effect of a call after a lost connection or timeout, and how often to poll. */
@@ -23,10 +25,11 @@ export const DEFAULT_SETTLE_TIMEOUTS: SettleTimeouts = { settleMs: 6_000, pollMs
 
 /** What every operation needs. */
 export interface OperationContext {
-  /** Sends calls whether or not the user cancels. */
+  /** Sends calls whether or not the user cancels, and waits while the NAS is away. */
   readonly caller: Caller;
   readonly log: OperationLog;
   readonly settle: SettleTimeouts;
+  readonly outages: Pick<Outages, "givenUp" | "hasRestarted">;
 }
 
 /** What every step needs. */
@@ -35,11 +38,31 @@ export interface StepContext extends OperationContext {
   readonly vmName: string;
 }
 
-/** Journals a further call of a step; it can be sent once this resolves. */
-export type NextCall = (method: MethodName) => Promise<void>;
+/** How a step makes its calls. */
+export interface StepCalls {
+  /** Journals a further call of the step; it can be sent once this resolves. */
+  readonly next: (method: MethodName) => Promise<void>;
+  /**
+   * Sends a call until its result is certain: when the connection was lost, its effect is read from the NAS, and it is sent
+   * again if there is none. Refusals that pass by themselves are repeated too. Each of these is journalled.
+   *
+   * @param verify Reads the effect: its result, or null when there is none.
+   */
+  readonly send: <T>(
+    call: () => Promise<T>,
+    verify: () => Promise<T | null>,
+    options?: SendOptions,
+  ) => Promise<T>;
+}
+
+/** How a call is repeated. */
+export interface SendOptions {
+  /** Whether the call is worth another try after this refusal; default {@link isTransient}. */
+  readonly passes?: (error: unknown) => boolean | Promise<boolean>;
+}
 
 /** One step of a VM. A new kind of step is a function that returns this, next to the function that undoes it. */
-export interface Step<T> {
+export interface Step<T> extends SendOptions {
   readonly step: string;
   readonly method: MethodName;
   /** What it creates or removes, for verification after a crash. */
@@ -48,11 +71,11 @@ export interface Step<T> {
   readonly evidence?: () => Evidence | null;
   /** Checks immediately before the call that the VM is as the user saw it; throws if it is not. */
   readonly precondition?: () => Promise<void>;
-  /** Sends the call; before each further call it awaits `next`, which journals that call. */
-  readonly call: (next: NextCall) => Promise<T>;
+  /** Sends the call; a step of several calls makes them by means of `calls`. */
+  readonly call: (calls: StepCalls) => Promise<T>;
   /**
    * Reads the effect from the NAS after a call with an unknown outcome: its result, or null when there is none. null for a
-   * step that only reads, or that verifies each of its calls.
+   * step that only reads, or that verifies each of its calls with {@link StepCalls.send}.
    */
   readonly verify: (() => Promise<T | null>) | null;
   /** A short description of the result. */
@@ -88,16 +111,26 @@ export async function runStep<T>(
   const { step } = action;
   // Rollback steps continue without the journal, because an incomplete VM is worse than a gap in the journal.
   const written = () => step.startsWith("undo-") ? log.written().catch(() => {}) : log.written();
-  const next = async (method: MethodName) => {
-    const { evidence } = announced(action);
-    log.append({ type: "call", vm, step, method, ...(evidence === undefined ? {} : { evidence }) });
-    await written();
+  const calls: StepCalls = {
+    next: async (method) => {
+      const { evidence } = announced(action);
+      log.append({ type: "call", vm, step, method, ...(evidence === undefined ? {} : { evidence }) });
+      await written();
+    },
+    send: (call, verify, options) =>
+      sendUntilCertain({ call, verify, ...options }, settle, async (tries, message) => {
+        log.append({ type: "healed", vm, step, tries, message });
+        await written();
+      }),
   };
   log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
   try {
     await written();
     await action.precondition?.();
-    const result = await callAndVerify(() => action.call(next), action.verify, settle);
+    const { verify, passes } = action;
+    const call = () => action.call(calls);
+    const options = passes === undefined ? {} : { passes };
+    const result = await (verify === null ? call() : calls.send(call, verify, options));
     log.append({ type: "step", vm, step, status: "done", detail: action.detail(result) });
     return result;
   } catch (error) {
@@ -126,21 +159,50 @@ function announced<T>({ makes, evidence }: Step<T>): { makes?: string; evidence?
   };
 }
 
-/** Sends a call; if its outcome is unknown, verifies the effect and fails only when there is none. */
-export async function callAndVerify<T>(
-  call: () => Promise<T>,
-  verify: (() => Promise<T | null>) | null,
+/** A call is sent at most this often. */
+const MAX_TRIES = 6;
+
+interface Sending<T> extends SendOptions {
+  readonly call: () => Promise<T>;
+  readonly verify: () => Promise<T | null>;
+}
+
+/** See {@link StepCalls.send}; `healed` journals what was done about a failed try, before the next one. */
+async function sendUntilCertain<T>(
+  { call, verify, passes = isTransient }: Sending<T>,
   settle: SettleTimeouts,
+  healed: (tries: number, message: string) => Promise<void>,
 ): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (verify === null || !(error instanceof TrueNASError) || error.outcome !== "unknown") throw error;
-    // If verification fails too, the original error is thrown, because a read's error would claim "not done".
-    const result = await pollUntil(verify, settle).catch(() => null);
-    if (result !== null) return result;
-    throw error;
+  let mayHaveEffect = false;
+  for (let tries = 1;; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof TrueNASError) || error instanceof NotSent) throw error;
+      const isUnknown = error.outcome === "unknown";
+      mayHaveEffect ||= isUnknown;
+      // After a repeated call, a refusal can mean that an earlier one took effect after all.
+      const polls = isUnknown ? settle : { ...settle, settleMs: 0 };
+      // If verification fails too, the original error is thrown, because a read's error would claim "not done".
+      const result = mayHaveEffect ? await pollUntil(verify, polls).catch(() => Promise.reject(error)) : null;
+      if (result !== null) {
+        await healed(tries, `${describeTry(error)}; its effect was found on the NAS`);
+        return result;
+      }
+      if (tries >= MAX_TRIES || !(isLost(error) || await passes(error))) throw error;
+      await healed(tries, `${describeTry(error)}; it was sent again`);
+      if (!isUnknown) await pause(settle.pollMs * 2 ** tries);
+    }
   }
+}
+
+/** After a timeout on a connection that still exists, the NAS may be working on the call, so it is not sent again. */
+function isLost(error: TrueNASError): boolean {
+  return error instanceof TrueNASConnectionError && error.failure === "lost";
+}
+
+function describeTry(error: TrueNASError): string {
+  return isLost(error) ? `${error.method ?? "A call"}: the connection was lost` : error.message;
 }
 
 /** Polls until there is a result; null when the time is over. */

@@ -53,14 +53,19 @@ export interface VmWork {
   readonly onFailure: (failure: VmFailure) => VmResult | Promise<VmResult>;
 }
 
-/** Runs the work on one VM. The log contains the result; what was not run is marked as skipped. */
+/**
+ * Runs the work on one VM. The log contains the result; what was not run is marked as skipped. When nobody waits for the NAS
+ * any longer, everything stays as it is until somebody decides.
+ */
 export async function runVm(
-  context: Pick<StepContext, "log" | "vmName">,
+  context: Pick<StepContext, "log" | "vmName" | "outages">,
   { id, run, onFailure }: VmWork,
 ): Promise<void> {
   const result = await run().catch((error) => {
     skipPending(context);
-    return onFailure(describeFailure(error));
+    const { givenUp } = context.outages;
+    if (givenUp === null) return onFailure(describeFailure(error));
+    return { outcome: "interrupted" as const, message: `${givenUp}. Nothing more was sent` };
   });
   skipPending(context);
   const vmId = id === undefined ? {} : { vmId: id };

@@ -29,7 +29,7 @@ export function powerOffStep(
 
 /** Removes a VM without its zvols, because vm.delete is recursive and from 26 on deletes clones of other VMs too. */
 export function deleteVmStep(
-  { caller, writer, vmName }: RemovalContext,
+  { caller, writer, vmName, passes }: RemovalContext,
   { id, step, force }: { readonly id: number; readonly step: string; readonly force: boolean },
 ): Step<unknown> {
   return {
@@ -38,6 +38,7 @@ export function deleteVmStep(
     makes: `VM ${vmName}, id ${id}`,
     call: () => writer().call("vm.delete", [id, { zvols: false, force }]),
     verify: async () => await fetchVm(caller, id) === null || null,
+    passes,
     detail: () => `id ${id} removed`,
   };
 }

@@ -3,9 +3,9 @@ import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { isMethodMissing, isRefusedWith } from "../../errors/refusals.ts";
 import { ownerProperties } from "../../inventory/marks.ts";
 import type { PlannedDevice } from "../../plan/types.ts";
-import { fetchDatasets } from "../../truenas/batched_reads.ts";
+import { expectKnown, fetchDatasets } from "../../truenas/batched_reads.ts";
 import type { CreatedResources } from "./created_resources.ts";
-import { callAndVerify, type StepContext } from "./run_step.ts";
+import type { StepCalls, StepContext } from "./run_step.ts";
 
 /** A disk of a plan. */
 export type PlannedDisk = Extract<PlannedDevice, { dtype: "DISK" }>;
@@ -21,7 +21,8 @@ export interface NewZvol {
 
 /** Creates a zvol; `owner` is the uuid of its VM. */
 export async function createZvol(
-  { caller, log, settle }: StepContext,
+  { caller, log }: StepContext,
+  { send }: Pick<StepCalls, "send">,
   { zvol, sizeBytes, sparse, force = false, blockSize = null }: NewZvol,
   owner: string,
 ): Promise<void> {
@@ -35,10 +36,10 @@ export async function createZvol(
     user_properties: ownerProperties(owner, log.id),
   };
   const verify = async () => {
-    const found = await fetchDatasets(caller, [zvol]);
-    return found.known && found.value[0]?.mark?.operation === log.id ? { id: zvol } : null;
+    const [dataset] = expectKnown(await fetchDatasets(caller, [zvol]));
+    return dataset?.mark?.operation === log.id ? { id: zvol } : null;
   };
-  await callAndVerify(() => caller.call("pool.dataset.create", [spec]), verify, settle);
+  await send(() => caller.call("pool.dataset.create", [spec]), verify);
 }
 
 /** Whether the account can create zvols directly; cleared at the first refusal. */
@@ -49,13 +50,14 @@ export interface ZvolPermission {
 /** Creates the zvol of a planned disk; without permission for that, creating the device creates it. */
 export async function createPlannedZvol(
   context: StepContext & { readonly zvols: ZvolPermission; readonly created: CreatedResources },
+  calls: StepCalls,
   device: PlannedDisk,
   owner: string,
 ): Promise<void> {
   const { zvols, created } = context;
   if (!zvols.mayCreate) return expectThick(device);
   try {
-    await createZvol(context, device, owner);
+    await createZvol(context, calls, device, owner);
     created.zvols.set(device.zvol, { marked: true, answered: true });
   } catch (error) {
     if (isMethodMissing(error) || isRefusedWith(error, "EACCES")) {

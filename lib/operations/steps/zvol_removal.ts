@@ -3,18 +3,21 @@
  * VMs. Snapshots are removed first, if each was shown, has no hold and has no clone.
  */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { isTransient } from "../../errors/refusals.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { fetchDatasets, fetchRelations, fetchVm } from "../../truenas/batched_reads.ts";
+import { expectKnown, fetchDatasets, fetchRelations, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
-import { callAndVerify, runStep, type Step, type StepContext } from "./run_step.ts";
+import { runStep, type Step, type StepCalls, type StepContext } from "./run_step.ts";
 
 /** What removing zvols needs. */
 export interface RemovalContext extends StepContext {
   /** Returns the caller for the next write. */
   readonly writer: () => Caller;
   readonly progress: RemovalProgress;
+  /** Whether a removal is worth another try after this refusal. */
+  readonly passes: (error: unknown) => boolean | Promise<boolean>;
 }
 
 /** Progress of a removal. */
@@ -27,15 +30,16 @@ export interface RemovalProgress {
 
 /** Removals that the user can cancel until the first has succeeded; from then on all are sent. */
 export function removalContext(
-  { vmName, caller, log, settle }: StepContext,
+  { vmName, caller, log, settle, outages }: StepContext,
   cancellable: Caller = caller,
+  passes: RemovalContext["passes"] = isTransient,
 ): RemovalContext {
   const progress = { sent: false, removed: false };
   const writer = () => {
     progress.sent = true;
     return progress.removed ? caller : cancellable;
   };
-  return { vmName, caller, log, settle, writer, progress };
+  return { vmName, caller, log, settle, outages, writer, progress, passes };
 }
 
 /**
@@ -100,10 +104,10 @@ export async function removeSnapshots(
     step,
     method,
     makes: `${formatCount(shown.length, "snapshot")} of ${zvols.map(({ name }) => name).join(", ")}`,
-    call: async (next) => {
+    call: async (calls) => {
       for (const [n, name] of shown.entries()) {
-        if (n > 0) await next(method);
-        await removeSnapshot(context, name);
+        if (n > 0) await calls.next(method);
+        await removeSnapshot(context, calls, name);
       }
     },
     verify: null,
@@ -111,17 +115,23 @@ export async function removeSnapshots(
   });
 }
 
-async function removeSnapshot(context: RemovalContext, name: string): Promise<void> {
-  const { caller, writer, progress, settle } = context;
+async function removeSnapshot(
+  context: RemovalContext,
+  { send }: StepCalls,
+  name: string,
+): Promise<void> {
+  const { caller, writer, progress } = context;
   const isRemoved = async () => {
     const { snapshots } = await fetchRelations(caller, [sourceOf(name)]);
-    return snapshots.known && !snapshots.value.some((snapshot) => snapshot.name === name) || null;
+    return !expectKnown(snapshots).some((snapshot) => snapshot.name === name) || null;
   };
   const remove = () => writer().call("pool.snapshot.delete", [name, { defer: false, recursive: false }]);
   try {
-    await callAndVerify(remove, isRemoved, settle);
+    await send(remove, isRemoved);
   } catch (error) {
-    if (!(error instanceof TrueNASCallError) || await isRemoved() === null) throw error;
+    if (!(error instanceof TrueNASCallError) || await isRemoved().catch(() => null) === null) {
+      throw error;
+    }
   }
   progress.removed = true;
 }
@@ -136,12 +146,13 @@ export function zvolsStep(
     step,
     method,
     makes: zvols.map(({ name }) => name).join(", "),
-    call: async (next) => {
+    call: async (calls) => {
       for (const [n, zvol] of zvols.entries()) {
-        if (n > 0) await next(method);
-        await removeZvol(context, zvol, {
+        if (n > 0) await calls.next(method);
+        await removeZvol(context, calls, zvol, {
           remove: () => context.writer().call(method, [zvol.name, { recursive: false }]),
-          verify: async () => await isZvolRemoved(context.caller, zvol.name) || null,
+          verify: async () =>
+            expectKnown(await fetchDatasets(context.caller, [zvol.name])).length === 0 || null,
         });
       }
     },
@@ -153,11 +164,12 @@ export function zvolsStep(
 /** Removes a disk of a VM together with its zvol. */
 export async function removeDisk(
   context: RemovalContext,
+  calls: StepCalls,
   zvol: PlannedZvol,
   { vmId, deviceId }: { readonly vmId: number; readonly deviceId: number },
 ): Promise<void> {
   const { caller, writer } = context;
-  await removeZvol(context, zvol, {
+  await removeZvol(context, calls, zvol, {
     remove: () =>
       writer().call("vm.device.delete", [deviceId, { zvol: true, raw_file: false, force: false }]),
     verify: async () =>
@@ -167,7 +179,8 @@ export async function removeDisk(
 
 /** Ignores a refusal when the zvol no longer exists; otherwise explains why the zvol is left. */
 async function removeZvol(
-  { caller, progress, settle }: RemovalContext,
+  { caller, progress, passes }: RemovalContext,
+  { send }: StepCalls,
   zvol: PlannedZvol,
   { remove, verify }: {
     readonly remove: () => Promise<unknown>;
@@ -175,7 +188,7 @@ async function removeZvol(
   },
 ): Promise<void> {
   try {
-    await callAndVerify(remove, verify, settle);
+    await send(remove, verify, { passes });
   } catch (error) {
     if (!(error instanceof TrueNASCallError)) throw error;
     if (await isZvolRemoved(caller, zvol.name)) return;

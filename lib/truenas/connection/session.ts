@@ -4,6 +4,7 @@
  */
 import { reasonOf } from "../../errors/system_errors.ts";
 import {
+  AnotherNasError,
   type ConnectionFailure,
   TrueNASCallError,
   TrueNASConnectionError,
@@ -185,6 +186,8 @@ export class Session implements Caller, NasConnection {
   /**
    * See {@link Caller.call}. Waits up to 30 s for a connection that is being restored. A call that certainly had no effect (a
    * read, or one that was not sent) is retried when the connection is lost.
+   *
+   * @throws {AnotherNasError} when the address leads to another NAS now; nothing was sent.
    */
   async call<M extends MethodName>(
     method: M,
@@ -193,6 +196,7 @@ export class Session implements Caller, NasConnection {
   ): Promise<MethodResult<M>> {
     for (let attempt = 1;; attempt++) {
       const live = this.#live ?? await this.#whenLive(method, options);
+      expectSameNas(method, live.nas, options);
       try {
         return await live.client.call(method, params, options);
       } catch (error) {
@@ -265,14 +269,14 @@ export class Session implements Caller, NasConnection {
     });
     try {
       const roles = await this.#logins.signIn(client, keyLogin);
-      const { id, release } = await readIdentity(client, logger);
+      const { id, release, bootId } = await readIdentity(client, logger);
       rules = rulesFor(release ?? "");
       await requireVmApi(client, address, release);
       await subscribe(client, { address, username, logger });
       return {
         client,
         rules,
-        nas: { host: address.host, id, release, apiVersion, notice, roles, simulated },
+        nas: { host: address.host, id, release, bootId, apiVersion, notice, roles, simulated },
       };
     } catch (error) {
       client.close();
@@ -346,6 +350,14 @@ export class Session implements Caller, NasConnection {
       client.close("the NAS did not answer a ping");
     }
   }
+}
+
+/** An account that cannot read the id is not checked. */
+function expectSameNas(method: string, { id, host }: NasIdentity, { nasId = null }: CallOptions): void {
+  if (nasId === null || id === null || id === nasId) return;
+  throw new AnotherNasError(`${host} is another NAS now than when this began. ${method} was not sent`, {
+    method,
+  });
 }
 
 function hadNoEffect(error: unknown): boolean {

@@ -21,12 +21,12 @@ export async function unlessRefused<T>(
   }
 }
 
-/** The NAS's release and id, each null when the account cannot read it. */
+/** The NAS's release, id and boot, each null when it cannot be read. */
 export async function readIdentity(
   client: RpcClient,
   logger: Logger,
-): Promise<Pick<NasIdentity, "release" | "id">> {
-  const [release, id] = await Promise.all([
+): Promise<Pick<NasIdentity, "release" | "id" | "bootId">> {
+  const [release, id, bootId] = await Promise.all([
     unlessRefused(
       client.call("system.version_short", []),
       (refusal) => logger.warning("The account cannot read the NAS's release", refusal),
@@ -40,8 +40,12 @@ export async function readIdentity(
           refusal,
         ),
     ),
+    unlessRefused(
+      client.call("system.boot_id", []),
+      (refusal) => logger.debug("The NAS does not tell when it has restarted", refusal),
+    ),
   ]);
-  return { release, id };
+  return { release, id, bootId };
 }
 
 /**

@@ -4,6 +4,7 @@ import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { Said } from "../said.tsx";
+import { formatDuration } from "../../../lib/units.ts";
 
 /** Whether an event gets a line in the log. A step's start shows in its table cell instead. */
 export function isLogged(event: OperationEvent): boolean {
@@ -34,6 +35,12 @@ function describeEvent(event: OperationEvent): string {
       return `${nameStep(event)}: ${event.percent} %`;
     case "call":
       return `${nameStep(event)}: ${event.method}`;
+    case "healed":
+      return `${nameStep(event)}: ${event.message}`;
+    case "waiting":
+      return `Waiting for the NAS: ${event.message}`;
+    case "back":
+      return describeBack(event);
     case "vm":
       return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
         event.message ? `. ${event.message}` : ""
@@ -50,4 +57,10 @@ function describeEvent(event: OperationEvent): string {
 /** `worker01 Disk 1`, or for a step that takes it back `worker01 Undo Disk 1` */
 function nameStep({ vm, step }: { readonly vm: string; readonly step: string }): string {
   return `${vm} ${isUndo({ step }) ? "Undo " : ""}${stepLabel(step)}`;
+}
+
+function describeBack({ waitedMs, restarted, gaveUp }: Extract<OperationEvent, { type: "back" }>): string {
+  if (gaveUp !== undefined) return `${gaveUp}. The operation ends here`;
+  const how = restarted === true ? "The NAS has restarted and answers again" : "The NAS answers again";
+  return `${how} after ${formatDuration(waitedMs)}; the operation goes on`;
 }

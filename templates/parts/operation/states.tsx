@@ -12,6 +12,7 @@ import type {
 /** The states of an operation. */
 export const STATUSES = {
   running: { tone: "busy", word: "Running" },
+  waiting: { tone: "warn", word: "Waiting for the NAS" },
   done: { tone: "good", word: "Done" },
   failed: { tone: "bad", word: "Failed" },
   "partly-done": { tone: "warn", word: "Partly done" },
