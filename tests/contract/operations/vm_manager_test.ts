@@ -82,14 +82,37 @@ onEach("an existing zvol blocks only its VM and keeps its data", async ({ simula
   assert.deepEqual(zvols(simulator), [existing]);
 });
 
+const NO_MEMORY = { errno: 12, errname: "ENOMEM", reason: "[ENOMEM] Cannot guarantee memory for guest" };
+
+for (
+  const [method, step, error] of [
+    ["vm.start", "start", NO_MEMORY],
+    ["pool.dataset.create", "disk0", { errno: 16, errname: "EBUSY", reason: "[EBUSY] pool is busy" }],
+  ] as const
+) {
+  onEach(
+    `a refusal of ${method} that passes by itself is repeated, and told`,
+    async ({ simulator, manager }) => {
+      simulator.addFault({ method, times: 2, action: "fail", error });
+      const { status, operation } = await manager.createVmType(CONFIG, "controlplane", 5910);
+      assert.equal(status, "done");
+      const healed = operation.vms.flatMap(({ steps }) => steps).find((it) => it.step === step);
+      assert.equal(healed?.healed, 2);
+      assert.match(healed?.healing ?? "", /it was sent again$/);
+    },
+  );
+}
+
 onEach(
   "a VM that does not fit in memory is removed, and the others continue",
   async ({ simulator, manager }) => {
+    let refused: unknown = null;
     simulator.addFault({
       method: "vm.start",
-      skip: 1,
+      times: Infinity,
+      matches: ([id]) => (refused ??= id) === id,
       action: "fail",
-      error: { errno: 12, errname: "ENOMEM", reason: "[ENOMEM] Cannot guarantee memory for guest" },
+      error: NO_MEMORY,
     });
     const result = await manager.createVmType(CONFIG, "worker", 5920);
     assert.equal(result.vms.filter(({ outcome }) => outcome === "created").length, 2);
