@@ -2,13 +2,16 @@
 import { checkConfiguration, type Configuration, vmTypeOf } from "./configuration/configuration.ts";
 import { type FlatConfiguration, fromFlat } from "./configuration/flat_configuration.ts";
 import { Consoles } from "./consoles/consoles.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "./errors/errors.ts";
+import { isOutage } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
 import { NasInventory } from "./inventory/nas_inventory.ts";
 import { AuditLog } from "./observability/audit.ts";
 import { silentLogger } from "./observability/logging.ts";
+import { runDetached } from "./errors/unhandled_errors.ts";
 import { logOperations, measureManager } from "./observability/telemetry.ts";
 import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
@@ -105,6 +108,13 @@ export class VMManager implements AsyncDisposable {
     });
     const planner = this.#planner;
     this.operations = new Operations({ store, planner, runner, templates, refusedPorts, displayPassword });
+    if (options.resume === true) {
+      const stop = session.onState(({ kind }) => {
+        if (kind !== "live") return;
+        stop();
+        runDetached(this.operations.resumeInterrupted(), "resuming operations", logger);
+      });
+    }
     this.changes = new VmChanges(runner);
     this.consoles = new Consoles({
       session,
@@ -129,6 +139,24 @@ export class VMManager implements AsyncDisposable {
   async connect(): Promise<void> {
     const { rules } = await this.#session.connect();
     this.templates.checkVersion(rules.id);
+  }
+
+  /**
+   * Connects like {@link connect}, and tries again while the NAS is away.
+   *
+   * @param waitMs For how long, in milliseconds.
+   * @throws {TrueNASConnectionError} the last failure, when the time is over or when waiting does not mend it.
+   */
+  async connectWithin(waitMs: number): Promise<void> {
+    const until = performance.now() + waitMs;
+    for (let pauseMs = 500;; pauseMs = Math.min(2 * pauseMs, 15_000)) {
+      try {
+        return await this.connect();
+      } catch (error) {
+        if (!isOutage(error) || performance.now() + pauseMs > until) throw error;
+        await sleep(pauseMs);
+      }
+    }
   }
 
   /** Signs out and closes the connection, after operations that create or remove VMs have finished. */

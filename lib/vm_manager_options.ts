@@ -53,6 +53,8 @@ export interface VMManagerOptions {
   readonly settle?: SettleTimeouts;
   /** How long operations wait while the NAS is away, in milliseconds; default 15 minutes. */
   readonly waitMs?: number;
+  /** Resumes creations that a restart of this program interrupted, once connected; default false. */
+  readonly resume?: boolean;
   /** How long reads wait for a lost connection to be restored, in milliseconds; default 30 s. */
   readonly connectionWaitMs?: number;
   /** Ends a read when the NAS sends nothing and answers no ping for so many milliseconds; default: no limit. */

@@ -5,7 +5,7 @@ import type { RollBackPlan } from "../lib/plan/roll_back.ts";
 import { operationJson } from "../lib/inventory/json.ts";
 import { applyEvent, emptyView, foldOperation } from "../lib/operations/record/fold.ts";
 import type { OperationLog } from "../lib/operations/record/log.ts";
-import type { OperationView } from "../lib/operations/types.ts";
+import { isActive, type OperationView } from "../lib/operations/types.ts";
 import { type Timeline, timelineOf } from "../lib/operations/timeline.ts";
 import { recoveryOf } from "../lib/operations/recovery.ts";
 import type { RunningOperation } from "../lib/operations/runner.ts";
@@ -34,7 +34,7 @@ import { liveTasks } from "./live/live_tasks.tsx";
 import { frame, resumeAfter, sendStream } from "./live/streams.ts";
 import { actorOf, type AppContext, type AppEnv, mayChange } from "./server/context.ts";
 
-/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /resume, /rollback, /leave. */
+/** GET /operations, /operations/:id, /operations/:id/events, POST /operations/:id/cancel, /stop-waiting, /resume, /rollback, /leave. */
 export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager, now } = dashboard;
   const app = new Hono<AppEnv>();
@@ -113,6 +113,14 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     }),
   );
   app.post(
+    "/operations/:id/stop-waiting",
+    withLog((c, log) => {
+      const { id } = log.view;
+      if (manager.operations.stopWaiting(id)) recordDecision(c, log.view, "Stop waiting");
+      return c.redirect(paths.operation(id), 303);
+    }),
+  );
+  app.post(
     "/operations/:id/cancel",
     withLog(async (c, log) => {
       const { id } = log.view;
@@ -155,7 +163,7 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
         stopTasks();
       }
       const { status } = log.view;
-      if (status !== "running") await write(frame(status, { event: "end" }));
+      if (!isActive(log.view)) await write(frame(status, { event: "end" }));
     });
   });
   return app;

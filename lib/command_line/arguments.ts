@@ -24,6 +24,7 @@ import {
   show,
   wholeNumberExpected,
 } from "../inputs.ts";
+import { WAIT_MINUTES } from "../configuration/environment/settings.ts";
 import { UsageError } from "./process.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "../simulator/types.ts";
 import { VERSION } from "../version.ts";
@@ -47,6 +48,8 @@ export interface Options {
   readonly shutdown: boolean;
   /** VMs of each type to create in parallel. */
   readonly parallel: number | undefined;
+  /** How long to wait while the NAS is away, in minutes. */
+  readonly wait: number | undefined;
   readonly onFailure: OnFailure | undefined;
   /** Whether the exit code of `plan` shows that the NAS differs. */
   readonly detailedExitcode: boolean;
@@ -216,6 +219,7 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     vmNames: values.vm,
     keepDisks: values.keepDisks ?? false,
     shutdown: values.shutdown ?? false,
+    wait: wholeNumber("--wait", values.wait, WAIT_MINUTES),
     parallel: wholeNumber("--at-a-time", values.atATime, { lowest: 1, highest: 99 }),
     onFailure: choiceOf("--on-failure", ON_FAILURE, values.onFailure),
     detailedExitcode: values.detailedExitcode ?? false,

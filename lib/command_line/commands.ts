@@ -60,6 +60,10 @@ export const OPTIONS = {
     flags: "--at-a-time <N>",
     help: "VMs of each type to create in parallel (default: the NAS's limit)",
   },
+  wait: {
+    flags: "--wait <MINUTES>",
+    help: "how long to wait while the NAS is away (default: WAIT_MINUTES, or 15)",
+  },
   onFailure: {
     flags: "--on-failure <WHAT>",
     help: `what to do when a VM cannot be created: ${ON_FAILURE.join(", ")} (default: roll-back)`,
@@ -138,12 +142,12 @@ export const COMMANDS = {
   create: {
     help: "create the configured VMs",
     words: "[TYPE...]",
-    options: ["atATime", "onFailure", "yes"],
+    options: ["atATime", "onFailure", "wait", "yes"],
     examples: ["create", "create worker --at-a-time 2 --on-failure keep"],
   },
   destroy: {
     help: "destroy VMs and their zvols (default: the VMs of the configured types)",
-    options: ["prefix", "vm", "keepDisks", "shutdown", "yes"],
+    options: ["prefix", "vm", "keepDisks", "shutdown", "wait", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
   },
   export: {

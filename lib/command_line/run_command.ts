@@ -19,6 +19,8 @@ import { parseConfigurationFile, readConfiguration } from "../configuration/conf
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
+import { formatDuration } from "../units.ts";
+import { isOutage } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
 import { trustedCertificatesOf } from "../configuration/environment/trusted_certificates.ts";
@@ -101,7 +103,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
     ...(journal === undefined ? {} : { journal }),
   });
-  await manager.connect();
+  await connect(manager, writes ? waitMsOf(given) : 0, terminal);
   if (exporting !== null) {
     const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);
     exportNodes(exporting, await nodes, terminal);
@@ -115,6 +117,24 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   if (selection === null) return exitOf(await listVms(manager, terminal));
   const { keepDisks, shutdown, yes: confirmed } = options;
   return exitOf(await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal));
+}
+
+const MINUTE_MS = 60_000;
+
+function waitMsOf({ options, settings }: Work): number {
+  return (options.wait ?? settings.waitMinutes) * MINUTE_MS;
+}
+
+/** Connects; while the NAS is away, as it is while it starts, this is tried again for so many milliseconds. */
+async function connect(manager: VMManager, waitMs: number, { notify }: Terminal): Promise<void> {
+  try {
+    await manager.connect();
+  } catch (error) {
+    if (waitMs === 0 || !isOutage(error)) throw error;
+    notify(`${error.message}. Waiting up to ${formatDuration(waitMs)} for the NAS; Ctrl+C ends this`);
+    await manager.connectWithin(waitMs);
+    notify("The NAS answers now");
+  }
 }
 
 function exitOf(success: Success): number {
@@ -149,7 +169,8 @@ async function askOtp(signal: AbortSignal): Promise<string> {
 }
 
 /** The NAS settings from the environment, with a logger that redacts their secrets. */
-function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: Work): VMManagerOptions {
+function managerOptions(given: Work): VMManagerOptions {
+  const { options: { templatesDir }, settings, tunnelSockets } = given;
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (nas === null) throw new UsageError("No NAS is configured; set TRUENAS_HOST");
   const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
@@ -163,5 +184,6 @@ function managerOptions({ options: { templatesDir }, settings, tunnelSockets }: 
     readOnly,
     noDestroy,
     logger,
+    waitMs: waitMsOf(given),
   };
 }

@@ -248,6 +248,9 @@ function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
       const what = event.error?.message ?? event.detail;
       notify(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);
     }
+    if (event.type === "healed") notify(`${event.vm} ${event.step}: ${event.message}`);
+    if (event.type === "waiting") notify(`Waiting for the NAS: ${event.message}`);
+    if (event.type === "back") notify(event.gaveUp ?? "The NAS answers again");
     if (event.type === "vm") {
       notify(`${event.vm}: ${event.outcome}${event.message === undefined ? "" : `. ${event.message}`}`);
     }

@@ -230,6 +230,15 @@ export class Operations {
   }
 
   /**
+   * Resumes the creations that an earlier program left unfinished when it ended, oldest first. Nobody has to decide about
+   * them, because they go on as they were confirmed.
+   */
+  async resumeInterrupted(): Promise<void> {
+    const left = this.store.list().toReversed().filter(isLeftByProgram);
+    for (const { id } of left) await (await this.resume(id, { by: { who: "restart" } }))?.finished;
+  }
+
+  /**
    * Ends an operation that waits for the NAS: everything stays as it is, and it can be resumed or rolled back later. False
    * when it is not waiting.
    */
@@ -248,7 +257,10 @@ export class Operations {
     const allFinished = () => Promise.all([...running.values()].map(({ finished }) => finished));
     this.#runner.close();
     if (await within(allFinished(), finishMs)) return [];
-    for (const { cancel } of running.values()) cancel.abort("keep");
+    for (const { cancel, outages } of running.values()) {
+      outages.interrupt("The program was stopped");
+      cancel.abort("keep");
+    }
     if (await within(allFinished(), cancelMs)) return [];
     this.#isAbandoned = true;
     return [...running.values()].map(({ log }) => log.view);
@@ -339,6 +351,12 @@ export class Operations {
       message: "Creating VMs requires a display password, because TrueNAS refuses displays without one",
     }]);
   }
+}
+
+/** Whether a creation ended with its program, and not because nobody waited for the NAS any longer. */
+function isLeftByProgram(view: OperationView): boolean {
+  return view.kind === "create" && view.status === "interrupted" && !view.gaveUp &&
+    recoveryOf(view).resumable.length > 0;
 }
 
 /** Whether the work ended in time. */

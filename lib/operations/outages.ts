@@ -42,6 +42,7 @@ export class Outages {
   /** Shared by all calls that wait. */
   #current: Promise<void> | null = null;
   #givenUp: string | null = null;
+  #interrupted = false;
 
   constructor(options: OutageOptions) {
     this.#options = options;
@@ -64,6 +65,12 @@ export class Outages {
     if (this.#current === null) return false;
     this.#end("Nobody waits for the NAS any longer");
     return true;
+  }
+
+  /** Ends the operation as it is, because the program ends; calls that wait fail. */
+  interrupt(why: string): void {
+    this.#interrupted = true;
+    this.#end(why);
   }
 
   /** A caller whose calls wait while the NAS is away. */
@@ -109,6 +116,7 @@ export class Outages {
       this.#end(`The NAS did not answer for ${formatDuration(waitMs)} (${describeAbsence(failure)})`);
     }
     const waitedMs = now() - since;
+    if (this.#interrupted) return;
     const end = this.#givenUp === null ? { restarted: this.hasRestarted } : { gaveUp: this.#givenUp };
     log.append({ type: "back", waitedMs, ...end });
   }

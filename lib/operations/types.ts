@@ -280,6 +280,8 @@ export interface OperationView {
   readonly finishedAt: number | null;
   /** The wait for the NAS that is going on; null while the NAS answers. */
   readonly waiting: Waiting | null;
+  /** Whether it ended because nobody waited for the NAS any longer. */
+  readonly gaveUp: boolean;
   /** What went wrong with the operation as a whole; null when nothing did. */
   readonly message: string | null;
   /** Its VMs, in the order of the plan. */

@@ -100,6 +100,9 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     readOnly,
     noDestroy,
     logger,
+    waitMs: settings.waitMinutes * 60_000,
+    // The demo's story shows an operation to decide about.
+    resume: settings.resume && !readOnly && !nas.simulated,
     ...(journal === undefined ? {} : { journal }),
     ...(settings.publicHost === null ? {} : { publicHost: settings.publicHost }),
     connectionWaitMs: PAGE_CONNECTION_WAIT_MS,

@@ -27,6 +27,8 @@ export const ENVIRONMENT_NAMES = {
   TLS_KEY_FILE: "PEM file with the key of TLS_CERT_FILE",
   PORT: "Port the dashboard listens on; default 8080, 0 picks a free one",
   STATE_DIR: "Folder of the operation journal; default ./state",
+  WAIT_MINUTES: "How long an operation waits while the NAS is away, in minutes; default 15",
+  RESUME: "on (default) or off: after a restart, resume the creations that it interrupted",
   READ_ONLY: "Set to 1 to refuse every change on the NAS",
   NO_DESTROY: "Set to 1 to refuse every deletion on the NAS",
   LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",

@@ -40,6 +40,10 @@ export interface Settings {
   readonly listenPort: number;
   /** Folder of the journal. */
   readonly stateDir: string;
+  /** How long an operation waits while the NAS is away, in minutes. */
+  readonly waitMinutes: number;
+  /** Whether creations that a restart of this program interrupted are resumed. */
+  readonly resume: boolean;
   readonly readOnly: boolean;
   readonly noDestroy: boolean;
   readonly logLevel: LogLevel;
@@ -68,6 +72,8 @@ export function readSettings(options: ReadOptions = {}): Settings {
       listenHost: get("HOST") ?? "127.0.0.1",
       listenPort: readPort(variables),
       stateDir: get("STATE_DIR") ?? DEFAULT_STATE_DIR,
+      waitMinutes: readWaitMinutes(variables),
+      resume: readChoice(variables, "RESUME", ["on", "off"] as const) !== "off",
       readOnly: readFlag(variables, "READ_ONLY"),
       noDestroy: readFlag(variables, "NO_DESTROY"),
       logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",
@@ -162,6 +168,16 @@ function readPort({ get, refuse }: Variables): number {
   const port = parseWholeNumber(text, LISTEN_PORTS);
   if (port === null) refuse("PORT", wholeNumberExpected("PORT", LISTEN_PORTS, text));
   return port ?? 0;
+}
+
+/** How long an operation can be told to wait, in minutes: up to a day. */
+export const WAIT_MINUTES = { lowest: 0, highest: 24 * 60 } as const;
+
+function readWaitMinutes({ get, refuse }: Variables): number {
+  const text = get("WAIT_MINUTES") ?? "15";
+  const minutes = parseWholeNumber(text, WAIT_MINUTES);
+  if (minutes === null) refuse("WAIT_MINUTES", wholeNumberExpected("WAIT_MINUTES", WAIT_MINUTES, text));
+  return minutes ?? 0;
 }
 
 function readFlag({ get, refuse }: Variables, name: EnvironmentName): boolean {

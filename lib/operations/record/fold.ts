@@ -12,6 +12,7 @@ export function emptyView(id: string): OperationView {
     startedAt: 0,
     finishedAt: null,
     waiting: null,
+    gaveUp: false,
     message: null,
     vms: [],
     request: null,
@@ -62,7 +63,7 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
       return { ...next, status: "waiting", waiting: { since, until, message } };
     }
     case "back":
-      return { ...next, status: "running", waiting: null };
+      return { ...next, status: "running", waiting: null, gaveUp: event.gaveUp !== undefined };
     case "vm":
       return changeVm(next, event.vm, (vm) => ({
         ...vm,
