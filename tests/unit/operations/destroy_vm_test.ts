@@ -62,6 +62,7 @@ function startedLog(): OperationLog {
 
 const COMMON = {
   settle: { settleMs: 3, pollMs: 1 },
+  outages: { givenUp: null, hasRestarted: false },
   signal: new AbortController().signal,
   resumed: false,
   shutdown: false,

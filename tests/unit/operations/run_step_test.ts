@@ -35,6 +35,8 @@ async function run(action: Pick<Step<string>, "call" | "verify">) {
   const facts = log.since(0).map((event) =>
     event.type === "step"
       ? [event.status, event.method ?? event.detail ?? event.error?.outcome]
+      : event.type === "healed"
+      ? [event.type, event.message]
       : [event.type]
   );
   return { result, facts };
@@ -78,8 +80,56 @@ Deno.test("runStep() counts a call as done if its effect is on the NAS, even if 
       verify: () => Promise.resolve(++polls === appearsAtPoll ? "found" : null),
     });
     assert.deepEqual([result, polls], ["found", appearsAtPoll]);
-    assert.deepEqual(facts, [["running", "vm.start"], ["done", "found"]]);
+    const healed = ["healed", "vm.start: it was lost; its effect was found on the NAS"];
+    assert.deepEqual(facts, [["running", "vm.start"], healed, ["done", "found"]]);
   }
+});
+
+const LOST = new TrueNASConnectionError("vm.start: lost", {
+  method: "vm.start",
+  outcome: "unknown",
+  failure: "lost",
+  remedy: "",
+});
+const LOST_AND_SENT = ["healed", "vm.start: the connection was lost; it was sent again"];
+
+Deno.test("runStep() sends a call again when the NAS shows that it was lost with the connection", async () => {
+  let calls = 0;
+  const { result, facts } = await run({
+    call: () => ++calls < 3 ? Promise.reject(LOST) : Promise.resolve("done"),
+    verify: () => Promise.resolve(null),
+  });
+  assert.deepEqual([result, calls], ["done", 3]);
+  assert.deepEqual(facts, [["running", "vm.start"], LOST_AND_SENT, LOST_AND_SENT, ["done", "done"]]);
+});
+
+Deno.test("runStep() does not send a call again whose effect cannot be read, or that may still be running", async () => {
+  for (
+    const [failure, verify] of [
+      [LOST, () => Promise.reject(error("not-done"))],
+      [error("unknown"), () => Promise.resolve(null)],
+    ] as const
+  ) {
+    let calls = 0;
+    const { result } = await run({
+      call: () => {
+        calls++;
+        return Promise.reject(failure);
+      },
+      verify,
+    });
+    assert.ok(result instanceof StepFailure);
+    assert.equal(calls, 1);
+  }
+});
+
+Deno.test("runStep() counts a refusal of a repeated call as done if the first one took effect late", async () => {
+  let [calls, polls] = [0, 0];
+  const { result } = await run({
+    call: () => Promise.reject(++calls === 1 ? LOST : error("not-done")),
+    verify: () => Promise.resolve(++polls > 3 ? "late" : null),
+  });
+  assert.deepEqual([result, calls], ["late", 2]);
 });
 
 Deno.test("runStep() fails with an unknown outcome if there is no effect, or if verification fails too", async () => {

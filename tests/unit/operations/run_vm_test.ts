@@ -8,11 +8,12 @@ import { expectVm, findVm, runVm, type VmFailure } from "../../../lib/operations
 import type { Caller } from "../../../lib/truenas/client.ts";
 
 /** Runs a VM of three steps whose second throws; returns the steps when the failure was handled, and in the end. */
-async function runUntil(error: Error) {
+async function runUntil(error: Error, givenUp: string | null = null) {
   const log = new OperationLog("op", () => 0);
   const vms = [{ name: "a", steps: ["one", "two", "three"], summary: "" }];
   log.append({ type: "started", kind: "destroy", title: "", vms });
-  const context = { vmName: "a", log, settle: { settleMs: 1, pollMs: 1 } };
+  const outages = { givenUp, hasRestarted: false };
+  const context = { vmName: "a", log, settle: { settleMs: 1, pollMs: 1 }, outages };
   const steps = () => log.view.vms[0]?.steps.map(({ status }) => status);
   const handled: { failure?: VmFailure; steps?: unknown } = {};
   const step = (name: string, call: () => Promise<void>) =>
@@ -41,11 +42,17 @@ Deno.test("runVm() skips pending steps before a failure is handled, and reports 
   assert.deepEqual([steps, end], [["done", "failed", "skipped"], ["failed", "vm.query: no", 7]]);
 });
 
+Deno.test("runVm() undoes nothing and waits for a decision when nobody waits for the NAS any longer", async () => {
+  const { handled, steps, end } = await runUntil(new TrueNASError("vm.query: away"), "The NAS is away");
+  assert.deepEqual([handled, steps], [{}, ["done", "failed", "skipped"]]);
+  assert.deepEqual(end, ["interrupted", "The NAS is away. Nothing more was sent", 7]);
+});
+
 Deno.test("runVm() reports a call that the user cancelled in the queue as cancelled", async () => {
   const { steps, end } = await runUntil(new NotSent("vm.query"));
   assert.deepEqual([steps, end], [["done", "skipped", "skipped"], ["cancelled", "Cancelled", 7]]);
   const log = new OperationLog("op", () => 0);
-  await runVm({ vmName: "a", log }, {
+  await runVm({ vmName: "a", log, outages: { givenUp: null, hasRestarted: false } }, {
     run: () => Promise.reject(new Cancelled("Not started")),
     onFailure: ({ message, cancelled }) => {
       assert.deepEqual([message, cancelled], ["Not started", true]);
