@@ -23,6 +23,8 @@ const isShown = (id) =>
   document.querySelector(`main [data-operation="${CSS.escape(id)}"], #toast-${CSS.escape(id)}`) !== null;
 const canNotify = () => "Notification" in self && Notification.permission === "granted";
 
+const isActive = (status) => status === "running" || status === "waiting";
+
 /* A hidden tab goes on showing what has ended as running. */
 const told = new Set();
 
@@ -30,7 +32,7 @@ let asking = false;
 
 async function check() {
   const docked = [...document.querySelectorAll("#tasks-dock [data-task]")].map(({ dataset }) => dataset.task);
-  if (own()?.dataset.status === "running") docked.push(own().dataset.operation);
+  if (isActive(own()?.dataset.status)) docked.push(own().dataset.operation);
   const all = [...new Set([...known(), ...docked])].filter((id) => !told.has(id));
   keep(all);
   const gone = document.hidden ? all : all.filter((id) => !docked.includes(id));
@@ -90,7 +92,7 @@ const button = document.getElementById("notify");
 
 function showButton() {
   if (button === null || !("Notification" in self) || !isSecureContext) return;
-  if (own()?.dataset.status !== "running" || Notification.permission === "denied") {
+  if (!isActive(own()?.dataset.status) || Notification.permission === "denied") {
     button.hidden = true;
     return;
   }

@@ -150,6 +150,7 @@ const routes = {
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,
   cancel: (id: string) => `/operations/${encodeURIComponent(id)}/cancel`,
+  stopWaiting: (id: string) => `/operations/${encodeURIComponent(id)}/stop-waiting`,
   export: (query: Partial<VmQuery> = {}, { planned, format, download, talos, ids }: ExportQuery = {}) =>
     withQuery("/export", {
       ...query,

@@ -88,6 +88,7 @@ export class Outages {
           } catch (error) {
             if (error instanceof AnotherNasError) this.#end(error.message);
             if (!isAway(error)) throw error;
+            this.#expectNotGivenUp(method);
             await (this.#current ??= this.#wait(error).finally(() => this.#current = null));
           }
         }

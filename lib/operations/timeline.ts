@@ -6,7 +6,7 @@ import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { isActive, type OperationView, type OperationVmView, type StepView } from "./types.ts";
 
 /** How a step is drawn. `undone`: it removes what the VM had. */
-export type BarKind = "done" | "running" | "failed" | "undone";
+export type BarKind = "done" | "running" | "failed" | "healed" | "undone";
 
 /** A stretch of time. */
 export interface Span {
@@ -160,10 +160,10 @@ function stack(bars: readonly Omit<Bar, "row" | "rows">[]): readonly Bar[] {
   return stacked;
 }
 
-function kindOf({ step, status }: StepView): BarKind {
+function kindOf({ step, status, healed }: StepView): BarKind {
   if (step.startsWith("undo-")) return status === "failed" ? "failed" : "undone";
   if (status === "running" || status === "failed") return status;
-  return "done";
+  return healed > 0 ? "healed" : "done";
 }
 
 /** What steps of a name took: the middle and the quickest. */

@@ -1,7 +1,7 @@
 /** One operation, live or finished. */
 import type { Problem } from "../../lib/errors/errors.ts";
 import { timelineOf } from "../../lib/operations/timeline.ts";
-import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
+import { isActive, type OperationEvent, type OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
 import type { Concurrency } from "../../lib/operations/call_limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
@@ -41,7 +41,7 @@ export function OperationPage(
       title={view.title}
       current="activity"
       shows={view.id}
-      {...(view.status === "running" ? { stream: paths.operationEvents(view.id, view.lastSeq) } : {})}
+      {...(isActive(view) ? { stream: paths.operationEvents(view.id, view.lastSeq) } : {})}
     >
       <nav class="trail" aria-label="Breadcrumb">
         <a href={paths.operations()}>Activity</a>
@@ -52,7 +52,7 @@ export function OperationPage(
         <h1>
           <Said text={view.title} />
         </h1>
-        {view.status === "running"
+        {isActive(view)
           ? (
             <button type="button" class="btn" id="notify" hidden>
               <Icon name="clock" />
@@ -62,7 +62,7 @@ export function OperationPage(
           : null}
       </header>
       <ErrorSummary problems={problems} />
-      {view.status === "running"
+      {isActive(view)
         ? (
           <>
             <script src={frame.assets.waterfall} type="module"></script>

@@ -105,7 +105,7 @@ export function StreamPatch() {
 
 /** Whether an event changes more than a row: the overall status or the columns. */
 function changesFrame(event: OperationEvent): boolean {
-  if (event.type === "started" || event.type === "finished") return true;
+  if (["started", "finished", "waiting", "back"].includes(event.type)) return true;
   return event.type === "step" && event.status === "running" && isUndo(event);
 }
 

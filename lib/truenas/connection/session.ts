@@ -309,6 +309,7 @@ export class Session implements Caller, NasConnection {
     what: string,
     { signal, connectionWaitMs = CONNECTION_WAIT_MS }: CallOptions,
   ): Promise<Live> {
+    signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Live>();
     const fail = () => reject(notConnected(what, this.#options.address, this.#state));
     const check = () => {

@@ -1,5 +1,5 @@
 /** A running operation above the list: how far it is, with a cell for each VM. */
-import type { OperationView } from "../../../lib/operations/types.ts";
+import { isActive, type OperationView } from "../../../lib/operations/types.ts";
 import { paths } from "../../paths.ts";
 import { SHAPES } from "../common.tsx";
 import { Shape } from "../icons.tsx";
@@ -15,7 +15,7 @@ const MAX_CELLS = 64;
 /** The strip. Live updates replace it by its id; it stays when the operation ends, so that nothing moves. */
 export function OpStrip({ view }: { view: OperationView }) {
   const { tone, word } = STATUSES[view.status];
-  const isOver = view.status !== "running";
+  const isOver = !isActive(view);
   return (
     <section
       class={`op-strip ${tone}`}
@@ -29,7 +29,7 @@ export function OpStrip({ view }: { view: OperationView }) {
           <Shape name={SHAPES[tone]} />
           <Said text={view.title} />
         </span>
-        <span class="soft">{isOver ? word : describeFinished(view)}</span>
+        <span class="soft">{isOver || view.waiting !== null ? word : describeFinished(view)}</span>
       </span>
       <Cells view={view} />
       <a class="btn sm" href={paths.operation(view.id)}>{isOver ? "View" : "Watch"}</a>

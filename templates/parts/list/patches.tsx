@@ -1,6 +1,6 @@
 /** What the list's stream and its filter send: the changed parts of the page, each with its target. */
 import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
-import type { OperationView } from "../../../lib/operations/types.ts";
+import { isActive, type OperationView } from "../../../lib/operations/types.ts";
 import { paths, type VmQuery } from "../../paths.ts";
 import { CapacityStrip, type CapacityView } from "../capacity.tsx";
 import { HostLoad, type HostLoadView } from "../host_load.tsx";
@@ -192,7 +192,7 @@ function OperationToast({ view, action, vm }: ActionToast) {
   const [doing, done] = SAID[action];
   const [first] = view.vms;
   const link = <a href={paths.operation(view.id)}>View</a>;
-  if (view.status === "running") {
+  if (isActive(view)) {
     return (
       <Toast tone="busy" id={toastId(view)}>
         <p>

@@ -41,6 +41,18 @@ export function CancelForm({ view }: { view: OperationView }) {
   );
 }
 
+/** How to end an operation that waits for the NAS. */
+export function StopWaitingForm({ view }: { view: OperationView }) {
+  return (
+    <form method="post" action={paths.stopWaiting(view.id)} class="actions">
+      <button type="submit" class="btn" id="stop-waiting">Stop waiting</button>
+      <span class="help">
+        Everything stays as it is. Then resume the operation, roll it back, or leave it.
+      </span>
+    </form>
+  );
+}
+
 /** Where to go from an operation that has ended; while it runs, the room that this will take. */
 export function NextSteps({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
   const { kind } = view;

@@ -4,16 +4,18 @@ import { describeTrouble, OperationState, outcomeOf, stepLabel, verbOf } from ".
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
-import { CancelForm, NextSteps, Recovery } from "./decisions.tsx";
-import { Notice } from "../common.tsx";
+import { CancelForm, NextSteps, Recovery, StopWaitingForm } from "./decisions.tsx";
+import { Notice, Time } from "../common.tsx";
 import { formatClock, formatCount, formatDuration } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import { timeLeftOf, type Timeline } from "../../../lib/operations/timeline.ts";
-import type {
-  OperationEvent,
-  OperationKind,
-  OperationView,
-  OperationVmView,
+import {
+  isActive,
+  type OperationEvent,
+  type OperationKind,
+  type OperationView,
+  type OperationVmView,
+  type Waiting,
 } from "../../../lib/operations/types.ts";
 import { isCancelled, isGood } from "../../../lib/operations/summary.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
@@ -44,10 +46,8 @@ export function Operation(
     >
       <OperationSummary view={view} now={now} mayChange={mayChange} />
       <OperationNotices view={view} />
-      {view.status === "running" || !mayChange
-        ? null
-        : <Recovery view={view} problems={problems} rollBack={rollBack} />}
-      {view.status === "running" ? null : <NextSteps view={view} mayChange={mayChange} />}
+      {isActive(view) || !mayChange ? null : <Recovery view={view} problems={problems} rollBack={rollBack} />}
+      {isActive(view) ? null : <NextSteps view={view} mayChange={mayChange} />}
       {view.vms.length === 0 ? <p class="empty">There was nothing to do.</p> : (
         <>
           <Waterfall timeline={timeline} kind={view.kind} />
@@ -106,7 +106,11 @@ function StepsTable({ view }: { view: OperationView }) {
 function Meanwhile({ view, mayChange }: { view: OperationView; mayChange: boolean }) {
   return (
     <div class="meanwhile">
-      {mayChange ? <CancelForm view={view} /> : null}
+      {!mayChange
+        ? null
+        : view.waiting === null
+        ? <CancelForm view={view} />
+        : <StopWaitingForm view={view} />}
       <div class="room" inert>
         <NextSteps view={view} mayChange={mayChange} />
       </div>
@@ -123,7 +127,7 @@ export function OperationSummary(
 ) {
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
   const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
-  const isRunning = view.status === "running";
+  const isRunning = isActive(view);
   const leftMs = timeLeftOf(view, now);
   const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
   const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${verbOf(view.kind, view.vms[0])}`;
@@ -197,11 +201,25 @@ export function describeProgress({ kind, vms }: OperationView): string {
   return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
 }
 
+function WaitingNotice({ waiting: { message, since, until } }: { waiting: Waiting }) {
+  return (
+    <Notice tone="warn">
+      <p>
+        <strong>
+          Waiting for the NAS since <Time at={since} />.
+        </strong>{" "}
+        {message}. The operation goes on when the NAS answers again, and waits until <Time at={until} />.
+      </p>
+    </Notice>
+  );
+}
+
 /** What went wrong with the whole; for screen readers also the VMs that failed, which eyes see in their lanes. */
 export function OperationNotices({ view }: { view: OperationView }) {
   const unsuccessful = view.vms.filter(({ outcome }) => outcome !== null && !isGood(view.kind, outcome));
   return (
     <div id="operation-notices" aria-live="polite">
+      {view.waiting === null ? null : <WaitingNotice waiting={view.waiting} />}
       {view.message === null ? null : (
         <Notice tone="bad">
           <p>

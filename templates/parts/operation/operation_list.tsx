@@ -1,5 +1,5 @@
 /** The list of operations: its filter, and a row for each. */
-import type { OperationView } from "../../../lib/operations/types.ts";
+import { isActive, type OperationView } from "../../../lib/operations/types.ts";
 import { isUndecided } from "../../../lib/operations/record/undecided.ts";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { DateTime, SHAPES, TableHead, type Tone } from "../common.tsx";
@@ -13,7 +13,7 @@ import { Said } from "../said.tsx";
 
 /** The groups that operations can be filtered by. */
 const OPERATION_FILTERS = {
-  running: { label: "Running", tone: "busy", has: ({ status }) => status === "running" },
+  running: { label: "Running", tone: "busy", has: isActive },
   decide: { label: "Needs a decision", tone: "warn", has: isUndecided },
   failed: {
     label: "Failed",

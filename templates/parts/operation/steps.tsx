@@ -99,18 +99,22 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
   const took = step.status !== "skipped" && step.startedAt !== null && step.finishedAt !== null
     ? formatDuration(step.finishedAt - step.startedAt)
     : null;
-  const hint = [step.method, step.detail, step.error?.message].filter(Boolean).join(": ");
+  const hint = [step.method, step.detail, step.error?.message, step.healing].filter(Boolean).join(": ");
+  const isHealed = step.healed > 0 && step.status === "done";
   return (
     <span
       class={`state step ${tone}`}
       data-vm={step.vm}
       data-step={step.step}
       data-status={step.status}
+      data-healed={step.healed > 0 ? step.healed : undefined}
       title={hint}
     >
       <Shape name={SHAPES[tone]} />
       {named ? <span>{stepLabel(step.step)}</span> : null}
-      <span class={took === null || step.status === "failed" ? undefined : "visually-hidden"}>{word}</span>
+      <span class={took === null || step.status === "failed" || isHealed ? undefined : "visually-hidden"}>
+        {isHealed ? "Healed" : word}
+      </span>
       {step.status === "running" && step.percent !== null
         ? <span class="time">{Math.round(step.percent)} %</span>
         : null}

@@ -23,11 +23,18 @@ const LEGEND: readonly (readonly [BarKind, string])[] = [
   ["done", "Done"],
   ["running", "Running"],
   ["failed", "Failed"],
+  ["healed", "Healed"],
   ["undone", "Rolled back"],
 ];
 
 /** Class of each kind of bar. */
-const BARS = { done: "done", running: "run", failed: "fail", undone: "undone" } as const satisfies Record<
+const BARS = {
+  done: "done",
+  running: "run",
+  failed: "fail",
+  healed: "healed",
+  undone: "undone",
+} as const satisfies Record<
   BarKind,
   string
 >;
@@ -181,6 +188,7 @@ function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
         <title>
           {label}: {STEP_STATUSES[step.status].word.toLowerCase()}, {formatDuration(toMs - fromMs)}
           {step.error === null ? "" : `. ${step.error.message}`}
+          {step.healing === null ? "" : `. ${step.healing}`}
         </title>
       </rect>
       {part < NAMED_FROM || kind === "undone" || rows > 1 ? null : (

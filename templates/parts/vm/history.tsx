@@ -1,6 +1,6 @@
 /** What was done with one VM: its operations, and its lines of the audit log. */
 import type { AuditEntry } from "../../../lib/observability/audit_entry.ts";
-import type { OperationView } from "../../../lib/operations/types.ts";
+import { isActive, type OperationView } from "../../../lib/operations/types.ts";
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
@@ -74,7 +74,7 @@ function Operations({ vm, operations, now }: VmHistoryProps) {
               <DateTime at={view.startedAt} />
             </td>
             <td class="num" data-label="Duration">
-              {view.finishedAt === null && view.status === "running"
+              {view.finishedAt === null && isActive(view)
                 ? "Running"
                 : formatDuration((view.finishedAt ?? now) - view.startedAt)}
             </td>

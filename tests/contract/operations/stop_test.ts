@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
+import { repeatedly } from "../../support/deadline.ts";
 import { post, text } from "../../support/http.ts";
 import { beginWorkers, startProgram, withFolder } from "../../support/program.ts";
 
@@ -42,12 +43,32 @@ Deno.test("an operation that cannot finish in time is shown and resumed by the n
     assert.match(await streamed, /The dashboard is stopping/);
     assert.match(first.said(), /Operation not finished. Its page shows it after the next start/);
     simulator.clearFaults();
-    const second = await startProgram(simulator, folder);
+    const second = await startProgram(simulator, folder, { env: { RESUME: "off" } });
     const page = await text(fetch(second.url + path));
-    assert.match(page, /data-status="(interrupted|cancelled|failed|partly-done)"/);
+    assert.match(page, /data-status="interrupted"/);
     assert.match(page, /\/resume"/);
     await second.stop("SIGTERM");
   }));
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`a creation that ${signal} interrupts goes on by itself after the next start`, () =>
+    withFolder(TEST_CONFIG, async (folder) => {
+      await using simulator = await startSimulator({ times: TEST_TIMES });
+      simulator.addFault({ method: "pool.dataset.create", action: "stall", moment: "before" });
+      const first = await startProgram(simulator, folder);
+      const path = await beginWorkers(first);
+      await first.stop(signal);
+      simulator.clearFaults();
+      const second = await startProgram(simulator, folder);
+      await repeatedly("the creation is resumed", async () => {
+        const page = await text(fetch(second.url + path));
+        return /This operation was resumed/.test(page) || null;
+      });
+      await second.stop("SIGTERM");
+      const ours = [...simulator.store.vms.values()].filter(({ config }) => /^worker/.test(config.name));
+      assert.deepEqual(ours.map(({ state }) => state), ["RUNNING", "RUNNING"]);
+    }));
+}
 
 Deno.test("while the program stops, no operation starts, and pages say so", async () => {
   await using dashboard = await startDashboard({ simulator: { foreignVms: 2 } });

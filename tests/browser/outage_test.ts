@@ -1,0 +1,44 @@
+/** Protects the page of an operation whose NAS goes away in the middle: it says so, counts, heals and ends. */
+import assert from "node:assert/strict";
+import {
+  browserTest,
+  createWorkers,
+  expectAccessibleEverywhere,
+  finished,
+  SCREENS,
+} from "../support/browser/pages.ts";
+
+for (const screen of SCREENS) {
+  const { width } = screen.viewport;
+  browserTest(
+    `a NAS that goes away is waited for, and the page tells it, at ${width} px`,
+    {},
+    async (session) => {
+      const { page, dashboard: { simulator } } = session;
+      await createWorkers(page, 3);
+      await simulator.goAway();
+      await page.locator('[data-operation][data-status="waiting"]').first().waitFor();
+      assert.match(
+        await page.locator("#operation-notices").innerText(),
+        /Waiting for the NAS since .+nothing is listening/s,
+      );
+      await page.getByRole("button", { name: "Stop waiting" }).waitFor();
+      await expectAccessibleEverywhere(page, "a waiting operation");
+      await simulator.comeBack();
+      await finished(page, "done");
+      assert.ok(await page.locator("[data-healed]").count() > 0, "what healed is told");
+      assert.match(await page.locator("#operation-log").innerText(), /The NAS answers again after/);
+    },
+    { screen, ignore: /./ },
+  );
+}
+
+browserTest("an operation that waits can be ended, which leads to the decision", {}, async (session) => {
+  const { page, dashboard: { simulator } } = session;
+  await createWorkers(page, 3);
+  await simulator.goAway();
+  await page.getByRole("button", { name: "Stop waiting" }).click();
+  await finished(page, "interrupted");
+  await page.getByRole("button", { name: /^Resume/ }).waitFor();
+  await simulator.comeBack();
+});
