@@ -119,8 +119,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       for (const socket of sockets) socket.close();
     },
     goAway: async () => {
+      // Refuses new connections first, because a client connects again at once.
+      const ended = server.shutdown();
       await closeAll(sockets);
-      await server.shutdown();
+      await ended;
     },
     comeBack: async ({ restarted = false } = {}) => {
       if (restarted) nas.restart();

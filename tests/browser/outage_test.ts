@@ -6,18 +6,22 @@ import {
   expectAccessibleEverywhere,
   finished,
   SCREENS,
+  WATCHABLE,
 } from "../support/browser/pages.ts";
+
+/** So that the NAS can be taken away in the middle. */
+const SLOW = { simulator: { times: { ...WATCHABLE, startMs: 2_000 } } };
 
 for (const screen of SCREENS) {
   const { width } = screen.viewport;
   browserTest(
     `a NAS that goes away is waited for, and the page tells it, at ${width} px`,
-    {},
+    SLOW,
     async (session) => {
       const { page, dashboard: { simulator } } = session;
       await createWorkers(page, 3);
       await simulator.goAway();
-      await page.locator('[data-operation][data-status="waiting"]').first().waitFor();
+      await finished(page, "waiting");
       assert.match(
         await page.locator("#operation-notices").innerText(),
         /Waiting for the NAS since .+nothing is listening/s,
@@ -33,7 +37,7 @@ for (const screen of SCREENS) {
   );
 }
 
-browserTest("an operation that waits can be ended, which leads to the decision", {}, async (session) => {
+browserTest("an operation that waits can be ended, which leads to the decision", SLOW, async (session) => {
   const { page, dashboard: { simulator } } = session;
   await createWorkers(page, 3);
   await simulator.goAway();

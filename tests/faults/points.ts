@@ -14,7 +14,7 @@ import { TEST_CONFIG } from "../support/dashboard.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** The whole sweep takes minutes, so the tests try one point in so many; `deno task test:faults` tries all. */
-const SAMPLE = process.env.FAULTS === "all" ? 1 : 4;
+const TRIES_ALL = process.env.FAULTS === "all";
 
 /** Both ends of what is supported, which differ in every rule that matters here. */
 export const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
@@ -226,6 +226,8 @@ export interface Sweep {
   readonly count: (version: SimulatedVersion) => Promise<number>;
   /** Tries one point; false when the run was over before it. */
   readonly run: (point: Point) => Promise<boolean>;
+  /** Tries one point in so many, unless all are tried; default 4. */
+  readonly sample?: number;
   /** Default: {@link VERSIONS}. */
   readonly versions?: readonly SimulatedVersion[];
   /** What the printed total calls the points that were tried; default `survived`. */
@@ -236,7 +238,7 @@ export interface Sweep {
 
 /** Tries every point, or a sample that is spread over all of them, and prints the totals. */
 export async function sweep(
-  { name, actions, moments, count, run, width, versions = VERSIONS, verb = "survived" }: Sweep,
+  { name, actions, moments, count, run, width, versions = VERSIONS, verb = "survived", sample = 4 }: Sweep,
 ): Promise<void> {
   const points: Point[] = [];
   for (const version of versions) {
@@ -250,7 +252,8 @@ export async function sweep(
       }
     }
   }
-  const chosen = points.filter((_, index) => index % SAMPLE === 0);
+  const step = TRIES_ALL ? 1 : sample;
+  const chosen = points.filter((_, index) => index % step === 0);
   let tried = 0;
   const queue = chosen[Symbol.iterator]();
   const failures: unknown[] = [];
@@ -268,7 +271,7 @@ export async function sweep(
   await Promise.all(Array.from({ length: width }, work));
   if (failures.length > 0) throw failures[0];
   assert.ok(tried > chosen.length / 2, `the sweep reached the run: ${tried} of ${chosen.length}`);
-  const sampled = SAMPLE === 1 ? "" : ` (one in ${SAMPLE} of ${points.length})`;
+  const sampled = step === 1 ? "" : ` (one in ${step} of ${points.length})`;
   await Deno.stdout.write(
     new TextEncoder().encode(`${name}: ${tried} points tried, ${tried} ${verb}${sampled}\n`),
   );

@@ -105,7 +105,7 @@ export class StepFailure extends Error {
  * @throws {Cancelled} when it was started early and an earlier step failed.
  */
 export async function runStep<T>(
-  { vmName: vm, log, settle }: Omit<StepContext, "caller">,
+  { vmName: vm, log, settle }: Pick<StepContext, "vmName" | "log" | "settle">,
   action: Step<T>,
 ): Promise<T> {
   const { step } = action;

@@ -63,6 +63,7 @@ export function inventory(fields: Partial<Inventory> = {}): Inventory {
       host: "nas.lan",
       id: "5b3c2e6f0d6a4c1f",
       release: "25.10.7",
+      bootId: null,
       apiVersion: "current",
       notice: null,
       roles: null,
