@@ -31,7 +31,7 @@ export function gibToBytes(gib: number): number {
   return gib * GIB;
 }
 
-/** Formats milliseconds: `41 ms`, `0.4 s`, `12 s`, `1 min 42 s`, `2 h 5 min`. */
+/** Formats milliseconds: `41 ms`, `0.4 s`, `12 s`, `15 min`, `1 min 42 s`, `2 h 5 min`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 100) return `${Math.max(0, Math.round(durationMs))} ms`;
   const seconds = durationMs / 1000;
@@ -39,8 +39,13 @@ export function formatDuration(durationMs: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 60
+    ? joined(minutes, "min", whole % 60, "s")
+    : joined(Math.floor(minutes / 60), "h", minutes % 60, "min");
+}
+
+function joined(more: number, unit: string, rest: number, smaller: string): string {
+  return rest === 0 ? `${more} ${unit}` : `${more} ${unit} ${rest} ${smaller}`;
 }
 
 /** Formats a count: `1 VM`, `3 VMs`. */
