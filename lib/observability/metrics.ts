@@ -18,6 +18,9 @@ interface Histogram {
 /** The metrics. */
 export const METRICS = {
   truenas_vm_manager_operations_total: "Finished operations by kind and status",
+  truenas_vm_manager_operations_waiting: "Operations that wait for the NAS",
+  truenas_vm_manager_healed_total:
+    "Calls of steps that did not succeed at once and were mended, by kind of step",
   truenas_vm_manager_steps_total: "Finished steps by kind and status",
   truenas_vm_manager_step_seconds: "Duration of steps in seconds by kind",
   truenas_vm_manager_nas_call_seconds: "Duration of calls to the NAS in seconds by method and outcome",

@@ -37,6 +37,9 @@ export function measureManager(metrics: Metrics, { operations, session, live, co
       const { kind, status } = view;
       metrics.count("truenas_vm_manager_operations_total", { kind, status });
     }
+    if (event.type === "healed") {
+      metrics.count("truenas_vm_manager_healed_total", { step: event.step.replace(/-?\d+$/, "") });
+    }
     if (event.type !== "step" || event.status === "running" || event.status === "pending") return;
     const step = event.step.replace(/-?\d+$/, "");
     metrics.count("truenas_vm_manager_steps_total", { step, status: event.status });
@@ -54,6 +57,10 @@ export function measureManager(metrics: Metrics, { operations, session, live, co
   metrics.gauge(
     "truenas_vm_manager_connected",
     () => [{ value: session.state.kind === "live" ? 1 : 0 }],
+  );
+  metrics.gauge(
+    "truenas_vm_manager_operations_waiting",
+    () => [{ value: operations.list().filter(({ status }) => status === "waiting").length }],
   );
   metrics.gauge("truenas_vm_manager_nas_concurrency", () => [{ value: concurrency() }]);
   metrics.gauge("truenas_vm_manager_vms", () => {

@@ -160,7 +160,7 @@ function announced<T>({ makes, evidence }: Step<T>): { makes?: string; evidence?
 }
 
 /** A call is sent at most this often. */
-const MAX_TRIES = 6;
+const MAX_TRIES = 5;
 
 interface Sending<T> extends SendOptions {
   readonly call: () => Promise<T>;

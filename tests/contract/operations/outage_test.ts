@@ -5,10 +5,14 @@
 import assert from "node:assert/strict";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import type { RunResult } from "../../../lib/operations/summary.ts";
+import { Metrics } from "../../../lib/observability/metrics.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
 import { soon, until } from "../../support/deadline.ts";
 import { connect, expectPlanned, startNas, workers } from "../../faults/points.ts";
+
+/** Longer than any of these outages, and shorter than a test that hangs. */
+const WAIT_MS = 20_000;
 
 /** Starts a creation, and takes the NAS away when it creates its first zvol. */
 async function interrupted(
@@ -40,22 +44,26 @@ function eventsOf(manager: VMManager, type: OperationEvent["type"]): readonly Op
 
 Deno.test("an operation whose NAS is away waits, says since when and until when, and goes on by itself", async () => {
   await using simulator = await startNas("25.10");
-  await using manager = await connect(simulator);
+  const metrics = new Metrics();
+  await using manager = await connect(simulator, { metrics, waitMs: WAIT_MS });
   const { ended } = await interrupted(simulator, manager);
+  assert.match(metrics.render(), /^truenas_vm_manager_operations_waiting 1$/m);
   const [view] = manager.operations.store.list();
   assert.match(view?.waiting?.message ?? "", /nothing is listening there/);
-  assert.equal((view?.waiting?.until ?? 0) - (view?.waiting?.since ?? 0), 15 * 60_000);
+  assert.equal((view?.waiting?.until ?? 0) - (view?.waiting?.since ?? 0), WAIT_MS);
   await simulator.comeBack();
   const { status, operation } = await soon(ended, "the operation ends");
   assert.deepEqual([status, operation.waiting, operation.gaveUp], ["done", null, false]);
   assert.equal(eventsOf(manager, "waiting").length, 1, "all calls share one wait");
+  assert.match(metrics.render(), /^truenas_vm_manager_operations_waiting 0$/m);
+  assert.match(metrics.render(), /^truenas_vm_manager_healed_total\{step="\w+"\} \d+$/m);
   expectPlanned(simulator, 1, "after the outage");
 });
 
 Deno.test("when nobody waits any longer, everything stays, and the operation can be resumed later", async () => {
   for (const how of ["stopped", "too late"] as const) {
     await using simulator = await startNas("27.0");
-    await using manager = await connect(simulator, how === "stopped" ? {} : { waitMs: 300 });
+    await using manager = await connect(simulator, { waitMs: how === "stopped" ? WAIT_MS : 300 });
     const { ended, id } = await interrupted(simulator, manager);
     if (how === "stopped") assert.ok(manager.operations.stopWaiting(id));
     const { status, vms } = await soon(ended, "the operation ends");
@@ -73,7 +81,7 @@ Deno.test("when nobody waits any longer, everything stays, and the operation can
 
 Deno.test("a cancelled wait ends as it is, because nothing can be rolled back without the NAS", async () => {
   await using simulator = await startNas("25.10");
-  await using manager = await connect(simulator);
+  await using manager = await connect(simulator, { waitMs: WAIT_MS });
   const { ended, id } = await interrupted(simulator, manager);
   manager.operations.cancel(id);
   assert.equal((await soon(ended, "the operation ends")).status, "interrupted");
@@ -83,7 +91,7 @@ Deno.test("a cancelled wait ends as it is, because nothing can be rolled back wi
 
 Deno.test("a NAS that comes back as another one gets no call", async () => {
   await using simulator = await startNas("25.10");
-  await using manager = await connect(simulator);
+  await using manager = await connect(simulator, { waitMs: WAIT_MS });
   const { ended } = await interrupted(simulator, manager);
   simulator.store.hostId = "0".repeat(64);
   const before = simulator.calls.length;
