@@ -45,6 +45,7 @@ export class HostLoad {
   #subscription: string | null = null;
   #isSettling = false;
   #isRefused = false;
+  #isClosed = false;
   #isAbsent = false;
   #absence: ReturnType<typeof setTimeout> | undefined;
 
@@ -96,6 +97,7 @@ export class HostLoad {
 
   /** Stops listening. */
   close(): void {
+    this.#isClosed = true;
     for (const forget of this.#forget) forget();
     clearTimeout(this.#absence);
     this.#watchers.clear();
@@ -136,6 +138,8 @@ export class HostLoad {
   async #subscribe(): Promise<void> {
     this.#subscription = await this.#session.call("core.subscribe", [LOAD_EVENTS]);
     clearTimeout(this.#absence);
+    // It was closed while the NAS was asked.
+    if (this.#isClosed) return;
     this.#absence = setTimeout(() => this.#setAbsent(), this.#absentMs);
   }
 

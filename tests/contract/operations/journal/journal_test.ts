@@ -254,7 +254,7 @@ Deno.test("after a kill, the operation is interrupted, and its known and unknown
     const path = await beginWorkers(first, { "worker.count": "1" });
     await struck.promise;
     await first.kill();
-    const second = await startProgram(simulator, folder);
+    const second = await startProgram(simulator, folder, { env: { RESUME: "off" } });
     try {
       const operation = await (await fetch(second.url + path, { headers: { accept: "application/json" } }))
         .json();
