@@ -9,7 +9,6 @@ import {
   browser,
   browserTest,
   expectAccessibleEverywhere,
-  finished,
   PLACES,
   SCREENS,
 } from "../../support/browser/pages.ts";
@@ -168,9 +167,7 @@ for (const { version, screen } of PLACES) {
     assert.equal(simulator.store.vms.get(id)?.config.memory, 3072, "and nothing was overwritten");
     await page.getByRole("button", { name: "Start", exact: true }).focus();
     await page.keyboard.press("Enter");
-    await page.waitForURL(/\/operations\//);
-    await finished(page, "done");
-    await page.goto(`/vms/${id}`);
+    await page.locator(".toast", { hasText: "ubuntu_dev was started" }).waitFor();
     await page.waitForSelector('#vm-state[data-state="RUNNING"]');
     await manager.changes.act("poweroff", [{
       action: "poweroff",
