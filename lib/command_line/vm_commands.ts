@@ -5,9 +5,9 @@
 import { type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
-import { operationJson, vmJson } from "../inventory/json.ts";
+import { operationJson, planJson, vmJson } from "../inventory/json.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
-import { describeReasons, describeTotals } from "../plan/description.ts";
+import { describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
@@ -55,7 +55,7 @@ export async function listVms(manager: VMManager, terminal: Terminal): Promise<S
   return true;
 }
 
-/** The result of `plan`, from which its exit code follows. */
+/** The result of `plan`, from which its exit code follows; `differs`: `create` could not give what is configured. */
 export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
 
 /** Shows what `create` would do; changes nothing. */
@@ -65,7 +65,7 @@ export async function showPlan(
   terminal: Terminal,
 ): Promise<PlanOutcome> {
   const plan = await manager.operations.planCreation(request);
-  terminal.print(terminal.json ? JSON.stringify(plan, null, 2) : describePlan(plan));
+  terminal.print(terminal.json ? JSON.stringify(planJson(plan), null, 2) : describePlan(plan));
   return outcomeOf(plan);
 }
 
@@ -166,11 +166,13 @@ export function creationRequest(
   };
 }
 
-function outcomeOf({ vms, findings }: CreationPlan): PlanOutcome {
+function outcomeOf({ vms, surplus, findings }: CreationPlan): PlanOutcome {
   const has = (...actions: PlannedAction[]) => vms.some(({ action }) => actions.includes(action));
   if (has("blocked") || findings.some(({ severity }) => severity === "error")) return "blocked";
-  if (has("differs")) return "differs";
-  return has("create", "complete") ? "changes" : "as-planned";
+  const lacks = ({ action, differences }: PlannedVm) =>
+    action === "differs" && differences.some(({ kind }) => kind === "hardware");
+  if (vms.some(lacks)) return "differs";
+  return has("create", "complete", "differs") || surplus.length > 0 ? "changes" : "as-planned";
 }
 
 function describePlan(plan: CreationPlan): string {
@@ -181,8 +183,13 @@ function describePlan(plan: CreationPlan): string {
     const { name, action, vcpus, memoryMib } = vm;
     return [name, action, formatCount(vcpus, "vCPU"), formatMib(memoryMib), describeDevices(vm, plan)];
   });
+  const surplus = plan.surplus.map((vm) => {
+    const { name, vcpus, memoryMib } = vm;
+    return [name, "surplus", formatCount(vcpus, "vCPU"), formatMib(memoryMib), describeSurplus(vm)];
+  });
   const sum = `Plan: ${describeTotals(plan)}`;
-  return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], rows), ...findings, sum].join("\n");
+  return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], [...rows, ...surplus]), ...findings, sum]
+    .join("\n");
 }
 
 function placeOf({ vms, field }: { readonly vms: readonly string[]; readonly field: string }): string {

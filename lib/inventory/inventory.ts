@@ -46,6 +46,8 @@ export interface Nic {
   readonly mac: string | null;
   /** The guest's address while it runs; null when the NAS does not know it. */
   readonly ip: GuestAddress | null;
+  /** `VIRTIO` or `E1000`; null when the NAS does not report it. */
+  readonly model?: string | null;
 }
 
 /** A display of a VM. */
@@ -110,6 +112,8 @@ export interface Vm extends VmSize {
   readonly runsWith?: VmSize | null;
   /** Whether it starts when the NAS boots. */
   readonly autostart: boolean;
+  /** `HOST-PASSTHROUGH`; null when the NAS does not report it. */
+  readonly cpuMode?: string | null;
   /** The uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
   /** Whether it ever ran; null when unknown, which is usual for VMs not created here. */

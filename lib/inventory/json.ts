@@ -1,6 +1,8 @@
-/** VMs and operations as JSON, identical on the dashboard and the command line. */
+/** VMs, plans and operations as JSON, identical on the dashboard and the command line. */
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
+import type { CreationPlan, PlannedDevice, PlannedVm, SurplusVm } from "../plan/types.ts";
+import { formatBytes } from "../units.ts";
 import type { OperationView, StepView } from "../operations/types.ts";
 import type { AuditEntry } from "../observability/audit_entry.ts";
 
@@ -27,6 +29,60 @@ export function vmJson(vm: Vm): Record<string, unknown> {
     displays: vm.displays.map(({ type, bind, port, webPort }) => ({ type, bind, port, webPort })),
     cdroms: vm.cdroms.map(({ path }) => ({ path })),
     others: vm.others.map(({ dtype, what }) => ({ dtype, what })),
+  };
+}
+
+/**
+ * A plan with what would change in each existing VM, field by field, and the VMs beyond their types' counts. `problems`
+ * are its findings under the name that pipelines expect.
+ */
+export function planJson(plan: CreationPlan): Record<string, unknown> {
+  const vms = plan.vms.map((vm) => ({ ...vm, changes: changesOf(vm) }));
+  return { ...plan, vms: [...vms, ...plan.surplus.map(surplusJson)], problems: plan.findings };
+}
+
+/** Differing values, and devices that would be added; empty for a VM that does not exist. */
+function changesOf({ differences, devices, missing }: PlannedVm): Record<string, unknown>[] {
+  const fields = differences.map(({ field, found, wanted, needsStop, never }) => ({
+    field,
+    from: found,
+    to: wanted,
+    needsStop,
+    never,
+  }));
+  const added = devices.filter(({ step }) => missing.includes(step)).map((device) => ({
+    field: device.step,
+    from: null,
+    to: describeDevice(device),
+    needsStop: true,
+    never: null,
+  }));
+  return [...fields, ...added];
+}
+
+function describeDevice(device: PlannedDevice): string {
+  switch (device.dtype) {
+    case "DISPLAY":
+      return `port ${device.port}`;
+    case "CDROM":
+      return device.path;
+    case "NIC":
+      return device.attach;
+    case "DISK":
+      return formatBytes(device.sizeBytes);
+  }
+}
+
+function surplusJson({ state, ...vm }: SurplusVm): Record<string, unknown> {
+  return {
+    ...vm,
+    state,
+    action: "surplus",
+    reasons: [],
+    differences: [],
+    changes: [],
+    devices: [],
+    steps: [],
   };
 }
 

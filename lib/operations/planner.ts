@@ -23,7 +23,14 @@ import {
 } from "../truenas/read_inventory.ts";
 import { readRelations } from "../truenas/read_relations.ts";
 import { hasRole } from "../truenas/roles.ts";
-import { evidenceOf, neverStarted, plannedMacsOf, runningFacts, unfinishedVms } from "./record/history.ts";
+import {
+  evidenceOf,
+  neverStarted,
+  plannedMacsOf,
+  runningFacts,
+  singleVms,
+  unfinishedVms,
+} from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
 import type { OperationStore } from "./record/store.ts";
@@ -83,6 +90,8 @@ export class Planner {
       inventory,
       rules,
       refusedPorts,
+      evidence: evidenceOf(earlier),
+      single: singleVms(earlier),
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
       ...(places === undefined ? {} : { places }),
     });
@@ -94,18 +103,17 @@ export class Planner {
    * @throws {ConfigurationError} when the configuration does not have the type, or a template is wrong.
    */
   comparison(configuration: Configuration, type: string, vm: Vm): PlannedVm | null {
-    const { session: { state }, inventory, store, templates } = this.#options;
+    const { session: { state }, templates } = this.#options;
     if (state.kind !== "live") return null;
     const unread = { known: false, because: "they decide nothing here" } as const;
-    const earlier = store.list();
     return compareWithType(
       {
         configuration,
         templates: factsOf((type) => templates(configuration, type)),
-        plannedMacs: (name) => plannedMacsOf(earlier, name),
         inventory: {
           nas: state.nas,
-          vms: inventory.live.snapshot.vms ?? [],
+          // The ports and zvols of other VMs matter only to what is created.
+          vms: [],
           datasets: unread,
           zvolBlockSize: unread,
         },

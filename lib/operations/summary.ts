@@ -1,4 +1,5 @@
 /** Describes planned VMs and the results of operations. */
+import { describeDifference } from "../plan/description.ts";
 import type { DestructionVm, PlannedVm } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./record/log.ts";
@@ -10,10 +11,11 @@ export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
   const report = (outcome: "kept" | "failed", message: string) =>
     log.append({ type: "vm", vm: vm.name, outcome, message, ...id });
   if (vm.action === "keep") return void report("kept", "Already exists as configured");
-  const reasons = vm.action === "differs"
-    ? vm.differences.map(({ field, wanted, found }) => `${field} is ${found}, configured ${wanted}`)
-    : vm.reasons;
-  report("failed", `Nothing was changed: ${reasons.join("; ")}`);
+  const reasons = [...vm.reasons, ...vm.differences.map(describeDifference)].join("; ");
+  // A VM that has its hardware is there, as the creation was asked for.
+  const isMade = vm.action === "differs" && vm.differences.every(({ kind }) => kind === "setting");
+  if (isMade) return void report("kept", `Already exists, left as it is: ${reasons}`);
+  report("failed", `Nothing was changed: ${reasons}`);
 }
 
 /** The size of a VM to create, in one line. */

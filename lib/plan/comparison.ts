@@ -1,38 +1,39 @@
 /** Compares a configured VM with the existing VM of the same name. Pure. */
 import type { Disk, Vm } from "../inventory/inventory.ts";
-import { formatBytes, MIB } from "../units.ts";
 import { isMarked } from "../inventory/marks.ts";
-import type { Difference, PlannedDevice, PlannedVm } from "./types.ts";
-
-/** A configured VM, before the NAS is checked for an existing one. */
-export type WantedVm = Omit<PlannedVm, "action" | "reasons" | "differences" | "vmId" | "vmUuid" | "steps">;
+import type { StatedSettings } from "./creation_input.ts";
+import { differencesOf, nicIndex, otherImage, type WantedVm } from "./differences.ts";
+import type { PlannedDevice, PlannedVm } from "./types.ts";
 
 /**
  * Plans what to do with an existing VM: nothing (`keep`, `differs`), create missing devices (`complete`, only if it has
- * our mark and is stopped), or refuse (`blocked`).
+ * our mark, is stopped and has the configured hardware otherwise), or refuse (`blocked`).
  */
-export function compareVm(wanted: WantedVm, found: Vm): PlannedVm {
-  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, steps: [], reasons: [] };
+export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): PlannedVm {
   const disks = matchDisks(wanted.devices, found);
-  const differences = compareFields(wanted, found, disks);
-  if (differences.length > 0) return { ...base, action: "differs", differences };
-  const missing = missingDevices(wanted.devices, found, disks);
-  if (missing.length === 0) {
-    return neverStarted(wanted, found)
-      ? { ...base, action: "complete", differences, reasons: ["it has never been started"], steps: ["start"] }
-      : { ...base, action: "keep", differences };
+  const differences = differencesOf({ wanted, found, disks, stated });
+  const missing = missingDevices(wanted.devices, found, disks).map(({ step }) => step);
+  const missingSteps = `missing: ${missing.join(", ")}`;
+  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, differences, missing };
+  if (differences.some(({ kind }) => kind === "hardware")) {
+    return { ...base, action: "differs", reasons: missing.length === 0 ? [] : [missingSteps], steps: [] };
   }
-  const missingSteps = `missing: ${missing.map(({ step }) => step).join(", ")}`;
+  if (missing.length === 0) {
+    if (neverStarted(wanted, found)) {
+      return { ...base, action: "complete", reasons: ["it has never been started"], steps: ["start"] };
+    }
+    return { ...base, action: differences.length > 0 ? "differs" : "keep", reasons: [], steps: [] };
+  }
   const block = (why: string) =>
-    ({ ...base, action: "blocked", differences, reasons: [`${missingSteps}. ${why}`] }) as const;
+    ({ ...base, action: "blocked", reasons: [`${missingSteps}. ${why}`], steps: [] }) as const;
   if (!isMarked(found.description)) {
     return block("This program did not create the VM, so it is not changed; add them in TrueNAS");
   }
   if (found.state !== "STOPPED") return block(`The VM is ${found.state.toLowerCase()}; stop it first`);
   const starts = neverStarted(wanted, found);
-  const steps = [...missing.map(({ step }) => step), ...(starts ? ["start"] : [])];
   const note = wanted.start && !starts ? ["it stays stopped because it may have run before"] : [];
-  return { ...base, action: "complete", differences, reasons: [missingSteps, ...note], steps };
+  const steps = [...missing, ...(starts ? ["start"] : [])];
+  return { ...base, action: "complete", reasons: [missingSteps, ...note], steps };
 }
 
 /** Whether a VM created here should run but never did; a VM that somebody may have stopped stays stopped. */
@@ -56,41 +57,6 @@ function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<s
   }));
 }
 
-function compareFields(wanted: WantedVm, found: Vm, disks: ReadonlyMap<string, Disk>): Difference[] {
-  const differences: Difference[] = [];
-  const compare = (field: string, wanted: string, found: string) => {
-    if (wanted !== found) differences.push({ field, wanted, found });
-  };
-  const compareSize = (field: string, wanted: number, found: number) => {
-    // Exact sizes, for two that round to the same text.
-    const format = formatBytes(wanted) === formatBytes(found) ? formatExactBytes : formatBytes;
-    compare(field, format(wanted), format(found));
-  };
-  compare("vcpus", String(wanted.vcpus), String(found.vcpus));
-  compareSize("memory", wanted.memoryMib * MIB, found.memoryMib * MIB);
-  for (const device of wanted.devices) {
-    if (device.dtype === "DISK") {
-      const disk = disks.get(device.step);
-      const { sizeBytes } = disk ?? { sizeBytes: null };
-      if (sizeBytes !== null) compareSize(device.step, device.sizeBytes, sizeBytes);
-      const sparse = disk?.sparse ?? null;
-      if (device.sparse !== null && sparse !== null) {
-        compare(device.step, device.sparse ? "sparse" : "thick", sparse ? "sparse" : "thick");
-      }
-    }
-    if (device.dtype === "NIC") {
-      const nic = found.nics[nicIndex(device.step)];
-      if (nic?.attach) compare(device.step, device.attach, nic.attach);
-      if (nic?.mac) compare(device.step, device.mac, nic.mac);
-    }
-  }
-  return differences;
-}
-
-function formatExactBytes(sizeBytes: number): string {
-  return sizeBytes % MIB === 0 ? `${sizeBytes / MIB} MiB` : `${sizeBytes} B`;
-}
-
 function missingDevices(
   devices: readonly PlannedDevice[],
   found: Vm,
@@ -101,7 +67,8 @@ function missingDevices(
       case "DISPLAY":
         return found.displays.length === 0;
       case "CDROM":
-        return !found.cdroms.some(({ path }) => path === device.path);
+        return !found.cdroms.some(({ path }) => path === device.path) &&
+          otherImage(found, device.path) === null;
       case "NIC":
         return found.nics[nicIndex(device.step)] === undefined;
       case "DISK":
@@ -111,8 +78,4 @@ function missingDevices(
   // A VM that only misses its CD-ROM was installed and its image removed, so it is complete.
   const isInstalled = missing.every(({ dtype }) => dtype === "CDROM") && found.everStarted !== false;
   return isInstalled ? [] : missing;
-}
-
-function nicIndex(step: string): number {
-  return Number(step.slice("nic".length));
 }

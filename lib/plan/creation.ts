@@ -12,6 +12,7 @@ import { isTooLarge, totalBytes } from "./capacity.ts";
 import { compareVm } from "./comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
+import { findSurplus } from "./surplus.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { type ComparisonInput, type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 import { wantedNames } from "./wanted.ts";
@@ -23,7 +24,8 @@ export function planCreation(input: CreationInput): CreationPlan {
   const findings = preflight(drafts, input);
   const vms = drafts.map((draft) => block(draft, findings));
   const totals = sum(vms.filter(({ steps }) => steps.length > 0));
-  return { vms, findings, totals, fingerprint: fingerprint([vms, findings]) };
+  // VMs beyond a count are not part of what is confirmed, because nothing is done with them.
+  return { vms, surplus: findSurplus(input), findings, totals, fingerprint: fingerprint([vms, findings]) };
 }
 
 function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocator): PlannedVm[] {
@@ -89,9 +91,18 @@ function draftVm(draft: Draft): PlannedVm {
     onFailure: section.on_failure ?? "roll-back",
     devices,
   };
-  if (existing !== undefined) return compareVm(wanted, existing);
+  if (existing !== undefined) return compareVm(wanted, existing, input.templates(type).stated);
   const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
-  return { ...wanted, action: "create", reasons: [], differences: [], vmId: null, vmUuid: null, steps };
+  return {
+    ...wanted,
+    action: "create",
+    reasons: [],
+    differences: [],
+    missing: [],
+    vmId: null,
+    vmUuid: null,
+    steps,
+  };
 }
 
 function planDevices(draft: Draft): PlannedDevice[] {
@@ -106,8 +117,10 @@ function planDevices(draft: Draft): PlannedDevice[] {
     { step: "display", rank: templates.orders.DISPLAY },
     ...nics.map((_, n) => ({ step: `nic${n}`, rank: templates.orders.NIC })),
   ]);
-  const before = input.plannedMacs?.(name, existing !== undefined);
-  const nasId = nasIdOf(draft);
+  // Most existing VMs have all their MACs, which is why the others are not derived before they are asked for.
+  const macOf = (nic: string) =>
+    input.plannedMacs?.(name, existing !== undefined)?.[nic] ??
+      deriveMac({ nasId: nasIdOf(draft), vm: name, nic });
   const place = (step: string) => ({ step, order: orders.get(step) ?? 0 });
   const { port, webPort } = displayPorts(existing, ports, startPort);
   return [
@@ -118,8 +131,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
       dtype: "NIC",
       name: nic,
       attach,
-      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ?? before?.[nic] ??
-        deriveMac({ nasId, vm: name, nic }),
+      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ?? macOf(nic),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),

@@ -3,6 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
+import type { JournalEvidence } from "./destruction.ts";
 
 /** The template values that a plan needs. */
 export interface TemplateFacts {
@@ -22,6 +23,24 @@ export interface TemplateFacts {
   readonly autostart: boolean;
   /** Whether VMs use secure boot. */
   readonly secureBoot: boolean;
+  /** What existing VMs are compared with. */
+  readonly stated: StatedSettings;
+}
+
+/** Settings as the templates state them, null where they do not: what TrueNAS chose is no difference. */
+export interface StatedSettings {
+  /** Free text before the mark; an empty one states nothing. */
+  readonly description: string | null;
+  /** Whether VMs start when the NAS boots. */
+  readonly autostart: boolean | null;
+  /** `HOST-PASSTHROUGH`. */
+  readonly cpuMode: string | null;
+  /** Address the displays listen on. */
+  readonly bind: string | null;
+  /** `VIRTIO` or `E1000`. */
+  readonly nicModel: string | null;
+  /** `VIRTIO` or `AHCI`. */
+  readonly diskBus: string | null;
 }
 
 /** A requested VM type. */
@@ -48,6 +67,10 @@ export interface CreationInput {
   readonly refusedPorts?: Iterable<number>;
   /** Position of each value in the file, when the configuration comes from one. */
   readonly places?: Places;
+  /** What the journal recorded, which shows whose VMs those beyond a type's count are. */
+  readonly evidence?: JournalEvidence;
+  /** Names of VMs that were created one by one, as no part of a type. */
+  readonly single?: ReadonlySet<string>;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
 }

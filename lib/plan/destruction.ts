@@ -40,7 +40,8 @@ export interface JournalEvidence {
   readonly zvols: ReadonlySet<string>;
 }
 
-const NO_EVIDENCE: JournalEvidence = { uuids: new Set(), zvols: new Set() };
+/** Of a program without a journal. */
+export const NO_EVIDENCE: JournalEvidence = { uuids: new Set(), zvols: new Set() };
 
 /**
  * Plans to destroy the VMs named a prefix followed by digits (`worker` matches worker01 and worker12, not workerold), and
@@ -199,7 +200,7 @@ function marksOf(vm: Vm, { uuids }: JournalEvidence): VmMarks {
  * the VM, as far as that can be read, or the journal must have recorded the creation of both. A clone of our VM copies
  * the description, but its zvols name no VM.
  */
-function foreignReason(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
+export function foreignReason(vm: Vm, { uuids, zvols }: JournalEvidence): string | null {
   if (!isMarked(vm.description)) return "its description does not contain this program's mark";
   const journalled = vm.uuid !== null && uuids.has(vm.uuid);
   const odd = vm.disks.find(({ zvol, sizeBytes, mark }) => {

@@ -15,10 +15,11 @@ export function factsOf(templatesOf: (type: string) => TemplateManager): (type: 
 function templateFacts(templates: TemplateManager): TemplateFacts {
   const display = templates.createDisplayDevice(0, 5900, "");
   const disk = templates.createDiskDevice(0, "", 0);
+  const nic = templates.createNicDevice(0, "br0");
   const orders = {
     DISPLAY: display.order ?? 1002,
     CDROM: templates.createCdromDevice(0, "/").order ?? 1000,
-    NIC: templates.createNicDevice(0, "br0").order ?? 1002,
+    NIC: nic.order ?? 1002,
     DISK: disk.order ?? 1001,
   };
   const spec = templates.createVmSpec("name", 1, 1, 20);
@@ -32,5 +33,17 @@ function templateFacts(templates: TemplateManager): TemplateFacts {
     web: display.attributes.web !== false,
     autostart: spec.autostart !== false,
     secureBoot: spec.enable_secure_boot === true,
+    stated: {
+      description: textOrNull(spec.description),
+      autostart: typeof spec.autostart === "boolean" ? spec.autostart : null,
+      cpuMode: textOrNull(spec.cpu_mode),
+      bind: textOrNull(display.attributes.bind),
+      nicModel: textOrNull(nic.attributes.type),
+      diskBus: textOrNull(disk.attributes.type),
+    },
   };
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
 }

@@ -6,7 +6,7 @@
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 
-/** What to do with a VM; `keep`, `differs` and `blocked` do nothing. */
+/** What to do with a VM; `keep`, `differs` and `blocked` do nothing. A VM that differs can also be completed. */
 export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";
 
 /** A rule's result: an error blocks its VMs, a warning is only shown. */
@@ -23,14 +23,40 @@ export interface Finding {
   readonly line?: number;
 }
 
-/** A field in which an existing VM differs from the configuration. */
+/** A field in which an existing VM differs from the configuration or the templates. */
 export interface Difference {
-  /** What differs: `memory`, `disk0`. */
+  /** What differs: `memory`, `disk0`, `nic0.model`. */
   readonly field: string;
   /** The configured value. */
   readonly wanted: string;
   /** The value on the NAS. */
   readonly found: string;
+  /** Whether a running VM has to be stopped and started before a change takes effect. */
+  readonly needsStop: boolean;
+  /** Why this program never makes the change; null when it could be made. */
+  readonly never: string | null;
+  /** Hardware that the type promises; a VM that differs only in settings was created as its type says. */
+  readonly kind: "hardware" | "setting";
+}
+
+/** A VM of a type beyond its count. A creation does not touch it. */
+export interface SurplusVm {
+  /** The VM's name. */
+  readonly name: string;
+  /** The VM type. */
+  readonly type: string;
+  /** How many VMs the type has. */
+  readonly count: number;
+  /** Id on the NAS. */
+  readonly vmId: number;
+  /** uuid, where TrueNAS reports one. */
+  readonly vmUuid: string | null;
+  /** TrueNAS's state. */
+  readonly state: string;
+  /** Total vCPUs. */
+  readonly vcpus: number;
+  /** Memory in MiB. */
+  readonly memoryMib: number;
 }
 
 /** Fields of every planned device. */
@@ -83,8 +109,10 @@ export interface PlannedVm {
   readonly action: PlannedAction;
   /** Why it is blocked, or what completing it involves; empty for a plain create or keep. */
   readonly reasons: readonly string[];
-  /** Differences from the configuration; only for `differs`. */
+  /** Differences from the configuration and the templates, if the VM exists. */
   readonly differences: readonly Difference[];
+  /** The steps of the devices that an existing VM does not have: `disk1`. */
+  readonly missing: readonly string[];
   /** Id on the NAS, if the VM exists. */
   readonly vmId: number | null;
   /** uuid, if the VM exists. */
@@ -119,6 +147,8 @@ export interface PlannedVm {
 export interface CreationPlan {
   /** In configuration order. */
   readonly vms: readonly PlannedVm[];
+  /** VMs of the planned types beyond their counts, which stay as they are. */
+  readonly surplus: readonly SurplusVm[];
   /** Findings of the checks. */
   readonly findings: readonly Finding[];
   /** Sums over the VMs to create or complete. */

@@ -43,6 +43,7 @@ export const vmRow = z.object({
   /** MiB. */
   memory: z.number(),
   autostart: z.boolean(),
+  cpu_mode: z.string().nullish(),
   status: z.object({ state: z.string() }).passthrough(),
   devices: z.array(deviceRow).default([]),
 }).passthrough();

@@ -18,6 +18,7 @@ export function toVm(row: VmRow): Vm {
     threads: row.threads,
     memoryMib: row.memory,
     autostart: row.autostart,
+    cpuMode: row.cpu_mode ?? null,
     uuid: row.uuid ?? null,
     everStarted: null,
     disks: [...of("DISK"), ...of("RAW")].map(toDisk),
@@ -51,6 +52,7 @@ function toNic({ id, attributes }: DeviceRow): Nic {
     attach: text(attributes.nic_attach),
     mac: text(attributes.mac)?.toLowerCase() ?? null,
     ip: null,
+    model: text(attributes.type),
   };
 }
 

@@ -1,10 +1,18 @@
 /** A creation plan, like a diff: what would be created, VM by VM, and what prevents it. */
-import type { CreationPlan, Finding, PlannedAction, PlannedDevice, PlannedVm } from "../../lib/plan/types.ts";
+import type {
+  CreationPlan,
+  Finding,
+  PlannedAction,
+  PlannedDevice,
+  PlannedVm,
+  SurplusVm,
+} from "../../lib/plan/types.ts";
 import { describeReasons, describeTotals } from "../../lib/plan/description.ts";
 import { formatBytes, formatCount, formatMib, MIB } from "../../lib/units.ts";
 import { CapacityStrip, type CapacityView } from "./capacity.tsx";
 import { Notice } from "./common.tsx";
 import { PlanIcon, type PlanSign, Shape } from "./icons.tsx";
+import { paths } from "../paths.ts";
 
 /** How each action is shown, in the order of the sums. */
 const ACTIONS = {
@@ -41,6 +49,7 @@ export function PlanView({ plan, capacity }: { plan: CreationPlan; capacity: Cap
       {totals.vms === 0 ? null : <CapacityStrip capacity={capacity} plan={taken} />}
       <Warnings findings={findings} />
       {vms.length === 0 ? null : <PlanTable plan={plan} />}
+      <Surplus vms={plan.surplus} />
     </section>
   );
 }
@@ -75,6 +84,28 @@ function Warnings({ findings }: { findings: readonly Finding[] }) {
     <Notice tone="warn">
       <ul>{warnings.map(({ message }) => <li>{message}</li>)}</ul>
     </Notice>
+  );
+}
+
+/** VMs that are not part of the plan: each is destroyed from its own page, and never from here. */
+function Surplus({ vms }: { vms: readonly SurplusVm[] }) {
+  return (
+    <>
+      {[...Map.groupBy(vms, ({ type }) => type)].map(([type, own]) => (
+        <Notice tone="quiet">
+          <p data-surplus={type}>
+            <strong>Surplus:</strong> {own.map(({ name, vmId }, n) => (
+              <>
+                {n === 0 ? "" : ", "}
+                <a href={paths.vm(vmId)}>{name}</a>
+              </>
+            ))}. {type} has a count of {own[0]?.count}. The plan does not touch{" "}
+            {own.length === 1 ? "this VM" : "these VMs"}. To destroy{" "}
+            {own.length === 1 ? "it" : "one"}, open its page and choose Destroy.
+          </p>
+        </Notice>
+      ))}
+    </>
   );
 }
 

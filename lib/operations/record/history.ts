@@ -3,7 +3,13 @@ import type { PlannedMacs } from "../../plan/creation_input.ts";
 import type { JournalEvidence } from "../../plan/destruction.ts";
 import type { OrphanFacts } from "../../plan/orphans.ts";
 import { recoveryOf } from "../recovery.ts";
-import { isActive, type OperationView, type OperationVmView, type StepView } from "../types.ts";
+import {
+  isActive,
+  type OperationRequest,
+  type OperationView,
+  type OperationVmView,
+  type StepView,
+} from "../types.ts";
 
 /** The uuids and zvols that operations created, as evidence that a VM was created here. */
 export function evidenceOf(views: readonly OperationView[]): JournalEvidence {
@@ -21,6 +27,31 @@ export function plannedMacsOf(views: readonly OperationView[], name: string): Pl
     if (macs !== undefined) return macs;
   }
   return null;
+}
+
+/** A creation's request, with its types and configuration. */
+export type CreateRequest = Extract<OperationRequest, { readonly kind: "create" }>;
+
+/** The latest creation that made each VM, by its name, from views with the newest first. */
+export function creationsOf(views: readonly OperationView[]): ReadonlyMap<string, CreateRequest> {
+  const creations = new Map<string, CreateRequest>();
+  for (const { request, vms } of views) {
+    if (request?.kind !== "create") continue;
+    for (const { name, outcome } of vms) {
+      if (outcome === "created" && !creations.has(name)) creations.set(name, request);
+    }
+  }
+  return creations;
+}
+
+/** Whether a creation planned a VM by its own name, as the form for one VM does, and not as one of a type. */
+export function isSingle({ types }: CreateRequest, vm: string): boolean {
+  return types.find(({ type, name }) => vm.startsWith(name ?? type))?.name !== undefined;
+}
+
+/** Names of the VMs that were created one by one. */
+export function singleVms(views: readonly OperationView[]): ReadonlySet<string> {
+  return new Set([...creationsOf(views)].flatMap(([name, request]) => isSingle(request, name) ? [name] : []));
 }
 
 /** The uuids of VMs that a creation left incomplete, as long as nobody has decided about them, and of incomplete clones. */

@@ -1,4 +1,5 @@
 /** Whether a VM still is as its type says, with each difference. */
+import { shortened } from "../../../lib/plan/description.ts";
 import type { Difference } from "../../../lib/plan/types.ts";
 import { formatCount } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
@@ -59,9 +60,10 @@ export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChang
       </span>
       {isSame ? null : (
         <ul class="differences">
-          {differences.map(({ field, wanted, found }) => (
+          {differences.map(({ field, wanted, found, never }) => (
             <li>
-              {field}: {found} here, {wanted} in the type
+              {field}: <bdi>{shortened(found)}</bdi> here, <bdi>{shortened(wanted)}</bdi> in the type
+              {never === null ? "" : ` (${never})`}
             </li>
           ))}
           {missing.map((reason) => <li>{reason}</li>)}

@@ -32,7 +32,8 @@ onEach(
       },
     });
     const differs = thick.vms.filter(({ action }) => action === "differs");
-    assert.deepEqual(differs[0]?.differences[0], { field: "disk0", wanted: "thick", found: "sparse" });
+    const [{ field, wanted, found } = assert.fail()] = differs[0]?.differences ?? [];
+    assert.deepEqual([field, wanted, found], ["disk0", "thick", "sparse"]);
   },
 );
 

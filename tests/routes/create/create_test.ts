@@ -120,3 +120,21 @@ Deno.test("POST /create/plan reports each mistake at its field, keeps the entrie
     const writes = dashboard.simulator.calls.filter(({ method }) => /create|delete|start/.test(method));
     assert.deepEqual(writes, []);
   }));
+
+Deno.test("VMs above a type's count are named below the plan, with the way to destroy them, and stay", () =>
+  withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
+    const { token, plan } = await planned(dashboard);
+    const created = await post(dashboard, "/create", { ...FORM, token, plan });
+    await created.body?.cancel();
+    await finishedOperation(dashboard, created.headers.get("location") ?? "");
+    const html = await text(post(dashboard, "/create/plan", { ...FORM, "worker.count": "1" }));
+    const line = /<p data-surplus="worker">(.*?)<\/p>/s.exec(html)?.[1] ?? assert.fail("no line");
+    assert.match(line, /<a href="\/vms\/\d+">worker02<\/a>\. worker has a count of 1\./);
+    assert.match(
+      line,
+      /The plan does not touch this VM\. To destroy it, open its\s+page and choose Destroy\./,
+    );
+    assert.match(html, /nothing to create, 1 VM is surplus/);
+    assert.equal(dashboard.simulator.store.vms.size, 4);
+    assert.doesNotMatch(await text(post(dashboard, "/create/plan", FORM)), /data-surplus/);
+  }));

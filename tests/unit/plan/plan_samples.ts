@@ -18,6 +18,14 @@ export const TEMPLATES = {
   web: true,
   autostart: true,
   secureBoot: false,
+  stated: {
+    description: null,
+    autostart: true,
+    cpuMode: "HOST-PASSTHROUGH",
+    bind: "0.0.0.0",
+    nicModel: "VIRTIO",
+    diskBus: "VIRTIO",
+  },
 };
 
 /** Two workers with two disks and two NICs each. */
@@ -111,6 +119,7 @@ export function made(planned: PlannedVm, id: number): Vm {
     threads: planned.threads,
     memoryMib: planned.memoryMib,
     autostart: true,
+    cpuMode: "HOST-PASSTHROUGH",
     uuid: `uuid-${id}`,
     everStarted: true,
     disks: of("DISK").map(({ zvol, sizeBytes, order }) => ({
@@ -123,7 +132,7 @@ export function made(planned: PlannedVm, id: number): Vm {
       mark: { vm: `uuid-${id}`, operation: "op" },
       order,
     })),
-    nics: of("NIC").map(({ attach, mac }) => ({ deviceId: 2, attach, mac, ip: null })),
+    nics: of("NIC").map(({ attach, mac }) => ({ deviceId: 2, attach, mac, ip: null, model: "VIRTIO" })),
     displays: of("DISPLAY").map(({ port, webPort, bind }) => ({
       deviceId: 3,
       type: "SPICE",
