@@ -22,7 +22,13 @@ interface Route {
 function routesOf({ app, manager }: TestDashboard): Route[] {
   const operation = manager.operations.store.list()[0]?.id ??
     assert.fail("the premise: there is an operation");
-  const VALUES = { ":id": "1", ":form": "settings", ":action": "start", ":name": "nic" } as const;
+  const VALUES = {
+    ":id": "1",
+    ":form": "settings",
+    ":action": "start",
+    ":name": "nic",
+    ":file": "xterm.js",
+  } as const;
   const fill = (path: string) =>
     Object.entries(VALUES).reduce(
       (filled, [name, value]) => filled.replace(name, value),

@@ -188,8 +188,8 @@ export class SetupBrowser {
 
   async #answer(response: Response): Promise<Answer> {
     const html = await response.text();
-    const errors = [...html.matchAll(/data-error="([^"]+)">([^<]*)</g)].map(([, name = "", text = ""]) =>
-      [name, decode(text)] as const
+    const errors = [...html.matchAll(/data-error="([^"]+)">(.*?)<\/span>/g)].map(([, name = "", text = ""]) =>
+      [name, decode(text.replaceAll(/<[^>]+>/g, ""))] as const
     );
     return {
       status: response.status,
