@@ -1,4 +1,5 @@
 /** Whether a VM still is as its type says, from its name, the journal and the configuration of now. */
+import type { VmTypeSection } from "../../lib/configuration/sections.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
@@ -29,13 +30,32 @@ export function typeMatchOf(dashboard: Dashboard, vm: Vm): TypeMatch | null {
       differences: compared.differences,
       missing: compared.reasons.filter((reason) => reason.startsWith("missing: ")),
       surplus: number > count ? count : null,
-      isChanged: made !== null && JSON.stringify(made.configuration.types[type]) !==
-          JSON.stringify(now.types[type]),
+      isChanged: made !== null &&
+        shapeOf(dashboard, made.configuration.types[type]) !== shapeOf(dashboard, now.types[type]),
     };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return { kind: "unreadable", type };
   }
+}
+
+/** What a section says of each VM, comparable whether a form wrote every value out or the file only some. */
+function shapeOf({ manager }: Dashboard, section: VmTypeSection | undefined): string {
+  if (section === undefined) return "";
+  const { memory, cpu, disk, network, macs, description, template } = section;
+  const { threads = 1, autostart = manager.templates.defaults.autostart, sparse = false } = section;
+  return JSON.stringify({
+    memory,
+    cpu,
+    threads,
+    disk,
+    network,
+    macs,
+    description,
+    autostart,
+    sparse,
+    template,
+  });
 }
 
 /** The latest creation that made a VM of this name; null when the journal does not have it. */

@@ -262,7 +262,7 @@ function describeSettings(before: Vm, change: Settings): string {
     ...(before.description === change.description ? [] : ["description"]),
   ];
   if (changes.length === 0) return "Settings saved; none was different";
-  const waits = size.length > 0 && before.state !== "STOPPED" ? " (size from its next start)" : "";
+  const waits = size.length > 0 && before.state !== "STOPPED" ? " (takes effect at its next start)" : "";
   return `${SETTINGS_CHANGED}: ${changes.join(", ")}${waits}`;
 }
 

@@ -53,7 +53,7 @@ function LocalAccount() {
 
 function SignIn({ takesKey, username, method, problems }: AccountProps & { problems: readonly Problem[] }) {
   return (
-    <form method="post" action={paths.setupStep("account")} class="sign-in">
+    <form method="post" action={paths.setupStep("account")} class="account">
       {takesKey
         ? (
           <fieldset class="bare">
@@ -75,7 +75,9 @@ function SignIn({ takesKey, username, method, problems }: AccountProps & { probl
         <SecretField name="password" label="Password" problems={problems} class="for-password" />
       </div>
       <p class="help">
-        {takesKey ? "Make a key in TrueNAS under Credentials, Users, API Keys. " : ""}
+        {takesKey
+          ? <span class="for-key">Make a key in TrueNAS under Credentials, Users, API Keys.</span>
+          : null}
         It stays on this machine.
       </p>
       <p class="actions">

@@ -2,7 +2,7 @@
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { isSecret } from "../../../lib/configuration/environment/environment.ts";
 import { CopyButton, ErrorSummary, Notice } from "../../parts/common.tsx";
-import { Icon, Shape } from "../../parts/icons.tsx";
+import { Shape } from "../../parts/icons.tsx";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { paths } from "../../paths.ts";
 
@@ -59,7 +59,6 @@ export function DonePage(props: DoneProps) {
           <p class="actions">
             <button class="btn primary" type="submit">
               Open the dashboard
-              <Icon name="start" />
             </button>
           </p>
         </form>

@@ -98,7 +98,7 @@ function TypeCard({ page }: { page: TypePageProps }) {
           problems={problems}
           help={`Its VMs are called ${example(type.name)}01, ${
             example(type.name)
-          }02 and so on. VMs that exist keep their names`}
+          }02 and so on. VMs that exist keep their names.`}
         />
         <div class="fields">
           <CountField {...fields} />

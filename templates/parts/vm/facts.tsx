@@ -119,7 +119,9 @@ function Address({ vm }: { vm: Vm }) {
       <>
         <span class="none">Not known</span>
         <small>
-          {vm.state === "RUNNING" ? "TrueNAS 27 gets it from a guest agent" : "Shown while the VM runs"}
+          {vm.state === "RUNNING"
+            ? "TrueNAS 27 and later report it, with a guest agent"
+            : "Shown while the VM runs"}
         </small>
       </>
     );

@@ -19,7 +19,7 @@ export function Lately({ vm, operations }: { vm: Vm; operations: readonly Operat
       {operations.length === 0
         ? <p class="body soft">Nothing was done with this VM here yet.</p>
         : (
-          <ul class="history">
+          <ul class="history lately">
             {operations.map((view) => {
               const { id, title, status, startedAt } = view;
               const { tone, word } = STATUSES[status];
@@ -32,8 +32,8 @@ export function Lately({ vm, operations }: { vm: Vm; operations: readonly Operat
                     </a>{" "}
                     <small class="soft">{word}</small>
                     <WhatChanged vm={vm} view={view} />
+                    <DateTime at={startedAt} />
                   </span>
-                  <DateTime at={startedAt} />
                 </li>
               );
             })}

@@ -15,7 +15,7 @@ export type TypeMatch =
     readonly missing: readonly string[];
     /** How many VMs the type has, where this one is beyond them; null where it is not. */
     readonly surplus: number | null;
-    /** The type was changed after the VM was made. */
+    /** The type said something else when the VM was made. */
     readonly isChanged: boolean;
   }
   /** The configuration no longer has the type. */
@@ -72,7 +72,7 @@ export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChang
             : <li>the type has only {formatCount(surplus, "VM")} now, and this is a further one</li>}
         </ul>
       )}
-      {!isSame && isChanged ? <small>The type was changed after this VM was created.</small> : null}
+      {!isSame && isChanged ? <small>When this VM was created, the type was different.</small> : null}
     </>
   );
 }

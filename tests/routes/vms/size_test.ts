@@ -88,7 +88,7 @@ Deno.test("a running VM shows the size that it was started with, and what waits 
   assert.match(await pages.history(), /Change controlplane01 Settings changed: memory 3 GiB → 1 GiB Done/);
   assert.match(
     await pages.history(),
-    /Settings changed: vCPUs 2 → 4, memory 3 GiB → 4 GiB \(size from its next start\)/,
+    /Settings changed: vCPUs 2 → 4, memory 3 GiB → 4 GiB \(takes effect at its next start\)/,
   );
 });
 

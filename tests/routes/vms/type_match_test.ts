@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../lib/configuration/editing/configuration_store.ts";
 import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
-import { text } from "../../support/http.ts";
+import { create, finishedOperation, FORM, text } from "../../support/http.ts";
 
 /** The fact as it is read; empty where there is none. */
 async function factOf(dashboard: TestDashboard, name: string): Promise<string> {
@@ -47,7 +47,37 @@ Deno.test("a VM matches its type until one of them changes, and then each differ
     assert.equal(
       await factOf(dashboard, "worker02"),
       `${link}worker Differs from its type vcpus: 2 here, 4 in the type memory: 3 GiB here, 2 GiB in the type ` +
-        "the type has only 1 VM now, and this is a further one The type was changed after this VM was created.",
+        "the type has only 1 VM now, and this is a further one When this VM was created, the type was different.",
+    );
+  }));
+
+/** What the page sends of a type that the file describes with fewer words. */
+const CREATED_WITH_THE_FORM = {
+  ...FORM,
+  "worker.count": "0",
+  "controlplane.count": "1",
+  "controlplane.disk.0.name": "root",
+  "controlplane.disk.0.size": "20",
+  "controlplane.network.0.name": "lan",
+  "controlplane.network.0.bridge": "br0",
+  "controlplane.start": "yes",
+  "controlplane.autostart": "yes",
+  "controlplane.sparse": "no",
+  "controlplane.overcommit": "no",
+};
+
+Deno.test("a VM that was created with the form and then changed is not said to have had another type", () =>
+  withWorkers(async ({ dashboard }) => {
+    const path = await create(dashboard, CREATED_WITH_THE_FORM);
+    assert.equal((await finishedOperation(dashboard, path)).status, "done");
+    const name = "controlplane01";
+    const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === name);
+    assert.ok(vm);
+    Object.assign(vm.config, { memory: 3072 });
+    await dashboard.manager.inventory.live.refreshNow(vm.id);
+    assert.match(
+      await factOf(dashboard, name),
+      /Differs from its type memory: 3 GiB here, 2 GiB in the type$/,
     );
   }));
 
@@ -56,7 +86,7 @@ Deno.test("a device that the type has and the VM lacks is named", () =>
     write(TEST_CONFIG.replace("data: 50", "data: 50, logs: 5"));
     assert.match(
       await factOf(dashboard, "worker01"),
-      /Differs from its type missing: disk2\. The VM is running; stop it first The type was changed/,
+      /Differs from its type missing: disk2\. The VM is running; stop it first When this VM was created/,
     );
   }));
 
