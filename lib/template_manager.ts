@@ -48,6 +48,7 @@ export class TemplateManager {
   /** The folder with the templates; null for the embedded ones. */
   readonly basePath: string | null;
   #templates: Templates;
+  #revision = 0;
 
   /**
    * Reads and checks all templates.
@@ -101,6 +102,12 @@ export class TemplateManager {
    */
   replace(name: TemplateName, text: string): void {
     this.#templates = this.#withText(name, text);
+    this.#revision++;
+  }
+
+  /** Grows with each replaced template. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** What is wrong with a text for one template: for a release, such as `25.10`, or for every known one. */

@@ -18,6 +18,7 @@ import { frame, sendStream, type Write } from "./streams.ts";
 import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
 import { groupOf } from "../vms/vm_groups.ts";
 import { rowOf, staleness, unfinishedOf, vmAudit, vmNow, vmOf } from "../vms/vm_props.ts";
+import { typeMatcher } from "../vms/type_match.ts";
 import { matches, queryOf, type Unfinished } from "../vms/vm_query.ts";
 import { watchOperations } from "./watch_operations.tsx";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
@@ -211,6 +212,10 @@ function watchList(
       changed.set(vm.id, vm);
       ring();
     }),
+    shared.onConfiguration(() => {
+      whole = true;
+      ring();
+    }),
     manager.connection.onState(() => {
       age = true;
       ring();
@@ -284,8 +289,10 @@ function takeRows(
   const groups = new Set<string>();
   const list = shared.list(watcher);
   const unfinished = unfinishedOf(dashboard);
+  const matchOf = typeMatcher(dashboard);
   for (const vm of vms) {
-    const row = rowOf(dashboard, vm, { mayChange: watcher.mayChange, look: list.look, unfinished });
+    const { mayChange } = watcher;
+    const row = rowOf(dashboard, vm, { mayChange, look: list.look, unfinished, matchOf });
     const html = String(VmRowOnce(row));
     const before = shown.get(vm.id);
     if (before === undefined || before.html === html) continue;

@@ -1,4 +1,5 @@
 /** Updates of the list of VMs, rendered once for everyone who has it open. */
+import type { Configuration } from "../../lib/configuration/configuration.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { ChipsPatch, GroupPatch, VmListPatch, VmPatch } from "../../templates/parts/list/patches.tsx";
 import { LiveCapacity } from "./capacity.tsx";
@@ -6,6 +7,7 @@ import { LiveHostLoad } from "./host_load.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
+import { configurationNow } from "../vms/type_match.ts";
 import { groupOf } from "../vms/vm_groups.ts";
 import { columnCount } from "../../templates/parts/list/columns.tsx";
 import type { VmQuery } from "../../templates/paths.ts";
@@ -44,11 +46,13 @@ export class SharedLists {
   readonly load: LiveHostLoad;
   readonly #dashboard: Dashboard;
   readonly #vmListeners = new Set<(vm: Vm) => void>();
+  readonly #configurationListeners = new Set<() => void>();
   readonly #rows = new WeakMap<object, Uint8Array<ArrayBuffer>>();
   readonly #lists = new Map<string, SharedList>();
 
   readonly #run = crypto.randomUUID().slice(0, 8);
   #changes = 0;
+  #configuration: Configuration | null | undefined;
 
   /** Subscribes to everything a list shows. */
   constructor(dashboard: Dashboard) {
@@ -73,6 +77,23 @@ export class SharedLists {
       changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
     });
     dashboard.manager.connection.onState(invalidate);
+  }
+
+  /** Renders the lists again if the configuration has changed, because their rows tell what differs from it. */
+  noticeConfiguration(): void {
+    const now = configurationNow(this.#dashboard);
+    const before = this.#configuration;
+    this.#configuration = now;
+    if (before === undefined || before === now) return;
+    this.#changes++;
+    this.#lists.clear();
+    for (const listener of this.#configurationListeners) listener();
+  }
+
+  /** Calls `listener` when the lists differ because the configuration has changed, until the returned function is called. */
+  onConfiguration(listener: () => void): () => void {
+    this.#configurationListeners.add(listener);
+    return () => this.#configurationListeners.delete(listener);
   }
 
   /** Lists with equal versions are equal, within this run of the program. */

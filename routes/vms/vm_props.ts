@@ -13,7 +13,7 @@ import { isByName, type VmListProps } from "../../templates/parts/list/vm_list.t
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
-import { typeMatchOf } from "./type_match.ts";
+import { countDifferences, type TypeMatcher, typeMatcher } from "./type_match.ts";
 import { inGroups } from "./vm_groups.ts";
 import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
 
@@ -36,7 +36,8 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const unfinished = unfinishedOf(dashboard);
   const matching = sorted(all.filter((vm) => matches(vm, query, unfinished)), query.sort);
   const look = lookOf(dashboard, query, { all, shown: matching.length });
-  const rows = matching.map((vm) => rowOf(dashboard, vm, { mayChange, look, unfinished }));
+  const matchOf = typeMatcher(dashboard);
+  const rows = matching.map((vm) => rowOf(dashboard, vm, { mayChange, look, unfinished, matchOf }));
   return {
     mayChange,
     vms: vms === null ? null : rows,
@@ -127,16 +128,18 @@ export interface RowContext {
   readonly mayChange: boolean;
   readonly look: RowLook;
   readonly unfinished: Unfinished;
+  readonly matchOf: TypeMatcher;
 }
 
 /** Props of one row of the list. */
 export function rowOf(
   dashboard: Dashboard,
   vm: Vm,
-  { mayChange, look, unfinished }: RowContext,
+  { mayChange, look, unfinished, matchOf }: RowContext,
 ): ListRowProps {
   const left = vm.uuid === null ? null : unfinished.get(vm.uuid) ?? null;
-  return { ...vmOf(dashboard, vm, mayChange), look, unfinished: left };
+  const row = vmOf(dashboard, vm, mayChange);
+  return { ...row, look, unfinished: left, differs: countDifferences(matchOf(vm, row.busy)) };
 }
 
 /** A VM and what is being done to it. */
@@ -172,7 +175,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     })),
     operations: operations.slice(0, MAX_HISTORY),
     derivedMacs: derivedMacs(dashboard, vm),
-    typeMatch: typeMatchOf(dashboard, vm),
+    typeMatch: typeMatcher(dashboard)(vm, busy),
     neighbours: neighboursOf(dashboard, vm),
     pool: manager.inventory.knownPool(),
     nasPage: manager.consoles.nasPage(),

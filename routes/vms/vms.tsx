@@ -15,6 +15,7 @@ import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "
 import type { SharedLists } from "../live/shared_lists.tsx";
 import { inTime } from "../in_time.ts";
 import { findVm } from "./find_vm.ts";
+import { countDifferences, typeMatcher } from "./type_match.ts";
 import { filterOf, listProps, menuOf, vmAudit, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
@@ -26,12 +27,16 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
   app.get("/", async (c) => {
     await manager.inventory.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
+    shared.noticeConfiguration();
     const list = listProps(dashboard, query, mayChange(c));
     const running = manager.operations.writing?.view ?? null;
     const stream = paths.inventoryEvents(query, { seen: shared.version, operation: running?.id ?? "" });
     if (wantsJson(c)) {
       return c.json(
-        { nas: nasJson(dashboard), vms: (list.vms ?? []).map(({ vm }) => vmJson(vm)) },
+        {
+          nas: nasJson(dashboard),
+          vms: (list.vms ?? []).map(({ vm, differs }) => ({ ...vmJson(vm), differs })),
+        },
         list.vms === null ? 503 : 200,
       );
     }
@@ -53,7 +58,11 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
   const show = async (c: AppContext, tab: VmPageTab) => {
     const vm = await findVm(c, dashboard, wantsJson(c) ? READING_MS : undefined);
     if (vm === undefined) return c.notFound();
-    if (wantsJson(c)) return c.json(tab === "history" ? historyJson(dashboard, vm) : vmJson(vm));
+    if (wantsJson(c)) {
+      const busy = manager.operations.store.busy(vm.name);
+      const differs = countDifferences(typeMatcher(dashboard)(vm, busy));
+      return c.json(tab === "history" ? historyJson(dashboard, vm) : { ...vmJson(vm), differs });
+    }
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
     const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
     return await sendVmPage(c, dashboard, vm, { tab, ...words });

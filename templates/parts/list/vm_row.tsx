@@ -6,7 +6,7 @@ import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions
 import { formatCount } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { State, Time, type Tone } from "../common.tsx";
-import { Icon, Shape } from "../icons.tsx";
+import { Icon, PlanIcon, Shape } from "../icons.tsx";
 import { stepLabel } from "../operation/states.tsx";
 import { type ColumnKey, COLUMNS } from "./columns.tsx";
 import { DiskCell, MemoryCell, NetworkCell } from "./vm_cells.tsx";
@@ -38,6 +38,8 @@ export interface ListRowProps extends VmRowProps {
   readonly look: RowLook;
   /** The operation that left the VM unfinished, or null. */
   readonly unfinished: string | null;
+  /** In how many points it differs from its type. */
+  readonly differs: number;
 }
 
 /** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
@@ -78,12 +80,12 @@ const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
 
 /** One VM's row, rendered once for all open pages. */
 export function VmRowOnce(row: ListRowProps) {
-  const { vm, busy, mayChange, unfinished, look } = row;
+  const { vm, busy, mayChange, unfinished, look, differs } = row;
   const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
   rendered.set(vm, rows);
   const key = busy === null && unfinished === null
-    ? `${mayChange}${keyOf(look)}`
-    : JSON.stringify([mayChange, keyOf(look), unfinished, busy]);
+    ? `${mayChange}${differs}${keyOf(look)}`
+    : JSON.stringify([mayChange, differs, keyOf(look), unfinished, busy]);
   const known = rows.get(key);
   if (known !== undefined) return known;
   // During an operation every step adds a row here, and the older ones are never needed again.
@@ -114,7 +116,7 @@ export function topologyOf({ sockets, cores, threads }: Vm): string {
 }
 
 function VmRow(row: ListRowProps) {
-  const { vm, unfinished, look } = row;
+  const { vm, look } = row;
   return (
     <tr id={`vm-${vm.id}`} data-vm={vm.name} data-state={vm.state}>
       <td class="c-select">
@@ -137,12 +139,7 @@ function VmRow(row: ListRowProps) {
               ISO
             </span>
           )}
-        {unfinished === null ? null : (
-          <a class="badge warn" href={paths.operation(unfinished)}>
-            <Shape name="warn" />
-            Unfinished
-          </a>
-        )}
+        <Mark {...row} />
       </th>
       {look.columns.map((column) => <Cell column={column} {...row} />)}
       <td class="c-more">
@@ -152,6 +149,25 @@ function VmRow(row: ListRowProps) {
         </div>
       </td>
     </tr>
+  );
+}
+
+/** What needs a look: that it was left unfinished, or else that it differs from its type, which its overview explains. */
+function Mark({ vm, unfinished, differs }: ListRowProps) {
+  if (unfinished !== null) {
+    return (
+      <a class="badge warn" href={paths.operation(unfinished)}>
+        <Shape name="warn" />
+        Unfinished
+      </a>
+    );
+  }
+  if (differs === 0) return null;
+  return (
+    <a class="badge warn" href={paths.vm(vm.id)} data-differs={differs}>
+      <PlanIcon name="change" />
+      {formatCount(differs, "difference")}
+    </a>
   );
 }
 

@@ -13,6 +13,7 @@ export type TypeMatch =
     readonly differences: readonly Difference[];
     /** `missing: disk1`, and why it is not added. */
     readonly missing: readonly string[];
+    readonly missingDevices: number;
     /** How many VMs the type has, where this one is beyond them; null where it is not. */
     readonly surplus: number | null;
     /** The type said something else when the VM was made. */

@@ -7,6 +7,25 @@ import { MemoryStore } from "../../../lib/configuration/editing/configuration_st
 import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
 import { create, finishedOperation, FORM, text } from "../../support/http.ts";
 
+/** Each VM's differences in the list: as JSON, and as the row's mark. */
+async function listed({ url }: TestDashboard) {
+  const json = await (await fetch(url, { headers: { accept: "application/json" } })).json();
+  const page = await text(fetch(url));
+  const rows = [...page.matchAll(/<tr id="vm-(\d+)" data-vm="([^"]+)"[^]*?<\/tr>/g)].map(
+    ([row, id, name]) => {
+      const mark = /<a class="badge warn" href="\/vms\/(\d+)" data-differs="\d+">.*?<\/svg>(.*?)<\/a>/.exec(
+        row,
+      );
+      if (mark !== null) assert.equal(mark[1], id, "it leads to the VM");
+      return [name, mark?.[2] ?? ""] as const;
+    },
+  );
+  return {
+    json: Object.fromEntries(json.vms.map((vm: { name: string; differs: number }) => [vm.name, vm.differs])),
+    marks: Object.fromEntries(rows.filter(([, mark]) => mark !== "")),
+  };
+}
+
 /** The fact as it is read; empty where there is none. */
 async function factOf(dashboard: TestDashboard, name: string): Promise<string> {
   const { vms } = await dashboard.manager.inventory.live.ready(10_000);
@@ -96,4 +115,65 @@ Deno.test("a type that is gone or cannot be read is said, and the page is shown"
     assert.match(await factOf(dashboard, "worker01"), /^worker The configuration no longer has this type/);
     write("worker: [");
     assert.match(await factOf(dashboard, "worker01"), /^worker Not compared, because the configuration/);
+  }));
+
+Deno.test("the list counts what differs in each VM, as its overview lists it, without a call to the NAS", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    const same = { homeassistant: 0, win11: 0, workerold: 0, worker01: 0, worker02: 0, worker03: 0 };
+    assert.deepEqual(await listed(dashboard), { json: same, marks: {} });
+    const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === "worker02");
+    assert.ok(vm);
+    Object.assign(vm.config, { memory: 3072, autostart: false });
+    await dashboard.manager.inventory.live.refreshNow(vm.id);
+    assert.deepEqual(await listed(dashboard), {
+      json: { ...same, worker02: 2 },
+      marks: { worker02: "2 differences" },
+    });
+    assert.match(
+      await factOf(dashboard, "worker02"),
+      /memory: 3 GiB here.*autostart: no here, yes in the type$/,
+    );
+    const before = dashboard.simulator.calls.length;
+    write(TEST_CONFIG.replace(/(worker:[^]*count: )3/, "$12").replace("data: 50", "data: 50, logs: 5"));
+    assert.deepEqual((await listed(dashboard)).marks, {
+      worker01: "1 difference",
+      worker02: "3 differences",
+      worker03: "2 differences",
+    });
+    const asked = dashboard.simulator.calls.slice(before).map(({ method }) => method);
+    assert.deepEqual(asked.filter((method) => method.startsWith("vm.query")), []);
+    write("worker: [");
+    assert.deepEqual((await listed(dashboard)).json, same);
+  }));
+
+Deno.test("VMs are compared once, and not again for each page", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    const { operations, inventory } = dashboard.manager;
+    const compared: string[] = [];
+    const compare = operations.compareWithType.bind(operations);
+    operations.compareWithType = (configuration, type, vm) => {
+      compared.push(vm.name);
+      return compare(configuration, type, vm);
+    };
+    const comparedNow = () => compared.splice(0).toSorted();
+    await listed(dashboard);
+    assert.deepEqual(comparedNow(), ["worker01", "worker02", "worker03"]);
+    await listed(dashboard);
+    assert.deepEqual(comparedNow(), []);
+    const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === "worker02");
+    assert.ok(vm);
+    vm.config.memory += 1024;
+    await inventory.live.refreshNow(vm.id);
+    await listed(dashboard);
+    assert.deepEqual(comparedNow(), ["worker02"]);
+    write(TEST_CONFIG.replace("data: 50", "data: 60"));
+    await listed(dashboard);
+    assert.deepEqual(comparedNow(), ["worker01", "worker02", "worker03"]);
+  }));
+
+Deno.test("a template that is replaced is compared with from then on", () =>
+  withWorkers(async ({ dashboard }) => {
+    dashboard.manager.templates.replace("vm", JSON.stringify({ cpu_mode: "CUSTOM", autostart: true }));
+    const { marks } = await listed(dashboard);
+    assert.deepEqual(Object.values(marks), ["1 difference", "1 difference", "1 difference"]);
   }));
