@@ -116,7 +116,7 @@ export function topologyOf({ sockets, cores, threads }: Vm): string {
 }
 
 function VmRow(row: ListRowProps) {
-  const { vm, look } = row;
+  const { vm, look, differs } = row;
   return (
     <tr id={`vm-${vm.id}`} data-vm={vm.name} data-state={vm.state}>
       <td class="c-select">
@@ -136,7 +136,7 @@ function VmRow(row: ListRowProps) {
           : (
             <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>
               <Icon name="image" />
-              ISO
+              {differs === 0 ? "ISO" : <span class="visually-hidden">ISO</span>}
             </span>
           )}
         <Mark {...row} />
@@ -166,7 +166,10 @@ function Mark({ vm, unfinished, differs }: ListRowProps) {
   return (
     <a class="badge warn" href={paths.vm(vm.id)} data-differs={differs}>
       <PlanIcon name="change" />
-      {formatCount(differs, "difference")}
+      <span>
+        {differs}
+        <span class="word">{differs === 1 ? " difference" : " differences"}</span>
+      </span>
     </a>
   );
 }

@@ -17,7 +17,7 @@ async function listed({ url }: TestDashboard) {
         row,
       );
       if (mark !== null) assert.equal(mark[1], id, "it leads to the VM");
-      return [name, mark?.[2] ?? ""] as const;
+      return [name, (mark?.[2] ?? "").replaceAll(/<[^>]*>/g, "")] as const;
     },
   );
   return {
