@@ -137,7 +137,9 @@ liveTest(
       const count = page.getByRole("region", { name: "worker", exact: true }).getByLabel("How many");
       await count.fill("7");
       await endSession();
-      await page.waitForURL(/\/login\?to=%2Fcreate%3Ffrom%3Dtest$/, { timeout: NOTICED_MS });
+      // The stream and the totals beside the form both lead there; the later one replaces the earlier.
+      await page.getByLabel("Dashboard password").waitFor({ timeout: NOTICED_MS });
+      assert.match(page.url(), /\/login\?to=%2Fcreate%3Ffrom%3Dtest$/);
       await signIn(page);
       await page.waitForURL("**/create?from=test");
       assert.equal(await count.inputValue(), "7");
