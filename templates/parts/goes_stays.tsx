@@ -109,7 +109,7 @@ function Stays({ plan, staying: { vms, types } }: { plan: DestructionPlan; stayi
         {groups.map(({ type, names }) => (
           <Remaining
             what={type ?? named(names)}
-            why={type === null ? "" : names.length === 1 ? names.join() : `all ${names.length} VMs`}
+            why={type === null ? "" : names.length === 1 ? names.join() : formatCount(names.length, "VM")}
           />
         ))}
         {rest === 0 ? null : <Remaining what={formatCount(rest, "other VM")} why="" />}

@@ -18,7 +18,7 @@ import { paths } from "../paths.ts";
 const ACTIONS = {
   create: { tone: "planned", sign: "create", word: "Create", sum: "to create" },
   complete: { tone: "planned", sign: "create", word: "Complete", sum: "to complete" },
-  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different, left as they are" },
+  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different, left unchanged" },
   blocked: { tone: "bad", sign: null, word: "Blocked", sum: "blocked" },
   keep: { tone: "quiet", sign: "keep", word: "Keep", sum: "to keep" },
 } as const satisfies Record<PlannedAction, {

@@ -77,8 +77,7 @@ function SignIn({ takesKey, username, method, problems }: AccountProps & { probl
       <p class="help">
         {takesKey
           ? <span class="for-key">Make a key in TrueNAS under Credentials, Users, API Keys.</span>
-          : null}
-        It stays on this machine.
+          : null} It stays on this machine.
       </p>
       <p class="actions">
         <button class="btn primary" type="submit">Sign in</button>

@@ -204,6 +204,13 @@ function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
   );
 }
 
+/** So near an edge, words around their line would be cut off on a phone. */
+const NEAR_EDGE = 0.18;
+
+function anchorAt(share: number): "start" | "middle" | "end" {
+  return share < NEAR_EDGE ? "start" : share > 1 - NEAR_EDGE ? "end" : "middle";
+}
+
 /** The axis with the present time; live updates replace it by its id. */
 export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: Timeline }) {
   const x = (ms: number) => percent(ms / lengthMs);
@@ -226,7 +233,7 @@ export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { time
             class="t-limit"
             x={x(limitMs)}
             y="10"
-            text-anchor={limitMs / lengthMs > 0.85 ? "end" : "middle"}
+            text-anchor={anchorAt(limitMs / lengthMs)}
           >
             earliest end {formatDuration(limitMs)}
           </text>
