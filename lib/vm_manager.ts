@@ -100,6 +100,7 @@ export class VMManager implements AsyncDisposable {
       inventory: this.inventory,
       store,
       templates,
+      templatesRevision: () => this.templates.revision,
       refusedPorts,
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,

@@ -47,6 +47,8 @@ export interface PlannerOptions {
   readonly store: OperationStore;
   /** The templates of a VM type, with its overrides. */
   readonly templates: (configuration: Configuration, type: string) => TemplateManager;
+  /** Grows with each template that is replaced. */
+  readonly templatesRevision: () => number;
   /** Display ports that the NAS refused. */
   readonly refusedPorts: Iterable<number>;
   /** Length of the displays' password; null when there is none. */
@@ -60,6 +62,11 @@ export interface PlannerOptions {
 /** Makes plans; see the file's comment. */
 export class Planner {
   readonly #options: PlannerOptions;
+  #compared: {
+    readonly configuration: Configuration;
+    readonly revision: number;
+    readonly templates: ReturnType<typeof factsOf>;
+  } | null = null;
 
   constructor(options: PlannerOptions) {
     this.#options = options;
@@ -103,13 +110,13 @@ export class Planner {
    * @throws {ConfigurationError} when the configuration does not have the type, or a template is wrong.
    */
   comparison(configuration: Configuration, type: string, vm: Vm): PlannedVm | null {
-    const { session: { state }, templates } = this.#options;
+    const { session: { state } } = this.#options;
     if (state.kind !== "live") return null;
     const unread = { known: false, because: "they decide nothing here" } as const;
     return compareWithType(
       {
         configuration,
-        templates: factsOf((type) => templates(configuration, type)),
+        templates: this.#templateFacts(configuration),
         inventory: {
           nas: state.nas,
           // The ports and zvols of other VMs matter only to what is created.
@@ -121,6 +128,17 @@ export class Planner {
       type,
       vm,
     );
+  }
+
+  /** The same for all VMs that are compared with one configuration. */
+  #templateFacts(configuration: Configuration): ReturnType<typeof factsOf> {
+    const { templates, templatesRevision } = this.#options;
+    const revision = templatesRevision();
+    if (this.#compared?.configuration !== configuration || this.#compared.revision !== revision) {
+      const facts = factsOf((type) => templates(configuration, type));
+      this.#compared = { configuration, revision, templates: facts };
+    }
+    return this.#compared.templates;
   }
 
   /** Plans to destroy VMs; `read` has the VMs that the plan was made from, if they show the present state. */
