@@ -55,6 +55,8 @@ async function useIt(page: Page, site: string, action: "Suspend" | "Resume"): Pr
   // Resume is a next step of the head; Suspend is in the menu.
   if (!await button.isVisible()) await page.getByLabel(/^More for /).click();
   await button.click();
+  const toast = page.locator(".toast", { hasText: / was (suspended|resumed)/ });
+  await toast.getByRole("link", { name: "View" }).click();
   await page.waitForSelector('#operation[data-status="done"]');
   assert.match(page.url(), /\/operations\/[0-9a-f]{8}$/);
   await page.getByLabel("Signed in as administrator").click();
