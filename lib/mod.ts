@@ -85,6 +85,7 @@ export type { Consoles, DisplayPassword } from "./consoles/consoles.ts";
 export type { DisplaySocket } from "./consoles/display_socket.ts";
 export type { DisplayTarget, FoundTarget } from "./consoles/display_target.ts";
 export type { NasInventory } from "./inventory/nas_inventory.ts";
+export type { HostLoad } from "./inventory/host_load.ts";
 export type { InventoryChange, InventorySnapshot, LiveInventory } from "./inventory/live_inventory.ts";
 export {
   type LogFields,
@@ -102,7 +103,13 @@ export {
   nodeOfPlanned,
   nodeOfVm,
 } from "./exports/nodes.ts";
-export { type ExportName, isExportName, TALOS_VERSIONS, type TalosVersion } from "./exports/names.ts";
+export {
+  EXPORT_NAMES,
+  type ExportName,
+  isExportName,
+  TALOS_VERSIONS,
+  type TalosVersion,
+} from "./exports/names.ts";
 export type { Ipv4 } from "./configuration/environment/ip_addresses.ts";
 export type { HostName, InterfaceName, Mac } from "./exports/values.ts";
 export type { RunResult, VmResult } from "./operations/summary.ts";

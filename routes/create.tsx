@@ -10,6 +10,7 @@ import {
   TrueNASError,
   TrueNASTimeoutError,
 } from "../lib/errors/errors.ts";
+import { planJson } from "../lib/inventory/json.ts";
 import type { CreationPlan } from "../lib/plan/types.ts";
 import {
   type CreateForm,
@@ -20,7 +21,7 @@ import {
 import { paths } from "../templates/paths.ts";
 import { NO_CHOICES, readCapacity, readChoices } from "./choices.ts";
 import { capacityView } from "./vms/capacity_view.ts";
-import { type Dashboard, issueToken, pageFrame, sendPage } from "./server/dashboard.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import {
   atField,
   changedType,
@@ -175,6 +176,7 @@ async function sendPlan(
   });
   const token = problems.length === 0 ? issueToken(c, dashboard) : null;
   const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
+  if (wantsJson(c)) return c.json({ ...planJson(plan), notice, token }, status);
   return await send(c, dashboard, { form, plan, problems, choices, token, notice }, status);
 }
 

@@ -249,6 +249,7 @@ export interface HostSample {
   readonly at: number;
   /** Of all cores, from 0 to 100. */
   readonly cpuPercent: number | null;
+  /** What it is taken by. */
   readonly memory: HostMemory | null;
   /** Bytes per second of all network cards. */
   readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
@@ -258,6 +259,7 @@ export interface HostSample {
 
 /** The memory of the NAS in bytes. */
 export interface HostMemory {
+  /** All of it. */
   readonly totalBytes: number;
   /** In use, apart from the cache. */
   readonly usedBytes: number;

@@ -135,6 +135,24 @@ Deno.test("VMs above a type's count are named below the plan, with the way to de
       /The plan does not touch this VM\. To destroy it, open its\s+page and choose Destroy\./,
     );
     assert.match(html, /nothing to create, 1 VM is surplus/);
+    const [vm] = [...dashboard.simulator.store.vms.values()].filter(({ config }) =>
+      config.name === "worker01"
+    );
+    assert.ok(vm);
+    vm.config.threads = 2;
+    vm.config.cores = 1;
+    const asked = await fetch(`${dashboard.url}/create/plan`, {
+      method: "POST",
+      headers: { accept: "application/json", origin: dashboard.url },
+      body: new URLSearchParams({ ...FORM, "worker.count": "1" }),
+    });
+    const json = await asked.json();
+    const changes = [{ field: "threads", from: "2", to: "1", needsStop: true, never: null }];
+    assert.deepEqual(
+      json.vms.map((vm: Record<string, unknown>) => [vm.name, vm.action, vm.changes]),
+      [["worker01", "differs", changes], ["worker02", "surplus", []]],
+    );
+    assert.deepEqual([asked.status, json.problems], [200, json.findings]);
     assert.equal(dashboard.simulator.store.vms.size, 4);
     assert.doesNotMatch(await text(post(dashboard, "/create/plan", FORM)), /data-surplus/);
   }));
