@@ -13,8 +13,13 @@ await using dashboard = await startDashboard({
   simulator: { version: "27.0", times: TIMES, foreignVms: 3 },
 });
 const browser = await startBrowser();
-const page = await browser.newPage({ viewport: { width: 1180, height: 760 }, baseURL: dashboard.url });
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, baseURL: dashboard.url });
+// What appears is shown as it stays, without the way there.
+await page.emulateMedia({ reducedMotion: "reduce" });
 const shoot = (name: string) => page.screenshot({ path: `${folder}${name}.png` });
+/** So many readings of the NAS's load make a chart that can be read. */
+const READINGS = 30;
+const CHARTED = `document.querySelector("#host-load .line").getAttribute("d").split("L").length`;
 
 dashboard.simulator.addFault({
   method: "vm.device.create",
@@ -31,6 +36,7 @@ await shoot("operation");
 await page.waitForSelector('#operation[data-status="partly-done"]');
 await page.goto("/");
 await page.locator("tr[data-vm]", { hasText: "192.168.1." }).first().waitFor();
+while (await page.evaluate<number>(CHARTED) < READINGS) await page.waitForTimeout(1_000);
 await page.getByRole("checkbox", { name: "Select worker01" }).check();
 await shoot("vms");
 await page.getByRole("link", { name: "controlplane01", exact: true }).click();
