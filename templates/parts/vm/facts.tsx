@@ -119,9 +119,7 @@ function Address({ vm }: { vm: Vm }) {
       <>
         <span class="none">Not known</span>
         <small>
-          {vm.state === "RUNNING"
-            ? "TrueNAS 27 and later report it, with a guest agent"
-            : "Shown while the VM runs"}
+          {vm.state === "RUNNING" ? "From TrueNAS 27 on, with a guest agent" : "Shown while the VM runs"}
         </small>
       </>
     );
