@@ -6,21 +6,27 @@ import {
   expectAccessibleEverywhere,
   finished,
   SCREENS,
-  WATCHABLE,
+  type Session,
 } from "../support/browser/pages.ts";
 
-/** So that the NAS can be taken away in the middle. */
-const SLOW = { simulator: { times: { ...WATCHABLE, startMs: 2_000 } } };
+/** Creates workers and takes the NAS away in the middle: no VM has been started by then. */
+async function takeAway({ page, dashboard: { simulator } }: Session): Promise<void> {
+  const gone = Promise.withResolvers<void>();
+  simulator.addFault({ method: "vm.start", action: "hold", until: gone.promise, times: Infinity });
+  await createWorkers(page, 3);
+  await simulator.goAway();
+  simulator.clearFaults();
+  gone.resolve();
+}
 
 for (const screen of SCREENS) {
   const { width } = screen.viewport;
   browserTest(
     `a NAS that goes away is waited for, and the page tells it, at ${width} px`,
-    SLOW,
+    {},
     async (session) => {
       const { page, dashboard: { simulator } } = session;
-      await createWorkers(page, 3);
-      await simulator.goAway();
+      await takeAway(session);
       await finished(page, "waiting");
       assert.match(
         await page.locator("#operation-notices").innerText(),
@@ -37,10 +43,9 @@ for (const screen of SCREENS) {
   );
 }
 
-browserTest("an operation that waits can be ended, which leads to the decision", SLOW, async (session) => {
+browserTest("an operation that waits can be ended, which leads to the decision", {}, async (session) => {
   const { page, dashboard: { simulator } } = session;
-  await createWorkers(page, 3);
-  await simulator.goAway();
+  await takeAway(session);
   await page.getByRole("button", { name: "Stop waiting" }).click();
   await finished(page, "interrupted");
   await page.getByRole("button", { name: /^Resume/ }).waitFor();
