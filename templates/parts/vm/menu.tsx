@@ -52,6 +52,8 @@ export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
   const offered = mayChange ? actions.filter((action) => isInHead(vm, action)) : [];
   return (
     <span class="actions" id="vm-buttons" tabindex={-1} role="group" aria-label={`Actions for ${vm.name}`}>
+      {offered.map((action) => <ActionButton vm={vm} action={action} isPrimary={!isRunning} />)}
+      {/* Last, so that it stays where it is while the others come and go. */}
       {isRunning && consolePath !== null
         ? (
           <a class="btn primary" href={consolePath} id="action-console">
@@ -60,7 +62,6 @@ export function VmButtons({ vm, actions, mayChange }: VmActionsProps) {
           </a>
         )
         : null}
-      {offered.map((action) => <ActionButton vm={vm} action={action} isPrimary={!isRunning} />)}
     </span>
   );
 }
