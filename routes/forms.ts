@@ -127,7 +127,9 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
 /** What was chosen, or typed beside a choice that offers something else. */
 export function picked(fields: URLSearchParams, name: string): string {
   const value = text(fields, name);
-  return value === OTHER ? text(fields, `${name}.other`) : value;
+  // Where there is no choice, the same character was typed.
+  const isOther = value === OTHER && fields.has(`${name}.other`);
+  return isOther ? text(fields, `${name}.other`) : value;
 }
 
 /** What was typed into a VM type's fields, whose names begin with the prefix. */

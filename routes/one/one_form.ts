@@ -20,7 +20,7 @@ export function oneFormOf(fields: URLSearchParams): OneForm | null {
   if (!fields.has("name")) return null;
   const picked = (name: string) => {
     const value = fields.get(name)?.trim() ?? "";
-    return value === OTHER ? fields.get(`${name}.other`)?.trim() ?? "" : value;
+    return value === OTHER ? fields.get(`${name}.other`)?.trim() ?? value : value;
   };
   const name = fields.get("name")?.trim() ?? "";
   const type = { name, ...typeFieldsOf(fields, ""), count: "1", overrides: [] };
