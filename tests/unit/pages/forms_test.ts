@@ -111,7 +111,10 @@ Deno.test("entries are shown again as typed, valid or not", () => {
       networks,
     }, PLAIN)),
   }, PLAIN);
-  const likeAChoice = createFormOf(new URLSearchParams("cdrom_path=?&worker.count=1"), WORKER_AND_GPU);
+  const likeAChoice = createFormOf(
+    new URLSearchParams("storage.cdrom_path=?&worker.count=1"),
+    WORKER_AND_GPU,
+  );
   assert.equal(likeAChoice?.cdrom_path, "?", "also what stands for another choice in a list");
   fc.assert(fc.property(form, (form) => {
     assert.deepEqual(createFormOf(fieldsOf(form), WORKER_AND_GPU), form);
