@@ -120,8 +120,8 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     vncPassword: DISPLAY_PASSWORD,
     settle: TEST_SETTLE,
     backoffMs: [20],
-    // A test that fails while its NAS is away ends soon.
-    waitMs: 20_000,
+    // A test that fails while its NAS is away ends by itself.
+    waitMs: 120_000,
     connectionWaitMs: 100,
     silenceMs: 2_000,
     logger,
