@@ -25,9 +25,10 @@ const WATCH = `
     for (const { value, hadRecentInput, sources } of entries) {
       // Messages lie above the page, and come because something happened.
       const isMessage = sources.length > 0 && sources.every((it) => it.node?.parentElement?.closest("#toasts") != null);
-      // Rows make room for others that come or go above them. A row that grows is a shift.
+      // Rows make room for others that come or go above them. A row that grows is a shift; one without a height before came
+      // into view.
       const isRoom = /^(TBODY|TR)$/.test(sources[0]?.node?.tagName) && sources.every((it) =>
-        it.node?.tagName !== "TR" || it.previousRect.height === it.currentRect.height);
+        it.node?.tagName !== "TR" || [0, it.currentRect.height].includes(it.previousRect.height));
       if (hadRecentInput || isMessage || isRoom) continue;
       const what = sources.map((it) => nameOf(it.node) + " " + at(it.previousRect) + " > " + at(it.currentRect));
       globalThis.shifts.push({ value, what: what.join("; ") });
