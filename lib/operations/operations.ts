@@ -51,6 +51,9 @@ export interface OperationsOptions {
   readonly displayPassword: string | null;
 }
 
+/** How old a creation may be to go on by itself after a restart of this program, in milliseconds. */
+const RESUMED_WITHIN_MS = 24 * 60 * 60_000;
+
 /** Starts operations, and decides what happens after them; see the file's comment. */
 export class Operations {
   /** The operations of this manager, and those that the journal recorded before. */
@@ -230,11 +233,13 @@ export class Operations {
   }
 
   /**
-   * Resumes the creations that an earlier program left unfinished when it ended, oldest first. Nobody has to decide about
-   * them, because they go on as they were confirmed.
+   * Resumes the creations of the last day that an earlier program left unfinished when it ended, oldest first. Nobody has to
+   * decide about them, because they go on as they were confirmed; about older ones people may have changed their minds.
    */
   async resumeInterrupted(): Promise<void> {
-    const left = this.store.list().toReversed().filter(isLeftByProgram);
+    const since = this.store.now() - RESUMED_WITHIN_MS;
+    const left = this.store.list().toReversed()
+      .filter((view) => isLeftByProgram(view) && view.startedAt >= since);
     for (const { id } of left) await (await this.resume(id, { by: { who: "restart" } }))?.finished;
   }
 

@@ -75,7 +75,7 @@ export async function startAgain(context: CreationContext, vm: PlannedVm): Promi
     if ((await fetchVm(context.caller, vmId))?.state !== "STOPPED") return;
     const message = "the NAS has restarted, which stopped the VM; it was started again";
     context.log.append({ type: "healed", vm: name, step: "start", tries: 1, message });
-    await runStep(work, startStep(work));
+    await runStep(work, startStep(work, { isWhole: true }));
   } catch (error) {
     const why = `The NAS has restarted, and the VM was not started again: ${reasonOf(error)}`;
     context.log.append({ type: "vm", vm: name, vmId, outcome: "failed", message: why });
@@ -183,7 +183,11 @@ function createStep({ caller, templates, vm, created: { uuid } }: Creation): Ste
   };
 }
 
-function startStep(work: Creation): Step<string> {
+/** `isWhole`: the VM had all its devices before, so it may run already because the NAS started it by itself. */
+function startStep(
+  work: Creation,
+  { isWhole }: { readonly isWhole: boolean } = { isWhole: false },
+): Step<string> {
   const { caller, created } = work;
   const id = vmIdOf(created);
   const verify = async () => {
@@ -196,8 +200,10 @@ function startStep(work: Creation): Step<string> {
     method: "vm.start",
     evidence: () => created.uuid === null ? { vmId: id } : null,
     call: async (calls) => {
+      const running = isWhole ? await verify() : null;
+      if (running !== null) return running;
       // A NAS that restarted has started the VM by itself, perhaps before it had all its devices.
-      if (work.outages.hasRestarted) await powerOff(work, calls, id);
+      if (work.outages.hasRestarted && !isWhole) await powerOff(work, calls, id);
       await startVm(work, { ...work.vm, id });
       return await expectEffect(work, { id, method: "vm.start", verify });
     },
