@@ -7,6 +7,7 @@ import type { Page } from "playwright-core";
 import {
   browserTest,
   createWorkers,
+  evaluateAll,
   expectAccessibleEverywhere,
   finished,
   SCREENS,
@@ -44,6 +45,9 @@ const WATCH = `
 
 /** A line that makes room in its own cell for a second one; no browser's figure shows less. */
 const UNSEEN = 0.0005;
+
+/** The place of a node, for evaluateAll. */
+const BOX = `(({ x, y, width, height }) => [x, y, width, height].join())(node.getBoundingClientRect())`;
 
 /** A shift, as WATCH keeps it. */
 interface Shift {
@@ -169,6 +173,37 @@ for (const screen of SCREENS) {
     await page.waitForSelector("#confirm-create, [data-plan-vm]");
     await expectStill(page, "the plan");
   }, { screen });
+
+  browserTest(
+    `nothing moves at ${where} when the time that is left becomes known, and when the operation ends`,
+    {},
+    async ({ page, dashboard }) => {
+      const [all, one] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      using held = new DisposableStack();
+      for (const { resolve } of [all, one]) held.defer(resolve);
+      const hold = { method: "vm.device.create", action: "hold" } as const;
+      const matches = (params: readonly unknown[]) => JSON.stringify(params).includes("worker03");
+      dashboard.simulator.addFault({ ...hold, matches, until: one.promise });
+      dashboard.simulator.addFault({ ...hold, times: 2, until: all.promise });
+      await page.addInitScript(WATCH);
+      await createWorkers(page, 3);
+      await page.locator("dl.times", { hasText: "elapsed" }).waitFor();
+      const boxes = () => evaluateAll(page, ".progress-head > *, dl.times > :first-child", BOX);
+      assert.equal(await page.locator("dl.times .planned dd").count(), 0, "no step was measured yet");
+      const atFirst = await boxes();
+      all.resolve();
+      // Only a VM that has finished tells how long every step takes.
+      await page.locator("dl.times .planned", { hasText: /about \d:\d\d/ }).waitFor();
+      assert.deepEqual(await boxes(), atFirst, "when the time that is left is known");
+      // What comes within half a second of the click counts as its answer.
+      await page.locator("dl.times", { hasText: "0:02" }).waitFor();
+      one.resolve();
+      await finished(page, "done");
+      assert.deepEqual(await boxes(), atFirst, "when it is over");
+      await expectStill(page, "the operation");
+    },
+    { screen },
+  );
 
   browserTest(`nothing moves on a VM's page at ${where} while the VM stops and starts`, {}, async (
     { page, dashboard },
