@@ -146,6 +146,7 @@ export type { DestructionRequest, JournalEvidence, Unmarked } from "./plan/destr
 export type { ZvolMark } from "./inventory/marks.ts";
 export type { OrphanPlan, OrphanVm, OrphanZvol } from "./plan/orphans.ts";
 export type { RollBackPlan, RollBackVm } from "./plan/roll_back.ts";
+export type * from "./plan/changes.ts";
 export type * from "./plan/types.ts";
 export { TemplateManager, type TemplateOptions } from "./template_manager.ts";
 export type { TemplateOverrides } from "./vm_templates/overrides.ts";

@@ -142,8 +142,8 @@ function exitOf(success: Success): number {
 }
 
 function exitOfPlan(outcome: PlanOutcome, { detailedExitcode }: Options): number {
-  if (outcome === "as-planned" || outcome === "blocked") return exitOf(outcome === "as-planned");
-  return detailedExitcode ? EXIT.differs : exitOf(outcome === "changes");
+  if (outcome === "changes" && detailedExitcode) return EXIT.differs;
+  return exitOf(outcome !== "blocked");
 }
 
 /** The VMs the call names, or else the VMs of the configured types. */

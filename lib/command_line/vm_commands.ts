@@ -55,8 +55,8 @@ export async function listVms(manager: VMManager, terminal: Terminal): Promise<S
   return true;
 }
 
-/** The result of `plan`, from which its exit code follows; `differs`: `create` could not give what is configured. */
-export type PlanOutcome = "as-planned" | "changes" | "differs" | "blocked";
+/** The result of `plan`, from which its exit code follows. */
+export type PlanOutcome = "as-planned" | "changes" | "blocked";
 
 /** Shows what `create` would do; changes nothing. */
 export async function showPlan(
@@ -169,10 +169,7 @@ export function creationRequest(
 function outcomeOf({ vms, surplus, findings }: CreationPlan): PlanOutcome {
   const has = (...actions: PlannedAction[]) => vms.some(({ action }) => actions.includes(action));
   if (has("blocked") || findings.some(({ severity }) => severity === "error")) return "blocked";
-  const lacks = ({ action, differences }: PlannedVm) =>
-    action === "differs" && differences.some(({ kind }) => kind === "hardware");
-  if (vms.some(lacks)) return "differs";
-  return has("create", "complete", "differs") || surplus.length > 0 ? "changes" : "as-planned";
+  return has("create", "complete", "change", "replace") || surplus.length > 0 ? "changes" : "as-planned";
 }
 
 function describePlan(plan: CreationPlan): string {

@@ -43,12 +43,13 @@ export function planJson(plan: CreationPlan): Record<string, unknown> {
 
 /** Differing values, and devices that would be added; empty for a VM that does not exist. */
 function changesOf({ differences, devices, missing }: PlannedVm): Record<string, unknown>[] {
-  const fields = differences.map(({ field, found, wanted, needsStop, never }) => ({
+  const fields = differences.map(({ field, found, wanted, needsStop, never, replaces }) => ({
     field,
     from: found,
     to: wanted,
     needsStop,
     never,
+    replaces,
   }));
   const added = devices.filter(({ step }) => missing.includes(step)).map((device) => ({
     field: device.step,
@@ -56,6 +57,7 @@ function changesOf({ differences, devices, missing }: PlannedVm): Record<string,
     to: describeDevice(device),
     needsStop: true,
     never: null,
+    replaces: false,
   }));
   return [...fields, ...added];
 }

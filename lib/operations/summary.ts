@@ -5,17 +5,28 @@ import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { FinalStatus, OperationKind, OperationView, OperationVmView, VmOutcome } from "./types.ts";
 
-/** Reports why a plan does nothing with a VM. */
+/** Reports why nothing is done with a VM. */
 export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
   const id = vm.vmId === null ? {} : { vmId: vm.vmId };
-  const report = (outcome: "kept" | "failed", message: string) =>
+  const report = (outcome: "kept" | "failed", message: string) => {
     log.append({ type: "vm", vm: vm.name, outcome, message, ...id });
-  if (vm.action === "keep") return void report("kept", "Already exists as configured");
+  };
   const reasons = [...vm.reasons, ...vm.differences.map(describeDifference)].join("; ");
-  // A VM that has its hardware is there, as the creation was asked for.
-  const isMade = vm.action === "differs" && vm.differences.every(({ kind }) => kind === "setting");
-  if (isMade) return void report("kept", `Already exists, left as it is: ${reasons}`);
-  report("failed", `Nothing was changed: ${reasons}`);
+  switch (vm.action) {
+    case "keep":
+      if (reasons === "") return report("kept", "Already exists as configured");
+      // A VM of somebody else with other hardware is not what was asked for, and never will be.
+      return vm.differences.some(({ kind, never }) => kind === "hardware" && never !== null)
+        ? report("failed", `Nothing was changed: ${reasons}`)
+        : report("kept", `Already exists, left as it is: ${reasons}`);
+    case "change":
+    case "replace":
+      // What it lacks was asked for and cannot be added while it runs or has other hardware.
+      if (vm.missing.length > 0) return report("failed", `Nothing was changed: ${reasons}`);
+      return report("kept", `Already exists, not selected to be ${vm.action}d: ${reasons}`);
+    default:
+      return report("failed", `Nothing was changed: ${reasons}`);
+  }
 }
 
 /** The size of a VM to create, in one line. */
@@ -38,7 +49,7 @@ function sum(sizes: readonly number[]): number {
 
 /** Outcomes that are as requested. */
 const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
-  create: ["created", "kept"],
+  create: ["created", "kept", "changed", "replaced"],
   destroy: ["destroyed", "already-gone"],
   // A rollback reports a VM without anything to remove as "failed", because its creation had failed.
   undo: ["rolled-back", "failed"],

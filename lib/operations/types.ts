@@ -1,6 +1,7 @@
 /** The events of an operation, and the view of them that pages show. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
+import type { PlannedChange, Reconciling } from "../plan/changes.ts";
 import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 
@@ -30,6 +31,8 @@ export type StepStatus = "pending" | "running" | "done" | "failed" | "skipped" |
 export type VmOutcome =
   | "created"
   | "kept"
+  | "changed"
+  | "replaced"
   | "rolled-back"
   | "left-behind"
   | "destroyed"
@@ -65,6 +68,8 @@ export interface Evidence {
   readonly vmId?: number;
   /** The device that was added. */
   readonly device?: PlannedDevice;
+  /** What is changed, with the values from before. */
+  readonly changed?: PlannedChange;
 }
 
 /** Who requested something. */
@@ -85,6 +90,8 @@ export type OperationRequest<C = Configuration> =
     readonly types: readonly WantedType[];
     /** The planned MACs, by VM and network; absent in journals of earlier versions. */
     readonly macs?: Readonly<Record<string, PlannedMacs>>;
+    /** What is done about VMs that exist and differ; absent when nothing is. */
+    readonly reconcile?: Reconciling;
   }
   | {
     readonly kind: "destroy";

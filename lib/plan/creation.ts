@@ -9,10 +9,10 @@ import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
-import { compareVm } from "./comparison.ts";
+import { compareVm } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
-import { findSurplus } from "./surplus.ts";
+import { findSurplus } from "./comparison/surplus.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { type ComparisonInput, type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 import { wantedNames } from "./wanted.ts";
@@ -101,6 +101,7 @@ function draftVm(draft: Draft): PlannedVm {
     missing: [],
     vmId: null,
     vmUuid: null,
+    state: null,
     steps,
   };
 }

@@ -3,6 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
+import type { Reconciling } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
 
 /** The template values that a plan needs. */
@@ -101,4 +102,6 @@ export interface CreationRequest<C = Configuration> {
   readonly places?: Places;
   /** MACs that VMs were planned with before, by VM and network: they keep them. */
   readonly macs?: Readonly<Record<string, PlannedMacs>>;
+  /** What is done about VMs that exist and differ; default: nothing. */
+  readonly reconcile?: Reconciling;
 }

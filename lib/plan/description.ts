@@ -13,15 +13,20 @@ export function describeTotals({ vms: all, surplus, totals }: CreationPlan): str
 
 function describeNothing(vms: readonly PlannedVm[], surplus: number): string {
   const count = (action: PlannedAction) => vms.filter((vm) => vm.action === action).length;
-  const [blocked, differing] = [count("blocked"), count("differs")];
-  if (blocked === 0 && differing === 0) {
-    if (surplus === 0) return "nothing to do, every VM matches the configuration";
-    return `nothing to create, ${formatCount(surplus, "VM")} ${surplus === 1 ? "is" : "are"} surplus`;
-  }
-  const parts: string[] = [];
-  if (blocked > 0) parts.push(`${formatCount(blocked, "VM")} blocked`);
-  if (differing > 0) parts.push(`${formatCount(differing, "VM")} ${differing === 1 ? "differs" : "differ"}`);
-  return `nothing can be created: ${parts.join(", ")}`;
+  const [blocked, change, replace] = [count("blocked"), count("change"), count("replace")];
+  const parts = [
+    ...(change > 0 ? [`${formatCount(change, "VM")} can be changed`] : []),
+    ...(replace > 0 ? [`${formatCount(replace, "VM")} can be replaced`] : []),
+    ...(blocked > 0 ? [`${formatCount(blocked, "VM")} blocked`] : []),
+    ...(surplus > 0 ? [`${formatCount(surplus, "VM")} ${surplus === 1 ? "is" : "are"} surplus`] : []),
+  ];
+  if (parts.length > 0) return `nothing ${blocked > 0 ? "can be created" : "to create"}: ${parts.join(", ")}`;
+  const differing = vms.filter(({ differences }) => differences.length > 0).length;
+  return differing === 0
+    ? "nothing to do, every VM matches the configuration"
+    : `nothing to do, but ${formatCount(differing, "VM")} ${
+      differing === 1 ? "differs" : "differ"
+    } in what is never changed`;
 }
 
 /** Display names of configuration values, by the part of their path that the user did not name. */
@@ -50,9 +55,10 @@ export function describeReasons({ reasons, differences }: PlannedVm, { findings 
 }
 
 /** A difference in words: `memory is 4 GiB, configured 2 GiB`. */
-export function describeDifference({ field, wanted, found, never }: Difference): string {
+export function describeDifference({ field, wanted, found, never, replaces }: Difference): string {
   const values = `${field} is ${shortened(found)}, configured ${shortened(wanted)}`;
-  return never === null ? values : `${values} (${never})`;
+  const why = never ?? (replaces ? "only a replaced VM has it" : null);
+  return why === null ? values : `${values} (${why})`;
 }
 
 /** A description can have 1,024 characters and several lines. */

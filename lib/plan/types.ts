@@ -5,9 +5,13 @@
 
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
+import type { PlannedChange } from "./changes.ts";
 
-/** What to do with a VM; `keep`, `differs` and `blocked` do nothing. A VM that differs can also be completed. */
-export type PlannedAction = "create" | "keep" | "complete" | "differs" | "blocked";
+/**
+ * What to do with a VM. `keep` and `blocked` do nothing. `change` and `replace` say what could be done, and are carried out
+ * only for VMs that a person selected.
+ */
+export type PlannedAction = "create" | "keep" | "complete" | "change" | "replace" | "blocked";
 
 /** A rule's result: an error blocks its VMs, a warning is only shown. */
 export interface Finding {
@@ -35,6 +39,10 @@ export interface Difference {
   readonly needsStop: boolean;
   /** Why this program never makes the change; null when it could be made. */
   readonly never: string | null;
+  /** The change that settles it; null when it is never made, or only by replacing the VM. */
+  readonly change: PlannedChange | null;
+  /** Whether only replacing the VM settles it. */
+  readonly replaces: boolean;
   /** Hardware that the type promises; a VM that differs only in settings was created as its type says. */
   readonly kind: "hardware" | "setting";
 }
@@ -117,6 +125,8 @@ export interface PlannedVm {
   readonly vmId: number | null;
   /** uuid, if the VM exists. */
   readonly vmUuid: string | null;
+  /** TrueNAS's state of a VM that could be changed or replaced; null for others. */
+  readonly state: string | null;
   /** Total vCPUs. */
   readonly vcpus: number;
   /** Cores per socket. */
@@ -139,7 +149,7 @@ export interface PlannedVm {
   readonly onFailure: OnFailure;
   /** All configured devices, in creation order. */
   readonly devices: readonly PlannedDevice[];
-  /** Steps to run for this VM, in order; empty for keep, differs and blocked. */
+  /** Steps that run without being selected, in order: those of a creation, or of missing devices; empty for others. */
   readonly steps: readonly string[];
 }
 

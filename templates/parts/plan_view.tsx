@@ -18,7 +18,8 @@ import { paths } from "../paths.ts";
 const ACTIONS = {
   create: { tone: "planned", sign: "create", word: "Create", sum: "to create" },
   complete: { tone: "planned", sign: "create", word: "Complete", sum: "to complete" },
-  differs: { tone: "warn", sign: "change", word: "Differs", sum: "different, left unchanged" },
+  change: { tone: "warn", sign: "change", word: "Change", sum: "to change" },
+  replace: { tone: "bad", sign: "replace", word: "Replace", sum: "to replace" },
   blocked: { tone: "bad", sign: null, word: "Blocked", sum: "blocked" },
   keep: { tone: "quiet", sign: "keep", word: "Keep", sum: "to keep" },
 } as const satisfies Record<PlannedAction, {
@@ -179,7 +180,6 @@ function PlanRow({ vm, plan, isExtra }: { vm: PlannedVm; plan: CreationPlan; isE
           {vm.name}
           {reasons.length === 0 ? null : (
             <span class="where">
-              {vm.action === "differs" ? "Left as it is: " : ""}
               {reasons.join("; ")}
             </span>
           )}

@@ -64,6 +64,8 @@ export function stepLabel(step: string): string {
 export const OUTCOMES = {
   created: { tone: "good", word: "Created" },
   kept: { tone: "quiet", word: "Kept" },
+  changed: { tone: "good", word: "Changed" },
+  replaced: { tone: "good", word: "Replaced" },
   "rolled-back": { tone: "warn", word: "Rolled back" },
   "left-behind": { tone: "bad", word: "Left behind" },
   destroyed: { tone: "good", word: "Destroyed" },

@@ -91,8 +91,8 @@ for (const version of ["24.10", "27.0"] as const) {
       const { code, out } = await run("plan", "--detailed-exitcode", "--json");
       assert.equal(code, 3, "one differs");
       const differing = JSON.parse(out).vms.find(({ name }: { name: string }) => name === vm.config.name);
-      assert.deepEqual([differing.action, differing.changes], ["differs", [
-        { field: "memory", from: "3 GiB", to: "2 GiB", needsStop: true, never: null },
+      assert.deepEqual([differing.action, differing.changes], ["change", [
+        { field: "memory", from: "3 GiB", to: "2 GiB", needsStop: true, never: null, replaces: false },
       ]]);
       vm.config.memory -= 1024;
       const fewer = TEST_CONFIG.replace(/(worker:[^]*?count: )3/, "$12");

@@ -45,7 +45,7 @@ for (const version of VERSIONS) {
       });
       const changed = await plan(later);
       const [first, surplus] = planJson(changed).vms as Record<string, unknown>[];
-      assert.deepEqual([first?.action, surplus?.action, surplus?.name], ["differs", "surplus", "worker02"]);
+      assert.deepEqual([first?.action, surplus?.action, surplus?.name], ["change", "surplus", "worker02"]);
       const changes = first?.changes as { field: string; from: string; to: string; needsStop: boolean }[];
       assert.deepEqual(changes.map(({ field, from, to, needsStop }) => [field, from, to, needsStop]), [
         ["threads", "2", "1", true],
@@ -67,7 +67,10 @@ for (const version of VERSIONS) {
         5920,
       );
       assert.deepEqual([settings.status, ...outcomes(settings)], ["done", "worker01 kept", "worker02 kept"]);
-      assert.match(settings.vms[0]?.message ?? "", /left as it is: description is lab 7, configured lab 8$/);
+      assert.match(
+        settings.vms[0]?.message ?? "",
+        /not selected to be changed: description is lab 7, configured lab 8$/,
+      );
       assert.equal(
         (await manager.createVmType(later, "worker", 5920)).status,
         "failed",

@@ -31,7 +31,7 @@ onEach(
         worker: { ...configuration.worker, sparse: false } as VmTypeSection,
       },
     });
-    const differs = thick.vms.filter(({ action }) => action === "differs");
+    const differs = thick.vms.filter(({ action }) => action === "change");
     const [{ field, wanted, found } = assert.fail()] = differs[0]?.differences ?? [];
     assert.deepEqual([field, wanted, found], ["disk0", "thick", "sparse"]);
   },

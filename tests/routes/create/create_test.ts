@@ -134,7 +134,7 @@ Deno.test("VMs above a type's count are named below the plan, with the way to de
       line,
       /The plan does not touch this VM\. To destroy it, open its\s+page and choose Destroy\./,
     );
-    assert.match(html, /nothing to create, 1 VM is surplus/);
+    assert.match(html, /nothing to create: 1 VM is surplus/);
     const [vm] = [...dashboard.simulator.store.vms.values()].filter(({ config }) =>
       config.name === "worker01"
     );
@@ -147,10 +147,10 @@ Deno.test("VMs above a type's count are named below the plan, with the way to de
       body: new URLSearchParams({ ...FORM, "worker.count": "1" }),
     });
     const json = await asked.json();
-    const changes = [{ field: "threads", from: "2", to: "1", needsStop: true, never: null }];
+    const changes = [{ field: "threads", from: "2", to: "1", needsStop: true, never: null, replaces: false }];
     assert.deepEqual(
       json.vms.map((vm: Record<string, unknown>) => [vm.name, vm.action, vm.changes]),
-      [["worker01", "differs", changes], ["worker02", "surplus", []]],
+      [["worker01", "change", changes], ["worker02", "surplus", []]],
     );
     assert.deepEqual([asked.status, json.problems], [200, json.findings]);
     assert.equal(dashboard.simulator.store.vms.size, 4);

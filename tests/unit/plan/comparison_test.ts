@@ -9,7 +9,7 @@ import type { PlannedVm } from "../../../lib/plan/types.ts";
 import { GIB, MIB } from "../../../lib/units.ts";
 import { input, inventory, made, TEMPLATES, withTypes, WORKER } from "./plan_samples.ts";
 
-Deno.test("a VM that differs is left unchanged with the reasons; a VM with missing devices is completed only if it was created here", () => {
+Deno.test("a VM that differs is changed only if it is selected; a VM with missing devices is completed only if it was created here", () => {
   const [planned] = planCreation(input()).vms;
   assert.ok(planned);
   const whole = made(planned, 1);
@@ -32,7 +32,8 @@ Deno.test("a VM that differs is left unchanged with the reasons; a VM with missi
     assert.deepEqual(reasons, ["missing: disk1", "it stays stopped because it may have run before"]);
   }
   assert.equal(actionOf({ ...lacking, description: "mine" }).action, "blocked");
-  assert.match(actionOf({ ...lacking, state: "RUNNING" }).reasons.join(), /stop it first/);
+  const running = actionOf({ ...lacking, state: "RUNNING" });
+  assert.deepEqual([running.action, running.steps], ["change", []], "only if it is selected");
   assert.equal(
     actionOf({ ...whole, cdroms: [] }).action,
     "keep",
@@ -72,7 +73,7 @@ Deno.test("all differences are reported at once, in terms of the configuration",
     disks: disks.map((disk, n) => n === 1 ? { ...disk, sizeBytes: 60 * GIB } : disk),
     nics: nics.map((nic, n) => n === 0 ? { ...nic, attach: "br9" } : nic),
   }));
-  assert.equal(differing.action, "differs");
+  assert.equal(differing.action, "replace", "a disk is smaller");
   assert.deepEqual(differing.steps, []);
   assert.deepEqual(valuesOf(differing), [
     { field: "vcpus", wanted: "4", found: "8" },
@@ -114,13 +115,13 @@ Deno.test("missing devices of every kind are added, in the plan's order", () => 
   assert.deepEqual(withoutDiscs.steps, ["cdrom", "disk0", "start"]);
 });
 
-Deno.test("a VM created elsewhere is never completed, and a running VM only after it is stopped", () => {
+Deno.test("a VM created elsewhere is never completed, and a running VM only if it is selected", () => {
   const foreign = planned(() => ({ state: "STOPPED", description: "mine", nics: [] }));
   assert.deepEqual([foreign.action, foreign.steps], ["blocked", []]);
   assert.match(foreign.reasons.join(), /This program did not create the VM/);
   const running = planned(() => ({ nics: [] }));
-  assert.deepEqual([running.action, running.steps], ["blocked", []]);
-  assert.match(running.reasons.join(), /The VM is running; stop it first/);
+  assert.deepEqual([running.action, running.steps, running.state], ["change", [], "RUNNING"]);
+  assert.deepEqual(running.reasons, ["missing: nic0, nic1"]);
 });
 
 Deno.test("a VM that exists keeps its ports and MACs", () => {
@@ -158,7 +159,7 @@ Deno.test("each setting of configuration and templates is compared, in VMs that 
   for (const [change, field, found] of SETTINGS) {
     const { action, differences } = planned(change);
     assert.deepEqual([action, ...differences.map((it) => [it.field, it.found, it.kind])], [
-      "differs",
+      "change",
       [field, found, "setting"],
     ]);
     const foreign = planned((whole) => ({ ...change(whole), description: "mine" }));
@@ -192,15 +193,19 @@ Deno.test("a type's own settings precede the templates'", () => {
   assert.equal(plannedAs({ autostart: false, description: "lab 7" }, described).action, "keep");
 });
 
-Deno.test("a larger disk needs a stop, a smaller one is never made, and nothing stops for what only the NAS looks at", () => {
+Deno.test("a larger disk needs a stop, a smaller one another VM, and nothing stops for what only the NAS looks at", () => {
   const natures = (vm: PlannedVm) =>
     vm.differences.map(({ field, needsStop, never }) => [field, needsStop, never]);
   assert.deepEqual(natures(plannedAs({ memory: 4096, disk: { root: 30, data: 40 }, autostart: false })), [
     ["memory", true, null],
     ["autostart", false, null],
     ["disk0", true, null],
-    ["disk1", false, "a disk is never made smaller"],
+    ["disk1", true, null],
   ]);
+  const replaced = plannedAs({ disk: { root: 30, data: 40 } }).differences.map((
+    it,
+  ) => [it.change?.kind, it.replaces]);
+  assert.deepEqual(replaced, [["grow", false], [undefined, true]]);
   const foreign = plannedAs({ memory: 4096 }, () => ({ description: "mine" }));
   assert.deepEqual(natures(foreign), [["memory", true, "this program did not create the VM"]]);
 });
@@ -209,13 +214,13 @@ Deno.test("missing devices are named together with differing fields; only differ
   const lacking = ({ disks }: Vm) => ({ state: "STOPPED", disks: disks.slice(0, 1) });
   const larger = planned((whole) => ({ ...lacking(whole), memoryMib: 4096 }));
   assert.deepEqual([larger.action, larger.missing, larger.reasons, larger.steps], [
-    "differs",
+    "change",
     ["disk1"],
     ["missing: disk1"],
     [],
   ]);
   const renamed = planned((whole) => ({ ...lacking(whole), autostart: false }));
-  assert.deepEqual([renamed.action, renamed.steps], ["complete", ["disk1"]]);
+  assert.deepEqual([renamed.action, renamed.steps], ["change", ["disk1"]]);
   assert.deepEqual(renamed.differences.map(({ field }) => field), ["autostart"]);
 });
 
@@ -233,13 +238,13 @@ Deno.test("the JSON of a plan has changes with both values, beside what it had b
   const plan = planCreation(input({ inventory: inventory({ vms }) }));
   const json = JSON.parse(JSON.stringify(planJson(plan)));
   assert.deepEqual(json.vms[0].changes, [
-    { field: "memory", from: "4 GiB", to: "2 GiB", needsStop: true, never: null },
-    { field: "disk1", from: null, to: "50 GiB", needsStop: true, never: null },
+    { field: "memory", from: "4 GiB", to: "2 GiB", needsStop: true, never: null, replaces: false },
+    { field: "disk1", from: null, to: "50 GiB", needsStop: true, never: null, replaces: false },
   ]);
   assert.deepEqual(json.problems, json.findings);
   for (const key of Object.keys(plan)) assert.ok(key in json, key);
   const [differing, create] = json.vms;
-  assert.deepEqual([differing.action, create.action, create.changes], ["differs", "create", []]);
+  assert.deepEqual([differing.action, create.action, create.changes], ["change", "create", []]);
   assert.equal(create.devices.length, 6);
 });
 

@@ -387,7 +387,7 @@ Deno.test('a plan in which every VM is blocked says why instead of "nothing to d
   const differing = planned.vms.map((vm, index) => ({ ...made(vm, index + 1), memoryMib: 1 }));
   const totals = (vms: readonly Vm[]) =>
     describeTotals(planCreation(input({ inventory: inventory({ vms }) })));
-  assert.equal(totals(differing), "nothing can be created: 2 VMs differ");
+  assert.equal(totals(differing), "nothing to create: 2 VMs can be changed");
   assert.equal(
     totals(planned.vms.map((vm, index) => made(vm, index + 1))),
     "nothing to do, every VM matches the configuration",

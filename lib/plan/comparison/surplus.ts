@@ -1,11 +1,11 @@
 /** Finds the VMs of a type beyond its count. Pure. */
-import { vmTypeOf } from "../configuration/configuration.ts";
-import type { Vm } from "../inventory/inventory.ts";
-import { compareNames, typeOf } from "../inventory/names.ts";
-import type { CreationInput } from "./creation_input.ts";
-import { foreignReason, NO_EVIDENCE } from "./destruction.ts";
-import type { SurplusVm } from "./types.ts";
-import { wantedNames } from "./wanted.ts";
+import { vmTypeOf } from "../../configuration/configuration.ts";
+import type { Vm } from "../../inventory/inventory.ts";
+import { compareNames, typeOf } from "../../inventory/names.ts";
+import type { CreationInput } from "../creation_input.ts";
+import { foreignReason, NO_EVIDENCE } from "../destruction.ts";
+import type { SurplusVm } from "../types.ts";
+import { wantedNames } from "../wanted.ts";
 
 type SurplusInput = Pick<CreationInput, "configuration" | "types" | "evidence" | "single"> & {
   readonly inventory: Pick<CreationInput["inventory"], "vms">;

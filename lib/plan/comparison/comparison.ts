@@ -1,39 +1,45 @@
 /** Compares a configured VM with the existing VM of the same name. Pure. */
-import type { Disk, Vm } from "../inventory/inventory.ts";
-import { isMarked } from "../inventory/marks.ts";
-import type { StatedSettings } from "./creation_input.ts";
-import { differencesOf, nicIndex, otherImage, type WantedVm } from "./differences.ts";
-import type { PlannedDevice, PlannedVm } from "./types.ts";
+import type { Disk, Vm } from "../../inventory/inventory.ts";
+import { isMarked } from "../../inventory/marks.ts";
+import type { StatedSettings } from "../creation_input.ts";
+import type { PlannedDevice, PlannedVm } from "../types.ts";
+import { nicIndex, otherImage } from "./device_differences.ts";
+import { differencesOf } from "./differences.ts";
+import type { WantedVm } from "./values.ts";
 
 /**
- * Plans what to do with an existing VM: nothing (`keep`, `differs`), create missing devices (`complete`, only if it has
- * our mark, is stopped and has the configured hardware otherwise), or refuse (`blocked`).
+ * Plans what to do with an existing VM: nothing (`keep`), create missing devices (`complete`), change what differs
+ * (`change`), make it anew (`replace`), or refuse (`blocked`). Only VMs with our mark are changed.
  */
 export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): PlannedVm {
   const disks = matchDisks(wanted.devices, found);
   const differences = differencesOf({ wanted, found, disks, stated });
   const missing = missingDevices(wanted.devices, found, disks).map(({ step }) => step);
-  const missingSteps = `missing: ${missing.join(", ")}`;
-  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, differences, missing };
-  if (differences.some(({ kind }) => kind === "hardware")) {
-    return { ...base, action: "differs", reasons: missing.length === 0 ? [] : [missingSteps], steps: [] };
-  }
-  if (missing.length === 0) {
-    if (neverStarted(wanted, found)) {
-      return { ...base, action: "complete", reasons: ["it has never been started"], steps: ["start"] };
-    }
-    return { ...base, action: differences.length > 0 ? "differs" : "keep", reasons: [], steps: [] };
-  }
-  const block = (why: string) =>
-    ({ ...base, action: "blocked", reasons: [`${missingSteps}. ${why}`], steps: [] }) as const;
+  const names = missing.length === 0 ? [] : [`missing: ${missing.join(", ")}`];
+  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, state: null, differences, missing };
   if (!isMarked(found.description)) {
-    return block("This program did not create the VM, so it is not changed; add them in TrueNAS");
+    if (names.length === 0) return { ...base, action: "keep", reasons: [], steps: [] };
+    const why = "This program did not create the VM, so it is not changed; add them in TrueNAS";
+    return { ...base, action: "blocked", reasons: [`${names.join()}. ${why}`], steps: [] };
   }
-  if (found.state !== "STOPPED") return block(`The VM is ${found.state.toLowerCase()}; stop it first`);
+  if (differences.some(({ replaces }) => replaces)) {
+    return { ...base, state: found.state, action: "replace", reasons: names, steps: [] };
+  }
+  const isChanged = differences.some(({ change }) => change !== null);
+  const isStopped = found.state === "STOPPED";
   const starts = neverStarted(wanted, found);
+  // What is missing is added without being selected, because a creation may have ended half-way.
+  const isWhole = isStopped && !differences.some(({ kind }) => kind === "hardware");
+  const steps = isWhole ? [...missing, ...(starts ? ["start"] : [])] : [];
+  if (isChanged || (missing.length > 0 && !isStopped)) {
+    return { ...base, state: found.state, action: "change", reasons: names, steps };
+  }
+  if (steps.length === 0) return { ...base, action: "keep", reasons: [], steps };
+  if (missing.length === 0) {
+    return { ...base, action: "complete", reasons: ["it has never been started"], steps };
+  }
   const note = wanted.start && !starts ? ["it stays stopped because it may have run before"] : [];
-  const steps = [...missing, ...(starts ? ["start"] : [])];
-  return { ...base, action: "complete", reasons: [missingSteps, ...note], steps };
+  return { ...base, action: "complete", reasons: [...names, ...note], steps };
 }
 
 /** Whether a VM created here should run but never did; a VM that somebody may have stopped stays stopped. */

@@ -1,0 +1,74 @@
+/**
+ * The fields in which an existing VM differs from what configuration and templates say. What neither of them states, such
+ * as a port that the plan chose, is not compared. Pure.
+ */
+import type { Vm } from "../../inventory/inventory.ts";
+import { isMarked, MARK, markedDescription } from "../../inventory/marks.ts";
+import { MIB } from "../../units.ts";
+import type { Difference } from "../types.ts";
+import { deviceDifferences } from "./device_differences.ts";
+import {
+  changedBy,
+  compare,
+  compareSizes,
+  type Comparison,
+  HARDWARE,
+  NAS_SETTING,
+  SETTING,
+} from "./values.ts";
+
+/** Every difference. In a VM created elsewhere, which is never changed, only the hardware is compared. */
+export function differencesOf(comparison: Comparison): Difference[] {
+  const { found } = comparison;
+  const differences = [...settingDifferences(comparison), ...deviceDifferences(comparison)];
+  if (isMarked(found.description)) return differences;
+  return differences.filter(({ kind }) => kind === "hardware")
+    .map((it) => ({ ...it, never: NOT_OURS, change: null, replaces: false }));
+}
+
+const NOT_OURS = "this program did not create the VM";
+
+function settingDifferences({ wanted, found, stated }: Comparison): Difference[] {
+  const sockets = wanted.vcpus / (wanted.cores * wanted.threads);
+  const cpus = changedBy({
+    kind: "settings",
+    set: { vcpus: sockets, cores: wanted.cores, threads: wanted.threads },
+    was: { vcpus: found.sockets, cores: found.cores, threads: found.threads },
+  });
+  const description = wanted.description || stated.description;
+  const autostart = wanted.autostart ?? stated.autostart;
+  return [
+    ...compare("vcpus", wanted.vcpus, found.vcpus, { ...HARDWARE, ...cpus }),
+    ...compare("threads", wanted.threads, found.threads, { ...SETTING, ...cpus }),
+    ...compareSizes("memory", wanted.memoryMib * MIB, found.memoryMib * MIB, {
+      ...HARDWARE,
+      ...setting("memory", wanted.memoryMib, found.memoryMib),
+    }),
+    ...compare("cpu_mode", stated.cpuMode, found.cpuMode, {
+      ...SETTING,
+      ...setting("cpu_mode", stated.cpuMode, found.cpuMode ?? null),
+    }),
+    ...compare("autostart", yesNo(autostart), yesNo(found.autostart), {
+      ...NAS_SETTING,
+      ...setting("autostart", autostart, found.autostart),
+    }),
+    ...compare("description", description?.trim(), ownText(found), {
+      ...NAS_SETTING,
+      ...setting("description", markedDescription(description?.trim() ?? ""), found.description),
+    }),
+  ];
+}
+
+type Value = string | number | boolean | null;
+
+function setting(column: string, value: Value, was: Value) {
+  return changedBy({ kind: "settings", set: { [column]: value }, was: { [column]: was } });
+}
+
+function ownText({ description }: Vm): string {
+  return description.replace(MARK, "").trim();
+}
+
+function yesNo(value: boolean | null): string | null {
+  return value === null ? null : value ? "yes" : "no";
+}
