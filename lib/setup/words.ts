@@ -1,27 +1,40 @@
 /** What went wrong during set-up, and what to do: connections, sign-ins and missing roles. Pure. */
+import { type NasAddress, portOf } from "../configuration/environment/nas_address.ts";
 import type { ConnectionFailure } from "../errors/errors.ts";
 
-/** Explains a failed connection or sign-in to somebody who is setting the program up; `host` is the NAS's. */
-export function explainFailure(failure: ConnectionFailure, host: string, message: string): string {
-  return WORDS[failure]?.(host) ?? `${message}.`;
+/** Explains a failed connection or sign-in to somebody who is setting the program up. */
+export function explainFailure(failure: ConnectionFailure, address: NasAddress, message: string): string {
+  return WORDS[failure]?.(placeOf(address)) ?? `${message}.`;
+}
+
+/** Where the program has tried to connect. */
+interface Place {
+  readonly host: string;
+  /** ` at port 443`, because people seldom type it; empty for a socket. */
+  readonly atPort: string;
+}
+
+function placeOf(address: NasAddress): Place {
+  const port = portOf(address);
+  return { host: address.host, atPort: port === null ? "" : ` at port ${port}` };
 }
 
 const PRIVILEGES = "In TrueNAS, open Credentials, Groups, Privileges";
 
-const WORDS: Readonly<Partial<Record<ConnectionFailure, (host: string) => string>>> = {
-  dns: (host) => `${host} has no address in DNS. Check the spelling, or enter the NAS's IP address.`,
-  refused: (host) =>
-    `Nothing answers at ${host}. Check the address and port, that the NAS is running, and that no firewall is in between.`,
-  timeout: (host) =>
-    `${host} did not answer within 10 seconds. Check the address, that the NAS is running, and that no firewall is in between.`,
-  tls: (host) => `${host} answers, but does not use TLS at this port. Check the port.`,
-  "not-truenas": (host) =>
-    `${host} answers, but it is not TrueNAS. Enter the address and port at which you open TrueNAS in the browser.`,
-  "not-allowed": (host) =>
+const WORDS: Readonly<Partial<Record<ConnectionFailure, (place: Place) => string>>> = {
+  dns: ({ host }) => `${host} has no address in DNS. Check the spelling, or enter the NAS's IP address.`,
+  refused: ({ host, atPort }) =>
+    `Nothing answers at ${host}${atPort.replace(" at", ",")}. Check the address and port, that the NAS is running, and that no firewall is in between.`,
+  timeout: ({ host, atPort }) =>
+    `${host} did not answer${atPort} within 10 seconds. Check the address, that the NAS is running, and that no firewall is in between.`,
+  tls: ({ host, atPort }) => `${host} answers${atPort}, but without TLS. Check the port.`,
+  "not-truenas": ({ host, atPort }) =>
+    `${host} answers${atPort}, but it is not TrueNAS. Enter the address and port at which you open TrueNAS in the browser.`,
+  "not-allowed": ({ host }) =>
     `${host} refuses connections from this machine. In TrueNAS, open System, Advanced Settings, Allowed IP Addresses and add it.`,
   "no-vm-api": () =>
     "TrueNAS 25.04.0 and 25.04.1 have no VM API. Update the NAS to 25.04.2 or later, then try again.",
-  "tls-pin-mismatch": (host) =>
+  "tls-pin-mismatch": ({ host }) =>
     `${host} now answers with another certificate than the one you accepted. Nothing was sent. Compare the new one.`,
   login: () =>
     "The NAS does not accept this user name and secret. Check both; a revoked API key gives the same answer.",
@@ -29,8 +42,8 @@ const WORDS: Readonly<Partial<Record<ConnectionFailure, (host: string) => string
   "rate-limited": () => "The NAS refuses further sign-ins for a minute. Wait, then try again.",
   denied: () =>
     `The account may not use VMs. ${PRIVILEGES} and give one of its groups the roles VM_WRITE and VM_DEVICE_WRITE, then try again.`,
-  standby: (host) => `${host} is the standby controller. Enter the address of the active one.`,
-  lost: (host) => `The connection to ${host} was lost. Check that the NAS is running, then try again.`,
+  standby: ({ host }) => `${host} is the standby controller. Enter the address of the active one.`,
+  lost: ({ host }) => `The connection to ${host} was lost. Check that the NAS is running, then try again.`,
 };
 
 /** Something that accounts may do. */

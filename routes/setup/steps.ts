@@ -1,5 +1,5 @@
 /** Carries out the steps of set-up: each takes a form, and returns its problems or nothing. */
-import { parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
+import { type NasAddress, parseNasAddress } from "../../lib/configuration/environment/nas_address.ts";
 import { type Problem, TrueNASConnectionError, TrueNASError } from "../../lib/errors/errors.ts";
 import { findNas } from "../../lib/setup/find_nas.ts";
 import { type Account, OtpNeeded, OtpRefused, signIn } from "../../lib/setup/sign_in.ts";
@@ -75,7 +75,7 @@ export async function connect(
     return await useKnownFingerprint(setup, session);
   } catch (error) {
     session.found = null;
-    return explain(error, address.host, "host");
+    return explain(error, address, "host");
   }
 }
 
@@ -236,25 +236,26 @@ async function explainSignIn(
   error: unknown,
   { setup, session, field }: { setup: Setup; session: SetupSession; field: string },
 ): Promise<Stepped> {
-  const host = session.found?.address.host ?? "";
+  const address = session.found?.address;
+  if (address === undefined) throw error;
   const isCertificate = error instanceof TrueNASConnectionError && error.failure.startsWith("tls-");
   if (isCertificate) {
     const before = session.host;
-    await connect(setup, session, new URLSearchParams({ host: session.found?.address.url ?? before }));
+    await connect(setup, session, new URLSearchParams({ host: address.url }));
     session.host = before;
-    return { problems: [{ field: "", message: explainFailure("tls-pin-mismatch", host, "") }], status: 409 };
+    return { problems: [{ field: "", message: explainFailure("tls-pin-mismatch", address, "") }], status: 409 };
   }
   const isAboutAccount = error instanceof TrueNASConnectionError && ACCOUNT_FAILURES.includes(error.failure);
-  return explain(error, host, isAboutAccount ? field : "");
+  return explain(error, address, isAboutAccount ? field : "");
 }
 
 /** What another name or secret would mend. */
 const ACCOUNT_FAILURES: readonly string[] = ["login", "expired", "denied"];
 
 /** A failed connection as a problem of a field; what is no fault of the NAS or the person is thrown. */
-function explain(error: unknown, host: string, field: string): StepResult {
+function explain(error: unknown, address: NasAddress, field: string): StepResult {
   if (error instanceof TrueNASConnectionError) {
-    return invalid(field, explainFailure(error.failure, host, error.message).replace(/\.$/, ""));
+    return invalid(field, explainFailure(error.failure, address, error.message).replace(/\.$/, ""));
   }
   if (!(error instanceof TrueNASError)) throw error;
   return invalid(field, error.message);

@@ -18,6 +18,7 @@ Deno.test("a refused connection, an unknown name and a lost NAS are reported in 
         /(nothing answers at this address and port|nothing is listening there)/,
         /Check the address and port/,
       ],
+      ["127.0.0.1", /Cannot connect to wss:\/\/127\.0\.0\.1, port 443: /, /Check the address and port/],
       ["ws://nas.invalid", /this name has no address in DNS/, /Check the name in TRUENAS_HOST/],
       ["unix:/nowhere/socket", /no such file or folder|nothing answers/, /TRUENAS_HOST/],
     ];

@@ -40,6 +40,24 @@ export function parseNasAddress(text: string): ParsedAddress {
   return webAddress(typed, scheme === undefined ? `wss://${typed}` : typed, scheme ?? "wss");
 }
 
+const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+
+/** The port that is connected to, also where the address does not name it; null for a socket. */
+export function portOf(address: NasAddress): number | null {
+  if (address.kind === "unix") return null;
+  const { port } = new URL(address.url);
+  if (port !== "") return Number(port);
+  return address.kind === "wss" ? HTTPS_PORT : HTTP_PORT;
+}
+
+/** The address with its port, for messages about a connection: `wss://nas.lan, port 443`. */
+export function addressInWords(address: NasAddress): string {
+  const port = portOf(address);
+  const isNamed = port === null || address.url.endsWith(`:${port}`);
+  return isNamed ? address.url : `${address.url}, port ${port}`;
+}
+
 /** Whether traffic to the address can be read on the way: ws:// to another machine. */
 export function isUnencrypted(address: NasAddress): boolean {
   return address.kind === "ws" && !isLoopback(address.host);

@@ -1,6 +1,6 @@
 /** Every way a connection to a NAS can fail, with its remedy. */
 import { type ConnectionFailure, TrueNASConnectionError } from "../../errors/errors.ts";
-import type { NasAddress } from "../../configuration/environment/nas_address.ts";
+import { addressInWords, type NasAddress } from "../../configuration/environment/nas_address.ts";
 import { describeSystemError } from "../../errors/system_errors.ts";
 
 /** The remedy for each failure. */
@@ -48,7 +48,7 @@ export function connectionError(
   reason: string,
   cause?: unknown,
 ): TrueNASConnectionError {
-  return new TrueNASConnectionError(`Cannot connect to ${address.url}: ${reason}`, {
+  return new TrueNASConnectionError(`Cannot connect to ${addressInWords(address)}: ${reason}`, {
     failure,
     remedy: REMEDIES[failure],
     cause,

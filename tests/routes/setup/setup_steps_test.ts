@@ -83,9 +83,11 @@ Deno.test("addresses that are no NAS are explained at their field, and what was 
   const browser = new SetupBrowser(setup);
   const cases: readonly (readonly [string, RegExp])[] = [
     ["", /is empty/],
-    ["127.0.0.1:1", /Nothing answers at 127\.0\.0\.1/],
+    ["127.0.0.1:1", /Nothing answers at 127\.0\.0\.1, port 1\./],
+    ["127.0.0.1", /Nothing answers at 127\.0\.0\.1, port 443\./],
+    ["ws://127.0.0.1", /Nothing answers at 127\.0\.0\.1, port 80\./],
     ["no-such-host.invalid", /has no address in DNS/],
-    [web.nas, /it is not TrueNAS/],
+    [web.nas, /answers at port \d+, but it is not TrueNAS/],
     ["ftp://nas.lan", /starts with ftp/],
     ["nas.lan/ui/sharing", /has a path/],
     ["unix:/etc/passwd", /not the NAS's own/],
