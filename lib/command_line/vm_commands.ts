@@ -229,9 +229,9 @@ function describeDestruction({ vms, prefixes, notices, spared, totals }: Destruc
     keeps.map(({ path, because }) => `${path} stays: ${because}`).join(", "),
   ]);
   const snapshots = totals.snapshots === 0 ? [] : [formatCount(totals.snapshots, "snapshot")];
-  const counts = [formatCount(totals.vms, "VM"), formatCount(totals.zvols, "zvol"), ...snapshots];
+  const counts = [formatCount(totals.vms, "VM"), formatCount(totals.zvols, "disk"), ...snapshots];
   return [
-    ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "ZVOLS TO DESTROY", "KEPT"], rows)]),
+    ...(rows.length === 0 ? [] : [table(["VM", "ID", "STATE", "DISKS TO DESTROY", "KEPT"], rows)]),
     ...toDestroy.flatMap(({ zvols }) => zvols).flatMap(describeSnapshots),
     ...notices,
     ...vms.flatMap(({ name, blocked }) => blocked.map((why) => `${name} stays: ${why}`)),

@@ -74,7 +74,7 @@ export function destruction(
   const zvols = new Set(vms.flatMap((vm) => vm.zvols.map(({ name }) => name))).size;
   return {
     kind: "destroy",
-    title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "zvol")}`,
+    title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "disk")}`,
     vms: vms.map((vm) => announced(vm, shutdown)),
     request: { kind: "destroy", vms, keepDisks, shutdown },
     ...removals(vms.map(removalOfVm), { shutdown, resumed, read }),
@@ -108,14 +108,14 @@ export function cleaning({ vms, zvols }: OrphanPlan): OperationSpec<Removal> {
   return {
     kind: "clean",
     title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
-      formatCount(unused.length, "unused zvol")
+      formatCount(unused.length, "unused disk")
     }`,
     vms: [
       ...vms.map((vm) => announced(vm, false)),
       ...unused.map((zvol) => ({
         name: zvol.name,
         steps: zvolRemovalSteps(zvol),
-        summary: "a zvol that no VM uses",
+        summary: "a disk that no VM uses",
       })),
     ],
     ...removals([

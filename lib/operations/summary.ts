@@ -40,7 +40,7 @@ export function describeVm({ vcpus, memoryMib, devices }: PlannedVm): string {
 /** The zvols that are removed with a VM, in one line. */
 export function describeVmToDestroy({ zvols }: DestructionVm): string {
   const size = sum(zvols.map(({ sizeBytes }) => sizeBytes ?? 0));
-  return zvols.length === 0 ? "no zvols" : `${formatCount(zvols.length, "zvol")}, ${formatBytes(size)}`;
+  return zvols.length === 0 ? "no disks" : `${formatCount(zvols.length, "disk")}, ${formatBytes(size)}`;
 }
 
 function sum(sizes: readonly number[]): number {

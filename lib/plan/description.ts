@@ -7,7 +7,7 @@ export function describeTotals({ vms: all, surplus, totals }: CreationPlan): str
   const { vms, vcpus, memoryMib, zvols, zvolBytes } = totals;
   if (vms === 0) return describeNothing(all, surplus.length);
   const parts = [formatCount(vms, "VM"), formatCount(vcpus, "vCPU"), `${formatMib(memoryMib)} of memory`];
-  if (zvols > 0) parts.push(`${formatCount(zvols, "zvol")} of ${formatBytes(zvolBytes)}`);
+  if (zvols > 0) parts.push(`${formatCount(zvols, "disk")} of ${formatBytes(zvolBytes)}`);
   return parts.join(", ");
 }
 

@@ -37,7 +37,7 @@ export interface OrphanPlan {
   readonly notices: readonly string[];
   /** Deselected names that are not orphans, reported because a typo would otherwise remove the intended one. */
   readonly missing: readonly string[];
-  /** The confirmation phrase: `destroy 1 vm and 2 zvols`. */
+  /** The confirmation phrase: `destroy 1 vm and 2 disks`. */
   readonly phrase: string;
   /** Changes whenever the set changes. */
   readonly fingerprint: string;
@@ -119,7 +119,7 @@ const NO_RIGHT =
 function describe(vms: number, zvols: number): string {
   const parts = [
     ...(vms > 0 ? [formatCount(vms, "vm")] : []),
-    ...(zvols > 0 || vms === 0 ? [formatCount(zvols, "zvol")] : []),
+    ...(zvols > 0 || vms === 0 ? [formatCount(zvols, "disk")] : []),
   ];
   return parts.join(" and ");
 }

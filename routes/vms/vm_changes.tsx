@@ -9,6 +9,7 @@ import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import type { VmPageTab } from "../../templates/pages/vm/vm_page.tsx";
+import { DISK_PHRASE } from "../../templates/parts/vm/disks.tsx";
 import { isVmTab, paths } from "../../templates/paths.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
@@ -339,10 +340,10 @@ function readRemoval(fields: URLSearchParams, vm: Vm): Read {
     return problem("", DEVICE_GONE);
   }
   const withZvol = disk?.zvol != null && fields.getAll("zvol").includes("yes");
-  if (withZvol && text(fields, "phrase").toLowerCase() !== "destroy 1 zvol") {
+  if (withZvol && text(fields, "phrase").toLowerCase() !== DISK_PHRASE) {
     return problem(
       `phrase-${deviceId}`,
-      "The phrase did not match. Nothing was removed. Type destroy 1 zvol to destroy the disk's data",
+      `The phrase did not match. Nothing was removed. Type ${DISK_PHRASE} to destroy the disk's data`,
     );
   }
   return { change: { kind: "remove-device", deviceId, withZvol } };

@@ -78,7 +78,7 @@ for (const { version, screen } of PLACES) {
       assert.equal(await page.locator("tr[data-zvol]").count(), 7);
       await expectAccessibleEverywhere(page, "the orphans");
       await page.getByRole("link", { name: "Leave tank/vms/controlplane01-disk0 out" }).click();
-      await page.getByLabel(/^Type/).fill("destroy 6 zvols");
+      await page.getByLabel(/^Type/).fill("destroy 6 disks");
       await page.getByRole("button", { name: "Destroy 6 disks" }).click();
       await finished(page, "done");
       before.add("tank/vms/controlplane01-disk0");

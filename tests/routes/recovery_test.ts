@@ -134,15 +134,15 @@ Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phr
     assert.match(orphans, /data-zvol="tank\/vms\/worker01-disk0"/);
     assert.match(orphans, /2 disks, 40 GiB/);
     const fields = { plan: hidden(orphans, "plan"), token: hidden(orphans, "token") };
-    const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 zvol" });
+    const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 disk" });
     assert.equal(wrong.status, 422);
     assert.match(await wrong.text(), /data-error="phrase"/);
-    const stale = await post(dashboard, "/orphans", { ...fields, plan: "old", phrase: "destroy 2 zvols" });
+    const stale = await post(dashboard, "/orphans", { ...fields, plan: "old", phrase: "destroy 2 disks" });
     assert.equal(stale.status, 409);
     const again = await stale.text();
     assert.equal(zvols(dashboard).length, 2, "nothing was destroyed");
     const token = hidden(again, "token");
-    const led = await follow(post(dashboard, "/orphans", { ...fields, token, phrase: "destroy 2 zvols" }));
+    const led = await follow(post(dashboard, "/orphans", { ...fields, token, phrase: "destroy 2 disks" }));
     const cleaned = await finishedOperation(dashboard, led);
     assert.deepEqual([cleaned.kind, cleaned.status], ["clean", "done"]);
     assert.deepEqual(zvols(dashboard), []);

@@ -128,7 +128,7 @@ async function destroy(work: Destruction): Promise<VmResult> {
 
 function describeZvols({ zvols }: DestructionVm, left: Reading<unknown>): string {
   if (zvols.length === 0) return "";
-  const count = formatCount(zvols.length, "zvol");
+  const count = formatCount(zvols.length, "disk");
   if (left.known) return `, with its ${count}`;
   const were = zvols.length === 1 ? "was" : "were";
   return `. The NAS reported that its ${count} ${were} removed, which could not be verified because ${left.because}`;
@@ -265,7 +265,7 @@ function disksStep(work: Destruction, disks: readonly Disk[]): Step<void> {
       }
     },
     verify: null,
-    detail: () => formatCount(disks.length, "zvol"),
+    detail: () => formatCount(disks.length, "disk"),
   };
 }
 

@@ -126,7 +126,7 @@ async function removeCreated(work: Rollback): Promise<string[]> {
     await runStep(work, zvolsStep(work, { step: "undo-zvols", zvols: [zvol] }));
     work.removed.add(zvol.name);
   }
-  if (zvols.length > 0) removed.push(formatCount(zvols.length, "zvol"));
+  if (zvols.length > 0) removed.push(formatCount(zvols.length, "disk"));
   if (unread !== null && doubtful.length > 0) {
     throw new TrueNASError(`Cannot check whether ${doubtful.join(", ")} exist: ${unread}`);
   }

@@ -157,7 +157,7 @@ export function zvolsStep(
       }
     },
     verify: null,
-    detail: () => formatCount(zvols.length, "zvol"),
+    detail: () => formatCount(zvols.length, "disk"),
   };
 }
 

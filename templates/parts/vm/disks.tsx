@@ -8,6 +8,9 @@ import { FormField, type VmFormProps } from "./vm_forms.tsx";
 import { DeviceFold, DeviceList, REMOVE, RemoveAction } from "./device.tsx";
 import { diskName } from "./place.tsx";
 
+/** To be typed to destroy a disk and its data. */
+export const DISK_PHRASE = "destroy 1 disk";
+
 /** The tab; viewers see the facts only. */
 export function VmDisks({ form, mayChange }: { form: VmFormProps; mayChange: boolean }) {
   const { vm } = form;
@@ -100,7 +103,7 @@ function RemoveDisk(
           <Field
             name={`remove.phrase-${deviceId}`}
             sentAs="phrase"
-            label="To destroy it, type “destroy 1 zvol”"
+            label={`To destroy it, type “${DISK_PHRASE}”`}
             value=""
             problems={problems}
           />

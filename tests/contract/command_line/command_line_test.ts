@@ -39,7 +39,7 @@ Deno.test("plan, create, list and destroy do the whole job, and nothing the seco
     assert.equal(simulator.store.vms.size, 4);
     const destroyed = await run("destroy", "--prefix", "worker", "--yes");
     assert.equal(destroyed.code, 0, destroyed.err);
-    assert.match(destroyed.out, /3 VMs and 6 zvols will be destroyed permanently/);
+    assert.match(destroyed.out, /3 VMs and 6 disks will be destroyed permanently/);
     assert.equal(simulator.store.vms.size, 1);
     for (const { out, err } of [plan, created, again, list, destroyed]) {
       assert.ok(!`${out}${err}`.includes("display-secret"));
@@ -144,7 +144,7 @@ Deno.test("destroy lists the snapshots it removes and what other resources depen
       out,
       /worker02 stays: tank\/vms\/web1-disk0 is a clone that depends on tank\/vms\/worker02-disk0/,
     );
-    assert.match(out, /2 VMs, 4 zvols and 1 snapshot will be destroyed permanently/);
+    assert.match(out, /2 VMs, 4 disks and 1 snapshot will be destroyed permanently/);
     assert.deepEqual(namesOf(simulator), ["worker02"]);
     assert.ok(simulator.store.datasets.has("tank/vms/web1-disk0"));
   }, { version: "27.0" }));

@@ -26,9 +26,9 @@ onEach(
       ["tank/vms/worker01-disk0", 20 * 1024 ** 3, null],
       ["tank/vms/worker01-disk1", 50 * 1024 ** 3, null],
     ]);
-    assert.equal(plan.phrase, "destroy 2 zvols");
+    assert.equal(plan.phrase, "destroy 2 disks");
     const one = await manager.planCleaning(["tank/vms/worker01-disk0"]);
-    assert.equal(one.phrase, "destroy 1 zvol");
+    assert.equal(one.phrase, "destroy 1 disk");
     const stale = await manager.operations.startCleaning([], one.fingerprint);
     assert.equal(stale.started, false, "another set than the one that was shown");
     const started = await manager.operations.startCleaning(["tank/vms/worker01-disk0"], one.fingerprint);

@@ -230,7 +230,7 @@ onEach(
       addClone(simulator.store, `${DISK}@web1`, "tank/vms/web1-disk0");
       addSnapshot(simulator.store, `${DATA}@daily`);
       const plan = await manager.planCleaning();
-      assert.equal(plan.phrase, "destroy 3 zvols");
+      assert.equal(plan.phrase, "destroy 3 disks");
       const started = await manager.operations.startCleaning([], plan.fingerprint);
       assert.ok(started.started);
       const { status, vms: ends } = await started.operation.finished;

@@ -59,5 +59,5 @@ Deno.test("the command line reports the same cause once, in the same words, with
     assert.match(out, message);
     assert.equal(count(out, /need 2 GiB of memory/), 1);
     assert.equal(count(out, /blocked .*see memory/), 2);
-    assert.match(out, /Plan: 1 VM, 2 vCPUs, 2 GiB of memory, 2 zvols of 70 GiB/);
+    assert.match(out, /Plan: 1 VM, 2 vCPUs, 2 GiB of memory, 2 disks of 70 GiB/);
   }, { freeMemoryBytes: 3 * 1024 ** 3 }));

@@ -145,7 +145,7 @@ Deno.test("a form that names a missing type, orphan or VM is an error (fault 1)"
       leave: "tank/vms/wroker01-disk0",
       plan: hidden(orphans, "plan"),
       token: hidden(orphans, "token"),
-      phrase: "destroy 2 zvols",
+      phrase: "destroy 2 disks",
     });
     assert.equal(refused.status, 422);
     assert.match(await refused.text(), /Nothing was destroyed/);

@@ -31,7 +31,7 @@ onEach(
     assert.equal(hasty.status, 422);
     assert.equal((await send("remove", { device: String(data.id) })).status, 303);
     assert.ok(store.datasets.has(added), "without the tick the zvol stays");
-    const rest = await send("remove", { device: String(root.id), zvol: "yes", phrase: "destroy 1 zvol" });
+    const rest = await send("remove", { device: String(root.id), zvol: "yes", phrase: "destroy 1 disk" });
     assert.equal(rest.status, 303);
     assert.ok(!store.datasets.has("tank/vms/controlplane01-disk0"));
     const huge = await send("disks", { size: "60000" });

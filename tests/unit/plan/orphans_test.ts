@@ -47,8 +47,8 @@ Deno.test("findOrphans() lists marked zvols that no VM uses, with the VM they we
     ["tank/b", "worker01"],
     ["tank/c", null],
   ]);
-  assert.deepEqual([plan.vms, plan.phrase], [[], "destroy 2 zvols"]);
-  assert.equal(findOrphans(facts({ vms, zvols, left: ["tank/b"] })).phrase, "destroy 1 zvol");
+  assert.deepEqual([plan.vms, plan.phrase], [[], "destroy 2 disks"]);
+  assert.equal(findOrphans(facts({ vms, zvols, left: ["tank/b"] })).phrase, "destroy 1 disk");
 });
 
 Deno.test("a zvol is not an orphan while a disk of its VM is missing, because it may be that disk, renamed (fault 5)", () => {
@@ -56,7 +56,7 @@ Deno.test("a zvol is not an orphan while a disk of its VM is missing, because it
   const whole = withDisk("worker01", ["tank/a"], { uuid: "u1" });
   const lost = { ...whole, disks: whole.disks.map((disk) => ({ ...disk, sizeBytes: null })) };
   const found = (vm: Vm) => findOrphans(facts({ vms: [vm], zvols })).phrase;
-  assert.deepEqual([found(whole), found(lost)], ["destroy 1 zvol", "destroy 0 zvols"]);
+  assert.deepEqual([found(whole), found(lost)], ["destroy 1 disk", "destroy 0 disks"]);
 });
 
 Deno.test("findOrphans() ignores resources of a running operation", () => {
