@@ -19,6 +19,31 @@ export function parseWholeNumber(text: string, range: Range): number | null {
   return /^\d+$/.test(text) && isWithinRange(Number(text), range) ? Number(text) : null;
 }
 
+/** The number, or the text if it is not a number. An empty field does not count as 0. */
+export function numberOf(typed: string): number | string | undefined {
+  if (typed === "") return undefined;
+  return /^[+-]?\d+(\.\d+)?$/.test(typed) ? Number(typed) : typed;
+}
+
+const MIB_BY_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
+
+/** `4 GiB` or `2.5G` in MiB; a number alone is MiB already, and anything else is left as it was typed. */
+export function mibOf(typed: string): number | string | undefined {
+  return sizeOf(typed, 1);
+}
+
+/** `20 GiB` or `1 TiB` in GiB; a number alone is GiB already, and anything else is left as it was typed. */
+export function gibOf(typed: string): number | string | undefined {
+  return sizeOf(typed, 1024);
+}
+
+/** A size in the unit of so many MiB. */
+function sizeOf(typed: string, unitMib: number): number | string | undefined {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?$/i.exec(typed) ?? [];
+  const factor = MIB_BY_UNIT[unit?.toLowerCase() ?? ""];
+  return amount === undefined || factor === undefined ? numberOf(typed) : Number(amount) * factor / unitMib;
+}
+
 /** Whether a value is a whole number in the range. */
 export function isWithinRange(value: unknown, { lowest, highest }: Range): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= highest;

@@ -5,10 +5,11 @@
 import { checkConfiguration, type Configuration } from "../lib/configuration/configuration.ts";
 import type { VmTypeSection } from "../lib/configuration/sections.ts";
 import type { Problem } from "../lib/errors/errors.ts";
+import { gibOf, mibOf, numberOf } from "../lib/inputs.ts";
 import { vmName } from "../lib/inventory/names.ts";
 import type { CreateForm } from "../templates/pages/create_page.tsx";
 import { type CreateFormType, memoryText, SIZES } from "../templates/parts/type_form/form.ts";
-import { OTHER } from "../templates/parts/type_form/inputs.tsx";
+import { picked } from "../templates/parts/type_form/inputs.tsx";
 import type { Totals } from "../templates/parts/type_form/totals.tsx";
 import type { Capacity } from "../lib/inventory/inventory.ts";
 
@@ -124,14 +125,6 @@ export function createFormOf(fields: URLSearchParams, file: Configuration): Crea
   };
 }
 
-/** What was chosen, or typed beside a choice that offers something else. */
-export function picked(fields: URLSearchParams, name: string): string {
-  const value = text(fields, name);
-  // Where there is no choice, the same character was typed.
-  const isOther = value === OTHER && fields.has(`${name}.other`);
-  return isOther ? text(fields, `${name}.other`) : value;
-}
-
 /** What was typed into a VM type's fields, whose names begin with the prefix. */
 export function typeFieldsOf(
   fields: URLSearchParams,
@@ -212,16 +205,14 @@ export function totalsOfTypes(
       const value = each(type);
       return sum === null || count === null || value === null ? null : sum + count * value;
     }, 0);
-  const memory = ({ memory }: CreateFormType) => {
-    const value = memoryOf(memory);
-    return typeof value === "number" && value > 0 ? value : null;
-  };
+  const positive = (value: number | string | undefined) =>
+    typeof value === "number" && value > 0 ? value : null;
   return {
     count: sumOf(() => 1),
     vcpus: sumOf(({ cpu }) => whole(cpu)),
-    memoryMib: sumOf(memory),
+    memoryMib: sumOf(({ memory }) => positive(mibOf(memory))),
     diskGib: sumOf(({ disks }) =>
-      disks.map(({ sizeGib }) => whole(sizeGib)).reduce<number | null>(
+      disks.map(({ sizeGib }) => positive(gibOf(sizeGib))).reduce<number | null>(
         (sum, size) => sum === null || size === null ? null : sum + size,
         0,
       )
@@ -239,15 +230,6 @@ function missingOf(
   if (count === null || count > MOST_VMS) return count;
   return Array.from({ length: count }, (_, n) => vmName(name, n + 1)).filter((vm) => !existing.has(vm))
     .length;
-}
-
-const MIB_BY_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
-
-/** `4 GiB` or `2.5G` in MiB; a number alone is MiB already, and anything else is left as it was typed. */
-export function memoryOf(typed: string): number | string | undefined {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?$/i.exec(typed) ?? [];
-  const factor = MIB_BY_UNIT[unit?.toLowerCase() ?? ""];
-  return amount === undefined || factor === undefined ? numberOf(typed) : Number(amount) * factor;
 }
 
 /** Submitted VM types that are not in the configuration; without this, their VMs would be skipped silently. */
@@ -308,7 +290,7 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
   return {
     ...(template === undefined ? {} : { template }),
     count: numberOf(type.count),
-    memory: memoryOf(type.memory),
+    memory: mibOf(type.memory),
     cpu: numberOf(type.cpu),
     ...(type.threads === "" ? {} : { threads: numberOf(type.threads) }),
     start: type.start,
@@ -320,7 +302,7 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
     ...(type.onFailure === "roll-back" ? {} : { on_failure: type.onFailure }),
     ...macsOf(type),
     disk: Object.fromEntries(
-      type.disks.filter(({ name }) => name !== "").map((it) => [it.name, numberOf(it.sizeGib)]),
+      type.disks.filter(({ name }) => name !== "").map((it) => [it.name, gibOf(it.sizeGib)]),
     ),
     network: Object.fromEntries(
       type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge]),
@@ -335,12 +317,6 @@ export function macsOf({ networks }: CreateFormType): { macs?: Record<string, st
   return {
     macs: Object.fromEntries(fixed.map(({ name, macs }) => [name, macs.split(/[\s,]+/).filter(Boolean)])),
   };
-}
-
-/** The number, or the text if it is not a number. An empty field does not count as 0. */
-export function numberOf(typed: string): number | string | undefined {
-  if (typed === "") return undefined;
-  return /^[+-]?\d+(\.\d+)?$/.test(typed) ? Number(typed) : typed;
 }
 
 /** Problems only a form can have: a row without a name, or two rows with the same name. */

@@ -24,7 +24,9 @@ const PRIVILEGES = "In TrueNAS, open Credentials, Groups, Privileges";
 const WORDS: Readonly<Partial<Record<ConnectionFailure, (place: Place) => string>>> = {
   dns: ({ host }) => `${host} has no address in DNS. Check the spelling, or enter the NAS's IP address.`,
   refused: ({ host, atPort }) =>
-    `Nothing answers at ${host}${atPort.replace(" at", ",")}. Check the address and port, that the NAS is running, and that no firewall is in between.`,
+    `Nothing answers at ${host}${
+      atPort.replace(" at", ",")
+    }. Check the address and port, that the NAS is running, and that no firewall is in between.`,
   timeout: ({ host, atPort }) =>
     `${host} did not answer${atPort} within 10 seconds. Check the address, that the NAS is running, and that no firewall is in between.`,
   tls: ({ host, atPort }) => `${host} answers${atPort}, but without TLS. Check the port.`,

@@ -12,21 +12,17 @@ import type { CreateForm } from "../../templates/pages/create_page.tsx";
 import type { OneForm } from "../../templates/pages/one/one_page.tsx";
 import type { CreateFormType, DiskRow, NetworkRow } from "../../templates/parts/type_form/form.ts";
 import { memoryText, SIZES } from "../../templates/parts/type_form/form.ts";
-import { OTHER } from "../../templates/parts/type_form/inputs.tsx";
+import { picked } from "../../templates/parts/type_form/inputs.tsx";
 import { atField, changedType, configurationOf, hasField, spareRow, typeFieldsOf } from "../forms.ts";
 
 /** The form as it was typed; null when the fields are not its own. */
 export function oneFormOf(fields: URLSearchParams): OneForm | null {
   if (!fields.has("name")) return null;
-  const picked = (name: string) => {
-    const value = fields.get(name)?.trim() ?? "";
-    return value === OTHER ? fields.get(`${name}.other`)?.trim() ?? value : value;
-  };
   const name = fields.get("name")?.trim() ?? "";
   const type = { name, ...typeFieldsOf(fields, ""), count: "1", overrides: [] };
   return {
-    pool_path: picked("storage.pool_path"),
-    cdrom_path: picked("storage.cdrom_path"),
+    pool_path: picked(fields, "storage.pool_path"),
+    cdrom_path: picked(fields, "storage.cdrom_path"),
     type: { ...changedType(type, fields, ""), count: "1" },
     spare: spareRow(fields, ""),
   };

@@ -243,7 +243,10 @@ async function explainSignIn(
     const before = session.host;
     await connect(setup, session, new URLSearchParams({ host: address.url }));
     session.host = before;
-    return { problems: [{ field: "", message: explainFailure("tls-pin-mismatch", address, "") }], status: 409 };
+    return {
+      problems: [{ field: "", message: explainFailure("tls-pin-mismatch", address, "") }],
+      status: 409,
+    };
   }
   const isAboutAccount = error instanceof TrueNASConnectionError && ACCOUNT_FAILURES.includes(error.failure);
   return explain(error, address, isAboutAccount ? field : "");

@@ -9,9 +9,10 @@ import {
 } from "../../lib/configuration/editing/edits.ts";
 import type { Value } from "../../lib/configuration/editing/splices.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors/errors.ts";
+import { gibOf, mibOf, numberOf } from "../../lib/inputs.ts";
 import { isVmName } from "../../lib/inventory/names.ts";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
-import { atField, macsOf, memoryOf, numberOf, rowProblems } from "../forms.ts";
+import { atField, macsOf, rowProblems } from "../forms.ts";
 
 /** One change, as a form asks for it. */
 export type Change =
@@ -128,10 +129,10 @@ function valuesOf({ type }: TypeForm): SectionValues {
   const given = (typed: string): Value | undefined => numberOf(typed);
   return {
     count: given(type.count),
-    memory: memoryOf(type.memory),
+    memory: mibOf(type.memory),
     cpu: given(type.cpu),
     threads: given(type.threads),
-    disk: Object.fromEntries(type.disks.map(({ name, sizeGib }) => [name, given(sizeGib) ?? ""])),
+    disk: Object.fromEntries(type.disks.map(({ name, sizeGib }) => [name, gibOf(sizeGib) ?? ""])),
     network: Object.fromEntries(type.networks.map(({ name, bridge }) => [name, bridge])),
     start: type.start,
     autostart: type.autostart,

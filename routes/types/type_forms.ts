@@ -3,15 +3,8 @@ import type { VmTypeSection } from "../../lib/configuration/sections.ts";
 import type { Totals } from "../../templates/parts/type_form/totals.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
 import { sizeOf, SIZES } from "../../templates/parts/type_form/form.ts";
-import {
-  changedType,
-  overridesOf,
-  picked,
-  spareRow,
-  totalsOfTypes,
-  typeFieldsOf,
-  typeForm,
-} from "../forms.ts";
+import { picked } from "../../templates/parts/type_form/inputs.tsx";
+import { changedType, overridesOf, spareRow, totalsOfTypes, typeFieldsOf, typeForm } from "../forms.ts";
 import type { Change, StorageForm } from "./changes.ts";
 import type { Capacity } from "../../lib/inventory/inventory.ts";
 

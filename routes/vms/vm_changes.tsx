@@ -1,6 +1,13 @@
 /** Changes to one VM from its page (settings, disks, NICs, install media, clone), and access to its console. */
 import { Hono } from "hono";
-import { parseWholeNumber, type Range, wholeNumberExpected } from "../../lib/inputs.ts";
+import {
+  gibOf,
+  isWithinRange,
+  mibOf,
+  parseWholeNumber,
+  type Range,
+  wholeNumberExpected,
+} from "../../lib/inputs.ts";
 import { MAX_DESCRIPTION_CHARS } from "../../lib/configuration/sections.ts";
 import { type Problem, remedyOf, TrueNASError } from "../../lib/errors/errors.ts";
 import type { Display, Vm } from "../../lib/inventory/inventory.ts";
@@ -9,12 +16,13 @@ import { deriveMac, isVmName, normalizeMac, zvolName } from "../../lib/inventory
 import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import type { VmPageTab } from "../../templates/pages/vm/vm_page.tsx";
+import { picked } from "../../templates/parts/type_form/inputs.tsx";
 import { DISK_PHRASE } from "../../templates/parts/vm/disks.tsx";
 import { isVmTab, paths } from "../../templates/paths.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
-import { memoryOf, readForm } from "../forms.ts";
+import { readForm } from "../forms.ts";
 import { sendVmPage, settingsShown } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 
@@ -161,17 +169,24 @@ function text(fields: URLSearchParams, name: string): string {
   return fields.get(name)?.trim() ?? "";
 }
 
+/** What a number may be, and how it is read from what was typed. */
+interface Expected extends Range {
+  readonly what: string;
+  readonly read: (typed: string, range: Range) => unknown;
+}
+
 /** Reads a whole number within limits; adds a problem if it is invalid. */
 function number(
   fields: URLSearchParams,
   name: string,
-  { what, ...range }: Range & { readonly what: string },
+  { what, read, ...range }: Expected,
   problems: Problem[],
 ): number {
   const typed = text(fields, name);
-  const value = parseWholeNumber(typed, range);
-  if (value === null) problems.push({ field: name, message: wholeNumberExpected(what, range, typed) });
-  return value ?? range.lowest;
+  const value = read(typed, range);
+  if (isWithinRange(value, range)) return value;
+  problems.push({ field: name, message: wholeNumberExpected(what, range, typed === "" ? undefined : typed) });
+  return range.lowest;
 }
 
 function checkName(name: string, problems: Problem[]): void {
@@ -193,11 +208,11 @@ function result(problems: readonly Problem[], change: VmChange): Read {
 }
 
 /** TrueNAS's own limits, except for the memory: that limit is above what any NAS has. */
-const CPU = { lowest: 1, highest: 255, what: "vCPUs" } as const;
-const MEMORY = { lowest: 20, highest: 16_777_216, what: "Memory" } as const;
+const CPU = { lowest: 1, highest: 255, what: "vCPUs", read: parseWholeNumber } as const;
+const MEMORY = { lowest: 20, highest: 16_777_216, unit: " MiB", what: "Memory", read: mibOf } as const;
 /** How many names to try for a new zvol; a VM has far fewer disks. */
 const NAMES_TRIED = 100;
-const DISK = { lowest: 1, highest: 65_536, what: "The size" } as const;
+const DISK = { lowest: 1, highest: 65_536, unit: " GiB", what: "The size", read: gibOf } as const;
 
 function readSettings(fields: URLSearchParams, vm: Vm): Read {
   const problems: Problem[] = [];
@@ -227,7 +242,7 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
     } (${sockets} × ${threads}, this VM's sockets × threads)`;
     problems.push({ field: "cpu", message });
   }
-  const memoryMib = number(withMib(fields), "memory", MEMORY, problems);
+  const memoryMib = number(fields, "memory", MEMORY, problems);
   // The mark identifies VMs created by this program, so it must survive the edit.
   const kept = vm.description.includes(MARK) && !description.includes(MARK)
     ? `${description} ${MARK}`.trim()
@@ -243,14 +258,6 @@ function readSettings(fields: URLSearchParams, vm: Vm): Read {
     memoryMib,
     autostart,
   });
-}
-
-/** The fields with a memory like `4 GiB` in MiB. */
-function withMib(fields: URLSearchParams): URLSearchParams {
-  const inMib = new URLSearchParams(fields);
-  const memory = memoryOf(text(fields, "memory"));
-  if (typeof memory === "number") inMib.set("memory", String(memory));
-  return inMib;
 }
 
 async function readDisk(
@@ -296,7 +303,7 @@ function readGrowth(fields: URLSearchParams, vm: Vm): Read {
 }
 
 function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard): Read {
-  const attach = text(fields, "attach");
+  const attach = picked(fields, "attach");
   const typed = text(fields, "mac");
   const { connection } = manager;
   // Like plans, this uses the NAS's own ID if the account may read it.
@@ -307,7 +314,7 @@ function readNic(fields: URLSearchParams, vm: Vm, { host, manager }: Dashboard):
   const mac = typed === "" ? freeMac(vm, nasId, used) : normalizeMac(typed);
   const problems: Problem[] = [];
   if (attach === "") {
-    problems.push({ field: "attach", message: "Enter a bridge or interface of the NAS, for example br0" });
+    problems.push({ field: "attach", message: "Choose a bridge or interface of the NAS, for example br0" });
   }
   if (mac === null) problems.push({ field: "mac", message: "Enter a MAC like 02:00:5e:10:00:01" });
   if (vm.nics.some((nic) => nic.mac === mac)) {
@@ -325,10 +332,11 @@ function freeMac(vm: Vm, nasId: string, used: ReadonlySet<string | null>): strin
 }
 
 function readCdrom(fields: URLSearchParams): Read {
-  const path = text(fields, "path");
-  const problems = path.startsWith("/mnt/") && !path.endsWith("/")
-    ? []
-    : [{ field: "path", message: "Enter the full path of a file, for example /mnt/tank/iso/debian.iso" }];
+  const path = picked(fields, "path");
+  const problems = path.startsWith("/mnt/") && !path.endsWith("/") ? [] : [{
+    field: "path",
+    message: "Choose an install image, or enter the full path of one, for example /mnt/tank/iso/debian.iso",
+  }];
   return result(problems, { kind: "attach-iso", path, first: fields.getAll("first").includes("yes") });
 }
 

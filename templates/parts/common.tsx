@@ -174,8 +174,6 @@ export interface FieldProps {
   readonly value: string;
   readonly problems: readonly Problem[];
   readonly help?: string;
-  /** The id of a datalist with choices. */
-  readonly list?: string;
   readonly numeric?: boolean;
   /** Shows the label to screen readers only, where a column head already says it. */
   readonly hideLabel?: boolean;
@@ -187,7 +185,7 @@ export interface FieldProps {
 
 /** A text field with its label, help and errors. Numbers use it too, because it can show invalid input again. */
 export function Field(
-  { name, sentAs, label, value, problems, help, list, numeric, hideLabel, exactly, autofocus }: FieldProps,
+  { name, sentAs, label, value, problems, help, numeric, hideLabel, exactly, autofocus }: FieldProps,
 ) {
   const own = problems.filter(({ field }) => field === name);
   const id = fieldId(name);
@@ -204,7 +202,6 @@ export function Field(
         value={value}
         class={numeric ? "input num" : "input"}
         inputmode={numeric ? "numeric" : undefined}
-        list={list}
         autocomplete="off"
         spellcheck={false}
         autofocus={autofocus}
@@ -286,11 +283,6 @@ export function Choice({ name, id = fieldId(name), label, value, choices, proble
       <FieldError name={name} problems={own} />
     </div>
   );
-}
-
-/** Suggestions for a text field. */
-export function Choices({ id, choices }: { id: string; choices: readonly string[] | null }) {
-  return <datalist id={id}>{(choices ?? []).map((choice) => <option value={choice}></option>)}</datalist>;
 }
 
 /** Copies an element's text; hidden without JavaScript. */

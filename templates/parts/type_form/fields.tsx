@@ -3,7 +3,7 @@ import type { Problem } from "../../../lib/errors/errors.ts";
 import { Field, FieldError, fieldId } from "../common.tsx";
 import { Icon } from "../icons.tsx";
 import type { CreateChoices } from "../vm/vm_forms.tsx";
-import { type CreateFormType, sizeOf, SIZES } from "./form.ts";
+import { type CreateFormType, MEMORY_HELP, sizeOf, SIZES } from "./form.ts";
 import { FormButton, type FormPlace, Pick } from "./inputs.tsx";
 
 /** What the fields of a type are given. */
@@ -91,7 +91,7 @@ export function SizeFields(
           label="Memory"
           value={type.memory}
           problems={problems}
-          help="For example 2 GiB; a number alone is MiB"
+          help={MEMORY_HELP}
         />
       </div>
     </fieldset>

@@ -64,6 +64,9 @@ export function sizeOf({ cpu, memory }: Pick<CreateFormType, "cpu" | "memory">):
   return found?.[0] ?? "custom";
 }
 
+/** What to enter as memory. */
+export const MEMORY_HELP = "For example 2 GiB; a number alone is MiB";
+
 /** Memory in MiB as a field shows it: `4 GiB`, `512 MiB`. */
 export function memoryText(memoryMib: number): string {
   return Number.isInteger(memoryMib / 1024) ? formatMib(memoryMib) : `${memoryMib} MiB`;

@@ -7,16 +7,27 @@ import { Icon } from "../icons.tsx";
 /** The value of the choice that leads to the text field beside it; no dataset, path or bridge is called so. */
 export const OTHER = "?";
 
+/** What was chosen, or typed beside a choice that offers something else. */
+export function picked(fields: URLSearchParams, name: string): string {
+  const value = fields.get(name)?.trim() ?? "";
+  const other = `${name}.other`;
+  // Where there is no choice, the same character was typed.
+  return value === OTHER && fields.has(other) ? fields.get(other)?.trim() ?? "" : value;
+}
+
 /** What a choice from the NAS is given. */
 export interface PickProps {
+  /** The field name in problems, from which the id is derived. */
   readonly name: string;
+  /** Its name in the submitted form; by default the same. */
+  readonly sentAs?: string;
   readonly label: string;
   readonly value: string;
   /** What the NAS has; null where the account may not read it. */
   readonly choices: readonly string[] | null;
   readonly problems: readonly Problem[];
   readonly help?: string;
-  /** What to enter where nothing can be chosen. */
+  /** What to enter where nothing can be chosen, or something else than what can. */
   readonly example?: string;
   /** What else can be typed: `Another file…`. */
   readonly other?: string;
@@ -26,10 +37,11 @@ export interface PickProps {
 
 /** A choice from what the NAS has, or a text field where that is not known. */
 export function Pick(props: PickProps) {
-  const { name, label, value, choices, problems, help, example, other, hideLabel, icon } = props;
+  const { name, sentAs = name, label, value, choices, problems, help, example, other, hideLabel, icon } =
+    props;
   if (choices === null || choices.length === 0) {
     const words = [help, example].filter((it) => it !== undefined).join(". ");
-    const shown = { name, label, value, problems, ...(words === "" ? {} : { help: words }) };
+    const shown = { name, sentAs, label, value, problems, ...(words === "" ? {} : { help: words }) };
     return <Field {...shown} hideLabel={hideLabel ?? false} />;
   }
   const own = problems.filter(({ field }) => field === name);
@@ -45,7 +57,7 @@ export function Pick(props: PickProps) {
         {icon === undefined ? null : <Icon name={icon} class="lead" />}
         <select
           id={id}
-          name={name}
+          name={sentAs}
           class="select"
           aria-invalid={own.length === 0 ? undefined : "true"}
           aria-describedby={described === "" ? undefined : described}
@@ -60,14 +72,18 @@ export function Pick(props: PickProps) {
         <Icon name="chevron" />
       </span>
       {other === undefined ? null : (
-        <input
-          name={`${name}.other`}
-          value={isOther ? value : ""}
-          class="input other"
-          aria-label={`${label}: another one`}
-          autocomplete="off"
-          spellcheck={false}
-        />
+        <>
+          <input
+            name={`${sentAs}.other`}
+            value={isOther ? value : ""}
+            class="input other"
+            aria-label={`${label}: another one`}
+            aria-describedby={example === undefined ? undefined : `${id}-example`}
+            autocomplete="off"
+            spellcheck={false}
+          />
+          {example === undefined ? null : <p class="help other" id={`${id}-example`}>{example}</p>}
+        </>
       )}
       {help === undefined ? null : <p class="help" id={`${id}-help`}>{help}</p>}
       <FieldError name={name} problems={own} />

@@ -1,9 +1,9 @@
 /** What one VM boots from, in order, and its install images. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { paths } from "../../paths.ts";
-import { Choices, Tick } from "../common.tsx";
+import { Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import { FormField, type VmFormProps } from "./vm_forms.tsx";
+import { FormPick, type VmFormProps } from "./vm_forms.tsx";
 import { DeviceFold, DeviceList, REMOVE, RemoveButton } from "./device.tsx";
 import { diskName } from "./place.tsx";
 
@@ -124,14 +124,15 @@ function AttachImage({ vm, choices, problems, typed }: VmFormProps) {
         <h2 id="attach-head">Attach an install image</h2>
       </header>
       <form method="post" action={paths.vmForm(vm.id, "cdroms")} class="body stack">
-        <Choices id="isos" choices={choices.isos} />
-        <FormField
+        <FormPick
           {...{ problems, typed }}
           form="cdroms"
           name="path"
-          label="Image"
-          list="isos"
-          help="Full path, for example /mnt/tank/iso/debian.iso"
+          label="Install image"
+          choices={choices.isos}
+          example="A full path, for example /mnt/tank/iso/debian.iso"
+          other="Another file…"
+          icon="image"
         />
         <Tick
           name="first"

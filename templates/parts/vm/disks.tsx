@@ -121,7 +121,7 @@ function AddDisk({ vm, problems, typed }: VmFormProps) {
         <h2 id="add-disk-head">Add a disk</h2>
       </header>
       <form method="post" action={paths.vmForm(vm.id, "disks")} class="body inline">
-        <FormField {...{ problems, typed }} form="disks" name="size" label="New disk (GiB)" numeric />
+        <FormField {...{ problems, typed }} form="disks" name="size" label="Size (GiB)" numeric />
         <Tick
           name="sparse"
           label="Thin: uses space only as data is written"

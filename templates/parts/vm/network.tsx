@@ -1,9 +1,8 @@
 /** The network cards of one VM, and a form to add one. */
 import type { Nic } from "../../../lib/inventory/inventory.ts";
 import { paths } from "../../paths.ts";
-import { Choices } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import { FormField, type VmFormProps } from "./vm_forms.tsx";
+import { FormField, FormPick, type VmFormProps } from "./vm_forms.tsx";
 import { NicAddresses } from "../list/vm_row.tsx";
 import { DeviceFold, DeviceList, REMOVE, RemoveButton } from "./device.tsx";
 import { deviceFactsId } from "./disks.tsx";
@@ -57,9 +56,16 @@ function AddNic({ vm, choices, problems, typed }: VmFormProps) {
         <h2 id="add-nic-head">Add a network card</h2>
       </header>
       <form method="post" action={paths.vmForm(vm.id, "nics")} class="body stack">
-        <Choices id="bridges" choices={choices.bridges} />
         <div class="fields">
-          <FormField {...entries} form="nics" name="attach" label="Bridge" list="bridges" />
+          <FormPick
+            {...entries}
+            form="nics"
+            name="attach"
+            label="Bridge"
+            choices={choices.bridges}
+            example="For example br0"
+            icon="network"
+          />
           <FormField
             {...entries}
             form="nics"

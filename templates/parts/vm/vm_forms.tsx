@@ -3,6 +3,8 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { paths } from "../../paths.ts";
 import { Field, type FieldProps, Tick } from "../common.tsx";
+import { MEMORY_HELP, memoryText } from "../type_form/form.ts";
+import { Pick as PickOne, picked, type PickProps } from "../type_form/inputs.tsx";
 
 /** The entries of a rejected form. */
 export interface Typed {
@@ -39,6 +41,15 @@ export function FormField(
   return <Field {...field} name={`${form}.${name}`} sentAs={name} value={shown} {...{ label, problems }} />;
 }
 
+/** A choice from what the NAS has, with the rejected choice or none yet. */
+export function FormPick({ form, name, typed, ...pick }:
+  & Pick<VmFormProps, "typed">
+  & Omit<PickProps, "value" | "sentAs">
+  & { readonly form: string }) {
+  const value = typed?.form === form ? picked(typed.fields, name) : "";
+  return <PickOne {...pick} name={`${form}.${name}`} sentAs={name} value={value} />;
+}
+
 /** Name, description, vCPUs, memory, autostart. */
 export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
   const form = { form: "settings", problems, typed };
@@ -53,9 +64,9 @@ export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
         <FormField
           {...form}
           name="memory"
-          label="Memory (MiB)"
-          value={String(vm.memoryMib)}
-          help={`Or with a unit: 4 GiB${restart.help === undefined ? "" : `. ${restart.help}`}`}
+          label="Memory"
+          value={memoryText(vm.memoryMib)}
+          help={[MEMORY_HELP, restart.help].filter((it) => it !== undefined).join(". ")}
         />
       </div>
       <FormField {...form} name="description" label="Description" value={vm.description} />

@@ -73,7 +73,7 @@ browserTest(
     const { manager } = dashboard;
     const id = idOf(dashboard, "ubuntu_dev");
     await page.goto(`/vms/${id}/disks`);
-    await page.getByLabel("New disk (GiB)").fill("7");
+    await page.getByLabel("Size (GiB)").fill("7");
     const zvol = "tank/vms/elsewhere";
     const change = { kind: "add-disk", zvol, sizeBytes: 1024 ** 3, sparse: true } as const;
     assert.deepEqual(
@@ -81,7 +81,7 @@ browserTest(
       [],
     );
     await page.getByText("This list has changed.").waitFor();
-    assert.equal(await page.getByLabel("New disk (GiB)").inputValue(), "7");
+    assert.equal(await page.getByLabel("Size (GiB)").inputValue(), "7");
     await page.getByRole("link", { name: "Show the current list" }).click();
     await page.getByText(zvol).waitFor();
     assert.equal(await page.getByText("This list has changed.").count(), 0);
@@ -196,7 +196,7 @@ for (const screen of SCREENS) {
       await expectAccessibleEverywhere(page, "a VM's page");
       await page.getByText("Edit", { exact: true }).click();
       await expectAccessibleEverywhere(page, "a VM's settings");
-      await page.getByLabel("Memory (MiB)").fill("5120");
+      await page.getByLabel("Memory", { exact: true }).fill("5120");
       await page.getByRole("button", { name: "Save settings" }).click();
       await page.getByText("Settings saved").waitFor();
       await page.getByText("Edit", { exact: true }).click();
@@ -211,7 +211,7 @@ for (const screen of SCREENS) {
       assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "win11");
       await expectAccessibleEverywhere(page, "a VM's page with a mistake");
       await page.goto(`/vms/${id}/disks`);
-      await page.getByLabel("New disk (GiB)").fill("3");
+      await page.getByLabel("Size (GiB)").fill("3");
       await page.getByRole("button", { name: "Add disk" }).click();
       await page.locator("main", { hasText: "3 GiB" }).waitFor();
       // The browser notes a refused form as an error of its own.
@@ -238,3 +238,37 @@ browserTest("a display password is shown on a click, copied and recorded in the 
   const row = page.getByRole("row", { name: /Show display password/ });
   assert.match(await row.innerText(), /admin.*homeassistant.*shown/s);
 });
+
+for (const screen of SCREENS) {
+  browserTest(
+    `an error of a field moves nothing that stands beside the field at ${screen.viewport.width} px`,
+    {},
+    async ({ page, dashboard }) => {
+      const isPhone = screen.viewport.width < 600;
+      // From the field, because the list of problems above it moves them all.
+      const topsOf = async ([field = "", ...others]: readonly string[]) => {
+        const top = async (selector: string) => (await page.locator(selector).first().boundingBox())?.y ?? 0;
+        const from = await top(field);
+        return await Promise.all(others.map(async (selector) => Math.round(await top(selector) - from)));
+      };
+      const same = async (selectors: readonly string[], submit: () => Promise<void>, error: string) => {
+        const before = await topsOf(selectors);
+        await submit();
+        await page.locator(error).waitFor();
+        assert.deepEqual(await topsOf(selectors), before, selectors.join(", "));
+      };
+      await page.goto(`/vms/${idOf(dashboard, "ubuntu_dev")}/disks`);
+      const [tick, button] = ["#field-sparse", "#add-disk"];
+      // On a phone they stand below the field.
+      const beside = ["#field-disks-size", ...isPhone ? [] : [tick, button]];
+      await same(beside, () => page.locator(button).click(), '[data-error="disks.size"]');
+      await page.goto("/create/one");
+      await page.locator("#field-name").fill("mail");
+      await page.locator("#field-disk-0-size").fill("large");
+      const row = ["#field-disk-0-name", "#field-disk-0-size", 'button[value="disk.0"]'];
+      await same(row, () => page.locator("#review").click(), '[data-error="disk.0.size"]');
+      await expectAccessibleEverywhere(page, "a form with an error in a row");
+    },
+    { screen, ignore: /422/ },
+  );
+}

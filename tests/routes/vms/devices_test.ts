@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { deriveMac } from "../../../lib/inventory/names.ts";
-import { text } from "../../support/http.ts";
+import { idOf, startDashboard } from "../../support/dashboard.ts";
+import { post, text } from "../../support/http.ts";
 import { devices, onEach } from "../../support/vm_forms.ts";
 
 onEach(
@@ -69,6 +70,87 @@ onEach(
     assert.equal((await send("cdroms", { path: "/mnt/tank/iso/none.iso" })).status, 422);
   },
 );
+
+onEach(
+  "sizes are shown and read as when a VM is created: 4 GiB, 0.5 TiB, or a number in the unit that is named",
+  async ({ dashboard, id, send }) => {
+    const { store } = dashboard.simulator;
+    const settings = { name: "controlplane01", cpu: "4", description: "", autostart: "yes" };
+    const page = () => text(fetch(`${dashboard.url}/vms/${id}`));
+    assert.ok((await page()).includes(`name="memory" value="2 GiB"`));
+    for (
+      const [typed, mib, shown] of [["5 GiB", 5120, "5 GiB"], ["1.5g", 1536, "1536 MiB"], [
+        "3072",
+        3072,
+        "3 GiB",
+      ]]
+    ) {
+      assert.equal(
+        (await send("settings", { ...settings, memory: String(typed) })).status,
+        303,
+        String(typed),
+      );
+      assert.equal(store.vms.get(id)?.config.memory, mib);
+      assert.ok((await page()).includes(`name="memory" value="${shown}"`), `${typed} is shown as ${shown}`);
+    }
+    const wrong = await send("settings", { ...settings, memory: "much" });
+    assert.match(wrong.html, /Memory must be a whole number from 20 to 16777216 MiB, found &quot;much&quot;/);
+    assert.match(wrong.html, /name="memory" value="much"/);
+    const [root] = devices(dashboard, id, "DISK");
+    assert.equal((await send("grow", { device: String(root?.id), size: "0.5 TiB" })).status, 303);
+    assert.equal(store.datasets.get("tank/vms/controlplane01-disk0")?.volsizeBytes, 512 * 1024 ** 3);
+    assert.equal((await send("disks", { size: "3 GiB" })).status, 303);
+    assert.equal(store.datasets.get("tank/vms/controlplane01-disk1")?.volsizeBytes, 3 * 1024 ** 3);
+    assert.match(
+      (await send("disks", { size: "512 MiB" })).html,
+      /from 1 to 65536 GiB, found &quot;512 MiB&quot;/,
+    );
+  },
+);
+
+/** Without the whole page in the message. */
+function matches(html: string, pattern: RegExp): void {
+  assert.ok(pattern.test(html), `it has ${pattern}`);
+}
+
+Deno.test("networks and images are chosen from what the NAS has, also for a VM that exists", async () => {
+  await using dashboard = await startDashboard({ simulator: { foreignVms: 1 } });
+  const id = idOf(dashboard, "homeassistant");
+  const at = (tab: string) => `${dashboard.url}/vms/${id}/${tab}`;
+  const network = await text(fetch(at("network")));
+  matches(network, /<select id="field-nics-attach" name="attach"[\s\S]*?<option value="br1" ?>br1/);
+  const boot = await text(fetch(at("boot")));
+  assert.match(
+    boot,
+    /<select id="field-cdroms-path" name="path"[\s\S]*?<option value="\/mnt\/tank\/iso\/talos\.iso"/,
+  );
+  // "Another file…" leads to the field beside it, which is kept when it is wrong.
+  const other = await text(post(dashboard, `/vms/${id}/cdroms`, { path: "?", "path.other": "/etc/passwd" }));
+  matches(other, /data-error="cdroms\.path"/);
+  matches(other, /name="path\.other" value="\/etc\/passwd"/);
+  const attached = await post(dashboard, `/vms/${id}/cdroms`, {
+    path: "?",
+    "path.other": "/mnt/tank/iso/talos.iso",
+  });
+  await attached.body?.cancel();
+  assert.equal(attached.status, 303);
+});
+
+Deno.test("free text stands on a VM's page only where the account may not read what the NAS has", async () => {
+  await using dashboard = await startDashboard({
+    simulator: {
+      foreignVms: 1,
+      accounts: [{
+        username: "keeper",
+        password: "secret-pw",
+        roles: ["VM_READ", "VM_WRITE", "VM_DEVICE_WRITE"],
+      }],
+    },
+    manager: { username: "keeper", password: "secret-pw" },
+  });
+  const boot = await text(fetch(`${dashboard.url}/vms/${idOf(dashboard, "homeassistant")}/boot`));
+  matches(boot, /<input id="field-cdroms-path" name="path"/);
+});
 
 onEach(
   "the boot order is changed, and an error says that a device no longer exists",
