@@ -7,17 +7,18 @@ import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { Vm } from "../inventory/inventory.ts";
-import type { CreationRequest, PlannedMacs } from "../plan/creation_input.ts";
+import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/creation_input.ts";
 import type { DestructionRequest } from "../plan/destruction.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
-import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
+import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { Concurrency } from "./call_limiter.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";
+import { isLeftByProgram, replacementsOf, withDefaults } from "./resuming.ts";
 import { type RunResult, toResult } from "./summary.ts";
 import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
@@ -323,11 +324,27 @@ export class Operations {
     return promise;
   }
 
-  #create(plan: CreationPlan, request: CreationRequest, options: RunOptions): RunningOperation {
-    const { configuration, types = defaultTypes(configuration) } = request;
+  #create(
+    plan: CreationPlan,
+    request: CreationRequest,
+    options: RunOptions,
+    ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
+  ): RunningOperation {
+    const { configuration, types = defaultTypes(configuration), reconcile } = request;
     const { refusedPorts, templates } = this.#options;
+    const replaced = plan.vms.filter(({ name, action }) =>
+      ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
+    ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
     const spec = creation(plan, {
-      request: { kind: "create", configuration, types, macs: macsOf(plan) },
+      request: {
+        kind: "create",
+        configuration,
+        types,
+        macs: macsOf(plan),
+        ...(reconcile === undefined ? {} : { reconcile }),
+        ...(replaced.length === 0 ? {} : { replaced }),
+      },
+      resumed: ongoing.size > 0,
       templates: (type) => templates(configuration, type),
       displayPassword: this.#displayPassword(),
       refusedPorts,
@@ -344,8 +361,9 @@ export class Operations {
       const vms = request.vms.filter(isResumable).map(withDefaults);
       return this.#runner.run(destruction({ ...request, vms }, { resumed: true }), options);
     }
-    const plan = await this.#planner.creation(request);
-    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, request, options);
+    const ongoing = replacementsOf(view, this.store.list());
+    const plan = await this.#planner.creation(request, ongoing);
+    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, request, options, ongoing);
   }
 
   #displayPassword(): string {
@@ -358,12 +376,6 @@ export class Operations {
   }
 }
 
-/** Whether a creation ended with its program, and not because nobody waited for the NAS any longer. */
-function isLeftByProgram(view: OperationView): boolean {
-  return view.kind === "create" && view.status === "interrupted" && !view.gaveUp &&
-    recoveryOf(view).resumable.length > 0;
-}
-
 /** Whether the work ended in time. */
 async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<false>();
@@ -371,17 +383,6 @@ async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
   const ended = await Promise.race([work.then(() => true), promise]);
   clearTimeout(timer);
   return ended;
-}
-
-/** Fills in what journals of earlier versions did not record; snapshots that were not shown are never removed. */
-function withDefaults(vm: DestructionVm): DestructionVm {
-  const { blocked = [], after = [], zvols } = vm as Partial<DestructionVm> & Pick<DestructionVm, "zvols">;
-  return {
-    ...vm,
-    blocked,
-    after,
-    zvols: zvols.map((zvol) => ({ ...{ snapshots: null, dependants: [] }, ...zvol })),
-  };
 }
 
 /** The planned MACs, so that a resumed creation gives its NICs the same ones. */

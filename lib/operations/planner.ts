@@ -3,10 +3,11 @@ import type { Configuration } from "../configuration/configuration.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
-import type { CreationRequest } from "../plan/creation_input.ts";
+import type { CreationInput, CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
 import { type DestructionRequest, planDestruction, zvolsToRemove } from "../plan/destruction.ts";
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "../plan/orphans.ts";
 import type { RemovalFacts } from "../plan/removal.ts";
+import { zvolsToReplace } from "../plan/replacing/replacement.ts";
 import { planRollBack, type RollBackPlan } from "../plan/roll_back.ts";
 import { factsOf } from "../plan/template_facts.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
@@ -29,6 +30,8 @@ import {
   plannedMacsOf,
   runningFacts,
   singleVms,
+  type UnfinishedReplacement,
+  unfinishedReplacements,
   unfinishedVms,
 } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
@@ -72,8 +75,11 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Plans to create VMs. */
-  async creation(request: CreationRequest): Promise<CreationPlan> {
+  /** Plans to create VMs, and to go on with replacements by the VM's name. */
+  async creation(
+    request: CreationRequest,
+    ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
+  ): Promise<CreationPlan> {
     const { configuration, places, macs, types = defaultTypes(configuration) } = request;
     const { session, patience, templates, passwordChars, refusedPorts } = this.#options;
     const { nas, rules } = await session.live(patience.connectionWaitMs);
@@ -82,14 +88,14 @@ export class Planner {
     const earlier = this.#options.store.list();
     const inventory = await readInventory(session, {
       nas,
-      datasets: [pool_path, ...wanted.flatMap(({ zvols }) => zvols)],
+      datasets: [pool_path, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
       files: [cdrom_path],
       vms: wanted.map(({ name }) => name),
       neverStarted: neverStarted(earlier),
       showsRun: rules.showsRun,
       pool: pool_path.split("/")[0] ?? pool_path,
     }, { ...patience, expected: this.#options.inventory.likelyZvols });
-    return planCreation({
+    const input: CreationInput = {
       configuration,
       types,
       templates: factsOf((type) => templates(configuration, type)),
@@ -100,8 +106,14 @@ export class Planner {
       evidence: evidenceOf(earlier),
       single: singleVms(earlier),
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
+      ongoing,
+      unfinished: new Map(unfinishedReplacements(earlier).flatMap(keptZvols)),
       ...(places === undefined ? {} : { places }),
-    });
+    };
+    const plan = planCreation(input);
+    const zvols = zvolsToReplace(plan.vms);
+    if (zvols === null) return plan;
+    return planCreation({ ...input, removal: await this.#removalFacts(zvols) });
   }
 
   /**
@@ -170,6 +182,7 @@ export class Planner {
       running: runningFacts(views),
       journal: evidenceOf(views),
       left,
+      kept: new Map(unfinishedReplacements(views).flatMap(keptZvols)),
     };
     const removal = await this.#removalFacts(orphanZvolNames(findOrphans(facts)));
     return findOrphans({ ...facts, removal });
@@ -208,6 +221,19 @@ export class Planner {
       refusal: refusalOf(guard),
     };
   }
+}
+
+/** The zvols of replacements that are to go on, whatever their names. */
+function zvolsOf(ongoing: ReadonlyMap<string, OngoingReplacement>): readonly string[] {
+  return [...ongoing.values()].flatMap(({ confirmed: { replacement } }) => [
+    ...(replacement?.zvols ?? []).map(({ name }) => name),
+    ...(replacement?.devices ?? []).flatMap((device) => device.dtype === "DISK" ? device.zvol : []),
+  ]);
+}
+
+/** The zvols that an unfinished replacement keeps, with its operation. */
+function keptZvols({ confirmed, operation }: UnfinishedReplacement): readonly (readonly [string, string])[] {
+  return (confirmed.replacement?.keeps ?? []).map(({ zvol }) => [zvol, operation]);
 }
 
 /** Part of the plan, because a destruction would otherwise power VMs off before its first deletion is refused. */

@@ -6,10 +6,12 @@ import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "..
 import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
+import { replacedVms } from "./record/history.ts";
 import type { OperationSpec, WorkContext } from "./runner.ts";
 import { createVm, type CreationContext, startAgain } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
+import { replaceVm } from "./steps/replace_vm.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
 import { undoVm } from "./steps/undo_vm.ts";
 import { describeVm, describeVmToDestroy, reportUntouched } from "./summary.ts";
@@ -18,19 +20,24 @@ import type { AnnouncedVm, OperationRequest, OperationView, OperationVmView } fr
 /** A creation, besides its plan. */
 export interface Creation extends Pick<CreationContext, "templates" | "displayPassword"> {
   readonly request: OperationRequest;
+  /** Whether an earlier run began to replace VMs; default false. */
+  readonly resumed?: boolean;
   readonly refusedPorts: RefusedPorts;
 }
 
 /** Creates the VMs of a plan; those that need nothing are only reported. */
 export function creation(
   plan: CreationPlan,
-  { request, templates, displayPassword, refusedPorts }: Creation,
+  { request, templates, displayPassword, refusedPorts, resumed = false }: Creation,
 ): OperationSpec<PlannedVm> {
-  const [active, untouched] = [plan.vms.filter(hasSteps), plan.vms.filter((vm) => !hasSteps(vm))];
+  const isReplaced = (vm: PlannedVm) => replaces(request, vm);
+  const isActive = (vm: PlannedVm) => hasSteps(vm) || isReplaced(vm);
+  const [active, untouched] = [plan.vms.filter(isActive), plan.vms.filter((vm) => !isActive(vm))];
+  const stepsOf = (vm: PlannedVm) => isReplaced(vm) ? vm.replacement?.steps ?? [] : vm.steps;
   return {
     kind: "create",
     title: `Create ${formatCount(active.length, "VM")}`,
-    vms: plan.vms.map((vm) => ({ name: vm.name, steps: vm.steps, summary: describeVm(vm) })),
+    vms: plan.vms.map((vm) => ({ name: vm.name, steps: stepsOf(vm), summary: describeVm(vm) })),
     request,
     items: active,
     group: ({ type, parallel }) => ({ name: type, concurrency: parallel ?? Infinity }),
@@ -45,13 +52,19 @@ export function creation(
         ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
       };
       return {
-        workOn: (vm) => createVm(shared, vm),
+        workOn: (vm) => isReplaced(vm) ? replaceVm({ ...shared, resumed }, vm) : createVm(shared, vm),
         afterwards: async () => {
           if (context.outages.hasRestarted) await Promise.all(active.map((vm) => startAgain(shared, vm)));
         },
       };
     },
   };
+}
+
+/** Whether a person selected the VM to be replaced, and it can be. */
+function replaces(request: OperationRequest, { name, action, replacement }: PlannedVm): boolean {
+  if (request.kind !== "create" || action !== "replace" || replacement === null) return false;
+  return request.replaced?.some((vm) => vm.name === name) === true;
 }
 
 function hasSteps({ steps }: PlannedVm): boolean {
@@ -96,6 +109,7 @@ export function undoing(
       workOn: (vm) =>
         undoVm(context, vm, {
           operation: view.id,
+          replaced: replacedVms(view).find(({ confirmed }) => confirmed.name === vm.name)?.confirmed ?? null,
           shown: shown.find(({ name }) => name === vm.name) ?? null,
         }),
     }),

@@ -2,7 +2,7 @@
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
 import type { PlannedChange, Reconciling } from "../plan/changes.ts";
-import type { DestructionVm, PlannedDevice } from "../plan/types.ts";
+import type { DestructionVm, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 
 /** What an operation does. */
@@ -92,6 +92,8 @@ export type OperationRequest<C = Configuration> =
     readonly macs?: Readonly<Record<string, PlannedMacs>>;
     /** What is done about VMs that exist and differ; absent when nothing is. */
     readonly reconcile?: Reconciling;
+    /** The VMs that are replaced, as they were confirmed; absent when none is. */
+    readonly replaced?: readonly PlannedVm[];
   }
   | {
     readonly kind: "destroy";

@@ -9,10 +9,12 @@ import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
-import { compareVm } from "./comparison/comparison.ts";
+import { compareVm, matchDisks } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
 import { findSurplus } from "./comparison/surplus.ts";
+import { continueReplacement } from "./replacing/ongoing.ts";
+import { planReplacement } from "./replacing/replacement.ts";
 import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { type ComparisonInput, type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 import { wantedNames } from "./wanted.ts";
@@ -22,7 +24,7 @@ export function planCreation(input: CreationInput): CreationPlan {
   const ports = portAllocator([...displayPortsOf(input.inventory.vms), ...input.refusedPorts ?? []]);
   const drafts = input.types.flatMap((wanted) => draftType(input, wanted, ports));
   const findings = preflight(drafts, input);
-  const vms = drafts.map((draft) => block(draft, findings));
+  const vms = drafts.map((draft) => withReplacement(block(draft, findings), input));
   const totals = sum(vms.filter(({ steps }) => steps.length > 0));
   // VMs beyond a count are not part of what is confirmed, because nothing is done with them.
   return { vms, surplus: findSurplus(input), findings, totals, fingerprint: fingerprint([vms, findings]) };
@@ -32,6 +34,8 @@ function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocato
   const { type, startPort } = wanted;
   const section = vmTypeOf(input.configuration, type);
   return wantedNames(wanted, section).map((name, index) => {
+    const ongoing = input.ongoing?.get(name);
+    if (ongoing !== undefined) return continueReplacement(ongoing, input);
     const existing = input.inventory.vms.find((vm) => vm.name === name);
     return draftVm({ input, type, section, name, index, startPort, ports, existing });
   });
@@ -102,6 +106,7 @@ function draftVm(draft: Draft): PlannedVm {
     vmId: null,
     vmUuid: null,
     state: null,
+    replacement: null,
     steps,
   };
 }
@@ -183,6 +188,13 @@ function displayPorts(
   const display = existing?.displays[0];
   if (display?.port) return { port: display.port, webPort: display.webPort };
   return ports.next(startPort) ?? { port: 0, webPort: null };
+}
+
+/** A VM that only replacing settles: what goes and what stays, unless an earlier plan has decided that. */
+function withReplacement(vm: PlannedVm, input: CreationInput): PlannedVm {
+  const found = input.inventory.vms.find(({ id }) => id === vm.vmId);
+  if (vm.action !== "replace" || vm.replacement !== null || found === undefined) return vm;
+  return planReplacement({ vm, found, disks: matchDisks(vm.devices, found) }, input);
 }
 
 /** Blocks a VM that has an error; the others continue. */

@@ -5,6 +5,8 @@ import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import type { Reconciling } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
+import type { RemovalFacts } from "./removal.ts";
+import type { PlannedVm } from "./types.ts";
 
 /** The template values that a plan needs. */
 export interface TemplateFacts {
@@ -72,8 +74,22 @@ export interface CreationInput {
   readonly evidence?: JournalEvidence;
   /** Names of VMs that were created one by one, as no part of a type. */
   readonly single?: ReadonlySet<string>;
+  /** What depends on zvols that replacing VMs would remove; default: not read yet, so nothing of it prevents anything. */
+  readonly removal?: RemovalFacts;
+  /** Replacements to go on with, by the VM's name. */
+  readonly ongoing?: ReadonlyMap<string, OngoingReplacement>;
+  /** Zvols of replacements that nobody has finished, with the id of the operation. */
+  readonly unfinished?: ReadonlyMap<string, string>;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
+}
+
+/** A replacement that has not been finished. */
+export interface OngoingReplacement {
+  /** The VM as it was shown and confirmed, with its replacement. */
+  readonly confirmed: PlannedVm;
+  /** The uuids that were requested for the new VM so far. */
+  readonly successors: readonly string[];
 }
 
 /** What comparing one VM with its type takes. */

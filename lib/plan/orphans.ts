@@ -57,16 +57,21 @@ export interface OrphanFacts {
   readonly removal?: RemovalFacts;
   /** Names that the user deselected. */
   readonly left: readonly string[];
+  /** Zvols that unfinished replacements keep, with the id of the operation; default: none. */
+  readonly kept?: ReadonlyMap<string, string>;
 }
 
 /** Finds the orphans. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
-  const { left, removal = NOTHING_READ } = facts;
+  const { left, removal = NOTHING_READ, kept = new Map<string, string>() } = facts;
   const allVms = findVms(facts, removal);
   const allZvols = facts.zvols.known ? findZvols(facts.zvols.value, facts, { vms: allVms, removal }) : [];
   const names = [...allVms, ...allZvols].map(({ name }) => name);
   const isSelected = ({ name }: { readonly name: string }) => !left.includes(name);
-  const { vms, zvols } = decide(allVms.filter(isSelected), allZvols.filter(isSelected), removal);
+  const { vms, zvols } = decide(allVms.filter(isSelected), allZvols.filter(isSelected), {
+    facts: removal,
+    kept,
+  });
   const isRemoved = ({ blocked }: { readonly blocked: readonly string[] }) => blocked.length === 0;
   const readZvols = facts.zvols.known ? { known: true, value: zvols } as const : facts.zvols;
   return {
@@ -94,12 +99,16 @@ function findVms(facts: OrphanFacts, removal: RemovalFacts): readonly OrphanVm[]
 function decide(
   vms: readonly OrphanVm[],
   zvols: readonly OrphanZvol[],
-  facts: RemovalFacts,
+  { facts, kept }: { readonly facts: RemovalFacts; readonly kept: ReadonlyMap<string, string> },
 ): { readonly vms: readonly OrphanVm[]; readonly zvols: readonly OrphanZvol[] } {
   const refusals = facts.mayDeleteZvols === false ? [NO_RIGHT] : [];
   const items = [
     ...vms.map((vm) => ({ key: String(vm.id), zvols: vm.zvols, refusals: [] })),
-    ...zvols.map((zvol) => ({ key: zvol.name, zvols: [zvol], refusals })),
+    ...zvols.map((zvol) => ({
+      key: zvol.name,
+      zvols: [zvol],
+      refusals: [...refusals, ...keptReason(kept.get(zvol.name))],
+    })),
   ];
   const decided = planRemovals((blocked) => items.filter(({ key }) => !blocked.has(key)), facts);
   const decisions = new Map(decided.map(({ key, blocked, after }) => [key, { blocked, after }]));
@@ -113,6 +122,12 @@ function decide(
   };
 }
 
+/** Why a zvol is not removed that may contain what a person wanted to keep. */
+function keptReason(operation: string | undefined): string[] {
+  if (operation === undefined) return [];
+  return [`it was kept when its VM was replaced, and may contain data; finish the operation ${operation}`];
+}
+
 const NO_RIGHT =
   "the account does not have the role DATASET_DELETE, which removing it requires; grant the role";
 
@@ -124,8 +139,10 @@ function describe(vms: number, zvols: number): string {
   return parts.join(" and ");
 }
 
-function incompleteReason(vm: Vm, { unfinished, running }: OrphanFacts): string | null {
+function incompleteReason(vm: Vm, { unfinished, running, kept }: OrphanFacts): string | null {
   if (!isMarked(vm.description) || (vm.uuid !== null && running.uuids.has(vm.uuid))) return null;
+  // What a replacement has kept goes with no VM, however incomplete that is.
+  if (vm.disks.some(({ zvol }) => zvol !== null && kept?.has(zvol) === true)) return null;
   if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it incomplete";
   return vm.displays.length === 0 && vm.disks.length === 0 ? "it has no display and no disk" : null;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
+import type { ZvolMark } from "../inventory/marks.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 import type { PlannedChange } from "./changes.ts";
 
@@ -127,6 +128,8 @@ export interface PlannedVm {
   readonly vmUuid: string | null;
   /** TrueNAS's state of a VM that could be changed or replaced; null for others. */
   readonly state: string | null;
+  /** What replacing it would remove, keep and create; null unless only replacing it settles what differs. */
+  readonly replacement: Replacement | null;
   /** Total vCPUs. */
   readonly vcpus: number;
   /** Cores per socket. */
@@ -199,6 +202,44 @@ export interface PlannedZvol {
   readonly snapshots: readonly ZvolSnapshot[] | null;
   /** Its clones, as far as they could be read. */
   readonly dependants: readonly ZvolDependant[];
+}
+
+/** A zvol that goes with the VM that is replaced. */
+export interface ReplacedZvol extends PlannedZvol {
+  /** The step of its disk: `disk0`. */
+  readonly step: string;
+  /** Its origin according to its properties; null when there are none or they cannot be read. */
+  readonly mark: ZvolMark | null;
+  /** Bytes that it takes from the pool. */
+  readonly takenBytes: number;
+}
+
+/** A zvol that the new VM gets from the one that it replaces. */
+export interface KeptZvol {
+  /** The step of its disk: `disk1`. */
+  readonly step: string;
+  /** `tank/vms/worker01-disk1` */
+  readonly zvol: string;
+  /** Its origin; one that names the old VM is changed to name the new one. */
+  readonly mark: ZvolMark | null;
+}
+
+/** What replacing a VM removes besides the VM, and the new VM where it is not as configured. */
+export interface Replacement {
+  /** The zvols that go, in this order, with the snapshots to remove first. */
+  readonly zvols: readonly ReplacedZvol[];
+  /** The zvols that stay. */
+  readonly keeps: readonly KeptZvol[];
+  /** All devices of the new VM, in creation order: with the old MACs and ports, and with devices added by hand. */
+  readonly devices: readonly PlannedDevice[];
+  /** Free text before the mark. */
+  readonly description: string;
+  /** Whether it starts when the NAS boots. */
+  readonly autostart: boolean;
+  /** Whether it is started, because the old one ran or was never started. */
+  readonly start: boolean;
+  /** The steps of replacing it, in order. */
+  readonly steps: readonly string[];
 }
 
 /** A VM to destroy, with its disks. */

@@ -1,5 +1,5 @@
 /** What operations reveal about the VMs on the NAS. Pure. */
-import type { PlannedMacs } from "../../plan/creation_input.ts";
+import type { OngoingReplacement, PlannedMacs } from "../../plan/creation_input.ts";
 import type { JournalEvidence } from "../../plan/destruction.ts";
 import type { OrphanFacts } from "../../plan/orphans.ts";
 import { recoveryOf } from "../recovery.ts";
@@ -9,6 +9,7 @@ import {
   type OperationView,
   type OperationVmView,
   type StepView,
+  type VmOutcome,
 } from "../types.ts";
 
 /** The uuids and zvols that operations created, as evidence that a VM was created here. */
@@ -69,13 +70,44 @@ export function unfinishedVms(views: readonly OperationView[]): ReadonlySet<stri
  */
 export function neverStarted(views: readonly OperationView[]): ReadonlySet<string> {
   const created = new Map<string, OperationVmView>();
-  for (const { kind, vms } of views.toReversed()) {
+  for (const view of views.toReversed()) {
+    const { kind, vms } = view;
     for (const vm of vms) {
       if (wasStarted(kind, vm)) forgetVm(created, vm);
-      else if (kind === "create") { for (const uuid of uuidsOf(vm)) created.set(uuid, vm); }
+      else if (kind === "create" && !staysOff(view, vm)) {
+        for (const uuid of uuidsOf(vm)) created.set(uuid, vm);
+      }
     }
   }
   return new Set(created.keys());
+}
+
+/** A replacement that has removed its old VM, or may have, and has not been finished. */
+export interface UnfinishedReplacement extends OngoingReplacement {
+  /** Id of the latest operation that worked on it. */
+  readonly operation: string;
+}
+
+/** The replacements that are not finished, from views with the newest first. */
+export function unfinishedReplacements(views: readonly OperationView[]): readonly UnfinishedReplacement[] {
+  const latest = new Map<string, UnfinishedReplacement & { readonly outcome: VmOutcome | null }>();
+  for (const view of views) {
+    for (const { confirmed, vm } of replacedVms(view)) {
+      const key = confirmed.vmUuid ?? confirmed.name;
+      const newer = latest.get(key) ?? { confirmed, operation: view.id, outcome: vm.outcome, successors: [] };
+      latest.set(key, { ...newer, successors: [...newer.successors, ...uuidsOf(vm)] });
+    }
+  }
+  return [...latest.values()].filter(({ outcome }) => outcome !== "replaced");
+}
+
+/** The VMs that an operation was asked to replace, and what became of them. */
+export function replacedVms({ request, vms }: OperationView) {
+  const replaced = request?.kind === "create" ? request.replaced ?? [] : [];
+  return replaced.flatMap((confirmed) => {
+    const vm = vms.find(({ name }) => name === confirmed.name);
+    return vm === undefined ? [] : [{ confirmed, vm }];
+  });
 }
 
 /** Ids of running operations, and the uuids of VMs that they create or destroy. */
@@ -87,6 +119,13 @@ export function runningFacts(views: readonly OperationView[]): OrphanFacts["runn
     operations: new Set(running.map(({ id }) => id)),
     uuids: new Set([...created, ...toDestroy.flatMap(({ uuid }) => uuid ?? [])]),
   };
+}
+
+/** Whether the VM replaces one that somebody had stopped. */
+function staysOff(view: OperationView, { name }: OperationVmView): boolean {
+  return replacedVms(view).some(({ vm, confirmed }) =>
+    vm.name === name && confirmed.replacement?.start === false
+  );
 }
 
 function stepsOf(views: readonly OperationView[]): readonly StepView[] {

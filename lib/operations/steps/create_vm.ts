@@ -28,29 +28,40 @@ export interface CreationContext extends VmContext, DeviceOptions {
 }
 
 /** A creation in progress. */
-type Creation = CreationContext & DeviceContext;
+export type Creation = CreationContext & DeviceContext;
 
-/** Creates or completes one VM. Never throws; the log contains the result. */
-export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
+/** A creation that has not begun; it never removes the zvols in `kept`. */
+export function creationOf(
+  context: CreationContext,
+  vm: PlannedVm,
+  kept: readonly string[] = [],
+): Creation {
   const created: CreatedResources = {
     operation: context.log.id,
     uuid: vm.vmId === null ? crypto.randomUUID() : null,
     vmId: vm.vmId,
     devices: new Set(),
     zvols: new Map(),
+    kept: new Set(kept),
     started: false,
     doneSteps: [],
   };
+  return { ...context, vmName: vm.name, vm, created };
+}
+
+/** Creates or completes one VM. Never throws; the log contains the result. */
+export async function createVm(context: CreationContext, vm: PlannedVm): Promise<void> {
   const { signal, stop } = context;
   let hasStarted = false;
-  const work: Creation = { ...context, vmName: vm.name, vm, created };
+  const work = creationOf(context, vm);
+  const { created } = work;
   await runVm(work, {
     run: async () => {
       if (stop.signal.aborted) throw new Cancelled(`Not started: ${stop.signal.reason}`);
       if (signal.aborted) throw new Cancelled();
       hasStarted = true;
       // The user can cancel the creation, but not the rollback.
-      await runSteps({ ...work, caller: context.cancellable });
+      await createSteps({ ...work, caller: context.cancellable });
       return { outcome: "created", vmId: vmIdOf(created) };
     },
     onFailure: (failure) =>
@@ -82,7 +93,8 @@ export async function startAgain(context: CreationContext, vm: PlannedVm): Promi
   }
 }
 
-async function runSteps(work: Creation): Promise<void> {
+/** Runs the steps of the VM in order. */
+export async function createSteps(work: Creation): Promise<void> {
   const { vm, created, signal } = work;
   const prefetch = new ZvolPrefetch();
   try {
@@ -159,12 +171,17 @@ async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> 
 async function performStep(work: Creation, step: string): Promise<void> {
   const { vm, created } = work;
   if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
-  else if (step === "start") await runStep(work, startStep(work));
+  else if (step === "start") await startCreated(work);
   else {
     const device = vm.devices.find((candidate) => candidate.step === step);
     if (device === undefined) throw new Error(`The plan has no device for its step ${step}`);
     await runStep(work, deviceStep(work, device));
   }
+}
+
+/** Starts the VM that was created. */
+export async function startCreated(work: Creation): Promise<void> {
+  await runStep(work, startStep(work));
 }
 
 function createStep({ caller, templates, vm, created: { uuid } }: Creation): Step<VmRow> {

@@ -22,6 +22,8 @@ export interface CreatedResources {
   readonly devices: Set<PlannedDevice>;
   /** By name. */
   readonly zvols: Map<string, CreatedZvol>;
+  /** Zvols of a VM that was replaced, which the new VM uses; they are never removed. */
+  readonly kept: ReadonlySet<string>;
   /** Whether starting the VM was requested. */
   started: boolean;
   /** Finished steps, to be marked as rolled back. */
@@ -32,6 +34,7 @@ export interface CreatedResources {
 export function journalledResources(
   { steps }: Pick<OperationVmView, "steps">,
   operation: string,
+  kept: readonly string[] = [],
 ): CreatedResources {
   const evidence = steps.flatMap((step) => step.evidence === null ? [] : [step.evidence]);
   return {
@@ -44,6 +47,7 @@ export function journalledResources(
       const answered = evidence.answered === true || status === "done";
       return [[evidence.zvol, { marked: evidence.unmarked !== true, answered }]];
     })),
+    kept: new Set(kept),
     started: steps.some(({ step, startedAt }) => step === "start" && startedAt !== null),
     doneSteps: [],
   };

@@ -205,7 +205,8 @@ export async function findZvols(
   row: VmRow | null,
 ): Promise<FoundZvols> {
   const requested = [...created.zvols.keys()];
-  const attached = (row?.devices ?? []).flatMap((device) => zvolOf(device) ?? []);
+  const attached = (row?.devices ?? []).flatMap((device) => zvolOf(device) ?? [])
+    .filter((name) => !created.kept.has(name));
   const found = await fetchDatasets(caller, [...new Set([...requested, ...attached])]);
   if (!found.known) {
     // The journal is the only evidence: zvols that the NAS confirmed or that our VM uses belong to this operation.

@@ -4,6 +4,7 @@
  */
 import { TrueNASError } from "../../errors/errors.ts";
 import type { RollBackVm } from "../../plan/roll_back.ts";
+import type { PlannedVm } from "../../plan/types.ts";
 import type { OperationVmView } from "../types.ts";
 import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { rollBack } from "./roll_back.ts";
@@ -14,13 +15,16 @@ import { findVm, runVm } from "./run_vm.ts";
 export async function undoVm(
   context: OperationContext,
   vm: OperationVmView,
-  { operation, shown }: {
+  { operation, replaced, shown }: {
     readonly operation: string;
+    /** The VM that the operation replaced with this one; null when there was none. */
+    readonly replaced: PlannedVm | null;
     /** What the user saw before confirming; null: nothing, so no snapshot is removed. */
     readonly shown: RollBackVm | null;
   },
 ): Promise<void> {
-  const created = journalledResources(vm, operation);
+  const kept = replaced?.replacement?.keeps.map(({ zvol }) => zvol) ?? [];
+  const created = journalledResources(vm, operation, kept);
   const { blocked = [], zvols = [] } = shown ?? {};
   const work = { ...context, vmName: vm.name };
   await runVm(work, {
@@ -28,10 +32,21 @@ export async function undoVm(
       if (blocked.length > 0) throw new TrueNASError(blocked.join("; "));
       await runStep(work, verifyStep(work, created));
       const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
-      return await rollBack(work, { created, why, cancelled: false, shown: zvols });
+      const result = await rollBack(work, { created, why, cancelled: false, shown: zvols });
+      return replaced === null
+        ? result
+        : { ...result, message: `${result.message}. ${describeLost(replaced, kept)}` };
     },
     onFailure: ({ message }) => ({ outcome: "left-behind", message: `Not rolled back: ${message}` }),
   });
+}
+
+/** What a rollback cannot bring back. */
+function describeLost({ name, replacement }: PlannedVm, kept: readonly string[]): string {
+  const removed = (replacement?.zvols ?? []).map((zvol) => zvol.name);
+  const lost = removed.length === 0 ? "" : ` and ${removed.join(", ")}`;
+  const stays = kept.length === 0 ? "" : `. Kept, and used by no VM: ${kept.join(", ")}`;
+  return `The ${name} that was replaced${lost} cannot be brought back${stays}`;
 }
 
 function verifyStep({ caller, vmName }: StepContext, created: CreatedResources): Step<string> {

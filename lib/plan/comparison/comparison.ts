@@ -16,7 +16,8 @@ export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): 
   const differences = differencesOf({ wanted, found, disks, stated });
   const missing = missingDevices(wanted.devices, found, disks).map(({ step }) => step);
   const names = missing.length === 0 ? [] : [`missing: ${missing.join(", ")}`];
-  const base = { ...wanted, vmId: found.id, vmUuid: found.uuid, state: null, differences, missing };
+  const existing = { vmId: found.id, vmUuid: found.uuid, state: null, replacement: null };
+  const base = { ...wanted, ...existing, differences, missing };
   if (!isMarked(found.description)) {
     if (names.length === 0) return { ...base, action: "keep", reasons: [], steps: [] };
     const why = "This program did not create the VM, so it is not changed; add them in TrueNAS";
@@ -51,7 +52,7 @@ function neverStarted({ start }: WantedVm, { state, everStarted, description }: 
  * Maps the step of each configured disk to the existing disk: the one with its name, or one created for this VM under
  * another name (renaming a VM keeps its zvols), or one whose origin cannot be read.
  */
-function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<string, Disk> {
+export function matchDisks(devices: readonly PlannedDevice[], found: Vm): ReadonlyMap<string, Disk> {
   const wanted = devices.filter((device) => device.dtype === "DISK");
   const names = new Set(wanted.map(({ zvol }) => zvol));
   const others = found.disks.filter(({ zvol, mark, sizeBytes }) =>

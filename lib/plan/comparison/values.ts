@@ -8,7 +8,7 @@ import type { Difference, PlannedVm } from "../types.ts";
 /** A configured VM, before the NAS is checked for an existing one. */
 export type WantedVm = Omit<
   PlannedVm,
-  "action" | "reasons" | "differences" | "missing" | "vmId" | "vmUuid" | "state" | "steps"
+  "action" | "reasons" | "differences" | "missing" | "vmId" | "vmUuid" | "state" | "replacement" | "steps"
 >;
 
 /** What a VM is compared with. */

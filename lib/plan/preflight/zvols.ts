@@ -30,7 +30,12 @@ function checkZvols({ active, inventory, input }: Context): Finding[] {
     const dataset = findDataset(input, zvol);
     if (adopt || dataset === undefined) return [];
     const user = inventory.vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol));
-    return { vm, zvol, remedy: describeRemedy(dataset.mark, user), field: `${vm.type}.disk.${name}` };
+    return {
+      vm,
+      zvol,
+      remedy: describeRemedy(dataset.mark, user, input.unfinished?.get(zvol)),
+      field: `${vm.type}.disk.${name}`,
+    };
   });
   const causes = Map.groupBy(existing, ({ field, remedy }) => JSON.stringify([field, remedy]));
   return [...causes.values()].flatMap((same) =>
@@ -44,13 +49,16 @@ function checkZvols({ active, inventory, input }: Context): Finding[] {
   );
 }
 
-function describeRemedy(mark: ZvolMark | null, user: Vm | undefined): string {
+function describeRemedy(mark: ZvolMark | null, user: Vm | undefined, operation: string | undefined): string {
   if (user !== undefined) {
     // A renamed VM keeps its zvols, so their names do not show whose they are.
     const renamed = mark !== null && mark.vm === user.uuid
       ? `, which was renamed; rename ${user.name} back on the NAS, or`
       : ";";
     return `it is a disk of the VM ${user.name}${renamed} choose another VM type or another dataset`;
+  }
+  if (operation !== undefined) {
+    return `it was kept when its VM was replaced, and may contain data; resume the operation ${operation}`;
   }
   return mark === null
     ? "it may contain data; rename or delete it on the NAS"

@@ -24,6 +24,7 @@ function ownerOf(
     vmId: null,
     devices: new Set(),
     zvols: new Map([[ZVOL, zvol]]),
+    kept: new Set(),
     started: false,
     doneSteps: [],
   };

@@ -1,0 +1,43 @@
+/** What resuming an operation starts from. Pure. */
+import type { OngoingReplacement } from "../plan/creation_input.ts";
+import type { DestructionVm } from "../plan/types.ts";
+import { replacedVms, unfinishedReplacements } from "./record/history.ts";
+import { recoveryOf } from "./recovery.ts";
+import type { OperationView, OperationVmView } from "./types.ts";
+
+/** The replacements of an operation that are to go on, by the VM's name; `views` are all operations, the newest first. */
+export function replacementsOf(
+  view: OperationView,
+  views: readonly OperationView[],
+): ReadonlyMap<string, OngoingReplacement> {
+  const names = recoveryOf(view).resumable.map(({ name }) => name);
+  const unfinished = unfinishedReplacements(views);
+  return new Map(
+    replacedVms(view).flatMap(({ confirmed: { name, vmUuid } }) => {
+      const found = unfinished.find(({ confirmed }) => confirmed.vmUuid === vmUuid);
+      return found === undefined || !names.includes(name) ? [] : [[name, found] as const];
+    }),
+  );
+}
+
+/**
+ * Whether a creation ended with its program, and not because nobody waited for the NAS any longer. One that replaces a VM
+ * removes disks, so a person decides about it.
+ */
+export function isLeftByProgram(view: OperationView): boolean {
+  const { resumable } = recoveryOf(view);
+  const isReplaced = ({ name }: OperationVmView) => replacedVms(view).some(({ vm }) => vm.name === name);
+  return view.kind === "create" && view.status === "interrupted" && !view.gaveUp &&
+    resumable.length > 0 && !resumable.some(isReplaced);
+}
+
+/** Fills in what journals of earlier versions did not record; snapshots that were not shown are never removed. */
+export function withDefaults(vm: DestructionVm): DestructionVm {
+  const { blocked = [], after = [], zvols } = vm as Partial<DestructionVm> & Pick<DestructionVm, "zvols">;
+  return {
+    ...vm,
+    blocked,
+    after,
+    zvols: zvols.map((zvol) => ({ ...{ snapshots: null, dependants: [] }, ...zvol })),
+  };
+}
