@@ -15,7 +15,7 @@ const clock = (ms) => {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 };
 
-const operation = () => document.querySelector("#operation[data-status=running]");
+const operation = () => document.querySelector("#operation:is([data-status=running], [data-status=waiting])");
 /* The dashboard's clock may differ from this computer's. */
 const aheadMs = Date.now() - Number(operation()?.dataset.now ?? Date.now());
 
@@ -34,6 +34,7 @@ function tick() {
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
   }
+  for (const line of picture.querySelectorAll("line[data-until]")) line.setAttribute("x2", x);
   const text = picture.querySelector("text.t-now");
   if (text !== null) {
     text.setAttribute("x", x);

@@ -107,16 +107,22 @@ export function operationJson(view: OperationView): Record<string, unknown> {
     by: view.by,
     startedAt: iso(view.startedAt),
     finishedAt: iso(view.finishedAt),
+    waiting: view.waiting === null ? null : {
+      since: iso(view.waiting.since),
+      until: iso(view.waiting.until),
+      message: view.waiting.message,
+    },
     vms: view.vms.map(({ name, vmId, outcome, message }) => ({ name, id: vmId, outcome, message })),
     steps: view.vms.flatMap(({ steps }) => steps.map(stepJson)),
   };
 }
 
 function stepJson(
-  { seq, vm, step, status, startedAt, finishedAt, detail, error }: StepView,
+  { seq, vm, step, status, startedAt, finishedAt, detail, error, healed }: StepView,
 ): Record<string, unknown> {
   const times = { startedAt: iso(startedAt), finishedAt: iso(finishedAt) };
-  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null };
+  const tries = healed === 0 ? {} : { healed };
+  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null, ...tries };
 }
 
 function iso(at: number | null): string | null {

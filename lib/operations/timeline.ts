@@ -5,8 +5,11 @@
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
 import { isActive, type OperationView, type OperationVmView, type StepView } from "./types.ts";
 
-/** How a step is drawn. `undone`: it removes what the VM had. */
-export type BarKind = "done" | "running" | "failed" | "healed" | "undone";
+/**
+ * How a step, or a part of it, is drawn. `try`: after it a call was sent again; `healed`: the last of several tries;
+ * `undone`: it removes what the VM had.
+ */
+export type BarKind = "done" | "running" | "failed" | "try" | "healed" | "undone";
 
 /** A stretch of time. */
 export interface Span {
@@ -14,21 +17,29 @@ export interface Span {
   readonly toMs: number;
 }
 
-/** A step that ran, or runs until now. */
-export interface Bar extends Span {
-  readonly kind: BarKind;
-  readonly step: StepView;
-  /** Steps of a VM that ran at the same time lie below each other: in which of how many rows. */
+/** Steps of a VM that ran at the same time lie below each other: in which of how many rows. */
+interface Place {
   readonly row: number;
   readonly rows: number;
+}
+
+/** A step that ran, or runs until now: all of it, or what lies between two waits. */
+export interface Bar extends Span, Place {
+  readonly kind: BarKind;
+  readonly step: StepView;
+}
+
+/** When nothing was done for a VM: until its turn came, until the NAS answered again, or until a call was sent again. */
+export interface Wait extends Span, Place {
+  readonly why: "turn" | "nas" | "again";
 }
 
 /** One VM's steps. */
 export interface Lane {
   readonly vm: OperationVmView;
   readonly bars: readonly Bar[];
-  /** When it waited between two steps, or waits now. */
-  readonly waits: readonly Span[];
+  /** When it waited between two steps or within one, or waits now. */
+  readonly waits: readonly Wait[];
   /** When its remaining steps are expected; null when it is finished or nothing was measured. */
   readonly expected: Span | null;
   /** From its first step to its last, or until now. */
@@ -45,6 +56,8 @@ export interface Timeline {
   readonly nowMs: number | null;
   /** The earliest end that the NAS allows, by the quickest of each step; null before enough was measured. */
   readonly limitMs: number | null;
+  /** When the NAS was away. */
+  readonly outages: readonly Span[];
   /** How many steps ran at a time: each value holds until the next. */
   readonly running: readonly { readonly atMs: number; readonly count: number }[];
 }
@@ -81,7 +94,8 @@ export function timelineOf(view: OperationView, now: number): Timeline {
   const endMs = Math.max((view.finishedAt ?? lastKnown(view) ?? now) - view.startedAt, 0);
   const nowMs = isRunning ? Math.max(now - view.startedAt, 0) : null;
   const measured = measure(view);
-  const drawn = view.vms.map((vm) => drawVm(vm, { view, nowMs, endMs }));
+  const outages = outagesOf(view, nowMs ?? endMs);
+  const drawn = view.vms.map((vm) => drawVm(vm, { view, outages, nowMs, endMs }));
   const leftMs = nowMs === null ? null : timeLeft(view, measured, nowMs);
   const limitMs = timeLimit(view, measured);
   const known = Math.max(
@@ -92,10 +106,11 @@ export function timelineOf(view: OperationView, now: number): Timeline {
   const { lengthMs, ticksMs } = axis(isRunning ? known * HEADROOM : Math.max(endMs, limitMs ?? 0));
   const lanes = drawn.map((lane) => ({
     ...lane,
-    waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT),
+    // One that lasts is drawn from its first moment, because nothing else happens that would draw it later.
+    waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT || toMs === nowMs),
     expected: nowMs === null ? null : expectedOf(lane.vm, measured, nowMs),
   }));
-  return { lanes, lengthMs, ticksMs, nowMs, limitMs, running: runningAtOnce(drawn) };
+  return { lanes, lengthMs, ticksMs, nowMs, limitMs, outages, running: runningAtOnce(drawn) };
 }
 
 /** What is left of a running operation, by the steps that were measured; null when that is not known. */
@@ -111,15 +126,23 @@ function lastKnown(view: OperationView): number | null {
   return Math.max(startedAt, ...times);
 }
 
+function outagesOf({ outages, startedAt }: OperationView, endMs: number): readonly Span[] {
+  return outages.map(({ since, until }) => ({
+    fromMs: Math.max(since - startedAt, 0),
+    toMs: until === null ? endMs : until - startedAt,
+  }));
+}
+
 function drawVm(
   vm: OperationVmView,
-  { view, nowMs, endMs }: {
+  { view, outages, nowMs, endMs }: {
     readonly view: OperationView;
+    readonly outages: readonly Span[];
     readonly nowMs: number | null;
     readonly endMs: number;
   },
 ): Omit<Lane, "expected"> {
-  const bars = stack(
+  const whole = stack(
     vm.steps.flatMap((step) => {
       if (step.startedAt === null || step.status === "pending" || step.status === "skipped") return [];
       const fromMs = Math.max(step.startedAt - view.startedAt, 0);
@@ -127,20 +150,69 @@ function drawVm(
       return [{ kind: kindOf(step), step, fromMs, toMs: Math.max(toMs, fromMs) }];
     }).sort((a, b) => a.fromMs - b.fromMs),
   );
-  const first = bars[0];
-  if (first === undefined) return { vm, bars, waits: [], tookMs: null };
-  const lastMs = Math.max(...bars.map(({ toMs }) => toMs));
+  const first = whole[0];
+  if (first === undefined) return { vm, bars: [], waits: [], tookMs: null };
+  const lastMs = Math.max(...whole.map(({ toMs }) => toMs));
   const isOpen = nowMs !== null && vm.outcome === null;
-  const waits = bars.slice(1).flatMap(({ fromMs }, index) => {
-    const before = Math.max(...bars.slice(0, index + 1).map(({ toMs }) => toMs));
+  const between = whole.slice(1).flatMap(({ fromMs }, index) => {
+    const before = Math.max(...whole.slice(0, index + 1).map(({ toMs }) => toMs));
     return fromMs > before ? [{ fromMs: before, toMs: fromMs }] : [];
   });
-  if (isOpen && nowMs > lastMs) waits.push({ fromMs: lastMs, toMs: nowMs });
-  return { vm, bars, waits, tookMs: (isOpen ? nowMs : lastMs) - first.fromMs };
+  if (isOpen && nowMs > lastMs) between.push({ fromMs: lastMs, toMs: nowMs });
+  const parts = whole.map((bar) => divide(bar, outages, view.startedAt));
+  return {
+    vm,
+    bars: parts.flatMap(({ bars }) => bars),
+    waits: [
+      ...between.map((span): Wait => ({ ...span, why: whyBetween(span, outages), row: 0, rows: 1 })),
+      ...parts.flatMap(({ waits }) => waits),
+    ],
+    tookMs: (isOpen ? nowMs : lastMs) - first.fromMs,
+  };
+}
+
+function whyBetween(span: Span, outages: readonly Span[]): Wait["why"] {
+  return outages.some((outage) => overlap(outage, span) !== null) ? "nas" : "turn";
+}
+
+function overlap(a: Span, b: Span): Span | null {
+  const [fromMs, toMs] = [Math.max(a.fromMs, b.fromMs), Math.min(a.toMs, b.toMs)];
+  return toMs > fromMs ? { fromMs, toMs } : null;
+}
+
+/** Divides a step where the NAS was away and where a call was sent again. */
+function divide(
+  bar: Bar,
+  outages: readonly Span[],
+  startedAt: number,
+): { readonly bars: readonly Bar[]; readonly waits: readonly Wait[] } {
+  const { kind, step, row, rows } = bar;
+  const failed = step.failedTries.map(({ at, againInMs }) => ({
+    fromMs: at - startedAt,
+    toMs: at - startedAt + againInMs,
+  }));
+  const all = [
+    ...outages.flatMap((outage) => overlap(outage, bar) ?? []).map((span) => ({
+      ...span,
+      why: "nas" as const,
+    })),
+    ...failed.map((span) => ({ ...span, why: "again" as const })),
+  ].sort((a, b) => a.fromMs - b.fromMs);
+  // The try that an outage ended is only verified after it, and the next one follows at once.
+  const waits = all.filter(({ fromMs, toMs }, n) => toMs > fromMs || all[n - 1]?.why !== "nas");
+  const bars: Bar[] = [];
+  let fromMs = bar.fromMs;
+  for (const wait of waits) {
+    const isTry = failed.some((it) => it.fromMs >= wait.fromMs);
+    bars.push({ step, row, rows, kind: isTry ? "try" : kind, fromMs, toMs: Math.max(wait.fromMs, fromMs) });
+    fromMs = Math.max(wait.toMs, fromMs);
+  }
+  if (fromMs < bar.toMs || bars.length === 0) bars.push({ step, row, rows, kind, fromMs, toMs: bar.toMs });
+  return { bars, waits: waits.map((wait) => ({ ...wait, row, rows })) };
 }
 
 /** Gives each bar a row, as few as there are steps at once. */
-function stack(bars: readonly Omit<Bar, "row" | "rows">[]): readonly Bar[] {
+function stack(bars: readonly Omit<Bar, keyof Place>[]): readonly Bar[] {
   const stacked: Bar[] = [];
   let together: Omit<Bar, "rows">[] = [];
   let ends: number[] = [];

@@ -169,6 +169,8 @@ export type OperationFact<C = Configuration> =
     readonly tries: number;
     /** What happened and what was done about it. */
     readonly message: string;
+    /** After how many milliseconds it is sent again; absent when its effect was found. */
+    readonly againInMs?: number;
   }
   | {
     /** The NAS is away; no call is sent until it answers. */
@@ -238,6 +240,16 @@ export interface StepView {
   readonly healed: number;
   /** What happened and what was done about it; null when nothing. */
   readonly healing: string | null;
+  /** The tries after which a call was sent again. */
+  readonly failedTries: readonly FailedTry[];
+}
+
+/** A try of a call that failed, and after which the call was sent again. */
+export interface FailedTry {
+  /** When it had failed, in milliseconds since 1970 (UTC). */
+  readonly at: number;
+  /** After how many milliseconds the call was sent again. */
+  readonly againInMs: number;
 }
 
 /** A VM of an operation as pages show it. */
@@ -266,6 +278,14 @@ export interface Waiting {
   readonly message: string;
 }
 
+/** A time at which the NAS was away. */
+export interface Outage {
+  /** Milliseconds since 1970 (UTC). */
+  readonly since: number;
+  /** When it was over or nobody waited any longer; null while it lasts. */
+  readonly until: number | null;
+}
+
 /** Whether an operation has not ended. */
 export function isActive({ status }: Pick<OperationView, "status">): boolean {
   return status === "running" || status === "waiting";
@@ -289,6 +309,8 @@ export interface OperationView {
   readonly finishedAt: number | null;
   /** The wait for the NAS that is going on; null while the NAS answers. */
   readonly waiting: Waiting | null;
+  /** When the NAS was away, the present wait included. */
+  readonly outages: readonly Outage[];
   /** Whether it ended because nobody waited for the NAS any longer. */
   readonly gaveUp: boolean;
   /** What went wrong with the operation as a whole; null when nothing did. */

@@ -33,11 +33,19 @@ for (const screen of SCREENS) {
         /Waiting for the NAS since .+nothing is listening/s,
       );
       await page.getByRole("button", { name: "Stop waiting" }).waitFor();
+      assert.equal(await page.locator("#waterfall line.wait.nas").count(), 3, "a gap in each lane");
+      assert.match(await page.locator("#waterfall-axis").innerText(), /NAS away/);
+      const elapsed = page.locator("[data-elapsed]");
+      const before = await elapsed.innerText();
+      await page.waitForFunction(`document.querySelector("[data-elapsed]").textContent !== "${before}"`);
       await expectAccessibleEverywhere(page, "a waiting operation");
       await simulator.comeBack();
       await finished(page, "done");
       assert.ok(await page.locator("[data-healed]").count() > 0, "what healed is told");
       assert.match(await page.locator("#operation-log").innerText(), /The NAS answers again after/);
+      assert.ok(await page.locator("#waterfall rect.try").count() > 0, "the try that was lost is drawn");
+      assert.ok(await page.locator("#waterfall rect.healed").count() > 0, "and the one that healed");
+      assert.match(await page.locator("#waterfall .c-out").nth(1).innerText(), /Created, healed/);
     },
     { screen, ignore: /./ },
   );

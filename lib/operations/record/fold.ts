@@ -12,6 +12,7 @@ export function emptyView(id: string): OperationView {
     startedAt: 0,
     finishedAt: null,
     waiting: null,
+    outages: [],
     gaveUp: false,
     message: null,
     vms: [],
@@ -55,15 +56,23 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
       );
     }
     case "healed": {
-      const { tries: healed, message: healing } = event;
-      return changeStep(next, event, (step) => ({ ...step, seq, healed, healing }));
+      const { at, tries: healed, message: healing, againInMs } = event;
+      const tries = againInMs === undefined ? [] : [{ at, againInMs }];
+      return changeStep(
+        next,
+        event,
+        (step) => ({ ...step, seq, healed, healing, failedTries: [...step.failedTries, ...tries] }),
+      );
     }
     case "waiting": {
       const { at: since, until, message } = event;
-      return { ...next, status: "waiting", waiting: { since, until, message } };
+      const outages = [...view.outages, { since, until: null }];
+      return { ...next, status: "waiting", waiting: { since, until, message }, outages };
     }
-    case "back":
-      return { ...next, status: "running", waiting: null, gaveUp: event.gaveUp !== undefined };
+    case "back": {
+      const outages = endOutage(view, event.at);
+      return { ...next, status: "running", waiting: null, outages, gaveUp: event.gaveUp !== undefined };
+    }
     case "vm":
       return changeVm(next, event.vm, (vm) => ({
         ...vm,
@@ -77,6 +86,7 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         status: event.status,
         finishedAt: event.at,
         waiting: null,
+        outages: endOutage(view, event.at),
         message: event.message ?? null,
       };
     case "resolved": {
@@ -89,6 +99,10 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
 /** The view of a whole log. */
 export function foldOperation(id: string, events: readonly OperationEvent[]): OperationView {
   return events.reduce(applyEvent, emptyView(id));
+}
+
+function endOutage({ outages }: OperationView, at: number): OperationView["outages"] {
+  return outages.map((outage) => outage.until === null ? { ...outage, until: at } : outage);
 }
 
 function pendingVm({ name, summary, steps }: AnnouncedVm): OperationVmView {
@@ -118,6 +132,7 @@ function pendingStep(vm: string, step: string): StepView {
     error: null,
     healed: 0,
     healing: null,
+    failedTries: [],
   };
 }
 

@@ -118,8 +118,9 @@ export async function runStep<T>(
       await written();
     },
     send: (call, verify, options) =>
-      sendUntilCertain({ call, verify, ...options }, settle, async (tries, message) => {
-        log.append({ type: "healed", vm, step, tries, message });
+      sendUntilCertain({ call, verify, ...options }, settle, async (tries, message, againInMs) => {
+        const again = againInMs === undefined ? {} : { againInMs };
+        log.append({ type: "healed", vm, step, tries, message, ...again });
         await written();
       }),
   };
@@ -171,7 +172,7 @@ interface Sending<T> extends SendOptions {
 async function sendUntilCertain<T>(
   { call, verify, passes = isTransient }: Sending<T>,
   settle: SettleTimeouts,
-  healed: (tries: number, message: string) => Promise<void>,
+  healed: (tries: number, message: string, againInMs?: number) => Promise<void>,
 ): Promise<T> {
   let mayHaveEffect = false;
   for (let tries = 1;; tries++) {
@@ -190,8 +191,9 @@ async function sendUntilCertain<T>(
         return result;
       }
       if (tries >= MAX_TRIES || !(isLost(error) || await passes(error))) throw error;
-      await healed(tries, `${describeTry(error)}; it was sent again`);
-      if (!isUnknown) await pause(settle.pollMs * 2 ** tries);
+      const againInMs = isUnknown ? 0 : settle.pollMs * 2 ** tries;
+      await healed(tries, `${describeTry(error)}; it was sent again`, againInMs);
+      if (againInMs > 0) await pause(againInMs);
     }
   }
 }

@@ -9,6 +9,7 @@ import type {
   OperationVmView,
   StepView,
 } from "../../../lib/operations/types.ts";
+import { isGood } from "../../../lib/operations/summary.ts";
 import { Said } from "../said.tsx";
 
 /** Undo steps share one column, because only VMs that failed have them. */
@@ -89,7 +90,11 @@ function RollbackCell({ steps }: { steps: readonly StepView[] }) {
 
 /** What became of a VM, or that it is waiting or worked on. */
 export function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
-  if (vm.outcome !== null) return <State {...outcomeOf(kind, vm.outcome)} />;
+  if (vm.outcome !== null) {
+    const { tone, word } = outcomeOf(kind, vm.outcome);
+    const isHealed = isGood(kind, vm.outcome) && vm.steps.some(({ healed }) => healed > 0);
+    return <State tone={tone} word={isHealed ? `${word}, healed` : word} />;
+  }
   const started = vm.steps.some(({ status }) => status !== "pending");
   return started ? <State tone="busy" word="In progress" /> : <State tone="quiet" word="Waiting" />;
 }

@@ -1,6 +1,6 @@
 /** An operation as a picture: a lane for each VM, a bar for each step, on one time axis. */
 import { formatClock, formatDuration } from "../../../lib/units.ts";
-import type { Bar, BarKind, Lane, Timeline } from "../../../lib/operations/timeline.ts";
+import type { Bar, BarKind, Lane, Span, Timeline, Wait } from "../../../lib/operations/timeline.ts";
 import type { OperationKind } from "../../../lib/operations/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { paths } from "../../paths.ts";
@@ -22,8 +22,9 @@ const ALWAYS = ["done", "running"] as const satisfies readonly BarKind[];
 const LEGEND: readonly (readonly [BarKind, string])[] = [
   ["done", "Done"],
   ["running", "Running"],
-  ["failed", "Failed"],
+  ["try", "Failed try"],
   ["healed", "Healed"],
+  ["failed", "Failed"],
   ["undone", "Rolled back"],
 ];
 
@@ -32,6 +33,7 @@ const BARS = {
   done: "done",
   running: "run",
   failed: "fail",
+  try: "try",
   healed: "healed",
   undone: "undone",
 } as const satisfies Record<
@@ -87,9 +89,9 @@ export function Waterfall({ timeline, kind }: WaterfallProps) {
 
 /** What the whole picture depends on: when it changes, single lanes are not enough. */
 export function frameOf(timeline: Timeline): string {
-  const { lengthMs, limitMs } = timeline;
+  const { lengthMs, limitMs, outages } = timeline;
   const limit = limitMs === null ? "" : Math.round(limitMs / lengthMs * 100);
-  return [lengthMs, limit, ...kindsIn(timeline)].join(" ");
+  return [lengthMs, limit, outages.length, ...kindsIn(timeline)].join(" ");
 }
 
 /** The id of a VM's lane. */
@@ -143,11 +145,7 @@ function LanePicture({ lane, timeline }: { lane: Lane; timeline: Timeline }) {
     <svg class="lane" aria-hidden="true" data-length={lengthMs}>
       {ticksMs.slice(1).map((ms) => <line class="grid" x1={x(ms)} x2={x(ms)} y1="0" y2="100%" />)}
       {limitMs === null ? null : <line class="limit" x1={x(limitMs)} x2={x(limitMs)} y1="0" y2="100%" />}
-      {lane.waits.map(({ fromMs, toMs }) => (
-        <line class="wait" x1={x(fromMs)} x2={x(toMs)} y1="18" y2="18">
-          <title>Waiting for its turn: {formatDuration(toMs - fromMs)}</title>
-        </line>
-      ))}
+      {lane.waits.map((wait) => <WaitLine wait={wait} timeline={timeline} />)}
       {lane.expected === null ? null : (
         <rect
           class="ghost"
@@ -160,16 +158,46 @@ function LanePicture({ lane, timeline }: { lane: Lane; timeline: Timeline }) {
           <title>Expected: about {formatDuration(lane.expected.toMs - lane.expected.fromMs)} more</title>
         </rect>
       )}
-      {lane.bars.map((bar) => <StepBar bar={bar} lengthMs={lengthMs} />)}
+      {lane.bars.map((bar) => <StepBar bar={bar} timeline={timeline} />)}
       {nowMs === null ? null : <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="0" y2="100%" />}
     </svg>
   );
 }
 
-function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
-  const { kind, step, fromMs, toMs, row, rows } = bar;
-  const height = rows === 1 ? BAR_HEIGHT : Math.max(MAX_STACK / rows - 1, 2);
-  const y = rows === 1 ? 9 : (36 - MAX_STACK) / 2 + row * (MAX_STACK / rows);
+const WAITS = {
+  turn: "Waiting for its turn",
+  nas: "Waiting for the NAS",
+  again: "Trying again in",
+} as const satisfies Record<Wait["why"], string>;
+
+function WaitLine({ wait, timeline: { lengthMs, nowMs } }: { wait: Wait; timeline: Timeline }) {
+  const { why, fromMs, toMs } = wait;
+  const { y, height } = boxOf(wait);
+  const middle = (y + height / 2).toFixed(1);
+  return (
+    <line
+      class={why === "nas" ? "wait nas" : "wait"}
+      x1={percent(fromMs / lengthMs)}
+      x2={percent(toMs / lengthMs)}
+      y1={middle}
+      y2={middle}
+      data-until={toMs === nowMs ? "now" : undefined}
+    >
+      <title>{WAITS[why]}: {formatDuration(toMs - fromMs)}</title>
+    </line>
+  );
+}
+
+/** Where a lane has the bar of one of several steps that ran at the same time. */
+function boxOf({ row, rows }: Pick<Bar, "row" | "rows">): { readonly y: number; readonly height: number } {
+  if (rows === 1) return { y: (36 - BAR_HEIGHT) / 2, height: BAR_HEIGHT };
+  const each = MAX_STACK / rows;
+  return { y: (36 - MAX_STACK) / 2 + row * each, height: Math.max(each - 1, 2) };
+}
+
+function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: Timeline }) {
+  const { kind, step, fromMs, toMs, rows } = bar;
+  const { y, height } = boxOf(bar);
   const part = Math.max((toMs - fromMs) / lengthMs, LEAST_WIDTH);
   const from = percent(fromMs / lengthMs);
   const label = stepLabel(step.step);
@@ -183,15 +211,16 @@ function StepBar({ bar, lengthMs }: { bar: Bar; lengthMs: number }) {
         height={height.toFixed(1)}
         rx={part < 0.01 || rows > 1 ? "1.5" : "3"}
         fill={kind === "undone" ? "url(#hatch-undone)" : undefined}
-        data-from={kind === "running" ? fromMs : undefined}
+        data-from={kind === "running" && toMs === nowMs ? fromMs : undefined}
       >
         <title>
-          {label}: {STEP_STATUSES[step.status].word.toLowerCase()}, {formatDuration(toMs - fromMs)}
+          {label}: {kind === "try" ? "failed try" : STEP_STATUSES[step.status].word.toLowerCase()},{" "}
+          {formatDuration(toMs - fromMs)}
           {step.error === null ? "" : `. ${step.error.message}`}
           {step.healing === null ? "" : `. ${step.healing}`}
         </title>
       </rect>
-      {part < NAMED_FROM || kind === "undone" || rows > 1 ? null : (
+      {part < NAMED_FROM || kind === "undone" || kind === "try" || rows > 1 ? null : (
         <text
           class={kind === "done" ? "t-in t-done" : "t-in t-on"}
           x={percent(fromMs / lengthMs + 0.007)}
@@ -212,13 +241,18 @@ function anchorAt(share: number): "start" | "middle" | "end" {
 }
 
 /** The axis with the present time; live updates replace it by its id. */
-export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { timeline: Timeline }) {
+export function Axis({ timeline }: { timeline: Timeline }) {
+  const { lengthMs, ticksMs, nowMs, limitMs, outages } = timeline;
   const x = (ms: number) => percent(ms / lengthMs);
   // The present time and the ticks near it would lie on each other.
   const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > 0.06;
-  const words = `Time axis, 0 to ${formatDuration(lengthMs)}${
-    limitMs === null ? "" : `; the earliest end this NAS allows is about ${formatDuration(limitMs)}`
-  }`;
+  const words = [
+    `Time axis, 0 to ${formatDuration(lengthMs)}`,
+    ...(limitMs === null ? [] : [`the earliest end this NAS allows is about ${formatDuration(limitMs)}`]),
+    ...outages.map((span) =>
+      `the NAS was away for ${formatDuration(span.toMs - span.fromMs)} from ${formatClock(span.fromMs)}`
+    ),
+  ].join("; ");
   return (
     <svg class="lane" id="waterfall-axis" role="img" aria-label={words} data-length={lengthMs}>
       {ticksMs.filter(isClear).map((ms) => (
@@ -239,6 +273,7 @@ export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { time
           </text>
         </>
       )}
+      {outages.map((outage) => <OutageWords outage={outage} timeline={timeline} />)}
       {nowMs === null ? null : (
         <>
           <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="34" y2="100%" />
@@ -246,6 +281,43 @@ export function Axis({ timeline: { lengthMs, ticksMs, nowMs, limitMs } }: { time
         </>
       )}
     </svg>
+  );
+}
+
+/** So much of the axis above has room for these words, however long the outage was. */
+const OUTAGE_WORDS = 0.2;
+
+/** Above the ticks, where the lanes below have their gap; the words of two that lie close are not drawn twice. */
+function OutageWords(
+  { outage, timeline: { lengthMs, nowMs, limitMs, outages } }: { outage: Span; timeline: Timeline },
+) {
+  const { fromMs, toMs } = outage;
+  const middle = (fromMs + toMs) / 2;
+  const isNear = (ms: number | null) => ms !== null && Math.abs(ms - middle) / lengthMs < OUTAGE_WORDS;
+  const before = outages[outages.indexOf(outage) - 1];
+  const isCrowded = isNear(limitMs) || before !== undefined && isNear((before.fromMs + before.toMs) / 2);
+  const isOver = toMs !== nowMs;
+  return (
+    <>
+      <line
+        class="away"
+        x1={percent(fromMs / lengthMs)}
+        x2={percent(toMs / lengthMs)}
+        y1="18"
+        y2="18"
+        data-until={isOver ? undefined : "now"}
+      />
+      {isCrowded ? null : (
+        <text
+          class="t-away"
+          x={percent(middle / lengthMs)}
+          y="10"
+          text-anchor={anchorAt(middle / lengthMs)}
+        >
+          NAS away{isOver ? ` ${formatDuration(toMs - fromMs)}` : ""}
+        </text>
+      )}
+    </>
   );
 }
 

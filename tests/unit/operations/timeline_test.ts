@@ -48,7 +48,10 @@ Deno.test("timelineOf() draws each step where it ran, and steps at the same time
       ["disk1", "failed", 500, 1_000, 1, 2],
     ],
   );
-  assert.deepEqual(lane?.waits, [{ fromMs: 300, toMs: 400 }, { fromMs: 1_000, toMs: 2_000 }]);
+  assert.deepEqual(lane?.waits.map(({ why, fromMs, toMs }) => [why, fromMs, toMs]), [
+    ["turn", 300, 400],
+    ["turn", 1_000, 2_000],
+  ]);
 });
 
 Deno.test("timeLeftOf() estimates what is left only from steps that were measured", () => {
@@ -94,4 +97,84 @@ Deno.test("timelineOf() of an operation whose program ended stops at the last th
   ]);
   const { lengthMs, nowMs } = timelineOf({ ...view, status: "interrupted" }, START + 86_400_000);
   assert.deepEqual([lengthMs, nowMs], [4_000, null]);
+});
+
+const healed = (vm: string, name: string, againInMs?: number): OperationFact => ({
+  type: "healed",
+  vm,
+  step: name,
+  tries: 1,
+  message: "it was busy; it was sent again",
+  ...(againInMs === undefined ? {} : { againInMs }),
+});
+
+Deno.test("timelineOf() draws a refused try, the pause after it, and the try that healed", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm", "start"])],
+    [0, step("a01", "vm", "running")],
+    [500, step("a01", "vm", "done")],
+    [500, step("a01", "start", "running")],
+    [1_000, healed("a01", "start", 400)],
+    [2_000, step("a01", "start", "done")],
+  ]);
+  const [lane] = timelineOf(view, START + 2_000).lanes;
+  assert.deepEqual(lane?.bars.map(({ step, kind, fromMs, toMs }) => [step.step, kind, fromMs, toMs]), [
+    ["vm", "done", 0, 500],
+    ["start", "try", 500, 1_000],
+    ["start", "healed", 1_400, 2_000],
+  ]);
+  assert.deepEqual(lane?.waits.map(({ why, fromMs, toMs }) => [why, fromMs, toMs]), [[
+    "again",
+    1_000,
+    1_400,
+  ]]);
+});
+
+Deno.test("timelineOf() draws no try for a call whose effect was found", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm"])],
+    [0, step("a01", "vm", "running")],
+    [900, healed("a01", "vm")],
+    [1_000, step("a01", "vm", "done")],
+  ]);
+  const [lane] = timelineOf(view, START + 1_000).lanes;
+  assert.deepEqual(lane?.bars.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs]), [["healed", 0, 1_000]]);
+});
+
+Deno.test("timelineOf() leaves a gap in each lane while the NAS was away, in the middle of a step and between two", () => {
+  const view = viewOf([
+    [0, started(["a01", "a02"], ["vm", "start"])],
+    [0, step("a01", "vm", "running")],
+    [0, step("a02", "vm", "running")],
+    [1_000, step("a02", "vm", "done")],
+    [2_000, { type: "waiting", message: "nothing is listening", until: START + 900_000 }],
+    [8_000, { type: "back", waitedMs: 6_000 }],
+    [8_300, healed("a01", "vm", 0)],
+    [9_000, step("a01", "vm", "done")],
+    [8_100, step("a02", "start", "running")],
+    [8_500, step("a02", "start", "done")],
+    [10_000, { type: "finished", status: "done" }],
+  ]);
+  const { lanes, outages, running } = timelineOf(view, START + 60_000);
+  assert.deepEqual(outages, [{ fromMs: 2_000, toMs: 8_000 }]);
+  const pieces = lanes.map(({ bars }) => bars.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs]));
+  assert.deepEqual(pieces, [
+    [["try", 0, 2_000], ["healed", 8_000, 9_000]],
+    [["done", 0, 1_000], ["done", 8_100, 8_500]],
+  ]);
+  const waits = lanes.map(({ waits }) => waits.map(({ why, fromMs, toMs }) => [why, fromMs, toMs]));
+  assert.deepEqual(waits, [[["nas", 2_000, 8_000]], [["nas", 1_000, 8_100]]]);
+  assert.equal(running.find(({ atMs }) => atMs === 2_000)?.count, 0, "nothing runs while the NAS is away");
+});
+
+Deno.test("timelineOf() lets the gap of a NAS that is still away last until now", () => {
+  const view = viewOf([
+    [0, started(["a01"], ["vm"])],
+    [0, step("a01", "vm", "running")],
+    [1_000, { type: "waiting", message: "nothing is listening", until: START + 900_000 }],
+  ]);
+  const { lanes: [lane], outages } = timelineOf(view, START + 5_000);
+  assert.deepEqual(outages, [{ fromMs: 1_000, toMs: 5_000 }]);
+  assert.deepEqual(lane?.bars.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs]), [["running", 0, 1_000]]);
+  assert.deepEqual(lane?.waits.map(({ why, toMs }) => [why, toMs]), [["nas", 5_000]]);
 });
