@@ -104,23 +104,24 @@ function showSetup(c: AppContext, setup: Setup, gate: SetupGate): Response {
 async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate): Promise<Response> {
   const session = gate.sessionOf(c);
   if (session === null) return gate.ask(c, null, 401);
-  if (session.done === null) return c.redirect(paths.setup(), 303);
+  if (session.done === null && setup.sessions.finished === null) return c.redirect(paths.setup(), 303);
   const message = reasonAgainstOpening(setup);
   if (message !== null) {
     return sendSetup(c, setup, session, { problems: [{ field: "", message }], status: 422 });
   }
-  setup.openDashboard();
-  return await sendOpening(c, {
-    title: "Opening the dashboard",
-    next: paths.home(),
-    stopping: setup.stopping,
-  });
+  return await open(c, setup);
 }
 
 /** Returns to the connected NAS; nothing was stored. */
 async function leave(c: AppContext, setup: Setup, gate: SetupGate): Promise<Response> {
   if (gate.sessionOf(c) === null) return gate.ask(c, null, 401);
   if (!isConnected(setup)) return c.redirect(paths.setup(), 303);
+  // The browser that has just finished may come back from a step to what it stored.
+  if (setup.sessions.finished !== null) return await openDashboard(c, setup, gate);
+  return await open(c, setup);
+}
+
+async function open(c: AppContext, setup: Setup): Promise<Response> {
   setup.openDashboard();
   return await sendOpening(c, {
     title: "Opening the dashboard",

@@ -12,7 +12,7 @@ import {
 import type { DoneProps } from "../../templates/pages/setup/done_page.tsx";
 import type { SetupSession } from "./sessions.ts";
 import { configuredOf } from "./offers.ts";
-import type { Setup } from "./setup.ts";
+import { type Setup, storedSettings } from "./setup.ts";
 import { choose, fingerprintOf, type Stepped } from "./steps.ts";
 import { stepOf } from "./view.tsx";
 
@@ -28,11 +28,11 @@ export function finish(setup: Setup, session: SetupSession, fields: URLSearchPar
   };
   const problems = problemsOf(places);
   if (problems.length > 0) return { problems, status: 422 };
-  const hasPassword = setup.hasDisplayPassword || (setup.stored["VNC_PASSWORD"] ?? "") !== "";
+  const hasPassword = setup.hasDisplayPassword || (storedSettings(setup)["VNC_PASSWORD"] ?? "") !== "";
   const displayPassword = hasPassword ? null : randomText();
   const fingerprint = fingerprintOf(session);
   const settings = settingsOf({ address: found.address, account: signedIn.account, fingerprint }, {
-    earlier: setup.stored,
+    earlier: storedSettings(setup),
     displayPassword,
     dashboardPassword: session.dashboardPassword,
   });
@@ -41,6 +41,9 @@ export function finish(setup: Setup, session: SetupSession, fields: URLSearchPar
     const configuration = writeConfiguration(setup, places);
     const settingsFile = storeSettings(setup.stateDir, settings);
     setup.logger.info("Set-up stored its settings", { file: settingsFile, nas: found.address.url });
+    const { account: { username, method } } = signedIn;
+    const { dashboardPassword } = session;
+    setup.sessions.finish({ settings, host: found.address.host, username, method, dashboardPassword });
     session.done = {
       settingsFile,
       settings: Object.entries(settings).flatMap(([name, value]) =>

@@ -48,8 +48,7 @@ export class SetupGate {
 
   /** Asks for the code or the password. */
   ask(c: AppContext, message: string | null = null, status: 200 | 401 | 429 = 200): Response {
-    const { access } = this.#setup;
-    const asks = access.password !== null ? "password" : this.#isCodeUsed ? "nothing" : "code";
+    const asks = this.#password !== null ? "password" : this.#isCodeUsed ? "nothing" : "code";
     const problems = message === null ? [] : [{ field: "code", message }];
     return sendPage(c, <SetupGatePage frame={visitorFrame(c)} asks={asks} problems={problems} />, status);
   }
@@ -74,10 +73,16 @@ export class SetupGate {
       return c.redirect(paths.setup(), 303);
     }
     logger.warning("Wrong set-up code or password", { address });
-    const what = access.password === null
+    const what = this.#password === null
       ? "This is not the code. Copy it from the program's log"
       : "Wrong password. Try again";
     return this.ask(c, what, 401);
+  }
+
+  /** The dashboard's password, also one that was set a moment ago in another browser; null: there is none. */
+  get #password(): string | null {
+    const { access, sessions } = this.#setup;
+    return access.password ?? sessions.finished?.dashboardPassword ?? null;
   }
 
   get #isOpen(): boolean {
@@ -86,8 +91,9 @@ export class SetupGate {
 
   /** Whether this is the password, or the code, which is used up by it. */
   #accepts(given: string): boolean {
-    const { access, code } = this.#setup;
-    if (access.password !== null) return constantTimeEqual(access.password, given);
+    const { code } = this.#setup;
+    const password = this.#password;
+    if (password !== null) return constantTimeEqual(password, given);
     // Compared even when it was used, so that the time taken reveals nothing.
     const isCode = constantTimeEqual(normalCode(code ?? ""), normalCode(given));
     const isRight = isCode && code !== null && !this.#isCodeUsed;

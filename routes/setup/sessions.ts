@@ -1,4 +1,5 @@
 /** What browsers have entered during set-up: in memory, under random IDs. */
+import type { EnvFile } from "../../lib/configuration/environment/environment.ts";
 import type { FoundNas } from "../../lib/setup/find_nas.ts";
 import type { Account, SignedIn } from "../../lib/setup/sign_in.ts";
 import type { DoneProps } from "../../templates/pages/setup/done_page.tsx";
@@ -27,6 +28,18 @@ export interface SetupSession {
   done: Omit<DoneProps, "frame" | "problems"> | null;
 }
 
+/** A connection that was stored, whichever browser did it. */
+export interface Finished {
+  /** What was stored. */
+  readonly settings: EnvFile;
+  /** The name or address of the NAS. */
+  readonly host: string;
+  readonly username: string;
+  readonly method: Account["method"];
+  /** The new password of the dashboard; null if none was set. */
+  readonly dashboardPassword: string | null;
+}
+
 /** More than one person's browsers; the oldest one is dropped. */
 const MAX_SESSIONS = 20;
 const ID_BYTES = 24;
@@ -35,10 +48,21 @@ const ID_BYTES = 24;
 export class SetupSessions {
   readonly #sessions = new Map<string, SetupSession>();
   readonly #start: Pick<SetupSession, "host" | "username" | "method">;
+  #finished: Finished | null = null;
 
   /** `start` is filled in at first. */
   constructor(start: Pick<SetupSession, "host" | "username" | "method">) {
     this.#start = start;
+  }
+
+  /** What was stored last; null until set-up is finished in some browser. */
+  get finished(): Finished | null {
+    return this.#finished;
+  }
+
+  /** A browser has finished set-up; the others see it. */
+  finish(finished: Finished): void {
+    this.#finished = finished;
   }
 
   /** Starts a session and returns its cookie. */
@@ -58,9 +82,13 @@ export class SetupSessions {
 
   /** A session in which nothing was entered. */
   blank(): SetupSession {
+    const { settings, username, method, dashboardPassword } = this.#finished ?? {};
     return {
       ...this.#start,
-      dashboardPassword: null,
+      ...(settings === undefined ? {} : { host: settings["TRUENAS_HOST"] ?? "" }),
+      ...(username === undefined ? {} : { username }),
+      ...(method === undefined ? {} : { method }),
+      dashboardPassword: dashboardPassword ?? null,
       found: null,
       isTrusted: false,
       waiting: null,

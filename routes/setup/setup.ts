@@ -50,7 +50,12 @@ export interface Setup extends SetupStart {
   readonly stopping: AbortSignal;
 }
 
+/** The stored settings, as set-up has left them. */
+export function storedSettings({ stored, sessions }: Pick<Setup, "stored" | "sessions">): EnvFile {
+  return sessions.finished?.settings ?? stored;
+}
+
 /** Whether a NAS is connected already. */
-export function isConnected({ stored }: SetupStart): boolean {
-  return (stored["TRUENAS_HOST"] ?? "").trim() !== "";
+export function isConnected(setup: Pick<Setup, "stored" | "sessions">): boolean {
+  return (storedSettings(setup)["TRUENAS_HOST"] ?? "").trim() !== "";
 }

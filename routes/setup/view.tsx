@@ -2,6 +2,7 @@
 import type { Problem } from "../../lib/errors/errors.ts";
 import { ABILITIES } from "../../lib/setup/words.ts";
 import type { AbilityView } from "../../templates/pages/setup/account_step.tsx";
+import { ConnectedPage } from "../../templates/pages/setup/other_pages.tsx";
 import { DonePage } from "../../templates/pages/setup/done_page.tsx";
 import type { CertificateProps } from "../../templates/pages/setup/connect_steps.tsx";
 import { type CurrentStep, SetupPage } from "../../templates/pages/setup/setup_page.tsx";
@@ -46,6 +47,12 @@ export function sendSetup(
     // The password is shown once; it stays in the stored settings.
     session.done = { ...session.done, displayPassword: null };
     return sendPage(c, page, status);
+  }
+  const { finished } = setup.sessions;
+  const isUntouched = session.found === null && session.done === null;
+  if (finished !== null && isUntouched && step === undefined) {
+    const { host, username } = finished;
+    return sendPage(c, <ConnectedPage {...{ frame, host, username, problems }} />, status);
   }
   const latest = reached ?? "place";
   const isAgain = step !== undefined && ORDER.indexOf(step) <= ORDER.indexOf(latest);

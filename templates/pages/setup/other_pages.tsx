@@ -59,6 +59,40 @@ export function SetupGatePage(
   );
 }
 
+/** What other browsers see once set-up is finished in one. */
+export function ConnectedPage({ frame, host, username, problems }: {
+  frame: PageFrame;
+  host: string;
+  /** Of the account; empty on the NAS itself. */
+  username: string;
+  problems: readonly Problem[];
+}) {
+  return (
+    <Layout {...frame} title="Your NAS is connected" current={null} closed>
+      <div class="calm" id="setup" data-setup="connected">
+        <header>
+          <h1>Your NAS is connected</h1>
+          <p class="soft">
+            Set-up was finished in another browser: <b dir="auto">{host}</b>
+            {username === "" ? "" : (
+              <>
+                , as <b dir="auto">{username}</b>
+              </>
+            )}. The settings are stored.
+          </p>
+        </header>
+        <ErrorSummary problems={problems} />
+        <form method="post" action={paths.setupStep("open")}>
+          <p class="actions">
+            <button class="btn primary" type="submit">Open the dashboard</button>
+            <a class="btn" href={paths.setup({ change: "address" })}>Change the connection</a>
+          </p>
+        </form>
+      </div>
+    </Layout>
+  );
+}
+
 /** Shown while the program changes between set-up and the dashboard. The browser goes on by itself. */
 export function OpeningPage({ frame, title, next, seconds }: {
   frame: PageFrame;
@@ -83,6 +117,17 @@ export function OpeningPage({ frame, title, next, seconds }: {
   );
 }
 
+/** The NAS that is connected now, and the way to its VMs. */
+function Present({ connection: { state, host, release } }: Pick<PageFrame, "connection">) {
+  const isConnected = state === "live" || state === "simulated";
+  return (
+    <p class="soft">
+      {isConnected ? "Connected to" : "Set to connect to"} <b dir="auto">{host}</b>
+      {release === null ? "" : `, TrueNAS ${release}`}. <a href={paths.home()}>Show its VMs</a>
+    </p>
+  );
+}
+
 /** Where the settings of the connection come from, and whether set-up can change them. */
 export function ChangeConnectionPage({ frame, outer, isSimulated, envFile, problems }: {
   frame: PageFrame;
@@ -98,6 +143,7 @@ export function ChangeConnectionPage({ frame, outer, isSimulated, envFile, probl
       <div class="calm" id="setup" data-setup="change">
         <header>
           <h1>Change the connection</h1>
+          <Present connection={frame.connection} />
         </header>
         <ErrorSummary problems={problems} />
         {isSimulated

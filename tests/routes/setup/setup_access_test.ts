@@ -143,10 +143,61 @@ Deno.test("a changed connection keeps the display password and every other store
   assert.doesNotMatch(text, /old-secret|before|old\.lan/);
 });
 
+Deno.test("once set-up is finished, another browser sees the connected NAS, and can open or change it", async () => {
+  await using setup = await startSetup();
+  const browser = new SetupBrowser(setup);
+  await toPlace(browser, setup);
+  assert.equal((await new SetupBrowser(setup).open()).step, "address", "nothing is stored yet");
+  const done = await browser.submit("place", { dataset: "tank/vms", iso: "later" });
+  const password = /id="display-password"[^>]*>([^<]+)</.exec(done.html)?.[1] ?? assert.fail("no password");
+  const other = new SetupBrowser(setup);
+  const connected = await other.open();
+  assert.equal(connected.step, "connected");
+  assert.match(connected.html, /Your NAS is connected/);
+  assert.match(connected.html, /<b dir="auto">127\.0\.0\.1<\/b>/);
+  assert.ok(!connected.html.includes(password), "the display password is shown once");
+  assert.match(connected.html, /href="\/setup\?change=address"[^>]*>Change the connection/);
+  const change = await other.open("/setup?change=address");
+  assert.equal(change.step, "address");
+  assert.ok(change.html.includes(`value="${setup.nas}"`), "the address is filled in");
+  assert.match(change.html, /Keep the present connection/);
+  await toPlace(other, setup);
+  await other.submit("place", { dataset: "tank/vms", iso: "later" });
+  const stored = await Deno.readTextFile(`${setup.stateDir}/settings.env`);
+  assert.ok(stored.includes(`VNC_PASSWORD=${password}`), "a change keeps what was made up before");
+  assert.equal((await new SetupBrowser(setup).submit("open")).step, "opening");
+  assert.ok(setup.opened());
+});
+
+Deno.test("beyond loopback, another browser needs the dashboard's new password to see what was connected", async () => {
+  await using setup = await startSetup({ code: "abcd-efgh" });
+  const browser = new SetupBrowser(setup);
+  await browser.submit("enter", { code: "abcd-efgh" });
+  await browser.submit("protect", {
+    dashboard_password: "new-password",
+    dashboard_password_again: "new-password",
+  });
+  await toPlace(browser, setup);
+  const other = new SetupBrowser(setup);
+  assert.match((await other.open()).html, /Somebody has used the set-up code/);
+  assert.equal((await browser.submit("place", { dataset: "tank/vms", iso: "later" })).step, "done");
+  const gate = await other.open();
+  assert.equal(gate.step, "gate");
+  assert.match(gate.html, /Dashboard password/);
+  assert.doesNotMatch(gate.html, /127\.0\.0\.1/);
+  for (const step of ["open", "leave"]) assert.equal((await other.submit(step)).status, 401);
+  assert.equal((await other.submit("enter", { code: "abcd-efgh" })).status, 401);
+  assert.equal((await other.submit("enter", { code: "new-password" })).step, "connected");
+  assert.ok(!setup.opened());
+  assert.equal((await other.submit("open")).step, "opening");
+});
+
 Deno.test("the Connection page leads to set-up, which asks before it ends the dashboard", () =>
   withDashboard({}, async ({ url }) => {
     assert.match(await text(fetch(`${url}/connection`)), /href="\/setup"[^>]*>Change connection/);
     const page = await text(fetch(`${url}/setup`));
+    assert.match(page, /Connected to <b dir="auto">nas\.test<\/b>, TrueNAS 25\.10/);
+    assert.match(page, /href="\/">Show its VMs/);
     assert.match(page, /The present connection stays until the new one has signed in/);
     assert.match(page, /<form method="post" action="\/setup"/);
   }));
