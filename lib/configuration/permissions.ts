@@ -126,26 +126,46 @@ function permissionsOfCommand(
   };
 }
 
-/** One line for the log. */
+/** One line for the log, in which each file and socket is named once. */
 export function describePermissions({ net, read, write }: Permissions): string {
-  const of = (what: string, names: readonly string[]) => `${what} ${names.join(", ") || "nothing"}`;
-  const addresses = net === true ? ["any address"] : rangesOf(net);
-  return [of("connect and listen:", addresses), of("read:", read), of("write:", write)].join("; ");
+  const addresses = net === true ? ["any address"] : net;
+  const sockets = addresses.flatMap((name) => name.startsWith(UNIX) ? [name.slice(UNIX.length)] : []);
+  const files = (all: readonly string[], others: readonly string[] = []) =>
+    all.filter((path) => ![...sockets, ...others].includes(path) && !isBelow(path, [...all, ...others]));
+  const parts: readonly (readonly [string, readonly string[]])[] = [
+    ["connect and listen:", addresses],
+    ["read and write:", files(write)],
+    ["read:", files(read, write)],
+  ];
+  return parts.filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what} ${rangesOf([...new Set(names)]).join(", ")}`).join("; ") || "nothing";
 }
 
-/** Ports of one host that follow each other as `nas.lan:5900-7999`. */
+function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path.startsWith(`${folder}/`));
+}
+
+/** Names that differ in a number that follows the one before: `nas.lan:5900-7999`, `unix:/tmp/nas0-15.sock`. */
 function rangesOf(names: readonly string[]): string[] {
-  const ranges: { host: string; first: number; last: number }[] = [];
+  const ranges: { before: string; after: string; first: number; last: number }[] = [];
   for (const name of names) {
-    const [, host = name, port = ""] = /^(.*):(\d+)$/.exec(name) ?? [];
+    const [, before = name, digits = "", after = ""] = /^(.*:|.*\D)(\d+)(\.sock)$/.exec(name) ??
+      /^(.*:)(\d+)$/.exec(name) ?? [];
+    const number = Number(digits || NaN);
     const range = ranges.at(-1);
-    if (range !== undefined && range.host === host && range.last + 1 === Number(port)) range.last++;
-    else ranges.push({ host, first: Number(port || NaN), last: Number(port || NaN) });
+    if (range?.before === before && range.after === after && range.last + 1 === number) range.last++;
+    else ranges.push({ before, after, first: number, last: number });
   }
-  return ranges.map(({ host, first, last }) =>
-    Number.isNaN(first) ? host : first === last ? `${host}:${first}` : `${host}:${first}-${last}`
+  return ranges.map(({ before, after, first, last }) =>
+    Number.isNaN(first)
+      ? before
+      : first === last
+      ? `${before}${first}${after}`
+      : `${before}${first}-${last}${after}`
   );
 }
+
+const UNIX = "unix:";
 
 /** The runtime knows no ranges of ports, so each is named. */
 function displaysOf(settings: Settings | null): string[] {

@@ -52,8 +52,20 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   });
   assert.equal(
     describePermissions(plain),
-    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443, nas.lan:5900-7999; read: config.yaml, ./state; " +
-      "write: ./state, config.yaml",
+    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443, nas.lan:5900-7999; " +
+      "read and write: ./state, config.yaml",
+  );
+  const sockets = Array.from({ length: 16 }, (_, n) => `/tmp/tunnels/nas${n}.sock`);
+  const pinned = permissions(
+    { TRUENAS_HOST: "nas.lan", TRUENAS_CERT_FINGERPRINT: "AB".repeat(32), TRUENAS_CA_FILE: "/etc/ca.pem" },
+    ["--config", "./state/config.yaml"],
+    sockets,
+  );
+  assert.equal(
+    describePermissions(pinned),
+    "connect and listen: 127.0.0.1:8080, 127.0.0.1:9, nas.lan:443, nas.lan:80, unix:/tmp/tunnels/nas0-15.sock, " +
+      "nas.lan:5900-7999; read and write: ./state; read: /etc/ca.pem",
+    "each is named once",
   );
   const other = permissions(
     {

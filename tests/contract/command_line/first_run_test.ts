@@ -55,7 +55,10 @@ Deno.test("without settings the program serves set-up, and becomes a dashboard t
     assert.deepEqual([ready.status, await ready.text()], [503, "no NAS is set up\n"]);
     await setUp(new SetupBrowser(first), nas);
     assert.deepEqual((await vmsOf(first.url)).vms, []);
-    assert.match(first.said(), /connect and listen: [^;]*127\.0\.0\.1:[\d-]+; read: .*state\/config\.yaml/);
+    assert.match(
+      first.said(),
+      /connect and listen: [^;]*127\.0\.0\.1:[\d-]+[^;]*; read and write: \.\/state"/,
+    );
     assert.equal(((await Deno.stat(`${folder}/state/settings.env`)).mode ?? 0) & 0o777, 0o600);
     assert.equal(await first.stop(), 0);
     assert.ok(!first.said().includes(KEEPER_PASSWORD));
