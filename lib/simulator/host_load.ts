@@ -5,11 +5,11 @@
 import type { Nas } from "./nas.ts";
 import {
   CORES,
-  freeMemoryBytes,
   poolFreeBytes,
   type Store,
   type StoredVm,
   totalMemoryBytes,
+  untakenMemoryBytes,
 } from "./store.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -95,7 +95,7 @@ interface Memory {
 /** The cache takes most of what is free, and what VMs may use is 0.9 of what is available and what the cache can give. */
 function memoryOf(store: Store, now: number): Memory {
   const total = totalMemoryBytes(store);
-  const forVms = Math.max(0, freeMemoryBytes(store));
+  const forVms = Math.max(0, untakenMemoryBytes(store));
   const least = total / 32;
   const given = forVms * (0.6 + 0.05 * wave(now / 1_000, 45, 0));
   const available = Math.floor((forVms - given) / 0.9);

@@ -108,7 +108,10 @@ export class Nas {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.store.bootId = crypto.randomUUID();
-    for (const vm of this.store.vms.values()) vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";
+    for (const vm of this.store.vms.values()) {
+      vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";
+      delete vm.runsWithMib;
+    }
   }
 
   /** Stops all timers when the NAS stops; calls that wait never continue. */

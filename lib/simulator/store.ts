@@ -16,6 +16,8 @@ export interface StoredVm {
   config: Record<string, unknown> & { name: string; memory: number };
   state: "RUNNING" | "STOPPED" | "SUSPENDED";
   everStarted: boolean;
+  /** MiB that it was started with, while its `memory` is another one and waits for the next start. */
+  runsWithMib?: number;
   /** Whether its guest runs an agent, which reports addresses. */
   agent?: boolean;
 }
@@ -166,9 +168,25 @@ function takenBytes({ sparse, volsizeBytes, writtenBytes }: StoredDataset): numb
   return sparse ? writtenBytes : volsizeBytes;
 }
 
-/** Free memory in bytes for starting VMs. */
+/**
+ * Free memory in bytes for starting VMs. TrueNAS subtracts what an active VM uses, and what its `memory` promises beyond
+ * that: a larger size counts as soon as it is set, and a smaller one only after the next start.
+ */
 export function freeMemoryBytes(store: Store): number {
-  return store.memoryBytes - usedMemoryBytes(store, ["RUNNING", "SUSPENDED"]);
+  const promised = activeVms(store).reduce(
+    (sum, vm) => sum + Math.max(memoryBytesOf(vm), runningMemoryBytesOf(vm)),
+    0,
+  );
+  return store.memoryBytes - promised;
+}
+
+/** Memory in bytes that active VMs have not taken. */
+export function untakenMemoryBytes(store: Store): number {
+  return store.memoryBytes - activeVms(store).reduce((sum, vm) => sum + runningMemoryBytesOf(vm), 0);
+}
+
+function activeVms({ vms }: Store): StoredVm[] {
+  return [...vms.values()].filter(({ state }) => state !== "STOPPED");
 }
 
 /** Processor threads of the NAS. */
@@ -188,6 +206,11 @@ export function usedMemoryBytes(store: Store, states: readonly StoredVm["state"]
 /** A VM's memory in bytes; TrueNAS's `memory` is in MiB. */
 export function memoryBytesOf({ config }: StoredVm): number {
   return config.memory * 1024 ** 2;
+}
+
+/** The memory in bytes that an active VM was started with. */
+export function runningMemoryBytesOf({ config, runsWithMib }: StoredVm): number {
+  return (runsWithMib ?? config.memory) * 1024 ** 2;
 }
 
 /** The devices of a VM, by id. */

@@ -36,6 +36,7 @@ const start: Method = async (nas, [id, options], call) => {
   await nas.sleep(nas.times.callMs + nas.times.startMs, call.signal);
   await call.pass("middle");
   vm.state = "RUNNING";
+  delete vm.runsWithMib;
   vm.everStarted = true;
   emitLifecycle(nas, vm, "started");
   return null;

@@ -5,6 +5,7 @@ import {
   devicesOf,
   freeMemoryBytes,
   memoryBytesOf,
+  runningMemoryBytesOf,
   type StoredVm,
   usedMemoryBytes,
   zvolAt,
@@ -62,6 +63,7 @@ const update: Method = async (nas, [id, change], call) => {
   if (isRenamed && vm.state !== "STOPPED") {
     throw callError(ERRNO.EFAULT, "VM name can only be changed when VM is inactive");
   }
+  if (vm.state !== "STOPPED") vm.runsWithMib ??= vm.config.memory;
   vm.config = config;
   // Up to 25.10 the domain is renamed, which libvirt reports like a new one.
   if (isRenamed) emitLifecycle(nas, vm, "defined");
@@ -160,7 +162,7 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
     const vm = getVm(nas, id);
     if (vm.state === "STOPPED" && nas.profile.stoppedUsesNothing) return 0;
     expectState(nas, vm, ["RUNNING", "SUSPENDED"]);
-    return memoryBytesOf(vm);
+    return runningMemoryBytesOf(vm);
   },
   "vm.get_vmemory_in_use": ({ store }) => ({
     RNP: usedMemoryBytes(store, ["RUNNING"]),

@@ -154,3 +154,28 @@ onEach("deleting a running VM and a removed VM fails as on TrueNAS", async ({ si
   assert.equal(simulator.store.vms.size, 0);
   assert.deepEqual(await peer.refusal("vm.delete", id), [`null: VM ${id} does not exist`]);
 });
+
+onEach(
+  "a running VM's memory is promised at its largest: what it was started with, or what it gets at the next start",
+  async ({ peer }) => {
+    await peer.login();
+    const id = await newVm(peer, "a");
+    const free = () => peer.result("vm.get_available_memory") as Promise<number>;
+    const before = await free();
+    const taken = async () => (before - await free()) / 1024 ** 2;
+    const resize = (memory: number) => peer.result("vm.update", id, { memory });
+    await resize(1024);
+    assert.equal(await taken(), 0, "a stopped VM takes none");
+    await peer.result("vm.start", id);
+    assert.equal(await taken(), 1024);
+    await resize(2048);
+    assert.equal(await taken(), 2048, "TrueNAS already counts what the VM will get");
+    await resize(512);
+    assert.equal(await taken(), 1024, "the VM still has what it was started with");
+    assert.equal(await peer.result("vm.get_memory_usage", id), 1024 * 1024 ** 2);
+    await peer.result("vm.poweroff", id);
+    assert.equal(await taken(), 0);
+    await peer.result("vm.start", id);
+    assert.equal(await taken(), 512);
+  },
+);
