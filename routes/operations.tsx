@@ -30,6 +30,7 @@ import {
   wantsJson,
 } from "./server/dashboard.ts";
 import { readForm } from "./forms.ts";
+import { inTime } from "./in_time.ts";
 import { liveTasks } from "./live/live_tasks.tsx";
 import { frame, resumeAfter, sendStream } from "./live/streams.ts";
 import { actorOf, type AppContext, type AppEnv, mayChange } from "./server/context.ts";
@@ -114,9 +115,13 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
   );
   app.post(
     "/operations/:id/stop-waiting",
-    withLog((c, log) => {
+    withLog(async (c, log) => {
       const { id } = log.view;
-      if (manager.operations.stopWaiting(id)) recordDecision(c, log.view, "Stop waiting");
+      if (manager.operations.stopWaiting(id)) {
+        recordDecision(c, log.view, "Stop waiting");
+        // The page then shows what to decide, also where no script brings it up to date.
+        await inTime(manager.operations.ended(id));
+      }
       return c.redirect(paths.operation(id), 303);
     }),
   );

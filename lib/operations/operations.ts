@@ -252,6 +252,11 @@ export class Operations {
     return this.#runner.running.get(operationId)?.outages.stopWaiting() ?? false;
   }
 
+  /** Resolves when an operation has ended; at once for one that does not run. */
+  async ended(operationId: string): Promise<void> {
+    await this.#runner.running.get(operationId)?.finished;
+  }
+
   /**
    * Refuses further operations and ends the running ones, for a program that has to stop: they may finish for a while, and
    * are then cancelled. What does not end in time is abandoned; the journal informs the next program.

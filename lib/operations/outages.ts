@@ -63,7 +63,7 @@ export class Outages {
   /** Waits no longer: the calls that wait now and later ones fail. Returns false when none was waiting. */
   stopWaiting(): boolean {
     if (this.#current === null) return false;
-    this.#end("Nobody waits for the NAS any longer");
+    this.#end("Waiting for the NAS was stopped");
     return true;
   }
 

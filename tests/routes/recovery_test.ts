@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { TestDashboard } from "../support/dashboard.ts";
+import { repeatedly } from "../support/deadline.ts";
 import {
   create,
   finishedOperation,
@@ -175,4 +176,45 @@ Deno.test("choices of the form reach the NAS: sparse zvols, fixed MACs, VMs in p
     const short = await post(dashboard, "/create/plan", { ...fields, "worker.count": "3" });
     assert.equal(short.status, 422);
     assert.match(await short.text(), /data-error="worker\.network\.0\.macs"/);
+  }));
+
+Deno.test("a wait for the NAS is ended on a click, and the page that follows says what can be decided", () =>
+  withDashboard({}, async (dashboard) => {
+    const { simulator, manager } = dashboard;
+    const gone = Promise.withResolvers<void>();
+    simulator.addFault({ method: "vm.start", action: "hold", until: gone.promise, times: Infinity });
+    const path = await create(dashboard, KEEP);
+    const page = () => text(fetch(dashboard.url + path));
+    await repeatedly("a VM is being started", async () => {
+      const { steps } = await (await fetch(dashboard.url + path, { headers: { accept: "application/json" } }))
+        .json() as { steps: { step: string; status: string }[] };
+      return steps.some(({ step, status }) => step === "start" && status === "running") || null;
+    });
+    await simulator.goAway();
+    simulator.clearFaults();
+    gone.resolve();
+    const waiting = await repeatedly("the operation waits", async () => {
+      const html = await page();
+      return html.includes('data-status="waiting"') ? html : null;
+    });
+    assert.match(waiting, /Waiting for the NAS since/);
+    assert.match(waiting, /id="stop-waiting">Stop waiting<\/button>/);
+    assert.match(waiting, /Everything stays as it is\. Then resume the operation, roll it back, or leave it/);
+    // Without a further reload, which nothing would ask for where no script runs.
+    assert.equal(await follow(post(dashboard, `${path}/stop-waiting`, {})), path);
+    const ended = await page();
+    assert.match(ended, /data-status="interrupted"/);
+    assert.match(ended, /Waiting for the NAS was stopped/);
+    for (const button of ["resume-operation", "roll-back-operation", "leave-operation"]) {
+      assert.ok(ended.includes(`id="${button}"`), button);
+    }
+    await simulator.comeBack();
+    await repeatedly(
+      "the NAS is connected",
+      () => Promise.resolve(manager.connection.state.kind === "live" || null),
+    );
+    assert.equal(
+      (await finishedOperation(dashboard, await follow(post(dashboard, `${path}/resume`, {})))).status,
+      "done",
+    );
   }));

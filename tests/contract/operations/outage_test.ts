@@ -69,9 +69,7 @@ Deno.test("when nobody waits any longer, everything stays, and the operation can
     if (how === "stopped") assert.ok(manager.operations.stopWaiting(id));
     const { status, vms } = await soon(ended, "the operation ends");
     assert.equal(status, "interrupted");
-    const why = how === "stopped"
-      ? /^Nobody waits for the NAS any longer/
-      : /^The NAS did not answer for 0\.3 s/;
+    const why = how === "stopped" ? /^Waiting for the NAS was stopped/ : /^The NAS did not answer for 0\.3 s/;
     assert.match(vms[0]?.message ?? "", why);
     await simulator.comeBack();
     const resumed = await (await manager.operations.resume(id))?.finished;
