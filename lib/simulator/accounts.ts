@@ -20,6 +20,7 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_WRITE: ["VM_READ"],
   DATASET_WRITE: ["DATASET_READ"],
   SNAPSHOT_WRITE: ["SNAPSHOT_READ"],
+  CLOUD_SYNC_WRITE: ["CLOUD_SYNC_READ"],
 };
 
 /** Roles of query methods whose schema does not name them. */

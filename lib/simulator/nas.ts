@@ -1,6 +1,7 @@
 /** The state that all methods of the simulated NAS share: its contents, release, time, events and jobs. */
 import type { Account } from "./accounts.ts";
-import { freshStore, type Store, type StoredJob } from "./store.ts";
+import { type JobOptions, JobQueue, type JobReport } from "./jobs/job_queue.ts";
+import { freshStore, type Store } from "./store.ts";
 import type { FaultMoment, SimulatedTimes, SimulatorOptions } from "./types.ts";
 import { type Profile, PROFILES } from "./versions.ts";
 
@@ -23,9 +24,11 @@ export interface Call {
 /** A method; its arguments are checked and have their defaults. */
 export type Method = (nas: Nas, args: readonly unknown[], call: Call) => unknown | Promise<unknown>;
 
-/** A method that runs as a job after its id was answered. */
-export interface JobMethod {
-  readonly job: (nas: Nas, args: readonly unknown[], call: Call) => Promise<unknown>;
+/** A method that runs as a job after its id was answered; its arguments are checked in the job. */
+export interface JobMethod extends JobOptions {
+  readonly job: (nas: Nas, args: readonly unknown[], call: Call, report: JobReport) => Promise<unknown>;
+  /** Reads what `/_upload` sends, so it cannot be called over the socket. */
+  readonly hasInput?: boolean;
 }
 
 /** A change event for subscribers. */
@@ -45,6 +48,8 @@ const DEFAULT_TIMES: SimulatedTimes = {
   startMs: 400,
   shutdownMs: 3_000,
   deleteRunningMs: 7_000,
+  convertMs: 6_000,
+  deviceMs: 150,
   measuringSecondMs: 1_000,
 };
 
@@ -60,6 +65,9 @@ export class Nas {
   readonly store: Store;
   readonly profile: Profile;
   times: SimulatedTimes;
+  readonly jobs: JobQueue = new JobQueue(this);
+  /** Size from which cloudsync fetches a file in parts. */
+  readonly multipartBytes: number;
   readonly #listeners = new Set<(event: NasEvent) => void>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #deletions: Promise<unknown> = Promise.resolve();
@@ -67,6 +75,7 @@ export class Nas {
   /** Creates a new NAS. */
   constructor(options: SimulatorOptions) {
     this.profile = PROFILES[options.version ?? "25.10"];
+    this.multipartBytes = options.multipartBytes ?? 250 * 1024 ** 2;
     this.times = { ...DEFAULT_TIMES, ...options.times };
     this.store = freshStore({
       poolFreeBytes: options.poolFreeBytes ?? 4 * 1024 ** 4,
@@ -103,10 +112,11 @@ export class Nas {
     return promise;
   }
 
-  /** Restarts: calls in progress end, and only VMs with `autostart` run afterwards. */
+  /** Restarts: calls and jobs in progress end and are forgotten, and only VMs with `autostart` run afterwards. */
   restart(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.jobs.reset();
     this.store.bootId = crypto.randomUUID();
     for (const vm of this.store.vms.values()) {
       vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";
@@ -148,55 +158,4 @@ export class Nas {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-
-  /** Adds a job and notifies subscribers. */
-  addJob(call: Call): StoredJob {
-    const job: StoredJob = {
-      id: ++this.store.lastJobId,
-      method: call.method,
-      arguments: call.params,
-      messageIds: [call.id],
-      state: "WAITING",
-      percent: 0,
-      error: null,
-      excInfo: null,
-      startedAt: Date.now(),
-      finishedAt: null,
-      credentials: call.credentials,
-    };
-    this.store.jobs.set(job.id, job);
-    this.emit({ msg: "added", collection: "core.get_jobs", id: job.id, fields: jobRow(job) });
-    return job;
-  }
-
-  /** Changes a job and notifies subscribers. */
-  updateJob(job: StoredJob, change: Partial<StoredJob>): void {
-    Object.assign(job, change);
-    this.emit({ msg: "changed", collection: "core.get_jobs", id: job.id, fields: jobRow(job) });
-  }
-}
-
-/** A row of core.get_jobs. */
-export function jobRow(job: StoredJob): Record<string, unknown> {
-  return {
-    id: job.id,
-    message_ids: job.messageIds,
-    method: job.method,
-    arguments: job.arguments,
-    transient: false,
-    description: null,
-    abortable: false,
-    logs_path: null,
-    logs_excerpt: null,
-    progress: { percent: job.percent, description: "", extra: null },
-    result: null,
-    result_encoding_error: null,
-    error: job.error,
-    exception: job.error === null ? null : "…",
-    exc_info: job.excInfo,
-    state: job.state,
-    time_started: { $date: job.startedAt },
-    time_finished: job.finishedAt === null ? null : { $date: job.finishedAt },
-    credentials: job.credentials,
-  };
 }

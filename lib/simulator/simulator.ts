@@ -8,6 +8,8 @@ import { Nas } from "./nas.ts";
 import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
+import { answerUpload } from "./upload/upload.ts";
+import { Tokens } from "./wire/tokens.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
 
 /** Number of recorded calls for tests; limited because the demo runs for a long time. */
@@ -54,7 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     apiVersions: [...nas.profile.apiVersions, ...(newerApiVersion === undefined ? [] : [newerApiVersion])],
     nas,
     faults,
-    tokens: new Map(),
+    tokens: new Tokens(),
     measuring: new Measuring(nas),
     isRateLimited: rateLimiter(options.rateWindowMs ?? RATE_WINDOW_MS),
     record: (call) => {
@@ -76,10 +78,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       onError,
     }, (request, { remoteAddr }) => {
       if (answerInstead !== undefined) return answerInstead();
-      const loopback = "hostname" in remoteAddr && ["127.0.0.1", "::1"].includes(remoteAddr.hostname);
+      const address = "hostname" in remoteAddr ? remoteAddr.hostname : "";
+      const loopback = ["127.0.0.1", "::1"].includes(address);
       return answer(request, shared, sockets, {
         secureTransport: loopback || tls !== undefined,
         root: false,
+        address,
       });
     });
     server.finished.catch(listening.reject);
@@ -87,7 +91,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
   const local = unixPath === undefined ? null : Deno.serve(
     { path: unixPath, onListen: () => {}, onError },
-    (request) => answer(request, shared, sockets, { secureTransport: true, root: true }),
+    (request) => answer(request, shared, sockets, { secureTransport: true, root: true, address: "" }),
   );
   let { server, port } = await listen(options.port ?? 0);
   const screens = options.screens ? new Screens(nas, hostname) : null;
@@ -152,11 +156,14 @@ function answer(
   shared: Shared & { readonly apiVersions: readonly string[] },
   sockets: Set<WebSocket>,
   transport: Transport,
-): Response {
+): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
   const { apiVersions } = shared;
   const hasVersions = apiVersions.length > 0;
   if (hasVersions && pathname === "/api/versions") return Response.json(apiVersions);
+  if (/^\/_upload\/?$/.test(pathname) && request.method === "POST") {
+    return answerUpload(request, shared, transport);
+  }
   const isLegacy = pathname === "/websocket";
   const isShell = pathname === "/websocket/shell";
   const isApi = hasVersions && ["current", ...apiVersions].some((version) => pathname === `/api/${version}`);

@@ -1,5 +1,6 @@
 /** The contents of the simulated NAS as plain data in memory, and its free space and memory. */
 import type { Account } from "./accounts.ts";
+import type { StoredFile } from "./files/stored_file.ts";
 
 /** A device row. */
 export interface StoredDevice {
@@ -27,8 +28,12 @@ export interface StoredDataset {
   name: string;
   type: "FILESYSTEM" | "VOLUME";
   volsizeBytes: number;
-  /** What guests have written to it. */
+  /** What it refers to: what guests and conversions have written to it, or to the snapshot it was cloned from. */
   writtenBytes: number;
+  /** The part of it that belongs to the snapshot it was cloned from, and so takes no further space. */
+  sharedBytes: number;
+  /** What was written to the zvol last: an image, or null for zeros. */
+  content: string | null;
   sparse: boolean;
   userProperties: Record<string, string>;
   /** Milliseconds since 1970 (UTC). */
@@ -37,6 +42,9 @@ export interface StoredDataset {
   origin: string | null;
   /** Whether something other than a VM has it open, so that it cannot be destroyed. */
   isOpen: boolean;
+  /** An encrypted dataset without its key. */
+  isLocked: boolean;
+  isReadonly: boolean;
 }
 
 /** A snapshot of a filesystem or zvol. */
@@ -53,6 +61,12 @@ export interface StoredSnapshot {
   readonly userProperties: Record<string, string>;
   /** Whether it is destroyed with its last clone. */
   isDeferred: boolean;
+  /** The dataset at that time. */
+  readonly volsizeBytes: number;
+  readonly referencedBytes: number;
+  readonly content: string | null;
+  /** What only the snapshot still refers to. */
+  uniqueBytes: number;
 }
 
 /** A job of core.get_jobs. */
@@ -63,6 +77,11 @@ export interface StoredJob {
   messageIds: readonly (string | number | null)[];
   state: "WAITING" | "RUNNING" | "SUCCESS" | "FAILED" | "ABORTED";
   percent: number;
+  description: string;
+  readonly isAbortable: boolean;
+  /** The text of its log; null for a job without one. */
+  logs: string | null;
+  result: unknown;
   error: string | null;
   excInfo: Record<string, unknown> | null;
   startedAt: number;
@@ -78,8 +97,14 @@ export interface Store {
   readonly datasets: Map<string, StoredDataset>;
   /** By full name. */
   readonly snapshots: Map<string, StoredSnapshot>;
-  /** Full paths of files. */
-  readonly files: Set<string>;
+  /** By full path. */
+  readonly files: Map<string, StoredFile>;
+  /** Full paths of folders that are no datasets, which can be empty. */
+  readonly folders: Set<string>;
+  /** Symbolic links: from a path to another. */
+  readonly links: Map<string, string>;
+  /** Credentials of cloudsync by id. */
+  readonly cloudCredentials: Map<number, { id: number; name: string; url: string }>;
   readonly jobs: Map<number, StoredJob>;
   readonly bridges: string[];
   readonly interfaces: string[];
@@ -107,6 +132,8 @@ export interface Store {
 /** Block size of zvols; their size must be a multiple of it. */
 export const VOLBLOCKSIZE_BYTES = 16_384;
 
+const ISO_BYTES = 700 * 1024 ** 2;
+
 /** The contents of a new NAS. */
 export function freshStore(
   options: { poolFreeBytes: number; freeMemoryBytes: number; accounts: Account[] },
@@ -116,7 +143,10 @@ export function freshStore(
     devices: new Map(),
     datasets: new Map(),
     snapshots: new Map(),
-    files: new Set(["/mnt/tank/iso/debian.iso", "/mnt/tank/iso/talos.iso", "/mnt/tank/atroot.iso"]),
+    files: new Map(),
+    folders: new Set(),
+    links: new Map(),
+    cloudCredentials: new Map(),
     jobs: new Map(),
     bridges: ["br0", "br1"],
     interfaces: ["eno1", "enp3s0"],
@@ -137,6 +167,9 @@ export function freshStore(
   for (const name of ["tank", "tank/vms", "tank/VMs", "tank/iso"]) {
     addDataset(store, { name, type: "FILESYSTEM" });
   }
+  for (const name of ["iso/debian.iso", "iso/talos.iso", "atroot.iso"]) {
+    addFile(store, `/mnt/tank/${name}`, { sizeBytes: ISO_BYTES });
+  }
   return store;
 }
 
@@ -148,24 +181,40 @@ export function addDataset(
   const stored = {
     volsizeBytes: 0,
     writtenBytes: 0,
+    sharedBytes: 0,
+    content: null,
     sparse: false,
     userProperties: {},
     createdAt: Date.now(),
     origin: null,
     isOpen: false,
+    isLocked: false,
+    isReadonly: false,
     ...dataset,
   };
   store.datasets.set(stored.name, stored);
   return stored;
 }
 
-/** Free bytes of the pool: thick zvols take their whole size, sparse ones what is written to them. */
+/** Free bytes of the pool: thick zvols take their whole size, sparse ones and clones what is written to them. */
 export function poolFreeBytes(store: Store): number {
-  return store.poolBytes - [...store.datasets.values()].reduce((sum, it) => sum + takenBytes(it), 0);
+  const datasets = [...store.datasets.values()].reduce((sum, it) => sum + takenBytes(it), 0);
+  const snapshots = [...store.snapshots.values()].reduce((sum, it) => sum + it.uniqueBytes, 0);
+  const files = [...store.files.values()].reduce((sum, it) => sum + it.allocatedBytes, 0);
+  return store.poolBytes - datasets - snapshots - files;
 }
 
-function takenBytes({ sparse, volsizeBytes, writtenBytes }: StoredDataset): number {
-  return sparse ? writtenBytes : volsizeBytes;
+/** The space that a dataset itself takes. */
+export function takenBytes({ sparse, volsizeBytes, writtenBytes, sharedBytes }: StoredDataset): number {
+  return sparse ? writtenBytes - sharedBytes : volsizeBytes;
+}
+
+/** Adds a file without checks; what is there from the start takes none of the free space. */
+export function addFile(store: Store, path: string, file: Partial<StoredFile> = {}): StoredFile {
+  const { head = new Uint8Array() } = file;
+  const stored = { sizeBytes: head.length, allocatedBytes: 0, head, content: path, digest: null, ...file };
+  store.files.set(path, stored);
+  return stored;
 }
 
 /**

@@ -18,6 +18,10 @@ export interface SimulatedTimes {
   readonly shutdownMs: number;
   /** The wait inside vm.delete of a running VM: 7,000 on a real NAS. */
   readonly deleteRunningMs: number;
+  /** A conversion of a disk image. */
+  readonly convertMs: number;
+  /** How long the device of a new zvol is missing. */
+  readonly deviceMs: number;
   /** A second of the interval at which reporting.realtime measures: 1,000 on a real NAS. */
   readonly measuringSecondMs: number;
 }
@@ -93,6 +97,8 @@ export interface SimulatorOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Also listens on a unix socket, where every client is root, like the real middleware. */
   readonly unixPath?: string;
+  /** Size in bytes from which cloudsync fetches a file in parts, for which the server has to honour Range; default 250 MiB. */
+  readonly multipartBytes?: number;
   /** A further release in the answer of GET /api/versions, for a NAS newer than every known one. */
   readonly newerApiVersion?: string;
   /** Window of the login rate limit, in milliseconds; default 60,000, like a real NAS. */

@@ -73,6 +73,8 @@ export interface Profile {
   readonly snapshotNamespace: "zfs.snapshot" | "pool.snapshot";
   /** zfs.resource.query returns a tier (26 and later). */
   readonly resourceTier: boolean;
+  /** filesystem.mkdir refuses links in a path and names a missing parent (27.0). */
+  readonly refusesLinkedFolders: boolean;
   /** Additional fields of a pool row. */
   readonly poolFields: Readonly<Record<string, unknown>>;
   readonly texts: {
@@ -176,6 +178,7 @@ const V25_10: Profile = {
   zfs: "classic",
   snapshotNamespace: "pool.snapshot",
   resourceTier: false,
+  refusesLinkedFolders: false,
   poolFields: {},
   texts: {
     alreadyRunning: (name) => `'${name}' is already running`,
@@ -224,6 +227,7 @@ const V27: Profile = {
   nicPciAddress: true,
   zfs: "resource",
   resourceTier: true,
+  refusesLinkedFolders: true,
   poolFields: { all_sed: false },
   texts: {
     alreadyRunning: (name) => `VM '${name}' is already running`,
@@ -256,6 +260,7 @@ const V26: Profile = {
   schemas: schemas26 as Schemas,
   stoppedUsesNothing: false,
   checksLimit: true,
+  refusesLinkedFolders: false,
   nicPciAddress: false,
 };
 

@@ -23,7 +23,15 @@ import type { AppEnv } from "../../routes/server/context.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** Fast, but in the proportions of a real NAS: zvols and starts take longer than calls. */
-export const TEST_TIMES = { callMs: 2, zvolMs: 6, startMs: 4, shutdownMs: 5, deleteRunningMs: 10 } as const;
+export const TEST_TIMES = {
+  callMs: 2,
+  zvolMs: 6,
+  startMs: 4,
+  shutdownMs: 5,
+  deleteRunningMs: 10,
+  convertMs: 10,
+  deviceMs: 3,
+} as const;
 
 /** Fast polling after a call of unknown outcome. */
 export const TEST_SETTLE = { settleMs: 200, pollMs: 20 } as const;

@@ -24,11 +24,16 @@ export class Peer {
   #changed = Promise.withResolvers<void>();
   #lastId = 0;
 
-  constructor(url: string) {
-    this.#socket = new WebSocket(`${url}/api/current`);
+  readonly #isLegacy: boolean;
+
+  /** `legacy` speaks the protocol of 24.x. */
+  constructor(url: string, protocol: "current" | "legacy" = "current") {
+    this.#isLegacy = protocol === "legacy";
+    this.#socket = new WebSocket(this.#isLegacy ? `${url}/websocket` : `${url}/api/current`);
     this.closed = new Promise((resolve) => this.#socket.onclose = resolve);
     this.#socket.onmessage = ({ data }) => {
-      const frame = JSON.parse(data);
+      const frame = this.#isLegacy ? translated(JSON.parse(data)) : JSON.parse(data);
+      if (frame === null) return;
       if (frame.method === undefined) this.#answers.push(frame);
       else this.events.push(frame.params);
       this.#changed.resolve();
@@ -38,6 +43,7 @@ export class Peer {
 
   async open(): Promise<void> {
     await new Promise((resolve) => this.#socket.onopen = resolve);
+    if (this.#isLegacy) this.send(JSON.stringify({ msg: "connect", version: "1", support: ["1"] }));
   }
 
   send(message: string | ArrayBuffer): void {
@@ -61,7 +67,8 @@ export class Peer {
 
   call(method: string, ...params: unknown[]): Promise<Answer> {
     const id = ++this.#lastId;
-    this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    const call = this.#isLegacy ? { msg: "method", id: String(id) } : { jsonrpc: "2.0", id };
+    this.send(JSON.stringify({ ...call, method, params }));
     return this.answer(id);
   }
 
@@ -81,6 +88,7 @@ export class Peer {
   }
 
   login(username = "admin", password = "truenas"): Promise<unknown> {
+    if (this.#isLegacy) return this.result("auth.login", username, password);
     return this.result("auth.login_ex", { mechanism: "PASSWORD_PLAIN", username, password });
   }
 
@@ -88,6 +96,20 @@ export class Peer {
     this.#socket.close();
     await this.closed;
   }
+}
+
+/** A frame of the legacy protocol as one of JSON-RPC; null for those that answer no call. */
+function translated(
+  { msg, id, result, error }: {
+    readonly msg: string;
+    readonly id: string;
+    readonly result?: unknown;
+    readonly error?: { readonly error: number; readonly reason: string; readonly extra: unknown };
+  },
+) {
+  if (msg !== "result") return null;
+  const answer = error === undefined ? { result } : { error: { code: -32001, message: "", data: error } };
+  return { id: Number(id), ...answer };
 }
 
 /** A simulated NAS and a connection to it. */

@@ -9,6 +9,21 @@ export interface RecordedCall {
   readonly result?: unknown;
   readonly error?: Answer["error"];
   readonly note?: string;
+  /** The final row of the job that it started. */
+  readonly job?: JobRow;
+}
+
+/** What a job's row is compared by. */
+export interface JobRow {
+  readonly id: number;
+  readonly state: string;
+  readonly abortable: boolean;
+  readonly logs_path: string | null;
+  readonly progress: { readonly percent: number; readonly description: string };
+  readonly result: unknown;
+  readonly error: string | null;
+  readonly exc_info: { readonly type: string; readonly errno: number | null; readonly extra: unknown } | null;
+  readonly credentials: { readonly type: string } | null;
 }
 
 /** The calls of a file below tests/data/calls. */
@@ -73,13 +88,15 @@ export interface Difference {
 export interface Playing {
   readonly plays?: (call: RecordedCall) => boolean;
   readonly before?: (call: RecordedCall) => void;
+  /** Sends what is no call over the socket. */
+  readonly send?: (call: RecordedCall) => Promise<Answer> | null;
 }
 
 /** Sends every call to a NAS, one after another, and reports where its answers differ. */
 export async function differences(
   peer: Peer,
   calls: readonly RecordedCall[],
-  { plays = () => true, before = () => {} }: Playing = {},
+  { plays = () => true, before = () => {}, send = () => null }: Playing = {},
 ): Promise<{ readonly played: number; readonly differing: readonly Difference[] }> {
   const ids = new Map<string, unknown>();
   const differing: Difference[] = [];
@@ -88,8 +105,10 @@ export async function differences(
     if (!plays(call)) continue;
     played++;
     before(call);
-    const answer = await peer.call(call.method, ...withIds(call.params, ids) as unknown[]);
+    const answer = await (send(call) ?? peer.call(call.method, ...withIds(call.params, ids) as unknown[]));
     remember(call, answer, ids);
+    const job = await jobProblem(peer, call, answer);
+    if (job !== "") differing.push({ line: index + 1, text: `${call.method} ${job}` });
     const [real, simulated] = [verdict(call), verdict(answer)];
     const shapes = real === "result" && simulated === "result"
       ? shapeDifferences(call.result, answer.result, call.method)
@@ -111,11 +130,43 @@ function withIds(value: unknown, ids: ReadonlyMap<string, unknown>): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, withIds(it, ids)]));
 }
 
+const FINAL = ["SUCCESS", "FAILED", "ABORTED"];
+
+/** The row of a job when it has ended. */
+export async function endedJob(peer: Peer, id: number): Promise<JobRow> {
+  for (;;) {
+    const [row] = await peer.result("core.get_jobs", [["id", "=", id]]) as JobRow[];
+    if (row === undefined) throw new Error(`there is no job ${id}`);
+    if (FINAL.includes(row.state)) return row;
+  }
+}
+
+/** How the row of the job of a call differs; empty for a call without one. */
+async function jobProblem(peer: Peer, { job: real }: RecordedCall, { result }: Answer): Promise<string> {
+  if (real === undefined) return "";
+  const body = (result as { body?: string } | undefined)?.body;
+  const id = body === undefined ? result : JSON.parse(body).job_id;
+  if (typeof id !== "number") return `answers ${JSON.stringify(result)}, not a job`;
+  const [wanted, found] = [real, await endedJob(peer, id)].map(comparedJob);
+  return wanted === found ? "" : `job ${found}, not ${wanted}`;
+}
+
+/** Sizes, rates and times are those of another network. */
+function comparedJob(row: JobRow): string {
+  const { state, abortable, progress, result, error, exc_info: info, credentials } = row;
+  const words = progress.description.replace(/[\d.]+ ([KMG]i)?B/g, "N B");
+  const failed = info === null ? null : [info.type, info.errno, info.extra];
+  const logs = row.logs_path !== null;
+  const told = [state, abortable, logs, progress.percent, words, result, error, failed, credentials?.type];
+  return JSON.stringify(told);
+}
+
 /** `$id` and `$disk` stand for the first VM and the first disk that a file makes. */
 function remember({ method, params }: RecordedCall, { result }: Answer, ids: Map<string, unknown>): void {
   const id = (result as { id?: unknown } | undefined)?.id;
   if (id === undefined) return;
   if (method === "vm.create" && !ids.has("$id")) ids.set("$id", id);
+  if (method === "cloudsync.credentials.create" && !ids.has("$cred")) ids.set("$cred", id);
   const isDisk = JSON.stringify(params).includes('"dtype":"DISK"');
   if (method === "vm.device.create" && isDisk && !ids.has("$disk")) ids.set("$disk", id);
 }

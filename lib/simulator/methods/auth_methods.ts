@@ -1,9 +1,12 @@
 /** auth.* and core.*: signing in, events and jobs of the calling connection. */
 import { type Account, hasRole } from "../accounts.ts";
 import type { Measuring } from "../measuring.ts";
-import { jobRow, type Nas } from "../nas.ts";
+import { jobRow } from "../jobs/job_row.ts";
+import type { Nas } from "../nas.ts";
+import type { StoredJob } from "../store.ts";
 import { type Options, query } from "./query.ts";
 import { challenge, type ScramChallenge } from "../wire/scram.ts";
+import type { Tokens } from "../wire/tokens.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError } from "../wire/wire_errors.ts";
 
@@ -24,7 +27,9 @@ export interface Peer {
   readonly measuring: Measuring;
   /** Notifies the client that a subscription has ended; `error` is null when it ended it itself. */
   readonly notifyEnd: (collection: string, error: unknown) => void;
-  readonly tokens: Map<string, Account>;
+  readonly tokens: Tokens;
+  /** The client's address. */
+  readonly address: string;
 }
 
 /** A subscription of a connection. */
@@ -159,7 +164,7 @@ function accountFor(peer: Peer, data: LoginData): Account | null | "EXPIRED" {
         accounts.find((it) => it.username === data.username && it.apiKey === data.api_key),
       );
     case "TOKEN_PLAIN":
-      return peer.tokens.get(data.token ?? "") ?? null;
+      return peer.tokens.use(data.token ?? "")?.account ?? null;
     default:
       return null;
   }
@@ -191,7 +196,7 @@ const loginWithKey: PeerMethod = (peer, [key]) => {
 };
 
 const loginWithToken: PeerMethod = (peer, [token]) => {
-  const account = peer.tokens.get(String(token));
+  const account = peer.tokens.use(String(token))?.account;
   if (account === undefined) return false;
   signIn(peer, account, "TOKEN");
   return true;
@@ -257,14 +262,17 @@ function unsubscribe(peer: Peer, ident: string): void {
   if (ended.name.startsWith(REALTIME)) peer.notifyEnd(ended.name, null);
 }
 
-function visibleJobs({ nas, account }: Peer) {
+function visibleJobs({ nas, account }: Peer): StoredJob[] {
   const all = [...nas.store.jobs.values()];
   const full = account !== null && hasRole(account, "FULL_ADMIN");
   const own = all.filter(({ credentials }) =>
     (credentials as { data?: { username?: string } } | null)?.data?.username === account?.username
   );
-  return (full ? all : own).map(jobRow);
+  return full ? all : own;
 }
+
+/** How long a token is good for unless told otherwise. */
+const TOKEN_SECONDS = 600;
 
 /** auth.* and core.* */
 export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
@@ -282,10 +290,15 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
     return true;
   },
   "auth.me": ({ account }) => account === null ? null : userInfo(account),
-  "auth.generate_token": ({ account, tokens }) => {
-    const token = crypto.randomUUID().replaceAll("-", "").repeat(2);
-    if (account !== null) tokens.set(token, account);
-    return token;
+  "auth.generate_token": ({ account, tokens, address }, [ttl, attributes, matchesOrigin, isSingleUse]) => {
+    if (account === null) return null;
+    return tokens.add({
+      account,
+      expiresAt: Date.now() + (typeof ttl === "number" ? ttl : TOKEN_SECONDS) * 1000,
+      hasAttributes: Object.keys(attributes ?? {}).length > 0,
+      origin: matchesOrigin === true ? address : null,
+      isSingleUse: isSingleUse === true,
+    });
   },
   "auth.mechanism_choices": ({ nas, account }) => {
     if (account === null && !nas.profile.mechanismChoicesBeforeLogin) {
@@ -305,6 +318,12 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
     return nas.profile.returnsOptions ? options : null;
   },
   "core.resize_shell": () => null,
+  "core.job_abort": (peer, [id]) => {
+    const job = visibleJobs(peer).find((it) => it.id === id);
+    if (job === undefined) throw callError(ERRNO.ENOENT, `Job ${String(id)} does not exist`);
+    peer.nas.jobs.abort(job.id);
+    return null;
+  },
   "core.get_jobs": (peer, [filters, options]) =>
-    query(visibleJobs(peer), filters as unknown[], options as Options),
+    query(visibleJobs(peer).map(jobRow), filters as unknown[], options as Options),
 };

@@ -6,7 +6,7 @@ import { autoPorts } from "../rules/display_rules.ts";
 import { randomMac } from "../rules/macs.ts";
 import { choicesOf, instance, type Options, query, type Row } from "./query.ts";
 import { checkArguments } from "../wire/schema_check.ts";
-import { devicePathOf, devicesOf, type StoredDevice, zvolAt } from "../store.ts";
+import { addFile, devicePathOf, devicesOf, type StoredDevice, zvolAt } from "../store.ts";
 import { getVm } from "./vm_lifecycle.ts";
 import { deviceRow } from "../vm_rows.ts";
 import { ERRNO } from "../../errors/errno.ts";
@@ -56,7 +56,7 @@ const create: Method = async (nas, [given], call) => {
   // TrueNAS checks without a lock, so two parallel calls can both pass.
   await nas.sleep(nas.times.callMs, call.signal);
   await makeZvol(nas, attributes, call);
-  if (attributes.dtype === "RAW") nas.store.files.add(String(attributes.path));
+  if (attributes.dtype === "RAW") addFile(nas.store, String(attributes.path));
   await call.pass("middle");
   complete(nas, attributes);
   const id = ++nas.store.lastDeviceId;

@@ -95,8 +95,8 @@ const stop: JobMethod = {
 };
 
 const restart: JobMethod = {
-  job: async (nas, [id], call) => {
-    await stop.job(nas, [id], call);
+  job: async (nas, [id], call, report) => {
+    await stop.job(nas, [id], call, report);
     return await start(nas, [id, { overcommit: true }], call);
   },
 };

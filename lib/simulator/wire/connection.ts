@@ -1,23 +1,27 @@
 /** One connection to the simulated NAS: TrueNAS's JSON-RPC dialect, its limits, and the execution of each call. */
-import { type Account, mayCall } from "../accounts.ts";
+import { mayCall } from "../accounts.ts";
 import { type Peer, PEER_METHODS } from "../methods/auth_methods.ts";
-import { crudProblem } from "../methods/crud_arguments.ts";
 import { DATASET_METHODS } from "../methods/dataset_methods.ts";
 import { DEVICE_METHODS } from "../methods/device_methods.ts";
+import { FILE_METHODS } from "../files/file_methods.ts";
+import { CONVERSION_METHODS } from "../images/conversion_methods.ts";
+import { CLOUDSYNC_METHODS } from "../cloudsync/cloudsync_methods.ts";
 import { CUT, type Faults, STALLED } from "../faults.ts";
+import type { JobReport } from "../jobs/job_queue.ts";
 import type { Call, JobMethod, Method, Nas, NasEvent } from "../nas.ts";
-import { checkLegacyArguments, withTopLevelDtype } from "./legacy_models.ts";
+import { checkedArguments } from "./call_arguments.ts";
+import { pythonJsonError } from "./python_json.ts";
+import type { Tokens } from "./tokens.ts";
+import { withTopLevelDtype } from "./legacy_models.ts";
 import type { Measuring } from "../measuring.ts";
-import { queryProblem } from "../methods/query_check.ts";
 import { RESOURCE_METHODS } from "../methods/resource_methods.ts";
-import { checkArguments, type MethodSchema } from "./schema_check.ts";
+import type { MethodSchema } from "./schema_check.ts";
 import { SNAPSHOT_METHODS } from "../methods/snapshot_methods.ts";
 import { SYSTEM_METHODS } from "../methods/system_methods.ts";
-import type { StoredJob } from "../store.ts";
 import type { FaultMoment, ReceivedCall } from "../types.ts";
 import { VM_METHODS } from "../methods/vm_methods.ts";
 import { ERRNO } from "../../errors/errno.ts";
-import { callError, MethodError, OtherReply, plainException, type WireError } from "./wire_errors.ts";
+import { callError, OtherReply, plainException, toWire, type WireError } from "./wire_errors.ts";
 
 const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...VM_METHODS,
@@ -26,6 +30,9 @@ const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...SNAPSHOT_METHODS,
   ...RESOURCE_METHODS,
   ...SYSTEM_METHODS,
+  ...FILE_METHODS,
+  ...CONVERSION_METHODS,
+  ...CLOUDSYNC_METHODS,
 };
 
 /** Maximum number of running calls, and of unfinished calls including the waiting ones. */
@@ -49,13 +56,15 @@ export interface Transport {
   readonly secureTransport: boolean;
   /** Over the unix socket, where every client is root. */
   readonly root: boolean;
+  /** The client's address. */
+  readonly address: string;
 }
 
 /** The state that all connections share. */
 export interface Shared {
   readonly nas: Nas;
   readonly faults: Faults;
-  readonly tokens: Map<string, Account>;
+  readonly tokens: Tokens;
   readonly measuring: Measuring;
   /** Whether another call of this method is refused before login. */
   readonly isRateLimited: (method: string) => boolean;
@@ -82,7 +91,7 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
 
   /** Takes ownership of an open socket. */
-  constructor(wire: Wire, shared: Shared, { secureTransport, root }: Transport) {
+  constructor(wire: Wire, shared: Shared, { secureTransport, root, address }: Transport) {
     this.#wire = wire;
     this.#shared = shared;
     this.#peer = {
@@ -90,6 +99,7 @@ export class Connection {
       account: null,
       credentials: null,
       secureTransport,
+      address,
       awaiting: null,
       scram: null,
       options: { legacy_jobs: true, private_methods: false, py_exceptions: false },
@@ -198,20 +208,19 @@ export class Connection {
   async #perform({ id, method, params }: Request, schema: MethodSchema): Promise<unknown> {
     const { nas, faults } = this.#shared;
     this.#authorise(method, schema);
-    const miscounted = crudProblem(method, params.length);
-    if (miscounted !== null) throw miscounted;
-    const isLegacy = nas.profile.topLevelDtype || schema.legacy === true;
-    const args = isLegacy ? checkLegacyArguments(method, schema, params) : checkArguments(schema, params);
-    const { checksLimit } = nas.profile;
-    const wrongQuery = queryProblem(schema.param_order, args, { checksLimit, isLegacy });
-    if (wrongQuery !== null) throw wrongQuery;
+    const found = METHODS[method];
+    const check = () => checkedArguments(nas, { method, schema, params });
+    const args = typeof found === "object" ? [] : check();
     const fault = faults.choose(method, params);
     const pass = (moment: FaultMoment) => fault.pass(moment, this.#closed.signal, nas);
     await pass("before");
     const peerMethod = PEER_METHODS[method];
-    const result = peerMethod === undefined
-      ? await this.#run(METHODS[method], args, this.#call({ id, method, params }, pass))
-      : peerMethod(this.#peer, args);
+    const call = this.#call({ id, method, params }, pass);
+    const result = peerMethod !== undefined
+      ? peerMethod(this.#peer, args)
+      : typeof found === "object"
+      ? await this.#runJob(found, check, call)
+      : await this.#run(found, args, call);
     await pass("after");
     return result;
   }
@@ -237,39 +246,22 @@ export class Connection {
     return { id: id ?? null, method, params, signal, account, credentials, pass, awaitsJobs };
   }
 
-  async #run(method: Method | JobMethod | undefined, args: readonly unknown[], call: Call): Promise<unknown> {
+  async #run(method: Method | undefined, args: readonly unknown[], call: Call): Promise<unknown> {
     const { nas } = this.#shared;
     if (method === undefined) throw new Error(`no method ${call.method}`);
-    if (typeof method === "function") {
-      if (!WAITS_ITSELF.has(call.method)) await nas.sleep(nas.times.callMs, call.signal);
-      return await method(nas, args, call);
-    }
-    await nas.sleep(nas.times.callMs, call.signal);
-    const job = nas.addJob(call);
-    const finished = this.#runJob(method, args, call, job);
-    return call.awaitsJobs ? await finished : job.id;
+    if (!WAITS_ITSELF.has(call.method)) await nas.sleep(nas.times.callMs, call.signal);
+    return await method(nas, args, call);
   }
 
-  async #runJob(method: JobMethod, args: readonly unknown[], call: Call, job: StoredJob): Promise<unknown> {
+  async #runJob(method: JobMethod, check: () => readonly unknown[], call: Call): Promise<unknown> {
     const { nas } = this.#shared;
-    try {
-      await Promise.resolve();
-      nas.updateJob(job, { state: "RUNNING" });
-      // A job continues without the connection that started it.
-      const result = await method.job(nas, args, { ...call, signal: new AbortController().signal });
-      // TrueNAS reports the end twice: once with the state, once with the time.
-      const end = { state: "SUCCESS", percent: 100, finishedAt: Date.now() } as const;
-      nas.updateJob(job, end);
-      nas.updateJob(job, end);
-      return result;
-    } catch (error) {
-      const wire = toWire(error);
-      const { reason, error: errno } = wire.data as { reason: string; error: number };
-      const excInfo = { repr: "…", type: "CallError", errno, extra: null };
-      nas.updateJob(job, { state: "FAILED", error: reason, excInfo, finishedAt: Date.now() });
-      if (call.awaitsJobs) throw error;
-      return null;
-    }
+    await nas.sleep(nas.times.callMs, call.signal);
+    if (method.hasInput === true) throw plainException("Exception", "Pipe 'input' is not open");
+    // A job continues without the connection that started it.
+    const detached = { ...call, signal: new AbortController().signal };
+    const work = async (report: JobReport) => await method.job(nas, check(), detached, report);
+    const { id, finished } = nas.jobs.start(call, method, work);
+    return call.awaitsJobs ? await finished : id;
   }
 
   #answer(id: Id | undefined, answer: { readonly result: unknown } | { readonly error: WireError }): void {
@@ -309,19 +301,4 @@ const WAITS_ITSELF: ReadonlySet<string> = new Set(
 function isId(value: unknown): value is Id {
   return value === null || typeof value === "string" ||
     (typeof value === "number" && Number.isInteger(value));
-}
-
-function toWire(error: unknown): WireError {
-  if (error instanceof MethodError) return error.wire;
-  return plainException("Exception", error instanceof Error ? error.message : String(error)).wire;
-}
-
-/** Python's message for text that is not JSON, for likely mistakes. */
-function pythonJsonError(text: string, error: unknown): string {
-  const at = Number(/position (\d+)/.exec(String(error))?.[1] ?? 0);
-  const place = `line 1 column ${at + 1} (char ${at})`;
-  if (text[at - 1] === "{" || text.slice(0, at).trimEnd().endsWith("{")) {
-    return `Expecting property name enclosed in double quotes: ${place}`;
-  }
-  return `Expecting value: ${place}`;
 }

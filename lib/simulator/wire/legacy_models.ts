@@ -19,13 +19,43 @@ export function legacySchemas(
   return Object.fromEntries(older.map(([name, schema]) => [name, olderSchema(name, schema, unknownKeys)]));
 }
 
-/** Differences of 24.x; only full administrators can promote a dataset there. */
+/** Differences of 24.x. */
 function olderSchema(name: string, schema: MethodSchema, unknownKeys: readonly string[]): MethodSchema {
   if (name === "vm.create" || name === "vm.update") {
     return { ...schema, accepts: without(schema.accepts, unknownKeys) };
   }
+  if (CREDENTIALS.includes(name)) return { ...schema, accepts: oldCredentials(schema.accepts) };
   if (name === "auth.generate_token") return { ...schema, param_order: schema.param_order.slice(0, 3) };
-  return name === "pool.dataset.promote" ? { ...schema, roles: [] } : schema;
+  return ADMINS_ONLY.includes(name) ? { ...schema, roles: [] } : schema;
+}
+
+const CREDENTIALS: readonly string[] = ["cloudsync.credentials.create", "cloudsync.credentials.verify"];
+
+/** Only full administrators may call these in 24.x. */
+const ADMINS_ONLY: readonly string[] = [
+  "pool.dataset.promote",
+  "vm.import_disk_image",
+  "vm.export_disk_image",
+];
+
+/** 24.x has the provider and its attributes side by side, and no name to verify. */
+function oldCredentials({ $defs = {}, properties = {}, ...accepts }: Schema): Schema {
+  const text: Schema = { type: "string", minLength: 1 };
+  const attributes: Schema = {
+    type: "object",
+    additionalProperties: false,
+    properties: { url: text },
+    required: ["url"],
+  };
+  const isCreation = "CloudCredentialCreate" in $defs;
+  const own: Schema = {
+    type: "object",
+    additionalProperties: false,
+    properties: { ...(isCreation ? { name: text } : {}), provider: { enum: ["HTTP"] }, attributes },
+    required: [...(isCreation ? ["name"] : []), "provider", "attributes"],
+  };
+  const names = Object.keys(properties);
+  return { ...accepts, properties: Object.fromEntries(names.map((key) => [key, own])) };
 }
 
 /** The same schema without some properties of every object. */
@@ -81,7 +111,7 @@ export function checkLegacyArguments(
     const text = `Too many arguments (expected ${names.length}, found ${params.length})`;
     throw callError(ERRNO.EFAULT, text);
   }
-  const moved = method === "vm.device.create" ? [withInnerDtype(params[0]), ...params.slice(1)] : params;
+  const moved = moveArguments(method, params);
   try {
     return checkArguments(schema, moved);
   } catch (error) {
@@ -90,6 +120,14 @@ export function checkLegacyArguments(
       : undefined;
     throw extra ? validationErrors(extra.map(olderWords)) : error;
   }
+}
+
+/** The arguments in the shape of 25.04.2. */
+function moveArguments(method: string, [first, ...rest]: readonly unknown[]): readonly unknown[] {
+  if (method === "vm.device.create") return [withInnerDtype(first), ...rest];
+  // The path alone is enough.
+  if (method === "filesystem.mkdir" && typeof first === "string") return [{ path: first }, ...rest];
+  return first === undefined ? rest : [first, ...rest];
 }
 
 function withInnerDtype(given: unknown): unknown {

@@ -2,8 +2,9 @@
  * The simulated NAS's shell WebSocket: a serial console that greets, echoes the input of binary frames, and ends with its
  * VM or with a text frame (as TrueNAS 25.04 to 27.0 does).
  */
-import { type Account, hasRole } from "../accounts.ts";
+import { hasRole } from "../accounts.ts";
 import type { Nas } from "../nas.ts";
+import type { Tokens } from "./tokens.ts";
 import { ERRNO } from "../../errors/errno.ts";
 
 /** The socket of a shell. */
@@ -19,12 +20,12 @@ const open = new WeakMap<Nas, Map<number, string>>();
 export class SimulatedShell {
   readonly #nas: Nas;
   readonly #wire: ShellWire;
-  readonly #tokens: ReadonlyMap<string, Account>;
+  readonly #tokens: Tokens;
   readonly #forget: () => void;
   #vmId: number | null = null;
 
   /** Waits for the first message. */
-  constructor(nas: Nas, wire: ShellWire, tokens: ReadonlyMap<string, Account>) {
+  constructor(nas: Nas, wire: ShellWire, tokens: Tokens) {
     this.#nas = nas;
     this.#wire = wire;
     this.#tokens = tokens;
@@ -57,7 +58,7 @@ export class SimulatedShell {
     } catch {
       return fail(ERRNO.EINVAL, "Invalid message");
     }
-    const account = this.#tokens.get(request.token ?? "");
+    const account = this.#tokens.use(request.token ?? "")?.account;
     if (account === undefined) return fail(ERRNO.ENOTAUTHENTICATED, "Invalid token");
     if (!hasRole(account, "VM_WRITE")) return fail(ERRNO.EACCES, "Not authorized");
     const vm = this.#nas.store.vms.get(request.options?.vm_id ?? -1);

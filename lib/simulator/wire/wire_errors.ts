@@ -37,6 +37,12 @@ export function callError(errno: number, reason: string): MethodError {
   });
 }
 
+/** Any error as it is sent. */
+export function toWire(error: unknown): WireError {
+  if (error instanceof MethodError) return error.wire;
+  return plainException("Exception", error instanceof Error ? error.message : String(error)).wire;
+}
+
 /** Any other Python exception: -32001, EINVAL, and its text without a prefix. */
 export function plainException(className: string, reason: string, repr?: string): MethodError {
   const details = data(ERRNO.EINVAL, reason, className, null, repr);

@@ -1,7 +1,8 @@
 /** Rows of pool.dataset.query, with ZFS's own properties. */
 import type { Nas } from "../nas.ts";
 import type { Row } from "../methods/query.ts";
-import { poolFreeBytes, type StoredDataset, VOLBLOCKSIZE_BYTES } from "../store.ts";
+import { poolFreeBytes, type StoredDataset, takenBytes, VOLBLOCKSIZE_BYTES } from "../store.ts";
+import { snapshotsOf } from "./zfs.ts";
 
 /** A property in TrueNAS's format. */
 export interface Property {
@@ -46,17 +47,18 @@ const EMPTY_BYTES = 57_344;
 const FILES_BYTES = 2_900 * 1024 ** 3;
 
 function spaceOf(nas: Nas, dataset: StoredDataset): Record<string, Property> {
-  const { type, volsizeBytes, sparse, origin } = dataset;
+  const { type, name, volsizeBytes, writtenBytes, sharedBytes, sparse, origin } = dataset;
   const isThick = type === "VOLUME" && !sparse && origin === null;
   const reserved = isThick ? volsizeBytes : 0;
-  const own = EMPTY_BYTES + dataset.writtenBytes;
+  const own = EMPTY_BYTES + writtenBytes - sharedBytes;
   const children = childrenBytes(nas, dataset);
+  const snapshots = snapshotsOf(nas.store, name).reduce((sum, it) => sum + it.uniqueBytes, 0);
   return {
-    used: bytes((isThick ? volsizeBytes : own) + children, "NONE"),
+    used: bytes((isThick ? volsizeBytes : own) + children + snapshots, "NONE"),
     usedbychildren: bytes(children, "NONE"),
     usedbydataset: bytes(own, "NONE"),
     usedbyrefreservation: bytes(isThick ? Math.max(0, volsizeBytes - own) : 0, "NONE"),
-    usedbysnapshots: bytes(0, "NONE"),
+    usedbysnapshots: bytes(snapshots, "NONE"),
     available: bytes(poolFreeBytes(nas.store) + reserved, "NONE"),
   };
 }
@@ -66,7 +68,7 @@ function childrenBytes({ store }: Nas, { name, type }: StoredDataset): number {
   if (type !== "FILESYSTEM") return 0;
   const below = [...store.datasets.values()].filter((it) => it.name.startsWith(`${name}/`));
   const files = name.includes("/") ? 0 : FILES_BYTES;
-  return below.reduce((sum, it) => sum + (it.sparse ? it.writtenBytes : it.volsizeBytes), files);
+  return below.reduce((sum, it) => sum + takenBytes(it), files);
 }
 
 function kindOf({ type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {
@@ -107,7 +109,7 @@ function propertiesOf(nas: Nas, dataset: StoredDataset): Record<string, Property
     origin: property(dataset.origin ?? "", dataset.origin ?? "", "NONE", dataset.origin ?? ""),
     ...kindOf(dataset),
     copies: property(1, "1", "DEFAULT"),
-    readonly: property(false, "off", "DEFAULT"),
+    readonly: property(dataset.isReadonly, dataset.isReadonly ? "on" : "off", "DEFAULT"),
     key_format: property(null, "none", "DEFAULT", "none"),
     encryption_algorithm: property("off", "off", "DEFAULT", "off"),
     ...spaceOf(nas, dataset),
@@ -131,8 +133,10 @@ export function datasetRow(
   extra: Readonly<Record<string, unknown>> = {},
 ): Row {
   const { name, type } = dataset;
-  const properties = propertiesOf(nas, dataset);
-  const wanted = Array.isArray(extra.properties) ? extra.properties : Object.keys(properties);
+  const usual = propertiesOf(nas, dataset);
+  const wanted = Array.isArray(extra.properties) ? extra.properties : Object.keys(usual);
+  // Only on request.
+  const properties = { ...usual, referenced: bytes(EMPTY_BYTES + dataset.writtenBytes, "NONE") };
   return {
     id: name,
     type,
@@ -145,7 +149,7 @@ export function datasetRow(
     user_properties: Object.fromEntries(
       Object.entries(dataset.userProperties).map(([key, it]) => [key, property(it, it, "LOCAL", it)]),
     ),
-    locked: false,
+    locked: dataset.isLocked,
     ...Object.fromEntries(Object.entries(properties).filter(([key]) => wanted.includes(key))),
     mountpoint: type === "FILESYSTEM" ? `/mnt/${name}` : null,
   };

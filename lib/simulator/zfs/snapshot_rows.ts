@@ -30,8 +30,8 @@ function classicProperties(nas: Nas, snapshot: StoredSnapshot): Properties {
     ...Object.fromEntries(own),
     type: property("snapshot", "snapshot"),
     creation: property({ $date: seconds * 1000 }, String(seconds), "NONE", ctime(createdAt)),
-    used: size(0),
-    referenced: size(EMPTY_BYTES),
+    used: size(snapshot.uniqueBytes),
+    referenced: size(EMPTY_BYTES + snapshot.referencedBytes),
     compressratio: property("1.00", "1.00", "NONE", "1.00x"),
     createtxg: property(String(createtxg), String(createtxg)),
     guid: property(guidOf(snapshot), guidOf(snapshot)),
@@ -52,7 +52,7 @@ function classicProperties(nas: Nas, snapshot: StoredSnapshot): Properties {
     encryptionroot: property(null, ""),
     keystatus: property(null, ""),
     clones: property(clones, clones),
-    ...(source?.type === "VOLUME" ? { volsize: size(source.volsizeBytes) } : {}),
+    ...(source?.type === "VOLUME" ? { volsize: size(snapshot.volsizeBytes) } : {}),
   };
 }
 
@@ -67,11 +67,11 @@ function resourceValues(nas: Nas, snapshot: StoredSnapshot): Record<string, numb
     creation: Math.floor(snapshot.createdAt / 1000),
     createtxg: snapshot.createtxg,
     guid: Number(guidOf(snapshot)),
-    used: 0,
-    referenced: EMPTY_BYTES,
+    used: snapshot.uniqueBytes,
+    referenced: EMPTY_BYTES + snapshot.referencedBytes,
     written: EMPTY_BYTES,
     logicalreferenced: EMPTY_BYTES / 2,
-    ...(source?.type === "VOLUME" ? { volsize: source.volsizeBytes } : {}),
+    ...(source?.type === "VOLUME" ? { volsize: snapshot.volsizeBytes } : {}),
   };
 }
 

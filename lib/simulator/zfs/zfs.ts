@@ -49,9 +49,14 @@ export function addSnapshot(
   userProperties: Readonly<Record<string, string>> = {},
 ): StoredSnapshot {
   const { dataset, snapshot } = snapshotParts(name) ?? { dataset: name, snapshot: "" };
+  const { volsizeBytes = 0, writtenBytes = 0, content = null } = store.datasets.get(dataset) ?? {};
   const stored: StoredSnapshot = {
     name,
     dataset,
+    volsizeBytes,
+    referencedBytes: writtenBytes,
+    content,
+    uniqueBytes: 0,
     snapshotName: snapshot,
     createtxg: ++store.lastTxg,
     createdAt: Date.now(),
@@ -75,9 +80,20 @@ export function addClone(
   target: string,
   rest: Partial<Pick<StoredDataset, "userProperties" | "isOpen">> = {},
 ): StoredDataset {
-  const source = store.datasets.get(store.snapshots.get(snapshot)?.dataset ?? "");
-  const { type = "VOLUME", volsizeBytes = 0 } = source ?? {};
-  return addDataset(store, { name: target, type, volsizeBytes, sparse: true, origin: snapshot, ...rest });
+  const taken = store.snapshots.get(snapshot);
+  const { type = "VOLUME" } = store.datasets.get(taken?.dataset ?? "") ?? {};
+  const { volsizeBytes = 0, referencedBytes = 0, content = null } = taken ?? {};
+  const data = { volsizeBytes, writtenBytes: referencedBytes, sharedBytes: referencedBytes, content };
+  return addDataset(store, { name: target, type, ...data, sparse: true, origin: snapshot, ...rest });
+}
+
+/** Writes to a zvol; the newest snapshot keeps what was there. */
+export function overwrite(store: Store, dataset: StoredDataset, content: string, bytes: number): void {
+  const newest = snapshotsOf(store, dataset.name).at(-1);
+  if (newest !== undefined) newest.uniqueBytes = Math.max(newest.uniqueBytes, newest.referencedBytes);
+  dataset.sharedBytes = 0;
+  dataset.writtenBytes = bytes;
+  dataset.content = content;
 }
 
 /** Promotes a clone: it takes over the snapshots up to its origin, and the former parent becomes its clone. */
@@ -90,6 +106,8 @@ export function promote(store: Store, clone: StoredDataset): void {
   for (const snapshot of moving) renameSnapshot(store, snapshot, `${clone.name}@${snapshot.snapshotName}`);
   clone.origin = grandparent;
   parent.origin = origin.name;
+  parent.sharedBytes = Math.min(parent.writtenBytes, clone.sharedBytes);
+  clone.sharedBytes = 0;
 }
 
 /** Renames a snapshot; its clones and holds stay. */

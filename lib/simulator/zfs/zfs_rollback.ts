@@ -38,6 +38,18 @@ function rollBackOne(nas: Nas, snapshot: StoredSnapshot, flags: RollbackFlags): 
     for (const clone of clonesOf(store, name)) dropDataset(store, clone);
     store.snapshots.delete(name);
   }
+  restore(store, snapshot);
+}
+
+/** The dataset becomes what it was, its size included. */
+function restore(store: Store, snapshot: StoredSnapshot): void {
+  const dataset = store.datasets.get(snapshot.dataset);
+  if (dataset === undefined) return;
+  dataset.volsizeBytes = snapshot.volsizeBytes;
+  dataset.content = snapshot.content;
+  dataset.writtenBytes = snapshot.referencedBytes;
+  dataset.sharedBytes = Math.min(dataset.sharedBytes, dataset.writtenBytes);
+  snapshot.uniqueBytes = 0;
 }
 
 /** The later snapshots of the same dataset, newest first. */

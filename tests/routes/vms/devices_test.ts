@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { deriveMac } from "../../../lib/inventory/names.ts";
+import { addFile } from "../../../lib/simulator/store.ts";
 import { idOf, startDashboard } from "../../support/dashboard.ts";
 import { post, text } from "../../support/http.ts";
 import { devices, onEach } from "../../support/vm_forms.ts";
@@ -280,7 +281,7 @@ onEach(
       await act("start", "STOPPED"),
       /^controlplane01 was not started because its image \/mnt\/tank\/iso\/debian\.iso no longer exists on the NAS; remove/,
     );
-    simulator.store.files.add(path);
+    addFile(simulator.store, path);
     await act("start", "STOPPED");
     simulator.store.files.delete(path);
     assert.match(await act("restart", "RUNNING"), /could not start again.*was not shut down/);
