@@ -20,7 +20,7 @@ import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { changeConnectionRoutes } from "./setup/change_connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
-import { createRoutes } from "./create.tsx";
+import { createRoutes } from "./create/create.tsx";
 import { oneRoutes } from "./one/one.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { serialRoutes } from "./vms/serial.tsx";

@@ -32,6 +32,7 @@ export interface AssetUrls {
   readonly times: string;
   readonly typed: string;
   readonly waterfall: string;
+  readonly plan: string;
   readonly serial: string;
   readonly yaml: string;
   readonly favicon: string;

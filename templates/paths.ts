@@ -123,6 +123,9 @@ const routes = {
   create: () => "/create",
   createForm: () => "/create/form",
   createPlan: () => "/create/plan",
+  /** The plan of one type, with one VM ticked, at the VM's row. */
+  typePlan: (type: string, vm: string) =>
+    `${withQuery("/create/plan", { type, vm })}#plan-${encodeURIComponent(vm)}`,
   createOne: (like?: number) => withQuery("/create/one", { like: like === undefined ? "" : String(like) }),
   createOneForm: () => "/create/one/form",
   createOnePlan: () => "/create/one/plan",

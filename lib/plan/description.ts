@@ -41,17 +41,19 @@ const FIELD_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Why a VM is treated as planned. For a reason listed among the findings of all VMs, names its field instead. */
-export function describeReasons({ reasons, differences }: PlannedVm, { findings }: CreationPlan): string[] {
+export function describeReasons(vm: PlannedVm, plan: CreationPlan): string[] {
+  return [...ownReasons(vm, plan), ...vm.differences.map(describeDifference)];
+}
+
+/** The same without what differs. */
+export function ownReasons({ reasons }: PlannedVm, { findings }: CreationPlan): string[] {
   const own = reasons.map((reason) => {
     const finding = findings.find(({ message }) => message === reason);
     if (finding === undefined) return reason;
     const word = finding.field.split(".").map((part) => FIELD_WORDS[part]).find((it) => it !== undefined);
     return `see ${word ?? "name"}`;
   });
-  return [
-    ...new Set(own),
-    ...differences.map(describeDifference),
-  ];
+  return [...new Set(own)];
 }
 
 /** A difference in words: `memory is 4 GiB, configured 2 GiB`. */

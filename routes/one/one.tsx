@@ -18,7 +18,7 @@ import {
 } from "../../templates/pages/one/one_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { readCapacity, readChoices } from "../choices.ts";
-import { confirmCreation } from "../confirm_creation.ts";
+import { confirmCreation } from "../create/confirm_creation.ts";
 import { readForm, totalsOfTypes } from "../forms.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "../server/dashboard.ts";

@@ -25,6 +25,7 @@ import tasks from "../../static/tasks.js" with { type: "text" };
 import toasts from "../../static/toasts.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
+import plan from "../../static/plan.js" with { type: "text" };
 import waterfall from "../../static/waterfall.js" with { type: "text" };
 import serial from "../../static/serial.js" with { type: "text" };
 import yaml from "../../static/yaml.js" with { type: "text" };
@@ -68,6 +69,7 @@ const ASSETS = {
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
   waterfall: await asset("waterfall.js", waterfall),
+  plan: await asset("plan.js", plan),
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
   yaml: await asset("yaml.js", yaml),
@@ -89,6 +91,7 @@ export function assetUrls(): AssetUrls {
     times,
     typed,
     waterfall,
+    plan,
     serial,
     yaml,
     favicon,
@@ -106,6 +109,7 @@ export function assetUrls(): AssetUrls {
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),
     waterfall: withBasePath(waterfall.url),
+    plan: withBasePath(plan.url),
     serial: withBasePath(serial.url),
     yaml: withBasePath(yaml.url),
     favicon: withBasePath(favicon.url),

@@ -12,8 +12,11 @@ import type { FormPlace } from "../parts/type_form/inputs.tsx";
 import { StorageFields } from "../parts/type_form/storage_fields.tsx";
 import { type Totals, TotalsCard } from "../parts/type_form/totals.tsx";
 import { parseWholeNumber } from "../../lib/inputs.ts";
+import { describeWork, workOf } from "../../lib/plan/work.ts";
+import { PlanChoices } from "../parts/plan/plan_choices.tsx";
+import type { PlanSelection } from "../parts/plan/selection.ts";
 import { vmName } from "../../lib/inventory/names.ts";
-import { PlanView } from "../parts/plan_view.tsx";
+import { PlanView } from "../parts/plan/plan_view.tsx";
 import { Confirm, Flow } from "../parts/create_steps.tsx";
 import { paths } from "../paths.ts";
 import type { CreationPlan } from "../../lib/plan/types.ts";
@@ -38,6 +41,8 @@ export interface CreateProps {
   readonly form: CreateForm | null;
   /** Null until requested. */
   readonly plan: CreationPlan | null;
+  /** What is ticked in the plan; null without one. */
+  readonly selection: PlanSelection | null;
   readonly problems: readonly Problem[];
   readonly choices: CreateChoices;
   /** A row that a button of the form added, or null. */
@@ -51,12 +56,13 @@ export interface CreateProps {
 
 /** The page. */
 export function CreatePage({ frame, create }: { frame: PageFrame; create: CreateProps }) {
-  const { form, plan, problems, token, notice } = create;
+  const { form, plan, selection, problems, token, notice } = create;
   // With problems, the fields are what the person needs next.
   const isPlanned = plan !== null && problems.length === 0;
   const fields = form === null ? null : <Declared create={create} form={form} isUpdate={plan !== null} />;
   return (
     <Layout {...frame} title="Create VMs" current="create">
+      <script src={frame.assets.plan} type="module"></script>
       <div id="create-page" class="stack">
         <div class="page-head">
           <div class="title">
@@ -73,7 +79,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
           <Flow step={isPlanned ? 2 : 1} />
         </div>
         <Warning text={notice} />
-        <ErrorSummary problems={problems.map(withType)} />
+        <ErrorSummary problems={[...problems.map(withType), ...(selection?.problems ?? [])]} />
         {frame.mayChange ? null : <ViewerNotice />}
         {form === null
           ? (
@@ -91,17 +97,18 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
               <button type="submit" class="visually-hidden" tabindex={-1} aria-hidden="true">
                 Review the plan
               </button>
-              {plan === null ? null : <PlanView plan={plan} capacity={create.capacity} />}
-              {plan === null || token === null || plan.totals.vms === 0 ? null : (
-                <Confirm
+              {plan === null ? null : (
+                <PlanView
                   plan={plan}
-                  token={token}
-                  missingRoles={frame.missingRoles}
-                  help={`${startsOf(plan)} You can stop and undo at any time.`}
-                  verb={`Create ${formatCount(plan.totals.vms, "VM")}`}
-                  action={paths.create()}
-                  startOver={paths.create()}
+                  capacity={create.capacity}
+                  selection={token === null ? null : selection}
                 />
+              )}
+              {plan === null || token === null || selection === null || !hasWork(plan) ? null : (
+                <>
+                  <PlanChoices plan={plan} selection={selection} />
+                  <ConfirmPlan plan={plan} selection={selection} token={token} frame={frame} />
+                </>
               )}
               {isPlanned
                 ? (
@@ -120,6 +127,50 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
       </div>
     </Layout>
   );
+}
+
+interface ConfirmPlanProps {
+  readonly plan: CreationPlan;
+  readonly selection: PlanSelection;
+  readonly token: string;
+  readonly frame: PageFrame;
+}
+
+/** The button names every number; with ticks a script keeps them right, and without one it names none. */
+function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
+  const work = workOf(plan, selection);
+  const { create: creates } = workOf(plan, { change: [], replace: [] });
+  const isTicked = plan.vms.some(canBeTicked);
+  const replaces = plan.vms.some(({ action }) => action === "replace");
+  const help = [
+    ...(creates > 0 ? [startsOf(plan)] : []),
+    ...(isTicked ? ["What is not ticked stays as it is."] : []),
+    replaces ? "Everything but replacing can be undone." : "You can stop and undo at any time.",
+  ];
+  return (
+    <>
+      {isTicked ? <input type="hidden" name="creates" value={creates} /> : null}
+      <Confirm
+        plan={plan}
+        token={token}
+        missingRoles={frame.missingRoles}
+        help={help.join(" ")}
+        verb={describeWork(work) || "Nothing is ticked"}
+        action={paths.create()}
+        startOver={paths.create()}
+        {...(isTicked ? { unscriptedVerb: "Carry out", creates } : {})}
+      />
+    </>
+  );
+}
+
+/** Whether the plan does anything, or could. */
+function hasWork(plan: CreationPlan): boolean {
+  return plan.totals.vms > 0 || plan.vms.some(canBeTicked);
+}
+
+function canBeTicked({ action }: CreationPlan["vms"][number]): boolean {
+  return action === "change" || action === "replace";
 }
 
 /** What is declared, with what it takes beside it, and the button that leads to its plan. */

@@ -28,6 +28,10 @@ export interface ConfirmProps {
   readonly help: string;
   /** The words of the button: `Create 3 VMs`. */
   readonly verb: string;
+  /** Its words without a script, where they depend on what is ticked; default the same. */
+  readonly unscriptedVerb?: string;
+  /** How many VMs are created whatever is ticked, for the script that counts; absent where nothing can be ticked. */
+  readonly creates?: number;
   /** Where it leads. */
   readonly action: string;
   /** The empty form. */
@@ -35,14 +39,27 @@ export interface ConfirmProps {
 }
 
 /** Confirms the plan that is shown. */
-export function Confirm({ plan, token, missingRoles, help, verb, action, startOver }: ConfirmProps) {
+export function Confirm(
+  { plan, token, missingRoles, help, verb, unscriptedVerb, creates, action, startOver }: ConfirmProps,
+) {
   return (
     <>
       <div class="apply">
         <input type="hidden" name="token" value={token} />
         <input type="hidden" name="plan" value={plan.fingerprint} />
-        <button type="submit" class="btn primary lg" formaction={action} id="confirm-create">
-          {verb}
+        <button
+          type="submit"
+          class="btn primary lg"
+          formaction={action}
+          id="confirm-create"
+          data-creates={creates}
+        >
+          {unscriptedVerb === undefined ? verb : (
+            <>
+              <span class="scripted" id="confirm-words">{verb}</span>
+              <span class="no-script">{unscriptedVerb}</span>
+            </>
+          )}
         </button>
         <span class="soft">{help}</span>
         <span class="end">

@@ -8,7 +8,7 @@ import { ErrorSummary, Field, Notice, Tick, ViewerNotice, Warning } from "../../
 import type { CapacityView } from "../../parts/capacity.tsx";
 import { Confirm, Flow } from "../../parts/create_steps.tsx";
 import { Icon } from "../../parts/icons.tsx";
-import { PlanView } from "../../parts/plan_view.tsx";
+import { PlanView } from "../../parts/plan/plan_view.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
 import { PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../../parts/type_form/form.ts";

@@ -121,19 +121,20 @@ Deno.test("POST /create/plan reports each mistake at its field, keeps the entrie
     assert.deepEqual(writes, []);
   }));
 
-Deno.test("VMs above a type's count are named below the plan, with the way to destroy them, and stay", () =>
+Deno.test("VMs above a type's count are named in the plan, with the way to destroy them, and stay", () =>
   withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
     const { token, plan } = await planned(dashboard);
     const created = await post(dashboard, "/create", { ...FORM, token, plan });
     await created.body?.cancel();
     await finishedOperation(dashboard, created.headers.get("location") ?? "");
     const html = await text(post(dashboard, "/create/plan", { ...FORM, "worker.count": "1" }));
-    const line = /<p data-surplus="worker">(.*?)<\/p>/s.exec(html)?.[1] ?? assert.fail("no line");
-    assert.match(line, /<a href="\/vms\/\d+">worker02<\/a>\. worker has a count of 1\./);
     assert.match(
-      line,
-      /The plan does not touch this VM\. To destroy it, open its\s+page and choose Destroy\./,
+      html,
+      /data-plan-vm="worker02" data-action="surplus"[^]*?<a href="\/vms\/\d+">worker02<\/a>/,
     );
+    const line = /<tr[^>]*data-surplus="worker">(.*?)<\/tr>/s.exec(html)?.[1] ?? assert.fail("no line");
+    assert.match(line, /worker has a count of 1\. The plan does not touch this VM\./);
+    assert.match(line, /href="\/destroy\?prefixes=&amp;id=\d+"[^]*Destroy worker02…/);
     assert.match(html, /nothing to create: 1 VM is surplus/);
     const [vm] = [...dashboard.simulator.store.vms.values()].filter(({ config }) =>
       config.name === "worker01"

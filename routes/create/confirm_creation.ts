@@ -1,8 +1,8 @@
 /** Starts a creation whose plan was shown and confirmed. */
-import type { CreationRequest } from "../lib/plan/creation_input.ts";
-import { paths } from "../templates/paths.ts";
-import { actorOf, type AppContext } from "./server/context.ts";
-import type { Dashboard } from "./server/dashboard.ts";
+import type { CreationRequest } from "../../lib/plan/creation_input.ts";
+import { paths } from "../../templates/paths.ts";
+import { actorOf, type AppContext } from "../server/context.ts";
+import type { Dashboard } from "../server/dashboard.ts";
 
 /** The operation's page, or why nothing was created. */
 export type ConfirmedCreation = { readonly next: string } | { readonly notice: string };

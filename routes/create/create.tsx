@@ -1,7 +1,7 @@
 /** Creating: the form, the plan, and the operation. */
 import { Hono } from "hono";
-import { isUnwritten } from "../lib/configuration/editing/configuration_store.ts";
-import type { ParsedConfiguration } from "../lib/configuration/configuration.ts";
+import { isUnwritten } from "../../lib/configuration/editing/configuration_store.ts";
+import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import {
   ConfigurationError,
   type Problem,
@@ -9,19 +9,24 @@ import {
   TrueNASConnectionError,
   TrueNASError,
   TrueNASTimeoutError,
-} from "../lib/errors/errors.ts";
-import { planJson } from "../lib/inventory/json.ts";
-import type { CreationPlan } from "../lib/plan/types.ts";
+} from "../../lib/errors/errors.ts";
+import { planJson } from "../../lib/inventory/json.ts";
+import type { Configuration } from "../../lib/configuration/configuration.ts";
+import type { CreationRequest } from "../../lib/plan/creation_input.ts";
+import type { CreationPlan } from "../../lib/plan/types.ts";
+import { defaultTypes } from "../../lib/plan/wanted.ts";
+import { type PlanSelection, usualSelection } from "../../templates/parts/plan/selection.ts";
+import { readSelection, shownSelection } from "./plan_selection.ts";
 import {
   type CreateForm,
   CreatePage,
   type CreateProps,
   type SpareRow,
-} from "../templates/pages/create_page.tsx";
-import { paths } from "../templates/paths.ts";
-import { NO_CHOICES, readCapacity, readChoices } from "./choices.ts";
-import { capacityView } from "./vms/capacity_view.ts";
-import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
+} from "../../templates/pages/create_page.tsx";
+import { paths } from "../../templates/paths.ts";
+import { NO_CHOICES, readCapacity, readChoices } from "../choices.ts";
+import { capacityView } from "../vms/capacity_view.ts";
+import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import {
   atField,
   changedType,
@@ -33,16 +38,16 @@ import {
   spareRow,
   totalsOfTypes,
   unknownTypesOf,
-} from "./forms.ts";
-import type { AppContext, AppEnv } from "./server/context.ts";
+} from "../forms.ts";
+import type { AppContext, AppEnv } from "../server/context.ts";
 import { confirmCreation } from "./confirm_creation.ts";
-import type { CreateChoices } from "../templates/parts/vm/vm_forms.tsx";
+import type { CreateChoices } from "../../templates/parts/vm/vm_forms.tsx";
 
 /** GET /create, POST /create/plan, POST /create. */
 export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/create", (c) => showForm(c, dashboard));
-  app.get("/create/plan", (c) => c.redirect(paths.create(), 303));
+  app.get("/create/plan", (c) => showTypePlan(c, dashboard));
   app.get("/create/form", (c) => c.redirect(paths.create(), 303));
   app.post("/create/form", async (c) => {
     const read = await readCreateForm(c, dashboard);
@@ -137,27 +142,58 @@ async function keepingForm(
   }
 }
 
-/** Shows the plan; with a notice, as the answer to a confirmation that was refused. */
+/** The plan of one type as it is configured, to which the marks of VMs that differ lead; `vm` alone is ticked. */
+async function showTypePlan(c: AppContext, dashboard: Dashboard): Promise<Response> {
+  const [type, vm] = [c.req.query("type") ?? "", c.req.query("vm") ?? null];
+  const file = dashboard.configuration();
+  const { types, ...form } = formOf(file.configuration, dashboard.manager.templates.defaults);
+  const own = types.filter(({ name }) => name === type);
+  if (own.length === 0 || !pageFrame(c, dashboard).mayChange) return c.redirect(paths.create(), 303);
+  const read = { form: { ...form, types: own }, fields: new URLSearchParams(), file };
+  const select = (plan: CreationPlan) => usualSelection(plan, vm);
+  return await keepingForm(c, dashboard, read, () => showPlan(c, dashboard, read, { select }));
+}
+
+/** How a plan is shown. */
+interface Showing {
+  /** Why a confirmation was refused. */
+  readonly notice?: string | null;
+  /** What is ticked; by default as before. */
+  readonly select?: (plan: CreationPlan) => PlanSelection;
+}
+
+/** Shows the plan; with a notice or with problems of the selection, as the answer to a confirmation that was refused. */
 async function showPlan(
   c: AppContext,
   dashboard: Dashboard,
-  { form, file }: ReadForm,
-  notice: string | null = null,
+  { form, file, fields }: ReadForm,
+  { notice = null, select = (plan) => shownSelection(fields, plan) }: Showing = {},
 ): Promise<Response> {
-  const read = configurationOf(form, file.configuration);
+  const read = requestOf(form, file.configuration);
   if (!read.ok) {
     const choices = await readChoices(dashboard, file.configuration);
     return await send(c, dashboard, { form, problems: read.problems, choices }, 422);
   }
-  const plan = await dashboard.manager.operations.planCreation({ configuration: read.configuration });
-  const choices = await readChoices(dashboard, read.configuration);
-  return await sendPlan(c, dashboard, { form, plan, choices }, notice);
+  const plan = await dashboard.manager.operations.planCreation(read.request);
+  const choices = await readChoices(dashboard, read.request.configuration);
+  return await sendPlan(c, dashboard, { form, plan, choices, selection: select(plan) }, notice);
+}
+
+/** The form as a request. Types that it does not have still count, so that displays begin at their usual ports. */
+function requestOf(form: CreateForm, file: Configuration) {
+  const read = configurationOf(form, file);
+  if (!read.ok) return read;
+  const { configuration } = read;
+  const types = defaultTypes(file).filter(({ type }) => Object.hasOwn(configuration.types, type));
+  const request: CreationRequest = { configuration, types };
+  return { ok: true, request } as const;
 }
 
 interface ShownPlan {
   readonly form: CreateForm;
   readonly plan: CreationPlan;
   readonly choices: CreateChoices;
+  readonly selection: PlanSelection;
 }
 
 async function sendPlan(
@@ -166,7 +202,7 @@ async function sendPlan(
   shown: ShownPlan,
   notice: string | null,
 ): Promise<Response> {
-  const { form, plan, choices } = shown;
+  const { form, plan, choices, selection } = shown;
   const problems = plan.findings.filter(({ severity }) => severity === "error").map((finding) => {
     const { field, vms, message } = atField(finding, form);
     return {
@@ -175,17 +211,23 @@ async function sendPlan(
     };
   });
   const token = problems.length === 0 ? issueToken(c, dashboard) : null;
-  const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
-  if (wantsJson(c)) return c.json({ ...planJson(plan), notice, token }, status);
-  return await send(c, dashboard, { form, plan, problems, choices, token, notice }, status);
+  const isRefused = problems.length + selection.problems.length > 0;
+  const status = notice !== null ? 409 : isRefused ? 422 : 200;
+  if (wantsJson(c)) return c.json({ ...planJson(plan), selection, notice, token }, status);
+  return await send(c, dashboard, { form, plan, problems, choices, selection, token, notice }, status);
 }
 
 async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Promise<Response> {
-  const parsed = configurationOf(read.form, read.file.configuration);
-  const request = parsed.ok ? { configuration: parsed.configuration } : null;
+  const parsed = requestOf(read.form, read.file.configuration);
+  const selected = readSelection(read.fields);
+  if (parsed.ok && !selected.ok) {
+    const select = (plan: CreationPlan) => shownSelection(read.fields, plan, selected.problems);
+    return await showPlan(c, dashboard, read, { select });
+  }
+  const request = parsed.ok && selected.ok ? { ...parsed.request, reconcile: selected.reconcile } : null;
   const confirmed = await confirmCreation(c, dashboard, read.fields, request);
   if ("next" in confirmed) return c.redirect(confirmed.next, 303);
-  return await showPlan(c, dashboard, read, confirmed.notice);
+  return await showPlan(c, dashboard, read, { notice: confirmed.notice });
 }
 
 async function send(
@@ -201,6 +243,7 @@ async function send(
   const existing = new Set(vms?.map(({ name }) => name));
   const create: CreateProps = {
     plan: null,
+    selection: null,
     problems: [],
     choices: NO_CHOICES,
     spare: null,
