@@ -36,12 +36,6 @@ export function configurationNow({ configuration }: Dashboard): Configuration | 
   }
 }
 
-/** In how many points a VM differs from its type, as its overview lists them; 0 where it is not compared. */
-export function countDifferences(match: TypeMatch | null): number {
-  if (match?.kind !== "compared") return 0;
-  return match.differences.length + match.missingDevices + (match.surplus === null ? 0 : 1);
-}
-
 const matchesOf = new WeakMap<VMManager, TypeMatches>();
 
 /** What a VM was compared with. */

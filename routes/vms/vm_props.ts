@@ -13,7 +13,8 @@ import { isByName, type VmListProps } from "../../templates/parts/list/vm_list.t
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
-import { countDifferences, type TypeMatcher, typeMatcher } from "./type_match.ts";
+import { countDifferences } from "../../templates/parts/vm/type_match.tsx";
+import { type TypeMatcher, typeMatcher } from "./type_match.ts";
 import { inGroups } from "./vm_groups.ts";
 import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
 

@@ -15,7 +15,8 @@ import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "
 import type { SharedLists } from "../live/shared_lists.tsx";
 import { inTime } from "../in_time.ts";
 import { findVm } from "./find_vm.ts";
-import { countDifferences, typeMatcher } from "./type_match.ts";
+import { countDifferences } from "../../templates/parts/vm/type_match.tsx";
+import { typeMatcher } from "./type_match.ts";
 import { filterOf, listProps, menuOf, vmAudit, vmNow } from "./vm_props.ts";
 import { queryOf } from "./vm_query.ts";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";

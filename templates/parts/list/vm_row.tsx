@@ -1,5 +1,6 @@
 /** One VM's row in the list, and the parts of it that the VM's page shows too. */
 import type { Nic, Vm } from "../../../lib/inventory/inventory.ts";
+import { typeOf } from "../../../lib/inventory/names.ts";
 import { isMarked } from "../../../lib/inventory/marks.ts";
 import type { Busy } from "../../../lib/operations/record/store.ts";
 import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
@@ -152,8 +153,8 @@ function VmRow(row: ListRowProps) {
   );
 }
 
-/** What needs a look: that it was left unfinished, or else that it differs from its type, which its overview explains. */
-function Mark({ vm, unfinished, differs }: ListRowProps) {
+/** What needs a look: that it was left unfinished, or else that it differs from its type, which the type's plan settles. */
+function Mark({ vm, unfinished, differs, mayChange }: ListRowProps) {
   if (unfinished !== null) {
     return (
       <a class="badge warn" href={paths.operation(unfinished)}>
@@ -164,7 +165,11 @@ function Mark({ vm, unfinished, differs }: ListRowProps) {
   }
   if (differs === 0) return null;
   return (
-    <a class="badge warn" href={paths.vm(vm.id)} data-differs={differs}>
+    <a
+      class="badge warn"
+      href={mayChange ? paths.typePlan(typeOf(vm.name) ?? "", vm.name) : paths.vm(vm.id)}
+      data-differs={differs}
+    >
       <PlanIcon name="change" />
       <span>
         {differs}

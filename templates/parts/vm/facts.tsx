@@ -68,7 +68,7 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch }: VmFa
         <div class="wide" data-type-match={typeMatch.kind}>
           <dt>VM type</dt>
           <dd>
-            <TypeMatchFact match={typeMatch} mayChange={mayChange} />
+            <TypeMatchFact match={typeMatch} vm={vm.name} mayChange={mayChange} />
           </dd>
         </div>
       )}

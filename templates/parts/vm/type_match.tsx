@@ -24,8 +24,21 @@ export type TypeMatch =
   /** The configuration or a template cannot be read. */
   | { readonly kind: "unreadable"; readonly type: string };
 
-/** The fact: the type, and what differs. */
-export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChange: boolean }) {
+/** In how many points a VM differs from its type, as its overview lists them; 0 where it is not compared. */
+export function countDifferences(match: TypeMatch | null): number {
+  if (match?.kind !== "compared") return 0;
+  return match.differences.length + match.missingDevices + (match.surplus === null ? 0 : 1);
+}
+
+/** Whether the plan of its type could settle any of it. */
+function isApplicable(match: Extract<TypeMatch, { kind: "compared" }>): boolean {
+  return match.missingDevices > 0 || match.differences.some(({ never }) => never === null);
+}
+
+/** The fact: the type, and what differs, with a link to where it can be applied. */
+export function TypeMatchFact(
+  { match, vm, mayChange }: { match: TypeMatch; vm: string; mayChange: boolean },
+) {
   const { type } = match;
   if (match.kind === "gone") {
     return (
@@ -50,14 +63,15 @@ export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChang
     );
   }
   const { differences, missing, surplus, isChanged } = match;
-  const isSame = differences.length === 0 && missing.length === 0 && surplus === null;
+  const count = countDifferences(match);
+  const isSame = count === 0;
   return (
     <>
       <span class="row">
         <a href={mayChange ? paths.editType(type) : paths.types()} dir="auto">{type}</a>
         {isSame
           ? <State tone="good" word="Matches its type" />
-          : <State tone="warn" word="Differs from its type" />}
+          : <State tone="warn" word={`${formatCount(count, "difference")} from its type`} />}
       </span>
       {isSame ? null : (
         <ul class="differences">
@@ -73,6 +87,9 @@ export function TypeMatchFact({ match, mayChange }: { match: TypeMatch; mayChang
             : <li>the type has only {formatCount(surplus, "VM")} now, and this is a further one</li>}
         </ul>
       )}
+      {mayChange && isApplicable(match)
+        ? <a class="btn sm" id="review-differences" href={paths.typePlan(type, vm)}>Review and apply…</a>
+        : null}
       {!isSame && isChanged ? <small>When this VM was created, the type was different.</small> : null}
     </>
   );

@@ -1,6 +1,6 @@
 /**
  * Protects the mark of a VM that differs from its type: it comes and goes by itself in an open list, no row grows for it,
- * and it leads to the overview that names each difference.
+ * and it leads to the plan that settles each difference.
  */
 import assert from "node:assert/strict";
 import { browserTest, expectAccessibleEverywhere, row, SCREENS } from "../../support/browser/pages.ts";
@@ -36,8 +36,15 @@ for (const screen of SCREENS) {
       await expectAccessibleEverywhere(page, "a list with a VM that differs");
       await page.setViewportSize(screen.viewport);
       await mark.click();
+      const detail = page.locator('[data-detail="worker02"]');
+      assert.match(await detail.innerText(), /CPU mode\s+CUSTOM\s+becomes\s+HOST-PASSTHROUGH/);
+      assert.ok(await detail.getByRole("checkbox").isChecked(), "it is what was clicked");
+      await page.goto(`/vms/${vm.id}`);
       await page.getByText("cpu_mode: CUSTOM here, HOST-PASSTHROUGH in the type").waitFor();
-      await page.goBack();
+      await expectAccessibleEverywhere(page, "a VM that differs");
+      await page.getByRole("link", { name: "Review and apply…" }).click();
+      await detail.waitFor();
+      await page.goto("/");
       await change({ cpu_mode: "HOST-PASSTHROUGH" });
       await mark.waitFor({ state: "detached" });
     },

@@ -35,7 +35,11 @@ async function confirm(
 ): Promise<{ readonly status: number; readonly html: string }> {
   const offered = ["worker01", "worker02", "worker03", "worker04"].map((name) => ["offered", name] as const);
   const sent = [...Object.entries({ ...fields, ...shown, creates: "0" }), ...offered, ...ticks];
-  const answer = await post(dashboard, "/create", sent.map(([name, value]) => [name, value]));
+  const answer = await post(
+    dashboard,
+    "/create",
+    sent.map(([name, value]): [string, string] => [name, value]),
+  );
   return { status: answer.status, html: await answer.text() };
 }
 

@@ -12,11 +12,12 @@ async function listed({ url }: TestDashboard) {
   const json = await (await fetch(url, { headers: { accept: "application/json" } })).json();
   const page = await text(fetch(url));
   const rows = [...page.matchAll(/<tr id="vm-(\d+)" data-vm="([^"]+)"[^]*?<\/tr>/g)].map(
-    ([row, id, name]) => {
-      const mark = /<a class="badge warn" href="\/vms\/(\d+)" data-differs="\d+">.*?<\/svg>(.*?)<\/a>/.exec(
+    ([row, , name]) => {
+      const mark = /<a class="badge warn" href="([^"]*)" data-differs="\d+">.*?<\/svg>(.*?)<\/a>/.exec(
         row,
       );
-      if (mark !== null) assert.equal(mark[1], id, "it leads to the VM");
+      const plan = `/create/plan?type=worker&amp;vm=${name}#plan-${name}`;
+      if (mark !== null) assert.equal(mark[1], plan, "it leads to the plan of its type");
       return [name, (mark?.[2] ?? "").replaceAll(/<[^>]*>/g, "")] as const;
     },
   );
@@ -51,6 +52,8 @@ async function withWorkers(
 Deno.test("a VM matches its type until one of them changes, and then each difference is named", () =>
   withWorkers(async ({ dashboard, write }) => {
     const link = '<a href="/types/edit?name=worker" dir="auto">';
+    const plan = "/create/plan?type=worker&amp;vm=worker02#plan-worker02";
+    const review = `<a class="btn sm" id="review-differences" href="${plan}">Review and apply…`;
     assert.equal(await factOf(dashboard, "worker02"), `${link}worker Matches its type`);
     assert.equal(await factOf(dashboard, "homeassistant"), "", "it has no type");
     const vm = [...dashboard.simulator.store.vms.values()].find(({ config }) => config.name === "worker02");
@@ -59,14 +62,14 @@ Deno.test("a VM matches its type until one of them changes, and then each differ
     await dashboard.manager.inventory.live.refreshNow(vm.id);
     assert.equal(
       await factOf(dashboard, "worker02"),
-      `${link}worker Differs from its type memory: 3 GiB here, 2 GiB in the type`,
+      `${link}worker 1 difference from its type memory: 3 GiB here, 2 GiB in the type ${review}`,
     );
     const worker = (text: string) => TEST_CONFIG.replace(/(worker:[^]*)/, (part) => text + part.slice(7));
     write(worker("worker:").replace(/(worker:[^]*?)cpu: 2/, "$1cpu: 4").replace("count: 3", "count: 1"));
     assert.equal(
       await factOf(dashboard, "worker02"),
-      `${link}worker Differs from its type vcpus: 2 here, 4 in the type memory: 3 GiB here, 2 GiB in the type ` +
-        "the type has only 1 VM now, and this is a further one When this VM was created, the type was different.",
+      `${link}worker 3 differences from its type vcpus: 2 here, 4 in the type memory: 3 GiB here, 2 GiB in the type ` +
+        `the type has only 1 VM now, and this is a further one ${review} When this VM was created, the type was different.`,
     );
   }));
 
@@ -96,7 +99,7 @@ Deno.test("a VM that was created with the form and then changed is not said to h
     await dashboard.manager.inventory.live.refreshNow(vm.id);
     assert.match(
       await factOf(dashboard, name),
-      /Differs from its type memory: 3 GiB here, 2 GiB in the type$/,
+      /1 difference from its type memory: 3 GiB here, 2 GiB in the type <a [^>]*>Review and apply…$/,
     );
   }));
 
@@ -105,7 +108,7 @@ Deno.test("a device that the type has and the VM lacks is named", () =>
     write(TEST_CONFIG.replace("data: 50", "data: 50, logs: 5"));
     assert.match(
       await factOf(dashboard, "worker01"),
-      /Differs from its type missing: disk2 When this VM was created/,
+      /1 difference from its type missing: disk2 <a [^>]*>Review and apply… When this VM was created/,
     );
   }));
 
@@ -131,7 +134,7 @@ Deno.test("the list counts what differs in each VM, as its overview lists it, wi
     });
     assert.match(
       await factOf(dashboard, "worker02"),
-      /memory: 3 GiB here.*autostart: no here, yes in the type$/,
+      /memory: 3 GiB here.*autostart: no here, yes in the type <a [^>]*>Review and apply…$/,
     );
     const before = dashboard.simulator.calls.length;
     write(TEST_CONFIG.replace(/(worker:[^]*count: )3/, "$12").replace("data: 50", "data: 50, logs: 5"));
