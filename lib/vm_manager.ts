@@ -31,6 +31,7 @@ import { isWithinRange, wholeNumberExpected } from "./inputs.ts";
 import { TemplateManager } from "./template_manager.ts";
 import type { NasConnection } from "./truenas/connection/nas_connection.ts";
 import { CONNECTION_WAIT_MS, Session } from "./truenas/connection/session.ts";
+import type { VersionRules } from "./truenas/versions.ts";
 import { sessionOptionsOf, type VMManagerOptions } from "./vm_manager_options.ts";
 
 /** A request to create VMs; its configuration is as `loadConfiguration()` returns it. */
@@ -74,9 +75,10 @@ export class VMManager implements AsyncDisposable {
       this.templates.withOverrides(vmTypeOf(configuration, type).template);
     // Keeps the last known values while there is no connection.
     let serialDeletes = false;
+    let deviceUpdate: VersionRules["deviceUpdate"] = "whole";
     let nas: NasIdentity | null = null;
     session.onState((state) => {
-      if (state.kind === "live") ({ nas, rules: { serialDeletes } } = state);
+      if (state.kind === "live") ({ nas, rules: { serialDeletes, deviceUpdate } } = state);
     });
     const runner = new OperationRunner({
       caller: session,
@@ -108,7 +110,15 @@ export class VMManager implements AsyncDisposable {
       clock: options.clock ?? (() => performance.now()),
     });
     const planner = this.#planner;
-    this.operations = new Operations({ store, planner, runner, templates, refusedPorts, displayPassword });
+    this.operations = new Operations({
+      store,
+      planner,
+      runner,
+      templates,
+      refusedPorts,
+      displayPassword,
+      deviceUpdate: () => deviceUpdate,
+    });
     if (options.resume === true) {
       const stop = session.onState(({ kind }) => {
         if (kind !== "live") return;

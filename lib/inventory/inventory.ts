@@ -152,6 +152,8 @@ export interface Dataset {
   readonly usedBytes?: number | null;
   /** Whether it has no reservation; zvols only. */
   readonly sparse: boolean | null;
+  /** What is reserved for it in bytes; zvols only, null when unknown. */
+  readonly reservedBytes?: number | null;
   /** The zvol's origin according to this program's properties. */
   readonly mark: ZvolMark | null;
   /** Whether its properties could be read; only then does a missing mark mean that it was not created here. */

@@ -7,18 +7,21 @@ import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { Vm } from "../inventory/inventory.ts";
+import { NOTHING_CHANGED } from "../plan/changes.ts";
 import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/creation_input.ts";
 import type { DestructionRequest } from "../plan/destruction.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
+import { selectionProblems } from "../plan/reconciling.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
+import type { VersionRules } from "../truenas/versions.ts";
 import type { Concurrency } from "./call_limiter.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";
 import { recoveryOf, remainingSettleMs } from "./recovery.ts";
-import { isLeftByProgram, replacementsOf, withDefaults } from "./resuming.ts";
+import { isLeftByProgram, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
 import { type RunResult, toResult } from "./summary.ts";
 import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
@@ -48,6 +51,8 @@ export interface OperationsOptions {
   /** The templates of a VM type, with its overrides. */
   readonly templates: (configuration: Configuration, type: string) => TemplateManager;
   readonly refusedPorts: RefusedPorts;
+  /** How the NAS takes changes of devices. */
+  readonly deviceUpdate: () => VersionRules["deviceUpdate"];
   /** The displays' password; required to create VMs. */
   readonly displayPassword: string | null;
 }
@@ -107,7 +112,8 @@ export class Operations {
   }
 
   /**
-   * Plans again and creates VMs, if the plan is still the one with the fingerprint `shown`.
+   * Plans again, creates VMs and changes those that are selected, if the plan is still the one with the fingerprint `shown`
+   * and can change what is selected.
    *
    * @throws {TrueNASError} when the NAS cannot be read.
    * @throws {ConfigurationError} when there is no display password.
@@ -119,7 +125,8 @@ export class Operations {
   ): Promise<StartedOrReplanned<CreationPlan>> {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.creation(request);
-      return { plan, run: () => this.#create(plan, request, options) };
+      const isSelectable = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED).length === 0;
+      return { plan, run: isSelectable ? () => this.#create(plan, request, options) : null };
     });
   }
 
@@ -157,15 +164,17 @@ export class Operations {
   }
 
   /**
-   * Plans and creates VMs once no other operation creates or removes any.
+   * Plans and creates VMs, and changes those that are selected, once no other operation creates or removes any.
    *
    * @throws {TrueNASError} when the NAS cannot be read.
-   * @throws {ConfigurationError} when there is no display password.
+   * @throws {ConfigurationError} when there is no display password, or a selected VM cannot be changed; nothing was sent.
    */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
     this.#displayPassword();
     return await this.#turns.add(async () => {
       const plan = await this.#planner.creation(request);
+      const problems = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED);
+      if (problems.length > 0) throw new ConfigurationError("selection", problems);
       return toResult(await this.#create(plan, request, options).finished);
     });
   }
@@ -207,7 +216,10 @@ export class Operations {
     operationId: string,
     options: RunOptions & { readonly shown?: RollBackPlan } = {},
   ): Promise<RunningOperation | null> {
-    const start = (view: OperationView) => this.#runner.run(undoing(view, options.shown?.vms), options);
+    const { displayPassword, deviceUpdate } = this.#options;
+    const restoring = { displayPassword: displayPassword ?? "", deviceUpdate };
+    const start = (view: OperationView) =>
+      this.#runner.run(undoing(view, options.shown?.vms ?? [], restoring), options);
     return this.#recover(operationId, "rolled-back", start);
   }
 
@@ -285,12 +297,12 @@ export class Operations {
   /** Resolves as soon as the operation has started; its turn lasts until it has finished. */
   #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
     shown: string,
-    prepare: () => Promise<{ readonly plan: Plan; readonly run: () => RunningOperation }>,
+    prepare: () => Promise<{ readonly plan: Plan; readonly run: (() => RunningOperation) | null }>,
   ): Promise<StartedOrReplanned<Plan>> {
     const { promise, resolve, reject } = Promise.withResolvers<StartedOrReplanned<Plan>>();
     const turn = this.#turns.add(async () => {
       const { plan, run } = await prepare();
-      if (plan.fingerprint !== shown) return resolve({ started: false, plan });
+      if (plan.fingerprint !== shown || run === null) return resolve({ started: false, plan });
       const operation = run();
       resolve({ started: true, operation });
       await operation.finished;
@@ -336,7 +348,7 @@ export class Operations {
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): RunningOperation {
     const { configuration, types = defaultTypes(configuration), reconcile } = request;
-    const { refusedPorts, templates } = this.#options;
+    const { refusedPorts, templates, deviceUpdate } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
     ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
@@ -350,6 +362,7 @@ export class Operations {
         ...(replaced.length === 0 ? {} : { replaced }),
       },
       resumed: ongoing.size > 0,
+      deviceUpdate,
       templates: (type) => templates(configuration, type),
       displayPassword: this.#displayPassword(),
       refusedPorts,
@@ -368,7 +381,8 @@ export class Operations {
     }
     const ongoing = replacementsOf(view, this.store.list());
     const plan = await this.#planner.creation(request, ongoing);
-    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, request, options, ongoing);
+    const again = { ...request, ...resumedReconciling(view, request) };
+    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, again, options, ongoing);
   }
 
   #displayPassword(): string {

@@ -7,7 +7,7 @@ import { isActive, type OperationView, type VmOutcome } from "./types.ts";
 export interface Recovery {
   /** VMs that resuming would complete. */
   readonly resumable: OperationView["vms"];
-  /** VMs of which a rollback would remove something. */
+  /** VMs of which a rollback would remove or restore something. */
   readonly removable: OperationView["vms"];
   /** What the user types to have finished VMs removed: `roll back 4 vms`; null when only incomplete ones are. */
   readonly phrase: string | null;
@@ -16,7 +16,13 @@ export interface Recovery {
 const NOTHING: Recovery = { resumable: [], removable: [], phrase: null };
 
 /** Outcomes after which parts of a VM may exist. */
-const LEFT: readonly (VmOutcome | null)[] = ["interrupted", "left-behind", "cancelled-kept", "created"];
+const LEFT: readonly (VmOutcome | null)[] = [
+  "interrupted",
+  "left-behind",
+  "cancelled-kept",
+  "created",
+  "changed",
+];
 
 /** What can be done about an operation. */
 export function recoveryOf(view: OperationView): Recovery {
@@ -28,7 +34,7 @@ export function recoveryOf(view: OperationView): Recovery {
     : vms.filter(({ outcome, steps }) =>
       LEFT.includes(outcome) && steps.some(({ evidence }) => evidence !== null)
     );
-  const includesFinished = removable.some(({ outcome }) => outcome === "created");
+  const includesFinished = removable.some(({ outcome }) => outcome === "created" || outcome === "changed");
   return {
     resumable: request === null ? [] : vms.filter(({ outcome }) => !isGood(kind, outcome)),
     removable,

@@ -1,8 +1,9 @@
 /** What resuming an operation starts from. Pure. */
-import type { OngoingReplacement } from "../plan/creation_input.ts";
+import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
 import type { DestructionVm } from "../plan/types.ts";
 import { replacedVms, unfinishedReplacements } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
+import { wasShutDown } from "./steps/created_resources.ts";
 import type { OperationView, OperationVmView } from "./types.ts";
 
 /** The replacements of an operation that are to go on, by the VM's name; `views` are all operations, the newest first. */
@@ -29,6 +30,16 @@ export function isLeftByProgram(view: OperationView): boolean {
   const isReplaced = ({ name }: OperationVmView) => replacedVms(view).some(({ vm }) => vm.name === name);
   return view.kind === "create" && view.status === "interrupted" && !view.gaveUp &&
     resumable.length > 0 && !resumable.some(isReplaced);
+}
+
+/** What a creation was to change, and which VMs it has shut down for that. */
+export function resumedReconciling(
+  { vms }: OperationView,
+  { reconcile }: Pick<CreationRequest, "reconcile">,
+): Pick<CreationRequest, "reconcile"> {
+  if (reconcile === undefined) return {};
+  const shutDown = vms.filter(({ steps }) => wasShutDown(steps)).map(({ name }) => name);
+  return { reconcile: { ...reconcile, wereRunning: [...reconcile.wereRunning ?? [], ...shutDown] } };
 }
 
 /** Fills in what journals of earlier versions did not record; snapshots that were not shown are never removed. */

@@ -1,5 +1,7 @@
 /** The operations that create or remove VMs: what each announces, and its work on one VM. */
 import type { OrphanPlan, OrphanZvol } from "../plan/orphans.ts";
+import { NOTHING_CHANGED, type Reconciling } from "../plan/changes.ts";
+import { changeStepNames, isReconciled, reconcilingOf } from "../plan/reconciling.ts";
 import { inRemovalOrder } from "../plan/removal.ts";
 import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
@@ -8,39 +10,46 @@ import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
 import { replacedVms } from "./record/history.ts";
 import type { OperationSpec, WorkContext } from "./runner.ts";
-import { createVm, type CreationContext, startAgain } from "./steps/create_vm.ts";
+import { createVm, startAgain } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
+import { changeExisting, type ReconcileContext } from "./steps/reconcile/change_existing.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import { replaceVm } from "./steps/replace_vm.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
-import { undoVm } from "./steps/undo_vm.ts";
+import { type UndoContext, undoVm } from "./steps/undo_vm.ts";
 import { describeVm, describeVmToDestroy, reportUntouched } from "./summary.ts";
 import type { AnnouncedVm, OperationRequest, OperationView, OperationVmView } from "./types.ts";
 
+type CreateRequest = Extract<OperationRequest, { kind: "create" }>;
+
 /** A creation, besides its plan. */
-export interface Creation extends Pick<CreationContext, "templates" | "displayPassword"> {
-  readonly request: OperationRequest;
+export interface Creation extends Pick<ReconcileContext, "templates" | "displayPassword" | "deviceUpdate"> {
+  readonly request: CreateRequest;
   /** Whether an earlier run began to replace VMs; default false. */
   readonly resumed?: boolean;
   readonly refusedPorts: RefusedPorts;
 }
 
-/** Creates the VMs of a plan; those that need nothing are only reported. */
+/** Creates the VMs of a plan, and changes those that were selected; the others are only reported. */
 export function creation(
   plan: CreationPlan,
-  { request, templates, displayPassword, refusedPorts, resumed = false }: Creation,
+  { request, templates, displayPassword, deviceUpdate, refusedPorts, resumed = false }: Creation,
 ): OperationSpec<PlannedVm> {
+  const { reconcile: reconciling = NOTHING_CHANGED } = request;
   const isReplaced = (vm: PlannedVm) => replaces(request, vm);
-  const isActive = (vm: PlannedVm) => hasSteps(vm) || isReplaced(vm);
+  const stepsOf = (vm: PlannedVm) => {
+    if (isReplaced(vm)) return vm.replacement?.steps ?? [];
+    return isReconciled(vm, reconciling) ? changeStepNames(vm, reconciling) : vm.steps;
+  };
+  const isActive = (vm: PlannedVm) => stepsOf(vm).length > 0;
   const [active, untouched] = [plan.vms.filter(isActive), plan.vms.filter((vm) => !isActive(vm))];
-  const stepsOf = (vm: PlannedVm) => isReplaced(vm) ? vm.replacement?.steps ?? [] : vm.steps;
   return {
     kind: "create",
-    title: `Create ${formatCount(active.length, "VM")}`,
+    title: titleOf(active, request),
     vms: plan.vms.map((vm) => ({ name: vm.name, steps: stepsOf(vm), summary: describeVm(vm) })),
     request,
     items: active,
-    group: ({ type, parallel }) => ({ name: type, concurrency: parallel ?? Infinity }),
+    group: (vm) => limitOf(vm, reconciling),
     work: (context) => {
       for (const vm of untouched) reportUntouched(context.log, vm);
       const shared = {
@@ -50,9 +59,15 @@ export function creation(
         stop: new AbortController(),
         zvols: { mayCreate: true },
         ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
+        reconciling,
+        deviceUpdate,
+        halted: new Map<string, string>(),
       };
       return {
-        workOn: (vm) => isReplaced(vm) ? replaceVm({ ...shared, resumed }, vm) : createVm(shared, vm),
+        workOn: (vm) => {
+          if (isReplaced(vm)) return replaceVm({ ...shared, resumed }, vm);
+          return isReconciled(vm, reconciling) ? changeExisting(shared, vm) : createVm(shared, vm);
+        },
         afterwards: async () => {
           if (context.outages.hasRestarted) await Promise.all(active.map((vm) => startAgain(shared, vm)));
         },
@@ -62,13 +77,33 @@ export function creation(
 }
 
 /** Whether a person selected the VM to be replaced, and it can be. */
-function replaces(request: OperationRequest, { name, action, replacement }: PlannedVm): boolean {
-  if (request.kind !== "create" || action !== "replace" || replacement === null) return false;
+function replaces(request: CreateRequest, { name, action, replacement }: PlannedVm): boolean {
+  if (action !== "replace" || replacement === null) return false;
   return request.replaced?.some((vm) => vm.name === name) === true;
 }
 
-function hasSteps({ steps }: PlannedVm): boolean {
-  return steps.length > 0;
+/** `Create 3 VMs, change 1, replace 1`. */
+function titleOf(active: readonly PlannedVm[], request: CreateRequest): string {
+  const { reconcile = NOTHING_CHANGED } = request;
+  const replaced = active.filter((vm) => replaces(request, vm)).length;
+  const changed = active.filter((vm) => isReconciled(vm, reconcile)).length;
+  const created = active.length - replaced - changed;
+  const parts = [["Create", created], ["change", changed], ["replace", replaced]] as const;
+  const text = parts.filter(([, count]) => count > 0)
+    .map(([verb, count], n) => `${verb} ${n === 0 ? formatCount(count, "VM") : count}`).join(", ");
+  return text === "" ? "Create 0 VMs" : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** VMs that are restarted are restarted a few at a time, so that the others of their type keep running. */
+function limitOf(
+  vm: PlannedVm,
+  reconciling: Reconciling,
+): { readonly name: string; readonly concurrency: number } {
+  const { type, parallel } = vm;
+  if (isReconciled(vm, reconciling) && reconcilingOf(vm, reconciling).restarts) {
+    return { name: `restarts of ${type}`, concurrency: reconciling.atATime };
+  }
+  return { name: type, concurrency: parallel ?? Infinity };
 }
 
 /** Context of a destruction, besides its plan. */
@@ -94,10 +129,11 @@ export function destruction(
   };
 }
 
-/** Removes what an operation created, or may have created, for the VMs that can be rolled back. */
+/** Removes what an operation created, or may have created, and restores what it changed, for the VMs that can be rolled back. */
 export function undoing(
   view: OperationView,
-  shown: readonly RollBackVm[] = [],
+  shown: readonly RollBackVm[],
+  restoring: Pick<UndoContext, "displayPassword" | "deviceUpdate">,
 ): OperationSpec<OperationVmView> {
   const { removable } = recoveryOf(view);
   return {
@@ -107,7 +143,7 @@ export function undoing(
     items: removable,
     work: (context) => ({
       workOn: (vm) =>
-        undoVm(context, vm, {
+        undoVm({ ...context, ...restoring }, vm, {
           operation: view.id,
           replaced: replacedVms(view).find(({ confirmed }) => confirmed.name === vm.name)?.confirmed ?? null,
           shown: shown.find(({ name }) => name === vm.name) ?? null,

@@ -68,8 +68,10 @@ export interface Evidence {
   readonly vmId?: number;
   /** The device that was added. */
   readonly device?: PlannedDevice;
-  /** What is changed, with the values from before. */
+  /** What is changed in an existing VM, with the values from before. */
   readonly changed?: PlannedChange;
+  /** The uuid of the existing VM, where TrueNAS reports one. */
+  readonly ofUuid?: string;
 }
 
 /** Who requested something. */

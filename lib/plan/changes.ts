@@ -43,6 +43,8 @@ export type PlannedChange =
     readonly zvol: string;
     readonly sizeBytes: number;
     readonly wasBytes: number;
+    /** Whether to exceed TrueNAS's recommended size, which only a sparse zvol may. */
+    readonly force: boolean;
   }
   | {
     /** Reserves a disk's full size in the pool, or nothing. */
@@ -53,6 +55,8 @@ export type PlannedChange =
     readonly wasSparse: boolean;
     /** The disk's configured size. */
     readonly sizeBytes: number;
+    /** What was reserved; absent until the NAS was read again. */
+    readonly wasReservedBytes?: number;
   };
 
 /** What a creation does about VMs that exist and differ; a VM that is not named stays as it is. */
@@ -65,6 +69,8 @@ export interface Reconciling {
   readonly atATime: number;
   /** Names of VMs to replace. */
   readonly replace: readonly string[];
+  /** Names of VMs that an earlier try of this operation has shut down; they are started at the end. */
+  readonly wereRunning?: readonly string[];
 }
 
 /** Changes nothing that exists. */

@@ -27,7 +27,13 @@ export function planCreation(input: CreationInput): CreationPlan {
   const vms = drafts.map((draft) => withReplacement(block(draft, findings), input));
   const totals = sum(vms.filter(({ steps }) => steps.length > 0));
   // VMs beyond a count are not part of what is confirmed, because nothing is done with them.
-  return { vms, surplus: findSurplus(input), findings, totals, fingerprint: fingerprint([vms, findings]) };
+  const confirmed = fingerprint([vms.map(withoutState), findings]);
+  return { vms, surplus: findSurplus(input), findings, totals, fingerprint: confirmed };
+}
+
+/** Whether a VM runs matters only where it could be changed. */
+function withoutState(vm: PlannedVm): PlannedVm {
+  return vm.action === "change" || vm.action === "replace" ? vm : { ...vm, state: null };
 }
 
 function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocator): PlannedVm[] {

@@ -126,7 +126,7 @@ export interface PlannedVm {
   readonly vmId: number | null;
   /** uuid, if the VM exists. */
   readonly vmUuid: string | null;
-  /** TrueNAS's state of a VM that could be changed or replaced; null for others. */
+  /** TrueNAS's state, if the VM exists. */
   readonly state: string | null;
   /** What replacing it would remove, keep and create; null unless only replacing it settles what differs. */
   readonly replacement: Replacement | null;

@@ -22,9 +22,10 @@ export const deviceRow = z.preprocess(
 /** A device row. */
 export type DeviceRow = z.infer<typeof deviceRow>;
 
-/** A change of a zvol: its size in bytes, or its user properties. */
+/** A change of a zvol: its size or reservation in bytes, or its user properties. */
 type DatasetChange =
-  | { readonly volsize: number }
+  | { readonly volsize: number; readonly force_size?: true }
+  | { readonly refreservation: number }
   | { readonly user_properties_update: readonly ZvolProperty[] };
 
 const vmStatus = z.object({ state: z.string(), domain_state: z.string().nullable() }).passthrough();
@@ -224,7 +225,13 @@ export const METHODS = {
   "vm.maximum_supported_vcpus": read<readonly [], number>(z.number()),
   "vm.create": write<readonly [spec: Data], VmRow>(vmRow),
   "vm.update": write<readonly [id: number, change: Data], VmRow>(vmRow),
-  "vm.device.update": write<readonly [id: number, change: { readonly order: number }], unknown>(z.unknown()),
+  "vm.device.update": write<
+    readonly [
+      id: number,
+      change: { readonly order: number } | { readonly attributes: Data & { readonly dtype: string } },
+    ],
+    unknown
+  >(z.unknown()),
   "vm.clone": write<readonly [id: number, name: string], unknown>(z.unknown(), SLOW_WRITE_MS),
   "vm.get_display_web_uri": read<
     readonly [id: number, host: string, options: { readonly protocol: "HTTP" | "HTTPS" }],

@@ -111,6 +111,7 @@ export function toDataset(row: DatasetRow): Dataset {
     takenBytes: bytes(row.used),
     usedBytes: bytes(row.usedbydataset),
     sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
+    reservedBytes: row.type === "VOLUME" ? reserved : null,
     mark: row.type === "VOLUME" ? zvolMarkOf((property) => row.user_properties?.[property]?.rawvalue) : null,
     marksVisible: row.user_properties != null,
     locked: row.locked ?? false,

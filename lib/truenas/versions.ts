@@ -17,6 +17,11 @@ export interface VersionRules {
   readonly cdromRule: "anywhere" | "not-pool-root";
   /** Position of a device's `dtype`: next to its attributes (24.x) or inside them. */
   readonly dtype: "top-level" | "attributes";
+  /**
+   * What vm.device.update does with attributes: replaces all of them (24.x), fills those that are not sent with defaults
+   * (25.04), or merges (25.10 and later).
+   */
+  readonly deviceUpdate: "whole" | "merge";
   /** Login method: auth.login_ex explains refusals; 24.x has only auth.login. */
   readonly login: "login_ex" | "login";
   /** How API keys are authenticated: SCRAM proves a key without sending it (26 and later). */
@@ -69,6 +74,7 @@ const V24_04: VersionRules = {
   id: "24.04",
   protocol: "legacy",
   dtype: "top-level",
+  deviceUpdate: "whole",
   login: "login",
   keyLogin: "plain",
   canReset: false,
@@ -98,6 +104,7 @@ const V25_04: VersionRules = {
 const V25_10_0: VersionRules = {
   ...V25_04,
   id: "25.10.0",
+  deviceUpdate: "merge",
   snapshotMethods: "pool.snapshot",
   displayTypes: ["SPICE", "VNC"],
 };
@@ -157,13 +164,21 @@ export function adaptCall(rules: VersionRules, method: string, params: readonly 
 
 /** Adapts parameters to a release: 24.x has a device's `dtype` next to its attributes. */
 function adaptParams(rules: VersionRules, method: string, params: readonly unknown[]): readonly unknown[] {
-  if (rules.dtype === "attributes" || method !== "vm.device.create") return params;
-  const { attributes: { dtype, ...attributes }, ...device } = params[0] as DeviceParams;
-  return [{ ...device, dtype, attributes }];
+  if (rules.dtype === "attributes") return params;
+  if (method === "vm.device.create") return [withOuterDtype(params[0] as DeviceParams)];
+  if (method !== "vm.device.update") return params;
+  const [id, change] = params;
+  return [id, withOuterDtype(change as DeviceParams)];
 }
 
 interface DeviceParams {
-  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+function withOuterDtype({ attributes, ...device }: DeviceParams): unknown {
+  if (attributes === undefined) return device;
+  const { dtype, ...rest } = attributes;
+  return { ...device, dtype, attributes: rest };
 }
 
 /** Converts a 24.x device row, with `dtype` next to its attributes, to the newer shape. */

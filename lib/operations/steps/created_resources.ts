@@ -48,9 +48,27 @@ export function journalledResources(
       return [[evidence.zvol, { marked: evidence.unmarked !== true, answered }]];
     })),
     kept: new Set(kept),
-    started: steps.some(({ step, startedAt }) => step === "start" && startedAt !== null),
+    // A VM that was shut down for its changes ran before, so that is no start of a new one.
+    started: hasStarted(steps, "start") && !hasStarted(steps, "stop"),
     doneSteps: [],
   };
+}
+
+/** Whether a step was run, whatever became of it. */
+export function hasStarted(steps: OperationVmView["steps"], name: string): boolean {
+  return steps.some(({ step, startedAt }) => step === name && startedAt !== null);
+}
+
+/** Whether a running VM was shut down for its changes and not started again. */
+export function wasShutDown(steps: OperationVmView["steps"]): boolean {
+  const isBack = steps.some(({ step, status }) =>
+    (step === "start" || step === "undo-stop") && status === "done"
+  );
+  const isOff = steps.some(({ step, status, error }) =>
+    step === "stop" &&
+    (status === "done" || status === "running" || (status === "failed" && error?.outcome === "unknown"))
+  );
+  return isOff && !isBack;
 }
 
 /** The zvols that were or may have been created for a VM. */

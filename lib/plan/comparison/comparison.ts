@@ -16,7 +16,7 @@ export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): 
   const differences = differencesOf({ wanted, found, disks, stated });
   const missing = missingDevices(wanted.devices, found, disks).map(({ step }) => step);
   const names = missing.length === 0 ? [] : [`missing: ${missing.join(", ")}`];
-  const existing = { vmId: found.id, vmUuid: found.uuid, state: null, replacement: null };
+  const existing = { vmId: found.id, vmUuid: found.uuid, state: found.state, replacement: null };
   const base = { ...wanted, ...existing, differences, missing };
   if (!isMarked(found.description)) {
     if (names.length === 0) return { ...base, action: "keep", reasons: [], steps: [] };
@@ -24,7 +24,7 @@ export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): 
     return { ...base, action: "blocked", reasons: [`${names.join()}. ${why}`], steps: [] };
   }
   if (differences.some(({ replaces }) => replaces)) {
-    return { ...base, state: found.state, action: "replace", reasons: names, steps: [] };
+    return { ...base, action: "replace", reasons: names, steps: [] };
   }
   const isChanged = differences.some(({ change }) => change !== null);
   const isStopped = found.state === "STOPPED";
@@ -33,7 +33,7 @@ export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): 
   const isWhole = isStopped && !differences.some(({ kind }) => kind === "hardware");
   const steps = isWhole ? [...missing, ...(starts ? ["start"] : [])] : [];
   if (isChanged || (missing.length > 0 && !isStopped)) {
-    return { ...base, state: found.state, action: "change", reasons: names, steps };
+    return { ...base, action: "change", reasons: names, steps };
   }
   if (steps.length === 0) return { ...base, action: "keep", reasons: [], steps };
   if (missing.length === 0) {

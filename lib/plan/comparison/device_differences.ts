@@ -59,7 +59,7 @@ function compareNic(
 }
 
 function compareDisk(
-  { step, sizeBytes, sparse }: Extract<PlannedDevice, { dtype: "DISK" }>,
+  { step, sizeBytes, sparse, force }: Extract<PlannedDevice, { dtype: "DISK" }>,
   disk: Disk | undefined,
   { diskBus }: StatedSettings,
 ): Difference[] {
@@ -70,7 +70,7 @@ function compareDisk(
   // A disk of a file or an unknown zvol has no size here.
   if (zvol === null || disk.sizeBytes === null) return bus;
   const wasBytes = disk.sizeBytes;
-  const grows = changedBy({ kind: "grow", device: step, zvol, sizeBytes, wasBytes });
+  const grows = changedBy({ kind: "grow", device: step, zvol, sizeBytes, wasBytes, force });
   const size = sizeBytes < wasBytes ? BY_REPLACING : grows;
   const space = compare(step, spaceOf(sparse), spaceOf(disk.sparse), {
     ...RESERVATION,

@@ -3,7 +3,7 @@ import { datasetRow, datasetRows } from "../zfs/dataset_rows.ts";
 import { checkVolsize } from "../rules/disk_rules.ts";
 import type { Method, Nas } from "../nas.ts";
 import { instance, noMatch, type Options, query } from "./query.ts";
-import { addDataset, parentOf, type StoredDataset } from "../store.ts";
+import { addDataset, parentOf, poolFreeBytes, type StoredDataset } from "../store.ts";
 import { ERRNO } from "../../errors/errno.ts";
 import { callError, notFound, Validation, validationError, validationErrors } from "../wire/wire_errors.ts";
 import { hasChildren, promote } from "../zfs/zfs.ts";
@@ -93,6 +93,7 @@ const remove: Method = async (nas, [id, options], call) => {
 
 interface DatasetChange {
   readonly volsize?: number;
+  readonly refreservation?: number;
   readonly force_size?: boolean;
   readonly user_properties_update?: readonly UserProperty[];
 }
@@ -105,6 +106,8 @@ const update: Method = async (nas, [id, given], call) => {
   }
   checkChange(nas, dataset, change);
   await nas.sleep(nas.times.callMs, call.signal);
+  reserve(nas, dataset, change);
+  await call.pass("middle");
   dataset.volsizeBytes = change.volsize ?? dataset.volsizeBytes;
   for (const { key, value, remove: isRemoved } of change.user_properties_update ?? []) {
     if (isRemoved === true) delete dataset.userProperties[key];
@@ -112,6 +115,21 @@ const update: Method = async (nas, [id, given], call) => {
   }
   return datasetRow(nas, dataset);
 };
+
+/** ZFS itself refuses a reservation that does not fit; the simulated NAS reserves all of a zvol or nothing. */
+function reserve(nas: Nas, dataset: StoredDataset, { refreservation }: DatasetChange): void {
+  if (refreservation === undefined || dataset.type !== "VOLUME") return;
+  const { name, sparse, writtenBytes, volsizeBytes } = dataset;
+  if (refreservation > 0 && refreservation < volsizeBytes) {
+    throw callError(ERRNO.EFAULT, "The simulated NAS reserves all of a zvol or nothing");
+  }
+  const more = sparse ? refreservation - writtenBytes : 0;
+  if (more > poolFreeBytes(nas.store)) {
+    const text = `cannot set property for '${name}': size is greater than available space`;
+    throw callError(ERRNO.EFAULT, `Failed to update dataset: ${text}`);
+  }
+  dataset.sparse = refreservation === 0;
+}
 
 function checkChange(nas: Nas, dataset: StoredDataset, change: DatasetChange): void {
   const { volsize, force_size: isForced, user_properties_update: properties = [] } = change;

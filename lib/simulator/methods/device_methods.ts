@@ -115,6 +115,7 @@ const update: Method = async (nas, [id, change], call) => {
   checkUnchanged(device, attributes);
   checkDevice(nas, { vmId, vmName: getVm(nas, vmId).config.name, attributes, own: device });
   await nas.sleep(nas.times.callMs, call.signal);
+  await call.pass("middle");
   complete(nas, attributes);
   device.attributes = attributes;
   device.vm = vmId;

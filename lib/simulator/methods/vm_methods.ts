@@ -63,6 +63,7 @@ const update: Method = async (nas, [id, change], call) => {
   if (isRenamed && vm.state !== "STOPPED") {
     throw callError(ERRNO.EFAULT, "VM name can only be changed when VM is inactive");
   }
+  await call.pass("middle");
   if (vm.state !== "STOPPED") vm.runsWithMib ??= vm.config.memory;
   vm.config = config;
   // Up to 25.10 the domain is renamed, which libvirt reports like a new one.

@@ -111,6 +111,7 @@ export function checkLegacyArguments(
     const text = `Too many arguments (expected ${names.length}, found ${params.length})`;
     throw callError(ERRNO.EFAULT, text);
   }
+  if (method === "vm.device.update") return checkUpdate(params);
   const moved = moveArguments(method, params);
   try {
     return checkArguments(schema, moved);
@@ -128,6 +129,20 @@ function moveArguments(method: string, [first, ...rest]: readonly unknown[]): re
   // The path alone is enough.
   if (method === "filesystem.mkdir" && typeof first === "string") return [{ path: first }, ...rest];
   return first === undefined ? rest : [first, ...rest];
+}
+
+/** The attributes are checked only together with the device, so any is accepted here, but no dtype among them. */
+function checkUpdate([id, change]: readonly unknown[]): unknown[] {
+  const { dtype: _dtype, attributes, order, vm, ...others } = change as Record<string, unknown>;
+  const inner = typeof attributes === "object" && attributes !== null ? attributes : {};
+  const unknown = Object.keys(others).map((key) => [`vmdevice_update.${key}`, NOT_EXPECTED, 22] as const);
+  const misplaced = "dtype" in inner ? [["attributes.dtype", NOT_EXPECTED, 22] as const] : [];
+  if (unknown.length + misplaced.length > 0) throw validationErrors([...unknown, ...misplaced]);
+  return [id, {
+    ...(attributes === undefined ? {} : { attributes: structuredClone(attributes) }),
+    ...(order === undefined ? {} : { order }),
+    ...(vm === undefined ? {} : { vm }),
+  }];
 }
 
 function withInnerDtype(given: unknown): unknown {

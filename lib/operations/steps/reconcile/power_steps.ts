@@ -1,0 +1,112 @@
+/** The steps that shut a running VM down for a change, and start it again. */
+import { TrueNASCallError, TrueNASError } from "../../../errors/errors.ts";
+import { isRefusedWith, isTransient } from "../../../errors/refusals.ts";
+import { formatBytes, formatMib, MIB } from "../../../units.ts";
+import { fetchVm } from "../../../truenas/batched_reads.ts";
+import { followJob } from "../../../truenas/jobs.ts";
+import type { MemoryReservation } from "../../memory_reservation.ts";
+import type { Step } from "../run_step.ts";
+import { expectEffect, expectImages, startVm } from "../vm_steps.ts";
+import { type ChangeContext, readOwnVm } from "./effect.ts";
+
+/** Longest shutdown that TrueNAS allows (shutdown_timeout), and the power-off after it. */
+const STOP_MS = 330_000;
+
+/** What starting a VM needs. */
+export interface PowerContext extends ChangeContext {
+  readonly memory: MemoryReservation;
+}
+
+/** How a VM runs after its change. */
+export interface RunsWith {
+  readonly memoryMib: number;
+  /** Starts even if the NAS is short of memory. */
+  readonly overcommit: boolean;
+}
+
+/** Shuts a VM down, and powers it off if it does not respond; not one that could not start again. */
+export function stopStep(context: PowerContext, { memoryMib, overcommit }: RunsWith): Step<string> {
+  const { existing: { id, name, uuid } } = context;
+  return {
+    step: "stop",
+    method: "vm.stop",
+    evidence: () => ({ vmId: id, ...(uuid === null ? {} : { ofUuid: uuid }) }),
+    precondition: async () => {
+      const { status: { state }, memory } = await readOwnVm(context);
+      if (state !== "RUNNING") {
+        const remedy = state === "SUSPENDED" ? "resume it or power it off first" : "plan again";
+        throw new TrueNASError(`${name} is ${state.toLowerCase()}, so it cannot be restarted; ${remedy}`);
+      }
+      await expectImages(context, id);
+      if (!overcommit) await expectMemory(context, memoryMib - memory);
+    },
+    call: () => shutDown(context, "stop"),
+    verify: () => readState(context, "STOPPED"),
+    detail: (state) => state,
+  };
+}
+
+async function shutDown(context: PowerContext, step: string): Promise<string> {
+  const { caller, existing: { id }, log, settle, vmName } = context;
+  const job = await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]);
+  await followJob(caller, "vm.stop", job, {
+    pollMs: settle.pollMs,
+    timeoutMs: STOP_MS,
+    onProgress: (percent) => log.append({ type: "progress", vm: vmName, step, percent }),
+  });
+  return await expectEffect(context, { id, method: "vm.stop", verify: () => readState(context, "STOPPED") });
+}
+
+/** The VM's state, if it is this one. */
+async function readState({ caller, existing: { id } }: PowerContext, wanted: string): Promise<string | null> {
+  const state = (await fetchVm(caller, id))?.state;
+  return state === wanted ? state : null;
+}
+
+/** TrueNAS does not start a VM whose memory is not free, and then the VM would stay off. */
+async function expectMemory({ caller, existing: { name } }: PowerContext, moreMib: number): Promise<void> {
+  if (moreMib <= 0) return;
+  let freeBytes: number;
+  try {
+    freeBytes = await caller.call("vm.get_available_memory", []);
+  } catch (error) {
+    // The account may not read it; then TrueNAS itself decides at the start.
+    if (error instanceof TrueNASCallError) return;
+    throw error;
+  }
+  if (moreMib * MIB <= freeBytes) return;
+  throw new TrueNASError(
+    `${name} would not start again: it needs ${formatMib(moreMib)} more memory, and ${
+      formatBytes(freeBytes)
+    } are free on the NAS. It was not shut down and keeps running`,
+  );
+}
+
+/** Starts a VM that was shut down; `step` is `start`, or `undo-stop` with its former values. */
+export function startAgainStep(
+  context: PowerContext,
+  { step, memoryMib, overcommit }: RunsWith & { readonly step: string },
+): Step<string> {
+  const { existing: { id }, outages } = context;
+  const verify = () => readState(context, "RUNNING");
+  return {
+    step,
+    method: "vm.start",
+    ...(step === "start" ? { evidence: () => ({ vmId: id }) } : {}),
+    call: async (calls) => {
+      // A NAS that restarted, or a person, may have started it before it had all its changes.
+      if (await verify() !== null) {
+        await calls.next("vm.stop");
+        await calls.send(() => shutDown(context, step), () => readState(context, "STOPPED"));
+        await calls.next("vm.start");
+      }
+      await startVm(context, { id, memoryMib, overcommit });
+      return await expectEffect(context, { id, method: "vm.start", verify });
+    },
+    verify,
+    passes: (error) =>
+      isTransient(error) || isRefusedWith(error, "ENOMEM") ||
+      (error instanceof TrueNASCallError && outages.hasRestarted),
+    detail: (state) => state,
+  };
+}
