@@ -65,6 +65,11 @@ worker:
 export interface DashboardOptions {
   readonly simulator?: SimulatorOptions;
   readonly manager?: Partial<VMManagerOptions>;
+  /** What happened on the NAS before, and the journal that it left; default nothing. */
+  readonly past?: (
+    simulator: Simulator,
+    nas: VMManagerOptions & { readonly host: string },
+  ) => Promise<OperationJournal>;
   readonly config?: string;
   /** Where it is kept and saved; default in memory. */
   readonly store?: ConfigurationStore;
@@ -120,11 +125,12 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     options.onLog?.(message, fields);
   });
   const metrics = new Metrics();
+  const nas = { host: simulator.url, username: account.username, password: account.password };
+  const past = await options.past?.(simulator, { ...nas, vncPassword: DISPLAY_PASSWORD });
   const manager = new VMManager({
     metrics,
-    host: simulator.url,
-    username: account.username,
-    password: account.password,
+    ...nas,
+    ...(past === undefined ? {} : { journal: past }),
     vncPassword: DISPLAY_PASSWORD,
     settle: TEST_SETTLE,
     backoffMs: [20],

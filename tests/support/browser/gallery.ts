@@ -1,11 +1,16 @@
 /**
- * Makes a picture of every page and state, at five widths and in both themes, from the demo's story: for looking. It
- * also names the pages that scroll sideways.
+ * Makes a picture of every page and state, at five widths and in both themes: for looking. The NAS has the past of the
+ * demo's story. It also names the pages that scroll sideways, and ends with an error when a state could not be shown.
  *
  * `deno task gallery [FOLDER] [PART OF A NAME]`
  */
-import type { Browser, Page } from "playwright-core";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import type { BrowserContext, Page } from "playwright-core";
 import { print } from "../../../lib/command_line/process.ts";
+import { STORY_VMS, tellStory } from "../../../lib/simulator/story.ts";
+import { startDashboard, type TestDashboard } from "../dashboard.ts";
+import { startUnset } from "../first_run.ts";
 import { startBrowser } from "./browser.ts";
 import { PAGES, type Place } from "./places.ts";
 
@@ -14,45 +19,91 @@ const THEMES = ["light", "dark"] as const;
 const HEIGHT = 860;
 /** Narrower ones are touched. */
 const TOUCH_BELOW = 700;
+/** So many readings of the NAS's load make a chart that can be read. */
+const READINGS = 16;
 
 const click = (selector: string) => (page: Page) => page.locator(selector).first().click();
 
 const [folder = "gallery", only = ""] = Deno.args;
 await Deno.mkdir(folder, { recursive: true });
-const { url, stop } = await startStory();
 const browser = await startBrowser();
-const found: string[] = [];
+const scrolling: string[] = [];
+const missing: string[] = [];
 try {
-  const operations = await operationsOf(url);
-  const known = operations.map(({ id, status }) => ({
-    name: `operation-${status}`,
-    path: `/operations/${id}`,
-  }));
-  await shootAll([...PAGES, ...known]);
-  const running = await startCreation(browser, url);
-  await shootAll([
-    { name: "running-vms", path: "/" },
-    { name: "running-operation", path: running },
-    { name: "running-tasks", path: "/connection", state: click("#tasks > summary") },
-    { name: "running-operations", path: "/operations" },
-  ]);
+  await withStory(async (dashboard) => {
+    await shootAll(dashboard.url, [...PAGES, ...forms(dashboard), ...await operationsOf(dashboard.url)]);
+    await whileCreating(dashboard, async (path) => {
+      await shootAll(dashboard.url, [
+        { name: "running-vms", path: "/" },
+        { name: "running-operation", path },
+        { name: "running-tasks", path: "/connection", state: click("#tasks > summary") },
+        { name: "running-operations", path: "/operations" },
+      ]);
+    });
+    await dashboard.simulator.stop();
+    await shootAll(dashboard.url, [
+      { name: "away-vms", path: "/" },
+      { name: "away-vm", path: "/vms/1" },
+      { name: "away-connection", path: "/connection" },
+    ]);
+  });
+  await withSignIn((url) => shootAll(url, [{ name: "sign-in", path: "/" }]));
+  await withSetUp((url) => shootAll(url, [{ name: "set-up", path: "/" }]));
 } finally {
   await browser.close();
-  await stop();
 }
-print(found.length === 0 ? "No page scrolls sideways" : `Scrolls sideways:\n${found.join("\n")}`);
+print(scrolling.length === 0 ? "No page scrolls sideways" : `Scrolls sideways:\n${scrolling.join("\n")}`);
+if (missing.length > 0) {
+  print(`Could not be shown:\n${missing.join("\n")}`);
+  process.exitCode = 1;
+}
 
-async function shootAll(shots: readonly Place[]): Promise<void> {
+/** A place whose picture shows the whole page, although something is done on it first. */
+interface Shot extends Place {
+  readonly isWhole?: boolean;
+}
+
+/** Forms and menus that are not a page of their own. */
+function forms({ simulator }: TestDashboard): readonly Shot[] {
+  const ids = [...simulator.store.vms.values()].map(({ id }) => id);
+  return [
+    { name: "vms-menu", path: "/", state: click("tr[data-vm] details.menu > summary") },
+    { name: "vms-more", path: "/", state: click(".page-head summary") },
+    {
+      name: "plan",
+      path: "/create",
+      state: async (page) => {
+        await page.getByRole("button", { name: "Review the plan" }).first().click();
+        await page.locator("[data-plan-vm]").first().waitFor();
+      },
+      isWhole: true,
+    },
+    { name: "create-one", path: "/create/one" },
+    { name: "vm-settings", path: "/vms/2", state: click(".edit > summary"), isWhole: true },
+    { name: "vm-clone", path: "/vms/2/clone" },
+    { name: "vm-menu", path: "/vms/1", state: click("main details.menu > summary") },
+    { name: "vm-created", path: `/vms/${Math.max(...ids)}` },
+    { name: "types-edit", path: "/types/edit?name=worker" },
+    { name: "types-remove", path: "/types/remove?name=worker" },
+    { name: "types-versions", path: "/types/versions" },
+    { name: "templates", path: "/types/templates" },
+    { name: "template", path: "/types/templates/vm" },
+  ];
+}
+
+/** Every place at every width and in both themes. */
+async function shootAll(baseURL: string, shots: readonly Shot[]): Promise<void> {
   const wanted = shots.filter(({ name }) => name.includes(only));
+  if (wanted.length === 0) return;
   for (const width of WIDTHS) {
     for (const colorScheme of THEMES) {
       const viewport = { width, height: HEIGHT };
-      const options = { baseURL: url, viewport, colorScheme, hasTouch: width < TOUCH_BELOW };
+      const options = { baseURL, viewport, colorScheme, hasTouch: width < TOUCH_BELOW };
       const context = await browser.newContext({ ...options, reducedMotion: "reduce" });
-      const page = await context.newPage();
       for (const shot of wanted) {
-        await shoot(page, shot, `${shot.name}-${width}-${colorScheme}`).catch((error) =>
-          found.push(`${shot.name} at ${width} px could not be shown: ${String(error).split("\n")[0]}`)
+        const name = `${shot.name}-${width}-${colorScheme}`;
+        await shoot(context, shot, name).catch((error) =>
+          missing.push(`${name}: ${String(error).split("\n")[0]}`)
         );
       }
       await context.close();
@@ -60,57 +111,92 @@ async function shootAll(shots: readonly Place[]): Promise<void> {
   }
 }
 
-async function shoot(page: Page, { path, state }: Place, name: string): Promise<void> {
+/** A page of its own for each, so that none has what the one before left. */
+async function shoot(context: BrowserContext, { path, state, isWhole }: Shot, name: string): Promise<void> {
+  const page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  await page.goto(path, { waitUntil: "load" });
-  await state?.(page);
-  await page.evaluate("document.fonts.ready");
-  const over = await page.evaluate<number>(
-    "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-  );
-  if (over > 0) found.push(`${name}: ${over} px`);
-  await page.screenshot({ path: `${folder}/${name}.png`, fullPage: state === undefined });
-}
-
-/** Creates what the example configuration asks for; the story lets one VM of it fail. */
-async function startCreation(browser: Browser, baseURL: string): Promise<string> {
-  const page = await browser.newPage({ baseURL });
-  await page.goto("/create");
-  await page.getByRole("button", { name: "Review the plan" }).first().click();
-  await page.getByRole("button", { name: /^Create \d+ VMs?/ }).first().click();
-  await page.waitForSelector("#operation");
-  const { pathname } = new URL(page.url());
-  await page.close();
-  return pathname;
-}
-
-async function operationsOf(
-  url: string,
-): Promise<readonly { readonly id: string; readonly status: string }[]> {
-  const response = await fetch(`${url}/operations`, { headers: { accept: "application/json" } });
-  return (await response.json()).operations;
-}
-
-async function startStory() {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-all", "main.ts", "demo", "--story"],
-    env: { PORT: "0", LOG_LEVEL: "ERROR" },
-    stdout: "piped",
-  }).spawn();
-  const [read, rest] = child.stdout.tee();
-  let said = "";
-  let url: string | undefined;
-  for await (const text of read.pipeThrough(new TextDecoderStream())) {
-    said += text;
-    url = /http:\/\/[^/\s]+/.exec(said)?.[0];
-    if (url !== undefined) break;
+  try {
+    await page.goto(path, { waitUntil: "load" });
+    await state?.(page);
+    await page.evaluate("document.fonts.ready");
+    const over = await page.evaluate<number>(
+      "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    );
+    if (over > 0) scrolling.push(`${name}: ${over} px`);
+    if (state === undefined || isWhole) await makeRoom(page);
+    await page.screenshot({ path: `${folder}/${name}.png` });
+  } finally {
+    await page.close();
   }
-  if (url === undefined) throw new Error(`The demo did not start: ${said}`);
-  const drained = rest.pipeTo(new WritableStream()).catch(() => {});
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await child.status;
-    await drained;
-  };
-  return { url, stop };
+}
+
+/** A window as high as the page: a picture of more than the window has bars in its middle, and no fingers. */
+async function makeRoom(page: Page): Promise<void> {
+  await page.evaluate("document.querySelector('main').style.minBlockSize = '0'");
+  const height = await page.evaluate<number>("document.documentElement.scrollHeight");
+  const width = page.viewportSize()?.width;
+  if (width !== undefined) await page.setViewportSize({ width, height: Math.max(height, HEIGHT) });
+}
+
+/** A NAS under load, with a creation that failed in part and one that waits for a decision. */
+async function withStory(look: (dashboard: TestDashboard) => Promise<void>): Promise<void> {
+  const config = readFileSync(new URL("../../../config.yaml", import.meta.url), "utf8");
+  await using dashboard = await startDashboard({
+    config,
+    simulator: { version: "27.0", foreignVms: STORY_VMS, screens: true },
+    past: tellStory,
+    manager: { waitMs: 3_600_000 },
+  });
+  // The list is open all the time, so the charts have a past in every picture.
+  const page = await browser.newPage({ baseURL: dashboard.url });
+  await page.goto("/");
+  const charted = 'document.querySelector("#host-load .line").getAttribute("d").split("L").length';
+  while (only === "" && await page.evaluate<number>(charted) < READINGS) await page.waitForTimeout(1_000);
+  await look(dashboard);
+}
+
+/** Creates what the example configuration asks for. One VM fails, and the last is held as long as it is looked at. */
+async function whileCreating(
+  { url, simulator }: TestDashboard,
+  look: (path: string) => Promise<void>,
+): Promise<void> {
+  const held = Promise.withResolvers<void>();
+  simulator.addFault({
+    method: "vm.device.create",
+    matches: (params) => JSON.stringify(params).includes("worker03-disk1"),
+    action: "hold",
+    until: held.promise,
+  });
+  const page = await browser.newPage({ baseURL: url });
+  try {
+    await page.goto("/create");
+    await page.getByRole("button", { name: "Review the plan" }).first().click();
+    await page.getByRole("button", { name: /^Create \d+ VMs?/ }).first().click();
+    await page.waitForSelector("#operation");
+    const { pathname } = new URL(page.url());
+    await page.waitForSelector('[data-vm="worker02"][data-status="rolled-back"]');
+    await look(pathname);
+  } finally {
+    held.resolve();
+    await page.waitForSelector("#operation:not([data-status=running])");
+    await page.close();
+  }
+}
+
+async function withSignIn(look: (url: string) => Promise<void>): Promise<void> {
+  await using dashboard = await startDashboard({ access: { password: "of-the-dashboard" } });
+  await look(dashboard.url);
+}
+
+async function withSetUp(look: (url: string) => Promise<void>): Promise<void> {
+  const empty = await Deno.makeTempDir();
+  const { url, stop } = await startUnset(empty);
+  await look(url).finally(stop);
+  await Deno.remove(empty, { recursive: true });
+}
+
+async function operationsOf(url: string): Promise<readonly Place[]> {
+  const response = await fetch(`${url}/operations`, { headers: { accept: "application/json" } });
+  const { operations }: { operations: readonly { id: string; status: string }[] } = await response.json();
+  return operations.map(({ id, status }) => ({ name: `operation-${status}`, path: `/operations/${id}` }));
 }

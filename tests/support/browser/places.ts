@@ -22,7 +22,14 @@ export const PAGES: readonly Place[] = [
     },
   },
   { name: "menu", path: "/", state: click("#site-menu > summary") },
-  { name: "palette", path: "/", state: click(".search-open") },
+  {
+    name: "palette",
+    path: "/",
+    state: async (page) => {
+      await page.locator(".search-open").first().click();
+      await page.locator("#palette-found .found-item").first().waitFor();
+    },
+  },
   { name: "keys", path: "/operations", state: (page) => page.keyboard.press("?") },
   { name: "search", path: "/search?q=web" },
   { name: "search-none", path: "/search?q=nothing-like-this" },
