@@ -9,17 +9,36 @@ export const LOAD_STEP_MS = 4_000;
 const STEPS = LOAD_KEPT_MS / LOAD_STEP_MS;
 /** An older reading is not the current one. */
 const CURRENT_MS = 15_000;
+/** When nobody looked for longer than this, the charts begin anew, because a line across it would be invented. */
+const LONGEST_GAP_MS = 16_000;
 /** An idle NAS is a flat line, and not mountains of a few bytes. */
 const LEAST_RATE = 1_024 * KIB;
 
 /** The charts of these readings, which are in order. */
 export function loadView(samples: readonly HostSample[], now: number): HostLoadView {
-  const steps = inSteps(samples, now);
-  const newest = samples.at(-1);
+  const unbroken = lastUnbroken(samples);
+  const steps = inSteps(unbroken, now);
+  const newest = unbroken.at(-1);
   const latest = newest !== undefined && now - newest.at <= CURRENT_MS ? newest : null;
   return {
     charts: [cpuChart(steps, latest), memoryChart(steps, latest), ...rateCharts(steps, latest)],
+    since: sinceOf(steps),
   };
+}
+
+/** The readings since the last time that nobody looked. */
+function lastUnbroken(samples: readonly HostSample[]): readonly HostSample[] {
+  const first = samples.findLastIndex(({ at }, n) => {
+    const before = samples[n - 1];
+    return before !== undefined && at - before.at > LONGEST_GAP_MS;
+  });
+  return first === -1 ? samples : samples.slice(first);
+}
+
+/** When the readings began, if half of the charts or more is empty for it; null otherwise. */
+function sinceOf(steps: Steps): number | null {
+  const first = steps.findIndex(({ length }) => length > 0);
+  return first < STEPS / 2 ? null : steps[first]?.[0]?.at ?? null;
 }
 
 type Steps = readonly (readonly HostSample[])[];

@@ -45,14 +45,34 @@ export interface CapacityStripProps {
   readonly plan?: PlannedCapacity | undefined;
 }
 
-/** The strip; empty while the capacity is unknown. Live updates replace it by its id. */
+/** The strip; its shape while the capacity is unknown. Live updates replace it by its id. */
 export function CapacityStrip({ capacity, plan }: CapacityStripProps) {
-  const { memory = null, pool = null } = capacity ?? {};
-  if (memory === null && pool === null) return <div id="capacity" class="capacity-none"></div>;
+  if (capacity === null) return <UnknownCapacity />;
+  const { memory, pool } = capacity;
+  if (memory === null && pool === null) return <div id="capacity" hidden></div>;
   return (
     <div id="capacity" class="capacity" role="group" aria-label="Capacity">
       {memory === null ? null : <MemoryGauge {...memory} plannedBytes={plan?.memoryBytes} />}
       {pool === null ? null : <PoolGauge {...pool} plannedBytes={plan?.diskBytes} />}
+    </div>
+  );
+}
+
+/** Where no script could put the figures in its place, it stays empty. */
+function UnknownCapacity() {
+  return (
+    <div id="capacity" class="capacity capacity-none" aria-hidden="true">
+      {["Memory", "Pool"].map((name) => (
+        <div class="gauge">
+          <header>
+            <span class="soft">{name}</span>
+            <span class="free">
+              <span class="bone"></span>
+            </span>
+          </header>
+          <span class="bone wide"></span>
+        </div>
+      ))}
     </div>
   );
 }

@@ -1,8 +1,11 @@
 /** The load of the NAS itself as small charts of the last minutes, each with its figure in words. */
+import { Time } from "./common.tsx";
 
 /** What the charts show. */
 export interface HostLoadView {
   readonly charts: readonly LoadChart[];
+  /** When the readings began, where the charts have room to say so; else null. */
+  readonly since: number | null;
 }
 
 /** One chart. */
@@ -18,7 +21,10 @@ export interface LoadChart {
   readonly parts: string | null;
   /** The chart in words. */
   readonly words: string;
-  /** Shares of the chart's height from 0 to 1, oldest first, null where nothing was measured; each layer is below the next. */
+  /**
+   * Shares of the chart's height from 0 to 1, oldest first, null where nothing was measured; each layer is below the
+   * next. A line goes on over a reading that is missing.
+   */
   readonly layers: readonly (readonly (number | null)[])[];
 }
 
@@ -27,12 +33,14 @@ export function HostLoad({ load }: { readonly load: HostLoadView | null }) {
   if (load === null) return <div id="host-load" hidden></div>;
   return (
     <div id="host-load" class="host-load" role="group" aria-label="Load of the NAS">
-      {load.charts.map((chart) => <Chart {...chart} />)}
+      {load.charts.map((chart) => <Chart {...chart} since={load.since} />)}
     </div>
   );
 }
 
-function Chart({ id, name, now, detail, parts, words, layers }: LoadChart) {
+function Chart(
+  { id, name, now, detail, parts, words, layers, since }: LoadChart & Pick<HostLoadView, "since">,
+) {
   return (
     <div class="load" data-load={id} data-known={now === null ? "no" : "yes"}>
       <p>
@@ -47,6 +55,11 @@ function Chart({ id, name, now, detail, parts, words, layers }: LoadChart) {
           )}
         </span>
       </p>
+      {since === null ? null : (
+        <small class="since">
+          since <Time at={since} />
+        </small>
+      )}
       <svg
         class="spark"
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
@@ -56,12 +69,12 @@ function Chart({ id, name, now, detail, parts, words, layers }: LoadChart) {
       >
         <title>{words}</title>
         {layers.toReversed().map((shares, n) => {
-          const runs = runsOf(shares);
+          const points = pointsOf(shares);
           const isLowest = n === layers.length - 1;
           return (
             <>
-              <path class={isLowest ? "area" : "area above"} d={runs.map(areaOf).join("")} />
-              {isLowest ? <path class="line" d={runs.map(lineOf).join("")} /> : null}
+              <path class={isLowest ? "area" : "area above"} d={areaOf(points)} />
+              {isLowest ? <path class="line" d={lineOf(points)} /> : null}
             </>
           );
         })}
@@ -80,29 +93,24 @@ interface Point {
   readonly y: string;
 }
 
-/** The points of each stretch that was measured without a gap. */
-function runsOf(shares: readonly (number | null)[]): readonly (readonly Point[])[] {
-  const runs: Point[][] = [[]];
-  for (const [n, share] of shares.entries()) {
-    if (share === null) runs.push([]);
-    else {
-      const x = String(Math.round(WIDTH * n / Math.max(1, shares.length - 1)));
-      runs.at(-1)?.push({ x, y: (EDGE + (1 - share) * (HEIGHT - 2 * EDGE)).toFixed(1) });
-    }
-  }
-  return runs.filter(({ length }) => length > 0);
+function pointsOf(shares: readonly (number | null)[]): readonly Point[] {
+  return shares.flatMap((share, n) => {
+    if (share === null) return [];
+    const x = String(Math.round(WIDTH * n / Math.max(1, shares.length - 1)));
+    return [{ x, y: (EDGE + (1 - share) * (HEIGHT - 2 * EDGE)).toFixed(1) }];
+  });
 }
 
 /** A single reading is a short stroke, because a line needs two points. */
-function lineOf(run: readonly Point[]): string {
-  const [first] = run;
+function lineOf(points: readonly Point[]): string {
+  const [first] = points;
   if (first === undefined) return "";
-  if (run.length === 1) return `M${first.x} ${first.y}h-3`;
-  return `M${run.map(({ x, y }) => `${x} ${y}`).join("L")}`;
+  if (points.length === 1) return `M${first.x} ${first.y}h-3`;
+  return `M${points.map(({ x, y }) => `${x} ${y}`).join("L")}`;
 }
 
-function areaOf(run: readonly Point[]): string {
-  const [first, last] = [run[0], run.at(-1)];
+function areaOf(points: readonly Point[]): string {
+  const [first, last] = [points[0], points.at(-1)];
   if (first === undefined || last === undefined) return "";
-  return `M${first.x} ${HEIGHT}L${run.map(({ x, y }) => `${x} ${y}`).join("L")}L${last.x} ${HEIGHT}Z`;
+  return `M${first.x} ${HEIGHT}L${points.map(({ x, y }) => `${x} ${y}`).join("L")}L${last.x} ${HEIGHT}Z`;
 }

@@ -20,7 +20,7 @@ Deno.test("a page does not wait for a connection; the capacity follows, and chan
   await lost.promise;
   forget();
   const page = await text(fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) }));
-  assert.match(page, /<div id="capacity" class="capacity-none"><\/div>/);
+  assert.match(page, /<div id="capacity" class="capacity capacity-none" aria-hidden="true">/);
 
   const stream = await fetch(`${url}/events`);
   const reader = (stream.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader();

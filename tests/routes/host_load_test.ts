@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { LOAD_EVENTS } from "../../lib/inventory/host_load.ts";
 import type { HostSample } from "../../lib/inventory/inventory.ts";
+import { HostLoad } from "../../templates/parts/host_load.tsx";
 import { loadView } from "../../routes/vms/load_view.ts";
 import { startDashboard, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
 import { repeatedly, soon } from "../support/deadline.ts";
@@ -119,13 +120,27 @@ function cpuOf(samples: readonly HostSample[]) {
   return loadView(samples, NOW).charts.find(({ id }) => id === "cpu") ?? assert.fail();
 }
 
-Deno.test("a time without readings is a gap, and old figures are not shown as current", () => {
-  const { now, words, layers: [shares] } = cpuOf([sample(60_000, { cpuPercent: 20 }), sample(40_000)]);
+Deno.test("a moment without a reading is a gap, and old figures are not shown as current", () => {
+  const { now, words, layers: [shares] } = cpuOf([sample(52_000, { cpuPercent: 20 }), sample(40_000)]);
   assert.equal(now, null);
   assert.equal(words, "CPU of the NAS: no current figure, from 20 % to 50 % in the last 3 minutes");
   assert.deepEqual(shares?.filter((share) => share !== null), [0.2, 0.5]);
   assert.equal(shares?.length, 45);
   assert.equal(shares?.at(-1), null);
+});
+
+Deno.test("the charts begin anew after a time that nobody looked, and say since when if they are half empty", () => {
+  const samples = [sample(170_000, { cpuPercent: 20 }), sample(60_000), sample(56_000, { cpuPercent: 70 })];
+  assert.deepEqual(cpuOf(samples).layers[0]?.filter((share) => share !== null), [0.5, 0.7]);
+  const view = loadView(samples, NOW);
+  assert.equal(view.since, NOW - 60_000);
+  assert.match(String(HostLoad({ load: view })), /since <time datetime="2026-09-21T/);
+  assert.equal(loadView([sample(120_000), sample(108_000), sample(96_000)], NOW).since, null);
+});
+
+Deno.test("a line goes on over a reading that is missing", () => {
+  const charts = String(HostLoad({ load: loadView([sample(12_000), sample(0)], NOW) }));
+  assert.match(charts, /<path class="line" d="M224 16.0L240 16.0">/);
 });
 
 Deno.test("readings of the same moment are one point, and none leaves the chart", () => {
