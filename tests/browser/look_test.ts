@@ -83,3 +83,44 @@ browserTest("notices on a VM's page and without JavaScript keep the usual distan
     await created;
   }
 });
+
+browserTest(
+  "what has the focus in the head of the list is seen on a phone too",
+  {},
+  async ({ page }) => {
+    await page.goto("/");
+    const stops = page.locator(".vms thead :is(a, input):visible");
+    const count = await stops.count();
+    assert.ok(count > 1, `the premise: ${count} things in the head can have the focus`);
+    for (let n = 0; n < count; n++) {
+      await stops.nth(n).focus();
+      const box = await stops.nth(n).boundingBox();
+      assert.ok(box !== null && box.x >= 0 && box.x + box.width <= 390, JSON.stringify(box));
+      const seen = `document.elementFromPoint(${box.x + box.width / 2}, ${box.y + box.height / 2})`;
+      assert.ok(await page.evaluate(`document.activeElement.contains(${seen})`), `stop ${n + 1}`);
+    }
+    await page.locator("#filter-q").focus();
+    const head = await page.locator(".vms thead").boundingBox();
+    assert.ok(head !== null && head.height <= 1, "it takes no room without the focus");
+  },
+  { screen: WINDOWS[1] },
+);
+
+browserTest(
+  "the figures of the NAS's load are whole on the narrowest phone",
+  {},
+  async ({ page }) => {
+    await page.goto("/");
+    await page.locator('#host-load [data-known="yes"]').nth(3).waitFor();
+    for (const rate of ["8.8 MiB/s", "888 KiB/s"]) {
+      const over = await page.evaluate(
+        `Array.from(document.querySelectorAll("#host-load .figure"), (figure) => {
+          figure.querySelector("b").textContent = "${rate}";
+          return figure.scrollWidth - figure.clientWidth;
+        })`,
+      );
+      assert.deepEqual(over, [0, 0, 0, 0], rate);
+    }
+  },
+  { screen: { ...WINDOWS[1], viewport: { width: 320, height: 780 } } },
+);

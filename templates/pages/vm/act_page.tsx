@@ -97,9 +97,8 @@ function Confirm(
       ))}
       {byState(affected).map(({ state, vms }) => (
         <p data-state={state}>
-          <VmState state={state} />
-          <br />
-          <Said text={vms.map(({ name }) => name).join(", ")} /> {VM_ACTIONS[action].effect}.
+          <VmState state={state} /> <Said text={vms.map(({ name }) => name).join(", ")} />{" "}
+          {VM_ACTIONS[action].effect}.
         </p>
       ))}
       {action === "start"

@@ -232,7 +232,7 @@ function PasteAsKeys() {
       <summary>
         <Icon name="chevron" />
         <b>Paste as keys</b>
-        <span>types a text into the VM</span>
+        <span>Types text into the VM</span>
       </summary>
       <form id="screen-paste" class="body">
         <div class="field">

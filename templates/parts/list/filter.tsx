@@ -157,7 +157,8 @@ function Applied({ label, what, href }: { label: string; what: string; href: str
 export function ListCount({ shown, total, stale }: Omit<ListFilterProps, "query" | "counts">) {
   return (
     <span class="count" id="vm-count">
-      {shownOf(shown, total)}
+      {/* The first chip says it too, unless something is filtered. */}
+      <span class={shown === total ? "visually-hidden" : undefined}>{shownOf(shown, total)}</span>{" "}
       <VmListAge stale={stale} />
     </span>
   );
@@ -174,7 +175,7 @@ export function VmListAge({ stale }: Pick<ListFilterProps, "stale">) {
     <span id="vm-list-age" class="warn tone" data-stale={stale === null ? undefined : "true"}>
       {stale === null ? "" : (
         <>
-          , as of <Time at={stale.since} />, {formatDuration(stale.now - stale.since)} ago
+          as of <Time at={stale.since} />, {formatDuration(stale.now - stale.since)} ago
         </>
       )}
     </span>

@@ -236,6 +236,11 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
 /** So near an edge, words around their line would be cut off on a phone. */
 const NEAR_EDGE = 0.18;
 
+/** So near each other, two times would lie on each other on a phone. */
+const TOO_NEAR = 0.1;
+/** From here on, the time of a tick is written before it, as there is no room around it. */
+const LAST = 0.98;
+
 function anchorAt(share: number): "start" | "middle" | "end" {
   return share < NEAR_EDGE ? "start" : share > 1 - NEAR_EDGE ? "end" : "middle";
 }
@@ -245,7 +250,7 @@ export function Axis({ timeline }: { timeline: Timeline }) {
   const { lengthMs, ticksMs, nowMs, limitMs, outages } = timeline;
   const x = (ms: number) => percent(ms / lengthMs);
   // The present time and the ticks near it would lie on each other.
-  const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > 0.06;
+  const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > TOO_NEAR;
   const words = [
     `Time axis, 0 to ${formatDuration(lengthMs)}`,
     ...(limitMs === null ? [] : [`the earliest end this NAS allows is about ${formatDuration(limitMs)}`]),
@@ -256,7 +261,12 @@ export function Axis({ timeline }: { timeline: Timeline }) {
   return (
     <svg class="lane" id="waterfall-axis" role="img" aria-label={words} data-length={lengthMs}>
       {ticksMs.filter(isClear).map((ms) => (
-        <text class="t-axis" x={x(ms)} y="28" text-anchor={ms === 0 ? "start" : "middle"}>
+        <text
+          class="t-axis"
+          x={x(ms)}
+          y="28"
+          text-anchor={ms === 0 ? "start" : ms / lengthMs > LAST ? "end" : "middle"}
+        >
           {ms === 0 ? "0 s" : formatClock(ms)}
         </text>
       ))}

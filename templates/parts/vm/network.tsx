@@ -75,7 +75,7 @@ function AddNic({ vm, choices, problems, typed }: VmFormProps) {
           />
         </div>
         <p>
-          <button class="btn" type="submit" id="add-nic">Add NIC</button>
+          <button class="btn" type="submit" id="add-nic">Add network card</button>
         </p>
       </form>
     </section>
