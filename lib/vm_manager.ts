@@ -68,7 +68,7 @@ export class VMManager implements AsyncDisposable {
     const displayPassword = options.vncPassword ?? null;
     const sessionOptions = sessionOptionsOf(options);
     const session = new Session(sessionOptions);
-    const store = new OperationStore(undefined, journal, logger);
+    const store = new OperationStore(options.now, journal, logger);
     const live = new LiveInventory(session, logger);
     const refusedPorts = new RefusedPorts();
     const templates = (configuration: Configuration, type: string) =>

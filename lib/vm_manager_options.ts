@@ -67,6 +67,8 @@ export interface VMManagerOptions {
   readonly backoffMs?: readonly number[];
   /** Tells how old readings are, in milliseconds, and is never set back; default `performance.now()`. */
   readonly clock?: () => number;
+  /** Tells the time, in milliseconds since 1970 (UTC), for operations and how long they wait; default: the system's. */
+  readonly now?: () => number;
 }
 
 /**

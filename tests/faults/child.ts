@@ -1,12 +1,13 @@
-/** A separate process that creates or destroys workers with a journal, so that a test can kill it at any call. */
+/** A separate process that creates, replaces or destroys workers with a journal, so that a test can kill it at any call. */
 import process from "node:process";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
-import { managerOptions, workers } from "./points.ts";
+import { managerOptions, replacing, workers } from "./points.ts";
 
 const [url = "", folder = "", what = "", count = "0"] = process.argv.slice(2);
 using journal = Journal.open(folder);
 await using manager = new VMManager({ ...managerOptions({ url }), journal });
 await manager.connect();
 if (what === "create") await manager.createVmType(workers(Number(count)), "worker", 5920);
+else if (what === "replace") await manager.create(replacing(Number(count)));
 else await manager.destroyManagedVms(["worker"]);

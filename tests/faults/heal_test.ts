@@ -1,7 +1,7 @@
 /**
  * Protects the promise that an operation goes on by itself: the connection is cut at each call of creating 4 VMs with
  * 8 disks, of changing one in every way, and of destroying 4, before, during and after the call's effect, for a moment, for
- * so long that the operation waits, and by a restart of the NAS. Each operation ends as planned without a person, no call
+ * so long that the operation waits, for a minute of its own clock, and by a restart of the NAS. Each operation ends as planned without a person, no call
  * takes effect twice, and resources created elsewhere are unchanged.
  */
 import assert from "node:assert/strict";
@@ -18,8 +18,10 @@ import {
   expectOnce,
   expectPlanned,
   expectUntouched,
+  MINUTE_MS,
   picture,
   type Point,
+  SkippingClock,
   startNas,
   strike,
   sweep,
@@ -52,15 +54,18 @@ const DESTRUCTION: Work = {
 /** Connects, does the work with a disturbance, and checks the result; false when the work was over before. */
 async function heals({ prepare, run, expect }: Work, point: Point): Promise<boolean> {
   await using simulator = await startNas(point.version);
-  await using manager = await connect(simulator);
+  const clock = new SkippingClock();
+  await using manager = await connect(simulator, { now: clock.now });
   const before = picture(simulator);
   await prepare?.(manager);
-  const { hasStruck, back } = strike(simulator, point);
+  const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
+  const { hasStruck, back } = strike(simulator, point, { clock, isWaiting });
   const at = JSON.stringify(point);
   const view = await run(manager);
   await back();
   if (!hasStruck()) return false;
   const bad = view.vms.filter(({ outcome }) => !isGood(view.kind, outcome));
+  if (point.action === "minute") expectMinutes(manager, at);
   assert.equal(view.status, "done", `${at}: ${bad.map(({ name, message }) => `${name}: ${message}`)}`);
   expect(simulator, before, at);
   // After a restart others' VMs are stopped.
@@ -68,6 +73,15 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   expectNoOrphans(simulator, at);
   expectOnce(simulator, at);
   return true;
+}
+
+/** Each wait for the NAS lasted a minute of the operation's own clock. */
+function expectMinutes({ operations: { store } }: VMManager, at: string): void {
+  for (const { id } of store.list()) {
+    for (const event of store.get(id)?.since(0) ?? []) {
+      if (event.type === "back") assert.ok(event.waitedMs >= MINUTE_MS, `${at}: ${event.waitedMs} ms`);
+    }
+  }
 }
 
 async function countCalls({ prepare, run }: Work, version: SimulatedVersion): Promise<number> {
@@ -138,10 +152,10 @@ for (const [name, work] of Object.entries({ creation: CREATION, change: CHANGE, 
     sweep({
       name: `${name}, healed`,
       versions,
-      actions: ["cut", "away", "restart"],
+      actions: ["cut", "away", "minute", "restart"],
       moments: ["before", "middle", "after", "late"],
       width: 4,
-      sample: 12,
+      sample: 16,
       verb: "healed, 0 asked a person",
       count: (version) => countCalls(work, version),
       run: (point) => heals(work, point),

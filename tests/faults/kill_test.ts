@@ -17,6 +17,7 @@ import {
   expectPlanned,
   expectSnapshotsGone,
   expectUntouched,
+  killAtPoint,
   picture,
   type Point,
   snapshotDisks,
@@ -30,40 +31,17 @@ const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const MOMENTS = ["before", "middle", "after", "late"] as const;
 const NEVER: Omit<Point, "version"> = { action: "kill", moment: "before", nth: Infinity };
 
-function begin(simulator: Simulator, folder: string, what: "create" | "destroy"): Deno.ChildProcess {
-  const args = ["run", "--no-prompt", "--allow-all", CHILD, simulator.url, folder, what, "2"];
-  return new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" }).spawn();
-}
-
 /** Kills the program at the point; false when it was over before. */
-async function killAt(
+function killAt(
   simulator: Simulator,
   folder: string,
   what: "create" | "destroy",
   point: Point,
 ): Promise<boolean> {
-  const { struck, hasStruck } = strike(simulator, point);
   // When it connects, and for its plan.
   if (what === "destroy") snapshotDisks(simulator);
-  const child = begin(simulator, folder, what);
-  const ended = child.status;
-  const isStruck = await Promise.race([struck.then(() => true), ended.then(() => false)]);
-  const isKilled = isStruck && kill(child);
-  const { success } = await ended;
-  simulator.clearFaults();
-  assert.ok(isKilled || success, "a program that is not killed does its work");
-  return isKilled && hasStruck();
-}
-
-/** False when it was over a moment before, as it may be after its last call. */
-function kill(child: Deno.ChildProcess): boolean {
-  try {
-    child.kill("SIGKILL");
-    return true;
-  } catch (error) {
-    if (error instanceof TypeError && /already terminated/.test(error.message)) return false;
-    throw error;
-  }
+  const args = ["run", "--no-prompt", "--allow-all", CHILD, simulator.url, folder, what, "2"];
+  return killAtPoint(simulator, args, point);
 }
 
 async function withFolder<T>(test: (folder: string) => Promise<T>): Promise<T> {

@@ -9,7 +9,8 @@ import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
-import { VMManager } from "../../lib/vm_manager.ts";
+import { type FlatCreationRequest, VMManager } from "../../lib/vm_manager.ts";
+import { NOTHING_CHANGED } from "../../lib/plan/changes.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
@@ -22,7 +23,7 @@ export const VERSIONS: readonly SimulatedVersion[] = ["25.10", "27.0"];
 /** One disturbance: the nth call of a run, and what happens to it. */
 export interface Point {
   readonly version: SimulatedVersion;
-  readonly action: "fail" | "cut" | "away" | "restart" | "kill";
+  readonly action: "fail" | "cut" | "away" | "minute" | "restart" | "kill";
   /** `late`: the call takes effect after its caller has ended. */
   readonly moment: FaultMoment | "late";
   readonly nth: number;
@@ -40,6 +41,18 @@ export function workers(count: number): FlatConfiguration {
   const { worker } = PARSED;
   assert.ok(worker !== undefined && "count" in worker);
   return { ...PARSED, worker: { ...worker, count } };
+}
+
+/** Replaces so many workers, because their first disk has to become smaller; their second disk stays. */
+export function replacing(count: number): FlatCreationRequest {
+  const { worker, ...others } = workers(count);
+  assert.ok(worker !== undefined && "count" in worker);
+  const replace = Array.from({ length: count }, (_, n) => `worker0${n + 1}`);
+  return {
+    configuration: { ...others, worker: { ...worker, disk: { ...worker.disk, root: 10 } } },
+    types: [{ type: "worker", startPort: 5920 }],
+    reconcile: { ...NOTHING_CHANGED, replace },
+  };
 }
 
 /** A NAS on which others have VMs with names like ours, and a zvol with data under a name of ours. */
@@ -88,15 +101,53 @@ const ASIDE = /^(auth|core|system)\./;
 /** Longer than an operation takes to notice (four polls). */
 const AWAY_MS = 150;
 
+/** How long a NAS is away for a minute, in milliseconds of a {@link SkippingClock}. */
+export const MINUTE_MS = 60_000;
+
+/** A clock that can skip time. */
+export class SkippingClock {
+  #skippedMs = 0;
+  /** Milliseconds since 1970 (UTC). */
+  readonly now = (): number => Date.now() + this.#skippedMs;
+
+  /** So many milliseconds pass at once. */
+  skip(ms: number): void {
+    this.#skippedMs += ms;
+  }
+}
+
+/** How a NAS is away for a minute. */
+export interface Skipping {
+  readonly clock: SkippingClock;
+  /** Whether the operation says that it waits. */
+  readonly isWaiting: () => boolean;
+}
+
 /** The NAS is away for a while, and may have restarted meanwhile. */
-async function leave(simulator: Simulator, restarted: boolean): Promise<void> {
+async function leave(simulator: Simulator, restarted: boolean, skipping: Skipping | null): Promise<void> {
   await simulator.goAway();
-  await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+  await pause(AWAY_MS);
+  if (skipping !== null) {
+    // A call may still be looked for on the NAS, which takes as long as it settles.
+    for (let tries = 0; tries < AWAY_TRIES && !skipping.isWaiting(); tries++) await pause(AWAY_MS);
+    skipping.clock.skip(MINUTE_MS);
+  }
   await simulator.comeBack({ restarted });
 }
 
+/** After so many pauses the operation is taken to be over. */
+const AWAY_TRIES = 4;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Counts the calls of a run, makes a fault strike the nth, and reports when it has struck. */
-export function strike(simulator: Simulator, { action, moment, nth }: Point) {
+export function strike(
+  simulator: Simulator,
+  { action, moment, nth }: Point,
+  skipping: Skipping | null = null,
+) {
   const struck = Promise.withResolvers<void>();
   let seen = 0;
   let hasStruck = false;
@@ -106,6 +157,7 @@ export function strike(simulator: Simulator, { action, moment, nth }: Point) {
     fail: { action: "fail" },
     cut,
     away: cut,
+    minute: cut,
     restart: cut,
     kill: { action: moment === "late" ? "linger" : "stall" },
   }[action] as Pick<Fault, "action">;
@@ -122,13 +174,43 @@ export function strike(simulator: Simulator, { action, moment, nth }: Point) {
         setTimeout(struck.resolve, moment === "before" || moment === "late" ? 0 : 12);
         isBack = struck.promise.then(async () => {
           if (action === "cut" && moment === "late") simulator.cutConnections();
-          if (action === "away" || action === "restart") await leave(simulator, action === "restart");
+          if (action === "away" || action === "restart") await leave(simulator, action === "restart", null);
+          if (action === "minute") await leave(simulator, false, skipping);
         });
       }
       return isIt;
     },
   });
   return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen, back: () => isBack };
+}
+
+/** Runs a program and kills it at the point; false when it was over before. */
+export async function killAtPoint(
+  simulator: Simulator,
+  args: readonly string[],
+  point: Point,
+): Promise<boolean> {
+  const { struck, hasStruck } = strike(simulator, point);
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], stdout: "null", stderr: "null" });
+  const child = command.spawn();
+  const ended = child.status;
+  const isStruck = await Promise.race([struck.then(() => true), ended.then(() => false)]);
+  const isKilled = isStruck && kill(child);
+  const { success } = await ended;
+  simulator.clearFaults();
+  assert.ok(isKilled || success, "a program that is not killed does its work");
+  return isKilled && hasStruck();
+}
+
+/** False when it was over a moment before, as it may be after its last call. */
+function kill(child: Deno.ChildProcess): boolean {
+  try {
+    child.kill("SIGKILL");
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError && /already terminated/.test(error.message)) return false;
+    throw error;
+  }
 }
 
 /** Everything that is on the NAS, as text. */

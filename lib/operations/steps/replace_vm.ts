@@ -156,10 +156,11 @@ function verifyStep(work: Replacing, id: number): Step<Vm> {
 }
 
 /** What has changed about the VM, besides what this replacement did before it was interrupted; null for nothing. */
-function describeChange({ vm, replacement, context: { resumed } }: Replacing, found: Vm): string | null {
+function describeChange({ vm, replacement, context }: Replacing, found: Vm): string | null {
   const { zvols, keeps, devices } = replacement;
-  const isExpected = found.state === vm.state || (resumed && found.state === "STOPPED");
-  if (!isExpected) return `${vm.name} is ${found.state.toLowerCase()}, which has changed`;
+  if (found.state !== vm.state && !isOwnEffect(context, found)) {
+    return `${vm.name} is ${found.state.toLowerCase()}, which has changed`;
+  }
   if (!isMarked(found.description)) return `${vm.name} has lost this program's mark`;
   const attached = keeps.filter(({ step }) => !vm.missing.includes(step)).map(({ zvol }) => zvol);
   const shown = [...zvols.map(({ name }) => name), ...attached].toSorted();
@@ -169,6 +170,11 @@ function describeChange({ vm, replacement, context: { resumed } }: Replacing, fo
   const isOther = vm.differences.every(({ field }) => !field.startsWith("nic")) &&
     found.nics.some(({ mac }) => mac !== null && !macs.includes(mac));
   return isOther ? `The NICs of ${vm.name} have changed` : null;
+}
+
+/** An interrupted replacement may have stopped the VM, and a NAS that restarts stops VMs and starts some of them again. */
+function isOwnEffect({ resumed, outages }: ReplacementContext, { state }: Vm): boolean {
+  return state === "STOPPED" ? resumed || outages.hasRestarted : state === "RUNNING" && outages.hasRestarted;
 }
 
 function describeChangedZvol(
