@@ -29,6 +29,7 @@ export interface AssetUrls {
   readonly menus: string;
   readonly tasks: string;
   readonly toasts: string;
+  readonly opening: string;
   readonly times: string;
   readonly typed: string;
   readonly waterfall: string;
@@ -80,7 +81,7 @@ export interface LayoutProps extends PageFrame {
   readonly stream?: string;
   /** The operation that the page shows itself, or `all`: the tasks leave it out. */
   readonly shows?: string;
-  /** Opens another page of the site after a moment. */
+  /** Opens the part of the program that starts in place of this one; without a script after some seconds. */
   readonly refresh?: { readonly seconds: number; readonly url: string };
   readonly children?: Child;
 }
@@ -120,9 +121,14 @@ export function Layout(props: LayoutProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content={COLOR_SCHEMES[theme]} />
         <meta name="htmx-config" content={HTMX_CONFIG} />
-        {props.refresh === undefined
-          ? null
-          : <meta http-equiv="refresh" content={`${props.refresh.seconds};url=${props.refresh.url}`} />}
+        {props.refresh === undefined ? null : (
+          <>
+            <noscript>
+              <meta http-equiv="refresh" content={`${props.refresh.seconds};url=${props.refresh.url}`} />
+            </noscript>
+            <script src={assets.opening} type="module"></script>
+          </>
+        )}
         <title>{title} · TrueNAS VM Manager</title>
         <link rel="icon" href={assets.favicon} type="image/svg+xml" />
         <link rel="stylesheet" href={assets.css} />

@@ -23,6 +23,7 @@ import list from "../../static/list.js" with { type: "text" };
 import menus from "../../static/menus.js" with { type: "text" };
 import tasks from "../../static/tasks.js" with { type: "text" };
 import toasts from "../../static/toasts.js" with { type: "text" };
+import opening from "../../static/opening.js" with { type: "text" };
 import times from "../../static/times.js" with { type: "text" };
 import typed from "../../static/typed.js" with { type: "text" };
 import plan from "../../static/plan.js" with { type: "text" };
@@ -66,6 +67,7 @@ const ASSETS = {
   menus: await asset("menus.js", menus),
   tasks: await asset("tasks.js", tasks),
   toasts: await asset("toasts.js", toasts),
+  opening: await asset("opening.js", opening),
   times: await asset("times.js", times),
   typed: await asset("typed.js", typed),
   waterfall: await asset("waterfall.js", waterfall),
@@ -88,6 +90,7 @@ export function assetUrls(): AssetUrls {
     palette,
     tasks,
     toasts,
+    opening,
     times,
     typed,
     waterfall,
@@ -106,6 +109,7 @@ export function assetUrls(): AssetUrls {
     menus: withBasePath(menus.url),
     tasks: withBasePath(tasks.url),
     toasts: withBasePath(toasts.url),
+    opening: withBasePath(opening.url),
     times: withBasePath(times.url),
     typed: withBasePath(typed.url),
     waterfall: withBasePath(waterfall.url),

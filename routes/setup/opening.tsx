@@ -3,8 +3,8 @@ import { OpeningPage } from "../../templates/pages/setup/other_pages.tsx";
 import type { AppContext } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
 
-/** The other part needs a moment to listen; then the browser asks for its page. */
-const SECONDS = 2;
+/** The other part needs a moment to listen. A script asks until it does; a browser without scripts asks only once. */
+const SECONDS = 5;
 
 /**
  * Answers when this part of the program is told to end, so that the browser asks again only when the next one listens. By

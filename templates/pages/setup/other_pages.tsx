@@ -47,6 +47,7 @@ export function SetupGatePage(
                     label="Dashboard password"
                     problems={problems}
                     autocomplete="current-password"
+                    help="The one that is set for this dashboard, in DASHBOARD_PASSWORD or during set-up."
                   />
                 )}
               <p class="actions">
@@ -103,7 +104,7 @@ export function OpeningPage({ frame, title, next, seconds }: {
 }) {
   return (
     <Layout {...frame} title={title} current={null} refresh={{ seconds, url: next }} closed>
-      <div class="calm" id="setup" data-setup="opening">
+      <div class="calm" id="setup" data-setup="opening" data-opens={next}>
         <header>
           <h1>{title}</h1>
           <p class="soft">This takes a few seconds. The page goes on by itself.</p>
