@@ -5,7 +5,7 @@
 const FIRST_MS = 2_000;
 const AGAIN_MS = 500;
 
-const { opens } = document.querySelector("[data-opens]").dataset;
+const opens = document.querySelector("[data-opens]")?.dataset.opens;
 
 async function open() {
   try {
@@ -16,4 +16,4 @@ async function open() {
   }
 }
 
-setTimeout(open, FIRST_MS);
+if (opens !== undefined) setTimeout(open, FIRST_MS);

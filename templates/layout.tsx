@@ -139,6 +139,8 @@ export function Layout(props: LayoutProps) {
         <script src={assets.palette} type="module"></script>
         <script src={assets.menus} type="module"></script>
         <script src={assets.times} type="module"></script>
+        {/* Loaded by the pages before the one that needs it, because nothing answers then. */}
+        {closed || current === "connection" ? <script src={assets.opening} type="module"></script> : null}
         <script src={assets.typed} type="module"></script>
         {closed ? null : <script src={assets.live} type="module"></script>}
         {closed ? null : <script src={assets.toasts} type="module"></script>}

@@ -26,7 +26,7 @@ async function setUp(browser: SetupBrowser, nas: Simulator) {
     "done",
   );
   const opening = await browser.submit("open");
-  assert.match(opening.html, /http-equiv="refresh" content="2;url=\/"/);
+  assert.match(opening.html, /http-equiv="refresh" content="5;url=\/"/);
 }
 
 async function untilOk(url: string): Promise<void> {
