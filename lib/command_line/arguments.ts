@@ -51,6 +51,12 @@ export interface Options {
   /** How long to wait while the NAS is away, in minutes. */
   readonly wait: number | undefined;
   readonly onFailure: OnFailure | undefined;
+  /** Whether running VMs are changed for their next start. */
+  readonly atNextStart: boolean;
+  /** How many running VMs of a type are restarted at a time for their changes; undefined: none is. */
+  readonly restart: number | undefined;
+  /** Names of VMs to replace. */
+  readonly replace: readonly string[];
   /** Whether the exit code of `plan` shows that the NAS differs. */
   readonly detailedExitcode: boolean;
   /** Options of `export`. */
@@ -75,6 +81,7 @@ export type Call =
 type Values = {
   readonly [Name in OptionName]?: (typeof OPTIONS)[Name] extends { readonly repeatable: true } ? string[]
     : (typeof OPTIONS)[Name]["flags"] extends `${string} <${string}>` ? string
+    : (typeof OPTIONS)[Name]["flags"] extends `${string} [${string}]` ? string | true
     : boolean;
 };
 
@@ -206,6 +213,7 @@ function explainOption(flag: string, command: CommandName | null): string {
 }
 
 function optionsOf(values: Values, words: readonly string[]): Options {
+  expectCompatible(values);
   return {
     config: values.config,
     templatesDir: values.templatesDir,
@@ -222,6 +230,11 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     wait: wholeNumber("--wait", values.wait, WAIT_MINUTES),
     parallel: wholeNumber("--at-a-time", values.atATime, { lowest: 1, highest: 99 }),
     onFailure: choiceOf("--on-failure", ON_FAILURE, values.onFailure),
+    atNextStart: values.atNextStart ?? false,
+    restart: values.restart === true
+      ? 1
+      : wholeNumber("--restart", values.restart, { lowest: 1, highest: 99 }),
+    replace: values.replace ?? [],
     detailedExitcode: values.detailedExitcode ?? false,
     export: {
       format: choiceOf("--format", EXPORT_NAMES, values.format),
@@ -231,6 +244,22 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     },
     types: words,
   };
+}
+
+/** What is done about running VMs is one thing, and only what --yes confirms. */
+function expectCompatible({ atNextStart, restart, yes }: Values): void {
+  if (atNextStart === true && restart !== undefined) {
+    throw new UsageError(
+      "--at-next-start and --restart exclude each other; running VMs are either restarted or not",
+    );
+  }
+  const [given] = [
+    ...(atNextStart === true ? ["--at-next-start"] : []),
+    ...(restart !== undefined ? ["--restart"] : []),
+  ];
+  if (given !== undefined && yes !== true) {
+    throw new UsageError(`${given} changes VMs that exist, so it requires --yes`);
+  }
 }
 
 function simulatorOptions(values: Values): SimulatorOptions {

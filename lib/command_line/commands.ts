@@ -40,7 +40,10 @@ export const OPTIONS = {
   },
   logLevel: { flags: "--log-level <LEVEL>", help: "DEBUG, INFO, WARNING or ERROR" },
   json: { flags: "--json", help: "print data as one JSON value" },
-  yes: { flags: "--yes", help: "skip the confirmation; required without a terminal" },
+  yes: {
+    flags: "--yes",
+    help: "skip the confirmation, required without a terminal; create also changes stopped VMs that differ",
+  },
   prefix: {
     flags: "--prefix <PREFIX>",
     help: "destroy the VMs named PREFIX followed by digits; can be repeated",
@@ -59,6 +62,20 @@ export const OPTIONS = {
   atATime: {
     flags: "--at-a-time <N>",
     help: "VMs of each type to create in parallel (default: the NAS's limit)",
+  },
+  atNextStart: {
+    flags: "--at-next-start",
+    help:
+      "with --yes: also change running VMs, without a restart; most changes take effect at their next start",
+  },
+  restart: {
+    flags: "--restart [N]",
+    help: "with --yes: also change running VMs and restart them, N of each type at a time (default: 1)",
+  },
+  replace: {
+    flags: "--replace <NAME>",
+    help: "destroy this VM and the disks that cannot be changed, and create it anew; can be repeated",
+    repeatable: true,
   },
   wait: {
     flags: "--wait <MINUTES>",
@@ -140,10 +157,15 @@ export const COMMANDS = {
     examples: ["plan", "plan worker --detailed-exitcode"],
   },
   create: {
-    help: "create the configured VMs",
+    help: "create the configured VMs; with --yes, also change those that exist and differ",
     words: "[TYPE...]",
-    options: ["atATime", "onFailure", "wait", "yes"],
-    examples: ["create", "create worker --at-a-time 2 --on-failure keep"],
+    options: ["atATime", "onFailure", "wait", "yes", "atNextStart", "restart", "replace"],
+    examples: [
+      "create",
+      "create worker --at-a-time 2 --on-failure keep",
+      "create --yes --restart 2",
+      "create --replace worker02",
+    ],
   },
   destroy: {
     help: "destroy VMs and their zvols (default: the VMs of the configured types)",

@@ -73,6 +73,11 @@ export interface Work {
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const canAsk = isInteractive();
+  if (options.replace.length > 0 && !options.yes && !canAsk) {
+    throw new UsageError(
+      "There is no terminal for the confirmation. Nothing was replaced; add --yes to skip it",
+    );
+  }
   if (command === "destroy" && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it",
@@ -112,7 +117,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   if (creation !== null) {
     return command === "plan"
       ? exitOfPlan(await showPlan(manager, creation, terminal), options)
-      : exitOf(await create(manager, creation, terminal, signal));
+      : exitOf(await create(manager, { request: creation, ...options }, terminal, signal));
   }
   if (selection === null) return exitOf(await listVms(manager, terminal));
   const { keepDisks, shutdown, yes: confirmed } = options;

@@ -15,6 +15,7 @@ import { defaultTypes } from "../plan/wanted.ts";
 import type { RunResult } from "../operations/summary.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
+import { describeUnselected, type Selecting, selectionOf } from "./selection.ts";
 
 /** Input and output of a command. */
 export interface Terminal {
@@ -69,15 +70,36 @@ export async function showPlan(
   return outcomeOf(plan);
 }
 
-/** Creates what the plan contains, except blocked VMs. */
+/** The input of `create`. */
+export interface CreateCommand extends Selecting {
+  readonly request: CreationRequest;
+}
+
+/**
+ * Creates what the plan contains, except blocked VMs, and changes and replaces what is selected.
+ *
+ * @throws {ConfigurationError} when a VM cannot be replaced, or when there is nobody to confirm it.
+ */
 export async function create(
   manager: VMManager,
-  request: CreationRequest,
+  { request, ...selecting }: CreateCommand,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  terminal.notify(describePlan(await manager.operations.planCreation(request)));
-  const result = await manager.operations.create(request, { observer: progressTo(terminal), by: BY, signal });
+  const plan = await manager.operations.planCreation(request);
+  terminal.notify(describePlan(plan));
+  const reconcile = selectionOf(plan, selecting);
+  const hint = describeUnselected(plan, reconcile);
+  if (hint !== null) terminal.notify(hint);
+  if (reconcile.replace.length > 0 && !selecting.yes) {
+    const phrase = `destroy ${formatCount(reconcile.replace.length, "vm")}`;
+    if (!await confirm({ phrase, command: "create" }, terminal)) {
+      terminal.notify("The phrase did not match. Nothing was sent; run the command again to retry");
+      return false;
+    }
+  }
+  const options = { observer: progressTo(terminal), by: BY, signal };
+  const result = await manager.operations.create({ ...request, reconcile }, options);
   return report(result, terminal);
 }
 
@@ -113,7 +135,9 @@ export async function destroy(
   const plan = await manager.planDestruction({ prefixes, names, unmarked: names, keepDisks, shutdown });
   if (isExplicit) expectFound(plan);
   terminal.notify(describeDestruction(plan));
-  if (plan.totals.vms > 0 && !confirmed && !await confirm(plan, terminal)) {
+  if (
+    plan.totals.vms > 0 && !confirmed && !await confirm({ phrase: plan.phrase, command: "destroy" }, terminal)
+  ) {
     terminal.notify("The phrase did not match. Nothing was destroyed; run the command again to retry");
     return false;
   }
@@ -130,13 +154,16 @@ function expectFound({ missing }: DestructionPlan): void {
   throw new ConfigurationError("destroy", problems);
 }
 
-async function confirm(plan: DestructionPlan, { ask }: Terminal): Promise<boolean> {
+async function confirm(
+  { phrase, command }: { readonly phrase: string; readonly command: string },
+  { ask }: Terminal,
+): Promise<boolean> {
   if (ask === null) {
-    const message = "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it";
-    throw new ConfigurationError("destroy", [{ field: "--yes", message }]);
+    const message = "There is no terminal for the confirmation. Nothing was sent; add --yes to skip it";
+    throw new ConfigurationError(command, [{ field: "--yes", message }]);
   }
-  const typed = await ask(`This cannot be undone. Type "${plan.phrase}" to confirm:`);
-  return typed?.trim().toLowerCase() === plan.phrase;
+  const typed = await ask(`This cannot be undone. Type "${phrase}" to confirm:`);
+  return typed?.trim().toLowerCase() === phrase;
 }
 
 /**

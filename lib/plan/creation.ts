@@ -205,7 +205,7 @@ function withReplacement(vm: PlannedVm, input: CreationInput): PlannedVm {
 
 /** Blocks a VM that has an error; the others continue. */
 function block(vm: PlannedVm, findings: readonly Finding[]): PlannedVm {
-  if (vm.steps.length === 0) return vm;
+  if (vm.steps.length === 0 && vm.action !== "change") return vm;
   const errors = findings.filter((finding) => finding.severity === "error" && finding.vms.includes(vm.name));
   if (errors.length === 0) return vm;
   return { ...vm, action: "blocked", reasons: errors.map(({ message }) => message), steps: [] };

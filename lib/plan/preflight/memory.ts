@@ -20,7 +20,9 @@ function checkVcpus({ active, inventory }: Context): Finding[] {
 function checkMemory({ active, inventory }: Context): readonly Finding[] {
   const { availableMemoryBytes: available } = inventory;
   if (!available.known) return [notChecked("memory", "Free memory", available.because)];
-  const starting = active.filter(({ start, overcommit }) => start && !overcommit);
+  const starting = active.filter(({ action, steps, start, overcommit }) =>
+    start && !overcommit && (action !== "change" || steps.includes("start"))
+  );
   const fits = fitByType(starting, available.value, {
     partsOf: (vm) => [memoryOf(vm)],
     fits: ({ sizeBytes }, freeBytes) => sizeBytes <= freeBytes,

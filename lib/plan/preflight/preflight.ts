@@ -4,6 +4,7 @@
  */
 import type { CreationInput } from "../creation_input.ts";
 import type { Finding, PlannedVm } from "../types.ts";
+import { checkChanges } from "./changes.ts";
 import { DISPLAY_RULES } from "./displays.ts";
 import { checkAttachedImages, IMAGE_RULES } from "./images.ts";
 import { MEMORY_RULES } from "./memory.ts";
@@ -27,11 +28,15 @@ const RULES: readonly Rule[] = [
 
 /** All findings; one with the same message and field is reported once, for all its VMs. */
 export function preflight(vms: readonly PlannedVm[], input: CreationInput): readonly Finding[] {
-  const active = vms.filter(({ steps }) => steps.length > 0);
+  const active = vms.map(withMissing).filter(({ steps }) => steps.length > 0);
   const context = { input, inventory: input.inventory, active };
   const found = active.length === 0 ? [] : RULES.flatMap((rule) => rule(context));
   const causes = Map.groupBy(
-    [...found, ...checkAttachedImages(vms, input.inventory)],
+    [
+      ...found,
+      ...checkChanges(vms, { input, inventory: input.inventory }),
+      ...checkAttachedImages(vms, input.inventory),
+    ],
     ({ severity, field, message }) => JSON.stringify([severity, field, message]),
   );
   return [...causes.values()].flatMap((same) =>
@@ -41,4 +46,9 @@ export function preflight(vms: readonly PlannedVm[], input: CreationInput): read
       return { ...finding, vms: names, ...(line === undefined ? {} : { line }) };
     })
   );
+}
+
+/** What a VM lacks is checked also where it is added only if the VM is selected. */
+function withMissing(vm: PlannedVm): PlannedVm {
+  return vm.action === "change" && vm.steps.length === 0 ? { ...vm, steps: vm.missing } : vm;
 }

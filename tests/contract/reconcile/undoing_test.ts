@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
+import { addDataset } from "../../../lib/simulator/store.ts";
 import { GIB } from "../../../lib/units.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
 import {
@@ -220,3 +221,49 @@ onReleases("what somebody else has already set is not set again, and not taken b
   assert.equal(worker(simulator).config.memory, 4096);
   assert.ok(!writes(simulator, before).includes("vm.update"));
 });
+
+for (const version of ["24.10", "25.10", "27.0"] as const) {
+  const poolFreeBytes = 100 * GIB;
+  Deno.test(`a disk that cannot grow as far as declared is refused before anything is sent, on ${version}`, () =>
+    withLab({ simulator: { version, poolFreeBytes } }, async (lab) => {
+      const { simulator, manager } = lab;
+      await makeWorkers(lab, BEFORE);
+      const before = pictureOf(simulator);
+      const calls = simulator.calls.length;
+      const [vm] = await planned(manager, workers({ count: 1, memory: 4096, disk: { root: 20, data: 80 } }));
+      assert.equal(vm?.action, "blocked");
+      assert.match(
+        vm?.reasons.join() ?? "",
+        /worker01-disk1 cannot grow to 80 GiB: tank\/vms has 30 GiB left, and TrueNAS limits/,
+      );
+      const result = await applyAll(
+        manager,
+        workers({ count: 1, memory: 4096, disk: { root: 20, data: 80 } }),
+      );
+      assert.deepEqual(outcomes(result), ["worker01 failed"]);
+      assert.deepEqual([pictureOf(simulator), writes(simulator, calls)], [before, []]);
+      const [fits] = await planned(manager, workers({ count: 1, disk: { root: 20, data: 64 } }));
+      assert.equal(fits?.action, "change", "as far as the NAS allows");
+      assert.equal(
+        (await applyAll(manager, workers({ count: 1, disk: { root: 20, data: 64 } }))).status,
+        "done",
+      );
+    }));
+
+  Deno.test(`a pool that filled up after the plan refuses the growth at its step, and the rest is taken back, on ${version}`, () =>
+    withLab({ simulator: { version, poolFreeBytes } }, async (lab) => {
+      const { simulator, manager } = lab;
+      await makeWorkers(lab, BEFORE);
+      const before = pictureOf(simulator);
+      const configuration = workers({ count: 1, memory: 4096, disk: { root: 20, data: 64 } });
+      const result = await withMeddling(
+        manager,
+        configuration,
+        () =>
+          void addDataset(simulator.store, { name: "tank/VMs/full", type: "VOLUME", volsizeBytes: 29 * GIB }),
+      );
+      assert.deepEqual(outcomes(result), ["worker01 rolled-back"]);
+      assert.match(result.vms[0]?.message ?? "", /80%|80 %/);
+      assert.equal(pictureOf(simulator), before);
+    }));
+}
