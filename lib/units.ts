@@ -48,6 +48,14 @@ function joined(more: number, unit: string, rest: number, smaller: string): stri
   return rest === 0 ? `${more} ${unit}` : `${more} ${unit} ${rest} ${smaller}`;
 }
 
+/** Formats a number that may be large: `12`, `1,000`. */
+export function formatNumber(value: number): string {
+  return NUMBERS.format(value);
+}
+
+/** Made once, because making it takes longer than formatting. */
+const NUMBERS = new Intl.NumberFormat("en");
+
 /** Formats a count: `1 VM`, `3 VMs`. */
 export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;

@@ -10,6 +10,7 @@ import type { Staying } from "../templates/parts/goes_stays.tsx";
 import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { findVm } from "./vms/find_vm.ts";
+import { selectedIds } from "./vms/selection.ts";
 import { prefixesOf, readForm } from "./forms.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 import { type DestroyQuery, listedOptions, paths } from "../templates/paths.ts";
@@ -25,7 +26,7 @@ export function destroyRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager } = dashboard;
   const app = new Hono<AppEnv>();
   app.get("/destroy", async (c) => {
-    const { searchParams } = new URL(c.req.url);
+    const searchParams = await selectionOf(dashboard, new URL(c.req.url).searchParams);
     const usual = usualPrefixes(dashboard);
     const query = queryOf(searchParams, usual);
     const plan = await manager.planDestruction(requestOf(query));
@@ -119,6 +120,13 @@ function usualPrefixes({ configuration }: Dashboard): readonly string[] {
     if (error instanceof ConfigurationError) return DEFAULT_PREFIXES;
     throw error;
   }
+}
+
+/** A selection from the list with the IDs of its VMs, also where it is of all that match a filter. */
+async function selectionOf(dashboard: Dashboard, fields: URLSearchParams): Promise<URLSearchParams> {
+  if (!fields.has("matching")) return fields;
+  const ids = await selectedIds(dashboard, fields);
+  return new URLSearchParams([["selection", "yes"], ...ids.map((id) => ["id", id])]);
 }
 
 /** The selection from a URL or a form; if it names nothing, the usual prefixes. */

@@ -17,14 +17,16 @@ import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
-import { matches, queryOf, sorted } from "./vms/vm_query.ts";
+import { matches, queryOf, readQuery, sorted } from "./vms/vm_query.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
 
 /** GET /export. */
 export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/export", async (c) => {
-    const query = queryOf(c);
+    // All that match a filter are exported as the filter itself, whose links are short.
+    const matching = c.req.query("matching");
+    const query = matching === undefined ? queryOf(c) : readQuery(new URLSearchParams(matching));
     const planned = c.req.query("planned") === "yes";
     const format = c.req.query("format");
     if (format !== undefined && !isExportName(format)) {
@@ -37,7 +39,7 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
         422,
       );
     }
-    const ids = idsOf(c);
+    const ids = matching === undefined ? idsOf(c) : [];
     const nodes = planned
       ? await plannedNodes(dashboard, query.type)
       : await presentNodes(dashboard, query, ids);

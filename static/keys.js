@@ -39,9 +39,14 @@ function say(words) {
 
 const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
 
+/* Selects all VMs that match, also those without a row; not there where every VM has one. */
+const matching = () => document.getElementById("select-matching");
+
 /* Filters and removed VMs take their ticks with them, so the count is taken again each time. */
 function count() {
   const all = boxes();
+  // A live update may have brought other rows.
+  if (matching()?.checked) { for (const box of all) box.checked = true; }
   const ticked = all.filter((box) => box.checked).length;
   const every = document.getElementById("select-all");
   if (every !== null) {
@@ -51,16 +56,21 @@ function count() {
   const destroy = document.getElementById("destroy-vms");
   if (destroy !== null) {
     // The destroy page opens with the selected VMs.
-    const chosen = all.filter((box) => box.checked).map((box) => ["id", box.value]);
-    destroy.search = new URLSearchParams(chosen).toString();
+    const chosen = matching()?.checked ? [matching()] : all.filter((box) => box.checked);
+    destroy.search = new URLSearchParams(chosen.map(({ name, value }) => [name, value])).toString();
   }
 }
 
 document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.id === "select-all") { for (const box of boxes()) box.checked = target.checked; }
-  if (target.id === "select-all" || target.name === "id") count();
+  // Taking one VM out leaves those that are ticked.
+  if ((target.id === "select-all" || target.name === "id") && !target.checked && matching() !== null) {
+    matching().checked = false;
+  }
+  if (target.id === "select-all" || target.name === "id" || target === matching()) count();
 });
+document.addEventListener("htmx:after:swap", count);
 /* A form is reset after its event. */
 document.addEventListener("reset", () => setTimeout(count));
 

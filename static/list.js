@@ -33,6 +33,8 @@ async function filter() {
       return complain("The filter was not applied. Try again, or reload the page", FILTER_FAILED);
     }
     document.getElementById(FILTER_FAILED)?.remove();
+    // Another filter matches other VMs; those that are ticked stay selected.
+    if (matching() !== null) matching().checked = false;
     await apply(await response.text());
   } catch (error) {
     // A later letter asks again; without a connection the notice of lost updates says it.
@@ -166,9 +168,22 @@ document.addEventListener("toggle", ({ target }) => {
   if (hadFocus) link.focus();
 }, true);
 
+/* A link to a VM without a row shows all rows. */
+function reach() {
+  const all = document.querySelector("#vm-list .rest a");
+  if (all === null || !/^#vm-\d+$/.test(location.hash)) return;
+  if (document.getElementById(location.hash.slice(1)) !== null) return;
+  const url = new URL(all.href);
+  url.hash = location.hash;
+  location.replace(url);
+}
+addEventListener("hashchange", reach);
+reach();
+
 /* The selection: what it takes, ranges, and Esc. */
 
 const boxes = () => [...document.querySelectorAll("#vm-list input[name=id]")];
+const matching = () => document.getElementById("select-matching");
 const ticked = () => [...document.querySelectorAll("#vm-list input[name=id]:checked")];
 let last = null;
 
@@ -211,9 +226,10 @@ function mark() {
   for (const row of rows) row.classList.add("is-ticked");
   for (const marked of document.querySelectorAll("main, .bulk")) {
     marked.classList.toggle("is-selecting", rows.size > 0);
+    marked.classList.toggle("is-cut", matching() !== null);
   }
   const count = document.querySelector(".bulk .ticked");
-  if (count !== null) count.textContent = rows.size;
+  if (count !== null) count.textContent = matching()?.checked ? matching().dataset.count : rows.size;
   for (const fold of document.querySelectorAll("#vm-list .fold-group > input")) {
     fold.closest("tbody").classList.toggle("is-folded", fold.checked);
   }
@@ -231,14 +247,23 @@ function offer(starts) {
 /* What the selected VMs that are off would take, beside the bar and in the picture of the memory. */
 function weigh() {
   mark();
-  const states = ticked().map((box) => [box, box.closest("tr").dataset.state]);
-  const off = states.filter(([, state]) => state === "STOPPED").map(([box]) => box);
-  offer(off.length > 0 || !states.some(([, state]) => state === "RUNNING"));
-  const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);
+  const { off, running, mib } = matching()?.checked ? numbers(matching().dataset) : sums(ticked());
+  offer(off > 0 || running === 0);
   const beside = document.getElementById("bulk-memory");
   if (beside !== null) beside.textContent = mib === 0 ? "" : ` · ${sizeOf(mib)} when started`;
   const gauge = document.getElementById("memory-gauge");
-  if (gauge !== null) drawPlan(gauge, mib, off.length);
+  if (gauge !== null) drawPlan(gauge, mib, off);
+}
+
+function sums(selected) {
+  const having = (state) => selected.filter((box) => box.closest("tr").dataset.state === state);
+  const off = having("STOPPED");
+  const mib = off.reduce((sum, box) => sum + Number(box.dataset.mib), 0);
+  return { off: off.length, running: having("RUNNING").length, mib };
+}
+
+function numbers({ off, running, mib }) {
+  return { off: Number(off), running: Number(running), mib: Number(mib) };
 }
 
 const MIB = 1_048_576;
@@ -279,7 +304,7 @@ function drawPlan(gauge, mib, count) {
 
 document.addEventListener("change", (event) => {
   const { name, id, parentElement } = event.target;
-  if (name === "id" || id === "select-all") weigh();
+  if (name === "id" || id === "select-all" || id === "select-matching") weigh();
   if (parentElement?.classList.contains("fold-group")) mark();
 });
 /* A form is reset after its event, so the ticks are counted then. */

@@ -18,7 +18,10 @@ export type SortKey = (typeof SORT_KEYS)[number];
 /** The state in the list's query that stands for all VMs that somebody should look at. */
 export const NEEDS_LOOK = "needs-look";
 
-/** The filter, sort order and columns of the list, as in its URL. */
+/** The number of rows in the list's query that stands for a row for every matching VM. */
+export const ALL_ROWS = "all";
+
+/** The filter, sort order, columns and rows of the list, as in its URL. */
 export interface VmQuery {
   readonly q: string;
   readonly state: string;
@@ -29,6 +32,8 @@ export interface VmQuery {
   readonly sort: string;
   /** The columns to show, between commas; empty: the usual ones. */
   readonly cols: string;
+  /** {@link ALL_ROWS}, or empty: the first ones. */
+  readonly rows: string;
 }
 
 /** The pages of one VM, in the order of its tabs; the clone form is reached from the menu. */

@@ -19,7 +19,7 @@ import type { ListWatcher, SharedLists, Shown } from "./shared_lists.tsx";
 import { groupOf } from "../vms/vm_groups.ts";
 import { rowOf, staleness, unfinishedOf, vmAudit, vmNow, vmOf } from "../vms/vm_props.ts";
 import { typeMatcher } from "../vms/type_match.ts";
-import { matches, queryOf, type Unfinished } from "../vms/vm_query.ts";
+import { queryOf } from "../vms/vm_query.ts";
 import { watchOperations } from "./watch_operations.tsx";
 import { type AppContext, type AppEnv, mayChange } from "../server/context.ts";
 import { announcementsOf, VmRowOnce, type VmRowProps } from "../../templates/parts/list/vm_row.tsx";
@@ -159,8 +159,6 @@ function watchConnection(dashboard: Dashboard, ring: () => void): Source {
   return { take, end };
 }
 
-const NONE: Unfinished = new Map();
-
 /** How often the age of an outdated list is updated. */
 const AGE_MS = 5_000;
 
@@ -187,7 +185,10 @@ function watchList(
   const strips = [shared.capacity, shared.load].map((strip) => onlyNew(strip));
   // A page rendered from the current list does not need it again.
   const isNew = seen === shared.version && staleness(dashboard) === null;
-  let shown = new Map<number, Shown>(isNew ? shared.list(watcher).shown : []);
+  const known = isNew ? shared.list(watcher) : null;
+  let shown = new Map<number, Shown>(known?.shown ?? []);
+  let matching: ReadonlyMap<number, string> = known?.matching ?? new Map();
+  let order = known?.order ?? "";
   const changed = new Map<number, Vm>();
   const below = watchOperations(dashboard, operation, ring);
   let [whole, first, age] = [!isNew, !isNew, false];
@@ -222,13 +223,21 @@ function watchList(
     }),
   ];
   const takeList = (): Announced => {
-    const before = shown;
+    const before = { shown, matching };
     const list = shared.list(watcher);
     shown = new Map(list.shown);
+    ({ matching, order } = list);
+    // A VM that only gets or loses its row stays in the list.
     const words = [
-      ...[...shown].flatMap(([id, { row }]) => announcementsOf(before.get(id)?.row ?? null, row)),
-      ...[...before].flatMap(([id, { row }]) =>
-        shown.has(id) ? [] : [`${row.vm.name} was removed from the list`]
+      ...[...matching].flatMap(([id, name]) =>
+        before.matching.has(id) ? [] : [`${name} was added to the list`]
+      ),
+      ...[...shown].flatMap(([id, { row }]) => {
+        const was = before.shown.get(id);
+        return was === undefined ? [] : announcementsOf(was.row, row);
+      }),
+      ...[...before.matching].flatMap(([id, name]) =>
+        list.matching.has(id) ? [] : [`${name} was removed from the list`]
       ),
     ];
     return { messages: [list.message()], words };
@@ -240,10 +249,9 @@ function watchList(
     messages.push(...strips.flatMap((takeNew) => takeNew()));
     const vms = [...changed.values()];
     changed.clear();
-    const unfinished = vms.length === 0 ? NONE : unfinishedOf(dashboard);
     const list = shared.list(watcher);
     const moved = list.look !== look ||
-      vms.some((vm) => matches(vm, watcher.query, unfinished) !== shown.has(vm.id));
+      (vms.length > 0 && (list.order !== order || !hasSameKeys(list.matching, matching)));
     if (list.chips !== chips || whole) messages.push(frame(list.chips));
     ({ look, chips } = list);
     const update = whole || moved ? takeList() : takeRows(dashboard, shared, watcher, shown, vms);
@@ -257,6 +265,10 @@ function watchList(
     ];
   };
   return { take, end };
+}
+
+function hasSameKeys(one: ReadonlyMap<number, unknown>, other: ReadonlyMap<number, unknown>): boolean {
+  return one.size === other.size && [...one.keys()].every((key) => other.has(key));
 }
 
 /** The message of a strip that all lists share, once each time it changes. */
@@ -295,6 +307,8 @@ function takeRows(
     const row = rowOf(dashboard, vm, { mayChange, look: list.look, unfinished, matchOf });
     const html = String(VmRowOnce(row));
     const before = shown.get(vm.id);
+    // A VM without a row still counts in the heading of its group.
+    if (before === undefined && list.matching.has(vm.id)) groups.add(groupOf(vm, list.types));
     if (before === undefined || before.html === html) continue;
     shown.set(vm.id, { html, row });
     groups.add(groupOf(vm, list.types));
@@ -302,7 +316,10 @@ function takeRows(
     words.push(...announcementsOf(before.row, row));
   }
   if (!isByName(watcher.query)) return { messages, words };
-  return { messages: [...messages, ...[...groups].map((group) => shared.group(watcher, group))], words };
+  return {
+    messages: [...messages, ...[...groups].flatMap((group) => shared.group(watcher, group) ?? [])],
+    words,
+  };
 }
 
 /** A page that shows one VM. */

@@ -8,7 +8,7 @@ import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
 import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
 import { configurationNow } from "../vms/type_match.ts";
-import { groupOf } from "../vms/vm_groups.ts";
+import type { VmListProps } from "../../templates/parts/list/vm_list.tsx";
 import { columnCount } from "../../templates/parts/list/columns.tsx";
 import type { VmQuery } from "../../templates/paths.ts";
 import { type ListRowProps, type RowLook, VmRowOnce } from "../../templates/parts/list/vm_row.tsx";
@@ -31,7 +31,14 @@ export interface SharedList {
   readonly message: () => Uint8Array<ArrayBuffer>;
   /** The chips with their counts. */
   readonly chips: string;
+  /** The rows, by the VM's ID. */
   readonly shown: ReadonlyMap<number, Shown>;
+  /** Where the rows stand; the same as long as they may stay there. */
+  readonly order: string;
+  /** The names of all matching VMs, also of those without a row, by their IDs. */
+  readonly matching: ReadonlyMap<number, string>;
+  /** All matching VMs of the groups that have a row, by group. */
+  readonly members: ReadonlyMap<string, readonly Vm[]>;
   readonly look: RowLook;
   readonly types: readonly string[];
   /** Messages of group headings, by type. */
@@ -113,12 +120,15 @@ export class SharedLists {
     const known = this.#lists.get(key);
     if (known !== undefined) return known;
     const list = listProps(this.#dashboard, query, mayChange);
-    const rows = (list.vms ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
+    const rows = (list.rows ?? []).map((row) => [row.vm.id, { html: String(VmRowOnce(row)), row }] as const);
     let message: Uint8Array<ArrayBuffer> | null = null;
     const made: SharedList = {
       message: () => message ??= frame(String(<VmListPatch list={list} />)),
-      chips: String(<ChipsPatch {...filterOf(list)} />),
+      chips: String(<ChipsPatch filter={filterOf(list)} selectable={list} />),
       shown: new Map(rows),
+      order: orderOf(list),
+      matching: new Map(list.matching.map(({ id, name }) => [id, name])),
+      members: new Map((list.groups ?? []).map(({ group, vms }) => [group, vms])),
       look: list.look,
       types: configuredTypes(this.#dashboard),
       groups: new Map(),
@@ -138,18 +148,26 @@ export class SharedLists {
     return made;
   }
 
-  /** The message of a group's heading. */
-  group(watcher: ListWatcher, group: string): Uint8Array<ArrayBuffer> {
-    const { groups, shown, types, look } = this.list(watcher);
+  /** The message of a group's heading; null where the list has no row of the group. */
+  group(watcher: ListWatcher, group: string): Uint8Array<ArrayBuffer> | null {
+    const { groups, members, look } = this.list(watcher);
     const known = groups.get(group);
     if (known !== undefined) return known;
-    const vms = [...shown.values()].map(({ row }) => row.vm).filter((vm) => groupOf(vm, types) === group);
+    const vms = members.get(group);
+    if (vms === undefined) return null;
     const { mayChange } = watcher;
     const heading = { group, vms, mayChange, columns: columnCount(look.columns) };
     const made = frame(String(<GroupPatch {...heading} />));
     groups.set(group, made);
     return made;
   }
+}
+
+/** Rows sorted by name stand in their groups; others stay where they are while their values change. */
+function orderOf({ groups, rows }: VmListProps): string {
+  const ids = (of: readonly ListRowProps[]) => of.map(({ vm }) => vm.id);
+  if (groups === null) return ids(rows ?? []).toSorted((a, b) => a - b).join(" ");
+  return groups.map(({ group, rows }) => [group, ...ids(rows)].join(" ")).join("\n");
 }
 
 /** How many lists are cached at once. */

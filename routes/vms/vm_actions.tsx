@@ -9,6 +9,7 @@ import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../s
 import { findVm } from "./find_vm.ts";
 import { readForm } from "../forms.ts";
 import { inTime } from "../in_time.ts";
+import { selectedIds } from "./selection.ts";
 import { groupOf } from "./vm_groups.ts";
 import { configuredTypes } from "./vm_props.ts";
 import { sendVmPage } from "./vms.tsx";
@@ -25,7 +26,9 @@ export function vmActionRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const action = searchParams.get("action") ?? "";
     if (!isVmAction(action)) return c.notFound();
     const group = searchParams.get("group");
-    const ids = group === null ? searchParams.getAll("id") : await idsOfGroup(dashboard, action, group);
+    const ids = group === null
+      ? await selectedIds(dashboard, searchParams)
+      : await idsOfGroup(dashboard, action, group);
     return await ask(c, dashboard, { action, ids, notice: null }, 200);
   });
   app.post("/vms/act", async (c) => {

@@ -9,14 +9,14 @@ import type { VmQuery } from "../../templates/paths.ts";
 import { columnsOf } from "../../templates/parts/list/columns.tsx";
 import type { ChipCounts, ListFilterProps, Stale } from "../../templates/parts/list/filter.tsx";
 import type { VmMenuProps } from "../../templates/parts/list/vm_menu.tsx";
-import { isByName, type VmListProps } from "../../templates/parts/list/vm_list.tsx";
+import type { VmListProps } from "../../templates/parts/list/vm_list.tsx";
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { countDifferences } from "../../templates/parts/vm/type_match.tsx";
 import { type TypeMatcher, typeMatcher } from "./type_match.ts";
-import { inGroups } from "./vm_groups.ts";
 import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
+import { rowsOf } from "./vm_rows.ts";
 
 /** The age of the inventory while the NAS is not connected; otherwise null. */
 export function staleness({ manager, now }: Dashboard): Stale | null {
@@ -36,18 +36,21 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const problem = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   const unfinished = unfinishedOf(dashboard);
   const matching = sorted(all.filter((vm) => matches(vm, query, unfinished)), query.sort);
-  const look = lookOf(dashboard, query, { all, shown: matching.length });
+  const look = lookOf(dashboard, query, { all, matching: matching.length });
   const matchOf = typeMatcher(dashboard);
-  const rows = matching.map((vm) => rowOf(dashboard, vm, { mayChange, look, unfinished, matchOf }));
+  const { shown, groups } = rowsOf(matching, query, configuredTypes(dashboard));
+  const rows = new Map(
+    shown.map((vm) => [vm.id, rowOf(dashboard, vm, { mayChange, look, unfinished, matchOf })]),
+  );
   return {
     mayChange,
-    vms: vms === null ? null : rows,
-    groups: isByName(query)
-      ? inGroups(rows, ({ vm }) => vm, configuredTypes(dashboard)).map(({ group, items }) => ({
-        group,
-        rows: items,
-      }))
-      : null,
+    rows: vms === null ? null : [...rows.values()],
+    matching,
+    groups: groups?.map(({ group, vms, shown }) => ({
+      group,
+      vms,
+      rows: shown.flatMap(({ id }) => rows.get(id) ?? []),
+    })) ?? null,
     look,
     counts: chipCounts(all, query, unfinished),
     total: all.length,
@@ -62,8 +65,8 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
 }
 
 /** Props of the filter above a list. */
-export function filterOf({ query, counts, vms, total, stale }: VmListProps): ListFilterProps {
-  return { query, counts, shown: vms?.length ?? 0, total, stale };
+export function filterOf({ query, counts, matching, total, stale }: VmListProps): ListFilterProps {
+  return { query, counts, matching: matching.length, total, stale };
 }
 
 /** VMs that an operation left unfinished. */
@@ -90,12 +93,12 @@ const MAX_LOOKS = 100;
 function lookOf(
   { manager }: Dashboard,
   query: VmQuery,
-  { all, shown }: { readonly all: readonly Vm[]; readonly shown: number },
+  { all, matching }: { readonly all: readonly Vm[]; readonly matching: number },
 ): RowLook {
   const look: RowLook = {
     columns: columnsOf(query),
     scaleMib: all.reduce((most, { memoryMib }) => Math.max(most, memoryMib), 0),
-    hasMenu: shown < MENUS_BELOW,
+    hasMenu: matching < MENUS_BELOW,
     canReset: manager.connection.canReset,
   };
   const key = JSON.stringify(look);

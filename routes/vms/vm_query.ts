@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { compareNames, macOf, typeOf } from "../../lib/inventory/names.ts";
-import { NEEDS_LOOK, type SortKey, type VmQuery } from "../../templates/paths.ts";
+import { ALL_ROWS, NEEDS_LOOK, type SortKey, type VmQuery } from "../../templates/paths.ts";
 
 /** VMs that an operation left unfinished: its id by the VM's uuid. */
 export type Unfinished = ReadonlyMap<string, string>;
@@ -66,9 +66,14 @@ export function sorted(vms: readonly Vm[], sort: string): readonly Vm[] {
 /** Longer than any name on a NAS. */
 const MAX_QUERY_CHARS = 200;
 
-/** The filter, sort order and columns from the URL. */
+/** The filter, sort order, columns and rows from the URL. */
 export function queryOf(c: Context): VmQuery {
-  const text = (name: string) => (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
+  return readQuery(new URL(c.req.url).searchParams);
+}
+
+/** The same from the fields of a URL. */
+export function readQuery(fields: URLSearchParams): VmQuery {
+  const text = (name: string) => (fields.get(name) ?? "").trim().slice(0, MAX_QUERY_CHARS);
   return {
     q: text("q"),
     state: text("state"),
@@ -76,6 +81,7 @@ export function queryOf(c: Context): VmQuery {
     ours: text("ours"),
     sort: text("sort"),
     // A form of tick boxes sends each column by itself.
-    cols: (c.req.queries("cols") ?? []).join(",").slice(0, MAX_QUERY_CHARS),
+    cols: fields.getAll("cols").join(",").slice(0, MAX_QUERY_CHARS),
+    rows: text("rows") === ALL_ROWS ? ALL_ROWS : "",
   };
 }

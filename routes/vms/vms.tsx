@@ -5,7 +5,7 @@ import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
-import { paths, VM_TABS } from "../../templates/paths.ts";
+import { ALL_ROWS, paths, VM_TABS } from "../../templates/paths.ts";
 import { type Saved, VmPage, type VmPageProps, type VmPageTab } from "../../templates/pages/vm/vm_page.tsx";
 import { VmMenuPage } from "../../templates/pages/vm/vm_menu_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
@@ -29,16 +29,16 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     await manager.inventory.live.ready(wantsJson(c) ? READING_MS : undefined);
     const query = queryOf(c);
     shared.noticeConfiguration();
-    const list = listProps(dashboard, query, mayChange(c));
+    const list = listProps(dashboard, wantsJson(c) ? { ...query, rows: ALL_ROWS } : query, mayChange(c));
     const running = manager.operations.writing?.view ?? null;
     const stream = paths.inventoryEvents(query, { seen: shared.version, operation: running?.id ?? "" });
     if (wantsJson(c)) {
       return c.json(
         {
           nas: nasJson(dashboard),
-          vms: (list.vms ?? []).map(({ vm, differs }) => ({ ...vmJson(vm), differs })),
+          vms: (list.rows ?? []).map(({ vm, differs }) => ({ ...vmJson(vm), differs })),
         },
-        list.vms === null ? 503 : 200,
+        list.rows === null ? 503 : 200,
       );
     }
     // A script asks for what a changed filter changes.

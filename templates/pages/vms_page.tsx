@@ -27,8 +27,8 @@ export interface VmsPageProps {
 
 /** The page. */
 export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPageProps) {
-  const { query, vms, total } = list;
-  const isEmpty = vms !== null && total === 0;
+  const { query, rows, total, matching } = list;
+  const isEmpty = rows !== null && total === 0;
   return (
     <Layout
       {...frame}
@@ -57,10 +57,10 @@ export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPag
       <CapacityStrip capacity={capacity} />
       <HostLoad load={load} />
       {running === null ? null : <OpStrip view={running} />}
-      <ListFilter {...list} shown={vms?.length ?? 0} />
+      <ListFilter {...list} matching={matching.length} />
       <form method="get" action={paths.act()} class="list" id="vm-form">
         <VmList {...list} />
-        <BulkBar mayChange={frame.mayChange} />
+        <BulkBar {...list} mayChange={frame.mayChange} />
       </form>
     </Layout>
   );

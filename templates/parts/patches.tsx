@@ -97,7 +97,7 @@ export function OperationPatch(
 /** When an operation ends, its page switches to the stream that every page has. */
 export function StreamPatch() {
   return (
-    <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
+    <hx-partial hx-target="#page-stream" hx-swap="outerMorph">
       <PageStream stream={paths.connectionEvents()} />
     </hx-partial>
   );

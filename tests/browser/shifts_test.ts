@@ -109,7 +109,7 @@ for (const screen of SCREENS) {
 
   browserTest(
     `nothing moves in a long list at ${where} while VMs are powered off`,
-    { simulator: { foreignVms: 120 } },
+    { simulator: { foreignVms: 260 } },
     async ({ page, dashboard }) => {
       await page.addInitScript(WATCH);
       await page.goto("/");

@@ -40,8 +40,16 @@ export function columnCount(columns: readonly ColumnKey[]): number {
   return columns.length + 3;
 }
 
+/** Props of the head. */
+export interface ListHeadProps {
+  readonly query: VmQuery;
+  readonly columns: readonly ColumnKey[];
+  /** How many rows there are; null if every matching VM has one. */
+  readonly shown: number | null;
+}
+
 /** The head of the table. */
-export function ListHead({ query, columns }: { query: VmQuery; columns: readonly ColumnKey[] }) {
+export function ListHead({ query, columns, shown }: ListHeadProps) {
   return (
     <thead>
       <tr>
@@ -50,7 +58,7 @@ export function ListHead({ query, columns }: { query: VmQuery; columns: readonly
             type="checkbox"
             id="select-all"
             class="scripted"
-            aria-label="Select all VMs in the list"
+            aria-label={shown === null ? "Select all VMs in the list" : `Select the ${shown} VMs shown`}
           />
         </th>
         <Head label="Name" sort="name" class="c-name" query={query} />

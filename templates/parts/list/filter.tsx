@@ -1,5 +1,5 @@
 /** Finds VMs: a search field, and chips that say how many VMs each would show. Everything stays in the URL. */
-import { formatCount, formatDuration } from "../../../lib/units.ts";
+import { formatDuration, formatNumber } from "../../../lib/units.ts";
 import { NEEDS_LOOK, paths, type VmQuery } from "../../paths.ts";
 import { SHAPES, Time } from "../common.tsx";
 import { Icon, Shape, type ShapeName } from "../icons.tsx";
@@ -26,14 +26,14 @@ export interface Stale {
 export interface ListFilterProps {
   readonly query: VmQuery;
   readonly counts: ChipCounts;
-  /** The number of VMs in the list, and without the filter. */
-  readonly shown: number;
+  /** The number of VMs that match, and without the filter. */
+  readonly matching: number;
   readonly total: number;
   readonly stale: Stale | null;
 }
 
 /** The filter. */
-export function ListFilter({ query, counts, shown, total, stale }: ListFilterProps) {
+export function ListFilter({ query, counts, matching, total, stale }: ListFilterProps) {
   const kept = Object.entries(query).filter(([name, value]) => name !== "q" && value !== "");
   return (
     <div class="filter">
@@ -56,7 +56,7 @@ export function ListFilter({ query, counts, shown, total, stale }: ListFilterPro
       </form>
       <Chips query={query} counts={counts} />
       <div class="end">
-        <ListCount shown={shown} total={total} stale={stale} />
+        <ListCount matching={matching} total={total} stale={stale} />
         <ColumnMenu query={query} />
       </div>
     </div>
@@ -138,7 +138,7 @@ function Chip({ label, count, href, isCurrent, tone, shape }: ChipProps) {
       aria-current={isCurrent ? "true" : undefined}
     >
       {shape === undefined ? null : <Shape name={shape} />}
-      {label} <b>{count}</b>
+      {label} <b>{formatNumber(count)}</b>
     </a>
   );
 }
@@ -153,20 +153,21 @@ function Applied({ label, what, href }: { label: string; what: string; href: str
   );
 }
 
-/** How many VMs are shown, and how old that is. Live updates replace it by its id. */
-export function ListCount({ shown, total, stale }: Omit<ListFilterProps, "query" | "counts">) {
+/** How many VMs match, and how old that is. Live updates replace it by its id. */
+export function ListCount({ matching, total, stale }: Omit<ListFilterProps, "query" | "counts">) {
   return (
     <span class="count" id="vm-count">
       {/* The first chip says it too, unless something is filtered. */}
-      <span class={shown === total ? "visually-hidden" : undefined}>{shownOf(shown, total)}</span>{" "}
+      <span class={matching === total ? "visually-hidden" : undefined}>{shownOf(matching, total)}</span>{" "}
       <VmListAge stale={stale} />
     </span>
   );
 }
 
 /** `8 VMs`, or `3 of 8 VMs`. */
-export function shownOf(shown: number, total: number): string {
-  return shown === total ? formatCount(total, "VM") : `${shown} of ${formatCount(total, "VM")}`;
+export function shownOf(matching: number, total: number): string {
+  const all = `${formatNumber(total)} ${total === 1 ? "VM" : "VMs"}`;
+  return matching === total ? all : `${formatNumber(matching)} of ${all}`;
 }
 
 /** The age of the list while the NAS is not connected. Live updates replace it by its id. */

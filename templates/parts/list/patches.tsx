@@ -9,6 +9,7 @@ import { Icon } from "../icons.tsx";
 import { Toast } from "../frame/toasts.tsx";
 import { VmList, type VmListProps } from "./vm_list.tsx";
 import { type ListRowProps, VmRowOnce } from "./vm_row.tsx";
+import { type Selectable, SelectMatching } from "./bulk_bar.tsx";
 import { ColumnMenu } from "./columns.tsx";
 import { Chips, ListCount, type ListFilterProps, VmListAge } from "./filter.tsx";
 import { OpStrip } from "./op_strip.tsx";
@@ -42,18 +43,27 @@ export function VmListPatch({ list }: { list: VmListProps }) {
   );
 }
 
-/** The chips with their counts, and how many VMs are shown. */
-export function ChipsPatch(filter: ListFilterProps) {
+/** The chips with their counts, how many VMs match, and the choice of all of them. */
+export function ChipsPatch({ filter, selectable }: ChipsPatchProps) {
   return (
     <>
       <hx-partial hx-target="#vm-chips" hx-swap="outerMorph">
         <Chips query={filter.query} counts={filter.counts} />
       </hx-partial>
       <hx-partial hx-target="#vm-count" hx-swap="outerMorph">
-        <ListCount shown={filter.shown} total={filter.total} stale={filter.stale} />
+        <ListCount matching={filter.matching} total={filter.total} stale={filter.stale} />
+      </hx-partial>
+      <hx-partial hx-target="#bulk-matching" hx-swap="outerMorph">
+        <SelectMatching {...selectable} />
       </hx-partial>
     </>
   );
+}
+
+/** Props of what a list tells above and below its rows. */
+export interface ChipsPatchProps {
+  readonly filter: ListFilterProps;
+  readonly selectable: Selectable;
 }
 
 /** The age of the list. */
@@ -105,14 +115,14 @@ export function FilteredPatch({ list, filter, query, stream }: FilteredProps) {
   return (
     <>
       <VmListPatch list={list} />
-      <ChipsPatch {...filter} />
+      <ChipsPatch filter={filter} selectable={list} />
       <hx-partial hx-target="#list-columns" hx-swap="outerMorph">
         <ColumnMenu query={query} />
       </hx-partial>
       <hx-partial hx-target="#list-export" hx-swap="outerMorph">
         <ExportLink query={query} />
       </hx-partial>
-      <hx-partial hx-target="#page-stream" hx-swap="outerHTML">
+      <hx-partial hx-target="#page-stream" hx-swap="outerMorph">
         <PageStream stream={stream} />
       </hx-partial>
     </>
@@ -121,7 +131,7 @@ export function FilteredPatch({ list, filter, query, stream }: FilteredProps) {
 
 /** Exports what the list shows. */
 export function ExportLink({ query }: { query: VmQuery }) {
-  const { cols: _cols, ...shown } = query;
+  const { cols: _cols, rows: _rows, ...shown } = query;
   return (
     <a class="btn plain" id="list-export" href={paths.export(shown)}>
       <Icon name="export" />

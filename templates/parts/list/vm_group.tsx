@@ -1,6 +1,6 @@
 /** The heading of a group in the list: its name, how its VMs are, what they have together, and what to do with them. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
-import { formatCount, formatMib } from "../../../lib/units.ts";
+import { formatMib, formatNumber } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
 import { stateTone, stateWord } from "./vm_row.tsx";
@@ -49,8 +49,12 @@ export function VmGroup({ group, vms, mayChange, columns }: VmGroupProps) {
           <h2>{name}</h2>
           <Health vms={vms} />
           <span class="soft">
-            {running === vms.length ? `All ${running} running` : `${running} of ${vms.length} running`}
-            <span class="wide-only">{` · ${formatCount(vcpus, "vCPU")} · ${formatMib(memory)}`}</span>
+            {running === vms.length
+              ? `All ${formatNumber(running)} running`
+              : `${formatNumber(running)} of ${formatNumber(vms.length)} running`}
+            <span class="wide-only">
+              {` · ${formatNumber(vcpus)} ${vcpus === 1 ? "vCPU" : "vCPUs"} · ${formatMib(memory)}`}
+            </span>
           </span>
           <GroupMenu group={group} mayChange={mayChange} />
         </div>

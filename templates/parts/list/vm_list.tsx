@@ -1,6 +1,7 @@
 /** The list of VMs: its table in groups, and what is shown when it is empty. */
-import { formatCount } from "../../../lib/units.ts";
-import { paths, type VmQuery } from "../../paths.ts";
+import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { formatNumber } from "../../../lib/units.ts";
+import { ALL_ROWS, paths, type VmQuery } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
 import { columnCount, ListHead } from "./columns.tsx";
 import { type ChipCounts, shownOf, type Stale } from "./filter.tsx";
@@ -10,6 +11,8 @@ import { type ListRowProps, type RowLook, VmRowOnce } from "./vm_row.tsx";
 /** A group of the list. */
 export interface ListGroup {
   readonly group: string;
+  /** All of its matching VMs, also those without a row. */
+  readonly vms: readonly Vm[];
   readonly rows: readonly ListRowProps[];
 }
 
@@ -17,9 +20,11 @@ export interface ListGroup {
 export interface VmListProps {
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
-  /** The matching VMs, in order; null until the NAS has been read. */
-  readonly vms: readonly ListRowProps[] | null;
-  /** The same in groups; null where the order goes through all of them. */
+  /** The rows, in order: of all matching VMs, or of the first ones; null until the NAS has been read. */
+  readonly rows: readonly ListRowProps[] | null;
+  /** All matching VMs, sorted. */
+  readonly matching: readonly Vm[];
+  /** The rows in groups; null where the order goes through all of them. */
   readonly groups: readonly ListGroup[] | null;
   readonly look: RowLook;
   readonly counts: ChipCounts;
@@ -41,30 +46,58 @@ export interface VmListProps {
 export function VmList(props: VmListProps) {
   return (
     <section id="vm-list" aria-labelledby="vm-list-caption">
-      {props.vms === null || props.vms.length === 0
+      {props.rows === null || props.rows.length === 0
         ? <EmptyList {...props} />
-        : <VmTable {...props} vms={props.vms} />}
+        : <VmTable {...props} rows={props.rows} />}
     </section>
   );
 }
 
 function VmTable(
-  { vms, groups, total, query, mayChange, look }: VmListProps & { readonly vms: readonly ListRowProps[] },
+  { rows, matching, groups, total, query, mayChange, look }: VmListProps & {
+    readonly rows: readonly ListRowProps[];
+  },
 ) {
+  const isCut = rows.length < matching.length;
   const columns = columnCount(look.columns);
   return (
     <table class={look.hasMenu ? "table vms" : "table vms long"}>
-      <caption id="vm-list-caption" class="visually-hidden">{shownOf(vms.length, total)}</caption>
-      <ListHead query={query} columns={look.columns} />
+      <caption id="vm-list-caption" class="visually-hidden">{shownOf(matching.length, total)}</caption>
+      <ListHead query={query} columns={look.columns} shown={isCut ? rows.length : null} />
       {groups === null
-        ? <tbody>{vms.map((row) => <VmRowOnce {...row} />)}</tbody>
-        : groups.map(({ group, rows }) => (
+        ? <tbody>{rows.map((row) => <VmRowOnce {...row} />)}</tbody>
+        : groups.map(({ group, vms, rows }) => (
           <tbody>
-            <VmGroup group={group} vms={rows.map(({ vm }) => vm)} mayChange={mayChange} columns={columns} />
+            <VmGroup group={group} vms={vms} mayChange={mayChange} columns={columns} />
             {rows.map((row) => <VmRowOnce {...row} />)}
           </tbody>
         ))}
+      {isCut ? <Rest rows={rows} groups={groups} matching={matching.length} {...{ query, columns }} /> : null}
     </table>
+  );
+}
+
+interface RestProps extends Pick<VmListProps, "query" | "groups"> {
+  readonly rows: readonly ListRowProps[];
+  readonly matching: number;
+  readonly columns: number;
+}
+
+/** Where the rows stop: how many there are, and a link that goes on below the last one. */
+function Rest({ rows, groups, matching, query, columns }: RestProps) {
+  const last = (groups?.at(-1)?.rows ?? rows).at(-1);
+  const all = paths.home({ ...query, rows: ALL_ROWS });
+  return (
+    <tfoot class="rest">
+      <tr>
+        <td colspan={columns}>
+          {`${formatNumber(rows.length)} of ${formatNumber(matching)} VMs shown`}
+          <a href={last === undefined ? all : `${all}#vm-${last.vm.id}`}>
+            Show all {formatNumber(matching)}
+          </a>
+        </td>
+      </tr>
+    </tfoot>
   );
 }
 
@@ -73,17 +106,19 @@ export function isByName({ sort }: VmQuery): boolean {
   return sort === "" || sort === "name";
 }
 
-function EmptyList({ vms, total, problem, mayChange, query, host }: VmListProps) {
-  if (vms === null) return <Unread problem={problem} host={host} />;
+function EmptyList({ rows, total, problem, mayChange, query, host }: VmListProps) {
+  if (rows === null) return <Unread problem={problem} host={host} />;
   if (total > 0) {
     return (
       <div class="empty">
         <h2 id="vm-list-caption">No VMs match</h2>
         <p>
-          The NAS has {formatCount(total, "VM")}. Change the filter, or show all of them.
+          The NAS has {shownOf(total, total)}. Change the filter, or show all of them.
         </p>
         <div class="actions">
-          <a class="btn" href={paths.home({ sort: query.sort, cols: query.cols })}>Clear filters</a>
+          <a class="btn" href={paths.home({ sort: query.sort, cols: query.cols, rows: query.rows })}>
+            Clear filters
+          </a>
         </div>
       </div>
     );
