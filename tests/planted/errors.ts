@@ -202,4 +202,64 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: "",
     caughtBy: { tests: ["tests/unit/configuration/edits_test.ts"], filter: "what comes from an anchor" },
   },
+  {
+    name: "a resumed replacement adopts a zvol of another VM",
+    file: "lib/plan/replacing/ongoing.ts",
+    find: "return isSameOrigin(mark, found.mark, uuids) ?",
+    replace: 'return isSameOrigin(mark, mark, [...uuids, mark?.vm ?? ""]) ?',
+    caughtBy: {
+      tests: ["tests/contract/operations/replacing_failures_test.ts"],
+      filter: "adopts no zvol that names another VM",
+    },
+  },
+  {
+    name: "rolling a replacement back removes the disk that was kept",
+    file: "lib/operations/steps/roll_back.ts",
+    find: "\n    .filter((name) => !created.kept.has(name));",
+    replace: ";",
+    caughtBy: {
+      tests: ["tests/contract/operations/replacing_failures_test.ts"],
+      filter: "rolling back what a refusal left",
+    },
+  },
+  {
+    name: "replacing a VM removes every disk",
+    file: "lib/plan/replacing/replacement.ts",
+    find: "name === null || !goes(step)",
+    replace: "name === null",
+    caughtBy: {
+      tests: ["tests/contract/operations/replacing_test.ts"],
+      filter: "a replaced VM keeps its MACs",
+    },
+  },
+  {
+    name: "a VM that changed since its plan was shown is replaced",
+    file: "lib/operations/steps/replace_vm.ts",
+    find: "if (change !== null) {",
+    replace: 'if (change === "") {',
+    caughtBy: {
+      tests: ["tests/contract/operations/replacing_failures_test.ts"],
+      filter: "a VM that changed since its plan was shown",
+    },
+  },
+  {
+    name: "an interrupted replacement goes on by itself",
+    file: "lib/operations/resuming.ts",
+    find: " && !resumable.some(isReplaced)",
+    replace: "",
+    caughtBy: {
+      tests: ["tests/contract/operations/journal/resuming_test.ts"],
+      filter: "waits for a decision, because it removes disks",
+    },
+  },
+  {
+    name: "a kept disk is removed as an orphan",
+    file: "lib/plan/orphans.ts",
+    find: "...refusals, ...keptReason(kept.get(zvol.name))",
+    replace: "...refusals",
+    caughtBy: {
+      tests: ["tests/contract/operations/replacing_failures_test.ts"],
+      filter: "a refusal after the old VM is gone",
+    },
+  },
 ];

@@ -1,5 +1,6 @@
 /** Workers that only replacing settles: their first disk has to become smaller. */
 import assert from "node:assert/strict";
+import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { NOTHING_CHANGED } from "../../lib/plan/changes.ts";
 import type { PlannedVm } from "../../lib/plan/types.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
@@ -50,6 +51,17 @@ export function replaceWorkers(
   options: RunOptions = {},
 ) {
   return manager.create({ ...SMALL, reconcile: { ...NOTHING_CHANGED, replace: names } }, options);
+}
+
+/** Selecting worker02 is refused, or nothing comes of it: no call changes anything. */
+export async function expectNotReplaced(simulator: Simulator, manager: VMManager): Promise<void> {
+  const [before, since] = [everything(simulator), simulator.calls.length];
+  const outcome = await replaceWorkers(manager).then(({ vms }) => vms[1]?.outcome, (error) => {
+    if (error instanceof ConfigurationError) return "failed";
+    throw error;
+  });
+  assert.notEqual(outcome, "replaced");
+  assert.deepEqual([changingCalls(simulator, since), everything(simulator)], [[], before]);
 }
 
 /** What the plan says about worker02. */
