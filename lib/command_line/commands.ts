@@ -111,7 +111,7 @@ export const OPTIONS = {
   latency: { flags: "--latency <MS>", help: "duration of each simulated call in milliseconds" },
   story: {
     flags: "--story",
-    help: "play a story: slower, under load, with a failure and a decision to make",
+    help: "play a story: slower, under load, with a failure, an outage and a decision to make",
   },
   vms: { flags: "--vms <N>", help: "VMs that exist at the start (default: 5 for demo, 0 for simulate)" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;

@@ -1,7 +1,9 @@
 /**
  * The demo's story: a NAS under load, on which a VM could not be created and was rolled back, an operation was interrupted
- * and waits for a decision, and the next creation goes slowly and fails in part, so that every state can be seen.
+ * and waits for a decision, and a VM has less memory than the example configuration says. The next creation goes slowly,
+ * fails in part, and waits for a NAS that goes away in the middle, so that every state can be seen.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseConfigurationFile } from "../configuration/configuration_file.ts";
 import { MemoryJournal } from "../operations/record/memory_journal.ts";
 import type { Simulator } from "./simulator.ts";
@@ -23,6 +25,13 @@ const PAST_TIMES = { callMs: 2, zvolMs: 5, startMs: 5 } as const satisfies Parti
 
 const PAST = `
 storage: { pool_path: tank/vms, cdrom_path: /mnt/tank/iso/debian.iso }
+controlplane:
+  count: 1
+  memory: 2048
+  cpu: 2
+  disk: { root: 20 }
+  network: { lan: br0 }
+  start: false
 web:
   count: 3
   memory: 1024
@@ -37,6 +46,7 @@ db:
   network: { lan: br0 }
 `;
 
+const BUSY = { errno: 16, errname: "EBUSY", reason: "[EBUSY] dataset is busy" } as const;
 const FULL = { errno: 28, errname: "ENOSPC", reason: "[ENOSPC] out of space" } as const;
 
 const BY = { by: { who: "admin", from: "127.0.0.1" } } as const;
@@ -52,7 +62,15 @@ export async function tellStory(
   // What it abandons gives up at once.
   const past = new VMManager({ ...nas, journal, connectionWaitMs: 1, settle: { settleMs: 1, pollMs: 1 } });
   await past.connect();
+  const { operations } = past;
+  await operations.create({ ...configuration, types: [{ type: "controlplane", startPort: 5910 }] }, BY);
   failNext(simulator, "web02-disk0");
+  simulator.addFault({
+    method: "vm.device.create",
+    matches: (params) => JSON.stringify(params).includes("web01-disk0"),
+    action: "fail",
+    error: BUSY,
+  });
   await past.operations.create({ ...configuration, types: [{ type: "web", startPort: 5930 }] }, BY);
   const left = await interrupt(simulator, past, {
     ...configuration,
@@ -61,6 +79,37 @@ export async function tellStory(
   simulator.setTimes(STORY_TIMES);
   failNext(simulator, "worker02-disk1");
   return left;
+}
+
+/** How long the NAS is away, in milliseconds: long enough to be noticed and read about. */
+const OUTAGE_MS = 12_000;
+
+/** Lets the NAS go away once, while the last VM of the next creation gets its disk, until this is disposed of. */
+export function goAwayOnce(simulator: Simulator): AsyncDisposable {
+  const gone = Promise.withResolvers<void>();
+  const ended = new AbortController();
+  let outage: Promise<void> | null = null;
+  const goAway = async () => {
+    await simulator.goAway();
+    gone.resolve();
+    await sleep(OUTAGE_MS, null, { signal: ended.signal }).then(() => simulator.comeBack(), () => {});
+  };
+  simulator.addFault({
+    method: "vm.device.create",
+    matches: (params) => {
+      const isLast = JSON.stringify(params).includes("worker03-disk1");
+      if (isLast) outage ??= goAway();
+      return isLast;
+    },
+    action: "hold",
+    until: gone.promise,
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      ended.abort();
+      await outage;
+    },
+  };
 }
 
 /** The next time that a VM gets this disk, the pool is full. */

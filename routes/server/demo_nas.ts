@@ -2,7 +2,7 @@
 import type { Options } from "../../lib/command_line/arguments.ts";
 import type { OperationJournal } from "../../lib/operations/record/journal.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
+import { goAwayOnce, STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** The NAS, how it is signed in to, and the journal of its past; null without one. */
@@ -26,5 +26,10 @@ export async function startDemoNas({ story, simulator: options }: Options): Prom
   const account = { username: "admin", password: "truenas", vncPassword: "demo" };
   const nas = { host: simulator.url, ...account, simulated: true };
   const journal = story ? await tellStory(simulator, nas) : null;
-  return { nas, journal, [Symbol.asyncDispose]: () => simulator[Symbol.asyncDispose]() };
+  const outage = story ? goAwayOnce(simulator) : null;
+  const stop = async () => {
+    await outage?.[Symbol.asyncDispose]();
+    await simulator[Symbol.asyncDispose]();
+  };
+  return { nas, journal, [Symbol.asyncDispose]: stop };
 }

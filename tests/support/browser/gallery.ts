@@ -171,7 +171,7 @@ async function whileCreating(
   try {
     await page.goto("/create");
     await page.getByRole("button", { name: "Review the plan" }).first().click();
-    await page.getByRole("button", { name: /^Create \d+ VMs?/ }).first().click();
+    await page.getByRole("button", { name: /^Create \d/ }).first().click();
     await page.waitForSelector("#operation");
     const { pathname } = new URL(page.url());
     await page.waitForSelector('[data-vm="worker02"][data-status="rolled-back"]');
