@@ -50,6 +50,14 @@ document.addEventListener("change", ({ target }) => {
 document.addEventListener("input", ({ target }) => {
   if (target.id === "field-phrase") update();
 });
+/* What is missing is shown, without a way to the server and back. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("#confirm-create.waits");
+  const phrase = document.getElementById("field-phrase");
+  if (!button || phrase === null || ticked(button.form, "replace").length === 0) return;
+  event.preventDefault();
+  phrase.focus();
+});
 /* The Enter key presses the first button of the form, which only shows the plan again. */
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing || event.target.id !== "field-phrase") return;

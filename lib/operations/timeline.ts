@@ -34,7 +34,7 @@ export interface Wait extends Span, Place {
   readonly why: "turn" | "nas" | "again";
 }
 
-/** One VM's steps. */
+/** One VM's steps. VMs with which nothing is done have none, unless there are no others. */
 export interface Lane {
   readonly vm: OperationVmView;
   readonly bars: readonly Bar[];
@@ -95,7 +95,10 @@ export function timelineOf(view: OperationView, now: number): Timeline {
   const nowMs = isRunning ? Math.max(now - view.startedAt, 0) : null;
   const measured = measure(view);
   const outages = outagesOf(view, nowMs ?? endMs);
-  const drawn = view.vms.map((vm) => drawVm(vm, { view, outages, nowMs, endMs }));
+  const touched = view.vms.filter(({ outcome, steps }) => outcome !== "kept" || steps.length > 0);
+  const drawn = (touched.length === 0 ? view.vms : touched).map((vm) =>
+    drawVm(vm, { view, outages, nowMs, endMs })
+  );
   const leftMs = nowMs === null ? null : timeLeft(view, measured, nowMs);
   const limitMs = timeLimit(view, measured);
   const known = Math.max(

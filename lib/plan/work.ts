@@ -33,14 +33,6 @@ export function describeWork(work: Work): string {
   return capital(parts.map(({ verb, count }) => `${verb} ${count}`).join(", "));
 }
 
-/** The title of the operation: `Create 4 VMs`, `Change 2 VMs, replace 1`. */
-export function titleOfWork(work: Work): string {
-  const [first, ...others] = partsOf(work);
-  if (first === undefined) return "Create 0 VMs";
-  const rest = others.map(({ verb, count }) => `${verb} ${count}`);
-  return [`${capital(first.verb)} ${formatCount(first.count, "VM")}`, ...rest].join(", ");
-}
-
 /** What to type to replace so many VMs, whose differing disks are deleted: `destroy 2 vms`. */
 export function replacingPhrase(count: number): string {
   return `destroy ${formatCount(count, "vm")}`;

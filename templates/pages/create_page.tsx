@@ -141,11 +141,17 @@ function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
   const work = workOf(plan, selection);
   const { create: creates } = workOf(plan, { change: [], replace: [] });
   const isTicked = plan.vms.some(canBeTicked);
-  const replaces = plan.vms.some(({ action }) => action === "replace");
+  const grows = plan.vms.some(({ differences }) => differences.some(({ change }) => change?.kind === "grow"));
+  const lasting = [
+    ...(grows ? ["Making a disk larger"] : []),
+    ...(plan.vms.some(({ action }) => action === "replace") ? ["replacing a VM"] : []),
+  ].map((what, n) => n === 0 ? `${what.charAt(0).toUpperCase()}${what.slice(1)}` : what);
   const help = [
     ...(creates > 0 ? [startsOf(plan)] : []),
     ...(isTicked ? ["What is not ticked stays as it is."] : []),
-    replaces ? "Everything but replacing can be undone." : "You can stop and undo at any time.",
+    lasting.length === 0
+      ? "You can stop and undo at any time."
+      : `You can stop at any time. ${lasting.join(" and ")} cannot be undone.`,
   ];
   return (
     <>

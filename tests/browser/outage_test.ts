@@ -34,7 +34,7 @@ for (const screen of SCREENS) {
       );
       await page.getByRole("button", { name: "Stop waiting" }).waitFor();
       assert.equal(await page.locator("#waterfall line.wait.nas").count(), 3, "a gap in each lane");
-      assert.match(await page.locator("#waterfall-axis").innerText(), /NAS away/);
+      assert.match(await page.locator("#waterfall-axis").textContent() ?? "", /NAS away/);
       const elapsed = page.locator("[data-elapsed]");
       const before = await elapsed.innerText();
       await page.waitForFunction(`document.querySelector("[data-elapsed]").textContent !== "${before}"`);

@@ -5,7 +5,7 @@ import { timeLeftOf } from "../../../lib/operations/timeline.ts";
 import { Icon, Shape } from "../icons.tsx";
 import { Cells, describeFinished } from "../operation/cells.tsx";
 import { describeProgress } from "../operation/operation.tsx";
-import { STATUSES, verbOf } from "../operation/states.tsx";
+import { countedIn, STATUSES } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
 import { Toast } from "./toasts.tsx";
 import { Said } from "../said.tsx";
@@ -105,9 +105,9 @@ export function Ended({ ended, unknown }: {
 }
 
 /** `worker05 started`, `8 VMs created` */
-function doneWords({ kind, vms }: OperationView): string {
+function doneWords(view: OperationView): string {
+  const { vms, verb } = countedIn(view);
   const [vm] = vms;
-  const verb = verbOf(kind, vm);
   return vms.length === 1 && vm !== undefined
     ? `${vm.name} ${verb}`
     : `${formatCount(vms.length, "VM")} ${verb}`;

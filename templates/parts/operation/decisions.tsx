@@ -7,6 +7,8 @@ import { paths } from "../../paths.ts";
 import { formatCount } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import type { OperationView, OperationVmView } from "../../../lib/operations/types.ts";
+import { isGood } from "../../../lib/operations/summary.ts";
+import { type VmWork, workOn } from "../../../lib/operations/vm_work.ts";
 import { recoveryOf } from "../../../lib/operations/recovery.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Said } from "../said.tsx";
@@ -15,6 +17,12 @@ import { Said } from "../said.tsx";
 export function CancelForm({ view }: { view: OperationView }) {
   const action = paths.cancel(view.id);
   const removes = view.kind === "destroy" || view.kind === "clean";
+  const works = new Set(view.vms.map(workOn));
+  const unfinished = [
+    ...(works.has("create") ? ["unfinished VMs are removed"] : []),
+    ...(works.has("change") ? ["VMs that are being changed get their old values back"] : []),
+    ...(works.has("replace") ? ["VMs that are being replaced are finished later, when you resume"] : []),
+  ].join(", ");
   if (view.kind !== "create") {
     return (
       <form method="post" action={action} class="actions">
@@ -34,8 +42,9 @@ export function CancelForm({ view }: { view: OperationView }) {
       </button>
       <button class="btn" type="submit" id="cancel-keep" name="then" value="keep">Stop and keep</button>
       <span class="help">
-        Steps that are running finish first. Unfinished VMs are removed, or kept for you to resume; finished
-        VMs are kept.
+        Steps that are running finish first. With undo,{" "}
+        {unfinished || "nothing is removed"}; otherwise they are kept for you to resume. Finished VMs are
+        kept.
       </span>
     </form>
   );
@@ -59,9 +68,7 @@ export function NextSteps({ view, mayChange }: { view: OperationView; mayChange:
   const standing = kind === "act" || kind === "change"
     ? view.vms
     : kind === "create"
-    ? view.vms.filter(({ vmId, outcome }) =>
-      outcome === null || vmId !== null && (outcome === "created" || outcome === "kept")
-    )
+    ? view.vms.filter(({ vmId, outcome }) => outcome === null || vmId !== null && isGood("create", outcome))
     : [];
   const [first] = standing;
   const isAlone = standing.length === 1 && first !== undefined && first.vmId !== null;
@@ -156,12 +163,13 @@ export function Recovery(
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
           <button type="submit" class="btn primary" id="resume-operation">
-            Resume {kind === "destroy" ? "destroying" : "creating"} {formatCount(resumable.length, "VM")}
+            Resume {kind === "destroy" ? "destroying" : RESUMED[onlyWorkOn(resumable)]}{" "}
+            {formatCount(resumable.length, "VM")}
           </button>
           <span class="help">
             {kind === "destroy"
               ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
-              : `${names(resumable)}: only missing parts are created.`}
+              : `${names(resumable)}: ${RESUMED_HELP[onlyWorkOn(resumable)]}`}
           </span>
         </form>
       )}
@@ -184,7 +192,9 @@ export function Recovery(
             {phrase === null ? null : (
               <Field
                 name="phrase"
-                label={`Finished VMs are removed too. Type “${phrase}” to confirm`}
+                label={`Finished VMs are ${
+                  restores(removable) ? "rolled back" : "removed"
+                } too. Type “${phrase}” to confirm`}
                 value=""
                 problems={problems}
               />
@@ -200,20 +210,57 @@ export function Recovery(
   );
 }
 
-/** What a rollback would remove: the counts, and in a fold the names. */
+/** Whether a rollback restores old values. */
+function restores(vms: readonly OperationVmView[]): boolean {
+  return vms.some((vm) => workOn(vm) === "change");
+}
+
+/** What several VMs have in common; `mixed` when it is not the same. */
+function onlyWorkOn(vms: readonly OperationVmView[]): VmWork | "mixed" {
+  const works = new Set(vms.map((vm) => workOn(vm) ?? "create"));
+  const [work = "create"] = works;
+  return works.size > 1 ? "mixed" : work;
+}
+
+const RESUMED = {
+  create: "creating",
+  change: "changing",
+  replace: "replacing",
+  mixed: "with",
+} as const satisfies Record<VmWork | "mixed", string>;
+
+const RESUMED_HELP = {
+  create: "only missing parts are created.",
+  change: "only what still differs is changed.",
+  replace: "each is finished from where it stopped.",
+  mixed: "only what is missing or still differs is done.",
+} as const satisfies Record<VmWork | "mixed", string>;
+
+/** What a rollback would remove and restore: the counts, and in a fold the names. */
 function Removed({ vms }: { vms: readonly OperationVmView[] }) {
+  const changed = vms.filter((vm) => workOn(vm) === "change");
+  const created = vms.filter((vm) => workOn(vm) !== "change");
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
   const counts = [
-    formatCount(vms.length, "VM"),
+    ...(created.length === 0 ? [] : [formatCount(created.length, "VM")]),
     ...(zvols.length === 0 ? [] : [formatCount(zvols.length, "disk")]),
   ];
   return (
     <>
-      <p>Removes {counts.join(" and ")} that this operation created. This cannot be undone.</p>
+      {counts.length === 0
+        ? null
+        : <p>Removes {counts.join(" and ")} that this operation created. This cannot be undone.</p>}
+      {changed.length === 0 ? null : (
+        <p>
+          Restores the old values of{" "}
+          {formatCount(changed.length, "VM")}, where they are still as this operation left them. A disk that
+          was made larger stays as it is.
+        </p>
+      )}
       <details class="fold inline">
         <summary>
           <Icon name="chevron" />
-          <b>What is removed</b>
+          <b>What is {changed.length === 0 ? "removed" : "rolled back"}</b>
         </summary>
         <ul>
           {vms.map(({ name }) => <li dir="auto">{name}</li>)}

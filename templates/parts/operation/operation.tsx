@@ -1,6 +1,13 @@
 /** An operation: summary, VMs with their steps, and log. The page shows it whole; the stream updates parts of it. */
-import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./steps.tsx";
-import { describeTrouble, OperationState, outcomeOf, stepLabel, verbOf } from "./states.tsx";
+import {
+  columnsOf,
+  hasRollback,
+  isUndo,
+  MAX_STEP_COLUMNS,
+  operationRowId,
+  OperationVmRow,
+} from "./steps.tsx";
+import { countDone, countedIn, describeTrouble, OperationState, outcomeOf, stepLabel } from "./states.tsx";
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
@@ -17,6 +24,7 @@ import {
   type OperationVmView,
   type Waiting,
 } from "../../../lib/operations/types.ts";
+import { workOn } from "../../../lib/operations/vm_work.ts";
 import { isCancelled, isGood } from "../../../lib/operations/summary.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Said } from "../said.tsx";
@@ -66,13 +74,11 @@ export function Operation(
   );
 }
 
-/** Up to this number, columns of one width have room for every word, so they keep it whatever their cells say. */
-const MAX_EVEN_COLUMNS = 9;
-
 /** Every step in words; without a script it is what a reload brings up to date. */
 function StepsTable({ view }: { view: OperationView }) {
   const columns = columnsOf(view);
   const rollback = hasRollback(view);
+  const inOneCell = columns.length > MAX_STEP_COLUMNS;
   return (
     <details class="card fold" open>
       <summary>
@@ -81,14 +87,16 @@ function StepsTable({ view }: { view: OperationView }) {
         <span>Every step with its state and duration</span>
       </summary>
       <table
-        class={rollback || columns.length > MAX_EVEN_COLUMNS ? "table rows steps" : "table rows steps even"}
+        class={rollback || inOneCell ? "table rows steps" : "table rows steps even"}
       >
         <caption class="visually-hidden">{formatCount(view.vms.length, "VM")}</caption>
         <thead>
           <tr>
             <th scope="col">VM</th>
             <th scope="col">Outcome</th>
-            {columns.map((step) => <th scope="col">{stepLabel(step)}</th>)}
+            {inOneCell
+              ? <th scope="col">Steps</th>
+              : columns.map((step) => <th scope="col">{stepLabel(step)}</th>)}
             {rollback ? <th scope="col">Rollback</th> : null}
           </tr>
         </thead>
@@ -129,8 +137,8 @@ export function OperationSummary(
   const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
   const isRunning = isActive(view);
   const leftMs = timeLeftOf(view, now);
-  const good = view.vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
-  const counted = `${good} of ${formatCount(view.vms.length, "VM")} ${verbOf(view.kind, view.vms[0])}`;
+  const counted = countDone(view);
+  const { vms } = countedIn(view);
   return (
     <div id="operation-summary" class="summary" tabindex={-1}>
       <section class="progress-head" aria-label="Progress">
@@ -159,7 +167,7 @@ export function OperationSummary(
             )
             : null}
         </dl>
-        {view.vms.length > MAX_CELLS
+        {vms.length > MAX_CELLS
           ? (
             <progress max={Math.max(1, steps.length)} value={finished} aria-label="Finished steps">
               {finished} of {steps.length} steps
@@ -167,8 +175,9 @@ export function OperationSummary(
           )
           : (
             <span class="dots cells" role="img" aria-label={counted}>
-              {view.vms.map((vm) => (
-                <i id={`cell-${operationRowId(vm.name)}`} class={cellTone(view.kind, vm)}></i>
+              {vms.map((vm) => (
+                <i id={`cell-${operationRowId(vm.name)}`} class={cellTone(view.kind, vm)}>
+                </i>
               ))}
             </span>
           )}
@@ -191,12 +200,14 @@ export function cellTone(kind: OperationKind, { outcome, steps }: OperationVmVie
 
 /** `3 done, 1 failed, 1 cancelled, 2 to go` */
 export function describeProgress({ kind, vms }: OperationView): string {
-  const done = vms.filter(({ outcome }) => isGood(kind, outcome)).length;
+  const good = vms.filter(({ outcome }) => isGood(kind, outcome));
+  const kept = kind === "create" ? good.filter((vm) => workOn(vm) === null).length : 0;
+  const done = good.length - kept;
   const cancelled = vms.filter(({ outcome }) => isCancelled(outcome)).length;
   const interrupted = vms.filter(({ outcome }) => outcome === "interrupted").length;
   const open = vms.filter(({ outcome }) => outcome === null).length;
-  const failed = vms.length - done - cancelled - interrupted - open;
-  const parts = { failed, cancelled, interrupted, "to go": open };
+  const failed = vms.length - good.length - cancelled - interrupted - open;
+  const parts = { failed, cancelled, interrupted, "to go": open, kept };
   const others = Object.entries(parts).filter(([, count]) => count > 0);
   return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
 }

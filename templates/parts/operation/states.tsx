@@ -1,9 +1,13 @@
 /** How operations, VMs and steps show their state: as a shape and a word. */
 import { isVmAction, VM_ACTIONS } from "../../../lib/inventory/vm_actions.ts";
+import { isGood } from "../../../lib/operations/summary.ts";
+import { type VmWork, workOn } from "../../../lib/operations/vm_work.ts";
+import { formatCount } from "../../../lib/units.ts";
 import { State, type Tone } from "../common.tsx";
 import type {
   OperationKind,
   OperationStatus,
+  OperationView,
   OperationVmView,
   Resolution,
   StepStatus,
@@ -49,15 +53,38 @@ const STEPS: Readonly<Record<string, string>> = {
   delete: "Delete",
   disks: "Disks",
   zvols: "Disks",
+  change: "Change settings",
+  "change-order": "Change boot order",
+  remove: "Remove old VM",
+  "remove-cdrom": "Detach install image",
 };
 
 /** The name of a step for people: `disk1` is the second disk. */
 export function stepLabel(step: string): string {
   const own = step.replace(/^undo-/, "");
-  const [, sort, number] = /^(disk|nic)(\d+)$/.exec(own) ?? [];
-  if (sort !== undefined) return `${sort === "disk" ? "Disk" : "NIC"} ${Number(number) + 1}`;
+  const known = STEPS[own] ?? deviceLabel(own);
+  if (known !== null) return known;
+  const [, verb = "", device = "", part = ""] =
+    /^(change|remove|mark)-([a-z]+\d*)(?:-([a-z]+))?$/.exec(own) ?? [];
+  const label = STEPS[device] ?? deviceLabel(device);
+  if (label !== null && label !== undefined) return verbOnDevice(verb, part, label);
   const words = own.replaceAll("-", " ");
-  return STEPS[own] ?? words.charAt(0).toUpperCase() + words.slice(1);
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function deviceLabel(step: string): string | null {
+  const [, sort, number] = /^(disk|nic)(\d+)$/.exec(step) ?? [];
+  return sort === undefined ? null : `${sort === "disk" ? "Disk" : "NIC"} ${Number(number) + 1}`;
+}
+
+/** `Grow disk 1`: TrueNAS has several calls for what one device can have changed. */
+function verbOnDevice(verb: string, part: string, label: string): string {
+  const device = label.startsWith("NIC") ? label : label.charAt(0).toLowerCase() + label.slice(1);
+  if (part === "space") return `Reserve space of ${device}`;
+  if (part === "aside") return `Set MAC of ${device} aside`;
+  if (verb === "mark") return `Take over ${device}`;
+  if (verb === "remove") return `Remove ${device}`;
+  return `${part === "" && device.startsWith("disk") ? "Grow" : "Change"} ${device}`;
 }
 
 /** The outcomes of a VM. */
@@ -103,10 +130,40 @@ const VERBS = {
   change: "changed",
 } as const satisfies Record<OperationKind, string>;
 
-/** What an operation does to its VMs, as done: `created`, or by the action `started`. */
-export function verbOf(kind: OperationKind, vm: Pick<OperationVmView, "steps"> | undefined): string {
+const WORK_VERBS = {
+  create: "created",
+  change: "changed",
+  replace: "replaced",
+} as const satisfies Record<VmWork, string>;
+
+/** What an operation does to a VM, as done: `created`, or by the action `started`. */
+export function verbOf(
+  kind: OperationKind,
+  vm: Pick<OperationVmView, "steps" | "outcome"> | undefined,
+): string {
   const action = vm?.steps[0]?.step ?? "";
-  return kind === "act" && isVmAction(action) ? VM_ACTIONS[action].done : VERBS[kind];
+  if (kind === "act" && isVmAction(action)) return VM_ACTIONS[action].done;
+  const work = kind === "create" && vm !== undefined ? workOn(vm) : null;
+  return work === null ? VERBS[kind] : WORK_VERBS[work];
+}
+
+/** The VMs with which something is done, and what: `changed`, or `done` if it is not the same for all. */
+export function countedIn(
+  { kind, vms }: Pick<OperationView, "kind" | "vms">,
+): { readonly vms: readonly OperationVmView[]; readonly verb: string } {
+  if (kind !== "create") return { vms, verb: verbOf(kind, vms[0]) };
+  const counted = vms.filter((vm) => vm.outcome !== "kept" || workOn(vm) !== null);
+  if (counted.length === 0) return { vms, verb: "kept" };
+  const works = new Set(counted.flatMap((vm) => workOn(vm) ?? []));
+  const [work = "create"] = works;
+  return { vms: counted, verb: works.size > 1 ? "done" : WORK_VERBS[work] };
+}
+
+/** `2 of 3 VMs changed` */
+export function countDone(view: Pick<OperationView, "kind" | "vms">): string {
+  const { vms, verb } = countedIn(view);
+  const good = vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
+  return `${good} of ${formatCount(vms.length, "VM")} ${verb}`;
 }
 
 /** Why a VM is not what the operation was for: `worker02 was not created. tank/vms is full …`. */

@@ -15,6 +15,12 @@ import { Said } from "../said.tsx";
 /** Undo steps share one column, because only VMs that failed have them. */
 const UNDO = "undo-";
 
+/**
+ * Up to this number, columns of one width have room for every word, so they keep it whatever their cells say. More steps,
+ * as of VMs that are replaced, stand in one cell, each with its name.
+ */
+export const MAX_STEP_COLUMNS = 9;
+
 /** Whether a step undoes another one. */
 export function isUndo({ step }: { readonly step: string }): boolean {
   return step.startsWith(UNDO);
@@ -67,14 +73,20 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
       <td data-label="Outcome">
         <VmOutcomeState vm={vm} kind={kind} />
       </td>
-      {columns.map((column) => {
-        const step = vm.steps.find(({ step }) => step === column);
-        return (
-          <td data-label={stepLabel(column)} class={step === undefined ? "absent" : undefined}>
-            {step === undefined ? <span class="none">–</span> : <Step step={step} />}
+      {columns.length > MAX_STEP_COLUMNS
+        ? (
+          <td data-label="Steps" class={columns.length === 0 ? "absent" : "all-steps"}>
+            {vm.steps.filter((step) => !isUndo(step)).map((step) => <Step step={step} named />)}
           </td>
-        );
-      })}
+        )
+        : columns.map((column) => {
+          const step = vm.steps.find(({ step }) => step === column);
+          return (
+            <td data-label={stepLabel(column)} class={step === undefined ? "absent" : undefined}>
+              {step === undefined ? <span class="none">–</span> : <Step step={step} />}
+            </td>
+          );
+        })}
       {rollback ? <RollbackCell steps={undo} /> : null}
     </tr>
   );
@@ -89,10 +101,15 @@ function RollbackCell({ steps }: { steps: readonly StepView[] }) {
 }
 
 /** What became of a VM, or that it is waiting or worked on. */
-export function VmOutcomeState({ vm, kind }: Pick<OperationVmRowProps, "vm" | "kind">) {
+export function VmOutcomeState(
+  { vm, kind, tellsHealing = false }: Pick<OperationVmRowProps, "vm" | "kind"> & {
+    /** Whether it says that a step healed, where the steps do not say it themselves. */
+    readonly tellsHealing?: boolean;
+  },
+) {
   if (vm.outcome !== null) {
     const { tone, word } = outcomeOf(kind, vm.outcome);
-    const isHealed = isGood(kind, vm.outcome) && vm.steps.some(({ healed }) => healed > 0);
+    const isHealed = tellsHealing && isGood(kind, vm.outcome) && vm.steps.some(({ healed }) => healed > 0);
     return <State tone={tone} word={isHealed ? `${word}, healed` : word} />;
   }
   const started = vm.steps.some(({ status }) => status !== "pending");

@@ -41,8 +41,9 @@ const BARS = {
   string
 >;
 
-/** From this part of the lane on, a bar has room for its name. */
-const NAMED_FROM = 0.055;
+/** A bar has room for its name from this part of the lane on, and so much more for each letter. */
+const NAMED_FROM = 0.01;
+const EACH_LETTER = 0.0075;
 /** Heights in a lane of 36 pixels: of one bar, and of all that lie below each other. */
 const BAR_HEIGHT = 18;
 const MAX_STACK = 28;
@@ -89,9 +90,9 @@ export function Waterfall({ timeline, kind }: WaterfallProps) {
 
 /** What the whole picture depends on: when it changes, single lanes are not enough. */
 export function frameOf(timeline: Timeline): string {
-  const { lengthMs, limitMs, outages } = timeline;
+  const { lanes, lengthMs, limitMs, outages } = timeline;
   const limit = limitMs === null ? "" : Math.round(limitMs / lengthMs * 100);
-  return [lengthMs, limit, outages.length, ...kindsIn(timeline)].join(" ");
+  return [lanes.length, lengthMs, limit, outages.length, ...kindsIn(timeline)].join(" ");
 }
 
 /** The id of a VM's lane. */
@@ -112,7 +113,7 @@ export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallPro
             : <a href={paths.vm(vm.vmId)}>{vm.name}</a>}
         </th>
         <td class="c-out">
-          <VmOutcomeState vm={vm} kind={kind} />
+          <VmOutcomeState vm={vm} kind={kind} tellsHealing />
         </td>
         <td class="c-lane">
           <LanePicture lane={lane} timeline={timeline} />
@@ -220,15 +221,17 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
           {step.healing === null ? "" : `. ${step.healing}`}
         </title>
       </rect>
-      {part < NAMED_FROM || kind === "undone" || kind === "try" || rows > 1 ? null : (
-        <text
-          class={kind === "done" ? "t-in t-done" : "t-in t-on"}
-          x={percent(fromMs / lengthMs + 0.007)}
-          y="18.5"
-        >
-          {label}
-        </text>
-      )}
+      {part < NAMED_FROM + label.length * EACH_LETTER || kind === "undone" || kind === "try" || rows > 1
+        ? null
+        : (
+          <text
+            class={kind === "done" ? "t-in t-done" : "t-in t-on"}
+            x={percent(fromMs / lengthMs + 0.007)}
+            y="18.5"
+          >
+            {label}
+          </text>
+        )}
     </>
   );
 }
@@ -237,7 +240,7 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
 const NEAR_EDGE = 0.18;
 
 /** So near each other, two times would lie on each other on a phone. */
-const TOO_NEAR = 0.13;
+const TOO_NEAR = 0.1;
 /** From here on, the time of a tick is written before it, as there is no room around it. */
 const LAST = 0.98;
 

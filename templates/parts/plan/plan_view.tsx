@@ -25,7 +25,7 @@ export function PlanView({ plan, capacity, selection = null }: PlanViewProps) {
   return (
     <section id="plan" class="stack" aria-labelledby="plan-heading" data-plan={plan.fingerprint}>
       <h2 id="plan-heading">
-        {vms.length === 0 ? "The plan is empty" : `Plan: ${describeTotals(plan)}`}
+        {vms.length === 0 ? "The plan is empty" : headingOf(plan)}
       </h2>
       {vms.length === 0
         ? <p>Every count is 0, so there is nothing to create. Raise a count below.</p>
@@ -35,6 +35,11 @@ export function PlanView({ plan, capacity, selection = null }: PlanViewProps) {
       {isEmpty ? null : <PlanTable plan={plan} selection={selection} />}
     </section>
   );
+}
+
+function headingOf(plan: CreationPlan): string {
+  const text = describeTotals(plan);
+  return plan.totals.vms === 0 ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : `Plan: ${text}`;
 }
 
 function Sums({ plan: { vms, surplus } }: { plan: CreationPlan }) {

@@ -135,7 +135,7 @@ Deno.test("VMs above a type's count are named in the plan, with the way to destr
     const line = /<tr[^>]*data-surplus="worker">(.*?)<\/tr>/s.exec(html)?.[1] ?? assert.fail("no line");
     assert.match(line, /worker has a count of 1\. The plan does not touch this VM\./);
     assert.match(line, /href="\/destroy\?prefixes=&amp;id=\d+"[^]*Destroy worker02…/);
-    assert.match(html, /nothing to create: 1 VM is surplus/);
+    assert.match(html, /Nothing to create: 1 VM is surplus/);
     const [vm] = [...dashboard.simulator.store.vms.values()].filter(({ config }) =>
       config.name === "worker01"
     );

@@ -46,7 +46,7 @@ Deno.test('a plan in which all VMs differ says so instead of "nothing to do" (fa
     assert.equal((await manager.createVmType(configuration, "worker", 5920)).status, "done");
     for (const { config } of simulator.store.vms.values()) config.memory = 999;
     const html = await text(post(dashboard, "/create/plan", { ...FORM, "worker.count": "3" }));
-    assert.match(html, /Plan: nothing to create: 3 VMs can be changed/);
+    assert.match(html, /Nothing to create: 3 VMs can be changed/);
     assert.doesNotMatch(html, /nothing to do/i);
   }));
 
