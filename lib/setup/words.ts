@@ -38,8 +38,7 @@ const WORDS: Readonly<Partial<Record<ConnectionFailure, (place: Place) => string
     "TrueNAS 25.04.0 and 25.04.1 have no VM API. Update the NAS to 25.04.2 or later, then try again.",
   "tls-pin-mismatch": ({ host }) =>
     `${host} now answers with another certificate than the one you accepted. Nothing was sent. Compare the new one.`,
-  login: () =>
-    "The NAS does not accept this user name and secret. Check both; a revoked API key gives the same answer.",
+  login: () => "The NAS does not accept this user name and password. Check both.",
   expired: () => "This password or API key has expired or was revoked. Make a new one in TrueNAS.",
   "rate-limited": () => "The NAS refuses further sign-ins for a minute. Wait, then try again.",
   denied: () =>

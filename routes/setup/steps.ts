@@ -248,6 +248,11 @@ async function explainSignIn(
       status: 409,
     };
   }
+  if (error instanceof TrueNASConnectionError && error.failure === "login" && field === "key") {
+    const message = "The NAS does not accept this API key for this account. Check both, and that the key " +
+      "has not been revoked";
+    return invalid(field, message);
+  }
   const isAboutAccount = error instanceof TrueNASConnectionError && ACCOUNT_FAILURES.includes(error.failure);
   return explain(error, address, isAboutAccount ? field : "");
 }

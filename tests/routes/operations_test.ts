@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { repeatedly } from "../support/deadline.ts";
 import { powerOff } from "../support/dashboard.ts";
-import { finishedOperation, FORM, planned, post, text, withDashboard } from "../support/http.ts";
+import { create, finishedOperation, FORM, planned, post, text, withDashboard } from "../support/http.ts";
 
 Deno.test("GET /operations/:id/events resumes after Last-Event-ID without a gap or a repeat", () =>
   withDashboard({}, async (dashboard) => {
@@ -93,4 +93,13 @@ Deno.test("GET /operations filters by state, counts each, and follows what goes 
     const unknown = await fetch(`${url}/operations?state=lost`, { redirect: "manual" });
     assert.equal(unknown.headers.get("location"), "/operations");
     await unknown.body?.cancel();
+  }));
+
+Deno.test("the log names a VM's state as the list does, not as TrueNAS's API does", () =>
+  withDashboard({}, async (dashboard) => {
+    const path = await create(dashboard, FORM);
+    assert.equal((await finishedOperation(dashboard, path)).status, "done");
+    const page = await text(fetch(dashboard.url + path));
+    assert.ok(page.includes("worker01 Start: done, running<"));
+    assert.doesNotMatch(page, /done, RUNNING/);
   }));

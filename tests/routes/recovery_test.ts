@@ -213,8 +213,6 @@ Deno.test("a wait for the NAS is ended on a click, and the page that follows say
       "the NAS is connected",
       () => Promise.resolve(manager.connection.state.kind === "live" || null),
     );
-    assert.equal(
-      (await finishedOperation(dashboard, await follow(post(dashboard, `${path}/resume`, {})))).status,
-      "done",
-    );
+    const resumed = await follow(post(dashboard, `${path}/resume`, {}));
+    assert.equal((await finishedOperation(dashboard, resumed)).status, "done");
   }));

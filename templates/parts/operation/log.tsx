@@ -2,6 +2,7 @@
 import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES, stepLabel } from "./states.tsx";
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
+import { stateWord } from "../list/vm_row.tsx";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { Said } from "../said.tsx";
 import { formatDuration } from "../../../lib/units.ts";
@@ -26,7 +27,7 @@ function describeEvent(event: OperationEvent): string {
     case "started":
       return event.title;
     case "step": {
-      const what = event.error?.message ?? event.detail;
+      const what = event.error?.message ?? inWords(event.detail);
       return `${nameStep(event)}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
         what ? `, ${what}` : ""
       }`;
@@ -52,6 +53,12 @@ function describeEvent(event: OperationEvent): string {
     case "resolved":
       return RESOLUTIONS[event.how];
   }
+}
+
+/** A step's detail; the state of a VM as lists name it. */
+function inWords(detail: string | undefined): string | undefined {
+  const word = stateWord(detail ?? "");
+  return detail === undefined || word === detail ? detail : word.toLowerCase();
 }
 
 /** `worker01 Disk 1`, or for a step that takes it back `worker01 Undo Disk 1` */

@@ -138,7 +138,13 @@ Deno.test("wrong secrets are refused with the reason, and the name is kept but n
     password: "mistyped",
   });
   assert.deepEqual([wrong.status, wrong.step], [422, "account"]);
-  assert.match(wrong.errors["password"] ?? "", /does not accept/);
+  assert.match(wrong.errors["password"] ?? "", /does not accept this user name and password\. Check both$/);
+  const revoked = await browser.submit("account", {
+    method: "key",
+    username: "keeper",
+    key: `9-${"z".repeat(64)}`,
+  });
+  assert.match(revoked.errors["key"] ?? "", /does not accept this API key .* not been revoked$/);
   assert.match(wrong.html, /value="keeper"/);
   assert.doesNotMatch(wrong.html, /mistyped/);
   const empty = await browser.submit("account", { method: "key" });
