@@ -1,6 +1,6 @@
 /*
- * Keeps open menus inside the window: a menu opens to the side that has more room and scrolls where that is too little;
- * on a narrow page it is a sheet at the foot of the window.
+ * Keeps open menus inside the window: a menu opens to the side that has more room. Where that is too little, it stands
+ * beside its button, and scrolls only if the window is lower than the menu; on a narrow page it is a sheet at the foot of the window.
  */
 "use strict";
 
@@ -18,15 +18,24 @@ function settle(menu) {
   const panel = panelOf(menu);
   if (panel === null) return;
   panel.style.maxBlockSize = "";
+  panel.style.inset = "";
   if (NARROW.matches && "popover" in panel) return raise(panel);
   lower(panel);
   const button = menu.querySelector("summary").getBoundingClientRect();
-  const header = document.querySelector(".site")?.getBoundingClientRect().bottom ?? 0;
-  const above = button.top - Math.max(header, 0) - 2 * GAP_PX;
-  const below = document.documentElement.clientHeight - button.bottom - 2 * GAP_PX;
+  const header = Math.max(document.querySelector(".site")?.getBoundingClientRect().bottom ?? 0, 0);
+  const end = document.documentElement.clientHeight;
+  const above = button.top - header - 2 * GAP_PX;
+  const below = end - button.bottom - 2 * GAP_PX;
   const isUp = panel.scrollHeight > below && above > below;
   menu.classList.toggle("up", isUp);
-  panel.style.maxBlockSize = `${Math.max(LEAST_PX, Math.floor(isUp ? above : below))}px`;
+  const isBeside = panel.scrollHeight > Math.max(above, below) &&
+    button.left > panel.offsetWidth + 2 * GAP_PX;
+  const room = isBeside ? end - header - 2 * GAP_PX : isUp ? above : below;
+  panel.style.maxBlockSize = `${Math.max(LEAST_PX, Math.floor(room))}px`;
+  if (!isBeside) return;
+  const highest = Math.min(button.top, end - GAP_PX - Math.min(panel.scrollHeight, room));
+  const top = Math.round(Math.max(highest, header + GAP_PX) - menu.getBoundingClientRect().top);
+  panel.style.inset = `${top}px calc(100% + ${GAP_PX / 2}px) auto auto`;
 }
 
 function raise(panel) {

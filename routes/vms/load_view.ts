@@ -93,7 +93,7 @@ function memoryChart(steps: Steps, latest: HostSample | null): LoadChart {
     id: "memory",
     name: "Memory",
     now,
-    detail: memory === null ? "" : `cache ${cache}, in use`,
+    detail: memory === null ? "" : "in use",
     parts: null,
     words: inWords("Memory of the NAS", inUse, used, formatBytes),
     layers: [shares(used, total), shares(cached, total)],

@@ -46,7 +46,7 @@ function Chart(
       <p>
         <span class="name">{name}</span>{" "}
         <span class="figure">
-          {now === null ? <span class="bone" aria-hidden="true"></span> : (
+          {now === null ? <Missing isDrawn={layers.flat().some((share) => share !== null)} /> : (
             <>
               {detail === "" ? null : <span class="detail">{detail}</span>}
               <b class={parts === null ? undefined : "whole"}>{now}</b>
@@ -81,6 +81,11 @@ function Chart(
       </svg>
     </div>
   );
+}
+
+/** Before the first reading the figure is on its way; later the NAS has stopped sending. */
+function Missing({ isDrawn }: { readonly isDrawn: boolean }) {
+  return isDrawn ? <span class="faint">no reading</span> : <span class="bone" aria-hidden="true"></span>;
 }
 
 const WIDTH = 240;

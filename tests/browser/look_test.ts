@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { browser, browserTest, type Screen } from "../support/browser/pages.ts";
+import { browser, browserTest, evaluateAll, type Screen } from "../support/browser/pages.ts";
 
 const WINDOWS = [
   { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
@@ -123,4 +123,30 @@ browserTest(
     }
   },
   { screen: { ...WINDOWS[1], viewport: { width: 320, height: 780 } } },
+);
+
+/** The label of a node whose middle is not seen, although it is shown; for evaluateAll. */
+const CUT = `(({ x, y, width, height }) => node.getClientRects().length > 0 &&
+  !node.contains(document.elementFromPoint(x + width / 2, y + height / 2)) ? node.textContent : ""
+)(node.getBoundingClientRect())`;
+
+browserTest(
+  "every action of a menu in the middle of the window is seen without scrolling",
+  { simulator: { foreignVms: 12 } },
+  async ({ page }) => {
+    await page.goto("/");
+    const menus = page.locator("tr[data-vm] details.menu");
+    const opened: number[] = [];
+    for (let n = 0; n < 12; n++) {
+      const box = await menus.nth(n).boundingBox();
+      if (box === null || box.y > WINDOWS[0].viewport.height - 60) continue;
+      await menus.nth(n).locator("summary").click();
+      const cut = await evaluateAll(page, "tr details.menu[open] .item", CUT);
+      assert.deepEqual(cut.filter((label) => label !== ""), [], `row ${n + 1}`);
+      opened.push(n);
+      await page.keyboard.press("Escape");
+    }
+    assert.ok(opened.length > 4, "the premise: several menus were opened");
+  },
+  { screen: WINDOWS[0] },
 );

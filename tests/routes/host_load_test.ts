@@ -127,6 +127,9 @@ Deno.test("a moment without a reading is a gap, and old figures are not shown as
   assert.deepEqual(shares?.filter((share) => share !== null), [0.2, 0.5]);
   assert.equal(shares?.length, 45);
   assert.equal(shares?.at(-1), null);
+  const charts = String(HostLoad({ load: loadView([sample(40_000)], NOW) }));
+  assert.match(charts, /CPU<\/span> <span class="figure"><span class="faint">no reading</);
+  assert.match(String(HostLoad({ load: loadView([], NOW) })), /class="bone"/);
 });
 
 Deno.test("the charts begin anew after a time that nobody looked, and say since when if they are half empty", () => {
