@@ -66,8 +66,8 @@ export function SiteMenu({ theme, here, mayChange, signedIn, closed }: SiteMenuP
         </form>
         {closed ? null : (
           <>
-            <hr class="scripted" />
-            <button type="button" class="item scripted" data-dialog="keys">
+            <hr class="scripted for-keys" />
+            <button type="button" class="item scripted for-keys" data-dialog="keys">
               Keyboard shortcuts <small>?</small>
             </button>
           </>

@@ -1,5 +1,5 @@
 /** The log of an operation: a line for each event of interest. */
-import { OUTCOMES, RESOLUTIONS, STATUSES, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { OUTCOMES, RESOLUTIONS, STATUSES, stepLabel, stepState } from "./states.tsx";
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import { stateWord } from "../list/vm_row.tsx";
@@ -28,9 +28,7 @@ function describeEvent(event: OperationEvent): string {
       return event.title;
     case "step": {
       const what = event.error?.message ?? inWords(event.detail);
-      return `${nameStep(event)}: ${STEP_STATUSES[event.status].word.toLowerCase()}${
-        what ? `, ${what}` : ""
-      }`;
+      return `${nameStep(event)}: ${stepState(event).word.toLowerCase()}${what ? `, ${what}` : ""}`;
     }
     case "progress":
       return `${nameStep(event)}: ${event.percent} %`;

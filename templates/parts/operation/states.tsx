@@ -10,6 +10,7 @@ import type {
   OperationView,
   OperationVmView,
   Resolution,
+  StepError,
   StepStatus,
 } from "../../../lib/operations/types.ts";
 
@@ -29,8 +30,7 @@ export function OperationState({ status }: { status: OperationStatus }) {
   return <State {...STATUSES[status]} />;
 }
 
-/** The states of a step. */
-export const STEP_STATUSES = {
+const STEP_STATUSES = {
   pending: { tone: "quiet", word: "Waiting" },
   running: { tone: "busy", word: "Running" },
   done: { tone: "good", word: "Done" },
@@ -38,6 +38,15 @@ export const STEP_STATUSES = {
   skipped: { tone: "quiet", word: "Skipped" },
   "rolled-back": { tone: "warn", word: "Rolled back" },
 } as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
+
+/** A step's state as shape and word. A call whose effect could not be read may have been done, so it is not called failed. */
+export function stepState(
+  { status, error }: { readonly status: StepStatus; readonly error?: StepError | null },
+): { tone: Tone; word: string } {
+  return status === "failed" && error?.outcome === "unknown"
+    ? { tone: "warn", word: "Unknown" }
+    : STEP_STATUSES[status];
+}
 
 const STEPS: Readonly<Record<string, string>> = {
   vm: "VM",

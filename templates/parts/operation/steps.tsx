@@ -1,5 +1,5 @@
 /** The VMs of an operation: a row each, with a cell for each step. */
-import { outcomeOf, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { outcomeOf, stepLabel, stepState } from "./states.tsx";
 import { SHAPES, State } from "../common.tsx";
 import { Shape } from "../icons.tsx";
 import { formatDuration } from "../../../lib/units.ts";
@@ -117,7 +117,7 @@ export function VmOutcomeState(
 }
 
 function Step({ step, named }: { step: StepView; named?: boolean }) {
-  const { tone, word } = STEP_STATUSES[step.status];
+  const { tone, word } = stepState(step);
   const took = step.status !== "skipped" && step.startedAt !== null && step.finishedAt !== null
     ? formatDuration(step.finishedAt - step.startedAt)
     : null;

@@ -5,7 +5,7 @@ import type { OperationKind } from "../../../lib/operations/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { paths } from "../../paths.ts";
 import { Notice } from "../common.tsx";
-import { describeTrouble, STEP_STATUSES, stepLabel } from "./states.tsx";
+import { describeTrouble, stepLabel, stepState } from "./states.tsx";
 import { operationRowId, VmOutcomeState } from "./steps.tsx";
 import { Said } from "../said.tsx";
 
@@ -215,7 +215,7 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
         data-from={kind === "running" && toMs === nowMs ? fromMs : undefined}
       >
         <title>
-          {label}: {kind === "try" ? "failed try" : STEP_STATUSES[step.status].word.toLowerCase()},{" "}
+          {label}: {kind === "try" ? "failed try" : stepState(step).word.toLowerCase()},{" "}
           {formatDuration(toMs - fromMs)}
           {step.error === null ? "" : `. ${step.error.message}`}
           {step.healing === null ? "" : `. ${step.healing}`}

@@ -80,6 +80,22 @@ Deno.test("the log and the rollback name steps as the table does", () => {
   assert.match(row, /<span ?>NIC 2<\/span>/);
 });
 
+Deno.test("a step whose effect could not be read is unknown, and only a refused one is failed", () => {
+  const cell = (outcome: "unknown" | "not-done") => {
+    const error = { message: "The connection was lost", outcome };
+    const log = logOf([{ type: "step", vm: "a", step: "vm", status: "failed", error }]);
+    const [vm] = log.view.vms;
+    assert.ok(vm);
+    const line = log.since(0).map((event) => String(OperationLogLine({ event }))).at(-1) ?? "";
+    return { row: String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false })), line };
+  };
+  const [unknown, failed] = [cell("unknown"), cell("not-done")];
+  assert.match(unknown.row, /state step warn.*data-status="failed".*<span ?>Unknown<\/span>/);
+  assert.match(unknown.line, /a VM: unknown, The connection was lost/);
+  assert.match(failed.row, /state step bad.*<span ?>Failed<\/span>/);
+  assert.match(failed.line, /a VM: failed/);
+});
+
 Deno.test("VMs count as finished whatever became of them, and a cancelled one is not drawn as failed", () => {
   const vms = ["failed", "cancelled"] as const;
   const log = logOf(vms.map((outcome, n) => ({ type: "vm", vm: n === 0 ? "a" : "b", outcome })));
