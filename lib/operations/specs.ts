@@ -14,7 +14,7 @@ import { createVm, startAgain } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import { changeExisting, type ReconcileContext } from "./steps/reconcile/change_existing.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
-import { replaceVm } from "./steps/replace_vm.ts";
+import { replaceVm } from "./steps/replacing/replace_vm.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
 import { type UndoContext, undoVm } from "./steps/undo_vm.ts";
 import { describeVm, describeVmToDestroy, reportUntouched } from "./summary.ts";

@@ -1,6 +1,6 @@
 /** Describes a creation plan in words, for pages and the command line. Pure. */
 import { formatBytes, formatCount, formatMib } from "../units.ts";
-import type { CreationPlan, Difference, PlannedAction, PlannedVm, SurplusVm } from "./types.ts";
+import type { CreationPlan, Difference, PlannedAction, PlannedVm, Replacement, SurplusVm } from "./types.ts";
 
 /** Totals of a plan: `4 VMs, 8 vCPUs, 16 GiB of memory`, or why nothing would be created. */
 export function describeTotals({ vms: all, surplus, totals }: CreationPlan): string {
@@ -42,7 +42,22 @@ const FIELD_WORDS: Readonly<Record<string, string>> = {
 
 /** Why a VM is treated as planned. For a reason listed among the findings of all VMs, names its field instead. */
 export function describeReasons(vm: PlannedVm, plan: CreationPlan): string[] {
-  return [...ownReasons(vm, plan), ...vm.differences.map(describeDifference)];
+  return [
+    ...ownReasons(vm, plan),
+    ...vm.differences.map(describeDifference),
+    ...(vm.action === "replace" && vm.replacement !== null ? [describeReplacement(vm.replacement)] : []),
+  ];
+}
+
+/** What replacing a VM costs: `replacing it removes tank/vms/worker02-disk0 (20 GiB, 1 snapshot) and keeps …`. */
+function describeReplacement({ zvols, keeps }: Replacement): string {
+  const removed = zvols.map(({ name, sizeBytes, snapshots }) => {
+    const size = sizeBytes === null ? [] : [formatBytes(sizeBytes)];
+    const count = snapshots?.length ?? 0;
+    return `${name} (${[...size, ...(count === 0 ? [] : [formatCount(count, "snapshot")])].join(", ")})`;
+  });
+  const kept = [...keeps.map(({ zvol }) => zvol), "its MAC addresses and ports"];
+  return `replacing it removes ${["the VM", ...removed].join(", ")} and keeps ${kept.join(", ")}`;
 }
 
 /** The same without what differs. */

@@ -100,6 +100,14 @@ export function changeStepNames(vm: PlannedVm, reconciling: Reconciling): readon
   ];
 }
 
+/** The steps that change zvols of these disks. */
+export function resizeStepsOf(
+  { differences }: Pick<PlannedVm, "differences">,
+  zvols: readonly string[],
+): readonly ChangeStep[] {
+  return changeStepsOf(differences).filter(({ change }) => "zvol" in change && zvols.includes(change.zvol));
+}
+
 /** One step for each call: all settings of the VM, all attributes of a device, the boot order, a zvol's size. */
 function changeStepsOf(differences: readonly Difference[]): readonly ChangeStep[] {
   const steps = new Map<string, ChangeStep>();

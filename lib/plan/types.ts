@@ -238,6 +238,13 @@ export interface Replacement {
   readonly autostart: boolean;
   /** Whether it is started, because the old one ran or was never started. */
   readonly start: boolean;
+  /** Kept disks that become larger, or are reserved differently, while the old VM is off. */
+  readonly resizes: readonly {
+    readonly step: string;
+    readonly change: PlannedChange;
+    /** In words: `disk1 50 GiB → 60 GiB`. */
+    readonly what: readonly string[];
+  }[];
   /** The steps of replacing it, in order. */
   readonly steps: readonly string[];
 }

@@ -234,7 +234,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "a VM that changed since its plan was shown is replaced",
-    file: "lib/operations/steps/replace_vm.ts",
+    file: "lib/operations/steps/replacing/remove_old.ts",
     find: "if (change !== null) {",
     replace: 'if (change === "") {',
     caughtBy: {

@@ -9,6 +9,7 @@ import { MIB } from "../../units.ts";
 import { type CreationInput, findDataset } from "../creation_input.ts";
 import { foreignReason, NO_EVIDENCE } from "../destruction.ts";
 import { preflight } from "../preflight/preflight.ts";
+import { resizeStepsOf } from "../reconciling.ts";
 import { clonesFirst, planRemovals, type RemovalFacts, withRelations } from "../removal.ts";
 import type { PlannedDevice, PlannedVm, ReplacedZvol, Replacement } from "../types.ts";
 
@@ -73,6 +74,7 @@ function replacementOf({ vm, found, disks }: ToReplace, input: CreationInput): R
     description: vm.description || (stated.description ?? found.description.replace(MARK, "").trim()),
     autostart: vm.autostart ?? stated.autostart ?? found.autostart,
     start: found.state === "RUNNING" || (vm.start && isNew),
+    resizes: resizeStepsOf(vm, keeps.map(({ zvol }) => zvol)),
   };
   return { ...replacement, steps: stepsOf(replacement, found) };
 }
@@ -94,9 +96,9 @@ function takenBytesOf({ disks }: Vm, zvol: string): number {
   return disks.find((disk) => disk.zvol === zvol)?.takenBytes ?? 0;
 }
 
-/** The disk that the VM has, under its present name and in its present size. */
-function kept(device: PlannedDisk, { zvol, sizeBytes }: Disk): PlannedDisk {
-  return { ...device, zvol: zvol ?? device.zvol, sizeBytes: sizeBytes ?? device.sizeBytes, adopt: true };
+/** The disk that the VM has, under its present name. */
+function kept(device: PlannedDisk, { zvol }: Disk): PlannedDisk {
+  return { ...device, zvol: zvol ?? device.zvol, adopt: true };
 }
 
 function markOf(zvol: string, { disks }: Vm, input: CreationInput) {
@@ -137,12 +139,14 @@ function extraDevices({ vm: { devices }, found, disks }: ToReplace): readonly Pl
 
 /** `stop` is skipped for a VM that is off. */
 function stepsOf(
-  { zvols, keeps, devices, start }: Omit<Replacement, "steps">,
+  { zvols, keeps, devices, start, resizes }: Omit<Replacement, "steps">,
   { state }: Pick<Vm, "state">,
 ): readonly string[] {
   return [
     "verify",
     ...(state === "RUNNING" ? ["stop"] : []),
+    // A refusal comes before anything is lost.
+    ...resizes.map(({ step }) => step),
     "remove",
     ...removalSteps(zvols),
     "vm",

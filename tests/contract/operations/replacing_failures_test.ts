@@ -11,7 +11,7 @@ import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset } from "../../../lib/simulator/store.ts";
 import { addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { addByHand, credentials, outcomes, vmNamed } from "../../support/lab.ts";
+import { addByHand, credentials, outcomes, vmNamed, workers } from "../../support/lab.ts";
 import {
   changingCalls,
   createWorkers,
@@ -174,6 +174,60 @@ onEachRelease(
     assert.deepEqual(resumed?.vms.map(({ outcome }) => outcome), ["replaced"]);
   },
 );
+
+onEachRelease("a kept disk that cannot grow leaves the old VM running", async ({ simulator, manager }) => {
+  await createWorkers(manager);
+  const before = everything(simulator);
+  simulator.addFault({ method: "pool.dataset.update", action: "fail", times: Infinity });
+  const configuration = workers({ count: 2, disk: { root: 10, data: 60 } });
+  const reconcile = { ...NOTHING_CHANGED, replace: ["worker02"] };
+  const result = await manager.create({ ...SMALL, configuration, reconcile });
+  assert.deepEqual(outcomes(result), ["worker01 kept", "worker02 failed"]);
+  assert.equal(everything(simulator), before);
+});
+
+onEachRelease(
+  "a deletion of the VM that TrueNAS only claims leaves everything as it is",
+  async ({ simulator, manager }) => {
+    await createWorkers(manager);
+    const before = everything(simulator);
+    simulator.addFault({ method: "vm.delete", action: "answer", result: true, times: Infinity });
+    const result = await replaceWorkers(manager);
+    assert.deepEqual(outcomes(result), ["worker01 kept", "worker02 failed"]);
+    assert.match(
+      result.vms[1]?.message ?? "",
+      /reported success for vm.delete, but worker02 is stopped.*nothing was removed/,
+    );
+    assert.equal(everything(simulator), before);
+  },
+);
+
+const CLAIMED = [
+  ["pool.dataset.delete", /reported success for pool.dataset.delete, but .*disk0 still exists/],
+  ["pool.dataset.update", /reported success, but .*disk1 was not marked/],
+] as const;
+
+for (const [method, words] of CLAIMED) {
+  onEachRelease(
+    `a call that TrueNAS only claims to have done is noticed, and resumed: ${method}`,
+    async (lab) => {
+      const { simulator, manager } = lab;
+      await createWorkers(manager);
+      const content = contentOf(simulator);
+      simulator.addFault({ method, action: "answer", result: {}, times: Infinity });
+      const { operation } = await replaceWorkers(manager);
+      assert.match(operation.vms[1]?.message ?? "", words);
+      simulator.clearFaults();
+      const resumed = await (await manager.operations.resume(operation.id))?.finished;
+      assert.deepEqual(
+        resumed?.vms.map(({ outcome }) => outcome),
+        ["replaced"],
+        JSON.stringify(resumed?.vms),
+      );
+      assert.deepEqual(contentOf(simulator), content);
+    },
+  );
+}
 
 const REFUSED = [
   ["pool.dataset.delete", "the differing zvol"],

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { MARK, ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
+import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { addByHand, outcomes, vmNamed, workers } from "../../support/lab.ts";
 import {
@@ -210,4 +211,21 @@ onEachRelease(
     );
   },
   { simulator: { foreignVms: 1 } },
+);
+
+onEachRelease(
+  "a kept disk that is configured larger grows, and keeps what is on it",
+  async ({ simulator, manager }) => {
+    await createWorkers(manager);
+    const request = { ...SMALL, configuration: workers({ count: 2, disk: { root: 10, data: 60 } }) };
+    const vm = await planned(manager, request);
+    assert.deepEqual(vm.replacement?.resizes.map(({ what }) => what), [["disk1 50 GiB → 60 GiB"]]);
+    const data = simulator.store.datasets.get(DATA);
+    const reconcile = { ...NOTHING_CHANGED, replace: ["worker02"] };
+    const result = await manager.create({ ...request, reconcile });
+    assert.deepEqual(outcomes(result), ["worker01 kept", "worker02 replaced"]);
+    assert.equal(simulator.store.datasets.get(DATA), data);
+    assert.equal(data?.volsizeBytes, 60 * 2 ** 30);
+    assert.equal((await planned(manager, request)).action, "keep");
+  },
 );
