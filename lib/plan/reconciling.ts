@@ -38,7 +38,8 @@ export function isChanged({ name, action }: PlannedVm, { change }: Reconciling):
 
 /** Whether an earlier try of the operation has shut this VM down and not started it again. */
 function wasLeftOff({ name, action, state }: PlannedVm, { wereRunning = [] }: Reconciling): boolean {
-  return state === "STOPPED" && wereRunning.includes(name) && (action === "keep" || action === "change");
+  const isOurs = action === "keep" || action === "complete" || action === "change";
+  return state === "STOPPED" && wereRunning.includes(name) && isOurs;
 }
 
 /** Whether something is done to this VM as it exists. */

@@ -1,7 +1,8 @@
-/** A separate process that creates, replaces or destroys workers with a journal, so that a test can kill it at any call. */
+/** A separate process that creates, changes, replaces or destroys workers with a journal, so that a test can kill it at any call. */
 import process from "node:process";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
+import { change } from "./change_points.ts";
 import { managerOptions, replacing, workers } from "./points.ts";
 
 const [url = "", folder = "", what = "", count = "0"] = process.argv.slice(2);
@@ -10,4 +11,5 @@ await using manager = new VMManager({ ...managerOptions({ url }), journal });
 await manager.connect();
 if (what === "create") await manager.createVmType(workers(Number(count)), "worker", 5920);
 else if (what === "replace") await manager.create(replacing(Number(count)));
+else if (what === "change") await change(manager);
 else await manager.destroyManagedVms(["worker"]);

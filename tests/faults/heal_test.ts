@@ -12,6 +12,7 @@ import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
+import { change, expectChanged, prepareChange } from "./change_points.ts";
 import {
   connect,
   expectNoOrphans,
@@ -32,9 +33,14 @@ const NEVER: Omit<Point, "version"> = { action: "cut", moment: "before", nth: In
 
 /** What is done, and how the NAS has to look afterwards. */
 interface Work {
-  readonly prepare?: (manager: VMManager) => Promise<unknown>;
+  readonly prepare?: (manager: VMManager, simulator: Simulator) => Promise<unknown>;
   readonly run: (manager: VMManager) => Promise<OperationView>;
-  readonly expect: (simulator: Simulator, before: string, at: string) => void;
+  readonly expect: (
+    simulator: Simulator,
+    before: string,
+    at: string,
+    manager: VMManager,
+  ) => void | Promise<void>;
 }
 
 const COUNT = 4;
@@ -57,7 +63,7 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   const clock = new SkippingClock();
   await using manager = await connect(simulator, { now: clock.now });
   const before = picture(simulator);
-  await prepare?.(manager);
+  await prepare?.(manager, simulator);
   const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
   const { hasStruck, back } = strike(simulator, point, { clock, isWaiting });
   const at = JSON.stringify(point);
@@ -67,7 +73,7 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   const bad = view.vms.filter(({ outcome }) => !isGood(view.kind, outcome));
   if (point.action === "minute") expectMinutes(manager, at);
   assert.equal(view.status, "done", `${at}: ${bad.map(({ name, message }) => `${name}: ${message}`)}`);
-  expect(simulator, before, at);
+  await expect(simulator, before, at, manager);
   // After a restart others' VMs are stopped.
   if (point.action !== "restart") expectUntouched(simulator, before, at);
   expectNoOrphans(simulator, at);
@@ -87,7 +93,7 @@ function expectMinutes({ operations: { store } }: VMManager, at: string): void {
 async function countCalls({ prepare, run }: Work, version: SimulatedVersion): Promise<number> {
   await using simulator = await startNas(version);
   await using manager = await connect(simulator);
-  await prepare?.(manager);
+  await prepare?.(manager, simulator);
   const { seen } = strike(simulator, { ...NEVER, version });
   await run(manager);
   return seen();
@@ -144,10 +150,27 @@ async function worker01(manager: VMManager) {
   return vm;
 }
 
+/** VMs that are changed in six ways by one operation. */
+function reconciling(state: "STOPPED" | "RUNNING"): Work {
+  return {
+    prepare: (manager, simulator) => prepareChange(manager, simulator, state),
+    run: change,
+    expect: (simulator, _before, at, manager) => expectChanged(manager, simulator, state, at),
+  };
+}
+
+const WORKS = {
+  creation: CREATION,
+  change: CHANGE,
+  destruction: DESTRUCTION,
+  "change of stopped VMs": reconciling("STOPPED"),
+  "rolling restart": reconciling("RUNNING"),
+};
+
 const ALL = process.env.FAULTS === "all";
 const versions: readonly SimulatedVersion[] = ALL ? ["24.10", "25.10", "26.0", "27.0"] : ["25.10", "27.0"];
 
-for (const [name, work] of Object.entries({ creation: CREATION, change: CHANGE, destruction: DESTRUCTION })) {
+for (const [name, work] of Object.entries(WORKS)) {
   Deno.test(`a ${name} that loses its connection at any call heals and ends as planned`, () =>
     sweep({
       name: `${name}, healed`,

@@ -96,8 +96,11 @@ function verifyStep(
       const state = (await findVm(caller, created))?.status.state;
       if (state === undefined) return "the VM does not exist";
       if (state === "STOPPED" || mayRun) return state;
+      const is = `${vmName} is ${state.toLowerCase()}`;
       throw new TrueNASError(
-        `${vmName} is ${state.toLowerCase()}; it was started after the operation. Stop it first`,
+        changed === null
+          ? `${is}; it was started after the operation. Stop it first`
+          : `${is}, and what was added can be removed only from a stopped VM. Shut it down and roll back again`,
       );
     },
     verify: null,

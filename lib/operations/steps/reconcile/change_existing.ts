@@ -52,7 +52,7 @@ export async function changeExisting(context: ReconcileContext, vm: PlannedVm): 
       expectTurn(work);
       // The user can cancel the changes, but not their undoing.
       await runSteps({ ...work, caller: context.cancellable });
-      return { outcome: "changed", message: describeChanged(work) };
+      return { outcome: "changed", message: `${describeChanged(work)}${await describeMeanwhile(work)}` };
     },
     onFailure: (failure) => endFailed(work, failure),
   });
@@ -115,10 +115,17 @@ async function runSteps(work: Work): Promise<void> {
 async function expectSeen(work: Work): Promise<void> {
   const { vm: { name, state } } = work;
   const { status } = await readOwnVm(work);
-  if (state !== "STOPPED" || status.state === "STOPPED") return;
+  if (state !== "STOPPED" || status.state === "STOPPED" || work.outages.hasRestarted) return;
   throw new TrueNASError(
     `${name} is now ${status.state.toLowerCase()}, and the plan showed it stopped. It was not changed; plan again`,
   );
+}
+
+/** A NAS that restarts starts VMs by itself. */
+async function describeMeanwhile(work: Work): Promise<string> {
+  if (work.vm.state !== "STOPPED" || work.plan.starts || !work.outages.hasRestarted) return "";
+  if ((await readOwnVm(work)).status.state === "STOPPED") return "";
+  return ". The NAS has restarted meanwhile and started it, so it takes effect at its next start";
 }
 
 function describeChanged({ plan, vm }: Work): string {
