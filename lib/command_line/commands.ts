@@ -87,7 +87,7 @@ export const OPTIONS = {
   },
   detailedExitcode: {
     flags: "--detailed-exitcode",
-    help: "exit with 0 if every VM is kept, 3 if any is not, 1 if one is blocked or on errors",
+    help: "exit with 0 if every VM is kept, 3 if something is to do, 1 if one is blocked or on errors",
   },
   format: { flags: "--format <FORMAT>", help: `export format: ${EXPORT_NAMES.join(", ")}` },
   output: {
