@@ -58,6 +58,8 @@ export interface Timeline {
   readonly limitMs: number | null;
   /** When the NAS was away. */
   readonly outages: readonly Span[];
+  /** Whether it is away now. */
+  readonly isAway: boolean;
   /** How many steps ran at a time: each value holds until the next. */
   readonly running: readonly { readonly atMs: number; readonly count: number }[];
 }
@@ -113,7 +115,16 @@ export function timelineOf(view: OperationView, now: number): Timeline {
     waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT || toMs === nowMs),
     expected: nowMs === null ? null : expectedOf(lane.vm, measured, nowMs),
   }));
-  return { lanes, lengthMs, ticksMs, nowMs, limitMs, outages, running: runningAtOnce(drawn) };
+  return {
+    lanes,
+    lengthMs,
+    ticksMs,
+    nowMs,
+    limitMs,
+    outages,
+    isAway: view.waiting !== null,
+    running: runningAtOnce(drawn),
+  };
 }
 
 /** What is left of a running operation, by the steps that were measured; null when that is not known. */
@@ -178,9 +189,10 @@ function whyBetween(span: Span, outages: readonly Span[]): Wait["why"] {
   return outages.some((outage) => overlap(outage, span) !== null) ? "nas" : "turn";
 }
 
-function overlap(a: Span, b: Span): Span | null {
-  const [fromMs, toMs] = [Math.max(a.fromMs, b.fromMs), Math.min(a.toMs, b.toMs)];
-  return toMs > fromMs ? { fromMs, toMs } : null;
+/** An outage that has only begun has no length yet, but lasts as long as what it interrupts. */
+function overlap(outage: Span, span: Span): Span | null {
+  const [fromMs, toMs] = [Math.max(outage.fromMs, span.fromMs), Math.min(outage.toMs, span.toMs)];
+  return toMs > fromMs || (toMs === fromMs && outage.toMs === span.toMs) ? { fromMs, toMs } : null;
 }
 
 /** Divides a step where the NAS was away and where a call was sent again. */

@@ -8,7 +8,8 @@ import { Operation, OperationNotices, OperationSummary } from "./operation/opera
 import { ConcurrencyLine } from "./operation/concurrency.tsx";
 import { columnsOf, hasRollback, isUndo, operationRowId, OperationVmRow } from "./operation/steps.tsx";
 import { isLogged, OperationLogLine } from "./operation/log.tsx";
-import { Axis, laneId, LaneRows, RunningRow, Waterfall } from "./operation/waterfall.tsx";
+import { Axis } from "./operation/axis.tsx";
+import { laneId, LaneRows, RunningRow, Waterfall } from "./operation/waterfall.tsx";
 import type { Timeline } from "../../lib/operations/timeline.ts";
 
 /** One update of an operation's page. */

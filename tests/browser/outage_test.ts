@@ -37,7 +37,7 @@ for (const screen of SCREENS) {
       assert.match(await page.locator("#waterfall-axis").textContent() ?? "", /NAS away/);
       const elapsed = page.locator("[data-elapsed]");
       const before = await elapsed.innerText();
-      await page.waitForFunction(`document.querySelector("[data-elapsed]").textContent !== "${before}"`);
+      await page.locator("[data-elapsed]", { hasNotText: before }).waitFor();
       await expectAccessibleEverywhere(page, "a waiting operation");
       await simulator.comeBack();
       await finished(page, "done");

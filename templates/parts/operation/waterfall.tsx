@@ -1,6 +1,6 @@
 /** An operation as a picture: a lane for each VM, a bar for each step, on one time axis. */
 import { formatClock, formatDuration } from "../../../lib/units.ts";
-import type { Bar, BarKind, Lane, Span, Timeline, Wait } from "../../../lib/operations/timeline.ts";
+import type { Bar, BarKind, Lane, Timeline, Wait } from "../../../lib/operations/timeline.ts";
 import type { OperationKind } from "../../../lib/operations/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { paths } from "../../paths.ts";
@@ -8,6 +8,7 @@ import { Notice } from "../common.tsx";
 import { describeTrouble, stepLabel, stepState } from "./states.tsx";
 import { operationRowId, VmOutcomeState } from "./steps.tsx";
 import { Said } from "../said.tsx";
+import { Axis, percent } from "./axis.tsx";
 
 /** What the picture is given. */
 export interface WaterfallProps {
@@ -196,7 +197,7 @@ function boxOf({ row, rows }: Pick<Bar, "row" | "rows">): { readonly y: number; 
   return { y: (36 - MAX_STACK) / 2 + row * each, height: Math.max(each - 1, 2) };
 }
 
-function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: Timeline }) {
+function StepBar({ bar, timeline: { lengthMs, nowMs, isAway } }: { bar: Bar; timeline: Timeline }) {
   const { kind, step, fromMs, toMs, rows } = bar;
   const { y, height } = boxOf(bar);
   const part = Math.max((toMs - fromMs) / lengthMs, LEAST_WIDTH);
@@ -212,7 +213,7 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
         height={height.toFixed(1)}
         rx={part < 0.01 || rows > 1 ? "1.5" : "3"}
         fill={kind === "undone" ? "url(#hatch-undone)" : undefined}
-        data-from={kind === "running" && toMs === nowMs ? fromMs : undefined}
+        data-from={kind === "running" && toMs === nowMs && !isAway ? fromMs : undefined}
       >
         <title>
           {label}: {kind === "try" ? "failed try" : stepState(step).word.toLowerCase()},{" "}
@@ -232,104 +233,6 @@ function StepBar({ bar, timeline: { lengthMs, nowMs } }: { bar: Bar; timeline: T
             {label}
           </text>
         )}
-    </>
-  );
-}
-
-/** So near an edge, words around their line would be cut off on a phone. */
-const NEAR_EDGE = 0.18;
-
-/** So near each other, two times would lie on each other on a phone. */
-const TOO_NEAR = 0.13;
-/** From here on, the time of a tick is written before it, as there is no room around it. */
-const LAST = 0.98;
-
-function anchorAt(share: number): "start" | "middle" | "end" {
-  return share < NEAR_EDGE ? "start" : share > 1 - NEAR_EDGE ? "end" : "middle";
-}
-
-/** The axis with the present time; live updates replace it by its id. */
-export function Axis({ timeline }: { timeline: Timeline }) {
-  const { lengthMs, ticksMs, nowMs, limitMs, outages } = timeline;
-  const x = (ms: number) => percent(ms / lengthMs);
-  // The present time and the ticks near it would lie on each other.
-  const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > TOO_NEAR;
-  const words = [
-    `Time axis, 0 to ${formatDuration(lengthMs)}`,
-    ...(limitMs === null ? [] : [`the earliest end this NAS allows is about ${formatDuration(limitMs)}`]),
-    ...outages.map((span) =>
-      `the NAS was away for ${formatDuration(span.toMs - span.fromMs)} from ${formatClock(span.fromMs)}`
-    ),
-  ].join("; ");
-  return (
-    <svg class="lane" id="waterfall-axis" role="img" aria-label={words} data-length={lengthMs}>
-      {ticksMs.filter(isClear).map((ms) => (
-        <text
-          class="t-axis"
-          x={x(ms)}
-          y="28"
-          text-anchor={ms === 0 ? "start" : ms / lengthMs > LAST ? "end" : "middle"}
-        >
-          {ms === 0 ? "0 s" : formatClock(ms)}
-        </text>
-      ))}
-      {limitMs === null ? null : (
-        <>
-          <line class="limit" x1={x(limitMs)} x2={x(limitMs)} y1="18" y2="100%" />
-          <text
-            class="t-limit"
-            x={x(limitMs)}
-            y="10"
-            text-anchor={anchorAt(limitMs / lengthMs)}
-          >
-            earliest end {formatDuration(limitMs)}
-          </text>
-        </>
-      )}
-      {outages.map((outage) => <OutageWords outage={outage} timeline={timeline} />)}
-      {nowMs === null ? null : (
-        <>
-          <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="34" y2="100%" />
-          <text class="t-now" x={x(nowMs)} y="28" text-anchor="middle">{formatClock(nowMs)}</text>
-        </>
-      )}
-    </svg>
-  );
-}
-
-/** So much of the axis above has room for these words, however long the outage was. */
-const OUTAGE_WORDS = 0.2;
-
-/** Above the ticks, where the lanes below have their gap; the words of two that lie close are not drawn twice. */
-function OutageWords(
-  { outage, timeline: { lengthMs, nowMs, limitMs, outages } }: { outage: Span; timeline: Timeline },
-) {
-  const { fromMs, toMs } = outage;
-  const middle = (fromMs + toMs) / 2;
-  const isNear = (ms: number | null) => ms !== null && Math.abs(ms - middle) / lengthMs < OUTAGE_WORDS;
-  const before = outages[outages.indexOf(outage) - 1];
-  const isCrowded = isNear(limitMs) || before !== undefined && isNear((before.fromMs + before.toMs) / 2);
-  const isOver = toMs !== nowMs;
-  return (
-    <>
-      <line
-        class="away"
-        x1={percent(fromMs / lengthMs)}
-        x2={percent(toMs / lengthMs)}
-        y1="18"
-        y2="18"
-        data-until={isOver ? undefined : "now"}
-      />
-      {isCrowded ? null : (
-        <text
-          class="t-away"
-          x={percent(middle / lengthMs)}
-          y="10"
-          text-anchor={anchorAt(middle / lengthMs)}
-        >
-          NAS away{isOver ? ` ${formatDuration(toMs - fromMs)}` : ""}
-        </text>
-      )}
     </>
   );
 }
@@ -398,8 +301,4 @@ function Legend({ timeline }: { timeline: Timeline }) {
       )}
     </ul>
   );
-}
-
-function percent(part: number): string {
-  return `${(Math.min(Math.max(part, 0), 1) * 100).toFixed(2)}%`;
 }

@@ -178,3 +178,19 @@ Deno.test("timelineOf() lets the gap of a NAS that is still away last until now"
   assert.deepEqual(lane?.bars.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs]), [["running", 0, 1_000]]);
   assert.deepEqual(lane?.waits.map(({ why, toMs }) => [why, toMs]), [["nas", 5_000]]);
 });
+
+Deno.test("timelineOf() lets no step run on from the moment at which the NAS is away", () => {
+  const view = viewOf([
+    [0, started(["a01", "a02"], ["vm", "start"])],
+    [0, step("a01", "vm", "running")],
+    [0, step("a02", "vm", "running")],
+    [500, step("a02", "vm", "done")],
+    [1_000, { type: "waiting", message: "nothing is listening", until: START + 900_000 }],
+  ]);
+  const { lanes, isAway } = timelineOf(view, START + 1_000);
+  assert.ok(isAway);
+  assert.deepEqual(lanes.map(({ waits }) => waits.map(({ why, fromMs, toMs }) => [why, fromMs, toMs])), [
+    [["nas", 1_000, 1_000]],
+    [["nas", 500, 1_000]],
+  ]);
+});
