@@ -262,4 +262,24 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
       filter: "a refusal after the old VM is gone",
     },
   },
+  {
+    name: "VMs are replaced without their phrase",
+    file: "routes/create/plan_selection.ts",
+    find: "typed.phrase.toLowerCase() !== phrase",
+    replace: 'typed.phrase === "no"',
+    caughtBy: {
+      tests: ["tests/routes/create/plan_changes_test.ts"],
+      filter: "replacing needs the phrase",
+    },
+  },
+  {
+    name: "a plan that is shown again forgets what was unticked",
+    file: "routes/create/plan_selection.ts",
+    find: "(offered.includes(name) ? typed : usual)",
+    replace: "(offered.length > 99 ? typed : usual)",
+    caughtBy: {
+      tests: ["tests/routes/create/plan_changes_test.ts"],
+      filter: "nothing is ticked is not",
+    },
+  },
 ];

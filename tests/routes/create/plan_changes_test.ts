@@ -214,3 +214,57 @@ Deno.test("POST /create/plan answers JSON with what is ticked, and never replace
       replaces: false,
     }]);
   }));
+
+Deno.test("a VM that the plan does not change is refused with the new plan, and nothing is sent", () =>
+  withWorkers(async (dashboard) => {
+    for (const tick of [["change", "worker99"], ["change", "x".repeat(10_000)], ["change", "‮worker01"]]) {
+      const shown = await planned(dashboard, MORE_MEMORY);
+      const before = dashboard.simulator.calls.length;
+      const [name = "", value = ""] = tick;
+      const { status, html } = await confirm(dashboard, shown, MORE_MEMORY, [[name, value]]);
+      assert.equal(status, 409, value.slice(0, 20));
+      assert.ok(hidden(html, "token"));
+      const sent = dashboard.simulator.calls.slice(before).map(({ method }) => method);
+      assert.deepEqual(sent.filter((method) => /update|create|delete|stop|start$/.test(method)), []);
+    }
+  }));
+
+Deno.test("what is ticked is changed, the rest is kept, and the next plan says so", () =>
+  withWorkers(async (dashboard) => {
+    const shown = await planned(dashboard, MORE_MEMORY);
+    const { html } = await confirm(dashboard, shown, MORE_MEMORY, [["change", "worker01"]]);
+    assert.equal(html, "");
+    const [latest] = dashboard.manager.operations.store.list();
+    assert.equal(latest?.title, "Change 1 VM");
+    const path = `/operations/${latest.id}`;
+    const { status, vms } = await finishedOperation(dashboard, path) as {
+      status: string;
+      vms: { name: string; outcome: string }[];
+    };
+    assert.equal(status, "done");
+    assert.deepEqual(vms.map(({ outcome }) => outcome), ["changed", "kept", "kept", "kept"]);
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(wordsOf(page), /1 of 1 VM changed Done 1 done, 3 kept/);
+    assert.match(wordsOf(page), /Change settings/);
+    const again = await planned(dashboard, MORE_MEMORY);
+    assert.match(rowOf(again.html, "worker01").row, /data-action="keep"/);
+    assert.deepEqual(tickedIn(again.html, "change"), ["worker02"]);
+  }));
+
+Deno.test("a change that fails offers to resume it, and a rollback says that old values are restored", () =>
+  withWorkers(async (dashboard) => {
+    const error = { errno: 22, errname: "EINVAL", reason: "[EINVAL] no" };
+    dashboard.simulator.addFault({ method: "vm.update", skip: 1, action: "fail", error });
+    const shown = await planned(dashboard, MORE_MEMORY);
+    const ticks = [["change", "worker01"], ["change", "worker02"]] as const;
+    await confirm(dashboard, shown, MORE_MEMORY, ticks);
+    const [latest] = dashboard.manager.operations.store.list();
+    const { status } = await finishedOperation(dashboard, `/operations/${latest?.id}`);
+    assert.equal(status, "partly-done");
+    const words = wordsOf(await text(fetch(`${dashboard.url}/operations/${latest?.id}`)));
+    assert.match(words, /1 of 2 VMs changed/);
+    assert.match(words, /Resume changing 1 VM/);
+    assert.match(words, /Restores the old values of 1 VM, where they are still as this operation left them/);
+    assert.match(words, /Finished VMs are rolled back too/);
+    assert.match(words, /was not changed/);
+  }));
