@@ -6,7 +6,7 @@ import { formatClock, formatDuration } from "../../../lib/units.ts";
 const NEAR_EDGE = 0.18;
 
 /** So near each other, two times would lie on each other on a phone. */
-const TOO_NEAR = 0.1;
+const TOO_NEAR = 0.13;
 /** From here on, the time of a tick is written before it, as there is no room around it. */
 const LAST = 0.98;
 
