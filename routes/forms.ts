@@ -274,7 +274,8 @@ export type FormConfiguration =
 export function configurationOf(form: CreateForm, file?: Configuration): FormConfiguration {
   const problems = form.types.flatMap(rowProblems);
   const value = {
-    storage: { pool_path: form.pool_path, cdrom_path: form.cdrom_path },
+    storage: { ...imagePathOf(file), pool_path: form.pool_path, cdrom_path: form.cdrom_path },
+    ...(file?.images === undefined ? {} : { images: file.images }),
     ...Object.fromEntries(form.types.map((type) => [type.name, sectionOf(type, file)])),
   };
   const checked = checkConfiguration(value, form.types.map(({ name }) => name));
@@ -285,10 +286,14 @@ export function configurationOf(form: CreateForm, file?: Configuration): FormCon
   };
 }
 
+function imagePathOf(file: Configuration | undefined): { image_path?: string } {
+  const path = file?.storage.image_path;
+  return path === undefined ? {} : { image_path: path };
+}
+
 function sectionOf(type: CreateFormType, file: Configuration | undefined): Record<string, unknown> {
-  const template = file?.types[type.name]?.template;
   return {
-    ...(template === undefined ? {} : { template }),
+    ...unseenIn(file?.types[type.name]),
     count: numberOf(type.count),
     memory: mibOf(type.memory),
     cpu: numberOf(type.cpu),
@@ -308,6 +313,12 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
       type.networks.filter(({ name }) => name !== "").map((it) => [it.name, it.bridge]),
     ),
   };
+}
+
+/** What a form has no fields for. */
+function unseenIn({ template, image, cdrom, clone }: Partial<VmTypeSection> = {}): Record<string, unknown> {
+  const unseen = { template, image, cdrom, clone };
+  return Object.fromEntries(Object.entries(unseen).filter(([, value]) => value !== undefined));
 }
 
 /** The fixed MACs of a type's networks. */

@@ -3,6 +3,7 @@ import type { z } from "../zod.ts";
 import type { Places } from "./configuration_text.ts";
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { show } from "../inputs.ts";
+import { checkImages, type Images } from "./images_section.ts";
 import { isVmName } from "../inventory/names.ts";
 import {
   type StorageSection,
@@ -18,6 +19,8 @@ export interface Configuration {
   readonly storage: StorageSection;
   /** The VM types by name, in file order. */
   readonly types: Readonly<Record<string, VmTypeSection>>;
+  /** What disks are made from; absent without any. */
+  readonly images?: Images;
 }
 
 /** A configuration, and the position of each of its values. */
@@ -36,9 +39,6 @@ export type CheckedConfiguration<C = Configuration> =
 /** Sections with this prefix belong to the user: YAML anchors, notes. */
 const IGNORED_SECTION = /^x-/;
 
-/** Section names that are reserved for later use. */
-const RESERVED_SECTIONS: readonly string[] = ["images"];
-
 const MAX_TYPE_CHARS = 100;
 
 /**
@@ -56,7 +56,7 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
       problems: [{ field: "", message: `The configuration must have the sections ${wanted}` }],
     };
   }
-  const { storage, ...sections } = Object.fromEntries(
+  const { storage, images: imagesSection, ...sections } = Object.fromEntries(
     Object.entries(value).filter(([name]) => !IGNORED_SECTION.test(name)),
   );
   const names = Object.keys(sections);
@@ -76,19 +76,49 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
   const checkedStorage = storage === undefined ? null : storageSection.safeParse(storage);
   problems.push(...issuesOf("storage", checkedStorage, storageSection.shape));
   for (const [name, section] of Object.entries(sections)) {
-    if (RESERVED_SECTIONS.includes(name)) {
-      const message =
-        `${name} is reserved and cannot be a VM type; rename the type, or prefix a section of your own with x-`;
-      problems.push({ field: name, message });
-      continue;
-    }
     const checked = vmTypeSection.safeParse(section);
     problems.push(...typeNameProblems(name), ...issuesOf(name, checked, vmTypeKeys.shape));
     if (checked.success) types.push([name, checked.data]);
   }
-  return problems.length === 0 && checkedStorage?.success
-    ? { ok: true, configuration: { storage: checkedStorage.data, types: Object.fromEntries(types) } }
-    : { ok: false, problems };
+  const { images, problems: imageProblems } = checkImages(imagesSection);
+  problems.push(
+    ...imageProblems,
+    ...missingCdrom(storage, sections),
+    ...unknownImages(types, images),
+  );
+  if (problems.length > 0 || checkedStorage?.success !== true) return { ok: false, problems };
+  const own = Object.keys(images).length === 0 ? {} : { images };
+  const checked = { storage: checkedStorage.data, types: Object.fromEntries(types), ...own };
+  return { ok: true, configuration: checked };
+}
+
+/** The install image can be left out when every type has an image or says what its CD-ROM is. */
+function missingCdrom(
+  storage: unknown,
+  sections: Readonly<Record<string, unknown>>,
+): Problem[] {
+  if (typeof storage !== "object" || storage === null) return [];
+  const { cdrom_path: path } = storage as { cdrom_path?: unknown };
+  if (path !== undefined && path !== null && path !== "") return [];
+  const types = Object.values(sections);
+  const hasOwn = (type: unknown) =>
+    typeof type === "object" && type !== null && ("image" in type || "cdrom" in type);
+  return types.length > 0 && types.every(hasOwn) ? [] : [NO_INSTALL_IMAGE];
+}
+
+/** A configuration without an install image for all types. */
+export const NO_INSTALL_IMAGE: Problem = {
+  field: "storage.cdrom_path",
+  message: "The install image is missing; enter it",
+};
+
+function unknownImages(types: readonly (readonly [string, VmTypeSection])[], images: Images): Problem[] {
+  const known = Object.keys(images);
+  return types.flatMap(([name, { image }]) => {
+    if (image === undefined || known.includes(image)) return [];
+    const others = known.length === 0 ? "add it under images" : `there are ${known.join(", ")}`;
+    return [{ field: `${name}.image`, message: `There is no image ${show(image)}; ${others}` }];
+  });
 }
 
 /**

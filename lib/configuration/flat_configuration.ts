@@ -3,25 +3,33 @@
  * journal, and of the library's callers. Everything else uses {@link Configuration}.
  */
 import type { Configuration } from "./configuration.ts";
+import type { Images } from "./images_section.ts";
 import type { StorageSection, VmTypeSection } from "./sections.ts";
 
-/** A whole configuration, keyed as in the file: every section but storage is a VM type. */
+/** The images of a flat configuration, by name, as in the file. */
+export interface ImagesSection {
+  /** Only so that no VM type is taken for it. */
+  readonly "x-images"?: never;
+}
+
+/** A whole configuration, keyed as in the file: every section but storage and images is a VM type. */
 export interface FlatConfiguration {
   /** Where disks and the install image are. */
   readonly storage: StorageSection;
   /** A VM type. */
-  readonly [vmType: string]: StorageSection | VmTypeSection | undefined;
+  readonly [vmType: string]: StorageSection | VmTypeSection | ImagesSection | undefined;
 }
 
 /** Converts a configuration to the flat form. */
-export function toFlat({ storage, types }: Configuration): FlatConfiguration {
-  return { storage, ...types };
+export function toFlat({ storage, types, images }: Configuration): FlatConfiguration {
+  return { storage, ...types, ...(images === undefined ? {} : { images: images as ImagesSection }) };
 }
 
 /** Converts a configuration from the flat form. */
-export function fromFlat({ storage, ...sections }: FlatConfiguration): Configuration {
+export function fromFlat({ storage, images, ...sections }: FlatConfiguration): Configuration {
   const types = Object.entries(sections).flatMap(([name, section]) =>
     section !== undefined && "count" in section ? [[name, section] as const] : []
   );
-  return { storage, types: Object.fromEntries(types) };
+  const own = images === undefined ? {} : { images: images as Images };
+  return { storage, types: Object.fromEntries(types), ...own };
 }

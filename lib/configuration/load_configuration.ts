@@ -1,5 +1,12 @@
 /** How callers of the library load and check configurations: in the flat form of config.yaml. */
-import { checkConfiguration, type CheckedConfiguration, type ParsedConfiguration } from "./configuration.ts";
+import {
+  checkConfiguration,
+  type CheckedConfiguration,
+  type Configuration,
+  NO_INSTALL_IMAGE,
+  type ParsedConfiguration,
+} from "./configuration.ts";
+import { ConfigurationError } from "../errors/errors.ts";
 import { parseConfigurationFile, readConfigurationFile } from "./configuration_file.ts";
 import { type FlatConfiguration, fromFlat, toFlat } from "./flat_configuration.ts";
 
@@ -32,6 +39,7 @@ export function parseConfiguration(
   { require = REQUIRED_TYPES }: CheckOptions = {},
 ): ParsedConfiguration<FlatConfiguration> {
   const { configuration, places } = parseConfigurationFile({ text, source }, require);
+  if (lacksCdrom(configuration, require)) throw new ConfigurationError(source, [NO_INSTALL_IMAGE]);
   return { configuration: toFlat(configuration), places };
 }
 
@@ -41,7 +49,16 @@ export function checkFlatConfiguration(
   { require = REQUIRED_TYPES }: CheckOptions = {},
 ): CheckedConfiguration<FlatConfiguration> {
   const checked = checkConfiguration(value, require);
-  return checked.ok ? { ok: true, configuration: toFlat(checked.configuration) } : checked;
+  if (!checked.ok) return checked;
+  const { configuration } = checked;
+  return lacksCdrom(configuration, require)
+    ? { ok: false, problems: [NO_INSTALL_IMAGE] }
+    : { ok: true, configuration: toFlat(configuration) };
+}
+
+/** Callers that require certain types install them from one image. */
+function lacksCdrom({ storage }: Configuration, require: readonly string[]): boolean {
+  return require.length > 0 && storage.cdrom_path === "";
 }
 
 /** The VM types of a configuration, in file order. */

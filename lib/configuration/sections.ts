@@ -9,8 +9,10 @@ import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
 export interface StorageSection {
   /** The dataset in which zvols are created: `tank/vms`. */
   readonly pool_path: string;
-  /** The install image: `/mnt/tank/iso/debian.iso`. */
+  /** The install image: `/mnt/tank/iso/debian.iso`; empty where every type has an image or a CD-ROM of its own. */
   readonly cdrom_path: string;
+  /** The dataset of images: `tank/images`; default: `images` beside the last part of `pool_path`. */
+  readonly image_path?: string | undefined;
 }
 
 /** One VM type: how many VMs to create, and their hardware. */
@@ -27,6 +29,12 @@ export interface VmTypeSection {
   readonly disk: Readonly<Record<string, number>>;
   /** NICs in order: name to bridge. */
   readonly network: Readonly<Record<string, string>>;
+  /** The image that the first disk is made from; without one it is empty. */
+  readonly image?: string | undefined;
+  /** The VMs' install image, or `none`; default: `storage.cdrom_path` where there is no image. */
+  readonly cdrom?: string | undefined;
+  /** Whether the first disk is a clone of its image; default true. Without, it is a full copy. */
+  readonly clone?: boolean | undefined;
   /** Whether the VMs are started after they are created; default true. */
   readonly start?: boolean | undefined;
   /** Whether the VMs start when the NAS boots; the default is in the VM template. */
@@ -59,6 +67,18 @@ const LIMITS = {
   disk: { lowest: 1, highest: 65_536, unit: " GiB" },
   parallel: { lowest: 1, highest: 99 },
 } satisfies Record<string, Range>;
+
+/** A type without a CD-ROM. */
+export const NO_CDROM = "none";
+
+/** The install image of a type's VMs; null for none. */
+export function cdromOf(
+  { cdrom, image }: Pick<VmTypeSection, "cdrom" | "image">,
+  storage: StorageSection,
+): string | null {
+  if (cdrom !== undefined) return cdrom === NO_CDROM ? null : cdrom;
+  return image === undefined && storage.cdrom_path !== "" ? storage.cdrom_path : null;
+}
 
 const MAX_DISKS = 16;
 const MAX_NICS = 8;
@@ -103,6 +123,17 @@ function text(what: string, check: (text: string) => string | null = () => null)
       return typeof value === "string" && check(value) || `${what} must be text, found ${show(value)}`;
     },
   ).meta({ type: "string", minLength: 1 });
+}
+
+/** A text that can be absent, which an empty one stands for; whether it is needed is decided elsewhere. */
+function optionalText(what: string, check: (text: string) => string | null) {
+  return z.unknown().optional().transform((value, context): string => {
+    if (value === undefined || value === null || value === "") return "";
+    const message = typeof value === "string" ? check(value) : `${what} must be text, found ${show(value)}`;
+    if (message === null) return String(value);
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  }).meta({ type: "string" });
 }
 
 /** The error for a value that is absent or has the wrong type. */
@@ -175,7 +206,8 @@ const templateSection = z.strictObject({
 /** Checks the storage section. */
 export const storageSection = z.strictObject({
   pool_path: text("The dataset for zvols", checkPoolPath),
-  cdrom_path: text("The install image", checkCdromPath),
+  cdrom_path: optionalText("The install image", checkCdromPath),
+  image_path: text("The dataset for images", checkPoolPath).optional(),
 }, otherwise("storage must have pool_path and cdrom_path"));
 
 /** Checks the values of a VM type one by one. */
@@ -186,6 +218,9 @@ export const vmTypeKeys = z.strictObject({
   threads: wholeNumber("Threads per core", LIMITS.threads).optional(),
   disk: namedValues("disk", MAX_DISKS, wholeNumber("The disk's size", LIMITS.disk)).default({}),
   network: namedValues("network", MAX_NICS, text("The bridge")).default({}),
+  image: text("The image").optional(),
+  cdrom: text("The install image", checkCdrom).optional(),
+  clone: flag("clone").optional(),
   start: flag("start").optional(),
   autostart: flag("autostart").optional(),
   overcommit: flag("overcommit").optional(),
@@ -204,6 +239,17 @@ export const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
     const message =
       `${cpu} vCPUs cannot be divided into cores with ${threads} threads; choose a divisor of ${cpu}`;
     context.addIssue({ code: "custom", path: ["threads"], message });
+  }
+  if (section.image !== undefined && Object.keys(section.disk).length === 0) {
+    const message = "A type with an image needs a disk that is made from it; add one";
+    context.addIssue({ code: "custom", path: ["image"], message });
+  }
+  if (section.clone !== undefined && section.image === undefined) {
+    context.addIssue({
+      code: "custom",
+      path: ["clone"],
+      message: "Only a type with an image has clone; remove it",
+    });
   }
   for (const [network, macs] of Object.entries(section.macs ?? {})) {
     const message = macListProblem(network, macs, section);
@@ -231,6 +277,10 @@ function checkPoolPath(path: string): string | null {
   // ZFS allows letters, digits, space and _ - . : in names; each part starts with a letter or digit.
   if (path.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9_.: -]*$/.test(part))) return null;
   return `${show(path)} is not a dataset name; write it like tank/vms`;
+}
+
+function checkCdrom(path: string): string | null {
+  return path === NO_CDROM ? null : checkCdromPath(path);
 }
 
 function checkCdromPath(path: string): string | null {

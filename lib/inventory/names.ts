@@ -28,6 +28,11 @@ export function zvolName(poolPath: string, vm: string, n: number): string {
 
 const ZVOL_DEVICES = "/dev/zvol/";
 
+/** The dataset that contains a zvol or dataset. */
+export function parentOf(dataset: string): string {
+  return dataset.split("/").slice(0, -1).join("/");
+}
+
 /** The zvol of a disk path, or null when it is not a zvol's path, where TrueNAS writes a space as `+`. */
 export function zvolOfPath(path: string): string | null {
   return path.startsWith(ZVOL_DEVICES) ? path.slice(ZVOL_DEVICES.length).replaceAll("+", " ") : null;

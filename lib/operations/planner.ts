@@ -1,5 +1,8 @@
 /** Reads the NAS and plans what to create, destroy, clean up or roll back. Changes nothing. */
-import type { Configuration } from "../configuration/configuration.ts";
+import { type Configuration, vmTypeOf } from "../configuration/configuration.ts";
+import { cdromOf } from "../configuration/sections.ts";
+import { imageDataset } from "../images/planned_image.ts";
+import { readImages } from "../images/read_images.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
@@ -83,20 +86,35 @@ export class Planner {
     const { configuration, places, macs, types = defaultTypes(configuration) } = request;
     const { session, patience, templates, passwordChars, refusedPorts } = this.#options;
     const { nas, rules } = await session.live(patience.connectionWaitMs);
-    const { pool_path, cdrom_path } = configuration.storage;
+    const { pool_path } = configuration.storage;
     const wanted = wantedVms(configuration, types);
+    const sections = types.map(({ type }) => vmTypeOf(configuration, type));
+    const cdroms = sections.flatMap((section) => cdromOf(section, configuration.storage) ?? []);
+    const imageDatasets = sections.some(({ image }) => image !== undefined)
+      ? [imageDataset(configuration.storage)]
+      : [];
+    const imaged = types.filter(({ type }) => vmTypeOf(configuration, type).image !== undefined);
     const earlier = this.#options.store.list();
-    const inventory = await readInventory(session, {
-      nas,
-      datasets: [pool_path, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
-      files: [cdrom_path],
-      vms: wanted.map(({ name }) => name),
-      neverStarted: neverStarted(earlier),
-      showsRun: rules.showsRun,
-      pool: pool_path.split("/")[0] ?? pool_path,
-    }, { ...patience, expected: this.#options.inventory.likelyZvols });
+    const [inventory, images] = await Promise.all([
+      readInventory(session, {
+        nas,
+        datasets: [pool_path, ...imageDatasets, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
+        files: [...new Set(cdroms)],
+        vms: wanted.map(({ name }) => name),
+        neverStarted: neverStarted(earlier),
+        showsRun: rules.showsRun,
+        pool: pool_path.split("/")[0] ?? pool_path,
+      }, { ...patience, expected: this.#options.inventory.likelyZvols }),
+      readImages(session, {
+        configuration,
+        images: [...new Set(sections.flatMap(({ image }) => image ?? []))],
+        zvols: wantedVms(configuration, imaged).flatMap(({ zvols }) => zvols.slice(0, 1)),
+        rules,
+      }, patience),
+    ]);
     const input: CreationInput = {
       configuration,
+      images,
       types,
       templates: factsOf((type) => templates(configuration, type)),
       passwordChars,

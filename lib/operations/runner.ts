@@ -3,6 +3,7 @@ import { TrueNASError } from "../errors/errors.ts";
 import type { Logger } from "../observability/logging.ts";
 import type { Caller } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
+import { ConversionQueue } from "../images/conversion_queue.ts";
 import type { NasIdentity } from "../inventory/inventory.ts";
 import { forEachLimited, type Limits } from "./for_each_limited.ts";
 import { CallLimiter } from "./call_limiter.ts";
@@ -61,6 +62,7 @@ export interface OperationWork<T> {
 
 /** What the work on an operation's items needs. */
 export interface WorkContext extends VmContext {
+  readonly conversions: ConversionQueue;
   /** How many items are worked on in parallel. */
   readonly parallel: number;
 }
@@ -96,6 +98,7 @@ export class OperationRunner {
   readonly settle: SettleTimeouts;
   readonly #options: RunnerOptions;
   readonly #memory: MemoryReservation;
+  readonly #conversions = new ConversionQueue();
   #isClosed = false;
 
   constructor(options: RunnerOptions) {
@@ -171,6 +174,7 @@ export class OperationRunner {
       cancellable: outages.caller(this.limiter.caller({ ...turn, signal })),
       outages,
       memory: this.#memory,
+      conversions: this.#conversions,
       log,
       settle: this.settle,
       signal,

@@ -5,6 +5,7 @@ import { changeStepNames, isReconciled, reconcilingOf } from "../plan/reconcilin
 import { inRemovalOrder } from "../plan/removal.ts";
 import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
+import { ImageLibrary } from "../images/image_library.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
@@ -58,6 +59,7 @@ export function creation(
         displayPassword,
         stop: new AbortController(),
         zvols: { mayCreate: true },
+        images: new ImageLibrary(context),
         ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
         reconciling,
         deviceUpdate,

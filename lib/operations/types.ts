@@ -62,6 +62,8 @@ export interface Evidence {
   readonly zvol?: string;
   /** The NAS confirmed that it created the zvol. */
   readonly answered?: boolean;
+  /** The zvol is an image's, which belongs to no VM once it is whole. */
+  readonly image?: boolean;
   /** The zvol was created together with its device, so it has none of this program's properties. */
   readonly unmarked?: boolean;
   /** Id of an existing VM to which the device was added, or which was started. */

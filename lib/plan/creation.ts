@@ -9,6 +9,8 @@ import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
+import { cdromOf } from "../configuration/sections.ts";
+import { needsImage, planImage, stateOfDisk } from "../images/planned_image.ts";
 import { compareVm, matchDisks } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
@@ -101,9 +103,11 @@ function draftVm(draft: Draft): PlannedVm {
     onFailure: section.on_failure ?? "roll-back",
     devices,
   };
-  if (existing !== undefined) return compareVm(wanted, existing, input.templates(type).stated);
+  if (existing !== undefined) {
+    return withImageSteps(input, compareVm(wanted, existing, input.templates(type).stated));
+  }
   const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
-  return {
+  return withImageSteps(input, {
     ...wanted,
     action: "create",
     reasons: [],
@@ -114,7 +118,17 @@ function draftVm(draft: Draft): PlannedVm {
     state: null,
     replacement: null,
     steps,
-  };
+  });
+}
+
+/** What a disk's image takes comes right before the first device. */
+function withImageSteps({ images }: ComparisonInput, vm: PlannedVm): PlannedVm {
+  const disk = vm.devices.find(needsImage);
+  if (disk === undefined || !vm.steps.includes(disk.step)) return vm;
+  const isReady = images?.images.get(disk.image.name)?.found?.isReady === true;
+  const added = disk.image.golden === null ? ["image"] : [...(isReady ? [] : ["image"]), "clone"];
+  const at = vm.steps[0] === "vm" ? 1 : 0;
+  return { ...vm, steps: [...vm.steps.slice(0, at), ...added, ...vm.steps.slice(at)] };
 }
 
 function planDevices(draft: Draft): PlannedDevice[] {
@@ -123,9 +137,10 @@ function planDevices(draft: Draft): PlannedDevice[] {
   const templates = input.templates(type);
   const nics = Object.entries(section.network);
   const disks = Object.entries(section.disk);
+  const cdrom = cdromOf(section, configuration.storage);
   const orders = assignOrders([
     ...disks.map((_, n) => ({ step: `disk${n}`, rank: templates.orders.DISK })),
-    { step: "cdrom", rank: templates.orders.CDROM },
+    ...(cdrom === null ? [] : [{ step: "cdrom", rank: templates.orders.CDROM }]),
     { step: "display", rank: templates.orders.DISPLAY },
     ...nics.map((_, n) => ({ step: `nic${n}`, rank: templates.orders.NIC })),
   ]);
@@ -137,7 +152,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
   const { port, webPort } = displayPorts(existing, ports, startPort);
   return [
     { ...place("display"), dtype: "DISPLAY", port, webPort, bind: templates.bind },
-    { ...place("cdrom"), dtype: "CDROM", path: configuration.storage.cdrom_path },
+    ...(cdrom === null ? [] : [{ ...place("cdrom"), dtype: "CDROM", path: cdrom } as const]),
     ...nics.map(([nic, attach], n): PlannedDevice => ({
       ...place(`nic${n}`),
       dtype: "NIC",
@@ -150,7 +165,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
       dtype: "DISK",
       name: disk,
       bus: templates.diskBus,
-      ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib)),
+      ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib), n === 0),
     })),
   ];
 }
@@ -167,14 +182,26 @@ function nasIdOf({ input, section, name, existing }: Draft): string {
   return id === null || isByHost ? host : id;
 }
 
-function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: number) {
-  const { vms, zvolBlockSize } = input.inventory;
+function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: number, isFirst: boolean) {
+  const { nas, vms, zvolBlockSize } = input.inventory;
   const found = findDataset(input, zvol);
   const isUsed = vms.some(({ disks }) => disks.some((disk) => disk.zvol === zvol));
   const ours = existing !== undefined && existing.uuid !== null && found?.mark?.vm === existing.uuid;
-  const adopt = ours && !isUsed && found?.volsizeBytes === sizeBytes;
+  const { images, configuration, rules } = input;
+  const facts = images?.images.get(section.image ?? "");
+  const image = isFirst && rules !== undefined
+    ? planImage(section, { configuration, facts, roles: nas.roles, rules })
+    : null;
+  const state = image === null ? "filled" : stateOfDisk(image, images?.disks.get(zvol));
+  const hasSize = found?.volsizeBytes === sizeBytes;
+  // A clone that was not grown yet is grown.
+  const isClone = state === "cloned" && (found?.volsizeBytes ?? 0) <= sizeBytes;
+  const adopt = ours && !isUsed && (hasSize || isClone) && state !== "other";
+  const isDone = adopt && hasSize && state !== "empty";
   const freeBytes = findDataset(input, input.configuration.storage.pool_path)?.availableBytes ?? null;
-  const sparse = section.sparse ?? null;
+  const toFill = image === null || isDone ? {} : { image };
+  // A clone takes space only for what differs from its image.
+  const sparse = image?.golden != null && !isUsed ? true : section.sparse ?? null;
   return {
     zvol,
     sizeBytes,
@@ -182,6 +209,7 @@ function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: 
     force: sparse === true && freeBytes !== null && isTooLarge(sizeBytes, freeBytes),
     blockSize: zvolBlockSize.known ? zvolBlockSize.value : null,
     adopt,
+    ...toFill,
   };
 }
 

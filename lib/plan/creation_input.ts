@@ -1,6 +1,7 @@
 /** The input of a creation plan. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
+import type { ImagesRead } from "../images/planned_image.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import type { Reconciling } from "./changes.ts";
@@ -82,6 +83,8 @@ export interface CreationInput {
   readonly unfinished?: ReadonlyMap<string, string>;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
+  /** The images of the planned types; default none. */
+  readonly images?: ImagesRead;
 }
 
 /** A replacement that has not been finished. */
@@ -93,7 +96,10 @@ export interface OngoingReplacement {
 }
 
 /** What comparing one VM with its type takes. */
-export interface ComparisonInput extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs"> {
+export interface ComparisonInput
+  extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs" | "images"> {
+  /** Absent where nothing is going to be created. */
+  readonly rules?: VersionRules;
   readonly inventory: Pick<Inventory, "nas" | "vms" | "datasets" | "zvolBlockSize">;
 }
 

@@ -5,6 +5,7 @@
 
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
 import type { ZvolMark } from "../inventory/marks.ts";
+import type { PlannedImage } from "../images/planned_image.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 import type { PlannedChange } from "./changes.ts";
 
@@ -106,6 +107,8 @@ export type PlannedDevice =
     readonly blockSize: string | null;
     /** Whether the zvol exists, created for this VM, so that only the device is created. */
     readonly adopt: boolean;
+    /** The image that the zvol still has to get; absent for an empty disk, and for one that has it. */
+    readonly image?: PlannedImage;
   });
 
 /** One VM of the plan. */

@@ -26,7 +26,12 @@ export type DeviceRow = z.infer<typeof deviceRow>;
 type DatasetChange =
   | { readonly volsize: number; readonly force_size?: true }
   | { readonly refreservation: number }
-  | { readonly user_properties_update: readonly ZvolProperty[] };
+  | {
+    readonly user_properties_update: readonly (ZvolProperty | {
+      readonly key: string;
+      readonly remove: true;
+    })[];
+  };
 
 const vmStatus = z.object({ state: z.string(), domain_state: z.string().nullable() }).passthrough();
 
@@ -87,6 +92,8 @@ type SnapshotRow = z.infer<typeof snapshotRow>;
 /** A row of `core.get_jobs`. */
 export const jobRow = z.object({
   id: z.number(),
+  method: z.string().nullish(),
+  arguments: z.array(z.unknown()).nullish(),
   state: z.string(),
   progress: z.object({ percent: z.number().nullish(), description: z.string().nullish() }).passthrough()
     .nullish(),
@@ -198,8 +205,15 @@ export const METHODS = {
   "system.info": read<readonly [], { physmem: number }>(z.object({ physmem: z.number() }).passthrough()),
   "system.boot_id": read<readonly [], string>(z.string()),
   "system.host_id": read<readonly [], string>(z.string()),
-  "filesystem.stat": read<readonly [path: string], { type?: string }>(
-    z.object({ type: z.string().optional() }).passthrough(),
+  "filesystem.stat": read<
+    readonly [path: string],
+    { type?: string; size?: number | null; mtime?: number | null }
+  >(
+    z.object({
+      type: z.string().optional(),
+      size: z.number().nullish(),
+      mtime: z.number().nullish(),
+    }).passthrough(),
   ),
   "filesystem.listdir": read<
     readonly [path: string, filters: readonly QueryFilter[], options: QueryOptions],
@@ -214,6 +228,13 @@ export const METHODS = {
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   // From 26 on a recursive destroy deletes idle clones, even of other VMs; the type rules it out.
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: false }]>(),
+  "pool.snapshot.create": write<
+    readonly [spec: { readonly dataset: string; readonly name: string }],
+    unknown
+  >(
+    z.unknown(),
+  ),
+  "pool.snapshot.clone": write<readonly [spec: Data], unknown>(z.unknown(), SLOW_WRITE_MS),
   "pool.snapshot.query": read<Query, SnapshotRow[]>(z.array(snapshotRow)),
   "pool.snapshot.delete": destroy<
     readonly [id: string, options: { readonly defer: false; readonly recursive: false }]
@@ -265,6 +286,14 @@ export const METHODS = {
       options: { readonly zvol: boolean; readonly raw_file: boolean; readonly force: boolean },
     ]
   >(),
+  "vm.device.virtual_size": read<readonly [args: { readonly path: string }], number>(z.number()),
+  "vm.device.convert": write<
+    readonly [args: { readonly source: string; readonly destination: string }],
+    number
+  >(z.number()),
+  "vm.import_disk_image": write<readonly [args: { readonly diskimg: string; readonly zvol: string }], number>(
+    z.number(),
+  ),
   "vm.device.query": read<Query, DeviceRow[]>(z.array(deviceRow)),
   "vm.device.nic_attach_choices": read<
     readonly [],

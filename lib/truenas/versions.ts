@@ -39,6 +39,10 @@ export interface VersionRules {
   readonly showsRun: "log" | "domain";
   /** Namespace of the snapshot methods: pool.snapshot.* from 25.10 on. */
   readonly snapshotMethods: "zfs.snapshot" | "pool.snapshot";
+  /** How an image is converted onto a zvol: a method of any name up to 25.04, and one that decides by the name later. */
+  readonly imageMethod: "vm.import_disk_image" | "vm.device.convert";
+  /** The roles of which any allows cloning a snapshot. */
+  readonly cloneRoles: readonly string[];
   /** Display types; VNC was added in 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -82,6 +86,8 @@ const V24_04: VersionRules = {
   serialDeletes: true,
   showsRun: "log",
   snapshotMethods: "zfs.snapshot",
+  imageMethod: "vm.import_disk_image",
+  cloneRoles: ["FULL_ADMIN"],
   vmCreateKeys: VM_KEYS_24_04,
   deviceKeys: DEVICE_KEYS_24,
   cdromRule: "anywhere",
@@ -106,6 +112,8 @@ const V25_10_0: VersionRules = {
   id: "25.10.0",
   deviceUpdate: "merge",
   snapshotMethods: "pool.snapshot",
+  imageMethod: "vm.device.convert",
+  cloneRoles: ["SNAPSHOT_WRITE", "DATASET_WRITE"],
   displayTypes: ["SPICE", "VNC"],
 };
 

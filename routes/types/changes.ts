@@ -83,7 +83,7 @@ export function sectionNamesOf(text: string): string[] {
 const STORAGE = "storage";
 
 function isTypeName(section: string): boolean {
-  return section !== STORAGE && !section.startsWith("x-");
+  return section !== STORAGE && section !== "images" && !section.startsWith("x-");
 }
 
 function prepareType(form: TypeForm, base: Base): Prepared {

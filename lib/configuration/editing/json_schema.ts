@@ -1,5 +1,6 @@
 /** The JSON Schema of config.yaml, made from the checks themselves; for completion in editors. */
 import { z } from "../../zod.ts";
+import { imagesSchema } from "../images_section.ts";
 import { type StorageSection, storageSection, vmTypeKeys, type VmTypeSection } from "../sections.ts";
 
 /** What a key of a section means. */
@@ -14,7 +15,9 @@ export interface KeyHelp {
 
 const STORAGE_HELP = {
   pool_path: "The dataset in which the disks (zvols) are created, for example tank/vms",
-  cdrom_path: "The install image, for example /mnt/tank/iso/debian.iso",
+  cdrom_path:
+    "The install image, for example /mnt/tank/iso/debian.iso; needed by types without image and cdrom",
+  image_path: "The dataset for images. Default: images, beside the last part of pool_path",
 } as const satisfies Record<keyof StorageSection, string>;
 
 const TYPE_HELP = {
@@ -24,6 +27,9 @@ const TYPE_HELP = {
   threads: "Threads per core; must divide cpu. Default 1",
   disk: "Disks in order: name and size in GiB",
   network: "NICs in order: name and bridge of the NAS",
+  image: "The image that the first disk is made from, by its name under images",
+  cdrom: "The install image, or none. Default: storage.cdrom_path where there is no image",
+  clone: "Make the first disk a clone of its image; false makes a full copy. Default true",
   start: "Start the VMs once they are created. Default true",
   autostart: "Start the VMs when the NAS boots. Default: as the VM template says",
   overcommit: "Start the VMs even if memory is short. Default false",
@@ -49,7 +55,7 @@ export function configurationSchema(): Schema {
     required: ["storage"],
     properties: {
       storage: withHelp(storageSection, STORAGE_HELP, "Where disks and the install image are"),
-      images: { not: {}, description: "Reserved" },
+      images: { ...z.toJSONSchema(imagesSchema), description: "Images by name, each the path of a file" },
     },
     patternProperties: { "^x-": { description: "Yours: anchors, notes" } },
     propertyNames: { pattern: "^(x-.*|[A-Za-z0-9_]*[A-Za-z_])$" },

@@ -7,6 +7,8 @@ import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASCallError } from "../../errors/errors.ts";
 import { markedDescription } from "../../inventory/marks.ts";
+import { cloneStep, imageStep, isImageDisk } from "../../images/image_disk.ts";
+import { needsImage } from "../../images/planned_image.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { VmRow } from "../../truenas/methods.ts";
@@ -128,7 +130,7 @@ class ZvolPrefetch {
     // Otherwise creating the device also creates its zvol, and nothing can be done early.
     if (!work.zvols.mayCreate) return;
     for (const device of work.vm.devices) {
-      if (!hasNewZvol(device) || !work.vm.steps.includes(device.step)) continue;
+      if (!hasNewZvol(device) || needsImage(device) || !work.vm.steps.includes(device.step)) continue;
       const turn = Promise.withResolvers<void>();
       turn.promise.catch(() => {});
       const done = runStep(work, deviceStep(work, device, turn.promise));
@@ -172,11 +174,18 @@ async function performStep(work: Creation, step: string): Promise<void> {
   const { vm, created } = work;
   if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
   else if (step === "start") await startCreated(work);
+  else if (step === "image" || step === "clone") await performImageStep(work, step);
   else {
     const device = vm.devices.find((candidate) => candidate.step === step);
     if (device === undefined) throw new Error(`The plan has no device for its step ${step}`);
     await runStep(work, deviceStep(work, device));
   }
+}
+
+async function performImageStep(work: Creation, step: "image" | "clone"): Promise<void> {
+  const disk = work.vm.devices.find(isImageDisk);
+  if (disk === undefined) throw new Error(`The plan has no image for its step ${step}`);
+  await runStep(work, step === "image" ? imageStep(work, disk) : cloneStep(work, disk));
 }
 
 /** Starts the VM that was created. */

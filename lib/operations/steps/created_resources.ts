@@ -8,6 +8,8 @@ export interface CreatedZvol {
   readonly marked: boolean;
   /** Whether the NAS confirmed its creation. */
   readonly answered: boolean;
+  /** Whether it is an image's, which loses our mark and belongs to no VM once it is whole. */
+  readonly isImage?: boolean;
 }
 
 /** What an operation has created for one VM so far. */
@@ -45,7 +47,8 @@ export function journalledResources(
     zvols: new Map(steps.flatMap(({ evidence, status }) => {
       if (evidence?.zvol === undefined) return [];
       const answered = evidence.answered === true || status === "done";
-      return [[evidence.zvol, { marked: evidence.unmarked !== true, answered }]];
+      const image = evidence.image === true ? { isImage: true } : {};
+      return [[evidence.zvol, { marked: evidence.unmarked !== true, answered, ...image }]];
     })),
     kept: new Set(kept),
     // A VM that was shut down for its changes ran before, so that is no start of a new one.

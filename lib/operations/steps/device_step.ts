@@ -1,6 +1,8 @@
 /** The step that creates a device of a VM; for a disk, it creates the zvol first. */
 import { zvolOfPath } from "../../inventory/names.ts";
 import type { PortAllocator } from "../../plan/allocation.ts";
+import { fillDisk, isImageDisk } from "../../images/image_disk.ts";
+import type { ImageLibrary } from "../../images/image_library.ts";
 import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import type { TemplateManager } from "../../template_manager.ts";
 import type { DeviceRow } from "../../truenas/methods.ts";
@@ -25,6 +27,7 @@ export interface DeviceOptions {
   /** Display ports that the NAS refused, and replacements. */
   readonly ports: { readonly refused: RefusedPorts; readonly allocator: PortAllocator };
   readonly zvols: ZvolPermission;
+  readonly images: ImageLibrary;
 }
 
 /** What creating a device needs. */
@@ -35,7 +38,7 @@ export interface DeviceContext extends StepContext, DeviceOptions {
 
 /** Whether creating the device also creates its zvol. */
 export function hasNewZvol(device: PlannedDevice): device is PlannedDisk {
-  return device.dtype === "DISK" && !device.adopt;
+  return device.dtype === "DISK" && (!device.adopt || device.image !== undefined);
 }
 
 /** Creates a device once `turn` resolves; its zvol is created before. */
@@ -50,7 +53,8 @@ export function deviceStep(
   const add = () => created.uuid === null && created.devices.add(device);
   add();
   const { mayCreate } = context.zvols;
-  const zvol = hasNewZvol(device) ? device : null;
+  const isThere = device.dtype === "DISK" && created.zvols.get(device.zvol)?.answered === true;
+  const zvol = hasNewZvol(device) && !isThere ? device : null;
   if (zvol !== null) created.zvols.set(zvol.zvol, { marked: mayCreate, answered: false });
   return {
     step: device.step,
@@ -60,7 +64,8 @@ export function deviceStep(
     call: async (calls) => {
       const isJournalled = zvol === null || !context.zvols.mayCreate;
       const owner = created.uuid ?? vm.vmUuid ?? "";
-      if (zvol !== null) await createPlannedZvol(context, calls, zvol, owner);
+      if (zvol !== null && isImageDisk(zvol)) await fillDisk(context, calls, zvol);
+      else if (zvol !== null) await createPlannedZvol(context, calls, zvol, owner);
       await turn.catch((error) => {
         created.devices.delete(device);
         throw error;

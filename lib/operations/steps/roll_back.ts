@@ -219,7 +219,8 @@ export async function findZvols(
   }
   const own = found.value.filter((dataset) => isOwn(created, dataset)).map(({ name }) => name);
   const doubtful = found.value.filter(({ name, mark }) =>
-    mark === null && requested.includes(name) && !own.includes(name)
+    mark === null && requested.includes(name) && !own.includes(name) &&
+    created.zvols.get(name)?.isImage !== true
   );
   return { own, doubtful: doubtful.map(({ name }) => name), unread: null };
 }
@@ -231,7 +232,7 @@ export async function findZvols(
 function isOwn(created: CreatedResources, { name, mark, marksVisible }: Dataset): boolean {
   if (mark !== null) return mark.operation === created.operation || mark.vm === created.uuid;
   const zvol = created.zvols.get(name);
-  return zvol !== undefined && (!zvol.marked || (zvol.answered && !marksVisible));
+  return zvol !== undefined && zvol.isImage !== true && (!zvol.marked || (zvol.answered && !marksVisible));
 }
 
 function zvolOf({ attributes }: DeviceRow): string | null {

@@ -2,66 +2,81 @@
 import type { Inventory } from "../../inventory/inventory.ts";
 import type { Finding, PlannedVm } from "../types.ts";
 import {
+  allDevices,
   type Context,
   devicesOf,
   error,
   firstOfEachType,
   notChecked,
   type Rule,
-  vmsWith,
   warning,
 } from "./rule.ts";
 
 /** The rules about VMs with steps to run. */
 export const IMAGE_RULES: readonly Rule[] = [checkImage, checkSecureBoot, checkBootOrder];
 
-const FIELD = "storage.cdrom_path";
-
-function checkImage({ active, inventory: { files }, input }: Context): Finding[] {
-  const path = input.configuration.storage.cdrom_path;
-  const using = vmsWith(active, "CDROM");
-  if (using.length === 0) return [];
-  const refuse = (message: string) => [error(using, FIELD, message)];
-  if (input.rules.cdromRule === "not-pool-root" && /^\/mnt\/[^/]+\/[^/]+$/.test(path)) {
-    return refuse(
-      `${path} is in the pool's root, which this TrueNAS release does not allow; move it to a dataset such as iso`,
-    );
-  }
-  if (!files.known) return [notChecked(FIELD, "The install image", files.because)];
-  return files.value.get(path) === false
-    ? refuse(`The file ${path} does not exist on the NAS; check the path, or upload the image`)
-    : [];
+/** The types' install images, each with the place where it is configured and the VMs that get it. */
+function imagesOf({ active, input }: Context) {
+  const devices = allDevices(active, "CDROM").map(({ vm, device: { path } }) => ({
+    vm,
+    path,
+    field: input.configuration.types[vm.type]?.cdrom === undefined
+      ? "storage.cdrom_path"
+      : `${vm.type}.cdrom`,
+  }));
+  return [...Map.groupBy(devices, ({ path, field }) => `${field} ${path}`).values()].flatMap((same) =>
+    same.slice(0, 1).map(({ path, field }) => ({ path, field, using: same.map(({ vm }) => vm) }))
+  );
 }
 
-/** Some images, such as Talos, exist with and without secure boot and say so in their name. */
-function checkSecureBoot({ active, input }: Context): Finding[] {
-  const path = input.configuration.storage.cdrom_path;
-  const file = path.split("/").at(-1) ?? path;
-  const signed = /secure-?boot/i.test(file);
-  return vmsWith(firstOfEachType(active), "CDROM").flatMap(({ type }) => {
-    const { secureBoot } = input.templates(type);
-    if (signed && !secureBoot) {
-      return warning(
-        FIELD,
-        `${file} is built for secure boot, which ${type} does not use; set enable_secure_boot`,
+function fieldOf({ configuration }: Context["input"], { type }: PlannedVm): string {
+  return configuration.types[type]?.cdrom === undefined ? "storage.cdrom_path" : `${type}.cdrom`;
+}
+
+function checkImage(context: Context): Finding[] {
+  const { inventory: { files }, input } = context;
+  return imagesOf(context).flatMap(({ path, field, using }) => {
+    const refuse = (message: string) => [error(using, field, message)];
+    if (input.rules.cdromRule === "not-pool-root" && /^\/mnt\/[^/]+\/[^/]+$/.test(path)) {
+      return refuse(
+        `${path} is in the pool's root, which this TrueNAS release does not allow; move it to a dataset such as iso`,
       );
     }
-    const remedy = "use the secureboot image";
-    return secureBoot && !signed && /talos/i.test(file)
-      ? warning(FIELD, `${type} uses secure boot, but ${file} does not seem to support it; ${remedy}`)
+    if (!files.known) return [notChecked(field, "The install image", files.because)];
+    return files.value.get(path) === false
+      ? refuse(`The file ${path} does not exist on the NAS; check the path, or upload the image`)
       : [];
   });
 }
 
+/** Some images, such as Talos, exist with and without secure boot and say so in their name. */
+function checkSecureBoot(context: Context): Finding[] {
+  return imagesOf(context).flatMap(({ path, field, using }) => {
+    const file = path.split("/").at(-1) ?? path;
+    const signed = /secure-?boot/i.test(file);
+    return firstOfEachType(using).flatMap(({ type }) => {
+      const { secureBoot } = context.input.templates(type);
+      if (signed && !secureBoot) {
+        const text = `${file} is built for secure boot, which ${type} does not use; set enable_secure_boot`;
+        return warning(field, text);
+      }
+      const remedy = "use the secureboot image";
+      return secureBoot && !signed && /talos/i.test(file)
+        ? warning(field, `${type} uses secure boot, but ${file} does not seem to support it; ${remedy}`)
+        : [];
+    });
+  });
+}
+
 /** An empty disk falls through to the CD-ROM; a CD-ROM that boots first restarts the installer at every boot. */
-function checkBootOrder({ active }: Context): Finding[] {
+function checkBootOrder({ active, input }: Context): Finding[] {
   return firstOfEachType(active).flatMap((vm) => {
     const [cdrom] = devicesOf(vm, "CDROM");
     const [disk] = devicesOf(vm, "DISK").toSorted((a, b) => a.order - b.order);
     if (cdrom === undefined || disk === undefined || disk.order < cdrom.order) return [];
     const message =
       `The CD-ROM of ${vm.type} boots before its disk, so the installer starts at every boot until you remove the install image`;
-    return [warning(FIELD, message)];
+    return [warning(fieldOf(input, vm), message)];
   });
 }
 

@@ -13,12 +13,14 @@ import { NETWORK_RULES } from "./network.ts";
 import { RIGHTS_RULES } from "./rights.ts";
 import type { Rule } from "./rule.ts";
 import { SPACE_RULES } from "./space.ts";
+import { DISK_IMAGE_RULES } from "./disk_images.ts";
 import { ZVOL_RULES } from "./zvols.ts";
 
 const RULES: readonly Rule[] = [
   ...NAME_RULES,
   ...MEMORY_RULES,
   ...ZVOL_RULES,
+  ...DISK_IMAGE_RULES,
   ...SPACE_RULES,
   ...IMAGE_RULES,
   ...DISPLAY_RULES,

@@ -97,7 +97,7 @@ function takenBytesOf({ disks }: Vm, zvol: string): number {
 }
 
 /** The disk that the VM has, under its present name. */
-function kept(device: PlannedDisk, { zvol }: Disk): PlannedDisk {
+function kept({ image: _image, ...device }: PlannedDisk, { zvol }: Disk): PlannedDisk {
   return { ...device, zvol: zvol ?? device.zvol, adopt: true };
 }
 

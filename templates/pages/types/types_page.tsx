@@ -1,5 +1,5 @@
 /** The VM types of the configuration, as cards. */
-import type { StorageSection, VmTypeSection } from "../../../lib/configuration/sections.ts";
+import { cdromOf, type StorageSection, type VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { formatBytes, formatCount, formatMib, gibToBytes } from "../../../lib/units.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
@@ -148,7 +148,7 @@ function Cards(
               <code>{storage.pool_path}</code>
             </Fact>
             <Fact label="Install image">
-              <code>{storage.cdrom_path}</code>
+              {storage.cdrom_path === "" ? "none" : <code>{storage.cdrom_path}</code>}
             </Fact>
           </dl>
         </div>
@@ -181,7 +181,8 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
         <dl class="facts">
           <Fact label="How many">{formatCount(count, "VM")}</Fact>
           <Fact label="Size of each">{formatCount(cpu, "vCPU")}, {formatMib(memory)}</Fact>
-          <Fact label="Install image">{storage.cdrom_path.split("/").at(-1) ?? ""}</Fact>
+          {type.image === undefined ? null : <Fact label="Image">{type.image}</Fact>}
+          <Fact label="Install image">{cdromOf(type, storage)?.split("/").at(-1) ?? "none"}</Fact>
           <Fact label="Networks">
             {listed(Object.entries(network).map(([nic, bridge]) => `${nic} on ${bridge}`))}
           </Fact>

@@ -114,10 +114,13 @@ function PlanRow({ vm, plan, isExtra, like }: PlanRowProps) {
       <td class="num">{memory}</td>
       <td class="c-parts">
         <ul class="plain">
-          {of("DISK").map(({ step, zvol, sizeBytes, sparse, adopt }) => (
+          {of("DISK").map(({ step, zvol, sizeBytes, sparse, adopt, image }) => (
             <li>
               {sizeNow(vm, step) ?? formatBytes(sizeBytes)}
               {sparse ? " sparse" : ""} <code class="faint">{zvol}</code>
+              {image === undefined
+                ? ""
+                : ` ${image.golden === null ? "copy" : "clone"} of the image ${image.name}`}
               {adopt ? ", already exists" : ""}
             </li>
           ))}
