@@ -10,6 +10,7 @@ import type { CreationInput, CreationRequest, OngoingReplacement } from "../plan
 import { type DestructionRequest, planDestruction, zvolsToRemove } from "../plan/destruction.ts";
 import { findOrphans, type OrphanPlan, orphanZvolNames } from "../plan/orphans.ts";
 import type { RemovalFacts } from "../plan/removal.ts";
+import type { KeptByReplacement } from "../plan/replacing/kept.ts";
 import { zvolsToReplace } from "../plan/replacing/replacement.ts";
 import { planRollBack, type RollBackPlan } from "../plan/roll_back.ts";
 import { factsOf } from "../plan/template_facts.ts";
@@ -249,9 +250,16 @@ function zvolsOf(ongoing: ReadonlyMap<string, OngoingReplacement>): readonly str
   ]);
 }
 
-/** The zvols that an unfinished replacement keeps, with its operation. */
-function keptZvols({ confirmed, operation }: UnfinishedReplacement): readonly (readonly [string, string])[] {
-  return (confirmed.replacement?.keeps ?? []).map(({ zvol }) => [zvol, operation]);
+/** The zvols that an unfinished replacement keeps; none while the old VM still has them. */
+function keptZvols(
+  { confirmed, successors, operation, isOpen, isRemoved }: UnfinishedReplacement,
+): readonly (readonly [string, KeptByReplacement])[] {
+  if (!isRemoved) return [];
+  const uuids = [...successors, confirmed.vmUuid ?? ""];
+  const remedy = isOpen
+    ? `resume the operation ${operation}`
+    : "attach it to a VM, or delete or rename it, in TrueNAS";
+  return (confirmed.replacement?.keeps ?? []).map(({ zvol }) => [zvol, { uuids, remedy }]);
 }
 
 /** Part of the plan, because a destruction would otherwise power VMs off before its first deletion is refused. */

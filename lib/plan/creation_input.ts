@@ -7,6 +7,7 @@ import type { VersionRules } from "../truenas/versions.ts";
 import type { Reconciling } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
 import type { RemovalFacts } from "./removal.ts";
+import type { KeptZvols } from "./replacing/kept.ts";
 import type { PlannedVm } from "./types.ts";
 
 /** The template values that a plan needs. */
@@ -79,8 +80,8 @@ export interface CreationInput {
   readonly removal?: RemovalFacts;
   /** Replacements to go on with, by the VM's name. */
   readonly ongoing?: ReadonlyMap<string, OngoingReplacement>;
-  /** Zvols of replacements that nobody has finished, with the id of the operation. */
-  readonly unfinished?: ReadonlyMap<string, string>;
+  /** Zvols that unfinished replacements keep. */
+  readonly unfinished?: KeptZvols;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
   /** The images of the planned types; default none. */

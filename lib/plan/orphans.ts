@@ -1,9 +1,10 @@
 /** Finds orphans: marked resources that belong to nothing, left by interrupted or kept operations. Pure. */
-import type { Dataset, Reading, Vm } from "../inventory/inventory.ts";
+import type { Dataset, Disk, Reading, Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { type JournalEvidence, planDestruction } from "./destruction.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMarked, type ZvolMark } from "../inventory/marks.ts";
+import { keptReason, type KeptZvols } from "./replacing/kept.ts";
 import { describeUnread, NOTHING_READ, planRemovals, type RemovalFacts, withRelations } from "./removal.ts";
 import type { DestructionVm, PlannedZvol } from "./types.ts";
 
@@ -57,13 +58,13 @@ export interface OrphanFacts {
   readonly removal?: RemovalFacts;
   /** Names that the user deselected. */
   readonly left: readonly string[];
-  /** Zvols that unfinished replacements keep, with the id of the operation; default: none. */
-  readonly kept?: ReadonlyMap<string, string>;
+  /** Zvols that unfinished replacements keep, with what to do about each; default: none. */
+  readonly kept?: KeptZvols;
 }
 
 /** Finds the orphans. */
 export function findOrphans(facts: OrphanFacts): OrphanPlan {
-  const { left, removal = NOTHING_READ, kept = new Map<string, string>() } = facts;
+  const { left, removal = NOTHING_READ, kept } = facts;
   const allVms = findVms(facts, removal);
   const allZvols = facts.zvols.known ? findZvols(facts.zvols.value, facts, { vms: allVms, removal }) : [];
   const names = [...allVms, ...allZvols].map(({ name }) => name);
@@ -99,7 +100,7 @@ function findVms(facts: OrphanFacts, removal: RemovalFacts): readonly OrphanVm[]
 function decide(
   vms: readonly OrphanVm[],
   zvols: readonly OrphanZvol[],
-  { facts, kept }: { readonly facts: RemovalFacts; readonly kept: ReadonlyMap<string, string> },
+  { facts, kept }: { readonly facts: RemovalFacts; readonly kept: KeptZvols | undefined },
 ): { readonly vms: readonly OrphanVm[]; readonly zvols: readonly OrphanZvol[] } {
   const refusals = facts.mayDeleteZvols === false ? [NO_RIGHT] : [];
   const items = [
@@ -107,7 +108,7 @@ function decide(
     ...zvols.map((zvol) => ({
       key: zvol.name,
       zvols: [zvol],
-      refusals: [...refusals, ...keptReason(kept.get(zvol.name))],
+      refusals: [...refusals, ...[keptReason(kept, zvol) ?? []].flat()],
     })),
   ];
   const decided = planRemovals((blocked) => items.filter(({ key }) => !blocked.has(key)), facts);
@@ -120,12 +121,6 @@ function decide(
     }),
     zvols: zvols.map((zvol) => ({ ...zvol, ...decisionOf(zvol.name) })),
   };
-}
-
-/** Why a zvol is not removed that may contain what a person wanted to keep. */
-function keptReason(operation: string | undefined): string[] {
-  if (operation === undefined) return [];
-  return [`it was kept when its VM was replaced, and may contain data; finish the operation ${operation}`];
 }
 
 const NO_RIGHT =
@@ -142,7 +137,8 @@ function describe(vms: number, zvols: number): string {
 function incompleteReason(vm: Vm, { unfinished, running, kept }: OrphanFacts): string | null {
   if (!isMarked(vm.description) || (vm.uuid !== null && running.uuids.has(vm.uuid))) return null;
   // What a replacement has kept goes with no VM, however incomplete that is.
-  if (vm.disks.some(({ zvol }) => zvol !== null && kept?.has(zvol) === true)) return null;
+  const isKept = ({ zvol: name, mark }: Disk) => name !== null && keptReason(kept, { name, mark }) !== null;
+  if (vm.disks.some(isKept)) return null;
   if (vm.uuid !== null && unfinished.has(vm.uuid)) return "an operation left it incomplete";
   return vm.displays.length === 0 && vm.disks.length === 0 ? "it has no display and no disk" : null;
 }

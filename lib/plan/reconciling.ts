@@ -54,15 +54,22 @@ export function selectionProblems(
 ): readonly Problem[] {
   const problems = (names: readonly string[], wanted: PlannedVm["action"]) =>
     names.flatMap((name): Problem[] => {
-      const action = vms.find((vm) => vm.name === name)?.action;
-      if (action === wanted) return [];
-      const why = action === undefined ? "which is not in the plan" : `which the plan says to ${action}`;
+      const vm = vms.find((it) => it.name === name);
+      if (vm?.action === wanted) return [];
+      const why = vm === undefined ? "which is not in the plan" : describeOther(vm);
       return [{
         field: name,
         message: `${name} was selected to ${wanted}, ${why}. Nothing was sent; plan again`,
       }];
     });
   return [...problems(change, "change"), ...problems(replace, "replace")];
+}
+
+/** What a plan does with a VM instead. */
+function describeOther({ action, reasons }: PlannedVm): string {
+  return action === "blocked"
+    ? `which is blocked (${reasons.join("; ")})`
+    : `which the plan says to ${action}`;
 }
 
 /** How a VM that was selected is changed. */

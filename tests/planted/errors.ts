@@ -255,7 +255,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
     name: "a kept disk is removed as an orphan",
     file: "lib/plan/orphans.ts",
-    find: "...refusals, ...keptReason(kept.get(zvol.name))",
+    find: "...refusals, ...[keptReason(kept, zvol) ?? []].flat()",
     replace: "...refusals",
     caughtBy: {
       tests: ["tests/contract/operations/replacing_failures_test.ts"],

@@ -82,10 +82,14 @@ export function neverStarted(views: readonly OperationView[]): ReadonlySet<strin
   return new Set(created.keys());
 }
 
-/** A replacement that has removed its old VM, or may have, and has not been finished. */
+/** A replacement that was confirmed and has not been finished. */
 export interface UnfinishedReplacement extends OngoingReplacement {
   /** Id of the latest operation that worked on it. */
   readonly operation: string;
+  /** Whether the operation can still be resumed. */
+  readonly isOpen: boolean;
+  /** Whether the old VM was removed, or may have been. */
+  readonly isRemoved: boolean;
 }
 
 /** The replacements that are not finished, from views with the newest first. */
@@ -94,11 +98,30 @@ export function unfinishedReplacements(views: readonly OperationView[]): readonl
   for (const view of views) {
     for (const { confirmed, vm } of replacedVms(view)) {
       const key = confirmed.vmUuid ?? confirmed.name;
-      const newer = latest.get(key) ?? { confirmed, operation: view.id, outcome: vm.outcome, successors: [] };
-      latest.set(key, { ...newer, successors: [...newer.successors, ...uuidsOf(vm)] });
+      const { id: operation, resolution } = view;
+      const { outcome } = vm;
+      const own = {
+        confirmed,
+        operation,
+        isOpen: resolution === null,
+        isRemoved: false,
+        outcome,
+        successors: [],
+      };
+      const newer = latest.get(key) ?? own;
+      const isRemoved = newer.isRemoved || mayHaveRemoved(vm);
+      latest.set(key, { ...newer, isRemoved, successors: [...newer.successors, ...uuidsOf(vm)] });
     }
   }
   return [...latest.values()].filter(({ outcome }) => outcome !== "replaced");
+}
+
+/** A VM that was not replaced although it was to be is reported only if nothing was removed. */
+function mayHaveRemoved({ outcome, steps }: OperationVmView): boolean {
+  const { status = "pending" } = steps.find(({ step }) => step === "remove") ?? {};
+  if (status === "done") return true;
+  const isCertain = outcome === "failed" || outcome === "cancelled";
+  return !isCertain && status !== "pending" && status !== "skipped";
 }
 
 /** The VMs that an operation was asked to replace, and what became of them. */

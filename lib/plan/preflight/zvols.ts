@@ -1,7 +1,7 @@
 /** Rules about the dataset of the zvols, and their names. */
-import type { Vm } from "../../inventory/inventory.ts";
-import type { ZvolMark } from "../../inventory/marks.ts";
+import type { Dataset, Vm } from "../../inventory/inventory.ts";
 import { findDataset } from "../creation_input.ts";
+import { keptReason, type KeptZvols } from "../replacing/kept.ts";
 import type { Finding } from "../types.ts";
 import { allDevices, type Context, error, notChecked, type Rule, vmsWith } from "./rule.ts";
 
@@ -33,7 +33,7 @@ function checkZvols({ active, inventory, input }: Context): Finding[] {
     return {
       vm,
       zvol,
-      remedy: describeRemedy(dataset.mark, user, input.unfinished?.get(zvol)),
+      remedy: describeRemedy(dataset, user, input.unfinished),
       field: `${vm.type}.disk.${name}`,
     };
   });
@@ -49,7 +49,8 @@ function checkZvols({ active, inventory, input }: Context): Finding[] {
   );
 }
 
-function describeRemedy(mark: ZvolMark | null, user: Vm | undefined, operation: string | undefined): string {
+function describeRemedy(dataset: Dataset, user: Vm | undefined, unfinished: KeptZvols | undefined): string {
+  const { mark } = dataset;
   if (user !== undefined) {
     // A renamed VM keeps its zvols, so their names do not show whose they are.
     const renamed = mark !== null && mark.vm === user.uuid
@@ -57,9 +58,8 @@ function describeRemedy(mark: ZvolMark | null, user: Vm | undefined, operation: 
       : ";";
     return `it is a disk of the VM ${user.name}${renamed} choose another VM type or another dataset`;
   }
-  if (operation !== undefined) {
-    return `it was kept when its VM was replaced, and may contain data; resume the operation ${operation}`;
-  }
+  const kept = keptReason(unfinished, dataset);
+  if (kept !== null) return kept;
   return mark === null
     ? "it may contain data; rename or delete it on the NAS"
     : "an interrupted operation of this program left it there; see Orphans";

@@ -288,7 +288,7 @@ for (const [method, what] of REFUSED) {
     assert.equal(vm.action, "blocked");
     assert.match(
       vm.reasons.join(),
-      /worker02-disk1 already exists: it was kept when its VM was replaced, and may/,
+      /disk1 already exists: it was kept .* may contain data; (attach it to a VM|resume the operation \w+)/,
     );
   });
 }
