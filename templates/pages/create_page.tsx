@@ -147,7 +147,7 @@ function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
     ...(plan.vms.some(({ action }) => action === "replace") ? ["replacing a VM"] : []),
   ].map((what, n) => n === 0 ? `${what.charAt(0).toUpperCase()}${what.slice(1)}` : what);
   const help = [
-    ...(creates > 0 ? [startsOf(plan)] : []),
+    ...(creates > 0 ? [isTicked ? startsOf(plan).replace(/^They/, "New VMs") : startsOf(plan)] : []),
     ...(isTicked ? ["What is not ticked stays as it is."] : []),
     lasting.length === 0
       ? "You can stop and undo at any time."

@@ -23,7 +23,8 @@ for (const screen of SCREENS) {
   const { width } = screen.viewport;
   browserTest(
     `a NAS that goes away is waited for, and the page tells it, at ${width} px`,
-    {},
+    // Looking at every width takes a slow machine minutes.
+    { manager: { waitMs: 3_600_000 } },
     async (session) => {
       const { page, dashboard: { simulator } } = session;
       await takeAway(session);

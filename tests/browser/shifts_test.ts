@@ -162,7 +162,8 @@ for (const screen of SCREENS) {
     { screen },
   );
 
-  browserTest(`nothing moves from the form to the end of an operation at ${where}`, {}, async ({ page }) => {
+  browserTest(`nothing moves from the form to the end of an operation at ${where}`, {}, async (session) => {
+    const { page, dashboard: { simulator } } = session;
     await page.addInitScript(WATCH);
     await createWorkers(page, 3);
     await finished(page, "done");
@@ -172,6 +173,13 @@ for (const screen of SCREENS) {
     await page.getByRole("button", { name: "Review the plan" }).click();
     await page.waitForSelector("#confirm-create, [data-plan-vm]");
     await expectStill(page, "the plan");
+    for (const { config } of simulator.store.vms.values()) {
+      if (config.name.startsWith("worker")) config.memory = 1024;
+    }
+    await page.goto("/create");
+    await page.getByRole("button", { name: "Review the plan" }).click();
+    await page.locator('input[name="change"]').first().check();
+    await expectStill(page, "a plan in which VMs are ticked to be changed");
   }, { screen });
 
   browserTest(

@@ -74,11 +74,7 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
         <VmOutcomeState vm={vm} kind={kind} />
       </td>
       {columns.length > MAX_STEP_COLUMNS
-        ? (
-          <td data-label="Steps" class={columns.length === 0 ? "absent" : "all-steps"}>
-            {vm.steps.filter((step) => !isUndo(step)).map((step) => <Step step={step} named />)}
-          </td>
-        )
+        ? <AllSteps steps={vm.steps.filter((step) => !isUndo(step))} />
         : columns.map((column) => {
           const step = vm.steps.find(({ step }) => step === column);
           return (
@@ -89,6 +85,14 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
         })}
       {rollback ? <RollbackCell steps={undo} /> : null}
     </tr>
+  );
+}
+
+function AllSteps({ steps }: { steps: readonly StepView[] }) {
+  return (
+    <td data-label="Steps" class={steps.length === 0 ? "absent" : "all-steps"}>
+      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
+    </td>
   );
 }
 
