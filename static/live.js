@@ -138,18 +138,23 @@ async function take(own, url) {
     if (stream !== own) return;
     if (id !== null) seen.id = id;
     if (event === "end") return own.abort.abort();
-    const follows = followsLog();
+    followLog();
     await htmx.swap({ text, sourceElement: place(), target: place(), swap: "none" });
-    if (follows) showLastLine();
   }
 }
 
-/* The log stays at its last line, unless the reader has scrolled up. */
 const log = () => document.getElementById("operation-log");
+let isFollowing = false;
 
-function followsLog() {
+/* The log stays at its last line, unless the reader has scrolled up. Once a frame: each look lays the page out. */
+function followLog() {
   const it = log();
-  return it !== null && it.scrollHeight - it.scrollTop - it.clientHeight < NEAR_PX;
+  if (isFollowing || it === null || it.scrollHeight - it.scrollTop - it.clientHeight >= NEAR_PX) return;
+  isFollowing = true;
+  requestAnimationFrame(() => {
+    isFollowing = false;
+    showLastLine();
+  });
 }
 
 function showLastLine() {
@@ -272,5 +277,7 @@ function check() {
 document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
 addEventListener("pagehide", stop);
 addEventListener("pageshow", start);
-if (document.querySelector("#operation[data-status=running]") !== null) showLastLine();
+if (document.querySelector("#operation:is([data-status=running], [data-status=waiting])") !== null) {
+  showLastLine();
+}
 start();

@@ -90,9 +90,15 @@ function reopen() {
 /* The permission is asked only by this button. */
 const button = document.getElementById("notify");
 
+let shownStatus;
+
+/* Asking for the permission takes the browser a moment, so it is asked when the status changes and not with each step. */
 function showButton() {
   if (button === null || !("Notification" in self) || !isSecureContext) return;
-  if (!isActive(own()?.dataset.status) || Notification.permission === "denied") {
+  const { status } = own()?.dataset ?? {};
+  if (status === shownStatus) return;
+  shownStatus = status;
+  if (!isActive(status) || Notification.permission === "denied") {
     button.hidden = true;
     return;
   }
@@ -104,6 +110,7 @@ function showButton() {
 
 button?.addEventListener("click", async () => {
   await Notification.requestPermission();
+  shownStatus = undefined;
   showButton();
 });
 
