@@ -35,7 +35,7 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
               type="search"
               value={q}
               aria-label="Search the audit log"
-              placeholder="Action, person, VM or outcome"
+              placeholder="Action, person, VM"
               autocomplete="off"
               spellcheck={false}
               dir="auto"

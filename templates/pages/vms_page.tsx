@@ -42,7 +42,7 @@ export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPag
           <h1>VMs</h1>
         </div>
         <div class="actions">
-          <ExportLink query={query} />
+          <ExportLink query={query} count={matching.length} />
           <PageMenu mayChange={frame.mayChange} />
           {frame.mayChange && !isEmpty
             ? (

@@ -95,6 +95,35 @@ Deno.test("GET /operations filters by state, counts each, and follows what goes 
     await unknown.body?.cancel();
   }));
 
+Deno.test("each chip of /operations counts only what is in the state that it names", () =>
+  withDashboard({}, async (dashboard) => {
+    dashboard.simulator.addFault({
+      method: "vm.device.create",
+      action: "fail",
+      matches: (params) => JSON.stringify(params).includes("worker01-disk0"),
+    });
+    const path = await create(dashboard, { ...FORM, "worker.on_failure": "keep" });
+    assert.equal((await finishedOperation(dashboard, path)).status, "partly-done", "the premise");
+    const all = await text(fetch(`${dashboard.url}/operations`));
+    assert.match(all, /href="\/operations\?state=partly-done"[^>]*>.*?Partly done <b>1<\/b>/);
+    assert.doesNotMatch(all, /Failed <b>/);
+    assert.match(await text(fetch(`${dashboard.url}/operations?state=partly-done`)), /data-operation=/);
+    assert.match(
+      await text(fetch(`${dashboard.url}/operations?state=failed`)),
+      /No operation is in this state/,
+    );
+  }));
+
+Deno.test("a device that was rolled back is named as the step that created it", () =>
+  withDashboard({}, async (dashboard) => {
+    dashboard.simulator.addFault({ method: "vm.start", action: "fail" });
+    const path = await create(dashboard, FORM);
+    await finishedOperation(dashboard, path);
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /data-step="undo-disk0"/);
+    assert.doesNotMatch(page, /undo-device|Device \d/);
+  }));
+
 Deno.test("the log names a VM's state as the list does, not as TrueNAS's API does", () =>
   withDashboard({}, async (dashboard) => {
     const path = await create(dashboard, FORM);

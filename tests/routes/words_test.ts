@@ -28,6 +28,7 @@ Deno.test("a refused connection, an unknown name and a lost NAS are reported in 
       assert.deepEqual([code, out], [1, ""], err);
       assert.match(said, message);
       assert.match(said, remedy);
+      assert.doesNotMatch(said, /; check the address/, "each remedy is named once");
       assert.doesNotMatch(said, /os error|tcp connect|NetworkError|\n\s+at /);
     }
   } finally {

@@ -149,7 +149,7 @@ async function removeVm(work: Rollback, row: VmRow, zvols: readonly PlannedZvol[
   work.created.vmId = id;
   for (const zvol of zvols) {
     const device = row.devices.find((it) => zvolOf(it) === zvol.name);
-    if (device !== undefined) await removeDevice(work, device, zvol);
+    if (device !== undefined) await removeDevice(work, device, { name: diskStep(zvol), zvol });
   }
   await runStep(work, deleteVmStep(work, { id, step: "undo-vm", force: false }));
   return ["the VM"];
@@ -160,16 +160,29 @@ async function removeDevices(work: Rollback, zvols: readonly PlannedZvol[]): Pro
   const { vmId, devices } = work.created;
   if (vmId === null || devices.size === 0) return [];
   const rows = await work.caller.call("vm.device.query", [[["vm", "=", vmId]]]);
-  const added = rows.filter((row) => [...devices].some((device) => isDevice(row, device)));
-  for (const device of added) {
-    await removeDevice(work, device, zvols.find(({ name }) => name === zvolOf(device)));
+  const added = rows.flatMap((row) => {
+    const planned = [...devices].find((device) => isDevice(row, device));
+    return planned === undefined ? [] : [{ row, name: planned.step }];
+  });
+  for (const { row, name } of added) {
+    await removeDevice(work, row, { name, zvol: zvols.find((zvol) => zvol.name === zvolOf(row)) });
   }
   return added.length === 0 ? [] : [formatCount(added.length, "device")];
 }
 
-async function removeDevice(work: Rollback, { id, vm }: DeviceRow, zvol?: PlannedZvol): Promise<void> {
+/** The step that created a disk: `disk0`. */
+function diskStep({ name }: PlannedZvol): string {
+  return /-(disk\d+)$/.exec(name)?.[1] ?? "disk";
+}
+
+/** Removes a device; `name` is that of the step that created it. */
+async function removeDevice(
+  work: Rollback,
+  { id, vm }: DeviceRow,
+  { name, zvol }: { readonly name: string; readonly zvol: PlannedZvol | undefined },
+): Promise<void> {
   const { caller } = work;
-  const step = { step: `undo-device-${id}`, method: "vm.device.delete" } as const;
+  const step = { step: `undo-${name}`, method: "vm.device.delete" } as const;
   if (zvol === undefined) {
     return void await runStep(work, {
       ...step,

@@ -89,7 +89,8 @@ const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
 /** Describes a failed or lost connection. */
 export function wordsFor(failure: ConnectionFailure, message: string): string {
   const usual = failure === "lost" ? "the other side closed it" : "nothing answers at this address and port";
-  return WORDS[failure] ?? describeSystemError(new Error(message)) ?? usual;
+  // What the system's error advises is left out, because each failure has its own remedy.
+  return WORDS[failure] ?? describeSystemError(new Error(message))?.split("; ")[0] ?? usual;
 }
 
 /** Whether the certificate explains the failure. */

@@ -33,7 +33,7 @@ export function Palette() {
           aria-expanded="true"
           aria-controls="palette-found"
           aria-autocomplete="list"
-          placeholder="VM, type, operation, or “start worker01”"
+          placeholder="VM, type or action"
           autocomplete="off"
           spellcheck={false}
           maxlength={200}

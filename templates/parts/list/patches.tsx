@@ -43,7 +43,7 @@ export function VmListPatch({ list }: { list: VmListProps }) {
   );
 }
 
-/** The chips with their counts, how many VMs match, and the choice of all of them. */
+/** The chips with their counts, how many VMs match, the choice of all of them, and their export. */
 export function ChipsPatch({ filter, selectable }: ChipsPatchProps) {
   return (
     <>
@@ -55,6 +55,9 @@ export function ChipsPatch({ filter, selectable }: ChipsPatchProps) {
       </hx-partial>
       <hx-partial hx-target="#bulk-matching" hx-swap="outerMorph">
         <SelectMatching {...selectable} />
+      </hx-partial>
+      <hx-partial hx-target="#list-export" hx-swap="outerMorph">
+        <ExportLink query={filter.query} count={filter.matching} />
       </hx-partial>
     </>
   );
@@ -119,9 +122,6 @@ export function FilteredPatch({ list, filter, query, stream }: FilteredProps) {
       <hx-partial hx-target="#list-columns" hx-swap="outerMorph">
         <ColumnMenu query={query} />
       </hx-partial>
-      <hx-partial hx-target="#list-export" hx-swap="outerMorph">
-        <ExportLink query={query} />
-      </hx-partial>
       <hx-partial hx-target="#page-stream" hx-swap="outerMorph">
         <PageStream stream={stream} />
       </hx-partial>
@@ -129,11 +129,11 @@ export function FilteredPatch({ list, filter, query, stream }: FilteredProps) {
   );
 }
 
-/** Exports what the list shows. */
-export function ExportLink({ query }: { query: VmQuery }) {
+/** Exports what the list shows, unless that is nothing. Live updates replace it by its id. */
+export function ExportLink({ query, count }: { query: VmQuery; count: number }) {
   const { cols: _cols, rows: _rows, ...shown } = query;
   return (
-    <a class="btn plain" id="list-export" href={paths.export(shown)}>
+    <a class="btn plain" id="list-export" href={paths.export(shown)} hidden={count === 0}>
       <Icon name="export" />
       Export
     </a>

@@ -15,11 +15,9 @@ import { Said } from "../said.tsx";
 const OPERATION_FILTERS = {
   running: { label: "Running", tone: "busy", has: isActive },
   decide: { label: "Needs a decision", tone: "warn", has: isUndecided },
-  failed: {
-    label: "Failed",
-    tone: "bad",
-    has: ({ status }) => status === "failed" || status === "partly-done" || status === "interrupted",
-  },
+  failed: { label: "Failed", tone: "bad", has: ({ status }) => status === "failed" },
+  "partly-done": { label: "Partly done", tone: "warn", has: ({ status }) => status === "partly-done" },
+  interrupted: { label: "Interrupted", tone: "warn", has: ({ status }) => status === "interrupted" },
   cancelled: { label: "Cancelled", tone: "warn", has: ({ status }) => status === "cancelled" },
   done: { label: "Done", tone: "good", has: ({ status }) => status === "done" },
 } as const satisfies Record<

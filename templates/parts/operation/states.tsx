@@ -70,7 +70,8 @@ const STEPS: Readonly<Record<string, string>> = {
 
 /** The name of a step for people: `disk1` is the second disk. */
 export function stepLabel(step: string): string {
-  const own = step.replace(/^undo-/, "");
+  // Earlier versions named the device's id on the NAS, which tells nobody anything.
+  const own = step.replace(/^undo-/, "").replace(/^device-\d+$/, "device");
   const known = STEPS[own] ?? deviceLabel(own);
   if (known !== null) return known;
   const [, verb = "", device = "", part = ""] =

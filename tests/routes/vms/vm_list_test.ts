@@ -128,6 +128,15 @@ Deno.test("a disk says how much of it is used, in the list and as JSON, and noth
     assert.doesNotMatch(await text(fetch(dashboard.url)), / of 32 GiB/);
   }));
 
+Deno.test("an export is offered only where there is something to export", () =>
+  withDashboard({ simulator: { foreignVms: 1 } }, async ({ url }) => {
+    const hidden = /id="list-export"[^>]* hidden/;
+    assert.doesNotMatch(await text(fetch(url)), hidden);
+    assert.match(await text(fetch(`${url}/?q=nothing-like-this`)), hidden);
+    const headers = { ...FROM_SCRIPT, "hx-target": "vm-list" };
+    assert.match(await text(fetch(`${url}/?q=nothing-like-this`, { headers })), hidden);
+  }));
+
 Deno.test("a script that changes the filter gets the list, its chips and its stream", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async ({ url }) => {
     const headers = { ...FROM_SCRIPT, "hx-target": "vm-list" };

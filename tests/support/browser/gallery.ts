@@ -1,8 +1,10 @@
 /**
  * Makes a picture of every page and state, at five widths and in both themes: for looking. The NAS has the past of the
- * demo's story. It also names the pages that scroll sideways, and ends with an error when a state could not be shown.
+ * demo's story. It also names the pages that scroll sideways and the figures that a line's end parts from their unit, and ends with an
+ * error when a state could not be shown.
  *
- * `deno task gallery [FOLDER] [PART OF A NAME]`
+ * `deno task gallery [FOLDER] [PATTERN]`, where the pattern is a regular expression for the pictures' names, such as
+ * `^vm-disks` or `768-dark`.
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -22,12 +24,32 @@ const TOUCH_BELOW = 700;
 /** So many readings of the NAS's load make a chart that can be read. */
 const READINGS = 16;
 
+/** Runs in the page: the figures whose unit is on the next line. */
+const PARTED = `(() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { data, parentElement } = walker.currentNode;
+    if (parentElement.closest("script, textarea, pre, .visually-hidden") !== null) continue;
+    for (const match of data.matchAll(/\\d (?:[KMGTP]iB|B|ms|s|min|h|vCPUs?|%)(?![a-z])/g)) {
+      const range = new Range();
+      range.setStart(walker.currentNode, match.index);
+      range.setEnd(walker.currentNode, match.index + match[0].length);
+      const lines = new Set([...range.getClientRects()].filter(({ width }) => width > 0).map(({ top }) => Math.round(top)));
+      if (lines.size > 1) found.push(data.trim().slice(0, 60) + " in " + parentElement.tagName + "." + parentElement.className);
+    }
+  }
+  return found;
+})()`;
+
 const click = (selector: string) => (page: Page) => page.locator(selector).first().click();
 
-const [folder = "gallery", only = ""] = Deno.args;
+const [folder = "gallery", pattern = ""] = Deno.args;
+const only = new RegExp(pattern);
 await Deno.mkdir(folder, { recursive: true });
 const browser = await startBrowser();
 const scrolling: string[] = [];
+const parted: string[] = [];
 const missing: string[] = [];
 try {
   await withStory(async (dashboard) => {
@@ -53,6 +75,7 @@ try {
   await browser.close();
 }
 print(scrolling.length === 0 ? "No page scrolls sideways" : `Scrolls sideways:\n${scrolling.join("\n")}`);
+if (parted.length > 0) print(`Figures parted from their unit:\n${parted.join("\n")}`);
 if (missing.length > 0) {
   print(`Could not be shown:\n${missing.join("\n")}`);
   process.exitCode = 1;
@@ -93,10 +116,10 @@ function forms({ simulator }: TestDashboard): readonly Shot[] {
 
 /** Every place at every width and in both themes. */
 async function shootAll(baseURL: string, shots: readonly Shot[]): Promise<void> {
-  const wanted = shots.filter(({ name }) => name.includes(only));
-  if (wanted.length === 0) return;
   for (const width of WIDTHS) {
     for (const colorScheme of THEMES) {
+      const wanted = shots.filter(({ name }) => only.test(`${name}-${width}-${colorScheme}`));
+      if (wanted.length === 0) continue;
       const viewport = { width, height: HEIGHT };
       const options = { baseURL, viewport, colorScheme, hasTouch: width < TOUCH_BELOW };
       const context = await browser.newContext({ ...options, reducedMotion: "reduce" });
@@ -123,6 +146,7 @@ async function shoot(context: BrowserContext, { path, state, isWhole }: Shot, na
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );
     if (over > 0) scrolling.push(`${name}: ${over} px`);
+    for (const figure of await page.evaluate<string[]>(PARTED)) parted.push(`${name}: ${figure}`);
     if (state === undefined || isWhole) await makeRoom(page);
     await page.screenshot({ path: `${folder}/${name}.png` });
   } finally {
@@ -151,7 +175,7 @@ async function withStory(look: (dashboard: TestDashboard) => Promise<void>): Pro
   const page = await browser.newPage({ baseURL: dashboard.url });
   await page.goto("/");
   const charted = 'document.querySelector("#host-load .line").getAttribute("d").split("L").length';
-  while (only === "" && await page.evaluate<number>(charted) < READINGS) await page.waitForTimeout(1_000);
+  while (pattern === "" && await page.evaluate<number>(charted) < READINGS) await page.waitForTimeout(1_000);
   await look(dashboard);
 }
 
