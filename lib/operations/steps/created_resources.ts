@@ -51,8 +51,8 @@ export function journalledResources(
       return [[evidence.zvol, { marked: evidence.unmarked !== true, answered, ...image }]];
     })),
     kept: new Set(kept),
-    // A VM that was shut down for its changes ran before, so that is no start of a new one.
-    started: hasStarted(steps, "start") && !hasStarted(steps, "stop"),
+    // A VM that was shut down for its changes ran before, so that is no start of a new one; one that was replaced is gone.
+    started: hasStarted(steps, "start") && (!hasStarted(steps, "stop") || hasStarted(steps, "remove")),
     doneSteps: [],
   };
 }

@@ -202,6 +202,19 @@ onEachRelease(
   },
 );
 
+onEachRelease("rolling back turns off a new VM that started although its start was refused", async (lab) => {
+  const { simulator, manager } = lab;
+  await createWorkers(manager);
+  const content = contentOf(simulator);
+  simulator.addFault({ method: "vm.start", action: "fail", moment: "after" });
+  const { operation } = await replaceWorkers(manager);
+  assert.equal(vmNamed(simulator, "worker02")?.state, "RUNNING", "the premise");
+  const undone = await (await manager.operations.rollBack(operation.id))?.finished;
+  assert.equal(undone?.status, "done", JSON.stringify(undone?.vms));
+  assert.equal(vmNamed(simulator, "worker02"), undefined);
+  assert.deepEqual(contentOf(simulator), content);
+});
+
 const CLAIMED = [
   ["pool.dataset.delete", /reported success for pool.dataset.delete, but .*disk0 still exists/],
   ["pool.dataset.update", /reported success, but .*disk1 was not marked/],
