@@ -22,6 +22,8 @@ export interface Disk {
   readonly sparse: boolean | null;
   /** The zvol's origin according to this program's properties; null when there are none or they cannot be read. */
   readonly mark: ZvolMark | null;
+  /** Further attributes that templates can state, by TrueNAS's names. */
+  readonly attributes?: Values;
   /** The bus the guest sees; null when the NAS does not report it. */
   readonly bus: "VIRTIO" | "AHCI" | null;
   /** Boot order: lower boots first. */
@@ -46,6 +48,8 @@ export interface Nic {
   readonly mac: string | null;
   /** The guest's address while it runs; null when the NAS does not know it. */
   readonly ip: GuestAddress | null;
+  /** Further attributes that templates can state, by TrueNAS's names. */
+  readonly attributes?: Values;
   /** `VIRTIO` or `E1000`; null when the NAS does not report it. */
   readonly model?: string | null;
 }
@@ -62,7 +66,12 @@ export interface Display {
   readonly port: number | null;
   /** Port of the web client. */
   readonly webPort: number | null;
+  /** Further attributes that templates can state, by TrueNAS's names. */
+  readonly attributes?: Values;
 }
+
+/** Columns of a VM or attributes of a device, as TrueNAS's API names them. */
+export type Values = Readonly<Record<string, string | number | boolean | null>>;
 
 /** A CD-ROM of a VM. */
 export interface Cdrom {
@@ -114,6 +123,8 @@ export interface Vm extends VmSize {
   readonly autostart: boolean;
   /** `HOST-PASSTHROUGH`; null when the NAS does not report it. */
   readonly cpuMode?: string | null;
+  /** Further settings that templates can state, by TrueNAS's names. */
+  readonly columns?: Values;
   /** The uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
   /** Whether it ever ran; null when unknown, which is usual for VMs not created here. */

@@ -155,6 +155,7 @@ export class Planner {
           datasets: unread,
           zvolBlockSize: unread,
         },
+        vmUpdateRefuses: state.rules.vmUpdateRefuses,
       },
       type,
       vm,

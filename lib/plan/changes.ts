@@ -1,7 +1,8 @@
 /** What a plan can change in a VM that exists, and which of it a person selected. */
 
-/** Columns of a VM or attributes of a device, as TrueNAS's API names them. */
-export type Values = Readonly<Record<string, string | number | boolean | null>>;
+import type { Values } from "../inventory/inventory.ts";
+
+export type { Values };
 
 /** One change of a VM that exists, with the value it has now; it is made only while the VM still has that value. */
 export type PlannedChange =

@@ -104,7 +104,9 @@ function draftVm(draft: Draft): PlannedVm {
     devices,
   };
   if (existing !== undefined) {
-    return withImageSteps(input, compareVm(wanted, existing, input.templates(type).stated));
+    const { stated } = input.templates(type);
+    const refused = input.vmUpdateRefuses ?? input.rules?.vmUpdateRefuses ?? [];
+    return withImageSteps(input, compareVm(wanted, existing, stated, refused));
   }
   const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
   return withImageSteps(input, {
@@ -148,6 +150,12 @@ function planDevices(draft: Draft): PlannedDevice[] {
   const macOf = (nic: string) =>
     input.plannedMacs?.(name, existing !== undefined)?.[nic] ??
       deriveMac({ nasId: nasIdOf(draft), vm: name, nic });
+  const fixed = new Set(Object.values(section.macs ?? {}).map((macs) => macs[index]));
+  const keptMac = (n: number) => {
+    const mac = existing?.nics[n]?.mac ?? null;
+    // Another network of the VM is to have it now.
+    return mac !== null && fixed.has(mac) ? null : mac;
+  };
   const place = (step: string) => ({ step, order: orders.get(step) ?? 0 });
   const { port, webPort } = displayPorts(existing, ports, startPort);
   return [
@@ -158,7 +166,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
       dtype: "NIC",
       name: nic,
       attach,
-      mac: section.macs?.[nic]?.[index] ?? existing?.nics[n]?.mac ?? macOf(nic),
+      mac: section.macs?.[nic]?.[index] ?? keptMac(n) ?? macOf(nic),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),

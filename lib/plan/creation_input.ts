@@ -4,7 +4,7 @@ import type { Places } from "../configuration/configuration_text.ts";
 import type { ImagesRead } from "../images/planned_image.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
-import type { Reconciling } from "./changes.ts";
+import type { Reconciling, Values } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
 import type { RemovalFacts } from "./removal.ts";
 import type { KeptZvols } from "./replacing/kept.ts";
@@ -46,6 +46,12 @@ export interface StatedSettings {
   readonly nicModel: string | null;
   /** `VIRTIO` or `AHCI`. */
   readonly diskBus: string | null;
+  /** Further keys of vm.create. */
+  readonly columns?: Values;
+  /** Further attributes of each device. */
+  readonly attributes?: Readonly<Partial<Record<"DISPLAY" | "NIC" | "DISK", Values>>>;
+  /** Whether the orders of disks and CD-ROM are stated, so that their sequence is compared. */
+  readonly bootOrder?: boolean;
 }
 
 /** A requested VM type. */
@@ -102,6 +108,8 @@ export interface ComparisonInput
   /** Absent where nothing is going to be created. */
   readonly rules?: VersionRules;
   readonly inventory: Pick<Inventory, "nas" | "vms" | "datasets" | "zvolBlockSize">;
+  /** Keys of vm.create that vm.update refuses; default: those of the rules. */
+  readonly vmUpdateRefuses?: readonly string[];
 }
 
 /** The dataset or zvol of this name on the NAS; undefined when it does not exist or cannot be read. */

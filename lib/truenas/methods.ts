@@ -4,7 +4,7 @@
  */
 import { z } from "../zod.ts";
 import type { ZvolProperty } from "../inventory/marks.ts";
-import { withInnerDtype } from "./versions.ts";
+import { TEMPLATE_COLUMNS, withInnerDtype } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
 
@@ -57,8 +57,8 @@ export const vmRow = z.object({
 /** A row of vm.query. */
 export type VmRow = z.infer<typeof vmRow>;
 
-/** The requested fields, about two thirds of a row. */
-const VM_FIELDS = Object.keys(vmRow.shape);
+/** The requested fields: all but those that nobody looks at. */
+const VM_FIELDS = [...Object.keys(vmRow.shape), ...TEMPLATE_COLUMNS];
 
 const property = z.object({ parsed: z.unknown().optional(), rawvalue: z.string().nullish() }).passthrough()
   .nullish();

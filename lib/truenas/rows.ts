@@ -1,8 +1,9 @@
 /** Converts TrueNAS's rows into this program's types. Pure. */
-import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Vm } from "../inventory/inventory.ts";
+import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Values, Vm } from "../inventory/inventory.ts";
 import { zvolMarkOf } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
+import { TEMPLATE_COLUMNS } from "./versions.ts";
 
 /** A row of vm.query, without the sizes of its disks. */
 export function toVm(row: VmRow): Vm {
@@ -19,6 +20,7 @@ export function toVm(row: VmRow): Vm {
     memoryMib: row.memory,
     autostart: row.autostart,
     cpuMode: row.cpu_mode ?? null,
+    columns: picked(row, TEMPLATE_COLUMNS),
     uuid: row.uuid ?? null,
     everStarted: null,
     disks: [...of("DISK"), ...of("RAW")].map(toDisk),
@@ -34,6 +36,7 @@ function toDisk({ id, order, attributes }: DeviceRow): Disk {
   const bus = attributes.type === "VIRTIO" || attributes.type === "AHCI" ? attributes.type : null;
   return {
     bus,
+    attributes: picked(attributes, DEVICE_ATTRIBUTES),
     deviceId: id,
     path,
     zvol: zvolOfPath(path),
@@ -52,6 +55,7 @@ function toNic({ id, attributes }: DeviceRow): Nic {
     attach: text(attributes.nic_attach),
     mac: text(attributes.mac)?.toLowerCase() ?? null,
     ip: null,
+    attributes: picked(attributes, DEVICE_ATTRIBUTES),
     model: text(attributes.type),
   };
 }
@@ -63,11 +67,24 @@ function toDisplay({ id, attributes }: DeviceRow): Display {
     bind: text(attributes.bind) ?? "",
     port: number(attributes.port),
     webPort: number(attributes.web_port),
+    attributes: picked(attributes, DEVICE_ATTRIBUTES),
   };
 }
 
 function toCdrom({ id, order, attributes }: DeviceRow): Cdrom {
   return { deviceId: id, path: text(attributes.path) ?? "", order: order ?? 0 };
+}
+
+/** What templates can state of devices, besides what is named above. */
+const DEVICE_ATTRIBUTES: readonly string[] =
+  "type resolution wait web trust_guest_rx_filters logical_sectorsize physical_sectorsize iotype".split(" ");
+
+function picked(row: Readonly<Record<string, unknown>>, names: readonly string[]): Values {
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = row[name];
+    const isPlain = value === null || ["string", "number", "boolean"].includes(typeof value);
+    return isPlain ? [[name, value as Values[string]]] : [];
+  }));
 }
 
 const KNOWN_DEVICES: readonly string[] = ["DISK", "RAW", "NIC", "DISPLAY", "CDROM"];

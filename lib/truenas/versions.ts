@@ -17,6 +17,8 @@ export interface VersionRules {
   readonly cdromRule: "anywhere" | "not-pool-root";
   /** Position of a device's `dtype`: next to its attributes (24.x) or inside them. */
   readonly dtype: "top-level" | "attributes";
+  /** Keys of vm.create that vm.update refuses, so that only a new VM has another value. */
+  readonly vmUpdateRefuses: readonly string[];
   /**
    * What vm.device.update does with attributes: replaces all of them (24.x), fills those that are not sent with defaults
    * (25.04), or merges (25.10 and later).
@@ -79,6 +81,7 @@ const V24_04: VersionRules = {
   protocol: "legacy",
   dtype: "top-level",
   deviceUpdate: "whole",
+  vmUpdateRefuses: [],
   login: "login",
   keyLogin: "plain",
   canReset: false,
@@ -111,6 +114,7 @@ const V25_10_0: VersionRules = {
   ...V25_04,
   id: "25.10.0",
   deviceUpdate: "merge",
+  vmUpdateRefuses: ["bootloader_ovmf", "enable_secure_boot"],
   snapshotMethods: "pool.snapshot",
   imageMethod: "vm.device.convert",
   cloneRoles: ["SNAPSHOT_WRITE", "DATASET_WRITE"],
@@ -172,11 +176,29 @@ export function adaptCall(rules: VersionRules, method: string, params: readonly 
 
 /** Adapts parameters to a release: 24.x has a device's `dtype` next to its attributes. */
 function adaptParams(rules: VersionRules, method: string, params: readonly unknown[]): readonly unknown[] {
+  if (method === "vm.query") return withoutUnknownColumns(rules, params);
   if (rules.dtype === "attributes") return params;
   if (method === "vm.device.create") return [withOuterDtype(params[0] as DeviceParams)];
   if (method !== "vm.device.update") return params;
   const [id, change] = params;
   return [id, withOuterDtype(change as DeviceParams)];
+}
+
+/** Columns that are read of a VM because templates can state them, besides those that every release has. */
+export const TEMPLATE_COLUMNS: readonly string[] = words(`
+  min_memory cpu_model cpuset nodeset pin_vcpus suspend_on_snapshot trusted_platform_module
+  hyperv_enlightenments bootloader bootloader_ovmf hide_from_msr ensure_display_device time shutdown_timeout
+  arch_type machine_type command_line_args enable_cpu_topology_extension enable_secure_boot
+`);
+
+function withoutUnknownColumns(
+  { vmCreateKeys }: VersionRules,
+  params: readonly unknown[],
+): readonly unknown[] {
+  const [filters, options] = params as readonly [unknown, { readonly select?: readonly string[] }?];
+  const unknown = TEMPLATE_COLUMNS.filter((column) => !vmCreateKeys.includes(column));
+  if (options?.select === undefined || unknown.length === 0) return params;
+  return [filters, { ...options, select: options.select.filter((column) => !unknown.includes(column)) }];
 }
 
 interface DeviceParams {

@@ -154,7 +154,12 @@ async function worker01(manager: VMManager) {
 function reconciling(state: "STOPPED" | "RUNNING"): Work {
   return {
     prepare: (manager, simulator) => prepareChange(manager, simulator, state),
-    run: change,
+    run: async (manager) => {
+      const view = await change(manager);
+      // A NAS that restarts between plan and operation has started the VMs, which another plan says.
+      const isOutdated = view.vms.some(({ message }) => /the plan showed it stopped/.test(message ?? ""));
+      return isOutdated ? await change(manager) : view;
+    },
     expect: (simulator, _before, at, manager) => expectChanged(manager, simulator, state, at),
   };
 }

@@ -11,9 +11,14 @@ import type { WantedVm } from "./values.ts";
  * Plans what to do with an existing VM: nothing (`keep`), create missing devices (`complete`), change what differs
  * (`change`), make it anew (`replace`), or refuse (`blocked`). Only VMs with our mark are changed.
  */
-export function compareVm(wanted: WantedVm, found: Vm, stated: StatedSettings): PlannedVm {
+export function compareVm(
+  wanted: WantedVm,
+  found: Vm,
+  stated: StatedSettings,
+  refused: readonly string[],
+): PlannedVm {
   const disks = matchDisks(wanted.devices, found);
-  const differences = differencesOf({ wanted, found, disks, stated });
+  const differences = differencesOf({ wanted, found, disks, stated, refused });
   const missing = missingDevices(wanted.devices, found, disks).map(({ step }) => step);
   const names = missing.length === 0 ? [] : [`missing: ${missing.join(", ")}`];
   const existing = { vmId: found.id, vmUuid: found.uuid, state: found.state, replacement: null };

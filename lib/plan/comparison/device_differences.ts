@@ -1,6 +1,7 @@
 /** The differences of an existing VM's devices. Pure. */
 import type { Disk, Vm } from "../../inventory/inventory.ts";
 import type { Values } from "../changes.ts";
+import { bootOrderDifference } from "./boot_order.ts";
 import type { StatedSettings } from "../creation_input.ts";
 import type { Difference, PlannedDevice } from "../types.ts";
 import {
@@ -17,7 +18,10 @@ import {
 
 /** What differs in the devices that the VM has. */
 export function deviceDifferences(comparison: Comparison): Difference[] {
-  return comparison.wanted.devices.flatMap((device) => compareDevice(device, comparison));
+  return [
+    ...comparison.wanted.devices.flatMap((device) => compareDevice(device, comparison)),
+    ...bootOrderDifference(comparison),
+  ];
 }
 
 function compareDevice(device: PlannedDevice, { found, disks, stated }: Comparison): Difference[] {
@@ -27,7 +31,10 @@ function compareDevice(device: PlannedDevice, { found, disks, stated }: Comparis
       const display = found.displays[0];
       if (display === undefined) return [];
       const known = { step, dtype: "DISPLAY", deviceId: display.deviceId };
-      return attribute(`${step}.bind`, known, { bind: stated.bind }, { bind: display.bind });
+      return [
+        ...attribute(`${step}.bind`, known, { bind: stated.bind }, { bind: display.bind }),
+        ...furtherAttributes(known, stated.attributes?.DISPLAY, display.attributes),
+      ];
     }
     case "CDROM": {
       const other = otherImage(found, device.path);
@@ -46,7 +53,7 @@ function compareDevice(device: PlannedDevice, { found, disks, stated }: Comparis
 function compareNic(
   { step, attach, mac }: Extract<PlannedDevice, { dtype: "NIC" }>,
   found: Vm,
-  { nicModel }: StatedSettings,
+  { nicModel, attributes }: StatedSettings,
 ): Difference[] {
   const nic = found.nics[nicIndex(step)];
   if (nic === undefined) return [];
@@ -55,18 +62,22 @@ function compareNic(
     ...attribute(step, known, { nic_attach: attach }, { nic_attach: nic.attach || null }, HARDWARE),
     ...attribute(step, known, { mac }, { mac: nic.mac || null }, HARDWARE),
     ...attribute(`${step}.model`, known, { type: nicModel }, { type: nic.model ?? null }),
+    ...furtherAttributes(known, attributes?.NIC, nic.attributes),
   ];
 }
 
 function compareDisk(
   { step, sizeBytes, sparse, force }: Extract<PlannedDevice, { dtype: "DISK" }>,
   disk: Disk | undefined,
-  { diskBus }: StatedSettings,
+  { diskBus, attributes }: StatedSettings,
 ): Difference[] {
   if (disk === undefined) return [];
   const { zvol, deviceId } = disk;
   const known = { step, dtype: "DISK", deviceId };
-  const bus = attribute(`${step}.bus`, known, { type: diskBus }, { type: disk.bus });
+  const bus = [
+    ...attribute(`${step}.bus`, known, { type: diskBus }, { type: disk.bus }),
+    ...furtherAttributes(known, attributes?.DISK, disk.attributes),
+  ];
   // A disk of a file or an unknown zvol has no size here.
   if (zvol === null || disk.sizeBytes === null) return bus;
   const wasBytes = disk.sizeBytes;
@@ -113,7 +124,24 @@ function attribute(
 }
 
 function textOf(value: Values[string] | undefined): string | null {
+  if (typeof value === "boolean") return value ? "yes" : "no";
   return value === null || value === undefined ? null : String(value);
+}
+
+/** Attributes that the templates state, besides those that are named here. */
+function furtherAttributes(known: KnownDevice, stated: Values = {}, found: Values = {}): Difference[] {
+  return Object.entries(stated).flatMap(([key, wanted]) => {
+    const present = found[key];
+    if (present === undefined || present === wanted) return [];
+    const change = {
+      kind: "device",
+      device: known.step,
+      deviceId: known.deviceId,
+      dtype: known.dtype,
+    } as const;
+    const way = changedBy({ ...change, set: { [key]: wanted }, was: { [key]: present } });
+    return compare(`${known.step}.${key}`, textOf(wanted), textOf(present) ?? "none", { ...SETTING, ...way });
+  });
 }
 
 /**

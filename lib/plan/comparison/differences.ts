@@ -8,6 +8,7 @@ import { MIB } from "../../units.ts";
 import type { Difference } from "../types.ts";
 import { deviceDifferences } from "./device_differences.ts";
 import {
+  BY_REPLACING,
   changedBy,
   compare,
   compareSizes,
@@ -28,7 +29,8 @@ export function differencesOf(comparison: Comparison): Difference[] {
 
 const NOT_OURS = "this program did not create the VM";
 
-function settingDifferences({ wanted, found, stated }: Comparison): Difference[] {
+function settingDifferences(comparison: Comparison): Difference[] {
+  const { wanted, found, stated } = comparison;
   const sockets = wanted.vcpus / (wanted.cores * wanted.threads);
   const cpus = changedBy({
     kind: "settings",
@@ -52,11 +54,31 @@ function settingDifferences({ wanted, found, stated }: Comparison): Difference[]
       ...NAS_SETTING,
       ...setting("autostart", autostart, found.autostart),
     }),
+    ...columnDifferences(comparison),
     ...compare("description", description?.trim(), ownText(found), {
       ...NAS_SETTING,
       ...setting("description", markedDescription(description?.trim() ?? ""), found.description),
     }),
   ];
+}
+
+/** What the NAS alone looks at. */
+const NAS_COLUMNS: readonly string[] = ["shutdown_timeout", "suspend_on_snapshot"];
+
+/** Further settings that the templates state. */
+function columnDifferences({ found, stated, refused }: Comparison): Difference[] {
+  return Object.entries(stated.columns ?? {}).flatMap(([column, wanted]) => {
+    const present = found.columns?.[column];
+    // A release without the column, or a VM of which it was not read.
+    if (present === undefined) return [];
+    const kind = NAS_COLUMNS.includes(column) ? NAS_SETTING : SETTING;
+    const way = refused.includes(column) ? BY_REPLACING : setting(column, wanted, present);
+    return compare(column, textOf(wanted), textOf(present), { ...kind, ...way });
+  });
+}
+
+function textOf(value: Value): string {
+  return typeof value === "boolean" ? value ? "yes" : "no" : value === null ? "none" : String(value);
 }
 
 type Value = string | number | boolean | null;

@@ -18,6 +18,8 @@ export interface Comparison {
   /** The existing disk of each configured one, by step. */
   readonly disks: ReadonlyMap<string, Disk>;
   readonly stated: StatedSettings;
+  /** Keys of vm.create that vm.update refuses. */
+  readonly refused: readonly string[];
 }
 
 /** What a difference in a field means, besides its values. */

@@ -61,16 +61,29 @@ for (const version of ["24.10", "25.10", "27.0"] as const) {
             vm.state = running[n] === true ? "RUNNING" : "STOPPED";
           }
           const configuration = workers(section(second, true));
-          const plan = await planned(manager, configuration);
-          const named = (action: string) =>
-            plan.filter((vm) => vm.action === action).map(({ name }) => name);
-          const reconcile = { change: named("change"), replace: named("replace"), running: how, atATime: 2 };
-          const { status, vms, operation } = await manager.create({ configuration, types: TYPES, reconcile });
-          assert.equal(
-            status,
-            "done",
-            JSON.stringify(vms.filter(({ outcome }) => !isGood(operation.kind, outcome))),
-          );
+          const apply = async () => {
+            const plan = await planned(manager, configuration);
+            const named = (action: string) =>
+              plan.filter((vm) =>
+                vm.action === action
+              ).map(({ name }) => name);
+            const reconcile = {
+              change: named("change"),
+              replace: named("replace"),
+              running: how,
+              atATime: 2,
+            };
+            const { status, vms, operation } = await manager.create({
+              configuration,
+              types: TYPES,
+              reconcile,
+            });
+            const bad = vms.filter(({ outcome }) => !isGood(operation.kind, outcome));
+            assert.equal(status, "done", JSON.stringify(bad));
+            return reconcile.replace.length;
+          };
+          // Disks that a replaced VM keeps are changed once they are the new VM's.
+          if (await apply() > 0) await apply();
           for (const { name, action, differences } of await planned(manager, configuration)) {
             const unexplained = differences.filter(({ never }) => never === null);
             assert.deepEqual([name, action, unexplained], [name, "keep", []]);

@@ -113,6 +113,33 @@ const CASES: Readonly<Record<string, Case>> = {
     now: [60, false],
     steps: ["change-disk0-space", "change-disk1", "change-disk1-space"],
   },
+  "further settings that templates can state": {
+    to: {
+      template: {
+        vm: { time: "UTC", shutdown_timeout: 120, bootloader: "UEFI_CSM" },
+        display: { resolution: "1280x720" },
+        disk: { iotype: "NATIVE" },
+      },
+    },
+    read: (nas) => {
+      const { time, shutdown_timeout, bootloader } = worker(nas).config;
+      const [display] = devicesOf(nas, "DISPLAY");
+      const [disk] = devicesOf(nas, "DISK");
+      return [time, shutdown_timeout, bootloader, display?.attributes.resolution, disk?.attributes.iotype];
+    },
+    old: ["LOCAL", 90, "UEFI", "1024x768", "THREADS"],
+    now: ["UTC", 120, "UEFI_CSM", "1280x720", "NATIVE"],
+    steps: ["change", "change-display", "change-disk0-settings", "change-disk1-settings"],
+  },
+  "the boot order": {
+    to: { template: { cdrom: { order: 900 } } },
+    read: (nas) =>
+      [...devicesOf(nas, "DISK"), ...devicesOf(nas, "CDROM")].toSorted((a, b) => a.order - b.order)
+        .map(({ attributes }) => attributes.dtype),
+    old: ["DISK", "DISK", "CDROM"],
+    now: ["CDROM", "DISK", "DISK"],
+    steps: ["change-order"],
+  },
   "a further disk and NIC": {
     to: { disk: { root: 20, data: 50, logs: 5 }, network: { lan: "br0", storage: "br1", backup: "br0" } },
     read: (nas) => [devicesOf(nas, "DISK").length, nic("nic_attach")(nas)],
@@ -149,4 +176,24 @@ for (const version of VERSIONS) {
         assert.equal(worker(simulator).state, "STOPPED", "it was stopped and stays so");
       }));
   }
+}
+
+for (const [version, action] of [["25.04.2", "change"], ["25.10", "replace"], ["27.0", "replace"]] as const) {
+  Deno.test(`secure boot takes a ${action} on ${version}`, () =>
+    withLab({ simulator: { version } }, async (lab) => {
+      await makeWorkers(lab, workers({ count: 1 }));
+      const secure = workers({ count: 1, template: { vm: { enable_secure_boot: true } } });
+      const [vm] = await planned(lab.manager, secure);
+      assert.equal(vm?.action, action);
+      assert.deepEqual(vm?.differences.map(({ field, found, wanted }) => [field, found, wanted]), [
+        ["enable_secure_boot", "no", "yes"],
+      ]);
+      const result = await applyAll(
+        lab.manager,
+        secure,
+        action === "replace" ? { replace: ["worker01"] } : {},
+      );
+      assert.deepEqual(outcomes(result), [`worker01 ${action}d`]);
+      assert.equal((await planned(lab.manager, secure))[0]?.action, "keep");
+    }));
 }
