@@ -74,7 +74,10 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
   }
   const types: [string, VmTypeSection][] = [];
   const checkedStorage = storage === undefined ? null : storageSection.safeParse(storage);
-  problems.push(...issuesOf("storage", checkedStorage, storageSection.shape));
+  problems.push(
+    ...issuesOf("storage", checkedStorage, storageSection.shape),
+    ...missingCdrom(storage, sections),
+  );
   for (const [name, section] of Object.entries(sections)) {
     const checked = vmTypeSection.safeParse(section);
     problems.push(...typeNameProblems(name), ...issuesOf(name, checked, vmTypeKeys.shape));
@@ -83,7 +86,6 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
   const { images, problems: imageProblems } = checkImages(imagesSection);
   problems.push(
     ...imageProblems,
-    ...missingCdrom(storage, sections),
     ...unknownImages(types, images),
   );
   if (problems.length > 0 || checkedStorage?.success !== true) return { ok: false, problems };
