@@ -23,7 +23,8 @@ export function ZvolList(
     <ul class="plain">
       {zvols.map(({ name, sizeBytes, snapshots }) => (
         <li>
-          <code>{name}</code> {sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}
+          <code>{name}</code>{" "}
+          <span class="num">{sizeBytes === null ? "size unknown" : formatBytes(sizeBytes)}</span>
           <Snapshots snapshots={snapshots} zvol={name} />
         </li>
       ))}

@@ -188,11 +188,12 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
           </Fact>
           <Fact label="Disks of each">{listed(disks.map(([part, size]) => `${part} ${size} GiB`))}</Fact>
           <Fact label="In all">
-            {count === 0
-              ? "nothing"
-              : `${formatCount(cpu * count, "vCPU")}, ${formatMib(memory * count)}, ${
-                formatBytes(gibToBytes(diskGib * count))
-              } of disks`}
+            {count === 0 ? "nothing" : (
+              <>
+                {formatCount(cpu * count, "vCPU")}, <span class="num">{formatMib(memory * count)},</span>{" "}
+                <span class="num">{formatBytes(gibToBytes(diskGib * count))}</span> of disks
+              </>
+            )}
           </Fact>
         </dl>
       </div>
