@@ -18,6 +18,11 @@ export interface JobOptions {
   readonly onProgress?: (percent: number) => void;
 }
 
+/** The NAS has forgotten a job, as it does when it restarts: whatever it did, it does no more. */
+export class ForgottenJobError extends TrueNASError {
+  override readonly name = "ForgottenJobError";
+}
+
 /** Unsuccessful final states in core.get_jobs. */
 const FAILED: readonly string[] = ["FAILED", "ABORTED"];
 
@@ -25,6 +30,7 @@ const FAILED: readonly string[] = ["FAILED", "ABORTED"];
  * Waits until a job finishes.
  *
  * @throws {TrueNASError} with TrueNAS's message when the job failed, or when it timed out (`outcome` is unknown).
+ * @throws {ForgottenJobError} when the NAS no longer knows the job.
  */
 export async function followJob(
   caller: Caller,
@@ -38,12 +44,13 @@ export async function followJob(
     const percent = job?.progress?.percent ?? 0;
     if (percent !== reported) onProgress?.(reported = percent);
     if (job?.state === "SUCCESS") return;
-    if (job === undefined || FAILED.includes(job.state)) {
-      const why = job?.error ? explainWords(job.error) : "the NAS no longer knows the job";
-      throw new TrueNASError(`${method} failed: ${why}`, {
-        method,
-        outcome: job === undefined ? "unknown" : "not-done",
-      });
+    if (job === undefined) {
+      const message = `${method}: the NAS no longer knows the job, as after a restart`;
+      throw new ForgottenJobError(message, { method, outcome: "unknown" });
+    }
+    if (FAILED.includes(job.state)) {
+      const why = job.error ? explainWords(job.error) : `the job was ${job.state.toLowerCase()}`;
+      throw new TrueNASError(`${method} failed: ${why}`, { method, outcome: "not-done" });
     }
     await sleep(pollMs);
   }

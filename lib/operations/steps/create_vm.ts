@@ -5,7 +5,6 @@
  */
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
-import { TrueNASCallError } from "../../errors/errors.ts";
 import { markedDescription } from "../../inventory/marks.ts";
 import { cloneStep, imageStep, isImageDisk } from "../../images/image_disk.ts";
 import { needsImage } from "../../images/planned_image.ts";
@@ -234,9 +233,7 @@ function startStep(
       return await expectEffect(work, { id, method: "vm.start", verify });
     },
     verify,
-    passes: (error) =>
-      isTransient(error) || isRefusedWith(error, "ENOMEM") ||
-      (error instanceof TrueNASCallError && work.outages.hasRestarted),
+    passes: (error) => isTransient(error) || isRefusedWith(error, "ENOMEM") || work.outages.hasRestarted,
     detail: (state) => state,
   };
 }

@@ -6,6 +6,7 @@ import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASConnectionError, TrueNASError } from "../../errors/errors.ts";
 import { isTransient } from "../../errors/refusals.ts";
 import type { Caller } from "../../truenas/client.ts";
+import { ForgottenJobError } from "../../truenas/jobs.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import type { OperationLog } from "../record/log.ts";
 import { NotSent } from "../call_limiter.ts";
@@ -190,7 +191,7 @@ async function sendUntilCertain<T>(
         await healed(tries, `${describeTry(error)}; its effect was found on the NAS`);
         return result;
       }
-      if (tries >= MAX_TRIES || !(isLost(error) || await passes(error))) throw error;
+      if (tries >= MAX_TRIES || !(isOver(error) || await passes(error))) throw error;
       const againInMs = isUnknown ? 0 : settle.pollMs * 2 ** tries;
       await healed(tries, `${describeTry(error)}; it was sent again`, againInMs);
       if (againInMs > 0) await pause(againInMs);
@@ -199,6 +200,10 @@ async function sendUntilCertain<T>(
 }
 
 /** After a timeout on a connection that still exists, the NAS may be working on the call, so it is not sent again. */
+function isOver(error: TrueNASError): boolean {
+  return isLost(error) || error instanceof ForgottenJobError;
+}
+
 function isLost(error: TrueNASError): boolean {
   return error instanceof TrueNASConnectionError && error.failure === "lost";
 }

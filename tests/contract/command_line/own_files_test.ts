@@ -189,7 +189,7 @@ Deno.test("a configuration with only web: works on the command line, and one wit
     const mistakes = [
       [WEB.replace(/web:[^]*/, ""), /config\.yaml:1:1: There is no VM type; add a section such as worker/],
       [WEB.replace(/storage:[^]*web:/, "web:"), /storage: The storage section is missing/],
-      [`${WEB}images:\n  debian: { url: x }\n`, /images: images is reserved and cannot be a VM type/],
+      [`${WEB}images:\n  count: 2\n  memory: 1024\n`, /images: images is reserved and cannot be a VM type/],
     ] as const;
     for (const [text, message] of mistakes) {
       await Deno.writeTextFile(`${folder}/config.yaml`, text);

@@ -40,10 +40,16 @@ export function stopStep(context: PowerContext, { memoryMib, overcommit }: RunsW
       await expectImages(context, id);
       if (!overcommit) await expectMemory(context, memoryMib - memory);
     },
-    call: () => shutDown(context, "stop"),
+    call: async () => await readState(context, "STOPPED") ?? await shutDown(context, "stop"),
     verify: () => readState(context, "STOPPED"),
+    passes: (error) => passesRestart(context, error),
     detail: (state) => state,
   };
+}
+
+/** A NAS that restarts stops VMs that were just started, and starts some by itself, also one that was just shut down. */
+function passesRestart({ outages }: PowerContext, error: unknown): boolean {
+  return isTransient(error) || outages.hasRestarted;
 }
 
 async function shutDown(context: PowerContext, step: string): Promise<string> {
@@ -87,7 +93,7 @@ export function startAgainStep(
   context: PowerContext,
   { step, memoryMib, overcommit }: RunsWith & { readonly step: string },
 ): Step<string> {
-  const { existing: { id }, outages } = context;
+  const { existing: { id } } = context;
   const verify = () => readState(context, "RUNNING");
   return {
     step,
@@ -97,16 +103,18 @@ export function startAgainStep(
       // A NAS that restarted, or a person, may have started it before it had all its changes.
       if (await verify() !== null) {
         await calls.next("vm.stop");
-        await calls.send(() => shutDown(context, step), () => readState(context, "STOPPED"));
+        await calls.send(
+          async () => await readState(context, "STOPPED") ?? await shutDown(context, step),
+          () => readState(context, "STOPPED"),
+          { passes: (error) => passesRestart(context, error) },
+        );
         await calls.next("vm.start");
       }
       await startVm(context, { id, memoryMib, overcommit });
       return await expectEffect(context, { id, method: "vm.start", verify });
     },
     verify,
-    passes: (error) =>
-      isTransient(error) || isRefusedWith(error, "ENOMEM") ||
-      (error instanceof TrueNASCallError && outages.hasRestarted),
+    passes: (error) => isRefusedWith(error, "ENOMEM") || passesRestart(context, error),
     detail: (state) => state,
   };
 }
