@@ -9,7 +9,8 @@ async function apply(text) {
 
 /* Filtering while typing. */
 
-const PAUSE_MS = 150;
+/* Longer than between two letters: while an answer replaces the rows, the next letter would wait. */
+const PAUSE_MS = 250;
 const FILTER_FAILED = "filter-failed";
 const form = () => document.getElementById("list-filter");
 let pause;
