@@ -82,7 +82,7 @@ function PageMenu({ mayChange }: { mayChange: boolean }) {
           )
           : null}
         <a class="item" href={paths.orphans()}>
-          <Icon name="search" />
+          <Icon name="disk" />
           Orphans
         </a>
         {mayChange

@@ -116,7 +116,8 @@ function Gauge({ icon, what, taken, free }: GaugeProps) {
 }
 
 function Meter({ what, taken, free }: { what: string; taken: number; free: number }) {
-  const percent = Math.min(100, (100 * taken) / free);
+  // Beside the gap of two pixels, less than this would not be seen.
+  const percent = taken === 0 ? 0 : Math.min(100, Math.max(1.5, (100 * taken) / free));
   return (
     <svg
       class="meter slim"
