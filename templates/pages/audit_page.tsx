@@ -61,11 +61,13 @@ export function AuditPage({ frame, entries, total, q }: AuditPageProps) {
         ? (
           <div class="empty">
             <h2>{q === "" ? "No activity yet" : "No matching entries"}</h2>
-            <p>
-              {q === ""
-                ? "Sign-ins and changes to VMs are listed here, with who made them and the outcome."
-                : <a href={paths.audit()}>Show all entries</a>}
-            </p>
+            {q === ""
+              ? <p>Sign-ins and changes to VMs are listed here, with who made them and the outcome.</p>
+              : (
+                <p class="actions">
+                  <a class="btn" href={paths.audit()}>Show all entries</a>
+                </p>
+              )}
           </div>
         )
         : (

@@ -191,7 +191,7 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
             {count === 0 ? "nothing" : (
               <>
                 {formatCount(cpu * count, "vCPU")}, <span class="num">{formatMib(memory * count)},</span>{" "}
-                <span class="num">{formatBytes(gibToBytes(diskGib * count))}</span> of disks
+                <span class="num">{formatBytes(gibToBytes(diskGib * count))} of disks</span>
               </>
             )}
           </Fact>

@@ -137,7 +137,7 @@ function VmRow(row: ListRowProps) {
           : (
             <span class="tag" title={vm.cdroms.map(({ path }) => path).join("\n")}>
               <Icon name="image" />
-              {differs === 0 ? "ISO" : <span class="visually-hidden">ISO</span>}
+              {differs === 0 ? "ISO" : <span class="word">ISO</span>}
             </span>
           )}
         <Mark {...row} />

@@ -93,8 +93,8 @@ function Entries({ vm, entries, total }: VmHistoryProps) {
         ofOneVm
         entries={entries}
         caption={entries.length === total
-          ? `Audit log: ${formatCount(total, "line")}`
-          : `Audit log: the latest ${entries.length} of ${total} lines`}
+          ? `Audit log: ${formatCount(total, "entry", "entries")}`
+          : `Audit log: the latest ${entries.length} of ${total} entries`}
       />
       <p>
         <a href={paths.audit({ q: vm.name })}>
