@@ -74,6 +74,8 @@ export function findOrphans(facts: OrphanFacts): OrphanPlan {
     kept,
   });
   const isRemoved = ({ blocked }: { readonly blocked: readonly string[] }) => blocked.length === 0;
+  const removed = vms.filter(isRemoved);
+  const disks = [...removed.flatMap((vm) => vm.zvols), ...zvols.filter(isRemoved)];
   const readZvols = facts.zvols.known ? { known: true, value: zvols } as const : facts.zvols;
   return {
     vms,
@@ -81,7 +83,7 @@ export function findOrphans(facts: OrphanFacts): OrphanPlan {
     left,
     missing: left.filter((name) => !names.includes(name)),
     notices: vms.some((vm) => vm.zvols.length > 0) || zvols.length > 0 ? describeUnread(removal) : [],
-    phrase: `destroy ${describe(vms.filter(isRemoved).length, zvols.filter(isRemoved).length)}`,
+    phrase: `destroy ${describe(removed.length, disks.length)}`,
     fingerprint: fingerprint([vms, readZvols]),
   };
 }

@@ -76,7 +76,7 @@ Deno.test("findOrphans() lists unfinished VMs with their zvols, each once", () =
   assert.deepEqual(plan.vms.map(({ name, because, zvols }) => [name, because, zvols.length]), [
     ["worker01", "an operation left it incomplete", 1],
   ]);
-  assert.deepEqual([plan.zvols, plan.phrase], [{ known: true, value: [] }, "destroy 1 vm"]);
+  assert.deepEqual([plan.zvols, plan.phrase], [{ known: true, value: [] }, "destroy 1 vm and 1 disk"]);
 });
 
 Deno.test("findOrphans() says if zvols cannot be read, and lists nothing unmarked", () => {
