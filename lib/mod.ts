@@ -59,6 +59,9 @@ export { MAX_DESCRIPTION_CHARS, type StorageSection, type VmTypeSection } from "
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
 export type { PublicHost } from "./configuration/environment/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
+export type { Images, ImageSource } from "./configuration/images_section.ts";
+export type { ImagesSection } from "./configuration/flat_configuration.ts";
+export type { PlannedImage } from "./images/planned_image.ts";
 export {
   checkFlatConfiguration as checkConfiguration,
   type CheckOptions,
