@@ -70,6 +70,8 @@ browserTest("notices on a VM's page and without JavaScript keep the usual distan
   const { operations, connection } = dashboard.manager;
   const { configuration } = dashboard.configuration();
   assert.equal(connection.state.kind, "live");
+  const looked = Promise.withResolvers<void>();
+  dashboard.simulator.addFault({ method: "vm.start", action: "hold", until: looked.promise });
   const created = dashboard.manager.createVmType(configuration, "worker", 5920);
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
   try {
@@ -79,6 +81,7 @@ browserTest("notices on a VM's page and without JavaScript keep the usual distan
     assert.equal(await gap(still, ".page-head", "main noscript .notice"), USUAL_GAP);
     assert.equal(await gap(still, "main noscript .notice", "#operation"), USUAL_GAP);
   } finally {
+    looked.resolve();
     await context.close();
     await created;
   }
