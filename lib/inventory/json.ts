@@ -1,8 +1,8 @@
 /** VMs, plans and operations as JSON, identical on the dashboard and the command line. */
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
-import type { CreationPlan, PlannedDevice, PlannedVm, SurplusVm } from "../plan/types.ts";
-import { formatBytes } from "../units.ts";
+import { describeDevice } from "../plan/description.ts";
+import type { CreationPlan, PlannedVm, SurplusVm } from "../plan/types.ts";
 import type { OperationView, StepView } from "../operations/types.ts";
 import type { AuditEntry } from "../observability/audit_entry.ts";
 
@@ -60,19 +60,6 @@ function changesOf({ differences, devices, missing }: PlannedVm): Record<string,
     replaces: false,
   }));
   return [...fields, ...added];
-}
-
-function describeDevice(device: PlannedDevice): string {
-  switch (device.dtype) {
-    case "DISPLAY":
-      return `port ${device.port}`;
-    case "CDROM":
-      return device.path;
-    case "NIC":
-      return device.attach;
-    case "DISK":
-      return formatBytes(device.sizeBytes);
-  }
 }
 
 function surplusJson({ state, ...vm }: SurplusVm): Record<string, unknown> {

@@ -1,6 +1,14 @@
 /** Describes a creation plan in words, for pages and the command line. Pure. */
 import { formatBytes, formatCount, formatMib } from "../units.ts";
-import type { CreationPlan, Difference, PlannedAction, PlannedVm, Replacement, SurplusVm } from "./types.ts";
+import type {
+  CreationPlan,
+  Difference,
+  PlannedAction,
+  PlannedDevice,
+  PlannedVm,
+  Replacement,
+  SurplusVm,
+} from "./types.ts";
 
 /** Totals of a plan: `4 VMs, 8 vCPUs, 16 GiB of memory`, or why nothing would be created. */
 export function describeTotals({ vms: all, surplus, totals }: CreationPlan): string {
@@ -91,4 +99,18 @@ export function shortened(value: string): string {
 /** What becomes of a VM beyond its type's count, and how to destroy it. */
 export function describeSurplus({ name, type, count }: SurplusVm): string {
   return `not touched: ${type} has a count of ${count}; to destroy it, run destroy --vm ${name}`;
+}
+
+/** What a missing device will be, in few words: `20 GiB`. */
+export function describeDevice(device: PlannedDevice): string {
+  switch (device.dtype) {
+    case "DISPLAY":
+      return `port ${device.port}`;
+    case "CDROM":
+      return device.path;
+    case "NIC":
+      return device.attach;
+    case "DISK":
+      return formatBytes(device.sizeBytes);
+  }
 }

@@ -1,7 +1,6 @@
 /** Below a VM's row: what differs, old and new, when a change takes effect, what it costs, and whether it is made. */
-import { shortened } from "../../../lib/plan/description.ts";
-import type { Difference, PlannedDevice, PlannedVm } from "../../../lib/plan/types.ts";
-import { formatBytes } from "../../../lib/units.ts";
+import { describeDevice, shortened } from "../../../lib/plan/description.ts";
+import type { Difference, PlannedVm } from "../../../lib/plan/types.ts";
 import { Icon } from "../icons.tsx";
 import { ACTIONS, COLUMNS } from "./plan_icons.tsx";
 import {
@@ -100,17 +99,4 @@ function Diff({ difference, vm, tone }: { difference: Difference; vm: PlannedVm;
       {effect === "" ? null : <span class="soft">{effect}</span>}
     </span>
   );
-}
-
-function describeDevice(device: PlannedDevice): string {
-  switch (device.dtype) {
-    case "DISPLAY":
-      return `port ${device.port}`;
-    case "CDROM":
-      return device.path;
-    case "NIC":
-      return device.attach;
-    case "DISK":
-      return formatBytes(device.sizeBytes);
-  }
 }
