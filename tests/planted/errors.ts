@@ -208,7 +208,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     find: "return isSameOrigin(mark, found.mark, uuids) ?",
     replace: 'return isSameOrigin(mark, mark, [...uuids, mark?.vm ?? ""]) ?',
     caughtBy: {
-      tests: ["tests/contract/operations/replacing_failures_test.ts"],
+      tests: ["tests/contract/operations/replacing_resumed_test.ts"],
       filter: "adopts no zvol that names another VM",
     },
   },

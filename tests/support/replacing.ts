@@ -4,6 +4,7 @@ import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { NOTHING_CHANGED } from "../../lib/plan/changes.ts";
 import type { PlannedVm } from "../../lib/plan/types.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
+import type { OperationEvent } from "../../lib/operations/types.ts";
 import type { RunOptions } from "../../lib/operations/runner.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { type Lab, type LabOptions, outcomes, vmNamed, withLab, workers } from "./lab.ts";
@@ -97,4 +98,25 @@ export function everything({ store }: Simulator): string {
 export function changingCalls({ calls }: Simulator, since: number): readonly string[] {
   return calls.slice(since).map(({ method }) => method)
     .filter((method) => /\.(create|update|delete|start|stop|poweroff)$/.test(method));
+}
+
+/** Does something when a step of worker02 reaches a status. */
+export function on(step: string, status: string, act: () => void): (event: OperationEvent) => void {
+  return (event) => {
+    if (event.type === "step" && event.vm === "worker02" && event.step === step && event.status === status) {
+      act();
+    }
+  };
+}
+
+/** Everything of the kept disk. */
+export function dataDisk({ store }: Simulator): string {
+  return JSON.stringify(store.datasets.get(DATA));
+}
+
+/** Apart from its mark, which names the VM that has it. */
+export function contentOf({ store }: Simulator): unknown {
+  const { userProperties: _marks, ...content } = store.datasets.get(DATA) ??
+    assert.fail("the kept disk is gone");
+  return content;
 }
