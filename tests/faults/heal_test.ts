@@ -65,11 +65,10 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   const before = picture(simulator);
   await prepare?.(manager, simulator);
   const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
-  const { hasStruck, back } = strike(simulator, point, { clock, isWaiting });
+  const { back } = strike(simulator, point, { clock, isWaiting });
   const at = JSON.stringify(point);
   const view = await run(manager);
-  await back();
-  if (!hasStruck()) return false;
+  if (!await back()) return false;
   const bad = view.vms.filter(({ outcome }) => !isGood(view.kind, outcome));
   if (point.action === "minute") expectMinutes(manager, at);
   assert.equal(view.status, "done", `${at}: ${bad.map(({ name, message }) => `${name}: ${message}`)}`);

@@ -115,10 +115,9 @@ async function disturb(point: Point, then: "resume" | "roll back"): Promise<bool
   await using manager = await connect(simulator);
   const at = `images, then ${then}: ${JSON.stringify(point)}`;
   const before = rest(simulator, at);
-  const { hasStruck, back } = strike(simulator, point);
+  const { back } = strike(simulator, point);
   const operation = await create(manager);
-  if (!hasStruck()) return false;
-  await back();
+  if (!await back()) return false;
   simulator.clearFaults();
   if (operation?.status === "done") expectMade(simulator, at);
   else await settle({ simulator, manager, id: operation?.id ?? "", then, before, at });

@@ -152,6 +152,7 @@ export function strike(
   let seen = 0;
   let hasStruck = false;
   let isBack: Promise<void> = Promise.resolve();
+  let hasRestarted = false;
   const cut = { action: moment === "late" ? "linger" : "cut" } as const;
   const fault = {
     fail: { action: "fail" },
@@ -175,13 +176,21 @@ export function strike(
         isBack = struck.promise.then(async () => {
           if (action === "cut" && moment === "late") simulator.cutConnections();
           if (action === "away" || action === "restart") await leave(simulator, action === "restart", null);
+          hasRestarted = action === "restart";
           if (action === "minute") await leave(simulator, false, skipping);
         });
       }
       return isIt;
     },
   });
-  return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen, back: () => isBack };
+  // Struck at its last call, an operation may end before the NAS goes down, and what a later restart stops is not its own.
+  const hasHit = () => hasStruck && (action !== "restart" || hasRestarted);
+  /** Called when the run has ended; false when it was over before. */
+  const back = () => {
+    const isHit = hasHit();
+    return isBack.then(() => isHit);
+  };
+  return { struck: struck.promise, hasStruck: () => hasStruck, seen: () => seen, back };
 }
 
 /** Runs a program and kills it at the point; false when it was over before. */

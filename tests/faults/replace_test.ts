@@ -111,10 +111,9 @@ async function heals(point: Point): Promise<boolean> {
   const before = known(simulator);
   await using manager = await connect(simulator);
   const at = JSON.stringify(point);
-  const { hasStruck, back } = strike(simulator, point);
+  const { back } = strike(simulator, point);
   const view = await run(manager);
-  await back();
-  if (!hasStruck()) return false;
+  if (!await back()) return false;
   const words = view.vms.map(({ name, outcome, message }) => `${name} ${outcome}: ${message}`);
   assert.equal(view.status, "done", `${at}: ${words}`);
   expectReplaced(simulator, before, at);
