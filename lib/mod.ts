@@ -61,6 +61,9 @@ export type { PublicHost } from "./configuration/environment/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";
 export type { Images, ImageSource } from "./configuration/images_section.ts";
 export type { ImagesSection } from "./configuration/flat_configuration.ts";
+export type { ImageFile } from "./images/acquiring/image_files.ts";
+export type { Images as ImageFiles, NewImage, UploadedImage } from "./images/acquiring/images.ts";
+export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
 export type { PlannedImage } from "./images/planned_image.ts";
 export {
   checkFlatConfiguration as checkConfiguration,

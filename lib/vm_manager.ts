@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "./errors/errors.ts";
 import { isOutage } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
+import { Images } from "./images/acquiring/images.ts";
 import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
 import { NasInventory } from "./inventory/nas_inventory.ts";
@@ -45,6 +46,8 @@ export class VMManager implements AsyncDisposable {
   readonly inventory: NasInventory;
   /** Starting, cancelling and resuming operations, and earlier operations. */
   readonly operations: Operations;
+  /** Image files on the NAS, and bringing more there. */
+  readonly images: Images;
   /** Actions on existing VMs, and changes to them. */
   readonly changes: VmChanges;
   /** Serial consoles and displays. */
@@ -127,6 +130,7 @@ export class VMManager implements AsyncDisposable {
       });
     }
     this.changes = new VmChanges(runner);
+    this.images = new Images(session);
     this.consoles = new Consoles({
       session,
       address: sessionOptions.address,

@@ -56,6 +56,7 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   clean: ["destroyed", "already-gone"],
   act: ["done"],
   change: ["done"],
+  image: ["done", "kept"],
 };
 
 /** The result in a few words: `done`, or `partly-done: 2 of 3, not worker02`. */

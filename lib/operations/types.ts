@@ -6,7 +6,7 @@ import type { DestructionVm, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 
 /** What an operation does. */
-export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change";
+export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change" | "image";
 
 /**
  * Status of an operation. `waiting`: it goes on when the NAS answers again. `interrupted`: the program ended while it was
@@ -106,6 +106,16 @@ export type OperationRequest<C = Configuration> =
     readonly shutdown: boolean;
   };
 
+/** How much of a file was transferred. */
+export interface Transfer {
+  /** Bytes that were received from where it comes from. */
+  readonly bytes: number;
+  /** All of them; null when unknown. */
+  readonly totalBytes: number | null;
+  /** Over the last seconds. */
+  readonly bytesPerSecond: number;
+}
+
 /** What was done about an operation that did not succeed. */
 export interface Resolution {
   /** The user's choice. */
@@ -150,11 +160,13 @@ export type OperationFact<C = Configuration> =
     readonly error?: StepError;
   }
   | {
-    /** Progress of a step's TrueNAS job, in percent. */
+    /** Progress of a step's TrueNAS job or transfer, in percent. */
     readonly type: "progress";
     readonly vm: string;
     readonly step: string;
     readonly percent: number;
+    /** What was transferred so far; absent for a job that tells only percents. */
+    readonly transfer?: Transfer;
   }
   | {
     /** A step of several calls continues: the previous call succeeded, and this one is about to be sent. */
@@ -236,6 +248,8 @@ export interface StepView {
   readonly evidence: Evidence | null;
   /** Progress of its TrueNAS job, in percent; null without a job. */
   readonly percent: number | null;
+  /** What was transferred so far; null when nothing is. */
+  readonly transfer: Transfer | null;
   /** Its result in a few words; null until it is done. */
   readonly detail: string | null;
   /** Why it failed; null when it has not failed. */

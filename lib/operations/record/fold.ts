@@ -46,7 +46,12 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         error: event.error ?? step.error,
       }));
     case "progress":
-      return changeStep(next, event, (step) => ({ ...step, seq, percent: event.percent }));
+      return changeStep(next, event, (step) => ({
+        ...step,
+        seq,
+        percent: event.percent,
+        transfer: event.transfer ?? step.transfer,
+      }));
     case "call": {
       const { method, evidence } = event;
       return changeStep(
@@ -128,6 +133,7 @@ function pendingStep(vm: string, step: string): StepView {
     makes: null,
     evidence: null,
     percent: null,
+    transfer: null,
     detail: null,
     error: null,
     healed: 0,

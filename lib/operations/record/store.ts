@@ -89,7 +89,8 @@ export class OperationStore {
   /** What a running operation does to the VM of this name, or null. */
   busy(name: string): Busy | null {
     for (const { view } of this.#logs.values()) {
-      if (!isActive(view)) continue;
+      // The items of an operation on images are images.
+      if (!isActive(view) || view.kind === "image") continue;
       const vm = view.vms.find((it) => it.name === name && it.outcome === null);
       if (vm === undefined) continue;
       const finished = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
@@ -155,6 +156,7 @@ const DOING = {
   undo: "Rolling back",
   clean: "Removing",
   change: "Changing",
+  image: "Fetching",
 } as const satisfies Record<Exclude<OperationKind, "act">, string>;
 
 function doing({ kind }: OperationView, { steps }: OperationVmView): string {

@@ -105,6 +105,7 @@ const CREATE_TITLES = {
   destroy: "Create VMs",
   undo: "Create VMs",
   clean: "Create VMs",
+  image: "Create VMs",
 } as const;
 
 interface NextProps {

@@ -1,5 +1,5 @@
 /** The log of an operation: a line for each event of interest. */
-import { OUTCOMES, RESOLUTIONS, STATUSES, stepLabel, stepState } from "./states.tsx";
+import { describeProgress, OUTCOMES, RESOLUTIONS, STATUSES, stepLabel, stepState } from "./states.tsx";
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import { stateWord } from "../list/vm_row.tsx";
@@ -31,7 +31,7 @@ function describeEvent(event: OperationEvent): string {
       return `${nameStep(event)}: ${stepState(event).word.toLowerCase()}${what ? `, ${what}` : ""}`;
     }
     case "progress":
-      return `${nameStep(event)}: ${event.percent} %`;
+      return `${nameStep(event)}: ${describeProgress(event.percent, event.transfer)}`;
     case "call":
       return `${nameStep(event)}: ${event.method}`;
     case "healed":

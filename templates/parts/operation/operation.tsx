@@ -7,7 +7,15 @@ import {
   operationRowId,
   OperationVmRow,
 } from "./steps.tsx";
-import { countDone, countedIn, describeTrouble, OperationState, outcomeOf, stepLabel } from "./states.tsx";
+import {
+  countDone,
+  countedIn,
+  describeTrouble,
+  nounOf,
+  OperationState,
+  outcomeOf,
+  stepLabel,
+} from "./states.tsx";
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
 import { isLogged, OperationLogLine } from "./log.tsx";
@@ -89,10 +97,10 @@ function StepsTable({ view }: { view: OperationView }) {
       <table
         class={rollback || inOneCell ? "table rows steps" : "table rows steps even"}
       >
-        <caption class="visually-hidden">{formatCount(view.vms.length, "VM")}</caption>
+        <caption class="visually-hidden">{formatCount(view.vms.length, nounOf(view.kind))}</caption>
         <thead>
           <tr>
-            <th scope="col">VM</th>
+            <th scope="col">{view.kind === "image" ? "Image" : "VM"}</th>
             <th scope="col">Outcome</th>
             {inOneCell
               ? <th scope="col">Steps</th>

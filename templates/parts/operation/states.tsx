@@ -2,7 +2,7 @@
 import { isVmAction, VM_ACTIONS } from "../../../lib/inventory/vm_actions.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { type VmWork, workOn } from "../../../lib/operations/vm_work.ts";
-import { formatCount } from "../../../lib/units.ts";
+import { formatBytes, formatCount } from "../../../lib/units.ts";
 import { State, type Tone } from "../common.tsx";
 import type {
   OperationKind,
@@ -12,6 +12,7 @@ import type {
   Resolution,
   StepError,
   StepStatus,
+  Transfer,
 } from "../../../lib/operations/types.ts";
 
 /** The states of an operation. */
@@ -52,6 +53,8 @@ const STEPS: Readonly<Record<string, string>> = {
   vm: "VM",
   display: "Display",
   cdrom: "Install image",
+  dataset: "Dataset",
+  download: "Download",
   start: "Start",
   stop: "Shut down",
   zvol: "Disk",
@@ -97,6 +100,14 @@ function verbOnDevice(verb: string, part: string, label: string): string {
   return `${part === "" && device.startsWith("disk") ? "Grow" : "Change"} ${device}`;
 }
 
+/** `40 %`, or `512 MiB of 2 GiB, 40 MiB/s` for a transfer. */
+export function describeProgress(percent: number, transfer: Transfer | null = null): string {
+  if (transfer === null) return `${Math.round(percent)} %`;
+  const { bytes, totalBytes, bytesPerSecond } = transfer;
+  const of = totalBytes === null ? "" : ` of ${formatBytes(totalBytes)}`;
+  return `${formatBytes(bytes)}${of}, ${formatBytes(bytesPerSecond)}/s`;
+}
+
 /** The outcomes of a VM. */
 export const OUTCOMES = {
   created: { tone: "good", word: "Created" },
@@ -138,7 +149,13 @@ const VERBS = {
   clean: "removed",
   act: "done",
   change: "changed",
+  image: "added",
 } as const satisfies Record<OperationKind, string>;
+
+/** What an operation of this kind works on. */
+export function nounOf(kind: OperationKind): string {
+  return kind === "image" ? "image" : "VM";
+}
 
 const WORK_VERBS = {
   create: "created",
@@ -173,7 +190,7 @@ export function countedIn(
 export function countDone(view: Pick<OperationView, "kind" | "vms">): string {
   const { vms, verb } = countedIn(view);
   const good = vms.filter(({ outcome }) => isGood(view.kind, outcome)).length;
-  return `${good} of ${formatCount(vms.length, "VM")} ${verb}`;
+  return `${good} of ${formatCount(vms.length, nounOf(view.kind))} ${verb}`;
 }
 
 /** Why a VM is not what the operation was for: `worker02 was not created. tank/vms is full …`. */

@@ -1,5 +1,5 @@
 /** The VMs of an operation: a row each, with a cell for each step. */
-import { outcomeOf, stepLabel, stepState } from "./states.tsx";
+import { describeProgress, outcomeOf, stepLabel, stepState } from "./states.tsx";
 import { SHAPES, State } from "../common.tsx";
 import { Shape } from "../icons.tsx";
 import { formatDuration } from "../../../lib/units.ts";
@@ -142,7 +142,7 @@ function Step({ step, named }: { step: StepView; named?: boolean }) {
         {isHealed ? "Healed" : word}
       </span>
       {step.status === "running" && step.percent !== null
-        ? <span class="time">{Math.round(step.percent)} %</span>
+        ? <span class="time">{describeProgress(step.percent, step.transfer)}</span>
         : null}
       {took === null ? null : <span class="time">{took}</span>}
     </span>
