@@ -118,6 +118,43 @@ export class TrueNASTimeoutError extends TrueNASError {
   override readonly name = "TrueNASTimeoutError";
 }
 
+/** Why an image could not be taken from where it is. */
+export type ImageFailure =
+  /** The address is not one of a file on a web server, or leads somewhere it may not lead. */
+  | "address"
+  /** The server cannot be reached, refuses, or answers something else than the file. */
+  | "server"
+  /** The connection or the upload ended before the file did, and could not be continued. */
+  | "incomplete"
+  /** The bytes are not those that the SHA-256 was published for. */
+  | "digest"
+  /** It is not a disk image, or one that would make the NAS read other files. */
+  | "format"
+  /** It is larger than an image may be. */
+  | "too-large"
+  /** It could not be unpacked. */
+  | "damaged";
+
+/** An image could not be downloaded, uploaded or used; no complete image is on the NAS because of it. */
+export class ImageError extends TrueNASError {
+  /** The class name. */
+  override readonly name = "ImageError";
+  /** The kind of failure. */
+  readonly failure: ImageFailure;
+  /** The state now and what to do about it, as sentences. */
+  readonly remedy: string;
+
+  /** Creates an error with its failure and remedy. */
+  constructor(
+    message: string,
+    options: TrueNASErrorOptions & { readonly failure: ImageFailure; readonly remedy: string },
+  ) {
+    super(message, options);
+    this.failure = options.failure;
+    this.remedy = options.remedy;
+  }
+}
+
 /** One mistake in a configuration, a form or the environment, and where it is. */
 export interface Problem {
   /** Dotted path of the value: `worker.memory`, `worker.disk.root`, `storage.pool_path`. */
@@ -151,7 +188,7 @@ function describeProblem(source: string, { field, message, line, column }: Probl
 
 /** The state after an error and what to do next, for pages and the command line. */
 export function remedyOf(error: TrueNASError): string {
-  if (error instanceof TrueNASConnectionError) return error.remedy;
+  if (error instanceof TrueNASConnectionError || error instanceof ImageError) return error.remedy;
   return error.outcome === "unknown"
     ? "It may have taken effect. Check the VMs before you try again."
     : "Nothing was changed.";

@@ -1,0 +1,184 @@
+/** Makes an image of bytes as they arrive: hashes them, unpacks them, reads the header first, and holds back the end. */
+import { createHash } from "node:crypto";
+import { formatBytes } from "../../units.ts";
+import { fileNameFor } from "./file_names.ts";
+import { HEADER_BYTES, inspectHeader } from "./header/inspect_header.ts";
+import { imageError } from "./image_errors.ts";
+import type { ImageFormat, ImageStream } from "./image_stream.ts";
+import { type ImageLimits, RATIO_FREE_BYTES } from "./limits.ts";
+import { unpack } from "./unpacking/unpack.ts";
+
+/** What arrives. */
+export interface Arriving {
+  readonly bytes: AsyncGenerator<Uint8Array>;
+  /** Ends the arrival while its next bytes are waited for. */
+  readonly stop: (reason: unknown) => void;
+  /** As the person knows it: an address or a file's name. */
+  readonly source: string;
+  /** The name that the file has there. */
+  readonly name: string;
+  readonly lengthBytes: number | null;
+  /** The digest that it should have; null: none is known. */
+  readonly sha256: string | null;
+  readonly limits: ImageLimits;
+}
+
+/** Bytes before and after unpacking. */
+interface Progress {
+  received: number;
+  unpacked: number;
+}
+
+/**
+ * Reads the header, and gives the image.
+ *
+ * @throws {ImageError} when it is none that can be used.
+ */
+export async function checkedStream(arriving: Arriving): Promise<ImageStream> {
+  const { bytes, source, name, lengthBytes, stop } = arriving;
+  const progress: Progress = { received: 0, unpacked: 0 };
+  const digest = Promise.withResolvers<string>();
+  // Whoever reads the body learns of the failure there.
+  digest.promise.catch(() => {});
+  try {
+    const unpacked = await unpack(hashed(arriving, progress, digest.resolve), source);
+    const limited = withinLimits(arriving, unpacked.bytes, progress);
+    const { head, isWhole } = await headOf(limited);
+    const bodyBytes = isWhole ? head.length : unpacked.isPacked ? null : lengthBytes;
+    const { format, virtualBytes } = factsOf(arriving, head, bodyBytes);
+    return {
+      fileName: fileNameFor(name, format),
+      format,
+      virtualBytes,
+      lengthBytes,
+      bodyBytes,
+      body: streamOf(endWithheld(head, limited), { stop, failed: digest.reject }),
+      received: () => progress.received,
+      digest: digest.promise,
+    };
+  } catch (error) {
+    digest.reject(error);
+    stop(error);
+    await bytes.return(undefined);
+    throw error;
+  }
+}
+
+/** Compares the digest at the end: the last bytes before it are not passed on when it is another. */
+async function* hashed(
+  { bytes, sha256, source }: Arriving,
+  progress: Progress,
+  known: (digest: string) => void,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  for await (const chunk of bytes) {
+    progress.received += chunk.length;
+    hash.update(chunk);
+    yield chunk;
+  }
+  const digest = hash.digest("hex");
+  if (sha256 !== null && digest !== sha256.toLowerCase()) {
+    const message = `${source} does not have the expected SHA-256: expected ${sha256}, found ${digest}`;
+    throw imageError("digest", message);
+  }
+  known(digest);
+}
+
+async function* withinLimits(
+  { source, limits: { unpackedBytes, ratio } }: Arriving,
+  bytes: AsyncGenerator<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    progress.unpacked += chunk.length;
+    if (progress.unpacked > unpackedBytes) {
+      throw imageError("too-large", `${source} is larger than ${formatBytes(unpackedBytes)} after unpacking`);
+    }
+    if (progress.unpacked > RATIO_FREE_BYTES && progress.unpacked > ratio * progress.received) {
+      const message = `${source} unpacks to more than ${ratio} times its size, which no disk image does`;
+      throw imageError("too-large", message);
+    }
+    yield chunk;
+  }
+}
+
+/** As much as the header can take, or all of a shorter file. */
+async function headOf(
+  bytes: AsyncGenerator<Uint8Array>,
+): Promise<{ readonly head: Uint8Array; readonly isWhole: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  while (length < HEADER_BYTES) {
+    const next = await bytes.next();
+    if (next.done === true) return { head: joined(chunks, length), isWhole: true };
+    chunks.push(next.value);
+    length += next.value.length;
+  }
+  return { head: joined(chunks, length), isWhole: false };
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** What the header says, with the size of a raw image from its length. */
+function factsOf(
+  { source, limits }: Arriving,
+  head: Uint8Array,
+  bodyBytes: number | null,
+): { readonly format: ImageFormat; readonly virtualBytes: number | null } {
+  const { format, virtualBytes, refusal } = inspectHeader(head);
+  if (refusal !== null || format === null) {
+    throw imageError("format", `${source} cannot be used as an image: ${refusal}`);
+  }
+  const size = virtualBytes ?? bodyBytes;
+  if (size !== null && size > limits.virtualBytes) {
+    const message = `${source} is an image of a disk of ${formatBytes(size)}; at most ${
+      formatBytes(limits.virtualBytes)
+    } are allowed`;
+    throw imageError("too-large", message);
+  }
+  return { format, virtualBytes: size };
+}
+
+/** Passes on a chunk when the next one has arrived, and the last one when the end is known to be right. */
+async function* endWithheld(head: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held = head;
+  for await (const chunk of rest) {
+    if (chunk.length === 0) continue;
+    yield held;
+    held = chunk;
+  }
+  yield held;
+}
+
+/** A stream that is read from only when it is asked, so that nothing piles up. */
+function streamOf(
+  chunks: AsyncGenerator<Uint8Array>,
+  { stop, failed }: { readonly stop: (reason: unknown) => void; readonly failed: (error: unknown) => void },
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const next = await chunks.next();
+        if (next.done === true) controller.close();
+        else controller.enqueue(next.value as Uint8Array<ArrayBuffer>);
+      } catch (error) {
+        failed(error);
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      failed(reason);
+      stop(reason);
+      // What was waited for ends with the reason.
+      await chunks.return(undefined).catch(() => {});
+    },
+  }, { highWaterMark: 0 });
+}
