@@ -66,6 +66,8 @@ export class Nas {
   readonly profile: Profile;
   times: SimulatedTimes;
   readonly jobs: JobQueue = new JobQueue(this);
+  /** What jobs give to be downloaded, by the job's id; each once. */
+  readonly downloads: Map<number, ReadableStream<Uint8Array>> = new Map();
   /** Size from which cloudsync fetches a file in parts. */
   readonly multipartBytes: number;
   readonly #listeners = new Set<(event: NasEvent) => void>();
@@ -117,6 +119,7 @@ export class Nas {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.jobs.reset();
+    this.downloads.clear();
     this.store.bootId = crypto.randomUUID();
     for (const vm of this.store.vms.values()) {
       vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";

@@ -8,6 +8,7 @@ import { Nas } from "./nas.ts";
 import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
+import { answerDownload } from "./upload/download.ts";
 import { answerUpload } from "./upload/upload.ts";
 import { Tokens } from "./wire/tokens.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
@@ -161,8 +162,12 @@ function answer(
   const { apiVersions } = shared;
   const hasVersions = apiVersions.length > 0;
   if (hasVersions && pathname === "/api/versions") return Response.json(apiVersions);
-  if (/^\/_upload\/?$/.test(pathname) && request.method === "POST") {
+  // The middleware's own socket serves no files.
+  if (!transport.root && /^\/_upload\/?$/.test(pathname) && request.method === "POST") {
     return answerUpload(request, shared, transport);
+  }
+  if (!transport.root && pathname.startsWith("/_download/")) {
+    return answerDownload(request, shared, transport.address);
   }
   const isLegacy = pathname === "/websocket";
   const isShell = pathname === "/websocket/shell";

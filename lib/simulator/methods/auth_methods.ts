@@ -4,6 +4,7 @@ import type { Measuring } from "../measuring.ts";
 import { jobRow } from "../jobs/job_row.ts";
 import type { Nas } from "../nas.ts";
 import type { StoredJob } from "../store.ts";
+import { startDownload } from "../upload/download.ts";
 import { type Options, query } from "./query.ts";
 import { challenge, type ScramChallenge } from "../wire/scram.ts";
 import type { Tokens } from "../wire/tokens.ts";
@@ -317,6 +318,7 @@ export const PEER_METHODS: Readonly<Record<string, PeerMethod>> = {
     Object.assign(options, given);
     return nas.profile.returnsOptions ? options : null;
   },
+  "core.download": (peer, args) => startDownload(peer, args),
   "core.resize_shell": () => null,
   "core.job_abort": (peer, [id]) => {
     const job = visibleJobs(peer).find((it) => it.id === id);

@@ -8,6 +8,8 @@ export interface Token {
   readonly expiresAt: number;
   /** With attributes it is only good for what they say, and never for an upload. */
   readonly hasAttributes: boolean;
+  /** The job whose output it opens; absent for others. */
+  readonly job?: number;
   /** The address that has to use it; null for any. */
   readonly origin: string | null;
   readonly isSingleUse: boolean;
