@@ -31,8 +31,8 @@ import {
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
 import { VERSION } from "./lib/version.ts";
-import type { ServedPart } from "./routes/server/server.ts";
-import type { FromWorker, Launch, ToWorker } from "./routes/server/launch.ts";
+import type { HandOver } from "./routes/auth/hand_over.ts";
+import type { FromWorker, Launch, NextPart, ServedPart, ToWorker } from "./routes/server/launch.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const call = readArguments(args);
@@ -56,11 +56,12 @@ interface Asked {
   /** null: set-up if no NAS is set, and the dashboard otherwise. */
   readonly part: ServedPart | null;
   readonly port: number | null;
+  readonly handOver: HandOver | null;
 }
 
 /** Runs a command in a worker. `serve` changes between set-up and the dashboard, each in a worker of its own. */
 async function launch(command: WorkerCommand, options: Options): Promise<number> {
-  let running = await prepare({ command, options, part: null, port: null });
+  let running = await prepare({ command, options, part: null, port: null, handOver: null });
   onStopSignal(isServing(command), () => running.stop());
   for (;;) {
     const { code, next } = await running.run();
@@ -71,7 +72,10 @@ async function launch(command: WorkerCommand, options: Options): Promise<number>
 
 /** A worker that is loading, and what it is to run. */
 interface Prepared {
-  readonly loaded: Promise<void>;
+  /** Starts it, and waits until it could listen, or has ended. */
+  readonly ready: () => Promise<void>;
+  /** The one before has stopped listening. */
+  readonly listen: () => void;
   /** Runs it to its end; `next` is then loaded, and takes its place. */
   readonly run: () => Promise<{ readonly code: number; readonly next: Prepared | null }>;
   readonly stop: () => void;
@@ -79,7 +83,7 @@ interface Prepared {
 
 /** Reads the settings and starts a worker with the permissions they need. */
 async function prepare(asked: Asked): Promise<Prepared> {
-  const { command, options, part, port } = asked;
+  const { command, options, part, port, handOver } = asked;
   const { settings, problems, sources } = await settingsOf(asked);
   const isSetup = part === null ? command === "serve" && needsSetup(sources) : part === "setup";
   const usesTunnel = command !== "demo" && settings !== null &&
@@ -114,6 +118,7 @@ async function prepare(asked: Asked): Promise<Prepared> {
     maxConnections: isServing(command) ? countConnections() : 0,
     setup: isSetup ? setup : null,
     outerSettings: outerSettings(sources),
+    handOver,
   }, tunnelFolder);
 }
 
@@ -213,10 +218,19 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
   const worker = startWorker(launch.permissions);
   const send = (message: ToWorker) => worker.postMessage(message);
   const loaded = Promise.withResolvers<void>();
+  const couldListen = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<number>();
   let isStarted = false;
   let isStopping = false;
+  let isChanging = false;
   let next: Prepared | null = null;
+  const start = async () => {
+    await Promise.race([loaded.promise, ended.promise]);
+    if (isStarted || isStopping) return;
+    isStarted = true;
+    send({ launch });
+  };
+  const listen = () => send("listen");
   const stop = () => {
     isStopping = true;
     next?.stop();
@@ -224,18 +238,21 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
     if (isStarted) send("stop");
     else ended.resolve(EXIT.done);
   };
-  /** The next worker is loaded before this one ends, so that nothing listens only for a moment. */
-  const change = async (part: ServedPart, port: number) => {
-    if (next !== null || isStopping) return;
-    next = await prepare({ ...asked, part, port });
-    await next.loaded;
+  /** The next worker could listen before this one ends, so that nothing listens only for a moment. */
+  const change = async ({ next: part, port, handOver }: NextPart) => {
+    if (isChanging || isStopping) return;
+    isChanging = true;
+    next = await prepare({ ...asked, part, port, handOver });
+    await next.ready();
     send("stop");
   };
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     if (data === "loaded") loaded.resolve();
+    else if (data === "ready") couldListen.resolve();
+    else if (data === "closed") next?.listen();
     else if ("ended" in data) ended.resolve(data.ended);
     else {
-      change(data.next, data.port).catch((error) => {
+      change(data).catch((error) => {
         printError(explainError(error));
         send("stop");
         ended.resolve(error instanceof ConfigurationError ? EXIT.usage : EXIT.failed);
@@ -249,11 +266,8 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
   };
   const run = async () => {
     try {
-      await Promise.race([loaded.promise, ended.promise]);
-      if (!isStopping) {
-        isStarted = true;
-        send({ launch });
-      }
+      await start();
+      listen();
       const code = await ended.promise;
       const follows = code === EXIT.done && !isStopping ? next : null;
       if (follows === null) next?.stop();
@@ -263,7 +277,11 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
       if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
     }
   };
-  return { loaded: loaded.promise, run, stop };
+  const ready = async () => {
+    await start();
+    await Promise.race([couldListen.promise, ended.promise]);
+  };
+  return { ready, listen, run, stop };
 }
 
 function startWorker(permissions: Permissions): Worker {

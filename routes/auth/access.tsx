@@ -16,12 +16,17 @@ import {
 } from "../server/dashboard.ts";
 import { readForm } from "../forms.ts";
 import { isOwnPath } from "../server/headers.ts";
-import { addressOf, hostOf, originOf } from "./origin.ts";
+import { cookieName, cookieOptions } from "./cookies.ts";
+import { HandOverTaker } from "./hand_over.ts";
+import { addressOf, hostOf } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../../lib/configuration/environment/ip_addresses.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { Attempts } from "./attempts.ts";
 import { type Role, Sessions } from "./sessions.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
+
+/** Of a session. */
+const COOKIE = "vm-manager-session";
 
 /** Reachable without signing in; they reveal nothing about the NAS. */
 const OPEN = /^\/(login|logout|theme|healthz|readyz|favicon\.ico|static\/.*)$/;
@@ -42,7 +47,7 @@ export function accessControl(
       dashboard.logger.warning(OPEN_TO_PROXY);
     }
     const isOpen = OPEN.test(c.req.path);
-    const session = sessions.of(getCookie(c, cookieName(c, access)) ?? "");
+    const session = sessions.of(getCookie(c, cookieName(c, access, COOKIE)) ?? "");
     // A proxy may add its own password to every request, so open paths ignore it.
     const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
     const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
@@ -191,38 +196,28 @@ function sitePath(to: string): string {
   return isOwnPath(to) ? to : "/";
 }
 
-function isSecure(c: AppContext, access: AccessOptions): boolean {
-  return access.secure || originOf(c, access)?.startsWith("https:") === true;
-}
-
-/**
- * Browsers send a cookie to every port of its host, so the name includes the port and does not collide with another
- * dashboard's. Over TLS, the prefixes make browsers refuse cookies set without TLS; `__Host-` also binds it to the whole
- * host, so it is not used under a base path.
- */
-function cookieName(c: AppContext, access: AccessOptions): string {
-  const port = /:(\d+)$/.exec(hostOf(c, access))?.[1];
-  const name = port === undefined ? "vm-manager-session" : `vm-manager-session-${port}`;
-  if (!isSecure(c, access)) return name;
-  return withBasePath("/") === "/" ? `__Host-${name}` : `__Secure-${name}`;
-}
-
-function cookieOptions(c: AppContext, access: AccessOptions) {
-  return {
-    httpOnly: true,
-    sameSite: "Strict",
-    path: withBasePath("/"),
-    secure: isSecure(c, access),
-  } as const;
-}
-
 function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempts): Hono<AppEnv> {
-  const { access, logger } = dashboard;
+  const { access } = dashboard;
   const { audit } = dashboard.manager;
+  const fromSetup = new HandOverTaker(dashboard, dashboard.handOver);
   const app = new Hono<AppEnv>();
+  const start = (c: AppContext, role: Role, how: Given | "From set-up", since?: number) => {
+    const address = addressOf(c, access);
+    dashboard.logger.info("Signed in to the dashboard", { address, role, how });
+    const what = how === "From set-up" ? "Sign in, from set-up" : "Sign in";
+    audit.record({ by: { who: role, from: address }, what, outcome: "done" });
+    const name = cookieName(c, access, COOKIE);
+    sessions.end(getCookie(c, name) ?? "");
+    setCookie(c, name, sessions.start(role, since), cookieOptions(c, access));
+  };
   app.get("/login", (c) => {
     const to = sitePath(c.req.query("to") ?? "/");
     if (access.password === null) return c.redirect(withBasePath(to), 303);
+    const since = fromSetup.take(c);
+    if (since !== null) {
+      start(c, "admin", "From set-up", since);
+      return c.redirect(withBasePath(to), 303);
+    }
     return showLogin(c, dashboard, { to, message: null, status: 200 });
   });
   app.post("/login", async (c) => {
@@ -238,16 +233,11 @@ function loginRoutes(dashboard: Dashboard, sessions: Sessions, attempts: Attempt
     if (role === null) {
       return showLogin(c, dashboard, { to, message: "Wrong password. Try again.", status: 401 });
     }
-    const address = addressOf(c, access);
-    logger.info("Signed in to the dashboard", { address, role });
-    audit.record({ by: { who: role, from: address }, what: "Sign in", outcome: "done" });
-    const name = cookieName(c, access);
-    sessions.end(getCookie(c, name) ?? "");
-    setCookie(c, name, sessions.start(role), cookieOptions(c, access));
+    start(c, role, "Sign in");
     return c.redirect(withBasePath(to), 303);
   });
   app.post("/logout", (c) => {
-    const name = cookieName(c, access);
+    const name = cookieName(c, access, COOKIE);
     const cookie = getCookie(c, name) ?? "";
     const role = sessions.of(cookie)?.role ?? null;
     if (role !== null) {

@@ -24,6 +24,8 @@ export const SESSION_LIMITS: SessionLimits = {
 /** A signed-in browser. */
 export interface Session {
   readonly role: Role;
+  /** When the person signed in, in milliseconds since 1970 (UTC). */
+  readonly since: number;
   /** Aborted when the session ends: by signing out, by timeout, or because there are too many. */
   readonly ended: AbortSignal;
   /** Marks the session as active, as open pages do; ends it if it has expired. */
@@ -31,7 +33,6 @@ export interface Session {
 }
 
 interface StoredSession extends Session {
-  readonly since: number;
   readonly ending: AbortController;
   lastSeen: number;
 }
@@ -53,13 +54,16 @@ export class Sessions {
     this.#limits = limits;
   }
 
-  /** Starts a session and returns its cookie. If there are too many, the least recently used one of the role ends. */
-  start(role: Role): string {
+  /**
+   * Starts a session and returns its cookie. If there are too many, the least recently used one of the role ends. `since` is
+   * earlier for a person who signed in to set-up.
+   */
+  start(role: Role, since: number = this.#now()): string {
     const id = crypto.getRandomValues(new Uint8Array(24)).toBase64({ alphabet: "base64url" });
     const now = this.#now();
     const ending = new AbortController();
     const use = () => void this.#use(id, role);
-    this.#sessions[role].set(id, { role, ended: ending.signal, use, since: now, ending, lastSeen: now });
+    this.#sessions[role].set(id, { role, ended: ending.signal, use, since, ending, lastSeen: now });
     const [longestUnused] = this.#sessions[role].keys();
     if (this.#sessions[role].size > this.#limits.mostPerRole && longestUnused !== undefined) {
       this.#end(longestUnused);

@@ -11,6 +11,7 @@ import { VERSION } from "../../lib/version.ts";
 import { isUndecided } from "../../lib/operations/record/undecided.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { assetUrls } from "./assets.ts";
+import type { HandOver } from "../auth/hand_over.ts";
 import type { Trust } from "../auth/origin.ts";
 import { pageOf } from "./page_of.ts";
 import { type AppContext, mayChange } from "./context.ts";
@@ -35,8 +36,8 @@ export interface ConnectionSettings {
   readonly outer: readonly OuterSetting[];
   /** Path of that file. */
   readonly envFile: string;
-  /** Ends the dashboard and starts set-up. */
-  readonly startSetup: () => void;
+  /** Ends the dashboard and starts set-up, to which a signed-in browser is handed over. */
+  readonly startSetup: (handOver: HandOver | null) => void;
 }
 
 /** The dashboard's parts. */
@@ -63,6 +64,8 @@ export interface Dashboard {
   readonly tokens: OneTimeTokens;
   readonly metrics: Metrics;
   readonly access: AccessOptions;
+  /** The browser that comes from set-up; null if there is none. */
+  readonly handOver: HandOver | null;
   readonly connectionSettings: ConnectionSettings;
   readonly logger: Logger;
   /** Milliseconds since 1970 (UTC). */

@@ -13,8 +13,8 @@ import { trustedCertificatesOf } from "../../lib/configuration/environment/trust
 import { describePermissions } from "../../lib/configuration/permissions.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 import { configurationReader } from "./configuration.ts";
-import type { Launch } from "./launch.ts";
-import { serveDashboard, type ServedPart } from "./server.ts";
+import type { Launch, Turn } from "./launch.ts";
+import { serveDashboard } from "./server.ts";
 
 /**
  * Without a file of a name that was asked for, VM types are added on the dashboard.
@@ -29,17 +29,15 @@ function checkConfigured(configuration: () => unknown, store: ConfigurationStore
 }
 
 /** What the dashboard is started with. */
-export interface ServeOptions extends Omit<Launch, "settings"> {
+export interface ServeOptions extends Turn, Omit<Launch, "settings"> {
   readonly settings: Settings;
-  /** Asks for set-up in the dashboard's place. */
-  readonly switchTo: (next: ServedPart, port: number) => void;
   readonly signal: AbortSignal;
 }
 
 /** Serves the dashboard, of the configured NAS or of the demo's, until the signal is aborted. */
 export async function serve(launch: ServeOptions): Promise<number> {
   const { command, options, settings, configFile, permissions, tunnelSockets } = launch;
-  const { innerPort, maxConnections, switchTo, signal } = launch;
+  const { innerPort, maxConnections, handOver, untilPortIsFree, portIsFree, switchTo, signal } = launch;
   const isDemo = command === "demo";
   // The demo needs no file, because the example configuration is part of the program.
   const hasExample = isDemo && options.config === undefined;
@@ -62,6 +60,9 @@ export async function serve(launch: ServeOptions): Promise<number> {
     permissions: describePermissions(permissions),
     outerSettings: launch.outerSettings,
     envFile: options.envFile ?? ".env",
+    handOver,
+    untilPortIsFree,
+    portIsFree,
     switchTo,
     print,
     signal,

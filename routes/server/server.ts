@@ -20,11 +20,13 @@ import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
 import { aborted } from "./aborted.ts";
 import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
+import type { HandOver } from "../auth/hand_over.ts";
+import type { Turn } from "./launch.ts";
 import { OneTimeTokens } from "../auth/tokens.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 
 /** Options of the server. */
-export interface ServerOptions {
+export interface ServerOptions extends Turn {
   readonly settings: Settings;
   /** The NAS and the account on it. */
   readonly nas: VMManagerOptions;
@@ -47,14 +49,11 @@ export interface ServerOptions {
   readonly outerSettings: readonly OuterSetting[];
   /** Path of the file of settings. */
   readonly envFile: string;
-  /** Starts the other part of the program at this port, and ends this one. */
-  readonly switchTo: (part: ServedPart, port: number) => void;
+  /** The signed-in browser that comes from set-up; null if there is none. */
+  readonly handOver: HandOver | null;
   /** Stops the server. */
   readonly signal: AbortSignal;
 }
-
-/** What is served: the dashboard, or set-up while no NAS is connected. */
-export type ServedPart = "dashboard" | "setup";
 
 /** How long a page waits for the NAS before it shows an error. */
 const PAGE_CONNECTION_WAIT_MS = 2_000;
@@ -129,6 +128,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     }),
     tokens: new OneTimeTokens(),
     metrics,
+    handOver: options.handOver,
     access: {
       password: dashboardPassword,
       viewerPassword,
@@ -139,7 +139,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     connectionSettings: {
       outer: options.outerSettings,
       envFile: options.envFile,
-      startSetup: () => options.switchTo("setup", port),
+      startSetup: (handOver) => options.switchTo({ next: "setup", port, handOver }),
     },
     logger,
     now: Date.now,
@@ -153,6 +153,8 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     writes: readOnly ? "none (READ_ONLY)" : noDestroy ? "no deletions (NO_DESTROY)" : "all",
     permissions: options.permissions,
   });
+  await options.untilPortIsFree();
+  if (signal.aborted) return;
   const note = nas.simulated ? " (simulated NAS)" : "";
   const listener = startListening((request, info) => app.fetch(request, info), options, {
     tls,
@@ -174,6 +176,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   }
   stopping.abort();
   await listener.close();
+  options.portIsFree();
   await manager.disconnect();
   logger.info("Stopped");
 }

@@ -19,13 +19,15 @@ import { createSetupApp } from "../setup/app.tsx";
 import { SetupSessions } from "../setup/sessions.ts";
 import type { FoundConfiguration, SetupStart } from "../setup/setup.ts";
 import { aborted } from "./aborted.ts";
+import type { Turn } from "./launch.ts";
 import { readTls, type ServerOptions, startListening } from "./server.ts";
 
 /** Options of the server of set-up. */
 export interface SetupServerOptions extends
+  Turn,
   Pick<
     ServerOptions,
-    "settings" | "innerPort" | "maxConnections" | "print" | "switchTo" | "signal"
+    "settings" | "innerPort" | "maxConnections" | "print" | "handOver" | "signal"
   > {
   readonly setup: SetupStart;
   readonly options: Options;
@@ -83,12 +85,15 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
       : null,
     logger,
     now: Date.now,
-    openDashboard: () => serving.switchTo("dashboard", port),
+    handOver: serving.handOver,
+    openDashboard: (handOver) => serving.switchTo({ next: "dashboard", port, handOver }),
     stopping: signal,
   });
   logger.info("Starting set-up, because no NAS is configured or the connection is to be changed", {
     permissions: describePermissions(permissions),
   });
+  await serving.untilPortIsFree();
+  if (signal.aborted) return;
   const note = " (no NAS is connected yet: open it to set one up)";
   const listener = startListening((request, info) => app.fetch(request, info), serving, {
     tls,
@@ -99,6 +104,7 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
   if (code !== null) print(`The code for ${paths.setup()} is ${code}. It works once`);
   await aborted(signal);
   await listener.close();
+  serving.portIsFree();
   await sessions.close();
 }
 

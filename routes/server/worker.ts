@@ -3,17 +3,19 @@
  * lib/configuration/permissions.ts from its start. Each command loads what it needs.
  */
 import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
-import type { FromWorker, Launch, ToWorker } from "./launch.ts";
-import type { ServedPart } from "./server.ts";
+import { aborted } from "./aborted.ts";
+import type { FromWorker, Launch, ToWorker, Turn } from "./launch.ts";
 
 /** What a worker's global scope has in addition. */
 const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
 
 const stopping = new AbortController();
+const turn = Promise.withResolvers<void>();
 
 addEventListener("message", async (event) => {
   const { data } = event as MessageEvent<ToWorker>;
   if (data === "stop") return stopping.abort();
+  if (data === "listen") return turn.resolve();
   const trace = data.launch.settings?.logLevel === "DEBUG";
   scope.postMessage({ ended: await withErrorsExplained(() => run(data.launch), { trace }) });
 });
@@ -33,18 +35,23 @@ async function run(launch: Launch): Promise<number> {
   if (settings === null) throw new UsageError(`${command} requires settings`);
   if (setup !== null) {
     const { serveSetup } = await import("./setup_server.ts");
-    await serveSetup({ ...launch, settings, setup, print, switchTo, signal });
+    await serveSetup({ ...launch, ...TURN, settings, setup, print, signal });
     return EXIT.done;
   }
   if (command === "serve" || command === "demo") {
     const { serve } = await import("./serve.ts");
-    return await serve({ ...launch, settings, switchTo, signal });
+    return await serve({ ...launch, ...TURN, settings, signal });
   }
   const { runCommand } = await import("../../lib/command_line/run_command.ts");
   return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
 }
 
-/** Asks for the other part of the program in this one's place. */
-function switchTo(next: ServedPart, port: number): void {
-  scope.postMessage({ next, port });
-}
+/** The part that was served before listens until this one is ready. */
+const TURN: Turn = {
+  untilPortIsFree: async () => {
+    scope.postMessage("ready");
+    await Promise.race([turn.promise, aborted(stopping.signal)]);
+  },
+  portIsFree: () => scope.postMessage("closed"),
+  switchTo: (next) => scope.postMessage(next),
+};

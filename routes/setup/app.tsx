@@ -8,6 +8,7 @@ import { reasonOf } from "../../lib/errors/system_errors.ts";
 import { ErrorPage } from "../../templates/pages/error_page.tsx";
 import type { StepName } from "../../templates/pages/setup/steps.tsx";
 import { paths, stripBasePath } from "../../templates/paths.ts";
+import { HandOverIssuer } from "../auth/hand_over.ts";
 import { onlyFromOwnPages } from "../auth/origin.ts";
 import { BrokenBody, readForm, SlowBody } from "../forms.ts";
 import { assetRoutes } from "../server/assets.ts";
@@ -34,6 +35,7 @@ type Act = (session: SetupSession, fields: URLSearchParams) => Stepped | Promise
 export function createSetupApp(setup: Setup): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
   const gate = new SetupGate(setup);
+  const open = opener(setup);
   app.use(checkHeaders(setup.logger));
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(securityHeaders());
@@ -52,6 +54,10 @@ export function createSetupApp(setup: Setup): Hono<AppEnv> {
   app.get("/healthz", (c) => c.text("ok\n"));
   // A watchdog that followed the redirect would take the set-up page for a ready dashboard.
   app.get("/readyz", (c) => c.text("no NAS is set up\n", 503));
+  // The dashboard is about to listen in this part's place; a browser without scripts asks again.
+  app.use(async (c, next) =>
+    setup.stopping.aborted && c.req.method === "GET" ? await opening(c, setup) : await next()
+  );
   app.get("/setup", (c) => showSetup(c, setup, gate));
   app.post("/setup/enter", (c) => gate.enter(c));
   for (const [name, { step, act }] of Object.entries(stepsOf(setup))) {
@@ -64,8 +70,8 @@ export function createSetupApp(setup: Setup): Hono<AppEnv> {
       return sendSetup(c, setup, session, { ...stepped, step });
     });
   }
-  app.post("/setup/open", (c) => openDashboard(c, setup, gate));
-  app.post("/setup/leave", (c) => leave(c, setup, gate));
+  app.post("/setup/open", (c) => openDashboard(c, setup, gate, open));
+  app.post("/setup/leave", (c) => leave(c, setup, gate, open));
   app.all("*", (c) => c.redirect(paths.setup(), 303));
   app.onError((error, c) => explain(c, setup, error));
   return app;
@@ -101,7 +107,10 @@ function showSetup(c: AppContext, setup: Setup, gate: SetupGate): Response {
   return sendSetup(c, setup, session, { differs, ...(step === undefined ? {} : { step }) });
 }
 
-async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate): Promise<Response> {
+/** Ends set-up, for the browser of a session. */
+type Open = (c: AppContext, session: SetupSession) => Promise<Response>;
+
+async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Promise<Response> {
   const session = gate.sessionOf(c);
   if (session === null) return gate.ask(c, null, 401);
   if (session.done === null && setup.sessions.finished === null) return c.redirect(paths.setup(), 303);
@@ -109,25 +118,32 @@ async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate): Prom
   if (message !== null) {
     return sendSetup(c, setup, session, { problems: [{ field: "", message }], status: 422 });
   }
-  return await open(c, setup);
+  return await open(c, session);
 }
 
 /** Returns to the connected NAS; nothing was stored. */
-async function leave(c: AppContext, setup: Setup, gate: SetupGate): Promise<Response> {
-  if (gate.sessionOf(c) === null) return gate.ask(c, null, 401);
+async function leave(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Promise<Response> {
+  const session = gate.sessionOf(c);
+  if (session === null) return gate.ask(c, null, 401);
   if (!isConnected(setup)) return c.redirect(paths.setup(), 303);
   // The browser that has just finished may come back from a step to what it stored.
-  if (setup.sessions.finished !== null) return await openDashboard(c, setup, gate);
-  return await open(c, setup);
+  if (setup.sessions.finished !== null) return await openDashboard(c, setup, gate, open);
+  return await open(c, session);
 }
 
-async function open(c: AppContext, setup: Setup): Promise<Response> {
-  setup.openDashboard();
-  return await sendOpening(c, {
-    title: "Opening the dashboard",
-    next: paths.home(),
-    stopping: setup.stopping,
-  });
+function opener(setup: Setup): Open {
+  const issuer = new HandOverIssuer(setup);
+  return async (c, session) => {
+    const needsPassword =
+      (setup.access.password ?? setup.sessions.finished?.dashboardPassword ?? null) !== null;
+    setup.openDashboard(needsPassword ? issuer.issue(c, session, session.since) : null);
+    return await opening(c, setup);
+  };
+}
+
+/** Answers when set-up ends. */
+async function opening(c: AppContext, { stopping }: Setup): Promise<Response> {
+  return await sendOpening(c, { title: "Opening the dashboard", next: paths.home(), stopping });
 }
 
 function explain(c: AppContext, { logger }: Setup, error: Error): Response {

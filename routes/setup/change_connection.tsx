@@ -4,7 +4,8 @@ import { Hono } from "hono";
 import type { Problem } from "../../lib/errors/errors.ts";
 import { ChangeConnectionPage } from "../../templates/pages/setup/other_pages.tsx";
 import { paths } from "../../templates/paths.ts";
-import type { AppContext, AppEnv } from "../server/context.ts";
+import { HandOverIssuer } from "../auth/hand_over.ts";
+import { type AppContext, type AppEnv, sessionOf } from "../server/context.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { sendOpening } from "./opening.tsx";
 
@@ -12,7 +13,11 @@ import { sendOpening } from "./opening.tsx";
 export function changeConnectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const { manager, simulated, connectionSettings, stopping, logger } = dashboard;
   const app = new Hono<AppEnv>();
-  app.get("/setup", (c) => show(c, dashboard));
+  const issuer = new HandOverIssuer(dashboard);
+  let isOpening = false;
+  const opening = (c: AppContext) =>
+    sendOpening(c, { title: "Opening set-up", next: paths.setup(), stopping });
+  app.get("/setup", (c) => isOpening ? opening(c) : show(c, dashboard));
   app.post("/setup", async (c) => {
     if (simulated || connectionSettings.outer.length > 0) return show(c, dashboard, [], 409);
     const running = manager.operations.store.list().filter(isActive);
@@ -21,8 +26,10 @@ export function changeConnectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
       return show(c, dashboard, [{ field: "", message }], 409);
     }
     logger.info("Set-up was opened to change the connection");
-    connectionSettings.startSetup();
-    return await sendOpening(c, { title: "Opening set-up", next: paths.setup(), stopping });
+    const session = sessionOf(c);
+    connectionSettings.startSetup(session === null ? null : issuer.issue(c, session, session.since));
+    isOpening = true;
+    return await opening(c);
   });
   // A browser that was left at a step of set-up.
   app.all("/setup/:step", (c) => c.redirect(paths.home(), 303));

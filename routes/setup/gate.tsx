@@ -6,10 +6,12 @@ import type { MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { SetupGatePage } from "../../templates/pages/setup/other_pages.tsx";
-import { paths, withBasePath } from "../../templates/paths.ts";
+import { paths } from "../../templates/paths.ts";
 import { isAllowedHost } from "../auth/access.tsx";
 import { Attempts } from "../auth/attempts.ts";
-import { addressOf, hostOf, originOf } from "../auth/origin.ts";
+import { cookieName, cookieOptions } from "../auth/cookies.ts";
+import { HandOverTaker } from "../auth/hand_over.ts";
+import { addressOf, hostOf } from "../auth/origin.ts";
 import { readForm } from "../forms.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
@@ -30,20 +32,27 @@ export function onlyOwnHosts({ access, logger }: Setup): MiddlewareHandler<AppEn
 export class SetupGate {
   readonly #setup: Setup;
   readonly #attempts: Attempts;
+  readonly #dashboard: HandOverTaker;
   #isCodeUsed = false;
 
   /** Counts wrong codes and passwords as the sign-in to the dashboard does. */
   constructor(setup: Setup) {
     this.#setup = setup;
     this.#attempts = new Attempts(setup);
+    this.#dashboard = new HandOverTaker(setup, setup.handOver);
   }
 
   /** What a browser entered; null if it has to pass the gate first. */
   sessionOf(c: AppContext): SetupSession | null {
     const { sessions } = this.#setup;
     const session = sessions.of(getCookie(c, this.#cookieName(c)) ?? "");
-    if (session !== null || !this.#isOpen) return session;
-    return c.req.method === "GET" ? sessions.blank() : this.#start(c);
+    if (session !== null) return session;
+    if (!this.#isOpen) {
+      const since = this.#dashboard.take(c);
+      return since === null ? null : this.#start(c, since);
+    }
+    const now = this.#setup.now();
+    return c.req.method === "GET" ? sessions.blank(now) : this.#start(c, now);
   }
 
   /** Asks for the code or the password. */
@@ -69,7 +78,7 @@ export class SetupGate {
       );
     }
     if (tried.right) {
-      this.#start(c);
+      this.#start(c, this.#setup.now());
       return c.redirect(paths.setup(), 303);
     }
     logger.warning("Wrong set-up code or password", { address });
@@ -101,22 +110,15 @@ export class SetupGate {
     return isRight;
   }
 
-  #start(c: AppContext): SetupSession {
+  #start(c: AppContext, since: number): SetupSession {
     const { access, sessions } = this.#setup;
-    const { cookie, session } = sessions.start();
-    setCookie(c, this.#cookieName(c), cookie, {
-      httpOnly: true,
-      sameSite: "Strict",
-      path: withBasePath("/"),
-      secure: access.secure || originOf(c, access)?.startsWith("https:") === true,
-    });
+    const { cookie, session } = sessions.start(since);
+    setCookie(c, this.#cookieName(c), cookie, cookieOptions(c, access));
     return session;
   }
 
-  /** Browsers send a cookie to every port of its host. */
   #cookieName(c: AppContext): string {
-    const port = /:(\d+)$/.exec(hostOf(c, this.#setup.access))?.[1];
-    return port === undefined ? "vm-manager-setup" : `vm-manager-setup-${port}`;
+    return cookieName(c, this.#setup.access, "vm-manager-setup");
   }
 }
 

@@ -3,8 +3,11 @@ import { OpeningPage } from "../../templates/pages/setup/other_pages.tsx";
 import type { AppContext } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
 
-/** The other part needs a moment to listen. A script asks until it does; a browser without scripts asks only once. */
-const SECONDS = 5;
+/**
+ * When a browser without scripts asks again. What it is answered by the part that ends is this page again; nothing answers
+ * only between the two parts, which is much shorter.
+ */
+const SECONDS = 3;
 
 /**
  * Answers when this part of the program is told to end, so that the browser asks again only when the next one listens. By

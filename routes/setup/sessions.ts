@@ -7,6 +7,8 @@ import type { PlaceProps } from "../../templates/pages/setup/place_step.tsx";
 
 /** What one browser has entered. */
 export interface SetupSession {
+  /** When the browser passed the gate, in milliseconds since 1970 (UTC). */
+  readonly since: number;
   /** The new password of the dashboard; null if none is needed or none was set. */
   dashboardPassword: string | null;
   /** As typed. */
@@ -66,9 +68,9 @@ export class SetupSessions {
   }
 
   /** Starts a session and returns its cookie. */
-  start(): { readonly cookie: string; readonly session: SetupSession } {
+  start(since: number): { readonly cookie: string; readonly session: SetupSession } {
     const cookie = crypto.getRandomValues(new Uint8Array(ID_BYTES)).toBase64({ alphabet: "base64url" });
-    const session = this.blank();
+    const session = this.blank(since);
     this.#sessions.set(cookie, session);
     const [oldest] = this.#sessions.keys();
     if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) void this.#drop(oldest);
@@ -81,9 +83,10 @@ export class SetupSessions {
   }
 
   /** A session in which nothing was entered. */
-  blank(): SetupSession {
+  blank(since: number): SetupSession {
     const { settings, username, method, dashboardPassword } = this.#finished ?? {};
     return {
+      since,
       ...this.#start,
       ...(settings === undefined ? {} : { host: settings["TRUENAS_HOST"] ?? "" }),
       ...(username === undefined ? {} : { username }),

@@ -2,6 +2,7 @@
 import type { EnvFile } from "../../lib/configuration/environment/environment.ts";
 import type { Logger } from "../../lib/observability/logging.ts";
 import type { FindOptions } from "../../lib/setup/find_nas.ts";
+import type { HandOver } from "../auth/hand_over.ts";
 import type { AccessOptions } from "../server/dashboard.ts";
 import type { SetupSessions } from "./sessions.ts";
 
@@ -44,8 +45,10 @@ export interface Setup extends SetupStart {
   readonly now: () => number;
   /** Waits for some milliseconds; for tests. */
   readonly wait?: (ms: number) => Promise<unknown>;
-  /** Ends set-up and starts the dashboard with the stored settings. */
-  readonly openDashboard: () => void;
+  /** The browser that comes from the dashboard; null if there is none. */
+  readonly handOver: HandOver | null;
+  /** Ends set-up and starts the dashboard with the stored settings, to which a browser is handed over. */
+  readonly openDashboard: (handOver: HandOver | null) => void;
   /** Aborted when set-up ends. */
   readonly stopping: AbortSignal;
 }

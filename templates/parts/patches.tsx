@@ -79,7 +79,13 @@ export function OperationPatch(
         )}
       {vm === undefined ? null : (
         <hx-partial hx-target={`#${operationRowId(vm.name)}`} hx-swap="outerMorph">
-          <OperationVmRow vm={vm} kind={view.kind} columns={columnsOf(view)} rollback={hasRollback(view)} />
+          <OperationVmRow
+            vm={vm}
+            kind={view.kind}
+            columns={columnsOf(view)}
+            rollback={hasRollback(view)}
+            isAway={view.waiting !== null}
+          />
         </hx-partial>
       )}
       <hx-partial hx-target="#operation-summary" hx-swap="outerMorph">

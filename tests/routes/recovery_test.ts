@@ -198,6 +198,9 @@ Deno.test("a wait for the NAS is ended on a click, and the page that follows say
       return html.includes('data-status="waiting"') ? html : null;
     });
     assert.match(waiting, /Waiting for the NAS since/);
+    const step = /data-step="start" data-status="running".*?<span ?>([^<]+)<\/span>/.exec(waiting)?.[1];
+    assert.equal(step, "Waiting", "the table says the same as the head");
+    assert.doesNotMatch(waiting, />(Running|In progress)<\/span>/);
     assert.match(waiting, /id="stop-waiting">Stop waiting<\/button>/);
     assert.match(waiting, /Everything stays as it is\. Then resume the operation, roll it back, or leave it/);
     // Without a further reload, which nothing would ask for where no script runs.

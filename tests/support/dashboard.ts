@@ -15,6 +15,7 @@ import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import type { Hono } from "hono";
 import { createApp } from "../../routes/app.tsx";
+import type { HandOver } from "../../routes/auth/hand_over.ts";
 import { OneTimeTokens } from "../../routes/auth/tokens.ts";
 import { FAULT } from "../../lib/errors/unhandled_errors.ts";
 import { SecretScan } from "./secrets.ts";
@@ -87,6 +88,10 @@ export interface DashboardOptions {
   readonly wait?: (ms: number) => Promise<unknown>;
   /** Settings of the connection that set-up cannot change; default none. */
   readonly outerSettings?: readonly OuterSetting[];
+  /** The browser that comes from set-up; default none. */
+  readonly handOver?: HandOver;
+  /** Receives the browser that is handed over to set-up. */
+  readonly onSetup?: (handOver: HandOver | null) => void;
   /** Receives every log line. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
@@ -158,6 +163,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     templateTexts: options.templateTexts ??
       new TemplateTexts({ templatesDir: undefined, versionsFolder: "unused" }),
     tokens: new OneTimeTokens(),
+    handOver: options.handOver ?? null,
     metrics,
     access: {
       password: null,
@@ -170,7 +176,10 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     connectionSettings: {
       outer: options.outerSettings ?? [],
       envFile: ".env",
-      startSetup: () => stopping.abort(),
+      startSetup: (handOver) => {
+        options.onSetup?.(handOver);
+        stopping.abort();
+      },
     },
     logger,
     now: options.now ?? Date.now,

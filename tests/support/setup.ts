@@ -4,6 +4,7 @@ import { parseConfigurationFile } from "../../lib/configuration/configuration_fi
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { createSetupApp } from "../../routes/setup/app.tsx";
+import type { HandOver } from "../../routes/auth/hand_over.ts";
 import { SetupSessions } from "../../routes/setup/sessions.ts";
 import type { SetupStart } from "../../routes/setup/setup.ts";
 import { TEST_TIMES } from "./dashboard.ts";
@@ -46,6 +47,10 @@ export interface SetupOptions {
   readonly certificate?: keyof Omit<Certificates, "ca">;
   /** Whether the NAS is not encrypted. */
   readonly isPlain?: boolean;
+  /** The browser that comes from the dashboard; default none. */
+  readonly handOver?: HandOver;
+  /** Milliseconds since 1970 (UTC); default the real clock. */
+  readonly now?: () => number;
   /** Whether the CA of the certificates is trusted. */
   readonly trustsCa?: boolean;
 }
@@ -61,6 +66,8 @@ export interface TestSetup extends AsyncDisposable {
   readonly stateDir: string;
   /** Whether the dashboard was asked to open. */
   readonly opened: () => boolean;
+  /** The browser that was handed over to the dashboard. */
+  readonly handOver: () => HandOver | null;
 }
 
 const certificates = await makeCertificates();
@@ -85,6 +92,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
     method: "key",
   });
   const configFile = `${stateDir}/config.yaml`;
+  let given: HandOver | null = null;
   const app = createSetupApp({
     stored: options.stored ?? {},
     localSocket: options.localSocket ?? null,
@@ -108,9 +116,13 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
     connecting: { caCerts: options.trustsCa ? [certificates.ca] : [] },
     certFingerprint: options.certFingerprint ?? null,
     logger: { debug: log, info: log, warning: log, error: log },
-    now: Date.now,
+    now: options.now ?? Date.now,
     ...(options.wait === undefined ? {} : { wait: options.wait }),
-    openDashboard: () => stopping.abort(),
+    handOver: options.handOver ?? null,
+    openDashboard: (handOver) => {
+      given = handOver;
+      stopping.abort();
+    },
     stopping: stopping.signal,
   });
   const server = Deno.serve(
@@ -125,6 +137,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
     fingerprint: await fingerprintOf(certificate),
     stateDir,
     opened: () => stopping.signal.aborted,
+    handOver: () => given,
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await sessions.close();
@@ -162,9 +175,16 @@ export class SetupBrowser {
     return await this.#answer(await this.#send(path));
   }
 
-  /** Sends a form, and follows its redirect. */
+  /** Opens a page where its redirects lead. */
+  async follow(path: string): Promise<Answer> {
+    const answer = await this.open(path);
+    const to = answer.headers.get("location");
+    return to === null ? answer : await this.follow(to);
+  }
+
+  /** Sends a form, and follows its redirect; an empty step is the dashboard's "Change connection". */
   async submit(step: string, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    const response = await this.#send(`/setup/${step}`, {
+    const response = await this.#send(step === "" ? "/setup" : `/setup/${step}`, {
       method: "POST",
       body: new URLSearchParams(fields),
       headers: { origin: this.#url },

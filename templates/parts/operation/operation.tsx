@@ -110,7 +110,13 @@ function StepsTable({ view }: { view: OperationView }) {
         </thead>
         <tbody>
           {view.vms.map((vm) => (
-            <OperationVmRow vm={vm} kind={view.kind} columns={columns} rollback={rollback} />
+            <OperationVmRow
+              vm={vm}
+              kind={view.kind}
+              columns={columns}
+              rollback={rollback}
+              isAway={view.waiting !== null}
+            />
           ))}
         </tbody>
       </table>

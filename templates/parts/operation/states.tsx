@@ -40,10 +40,17 @@ const STEP_STATUSES = {
   "rolled-back": { tone: "warn", word: "Rolled back" },
 } as const satisfies Record<StepStatus, { tone: Tone; word: string }>;
 
-/** A step's state as shape and word. A call whose effect could not be read may have been done, so it is not called failed. */
+const WAITING = { tone: "warn", word: "Waiting" } as const;
+
+/**
+ * A step's state as shape and word. A call whose effect could not be read may have been done, so it is not called failed;
+ * and nothing runs while the NAS is away.
+ */
 export function stepState(
   { status, error }: { readonly status: StepStatus; readonly error?: StepError | null },
+  isAway = false,
 ): { tone: Tone; word: string } {
+  if (status === "running" && isAway) return WAITING;
   return status === "failed" && error?.outcome === "unknown"
     ? { tone: "warn", word: "Unknown" }
     : STEP_STATUSES[status];

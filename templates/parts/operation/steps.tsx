@@ -52,6 +52,8 @@ export interface OperationVmRowProps {
   readonly kind: OperationKind;
   readonly columns: readonly string[];
   readonly rollback: boolean;
+  /** Whether the operation waits for the NAS. */
+  readonly isAway: boolean;
 }
 
 /** The id of a VM's row. A zvol's name can have characters that are special in selectors. */
@@ -60,7 +62,7 @@ export function operationRowId(name: string): string {
 }
 
 /** One VM: a cell for each step. */
-export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowProps) {
+export function OperationVmRow({ vm, kind, columns, rollback, isAway }: OperationVmRowProps) {
   const undo = vm.steps.filter(isUndo);
   return (
     <tr id={operationRowId(vm.name)}>
@@ -71,42 +73,50 @@ export function OperationVmRow({ vm, kind, columns, rollback }: OperationVmRowPr
         </span>
       </th>
       <td data-label="Outcome">
-        <VmOutcomeState vm={vm} kind={kind} />
+        <VmOutcomeState vm={vm} kind={kind} isAway={isAway} />
       </td>
       {columns.length > MAX_STEP_COLUMNS
-        ? <AllSteps steps={vm.steps.filter((step) => !isUndo(step))} />
+        ? <AllSteps steps={vm.steps.filter((step) => !isUndo(step))} isAway={isAway} />
         : columns.map((column) => {
           const step = vm.steps.find(({ step }) => step === column);
           return (
             <td data-label={stepLabel(column)} class={step === undefined ? "absent" : undefined}>
-              {step === undefined ? <span class="none">–</span> : <Step step={step} />}
+              {step === undefined ? <span class="none">–</span> : <Step step={step} isAway={isAway} />}
             </td>
           );
         })}
-      {rollback ? <RollbackCell steps={undo} /> : null}
+      {rollback ? <RollbackCell steps={undo} isAway={isAway} /> : null}
     </tr>
   );
 }
 
-function AllSteps({ steps }: { steps: readonly StepView[] }) {
+interface StepsProps extends Pick<OperationVmRowProps, "isAway"> {
+  readonly steps: readonly StepView[];
+}
+
+function AllSteps({ steps, isAway }: StepsProps) {
   return (
     <td data-label="Steps" class={steps.length === 0 ? "absent" : "all-steps"}>
-      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
+      {steps.length === 0
+        ? <span class="none">–</span>
+        : steps.map((step) => <Step step={step} named isAway={isAway} />)}
     </td>
   );
 }
 
-function RollbackCell({ steps }: { steps: readonly StepView[] }) {
+function RollbackCell({ steps, isAway }: StepsProps) {
   return (
     <td data-label="Rollback" class={steps.length === 0 ? "absent" : undefined}>
-      {steps.length === 0 ? <span class="none">–</span> : steps.map((step) => <Step step={step} named />)}
+      {steps.length === 0
+        ? <span class="none">–</span>
+        : steps.map((step) => <Step step={step} named isAway={isAway} />)}
     </td>
   );
 }
 
 /** What became of a VM, or that it is waiting or worked on. */
 export function VmOutcomeState(
-  { vm, kind, tellsHealing = false }: Pick<OperationVmRowProps, "vm" | "kind"> & {
+  { vm, kind, isAway, tellsHealing = false }: Pick<OperationVmRowProps, "vm" | "kind" | "isAway"> & {
     /** Whether it says that a step healed, where the steps do not say it themselves. */
     readonly tellsHealing?: boolean;
   },
@@ -117,11 +127,14 @@ export function VmOutcomeState(
     return <State tone={tone} word={isHealed ? `${word}, healed` : word} />;
   }
   const started = vm.steps.some(({ status }) => status !== "pending");
-  return started ? <State tone="busy" word="In progress" /> : <State tone="quiet" word="Waiting" />;
+  if (!started) return <State tone="quiet" word="Waiting" />;
+  return <State {...(isAway ? stepState({ status: "running" }, isAway) : IN_PROGRESS)} />;
 }
 
-function Step({ step, named }: { step: StepView; named?: boolean }) {
-  const { tone, word } = stepState(step);
+const IN_PROGRESS = { tone: "busy", word: "In progress" } as const;
+
+function Step({ step, named, isAway }: { step: StepView; named?: boolean; isAway: boolean }) {
+  const { tone, word } = stepState(step, isAway);
   const took = step.status !== "skipped" && step.startedAt !== null && step.finishedAt !== null
     ? formatDuration(step.finishedAt - step.startedAt)
     : null;

@@ -114,7 +114,7 @@ export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallPro
             : <a href={paths.vm(vm.vmId)}>{vm.name}</a>}
         </th>
         <td class="c-out">
-          <VmOutcomeState vm={vm} kind={kind} tellsHealing />
+          <VmOutcomeState vm={vm} kind={kind} isAway={timeline.isAway} tellsHealing />
         </td>
         <td class="c-lane">
           <LanePicture lane={lane} timeline={timeline} />
@@ -216,7 +216,7 @@ function StepBar({ bar, timeline: { lengthMs, nowMs, isAway } }: { bar: Bar; tim
         data-from={kind === "running" && toMs === nowMs && !isAway ? fromMs : undefined}
       >
         <title>
-          {label}: {kind === "try" ? "failed try" : stepState(step).word.toLowerCase()},{" "}
+          {label}: {kind === "try" ? "failed try" : stepState(step, isAway).word.toLowerCase()},{" "}
           {formatDuration(toMs - fromMs)}
           {step.error === null ? "" : `. ${step.error.message}`}
           {step.healing === null ? "" : `. ${step.healing}`}

@@ -26,7 +26,7 @@ async function setUp(browser: SetupBrowser, nas: Simulator) {
     "done",
   );
   const opening = await browser.submit("open");
-  assert.match(opening.html, /http-equiv="refresh" content="5;url=\/"/);
+  assert.match(opening.html, /http-equiv="refresh" content="3;url=\/"/);
 }
 
 async function untilOk(url: string): Promise<void> {
@@ -122,6 +122,15 @@ Deno.test("beyond loopback set-up asks for the code in the log, and for a passwo
     const home = await fetch(program.url, { redirect: "manual" });
     assert.equal(home.headers.get("location"), "/login?to=%2F");
     await home.body?.cancel();
+    assert.match((await browser.follow("/")).html, /Sign out/, "the browser of set-up is not asked again");
+    assert.match((await new SetupBrowser(program).follow("/")).html, /Dashboard password/, "others are");
+    await browser.submit("", {});
+    const again = await untilSetup(browser);
+    assert.match(again.html, /Change the connection/, "nor when it goes back to set-up");
+    assert.equal((await new SetupBrowser(program).open()).step, "gate");
+    assert.equal((await browser.submit("leave")).step, "opening");
+    await untilOk(`${program.url}/login`);
+    assert.match((await browser.follow("/")).html, /Sign out/);
     assert.match(
       await Deno.readTextFile(`${folder}/state/settings.env`),
       /DASHBOARD_PASSWORD="correct horse"/,

@@ -30,7 +30,7 @@ Deno.test("a step skipped before its call says so and shows no duration", () => 
   const cell = (end: "skipped" | "done") => {
     const [vm] = logOf([step("running"), step(end)]).view.vms;
     assert.ok(vm);
-    return String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false }));
+    return String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false, isAway: false }));
   };
   assert.match(cell("done"), /class="time"/);
   assert.doesNotMatch(cell("skipped"), /class="time"/);
@@ -40,7 +40,8 @@ Deno.test("a step skipped before its call says so and shows no duration", () => 
 Deno.test("a rollback that found nothing to remove is not shown as failed (fault 36)", () => {
   const [vm] = logOf([{ type: "vm", vm: "a", outcome: "failed", message: "Nothing was created" }]).view.vms;
   assert.ok(vm);
-  const row = (kind: "undo" | "create") => String(OperationVmRow({ vm, kind, columns: [], rollback: false }));
+  const row = (kind: "undo" | "create") =>
+    String(OperationVmRow({ vm, kind, columns: [], rollback: false, isAway: false }));
   assert.match(row("create"), /state bad/, "the premise");
   assert.doesNotMatch(row("undo"), /state bad/);
   assert.match(row("undo"), /Nothing left/);
@@ -76,7 +77,7 @@ Deno.test("the log and the rollback name steps as the table does", () => {
   assert.match(lines[2] ?? "", /a Undo NIC 2: done/);
   const [vm] = log.view.vms;
   assert.ok(vm);
-  const row = String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: true }));
+  const row = String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: true, isAway: false }));
   assert.match(row, /<span ?>NIC 2<\/span>/);
 });
 
@@ -87,7 +88,10 @@ Deno.test("a step whose effect could not be read is unknown, and only a refused 
     const [vm] = log.view.vms;
     assert.ok(vm);
     const line = log.since(0).map((event) => String(OperationLogLine({ event }))).at(-1) ?? "";
-    return { row: String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false })), line };
+    return {
+      row: String(OperationVmRow({ vm, kind: "create", columns: ["vm"], rollback: false, isAway: false })),
+      line,
+    };
   };
   const [unknown, failed] = [cell("unknown"), cell("not-done")];
   assert.match(unknown.row, /state step warn.*data-status="failed".*<span ?>Unknown<\/span>/);
