@@ -1,6 +1,9 @@
 /** Reads a NAS for pages, forms and plans: its VMs, and the resources available to new ones. */
 import type { Configuration } from "../configuration/configuration.ts";
 import { TrueNASError } from "../errors/errors.ts";
+import { isOutage } from "../errors/outage.ts";
+import { type ImageList, listImages } from "../images/listing/image_list.ts";
+import { readImageFacts } from "../images/listing/read_image_list.ts";
 import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
 import {
@@ -37,6 +40,8 @@ export class NasInventory {
   readonly #patience: Patience;
   readonly #capacity: TimedCache<Capacity>;
   readonly #choices: TimedCache<Choices>;
+
+  #images: ImageList | null = null;
 
   /** Reads nothing yet. */
   constructor(session: Session, { live, load }: Pick<NasInventory, "live" | "load">, patience: Patience) {
@@ -80,6 +85,24 @@ export class NasInventory {
   /** The choices a form offers for this configuration, at most 30 s old. */
   async choices({ storage }: Pick<Configuration, "storage">): Promise<Choices> {
     return await this.#choices.get(isoFolder(storage.cdrom_path) ?? "");
+  }
+
+  /**
+   * The images on the NAS and in the configuration; while the NAS does not answer, as they were read last.
+   *
+   * @param configuration Null when it cannot be used.
+   * @param now Milliseconds since 1970 (UTC).
+   * @throws {TrueNASError} when they cannot be read, and were not before.
+   */
+  async images(configuration: Configuration | null, now: () => number): Promise<ImageList> {
+    try {
+      const vms = await this.list();
+      const request = { configuration, vms, now };
+      return this.#images = listImages(await readImageFacts(this.#session, request, this.#patience));
+    } catch (error) {
+      if (this.#images === null || !isOutage(error)) throw error;
+      return this.#images;
+    }
   }
 
   /**

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import type { ImageRemovalPlan, ImageRemovalRequest } from "../images/removing/plan.ts";
+import { imageRemoval } from "../images/removing/removal_operation.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { NOTHING_CHANGED } from "../plan/changes.ts";
 import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/creation_input.ts";
@@ -160,6 +162,32 @@ export class Operations {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.cleaning(left);
       return { plan, run: () => this.#runner.run(cleaning(plan), options) };
+    });
+  }
+
+  /** Plans to remove an image; nothing is changed. */
+  planImageRemoval(
+    request: ImageRemovalRequest,
+    configuration: Configuration | null,
+  ): Promise<ImageRemovalPlan> {
+    return this.#planner.imageRemoval(request, configuration);
+  }
+
+  /**
+   * Plans again and removes an image, if the plan is still the one with the fingerprint `shown` and nothing keeps a part.
+   *
+   * @throws {TrueNASError} when the NAS cannot be read.
+   */
+  startImageRemoval(
+    request: ImageRemovalRequest,
+    { configuration, shown }: { readonly configuration: Configuration | null; readonly shown: string },
+    options: RunOptions = {},
+  ): Promise<StartedOrReplanned<ImageRemovalPlan>> {
+    return this.#startIfUnchanged(shown, async () => {
+      const plan = await this.#planner.imageRemoval(request, configuration);
+      // A person who removes an image wants all of it gone, and can choose parts.
+      const isWhole = plan.parts.length > 0 && plan.parts.every(({ blocked }) => blocked.length === 0);
+      return { plan, run: isWhole ? () => this.#runner.run(imageRemoval(plan), options) : null };
     });
   }
 

@@ -3,6 +3,13 @@ import { type Configuration, vmTypeOf } from "../configuration/configuration.ts"
 import { cdromOf } from "../configuration/sections.ts";
 import { imageDataset } from "../images/planned_image.ts";
 import { readImages } from "../images/read_images.ts";
+import { readImageRows } from "../images/listing/read_image_list.ts";
+import {
+  type ImageRemovalPlan,
+  type ImageRemovalRequest,
+  partsOf,
+  planImageRemoval,
+} from "../images/removing/plan.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
@@ -221,6 +228,34 @@ export class Planner {
       this.#removalFacts(zvols, options),
     ]);
     return planRollBack(created, vms, facts);
+  }
+
+  /** Plans to remove an image; the configuration says which types use it. */
+  async imageRemoval(
+    request: ImageRemovalRequest,
+    configuration: Configuration | null,
+  ): Promise<ImageRemovalPlan> {
+    const { inventory, session, patience } = this.#options;
+    const [{ nas, rules }, vms, rows] = await Promise.all([
+      session.live(patience.connectionWaitMs),
+      inventory.list(),
+      readImageRows(session, patience),
+    ]);
+    const dataset = configuration === null ? null : imageDataset(configuration.storage);
+    const parts = partsOf(request, { rows, dataset }).map(({ name }) => name);
+    const types = Object.entries(configuration?.types ?? {}).filter(([, { image }]) =>
+      image === request.image
+    );
+    return planImageRemoval(request, {
+      rows,
+      dataset,
+      vms,
+      removal: await this.#removalFacts(parts),
+      roles: nas.roles,
+      promoteRoles: rules.promoteRoles,
+      types: types.map(([type]) => type),
+      declaredPath: configuration?.images?.[request.image]?.path ?? null,
+    });
   }
 
   /** Reads what depends on zvols to be removed, and whether the account may remove it. */

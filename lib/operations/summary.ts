@@ -55,6 +55,7 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   undo: ["rolled-back", "failed"],
   clean: ["destroyed", "already-gone"],
   act: ["done"],
+  "remove-image": ["destroyed", "already-gone"],
   change: ["done"],
   image: ["done", "kept"],
 };

@@ -6,7 +6,15 @@ import type { DestructionVm, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 
 /** What an operation does. */
-export type OperationKind = "create" | "destroy" | "undo" | "clean" | "act" | "change" | "image";
+export type OperationKind =
+  | "create"
+  | "destroy"
+  | "undo"
+  | "clean"
+  | "act"
+  | "change"
+  | "image"
+  | "remove-image";
 
 /**
  * Status of an operation. `waiting`: it goes on when the NAS answers again. `interrupted`: the program ended while it was

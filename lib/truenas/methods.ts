@@ -74,6 +74,7 @@ export const datasetRow = z.object({
   volsize: property,
   refreservation: property,
   origin: property,
+  creation: property,
   user_properties: z.record(z.string(), property).nullish(),
   children: z.array(z.unknown()).nullish(),
 }).passthrough();
@@ -225,6 +226,7 @@ export const METHODS = {
     SLOW_WRITE_MS,
   ),
   "pool.dataset.update": write<readonly [id: string, change: DatasetChange], unknown>(z.unknown()),
+  "pool.dataset.promote": write<readonly [id: string], unknown>(z.unknown(), SLOW_WRITE_MS),
   "pool.dataset.recommended_zvol_blocksize": read<readonly [pool: string], string>(z.string()),
   // From 26 on a recursive destroy deletes idle clones, even of other VMs; the type rules it out.
   "pool.dataset.delete": destroy<readonly [id: string, options: { readonly recursive: false }]>(),

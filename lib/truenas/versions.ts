@@ -45,6 +45,8 @@ export interface VersionRules {
   readonly imageMethod: "vm.import_disk_image" | "vm.device.convert";
   /** The roles of which any allows cloning a snapshot. */
   readonly cloneRoles: readonly string[];
+  /** The roles of which any allows promoting a clone. */
+  readonly promoteRoles: readonly string[];
   /** Display types; VNC was added in 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -91,6 +93,7 @@ const V24_04: VersionRules = {
   snapshotMethods: "zfs.snapshot",
   imageMethod: "vm.import_disk_image",
   cloneRoles: ["FULL_ADMIN"],
+  promoteRoles: ["FULL_ADMIN"],
   vmCreateKeys: VM_KEYS_24_04,
   deviceKeys: DEVICE_KEYS_24,
   cdromRule: "anywhere",
@@ -106,6 +109,7 @@ const V25_04: VersionRules = {
   protocol: "jsonrpc",
   dtype: "attributes",
   login: "login_ex",
+  promoteRoles: ["DATASET_WRITE"],
   vmCreateKeys: [...VM_KEYS_24_10, "enable_secure_boot"],
   deviceKeys: { ...DEVICE_KEYS_24, DISK: [...DISK_KEYS_24, "serial"] },
 };

@@ -90,7 +90,7 @@ export class OperationStore {
   busy(name: string): Busy | null {
     for (const { view } of this.#logs.values()) {
       // The items of an operation on images are images.
-      if (!isActive(view) || view.kind === "image") continue;
+      if (!isActive(view) || view.kind === "image" || view.kind === "remove-image") continue;
       const vm = view.vms.find((it) => it.name === name && it.outcome === null);
       if (vm === undefined) continue;
       const finished = vm.steps.filter(({ status }) => status !== "pending" && status !== "running").length;
@@ -157,6 +157,7 @@ const DOING = {
   clean: "Removing",
   change: "Changing",
   image: "Fetching",
+  "remove-image": "Removing",
 } as const satisfies Record<Exclude<OperationKind, "act">, string>;
 
 function doing({ kind }: OperationView, { steps }: OperationVmView): string {

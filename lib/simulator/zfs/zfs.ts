@@ -125,10 +125,17 @@ export function renameSnapshot(store: Store, snapshot: StoredSnapshot, name: str
   }
 }
 
+/** A filesystem's files go with it. */
+function dropFiles({ files, folders }: Store, below: string): void {
+  for (const path of files.keys()) if (path.startsWith(below)) files.delete(path);
+  for (const path of folders) if (path.startsWith(below)) folders.delete(path);
+}
+
 /** Removes a dataset, and its origin if its deferred destruction waited for this last clone. */
 export function dropDataset(store: Store, name: string): void {
-  const origin = store.datasets.get(name)?.origin ?? null;
+  const { origin = null, type } = store.datasets.get(name) ?? {};
   store.datasets.delete(name);
+  if (type === "FILESYSTEM") dropFiles(store, `/mnt/${name}/`);
   const snapshot = origin === null ? undefined : store.snapshots.get(origin);
   if (snapshot?.isDeferred === true && clonesOf(store, snapshot.name).length === 0) {
     store.snapshots.delete(snapshot.name);

@@ -5,7 +5,7 @@ import { timeLeftOf } from "../../../lib/operations/timeline.ts";
 import { Icon, Shape } from "../icons.tsx";
 import { Cells, describeFinished } from "../operation/cells.tsx";
 import { describeProgress } from "../operation/operation.tsx";
-import { countedIn, STATUSES } from "../operation/states.tsx";
+import { countedIn, nounOf, STATUSES } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
 import { Toast } from "./toasts.tsx";
 import { Said } from "../said.tsx";
@@ -110,5 +110,5 @@ function doneWords(view: OperationView): string {
   const [vm] = vms;
   return vms.length === 1 && vm !== undefined
     ? `${vm.name} ${verb}`
-    : `${formatCount(vms.length, "VM")} ${verb}`;
+    : `${formatCount(vms.length, nounOf(view.kind))} ${verb}`;
 }

@@ -13,10 +13,12 @@ import { recoveryOf } from "../../../lib/operations/recovery.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Said } from "../said.tsx";
 
+const REMOVING: readonly OperationView["kind"][] = ["destroy", "clean"];
+
 /** Cancels an operation that is running. */
 export function CancelForm({ view }: { view: OperationView }) {
   const action = paths.cancel(view.id);
-  const removes = view.kind === "destroy" || view.kind === "clean";
+  const removes = REMOVING.includes(view.kind);
   const works = new Set(view.vms.map(workOn));
   const unfinished = [
     ...(works.has("create") ? ["unfinished VMs are removed"] : []),
@@ -106,6 +108,7 @@ const CREATE_TITLES = {
   undo: "Create VMs",
   clean: "Create VMs",
   image: "Create VMs",
+  "remove-image": "Create VMs",
 } as const;
 
 interface NextProps {

@@ -83,6 +83,12 @@ export function Operation(
 }
 
 /** Every step in words; without a script it is what a reload brings up to date. */
+/** The head of the column of names. */
+function headOf(kind: OperationView["kind"]): string {
+  const noun = nounOf(kind);
+  return `${noun.charAt(0).toUpperCase()}${noun.slice(1)}`;
+}
+
 function StepsTable({ view }: { view: OperationView }) {
   const columns = columnsOf(view);
   const rollback = hasRollback(view);
@@ -100,7 +106,7 @@ function StepsTable({ view }: { view: OperationView }) {
         <caption class="visually-hidden">{formatCount(view.vms.length, nounOf(view.kind))}</caption>
         <thead>
           <tr>
-            <th scope="col">{view.kind === "image" ? "Image" : "VM"}</th>
+            <th scope="col">{headOf(view.kind)}</th>
             <th scope="col">Outcome</th>
             {inOneCell
               ? <th scope="col">Steps</th>

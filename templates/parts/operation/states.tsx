@@ -62,6 +62,7 @@ const STEPS: Readonly<Record<string, string>> = {
   cdrom: "Install image",
   dataset: "Dataset",
   download: "Download",
+  promote: "Promote clone",
   start: "Start",
   stop: "Shut down",
   zvol: "Disk",
@@ -157,11 +158,14 @@ const VERBS = {
   act: "done",
   change: "changed",
   image: "added",
+  "remove-image": "removed",
 } as const satisfies Record<OperationKind, string>;
+
+const NOUNS: Readonly<Partial<Record<OperationKind, string>>> = { image: "image", "remove-image": "dataset" };
 
 /** What an operation of this kind works on. */
 export function nounOf(kind: OperationKind): string {
-  return kind === "image" ? "image" : "VM";
+  return NOUNS[kind] ?? "VM";
 }
 
 const WORK_VERBS = {
