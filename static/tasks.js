@@ -114,6 +114,25 @@ button?.addEventListener("click", async () => {
   showButton();
 });
 
+const TICK_MS = 1_000;
+const clock = (ms) => {
+  const seconds = Math.floor(ms / 1_000);
+  const two = (value) => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+};
+
+/* Between two messages nothing else says that time passes. */
+setInterval(() => {
+  for (const { dataset, firstChild: words } of document.querySelectorAll("#tasks-dock [data-passed]")) {
+    dataset.passed = Number(dataset.passed) + TICK_MS;
+    dataset.left = Math.max(Number(dataset.left) - TICK_MS, 0);
+    words.data = Number(dataset.left) < TICK_MS
+      ? `${clock(Number(dataset.passed))} so far`
+      : `about ${clock(Number(dataset.left))} left`;
+  }
+}, TICK_MS);
+
 let timer;
 document.addEventListener("visibilitychange", () => {
   clearInterval(timer);

@@ -25,6 +25,7 @@ function tick() {
   const nowMs = Date.now() - aheadMs - Number(root.dataset.started);
   const elapsed = root.querySelector("[data-elapsed]");
   if (elapsed !== null) elapsed.textContent = clock(nowMs);
+  countDown(root.querySelector("[data-left]"));
   const picture = document.getElementById("waterfall");
   if (picture === null) return;
   if (nowMs > Number(picture.dataset.length)) lengthen(picture, nowMs * HEADROOM);
@@ -43,6 +44,14 @@ function tick() {
   for (const bar of picture.querySelectorAll("rect[data-from]")) {
     bar.setAttribute("width", percent((nowMs - Number(bar.dataset.from)) / lengthMs));
   }
+}
+
+/* An estimate that is used up says nothing more; its place stays. */
+function countDown(left) {
+  if (left === null) return;
+  left.dataset.left = Math.max(Number(left.dataset.left) - TICK_MS, 0);
+  left.textContent = clock(Number(left.dataset.left));
+  left.closest(".planned").hidden = Number(left.dataset.left) < TICK_MS;
 }
 
 /* A step can last longer than was expected, with no news of it: the axis then goes on. */

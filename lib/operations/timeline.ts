@@ -7,9 +7,9 @@ import { isActive, type OperationView, type OperationVmView, type StepView } fro
 
 /**
  * How a step, or a part of it, is drawn. `try`: after it a call was sent again; `healed`: the last of several tries;
- * `undone`: it removes what the VM had.
+ * `undone`: it removes what the VM had; `unknown`: its effect could not be read.
  */
-export type BarKind = "done" | "running" | "failed" | "try" | "healed" | "undone";
+export type BarKind = "done" | "running" | "failed" | "unknown" | "try" | "healed" | "undone";
 
 /** A stretch of time. */
 export interface Span {
@@ -66,6 +66,8 @@ export interface Timeline {
 
 /** Gaps shorter than this part of the axis are not drawn as waiting. */
 const LEAST_WAIT = 0.01;
+/** Less is nothing to tell. */
+const LEAST_LEFT_MS = 1_000;
 /** The axis has room for this much more than what is known. */
 const HEADROOM = 1.1;
 /** Distances of ticks, of which the axis has at most seven. */
@@ -113,7 +115,7 @@ export function timelineOf(view: OperationView, now: number): Timeline {
     ...lane,
     // One that lasts is drawn from its first moment, because nothing else happens that would draw it later.
     waits: lane.waits.filter(({ fromMs, toMs }) => toMs - fromMs >= lengthMs * LEAST_WAIT || toMs === nowMs),
-    expected: nowMs === null ? null : expectedOf(lane.vm, measured, nowMs),
+    expected: nowMs === null ? null : expectedOf(lane.vm, measured, { now, nowMs }),
   }));
   return {
     lanes,
@@ -127,7 +129,7 @@ export function timelineOf(view: OperationView, now: number): Timeline {
   };
 }
 
-/** What is left of a running operation, by the steps that were measured; null when that is not known. */
+/** What is left of a running operation, by the steps that were measured; null when that is not known, or less than a second. */
 export function timeLeftOf(view: OperationView, now: number): number | null {
   return view.status === "running" ? timeLeft(view, measure(view), Math.max(now - view.startedAt, 0)) : null;
 }
@@ -247,7 +249,8 @@ function stack(bars: readonly Omit<Bar, keyof Place>[]): readonly Bar[] {
   return stacked;
 }
 
-function kindOf({ step, status, healed }: StepView): BarKind {
+function kindOf({ step, status, error, healed }: StepView): BarKind {
+  if (status === "failed" && error?.outcome === "unknown") return "unknown";
   if (step.startsWith("undo-")) return status === "failed" ? "failed" : "undone";
   if (status === "running" || status === "failed") return status;
   return healed > 0 ? "healed" : "done";
@@ -281,19 +284,25 @@ function openSteps({ outcome, steps }: OperationVmView): readonly StepView[] {
   return outcome === null ? steps.filter(({ status }) => status === "pending" || status === "running") : [];
 }
 
-/** What steps of one VM take; null when one of them was never measured. Devices are added at the same time. */
+/**
+ * What steps of one VM take, or from `now` on still take; null when one of them was never measured. Devices are added at the
+ * same time.
+ */
 function pathMs(
   steps: readonly StepView[],
   measured: Measured,
   pick: "middleMs" | "leastMs",
+  now: number | null = null,
 ): number | null {
   let inOrder = 0;
   let atOnce = 0;
-  for (const { step } of steps) {
+  for (const { step, startedAt } of steps) {
     const known = measured.get(sortOf(step));
     if (known === undefined) return null;
-    if (isDevice(step)) atOnce = Math.max(atOnce, known[pick]);
-    else inOrder += known[pick];
+    const passedMs = now === null || startedAt === null ? 0 : now - startedAt;
+    const leftMs = Math.max(known[pick] - passedMs, 0);
+    if (isDevice(step)) atOnce = Math.max(atOnce, leftMs);
+    else inOrder += leftMs;
   }
   return inOrder + atOnce;
 }
@@ -302,21 +311,27 @@ function isDevice(step: string): boolean {
   return /^(display|cdrom|nic\d+|disk\d+)$/.test(step);
 }
 
-function expectedOf(vm: OperationVmView, measured: Measured, nowMs: number): Span | null {
+function expectedOf(
+  vm: OperationVmView,
+  measured: Measured,
+  { now, nowMs }: { readonly now: number; readonly nowMs: number },
+): Span | null {
   const isStarted = vm.steps.some(({ status }) => status !== "pending");
-  const ms = isStarted ? pathMs(openSteps(vm), measured, "middleMs") : null;
+  const ms = isStarted ? pathMs(openSteps(vm), measured, "middleMs", now) : null;
   return ms === null || ms === 0 ? null : { fromMs: nowMs, toMs: nowMs + ms };
 }
 
 /** By the pace so far: as many VMs at once as now, and never sooner than the VM that has most to do. */
-function timeLeft({ vms }: OperationView, measured: Measured, nowMs: number): number | null {
+function timeLeft({ vms, startedAt }: OperationView, measured: Measured, nowMs: number): number | null {
   const open = vms.filter(({ outcome }) => outcome === null);
-  if (open.length === 0) return 0;
-  const each = open.map((vm) => pathMs(openSteps(vm), measured, "middleMs"));
+  if (open.length === 0) return null;
+  const each = open.map((vm) => pathMs(openSteps(vm), measured, "middleMs", startedAt + nowMs));
   if (nowMs === 0 || each.some((ms) => ms === null)) return null;
   const sum = each.reduce<number>((total, ms) => total + (ms ?? 0), 0);
   const started = open.filter(({ steps }) => steps.some(({ status }) => status !== "pending")).length;
-  return Math.max(sum / Math.max(1, started), ...each.map((ms) => ms ?? 0));
+  const leftMs = Math.max(sum / Math.max(1, started), ...each.map((ms) => ms ?? 0));
+  // A step that lasts longer than the others did says nothing of its end.
+  return leftMs < LEAST_LEFT_MS ? null : leftMs;
 }
 
 /** The NAS runs so many calls of a connection at once; and one VM's steps follow each other. */

@@ -3,7 +3,7 @@ import type { OperationView } from "../../../lib/operations/types.ts";
 import { formatClock, formatCount } from "../../../lib/units.ts";
 import { timeLeftOf } from "../../../lib/operations/timeline.ts";
 import { Icon, Shape } from "../icons.tsx";
-import { Cells, describeFinished } from "../operation/cells.tsx";
+import { Cells, describeDone } from "../operation/cells.tsx";
 import { describeProgress } from "../operation/operation.tsx";
 import { countedIn, nounOf, STATUSES } from "../operation/states.tsx";
 import { paths } from "../../paths.ts";
@@ -31,7 +31,7 @@ export function Tasks({ running, now }: TasksProps) {
 }
 
 function Drawer({ running, now }: TasksProps) {
-  const tasks = running.map((view) => ({ view, time: timeOf(view, now) }));
+  const tasks = running.map((view) => ({ view, time: <TimeLeft view={view} now={now} /> }));
   const isNew = running.every(({ startedAt }) => now - startedAt < NEW_MS);
   const [first] = running;
   return (
@@ -44,7 +44,12 @@ function Drawer({ running, now }: TasksProps) {
             : formatCount(running.length, "running operation")}
         </span>
         <span class="soft">
-          {tasks.map(({ view, time }) => `${describeFinished(view)}, ${time}`).join(" · ")}
+          {tasks.map(({ view, time }, n) => (
+            <>
+              {n === 0 ? "" : " · "}
+              {describeDone(view)}, {time}
+            </>
+          ))}
         </span>
         <Icon name="chevron" class="caret" />
       </summary>
@@ -56,7 +61,8 @@ function Drawer({ running, now }: TasksProps) {
                 <Said text={view.title} />
               </a>
               <span class="soft">{describeProgress(view)}</span>
-              <span class="soft">{time}</span>
+              {/* Of a single one, the line above says it. */}
+              {tasks.length === 1 ? null : <span class="soft">{time}</span>}
             </span>
             <Cells view={view} />
           </li>
@@ -66,10 +72,15 @@ function Drawer({ running, now }: TasksProps) {
   );
 }
 
-function timeOf(view: OperationView, now: number): string {
+/** What is left, or how long it takes so far; a script counts on. */
+function TimeLeft({ view, now }: { view: OperationView; now: number }) {
   const leftMs = timeLeftOf(view, now);
-  if (leftMs === null) return `${formatClock(now - view.startedAt)} so far`;
-  return `about ${formatClock(Math.max(leftMs, 1_000))} left`;
+  const passedMs = Math.max(now - view.startedAt, 0);
+  return (
+    <span data-passed={passedMs} data-left={leftMs === null ? 0 : Math.round(leftMs)}>
+      {leftMs === null ? `${formatClock(passedMs)} so far` : `about ${formatClock(leftMs)} left`}
+    </span>
+  );
 }
 
 /** What a page is told of operations that it knew as running: a toast for each that has ended. */

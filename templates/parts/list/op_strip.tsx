@@ -3,7 +3,7 @@ import { isActive, type OperationView } from "../../../lib/operations/types.ts";
 import { paths } from "../../paths.ts";
 import { SHAPES } from "../common.tsx";
 import { Shape } from "../icons.tsx";
-import { describeFinished, finishedIn } from "../operation/cells.tsx";
+import { describeDone, finishedIn } from "../operation/cells.tsx";
 import { cellTone } from "../operation/operation.tsx";
 import { STATUSES } from "../operation/states.tsx";
 import { operationRowId } from "../operation/steps.tsx";
@@ -29,7 +29,7 @@ export function OpStrip({ view }: { view: OperationView }) {
           <Shape name={SHAPES[tone]} />
           <Said text={view.title} />
         </span>
-        <span class="soft">{isOver || view.waiting !== null ? word : describeFinished(view)}</span>
+        <span class="soft">{isOver || view.waiting !== null ? word : describeDone(view)}</span>
       </span>
       <Cells view={view} />
       <a class="btn sm" href={paths.operation(view.id)}>{isOver ? "View" : "Watch"}</a>
@@ -39,7 +39,7 @@ export function OpStrip({ view }: { view: OperationView }) {
 
 function Cells({ view }: { view: OperationView }) {
   if (view.vms.length > MAX_CELLS) {
-    return <progress value={finishedIn(view)} max={view.vms.length} aria-label={describeFinished(view)} />;
+    return <progress value={finishedIn(view)} max={view.vms.length} aria-label={describeDone(view)} />;
   }
   return (
     <span class="dots cells" aria-hidden="true">

@@ -5,8 +5,12 @@ import { formatClock, formatDuration } from "../../../lib/units.ts";
 /** So near an edge, words around their line would be cut off on a phone. */
 const NEAR_EDGE = 0.18;
 
-/** So near each other, two times would lie on each other on a phone. */
-const TOO_NEAR = 0.13;
+/** So near each other, two times would lie on each other on a phone, and on a desk. */
+const TOO_NEAR_NARROW = 0.13;
+const TOO_NEAR = 0.05;
+/** So near, the line of the limit would run through a time, on a phone and on a desk. */
+const CROSSED_NARROW = 0.06;
+const CROSSED = 0.03;
 /** From here on, the time of a tick is written before it, as there is no room around it. */
 const LAST = 0.98;
 
@@ -18,8 +22,12 @@ function anchorAt(share: number): "start" | "middle" | "end" {
 export function Axis({ timeline }: { timeline: Timeline }) {
   const { lengthMs, ticksMs, nowMs, limitMs, outages } = timeline;
   const x = (ms: number) => percent(ms / lengthMs);
-  // The present time and the ticks near it would lie on each other.
-  const isClear = (ms: number) => nowMs === null || Math.abs(ms - nowMs) / lengthMs > TOO_NEAR;
+  const isApart = (ms: number, other: number | null, share: number) =>
+    other === null || Math.abs(ms - other) / lengthMs > share;
+  // The present time, or the line of the limit, and the ticks near them would lie on each other.
+  const isClear = (ms: number) => isApart(ms, nowMs, TOO_NEAR) && isApart(ms, limitMs, CROSSED);
+  const isClearNarrow = (ms: number) =>
+    isApart(ms, nowMs, TOO_NEAR_NARROW) && isApart(ms, limitMs, CROSSED_NARROW);
   const words = [
     `Time axis, 0 to ${formatDuration(lengthMs)}`,
     ...(limitMs === null ? [] : [`the earliest end this NAS allows is about ${formatDuration(limitMs)}`]),
@@ -31,7 +39,7 @@ export function Axis({ timeline }: { timeline: Timeline }) {
     <svg class="lane" id="waterfall-axis" role="img" aria-label={words} data-length={lengthMs}>
       {ticksMs.filter(isClear).map((ms) => (
         <text
-          class="t-axis"
+          class={isClearNarrow(ms) ? "t-axis" : "t-axis near"}
           x={x(ms)}
           y="28"
           text-anchor={ms === 0 ? "start" : ms / lengthMs > LAST ? "end" : "middle"}

@@ -1,5 +1,13 @@
 /** The log of an operation: a line for each event of interest. */
-import { describeProgress, OUTCOMES, RESOLUTIONS, STATUSES, stepLabel, stepState } from "./states.tsx";
+import {
+  describeProgress,
+  inLabels,
+  OUTCOMES,
+  RESOLUTIONS,
+  STATUSES,
+  stepLabel,
+  stepState,
+} from "./states.tsx";
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import { stateWord } from "../list/vm_row.tsx";
@@ -42,7 +50,7 @@ function describeEvent(event: OperationEvent): string {
       return describeBack(event);
     case "vm":
       return `${event.vm}: ${OUTCOMES[event.outcome].word.toLowerCase()}${
-        event.message ? `. ${event.message}` : ""
+        event.message ? `. ${inLabels(event.message)}` : ""
       }`;
     case "finished":
       return `Operation ${STATUSES[event.status].word.toLowerCase()}${

@@ -15,6 +15,7 @@ import {
   OperationState,
   outcomeOf,
   stepLabel,
+  withStop,
 } from "./states.tsx";
 import { Waterfall } from "./waterfall.tsx";
 import { Icon } from "../icons.tsx";
@@ -154,7 +155,8 @@ export function OperationSummary(
   { view, now, mayChange }: { view: OperationView; now: number; mayChange: boolean },
 ) {
   const steps = view.vms.flatMap(({ steps }) => steps.filter((step) => !isUndo(step)));
-  const finished = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+  const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
+  const done = steps.filter(({ status }) => status === "done").length;
   const isRunning = isActive(view);
   const leftMs = timeLeftOf(view, now);
   const counted = countDone(view);
@@ -166,7 +168,7 @@ export function OperationSummary(
           {counted}{" "}
           <small class="status">
             <OperationState status={view.status} />{" "}
-            <span>{describeProgress(view)} · {finished} of {formatCount(steps.length, "step")}</span>
+            <span>{describeProgress(view)} · {done} of {formatCount(steps.length, "step")} done</span>
           </small>
         </p>
         <dl class="times">
@@ -182,15 +184,17 @@ export function OperationSummary(
             ? (
               <div class="planned">
                 <dt>left</dt>
-                <dd>about {formatClock(Math.max(leftMs, 1_000))}</dd>
+                <dd>
+                  about <span data-left={Math.round(leftMs)}>{formatClock(leftMs)}</span>
+                </dd>
               </div>
             )
             : null}
         </dl>
         {vms.length > MAX_CELLS
           ? (
-            <progress max={Math.max(1, steps.length)} value={finished} aria-label="Finished steps">
-              {finished} of {steps.length} steps
+            <progress max={Math.max(1, steps.length)} value={over} aria-label="Finished steps">
+              {over} of {steps.length} steps
             </progress>
           )
           : (
@@ -219,17 +223,26 @@ export function cellTone(kind: OperationKind, { outcome, steps }: OperationVmVie
 }
 
 /** `3 done, 1 failed, 1 cancelled, 2 to go` */
-export function describeProgress({ kind, vms }: OperationView): string {
+export function describeProgress(view: OperationView): string {
+  const { kind, vms } = view;
   const good = vms.filter(({ outcome }) => isGood(kind, outcome));
   const kept = kind === "create" ? good.filter((vm) => workOn(vm) === null).length : 0;
-  const done = good.length - kept;
-  const cancelled = vms.filter(({ outcome }) => isCancelled(outcome)).length;
-  const interrupted = vms.filter(({ outcome }) => outcome === "interrupted").length;
   const open = vms.filter(({ outcome }) => outcome === null).length;
-  const failed = vms.length - good.length - cancelled - interrupted - open;
-  const parts = { failed, cancelled, interrupted, "to go": open, kept };
-  const others = Object.entries(parts).filter(([, count]) => count > 0);
-  return [`${done} done`, ...others.map(([word, count]) => `${count} ${word}`)].join(", ");
+  return [`${good.length - kept} done`, ...unsuccessfulIn(view), ...counts({ "to go": open, kept })].join(
+    ", ",
+  );
+}
+
+/** `1 failed`, `1 cancelled`: the VMs that are not as requested and not open. */
+export function unsuccessfulIn({ kind, vms }: OperationView): readonly string[] {
+  const bad = vms.filter(({ outcome }) => outcome !== null && !isGood(kind, outcome));
+  const cancelled = bad.filter(({ outcome }) => isCancelled(outcome)).length;
+  const interrupted = bad.filter(({ outcome }) => outcome === "interrupted").length;
+  return counts({ failed: bad.length - cancelled - interrupted, cancelled, interrupted });
+}
+
+function counts(parts: Readonly<Record<string, number>>): readonly string[] {
+  return Object.entries(parts).filter(([, count]) => count > 0).map(([word, count]) => `${count} ${word}`);
 }
 
 function WaitingNotice({ waiting: { message, since, until } }: { waiting: Waiting }) {
@@ -254,7 +267,7 @@ export function OperationNotices({ view }: { view: OperationView }) {
       {view.message === null ? null : (
         <Notice tone="bad">
           <p>
-            <Said text={view.message} />
+            <Said text={withStop(view.message)} />
           </p>
         </Notice>
       )}

@@ -208,5 +208,25 @@ export function countDone(view: Pick<OperationView, "kind" | "vms">): string {
 export function describeTrouble(kind: OperationKind, vm: OperationVmView): string {
   const { name, outcome, message } = vm;
   const what = outcome === "interrupted" ? "interrupted" : `not ${verbOf(kind, vm)}`;
-  return `${name} was ${what}. ${message ?? ""}`.trim();
+  return `${name} was ${what}. ${message === null ? "" : withStop(inLabels(message))}`.trim();
 }
+
+/** The sentence with a stop at its end. */
+export function withStop(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
+/** What an interrupted VM is told with, `Done: vm (id 7), nic0. Unknown: disk0`, with the steps as people call them. */
+export function inLabels(message: string): string {
+  return message.replaceAll(
+    STEP_LISTS,
+    (_all, word: string, steps: string) =>
+      `${word}: ${
+        steps.replaceAll(STEP_NAME, (_step, before: string, name: string) => `${before}${stepLabel(name)}`)
+      }`,
+  );
+}
+
+const STEP_LISTS = /\b(Done|Unknown): (.+?)(?=\. Unknown: |$)/g;
+/** Between commas, and perhaps with a detail in brackets, which may have commas of its own. */
+const STEP_NAME = /(^|, )([a-z]+(?:-[a-z0-9]+)*\d*)(?= \(|, |\.?$)/g;

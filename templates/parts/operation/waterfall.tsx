@@ -26,6 +26,7 @@ const LEGEND: readonly (readonly [BarKind, string])[] = [
   ["try", "Failed try"],
   ["healed", "Healed"],
   ["failed", "Failed"],
+  ["unknown", "Unknown"],
   ["undone", "Rolled back"],
 ];
 
@@ -34,6 +35,7 @@ const BARS = {
   done: "done",
   running: "run",
   failed: "fail",
+  unknown: "unknown",
   try: "try",
   healed: "healed",
   undone: "undone",

@@ -69,9 +69,25 @@ Deno.test("timeLeftOf() estimates what is left only from steps that were measure
     [3_000, { type: "vm", vm: "a01", outcome: "created" }],
   ]);
   const timeline = timelineOf(later, START + 3_000);
-  assert.equal(timeLeftOf(later, START + 3_000), 3_000, "a vm of 1 s and a start of 2 s");
+  assert.equal(
+    timeLeftOf(later, START + 3_000),
+    2_000,
+    "a vm of 1 s that should be over, and a start of 2 s",
+  );
   assert.equal(timeline.limitMs, 3_000, "the steps of one VM follow each other");
-  assert.deepEqual(timeline.lanes[1]?.expected, { fromMs: 3_000, toMs: 6_000 });
+  assert.deepEqual(timeline.lanes[1]?.expected, { fromMs: 3_000, toMs: 5_000 });
+});
+
+Deno.test("timeLeftOf() counts down while a step runs, and says nothing once it lasts longer than the others did", () => {
+  const view = viewOf([
+    [0, started(["a01", "a02"], ["vm"])],
+    [0, step("a01", "vm", "running")],
+    [4_000, step("a01", "vm", "done")],
+    [4_000, { type: "vm", vm: "a01", outcome: "created" }],
+    [4_000, step("a02", "vm", "running")],
+  ]);
+  const left = [4_000, 5_000, 7_000, 7_500, 60_000].map((ms) => timeLeftOf(view, START + ms));
+  assert.deepEqual(left, [4_000, 3_000, 1_000, null, null]);
 });
 
 Deno.test("timelineOf() ends a finished operation's axis at its end, without a present or an estimate", () => {

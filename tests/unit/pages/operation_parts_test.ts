@@ -10,6 +10,9 @@ import {
 import { logOf } from "../operations/operation_samples.ts";
 import { OpStrip } from "../../../templates/parts/list/op_strip.tsx";
 import { Tasks } from "../../../templates/parts/frame/tasks.tsx";
+import { timelineOf } from "../../../lib/operations/timeline.ts";
+import { Axis } from "../../../templates/parts/operation/axis.tsx";
+import { Waterfall } from "../../../templates/parts/operation/waterfall.tsx";
 import { OperationVmRow } from "../../../templates/parts/operation/steps.tsx";
 
 Deno.test("progress counts cancelled and failed VMs separately", () => {
@@ -47,11 +50,14 @@ Deno.test("a rollback that found nothing to remove is not shown as failed (fault
   assert.match(row("undo"), /Nothing left/);
 });
 
+const INTERRUPTED = "Done: vm (id 7), cdrom, disk0 (tank/a-disk0, 20 GiB). Unknown: nic1";
+
 Deno.test("a VM whose creation was interrupted is not reported as failed or missing", () => {
-  const { view } = logOf([{ type: "vm", vm: "a", outcome: "interrupted", message: "Done: vm (id 7)" }]);
+  const { view } = logOf([{ type: "vm", vm: "a", outcome: "interrupted", message: INTERRUPTED }]);
   assert.equal(describeProgress(view), "0 done, 1 interrupted, 1 to go");
   const notices = String(OperationNotices({ view }));
-  assert.match(notices, /a was interrupted\. Done: vm \(id 7\)/);
+  const labelled = "Done: VM (id 7), Install image, Disk 1 (tank/a-disk0, 20 GiB). Unknown: NIC 2";
+  assert.ok(notices.includes(`a was interrupted. ${labelled}.`), notices);
   assert.doesNotMatch(notices, /not created/);
 });
 
@@ -100,13 +106,57 @@ Deno.test("a step whose effect could not be read is unknown, and only a refused 
   assert.match(failed.line, /a VM: failed/);
 });
 
-Deno.test("VMs count as finished whatever became of them, and a cancelled one is not drawn as failed", () => {
+Deno.test("the list, the tasks and the page count what is done alike, and a cancelled VM is not drawn as failed", () => {
   const vms = ["failed", "cancelled"] as const;
   const log = logOf(vms.map((outcome, n) => ({ type: "vm", vm: n === 0 ? "a" : "b", outcome })));
   const { view } = log;
-  assert.match(String(Tasks({ running: [view], now: 5_000 })), /2 of 2 finished/);
+  const count = "0 of 2 done, 1 failed, 1 cancelled";
+  assert.ok(String(Tasks({ running: [view], now: 5_000 })).includes(count));
   const strip = String(OpStrip({ view }));
-  assert.match(strip, /2 of 2 finished/);
+  assert.ok(strip.includes(count));
+  const summary = String(OperationSummary({ view, now: 5_000, mayChange: true }));
+  assert.match(summary, /0 of 2 VMs created .*0 done, 1 failed, 1 cancelled/);
   assert.match(strip, /id="strip-op-vm-a" class="bad"/);
   assert.match(strip, /id="strip-op-vm-b" class="warn"/);
+});
+
+Deno.test("steps that were skipped, or whose effect is unknown, are not counted as done, nor drawn as failed", () => {
+  const error = { message: "The connection was lost", outcome: "unknown" } as const;
+  const log = logOf([
+    { type: "step", vm: "a", step: "vm", status: "running" },
+    { type: "step", vm: "a", step: "vm", status: "failed", error },
+    { type: "step", vm: "a", step: "start", status: "skipped" },
+    { type: "step", vm: "b", step: "vm", status: "running" },
+    { type: "step", vm: "b", step: "vm", status: "done" },
+  ]);
+  const summary = String(OperationSummary({ view: log.view, now: 5_000, mayChange: false }));
+  assert.match(summary, /1 of 4 steps done/);
+  const timeline = timelineOf(log.view, 5_000);
+  assert.deepEqual(timeline.lanes.map(({ bars }) => bars.map(({ kind }) => kind)), [["unknown"], ["done"]]);
+  const picture = String(Waterfall({ timeline, kind: "create" }));
+  assert.match(picture, /class="unknown"/);
+  assert.doesNotMatch(picture, /class="fail"/);
+});
+
+Deno.test("no line of the axis runs through a time, and on a desk near times stay", () => {
+  const axis = (limitMs: number, nowMs: number | null) => {
+    const timeline = {
+      ...timelineOf(logOf([]).view, 1_000),
+      lengthMs: 60_000,
+      ticksMs: [0, 10_000, 20_000, 30_000, 40_000],
+      limitMs,
+      nowMs,
+    };
+    return [...String(Axis({ timeline })).matchAll(/class="(t-axis[^"]*)"[^>]*>([^<]+)</g)].map((
+      [, sort, time],
+    ) => `${time}${sort === "t-axis" ? "" : " only where there is room"}`);
+  };
+  assert.deepEqual(axis(9_500, null), ["0 s", "0:20", "0:30", "0:40"]);
+  assert.deepEqual(axis(12_500, 34_000), [
+    "0 s",
+    "0:10 only where there is room",
+    "0:20",
+    "0:30 only where there is room",
+    "0:40 only where there is room",
+  ]);
 });
