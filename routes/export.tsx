@@ -2,7 +2,6 @@
 import { Hono } from "hono";
 import { EXPORT_FORMATS } from "../lib/exports/formats.ts";
 import type { Vm } from "../lib/inventory/inventory.ts";
-import { unfinishedVms } from "../lib/operations/record/undecided.ts";
 import { READING_MS } from "../lib/inventory/live_inventory.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.ts";
 import {
@@ -17,6 +16,7 @@ import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage } from "./server/dashboard.ts";
+import { needsLookOf } from "./vms/vm_props.ts";
 import { matches, queryOf, readQuery, sorted } from "./vms/vm_query.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
 
@@ -76,15 +76,15 @@ function inEachFormat(nodes: readonly ClusterNode[], version: TalosVersion): Exp
 }
 
 async function presentNodes(
-  { manager }: Dashboard,
+  dashboard: Dashboard,
   query: ReturnType<typeof queryOf>,
   ids: readonly string[],
 ): Promise<ClusterNode[]> {
+  const { manager } = dashboard;
   await inTime(manager.inventory.live.readAddresses());
   const vms = await manager.inventory.live.readyVms(READING_MS);
-  const unfinished = unfinishedVms(manager.operations.store.list());
-  const isChosen = (vm: Vm) =>
-    ids.length === 0 ? matches(vm, query, unfinished) : ids.includes(String(vm.id));
+  const needsLook = needsLookOf(dashboard);
+  const isChosen = (vm: Vm) => ids.length === 0 ? matches(vm, query, needsLook) : ids.includes(String(vm.id));
   const chosen = sorted(vms.filter(isChosen), query.sort);
   return chosen.map((vm) => nodeOfVm(vm));
 }

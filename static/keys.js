@@ -18,7 +18,10 @@ document.addEventListener("click", async (event) => {
     say(`Copied ${isIcon ? text : ""}`);
   } catch {
     // Browsers offer no clipboard over plain HTTP, so the text is selected to be copied by hand.
-    if (source !== null) getSelection().selectAllChildren(source);
+    if (source !== null) {
+      source.closest("details")?.setAttribute("open", "");
+      getSelection().selectAllChildren(source);
+    }
     if (!isIcon) words.textContent = "Press Ctrl+C";
     say("Text selected. Press Ctrl+C to copy it");
   }

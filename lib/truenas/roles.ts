@@ -18,21 +18,21 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
   { role: "VM_DEVICE_WRITE", for: "adding devices to VMs", essential: true },
   {
     role: "DATASET_READ",
-    for: "checking space and existing zvols, and showing disk sizes",
+    for: "checking space and existing disks, and showing their sizes",
     essential: false,
   },
   {
     role: "DATASET_WRITE",
-    for: "marking zvols, and creating sparse zvols",
+    for: "marking disks, and creating thin ones",
     essential: false,
   },
   {
     role: "DATASET_DELETE",
-    for: "removing zvols without a VM: after a failed creation, and orphans",
+    for: "removing disks without a VM: after a failed creation, and orphans",
     essential: false,
   },
-  { role: "SNAPSHOT_READ", for: "listing snapshots of zvols to be removed", essential: false },
-  { role: "SNAPSHOT_DELETE", for: "removing snapshots of zvols to be removed", essential: false },
+  { role: "SNAPSHOT_READ", for: "listing snapshots of disks to be removed", essential: false },
+  { role: "SNAPSHOT_DELETE", for: "removing snapshots of disks to be removed", essential: false },
   { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image exists", essential: false },
   { role: "REPORTING_READ", for: "showing the load of the NAS above the list", essential: false },
 ];

@@ -351,6 +351,7 @@ function watchVm(
   const end = [
     ...connection.end,
     ...below.end,
+    onConnection(dashboard, touch),
     manager.inventory.live.watch(),
     manager.inventory.live.onChange((change) => {
       if (change.type === "all" || (change.type === "removed" && change.id === id)) touch();

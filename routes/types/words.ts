@@ -8,6 +8,8 @@ export interface ChangeWords {
   readonly explanation: string | null;
   /** The button that saves it. */
   readonly save: string;
+  /** Whether something is deleted. */
+  readonly deletes?: boolean;
 }
 
 /** The words of a change. */
@@ -33,6 +35,7 @@ export function wordsOf(change: Change): ChangeWords {
         title: `Delete VM type ${change.name}`,
         explanation: `VMs that exist (${change.name}01 and so on) are not destroyed.`,
         save: `Delete ${change.name} from config.yaml`,
+        deletes: true,
       };
     case "yaml":
       return change.isRestored

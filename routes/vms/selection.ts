@@ -1,6 +1,6 @@
 /** The VMs selected in the list: those that are ticked, or all that match its filter, also those without a row. */
 import type { Dashboard } from "../server/dashboard.ts";
-import { unfinishedOf } from "./vm_props.ts";
+import { needsLookOf } from "./vm_props.ts";
 import { matches, readQuery, sorted } from "./vm_query.ts";
 
 /** The IDs of the selected VMs, as a form sends them or as they match now. */
@@ -9,7 +9,7 @@ export async function selectedIds(dashboard: Dashboard, fields: URLSearchParams)
   if (matching === null) return fields.getAll("id");
   const query = readQuery(new URLSearchParams(matching));
   const vms = await dashboard.manager.inventory.live.readyVms();
-  const unfinished = unfinishedOf(dashboard);
-  const selected = sorted(vms.filter((vm) => matches(vm, query, unfinished)), query.sort);
+  const needsLook = needsLookOf(dashboard);
+  const selected = sorted(vms.filter((vm) => matches(vm, query, needsLook)), query.sort);
   return selected.map(({ id }) => String(id));
 }

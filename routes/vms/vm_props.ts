@@ -15,7 +15,7 @@ import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/li
 import type { Dashboard } from "../server/dashboard.ts";
 import { countDifferences } from "../../templates/parts/vm/type_match.tsx";
 import { type TypeMatcher, typeMatcher } from "./type_match.ts";
-import { matches, needsLook, sorted, type Unfinished } from "./vm_query.ts";
+import { isTroubled, matches, type NeedsLook, sorted, type Unfinished } from "./vm_query.ts";
 import { rowsOf } from "./vm_rows.ts";
 
 /** The age of the inventory while the NAS is not connected; otherwise null. */
@@ -35,7 +35,8 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const state = manager.connection.state;
   const problem = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   const unfinished = unfinishedOf(dashboard);
-  const matching = sorted(all.filter((vm) => matches(vm, query, unfinished)), query.sort);
+  const needsLook = needsLookOf(dashboard);
+  const matching = sorted(all.filter((vm) => matches(vm, query, needsLook)), query.sort);
   const look = lookOf(dashboard, query, { all, matching: matching.length });
   const matchOf = typeMatcher(dashboard);
   const { shown, groups } = rowsOf(matching, query, configuredTypes(dashboard));
@@ -52,7 +53,7 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
       rows: shown.flatMap(({ id }) => rows.get(id) ?? []),
     })) ?? null,
     look,
-    counts: chipCounts(all, query, unfinished),
+    counts: chipCounts(all, query, needsLook),
     total: all.length,
     query,
     host: dashboard.host,
@@ -72,6 +73,14 @@ export function filterOf({ query, counts, matching, total, stale }: VmListProps)
 /** VMs that an operation left unfinished. */
 export function unfinishedOf({ manager }: Dashboard): Unfinished {
   return unfinishedVms(manager.operations.store.list());
+}
+
+/** What needs a look has a mark in the list: it is in trouble, or differs from its type. */
+export function needsLookOf(dashboard: Dashboard): NeedsLook {
+  const unfinished = unfinishedOf(dashboard);
+  const matchOf = typeMatcher(dashboard);
+  const { store } = dashboard.manager.operations;
+  return (vm) => isTroubled(vm, unfinished) || countDifferences(matchOf(vm, store.busy(vm.name))) > 0;
 }
 
 /** The names of the configuration's types; none while it cannot be read, which the pages that need it report. */
@@ -110,16 +119,16 @@ function lookOf(
 }
 
 /** How many VMs each chip would show, with the other filters as they are. */
-function chipCounts(all: readonly Vm[], query: VmQuery, unfinished: Unfinished): ChipCounts {
-  const found = all.filter((vm) => matches(vm, { ...query, state: "", ours: "" }, unfinished));
+function chipCounts(all: readonly Vm[], query: VmQuery, needsLook: NeedsLook): ChipCounts {
+  const found = all.filter((vm) => matches(vm, { ...query, state: "", ours: "" }, needsLook));
   const byState = found.filter((vm) =>
     query.ours === "" || isMarked(vm.description) === (query.ours === "yes")
   );
-  const byOwner = found.filter((vm) => matches(vm, { ...query, q: "", ours: "", type: "" }, unfinished));
+  const byOwner = found.filter((vm) => matches(vm, { ...query, q: "", ours: "", type: "" }, needsLook));
   const here = byOwner.filter(({ description }) => isMarked(description)).length;
   return {
     all: found.length,
-    needsLook: byState.filter((vm) => needsLook(vm, unfinished)).length,
+    needsLook: byState.filter(needsLook).length,
     running: byState.filter(({ state }) => state === "RUNNING").length,
     stopped: byState.filter(({ state }) => state === "STOPPED").length,
     here,
@@ -184,6 +193,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     pool: manager.inventory.knownPool(),
     nasPage: manager.consoles.nasPage(),
     now: now(),
+    staleSince: staleness(dashboard)?.since ?? null,
   };
 }
 

@@ -8,11 +8,14 @@ import { ALL_ROWS, NEEDS_LOOK, type SortKey, type VmQuery } from "../../template
 /** VMs that an operation left unfinished: its id by the VM's uuid. */
 export type Unfinished = ReadonlyMap<string, string>;
 
+/** Whether somebody should look at a VM. */
+export type NeedsLook = (vm: Vm) => boolean;
+
 /** Whether a VM matches the filter. */
-export function matches(vm: Vm, query: VmQuery, unfinished: Unfinished = NONE_UNFINISHED): boolean {
+export function matches(vm: Vm, query: VmQuery, needsLook: NeedsLook): boolean {
   const { q, state, type, ours } = query;
   if (ours !== "" && isMarked(vm.description) !== (ours === "yes")) return false;
-  if (state !== "" && !hasState(vm, state, unfinished)) return false;
+  if (state !== "" && !hasState(vm, state, needsLook)) return false;
   if (type !== "" && typeOf(vm.name) !== type) return false;
   if (q === "") return true;
   const wanted = q.toLowerCase();
@@ -26,18 +29,16 @@ export function matches(vm: Vm, query: VmQuery, unfinished: Unfinished = NONE_UN
     vm.nics.some(({ mac }) => mac?.toLowerCase().includes(macPart));
 }
 
-const NONE_UNFINISHED: Unfinished = new Map();
-
 /** States that are as they should be: every other, known or not, needs a look. */
 const CALM: readonly string[] = ["RUNNING", "STOPPED"];
 
-/** Whether somebody should look at a VM: it is suspended or broken, or was left unfinished. */
-export function needsLook({ state, uuid }: Vm, unfinished: Unfinished): boolean {
+/** Whether a VM is suspended or broken, or was left unfinished. */
+export function isTroubled({ state, uuid }: Vm, unfinished: Unfinished): boolean {
   return !CALM.includes(state) || (uuid !== null && unfinished.has(uuid));
 }
 
-function hasState(vm: Vm, state: string, unfinished: Unfinished): boolean {
-  return state === NEEDS_LOOK ? needsLook(vm, unfinished) : vm.state === state;
+function hasState(vm: Vm, state: string, needsLook: NeedsLook): boolean {
+  return state === NEEDS_LOOK ? needsLook(vm) : vm.state === state;
 }
 
 const KEYS = {

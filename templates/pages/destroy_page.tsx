@@ -154,17 +154,25 @@ function VmTypes(
   );
 }
 
-function Options({ query, children }: DestroyProps & { readonly children: Child }) {
+function Options({ plan, query, children }: DestroyProps & { readonly children: Child }) {
+  // Of VMs that are all off, none is shut down.
+  const isAskedShutdown = plan.totals.vms === 0 || countRunning(plan) > 0;
   return (
     <div class="row wide-gap options">
       <label class="check">
         <input type="checkbox" id="keep" name="keep" value="yes" checked={query.keepDisks} />
         Keep disks
       </label>
-      <label class="check">
-        <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
-        Try to shut down before powering off
-      </label>
+      {isAskedShutdown
+        ? (
+          <label class="check">
+            <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={query.shutdown} />
+            Try to shut down before powering off
+          </label>
+        )
+        : query.shutdown
+        ? <input type="hidden" name="shutdown" value="yes" />
+        : null}
       {children}
       <span class="unapplied help" role="status">Not applied yet. List the VMs again first.</span>
     </div>
@@ -273,12 +281,21 @@ function describeTotals({ totals }: DestructionPlan): string {
   return `${formatCount(totals.vms, "VM")}${disks}`;
 }
 
-function describeEnd({ shutdown, keepDisks }: DestructionPlan): string {
-  const off = shutdown
-    ? "Running VMs are shut down, and powered off if they do not respond."
-    : "Running VMs are powered off.";
+/** How many of the VMs have to be turned off first. */
+function countRunning({ vms }: DestructionPlan): number {
+  return vms.filter(({ blocked, state }) => blocked.length === 0 && state !== "STOPPED").length;
+}
+
+function describeEnd(plan: DestructionPlan): string {
+  const { shutdown, keepDisks } = plan;
   const end = keepDisks ? "Their disks are kept." : "Disks are destroyed with their data and snapshots.";
-  return `This cannot be undone. ${off} ${end}`;
+  return ["This cannot be undone.", describeOff(countRunning(plan), shutdown), end].filter(Boolean).join(" ");
+}
+
+function describeOff(running: number, shutdown: boolean): string {
+  if (running === 0) return "";
+  const [who, they] = running === 1 ? ["The running VM is", "it does"] : ["Running VMs are", "they do"];
+  return shutdown ? `${who} shut down, and powered off if ${they} not respond.` : `${who} powered off.`;
 }
 
 /** What says that the VM was created here: `Recorded in: description, disks, this dashboard's records` */

@@ -5,6 +5,7 @@ import { type ExportName, TALOS_VERSIONS, type TalosVersion } from "../../lib/ex
 import { formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { CopyButton, Notice } from "../parts/common.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { paths, type VmQuery } from "../paths.ts";
 
 /** Props of the page. */
@@ -90,12 +91,32 @@ function Format({ name, exported, query, ids, planned, talos }: FormatProps) {
             <ul class="plain">{remarks.map((remark) => <li>{remark}</li>)}</ul>
           </Notice>
         )}
-        {exported.files.map((file, index) => (
-          <File name={file.name} text={file.text} of={name} id={index === 0 ? name : `${name}-${index}`} />
-        ))}
+        <details class="fold inline">
+          <summary>
+            <Icon name="chevron" />
+            <b>Show {archive ? "the files" : "the text"}</b>
+            <span>{describeLength(exported.files.map(({ text }) => text), archive)}</span>
+          </summary>
+          <div class="body stack">
+            {exported.files.map((file, index) => (
+              <File
+                name={file.name}
+                text={file.text}
+                of={name}
+                id={index === 0 ? name : `${name}-${index}`}
+              />
+            ))}
+          </div>
+        </details>
       </div>
     </section>
   );
+}
+
+/** `20 files`, or `21 lines` of a single one. */
+function describeLength(texts: readonly string[], archive: boolean): string {
+  if (archive) return formatCount(texts.length, "file");
+  return formatCount(texts.join("").trimEnd().split("\n").length, "line");
 }
 
 function File({ name, text, of, id }: {

@@ -100,6 +100,7 @@ function Confirm(
           label={`Type “${plan.phrase}” to confirm`}
           value={phrase}
           problems={problems}
+          exactly={plan.phrase}
         />
         <p class="actions">
           <button type="submit" class="btn danger solid" id="confirm-clean">Destroy {what}</button>

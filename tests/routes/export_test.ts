@@ -32,6 +32,12 @@ Deno.test("GET /export shows the listed VMs in each format, and downloads them",
       }
       const page = await text(fetch(`${url}/export?type=worker`));
       assert.match(page, /data-copy="text-talos"/);
+      const folds = [
+        ...page.matchAll(/<details class="fold inline"><summary>.*?<b>([^<]+)<\/b><span>([^<]+)</g),
+      ];
+      assert.deepEqual(folds.length, EXPORT_NAMES.length, "each is one line until it is opened");
+      assert.deepEqual(folds.at(0)?.slice(1), ["Show the text", "7 lines"]);
+      assert.deepEqual(folds.at(-1)?.slice(1), ["Show the files", "3 files"]);
       assert.match(page, /<h3 id="file-talos-2">worker03\.yaml<\/h3>/);
       assert.match(page, /mac\(link\.permanent_addr\) == \\&quot;02:/);
       const unknown = await fetch(`${url}/export?format=xml`);

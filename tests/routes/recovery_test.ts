@@ -134,6 +134,11 @@ Deno.test("GET /orphans lists orphans with sizes; POST /orphans requires the phr
     const orphans = await text(fetch(`${dashboard.url}/orphans`));
     assert.match(orphans, /data-zvol="tank\/vms\/worker01-disk0"/);
     assert.match(orphans, /2 disks, 40 GiB/);
+    assert.match(
+      orphans,
+      /name="phrase"[^>]* required[^>]* pattern="/,
+      "the button is grey until it is typed",
+    );
     const fields = { plan: hidden(orphans, "plan"), token: hidden(orphans, "token") };
     const wrong = await post(dashboard, "/orphans", { ...fields, phrase: "destroy 1 disk" });
     assert.equal(wrong.status, 422);

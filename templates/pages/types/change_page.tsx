@@ -25,6 +25,8 @@ export interface ChangePageProps {
   readonly readOnly: string | null;
   /** The button that saves. */
   readonly save: string;
+  /** Whether something is deleted. */
+  readonly deletes?: boolean;
   /** Whether there is a form to go back to. */
   readonly hasForm: boolean;
   /** Something to know first, or null. */
@@ -80,9 +82,12 @@ export function ChangePage({ frame, page }: { frame: PageFrame; page: ChangePage
   );
 }
 
-function SaveButton({ readOnly, save, isEmpty }: ChangePageProps & { isEmpty: boolean }) {
+function SaveButton({ readOnly, save, isEmpty, deletes }: ChangePageProps & { isEmpty: boolean }) {
   if (isEmpty) return <a class="btn primary lg" href={paths.types()}>Back to VM types</a>;
-  if (readOnly === null) return <button type="submit" class="btn primary lg" id="save">{save}</button>;
+  if (readOnly === null) {
+    const look = deletes ? "btn danger solid lg" : "btn primary lg";
+    return <button type="submit" class={look} id="save">{save}</button>;
+  }
   return (
     <button type="submit" class="btn primary lg" id="download" formaction={paths.downloadTypes()}>
       <Icon name="export" />Download config.yaml

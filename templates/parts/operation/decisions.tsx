@@ -9,6 +9,7 @@ import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import type { OperationView, OperationVmView } from "../../../lib/operations/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { type VmWork, workOn } from "../../../lib/operations/vm_work.ts";
+import { isUndecided } from "../../../lib/operations/record/undecided.ts";
 import { recoveryOf } from "../../../lib/operations/recovery.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { Said } from "../said.tsx";
@@ -208,7 +209,9 @@ export function Recovery(
       )}
       <form method="post" action={paths.leave(view.id)} class="actions">
         <button class="btn" type="submit" id="leave-operation">Keep it as it is</button>
-        <span class="help">Nothing changes, and you won't be asked again.</span>
+        <span class="help">
+          Nothing changes, and {isUndecided(view) ? "you won't be asked again" : "this is not offered again"}.
+        </span>
       </form>
     </div>
   );

@@ -4,7 +4,7 @@ import { isUndecided } from "../../../lib/operations/record/undecided.ts";
 import { formatCount, formatDuration } from "../../../lib/units.ts";
 import { DateTime, SHAPES, TableHead, type Tone } from "../common.tsx";
 import { Who } from "../history.tsx";
-import { Icon, Shape } from "../icons.tsx";
+import { Shape } from "../icons.tsx";
 import { Cells, progressOf } from "./cells.tsx";
 import { describeProgress } from "./operation.tsx";
 import { OperationState } from "./states.tsx";
@@ -118,7 +118,7 @@ export function OperationRow({ view, now }: { view: OperationView; now: number }
         {isUndecided(view)
           ? (
             <span class="badge warn">
-              <Icon name="clock" />
+              <Shape name="warn" />
               Needs a decision
             </span>
           )

@@ -3,7 +3,7 @@ import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { typeOf } from "../../../lib/inventory/names.ts";
 import type { Busy } from "../../../lib/operations/record/store.ts";
 import { paths, type VmTab } from "../../paths.ts";
-import { Notice } from "../common.tsx";
+import { Notice, Time } from "../common.tsx";
 import { BusyState, VmState } from "../list/vm_row.tsx";
 import { VmActions, type VmActionsProps } from "./menu.tsx";
 
@@ -11,6 +11,8 @@ import { VmActions, type VmActionsProps } from "./menu.tsx";
 export interface VmHeadProps extends VmActionsProps {
   /** The operation that is working on the VM. */
   readonly busy: Busy | null;
+  /** When the VM was read, while the NAS is not connected; in milliseconds since 1970 (UTC), otherwise null. */
+  readonly staleSince: number | null;
 }
 
 /** The head. */
@@ -41,11 +43,16 @@ export function VmHead({ current, ...head }: VmHeadProps & { readonly current: V
   );
 }
 
-/** The state; live updates replace it. */
-export function VmStateLine({ vm, busy }: Pick<VmHeadProps, "vm" | "busy">) {
+/** The state, and how old it is; live updates replace it. */
+export function VmStateLine({ vm, busy, staleSince }: Pick<VmHeadProps, "vm" | "busy" | "staleSince">) {
   return (
     <span id="vm-state" data-vm={vm.name} data-state={vm.state}>
       {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
+      {staleSince === null ? null : (
+        <span class="warn tone" data-stale="true">
+          as of <Time at={staleSince} />
+        </span>
+      )}
     </span>
   );
 }

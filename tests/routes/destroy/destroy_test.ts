@@ -57,6 +57,22 @@ Deno.test("the page destroys only the named VMs, and a name that matches none is
     assert.deepEqual(names, ["worker01", "worker03"]);
   }));
 
+Deno.test("of VMs that are all off, the page does not speak of shutting down, but keeps the option when it was asked for", () =>
+  withDashboard({ simulator: { foreignVms: 4 } }, async ({ url }) => {
+    const page = async (query: string) => await text(fetch(`${url}/destroy?${query}`));
+    const off = await page("vm=win11");
+    assert.match(off, /data-state="STOPPED"/, "the premise");
+    assert.match(off, /This cannot be undone\. Disks are destroyed/);
+    assert.doesNotMatch(off, /powered off|[Ss]hut down/);
+    assert.match(await page("vm=win11&shutdown=yes"), /<input type="hidden" name="shutdown" value="yes"/);
+    const on = await page("vm=homeassistant");
+    assert.match(on, /The running VM is powered off\./);
+    assert.match(on, /Try to shut down before powering off/);
+    const both = await page("vm=homeassistant&vm=win11&shutdown=yes");
+    assert.match(both, /The running VM is shut down, and powered off if it does not respond\./);
+    assert.match(await page("prefixes=nothing"), /Try to shut down/, "as long as nothing is listed");
+  }));
+
 Deno.test("POST /destroy requires the phrase and removes exactly the VMs shown", () =>
   withDashboard({ simulator: { foreignVms: 5 } }, async (dashboard) => {
     const { manager, simulator } = dashboard;

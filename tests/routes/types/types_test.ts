@@ -96,6 +96,7 @@ Deno.test("a type is changed, renamed, duplicated and deleted, each shown first"
     assert.match(fileText(dashboard), /\nedge:\n {2}count: 1\n {2}memory: 8192/);
     const removal = await page(dashboard, "/types/remove?name=node");
     assert.match(plain(removal), /Delete VM type node .*are not destroyed/);
+    assert.match(removal, /class="btn danger solid lg" id="save">Delete node from config\.yaml/);
     await save(dashboard, fieldsOf(removal));
     assert.deepEqual(sectionNamesOf(fileText(dashboard)), ["storage", "controlplane", "edge"]);
     assert.deepEqual((await send(dashboard, "/types/edit?name=node", {})).status, 404);

@@ -132,6 +132,9 @@ Deno.test("the list counts what differs in each VM, as its overview lists it, wi
       json: { ...same, worker02: 2 },
       marks: { worker02: "2 differences" },
     });
+    const looked = await text(fetch(`${dashboard.url}/?state=needs-look`));
+    assert.match(looked, /Needs a look <b>1<\/b>/, "what has a mark needs a look");
+    assert.deepEqual([...looked.matchAll(/data-vm="([^"]+)"/g)].map(([, name]) => name), ["worker02"]);
     assert.match(
       await factOf(dashboard, "worker02"),
       /memory: 3 GiB here.*autostart: no here, yes in the type <a [^>]*>Review and apply…$/,

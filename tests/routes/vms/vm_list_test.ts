@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { idOf, type TestDashboard } from "../../support/dashboard.ts";
+import { idOf, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
 import { create, finishedOperation, FORM, post, text, withDashboard } from "../../support/http.ts";
 import { soon } from "../../support/deadline.ts";
 
@@ -13,6 +13,12 @@ const FROM_SCRIPT = { "hx-request": "true" };
 function names(html: string): (string | undefined)[] {
   return [...html.matchAll(/<tr id="vm-\d+" data-vm="([^"]+)"/g)].map(([, name]) => name);
 }
+
+/** Its worker is as {@link FORM} creates it. */
+const AS_CREATED = TEST_CONFIG.replace("count: 3", "count: 2").replace(", data: 50", "").replace(
+  ", storage: br1",
+  "",
+);
 
 /** A partly failed creation: worker01 is kept without its disk. */
 async function leaveUnfinished(dashboard: TestDashboard): Promise<string> {
@@ -68,7 +74,7 @@ Deno.test("GET / says what to do if there are no VMs", () =>
   withDashboard({}, async ({ url }) => assert.match(await text(fetch(url)), /No VMs yet/)));
 
 Deno.test("a VM that was left unfinished says so and leads to its operation, which every page counts until it is decided", () =>
-  withDashboard({ simulator: { foreignVms: 2 } }, async (dashboard) => {
+  withDashboard({ simulator: { foreignVms: 2 }, config: AS_CREATED }, async (dashboard) => {
     const { url } = dashboard;
     assert.match(await text(fetch(url)), /id="undecided" class="visually-hidden"/);
     const path = await leaveUnfinished(dashboard);
@@ -83,10 +89,14 @@ Deno.test("a VM that was left unfinished says so and leads to its operation, whi
         page,
       );
     }
+    const decided = await text(fetch(url + path));
+    assert.match(decided, /Nothing changes, and you won&#39;t be asked again\./);
     const left = await post(dashboard, `${path}/leave`, {});
     await left.body?.cancel();
-    assert.match(await text(fetch(url)), /id="undecided" class="visually-hidden"/);
-    assert.deepEqual(names(await text(fetch(`${url}/?state=needs-look`))), []);
+    const settled = await text(fetch(url));
+    assert.match(settled, /id="undecided" class="visually-hidden"/);
+    assert.match(settled, /data-vm="worker01"[\s\S]*?data-differs="1"/, "it still lacks its disk");
+    assert.deepEqual(names(await text(fetch(`${url}/?state=needs-look`))), ["worker01"]);
   }));
 
 Deno.test("groups are the configuration's types, then who created the others, each with its sums", () =>

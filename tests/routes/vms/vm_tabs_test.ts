@@ -3,6 +3,7 @@
  * tab of its form; what cannot be done now says why; and the way to TrueNAS's own page is right or absent.
  */
 import assert from "node:assert/strict";
+import { repeatedly } from "../../support/deadline.ts";
 import { idOf, startDashboard } from "../../support/dashboard.ts";
 import { post, send, signIn, text, withDashboard } from "../../support/http.ts";
 
@@ -46,6 +47,25 @@ Deno.test("each tab of a VM has its own address, as a page and as JSON", () =>
       const missing = await fetch(dashboard.url + path);
       await missing.body?.cancel();
       assert.equal(missing.status, 404, path);
+    }
+  }));
+
+Deno.test("while the NAS is away, every tab of a VM says how old its state is", () =>
+  withDashboard(LAB, async (dashboard) => {
+    const id = idOf(dashboard, "homeassistant");
+    const head = async (path: string) =>
+      /<span id="vm-state".*?<div id="vm-actions|<span id="vm-state".*?<\/h1>|<span id="vm-state".*?<\/div>/s
+        .exec(
+          await text(fetch(`${dashboard.url}/vms/${id}${path}`)),
+        )?.[0] ?? "";
+    for (const path of ["", "/disks", "/console"]) assert.doesNotMatch(await head(path), /as of/, path);
+    await dashboard.simulator.goAway();
+    await repeatedly("the connection is lost", async () => {
+      const { state } = dashboard.manager.connection;
+      return await Promise.resolve(state.kind === "reconnecting" || null);
+    });
+    for (const path of ["", "/disks", "/console"]) {
+      assert.match(await head(path), /Running.*<span class="warn tone" data-stale="true">as of <time/, path);
     }
   }));
 
