@@ -6,11 +6,14 @@ import { HEADER_BYTES, inspectHeader } from "./header/inspect_header.ts";
 import { imageError } from "./image_errors.ts";
 import type { ImageFormat, ImageStream } from "./image_stream.ts";
 import { type ImageLimits, RATIO_FREE_BYTES } from "./limits.ts";
+import type { Bytes } from "./unpacking/bytes.ts";
 import { unpack } from "./unpacking/unpack.ts";
 
 /** What arrives. */
 export interface Arriving {
-  readonly bytes: AsyncGenerator<Uint8Array>;
+  readonly bytes: Bytes;
+  /** Aborted by `stop`, and when the user cancels. */
+  readonly signal: AbortSignal;
   /** Ends the arrival while its next bytes are waited for. */
   readonly stop: (reason: unknown) => void;
   /** As the person knows it: an address or a file's name. */
@@ -35,13 +38,13 @@ interface Progress {
  * @throws {ImageError} when it is none that can be used.
  */
 export async function checkedStream(arriving: Arriving): Promise<ImageStream> {
-  const { bytes, source, name, lengthBytes, stop } = arriving;
+  const { bytes, source, name, lengthBytes, signal, stop } = arriving;
   const progress: Progress = { received: 0, unpacked: 0 };
   const digest = Promise.withResolvers<string>();
   // Whoever reads the body learns of the failure there.
   digest.promise.catch(() => {});
   try {
-    const unpacked = await unpack(hashed(arriving, progress, digest.resolve), source);
+    const unpacked = await unpack({ bytes: hashed(arriving, progress, digest.resolve), signal }, source);
     const limited = withinLimits(arriving, unpacked.bytes, progress);
     const { head, isWhole } = await headOf(limited);
     const bodyBytes = isWhole ? head.length : unpacked.isPacked ? null : lengthBytes;
@@ -59,7 +62,7 @@ export async function checkedStream(arriving: Arriving): Promise<ImageStream> {
   } catch (error) {
     digest.reject(error);
     stop(error);
-    await bytes.return(undefined);
+    await bytes.return();
     throw error;
   }
 }
@@ -69,7 +72,7 @@ async function* hashed(
   { bytes, sha256, source }: Arriving,
   progress: Progress,
   known: (digest: string) => void,
-): AsyncGenerator<Uint8Array> {
+): Bytes {
   const hash = createHash("sha256");
   for await (const chunk of bytes) {
     progress.received += chunk.length;
@@ -86,9 +89,9 @@ async function* hashed(
 
 async function* withinLimits(
   { source, limits: { unpackedBytes, ratio } }: Arriving,
-  bytes: AsyncGenerator<Uint8Array>,
+  bytes: Bytes,
   progress: Progress,
-): AsyncGenerator<Uint8Array> {
+): Bytes {
   for await (const chunk of bytes) {
     progress.unpacked += chunk.length;
     if (progress.unpacked > unpackedBytes) {
@@ -104,7 +107,7 @@ async function* withinLimits(
 
 /** As much as the header can take, or all of a shorter file. */
 async function headOf(
-  bytes: AsyncGenerator<Uint8Array>,
+  bytes: Bytes,
 ): Promise<{ readonly head: Uint8Array; readonly isWhole: boolean }> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -148,7 +151,7 @@ function factsOf(
 }
 
 /** Passes on a chunk when the next one has arrived, and the last one when the end is known to be right. */
-async function* endWithheld(head: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* endWithheld(head: Uint8Array, rest: Bytes): Bytes {
   let held = head;
   for await (const chunk of rest) {
     if (chunk.length === 0) continue;
@@ -160,7 +163,7 @@ async function* endWithheld(head: Uint8Array, rest: AsyncGenerator<Uint8Array>):
 
 /** A stream that is read from only when it is asked, so that nothing piles up. */
 function streamOf(
-  chunks: AsyncGenerator<Uint8Array>,
+  chunks: Bytes,
   { stop, failed }: { readonly stop: (reason: unknown) => void; readonly failed: (error: unknown) => void },
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -178,7 +181,7 @@ function streamOf(
       failed(reason);
       stop(reason);
       // What was waited for ends with the reason.
-      await chunks.return(undefined).catch(() => {});
+      await chunks.return().catch(() => {});
     },
   }, { highWaterMark: 0 });
 }

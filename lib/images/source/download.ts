@@ -3,6 +3,7 @@ import { ImageError } from "../../errors/errors.ts";
 import { imageError, serverError } from "./image_errors.ts";
 import { nextWithin } from "./next_within.ts";
 import { type Answer, type ImageRequest, request } from "./request.ts";
+import type { Bytes } from "./unpacking/bytes.ts";
 
 /** What is downloaded. */
 export interface Download extends Omit<ImageRequest, "headers"> {
@@ -17,7 +18,7 @@ export interface Downloading {
   /** Its length; null when the server does not say. */
   readonly lengthBytes: number | null;
   readonly contentType: string;
-  readonly bytes: AsyncGenerator<Uint8Array>;
+  readonly bytes: Bytes;
 }
 
 const OK = 200;
@@ -65,7 +66,7 @@ async function* allBytes(
   wanted: Download,
   first: Answer,
   lengthBytes: number | null,
-): AsyncGenerator<Uint8Array> {
+): Bytes {
   let answer = first;
   let received = 0;
   let failures = 0;

@@ -13,7 +13,7 @@ const ADVICE: Readonly<Record<ImageFailure, string>> = {
     "Compare the SHA-256 with the one that the publisher gives for this very file: addresses that contain “latest” get new files.",
   format: "Use a qcow2, raw, VMDK, VDI or VHDX image, or an ISO.",
   "too-large": "Use a smaller image.",
-  damaged: "Check that the publisher's file is whole, and try again.",
+  damaged: "Check that the publisher's file is whole, or unpack it yourself and use the result.",
 };
 
 /** A failure, with the advice of its kind unless there is better. */

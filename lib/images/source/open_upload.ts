@@ -4,6 +4,7 @@ import { imageError } from "./image_errors.ts";
 import type { ImageStream } from "./image_stream.ts";
 import { IMAGE_LIMITS, type ImageLimits } from "./limits.ts";
 import { nextWithin } from "./next_within.ts";
+import type { Bytes } from "./unpacking/bytes.ts";
 
 /** What is known of an upload. */
 export interface ImageUpload {
@@ -30,6 +31,7 @@ export function openUpload(sent: ReadableStream<Uint8Array>, upload: ImageUpload
   const { fileName, sha256, lengthBytes } = upload;
   return checkedStream({
     bytes: sentBytes(sent, upload, { idleMs: limits.idleMs, signal }),
+    signal,
     stop: (reason) => stopping.abort(reason),
     source: fileName,
     name: fileName,
@@ -43,7 +45,7 @@ async function* sentBytes(
   sent: ReadableStream<Uint8Array>,
   { fileName, lengthBytes }: ImageUpload,
   patience: { readonly idleMs: number; readonly signal: AbortSignal },
-): AsyncGenerator<Uint8Array> {
+): Bytes {
   const reader = sent.getReader();
   const iterator: AsyncIterator<Uint8Array> = {
     next: async () => {

@@ -34,6 +34,7 @@ export async function openUrl(image: ImageUrl): Promise<ImageStream> {
   const found = await download({ url, allowPrivate, hasDigest, signal, retries, pauseMs, idleMs, resolve });
   return await checkedStream({
     bytes: found.bytes,
+    signal,
     stop: (reason) => stopping.abort(reason),
     source: url,
     name: nameInUrl(new URL(url)),

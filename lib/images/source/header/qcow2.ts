@@ -16,7 +16,7 @@ export function qcow2Facts(bytes: Uint8Array): HeaderFacts {
   if (bytes.length < V2_BYTES) return refused("its qcow2 header is cut off", "qcow2");
   const version = uint32(bytes, VERSION_AT, false);
   if (version !== 2 && version !== 3) {
-    return refused(`it has version ${version} of the format qcow2, and only versions 2 and 3 can be used`);
+    return refused(`it has version ${version} of the qcow format; only versions 2 and 3 can be used`);
   }
   if (uint64(bytes, BACKING_OFFSET_AT, false) !== 0) {
     return refused("it is only the difference to another image, its backing file", "qcow2");
