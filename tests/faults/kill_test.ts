@@ -135,7 +135,7 @@ function destroy(point: Point): Promise<boolean> {
   });
 }
 
-const common = { actions: ["kill"], moments: MOMENTS, width: 2 } as const;
+const common = { actions: ["kill"], moments: MOMENTS, width: 2, sample: 12 } as const;
 
 Deno.test("after a kill at any call of a creation, the next program resumes it to exactly the plan", () =>
   sweep({

@@ -122,7 +122,7 @@ async function destroy(point: Point): Promise<boolean> {
   return true;
 }
 
-const common = { actions: ["fail", "cut"], moments: MOMENTS, width: 4 } as const;
+const common = { actions: ["fail", "cut"], moments: MOMENTS, width: 4, sample: 8 } as const;
 
 Deno.test("a creation disturbed at any call is resumed to exactly the plan", () =>
   sweep({

@@ -97,7 +97,7 @@ Deno.test("a stop during the start ends the program at once with exit code 0", (
   withFolder(TEST_CONFIG, async (folder) => {
     await using simulator = await startSimulator({ times: TEST_TIMES });
     let whileLoading = 0;
-    for (let afterMs = 20, ready = false; !ready; afterMs += 20) {
+    for (let afterMs = 20, ready = false; !ready; afterMs += Math.max(20, afterMs / 8)) {
       const child = new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", "--no-prompt", MAIN, "serve"],
         cwd: folder,
