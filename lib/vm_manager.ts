@@ -107,6 +107,7 @@ export class VMManager implements AsyncDisposable {
       templates,
       templatesRevision: () => this.templates.revision,
       refusedPorts,
+      claims: runner.claims,
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
@@ -279,14 +280,15 @@ export class VMManager implements AsyncDisposable {
     vmPrefixes: readonly string[] = DEFAULT_PREFIXES,
     options: RunOptions & Omit<DestructionRequest, "prefixes"> = {},
   ): Promise<RunResult> {
+    const request = { ...options, prefixes: vmPrefixes };
     const makePlan = async () => {
-      const planned = await this.#planner.destruction({ ...options, prefixes: vmPrefixes });
+      const planned = await this.#planner.destruction(request);
       const mistaken = planned.plan.missing.filter(({ by }) => by !== "prefix");
       if (mistaken.length === 0) return planned;
       const problems = mistaken.map((selection) => ({ field: "", message: describeMissing(selection) }));
       throw new ConfigurationError("destroyManagedVms", problems);
     };
-    return await this.operations.destroy(makePlan, options);
+    return await this.operations.destroy(makePlan, options, request);
   }
 }
 

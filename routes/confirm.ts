@@ -1,6 +1,7 @@
 /** Confirms a destruction: the list must be the one that was shown, the phrase must match, and the token works once. */
 import type { Problem } from "../lib/errors/errors.ts";
 import type { StartedOrReplanned } from "../lib/operations/operations.ts";
+import { describeOverlap, type Overlap } from "../lib/operations/turns/claims.ts";
 import { paths } from "../templates/paths.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { AppContext } from "./server/context.ts";
@@ -46,10 +47,15 @@ function phraseOnly({ phrase }: Confirmable) {
   return [{ field: "phrase", words: phrase }];
 }
 
+/** Why something that was confirmed is not done while another operation runs. */
+export function whyNotNow(overlap: Overlap, nothing: string): string {
+  return `${describeOverlap(overlap)}. ${nothing}. Try again when it has finished.`;
+}
+
 /** Starts the operation if everything matches; otherwise shows the current plan and the problems. */
 export async function confirm<Plan extends Confirmable>(
   c: AppContext,
-  { manager, tokens }: Dashboard,
+  { tokens }: Dashboard,
   fields: URLSearchParams,
   { makePlan, wordsOf = phraseOnly, problemsOf = () => [], changedOf = () => null, start, show }:
     Confirmation<Plan>,
@@ -89,18 +95,18 @@ export async function confirm<Plan extends Confirmable>(
       }));
       return show(plan, { notice: null, problems: mismatches, typed }, 422);
     }
-    if (manager.operations.writing !== null) {
-      return await changed(
-        `Another operation is running: ${manager.operations.writing.view.title}. Nothing was destroyed. Try again when it has finished.`,
-      );
-    }
   }
+  let overlap: Overlap | null = null;
   const next = await tokens.redeem(token, async () => {
     const started = await start(shown);
-    return started.started ? paths.operation(started.operation.log.id) : null;
+    if (started.started) return paths.operation(started.operation.log.id);
+    ({ overlap } = started);
+    return null;
   });
   if (next !== null) return c.redirect(next, 303);
   return await changed(
-    "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the current list below and confirm it.",
+    overlap === null
+      ? "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the current list below and confirm it."
+      : whyNotNow(overlap, "Nothing was destroyed"),
   );
 }

@@ -29,6 +29,7 @@ import {
   sendPage,
   wantsJson,
 } from "./server/dashboard.ts";
+import { whyNotNow } from "./confirm.ts";
 import { readForm } from "./forms.ts";
 import { inTime } from "./in_time.ts";
 import { liveTasks } from "./live/live_tasks.tsx";
@@ -73,13 +74,19 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
     };
     return sendPage(c, <OperationPage {...page} />, status);
   };
+  const refuse = (c: AppContext, log: OperationLog, message: string) =>
+    show(c, log, [{ field: "", message }], 409);
   app.get(
     "/operations/:id",
     withLog((c, log) => wantsJson(c) ? c.json(operationJson(log.view)) : show(c, log, [], 200)),
   );
   app.post(
     "/operations/:id/resume",
-    withLog((c, log) => recover(c, log, manager.operations.resume(log.view.id, { by: actorOf(c) }))),
+    withLog(async (c, log) => {
+      const overlap = manager.operations.overlapWith(log.view.id);
+      if (overlap !== null) return await refuse(c, log, whyNotNow(overlap, "Nothing was resumed"));
+      return await recover(c, log, manager.operations.resume(log.view.id, { by: actorOf(c) }));
+    }),
   );
   app.post(
     "/operations/:id/rollback",
@@ -91,15 +98,17 @@ export function operationRoutes(dashboard: Dashboard): Hono<AppEnv> {
         const message = `The phrase did not match. Nothing was removed. Type ${phrase} to confirm`;
         return await show(c, log, [{ field: "phrase", message }], 422);
       }
-      const isBusy = manager.operations.writing !== null;
-      const shown = isBusy ? null : await rollBackOf(dashboard, log.view);
+      const overlap = manager.operations.overlapWith(log.view.id);
+      if (overlap !== null) return await refuse(c, log, whyNotNow(overlap, "Nothing was removed"));
+      const isUnderWay = manager.operations.isRecovering(log.view.id);
+      const shown = isUnderWay ? null : await rollBackOf(dashboard, log.view);
       const sent = fields?.get("plan") ?? "";
       // A page opened while the operation ran does not show snapshots and clones of the disks.
       if (shown !== null && shown.fingerprint !== sent && (sent !== "" || hasMoreToShow(shown))) {
         const message = sent === ""
           ? "Nothing has been removed yet. Check which snapshots are destroyed and what cannot be removed, then roll back again"
           : "Snapshots or clones of the disks changed after the page was shown. Nothing was removed. Check the current list and confirm again";
-        return await show(c, log, [{ field: "", message }], 409);
+        return await refuse(c, log, message);
       }
       const options = { by: actorOf(c), ...(shown === null ? {} : { shown }) };
       return await recover(c, log, manager.operations.rollBack(log.view.id, options));

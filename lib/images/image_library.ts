@@ -119,7 +119,12 @@ export class ImageLibrary {
       expectKnown(await fetchDatasets(caller, [name])).length > 0 ? { id: name } : null;
     if (await exists() !== null) return;
     await calls.next("pool.dataset.create");
-    await calls.send(() => caller.call("pool.dataset.create", [{ name, type: "FILESYSTEM" }]), exists);
+    try {
+      await calls.send(() => caller.call("pool.dataset.create", [{ name, type: "FILESYSTEM" }]), exists);
+    } catch (error) {
+      // Another operation, or a person, may just have created it.
+      if (await exists() === null) throw error;
+    }
   }
 
   /** One that was left by an interrupted operation; a conversion that still runs keeps it busy for a while. */

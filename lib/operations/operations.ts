@@ -1,17 +1,15 @@
 /**
- * The operations of one NAS. Those that create or remove VMs run one at a time, each from a plan made when its turn comes;
- * afterwards an operation can be resumed, rolled back or left as it is.
+ * The operations of one NAS. Those that create or remove VMs run beside each other as long as none needs what another has
+ * claimed; afterwards an operation can be resumed, rolled back or left as it is.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import PQueue from "npm:p-queue@10.0.0";
 import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { ImageRemovalPlan, ImageRemovalRequest } from "../images/removing/plan.ts";
 import { imageRemoval } from "../images/removing/removal_operation.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { NOTHING_CHANGED } from "../plan/changes.ts";
-import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/creation_input.ts";
-import type { DestructionRequest } from "../plan/destruction.ts";
+import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
+import { type DestructionRequest, isNamedBy } from "../plan/destruction.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import { selectionProblems } from "../plan/reconciling.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
@@ -20,30 +18,31 @@ import { defaultTypes } from "../plan/wanted.ts";
 import type { TemplateManager } from "../template_manager.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import type { Concurrency } from "./call_limiter.ts";
+import { drain, type DrainTimes } from "./drain.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";
-import { recoveryOf, remainingSettleMs } from "./recovery.ts";
-import { isLeftByProgram, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
+import { recoveryOf } from "./recovery.ts";
+import { isLeftByProgram, macsOf, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
 import { type RunResult, toResult } from "./summary.ts";
-import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
+import type { OperationRunner, OperationSpec, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import type { OperationStore } from "./record/store.ts";
+import type { Overlap } from "./turns/claims.ts";
+import { Recoveries } from "./turns/recoveries.ts";
+import { type Planned, Turns } from "./turns/turns.ts";
 import type { OperationView } from "./types.ts";
 
-/** Either an operation was started, or its plan is no longer the one that was shown. */
+/** Either an operation was started, or its plan is no longer the one that was shown, or a running operation prevents it. */
 export type StartedOrReplanned<Plan> =
   | { readonly started: true; readonly operation: RunningOperation }
-  | { readonly started: false; readonly plan: Plan };
-
-/** How long running operations may continue when the program stops, in milliseconds. */
-export interface DrainTimes {
-  /** Time to finish normally. */
-  readonly finishMs: number;
-  /** Time to end after they were cancelled. */
-  readonly cancelMs: number;
-}
+  | {
+    readonly started: false;
+    readonly plan: Plan;
+    /** The running operation that has to end first; null when there is none. */
+    readonly overlap: Overlap | null;
+  };
 
 /** What starting operations needs. */
 export interface OperationsOptions {
@@ -59,6 +58,11 @@ export interface OperationsOptions {
   readonly displayPassword: string | null;
 }
 
+/** How an operation goes on. */
+interface Again extends RunOptions {
+  readonly concluded: (recovery: OperationView) => void;
+}
+
 /** How old a creation may be to go on by itself after a restart of this program, in milliseconds. */
 const RESUMED_WITHIN_MS = 24 * 60 * 60_000;
 
@@ -69,10 +73,8 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #runner: OperationRunner;
   readonly #planner: Planner;
-  /** Planning is part of the turn, so that no plan is outdated when it runs. */
-  readonly #turns = new PQueue({ concurrency: 1 });
-  /** Resumptions and rollbacks that have not finished, by the id of the operation they recover. */
-  readonly #recoveries = new Map<string, Promise<RunningOperation | null>>();
+  readonly #turns: Turns;
+  readonly #recoveries: Recoveries;
   #isAbandoned = false;
 
   /** Starts nothing yet. */
@@ -81,12 +83,25 @@ export class Operations {
     this.#options = options;
     this.#runner = options.runner;
     this.#planner = options.planner;
+    const { claims, settle: { settleMs } } = options.runner;
+    this.#turns = new Turns(claims);
+    this.#recoveries = new Recoveries({ store: options.store, turns: this.#turns, claims, settleMs });
   }
 
-  /** The running operation that creates or removes VMs, or null. */
-  get writing(): OperationLog | null {
-    const logs = [...this.#runner.running.values()].map(({ log }) => log);
-    return logs.find(({ view }) => view.kind !== "act" && view.kind !== "change") ?? null;
+  /** The running operations that have VMs, disks or images for themselves, the oldest first. */
+  get claiming(): readonly OperationLog[] {
+    const { claims, running } = this.#runner;
+    return claims.held().flatMap(({ operation }) => running.get(operation)?.log ?? []);
+  }
+
+  /** The running operation that has to end before an operation can be resumed or rolled back; null when there is none. */
+  overlapWith(operationId: string): Overlap | null {
+    return this.#recoveries.overlapOf(operationId);
+  }
+
+  /** Whether an operation is being resumed or rolled back, or is about to be. */
+  isRecovering(operationId: string): boolean {
+    return this.#recoveries.has(operationId);
   }
 
   /** How many calls of operations run at once. */
@@ -115,7 +130,7 @@ export class Operations {
 
   /**
    * Plans again, creates VMs and changes those that are selected, if the plan is still the one with the fingerprint `shown`
-   * and can change what is selected.
+   * and can change what is selected, and no running operation has claimed any of it.
    *
    * @throws {TrueNASError} when the NAS cannot be read.
    * @throws {ConfigurationError} when there is no display password.
@@ -128,12 +143,14 @@ export class Operations {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.creation(request);
       const isSelectable = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED).length === 0;
-      return { plan, run: isSelectable ? () => this.#create(plan, request, options) : null };
+      const planned = this.#ready(this.#creation(plan, request), options);
+      return { plan, planned: isSelectable ? planned : { ...planned, run: null } };
     });
   }
 
   /**
-   * Plans again and destroys VMs, if the plan is still the one with the fingerprint `shown`.
+   * Plans again and destroys VMs, if the plan is still the one with the fingerprint `shown` and no running operation has
+   * claimed any of them.
    *
    * @throws {TrueNASError} when the NAS cannot be read.
    */
@@ -144,12 +161,13 @@ export class Operations {
   ): Promise<StartedOrReplanned<DestructionPlan>> {
     return this.#startIfUnchanged(shown, async () => {
       const { plan, read } = await this.#planner.destruction(request);
-      return { plan, run: () => this.#runner.run(destruction(plan, { read }), options) };
+      return { plan, planned: this.#ready(destruction(plan, { read }), options) };
     });
   }
 
   /**
-   * Searches again and removes orphans, if the plan is still the one with the fingerprint `shown`.
+   * Searches again and removes orphans, if the plan is still the one with the fingerprint `shown` and no operation is
+   * running that creates or removes VMs.
    *
    * @param left Names of orphans to keep.
    * @throws {TrueNASError} when the NAS cannot be read.
@@ -161,7 +179,7 @@ export class Operations {
   ): Promise<StartedOrReplanned<OrphanPlan>> {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.cleaning(left);
-      return { plan, run: () => this.#runner.run(cleaning(plan), options) };
+      return { plan, planned: this.#ready(cleaning(plan), options) };
     });
   }
 
@@ -192,45 +210,60 @@ export class Operations {
   }
 
   /**
-   * Plans and creates VMs, and changes those that are selected, once no other operation creates or removes any.
+   * Plans and creates VMs, and changes those that are selected. If a running operation has claimed any of it, this waits for
+   * its end and plans again.
    *
-   * @throws {TrueNASError} when the NAS cannot be read.
+   * @throws {TrueNASError} when the NAS cannot be read, or when it was cancelled while it waited; nothing was sent.
    * @throws {ConfigurationError} when there is no display password, or a selected VM cannot be changed; nothing was sent.
    */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
     this.#displayPassword();
-    return await this.#turns.add(async () => {
+    return await this.#finish(options, async () => {
       const plan = await this.#planner.creation(request);
       const problems = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED);
-      if (problems.length > 0) throw new ConfigurationError("selection", problems);
-      return toResult(await this.#create(plan, request, options).finished);
+      const ready = this.#ready(this.#creation(plan, request), options);
+      if (problems.length === 0) return ready;
+      const refuse = () => {
+        throw new ConfigurationError("selection", problems);
+      };
+      return { ...ready, run: refuse };
     });
   }
 
   /**
-   * Plans and destroys VMs once no other operation creates or removes any. A VM that differs from the plan is kept and
-   * reported.
+   * Plans and destroys VMs. If a running operation has claimed any of them, or creates VMs that `request` names, this waits
+   * for its end and plans again. A VM that differs from the plan is kept and reported.
    *
-   * @throws whatever `makePlan` throws.
+   * @throws {TrueNASError} when it was cancelled while it waited, and whatever `makePlan` throws; nothing was sent.
    */
   async destroy(
     makePlan: () => Promise<{ readonly plan: DestructionPlan } & Destruction>,
     options: RunOptions = {},
+    request: DestructionRequest = { prefixes: [] },
   ): Promise<RunResult> {
-    return await this.#turns.add(async () => {
+    return await this.#finish(options, async () => {
+      const coming = this.#runner.claims.held().flatMap(({ claim: { vms = [] } }) =>
+        vms.filter((name) => isNamedBy(request, name))
+      );
+      if (coming.length > 0) return { claim: { vms: coming }, run: null };
       const { plan, ...known } = await makePlan();
-      return toResult(await this.#runner.run(destruction(plan, known), options).finished);
+      return this.#ready(destruction(plan, known), options);
     });
   }
 
   /**
    * Resumes an operation that was interrupted, cancelled or failed in part. A creation reads the NAS again and creates
-   * only what is missing; a destruction continues with the VMs that were confirmed, and reads each of them again.
+   * only what is missing; a destruction continues with the VMs that were confirmed, and reads each of them again. If a
+   * running operation has claimed any of it, this waits for its end.
    *
    * @returns null when there is nothing to resume.
    */
   resume(operationId: string, options: RunOptions = {}): Promise<RunningOperation | null> {
-    return this.#recover(operationId, "resumed", (view) => this.#resume(view, options));
+    return this.#recoveries.start(
+      operationId,
+      "resumed",
+      (view, concluded) => this.#planAgain(view, { ...options, concluded }),
+    );
   }
 
   /**
@@ -246,9 +279,10 @@ export class Operations {
   ): Promise<RunningOperation | null> {
     const { displayPassword, deviceUpdate } = this.#options;
     const restoring = { displayPassword: displayPassword ?? "", deviceUpdate };
-    const start = (view: OperationView) =>
-      this.#runner.run(undoing(view, options.shown?.vms ?? [], restoring), options);
-    return this.#recover(operationId, "rolled-back", start);
+    return this.#recoveries.start(operationId, "rolled-back", (view, concluded) => {
+      const spec = undoing(view, options.shown?.vms ?? [], restoring);
+      return this.#ready({ ...spec, concluded }, options);
+    });
   }
 
   /** Keeps what an operation created as it is, and closes the decision; false when there was nothing to decide. */
@@ -281,7 +315,9 @@ export class Operations {
     const since = this.store.now() - RESUMED_WITHIN_MS;
     const left = this.store.list().toReversed()
       .filter((view) => isLeftByProgram(view) && view.startedAt >= since);
-    for (const { id } of left) await (await this.resume(id, { by: { who: "restart" } }))?.finished;
+    await Promise.all(
+      left.map(async ({ id }) => await (await this.resume(id, { by: { who: "restart" } }))?.finished),
+    );
   }
 
   /**
@@ -303,84 +339,53 @@ export class Operations {
    *
    * @returns the abandoned operations.
    */
-  async drain({ finishMs, cancelMs }: DrainTimes): Promise<readonly OperationView[]> {
-    const { running } = this.#runner;
-    const allFinished = () => Promise.all([...running.values()].map(({ finished }) => finished));
-    this.#runner.close();
-    if (await within(allFinished(), finishMs)) return [];
-    for (const { cancel, outages } of running.values()) {
-      outages.interrupt("The program was stopped");
-      cancel.abort("keep");
-    }
-    if (await within(allFinished(), cancelMs)) return [];
-    this.#isAbandoned = true;
-    return [...running.values()].map(({ log }) => log.view);
+  async drain(times: DrainTimes): Promise<readonly OperationView[]> {
+    const abandoned = await drain(this.#runner, times);
+    this.#isAbandoned = abandoned.length > 0;
+    return abandoned;
   }
 
   /** Resolves when no operation creates or removes VMs any more, or when it was abandoned. */
   async idle(): Promise<void> {
-    if (!this.#isAbandoned) await this.#turns.onIdle();
+    if (!this.#isAbandoned) await this.#turns.idle();
   }
 
-  /** Resolves as soon as the operation has started; its turn lasts until it has finished. */
-  #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
+  #ready<T>(spec: OperationSpec<T>, options: RunOptions): Planned {
+    return { claim: spec.claim ?? {}, run: () => this.#runner.run(spec, options) };
+  }
+
+  async #finish({ signal }: RunOptions, plan: () => Promise<Planned>): Promise<RunResult> {
+    const operation = await this.#turns.start(plan, signal);
+    if (operation === null) throw new TypeError("There was nothing to start");
+    return toResult(await operation.finished);
+  }
+
+  async #startIfUnchanged<Plan extends { readonly fingerprint: string }>(
     shown: string,
-    prepare: () => Promise<{ readonly plan: Plan; readonly run: (() => RunningOperation) | null }>,
+    prepare: () => Promise<{ readonly plan: Plan; readonly planned: Planned }>,
   ): Promise<StartedOrReplanned<Plan>> {
-    const { promise, resolve, reject } = Promise.withResolvers<StartedOrReplanned<Plan>>();
-    const turn = this.#turns.add(async () => {
-      const { plan, run } = await prepare();
-      if (plan.fingerprint !== shown || run === null) return resolve({ started: false, plan });
-      const operation = run();
-      resolve({ started: true, operation });
-      await operation.finished;
+    const { promise, resolve } = Promise.withResolvers<Plan>();
+    const { operation, overlap } = await this.#turns.attempt(async () => {
+      const { plan, planned } = await prepare();
+      resolve(plan);
+      return plan.fingerprint === shown ? planned : { ...planned, run: null };
     });
-    turn.catch(reject);
-    return promise;
+    return operation === null
+      ? { started: false, plan: await promise, overlap }
+      : { started: true, operation };
   }
 
-  /** Starts one recovery of an operation; further requests while it runs return the same one. */
-  #recover(
-    operationId: string,
-    how: "resumed" | "rolled-back",
-    start: (view: OperationView) => RunningOperation | Promise<RunningOperation>,
-  ): Promise<RunningOperation | null> {
-    const known = this.#recoveries.get(operationId);
-    if (known !== undefined) return known;
-    const { promise, resolve, reject } = Promise.withResolvers<RunningOperation | null>();
-    this.#recoveries.set(operationId, promise);
-    const turn = this.#turns.add(async () => {
-      try {
-        const log = this.store.get(operationId);
-        if (log === undefined) return resolve(null);
-        const { resumable, removable } = recoveryOf(log.view);
-        if ((how === "resumed" ? resumable : removable).length === 0) return resolve(null);
-        await sleep(remainingSettleMs(log.view, this.store.now(), this.#runner.settle.settleMs));
-        const operation = await start(log.view);
-        resolve(operation);
-        const { status } = await operation.finished;
-        // If it did not succeed, the decision stays open.
-        if (status === "done") log.append({ type: "resolved", how, operation: operation.log.id });
-      } finally {
-        this.#recoveries.delete(operationId);
-      }
-    });
-    turn.catch(reject);
-    return promise;
-  }
-
-  #create(
+  #creation(
     plan: CreationPlan,
     request: CreationRequest,
-    options: RunOptions,
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
-  ): RunningOperation {
+  ): OperationSpec<PlannedVm> {
     const { configuration, types = defaultTypes(configuration), reconcile } = request;
     const { refusedPorts, templates, deviceUpdate } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
     ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
-    const spec = creation(plan, {
+    return creation(plan, {
       request: {
         kind: "create",
         configuration,
@@ -395,22 +400,23 @@ export class Operations {
       displayPassword: this.#displayPassword(),
       refusedPorts,
     });
-    return this.#runner.run(spec, options);
   }
 
-  async #resume(view: OperationView, options: RunOptions): Promise<RunningOperation> {
+  async #planAgain(view: OperationView, { concluded, ...options }: Again): Promise<Planned> {
     const { request } = view;
     const names = recoveryOf(view).resumable.map(({ name }) => name);
     const isResumable = ({ name }: { readonly name: string }) => names.includes(name);
     if (request === null) throw new TypeError("An operation without a request cannot be resumed");
     if (request.kind === "destroy") {
       const vms = request.vms.filter(isResumable).map(withDefaults);
-      return this.#runner.run(destruction({ ...request, vms }, { resumed: true }), options);
+      const spec = destruction({ ...request, vms }, { resumed: true });
+      return this.#ready({ ...spec, concluded }, options);
     }
     const ongoing = replacementsOf(view, this.store.list());
     const plan = await this.#planner.creation(request, ongoing);
     const again = { ...request, ...resumedReconciling(view, request) };
-    return this.#create({ ...plan, vms: plan.vms.filter(isResumable) }, again, options, ongoing);
+    const spec = this.#creation({ ...plan, vms: plan.vms.filter(isResumable) }, again, ongoing);
+    return this.#ready({ ...spec, concluded }, options);
   }
 
   #displayPassword(): string {
@@ -421,24 +427,4 @@ export class Operations {
       message: "Creating VMs requires a display password, because TrueNAS refuses displays without one",
     }]);
   }
-}
-
-/** Whether the work ended in time. */
-async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), ms);
-  const ended = await Promise.race([work.then(() => true), promise]);
-  clearTimeout(timer);
-  return ended;
-}
-
-/** The planned MACs, so that a resumed creation gives its NICs the same ones. */
-function macsOf({ vms }: CreationPlan): Readonly<Record<string, PlannedMacs>> {
-  const active = vms.filter(({ steps }) => steps.length > 0);
-  return Object.fromEntries(active.map(({ name, devices }) => {
-    const nics = devices.flatMap((device) =>
-      device.dtype === "NIC" ? [[device.name, device.mac] as const] : []
-    );
-    return [name, Object.fromEntries(nics)];
-  }));
 }

@@ -46,6 +46,7 @@ import {
   unfinishedVms,
 } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
+import { claimedBy, type Claims } from "./turns/claims.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
 import type { OperationStore } from "./record/store.ts";
 import type { OperationView } from "./types.ts";
@@ -65,6 +66,8 @@ export interface PlannerOptions {
   readonly templatesRevision: () => number;
   /** Display ports that the NAS refused. */
   readonly refusedPorts: Iterable<number>;
+  /** What running operations have for themselves. */
+  readonly claims: Claims;
   /** Length of the displays' password; null when there is none. */
   readonly passwordChars: number | null;
   readonly guard: WriteGuard;
@@ -92,7 +95,9 @@ export class Planner {
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): Promise<CreationPlan> {
     const { configuration, places, macs, types = defaultTypes(configuration) } = request;
-    const { session, patience, templates, passwordChars, refusedPorts } = this.#options;
+    const { session, patience, templates, passwordChars, refusedPorts, claims } = this.#options;
+    // Before the NAS is read: what belongs to an operation that ends meanwhile may be missing there.
+    const claimed = claimedBy(claims.held());
     const { nas, rules } = await session.live(patience.connectionWaitMs);
     const { pool_path } = configuration.storage;
     const wanted = wantedVms(configuration, types);
@@ -129,6 +134,7 @@ export class Planner {
       inventory,
       rules,
       refusedPorts,
+      claimed,
       evidence: evidenceOf(earlier),
       single: singleVms(earlier),
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),

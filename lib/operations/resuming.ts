@@ -1,6 +1,6 @@
 /** What resuming an operation starts from. Pure. */
-import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
-import type { DestructionVm } from "../plan/types.ts";
+import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/creation_input.ts";
+import type { CreationPlan, DestructionVm } from "../plan/types.ts";
 import { replacedVms, unfinishedReplacements } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
 import { wasShutDown } from "./steps/created_resources.ts";
@@ -51,4 +51,15 @@ export function withDefaults(vm: DestructionVm): DestructionVm {
     after,
     zvols: zvols.map((zvol) => ({ ...{ snapshots: null, dependants: [] }, ...zvol })),
   };
+}
+
+/** The planned MACs, so that a resumed creation gives its NICs the same ones. */
+export function macsOf({ vms }: CreationPlan): Readonly<Record<string, PlannedMacs>> {
+  const active = vms.filter(({ steps }) => steps.length > 0);
+  return Object.fromEntries(active.map(({ name, devices }) => {
+    const nics = devices.flatMap((device) =>
+      device.dtype === "NIC" ? [[device.name, device.mac] as const] : []
+    );
+    return [name, Object.fromEntries(nics)];
+  }));
 }

@@ -13,6 +13,7 @@ import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";
 import type { VmContext } from "./steps/run_vm.ts";
 import type { OperationStore } from "./record/store.ts";
+import { type Claim, Claims, NO_CLAIM, type OwnClaim } from "./turns/claims.ts";
 import { overallStatus } from "./summary.ts";
 import type { Actor, OperationEvent, OperationFact, OperationView } from "./types.ts";
 
@@ -48,6 +49,10 @@ export interface OperationSpec<T> extends Omit<Extract<OperationFact, { type: "s
   readonly group?: Limits<T>["group"];
   /** Priority of its calls; default by method. */
   readonly priority?: number;
+  /** What it has for itself until it ends; absent for what acts on single VMs, which checks them instead. */
+  readonly claim?: Claim;
+  /** Called when it has finished, before its claim ends. */
+  readonly concluded?: (view: OperationView) => void;
   /** Called once, before the first item. */
   readonly work: (context: WorkContext) => OperationWork<T>;
 }
@@ -63,6 +68,8 @@ export interface OperationWork<T> {
 /** What the work on an operation's items needs. */
 export interface WorkContext extends VmContext {
   readonly conversions: ConversionQueue;
+  /** What the operation claimed. */
+  readonly claim: OwnClaim;
   /** How many items are worked on in parallel. */
   readonly parallel: number;
 }
@@ -88,10 +95,19 @@ interface Running extends RunningOperation {
   readonly outages: Outages;
 }
 
+/** What the runner made for one operation. */
+interface Means {
+  readonly signal: AbortSignal;
+  readonly outages: Outages;
+  readonly claim: OwnClaim;
+}
+
 /** Runs operations; see the file's comment. */
 export class OperationRunner {
   /** Limits the calls of all operations. */
   readonly limiter: CallLimiter;
+  /** What unfinished operations have for themselves. */
+  readonly claims: Claims = new Claims();
   /** Unfinished operations, by id. */
   readonly running: Map<string, Running> = new Map();
   /** How long to wait for the effect of a call with an unknown outcome. */
@@ -126,7 +142,10 @@ export class OperationRunner {
     const signal = AbortSignal.any([cancel.signal, ...signals]);
     // Starts a moment later, so that it is registered before it can finish.
     const outages = this.#outagesOf(log);
-    const finished = Promise.resolve().then(() => this.#carryOut(log, spec, { signal, outages }));
+    const claim = spec.claim === undefined
+      ? NO_CLAIM
+      : this.claims.hold({ operation: log.id, title: spec.title }, spec.claim);
+    const finished = Promise.resolve().then(() => this.#carryOut(log, spec, { signal, outages, claim }));
     this.running.set(log.id, { log, finished, cancel, outages });
     return { log, finished };
   }
@@ -164,8 +183,8 @@ export class OperationRunner {
 
   async #carryOut<T>(
     log: OperationLog,
-    { items, group, priority, work }: OperationSpec<T>,
-    { signal, outages }: { readonly signal: AbortSignal; readonly outages: Outages },
+    { items, group, priority, work, concluded }: OperationSpec<T>,
+    { signal, outages, claim }: Means,
   ): Promise<OperationView> {
     const { parallel = 2 * MAX_RUNNING_CALLS, logger } = this.#options;
     const turn = priority === undefined ? {} : { priority };
@@ -175,6 +194,7 @@ export class OperationRunner {
       outages,
       memory: this.#memory,
       conversions: this.#conversions,
+      claim,
       log,
       settle: this.settle,
       signal,
@@ -191,7 +211,21 @@ export class OperationRunner {
       logger.error("An operation failed because of an error in this program", { error: String(error) });
     } finally {
       this.running.delete(log.id);
+      conclude(log, claim, concluded);
     }
     return log.view;
+  }
+}
+
+/** What others plan from then on is planned with the conclusion. */
+function conclude(
+  log: OperationLog,
+  claim: OwnClaim,
+  concluded: OperationSpec<never>["concluded"],
+): void {
+  try {
+    concluded?.(log.view);
+  } finally {
+    claim.release();
   }
 }

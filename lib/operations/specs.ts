@@ -19,6 +19,7 @@ import { replaceVm } from "./steps/replacing/replace_vm.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
 import { type UndoContext, undoVm } from "./steps/undo_vm.ts";
 import { describeVm, describeVmToDestroy, reportUntouched } from "./summary.ts";
+import { claimOfCreation, claimOfDestruction, claimOfLeft } from "./turns/claim_of.ts";
 import type { AnnouncedVm, OperationRequest, OperationView, OperationVmView } from "./types.ts";
 
 type CreateRequest = Extract<OperationRequest, { kind: "create" }>;
@@ -49,6 +50,7 @@ export function creation(
     title: titleOf(active, request),
     vms: plan.vms.map((vm) => ({ name: vm.name, steps: stepsOf(vm), summary: describeVm(vm) })),
     request,
+    claim: claimOfCreation(plan, active),
     items: active,
     group: (vm) => limitOf(vm, reconciling),
     work: (context) => {
@@ -60,7 +62,10 @@ export function creation(
         stop: new AbortController(),
         zvols: { mayCreate: true },
         images: new ImageLibrary(context),
-        ports: { refused: refusedPorts, allocator: refusedPorts.allocatorFor(plan.vms) },
+        ports: {
+          refused: refusedPorts,
+          allocator: context.claim.allocator(refusedPorts.allocatorFor(plan.vms)),
+        },
         reconciling,
         deviceUpdate,
         halted: new Map<string, string>(),
@@ -127,6 +132,7 @@ export function destruction(
     title: `Destroy ${formatCount(vms.length, "VM")} and ${formatCount(zvols, "disk")}`,
     vms: vms.map((vm) => announced(vm, shutdown)),
     request: { kind: "destroy", vms, keepDisks, shutdown },
+    claim: claimOfDestruction(vms),
     ...removals(vms.map(removalOfVm), { shutdown, resumed, read }),
   };
 }
@@ -143,6 +149,7 @@ export function undoing(
     title: `Roll back: ${view.title}`,
     vms: removable.map(({ name, summary }) => ({ name, steps: ["verify"], summary })),
     items: removable,
+    claim: claimOfLeft(view),
     work: (context) => ({
       workOn: (vm) =>
         undoVm({ ...context, ...restoring }, vm, {
@@ -162,6 +169,8 @@ export function cleaning({ vms, zvols }: OrphanPlan): OperationSpec<Removal> {
     title: `Remove ${formatCount(vms.length, "unfinished VM")} and ${
       formatCount(unused.length, "unused disk")
     }`,
+    // What a creation has made and not attached yet looks like an orphan, too.
+    claim: { ...claimOfDestruction(vms), alone: true },
     vms: [
       ...vms.map((vm) => announced(vm, false)),
       ...unused.map((zvol) => ({

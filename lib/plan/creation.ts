@@ -23,7 +23,11 @@ import { wantedNames } from "./wanted.ts";
 
 /** Creates the plan; see the comment at the top of this file. */
 export function planCreation(input: CreationInput): CreationPlan {
-  const ports = portAllocator([...displayPortsOf(input.inventory.vms), ...input.refusedPorts ?? []]);
+  const ports = portAllocator([
+    ...displayPortsOf(input.inventory.vms),
+    ...input.refusedPorts ?? [],
+    ...input.claimed?.ports ?? [],
+  ]);
   const drafts = input.types.flatMap((wanted) => draftType(input, wanted, ports));
   const findings = preflight(drafts, input);
   const vms = drafts.map((draft) => withReplacement(block(draft, findings), input));

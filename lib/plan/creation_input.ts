@@ -76,6 +76,8 @@ export interface CreationInput {
   readonly rules: VersionRules;
   /** Ports that the NAS refused because another service uses them; they are skipped. */
   readonly refusedPorts?: Iterable<number>;
+  /** What running operations have given to VMs that the NAS may not show yet; default nothing. */
+  readonly claimed?: ClaimedElsewhere;
   /** Position of each value in the file, when the configuration comes from one. */
   readonly places?: Places;
   /** What the journal recorded, which shows whose VMs those beyond a type's count are. */
@@ -92,6 +94,14 @@ export interface CreationInput {
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
   /** The images of the planned types; default none. */
   readonly images?: ImagesRead;
+}
+
+/** What belongs to VMs of running operations, whether or not it is on the NAS. */
+export interface ClaimedElsewhere {
+  /** Ports of displays. */
+  readonly ports: readonly number[];
+  /** The VMs of MAC addresses. */
+  readonly macs: ReadonlyMap<string, string>;
 }
 
 /** A replacement that has not been finished. */

@@ -32,6 +32,11 @@ export interface DestructionRequest {
   readonly shutdown?: boolean;
 }
 
+/** Whether a request is about every VM of this name, whether or not it exists already. */
+export function isNamedBy({ prefixes, names = [] }: DestructionRequest, name: string): boolean {
+  return names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix));
+}
+
 /** Evidence in the journal: uuids of VMs and names of zvols whose creation it recorded. */
 export interface JournalEvidence {
   /** uuids of VMs. */
@@ -54,11 +59,12 @@ export function planDestruction(
   journal: JournalEvidence = NO_EVIDENCE,
   facts: RemovalFacts = NOTHING_READ,
 ): DestructionPlan {
-  const { prefixes, names = [], ids = [], keepDisks = false, shutdown = false } = request;
+  const { prefixes, ids = [], keepDisks = false, shutdown = false } = request;
   const { unmarked = [], unmarkedIds = [] } = request;
-  const matching = vms.filter(({ id, name }) =>
-    ids.includes(id) || names.includes(name) || prefixes.some((prefix) => matchesPrefix(name, prefix))
-  ).toSorted((a, b) => compareNames(a.name, b.name));
+  const matching = vms.filter(({ id, name }) => ids.includes(id) || isNamedBy(request, name)).toSorted((
+    a,
+    b,
+  ) => compareNames(a.name, b.name));
   const isSelected = ({ id, name }: Vm) =>
     unmarked === "all" || unmarked.includes(name) || unmarkedIds.includes(id);
   const selected = matching.filter((vm) => isSelected(vm) || foreignReason(vm, journal) === null);

@@ -2,6 +2,7 @@
 import type { CreationRequest } from "../../lib/plan/creation_input.ts";
 import { paths } from "../../templates/paths.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
+import { whyNotNow } from "../confirm.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 
 /** The operation's page, or why nothing was created. */
@@ -16,19 +17,15 @@ export async function confirmCreation(
 ): Promise<ConfirmedCreation> {
   const token = fields.get("token") ?? "";
   if (request === null || !tokens.knows(token)) return { notice: NOT_SHOWN };
-  const running = manager.operations.writing?.view.title;
-  if (running !== undefined && !tokens.isUsed(token)) {
-    return {
-      notice:
-        `Another operation is running: ${running}. Nothing was created. Try again when it has finished.`,
-    };
-  }
+  let notice = CHANGED;
   const shown = fields.get("plan") ?? "";
   const next = await tokens.redeem(token, async () => {
     const started = await manager.operations.startCreation(request, shown, { by: actorOf(c) });
-    return started.started ? paths.operation(started.operation.log.id) : null;
+    if (started.started) return paths.operation(started.operation.log.id);
+    if (started.overlap !== null) notice = whyNotNow(started.overlap, "Nothing was created");
+    return null;
   });
-  return next === null ? { notice: CHANGED } : { next };
+  return next === null ? { notice } : { next };
 }
 
 const NOT_SHOWN = "Nothing has been created yet. Check the plan below, then confirm it.";

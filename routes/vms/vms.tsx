@@ -30,7 +30,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     const query = queryOf(c);
     shared.noticeConfiguration();
     const list = listProps(dashboard, wantsJson(c) ? { ...query, rows: ALL_ROWS } : query, mayChange(c));
-    const running = manager.operations.writing?.view ?? null;
+    const running = manager.operations.claiming[0]?.view ?? null;
     const stream = paths.inventoryEvents(query, { seen: shared.version, operation: running?.id ?? "" });
     if (wantsJson(c)) {
       return c.json(

@@ -101,7 +101,7 @@ for (const javaScriptEnabled of [true, false]) {
         const { operations } = dashboard.manager;
         await soon(
           (async () => {
-            while (operations.writing !== null) await page.evaluate("1");
+            while (operations.claiming.length > 0) await page.evaluate("1");
           })(),
           "the destruction ends",
         );

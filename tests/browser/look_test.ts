@@ -76,8 +76,8 @@ browserTest("notices on a VM's page and without JavaScript keep the usual distan
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: dashboard.url });
   try {
     const still = await context.newPage();
-    while (operations.writing === null) await page.evaluate("new Promise(requestAnimationFrame)");
-    await still.goto(`/operations/${operations.writing.view.id}`);
+    while (operations.claiming.length === 0) await page.evaluate("new Promise(requestAnimationFrame)");
+    await still.goto(`/operations/${operations.claiming[0]?.id}`);
     assert.equal(await gap(still, ".page-head", "main noscript .notice"), USUAL_GAP);
     assert.equal(await gap(still, "main noscript .notice", "#operation"), USUAL_GAP);
   } finally {

@@ -17,8 +17,11 @@ function checkBridges({ active, inventory: { nicChoices } }: Context): Finding[]
   });
 }
 
-function checkMacs({ active, inventory }: Context): Finding[] {
-  const owners = new Map(inventory.vms.flatMap((vm) => vm.nics.map(({ mac }) => [mac, vm.name] as const)));
+function checkMacs({ active, inventory, input }: Context): Finding[] {
+  const owners = new Map([
+    ...input.claimed?.macs ?? [],
+    ...inventory.vms.flatMap((vm) => vm.nics.map(({ mac }) => [mac, vm.name] as const)),
+  ]);
   return allDevices(active, "NIC").flatMap(({ vm, device: { mac, name, step } }) => {
     const owner = owners.get(mac);
     const twin = active.find((other) =>

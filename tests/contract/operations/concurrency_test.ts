@@ -22,7 +22,7 @@ Deno.test("calls that the NAS refuses as too many are retried, fewer at once, an
   const work = manager.createVmType(dashboard.configuration().configuration, "worker", 5920);
   await reduced.promise;
   forget();
-  const id = manager.operations.writing?.id ?? "";
+  const id = manager.operations.claiming[0]?.id ?? "";
   const page = await text(fetch(`${url}/operations/${id}`));
   assert.match(page, /<p id="concurrency"[^>]*>[5-9] calls at once for now: TrueNAS refused more/);
   seen.resolve();

@@ -198,7 +198,7 @@ onReleases("a cancelled restart gives the VM its former values and starts it aga
     until: Promise.resolve(),
     method: "vm.device.update",
     matches: () => {
-      const { id } = manager.operations.writing ?? assert.fail("nothing runs");
+      const { id } = manager.operations.claiming[0] ?? assert.fail("nothing runs");
       return manager.operations.cancel(id);
     },
   });

@@ -78,7 +78,7 @@ onReleases("the journal has the old value before the call that changes it", asyn
     action: "fail",
     method: "vm.update",
     matches: () => {
-      const { vms } = manager.operations.writing?.view ?? assert.fail("nothing runs");
+      const { vms } = manager.operations.claiming[0]?.view ?? assert.fail("nothing runs");
       seen.push(vms[0]?.steps.find(({ step }) => step === "change")?.evidence?.changed);
       return true;
     },
