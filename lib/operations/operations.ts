@@ -192,7 +192,8 @@ export class Operations {
   }
 
   /**
-   * Plans again and removes an image, if the plan is still the one with the fingerprint `shown` and nothing keeps a part.
+   * Plans again and removes an image, if the plan is still the one with the fingerprint `shown`, nothing keeps a part and no
+   * running operation uses it.
    *
    * @throws {TrueNASError} when the NAS cannot be read.
    */
@@ -205,7 +206,8 @@ export class Operations {
       const plan = await this.#planner.imageRemoval(request, configuration);
       // A person who removes an image wants all of it gone, and can choose parts.
       const isWhole = plan.parts.length > 0 && plan.parts.every(({ blocked }) => blocked.length === 0);
-      return { plan, run: isWhole ? () => this.#runner.run(imageRemoval(plan), options) : null };
+      const planned = this.#ready(imageRemoval(plan), options);
+      return { plan, planned: isWhole ? planned : { ...planned, run: null } };
     });
   }
 

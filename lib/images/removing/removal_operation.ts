@@ -15,6 +15,11 @@ export function imageRemoval({ image, parts }: ImageRemovalPlan): OperationSpec<
       summary: summaryOf(part),
     })),
     items: parts,
+    // A clone that is promoted changes, too.
+    claim: {
+      images: [image],
+      zvols: parts.flatMap(({ name, dependants }) => [name, ...dependants.map(({ zvol }) => zvol)]),
+    },
     work: (context) => ({ workOn: (part) => removeImagePart(context, part) }),
   };
 }
