@@ -20,6 +20,8 @@ import { auditRoutes } from "./audit.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { changeConnectionRoutes } from "./setup/change_connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
+import { imageRoutes } from "./images/images.tsx";
+import { UPLOAD_PATH } from "./images/upload.tsx";
 import { createRoutes } from "./create/create.tsx";
 import { oneRoutes } from "./one/one.tsx";
 import { type Dashboard, ENDING, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
@@ -75,7 +77,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
     const { message, remedy } = ENDING;
     return await failure(c, dashboard, { status: 503, title: "Nothing was done", message, remedy });
   });
-  app.use(bodyLimit({
+  const small = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (c) =>
       failure(c, dashboard, {
@@ -84,7 +86,9 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
         message: "The form is too large. Nothing was done.",
         remedy: "Open the page again and submit the form from there.",
       }),
-  }));
+  });
+  // A file is passed on as it arrives, and has a limit of its own.
+  app.use((c, next) => isUpload(c) ? next() : small(c, next));
   app.route("/", routes);
   app.route("/", assetRoutes());
   app.route("/", themeRoutes());
@@ -104,6 +108,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", oneRoutes(dashboard));
   app.route("/", typeRoutes(dashboard));
   app.route("/", templateRoutes(dashboard));
+  app.route("/", imageRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", auditRoutes(dashboard));
@@ -119,6 +124,10 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   );
   app.onError((error, c) => failure(c, dashboard, describe(error, c, dashboard)));
   return app;
+}
+
+function isUpload({ req }: AppContext): boolean {
+  return req.path === UPLOAD_PATH && req.header("content-type")?.startsWith("multipart/form-data") === true;
 }
 
 /** Logs each request: changes at INFO, the rest at DEBUG. */

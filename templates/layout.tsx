@@ -35,12 +35,13 @@ export interface AssetUrls {
   readonly waterfall: string;
   readonly plan: string;
   readonly serial: string;
+  readonly upload: string;
   readonly yaml: string;
   readonly favicon: string;
 }
 
 /** A section of the site, for the navigation. */
-export type Section = "vms" | "create" | "activity" | "connection";
+export type Section = "vms" | "create" | "images" | "activity" | "connection";
 
 /** What the frame of every page shows. */
 export interface PageFrame {
@@ -97,6 +98,7 @@ const NAVIGATION: readonly {
 }[] = [
   { section: "vms", label: "VMs", icon: "vm", href: paths.home },
   { section: "create", label: "Create", icon: "plus", href: paths.create, changes: true },
+  { section: "images", label: "Images", icon: "image", href: () => paths.images() },
   { section: "activity", label: "Activity", icon: "activity", href: () => paths.operations() },
 ];
 

@@ -154,6 +154,11 @@ const routes = {
     query === undefined ? "/destroy" : `/destroy?${new URLSearchParams(destroyFields(query))}`,
   orphans: (left: readonly string[] = []) =>
     left.length === 0 ? "/orphans" : `/orphans?${new URLSearchParams(left.map((name) => ["leave", name]))}`,
+  images: (query: { saved?: string } = {}) => withQuery("/images", query),
+  newImage: (query: Readonly<Record<string, string>> = {}) => withQuery("/images/new", query),
+  uploadImage: (query: { kind?: "iso" } = {}) => withQuery("/images/upload", query),
+  adoptImage: (query: { path?: string; name?: string } = {}) => withQuery("/images/adopt", query),
+  removeImage: (query: { name?: string; only?: string } = {}) => withQuery("/images/remove", query),
   resume: (id: string) => `/operations/${encodeURIComponent(id)}/resume`,
   rollBack: (id: string) => `/operations/${encodeURIComponent(id)}/rollback`,
   leave: (id: string) => `/operations/${encodeURIComponent(id)}/leave`,

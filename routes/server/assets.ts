@@ -15,6 +15,7 @@ import setupCss from "../../static/css/setup.css" with { type: "text" };
 import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import typesCss from "../../static/css/types.css" with { type: "text" };
 import touchCss from "../../static/css/touch.css" with { type: "text" };
+import imagesCss from "../../static/css/images.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
 import live from "../../static/live.js" with { type: "text" };
@@ -29,6 +30,7 @@ import typed from "../../static/typed.js" with { type: "text" };
 import plan from "../../static/plan.js" with { type: "text" };
 import waterfall from "../../static/waterfall.js" with { type: "text" };
 import serial from "../../static/serial.js" with { type: "text" };
+import upload from "../../static/upload.js" with { type: "text" };
 import yaml from "../../static/yaml.js" with { type: "text" };
 import keys from "../../static/keys.js" with { type: "text" };
 import favicon from "../../static/favicon.svg" with { type: "text" };
@@ -47,6 +49,7 @@ const CSS = [
   operationCss,
   createCss,
   typesCss,
+  imagesCss,
   vmCss,
   consoleCss,
   destroyCss,
@@ -74,6 +77,7 @@ const ASSETS = {
   plan: await asset("plan.js", plan),
   keys: await asset("keys.js", keys),
   serial: await asset("serial.js", serial),
+  upload: await asset("upload.js", upload),
   yaml: await asset("yaml.js", yaml),
   favicon: await asset("favicon.svg", favicon),
 } as const;
@@ -96,6 +100,7 @@ export function assetUrls(): AssetUrls {
     waterfall,
     plan,
     serial,
+    upload,
     yaml,
     favicon,
   } = ASSETS;
@@ -115,6 +120,7 @@ export function assetUrls(): AssetUrls {
     waterfall: withBasePath(waterfall.url),
     plan: withBasePath(plan.url),
     serial: withBasePath(serial.url),
+    upload: withBasePath(upload.url),
     yaml: withBasePath(yaml.url),
     favicon: withBasePath(favicon.url),
   };

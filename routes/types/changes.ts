@@ -11,6 +11,7 @@ import type { Value } from "../../lib/configuration/editing/splices.ts";
 import { ConfigurationError, type Problem } from "../../lib/errors/errors.ts";
 import { gibOf, mibOf, numberOf } from "../../lib/inputs.ts";
 import { isVmName } from "../../lib/inventory/names.ts";
+import type { ImageForm } from "../../templates/pages/images/adopt_page.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
 import { atField, macsOf, rowProblems } from "../forms.ts";
 
@@ -19,6 +20,7 @@ export type Change =
   | { readonly kind: "type"; readonly form: TypeForm }
   | { readonly kind: "storage"; readonly storage: StorageForm }
   | { readonly kind: "remove"; readonly name: string }
+  | { readonly kind: "image"; readonly image: ImageForm }
   | { readonly kind: "yaml"; readonly text: string; readonly isRestored: boolean };
 
 /** The fields of storage, as typed. */
@@ -56,9 +58,26 @@ export function prepareChange(change: Change, base: Base): Prepared {
       if (others.length === 0) return refused(onlyType(change.name));
       return edited([{ kind: "remove", name: change.name }], base, `remove_${change.name}`, (it) => it);
     }
+    case "image":
+      return prepareImage(change.image, base);
     case "yaml":
       return checked(change.text, base.source, change.isRestored ? "restore" : "yaml", inText);
   }
+}
+
+const IMAGES = "images";
+
+/** Adds an image, or changes where it is. */
+function prepareImage({ name, path }: ImageForm, base: Base): Prepared {
+  if (name === "") return refused("Enter a name, for example debian13", "name");
+  if (path === "") return refused("Enter the path of a file on the NAS", "path");
+  const sections = sectionNamesOf(base.text);
+  const kind = sections.includes(IMAGES) ? "change" : "add";
+  return edited([{ kind, name: IMAGES, values: { [name]: { path } } }], base, `image_${name}`, (problem) => {
+    const own = `${IMAGES}.${name}`;
+    if (problem.field !== own && !problem.field.startsWith(`${own}.`)) return inFile(problem);
+    return { field: problem.field === `${own}.path` ? "path" : "name", message: problem.message };
+  });
 }
 
 function onlyType(name: string): string {
@@ -83,7 +102,7 @@ export function sectionNamesOf(text: string): string[] {
 const STORAGE = "storage";
 
 function isTypeName(section: string): boolean {
-  return section !== STORAGE && section !== "images" && !section.startsWith("x-");
+  return section !== STORAGE && section !== IMAGES && !section.startsWith("x-");
 }
 
 function prepareType(form: TypeForm, base: Base): Prepared {

@@ -9,6 +9,7 @@ import { TypesPage } from "../../templates/pages/types/types_page.tsx";
 import { YamlPage } from "../../templates/pages/types/yaml_page.tsx";
 import { readCapacity, readChoices } from "../choices.ts";
 import { readForm } from "../forms.ts";
+import { showAdoptForm } from "../images/adopt.tsx";
 import type { AppContext } from "../server/context.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import type { Change, StorageForm } from "./changes.ts";
@@ -137,6 +138,8 @@ export async function showChangeForm(
         <YamlPage frame={frame} page={{ ...page, text: change.text, keys: keyHelp() }} />,
         status,
       );
+    case "image":
+      return await showAdoptForm(c, dashboard, change.image, state);
     case "remove":
       return sendPage(c, <TypesPage frame={frame} page={{ ...view, problems, saved: null }} />, status);
   }

@@ -187,7 +187,10 @@ function saveChange(c: AppContext, dashboard: Dashboard, prepared: PreparedChang
     const what = `Save ${view.source}: ${actionWords(action)}`;
     logger.info("Saved the configuration", { file: view.source, action });
     manager.audit.record({ by: actorOf(c), what, outcome: "done" });
-    return paths.types({ saved: action });
+    const { change } = prepared;
+    return change.kind === "image"
+      ? paths.images({ saved: change.image.name })
+      : paths.types({ saved: action });
   }
   if (saved.changed) {
     const again = { ...prepared, view: viewConfiguration(dashboard), isChanged: true };

@@ -46,6 +46,11 @@ export function changeOf(fields: URLSearchParams, overrides: OverridesOf): Chang
       return { kind, storage: storageIn(fields) ?? { pool_path: "", cdrom_path: "" } };
     case "remove":
       return { kind, name: fields.get("name") ?? "" };
+    case "image":
+      return {
+        kind,
+        image: { name: fields.get("name")?.trim() ?? "", path: fields.get("path")?.trim() ?? "" },
+      };
     case "yaml":
       // Browsers send the lines of a text field with the line ends of Windows.
       return {
@@ -106,6 +111,8 @@ export function fieldsOf(change: Change): [name: string, value: string][] {
       return [["change", "storage"], ...storageFields(change.storage)];
     case "remove":
       return [["change", "remove"], ["name", change.name]];
+    case "image":
+      return [["change", "image"], ["name", change.image.name], ["path", change.image.path]];
     case "yaml":
       return [
         ["change", "yaml"],

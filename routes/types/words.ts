@@ -37,6 +37,12 @@ export function wordsOf(change: Change): ChangeWords {
         save: `Delete ${change.name} from config.yaml`,
         deletes: true,
       };
+    case "image":
+      return {
+        title: `Use ${change.image.name} as an image`,
+        explanation: "VM types can then be made from it. The file stays where it is.",
+        save,
+      };
     case "yaml":
       return change.isRestored
         ? { title: "Restore an earlier version", explanation: null, save: "Restore this version" }
@@ -55,6 +61,7 @@ const TYPE_ACTIONS: Readonly<Record<string, string>> = {
   change: "was changed",
   rename: "was renamed",
   remove: "was deleted",
+  image: "is an image now",
 };
 
 /** What was done, from its name: `gpu was added`. */

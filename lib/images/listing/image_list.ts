@@ -5,7 +5,7 @@
 import type { Configuration } from "../../configuration/configuration.ts";
 import { cdromOf } from "../../configuration/sections.ts";
 import type { Reading, Vm } from "../../inventory/inventory.ts";
-import { type ZvolMark } from "../../inventory/marks.ts";
+import type { ZvolMark } from "../../inventory/marks.ts";
 import { parentOf } from "../../inventory/names.ts";
 import { goldenName, imageDataset, READY } from "../planned_image.ts";
 import { type FileFormat, formatByName } from "./file_names.ts";
@@ -42,6 +42,8 @@ export interface ImageVersion {
 /** A dataset of ours that holds an image's file. */
 export interface ImageDataset {
   readonly name: string;
+  /** Path of the file; null while it is not whole. */
+  readonly path: string | null;
   readonly usedBytes: number | null;
   readonly createdAt: number | null;
 }
@@ -86,6 +88,8 @@ export interface ListedImage {
 /** A file on the NAS that VMs can be made or installed from. */
 export interface ListedFile {
   readonly path: string;
+  /** The name under which this program put it there; null when it did not. */
+  readonly ownName: string | null;
   readonly sizeBytes: number | null;
   readonly format: FileFormat;
   /** The images that the configuration makes from it. */
@@ -118,6 +122,10 @@ export interface ImageRow {
   readonly image: string | null;
   /** The image whose file is in it; filesystems only. */
   readonly fileOf: string | null;
+  /** Path of that file; null while it is not whole. */
+  readonly filePath: string | null;
+  /** Whether that file is an install image. */
+  readonly isIso: boolean;
   readonly mark: ZvolMark | null;
 }
 
@@ -158,7 +166,7 @@ export function listImages(facts: ImageFacts): ImageList {
   const names = new Set([
     ...Object.keys(configuration?.images ?? {}),
     ...golden.map(({ name }) => imageNameOf(name)),
-    ...rows.flatMap(({ fileOf }) => fileOf ?? []),
+    ...rows.flatMap(({ fileOf, isIso }) => isIso ? [] : fileOf ?? []),
   ]);
   const images = [...names].toSorted((a, b) => a.localeCompare(b, "en")).map((name) =>
     toImage(name, facts, golden.filter((row) => imageNameOf(row.name) === name))
@@ -175,7 +183,7 @@ function toImage(name: string, facts: ImageFacts, golden: readonly ImageRow[]): 
   const paths = new Set([declared?.path, ...versions.map(({ path }) => path)]);
   const isCopy = ({ image, mark, type }: ImageRow) => type === "VOLUME" && mark !== null && paths.has(image);
   const datasets = facts.rows.filter(({ fileOf }) => fileOf === name)
-    .map(({ name, usedBytes, createdAt }) => ({ name, usedBytes, createdAt }));
+    .map(({ name, filePath: path, usedBytes, createdAt }) => ({ name, path, usedBytes, createdAt }));
   return {
     name,
     state: stateOf(declared, versions, facts),
@@ -245,7 +253,7 @@ function stateOf(
   return usable.length > 0 ? "unfinished" : "waiting";
 }
 
-function listFiles({ configuration, files, vms }: ImageFacts): ImageList["files"] {
+function listFiles({ configuration, files, vms, rows }: ImageFacts): ImageList["files"] {
   if (!files.known) return files;
   const declared = Object.entries(configuration?.images ?? {});
   const types = Object.entries(configuration?.types ?? {});
@@ -258,6 +266,7 @@ function listFiles({ configuration, files, vms }: ImageFacts): ImageList["files"
         configuration !== null && cdromOf(section, configuration.storage) === path;
       return [{
         path,
+        ownName: rows.find(({ filePath }) => filePath === path)?.fileOf ?? null,
         sizeBytes,
         format,
         images: declared.filter(([, image]) => image.path === path).map(([name]) => name),

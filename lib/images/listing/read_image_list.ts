@@ -93,6 +93,8 @@ function toRow(row: DatasetRow): ImageRow {
     origin: row.origin?.rawvalue || null,
     image: isVolume ? image : null,
     fileOf: isVolume ? null : fileOf(row.id, valueOf),
+    filePath: isVolume ? null : valueOf(FILE_PROPERTIES.path) || null,
+    isIso: !isVolume && valueOf(FILE_PROPERTIES.format) === "iso",
     mark: zvolMarkOf((property) => valueOf(property)),
   };
 }

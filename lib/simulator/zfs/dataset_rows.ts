@@ -1,7 +1,8 @@
 /** Rows of pool.dataset.query, with ZFS's own properties. */
+import { datasetAt } from "../files/paths.ts";
 import type { Nas } from "../nas.ts";
 import type { Row } from "../methods/query.ts";
-import { poolFreeBytes, type StoredDataset, takenBytes, VOLBLOCKSIZE_BYTES } from "../store.ts";
+import { poolFreeBytes, type Store, type StoredDataset, takenBytes, VOLBLOCKSIZE_BYTES } from "../store.ts";
 import { snapshotsOf } from "./zfs.ts";
 
 /** A property in TrueNAS's format. */
@@ -50,7 +51,7 @@ function spaceOf(nas: Nas, dataset: StoredDataset): Record<string, Property> {
   const { type, name, volsizeBytes, writtenBytes, sharedBytes, sparse, origin } = dataset;
   const isThick = type === "VOLUME" && !sparse && origin === null;
   const reserved = isThick ? volsizeBytes : 0;
-  const own = EMPTY_BYTES + writtenBytes - sharedBytes;
+  const own = EMPTY_BYTES + writtenBytes - sharedBytes + filesBytes(nas.store, dataset);
   const children = childrenBytes(nas, dataset);
   const snapshots = snapshotsOf(nas.store, name).reduce((sum, it) => sum + it.uniqueBytes, 0);
   return {
@@ -63,12 +64,19 @@ function spaceOf(nas: Nas, dataset: StoredDataset): Record<string, Property> {
   };
 }
 
+/** What the files in a filesystem take, besides those in the datasets below it. */
+function filesBytes(store: Store, dataset: StoredDataset): number {
+  if (dataset.type !== "FILESYSTEM") return 0;
+  const own = [...store.files].filter(([path]) => datasetAt(store, path) === dataset);
+  return own.reduce((sum, [, { allocatedBytes }]) => sum + allocatedBytes, 0);
+}
+
 /** What the datasets below one take; the pool's root has people's files beside them. */
 function childrenBytes({ store }: Nas, { name, type }: StoredDataset): number {
   if (type !== "FILESYSTEM") return 0;
   const below = [...store.datasets.values()].filter((it) => it.name.startsWith(`${name}/`));
   const files = name.includes("/") ? 0 : FILES_BYTES;
-  return below.reduce((sum, it) => sum + takenBytes(it), files);
+  return below.reduce((sum, it) => sum + takenBytes(it) + filesBytes(store, it), files);
 }
 
 function kindOf({ type, volsizeBytes, sparse, origin }: StoredDataset): Record<string, Property> {

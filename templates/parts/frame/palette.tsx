@@ -68,6 +68,7 @@ const PLACES: readonly {
 }[] = [
   { key: "v", label: "VMs", href: () => paths.home() },
   { key: "c", label: "Create", href: paths.create, changes: true },
+  { key: "i", label: "Images", href: () => paths.images() },
   { key: "a", label: "Activity", href: () => paths.operations() },
   { key: "d", label: "Destroy", href: paths.destroy, changes: true },
 ];
