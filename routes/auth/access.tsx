@@ -166,7 +166,7 @@ async function askToSignIn(c: AppContext, dashboard: Dashboard): Promise<Respons
     c.header("hx-redirect", paths.login(to));
     return c.text("Not signed in\n", 401);
   }
-  if (c.req.method === "GET") return c.redirect(paths.login(to), 303);
+  if (c.req.method === "GET" || c.req.method === "HEAD") return c.redirect(paths.login(to), 303);
   return await showLogin(c, dashboard, {
     to,
     message: "You are not signed in. Nothing was done. Sign in and try again.",

@@ -87,7 +87,6 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
     now: Date.now,
     handOver: serving.handOver,
     openDashboard: (handOver) => serving.switchTo({ next: "dashboard", port, handOver }),
-    stopping: signal,
   });
   logger.info("Starting set-up, because no NAS is configured or the connection is to be changed", {
     permissions: describePermissions(permissions),

@@ -35,7 +35,8 @@ type Act = (session: SetupSession, fields: URLSearchParams) => Stepped | Promise
 export function createSetupApp(setup: Setup): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ getPath: (request) => stripBasePath(getPath(request)) });
   const gate = new SetupGate(setup);
-  const open = opener(setup);
+  let isOpening = false;
+  const open = opener(setup, () => isOpening = true);
   app.use(checkHeaders(setup.logger));
   app.use(requestId({ headerName: "", generator: () => crypto.randomUUID().slice(0, 8) }));
   app.use(securityHeaders());
@@ -54,10 +55,8 @@ export function createSetupApp(setup: Setup): Hono<AppEnv> {
   app.get("/healthz", (c) => c.text("ok\n"));
   // A watchdog that followed the redirect would take the set-up page for a ready dashboard.
   app.get("/readyz", (c) => c.text("no NAS is set up\n", 503));
-  // The dashboard is about to listen in this part's place; a browser without scripts asks again.
-  app.use(async (c, next) =>
-    setup.stopping.aborted && c.req.method === "GET" ? await opening(c, setup) : await next()
-  );
+  // Until the dashboard listens in this part's place, browsers ask again.
+  app.use(async (c, next) => isOpening && ["GET", "HEAD"].includes(c.req.method) ? opening(c) : await next());
   app.get("/setup", (c) => showSetup(c, setup, gate));
   app.post("/setup/enter", (c) => gate.enter(c));
   for (const [name, { step, act }] of Object.entries(stepsOf(setup))) {
@@ -108,9 +107,9 @@ function showSetup(c: AppContext, setup: Setup, gate: SetupGate): Response {
 }
 
 /** Ends set-up, for the browser of a session. */
-type Open = (c: AppContext, session: SetupSession) => Promise<Response>;
+type Open = (c: AppContext, session: SetupSession) => Response;
 
-async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Promise<Response> {
+function openDashboard(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Response {
   const session = gate.sessionOf(c);
   if (session === null) return gate.ask(c, null, 401);
   if (session.done === null && setup.sessions.finished === null) return c.redirect(paths.setup(), 303);
@@ -118,32 +117,32 @@ async function openDashboard(c: AppContext, setup: Setup, gate: SetupGate, open:
   if (message !== null) {
     return sendSetup(c, setup, session, { problems: [{ field: "", message }], status: 422 });
   }
-  return await open(c, session);
+  return open(c, session);
 }
 
 /** Returns to the connected NAS; nothing was stored. */
-async function leave(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Promise<Response> {
+function leave(c: AppContext, setup: Setup, gate: SetupGate, open: Open): Response {
   const session = gate.sessionOf(c);
   if (session === null) return gate.ask(c, null, 401);
   if (!isConnected(setup)) return c.redirect(paths.setup(), 303);
   // The browser that has just finished may come back from a step to what it stored.
-  if (setup.sessions.finished !== null) return await openDashboard(c, setup, gate, open);
-  return await open(c, session);
+  if (setup.sessions.finished !== null) return openDashboard(c, setup, gate, open);
+  return open(c, session);
 }
 
-function opener(setup: Setup): Open {
+function opener(setup: Setup, onOpen: () => void): Open {
   const issuer = new HandOverIssuer(setup);
-  return async (c, session) => {
+  return (c, session) => {
+    onOpen();
     const needsPassword =
       (setup.access.password ?? setup.sessions.finished?.dashboardPassword ?? null) !== null;
     setup.openDashboard(needsPassword ? issuer.issue(c, session, session.since) : null);
-    return await opening(c, setup);
+    return opening(c);
   };
 }
 
-/** Answers when set-up ends. */
-async function opening(c: AppContext, { stopping }: Setup): Promise<Response> {
-  return await sendOpening(c, { title: "Opening the dashboard", next: paths.home(), stopping });
+function opening(c: AppContext): Response {
+  return sendOpening(c, { title: "Opening the dashboard", next: paths.home() });
 }
 
 function explain(c: AppContext, { logger }: Setup, error: Error): Response {

@@ -11,14 +11,13 @@ import { sendOpening } from "./opening.tsx";
 
 /** GET and POST /setup of a connected dashboard. */
 export function changeConnectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
-  const { manager, simulated, connectionSettings, stopping, logger } = dashboard;
+  const { manager, simulated, connectionSettings, logger } = dashboard;
   const app = new Hono<AppEnv>();
   const issuer = new HandOverIssuer(dashboard);
   let isOpening = false;
-  const opening = (c: AppContext) =>
-    sendOpening(c, { title: "Opening set-up", next: paths.setup(), stopping });
+  const opening = (c: AppContext) => sendOpening(c, { title: "Opening set-up", next: paths.setup() });
   app.get("/setup", (c) => isOpening ? opening(c) : show(c, dashboard));
-  app.post("/setup", async (c) => {
+  app.post("/setup", (c) => {
     if (simulated || connectionSettings.outer.length > 0) return show(c, dashboard, [], 409);
     const running = manager.operations.store.list().filter(isActive);
     if (running.length > 0) {
@@ -29,7 +28,7 @@ export function changeConnectionRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const session = sessionOf(c);
     connectionSettings.startSetup(session === null ? null : issuer.issue(c, session, session.since));
     isOpening = true;
-    return await opening(c);
+    return opening(c);
   });
   // A browser that was left at a step of set-up.
   app.all("/setup/:step", (c) => c.redirect(paths.home(), 303));

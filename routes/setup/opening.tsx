@@ -4,21 +4,13 @@ import type { AppContext } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
 
 /**
- * When a browser without scripts asks again. What it is answered by the part that ends is this page again; nothing answers
- * only between the two parts, which is much shorter.
+ * When a browser without scripts asks again. The part that ends answers with this page again; nothing answers only between
+ * the two parts, which is much shorter.
  */
 const SECONDS = 3;
 
-/**
- * Answers when this part of the program is told to end, so that the browser asks again only when the next one listens. By
- * then the next one is loaded.
- */
-export async function sendOpening(
-  c: AppContext,
-  { title, next, stopping }: { title: string; next: string; stopping: AbortSignal },
-): Promise<Response> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  stopping.addEventListener("abort", () => resolve(), { once: true });
-  if (!stopping.aborted) await promise;
-  return sendPage(c, <OpeningPage frame={visitorFrame(c)} title={title} next={next} seconds={SECONDS} />);
+/** Answers a form at once; what asks later is told with status 503 that the next part does not answer yet. */
+export function sendOpening(c: AppContext, { title, next }: { title: string; next: string }): Response {
+  const page = <OpeningPage frame={visitorFrame(c)} title={title} next={next} seconds={SECONDS} />;
+  return sendPage(c, page, c.req.method === "POST" ? 200 : 503);
 }

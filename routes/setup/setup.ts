@@ -49,8 +49,6 @@ export interface Setup extends SetupStart {
   readonly handOver: HandOver | null;
   /** Ends set-up and starts the dashboard with the stored settings, to which a browser is handed over. */
   readonly openDashboard: (handOver: HandOver | null) => void;
-  /** Aborted when set-up ends. */
-  readonly stopping: AbortSignal;
 }
 
 /** The stored settings, as set-up has left them. */

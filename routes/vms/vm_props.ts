@@ -13,7 +13,7 @@ import type { VmListProps } from "../../templates/parts/list/vm_list.tsx";
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
 import type { ListRowProps, RowLook, VmRowProps } from "../../templates/parts/list/vm_row.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
-import { countDifferences } from "../../templates/parts/vm/type_match.tsx";
+import { countDifferences, isOnlyExtra } from "../../templates/parts/vm/type_match.tsx";
 import { type TypeMatcher, typeMatcher } from "./type_match.ts";
 import { isTroubled, matches, type NeedsLook, sorted, type Unfinished } from "./vm_query.ts";
 import { rowsOf } from "./vm_rows.ts";
@@ -80,7 +80,11 @@ export function needsLookOf(dashboard: Dashboard): NeedsLook {
   const unfinished = unfinishedOf(dashboard);
   const matchOf = typeMatcher(dashboard);
   const { store } = dashboard.manager.operations;
-  return (vm) => isTroubled(vm, unfinished) || countDifferences(matchOf(vm, store.busy(vm.name))) > 0;
+  return (vm) => {
+    if (isTroubled(vm, unfinished)) return true;
+    const match = matchOf(vm, store.busy(vm.name));
+    return countDifferences(match) > 0 && !isOnlyExtra(match);
+  };
 }
 
 /** The names of the configuration's types; none while it cannot be read, which the pages that need it report. */
@@ -152,7 +156,8 @@ export function rowOf(
 ): ListRowProps {
   const left = vm.uuid === null ? null : unfinished.get(vm.uuid) ?? null;
   const row = vmOf(dashboard, vm, mayChange);
-  return { ...row, look, unfinished: left, differs: countDifferences(matchOf(vm, row.busy)) };
+  const match = matchOf(vm, row.busy);
+  return { ...row, look, unfinished: left, differs: countDifferences(match), isExtra: isOnlyExtra(match) };
 }
 
 /** A VM and what is being done to it. */

@@ -123,7 +123,6 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
       given = handOver;
       stopping.abort();
     },
-    stopping: stopping.signal,
   });
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },

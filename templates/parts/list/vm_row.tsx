@@ -41,6 +41,8 @@ export interface ListRowProps extends VmRowProps {
   readonly unfinished: string | null;
   /** In how many points it differs from its type. */
   readonly differs: number;
+  /** Whether that is only that it is one more than its type has. */
+  readonly isExtra: boolean;
 }
 
 /** How each state of a VM is shown; an unknown state is shown as TrueNAS names it. */
@@ -81,12 +83,12 @@ const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
 
 /** One VM's row, rendered once for all open pages. */
 export function VmRowOnce(row: ListRowProps) {
-  const { vm, busy, mayChange, unfinished, look, differs } = row;
+  const { vm, busy, mayChange, unfinished, look, differs, isExtra } = row;
   const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
   rendered.set(vm, rows);
   const key = busy === null && unfinished === null
-    ? `${mayChange}${differs}${keyOf(look)}`
-    : JSON.stringify([mayChange, differs, keyOf(look), unfinished, busy]);
+    ? `${mayChange}${differs}${isExtra}${keyOf(look)}`
+    : JSON.stringify([mayChange, differs, isExtra, keyOf(look), unfinished, busy]);
   const known = rows.get(key);
   if (known !== undefined) return known;
   // During an operation every step adds a row here, and the older ones are never needed again.
@@ -154,7 +156,7 @@ function VmRow(row: ListRowProps) {
 }
 
 /** What needs a look: that it was left unfinished, or else that it differs from its type, which the type's plan settles. */
-function Mark({ vm, unfinished, differs, mayChange }: ListRowProps) {
+function Mark({ vm, unfinished, differs, isExtra, mayChange }: ListRowProps) {
   if (unfinished !== null) {
     return (
       <a class="badge warn" href={paths.operation(unfinished)}>
@@ -164,12 +166,16 @@ function Mark({ vm, unfinished, differs, mayChange }: ListRowProps) {
     );
   }
   if (differs === 0) return null;
+  const href = mayChange ? paths.typePlan(typeOf(vm.name) ?? "", vm.name) : paths.vm(vm.id);
+  if (isExtra) {
+    return (
+      <a class="tag" href={href} data-differs={differs} title="Its type has fewer VMs in the configuration">
+        Extra
+      </a>
+    );
+  }
   return (
-    <a
-      class="badge warn"
-      href={mayChange ? paths.typePlan(typeOf(vm.name) ?? "", vm.name) : paths.vm(vm.id)}
-      data-differs={differs}
-    >
+    <a class="badge warn" href={href} data-differs={differs}>
       <PlanIcon name="change" />
       <span>
         {differs}

@@ -30,6 +30,11 @@ export function countDifferences(match: TypeMatch | null): number {
   return match.differences.length + match.missingDevices + (match.surplus === null ? 0 : 1);
 }
 
+/** Whether all that differs is that the VM is one more than its type has: that needs no look. */
+export function isOnlyExtra(match: TypeMatch | null): boolean {
+  return match?.kind === "compared" && match.surplus !== null && countDifferences(match) === 1;
+}
+
 /** Whether the plan of its type could settle any of it. */
 function isApplicable(match: Extract<TypeMatch, { kind: "compared" }>): boolean {
   return match.missingDevices > 0 || match.differences.some(({ never }) => never === null);
@@ -71,6 +76,8 @@ export function TypeMatchFact(
         <a href={mayChange ? paths.editType(type) : paths.types()} dir="auto">{type}</a>
         {isSame
           ? <State tone="good" word="Matches its type" />
+          : isOnlyExtra(match)
+          ? <State tone="quiet" word="Extra" />
           : <State tone="warn" word={`${formatCount(count, "difference")} from its type`} />}
       </span>
       {isSame ? null : (

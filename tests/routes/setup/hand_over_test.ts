@@ -58,6 +58,8 @@ Deno.test("the browser that set the dashboard's password during set-up is signed
   await using dashboard = await dashboardLater(handOver, 5_000);
   const asked = await arrive(dashboard, token, "HEAD");
   assert.equal(asked.status, 200, "asking whether the dashboard answers uses nothing up");
+  const home = await fetch(dashboard.url, { method: "HEAD", redirect: "manual" });
+  assert.equal(home.status, 303, "and is answered as the page would be");
   const answer = await arrive(dashboard, token);
   assert.deepEqual([answer.status, answer.headers.get("location")], [303, "/operations"]);
   await answer.body?.cancel();
@@ -126,6 +128,9 @@ Deno.test("until the dashboard listens, set-up answers every page with one that 
   await toPlace(browser, setup);
   await browser.submit("place", { dataset: "tank/vms", iso: "later" });
   const pages = [await browser.submit("open"), await browser.open("/"), await browser.open("/setup")];
+  assert.deepEqual(pages.map(({ status }) => status), [200, 503, 503]);
+  const asked = await fetch(setup.url, { method: "HEAD" });
+  assert.equal(asked.status, 503, "scripts ask until it is another");
   for (const { step, html } of pages) {
     assert.equal(step, "opening");
     assert.match(html, /<noscript><meta http-equiv="refresh" content="3;url=\/"/);

@@ -152,6 +152,16 @@ Deno.test("the list counts what differs in each VM, as its overview lists it, wi
     assert.deepEqual((await listed(dashboard)).json, same);
   }));
 
+Deno.test("a VM that is only one more than its type has is called extra, and needs no look", () =>
+  withWorkers(async ({ dashboard, write }) => {
+    write(TEST_CONFIG.replace(/(worker:[^]*count: )3/, "$12"));
+    assert.deepEqual((await listed(dashboard)).marks, {});
+    const page = await text(fetch(dashboard.url));
+    assert.match(page, /data-vm="worker03"[^]*?<a class="tag"[^>]* data-differs="1"[^>]*>Extra<\/a>/);
+    assert.match(page, /Needs a look <b>0<\/b>/);
+    assert.match(await factOf(dashboard, "worker03"), /Extra the type has only 2 VMs now/);
+  }));
+
 Deno.test("VMs are compared once, and not again for each page", () =>
   withWorkers(async ({ dashboard, write }) => {
     const { operations, inventory } = dashboard.manager;
