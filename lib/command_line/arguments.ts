@@ -55,6 +55,8 @@ export interface Options {
   readonly atNextStart: boolean;
   /** How many running VMs of a type are restarted at a time for their changes; undefined: none is. */
   readonly restart: number | undefined;
+  /** Whether a clone takes over the data of an image that is removed. */
+  readonly promote: boolean;
   /** Names of VMs to replace. */
   readonly replace: readonly string[];
   /** Whether the exit code of `plan` shows that the NAS differs. */
@@ -234,6 +236,7 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     restart: values.restart === true
       ? 1
       : wholeNumber("--restart", values.restart, { lowest: 1, highest: 99 }),
+    promote: values.promote ?? false,
     replace: values.replace ?? [],
     detailedExitcode: values.detailedExitcode ?? false,
     export: {

@@ -77,6 +77,10 @@ export const OPTIONS = {
     help: "destroy this VM and the disks that cannot be changed, and create it anew; can be repeated",
     repeatable: true,
   },
+  promote: {
+    flags: "--promote",
+    help: "images remove: let one of the image's clones take over its data",
+  },
   wait: {
     flags: "--wait <MINUTES>",
     help: "how long to wait while the NAS is away (default: WAIT_MINUTES, or 15)",
@@ -171,6 +175,12 @@ export const COMMANDS = {
     help: "destroy VMs and their zvols (default: the VMs of the configured types)",
     options: ["prefix", "vm", "keepDisks", "shutdown", "wait", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
+  },
+  images: {
+    help: "list images and the VMs made from them, or remove one: images list, images remove NAME",
+    words: "[ACTION...]",
+    options: ["promote", "wait", "yes"],
+    examples: ["images list --json", "images remove debian12", "images remove debian12 --promote --yes"],
   },
   export: {
     help: "export VMs for other tools: DHCP reservations, an Ansible inventory, Talos patches",

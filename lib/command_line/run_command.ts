@@ -1,4 +1,5 @@
 /** Runs the commands that need a configuration or a NAS. */
+import { changesImages, configurationIn, imagesCommand, listImages, removeImage } from "./image_commands.ts";
 import type { Options } from "./arguments.ts";
 import {
   create,
@@ -59,7 +60,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
 
 /** The input of a command. */
 export interface Work {
-  readonly command: "list" | "plan" | "create" | "destroy" | "export";
+  readonly command: "list" | "plan" | "create" | "destroy" | "images" | "export";
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
@@ -69,7 +70,7 @@ export interface Work {
   readonly signal: AbortSignal;
 }
 
-/** Runs list, plan, create, destroy or export, and returns its exit code. */
+/** Runs list, plan, create, destroy, images or export, and returns its exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const canAsk = isInteractive();
@@ -81,6 +82,13 @@ export async function runCommand(given: Work): Promise<number> {
   if (command === "destroy" && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it",
+    );
+  }
+  if (
+    command === "images" && !options.yes && !canAsk && changesImages(imagesCommand(options.types, options))
+  ) {
+    throw new UsageError(
+      "There is no terminal for the confirmation. Nothing was removed; add --yes to skip it",
     );
   }
   const terminal: Terminal = {
@@ -98,10 +106,11 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const { command, options, settings, configFile, signal } = given;
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const exporting = command === "export" ? readExport(options) : null;
+  const images = command === "images" ? imagesCommand(options.types, options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
   const creation = needsPlan ? creationRequest(parsedConfiguration(configFile), options) : null;
   // Only commands that write open the journal, so the others work while a dashboard is running.
-  const writes = command === "create" || command === "destroy";
+  const writes = command === "create" || command === "destroy" || (images !== null && changesImages(images));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   await using manager = new VMManager({
     ...managerOptions(given),
@@ -109,6 +118,14 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     ...(journal === undefined ? {} : { journal }),
   });
   await connect(manager, writes ? waitMsOf(given) : 0, terminal);
+  if (images !== null) {
+    const configuration = configurationIn(configFile);
+    return exitOf(
+      images.action === "list"
+        ? await listImages(manager, configuration, terminal)
+        : await removeImage(manager, images, configuration, terminal, signal),
+    );
+  }
   if (exporting !== null) {
     const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);
     exportNodes(exporting, await nodes, terminal);

@@ -31,7 +31,8 @@ export interface Terminal {
   readonly json: boolean;
 }
 
-const BY: Actor = { who: "command line" };
+/** Who requests what is done on the command line. */
+export const BY: Actor = { who: "command line" };
 
 /** Whether everything succeeded. */
 export type Success = boolean;
@@ -154,7 +155,12 @@ function expectFound({ missing }: DestructionPlan): void {
   throw new ConfigurationError("destroy", problems);
 }
 
-async function confirm(
+/**
+ * Asks for the phrase; whether it was typed.
+ *
+ * @throws {ConfigurationError} when there is nobody to ask.
+ */
+export async function confirm(
   { phrase, command }: { readonly phrase: string; readonly command: string },
   { ask }: Terminal,
 ): Promise<boolean> {
@@ -273,7 +279,8 @@ function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
   return [`Destroys ${formatCount(snapshots.length, "snapshot")} of ${name} first: ${names}`];
 }
 
-function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
+/** Prints what an operation does, as it does it. */
+export function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
   return (event) => {
     if (event.type === "step" && event.status !== "running" && event.status !== "skipped") {
       const what = event.error?.message ?? event.detail;
@@ -288,7 +295,8 @@ function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
   };
 }
 
-function report(result: RunResult, terminal: Terminal): Success {
+/** Prints the result of an operation; whether all of it succeeded. */
+export function report(result: RunResult, terminal: Terminal): Success {
   const rows = result.vms.map(({ name, outcome, message }) => [name, outcome, message ?? ""]);
   if (terminal.json) terminal.print(JSON.stringify(operationJson(result.operation), null, 2));
   else terminal.print(rows.length === 0 ? "Nothing to do" : table(["VM", "OUTCOME", ""], rows));
@@ -296,7 +304,7 @@ function report(result: RunResult, terminal: Terminal): Success {
 }
 
 /** A table with aligned columns. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())

@@ -63,6 +63,7 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   plan: { listens: false, nas: "configured", configuration: true, journal: false },
   create: { listens: false, nas: "configured", configuration: true, journal: true },
   destroy: { listens: false, nas: "configured", configuration: true, journal: true },
+  images: { listens: false, nas: "configured", configuration: true, journal: true },
   export: { listens: false, nas: "configured", configuration: true, journal: false },
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };

@@ -1,0 +1,160 @@
+/** The command images: what there is, and removing an image. */
+import type { Configuration } from "../configuration/configuration.ts";
+import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
+import { ConfigurationError } from "../errors/errors.ts";
+import { imageListJson } from "../images/listing/image_json.ts";
+import { type ListedImage, vmsOf } from "../images/listing/image_list.ts";
+import { type ImageRemovalPlan, someOf } from "../images/removing/plan.ts";
+import { toResult } from "../operations/summary.ts";
+import { show } from "../inputs.ts";
+import { formatBytes } from "../units.ts";
+import type { VMManager } from "../vm_manager.ts";
+import { UsageError } from "./process.ts";
+import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "./vm_commands.ts";
+
+/** What the command does. */
+export type ImagesCommand =
+  | { readonly action: "list" }
+  | { readonly action: "remove"; readonly name: string; readonly promote: boolean; readonly yes: boolean };
+
+/** What can be done with images. */
+const ACTIONS = ["list", "remove"] as const;
+
+/**
+ * Reads the words after `images`.
+ *
+ * @throws {UsageError} when they are none of its actions, or a name is missing or too many.
+ */
+export function imagesCommand(
+  words: readonly string[],
+  { promote, yes }: { readonly promote: boolean; readonly yes: boolean },
+): ImagesCommand {
+  const [action = "list", name, ...more] = words;
+  if (action === "list" && name === undefined) return { action };
+  if (action === "remove" && name !== undefined && more.length === 0) return { action, name, promote, yes };
+  if (action === "remove") {
+    throw new UsageError(`images remove needs the name of one image, found ${words.length - 1}`);
+  }
+  if (action === "list") throw new UsageError(`images list takes no further arguments, found ${show(name)}`);
+  throw new UsageError(`Unknown action ${show(action)}\nActions: ${ACTIONS.join(", ")}`);
+}
+
+/** Whether it changes something on the NAS. */
+export function changesImages({ action }: ImagesCommand): boolean {
+  return action !== "list";
+}
+
+/** The configuration; null when there is none or it has errors, because images can be listed and removed without. */
+export function configurationIn(path: string): Configuration | null {
+  try {
+    return parseConfigurationFile(readConfiguration(path)).configuration;
+  } catch (error) {
+    if (error instanceof ConfigurationError) return null;
+    throw error;
+  }
+}
+
+/** Lists the images. */
+export async function listImages(
+  manager: VMManager,
+  configuration: Configuration | null,
+  terminal: Terminal,
+): Promise<Success> {
+  const list = await manager.inventory.images(configuration, manager.operations.store.now);
+  if (terminal.json) {
+    terminal.print(JSON.stringify(imageListJson(list), null, 2));
+    return true;
+  }
+  const rows = list.images.map((image) => {
+    const [version] = image.versions;
+    const disk = version?.sizeBytes ?? null;
+    return [
+      image.name,
+      image.state,
+      disk === null ? "-" : formatBytes(disk),
+      someOf(vmsOf(image).flatMap((vm) => vm?.name ?? [])) || "-",
+      sourceOf(image),
+    ];
+  });
+  terminal.print(
+    rows.length === 0 ? "There are no images" : table(["NAME", "STATE", "DISK", "USED BY", "FROM"], rows),
+  );
+  const files = list.files.known ? list.files.value : [];
+  const isos = files.filter(({ format }) => format === "iso").map(({ path, sizeBytes }) => [
+    path,
+    sizeBytes === null ? "-" : formatBytes(sizeBytes),
+  ]);
+  if (isos.length > 0) terminal.print(`\n${table(["INSTALL IMAGE", "SIZE"], isos)}`);
+  if (!list.files.known) terminal.notify(`Files are not listed because ${list.files.because}`);
+  return true;
+}
+
+function sourceOf({ declared, datasets }: ListedImage): string {
+  if (declared === null) return datasets[0]?.path ?? "not in the configuration";
+  return declared.url ?? declared.path ?? "";
+}
+
+/**
+ * Removes an image after the user types the phrase or passed --yes.
+ *
+ * @throws {ConfigurationError} when there is no such image, something keeps it, or there is nobody to confirm.
+ */
+export async function removeImage(
+  manager: VMManager,
+  { name, promote, yes }: Extract<ImagesCommand, { action: "remove" }>,
+  configuration: Configuration | null,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Success> {
+  const request = { image: name, only: [], promote };
+  const plan = await manager.operations.planImageRemoval(request, configuration);
+  terminal.notify(describePlan(plan));
+  expectRemovable(plan);
+  if (!yes && !await confirm({ phrase: plan.phrase, command: "images" }, terminal)) {
+    terminal.notify("The phrase did not match. Nothing was removed; run the command again to retry");
+    return false;
+  }
+  const started = await manager.operations.startImageRemoval(
+    request,
+    { configuration, shown: plan.fingerprint },
+    { observer: progressTo(terminal), by: BY, signal },
+  );
+  if (!started.started) {
+    const message = "The image changed after it was listed. Nothing was removed; run the command again";
+    throw new ConfigurationError("images", [{ field: "", message }]);
+  }
+  return report(toResult(await started.operation.finished), terminal);
+}
+
+function describePlan({ parts, keepsFile }: ImageRemovalPlan): string {
+  const promotions = parts.flatMap(({ promotion }) => promotion ?? []);
+  const rows = parts.map(({ name, sizeBytes, type, snapshots }) => [
+    name,
+    type === "VOLUME" ? "disk that VMs are cloned from" : "the image's file",
+    sizeBytes === null ? "-" : formatBytes(sizeBytes),
+    (snapshots ?? []).map((snapshot) => snapshot.name.slice(name.length)).join(" "),
+  ]);
+  return [
+    ...(rows.length === 0 ? [] : [table(["REMOVES", "", "SIZE", "SNAPSHOTS"], rows)]),
+    ...promotions.map(({ clone, vm, others }) =>
+      `${
+        vm ?? clone
+      } takes over the image's data; ${others.length} other clones depend on its disk afterwards`
+    ),
+    ...(keepsFile === null ? [] : [`${keepsFile} stays, because this program did not make it`]),
+  ].join("\n");
+}
+
+function expectRemovable({ image, parts, hasClones, promote }: ImageRemovalPlan): void {
+  if (parts.length === 0) {
+    const message = `This program has nothing of ${image} on the NAS; run images list to see what there is`;
+    throw new ConfigurationError("images", [{ field: "", message }]);
+  }
+  const hint = hasClones && !promote
+    ? ". Nothing was removed; destroy these VMs first, or add --promote to let one take over the image's data"
+    : ". Nothing was removed";
+  const problems = parts.flatMap(({ name, blocked }) =>
+    blocked.map((why) => ({ field: "", message: `${name} stays: ${why}${hint}` }))
+  );
+  if (problems.length > 0) throw new ConfigurationError("images", problems);
+}
