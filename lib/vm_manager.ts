@@ -6,6 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "./errors/errors.ts";
 import { isOutage } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
+import { Acquirer } from "./images/acquiring/acquirer.ts";
+import { HeaderChecks } from "./images/acquiring/header_checks.ts";
+import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
 import { Images } from "./images/acquiring/images.ts";
 import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
@@ -27,7 +30,7 @@ import { DEFAULT_PREFIXES, describeMissing, type DestructionRequest } from "./pl
 import type { OrphanPlan } from "./plan/orphans.ts";
 import type { CreationPlan, DestructionPlan } from "./plan/types.ts";
 import type { RollBackPlan } from "./plan/roll_back.ts";
-import type { OperationView } from "./operations/types.ts";
+import { isActive, type OperationView } from "./operations/types.ts";
 import { isWithinRange, wholeNumberExpected } from "./inputs.ts";
 import { TemplateManager } from "./template_manager.ts";
 import type { NasConnection } from "./truenas/connection/nas_connection.ts";
@@ -100,6 +103,18 @@ export class VMManager implements AsyncDisposable {
     this.audit = new AuditLog(store, journal, logger);
     this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
+    const headers = new HeaderChecks(session, LOCAL_DISK);
+    const acquirer = new Acquirer({
+      session,
+      disk: LOCAL_DISK,
+      offering: null,
+      notOffered: "SEED_HOST is not set, so the NAS cannot fetch from this program",
+      hasEnded: (operation) => {
+        const view = store.get(operation)?.view;
+        return view !== undefined && !isActive(view);
+      },
+      ...(options.partBytes === undefined ? {} : { partBytes: options.partBytes }),
+    });
     this.#planner = new Planner({
       session,
       inventory: this.inventory,
@@ -108,6 +123,8 @@ export class VMManager implements AsyncDisposable {
       templatesRevision: () => this.templates.revision,
       refusedPorts,
       claims: runner.claims,
+      headers,
+      acquirer,
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
@@ -121,6 +138,8 @@ export class VMManager implements AsyncDisposable {
       templates,
       refusedPorts,
       displayPassword,
+      acquirer,
+      headers,
       deviceUpdate: () => deviceUpdate,
     });
     if (options.resume === true) {
@@ -131,7 +150,7 @@ export class VMManager implements AsyncDisposable {
       });
     }
     this.changes = new VmChanges(runner);
-    this.images = new Images(session);
+    this.images = new Images({ session, operations: this.operations, acquirer });
     this.consoles = new Consoles({
       session,
       address: sessionOptions.address,

@@ -45,6 +45,8 @@ export interface VMManagerOptions {
   readonly noDestroy?: boolean;
   /** How many VMs to work on in parallel; default 20, twice the calls that TrueNAS runs at once on a connection. */
   readonly parallel?: number;
+  /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */
+  readonly partBytes?: number;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
   /** Whether this is the simulated NAS of the demo. */

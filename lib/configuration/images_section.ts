@@ -2,16 +2,21 @@
 import { z } from "../zod.ts";
 import { show } from "../inputs.ts";
 
-/** An image, as a file that is on the NAS. */
+/** An image: a file that is on the NAS, or an address that it is fetched from. */
 export interface ImageSource {
-  /** `/mnt/tank/images/debian-12.qcow2` */
-  readonly path: string;
+  /** `/mnt/tank/images/debian-12.qcow2`; absent for an image with an address. */
+  readonly path?: string;
+  /** `https://…/debian-12-generic-amd64.qcow2`; absent for an image with a path. */
+  readonly url?: string;
+  /** SHA-256 of what the address answers; with every address. */
+  readonly sha256?: string;
 }
 
 /** The images by name. */
 export type Images = Readonly<Record<string, ImageSource>>;
 
 /** The name becomes part of a zvol's name. */
+const MAX_NAME_CHARS = 64;
 const IMAGE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const SHA256 = /^[0-9a-fA-F]{64}$/;
 
@@ -27,7 +32,8 @@ export function checkImages(
 ): { readonly images: Images; readonly problems: readonly ImageProblem[] } {
   if (section === undefined || section === null) return { images: {}, problems: [] };
   if (typeof section !== "object" || Array.isArray(section)) {
-    const message = "images must be a list of names, each with the path of a file on the NAS";
+    const message =
+      "images must be a list of names, each with the path of a file on the NAS, or a url with its sha256";
     return { images: {}, problems: [{ field: "images", message }] };
   }
   // A type of this name was possible before images were.
@@ -42,22 +48,26 @@ export function checkImages(
 
 function problemsOf(name: string, image: unknown): ImageProblem[] {
   const field = `images.${name}`;
-  if (!IMAGE_NAME.test(name)) {
-    const allowed = "start with a letter and contain only letters, digits, hyphens, dots and underscores";
-    return [{ field, message: `The name ${show(name)} must ${allowed}` }];
-  }
+  const wrong = imageNameProblem(name);
+  if (wrong !== null) return [{ field, message: wrong }];
   if (typeof image !== "object" || image === null || Array.isArray(image)) {
-    return [{ field, message: `${name} must have the path of a file on the NAS, found ${show(image)}` }];
+    return [{
+      field,
+      message: `${name} must have the path of a file on the NAS, or a url with its sha256, found ${
+        show(image)
+      }`,
+    }];
   }
   const values = image as Readonly<Record<string, unknown>>;
   const unknown = Object.keys(values).filter((key) => !["path", "url", "sha256"].includes(key));
   return [
     ...unknown.map((key) => ({
       field: `${field}.${key}`,
-      message: `Unknown key ${show(key)}; the known key is path`,
+      message: `Unknown key ${show(key)}; the known keys are path, url and sha256`,
     })),
+    ...(values.url === undefined ? [] : urlProblems(field, values)),
     ...digestProblems(field, values),
-    ...(values.url === undefined ? pathProblems(field, values) : urlProblems(field, values)),
+    ...(values.url === undefined ? pathProblems(field, values) : []),
   ];
 }
 
@@ -79,28 +89,69 @@ function imagePathProblem(path: string): string | null {
   return path.endsWith("/") ? `${show(path)} is a folder; enter the path of a file in it` : null;
 }
 
+/** Why an image cannot have this name; null when it can. */
+export function imageNameProblem(name: string): string | null {
+  if (IMAGE_NAME.test(name)) return null;
+  const allowed = "start with a letter and contain only letters, digits, hyphens, dots and underscores";
+  return name.length > MAX_NAME_CHARS
+    ? `The name has ${name.length} characters; use at most ${MAX_NAME_CHARS}`
+    : `The name ${show(name)} must ${allowed}`;
+}
+
+/** Why this is not the address of a file; null when it is. */
+export function urlProblem(url: unknown): string | null {
+  if (typeof url === "string" && isFileAddress(url.trim())) return null;
+  if (typeof url === "string" && hasSecret(url)) {
+    return "The address contains a name or a password, which would be stored; use one without";
+  }
+  return `${show(url)} is not the address of a file; write it like https://example.org/debian.qcow2`;
+}
+
+function isFileAddress(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, pathname } = new URL(url);
+  return /^https?:$/.test(protocol) && pathname !== "/" && !hasSecret(url);
+}
+
+/** It would be in the configuration and in the journal. */
+function hasSecret(url: string): boolean {
+  const { username = "", password = "" } = URL.canParse(url) ? new URL(url) : {};
+  return username !== "" || password !== "";
+}
+
+/** Why this is not a SHA-256; null when it is. */
+export function sha256Problem(sha256: unknown): string | null {
+  return typeof sha256 === "string" && SHA256.test(sha256.trim())
+    ? null
+    : "sha256 must be 64 hexadecimal digits";
+}
+
 function urlProblems(field: string, { url, path }: Readonly<Record<string, unknown>>): ImageProblem[] {
   if (path !== undefined) return [{ field, message: "An image has a path or a url; remove one of them" }];
-  if (typeof url !== "string" || !/^https?:\/\/[^/]+\//.test(url)) {
-    const message = `${
-      show(url)
-    } is not the address of a file; write it like https://example.org/debian.qcow2`;
-    return [{ field: `${field}.url`, message }];
-  }
-  const message =
-    "Images cannot be downloaded yet; put the file on the NAS, and write its path instead of its url";
-  return [{ field: `${field}.url`, message }];
+  const message = urlProblem(url);
+  return message === null ? [] : [{ field: `${field}.url`, message }];
 }
 
 function digestProblems(field: string, { sha256, url }: Readonly<Record<string, unknown>>): ImageProblem[] {
-  if (sha256 === undefined) return [];
-  if (typeof sha256 !== "string" || !SHA256.test(sha256)) {
-    return [{ field: `${field}.sha256`, message: "sha256 must be 64 hexadecimal digits" }];
+  const wrong = sha256 === undefined ? null : sha256Problem(sha256);
+  if (wrong !== null) return [{ field: `${field}.sha256`, message: wrong }];
+  if (url === undefined) {
+    const message = "Only an image with a url has a sha256; remove it";
+    return sha256 === undefined ? [] : [{ field: `${field}.sha256`, message }];
   }
-  if (url !== undefined) return [];
-  const message = "Only an image with a url has a sha256; remove it";
-  return [{ field: `${field}.sha256`, message }];
+  if (sha256 === undefined) {
+    const message =
+      "An image with a url needs its sha256, which its publisher lists beside the file (often in SHA256SUMS)";
+    return [{ field: `${field}.sha256`, message }];
+  }
+  return [];
 }
 
 /** For the JSON Schema. */
-export const imagesSchema = z.record(z.string(), z.strictObject({ path: z.string() }));
+export const imagesSchema = z.record(
+  z.string(),
+  z.union([
+    z.strictObject({ path: z.string() }),
+    z.strictObject({ url: z.string(), sha256: z.string() }),
+  ]),
+);

@@ -7,6 +7,7 @@ import type { Step, StepCalls, StepContext } from "../operations/steps/run_step.
 import { createZvol } from "../operations/steps/zvol_creation.ts";
 import { expectKnown, fetchDatasets } from "../truenas/batched_reads.ts";
 import { formatBytes } from "../units.ts";
+import { evidenceOf as evidenceOfFile, type Made } from "./acquiring/transfer.ts";
 import type { ImageLibrary, ImageWork } from "./image_library.ts";
 import { type PlannedImage, READY } from "./planned_image.ts";
 import { readDisks } from "./read_images.ts";
@@ -24,6 +25,24 @@ export interface ImageContext extends StepContext {
 /** Whether a device is a disk that still has to get an image. */
 export function isImageDisk(device: PlannedDevice): device is ImageDisk {
   return device.dtype === "DISK" && device.image !== undefined;
+}
+
+/** The step `download`: fetches the image's file onto the NAS, once for all VMs. */
+export function downloadStep(context: ImageContext, disk: ImageDisk): Step<{ readonly path: string }> {
+  const { image, sizeBytes } = disk;
+  const made: Made = { dataset: null, credentials: null };
+  return {
+    step: "download",
+    method: "filesystem.put",
+    makes: `the file of the image ${image.name}`,
+    evidence: () => evidenceOfFile(made),
+    call: (calls) => {
+      const diskBytes = image.golden === null ? sizeBytes : image.goldenBytes;
+      return context.images.fetch(workOf(context, calls, "download"), image, made, diskBytes);
+    },
+    verify: null,
+    detail: ({ path }) => path,
+  };
 }
 
 /** The step `image`: makes the golden zvol, or converts the image onto the disk's own zvol. */

@@ -7,9 +7,13 @@ import type { Caller } from "../truenas/client.ts";
 import { expectKnown, fetchDatasets } from "../truenas/batched_reads.ts";
 import { ZVOL_PROPERTIES } from "../inventory/marks.ts";
 import { isTransient } from "../errors/refusals.ts";
+import type { Acquirer } from "./acquiring/acquirer.ts";
+import type { HeaderChecks } from "./acquiring/header_checks.ts";
+import { headerProblem } from "./acquiring/header_verdict.ts";
+import type { Made } from "./acquiring/transfer.ts";
 import type { ConversionContext, ConversionQueue } from "./conversion_queue.ts";
 import { IMAGE_PROPERTY } from "./image_property.ts";
-import { type PlannedImage, READY } from "./planned_image.ts";
+import { type PlannedImage, READY, wholeMib } from "./planned_image.ts";
 import { hasSnapshot, readDisks, readGolden } from "./read_images.ts";
 
 /** The step that makes or fills a zvol. */
@@ -29,15 +33,31 @@ export interface ImageLibraryOptions {
   readonly caller: Caller;
   readonly signal: AbortSignal;
   readonly conversions: ConversionQueue;
+  readonly acquirer: Acquirer;
+  readonly headers: HeaderChecks;
+}
+
+/** A file that an operation has fetched. */
+interface Fetched {
+  readonly path: string;
+  readonly virtualBytes: number | null;
 }
 
 /** See the file's comment. */
 export class ImageLibrary {
   readonly #options: ImageLibraryOptions;
   readonly #making = new Map<string, Promise<void>>();
+  readonly #fetching = new Map<string, Promise<Fetched>>();
 
   constructor(options: ImageLibraryOptions) {
     this.#options = options;
+  }
+
+  /** Fetches an image's file, once for all VMs; resolves with where it is. */
+  fetch(work: ImageWork, image: PlannedImage, made: Made, diskBytes: number): Promise<Fetched> {
+    const fetching = this.#fetching.get(image.name) ?? this.#fetch(work, image, made, diskBytes);
+    this.#fetching.set(image.name, fetching);
+    return fetching;
   }
 
   /** Resolves when the golden zvol can be cloned. */
@@ -48,15 +68,19 @@ export class ImageLibrary {
   }
 
   /** Converts an image onto a zvol that belongs to the VM, and notes in its properties that it is whole. */
-  async fill(work: ImageWork, { path, method }: PlannedImage, zvol: string): Promise<void> {
+  async fill(work: ImageWork, image: PlannedImage, zvol: string): Promise<void> {
+    const { method } = image;
+    const { path } = await this.#fileOf(image);
     if (await this.#isWhole(zvol, path)) return;
+    await this.#expectGoodHeader(image);
     await this.#options.conversions.convert(this.#conversionContext(work), { path, zvol, method });
     await this.#markWhole(work, path, zvol, []);
   }
 
   async #make(work: ImageWork, image: PlannedImage, golden: string): Promise<void> {
     const { caller, conversions } = this.#options;
-    const { path, method } = image;
+    const { method } = image;
+    const { path, virtualBytes } = await this.#fileOf(image);
     const found = await readGolden(caller, golden);
     if (found?.isReady === true) return;
     if (found !== null && !found.isOurs) {
@@ -69,12 +93,39 @@ export class ImageLibrary {
       if (found === null || !await conversions.resume(context, conversion)) {
         if (found === null) await this.#ensureParent(work, parentOf(golden));
         else await this.#removeUnfinished(work, golden);
-        await this.#createGolden(work, golden, image.goldenBytes);
+        const sizeBytes = virtualBytes === null ? image.goldenBytes : wholeMib(virtualBytes);
+        await this.#createGolden(work, golden, sizeBytes);
+        await this.#expectGoodHeader(image);
         await conversions.convert(context, conversion);
       }
       await this.#markWhole(work, path, golden, Object.values(ZVOL_PROPERTIES));
     }
     await this.#snapshot(work, golden);
+  }
+
+  async #fetch(work: ImageWork, image: PlannedImage, made: Made, diskBytes: number): Promise<Fetched> {
+    const { name, source } = image;
+    const { acquirer, caller, signal } = this.#options;
+    if (source === undefined) return { path: image.path, virtualBytes: null };
+    const { dataset, url, sha256 } = source;
+    const wanted = { dataset, name, origin: { kind: "url", url, sha256 } as const, diskBytes };
+    const { context, step, calls } = work;
+    const acquiring = { context, caller, signal, step, calls, made };
+    return await acquirer.inTurn(wanted, () => acquirer.bring(acquiring, wanted));
+  }
+
+  /** Where the file is that was fetched, or that was there. */
+  async #fileOf({ name, path }: PlannedImage): Promise<Fetched> {
+    return await (this.#fetching.get(name) ?? Promise.resolve({ path, virtualBytes: null }));
+  }
+
+  /** People can have changed their file since the plan; a fetched one was checked before it was written. */
+  async #expectGoodHeader({ name, path, source }: PlannedImage): Promise<void> {
+    if (source !== undefined) return;
+    const { headers, caller } = this.#options;
+    const verdict = await headers.checkAgain(caller, path);
+    const problem = headerProblem({ name, path }, verdict);
+    if (problem !== null) throw new TrueNASError(problem);
   }
 
   async #isWhole(zvol: string, path: string): Promise<boolean> {

@@ -6,6 +6,8 @@ import type { VmTypeSection } from "../configuration/sections.ts";
 import type { Configuration } from "../configuration/configuration.ts";
 import { sha256Hex } from "../hashes.ts";
 import { hasRole } from "../truenas/roles.ts";
+import type { HeaderVerdict } from "./acquiring/header_verdict.ts";
+import type { ImageWay } from "./acquiring/ways.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import { formatBytes, gibToBytes, MIB } from "../units.ts";
 
@@ -24,6 +26,21 @@ export interface PlannedImage {
   readonly goldenBytes: number;
   /** How this TrueNAS release converts images. */
   readonly method: VersionRules["imageMethod"];
+  /** Where the file comes from; absent for one that people put on the NAS. */
+  readonly source?: PlannedSource;
+}
+
+/** An image that is fetched from an address. */
+export interface PlannedSource {
+  readonly url: string;
+  /** SHA-256 of what the address answers, in lower case. */
+  readonly sha256: string;
+  /** The dataset of images, in which the file gets one of its own. */
+  readonly dataset: string;
+  /** By which way it comes to the NAS; `there` when it is there. null: by none. */
+  readonly way: ImageWay | null;
+  /** Why it goes that way, or why by none. */
+  readonly why: string;
 }
 
 /** What is known of an image. */
@@ -35,6 +52,14 @@ export interface ImageFacts {
   readonly because: string | null;
   /** Size of its disk in bytes; null where TrueNAS does not tell it (before 25.10.1). */
   readonly virtualBytes: number | null;
+  /** Where its file is, or will be. */
+  readonly path: string;
+  /** How its file comes to the NAS; null for one that people put there. */
+  readonly source: PlannedSource | null;
+  /** Another version of the image that is in its place, by its SHA-256; null when none is. */
+  readonly otherDigest: string | null;
+  /** What is known of the header of a file that people put there; null when it does not matter. */
+  readonly header: HeaderVerdict | null;
   /** The golden zvol, if there is one. */
   readonly found: {
     readonly volsizeBytes: number;
@@ -73,6 +98,14 @@ export function goldenName(
   return `${imageDataset(storage)}/${name}-${sha256Hex(`${path} ${version}`).slice(0, 8)}`;
 }
 
+/** The name of the golden zvol of an image that is fetched: what it is made from is known before it is there. */
+export function fetchedGoldenName(
+  storage: Configuration["storage"],
+  { name, sha256 }: { readonly name: string; readonly sha256: string },
+): string {
+  return goldenName(storage, { name, path: "sha256", version: sha256.toLowerCase() });
+}
+
 /** What planning an image takes. */
 interface ImageInput {
   readonly configuration: Configuration;
@@ -84,11 +117,14 @@ interface ImageInput {
 /** How the first disk of a type's VMs gets its image; null for a type without one. */
 export function planImage(section: VmTypeSection, input: ImageInput): PlannedImage | null {
   const { configuration, facts, rules } = input;
-  const path = section.image === undefined ? undefined : configuration.images?.[section.image]?.path;
+  const path = section.image === undefined
+    ? undefined
+    : facts?.path ?? configuration.images?.[section.image]?.path;
   if (section.image === undefined || path === undefined) return null;
   return {
     name: section.image,
     path,
+    ...(facts?.source == null ? {} : { source: facts.source }),
     golden: whyNoClone(section, input) === null ? facts?.golden ?? null : null,
     goldenBytes: goldenBytes(section.image, configuration, facts),
     method: rules.imageMethod,
@@ -96,9 +132,13 @@ export function planImage(section: VmTypeSection, input: ImageInput): PlannedIma
 }
 
 /** A zvol's size is a multiple of its block size. */
+export function wholeMib(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / MIB) * MIB;
+}
+
 function goldenBytes(name: string, { types }: Configuration, facts: ImageFacts | undefined): number {
   if (facts?.found?.isReady === true) return facts.found.volsizeBytes;
-  if (facts?.virtualBytes != null) return Math.ceil(facts.virtualBytes / MIB) * MIB;
+  if (facts?.virtualBytes != null) return wholeMib(facts.virtualBytes);
   // Unknown before 25.10.1: clones can grow but not shrink, so the smallest disk decides.
   const sizes = Object.values(types).filter(({ image }) => image === name)
     .flatMap(({ disk }) => Object.values(disk).slice(0, 1));
@@ -132,12 +172,25 @@ export function whyNoClone(
  * evidence, because its golden zvol was whole.
  */
 export function stateOfDisk(
-  { golden, path }: PlannedImage,
+  { golden, path, source }: PlannedImage,
   disk: ImageDisk | undefined,
 ): "cloned" | "filled" | "empty" | "other" {
   if (golden !== null && disk?.origin === `${golden}@${READY}`) return "cloned";
-  if (disk?.image === path) return "filled";
+  // The ending of a fetched file is known only when it is there.
+  const isSame = source === undefined
+    ? disk?.image === path
+    : disk?.image?.startsWith(folderOf(path)) === true;
+  if (isSame) return "filled";
   return golden === null && disk?.origin == null ? "empty" : "other";
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** Whether an image's file has to be fetched before it can be converted. */
+export function needsFile({ source }: PlannedImage): boolean {
+  return source !== undefined && source.way !== "there";
 }
 
 /** Whether a device still has to get an image. */

@@ -6,7 +6,18 @@ import type { DatasetRow } from "../truenas/methods.ts";
 import { queryDatasets, reading, type ReadOptions } from "../truenas/read_inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import { IMAGE_PROPERTY } from "./image_property.ts";
-import { goldenName, type ImageDisk, type ImageFacts, type ImagesRead, READY } from "./planned_image.ts";
+import type { HeaderChecks } from "./acquiring/header_checks.ts";
+import { fileDataset, readImageFile } from "./acquiring/image_files.ts";
+import type { ImageWays } from "./acquiring/ways.ts";
+import {
+  fetchedGoldenName,
+  goldenName,
+  imageDataset,
+  type ImageDisk,
+  type ImageFacts,
+  type ImagesRead,
+  READY,
+} from "./planned_image.ts";
 
 /** What is read. */
 export interface ImagesRequest {
@@ -16,29 +27,35 @@ export interface ImagesRequest {
   /** The zvols that they are for. */
   readonly zvols: readonly string[];
   readonly rules: Pick<VersionRules, "imageMethod">;
+  /** Reads the headers of files that people put there. */
+  readonly headers: Pick<HeaderChecks, "check">;
+  /** By which ways a file can come into a dataset. */
+  readonly ways: (dataset: string) => Promise<ImageWays>;
 }
 
 /** Reads them all; nothing is read for a plan without images. */
 export async function readImages(
   caller: Caller,
-  { configuration, images, zvols, rules }: ImagesRequest,
+  request: ImagesRequest,
   options: ReadOptions = {},
 ): Promise<ImagesRead> {
+  const { configuration, images, zvols } = request;
   if (images.length === 0) return { images: new Map(), disks: new Map() };
   const facts = await Promise.all(images.map(async (name) => {
-    const path = configuration.images?.[name]?.path ?? "";
-    return [name, await readImage(caller, { name, path, configuration, rules }, options)] as const;
+    const { path = "", url, sha256 = "" } = configuration.images?.[name] ?? {};
+    const read = url === undefined
+      ? readImage(caller, { name, path, ...request }, options)
+      : readFetched(caller, { name, url, sha256: sha256.toLowerCase(), ...request }, options);
+    return [name, await read] as const;
   }));
   return { images: new Map(facts), disks: await readDisks(caller, zvols, options) };
 }
 
 async function readImage(
   caller: Caller,
-  { name, path, configuration, rules }: {
+  { name, path, configuration, rules, headers }: ImagesRequest & {
     readonly name: string;
     readonly path: string;
-    readonly configuration: Configuration;
-    readonly rules: Pick<VersionRules, "imageMethod">;
   },
   options: ReadOptions,
 ): Promise<ImageFacts> {
@@ -50,13 +67,62 @@ async function readImage(
     value === null || rules.imageMethod !== "vm.device.convert" ? null : readSize(caller, path, options),
     readGolden(caller, golden, options),
   ]);
+  // A zvol that is ready was made from a header that was read.
+  const header = value === null || found?.isReady === true
+    ? null
+    : await headers.check(caller, { path, version });
   return {
     golden,
     exists: file.known ? file.value !== null : null,
     because: file.known ? null : file.because,
     virtualBytes,
+    path,
+    source: null,
+    otherDigest: null,
+    header,
     found,
   };
+}
+
+/** An image with an address: its file is there, or will be fetched. */
+async function readFetched(
+  caller: Caller,
+  { name, url, sha256, configuration, ways }: ImagesRequest & {
+    readonly name: string;
+    readonly url: string;
+    readonly sha256: string;
+  },
+  options: ReadOptions,
+): Promise<ImageFacts> {
+  const dataset = imageDataset(configuration.storage);
+  const golden = fetchedGoldenName(configuration.storage, { name, sha256 });
+  const [read, found, { chosen, choices }] = await Promise.all([
+    reading(() => readImageFile(caller, dataset, name, options)),
+    readGolden(caller, golden, options),
+    ways(dataset),
+  ]);
+  const file = read.known ? read.value : null;
+  const there = file !== null && file.path !== null && file.digest === sha256 ? file : null;
+  const way = there === null
+    ? { way: chosen?.way ?? null, why: chosen?.why ?? choices.map(({ why }) => why).join("; ") }
+    : { way: "there" as const, why: "its file is on the NAS" };
+  return {
+    golden,
+    exists: true,
+    because: null,
+    virtualBytes: there?.virtualBytes ?? null,
+    path: there?.path ?? `/mnt/${fileDataset(dataset, name)}/${name}.${endingOf(url)}`,
+    source: { url, sha256, dataset, ...way },
+    otherDigest: there === null && file !== null && file.path !== null ? file.digest : null,
+    header: null,
+    found,
+  };
+}
+
+/** What the file will most likely end in; its content decides. */
+function endingOf(url: string): string {
+  const [, ending = "qcow2"] = /\.(qcow2|raw|vmdk|vdi|vhdx|iso)(?:\.(?:gz|xz|zst))?$/i.exec(url) ?? [];
+  return ending.toLowerCase();
 }
 
 async function fileAt(caller: Caller, path: string, options: ReadOptions) {

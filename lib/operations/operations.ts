@@ -3,9 +3,12 @@
  * claimed; afterwards an operation can be resumed, rolled back or left as it is.
  */
 import type { Configuration } from "../configuration/configuration.ts";
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError, TrueNASError } from "../errors/errors.ts";
 import type { ImageRemovalPlan, ImageRemovalRequest } from "../images/removing/plan.ts";
 import { imageRemoval } from "../images/removing/removal_operation.ts";
+import type { Acquirer, WantedImage } from "../images/acquiring/acquirer.ts";
+import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
+import { acquisition, discarding, wantedAgain } from "../images/acquiring/image_operation.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { NOTHING_CHANGED } from "../plan/changes.ts";
 import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
@@ -29,7 +32,7 @@ import { cleaning, creation, type Destruction, destruction, undoing } from "./sp
 import type { CancelMode } from "./steps/create_vm.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import type { OperationStore } from "./record/store.ts";
-import type { Overlap } from "./turns/claims.ts";
+import { describeOverlap, type Overlap } from "./turns/claims.ts";
 import { Recoveries } from "./turns/recoveries.ts";
 import { type Planned, Turns } from "./turns/turns.ts";
 import type { OperationView } from "./types.ts";
@@ -54,6 +57,10 @@ export interface OperationsOptions {
   readonly refusedPorts: RefusedPorts;
   /** How the NAS takes changes of devices. */
   readonly deviceUpdate: () => VersionRules["deviceUpdate"];
+  /** Brings images to the NAS. */
+  readonly acquirer: Acquirer;
+  /** Reads the headers of image files. */
+  readonly headers: HeaderChecks;
   /** The displays' password; required to create VMs. */
   readonly displayPassword: string | null;
 }
@@ -254,6 +261,21 @@ export class Operations {
   }
 
   /**
+   * Brings an image to the NAS.
+   *
+   * @throws {TrueNASError} when a running operation works on the image; nothing was sent.
+   */
+  async acquire(wanted: WantedImage, options: RunOptions = {}): Promise<RunningOperation> {
+    const spec = acquisition(wanted, this.#options.acquirer);
+    const { operation, overlap } = await this.#turns.attempt(() =>
+      Promise.resolve(this.#ready(spec, options))
+    );
+    if (operation !== null) return operation;
+    const why = overlap === null ? "There was nothing to start" : describeOverlap(overlap);
+    throw new TrueNASError(`${why}. Nothing was sent`, { outcome: "not-done" });
+  }
+
+  /**
    * Resumes an operation that was interrupted, cancelled or failed in part. A creation reads the NAS again and creates
    * only what is missing; a destruction continues with the VMs that were confirmed, and reads each of them again. If a
    * running operation has claimed any of it, this waits for its end.
@@ -282,6 +304,7 @@ export class Operations {
     const { displayPassword, deviceUpdate } = this.#options;
     const restoring = { displayPassword: displayPassword ?? "", deviceUpdate };
     return this.#recoveries.start(operationId, "rolled-back", (view, concluded) => {
+      if (view.kind === "image") return this.#ready({ ...discarding(view), concluded }, options);
       const spec = undoing(view, options.shown?.vms ?? [], restoring);
       return this.#ready({ ...spec, concluded }, options);
     });
@@ -383,7 +406,7 @@ export class Operations {
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): OperationSpec<PlannedVm> {
     const { configuration, types = defaultTypes(configuration), reconcile } = request;
-    const { refusedPorts, templates, deviceUpdate } = this.#options;
+    const { refusedPorts, templates, deviceUpdate, acquirer, headers } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
     ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
@@ -401,6 +424,8 @@ export class Operations {
       templates: (type) => templates(configuration, type),
       displayPassword: this.#displayPassword(),
       refusedPorts,
+      acquirer,
+      headers,
     });
   }
 
@@ -409,6 +434,10 @@ export class Operations {
     const names = recoveryOf(view).resumable.map(({ name }) => name);
     const isResumable = ({ name }: { readonly name: string }) => names.includes(name);
     if (request === null) throw new TypeError("An operation without a request cannot be resumed");
+    if (request.kind === "image") {
+      const spec = acquisition(wantedAgain(request), this.#options.acquirer);
+      return this.#ready({ ...spec, concluded }, options);
+    }
     if (request.kind === "destroy") {
       const vms = request.vms.filter(isResumable).map(withDefaults);
       const spec = destruction({ ...request, vms }, { resumed: true });

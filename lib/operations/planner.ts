@@ -1,6 +1,8 @@
 /** Reads the NAS and plans what to create, destroy, clean up or roll back. Changes nothing. */
 import { type Configuration, vmTypeOf } from "../configuration/configuration.ts";
 import { cdromOf } from "../configuration/sections.ts";
+import type { Acquirer } from "../images/acquiring/acquirer.ts";
+import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
 import { imageDataset } from "../images/planned_image.ts";
 import { readImages } from "../images/read_images.ts";
 import { readImageRows } from "../images/listing/read_image_list.ts";
@@ -70,6 +72,10 @@ export interface PlannerOptions {
   readonly claims: Claims;
   /** Length of the displays' password; null when there is none. */
   readonly passwordChars: number | null;
+  /** Reads the headers of image files. */
+  readonly headers: HeaderChecks;
+  /** Knows the ways by which images come to the NAS. */
+  readonly acquirer: Acquirer;
   readonly guard: WriteGuard;
   readonly patience: Patience;
   /** In milliseconds; never set back. */
@@ -95,7 +101,8 @@ export class Planner {
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): Promise<CreationPlan> {
     const { configuration, places, macs, types = defaultTypes(configuration) } = request;
-    const { session, patience, templates, passwordChars, refusedPorts, claims } = this.#options;
+    const { session, patience, templates, passwordChars, refusedPorts, claims, headers, acquirer } =
+      this.#options;
     // Before the NAS is read: what belongs to an operation that ends meanwhile may be missing there.
     const claimed = claimedBy(claims.held());
     const { nas, rules } = await session.live(patience.connectionWaitMs);
@@ -123,6 +130,8 @@ export class Planner {
         images: [...new Set(sections.flatMap(({ image }) => image ?? []))],
         zvols: wantedVms(configuration, imaged).flatMap(({ zvols }) => zvols.slice(0, 1)),
         rules,
+        headers,
+        ways: (dataset) => acquirer.ways(dataset),
       }, patience),
     ]);
     const input: CreationInput = {

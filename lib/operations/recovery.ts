@@ -28,7 +28,7 @@ const LEFT: readonly (VmOutcome | null)[] = [
 export function recoveryOf(view: OperationView): Recovery {
   const { kind, status, vms, request, resolution } = view;
   if (isActive(view) || status === "done" || resolution !== null) return NOTHING;
-  if (kind !== "create" && kind !== "destroy") return NOTHING;
+  if (kind !== "create" && kind !== "destroy" && kind !== "image") return NOTHING;
   const removable = kind === "destroy"
     ? []
     : vms.filter(({ outcome, steps }) =>

@@ -28,7 +28,7 @@ export function replacementsOf(
 export function isLeftByProgram(view: OperationView): boolean {
   const { resumable } = recoveryOf(view);
   const isReplaced = ({ name }: OperationVmView) => replacedVms(view).some(({ vm }) => vm.name === name);
-  return view.kind === "create" && view.status === "interrupted" && !view.gaveUp &&
+  return (view.kind === "create" || view.kind === "image") && view.status === "interrupted" && !view.gaveUp &&
     resumable.length > 0 && !resumable.some(isReplaced);
 }
 

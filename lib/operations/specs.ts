@@ -5,6 +5,8 @@ import { changeStepNames, isReconciled, reconcilingOf } from "../plan/reconcilin
 import { inRemovalOrder } from "../plan/removal.ts";
 import type { RollBackVm } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "../plan/types.ts";
+import type { Acquirer } from "../images/acquiring/acquirer.ts";
+import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
 import { ImageLibrary } from "../images/image_library.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
@@ -30,12 +32,15 @@ export interface Creation extends Pick<ReconcileContext, "templates" | "displayP
   /** Whether an earlier run began to replace VMs; default false. */
   readonly resumed?: boolean;
   readonly refusedPorts: RefusedPorts;
+  readonly acquirer: Acquirer;
+  readonly headers: HeaderChecks;
 }
 
 /** Creates the VMs of a plan, and changes those that were selected; the others are only reported. */
 export function creation(
   plan: CreationPlan,
-  { request, templates, displayPassword, deviceUpdate, refusedPorts, resumed = false }: Creation,
+  { request, templates, displayPassword, deviceUpdate, refusedPorts, acquirer, headers, resumed = false }:
+    Creation,
 ): OperationSpec<PlannedVm> {
   const { reconcile: reconciling = NOTHING_CHANGED } = request;
   const isReplaced = (vm: PlannedVm) => replaces(request, vm);
@@ -61,7 +66,7 @@ export function creation(
         displayPassword,
         stop: new AbortController(),
         zvols: { mayCreate: true },
-        images: new ImageLibrary(context),
+        images: new ImageLibrary({ ...context, acquirer, headers }),
         ports: {
           refused: refusedPorts,
           allocator: context.claim.allocator(refusedPorts.allocatorFor(plan.vms)),

@@ -72,6 +72,10 @@ export interface Evidence {
   readonly answered?: boolean;
   /** The zvol is an image's, which belongs to no VM once it is whole. */
   readonly image?: boolean;
+  /** The dataset of an image's file that is not whole. */
+  readonly dataset?: string;
+  /** The name of the credentials with which the NAS fetches an image's file from this program. */
+  readonly credentials?: string;
   /** The zvol was created together with its device, so it has none of this program's properties. */
   readonly unmarked?: boolean;
   /** Id of an existing VM to which the device was added, or which was started. */
@@ -112,6 +116,14 @@ export type OperationRequest<C = Configuration> =
     readonly vms: readonly DestructionVm[];
     readonly keepDisks: boolean;
     readonly shutdown: boolean;
+  }
+  | {
+    readonly kind: "image";
+    /** The dataset of images. */
+    readonly dataset: string;
+    readonly name: string;
+    readonly url: string;
+    readonly sha256: string;
   };
 
 /** How much of a file was transferred. */

@@ -10,7 +10,7 @@ import { gibToBytes } from "../units.ts";
 import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from "./allocation.ts";
 import { isTooLarge, totalBytes } from "./capacity.ts";
 import { cdromOf } from "../configuration/sections.ts";
-import { needsImage, planImage, stateOfDisk } from "../images/planned_image.ts";
+import { needsFile, needsImage, planImage, stateOfDisk } from "../images/planned_image.ts";
 import { compareVm, matchDisks } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
@@ -132,7 +132,13 @@ function withImageSteps({ images }: ComparisonInput, vm: PlannedVm): PlannedVm {
   const disk = vm.devices.find(needsImage);
   if (disk === undefined || !vm.steps.includes(disk.step)) return vm;
   const isReady = images?.images.get(disk.image.name)?.found?.isReady === true;
-  const added = disk.image.golden === null ? ["image"] : [...(isReady ? [] : ["image"]), "clone"];
+  const isCloned = disk.image.golden !== null;
+  const isMade = isCloned && isReady;
+  const added = [
+    ...(!isMade && needsFile(disk.image) ? ["download"] : []),
+    ...(isMade ? [] : ["image"]),
+    ...(isCloned ? ["clone"] : []),
+  ];
   const at = vm.steps[0] === "vm" ? 1 : 0;
   return { ...vm, steps: [...vm.steps.slice(0, at), ...added, ...vm.steps.slice(at)] };
 }

@@ -357,7 +357,8 @@ function outcomeOf(method: MethodName): Outcome {
   return METHODS[method].writes ? "unknown" : "not-done";
 }
 
-function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void {
+/** Throws for a write that is refused, whoever makes it. */
+export function refuseGuarded(method: MethodName, guard: WriteGuard | undefined): void {
   const { writes, destroys } = METHODS[method];
   if (guard?.readOnly && writes) {
     throw new TrueNASError(

@@ -109,6 +109,10 @@ const guestInterface = z.object({
 
 type GuestInterface = z.infer<typeof guestInterface>;
 
+const cloudCredentials = z.object({ id: z.number(), name: z.string() }).passthrough();
+
+type CloudCredentials = z.infer<typeof cloudCredentials>;
+
 type JobRow = z.infer<typeof jobRow>;
 
 const userInfo = z.object({
@@ -278,6 +282,22 @@ export const METHODS = {
   "vm.resume": write<readonly [id: number], unknown>(z.unknown()),
   "vm.reset": write<readonly [id: number], unknown>(z.unknown()),
   "core.get_jobs": read<Query, JobRow[]>(z.array(jobRow)),
+  "core.job_abort": write<readonly [id: number], unknown>(z.unknown()),
+  // Its job only gives a file.
+  "core.download": read<
+    readonly [method: "filesystem.get", args: readonly [path: string], filename: string],
+    [number, string]
+  >(z.tuple([z.number(), z.string()])),
+  // Sent to /_upload, because a socket carries no files.
+  "filesystem.put": write<
+    readonly [path: string, options: { readonly append: boolean; readonly mode?: number }],
+    unknown
+  >(z.unknown()),
+  "cloudsync.credentials.create": write<readonly [spec: Data], CloudCredentials>(cloudCredentials),
+  "cloudsync.credentials.query": read<Query, CloudCredentials[]>(z.array(cloudCredentials)),
+  // They are this program's own, and hold nothing but an address.
+  "cloudsync.credentials.delete": write<readonly [id: number], unknown>(z.unknown()),
+  "cloudsync.sync_onetime": write<readonly [task: Data], number>(z.number()),
   "vm.delete": destroy<
     readonly [id: number, options: { readonly zvols: false; readonly force: boolean }]
   >(),

@@ -55,7 +55,10 @@ export function configurationSchema(): Schema {
     required: ["storage"],
     properties: {
       storage: withHelp(storageSection, STORAGE_HELP, "Where disks and the install image are"),
-      images: { ...z.toJSONSchema(imagesSchema), description: "Images by name, each the path of a file" },
+      images: {
+        ...z.toJSONSchema(imagesSchema),
+        description: "Images by name, each the path of a file, or an address with its SHA-256",
+      },
     },
     patternProperties: { "^x-": { description: "Yours: anchors, notes" } },
     propertyNames: { pattern: "^(x-.*|[A-Za-z0-9_]*[A-Za-z_])$" },

@@ -14,6 +14,8 @@ export const FILE_PROPERTIES = {
   format: "truenas-vm-manager:image-format",
   /** Size of the disk in it, in bytes. */
   size: "truenas-vm-manager:image-size",
+  /** Size and time of the file, by which a change is noticed. */
+  version: "truenas-vm-manager:image-version",
   /** Where it came from: an address, or `upload`. */
   from: "truenas-vm-manager:image-from",
   /** Id of the operation that fetches it; removed when it is whole. */
@@ -34,6 +36,8 @@ export interface ImageFile {
   readonly digest: string | null;
   /** Size of the disk in it, in bytes; null when unknown. */
   readonly virtualBytes: number | null;
+  /** Size and time that the file had when it was whole. */
+  readonly version: string | null;
   /** What its dataset takes, in bytes; null when unknown. */
   readonly usedBytes: number | null;
   /** An address, or `upload`; null when unknown. */
@@ -47,6 +51,12 @@ const PREFIX = "files-";
 /** The dataset of an image's file, within the dataset of the images. */
 export function fileDataset(dataset: string, name: string): string {
   return `${dataset}/${PREFIX}${name}`;
+}
+
+/** The image whose own dataset a path is in; null for files elsewhere. */
+export function placeOfFile(path: string): { readonly dataset: string; readonly name: string } | null {
+  const [, dataset, name] = /^\/mnt\/(.+)\/files-([^/]+)\/[^/]+$/.exec(path) ?? [];
+  return dataset === undefined || name === undefined ? null : { dataset, name };
 }
 
 /** Every image file in the dataset of the images; other datasets are none of this program's. */
@@ -87,6 +97,7 @@ function imageFileOf(row: DatasetRow, dataset: string): ImageFile | null {
     path,
     format: value("format"),
     digest: value("digest"),
+    version: value("version"),
     virtualBytes: size === null ? null : Number(size),
     usedBytes: used === undefined ? null : Number(used),
     from: value("from"),

@@ -31,13 +31,15 @@ export interface WayFacts {
   readonly roles: readonly string[] | null;
   /** Why the file cannot be written directly; null when it can be. */
   readonly notLocal: string | null;
+  /** Whether the NAS's web server, which takes uploads, is reached; its own socket takes none. */
+  readonly hasWebServer: boolean;
   /** Why the NAS cannot fetch from this program; null when it can. */
   readonly notOffered: string | null;
 }
 
 /** The ways that an account can go. */
-export function imageWays({ roles, notLocal, notOffered }: WayFacts): ImageWays {
-  const mayUpload = hasRole(roles, "FULL_ADMIN") !== false;
+export function imageWays({ roles, notLocal, hasWebServer, notOffered }: WayFacts): ImageWays {
+  const mayUpload = hasWebServer && hasRole(roles, "FULL_ADMIN") !== false;
   const mayPull = hasRole(roles, "CLOUD_SYNC_WRITE") !== false;
   const choices: WayChoice[] = [
     {
@@ -50,7 +52,9 @@ export function imageWays({ roles, notLocal, notOffered }: WayFacts): ImageWays 
       isPossible: mayUpload,
       why: mayUpload
         ? "a full administrator may upload files"
-        : "only full administrators may upload files, and the account is none",
+        : hasWebServer
+        ? "only full administrators may upload files, and the account is none"
+        : "TrueNAS takes no uploads over its own socket",
     },
     {
       way: "pull",

@@ -55,7 +55,7 @@ export async function checkedStream(arriving: Arriving): Promise<ImageStream> {
       virtualBytes,
       lengthBytes,
       bodyBytes,
-      body: streamOf(endWithheld(head, limited), { stop, failed: digest.reject }),
+      body: streamOf(endWithheld(head, limited), { stop, failed: digest.reject, source: bytes }),
       received: () => progress.received,
       digest: digest.promise,
     };
@@ -164,7 +164,11 @@ async function* endWithheld(head: Uint8Array, rest: Bytes): Bytes {
 /** A stream that is read from only when it is asked, so that nothing piles up. */
 function streamOf(
   chunks: Bytes,
-  { stop, failed }: { readonly stop: (reason: unknown) => void; readonly failed: (error: unknown) => void },
+  { stop, failed, source }: {
+    readonly stop: (reason: unknown) => void;
+    readonly failed: (error: unknown) => void;
+    readonly source: Bytes;
+  },
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
@@ -182,6 +186,8 @@ function streamOf(
       stop(reason);
       // What was waited for ends with the reason.
       await chunks.return().catch(() => {});
+      // Before the first chunk is read, ending the last generator does not end the first one.
+      await source.return().catch(() => {});
     },
   }, { highWaterMark: 0 });
 }

@@ -6,7 +6,7 @@
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { markedDescription } from "../../inventory/marks.ts";
-import { cloneStep, imageStep, isImageDisk } from "../../images/image_disk.ts";
+import { cloneStep, downloadStep, imageStep, isImageDisk } from "../../images/image_disk.ts";
 import { needsImage } from "../../images/planned_image.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
@@ -173,7 +173,7 @@ async function performStep(work: Creation, step: string): Promise<void> {
   const { vm, created } = work;
   if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
   else if (step === "start") await startCreated(work);
-  else if (step === "image" || step === "clone") await performImageStep(work, step);
+  else if (step === "download" || step === "image" || step === "clone") await performImageStep(work, step);
   else {
     const device = vm.devices.find((candidate) => candidate.step === step);
     if (device === undefined) throw new Error(`The plan has no device for its step ${step}`);
@@ -181,9 +181,10 @@ async function performStep(work: Creation, step: string): Promise<void> {
   }
 }
 
-async function performImageStep(work: Creation, step: "image" | "clone"): Promise<void> {
+async function performImageStep(work: Creation, step: "download" | "image" | "clone"): Promise<void> {
   const disk = work.vm.devices.find(isImageDisk);
   if (disk === undefined) throw new Error(`The plan has no image for its step ${step}`);
+  if (step === "download") return void await runStep(work, downloadStep(work, disk));
   await runStep(work, step === "image" ? imageStep(work, disk) : cloneStep(work, disk));
 }
 

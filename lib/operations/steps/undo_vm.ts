@@ -2,6 +2,7 @@
  * Undoes what an earlier operation created for a VM, based on the journal: the VM's uuid, the added devices, and zvols
  * whose properties name the operation. A VM that was started since is left alone. What was changed is restored.
  */
+import { undoAcquisition } from "../../images/acquiring/undo_acquisition.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import type { RollBackVm } from "../../plan/roll_back.ts";
 import type { PlannedVm } from "../../plan/types.ts";
@@ -42,6 +43,7 @@ export async function undoVm(
       await runStep(work, verifyStep(work, created, changed));
       if (changed !== null) return await restoreVm(work, vm, changed);
       const why = vm.outcome === "created" ? "Rolled back on request" : "Its creation was incomplete";
+      await undoAcquisition(work, vm.steps.flatMap((step) => step.evidence ?? []), operation);
       const result = await rollBack(work, { created, why, cancelled: false, shown: zvols });
       return replaced === null
         ? result

@@ -1,5 +1,6 @@
 /** Rules about the images that disks are made from. */
-import { imageDataset, whyNoClone } from "../../images/planned_image.ts";
+import { headerProblem } from "../../images/acquiring/header_verdict.ts";
+import { imageDataset, type ImageFacts, whyNoClone } from "../../images/planned_image.ts";
 import { vmTypeOf } from "../../configuration/configuration.ts";
 import { hasRole } from "../../truenas/roles.ts";
 import { formatBytes } from "../../units.ts";
@@ -37,16 +38,38 @@ function checkFiles(context: Context): Finding[] {
         `The file ${path} of the image ${name} does not exist on the NAS; check the path, or upload it`;
       return [error(vms, field, text)];
     }
-    if (method === "vm.device.convert" && !ENDINGS.test(path)) {
+    if (facts.source === null && method === "vm.device.convert" && !ENDINGS.test(path)) {
       const text =
         `TrueNAS converts only files whose names end in qcow2, raw, vdi, vhdx, vmdk or qed; rename ${path}`;
       return [error(vms, field, `${text} by what it is`)];
     }
+    const problem = fileProblem({ name, path }, facts);
+    if (problem !== null) return [error(vms, field, problem)];
     const { golden, found } = facts;
     return found === null || found.isOurs
       ? []
       : [error(vms, field, `${golden} exists, and this program did not make it; rename it on the NAS`)];
   });
+}
+
+/** Why an image's file cannot be used or fetched. */
+function fileProblem(
+  image: { readonly name: string; readonly path: string },
+  facts: ImageFacts,
+): string | null {
+  const { source, header, otherDigest, found } = facts;
+  if (found?.isReady === true) return null;
+  if (otherDigest !== null) {
+    return `Another version of the image ${image.name} (SHA-256 ${
+      otherDigest.slice(0, 8)
+    }…) is on the NAS; ` +
+      "remove its file on the page Images, or give the new version a name of its own";
+  }
+  if (source !== null && source.way === null) {
+    return `The image ${image.name} cannot be brought to the NAS: ${source.why}. ` +
+      "Put the file on the NAS, and write its path instead of its url";
+  }
+  return header === null ? null : headerProblem(image, header);
 }
 
 /** A clone can grow, but not shrink. */

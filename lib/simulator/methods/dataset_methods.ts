@@ -32,7 +32,10 @@ const create: Method = async (nas, [given], call) => {
   await nas.sleep(nas.times.callMs + (type === "VOLUME" ? nas.times.zvolMs : 0), call.signal);
   await call.pass("middle");
   const userProperties = Object.fromEntries(properties.map(({ key, value = "" }) => [key, value]));
-  const dataset = addDataset(nas.store, { name, type, volsizeBytes: volsize, sparse, userProperties });
+  // ZFS's readonly is inherited.
+  const { isReadonly = false } = nas.store.datasets.get(parentOf(name)) ?? {};
+  const size = { volsizeBytes: volsize, sparse };
+  const dataset = addDataset(nas.store, { name, type, ...size, userProperties, isReadonly });
   return datasetRow(nas, dataset);
 };
 
@@ -57,6 +60,7 @@ function checkParent(nas: Nas, name: string, errors: Validation): void {
   const kind = parent.includes("/") ? "Parent dataset" : "zpool";
   if (found === undefined) errors.add(path, `${kind} (${parent}) does not exist.`);
   else if (found.type === "VOLUME") errors.add(path, `${parent}: parent may not be a ZFS volume`);
+  else if (found.isLocked) errors.add(path, `${parent} must be unlocked to create ${name}.`);
 }
 
 /** From 26 on user properties need ZFS's names, and those of TrueNAS itself cannot be set. */

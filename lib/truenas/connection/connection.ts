@@ -4,8 +4,8 @@
  */
 import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import { fetchCertificate, openPinnedTunnel, type PinnedTunnel, type TlsPeer } from "./certificate.ts";
-import { classify, connectionError, isAboutCertificate, wordsFor } from "./failures.ts";
-import { TrueNASConnectionError } from "../../errors/errors.ts";
+import { classify, connectionError, isAboutCertificate, REMEDIES, wordsFor } from "./failures.ts";
+import { TrueNASConnectionError, TrueNASError } from "../../errors/errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
 import { JSON_RPC, type Protocol } from "./protocol.ts";
 import { SHELL_PATH, type ShellSocket } from "./shell.ts";
@@ -211,6 +211,42 @@ export async function openShell(address: NasAddress, options: OpenOptions = {}):
   };
   socket.onmessage = ({ data }) => shell.onData(typeof data === "string" ? data : new Uint8Array(data));
   return shell;
+}
+
+/** A request of the NAS's web server. */
+export interface NasRequest<T> {
+  /** Begins with a slash. */
+  readonly path: string;
+  readonly init: RequestInit;
+  /** Reads the answer; the connection is closed afterwards. */
+  readonly read: (response: Response) => Promise<T>;
+}
+
+/**
+ * Makes one request of the NAS's web server, which takes and gives files.
+ *
+ * @throws {TrueNASConnectionError} when the connection cannot be made or breaks; the request may have had an effect.
+ */
+export async function requestNas<T>(
+  address: NasAddress,
+  { path, init, read }: NasRequest<T>,
+  options: OpenOptions = {},
+): Promise<T> {
+  const transport = await makeTransport(address, options);
+  try {
+    const url = `${transport.base.replace(/^ws/, "http")}${path}`;
+    return await read(await fetch(url, { ...init, redirect: "manual", client: transport.client }));
+  } catch (error) {
+    if (error instanceof TrueNASError || init.signal?.aborted) throw error;
+    throw new TrueNASConnectionError(`The connection to the NAS broke: ${messagesOf(error)}`, {
+      failure: "lost",
+      remedy: REMEDIES.lost,
+      outcome: "unknown",
+      cause: error,
+    });
+  } finally {
+    transport.close();
+  }
 }
 
 /** Opens a WebSocket within the timeout. */

@@ -18,6 +18,7 @@ import { openNas, type OpenOptions, openShell, type SocketEnd } from "./connecti
 import { connectionError } from "./failures.ts";
 import { type MethodName, type MethodParams, type MethodResult, PING_MS } from "../methods.ts";
 import type { CollectionEvent } from "./protocol.ts";
+import { type NasFiles, nasFiles } from "./nas_files.ts";
 import type { NasConnection, SessionState } from "./nas_connection.ts";
 import { readIdentity, requireVmApi, subscribe } from "./session_start.ts";
 import { enterConsole, type SerialConsole } from "./shell.ts";
@@ -213,6 +214,17 @@ export class Session implements Caller, NasConnection {
   async openSerial(vmId: number): Promise<SerialConsole> {
     const token = await this.call("auth.generate_token", [SHELL_TOKEN_SECONDS], SHELL_TOKEN_PATIENCE);
     return await enterConsole(await openShell(this.#options.address, this.#openOptions), token, vmId);
+  }
+
+  /** The NAS's files over its web server; null over its own socket, where it has none. */
+  get files(): NasFiles | null {
+    const { address, guard } = this.#options;
+    return address.kind === "unix" ? null : nasFiles({ address, open: this.#openOptions, guard });
+  }
+
+  /** Whether this program runs on the NAS itself, because it reaches it over its own socket. */
+  get isLocal(): boolean {
+    return this.#options.address.kind === "unix";
   }
 
   /** Submits the one-time password that the NAS waits for; returns false when it waits for none. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
+import { FILE_PROPERTIES } from "../../../lib/images/acquiring/image_files.ts";
 import { ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
@@ -286,14 +287,24 @@ const MAKER = {
 
 Deno.test("an account that may not take snapshots gets full copies, and the plan says why", async () => {
   await using simulator = await startSimulator({ version: "27.0", times: TEST_TIMES, accounts: [MAKER] });
-  addFile(simulator.store, IMAGE, { head: qcow2Head(2 * GIB) });
+  const path = "/mnt/tank/images/files-debian/debian.qcow2";
+  const { sizeBytes } = addFile(simulator.store, path, { head: qcow2Head(2 * GIB) });
+  addDataset(simulator.store, { name: "tank/images", type: "FILESYSTEM" });
+  // The file is one that this program wrote, so its header was checked.
+  const userProperties = {
+    [FILE_PROPERTIES.path]: path,
+    [FILE_PROPERTIES.version]: `${sizeBytes} 0`,
+    [FILE_PROPERTIES.format]: "qcow2",
+  };
+  addDataset(simulator.store, { name: "tank/images/files-debian", type: "FILESYSTEM", userProperties });
   await using manager = new VMManager({ ...credentials(simulator), username: "maker", password: "secret" });
   await manager.connect();
-  const { findings } = await manager.operations.planCreation({ configuration: configured() });
+  const configuration = configured("", `debian: { path: ${path} }`);
+  const { findings } = await manager.operations.planCreation({ configuration });
   const wanted =
     "Each disk of web is converted by itself instead of cloned, because the account does not have the role SNAPSHOT_WRITE";
   assert.ok(findings.some(({ severity, message }) => severity === "warning" && message === wanted));
-  assert.equal((await manager.operations.create({ configuration: configured() })).status, "done");
+  assert.equal((await manager.operations.create({ configuration })).status, "done");
   assert.equal(clones(simulator).length, 0);
 });
 

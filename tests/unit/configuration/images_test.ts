@@ -51,10 +51,22 @@ const WRONG: readonly (readonly [string, unknown, Record<string, unknown>, RegEx
   ["no images at all", undefined, {}, /^web\.image: There is no image "debian"; add it under images$/],
   ["a type without a disk", IMAGES, { disk: {} }, /^web\.image: A type with an image needs a disk/],
   [
-    "a URL",
+    "a URL without a digest",
     { debian: { url: "https://example.org/debian.qcow2" } },
     {},
-    /^images\.debian\.url: Images cannot be downloaded yet; put the file on the NAS/,
+    /^images\.debian\.sha256: An image with a url needs its sha256, which its publisher lists/,
+  ],
+  [
+    "a URL and a path",
+    { debian: { ...IMAGES.debian, url: "https://example.org/debian.qcow2", sha256: "0".repeat(64) } },
+    {},
+    /^images\.debian: An image has a path or a url; remove one of them/,
+  ],
+  [
+    "a URL with a password, which would be stored",
+    { debian: { url: "https://me:secret@example.org/debian.qcow2", sha256: "0".repeat(64) } },
+    {},
+    /^images\.debian\.url: The address contains a name or a password, which would be stored; use one without$/,
   ],
   [
     "a URL that is none",
