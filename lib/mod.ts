@@ -87,6 +87,18 @@ export {
   type SecretFile,
   type SecretName,
 } from "./configuration/environment/environment.ts";
+export type { Checkpoints, CheckpointWish } from "./checkpoints/checkpoints.ts";
+export type {
+  Checkpoint,
+  CheckpointSnapshot,
+  CheckpointVm,
+  RecordedSettings,
+} from "./checkpoints/checkpoint.ts";
+export type { Keeping, PlanProblem } from "./checkpoints/plan/facts.ts";
+export type * from "./checkpoints/plan/plans.ts";
+export type { RollbackRequest } from "./checkpoints/plan/rolling_back.ts";
+export type * from "./checkpoints/requests.ts";
+export type { VmSelection } from "./checkpoints/selection.ts";
 export type { Consoles, DisplayPassword } from "./consoles/consoles.ts";
 export type { DisplaySocket } from "./consoles/display_socket.ts";
 export type { DisplayTarget, FoundTarget } from "./consoles/display_target.ts";

@@ -1,6 +1,7 @@
 /** The library's entry point: one NAS, its VMs, and the operations on them. */
 import { checkConfiguration, type Configuration, vmTypeOf } from "./configuration/configuration.ts";
 import { type FlatConfiguration, fromFlat } from "./configuration/flat_configuration.ts";
+import { Checkpoints } from "./checkpoints/checkpoints.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "./errors/errors.ts";
@@ -53,6 +54,8 @@ export class VMManager implements AsyncDisposable {
   readonly images: Images;
   /** Actions on existing VMs, and changes to them. */
   readonly changes: VmChanges;
+  /** Checkpoints of VMs: taking them, rolling back to them, removing them. */
+  readonly checkpoints: Checkpoints;
   /** Serial consoles and displays. */
   readonly consoles: Consoles;
   /** Who did what, including the operations. */
@@ -151,6 +154,9 @@ export class VMManager implements AsyncDisposable {
     }
     this.changes = new VmChanges(runner);
     this.images = new Images({ session, operations: this.operations, acquirer });
+    const { inventory, operations } = this;
+    const { guard } = sessionOptions;
+    this.checkpoints = new Checkpoints({ session, inventory, operations, guard, patience });
     this.consoles = new Consoles({
       session,
       address: sessionOptions.address,

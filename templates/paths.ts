@@ -152,6 +152,23 @@ const routes = {
   typesSchema: () => "/types/schema.json",
   destroy: (query?: DestroyQuery) =>
     query === undefined ? "/destroy" : `/destroy?${new URLSearchParams(destroyFields(query))}`,
+  checkpoints: () => "/checkpoints",
+  newCheckpoint: (query: { ids?: readonly number[]; types?: readonly string[] } = {}) => {
+    const fields = [
+      ...(query.ids ?? []).map((id): [string, string] => ["id", String(id)]),
+      ...(query.types ?? []).map((type): [string, string] => ["type", type]),
+    ];
+    return fields.length === 0 ? "/checkpoints/new" : `/checkpoints/new?${new URLSearchParams(fields)}`;
+  },
+  checkpointRollback: (name: string, query: { vms?: readonly string[]; discard?: boolean } = {}) => {
+    const fields = [
+      ...(query.vms ?? []).map((vm): [string, string] => ["vm", vm]),
+      ...(query.discard ? [["discard", "yes"] as [string, string]] : []),
+    ];
+    const path = `/checkpoints/${encodeURIComponent(name)}/rollback`;
+    return fields.length === 0 ? path : `${path}?${new URLSearchParams(fields)}`;
+  },
+  checkpointRemove: (name: string) => `/checkpoints/${encodeURIComponent(name)}/remove`,
   orphans: (left: readonly string[] = []) =>
     left.length === 0 ? "/orphans" : `/orphans?${new URLSearchParams(left.map((name) => ["leave", name]))}`,
   images: (query: { saved?: string } = {}) => withQuery("/images", query),

@@ -27,6 +27,7 @@ import type { Planner } from "./planner.ts";
 import { recoveryOf } from "./recovery.ts";
 import { isLeftByProgram, macsOf, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
 import { type RunResult, toResult } from "./summary.ts";
+import { resumedCheckpoint, undoingCheckpoint } from "../checkpoints/specs.ts";
 import type { OperationRunner, OperationSpec, RunningOperation, RunOptions } from "./runner.ts";
 import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
@@ -305,6 +306,9 @@ export class Operations {
     const restoring = { displayPassword: displayPassword ?? "", deviceUpdate };
     return this.#recoveries.start(operationId, "rolled-back", (view, concluded) => {
       if (view.kind === "image") return this.#ready({ ...discarding(view), concluded }, options);
+      if (view.request?.kind === "checkpoint") {
+        return this.#ready({ ...undoingCheckpoint(view, view.request), concluded }, options);
+      }
       const spec = undoing(view, options.shown?.vms ?? [], restoring);
       return this.#ready({ ...spec, concluded }, options);
     });
@@ -375,6 +379,26 @@ export class Operations {
     if (!this.#isAbandoned) await this.#turns.idle();
   }
 
+  /**
+   * Plans again and starts an operation of another part of the library, if the plan is still the one with the fingerprint
+   * `shown`, is ready, and no running operation has claimed any of it.
+   */
+  startPlanned<Plan extends { readonly fingerprint: string }, T>(
+    shown: string,
+    prepare: () => Promise<{
+      readonly plan: Plan;
+      readonly spec: OperationSpec<T>;
+      readonly isReady: boolean;
+    }>,
+    options: RunOptions,
+  ): Promise<StartedOrReplanned<Plan>> {
+    return this.#startIfUnchanged(shown, async () => {
+      const { plan, spec, isReady } = await prepare();
+      const planned = this.#ready(spec, options);
+      return { plan, planned: isReady ? planned : { ...planned, run: null } };
+    });
+  }
+
   #ready<T>(spec: OperationSpec<T>, options: RunOptions): Planned {
     return { claim: spec.claim ?? {}, run: () => this.#runner.run(spec, options) };
   }
@@ -437,6 +461,12 @@ export class Operations {
     if (request.kind === "image") {
       const spec = acquisition(wantedAgain(request), this.#options.acquirer);
       return this.#ready({ ...spec, concluded }, options);
+    }
+    if (request.kind !== "create" && request.kind !== "destroy") {
+      return resumedCheckpoint(
+        { request, view, names },
+        (spec) => this.#ready({ ...spec, concluded }, options),
+      );
     }
     if (request.kind === "destroy") {
       const vms = request.vms.filter(isResumable).map(withDefaults);

@@ -1,7 +1,7 @@
 /** What can be done about an operation that did not succeed. Pure. */
 import { formatCount } from "../units.ts";
 import { isGood } from "./summary.ts";
-import { isActive, type OperationView, type VmOutcome } from "./types.ts";
+import { isActive, type OperationKind, type OperationView, type VmOutcome } from "./types.ts";
 
 /** The user's choices; leaving everything as it is is always possible. */
 export interface Recovery {
@@ -24,16 +24,25 @@ const LEFT: readonly (VmOutcome | null)[] = [
   "changed",
 ];
 
+/** The kinds that can go on later, and after which outcomes each has left something that can be undone. */
+const UNDOABLE: Readonly<Partial<Record<OperationKind, readonly (VmOutcome | null)[]>>> = {
+  create: LEFT,
+  image: LEFT,
+  destroy: [],
+  checkpoint: ["done", "interrupted", "left-behind"],
+  rollback: [],
+  "remove-checkpoint": [],
+};
+
 /** What can be done about an operation. */
 export function recoveryOf(view: OperationView): Recovery {
   const { kind, status, vms, request, resolution } = view;
   if (isActive(view) || status === "done" || resolution !== null) return NOTHING;
-  if (kind !== "create" && kind !== "destroy" && kind !== "image") return NOTHING;
-  const removable = kind === "destroy"
-    ? []
-    : vms.filter(({ outcome, steps }) =>
-      LEFT.includes(outcome) && steps.some(({ evidence }) => evidence !== null)
-    );
+  const left = UNDOABLE[kind];
+  if (left === undefined) return NOTHING;
+  const removable = vms.filter(({ outcome, steps }) =>
+    left.includes(outcome) && steps.some(({ evidence }) => evidence !== null)
+  );
   const includesFinished = removable.some(({ outcome }) => outcome === "created" || outcome === "changed");
   return {
     resumable: request === null ? [] : vms.filter(({ outcome }) => !isGood(kind, outcome)),

@@ -58,6 +58,9 @@ const GOOD: Readonly<Record<OperationKind, readonly (VmOutcome | null)[]>> = {
   "remove-image": ["destroyed", "already-gone"],
   change: ["done"],
   image: ["done", "kept"],
+  checkpoint: ["done"],
+  rollback: ["done"],
+  "remove-checkpoint": ["destroyed", "already-gone"],
 };
 
 /** The result in a few words: `done`, or `partly-done: 2 of 3, not worker02`. */

@@ -4,6 +4,7 @@ import type { Outcome } from "../errors/errors.ts";
 import type { PlannedChange, Reconciling } from "../plan/changes.ts";
 import type { DestructionVm, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
+import type { CheckpointKind, CheckpointOperation } from "../checkpoints/requests.ts";
 
 /** What an operation does. */
 export type OperationKind =
@@ -14,7 +15,8 @@ export type OperationKind =
   | "act"
   | "change"
   | "image"
-  | "remove-image";
+  | "remove-image"
+  | CheckpointKind;
 
 /**
  * Status of an operation. `waiting`: it goes on when the NAS answers again. `interrupted`: the program ended while it was
@@ -86,6 +88,8 @@ export interface Evidence {
   readonly changed?: PlannedChange;
   /** The uuid of the existing VM, where TrueNAS reports one. */
   readonly ofUuid?: string;
+  /** Snapshots of a checkpoint, by their full names. */
+  readonly snapshots?: readonly string[];
 }
 
 /** Who requested something. */
@@ -124,7 +128,8 @@ export type OperationRequest<C = Configuration> =
     readonly name: string;
     readonly url: string;
     readonly sha256: string;
-  };
+  }
+  | CheckpointOperation;
 
 /** How much of a file was transferred. */
 export interface Transfer {

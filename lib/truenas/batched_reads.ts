@@ -9,6 +9,7 @@ import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";
 import { NO_RELATIONS, readRelations } from "./read_relations.ts";
+import { type OwnedSnapshot, readOwnedSnapshots } from "./read_snapshots.ts";
 import { toVm } from "./rows.ts";
 
 /** Keys are gathered for this long, in milliseconds, which is short compared to any call. */
@@ -45,6 +46,7 @@ function readsOf(caller: Caller) {
     // All VMs, for any zvol.
     users: batched<string, readonly Vm[]>(async () => (await caller.call("vm.query", vmQuery())).map(toVm)),
     datasets: batched((names: readonly string[]) => readDatasets(caller, names)),
+    snapshots: batched((zvols: readonly string[]) => readOwnedSnapshots(caller, zvols)),
     relations: batched((zvols: readonly string[]) => readRelations(caller, zvols)),
   };
 }
@@ -100,4 +102,14 @@ export async function fetchRelations(caller: Caller, zvols: readonly string[]): 
 
 function filtered<T>(found: Reading<readonly T[]>, matches: (value: T) => boolean): Reading<readonly T[]> {
   return found.known ? { known: true, value: found.value.filter(matches) } : found;
+}
+
+/** All snapshots of these zvols with their own properties, oldest first. */
+export async function fetchOwnedSnapshots(
+  caller: Caller,
+  zvols: readonly string[],
+): Promise<readonly OwnedSnapshot[]> {
+  if (zvols.length === 0) return [];
+  const found = await batchedReadsOf(caller).snapshots(zvols);
+  return found.filter(({ name }) => zvols.includes(sourceOf(name)));
 }

@@ -4,7 +4,7 @@
  */
 import { z } from "../zod.ts";
 import type { ZvolProperty } from "../inventory/marks.ts";
-import { TEMPLATE_COLUMNS, withInnerDtype } from "./versions.ts";
+import { TEMPLATE_COLUMNS, withInnerDtype, withOwnProperties } from "./versions.ts";
 
 const roles = z.union([z.object({ $set: z.array(z.string()) }).passthrough(), z.array(z.string())]);
 
@@ -73,6 +73,7 @@ export const datasetRow = z.object({
   usedbydataset: property,
   volsize: property,
   refreservation: property,
+  written: property,
   origin: property,
   creation: property,
   user_properties: z.record(z.string(), property).nullish(),
@@ -89,6 +90,25 @@ export const snapshotRow = z.object({
 }).passthrough();
 
 type SnapshotRow = z.infer<typeof snapshotRow>;
+
+/** A snapshot with its holds and its own properties. */
+const ownedSnapshotRow = z.preprocess(
+  withOwnProperties,
+  z.object({
+    name: z.string(),
+    /** ZFS's transaction, which orders snapshots. */
+    createtxg: z.coerce.number(),
+    /** Bytes that only it refers to. */
+    used: z.coerce.number().optional(),
+    /** Seconds since 1970 (UTC). */
+    creation: z.coerce.number().optional(),
+    holds: z.array(z.string()),
+    own: z.record(z.string(), z.string()),
+  }).passthrough(),
+);
+
+/** A row of zfs.resource.snapshot.query, whatever method answered. */
+export type OwnedSnapshotRow = z.infer<typeof ownedSnapshotRow>;
 
 /** A row of `core.get_jobs`. */
 export const jobRow = z.object({
@@ -245,6 +265,30 @@ export const METHODS = {
   "pool.snapshot.delete": destroy<
     readonly [id: string, options: { readonly defer: false; readonly recursive: false }]
   >(),
+  // Without options, because each of them destroys more than what was shown.
+  "pool.snapshot.rollback": destroy<readonly [id: string]>(),
+  // Up to 25.10 adapted to pool.snapshot.*.
+  "zfs.resource.snapshot.create": write<
+    readonly [
+      spec: {
+        readonly dataset: string;
+        readonly name: string;
+        readonly user_properties: Readonly<Record<string, string>>;
+      },
+    ],
+    unknown
+  >(z.unknown()),
+  "zfs.resource.snapshot.query": read<
+    readonly [
+      request: {
+        readonly paths: readonly string[];
+        readonly properties: readonly ["used", "creation"];
+        readonly get_user_properties: true;
+        readonly get_holds: true;
+      },
+    ],
+    OwnedSnapshotRow[]
+  >(z.array(ownedSnapshotRow)),
   "vm.query": read<Query, VmRow[]>(z.array(vmRow)),
   "vm.status": read<readonly [id: number], VmStatus>(vmStatus),
   "vm.log_file_path": read<readonly [id: number], string | null>(z.string().nullable()),

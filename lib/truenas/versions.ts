@@ -41,12 +41,16 @@ export interface VersionRules {
   readonly showsRun: "log" | "domain";
   /** Namespace of the snapshot methods: pool.snapshot.* from 25.10 on. */
   readonly snapshotMethods: "zfs.snapshot" | "pool.snapshot";
+  /** Whether zfs.resource.snapshot.* exists (26 and later), where nothing else reads a snapshot's own properties. */
+  readonly resourceSnapshots: boolean;
   /** How an image is converted onto a zvol: a method of any name up to 25.04, and one that decides by the name later. */
   readonly imageMethod: "vm.import_disk_image" | "vm.device.convert";
   /** The roles of which any allows cloning a snapshot. */
   readonly cloneRoles: readonly string[];
   /** The roles of which any allows promoting a clone. */
   readonly promoteRoles: readonly string[];
+  /** The roles of which any allows rolling a zvol back to a snapshot. */
+  readonly rollbackRoles: readonly string[];
   /** Display types; VNC was added in 25.10. */
   readonly displayTypes: readonly string[];
   /** Whether it is covered by the tests against the simulated NAS. */
@@ -91,9 +95,11 @@ const V24_04: VersionRules = {
   serialDeletes: true,
   showsRun: "log",
   snapshotMethods: "zfs.snapshot",
+  resourceSnapshots: false,
   imageMethod: "vm.import_disk_image",
   cloneRoles: ["FULL_ADMIN"],
   promoteRoles: ["FULL_ADMIN"],
+  rollbackRoles: ["FULL_ADMIN"],
   vmCreateKeys: VM_KEYS_24_04,
   deviceKeys: DEVICE_KEYS_24,
   cdromRule: "anywhere",
@@ -122,6 +128,7 @@ const V25_10_0: VersionRules = {
   snapshotMethods: "pool.snapshot",
   imageMethod: "vm.device.convert",
   cloneRoles: ["SNAPSHOT_WRITE", "DATASET_WRITE"],
+  rollbackRoles: ["SNAPSHOT_WRITE", "POOL_WRITE"],
   displayTypes: ["SPICE", "VNC"],
 };
 
@@ -131,6 +138,7 @@ const V26_0: VersionRules = {
   ...V25_10,
   id: "26.0",
   keyLogin: "scram",
+  resourceSnapshots: true,
   serialDeletes: false,
   showsRun: "domain",
 };
@@ -170,12 +178,26 @@ export interface SentCall {
   readonly params: readonly unknown[];
 }
 
-/** Adapts a call to a release: pool.snapshot.* has another name up to 25.04. */
+/** Adapts a call to a release: pool.snapshot.* has another name up to 25.04, and stands for zfs.resource.snapshot.* up to 25.10. */
 export function adaptCall(rules: VersionRules, method: string, params: readonly unknown[]): SentCall {
+  if (!rules.resourceSnapshots && method.startsWith("zfs.resource.snapshot.")) {
+    return adaptCall(rules, ...withoutResources(method, params));
+  }
   return {
     method: method.replace(/^pool\.snapshot(?=\.)/, rules.snapshotMethods),
     params: adaptParams(rules, method, params),
   };
+}
+
+/** The call of pool.snapshot.* that does the same. */
+function withoutResources(method: string, [given]: readonly unknown[]): [string, readonly unknown[]] {
+  if (method.endsWith(".create")) {
+    const { user_properties: properties, ...spec } = given as { readonly user_properties: unknown };
+    return ["pool.snapshot.create", [{ ...spec, properties }]];
+  }
+  const { paths } = given as { readonly paths: readonly string[] };
+  const extra = { holds: true, properties: ["used", "creation"] };
+  return ["pool.snapshot.query", [[["dataset", "in", paths]], { extra }]];
 }
 
 /** Adapts parameters to a release: 24.x has a device's `dtype` next to its attributes. */
@@ -261,4 +283,25 @@ function isKnown(apiVersion: string): boolean {
 /** vm.device.nic_attach_choices: a map of names up to 25.10, and lists by kind (bridges first) from 26.0 on. */
 export function nicNames(choices: Readonly<Record<string, string | string[]>>): readonly string[] {
   return Object.entries(choices).flatMap(([name, value]) => Array.isArray(value) ? value : [name]);
+}
+
+/** A snapshot in one shape: up to 25.10 its own properties are among ZFS's, and later beside them. */
+export function withOwnProperties(row: unknown): unknown {
+  if (typeof row !== "object" || row === null) return row;
+  const { properties, user_properties: own, holds, ...rest } = row as {
+    readonly properties?:
+      | Readonly<Record<string, { readonly rawvalue?: string; readonly raw?: string }>>
+      | null;
+    readonly user_properties?: unknown;
+    readonly holds?: unknown;
+  };
+  const values = Object.entries(properties ?? {}).map(([key, it]) => [key, it.rawvalue ?? it.raw] as const);
+  const valueOf = (key: string) => values.find(([name]) => name === key)?.[1];
+  return {
+    ...rest,
+    used: valueOf("used"),
+    creation: valueOf("creation"),
+    holds: Array.isArray(holds) ? holds : Object.keys(holds ?? {}),
+    own: own ?? Object.fromEntries(values.filter(([key]) => key.includes(":"))),
+  };
 }

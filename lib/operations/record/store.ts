@@ -158,6 +158,9 @@ const DOING = {
   change: "Changing",
   image: "Fetching",
   "remove-image": "Removing",
+  checkpoint: "Checkpointing",
+  rollback: "Rolling back",
+  "remove-checkpoint": "Removing a checkpoint",
 } as const satisfies Record<Exclude<OperationKind, "act">, string>;
 
 function doing({ kind }: OperationView, { steps }: OperationVmView): string {

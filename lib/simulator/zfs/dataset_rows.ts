@@ -134,6 +134,14 @@ export function ctime(ms: number): string {
   return `${weekday} ${month} ${day} ${time} ${year}`;
 }
 
+/** Bytes written since the newest snapshot; 0 where nothing has changed since. */
+function writtenSince({ store }: Nas, { name, content, writtenBytes }: StoredDataset): number {
+  const newest = snapshotsOf(store, name).at(-1);
+  if (newest === undefined) return EMPTY_BYTES + writtenBytes;
+  const isSame = newest.content === content && newest.referencedBytes === writtenBytes;
+  return isSame ? 0 : Math.max(1, writtenBytes);
+}
+
 /** A row of pool.dataset.query; `extra.properties` selects the ZFS properties. */
 export function datasetRow(
   nas: Nas,
@@ -144,7 +152,11 @@ export function datasetRow(
   const usual = propertiesOf(nas, dataset);
   const wanted = Array.isArray(extra.properties) ? extra.properties : Object.keys(usual);
   // Only on request.
-  const properties = { ...usual, referenced: bytes(EMPTY_BYTES + dataset.writtenBytes, "NONE") };
+  const properties = {
+    ...usual,
+    referenced: bytes(EMPTY_BYTES + dataset.writtenBytes, "NONE"),
+    written: bytes(writtenSince(nas, dataset), "NONE"),
+  };
   return {
     id: name,
     type,

@@ -6,7 +6,8 @@ import { Field } from "../common.tsx";
 import { paths } from "../../paths.ts";
 import { formatCount } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
-import type { OperationView, OperationVmView } from "../../../lib/operations/types.ts";
+import type { OperationKind, OperationView, OperationVmView } from "../../../lib/operations/types.ts";
+import type { CheckpointKind } from "../../../lib/checkpoints/requests.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { type VmWork, workOn } from "../../../lib/operations/vm_work.ts";
 import { isUndecided } from "../../../lib/operations/record/undecided.ts";
@@ -33,7 +34,7 @@ export function CancelForm({ view }: { view: OperationView }) {
         <span class="help">
           Steps that are running finish first; nothing new starts.{removes
             ? " Untouched VMs are kept; a partly removed VM is removed completely."
-            : ""}
+            : checkpointWords(view.kind)?.cancel ?? ""}
         </span>
       </form>
     );
@@ -95,9 +96,17 @@ export function NextSteps({ view, mayChange }: { view: OperationView; mayChange:
           help="Ansible, DHCP, Talos, CSV"
         />
       )}
-      {mayChange && kind !== "act" && kind !== "change"
+      {mayChange && (kind === "create" || kind === "destroy" || kind === "undo" || kind === "clean")
         ? <Next icon="plus" href={paths.create()} title={CREATE_TITLES[kind]} help="From the configuration" />
         : null}
+      {checkpointWords(kind) === null ? null : (
+        <Next
+          icon="clock"
+          href={paths.checkpoints()}
+          title="Checkpoints"
+          help="All checkpoints of this NAS"
+        />
+      )}
       <Next icon="clock" href={paths.operations()} title="All activity" help="Operations and the audit log" />
     </nav>
   );
@@ -111,6 +120,31 @@ const CREATE_TITLES = {
   image: "Create VMs",
   "remove-image": "Create VMs",
 } as const;
+
+/** Operations on checkpoints: what cancelling, resuming and rolling back mean there. */
+const CHECKPOINT_WORDS = {
+  checkpoint: {
+    cancel: " Snapshots of VMs that are not finished are removed, and VMs that were shut down are started.",
+    resume: "taking the checkpoint of",
+    resumeHelp: "only missing snapshots are taken, and VMs that were shut down are started.",
+  },
+  rollback: {
+    cancel: " A VM whose disks are being rolled back is finished.",
+    resume: "rolling back",
+    resumeHelp: "each is checked again, rolled back, and started if it ran before.",
+  },
+  "remove-checkpoint": {
+    cancel: " What has been removed stays removed.",
+    resume: "removing the checkpoint of",
+    resumeHelp: "the remaining snapshots are removed.",
+  },
+} as const satisfies Record<CheckpointKind, { cancel: string; resume: string; resumeHelp: string }>;
+
+function checkpointWords(kind: OperationKind) {
+  return kind === "checkpoint" || kind === "rollback" || kind === "remove-checkpoint"
+    ? CHECKPOINT_WORDS[kind]
+    : null;
+}
 
 interface NextProps {
   readonly icon: IconName;
@@ -168,13 +202,16 @@ export function Recovery(
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
           <button type="submit" class="btn primary" id="resume-operation">
-            Resume {kind === "destroy" ? "destroying" : RESUMED[onlyWorkOn(resumable)]}{" "}
+            Resume {checkpointWords(kind)?.resume ??
+              (kind === "destroy" ? "destroying" : RESUMED[onlyWorkOn(resumable)])}{" "}
             {formatCount(resumable.length, "VM")}
           </button>
           <span class="help">
             {kind === "destroy"
               ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
-              : `${names(resumable)}: ${RESUMED_HELP[onlyWorkOn(resumable)]}`}
+              : `${names(resumable)}: ${
+                checkpointWords(kind)?.resumeHelp ?? RESUMED_HELP[onlyWorkOn(resumable)]
+              }`}
           </span>
         </form>
       )}
@@ -185,7 +222,7 @@ export function Recovery(
             Roll back {formatCount(removable.length, "VM")}
           </button>
           <div class="help">
-            <Removed vms={removable} />
+            {kind === "checkpoint" ? <Snapshotted vms={removable} /> : <Removed vms={removable} />}
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
                 <div>
@@ -242,6 +279,26 @@ const RESUMED_HELP = {
   replace: "each is finished from where it stopped.",
   mixed: "only what is missing or still differs is done.",
 } as const satisfies Record<VmWork | "mixed", string>;
+
+/** The snapshots that rolling a checkpoint back removes. */
+function Snapshotted({ vms }: { vms: readonly OperationVmView[] }) {
+  const snapshots = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.snapshots ?? []));
+  return (
+    <>
+      <p>
+        Removes the {formatCount(snapshots.length, "snapshot")}{" "}
+        that this operation took, and starts VMs that it shut down. Disks stay as they are.
+      </p>
+      <ul>
+        {snapshots.map((snapshot) => (
+          <li>
+            <code>{snapshot}</code>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
 
 /** What a rollback would remove and restore: the counts, and in a fold the names. */
 function Removed({ vms }: { vms: readonly OperationVmView[] }) {

@@ -77,6 +77,10 @@ const STEPS: Readonly<Record<string, string>> = {
   "change-order": "Change boot order",
   remove: "Remove old VM",
   "remove-cdrom": "Detach install image",
+  snapshot: "Snapshots",
+  expire: "Remove expired",
+  discard: "Discard later snapshots",
+  rollback: "Roll back disks",
 };
 
 /** The name of a step for people: `disk1` is the second disk. */
@@ -159,6 +163,9 @@ const VERBS = {
   change: "changed",
   image: "added",
   "remove-image": "removed",
+  checkpoint: "checkpointed",
+  rollback: "rolled back",
+  "remove-checkpoint": "removed",
 } as const satisfies Record<OperationKind, string>;
 
 const NOUNS: Readonly<Partial<Record<OperationKind, string>>> = { image: "image", "remove-image": "dataset" };

@@ -1,0 +1,124 @@
+/** Shuts a VM down for its checkpoint or rollback, and starts it again. */
+import { TrueNASError } from "../../errors/errors.ts";
+import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
+import type { Vm } from "../../inventory/inventory.ts";
+import { expectVm, type VmContext } from "../../operations/steps/run_vm.ts";
+import type { Step, StepContext } from "../../operations/steps/run_step.ts";
+import { expectEffect, expectImages, startVm } from "../../operations/steps/vm_steps.ts";
+import { wasShutDown } from "../../operations/steps/created_resources.ts";
+import type { OperationVmView } from "../../operations/types.ts";
+import { fetchVm } from "../../truenas/batched_reads.ts";
+import { followJob } from "../../truenas/jobs.ts";
+import type { PlannedCheckpointVm } from "../plan/plans.ts";
+
+/** What the steps of a VM need. */
+export type CheckpointContext = VmContext & StepContext;
+
+/** Longest shutdown that TrueNAS allows (shutdown_timeout), and the power-off after it. */
+const STOP_MS = 330_000;
+
+/** Shuts a running VM down, and powers it off if it does not respond; not one that could not start again. */
+export function stopStep(context: CheckpointContext, vm: PlannedCheckpointVm): Step<string> {
+  const { id, name, uuid } = vm;
+  return {
+    step: "stop",
+    method: "vm.stop",
+    evidence: () => ({ vmId: id, ...(uuid === null ? {} : { ofUuid: uuid }) }),
+    precondition: async () => {
+      const { state } = await expectVm(context.caller, vm);
+      if (state === "STOPPED") return;
+      if (state !== "RUNNING") {
+        throw new TrueNASError(
+          `${name} is ${state.toLowerCase()}; resume it or power it off first. It was not changed`,
+        );
+      }
+      await expectImages(context, id);
+    },
+    call: async () => await stateIf(context, id, "STOPPED") ?? await shutDown(context, id, "stop"),
+    verify: () => stateIf(context, id, "STOPPED"),
+    passes: (error) => isTransient(error) || context.outages.hasRestarted,
+    detail: (state) => state,
+  };
+}
+
+/** Starts a VM that was shut down; `step` is `start`, or `undo-stop` after a failure. */
+export function startStep(
+  context: CheckpointContext,
+  { id, memoryMib }: PlannedCheckpointVm,
+  step: "start" | "undo-stop" | "start-again",
+): Step<string> {
+  const verify = () => stateIf(context, id, "RUNNING");
+  return {
+    step,
+    method: "vm.start",
+    call: async () => {
+      const state = await verify();
+      if (state !== null) return state;
+      await startVm(context, { id, memoryMib, overcommit: false });
+      return await expectEffect(context, { id, method: "vm.start", verify });
+    },
+    verify,
+    passes: (error) => isRefusedWith(error, "ENOMEM") || isTransient(error) || context.outages.hasRestarted,
+    detail: (state) => state,
+  };
+}
+
+/**
+ * Whether a VM is off because it was to be shut down, and has not been started again. A refused shutdown may have taken
+ * effect all the same, so the NAS is asked.
+ */
+export async function isLeftOff(
+  { caller }: Pick<CheckpointContext, "caller">,
+  { id, stops }: { readonly id: number; readonly stops: boolean },
+  steps: OperationVmView["steps"],
+): Promise<boolean> {
+  const wasTried = steps.some(({ step, status, startedAt }) =>
+    step === "stop" && startedAt !== null && status !== "skipped"
+  );
+  if (!stops || !wasTried) return false;
+  if (wasShutDown(steps)) return true;
+  const isBack = steps.some(({ step, status }) => step === "start" && status === "done");
+  return !isBack && (await fetchVm(caller, id))?.state === "STOPPED";
+}
+
+/**
+ * Reads the VM again: TrueNAS rolls back the disks of a running VM too, which would destroy them. One that a restarted NAS
+ * has started by itself is shut down again.
+ *
+ * @throws {TrueNASError} when it is not stopped.
+ */
+export async function expectStopped(
+  context: CheckpointContext,
+  vm: PlannedCheckpointVm,
+  step: string,
+): Promise<Vm> {
+  const found = await expectVm(context.caller, vm);
+  if (found.state === "STOPPED") return found;
+  if (found.state === "RUNNING" && context.outages.hasRestarted) {
+    await shutDown(context, vm.id, step);
+    return await expectVm(context.caller, vm);
+  }
+  throw new TrueNASError(
+    `${vm.name} is ${found.state.toLowerCase()}, and only the disks of a stopped VM can be rolled back`,
+  );
+}
+
+async function shutDown(context: CheckpointContext, id: number, step: string): Promise<string> {
+  const { caller, log, settle, vmName: vm } = context;
+  const job = await caller.call("vm.stop", [id, { force: false, force_after_timeout: true }]);
+  await followJob(caller, "vm.stop", job, {
+    pollMs: settle.pollMs,
+    timeoutMs: STOP_MS,
+    onProgress: (percent) => log.append({ type: "progress", vm, step, percent }),
+  });
+  return await expectEffect(context, {
+    id,
+    method: "vm.stop",
+    verify: () => stateIf(context, id, "STOPPED"),
+  });
+}
+
+async function stateIf({ caller }: CheckpointContext, id: number, wanted: string): Promise<string | null> {
+  const state = (await fetchVm(caller, id))?.state;
+  return state === wanted ? state : null;
+}
