@@ -10,6 +10,8 @@ const PACKAGES = {
   "kea-dhcp4": "kea-dhcp4-server",
   "ansible-inventory": "ansible-core",
   "python3": "python3",
+  "rclone": "rclone",
+  "qemu-img": "qemu-utils",
   "tar": "tar",
 } as const;
 

@@ -112,7 +112,11 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
   [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors\/errors)\.ts$/],
-  [/\bnode:(process|fs)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],
+  [
+    /\bnode:(process|fs)\b/,
+    /^lib\/(truenas\/connection\/certificate|images\/offering\/spooled_file)\.ts$/,
+  ],
+  [/\bnode:(https?|dns)\b/, /^lib\/images\/(source\/request|offering\/one_time_server)\.ts$/],
   [
     /\bDate\.now\b/,
     /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/(host_load|live_inventory)\.ts|lib\/observability\/logging\.ts|lib\/operations\/record\/store\.ts|lib\/simulator\/.*)$/,

@@ -8,7 +8,7 @@ import https from "node:https";
 import { ImageError } from "../../errors/errors.ts";
 import { reasonOf, systemErrorCode } from "../../errors/system_errors.ts";
 import { addressError, serverError } from "./image_errors.ts";
-import { isNearer, type Place, placeOf } from "./network_places.ts";
+import { type AllowedAddresses, allowedAddresses, isAddress, type Place } from "./network_places.ts";
 
 /** What is asked for. */
 export interface ImageRequest {
@@ -92,30 +92,12 @@ async function checkedAddresses(
   { allowPrivate, resolve = resolveName }: ImageRequest,
   { href, hostname }: URL,
   from: Place | null,
-): Promise<{ readonly place: Place; readonly addresses: readonly string[] }> {
+): Promise<AllowedAddresses> {
   const host = hostname.replace(/^\[|\]$/g, "");
-  const found = placeOf(host) === null ? await addressesOf(href, host, resolve) : [host];
-  const places = found.map((address) => ({ address, place: placeOf(address) }));
-  const nearest: Place = from ?? (allowPrivate ? "this machine" : "public");
-  const allowed = places.flatMap(({ address, place }) =>
-    place === null || isNearer(place, nearest) ? [] : [{ address, place }]
-  );
-  const [first] = allowed;
-  if (first === undefined) throw addressError(href, notAllowed(places[0]?.place ?? null, from));
-  // The farthest counts, so that a name with a public and a private address gives the right of neither to the next.
-  const place = allowed.reduce((far, it) => isNearer(far, it.place) ? it.place : far, first.place);
-  return {
-    place,
-    addresses: allowed.filter((it) => it.place === place).map(({ address }) => address),
-  };
-}
-
-function notAllowed(place: Place | null, from: Place | null): string {
-  if (place === null) return "its address is link-local or reserved, and images are never read from there";
-  const where = place === "private" ? "into a private network" : "to this machine";
-  return from === null
-    ? `it leads ${where}, which is allowed only for addresses in the configuration`
-    : `the server redirects ${where}, which is not allowed; use that address itself`;
+  const found = isAddress(host) ? [host] : await addressesOf(href, host, resolve);
+  const allowed = allowedAddresses(found, { from, allowPrivate });
+  if (typeof allowed === "string") throw addressError(href, allowed);
+  return allowed;
 }
 
 async function addressesOf(
