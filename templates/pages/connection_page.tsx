@@ -81,7 +81,7 @@ function Facts(
       </Fact>
       <Fact label="Sign-in">{account}</Fact>
       <Fact label="Release">{release ?? "Unknown"}</Fact>
-      <Fact label="API">{apiVersion ?? "Not connected"}</Fact>
+      <Fact label="API">{apiVersion ?? "Unknown"}</Fact>
       <Fact label="Console host">
         {publicHost === null
           ? "Unknown. Set NAS_PUBLIC_HOST to the host name or address browsers use to reach the NAS"

@@ -118,7 +118,7 @@ function VmRow({ vm, plan }: { vm: OrphanVm; plan: OrphanPlan }) {
         <a href={paths.vm(vm.id)}>{vm.name}</a> <VmState state={vm.state} />
         <span class="where">ID {vm.id}</span>
       </th>
-      <td data-label="Reason">{vm.because}</td>
+      <td data-label="Reason">{vm.because.charAt(0).toUpperCase() + vm.because.slice(1)}</td>
       <td class="num" data-label="Size">
         <ZvolList zvols={vm.zvols} />
       </td>

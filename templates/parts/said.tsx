@@ -7,9 +7,17 @@ const TURNED = new RegExp(`(${TURNS}(?:[^A-Za-z]*?${TURNS})*)`, "u");
 /** Longer words may break anywhere, or they would widen the page. */
 const LONG_WORD = /\S{24}/;
 
+/** A figure, and its unit behind it. */
+const FIGURE = /(\d) (?=(?:[KMGTP]iB|B|ms|s|min|h|vCPUs?|%)(?![A-Za-z]))/g;
+
+/** The text with its figures on one line with their units. */
+export function unbroken(text: string): string {
+  return text.replaceAll(FIGURE, "$1\u00a0");
+}
+
 /** The sentence: what is written from right to left does not turn the words around it, and the longest word breaks. */
 export function Said({ text }: { text: string }) {
-  const parts = text.split(TURNED);
-  const said = parts.length === 1 ? text : parts.map((part, n) => n % 2 === 0 ? part : <bdi>{part}</bdi>);
+  const parts = unbroken(text).split(TURNED);
+  const said = parts.length === 1 ? parts : parts.map((part, n) => n % 2 === 0 ? part : <bdi>{part}</bdi>);
   return LONG_WORD.test(text) ? <span class="said">{said}</span> : <>{said}</>;
 }

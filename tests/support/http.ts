@@ -47,7 +47,12 @@ export function post(
 
 /** The body of an answer. */
 export async function text(response: Response | Promise<Response>): Promise<string> {
-  return await (await response).text();
+  return plainSpaces(await (await response).text());
+}
+
+/** Figures are kept on one line with their units. */
+function plainSpaces(html: string): string {
+  return html.replaceAll("\u00a0", " ");
 }
 
 /** The value of a hidden field. */
@@ -121,7 +126,7 @@ export async function send(
     headers: { origin: url, ...(headers as Record<string, string>) },
     redirect: "manual",
   });
-  return { status: response.status, headers: response.headers, body: await response.text() };
+  return { status: response.status, headers: response.headers, body: plainSpaces(await response.text()) };
 }
 
 /** The cookie that an answer sets, as the next request has it; empty when it sets none. */

@@ -2,7 +2,7 @@
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { idOf, startDashboard, type TestDashboard } from "./dashboard.ts";
 import { until } from "./deadline.ts";
-import { post } from "./http.ts";
+import { post, text } from "./http.ts";
 
 /** A dashboard, and a VM whose page is tested. */
 export interface Lab {
@@ -26,7 +26,7 @@ export function onEach(
       const id = await stoppedVm(dashboard);
       const send: Lab["send"] = async (form, fields) => {
         const response = await post(dashboard, `/vms/${id}/${form}`, fields);
-        return { status: response.status, html: await response.text() };
+        return { status: response.status, html: await text(response) };
       };
       await test({ dashboard, version, id, send });
     });

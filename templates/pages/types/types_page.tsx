@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatMib, gibToBytes } from "../../../lib/un
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice, ViewerNotice } from "../../parts/common.tsx";
 import { Icon, PlanIcon } from "../../parts/icons.tsx";
+import { unbroken } from "../../parts/said.tsx";
 import { paths } from "../../paths.ts";
 import { ConfigurationTabs, ReadOnlyNotice } from "./type_parts.tsx";
 
@@ -186,7 +187,9 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
           <Fact label="Networks">
             {listed(Object.entries(network).map(([nic, bridge]) => `${nic} on ${bridge}`))}
           </Fact>
-          <Fact label="Disks of each">{listed(disks.map(([part, size]) => `${part} ${size} GiB`))}</Fact>
+          <Fact label="Disks of each">
+            {listed(disks.map(([part, size]) => unbroken(`${part} ${size} GiB`)))}
+          </Fact>
           <Fact label="In all">
             {count === 0 ? "nothing" : (
               <>

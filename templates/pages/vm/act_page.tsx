@@ -97,8 +97,10 @@ function Confirm(
       ))}
       {byState(affected).map(({ state, vms }) => (
         <p data-state={state}>
-          <VmState state={state} /> <Said text={vms.map(({ name }) => name).join(", ")} />{" "}
-          {VM_ACTIONS[action].effect}.
+          <b>
+            <Said text={vms.map(({ name }) => name).join(", ")} />
+          </b>{" "}
+          {VM_ACTIONS[action].effect}. {vms.length === 1 ? "Now:" : "All now:"} <VmState state={state} />
         </p>
       ))}
       {action === "start"

@@ -69,16 +69,18 @@ export function UnencryptedNotice() {
 export function ConnectionNotice({ connection }: { connection: ConnectionView }) {
   return (
     <div id="connection-notice">
-      {connection.message === null ? null : (
-        <Notice tone="warn" role="status">
-          <p>
-            <strong>
-              <Said text={connection.message} />
-            </strong>
-          </p>
-          {connection.remedy === null ? null : <p>{connection.remedy}</p>}
-        </Notice>
-      )}
+      {connection.message === null
+        ? null
+        : (
+          <Notice tone={connection.state === "offline" ? "bad" : "warn"} role="status">
+            <p>
+              <strong>
+                <Said text={connection.message} />
+              </strong>
+            </p>
+            {connection.remedy === null ? null : <p>{connection.remedy}</p>}
+          </Notice>
+        )}
     </div>
   );
 }

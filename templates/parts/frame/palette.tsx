@@ -79,7 +79,7 @@ export function KeysDialog({ mayChange }: { mayChange: boolean }) {
     <dialog id="keys" class="dialog" aria-labelledby="keys-heading">
       <h2 id="keys-heading" class="top">Keyboard shortcuts</h2>
       <dl class="lines body">
-        {KEYS.map(([key, what]) => <Shortcut keys={[key]}>{what}</Shortcut>)}
+        {KEYS.map(([key, what]) => <Shortcut keys={key.split(" ")}>{what}</Shortcut>)}
         {PLACES.filter(({ changes }) => mayChange || !changes).map(({ key, label, href }) => (
           <Shortcut keys={["g", key]}>
             <a href={href()} data-go={key}>{label}</a>

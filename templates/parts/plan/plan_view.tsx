@@ -4,6 +4,7 @@ import { describeTotals } from "../../../lib/plan/description.ts";
 import { MIB } from "../../../lib/units.ts";
 import { CapacityStrip, type CapacityView } from "../capacity.tsx";
 import { Notice } from "../common.tsx";
+import { unbroken } from "../said.tsx";
 import { ACTIONS, ActionSign } from "./plan_icons.tsx";
 import { PlanGroup } from "./plan_rows.tsx";
 import type { PlanSelection } from "./selection.ts";
@@ -67,7 +68,7 @@ function Warnings({ findings }: { findings: readonly Finding[] }) {
   if (warnings.length === 0) return null;
   return (
     <Notice tone="warn">
-      <ul>{warnings.map(({ message }) => <li>{message}</li>)}</ul>
+      <ul>{warnings.map(({ message }) => <li>{unbroken(message)}</li>)}</ul>
     </Notice>
   );
 }
