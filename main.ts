@@ -6,7 +6,8 @@ import { resolve } from "node:path";
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
 import { readEnvFile } from "./lib/configuration/environment/env_file.ts";
 import type { EnvironmentName } from "./lib/configuration/environment/environment.ts";
-import { fileExists, isSocket } from "./lib/configuration/files.ts";
+import { localImagesIn } from "./lib/configuration/local_images.ts";
+import { fileExists, isSocket, readTextFile } from "./lib/configuration/files.ts";
 import { DEFAULT_STATE_DIR, readSettings, type Settings } from "./lib/configuration/environment/settings.ts";
 import {
   needsSetup,
@@ -18,6 +19,7 @@ import {
 import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
   describePermissions,
+  DOWNLOADS,
   type Permissions,
   permissionsOf,
   type WorkerCommand,
@@ -30,6 +32,7 @@ import {
   UsageError,
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
+import { refuseDownloads } from "./lib/images/acquiring/refused_downloads.ts";
 import { VERSION } from "./lib/version.ts";
 import type { HandOver } from "./routes/auth/hand_over.ts";
 import type { FromWorker, Launch, NextPart, ServedPart, ToWorker } from "./routes/server/launch.ts";
@@ -94,7 +97,9 @@ async function prepare(asked: Asked): Promise<Prepared> {
     : Array.from({ length: MAX_PINNED }, (_, index) => `${tunnelFolder}/nas${index}.sock`);
   const localSocket = isSetup && isSocket(MIDDLEWARE_SOCKET) ? MIDDLEWARE_SOCKET : null;
   const configFile = options.config ?? configFileOf(command, settings);
+  const isOnNas = settings?.nas?.host.startsWith("unix:") === true && USES_IMAGES.includes(command);
   const started = {
+    ...(isOnNas ? { localImages: localImagesIn(textOf(configFile)) } : {}),
     command,
     options,
     settings: settings === null || port === null ? settings : { ...settings, listenPort: port },
@@ -120,6 +125,18 @@ async function prepare(asked: Asked): Promise<Prepared> {
     outerSettings: outerSettings(sources),
     handOver,
   }, tunnelFolder);
+}
+
+/** The commands that read image files or write them. */
+const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "images"];
+
+/** Empty for a file that cannot be read, about which the command itself complains. */
+function textOf(path: string): string {
+  try {
+    return readTextFile(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Where TrueNAS listens for programs that run on the NAS itself. */
@@ -224,6 +241,7 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
   let isStopping = false;
   let isChanging = false;
   let next: Prepared | null = null;
+  let downloader: Worker | null = null;
   const start = async () => {
     await Promise.race([loaded.promise, ended.promise]);
     if (isStarted || isStopping) return;
@@ -247,7 +265,15 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
     send("stop");
   };
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    if (data === "loaded") loaded.resolve();
+    if (typeof data === "object" && "downloads" in data) {
+      try {
+        downloader ??= startDownloader();
+        downloader.postMessage(data.downloads, [data.downloads]);
+      } catch (error) {
+        // The program itself was started with fewer permissions.
+        refuseDownloads(data.downloads, explainError(error));
+      }
+    } else if (data === "loaded") loaded.resolve();
     else if (data === "ready") couldListen.resolve();
     else if (data === "closed") next?.listen();
     else if ("ended" in data) ended.resolve(data.ended);
@@ -274,6 +300,7 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
       return { code, next: follows };
     } finally {
       worker.terminate();
+      downloader?.terminate();
       if (tunnelFolder !== null) await Deno.remove(tunnelFolder, { recursive: true });
     }
   };
@@ -282,6 +309,20 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
     await Promise.race([couldListen.promise, ended.promise]);
   };
   return { ready, listen, run, stop };
+}
+
+/**
+ * Starts the worker that downloads images: it may connect anywhere and may do nothing else, while the one that handles other
+ * foreign input may connect only to the NAS.
+ */
+function startDownloader(): Worker {
+  const url = import.meta.resolve("./routes/server/download_worker.ts");
+  const worker = new Worker(url, { type: "module", deno: { permissions: { ...DOWNLOADS } } });
+  worker.onerror = (event) => {
+    event.preventDefault();
+    printError(explainError(new Error(event.message)));
+  };
+  return worker;
 }
 
 function startWorker(permissions: Permissions): Worker {

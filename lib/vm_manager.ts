@@ -10,6 +10,7 @@ import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
 import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
+import { openUrl } from "./images/source/open_url.ts";
 import { Images } from "./images/acquiring/images.ts";
 import { HostLoad } from "./inventory/host_load.ts";
 import { LiveInventory } from "./inventory/live_inventory.ts";
@@ -110,6 +111,7 @@ export class VMManager implements AsyncDisposable {
     const acquirer = new Acquirer({
       session,
       disk: LOCAL_DISK,
+      openUrl: options.openUrl ?? openUrl,
       offering: null,
       notOffered: "SEED_HOST is not set, so the NAS cannot fetch from this program",
       hasEnded: (operation) => {

@@ -6,6 +6,7 @@ import {
 } from "./configuration/environment/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
+import type { OpenUrl } from "./images/acquiring/remote_download.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { callMeter } from "./observability/telemetry.ts";
 import type { OperationJournal } from "./operations/record/journal.ts";
@@ -45,6 +46,8 @@ export interface VMManagerOptions {
   readonly noDestroy?: boolean;
   /** How many VMs to work on in parallel; default 20, twice the calls that TrueNAS runs at once on a connection. */
   readonly parallel?: number;
+  /** Opens an image at a URL; default: in this worker. */
+  readonly openUrl?: OpenUrl;
   /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */
   readonly partBytes?: number;
   /** Default: nothing is logged. */

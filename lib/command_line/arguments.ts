@@ -57,6 +57,12 @@ export interface Options {
   readonly restart: number | undefined;
   /** Whether a clone takes over the data of an image that is removed. */
   readonly promote: boolean;
+  /** Address of an image to add. */
+  readonly url: string | undefined;
+  /** SHA-256 of an image to add or upload. */
+  readonly sha256: string | undefined;
+  /** File of an image to upload. */
+  readonly file: string | undefined;
   /** Names of VMs to replace. */
   readonly replace: readonly string[];
   /** Whether the exit code of `plan` shows that the NAS differs. */
@@ -237,6 +243,9 @@ function optionsOf(values: Values, words: readonly string[]): Options {
       ? 1
       : wholeNumber("--restart", values.restart, { lowest: 1, highest: 99 }),
     promote: values.promote ?? false,
+    url: values.url,
+    sha256: values.sha256,
+    file: values.file,
     replace: values.replace ?? [],
     detailedExitcode: values.detailedExitcode ?? false,
     export: {

@@ -77,6 +77,12 @@ export const OPTIONS = {
     help: "destroy this VM and the disks that cannot be changed, and create it anew; can be repeated",
     repeatable: true,
   },
+  url: { flags: "--url <URL>", help: "images add: address of the image" },
+  sha256: {
+    flags: "--sha256 <DIGEST>",
+    help: "images add and upload: SHA-256 of the file, as its publisher lists it",
+  },
+  file: { flags: "--file <FILE>", help: "images upload: the image on this computer" },
   promote: {
     flags: "--promote",
     help: "images remove: let one of the image's clones take over its data",
@@ -177,10 +183,15 @@ export const COMMANDS = {
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
   },
   images: {
-    help: "list images and the VMs made from them, or remove one: images list, images remove NAME",
+    help: "list images and the VMs made from them, add one or remove one: images list|add|upload|remove",
     words: "[ACTION...]",
-    options: ["promote", "wait", "yes"],
-    examples: ["images list --json", "images remove debian12", "images remove debian12 --promote --yes"],
+    options: ["url", "sha256", "file", "promote", "wait", "yes"],
+    examples: [
+      "images list --json",
+      "images add debian12 --url https://example.org/debian-12.qcow2 --sha256 <DIGEST>",
+      "images upload debian12 --file debian-12.qcow2",
+      "images remove debian12 --promote --yes",
+    ],
   },
   export: {
     help: "export VMs for other tools: DHCP reservations, an Ansible inventory, Talos patches",

@@ -1,7 +1,10 @@
-/** The command images: what there is, and removing an image. */
+/** The command images: what there is, and adding and removing images. */
 import type { Configuration } from "../configuration/configuration.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import { readFileInParts } from "../configuration/files.ts";
+import { reasonOf } from "../errors/system_errors.ts";
+import { imageDataset } from "../images/planned_image.ts";
 import { imageListJson } from "../images/listing/image_json.ts";
 import { type ListedImage, vmsOf } from "../images/listing/image_list.ts";
 import { type ImageRemovalPlan, someOf } from "../images/removing/plan.ts";
@@ -9,16 +12,24 @@ import { toResult } from "../operations/summary.ts";
 import { show } from "../inputs.ts";
 import { formatBytes } from "../units.ts";
 import type { VMManager } from "../vm_manager.ts";
+import type { Options } from "./arguments.ts";
 import { UsageError } from "./process.ts";
 import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "./vm_commands.ts";
 
 /** What the command does. */
 export type ImagesCommand =
   | { readonly action: "list" }
+  | { readonly action: "add"; readonly name: string; readonly url: string; readonly sha256: string }
+  | {
+    readonly action: "upload";
+    readonly name: string;
+    readonly file: string;
+    readonly sha256: string | null;
+  }
   | { readonly action: "remove"; readonly name: string; readonly promote: boolean; readonly yes: boolean };
 
 /** What can be done with images. */
-const ACTIONS = ["list", "remove"] as const;
+const ACTIONS = ["list", "add", "upload", "remove"] as const;
 
 /**
  * Reads the words after `images`.
@@ -27,11 +38,22 @@ const ACTIONS = ["list", "remove"] as const;
  */
 export function imagesCommand(
   words: readonly string[],
-  { promote, yes }: { readonly promote: boolean; readonly yes: boolean },
+  { promote, yes, url, sha256, file }: Pick<Options, "promote" | "yes" | "url" | "sha256" | "file">,
 ): ImagesCommand {
   const [action = "list", name, ...more] = words;
   if (action === "list" && name === undefined) return { action };
   if (action === "remove" && name !== undefined && more.length === 0) return { action, name, promote, yes };
+  const isOne = name !== undefined && more.length === 0;
+  if (action === "add" && isOne && url !== undefined && sha256 !== undefined) {
+    return { action, name, url, sha256 };
+  }
+  if (action === "upload" && isOne && file !== undefined) {
+    return { action, name, file, sha256: sha256 ?? null };
+  }
+  if (action === "add") {
+    throw new UsageError("images add needs the name of one image, --url and --sha256");
+  }
+  if (action === "upload") throw new UsageError("images upload needs the name of one image, and --file");
   if (action === "remove") {
     throw new UsageError(`images remove needs the name of one image, found ${words.length - 1}`);
   }
@@ -42,6 +64,67 @@ export function imagesCommand(
 /** Whether it changes something on the NAS. */
 export function changesImages({ action }: ImagesCommand): boolean {
   return action !== "list";
+}
+
+/** Whether it is confirmed with a phrase. */
+export function asksBefore({ action }: ImagesCommand): boolean {
+  return action === "remove";
+}
+
+/**
+ * Fetches or uploads an image.
+ *
+ * @throws {ConfigurationError} when the name, the address, the digest or the file is wrong, or there is no configuration.
+ */
+export async function addImage(
+  manager: VMManager,
+  command: Extract<ImagesCommand, { action: "add" | "upload" }>,
+  configuration: Configuration | null,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Success> {
+  if (configuration === null) {
+    const message = "The configuration says where images are kept; create config.yaml, or correct its errors";
+    throw new ConfigurationError("images", [{ field: "", message }]);
+  }
+  const dataset = imageDataset(configuration.storage);
+  const { chosen } = await manager.images.ways(dataset);
+  if (chosen !== null) terminal.notify(`By the way "${chosen.way}", because ${chosen.why}`);
+  const options = { observer: progressTo(terminal), by: BY, signal };
+  const { finished } = command.action === "add"
+    ? await manager.images.add({ dataset, ...command }, options)
+    : await manager.images.upload({ dataset, ...command, ...await openFile(command.file) }, options);
+  const result = toResult(await finished);
+  const isDone = report(result, terminal);
+  if (isDone && configuration.images?.[command.name] === undefined) {
+    terminal.notify(
+      `To use it, add to config.yaml:\nimages:\n  ${await describeEntry(manager, command, dataset)}`,
+    );
+  }
+  return isDone;
+}
+
+/** The line of the configuration that names the image. */
+async function describeEntry(
+  manager: VMManager,
+  command: Extract<ImagesCommand, { action: "add" | "upload" }>,
+  dataset: string,
+): Promise<string> {
+  const { name } = command;
+  if (command.action === "add") return `${name}: { url: ${command.url}, sha256: ${command.sha256} }`;
+  const files = await manager.images.list(dataset);
+  const path = files.known ? files.value.find((file) => file.name === name)?.path : null;
+  return `${name}: { path: ${path ?? ""} }`;
+}
+
+async function openFile(path: string) {
+  try {
+    const { stream, sizeBytes } = await readFileInParts(path);
+    return { fileName: path.split(/[\\/]/).at(-1) ?? path, stream, sizeBytes };
+  } catch (error) {
+    const message = `${show(path)} cannot be read: ${reasonOf(error)}`;
+    throw new ConfigurationError("images", [{ field: "--file", message }]);
+  }
 }
 
 /** The configuration; null when there is none or it has errors, because images can be listed and removed without. */

@@ -1,5 +1,13 @@
 /** Runs the commands that need a configuration or a NAS. */
-import { changesImages, configurationIn, imagesCommand, listImages, removeImage } from "./image_commands.ts";
+import {
+  addImage,
+  asksBefore,
+  changesImages,
+  configurationIn,
+  imagesCommand,
+  listImages,
+  removeImage,
+} from "./image_commands.ts";
 import type { Options } from "./arguments.ts";
 import {
   create,
@@ -20,6 +28,7 @@ import { parseConfigurationFile, readConfiguration } from "../configuration/conf
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
+import type { OpenUrl } from "../images/acquiring/remote_download.ts";
 import { formatDuration } from "../units.ts";
 import { isOutage } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
@@ -66,6 +75,8 @@ export interface Work {
   readonly configFile: string;
   /** Sockets for pinned connections; empty without a pin. */
   readonly tunnelSockets: readonly string[];
+  /** Downloads images. */
+  readonly openUrl: OpenUrl;
   /** Aborts when the user stops the program. */
   readonly signal: AbortSignal;
 }
@@ -85,7 +96,7 @@ export async function runCommand(given: Work): Promise<number> {
     );
   }
   if (
-    command === "images" && !options.yes && !canAsk && changesImages(imagesCommand(options.types, options))
+    command === "images" && !options.yes && !canAsk && asksBefore(imagesCommand(options.types, options))
   ) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was removed; add --yes to skip it",
@@ -120,11 +131,14 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   await connect(manager, writes ? waitMsOf(given) : 0, terminal);
   if (images !== null) {
     const configuration = configurationIn(configFile);
-    return exitOf(
-      images.action === "list"
-        ? await listImages(manager, configuration, terminal)
-        : await removeImage(manager, images, configuration, terminal, signal),
-    );
+    switch (images.action) {
+      case "list":
+        return exitOf(await listImages(manager, configuration, terminal));
+      case "remove":
+        return exitOf(await removeImage(manager, images, configuration, terminal, signal));
+      default:
+        return exitOf(await addImage(manager, images, configuration, terminal, signal));
+    }
   }
   if (exporting !== null) {
     const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);
@@ -206,6 +220,7 @@ function managerOptions(given: Work): VMManagerOptions {
     readOnly,
     noDestroy,
     logger,
+    openUrl: given.openUrl,
     waitMs: waitMsOf(given),
   };
 }

@@ -5,10 +5,9 @@
 import { type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
-import type { PlannedImage } from "../images/planned_image.ts";
 import { operationJson, planJson, vmJson } from "../inventory/json.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
-import { describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
+import { describeImages, describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
@@ -218,8 +217,14 @@ function describePlan(plan: CreationPlan): string {
     const { name, vcpus, memoryMib } = vm;
     return [name, "surplus", formatCount(vcpus, "vCPU"), formatMib(memoryMib), describeSurplus(vm)];
   });
+  const images = describeImages(plan);
   const sum = `Plan: ${describeTotals(plan)}`;
-  return [table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], [...rows, ...surplus]), ...findings, sum]
+  return [
+    table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], [...rows, ...surplus]),
+    ...findings,
+    ...images,
+    sum,
+  ]
     .join("\n");
 }
 
@@ -240,13 +245,9 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
       case "NIC":
         return `${device.attach}=${device.mac}`;
       case "DISK":
-        return `${device.zvol} ${formatBytes(device.sizeBytes)}${describeImage(device.image)}`;
+        return `${device.zvol} ${formatBytes(device.sizeBytes)}`;
     }
   }).join(", ");
-}
-
-function describeImage(image: PlannedImage | undefined): string {
-  return image === undefined ? "" : ` (${image.golden === null ? "copy" : "clone"} of ${image.name})`;
 }
 
 function describeDestruction({ vms, prefixes, notices, spared, totals }: DestructionPlan): string {
@@ -286,7 +287,16 @@ function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
 
 /** Prints what an operation does, as it does it. */
 export function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
+  let tenths = 0;
   return (event) => {
+    // A transfer tells every second how far it is, which is too much for a log.
+    if (event.type === "progress" && event.transfer !== undefined) {
+      const { bytes, totalBytes, bytesPerSecond } = event.transfer;
+      if (Math.floor(event.percent / 10) <= tenths) return;
+      tenths = Math.floor(event.percent / 10);
+      const of = totalBytes === null ? "" : ` of ${formatBytes(totalBytes)}`;
+      notify(`${event.vm} ${event.step}: ${formatBytes(bytes)}${of}, ${formatBytes(bytesPerSecond)}/s`);
+    }
     if (event.type === "step" && event.status !== "running" && event.status !== "skipped") {
       const what = event.error?.message ?? event.detail;
       notify(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);

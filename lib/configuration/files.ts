@@ -109,3 +109,18 @@ export function makeFolder(path: string): void {
   if (isThere(path) && !isFolder(path)) throw new Deno.errors.NotADirectory(path);
   Deno.mkdirSync(path, { recursive: true });
 }
+
+/**
+ * A file as a stream, which closes it at its end.
+ *
+ * @throws an Error with the operating system's `code`, such as ENOENT.
+ */
+export async function readFileInParts(
+  path: string,
+): Promise<{ readonly stream: ReadableStream<Uint8Array>; readonly sizeBytes: number }> {
+  const file = await Deno.open(path);
+  const { size: sizeBytes, isFile } = await file.stat();
+  if (isFile) return { stream: file.readable, sizeBytes };
+  file.close();
+  throw new Error("it is no file");
+}

@@ -2,11 +2,21 @@
 import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
 import type { Settings } from "./environment/settings.ts";
+import type { LocalImages } from "./local_images.ts";
 import { parseNasAddress } from "./environment/nas_address.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
 /** No command runs programs, reads system information, or loads native libraries or remote code. */
 const DENIED = { run: false, sys: false, ffi: false, import: false } as const;
+
+/** Images are anywhere, and may redirect; what downloads them has nothing else. */
+export const DOWNLOADS = {
+  ...DENIED,
+  net: true,
+  read: false,
+  write: false,
+  env: false,
+} as const;
 
 /** Permissions in the runtime's terms; everything else is denied. */
 export type Permissions = typeof DENIED & {
@@ -37,6 +47,8 @@ export interface Started {
   readonly tunnelSockets: readonly string[];
   /** Loopback port of the dashboard's server behind the connection limiter; 0 for other commands. */
   readonly innerPort: number;
+  /** Files and folders of images on this machine, if it is the NAS itself; absent otherwise. */
+  readonly localImages?: LocalImages;
   /** Whether set-up is served, which connects to the address that a person enters. */
   readonly isSetup?: boolean;
   /** The middleware's socket, if the program runs on the NAS itself; used by set-up. */
@@ -86,7 +98,7 @@ function permissionsOfSetup(started: Started): Permissions {
 }
 
 function permissionsOfCommand(
-  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort }: Started,
+  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort, localImages }: Started,
 ): Permissions {
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
@@ -98,6 +110,7 @@ function permissionsOfCommand(
     ...(needs.saves ? configuration : []),
     ...(needs.saves && options.templatesDir !== undefined ? [options.templatesDir] : []),
     ...(command === "export" && output !== undefined ? [output] : []),
+    ...(localImages?.folders ?? []),
     ...sockets,
   ];
   const tls = needs.listens ? settings?.tls : null;
@@ -107,6 +120,8 @@ function permissionsOfCommand(
     settings?.caFile,
     tls?.certFile,
     tls?.keyFile,
+    command === "images" ? options.file : undefined,
+    ...(localImages?.files ?? []),
   ];
   const listening = needs.listens && settings !== null
     ? [withPort(settings.listenHost, settings.listenPort), withPort("127.0.0.1", innerPort)]

@@ -114,3 +114,16 @@ export function describeDevice(device: PlannedDevice): string {
       return formatBytes(device.sizeBytes);
   }
 }
+
+/** How the images of a plan come to the NAS, and why that way: a sentence for each that is fetched. */
+export function describeImages({ vms }: Pick<CreationPlan, "vms">): readonly string[] {
+  const fetched = vms.filter(({ steps }) => steps.includes("download")).flatMap(({ devices }) =>
+    devices.flatMap((device) => device.dtype === "DISK" && device.image !== undefined ? [device.image] : [])
+  );
+  const sentences = fetched.flatMap(({ name, source }) =>
+    source === undefined || source.way === null ? [] : [
+      `The image ${name} is downloaded from ${source.url} by the way "${source.way}", because ${source.why}`,
+    ]
+  );
+  return [...new Set(sentences)];
+}

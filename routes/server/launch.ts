@@ -49,6 +49,11 @@ export interface Turn {
   readonly switchTo: (next: NextPart) => void;
 }
 
+/** A port to the worker that downloads images, which main.ts starts when it is first asked for. */
+export interface Downloading {
+  readonly downloads: MessagePort;
+}
+
 /** To the worker: start, listen once the port is free, and later stop. */
 export type ToWorker = { readonly launch: Launch } | "listen" | "stop";
 
@@ -56,4 +61,4 @@ export type ToWorker = { readonly launch: Launch } | "listen" | "stop";
  * From the worker: ready to launch, ready to listen, then what to start in its place at its port, no longer listening, and
  * later the exit code.
  */
-export type FromWorker = "loaded" | "ready" | NextPart | "closed" | { readonly ended: number };
+export type FromWorker = "loaded" | "ready" | NextPart | "closed" | Downloading | { readonly ended: number };

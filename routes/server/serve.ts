@@ -10,6 +10,7 @@ import {
 } from "../../lib/configuration/editing/configuration_store.ts";
 import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
+import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import { describePermissions } from "../../lib/configuration/permissions.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 import { configurationReader } from "./configuration.ts";
@@ -31,6 +32,7 @@ function checkConfigured(configuration: () => unknown, store: ConfigurationStore
 /** What the dashboard is started with. */
 export interface ServeOptions extends Turn, Omit<Launch, "settings"> {
   readonly settings: Settings;
+  readonly openUrl: OpenUrl;
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +54,7 @@ export async function serve(launch: ServeOptions): Promise<number> {
     settings,
     innerPort,
     maxConnections,
-    nas: demo?.nas ?? configuredNas(settings, tunnelSockets),
+    nas: { ...demo?.nas ?? configuredNas(settings, tunnelSockets), openUrl: launch.openUrl },
     templatesDir: options.templatesDir,
     configuration,
     configurationStore: store,

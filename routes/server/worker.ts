@@ -4,10 +4,25 @@
  */
 import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
 import { aborted } from "./aborted.ts";
+import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import type { FromWorker, Launch, ToWorker, Turn } from "./launch.ts";
 
 /** What a worker's global scope has in addition. */
-const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
+const scope = globalThis as unknown as {
+  postMessage(message: FromWorker, transfer?: readonly Transferable[]): void;
+};
+
+let downloads: OpenUrl | null = null;
+/** Downloads in a worker of its own, because this one may connect only to the NAS. */
+const openUrl: OpenUrl = async (image) => {
+  if (downloads === null) {
+    const { openUrlOver } = await import("../../lib/images/acquiring/remote_download.ts");
+    const { port1, port2 } = new MessageChannel();
+    scope.postMessage({ downloads: port2 }, [port2]);
+    downloads = openUrlOver(port1);
+  }
+  return await downloads(image);
+};
 
 const stopping = new AbortController();
 const turn = Promise.withResolvers<void>();
@@ -40,10 +55,10 @@ async function run(launch: Launch): Promise<number> {
   }
   if (command === "serve" || command === "demo") {
     const { serve } = await import("./serve.ts");
-    return await serve({ ...launch, ...TURN, settings, signal });
+    return await serve({ ...launch, ...TURN, settings, openUrl, signal });
   }
   const { runCommand } = await import("../../lib/command_line/run_command.ts");
-  return await runCommand({ command, options, settings, configFile, tunnelSockets, signal });
+  return await runCommand({ command, options, settings, configFile, tunnelSockets, openUrl, signal });
 }
 
 /** The part that was served before listens until this one is ready. */

@@ -5,7 +5,7 @@ import type { Session } from "../../truenas/connection/session.ts";
 import type { ImageStream } from "../source/image_stream.ts";
 import { openUpload } from "../source/open_upload.ts";
 import { Cancelled } from "../../operations/steps/run_step.ts";
-import { openUrl } from "../source/open_url.ts";
+import type { OpenUrl } from "./remote_download.ts";
 import {
   type ArrivedFile,
   finishDataset,
@@ -42,6 +42,7 @@ export interface WantedImage extends ImagePlace {
 export interface AcquirerOptions {
   readonly session: Session;
   readonly disk: LocalDisk;
+  readonly openUrl: OpenUrl;
   /** How the NAS fetches from this program; null where it cannot, and `notOffered` says why. */
   readonly offering: Offering | null;
   readonly notOffered: string;
@@ -144,7 +145,7 @@ export class Acquirer {
     const { dataset, name, origin, diskBytes = null } = wanted;
     const { chosen } = await this.ways(dataset);
     if (chosen === null) throw noWay((await this.ways(dataset)).choices);
-    const stream = await open(origin, work.signal);
+    const stream = await this.#open(origin, work.signal);
     const { format, virtualBytes } = stream;
     if (diskBytes !== null && virtualBytes !== null && virtualBytes > diskBytes) {
       await stream.body.cancel();
@@ -163,6 +164,15 @@ export class Acquirer {
   async finish(work: AcquireWork, { dataset, name }: ImagePlace, arrived: ArrivedFile): Promise<void> {
     await finishDataset(datasetWork(work), { dataset, name }, arrived);
     work.made.dataset = null;
+  }
+
+  #open(origin: ImageOrigin, signal: AbortSignal): Promise<ImageStream> {
+    if (origin.kind === "url") {
+      // A person wrote the address; where it redirects to is checked nevertheless.
+      return this.#options.openUrl({ url: origin.url, sha256: origin.sha256, allowPrivate: true, signal });
+    }
+    const { fileName, sha256, sizeBytes: lengthBytes, stream } = origin;
+    return openUpload(stream, { fileName, sha256, lengthBytes, signal });
   }
 
   async #send(
@@ -184,15 +194,6 @@ export class Acquirer {
 
 function datasetWork({ caller, calls, context: { log }, made }: AcquireWork) {
   return { caller, calls, operation: log.id, note: (dataset: string) => void (made.dataset = dataset) };
-}
-
-function open(origin: ImageOrigin, signal: AbortSignal): Promise<ImageStream> {
-  if (origin.kind === "url") {
-    // A person wrote the address; where it redirects to is checked nevertheless.
-    return openUrl({ url: origin.url, sha256: origin.sha256, allowPrivate: true, signal });
-  }
-  const { fileName, sha256, sizeBytes: lengthBytes, stream } = origin;
-  return openUpload(stream, { fileName, sha256, lengthBytes, signal });
 }
 
 /** What a person can do about an account without any way. */

@@ -1,19 +1,18 @@
 /** The folded part of a VM type's form; its closed line says what it holds. */
 import { Choice, Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import { CdromChoice, CloneTick, type ImageFieldsProps } from "./image_fields.tsx";
+import type { TypeFieldsProps } from "./fields.tsx";
 import { type CreateFormType, FAILURE_CHOICES, FAILURE_CHOICES_OF_ONE } from "./form.ts";
 
-const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description", "cdrom", "clone"];
+const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description"];
 
 /** The fields; open when one of them has a problem. */
 export function AdvancedFields(
-  { isOne = false, ...fields }: ImageFieldsProps & {
+  { type, problems, place: { prefix }, isOne = false }: TypeFieldsProps & {
     /** Whether the form is of one VM, which has no others beside it. */
     readonly isOne?: boolean;
   },
 ) {
-  const { type, problems, place: { prefix } } = fields;
   const at = (field: string) => `${prefix}${field}`;
   const hasProblem = problems.some(({ field }) =>
     field.startsWith(prefix) && (FIELDS.includes(field.slice(prefix.length)) || field.endsWith(".macs"))
@@ -52,7 +51,6 @@ export function AdvancedFields(
             choices={isOne ? FAILURE_CHOICES_OF_ONE : FAILURE_CHOICES}
             problems={problems}
           />
-          {isOne ? null : <CdromChoice {...fields} />}
           <Field name={at("description")} label="Description" value={type.description} problems={problems} />
           {type.networks.map(({ name, macs }, n) => (
             <Field
@@ -74,7 +72,6 @@ export function AdvancedFields(
             label="Thin disks: use space only as data is written"
             ticked={type.sparse}
           />
-          <CloneTick {...fields} />
           <Tick name={at("overcommit")} label="Start even if memory is short" ticked={type.overcommit} />
         </div>
         {type.overrides.length === 0 ? null : (

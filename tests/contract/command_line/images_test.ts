@@ -14,12 +14,11 @@ web: { count: 2, memory: 256, cpu: 1, image: debian, disk: { root: 20 }, network
 Deno.test("images are listed, and removed only without clones or with --promote", () =>
   withCommandLine(async ({ simulator, folder, run }) => {
     const { store } = simulator;
-    addFile(store, "/mnt/tank/iso/debian.qcow2", { sizeBytes: 9, head: qcow2Head(1024 ** 3) });
+    addFile(store, "/mnt/tank/iso/debian.qcow2", { head: qcow2Head(1024 ** 3) });
     await Deno.writeTextFile(`${folder}/config.yaml`, CONFIG);
     const before = await run("images", "list");
     assert.equal(before.code, 0, before.err);
     assert.match(before.out, /debian +waiting +- +- +\/mnt\/tank\/iso\/debian\.qcow2/);
-    assert.match((await run("plan")).out, /web01-disk0 20 GiB \(clone of debian\)/);
     assert.equal((await run("create")).code, 0);
     const listed = await run("images", "list", "--json");
     const { images: [image] } = JSON.parse(listed.out);
