@@ -93,7 +93,7 @@ async function act(context: ActionContext, request: ActionRequest & VmToStart): 
     });
   switch (action) {
     case "start":
-      return await startVm(context, request);
+      return await startVm(context, { ...request, cancel: context.signal });
     case "stop":
       return await follow(
         "vm.stop",

@@ -230,7 +230,7 @@ function startStep(
       if (running !== null) return running;
       // A NAS that restarted has started the VM by itself, perhaps before it had all its devices.
       if (work.outages.hasRestarted && !isWhole) await powerOff(work, calls, id);
-      await startVm(work, { ...work.vm, id });
+      await startVm(work, { ...work.vm, id, cancel: work.signal });
       return await expectEffect(work, { id, method: "vm.start", verify });
     },
     verify,

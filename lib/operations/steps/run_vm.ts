@@ -7,7 +7,7 @@ import type { Vm } from "../../inventory/inventory.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
-import type { MemoryReservation } from "../memory_reservation.ts";
+import type { VmMemory } from "../memory_reservation.ts";
 import { NotSent } from "../call_limiter.ts";
 import type { VmOutcome } from "../types.ts";
 import {
@@ -23,7 +23,7 @@ import {
 export interface VmContext extends OperationContext {
   /** Its queued writes are dropped when the user cancels. */
   readonly cancellable: Caller;
-  readonly memory: MemoryReservation;
+  readonly memory: VmMemory;
   readonly signal: AbortSignal;
 }
 

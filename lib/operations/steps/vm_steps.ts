@@ -4,7 +4,7 @@ import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/methods.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
-import type { MemoryReservation } from "../memory_reservation.ts";
+import type { VmMemory } from "../memory_reservation.ts";
 import { pollUntil, type Step, type StepContext } from "./run_step.ts";
 import type { RemovalContext } from "./zvol_removal.ts";
 
@@ -49,16 +49,18 @@ export interface VmToStart {
   readonly memoryMib: number;
   /** Starts even if the NAS is short of memory. */
   readonly overcommit: boolean;
+  /** Ends a wait for memory that is kept for another VM. */
+  readonly cancel?: AbortSignal;
 }
 
 /** Starts a VM; if the NAS refuses because an image is missing, the error names the image and the remedy. */
 export async function startVm(
-  { caller, memory, vmName }: StepContext & { readonly memory: MemoryReservation },
-  { id, memoryMib, overcommit }: VmToStart,
+  { caller, memory, vmName }: StepContext & { readonly memory: VmMemory },
+  { id, memoryMib, overcommit, cancel }: VmToStart,
 ): Promise<void> {
   try {
     if (overcommit) await caller.call("vm.start", [id, { overcommit: true }]);
-    else await memory.start(memoryMib, () => caller.call("vm.start", [id]));
+    else await memory.start(memoryMib, () => caller.call("vm.start", [id]), cancel);
   } catch (cause) {
     if (!(cause instanceof TrueNASCallError)) throw cause;
     const missing = await missingImages(caller, id).catch(() => []);

@@ -7,7 +7,7 @@ import type { FlatConfiguration } from "../../../lib/configuration/flat_configur
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { CONFIG, type Lab, onEach, outcomes, vmNames, workers, zvols } from "../../support/lab.ts";
+import { CONFIG, type Lab, onEach, outcomes, vmNamed, vmNames, workers, zvols } from "../../support/lab.ts";
 
 /** Two VMs of each type. */
 const TWO: FlatConfiguration = {
@@ -162,3 +162,39 @@ onEach("a rollback waits for a creation of the same VMs, and removes none of the
   assert.equal(await manager.operations.rollBack(failed.operation.id), null, "it was resumed");
   assert.equal(vmNames(simulator).length, 2);
 });
+
+onEach("another operation gets no memory of a VM that is restarted", async (lab) => {
+  const { simulator, manager } = lab;
+  const before = workers({ count: 1, memory: 4096, start: true });
+  assert.equal((await manager.createVmType(before, "worker", 5910)).status, "done");
+  const release = hold(lab, "vm.update", "");
+  const after = workers({
+    count: 1,
+    memory: 4096,
+    autostart: false,
+    network: { lan: "br1", storage: "br1" },
+  });
+  const reconcile = { change: ["worker01"], running: "restart", atATime: 1, replace: [] } as const;
+  const restart = manager.create({
+    configuration: after,
+    types: [{ type: "worker", startPort: 5910 }],
+    reconcile,
+  });
+  await repeatedly(
+    "it is off",
+    () => Promise.resolve(vmNamed(simulator, "worker01")?.state === "STOPPED" || null),
+  );
+  const other = manager.createVmType(
+    { ...CONFIG, web: { ...Object(after.worker), network: { lan: "br0" } } },
+    "web",
+    5910,
+  );
+  await repeatedly("the memory is read for the other VM", () => {
+    const last = simulator.calls.at(-1);
+    return Promise.resolve(last?.method === "vm.get_available_memory" && last.answer !== undefined || null);
+  });
+  release();
+  assert.deepEqual(outcomes(await restart), ["worker01 changed"]);
+  assert.deepEqual(outcomes(await other), ["web01 rolled-back"], "there is memory for one of them");
+  assert.equal(vmNamed(simulator, "worker01")?.state, "RUNNING");
+}, { simulator: { freeMemoryBytes: 6 * 2 ** 30 } });

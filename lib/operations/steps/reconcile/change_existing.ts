@@ -8,6 +8,7 @@ import { reconcilingOf, type VmReconciling } from "../../../plan/reconciling.ts"
 import type { PlannedVm } from "../../../plan/types.ts";
 import type { VersionRules } from "../../../truenas/versions.ts";
 import { TrueNASError } from "../../../errors/errors.ts";
+import type { KeptMemory } from "../../memory_reservation.ts";
 import type { CreatedResources } from "../created_resources.ts";
 import type { CreationContext } from "../create_vm.ts";
 import { deviceStep } from "../device_step.ts";
@@ -15,7 +16,7 @@ import { Cancelled, runStep } from "../run_step.ts";
 import { runVm, type VmFailure, type VmResult } from "../run_vm.ts";
 import { changeStep } from "./change_step.ts";
 import { readOwnVm } from "./effect.ts";
-import { type PowerContext, startAgainStep, stopStep } from "./power_steps.ts";
+import { startAgainStep, type StopContext, stopStep } from "./power_steps.ts";
 import { type ChangedResources, endUnfinished } from "./undo_changes.ts";
 
 /** What changing VMs needs. */
@@ -27,7 +28,8 @@ export interface ReconcileContext extends CreationContext {
 }
 
 /** A change in progress. */
-interface Work extends ReconcileContext, PowerContext {
+interface Work extends ReconcileContext, StopContext {
+  readonly memory: KeptMemory;
   readonly vm: PlannedVm;
   readonly plan: VmReconciling;
   readonly changed: ChangedResources;
@@ -45,7 +47,12 @@ export async function changeExisting(context: ReconcileContext, vm: PlannedVm): 
     existing: { id: vmId, name, uuid: vmUuid },
     plan,
     changed: { created: addedTo(context.log.id, vmId), made: new Map(), isDown: plan.wasOn },
+    memory: context.memory.keep(),
   };
+  if (plan.wasOn && !vm.overcommit) {
+    work.memory.begin({ memoryMib: vm.memoryMib, moreMib: 0 });
+    work.memory.freed();
+  }
   await runVm(work, {
     id: vmId,
     run: async () => {
@@ -55,7 +62,7 @@ export async function changeExisting(context: ReconcileContext, vm: PlannedVm): 
       return { outcome: "changed", message: `${describeChanged(work)}${await describeMeanwhile(work)}` };
     },
     onFailure: (failure) => endFailed(work, failure),
-  });
+  }).finally(work.memory.end);
 }
 
 function addedTo(operation: string, vmId: number): CreatedResources {

@@ -1,10 +1,10 @@
 /** The steps that shut a running VM down for a change, and start it again. */
-import { TrueNASCallError, TrueNASError } from "../../../errors/errors.ts";
+import { TrueNASError } from "../../../errors/errors.ts";
 import { isRefusedWith, isTransient } from "../../../errors/refusals.ts";
 import { formatBytes, formatMib, MIB } from "../../../units.ts";
 import { fetchVm } from "../../../truenas/batched_reads.ts";
 import { followJob } from "../../../truenas/jobs.ts";
-import type { MemoryReservation } from "../../memory_reservation.ts";
+import type { KeptMemory, VmMemory } from "../../memory_reservation.ts";
 import type { Step } from "../run_step.ts";
 import { expectEffect, expectImages, startVm } from "../vm_steps.ts";
 import { type ChangeContext, readOwnVm } from "./effect.ts";
@@ -14,7 +14,7 @@ const STOP_MS = 330_000;
 
 /** What starting a VM needs. */
 export interface PowerContext extends ChangeContext {
-  readonly memory: MemoryReservation;
+  readonly memory: VmMemory;
 }
 
 /** How a VM runs after its change. */
@@ -24,8 +24,13 @@ export interface RunsWith {
   readonly overcommit: boolean;
 }
 
+/** What shutting a VM down needs, whose memory is kept for it. */
+export interface StopContext extends PowerContext {
+  readonly memory: KeptMemory;
+}
+
 /** Shuts a VM down, and powers it off if it does not respond; not one that could not start again. */
-export function stopStep(context: PowerContext, { memoryMib, overcommit }: RunsWith): Step<string> {
+export function stopStep(context: StopContext, { memoryMib, overcommit }: RunsWith): Step<string> {
   const { existing: { id, name, uuid } } = context;
   return {
     step: "stop",
@@ -38,9 +43,16 @@ export function stopStep(context: PowerContext, { memoryMib, overcommit }: RunsW
         throw new TrueNASError(`${name} is ${state.toLowerCase()}, so it cannot be restarted; ${remedy}`);
       }
       await expectImages(context, id);
-      if (!overcommit) await expectMemory(context, memoryMib - memory);
+      if (overcommit) return;
+      const need = { memoryMib: Math.max(memoryMib, memory), moreMib: memoryMib - memory };
+      await expectMemory(context, need.moreMib);
+      context.memory.begin(need);
     },
-    call: async () => await readState(context, "STOPPED") ?? await shutDown(context, "stop"),
+    call: async () => {
+      const state = await readState(context, "STOPPED") ?? await shutDown(context, "stop");
+      context.memory.freed();
+      return state;
+    },
     verify: () => readState(context, "STOPPED"),
     passes: (error) => passesRestart(context, error),
     detail: (state) => state,
@@ -70,20 +82,14 @@ async function readState({ caller, existing: { id } }: PowerContext, wanted: str
 }
 
 /** TrueNAS does not start a VM whose memory is not free, and then the VM would stay off. */
-async function expectMemory({ caller, existing: { name } }: PowerContext, moreMib: number): Promise<void> {
+async function expectMemory({ memory, existing: { name } }: StopContext, moreMib: number): Promise<void> {
   if (moreMib <= 0) return;
-  let freeBytes: number;
-  try {
-    freeBytes = await caller.call("vm.get_available_memory", []);
-  } catch (error) {
-    // The account may not read it; then TrueNAS itself decides at the start.
-    if (error instanceof TrueNASCallError) return;
-    throw error;
-  }
-  if (moreMib * MIB <= freeBytes) return;
+  const freeBytes = await memory.freeBytes(moreMib);
+  // If the account may not read it, TrueNAS itself decides at the start.
+  if (freeBytes === null || moreMib * MIB <= freeBytes) return;
   throw new TrueNASError(
     `${name} would not start again: it needs ${formatMib(moreMib)} more memory, and ${
-      formatBytes(freeBytes)
+      formatBytes(Math.max(0, freeBytes))
     } are free on the NAS. It was not shut down and keeps running`,
   );
 }

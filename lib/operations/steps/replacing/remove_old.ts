@@ -15,11 +15,15 @@ import { expectGoing, type ReplacementContext, type Replacing } from "./replacin
 
 /** Checks the old VM, turns it off and removes it, without its zvols. */
 export async function removeOld(work: Replacing, id: number): Promise<void> {
-  const { replacement } = work;
-  const { state } = await runStep(work, verifyStep(work, id));
+  const { replacement, vm, memory } = work;
+  const { state, memoryMib } = await runStep(work, verifyStep(work, id));
   expectGoing(work);
   if (state === "RUNNING") {
+    if (!vm.overcommit) {
+      memory.begin({ memoryMib: Math.max(vm.memoryMib, memoryMib), moreMib: vm.memoryMib - memoryMib });
+    }
     await runStep(work, stopStep(work, id));
+    memory.freed();
     work.wasStopped = true;
   } else if (replacement.steps.includes("stop")) skipStep(work, { step: "stop", detail: state });
   await resizeKept(work, id);

@@ -22,7 +22,8 @@ export async function replaceVm(context: ReplacementContext, vm: PlannedVm): Pro
   if (replacement === null) throw new TypeError(`The plan does not say how to replace ${vm.name}`);
   const isThere = replacement.steps.includes("remove");
   const old = isThere && vm.vmId !== null ? { id: vm.vmId, uuid: vm.vmUuid } : null;
-  const creation = creationOf(context, {
+  const memory = context.memory.keep();
+  const creation = creationOf({ ...context, memory }, {
     ...vm,
     ...(isThere ? { vmId: null, vmUuid: null } : {}),
     devices: replacement.devices,
@@ -38,6 +39,7 @@ export async function replaceVm(context: ReplacementContext, vm: PlannedVm): Pro
     context,
     vm,
     replacement,
+    memory,
     creation,
     old,
     hasStarted: false,
@@ -47,7 +49,7 @@ export async function replaceVm(context: ReplacementContext, vm: PlannedVm): Pro
   await runVm(work, {
     run: () => replace(work),
     onFailure: (failure) => endFailed(work, failure),
-  });
+  }).finally(memory.end);
 }
 
 function isDevice({ devices }: Replacement, step: string): boolean {
@@ -110,7 +112,7 @@ async function isRemoved({ caller, old, isGone }: Replacing): Promise<boolean> {
 
 /** A VM that was only stopped runs again, because nothing else was done to it. */
 async function startOldAgain(work: Replacing): Promise<string> {
-  const { old, wasStopped, vm, caller, context } = work;
+  const { old, wasStopped, vm, caller } = work;
   if (old === null || !wasStopped) return "";
   const { memoryMib = vm.memoryMib } = await fetchVm(caller, old.id) ?? {};
   const isRunning = async () => (await fetchVm(caller, old.id))?.state === "RUNNING" || null;
@@ -119,7 +121,7 @@ async function startOldAgain(work: Replacing): Promise<string> {
       step: "undo-stop",
       method: "vm.start",
       call: async () => {
-        await startVm({ ...work, memory: context.memory }, {
+        await startVm(work, {
           id: old.id,
           memoryMib,
           overcommit: vm.overcommit,

@@ -1,5 +1,6 @@
 /** A replacement in progress. */
 import type { PlannedVm, Replacement } from "../../../plan/types.ts";
+import type { KeptMemory } from "../../memory_reservation.ts";
 import { type Creation, type CreationContext } from "../create_vm.ts";
 import { Cancelled } from "../run_step.ts";
 import type { ChangeContext } from "../reconcile/effect.ts";
@@ -16,6 +17,8 @@ export interface Replacing extends RemovalContext {
   readonly context: ReplacementContext;
   readonly vm: PlannedVm;
   readonly replacement: Replacement;
+  /** Kept from the old VM's shutdown until the new one runs. */
+  readonly memory: KeptMemory;
   /** The new VM. */
   readonly creation: Creation;
   /** The old VM, unless it has been removed before. */
