@@ -13,7 +13,7 @@ import { MemoryReservation } from "./memory_reservation.ts";
 import { DEFAULT_SETTLE_TIMEOUTS, describeError, type SettleTimeouts } from "./steps/run_step.ts";
 import type { VmContext } from "./steps/run_vm.ts";
 import type { OperationStore } from "./record/store.ts";
-import { type Claim, Claims, NO_CLAIM, type OwnClaim } from "./turns/claims.ts";
+import { type Claim, Claims, findOverlap, NO_CLAIM, type Overlap, type OwnClaim } from "./turns/claims.ts";
 import { overallStatus } from "./summary.ts";
 import type { Actor, OperationEvent, OperationFact, OperationView } from "./types.ts";
 
@@ -123,6 +123,14 @@ export class OperationRunner {
     this.settle = options.settle ?? DEFAULT_SETTLE_TIMEOUTS;
     this.#options = options;
     this.#memory = new MemoryReservation(caller);
+  }
+
+  /** The running operation that has claimed a VM and has not finished with it; null when there is none. */
+  claimOn(vm: string): Overlap | null {
+    const isOpen = ({ operation }: Overlap) =>
+      this.running.get(operation)?.log.view.vms.some(({ name, outcome }) => name === vm && outcome === null);
+    const overlaps = this.claims.held().flatMap((held) => findOverlap({ vms: [vm] }, [held]) ?? []);
+    return overlaps.find(isOpen) ?? null;
   }
 
   /** Refuses further operations. */

@@ -1,11 +1,16 @@
-/** Actions on existing VMs and changes to them; they run alongside the operations that create and remove VMs. */
-import type { Problem } from "../errors/errors.ts";
+/**
+ * Actions on existing VMs and changes to them. They run alongside the operations that create and remove VMs, and are refused
+ * for VMs that such an operation is working on.
+ */
+import { type Problem, TrueNASError } from "../errors/errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../inventory/vm_actions.ts";
 import { formatCount } from "../units.ts";
 import { SINGLE_VM_PRIORITY } from "./call_limiter.ts";
-import type { OperationRunner, RunningOperation, RunOptions } from "./runner.ts";
+import type { OperationRunner, RunningOperation, RunOptions, WorkContext } from "./runner.ts";
 import { type ActionRequest, actOnVm } from "./steps/act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change_vm.ts";
+import { runVm } from "./steps/run_vm.ts";
+import { describeOverlap } from "./turns/claims.ts";
 
 /** A started change. */
 export interface RunningChange extends RunningOperation {
@@ -41,7 +46,11 @@ export class VmChanges {
       })),
       items: requests,
       ...(isSingle ? { priority: SINGLE_VM_PRIORITY } : {}),
-      work: (context) => ({ workOn: (request) => actOnVm(context, request) }),
+      work: (context) => ({
+        workOn: async (request) => {
+          if (await this.#refuseClaimed(context, request.name) === null) await actOnVm(context, request);
+        },
+      }),
     }, options);
   }
 
@@ -60,10 +69,25 @@ export class VmChanges {
       priority: SINGLE_VM_PRIORITY,
       work: (context) => ({
         workOn: async (it) => {
-          problems.push(...await changeVm(context, it, change));
+          const refused = await this.#refuseClaimed(context, it.name);
+          problems.push(
+            ...(refused === null ? await changeVm(context, it, change) : [{ field: "", message: refused }]),
+          );
         },
       }),
     }, options);
     return { ...operation, problems: operation.finished.then(() => problems) };
+  }
+
+  /** Reports a VM that another operation is working on; null when there is none. */
+  async #refuseClaimed(context: WorkContext, vmName: string): Promise<string | null> {
+    const overlap = this.#runner.claimOn(vmName);
+    if (overlap === null) return null;
+    const message = `${describeOverlap(overlap)}. Nothing was changed; try again when it has finished`;
+    await runVm({ ...context, vmName }, {
+      run: () => Promise.reject(new TrueNASError(message, { outcome: "not-done" })),
+      onFailure: () => ({ outcome: "failed", message }),
+    });
+    return message;
   }
 }

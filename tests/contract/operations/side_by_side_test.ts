@@ -15,12 +15,16 @@ const TWO: FlatConfiguration = {
   controlplane: { ...Object(CONFIG.controlplane), count: 2 },
 };
 
-/** Holds the calls of a method for VMs or disks of this name, until the returned function is called. */
-function hold({ simulator }: Lab, method: string, name: string): () => void {
-  const { promise: until, resolve } = Promise.withResolvers<void>();
+/** Holds the calls of a method for VMs or disks of this name, until it is released. */
+function hold(
+  { simulator }: Lab,
+  method: string,
+  name: string,
+): Disposable & { readonly release: () => void } {
+  const { promise: until, resolve: release } = Promise.withResolvers<void>();
   const matches = (params: readonly unknown[]) => JSON.stringify(params).includes(name);
   simulator.addFault({ method, action: "hold", until, times: Infinity, matches });
-  return resolve;
+  return { release, [Symbol.dispose]: release };
 }
 
 /** Resolves when so many operations run. */
@@ -40,12 +44,12 @@ function assertDistinct(found: readonly string[], count: number): void {
 
 onEach("two creations of different types run at once and end as planned", async (lab) => {
   const { simulator, manager } = lab;
-  const release = hold(lab, "vm.create", "");
+  using held = hold(lab, "vm.create", "");
   // The same first port, so that only the claims keep them apart.
   const first = manager.createVmType(TWO, "controlplane", 5910);
   const second = manager.createVmType(TWO, "worker", 5910);
   await untilRunning(lab, 2);
-  release();
+  held.release();
   assert.deepEqual(outcomes(await first), ["controlplane01 created", "controlplane02 created"]);
   assert.deepEqual(outcomes(await second), ["worker01 created", "worker02 created"]);
   assertDistinct(attributes(simulator, ["port", "web_port"]), 8);
@@ -56,13 +60,13 @@ onEach("two creations of different types run at once and end as planned", async 
 
 onEach("a port that the NAS refuses is not replaced by one of another operation", async (lab) => {
   const { simulator, manager } = lab;
-  const release = hold(lab, "vm.create", "");
+  using held = hold(lab, "vm.create", "");
   const first = manager.createVmType(TWO, "controlplane", 5910);
   const second = manager.createVmType(TWO, "worker", 5911);
   await untilRunning(lab, 2);
   simulator.store.servicePorts.set(5910, "a service");
   simulator.store.servicePorts.set(5911, "a service");
-  release();
+  held.release();
   assert.deepEqual([(await first).status, (await second).status], ["done", "done"]);
   const ports = attributes(simulator, ["port", "web_port"]);
   assertDistinct(ports, 8);
@@ -75,7 +79,7 @@ onEach("a port that the NAS refuses is not replaced by one of another operation"
 
 onEach("a MAC address of a running creation is taken, although the NAS does not show it yet", async (lab) => {
   const { simulator, manager } = lab;
-  const release = hold(lab, "vm.create", "");
+  using held = hold(lab, "vm.create", "");
   const macs = { lan: ["02:00:00:00:00:01"] };
   const first = manager.createVmType(workers({ count: 1, macs }), "worker", 5910);
   await untilRunning(lab, 1);
@@ -83,14 +87,14 @@ onEach("a MAC address of a running creation is taken, although the NAS does not 
   const second = await manager.createVmType(other, "web", 5910);
   assert.deepEqual(outcomes(second), ["web01 failed"]);
   assert.match(second.vms[0]?.message ?? "", /02:00:00:00:00:01 already belongs to worker01/);
-  release();
+  held.release();
   assert.equal((await first).status, "done");
   assert.deepEqual(vmNames(simulator), ["worker01"]);
 });
 
 onEach("a creation of the same VMs waits for the first one, and is planned again", async (lab) => {
   const { simulator, manager } = lab;
-  const release = hold(lab, "vm.create", "worker");
+  using held = hold(lab, "vm.create", "worker");
   const first = manager.createVmType(TWO, "worker", 5910);
   await untilRunning(lab, 1);
   const again = manager.create({ configuration: TWO });
@@ -98,7 +102,7 @@ onEach("a creation of the same VMs waits for the first one, and is planned again
   const web = await manager.createVmType(other, "web", 5910);
   assert.deepEqual(outcomes(web), ["web01 created"], "another one does not wait");
   assert.deepEqual(vmNames(simulator), ["web01"]);
-  release();
+  held.release();
   assert.equal((await first).status, "done");
   assert.deepEqual(outcomes(await again), [
     "controlplane01 created",
@@ -112,7 +116,7 @@ onEach("what was confirmed is refused with the VM that a running operation works
   const { manager } = lab;
   const configuration = fromFlat(TWO);
   const plan = await manager.planCreation({ configuration: TWO });
-  const release = hold(lab, "vm.start", "");
+  using held = hold(lab, "vm.start", "");
   const first = manager.createVmType(TWO, "worker", 5910);
   await untilRunning(lab, 1);
   const started = await manager.operations.startCreation({ configuration }, plan.fingerprint);
@@ -122,20 +126,20 @@ onEach("what was confirmed is refused with the VM that a running operation works
   const cleaned = await manager.operations.startCleaning([], cleaning.fingerprint);
   assert.ok(!cleaned.started);
   assert.deepEqual([cleaned.overlap?.both, cleaned.overlap?.title], [null, "Create 2 VMs"]);
-  release();
+  held.release();
   assert.equal((await first).status, "done");
 });
 
 onEach("VMs are destroyed while others are created", async (lab) => {
   const { simulator, manager } = lab;
   await manager.createVmType(TWO, "controlplane", 5910);
-  const release = hold(lab, "vm.create", "worker");
+  using held = hold(lab, "vm.create", "worker");
   const creation = manager.createVmType(TWO, "worker", 5910);
   await untilRunning(lab, 1);
   const destroyed = await manager.destroyManagedVms(["controlplane"]);
   assert.deepEqual(outcomes(destroyed), ["controlplane01 destroyed", "controlplane02 destroyed"]);
   const all = manager.destroyManagedVms();
-  release();
+  held.release();
   assert.deepEqual(outcomes(await creation), ["worker01 created", "worker02 created"]);
   assert.deepEqual(outcomes(await all), ["worker01 destroyed", "worker02 destroyed"], "it waited for them");
   assert.deepEqual([vmNames(simulator), zvols(simulator)], [[], []]);
@@ -151,12 +155,12 @@ onEach("a rollback waits for a creation of the same VMs, and removes none of the
   );
   assert.equal(failed.status, "failed");
   simulator.clearFaults();
-  const release = hold(lab, "vm.start", "");
+  using held = hold(lab, "vm.start", "");
   const resumed = await manager.operations.resume(failed.operation.id);
   const again = manager.createVmType(TWO, "worker", 5910);
   const cleaning = await manager.planCleaning();
   assert.equal((await manager.operations.startCleaning([], cleaning.fingerprint)).started, false);
-  release();
+  held.release();
   assert.equal((await resumed?.finished)?.status, "done");
   assert.deepEqual(outcomes(await again), ["worker01 kept", "worker02 kept"]);
   assert.equal(await manager.operations.rollBack(failed.operation.id), null, "it was resumed");
@@ -167,7 +171,7 @@ onEach("another operation gets no memory of a VM that is restarted", async (lab)
   const { simulator, manager } = lab;
   const before = workers({ count: 1, memory: 4096, start: true });
   assert.equal((await manager.createVmType(before, "worker", 5910)).status, "done");
-  const release = hold(lab, "vm.update", "");
+  using held = hold(lab, "vm.update", "");
   const after = workers({
     count: 1,
     memory: 4096,
@@ -193,8 +197,27 @@ onEach("another operation gets no memory of a VM that is restarted", async (lab)
     const last = simulator.calls.at(-1);
     return Promise.resolve(last?.method === "vm.get_available_memory" && last.answer !== undefined || null);
   });
-  release();
+  held.release();
   assert.deepEqual(outcomes(await restart), ["worker01 changed"]);
   assert.deepEqual(outcomes(await other), ["web01 rolled-back"], "there is memory for one of them");
   assert.equal(vmNamed(simulator, "worker01")?.state, "RUNNING");
 }, { simulator: { freeMemoryBytes: 6 * 2 ** 30 } });
+
+onEach("a VM that an operation is working on is neither acted on nor changed by itself", async (lab) => {
+  const { simulator, manager } = lab;
+  await manager.createVmType(TWO, "worker", 5910);
+  using held = hold(lab, "vm.delete", "");
+  const destruction = manager.destroyManagedVms(["worker"]);
+  await untilRunning(lab, 1);
+  const { id, config: { name } } = vmNamed(simulator, "worker01") ?? assert.fail();
+  const request = { action: "start", id, name, state: "STOPPED", overcommit: false } as const;
+  const acted = await manager.changes.act("start", [request]).finished;
+  const words = /^Another operation is working on worker01: Destroy 2 VMs and 4 disks\. Nothing was changed/;
+  assert.match(acted.vms[0]?.message ?? "", words);
+  assert.deepEqual([acted.status, acted.vms[0]?.steps[0]?.status], ["failed", "skipped"]);
+  const change = { kind: "add-nic", attach: "br0", mac: "02:00:00:00:00:01" } as const;
+  const [problem] = await manager.changes.change({ id, name, uuid: null }, change).problems;
+  assert.match(problem?.message ?? "", words);
+  held.release();
+  assert.equal((await destruction).status, "done");
+});
