@@ -1,25 +1,30 @@
 /** What forms show of the NAS: its bridges, datasets and install images to choose from, and what it has left. */
 import type { Configuration } from "../lib/configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../lib/errors/errors.ts";
+import { usableConfiguration } from "./images/configuration.ts";
 import { inTime } from "./in_time.ts";
 import type { Dashboard } from "./server/dashboard.ts";
 import type { Capacity } from "../lib/inventory/inventory.ts";
 import type { CreateChoices } from "../templates/parts/vm/vm_forms.tsx";
 
 /** No suggestions; the fields still take free text. */
-export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null };
+export const NO_CHOICES: CreateChoices = { bridges: null, isos: null, datasets: null, images: [] };
 
-/** The NAS's choices; none while it is not connected. */
+/** The NAS's choices, none while it is not connected, and the images of the configuration. */
 export async function readChoices(
-  { manager, logger }: Dashboard,
+  dashboard: Dashboard,
   configuration: Configuration,
 ): Promise<CreateChoices> {
-  if (manager.connection.state.kind !== "live") return NO_CHOICES;
+  const { manager, logger } = dashboard;
+  const images = Object.keys(usableConfiguration(dashboard)?.images ?? {});
+  const none = { ...NO_CHOICES, images };
+  if (manager.connection.state.kind !== "live") return none;
   try {
     const choices = await inTime(manager.inventory.choices(configuration));
-    if (choices === null) return NO_CHOICES;
+    if (choices === null) return none;
     const { nicChoices, isos, datasets } = choices;
     return {
+      images,
       bridges: nicChoices.known ? nicChoices.value : null,
       isos: isos.known ? isos.value : null,
       datasets: datasets.known ? datasets.value : null,
@@ -27,7 +32,7 @@ export async function readChoices(
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     logger.warning("Cannot read the choices for a form", { error: error.message });
-    return NO_CHOICES;
+    return none;
   }
 }
 

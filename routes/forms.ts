@@ -43,6 +43,9 @@ export function typeForm(name: string, section: VmTypeSection, defaults: Templat
     autostart: section.autostart ?? defaults.autostart,
     overcommit: section.overcommit ?? false,
     sparse: section.sparse ?? false,
+    image: section.image ?? "",
+    cdrom: section.cdrom ?? "",
+    clone: section.clone ?? true,
     description: section.description ?? "",
     parallel: section.parallel === undefined ? "" : String(section.parallel),
     onFailure: section.on_failure ?? "roll-back",
@@ -141,6 +144,9 @@ export function typeFieldsOf(
     autostart: isTicked(fields, name("autostart"), true),
     overcommit: isTicked(fields, name("overcommit"), false),
     sparse: isTicked(fields, name("sparse"), false),
+    image: fields.has(name("image")) ? text(fields, name("image")) : null,
+    cdrom: fields.has(name("cdrom")) ? text(fields, name("cdrom")) : null,
+    clone: fields.has(name("clone")) ? isTicked(fields, name("clone"), true) : null,
     description: text(fields, name("description")),
     parallel: text(fields, name("parallel")),
     onFailure: text(fields, name("on_failure")) || "roll-back",
@@ -293,7 +299,7 @@ function imagePathOf(file: Configuration | undefined): { image_path?: string } {
 
 function sectionOf(type: CreateFormType, file: Configuration | undefined): Record<string, unknown> {
   return {
-    ...unseenIn(file?.types[type.name]),
+    ...imageIn(type, file?.types[type.name]),
     count: numberOf(type.count),
     memory: mibOf(type.memory),
     cpu: numberOf(type.cpu),
@@ -315,10 +321,25 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
   };
 }
 
-/** What a form has no fields for. */
-function unseenIn({ template, image, cdrom, clone }: Partial<VmTypeSection> = {}): Record<string, unknown> {
-  const unseen = { template, image, cdrom, clone };
-  return Object.fromEntries(Object.entries(unseen).filter(([, value]) => value !== undefined));
+/** The image and the CD-ROM, as typed or else as in the file, and what a form has no fields for. */
+function imageIn(
+  type: CreateFormType,
+  { template, image, cdrom, clone }: Partial<VmTypeSection> = {},
+): Record<string, unknown> {
+  const values = { template, image, cdrom, clone, ...imageValuesOf(type) };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/** The values of the fields of images that the form has; undefined where the usual applies. */
+export function imageValuesOf(
+  { image, cdrom, clone }: CreateFormType,
+): { image?: string | undefined; cdrom?: string | undefined; clone?: boolean | undefined } {
+  return {
+    ...(image === null ? {} : { image: image || undefined }),
+    ...(cdrom === null ? {} : { cdrom: cdrom || undefined }),
+    // Only a type with an image may say it.
+    ...(image === "" ? { clone: undefined } : clone === null ? {} : { clone: clone ? undefined : false }),
+  };
 }
 
 /** The fixed MACs of a type's networks. */

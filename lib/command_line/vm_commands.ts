@@ -5,6 +5,7 @@
 import { type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import type { PlannedImage } from "../images/planned_image.ts";
 import { operationJson, planJson, vmJson } from "../inventory/json.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
 import { describeImages, describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
@@ -245,9 +246,13 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
       case "NIC":
         return `${device.attach}=${device.mac}`;
       case "DISK":
-        return `${device.zvol} ${formatBytes(device.sizeBytes)}`;
+        return `${device.zvol} ${formatBytes(device.sizeBytes)}${describeImage(device.image)}`;
     }
   }).join(", ");
+}
+
+function describeImage(image: PlannedImage | undefined): string {
+  return image === undefined ? "" : ` (${image.golden === null ? "copy" : "clone"} of ${image.name})`;
 }
 
 function describeDestruction({ vms, prefixes, notices, spared, totals }: DestructionPlan): string {

@@ -20,6 +20,7 @@ import { paths } from "../../templates/paths.ts";
 import { readCapacity, readChoices } from "../choices.ts";
 import { confirmCreation } from "../create/confirm_creation.ts";
 import { readForm, totalsOfTypes } from "../forms.ts";
+import { usableConfiguration } from "../images/configuration.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "../server/dashboard.ts";
 import { capacityView } from "../vms/capacity_view.ts";
@@ -140,7 +141,7 @@ async function showPlan(
   notice: string | null = null,
 ): Promise<Response> {
   const { manager } = dashboard;
-  const wanted = oneRequest(form);
+  const wanted = oneRequest(form, usableConfiguration(dashboard));
   if (!wanted.ok) return await send(c, dashboard, { form, like, problems: wanted.problems }, 422);
   const plan = await manager.operations.planCreation(wanted.request);
   // Of a VM that exists, the plan would create what is missing; here a new VM is asked for.
@@ -156,7 +157,7 @@ async function showPlan(
 }
 
 async function create(c: AppContext, dashboard: Dashboard, read: ReadOne): Promise<Response> {
-  const wanted = oneRequest(read.form);
+  const wanted = oneRequest(read.form, usableConfiguration(dashboard));
   const request = wanted.ok ? wanted.request : null;
   const confirmed = await confirmCreation(c, dashboard, read.fields, request);
   if ("next" in confirmed) return c.redirect(confirmed.next, 303);

@@ -53,6 +53,9 @@ export function emptyForm({ storage, autostart, bridges }: OneDefaults): OneForm
       autostart,
       overcommit: false,
       sparse: false,
+      image: "",
+      cdrom: null,
+      clone: true,
       description: "",
       parallel: "",
       onFailure: "roll-back",
@@ -121,9 +124,13 @@ export type OneRequest =
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** The VM is planned by its whole name; its type exists only in this request. */
-export function oneRequest(form: OneForm): OneRequest {
+export function oneRequest(form: OneForm, file: Configuration | null = null): OneRequest {
   const { name } = form.type;
-  const checked = configurationOf(declared(form, STAND_IN));
+  const checked = configurationOf(
+    declared(form, STAND_IN),
+    // The images are those of the file, and its types are none of this VM's.
+    ...(file === null ? [] : [{ ...file, types: {} }]),
+  );
   const problems = [
     ...nameProblems(name),
     ...(checked.ok ? [] : checked.problems.map((it) => ({ ...it, field: ownField(it.field, STAND_IN) }))),
@@ -131,8 +138,10 @@ export function oneRequest(form: OneForm): OneRequest {
   const section = checked.ok ? checked.configuration.types[STAND_IN] : undefined;
   if (problems.length > 0 || !checked.ok || section === undefined) return { ok: false, problems };
   const type = typeNameOf(name);
+  const { storage, images } = checked.configuration;
   const configuration: Configuration = {
-    storage: checked.configuration.storage,
+    storage,
+    ...(images === undefined ? {} : { images }),
     types: Object.fromEntries([[type, section]]),
   };
   const startPort = firstDisplayPort(type, [type]);

@@ -13,7 +13,7 @@ import { gibOf, mibOf, numberOf } from "../../lib/inputs.ts";
 import { isVmName } from "../../lib/inventory/names.ts";
 import type { ImageForm } from "../../templates/pages/images/adopt_page.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
-import { atField, macsOf, rowProblems } from "../forms.ts";
+import { atField, imageValuesOf, macsOf, rowProblems } from "../forms.ts";
 
 /** One change, as a form asks for it. */
 export type Change =
@@ -157,6 +157,7 @@ function valuesOf({ type }: TypeForm): SectionValues {
     autostart: type.autostart,
     overcommit: type.overcommit,
     sparse: type.sparse,
+    ...imageValuesOf(type),
     description: type.description === "" ? undefined : type.description,
     parallel: given(type.parallel),
     on_failure: type.onFailure,
@@ -224,6 +225,9 @@ const FIELDS: readonly string[] = [
   "description",
   "parallel",
   "on_failure",
+  "image",
+  "cdrom",
+  "clone",
 ];
 
 function inForm(problem: Problem, { type, storage }: TypeForm): Problem {

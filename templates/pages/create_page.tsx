@@ -5,6 +5,7 @@ import { Layout, type PageFrame } from "../layout.tsx";
 import { ErrorSummary, ViewerNotice, Warning } from "../parts/common.tsx";
 import type { CapacityView } from "../parts/capacity.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { ImageChoice } from "../parts/type_form/image_fields.tsx";
 import { AdvancedFields } from "../parts/type_form/advanced_fields.tsx";
 import { CountField, PartFields, SizeFields } from "../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../parts/type_form/form.ts";
@@ -270,9 +271,10 @@ function TypeCard({ type, problems, choices, spare }: {
           <CountField {...fields} />
           <SizeFields {...fields} />
         </div>
+        <ImageChoice {...fields} choices={choices} />
         <PartFields {...fields} choices={choices} spare={spare?.type === type.name ? spare.kind : null} />
       </div>
-      <AdvancedFields {...fields} />
+      <AdvancedFields {...fields} choices={choices} />
     </section>
   );
 }

@@ -13,6 +13,7 @@ import {
   SCREENS,
   WATCHABLE,
 } from "../support/browser/pages.ts";
+import { TEST_TIMES } from "../support/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
 
 /** Keeps each shift with what moved; those within half a second of a click or key are the page's answer to it. */
@@ -184,7 +185,8 @@ for (const screen of SCREENS) {
 
   browserTest(
     `nothing moves at ${where} when the time that is left becomes known, and when the operation ends`,
-    {},
+    // So long that there is time left to tell.
+    { simulator: { times: { ...TEST_TIMES, startMs: 3_000 } } },
     async ({ page, dashboard }) => {
       const [all, one] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       using held = new DisposableStack();

@@ -199,7 +199,7 @@ function toImage(name: string, facts: ImageFacts, golden: readonly ImageRow[]): 
 function declarationOf(name: string, { configuration }: ImageFacts): DeclaredImage | null {
   const source = configuration?.images?.[name];
   if (configuration === null || source === undefined) return null;
-  const { path = null, url = null } = source as { readonly path?: string; readonly url?: string };
+  const { path = null, url = null } = source;
   const types = Object.entries(configuration.types).filter(([, { image }]) => image === name);
   return { path, url, types: types.map(([type]) => type) };
 }

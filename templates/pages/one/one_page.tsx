@@ -9,6 +9,7 @@ import type { CapacityView } from "../../parts/capacity.tsx";
 import { Confirm, Flow } from "../../parts/create_steps.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PlanView } from "../../parts/plan/plan_view.tsx";
+import { ImageChoice } from "../../parts/type_form/image_fields.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
 import { PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../../parts/type_form/form.ts";
@@ -172,6 +173,7 @@ function VmCard({ page }: { page: OnePageProps }) {
           <ImageField storage={form} choices={choices} problems={problems} />
         </div>
         <SizeFields {...fields} legend="Size" cpuHelp="In all" />
+        <ImageChoice {...fields} choices={choices} />
         <PartFields {...fields} choices={choices} spare={form.spare} />
         <div class="fields-2">
           <DatasetField storage={form} choices={choices} problems={problems} />
@@ -180,7 +182,7 @@ function VmCard({ page }: { page: OnePageProps }) {
           </div>
         </div>
       </div>
-      <AdvancedFields {...fields} isOne />
+      <AdvancedFields {...fields} choices={choices} isOne />
     </section>
   );
 }

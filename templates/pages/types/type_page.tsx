@@ -7,6 +7,7 @@ import { paths } from "../../paths.ts";
 import type { CreateFormType } from "../../parts/type_form/form.ts";
 import { CountField, PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import { TYPE_FORM } from "./type_parts.tsx";
+import { ImageChoice } from "../../parts/type_form/image_fields.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
 import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
@@ -109,9 +110,10 @@ function TypeCard({ page }: { page: TypePageProps }) {
             <StorageFields storage={form.storage} choices={choices} problems={problems} />
           </div>
         )}
+        <ImageChoice {...fields} choices={choices} />
         <PartFields {...fields} choices={choices} spare={form.spare} />
       </div>
-      <AdvancedFields {...fields} />
+      <AdvancedFields {...fields} choices={choices} />
     </section>
   );
 }

@@ -1,18 +1,19 @@
 /** The folded part of a VM type's form; its closed line says what it holds. */
 import { Choice, Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
-import type { TypeFieldsProps } from "./fields.tsx";
+import { CdromChoice, CloneTick, type ImageFieldsProps } from "./image_fields.tsx";
 import { type CreateFormType, FAILURE_CHOICES, FAILURE_CHOICES_OF_ONE } from "./form.ts";
 
-const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description"];
+const FIELDS: readonly string[] = ["threads", "parallel", "on_failure", "description", "cdrom", "clone"];
 
 /** The fields; open when one of them has a problem. */
 export function AdvancedFields(
-  { type, problems, place: { prefix }, isOne = false }: TypeFieldsProps & {
+  { isOne = false, ...fields }: ImageFieldsProps & {
     /** Whether the form is of one VM, which has no others beside it. */
     readonly isOne?: boolean;
   },
 ) {
+  const { type, problems, place: { prefix } } = fields;
   const at = (field: string) => `${prefix}${field}`;
   const hasProblem = problems.some(({ field }) =>
     field.startsWith(prefix) && (FIELDS.includes(field.slice(prefix.length)) || field.endsWith(".macs"))
@@ -51,6 +52,7 @@ export function AdvancedFields(
             choices={isOne ? FAILURE_CHOICES_OF_ONE : FAILURE_CHOICES}
             problems={problems}
           />
+          {isOne ? null : <CdromChoice {...fields} />}
           <Field name={at("description")} label="Description" value={type.description} problems={problems} />
           {type.networks.map(({ name, macs }, n) => (
             <Field
@@ -72,6 +74,7 @@ export function AdvancedFields(
             label="Thin disks: use space only as data is written"
             ticked={type.sparse}
           />
+          <CloneTick {...fields} />
           <Tick name={at("overcommit")} label="Start even if memory is short" ticked={type.overcommit} />
         </div>
         {type.overrides.length === 0 ? null : (

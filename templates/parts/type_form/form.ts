@@ -27,6 +27,12 @@ export interface CreateFormType {
   readonly autostart: boolean;
   readonly overcommit: boolean;
   readonly sparse: boolean;
+  /** Name of the image that the first disk is made from; empty: none; null: the form did not say, so it stays. */
+  readonly image: string | null;
+  /** The type's own install image, or `none`; empty: as for all types; null: the form did not say, so it stays. */
+  readonly cdrom: string | null;
+  /** Whether the first disk is a clone of its image; null: the form did not say, so it stays. */
+  readonly clone: boolean | null;
   readonly description: string;
   readonly parallel: string;
   readonly onFailure: string;

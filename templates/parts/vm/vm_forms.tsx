@@ -17,6 +17,8 @@ export interface CreateChoices {
   readonly bridges: readonly string[] | null;
   readonly isos: readonly string[] | null;
   readonly datasets: readonly string[] | null;
+  /** Names of the configuration's images. */
+  readonly images: readonly string[];
 }
 
 /** Props of every form. */

@@ -19,6 +19,7 @@ Deno.test("images are listed, and removed only without clones or with --promote"
     const before = await run("images", "list");
     assert.equal(before.code, 0, before.err);
     assert.match(before.out, /debian +waiting +- +- +\/mnt\/tank\/iso\/debian\.qcow2/);
+    assert.match((await run("plan")).out, /web01-disk0 20 GiB \(clone of debian\)/);
     assert.equal((await run("create")).code, 0);
     const listed = await run("images", "list", "--json");
     const { images: [image] } = JSON.parse(listed.out);

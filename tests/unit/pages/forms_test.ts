@@ -38,7 +38,7 @@ function fieldsOf(form: CreateForm): URLSearchParams {
   fields.set("storage.cdrom_path", form.cdrom_path);
   for (const { name: type, disks, networks, ...numbers } of form.types) {
     for (const [key, value] of Object.entries(numbers)) {
-      if (Array.isArray(value)) continue;
+      if (Array.isArray(value) || value === null) continue;
       const name = key === "onFailure" ? "on_failure" : key;
       if (typeof value === "string") fields.set(`${type}.${name}`, value);
       else for (const sent of value ? ["no", "yes"] : ["no"]) fields.append(`${type}.${name}`, sent);
@@ -103,6 +103,9 @@ Deno.test("entries are shown again as typed, valid or not", () => {
       autostart: fc.boolean(),
       overcommit: fc.boolean(),
       sparse: fc.boolean(),
+      image: fc.oneof(typed, fc.constant(null)),
+      cdrom: fc.oneof(typed, fc.constant(null)),
+      clone: fc.oneof(fc.boolean(), fc.constant(null)),
       description: typed,
       parallel: typed,
       onFailure: typed.map((text) => text || "roll-back"),
