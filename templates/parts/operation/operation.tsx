@@ -168,7 +168,7 @@ export function OperationSummary(
           {counted}{" "}
           <small class="status">
             <OperationState status={view.status} />{" "}
-            <span>{describeProgress(view)} · {done} of {formatCount(steps.length, "step")} done</span>
+            <span>{describeProgress(view)} · {done} of {formatCount(steps.length, "step")}</span>
           </small>
         </p>
         <dl class="times">

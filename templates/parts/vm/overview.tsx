@@ -19,9 +19,7 @@ export function VmOverview({ now, form }: { now: VmNowProps; form: VmFormProps }
           <header>
             <h2 id="vm-facts-head">Facts</h2>
           </header>
-          <div class="body">
-            <VmFacts {...now} />
-          </div>
+          {/* Above the facts, so that on a phone the form opens where it was asked for. */}
           {mayChange
             ? (
               <details class="edit" id="edit" open={isRejected}>
@@ -32,6 +30,9 @@ export function VmOverview({ now, form }: { now: VmNowProps; form: VmFormProps }
               </details>
             )
             : null}
+          <div class="body">
+            <VmFacts {...now} />
+          </div>
         </section>
       </div>
       <div class="stack">

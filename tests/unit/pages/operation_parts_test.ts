@@ -130,7 +130,7 @@ Deno.test("steps that were skipped, or whose effect is unknown, are not counted 
     { type: "step", vm: "b", step: "vm", status: "done" },
   ]);
   const summary = String(OperationSummary({ view: log.view, now: 5_000, mayChange: false }));
-  assert.match(summary, /1 of 4 steps done/);
+  assert.match(summary, /0 done, 2 to go · 1 of 4 steps</);
   const timeline = timelineOf(log.view, 5_000);
   assert.deepEqual(timeline.lanes.map(({ bars }) => bars.map(({ kind }) => kind)), [["unknown"], ["done"]]);
   const picture = String(Waterfall({ timeline, kind: "create" }));
