@@ -54,5 +54,6 @@ form?.addEventListener("submit", (event) => {
   button.disabled = true;
   place.hidden = false;
   show("Sending…", 0);
+  form.elements.size.value = form.elements.file.files[0]?.size ?? "";
   request.send(new FormData(form));
 });

@@ -3,30 +3,23 @@ import { ConfigurationError, type Problem } from "../../lib/errors/errors.ts";
 import { ENTRIES, entryOf, fillIn, valueProblems } from "../../lib/images/catalogue/fill_in.ts";
 import { extensionsIn, factoryPage, TALOS } from "../../lib/images/catalogue/talos.ts";
 import { paths } from "../../templates/paths.ts";
-import {
-  type AddForm,
-  AddPage,
-  type AddPageProps,
-  type ChosenEntry,
-} from "../../templates/pages/images/add_page.tsx";
+import { AddPage, type AddPageProps, type ChosenEntry } from "../../templates/pages/images/add_page.tsx";
 import { readForm } from "../forms.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { datasetOf, NO_DATASET, waysOf } from "./places.ts";
 
-const EMPTY: AddForm = { name: "", url: "", sha256: "" };
-
 /** GET /images/new: an empty form, or one that an entry of the catalogue fills in. */
 export function showAdd(c: AppContext, dashboard: Dashboard): Promise<Response> {
   const fields = new URL(c.req.url).searchParams;
   const { chosen, problems } = chosenIn(fields);
-  const filled = chosen === null || problems.length > 0 ? EMPTY : fillIn(chosen.entry, chosen.values);
-  return show(
-    c,
-    dashboard,
-    { chosen, form: { ...EMPTY, name: filled.name, url: filled.url }, problems },
-    200,
-  );
+  const text = (name: string) => fields.get(name)?.trim() ?? "";
+  const given = { name: text("name"), url: text("url"), sha256: text("sha256") };
+  if (chosen === null || problems.length > 0) {
+    return show(c, dashboard, { chosen, form: given, problems }, 200);
+  }
+  const { name, url } = fillIn(chosen.entry, chosen.values);
+  return show(c, dashboard, { chosen, form: { ...given, name, url }, problems }, 200);
 }
 
 /** POST /images: starts the download, and leads to its operation. */

@@ -102,6 +102,7 @@ class Body {
     this.#reader = body.getReader();
   }
 
+  /** Puts a text before the body, of which it is no part. */
   prepend(text: string): void {
     this.#ahead = joined(encoder.encode(text), this.#ahead);
   }

@@ -1,5 +1,6 @@
 /** Uploading an image from the browser, which is passed on to the NAS as it arrives. */
 import { ConfigurationError, type Problem } from "../../lib/errors/errors.ts";
+import { parseWholeNumber } from "../../lib/inputs.ts";
 import { formatBytes, GIB } from "../../lib/units.ts";
 import { UploadPage } from "../../templates/pages/images/upload_page.tsx";
 import { paths } from "../../templates/paths.ts";
@@ -47,10 +48,9 @@ export async function uploadImage(c: AppContext, dashboard: Dashboard): Promise<
   const dataset = datasetOf(dashboard);
   if (dataset === null) return await again([{ field: "", message: NO_DATASET }], 422);
   try {
-    const sizeBytes = Number.isFinite(declared) ? declared : null;
     const next = await tokens.redeem(
       text("token"),
-      () => start(c, dashboard, { ...form, dataset, arriving, sizeBytes }),
+      () => start(c, dashboard, { ...form, dataset, arriving }),
     );
     return c.redirect(next ?? paths.images(), 303);
   } catch (error) {
@@ -74,15 +74,13 @@ interface Uploading {
   readonly name: string;
   readonly sha256: string;
   readonly arriving: ArrivingFile;
-  /** Of the whole form; the file is a little smaller. */
-  readonly sizeBytes: number | null;
 }
 
 /** Resolves when the file has been read, because browsers take an answer before that for a failure. */
 async function start(
   c: AppContext,
   { manager }: Dashboard,
-  { dataset, name, sha256, arriving: { fileName, stream }, sizeBytes }: Uploading,
+  { dataset, name, sha256, arriving: { fields, fileName, stream } }: Uploading,
 ): Promise<string> {
   const { promise: isRead, resolve } = Promise.withResolvers<void>();
   const { log } = await manager.images.upload({
@@ -91,7 +89,8 @@ async function start(
     fileName,
     stream: untilRead(stream, resolve),
     sha256: sha256 === "" ? null : sha256,
-    sizeBytes,
+    // The script tells it; without, the progress has no end.
+    sizeBytes: parseWholeNumber(fields.get("size") ?? "", { lowest: 1, highest: MAX_UPLOAD_BYTES }),
   }, { by: actorOf(c) });
   await isRead;
   return paths.operation(log.id);

@@ -1,6 +1,7 @@
 /** The simulated NAS of the demo, with the past that `--story` lets it have. */
 import type { Options } from "../../lib/command_line/arguments.ts";
 import type { OperationJournal } from "../../lib/operations/record/journal.ts";
+import { startDemoImages } from "../../lib/simulator/demo_images.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { goAwayOnce, STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
@@ -9,6 +10,8 @@ import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 export interface DemoNas extends AsyncDisposable {
   readonly nas: VMManagerOptions;
   readonly journal: OperationJournal | null;
+  /** The sections that it adds to the example configuration. */
+  readonly sections: string;
 }
 
 const DEMO_VMS = 5;
@@ -26,10 +29,13 @@ export async function startDemoNas({ story, simulator: options }: Options): Prom
   const account = { username: "admin", password: "truenas", vncPassword: "demo" };
   const nas = { host: simulator.url, ...account, simulated: true };
   const journal = story ? await tellStory(simulator, nas) : null;
+  // The story is about what goes wrong, without images.
+  const images = story ? null : startDemoImages(simulator.store);
   const outage = story ? goAwayOnce(simulator) : null;
   const stop = async () => {
     await outage?.[Symbol.asyncDispose]();
+    await images?.[Symbol.asyncDispose]();
     await simulator[Symbol.asyncDispose]();
   };
-  return { nas, journal, [Symbol.asyncDispose]: stop };
+  return { nas, journal, sections: images?.sections ?? "", [Symbol.asyncDispose]: stop };
 }

@@ -43,13 +43,17 @@ export async function serve(launch: ServeOptions): Promise<number> {
   const isDemo = command === "demo";
   // The demo needs no file, because the example configuration is part of the program.
   const hasExample = isDemo && options.config === undefined;
+  // The simulated NAS is loaded only where it is needed.
+  await using demo = isDemo ? await (await import("./demo_nas.ts")).startDemoNas(options) : null;
+  const example = () => {
+    const { text, source } = readConfiguration(configFile, hasExample);
+    return { text: hasExample ? text + (demo?.sections ?? "") : text, source };
+  };
   const store = isDemo
-    ? new MemoryStore(() => readConfiguration(configFile, hasExample))
+    ? new MemoryStore(example)
     : new FileStore({ path: configFile, folder: `${settings.stateDir}/configuration` });
   const configuration = configurationReader(() => store.file());
   checkConfigured(configuration, store, options);
-  // The simulated NAS is loaded only where it is needed.
-  await using demo = isDemo ? await (await import("./demo_nas.ts")).startDemoNas(options) : null;
   await serveDashboard({
     settings,
     innerPort,

@@ -52,6 +52,7 @@ export interface ImageDataset {
 export interface DeclaredImage {
   readonly path: string | null;
   readonly url: string | null;
+  readonly sha256: string | null;
   /** The VM types that use it. */
   readonly types: readonly string[];
 }
@@ -199,9 +200,9 @@ function toImage(name: string, facts: ImageFacts, golden: readonly ImageRow[]): 
 function declarationOf(name: string, { configuration }: ImageFacts): DeclaredImage | null {
   const source = configuration?.images?.[name];
   if (configuration === null || source === undefined) return null;
-  const { path = null, url = null } = source;
+  const { path = null, url = null, sha256 = null } = source;
   const types = Object.entries(configuration.types).filter(([, { image }]) => image === name);
-  return { path, url, types: types.map(([type]) => type) };
+  return { path, url, sha256, types: types.map(([type]) => type) };
 }
 
 function toVersion(row: ImageRow, name: string, facts: ImageFacts): ImageVersion {

@@ -66,14 +66,14 @@ function Action({ file, mayChange }: { file: ListedFile; mayChange: boolean }) {
       <a
         class="btn sm"
         href={paths.removeImage({ name: ownName ?? "" })}
-        aria-label={`Remove ${path}…`}
+        aria-label={`Remove… ${path}`}
       >
         <Icon name="bin" />Remove…
       </a>
     );
   }
   return (
-    <a class="btn sm" href={paths.adoptImage({ path })} aria-label={`Use ${path} as an image…`}>
+    <a class="btn sm" href={paths.adoptImage({ path })} aria-label={`Use as an image… ${path}`}>
       <Icon name="plus" />Use as an image…
     </a>
   );

@@ -76,12 +76,11 @@ function earlierOf(image: ListedImage): readonly ImageVersion[] {
 function ImageRow(
   { image, source, mayChange }: Omit<ImageTableProps, "images"> & { readonly image: ListedImage },
 ) {
-  const { name, declared, datasets, versions, copies, state } = image;
+  const { name, declared, datasets, copies, state } = image;
   const current = currentOf(image);
   const used = [current?.usedBytes ?? null, ...datasets.map(({ usedBytes }) => usedBytes)];
   const takes = used.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
   const made = current?.createdAt ?? datasets[0]?.createdAt ?? null;
-  const path = datasets[0]?.path ?? null;
   const users = { versions: current === null ? [] : [current], copies };
   return (
     <tr>
@@ -110,26 +109,47 @@ function ImageRow(
       </td>
       <td data-label="Made">{made === null ? <span class="none">–</span> : <DateTime at={made} />}</td>
       <td data-label="Actions">
-        {!mayChange || (versions.length + datasets.length === 0)
-          ? <span class="none">–</span>
-          : (
-            <div class="row-actions">
-              {declared !== null || path === null ? null : (
-                <a
-                  class="btn sm"
-                  href={paths.adoptImage({ path, name })}
-                  aria-label={`Use ${name} for VMs…`}
-                >
-                  <Icon name="plus" />Use for VMs…
-                </a>
-              )}
-              <a class="btn sm" href={paths.removeImage({ name })} aria-label={`Remove ${name}…`}>
-                <Icon name="bin" />Remove…
-              </a>
-            </div>
-          )}
+        <ImageActions image={image} mayChange={mayChange} />
       </td>
     </tr>
+  );
+}
+
+/** What can be done with an image. */
+function ImageActions({ image, mayChange }: { image: ListedImage; mayChange: boolean }) {
+  const { name, declared, datasets, versions } = image;
+  const path = datasets[0]?.path ?? null;
+  const isThere = versions.length + datasets.length > 0;
+  const isFetched = declared?.url != null && !isThere;
+  if (!mayChange || (!isThere && !isFetched)) return <span class="none">–</span>;
+  return (
+    <div class="row-actions">
+      {isFetched
+        ? (
+          <a
+            class="btn sm"
+            href={paths.newImage({ name, url: declared.url ?? "", sha256: declared.sha256 ?? "" })}
+            aria-label={`Download now… ${name}`}
+          >
+            <Icon name="plus" />Download now…
+          </a>
+        )
+        : null}
+      {declared === null && path !== null
+        ? (
+          <a class="btn sm" href={paths.adoptImage({ path, name })} aria-label={`Use for VMs… ${name}`}>
+            <Icon name="plus" />Use for VMs…
+          </a>
+        )
+        : null}
+      {isThere
+        ? (
+          <a class="btn sm" href={paths.removeImage({ name })} aria-label={`Remove… ${name}`}>
+            <Icon name="bin" />Remove…
+          </a>
+        )
+        : null}
+    </div>
   );
 }
 
@@ -173,7 +193,7 @@ function VersionRow(
             <a
               class="btn sm"
               href={paths.removeImage({ name: image, only: zvol })}
-              aria-label={`Remove ${zvol}…`}
+              aria-label={`Remove… ${zvol}`}
             >
               <Icon name="bin" />Remove…
             </a>

@@ -56,6 +56,7 @@ function UploadForm({ isIso, name, sha256, problems, token, ways, dataset }: Upl
       aria-label={isIso ? "Upload an install image" : "Upload an image"}
     >
       <input type="hidden" name="token" value={token} />
+      <input type="hidden" name="size" value="" />
       <Field
         name="name"
         label="Name"

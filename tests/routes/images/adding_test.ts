@@ -126,10 +126,12 @@ function upload(
 
 Deno.test("a file much larger than a form is passed on while it arrives", () =>
   withOperation(async (dashboard) => {
+    const bytes = 24 * 1024 ** 2;
     let received = 0;
     let largest = 0;
     acquiringBy(dashboard, {
-      upload: async ({ stream, name, fileName, sha256 }) => {
+      upload: async ({ stream, name, fileName, sha256, sizeBytes }) => {
+        assert.equal(sizeBytes, bytes);
         assert.deepEqual([name, fileName, sha256], ["debian", "debian.qcow2", null]);
         await Promise.resolve();
         void (async () => {
@@ -141,8 +143,7 @@ Deno.test("a file much larger than a form is passed on while it arrives", () =>
       },
     });
     const page = await text(fetch(`${dashboard.url}/images/upload`));
-    const bytes = 24 * 1024 ** 2;
-    const form = { token: hidden(page, "token"), name: "debian", sha256: "" };
+    const form = { token: hidden(page, "token"), name: "debian", sha256: "", size: String(bytes) };
     const place = await follow(upload(dashboard, form, new Blob([new Uint8Array(bytes)])));
     assert.match(place, /^\/operations\//);
     assert.equal(received, bytes);
