@@ -3,13 +3,14 @@ import process from "node:process";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { change } from "./change_points.ts";
-import { managerOptions, replacing, workers } from "./points.ts";
+import { createBoth, managerOptions, replacing, workers } from "./points.ts";
 
 const [url = "", folder = "", what = "", count = "0"] = process.argv.slice(2);
 using journal = Journal.open(folder);
 await using manager = new VMManager({ ...managerOptions({ url }), journal });
 await manager.connect();
 if (what === "create") await manager.createVmType(workers(Number(count)), "worker", 5920);
+else if (what === "both") await createBoth(manager, Number(count));
 else if (what === "replace") await manager.create(replacing(Number(count)));
 else if (what === "change") await change(manager);
 else await manager.destroyManagedVms(["worker"]);

@@ -15,11 +15,11 @@ import type { VMManager } from "../../lib/vm_manager.ts";
 import { change, expectChanged, prepareChange } from "./change_points.ts";
 import {
   connect,
+  expectMinutes,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectUntouched,
-  MINUTE_MS,
   picture,
   type Point,
   SkippingClock,
@@ -78,15 +78,6 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   expectNoOrphans(simulator, at);
   expectOnce(simulator, at);
   return true;
-}
-
-/** Each wait for the NAS lasted a minute of the operation's own clock. */
-function expectMinutes({ operations: { store } }: VMManager, at: string): void {
-  for (const { id } of store.list()) {
-    for (const event of store.get(id)?.since(0) ?? []) {
-      if (event.type === "back") assert.ok(event.waitedMs >= MINUTE_MS, `${at}: ${event.waitedMs} ms`);
-    }
-  }
 }
 
 async function countCalls({ prepare, run }: Work, version: SimulatedVersion): Promise<number> {

@@ -8,6 +8,7 @@ import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import { addDataset } from "../../lib/simulator/store.ts";
 import type { Fault, FaultMoment, SimulatedVersion } from "../../lib/simulator/types.ts";
+import type { RunResult } from "../../lib/operations/summary.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
 import { type FlatCreationRequest, VMManager } from "../../lib/vm_manager.ts";
 import { NOTHING_CHANGED } from "../../lib/plan/changes.ts";
@@ -53,6 +54,14 @@ export function replacing(count: number): FlatCreationRequest {
     types: [{ type: "worker", startPort: 5920 }],
     reconcile: { ...NOTHING_CHANGED, replace },
   };
+}
+
+/** Creates so many workers and a control plane, by two operations at once. */
+export function createBoth(manager: VMManager, count: number): Promise<readonly RunResult[]> {
+  const configuration = workers(count);
+  return Promise.all(
+    ["worker", "controlplane"].map((type) => manager.createVmType(configuration, type, 5920)),
+  );
 }
 
 /** A NAS on which others have VMs with names like ours, and a zvol with data under a name of ours. */
@@ -102,7 +111,7 @@ const ASIDE = /^(auth|core|system)\./;
 const AWAY_MS = 150;
 
 /** How long a NAS is away for a minute, in milliseconds of a {@link SkippingClock}. */
-export const MINUTE_MS = 60_000;
+const MINUTE_MS = 60_000;
 
 /** A clock that can skip time. */
 export class SkippingClock {
@@ -113,6 +122,15 @@ export class SkippingClock {
   /** So many milliseconds pass at once. */
   skip(ms: number): void {
     this.#skippedMs += ms;
+  }
+}
+
+/** Each wait for the NAS lasted a minute of the operation's own clock. */
+export function expectMinutes({ operations: { store } }: VMManager, at: string): void {
+  for (const { id } of store.list()) {
+    for (const event of store.get(id)?.since(0) ?? []) {
+      if (event.type === "back") assert.ok(event.waitedMs >= MINUTE_MS, `${at}: ${event.waitedMs} ms`);
+    }
   }
 }
 

@@ -14,6 +14,7 @@ import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import {
   connect,
+  expectMinutes,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
@@ -22,6 +23,7 @@ import {
   picture,
   type Point,
   replacing,
+  SkippingClock,
   startNas,
   strike,
   sweep,
@@ -109,11 +111,14 @@ async function heals(point: Point): Promise<boolean> {
   const foreign = picture(simulator);
   await prepare(simulator);
   const before = known(simulator);
-  await using manager = await connect(simulator);
+  const clock = new SkippingClock();
+  await using manager = await connect(simulator, { now: clock.now });
   const at = JSON.stringify(point);
-  const { back } = strike(simulator, point);
+  const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
+  const { back } = strike(simulator, point, { clock, isWaiting });
   const view = await run(manager);
   if (!await back()) return false;
+  if (point.action === "minute") expectMinutes(manager, at);
   const words = view.vms.map(({ name, outcome, message }) => `${name} ${outcome}: ${message}`);
   assert.equal(view.status, "done", `${at}: ${words}`);
   expectReplaced(simulator, before, at);
@@ -129,10 +134,10 @@ Deno.test("a replacement that loses its connection at any call heals and ends as
   sweep({
     name: "replacement, healed",
     versions: VERSIONS,
-    actions: ["cut", "away", "restart"],
+    actions: ["cut", "away", "minute", "restart"],
     moments: ["before", "middle", "after", "late"],
     width: 4,
-    sample: 24,
+    sample: 32,
     verb: "healed, 0 asked a person",
     count,
     run: heals,
