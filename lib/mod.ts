@@ -55,7 +55,12 @@ export type {
   ParsedConfiguration,
 } from "./configuration/configuration.ts";
 export type { FlatConfiguration as Configuration } from "./configuration/flat_configuration.ts";
-export { MAX_DESCRIPTION_CHARS, type StorageSection, type VmTypeSection } from "./configuration/sections.ts";
+export {
+  type CheckpointsKept,
+  MAX_DESCRIPTION_CHARS,
+  type StorageSection,
+  type VmTypeSection,
+} from "./configuration/sections.ts";
 export { readConfigurationFile } from "./configuration/configuration_file.ts";
 export type { PublicHost } from "./configuration/environment/public_host.ts";
 export type { Place, Places } from "./configuration/configuration_text.ts";

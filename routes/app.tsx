@@ -17,6 +17,7 @@ import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./auth/access.tsx";
 import { assetRoutes } from "./server/assets.ts";
 import { auditRoutes } from "./audit.tsx";
+import { checkpointRoutes } from "./checkpoints/checkpoints.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { changeConnectionRoutes } from "./setup/change_connection.tsx";
 import { BrokenBody, SlowBody } from "./forms.ts";
@@ -109,6 +110,7 @@ export function createApp(dashboard: Dashboard): Hono<AppEnv> {
   app.route("/", typeRoutes(dashboard));
   app.route("/", templateRoutes(dashboard));
   app.route("/", imageRoutes(dashboard));
+  app.route("/", checkpointRoutes(dashboard));
   app.route("/", exportRoutes(dashboard));
   app.route("/", destroyRoutes(dashboard));
   app.route("/", auditRoutes(dashboard));

@@ -28,6 +28,8 @@ export interface Confirmation<Plan extends Confirmable> {
   readonly wordsOf?: (plan: Plan) => readonly Pick<WordsToType, "field" | "words">[];
   /** Problems with the request; if there are any, nothing is done. By default none. */
   readonly problemsOf?: (plan: Plan) => readonly Problem[];
+  /** What a refusal says has not been done; by default `Nothing was destroyed`. */
+  readonly nothing?: string;
   /** What differs from the request that was shown, in words; by default nothing. */
   readonly changedOf?: () => string | null;
   readonly start: (shown: string) => Promise<StartedOrReplanned<Plan>>;
@@ -57,8 +59,15 @@ export async function confirm<Plan extends Confirmable>(
   c: AppContext,
   { tokens }: Dashboard,
   fields: URLSearchParams,
-  { makePlan, wordsOf = phraseOnly, problemsOf = () => [], changedOf = () => null, start, show }:
-    Confirmation<Plan>,
+  {
+    makePlan,
+    wordsOf = phraseOnly,
+    problemsOf = () => [],
+    changedOf = () => null,
+    start,
+    show,
+    nothing = "Nothing was destroyed",
+  }: Confirmation<Plan>,
 ): Promise<Response> {
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const [token, shown] = [text("token"), text("plan")];
@@ -69,7 +78,7 @@ export async function confirm<Plan extends Confirmable>(
   };
   if (!tokens.knows(token)) {
     return await changed(
-      "This form has expired. Nothing was destroyed. Check the current list below and confirm it.",
+      `This form has expired. ${nothing}. Check the current list below and confirm it.`,
     );
   }
   if (!tokens.isUsed(token)) {
@@ -81,7 +90,7 @@ export async function confirm<Plan extends Confirmable>(
     if (problems.length > 0) {
       return show(
         plan,
-        { notice: "Nothing was destroyed. See what is wrong below.", problems, typed },
+        { notice: `${nothing}. See what is wrong below.`, problems, typed },
         422,
       );
     }
@@ -91,7 +100,7 @@ export async function confirm<Plan extends Confirmable>(
     if (plan.fingerprint === shown && mismatched.length > 0) {
       const mismatches = mismatched.map(({ field, words }) => ({
         field,
-        message: `The phrase did not match. Nothing was destroyed. Type ${words} to confirm`,
+        message: `The phrase did not match. ${nothing}. Type ${words} to confirm`,
       }));
       return show(plan, { notice: null, problems: mismatches, typed }, 422);
     }
@@ -106,7 +115,7 @@ export async function confirm<Plan extends Confirmable>(
   if (next !== null) return c.redirect(next, 303);
   return await changed(
     overlap === null
-      ? "The VMs or disks changed after the list was shown. Nothing was destroyed. Check the current list below and confirm it."
-      : whyNotNow(overlap, "Nothing was destroyed"),
+      ? `The VMs or disks changed after the list was shown. ${nothing}. Check the current list below and confirm it.`
+      : whyNotNow(overlap, nothing),
   );
 }

@@ -3,7 +3,7 @@
  * typed.
  */
 import { checkConfiguration, type Configuration } from "../lib/configuration/configuration.ts";
-import type { VmTypeSection } from "../lib/configuration/sections.ts";
+import type { StorageSection, VmTypeSection } from "../lib/configuration/sections.ts";
 import type { Problem } from "../lib/errors/errors.ts";
 import { gibOf, mibOf, numberOf } from "../lib/inputs.ts";
 import { vmName } from "../lib/inventory/names.ts";
@@ -280,7 +280,7 @@ export type FormConfiguration =
 export function configurationOf(form: CreateForm, file?: Configuration): FormConfiguration {
   const problems = form.types.flatMap(rowProblems);
   const value = {
-    storage: { ...imagePathOf(file), pool_path: form.pool_path, cdrom_path: form.cdrom_path },
+    storage: { ...unseenStorage(file), pool_path: form.pool_path, cdrom_path: form.cdrom_path },
     ...(file?.images === undefined ? {} : { images: file.images }),
     ...Object.fromEntries(form.types.map((type) => [type.name, sectionOf(type, file)])),
   };
@@ -292,9 +292,13 @@ export function configurationOf(form: CreateForm, file?: Configuration): FormCon
   };
 }
 
-function imagePathOf(file: Configuration | undefined): { image_path?: string } {
-  const path = file?.storage.image_path;
-  return path === undefined ? {} : { image_path: path };
+/** What the form has no fields for. */
+function unseenStorage(file: Configuration | undefined): Pick<StorageSection, "image_path" | "checkpoints"> {
+  const { image_path, checkpoints } = file?.storage ?? {};
+  return {
+    ...(image_path === undefined ? {} : { image_path }),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
+  };
 }
 
 function sectionOf(type: CreateFormType, file: Configuration | undefined): Record<string, unknown> {

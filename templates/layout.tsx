@@ -41,7 +41,7 @@ export interface AssetUrls {
 }
 
 /** A section of the site, for the navigation. */
-export type Section = "vms" | "create" | "images" | "activity" | "connection";
+export type Section = "vms" | "create" | "images" | "checkpoints" | "activity" | "connection";
 
 /** What the frame of every page shows. */
 export interface PageFrame {
@@ -99,6 +99,7 @@ const NAVIGATION: readonly {
   { section: "vms", label: "VMs", icon: "vm", href: paths.home },
   { section: "create", label: "Create", icon: "plus", href: paths.create, changes: true },
   { section: "images", label: "Images", icon: "image", href: () => paths.images() },
+  { section: "checkpoints", label: "Checkpoints", icon: "clock", href: () => paths.checkpoints() },
   { section: "activity", label: "Activity", icon: "activity", href: () => paths.operations() },
 ];
 

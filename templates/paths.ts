@@ -37,7 +37,16 @@ export interface VmQuery {
 }
 
 /** The pages of one VM, in the order of its tabs; the clone form is reached from the menu. */
-export const VM_TABS = ["overview", "disks", "network", "boot", "console", "history", "clone"] as const;
+export const VM_TABS = [
+  "overview",
+  "disks",
+  "network",
+  "boot",
+  "console",
+  "checkpoints",
+  "history",
+  "clone",
+] as const;
 
 /** A page of one VM. */
 export type VmTab = typeof VM_TABS[number];

@@ -63,6 +63,10 @@ export interface Options {
   readonly sha256: string | undefined;
   /** File of an image to upload. */
   readonly file: string | undefined;
+  /** A note for a checkpoint that is taken. */
+  readonly note: string;
+  /** Whether a rollback may remove later snapshots. */
+  readonly discardNewer: boolean;
   /** Names of VMs to replace. */
   readonly replace: readonly string[];
   /** Whether the exit code of `plan` shows that the NAS differs. */
@@ -246,6 +250,8 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     url: values.url,
     sha256: values.sha256,
     file: values.file,
+    note: values.note ?? "",
+    discardNewer: values.discardNewer ?? false,
     replace: values.replace ?? [],
     detailedExitcode: values.detailedExitcode ?? false,
     export: {

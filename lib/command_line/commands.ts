@@ -51,8 +51,13 @@ export const OPTIONS = {
   },
   vm: {
     flags: "--vm <NAME>",
-    help: "destroy this VM, whoever created it; can be repeated",
+    help: "destroy, or roll back, this VM, whoever created it; can be repeated",
     repeatable: true,
+  },
+  note: { flags: "--note <TEXT>", help: "checkpoint create: a note, shown with the checkpoint" },
+  discardNewer: {
+    flags: "--discard-newer",
+    help: "checkpoint rollback: remove the snapshots that are newer than the checkpoint",
   },
   keepDisks: { flags: "--keep-disks", help: "keep the zvols" },
   shutdown: {
@@ -181,6 +186,17 @@ export const COMMANDS = {
     help: "destroy VMs and their zvols (default: the VMs of the configured types)",
     options: ["prefix", "vm", "keepDisks", "shutdown", "wait", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
+  },
+  checkpoint: {
+    help: "take, list, roll back to or remove checkpoints of VMs' disks (default: the configured types)",
+    words: "<create|list|rollback|remove> [NAME] [TYPE...]",
+    options: ["note", "shutdown", "discardNewer", "vm", "wait", "yes"],
+    examples: [
+      'checkpoint create before-upgrade worker --note "v1.13, all well"',
+      "checkpoint list --json",
+      "checkpoint rollback before-upgrade --vm worker02 --discard-newer",
+      "checkpoint remove before-upgrade --yes",
+    ],
   },
   images: {
     help: "list images and the VMs made from them, add one or remove one: images list|add|upload|remove",

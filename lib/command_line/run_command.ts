@@ -8,6 +8,7 @@ import {
   listImages,
   removeImage,
 } from "./image_commands.ts";
+import { asksFirst, changesCheckpoints, checkpointCommand, runCheckpoint } from "./checkpoint_commands.ts";
 import type { Options } from "./arguments.ts";
 import {
   create,
@@ -69,7 +70,7 @@ export function validate({ configFile, options, problems: found }: Validation): 
 
 /** The input of a command. */
 export interface Work {
-  readonly command: "list" | "plan" | "create" | "destroy" | "images" | "export";
+  readonly command: "list" | "plan" | "create" | "destroy" | "images" | "checkpoint" | "export";
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
@@ -81,7 +82,7 @@ export interface Work {
   readonly signal: AbortSignal;
 }
 
-/** Runs list, plan, create, destroy, images or export, and returns its exit code. */
+/** Runs list, plan, create, destroy, images, checkpoint or export, and returns its exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const canAsk = isInteractive();
@@ -102,6 +103,11 @@ export async function runCommand(given: Work): Promise<number> {
       "There is no terminal for the confirmation. Nothing was removed; add --yes to skip it",
     );
   }
+  if (command === "checkpoint" && !canAsk && asksFirst(checkpointCommand(options.types, options))) {
+    throw new UsageError(
+      "There is no terminal for the confirmation. Nothing was changed; add --yes to skip it",
+    );
+  }
   const terminal: Terminal = {
     print,
     printFile,
@@ -118,10 +124,13 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
   const exporting = command === "export" ? readExport(options) : null;
   const images = command === "images" ? imagesCommand(options.types, options) : null;
+  const checkpoint = command === "checkpoint" ? checkpointCommand(options.types, options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
   const creation = needsPlan ? creationRequest(parsedConfiguration(configFile), options) : null;
   // Only commands that write open the journal, so the others work while a dashboard is running.
-  const writes = command === "create" || command === "destroy" || (images !== null && changesImages(images));
+  const writes = command === "create" || command === "destroy" ||
+    (images !== null && changesImages(images)) ||
+    (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   await using manager = new VMManager({
     ...managerOptions(given),
@@ -139,6 +148,10 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
       default:
         return exitOf(await addImage(manager, images, configuration, terminal, signal));
     }
+  }
+  if (checkpoint !== null) {
+    const configuration = configurationIn(configFile);
+    return exitOf(await runCheckpoint(manager, checkpoint, { configuration, terminal, signal }));
   }
   if (exporting !== null) {
     const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);

@@ -76,6 +76,7 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   create: { listens: false, nas: "configured", configuration: true, journal: true },
   destroy: { listens: false, nas: "configured", configuration: true, journal: true },
   images: { listens: false, nas: "configured", configuration: true, journal: true },
+  checkpoint: { listens: false, nas: "configured", configuration: true, journal: true },
   export: { listens: false, nas: "configured", configuration: true, journal: false },
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };

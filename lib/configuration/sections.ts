@@ -13,6 +13,16 @@ export interface StorageSection {
   readonly cdrom_path: string;
   /** The dataset of images: `tank/images`; default: `images` beside the last part of `pool_path`. */
   readonly image_path?: string | undefined;
+  /** How long checkpoints are kept; default for ever. */
+  readonly checkpoints?: CheckpointsKept | undefined;
+}
+
+/** How long a VM's checkpoints are kept; older ones are removed when a new one is taken. */
+export interface CheckpointsKept {
+  /** How many, the new one included. */
+  readonly keep?: number | undefined;
+  /** For how many days. */
+  readonly days?: number | undefined;
 }
 
 /** One VM type: how many VMs to create, and their hardware. */
@@ -66,6 +76,8 @@ const LIMITS = {
   /** 64 TiB. */
   disk: { lowest: 1, highest: 65_536, unit: " GiB" },
   parallel: { lowest: 1, highest: 99 },
+  keep: { lowest: 1, highest: 999 },
+  days: { lowest: 1, highest: 3_650 },
 } satisfies Record<string, Range>;
 
 /** A type without a CD-ROM. */
@@ -208,6 +220,10 @@ export const storageSection = z.strictObject({
   pool_path: text("The dataset for zvols", checkPoolPath),
   cdrom_path: optionalText("The install image", checkCdromPath),
   image_path: text("The dataset for images", checkPoolPath).optional(),
+  checkpoints: z.strictObject({
+    keep: wholeNumber("Checkpoints of each VM", LIMITS.keep).optional(),
+    days: wholeNumber("Days", LIMITS.days).optional(),
+  }, otherwise("checkpoints can contain keep and days")).optional(),
 }, otherwise("storage must have pool_path and cdrom_path"));
 
 /** Checks the values of a VM type one by one. */

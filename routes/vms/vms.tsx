@@ -2,7 +2,8 @@
 import { Hono } from "hono";
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
-import type { Vm } from "../../lib/inventory/inventory.ts";
+import type { Checkpoint } from "../../lib/checkpoints/checkpoint.ts";
+import type { Reading, Vm } from "../../lib/inventory/inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
 import { ALL_ROWS, paths, VM_TABS } from "../../templates/paths.ts";
@@ -61,6 +62,13 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     if (vm === undefined) return c.notFound();
     if (wantsJson(c)) {
       const busy = manager.operations.store.busy(vm.name);
+      if (tab === "checkpoints") {
+        const read = await checkpointsOf(dashboard, vm);
+        return c.json(
+          read.known ? { checkpoints: read.value } : { error: read.because },
+          read.known ? 200 : 502,
+        );
+      }
       const differs = countDifferences(typeMatcher(dashboard)(vm, busy));
       return c.json(tab === "history" ? historyJson(dashboard, vm) : { ...vmJson(vm), differs });
     }
@@ -98,9 +106,10 @@ export async function sendVmPage(
   words: Partial<Pick<VmPageProps, "tab" | "notice" | "saved" | "problems" | "typed">> = {},
   status: 200 | 409 | 422 | 502 = 200,
 ): Promise<Response> {
-  const [choices, missingImages] = await Promise.all([
+  const [choices, missingImages, checkpoints] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
     dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
+    words.tab === "checkpoints" ? checkpointsOf(dashboard, vm) : NO_CHECKPOINTS,
     readPool(dashboard),
   ]);
   const page: VmPageProps = {
@@ -109,6 +118,7 @@ export async function sendVmPage(
     audit: vmAudit(dashboard, vm),
     now: vmNow(dashboard, vm, mayChange(c)),
     choices,
+    checkpoints,
     missingImages,
     shown: settingsShown(vm),
     notice: null,
@@ -118,6 +128,15 @@ export async function sendVmPage(
     ...words,
   };
   return sendPage(c, <VmPage {...page} />, status);
+}
+
+const NO_CHECKPOINTS: Reading<readonly Checkpoint[]> = { known: true, value: [] };
+
+/** The checkpoints that a VM is part of, the newest first. */
+async function checkpointsOf({ manager }: Dashboard, { id }: Vm): Promise<Reading<readonly Checkpoint[]>> {
+  const read = await manager.checkpoints.list();
+  if (!read.known) return read;
+  return { known: true, value: read.value.filter(({ vms }) => vms.some(({ vmId }) => vmId === id)) };
 }
 
 /** Reads how full the pool is, for the picture; the page does without it where it cannot be read. */

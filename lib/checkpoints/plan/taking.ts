@@ -33,12 +33,12 @@ export function planCheckpoint(request: CheckpointRequest, facts: PlanFacts): Ch
     ...(taken.length === 0 ? [{ field: "", message: nothingToDo(vms) }] : []),
   ];
   const plan = { name, note, shutdown, vms, problems, notices: noticesOf(taken) };
-  // The name and the note are what is typed, so the list that was shown does not depend on them.
-  return { ...plan, fingerprint: fingerprint([shutdown, vms.map(identity)]) };
+  // Name, note and shutdown are entered beside the list, so the list that was shown does not depend on them.
+  return { ...plan, fingerprint: fingerprint(vms.map(identity)) };
 }
 
-function identity({ id, name, uuid, zvols, expired, stops, blocked }: VmToCheckpoint): unknown {
-  return [id, name, uuid, zvols, expired, stops, blocked];
+function identity({ id, name, uuid, state, zvols, expired }: VmToCheckpoint): unknown {
+  return [id, name, uuid, state === "STOPPED", zvols, expired];
 }
 
 function plannedVm(vm: Vm, { shutdown }: CheckpointRequest, facts: PlanFacts): VmToCheckpoint {

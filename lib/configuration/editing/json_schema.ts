@@ -18,6 +18,7 @@ const STORAGE_HELP = {
   cdrom_path:
     "The install image, for example /mnt/tank/iso/debian.iso; needed by types without image and cdrom",
   image_path: "The dataset for images. Default: images, beside the last part of pool_path",
+  checkpoints: "How many checkpoints of each VM are kept, or for how many days: { keep: 5, days: 30 }",
 } as const satisfies Record<keyof StorageSection, string>;
 
 const TYPE_HELP = {

@@ -1,4 +1,7 @@
 /** One VM: its head, and the tab that the address names. */
+import type { Checkpoint } from "../../../lib/checkpoints/checkpoint.ts";
+import type { Reading } from "../../../lib/inventory/inventory.ts";
+import { VmCheckpoints } from "../checkpoints/vm_checkpoints.tsx";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import type { AuditEntry } from "../../../lib/observability/audit_entry.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
@@ -45,6 +48,8 @@ export interface VmPageProps {
   /** The VM's newest lines of the audit log, and how many there are. */
   readonly audit: { readonly entries: readonly AuditEntry[]; readonly total: number };
   readonly choices: CreateChoices;
+  /** The checkpoints that the VM is part of; read only for their tab. */
+  readonly checkpoints: Reading<readonly Checkpoint[]>;
   /** Attached images that no longer exist on the NAS. */
   readonly missingImages: readonly string[];
   /** Fingerprint of the settings the form was filled in from. */
@@ -79,11 +84,12 @@ const TITLES = {
   disks: "Disks",
   network: "Network",
   boot: "Boot and media",
+  checkpoints: "Checkpoints",
   history: "History",
   clone: "Clone",
 } as const satisfies Record<VmPageTab, string | null>;
 
-function Tab({ tab, now, audit, problems, typed, choices, shown }: VmPageProps) {
+function Tab({ tab, now, audit, checkpoints, problems, typed, choices, shown }: VmPageProps) {
   const { vm, mayChange } = now;
   const form = { vm, problems, typed, choices, shown };
   switch (tab) {
@@ -95,6 +101,8 @@ function Tab({ tab, now, audit, problems, typed, choices, shown }: VmPageProps) 
       return <VmNetwork form={form} mayChange={mayChange} />;
     case "boot":
       return <VmBoot form={form} mayChange={mayChange} />;
+    case "checkpoints":
+      return <VmCheckpoints vm={vm} checkpoints={checkpoints} mayChange={mayChange} />;
     case "history":
       return <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />;
     case "clone":

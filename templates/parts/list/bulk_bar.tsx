@@ -32,6 +32,7 @@ export function BulkBar({ mayChange, ...selectable }: Selectable & { readonly ma
             <div class="panel">
               <ActionButton name="stop" kind="item narrow-only" />
               {MORE.map((name) => <ActionButton name={name} kind="item" />)}
+              <CheckpointButton />
               <ExportButton kind="item" />
               <hr />
               {DANGER.map((name) => <ActionButton name={name} kind="item danger" />)}
@@ -97,6 +98,15 @@ function ActionButton({ name, kind }: { name: VmActionName; kind: string }) {
     <button type="submit" name="action" value={name} class={kind}>
       <Icon name={ACTION_ICONS[name]} />
       {VM_ACTIONS[name].verb}…
+    </button>
+  );
+}
+
+function CheckpointButton() {
+  return (
+    <button type="submit" class="item" formaction={paths.newCheckpoint()}>
+      <Icon name="clock" />
+      Checkpoint…
     </button>
   );
 }

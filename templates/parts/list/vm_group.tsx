@@ -98,6 +98,14 @@ function GroupMenu({ group, mayChange }: Pick<VmGroupProps, "group" | "mayChange
                 <Icon name="power" />
                 Shut down all running…
               </a>
+              {isType
+                ? (
+                  <a class="item" href={paths.newCheckpoint({ types: [group] })}>
+                    <Icon name="clock" />
+                    Checkpoint…
+                  </a>
+                )
+                : null}
               <hr />
             </>
           )

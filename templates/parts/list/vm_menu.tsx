@@ -60,6 +60,12 @@ export function VmMenuItems({ vm, facts, mayChange }: VmMenuProps) {
             <hr />
             <MenuLink href={paths.createOne(vm.id)} icon="plus" label="More like this…" because={null} />
             <MenuLink href={paths.vm(vm.id, "clone")} icon="copy" label="Clone…" because={null} />
+            <MenuLink
+              href={paths.newCheckpoint({ ids: [vm.id] })}
+              icon="clock"
+              label="Checkpoint…"
+              because={vm.disks.some(({ zvol }) => zvol !== null) ? null : "No disk"}
+            />
           </>
         )
         : <hr />}

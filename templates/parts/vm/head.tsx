@@ -76,6 +76,7 @@ export function VmTabs({ vm, current }: { vm: Vm; current: VmTab }) {
       {tab("network", "Network", vm.nics.length)}
       {tab("boot", "Boot and media")}
       {tab("console", "Console")}
+      {tab("checkpoints", "Checkpoints")}
       {tab("history", "History")}
     </nav>
   );

@@ -68,6 +68,7 @@ function tabParts({ now, tab, devices, audit }: VmPartsProps): readonly VmPart[]
       return [
         part("vm-history", <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />),
       ];
+    case "checkpoints":
     case "console":
     case "clone":
       return [];

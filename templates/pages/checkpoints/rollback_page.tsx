@@ -1,0 +1,186 @@
+/** Rolling back to a checkpoint: each VM and disk, the later snapshots that go, and the phrase. */
+import type { RollbackPlan, VmToRollBack } from "../../../lib/checkpoints/plan/plans.ts";
+import type { Problem } from "../../../lib/errors/errors.ts";
+import { formatCount } from "../../../lib/units.ts";
+import { Layout, type PageFrame } from "../../layout.tsx";
+import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../../parts/common.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { VmState } from "../../parts/list/vm_row.tsx";
+import { Said } from "../../parts/said.tsx";
+import { paths } from "../../paths.ts";
+
+/** The state of the page. */
+export interface RollbackPageProps {
+  readonly plan: RollbackPlan;
+  /** The VMs that were asked for; null: all. */
+  readonly names: readonly string[] | null;
+  /** As typed. */
+  readonly phrase: string;
+  readonly problems: readonly Problem[];
+  readonly token: string;
+  readonly notice: string | null;
+}
+
+/** The page. */
+export function RollbackPage({ frame, page }: { frame: PageFrame; page: RollbackPageProps }) {
+  const { plan, problems, notice } = page;
+  const title = `Roll back to ${plan.checkpoint}`;
+  const active = plan.vms.filter(({ blocked }) => blocked.length === 0);
+  const isOffered = plan.problems.length === 0 && frame.mayChange;
+  return (
+    <Layout {...frame} title={title} current="checkpoints">
+      <nav class="trail" aria-label="Breadcrumb">
+        <a href={paths.checkpoints()}>Checkpoints</a>
+      </nav>
+      <section class="dialog in-page" aria-label={title}>
+        <div class="top">
+          <h1 dir="auto">{title}</h1>
+          <p class="soft">
+            This cannot be undone: everything written to these disks since the checkpoint is lost.
+          </p>
+        </div>
+        <div class="body stack">
+          <Warning text={notice} />
+          <ErrorSummary problems={problems} />
+          {plan.notices.length === 0 ? null : (
+            <Notice tone="quiet">
+              {plan.notices.map((text) => (
+                <p>
+                  <Said text={text} />.
+                </p>
+              ))}
+            </Notice>
+          )}
+          <BlockedVms vms={plan.vms} />
+          {plan.newer > 0 && frame.mayChange ? <Discard {...page} /> : null}
+          {active.length === 0 ? null : <Vms vms={active} />}
+          {isOffered ? <Confirm {...page} /> : null}
+          {frame.mayChange ? null : <ViewerNotice />}
+        </div>
+        <div class="foot">
+          <a class="btn" href={paths.checkpoints()}>Cancel</a>
+          {isOffered
+            ? (
+              <button type="submit" form="rollback" class="btn danger solid" id="confirm-rollback">
+                <Icon name="undo" />Roll back {formatCount(active.length, "VM")}
+              </button>
+            )
+            : null}
+        </div>
+      </section>
+    </Layout>
+  );
+}
+
+/** The tick that lets later snapshots go; submitting it shows what that means, before anything can be confirmed. */
+function Discard({ plan, names }: RollbackPageProps) {
+  return (
+    <form method="get" action={paths.checkpointRollback(plan.checkpoint)} class="stack" id="discard-form">
+      {(names ?? []).map((name) => <input type="hidden" name="vm" value={name} />)}
+      <Notice tone="warn">
+        <p>
+          <strong>{formatCount(plan.newer, "later snapshot")}</strong>{" "}
+          would be lost, because ZFS goes back only past what is newer.
+        </p>
+        <p class="actions">
+          <label class="check">
+            <input
+              type="checkbox"
+              id="field-discard"
+              name="discard"
+              value="yes"
+              checked={plan.discardNewer}
+            />
+            Discard later snapshots
+          </label>
+          <button type="submit" class="btn sm" id="apply-discard">Apply</button>
+        </p>
+      </Notice>
+    </form>
+  );
+}
+
+function BlockedVms({ vms }: { vms: readonly VmToRollBack[] }) {
+  const stuck = vms.filter(({ blocked }) => blocked.length > 0);
+  if (stuck.length === 0) return null;
+  return (
+    <Notice tone="bad">
+      <p>
+        <strong>{formatCount(stuck.length, "VM")} cannot be rolled back now</strong>{" "}
+        and will be left unchanged:
+      </p>
+      <ul>
+        {stuck.map(({ name, blocked }) => (
+          <li data-blocked={name}>
+            <strong dir="auto">{name}</strong>: <Said text={blocked.join("; ")} />.
+          </li>
+        ))}
+      </ul>
+    </Notice>
+  );
+}
+
+function Vms({ vms }: { vms: readonly VmToRollBack[] }) {
+  return (
+    <table class="table rows">
+      <caption class="visually-hidden">{formatCount(vms.length, "VM")}</caption>
+      <TableHead columns={["VM", "State", "Disks", "Snapshots that go", "Changed since, and stays so"]} />
+      <tbody>
+        {vms.map((vm) => (
+          <tr data-vm={vm.name} data-state={vm.state}>
+            <th scope="row">
+              <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
+              {vm.running ? <span class="where">was running at the checkpoint</span> : null}
+            </th>
+            <td data-label="State">
+              <VmState state={vm.state} />
+              {vm.stops ? <span class="where">shut down, and started again</span> : null}
+            </td>
+            <td data-label="Disks">
+              <Codes texts={vm.zvols.map(({ zvol }) => zvol)} />
+            </td>
+            <td data-label="Snapshots that go">
+              <Codes texts={vm.zvols.flatMap(({ newer }) => newer.map(({ name }) => name))} />
+            </td>
+            <td data-label="Changed since, and stays so">
+              {vm.changes.length === 0
+                ? <span class="none">nothing</span>
+                : <Said text={vm.changes.join("; ")} />}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Codes({ texts }: { texts: readonly string[] }) {
+  if (texts.length === 0) return <span class="none">none</span>;
+  return (
+    <ul class="plain">
+      {texts.map((text) => (
+        <li>
+          <code>{text}</code>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Confirm({ plan, names, phrase, problems, token }: RollbackPageProps) {
+  return (
+    <form method="post" action={paths.checkpointRollback(plan.checkpoint)} id="rollback" class="stack">
+      <input type="hidden" name="plan" value={plan.fingerprint} />
+      <input type="hidden" name="token" value={token} />
+      {(names ?? []).map((name) => <input type="hidden" name="vm" value={name} />)}
+      {plan.discardNewer ? <input type="hidden" name="discard" value="yes" /> : null}
+      <Field
+        name="phrase"
+        label={`Type “${plan.phrase}” to confirm`}
+        value={phrase}
+        problems={problems}
+        exactly={plan.phrase}
+      />
+    </form>
+  );
+}
