@@ -68,8 +68,13 @@ export type { Images, ImageSource } from "./configuration/images_section.ts";
 export type { ImagesSection } from "./configuration/flat_configuration.ts";
 export type { ImageFile } from "./images/acquiring/image_files.ts";
 export type { Images as ImageFiles, NewImage, UploadedImage } from "./images/acquiring/images.ts";
+export type { Offered, Offering } from "./images/acquiring/pull_way.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
 export type { PlannedImage } from "./images/planned_image.ts";
+export type { OpenUrl } from "./images/acquiring/remote_download.ts";
+export type { ImageFormat, ImageStream } from "./images/source/image_stream.ts";
+export type { ImageLimits } from "./images/source/limits.ts";
+export type { ImageUrl } from "./images/source/open_url.ts";
 export {
   checkFlatConfiguration as checkConfiguration,
   type CheckOptions,

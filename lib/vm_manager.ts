@@ -112,7 +112,7 @@ export class VMManager implements AsyncDisposable {
       session,
       disk: LOCAL_DISK,
       openUrl: options.openUrl ?? openUrl,
-      offering: null,
+      offering: options.offering ?? null,
       notOffered: "SEED_HOST is not set, so the NAS cannot fetch from this program",
       hasEnded: (operation) => {
         const view = store.get(operation)?.view;

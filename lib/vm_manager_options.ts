@@ -6,6 +6,7 @@ import {
 } from "./configuration/environment/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
+import type { Offering } from "./images/acquiring/pull_way.ts";
 import type { OpenUrl } from "./images/acquiring/remote_download.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { callMeter } from "./observability/telemetry.ts";
@@ -48,6 +49,8 @@ export interface VMManagerOptions {
   readonly parallel?: number;
   /** Opens an image at a URL; default: in this worker. */
   readonly openUrl?: OpenUrl;
+  /** Serves files for the NAS to fetch; default: the NAS cannot fetch from this program. */
+  readonly offering?: Offering;
   /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */
   readonly partBytes?: number;
   /** Default: nothing is logged. */

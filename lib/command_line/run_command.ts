@@ -30,6 +30,7 @@ import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
 import type { OpenUrl } from "../images/acquiring/remote_download.ts";
+import { offeringWhenNeeded } from "../images/offering/offering_when_needed.ts";
 import { formatDuration } from "../units.ts";
 import { isOutage } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
@@ -132,10 +133,13 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     (images !== null && changesImages(images)) ||
     (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
+  const { seed, stateDir } = settings;
+  await using offering = seed === null || !writes ? null : offeringWhenNeeded({ ...seed, folder: stateDir });
   await using manager = new VMManager({
     ...managerOptions(given),
     ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
     ...(journal === undefined ? {} : { journal }),
+    ...(offering === null ? {} : { offering }),
   });
   await connect(manager, writes ? waitMsOf(given) : 0, terminal);
   if (images !== null) {

@@ -3,6 +3,7 @@ import type { Options } from "../command_line/arguments.ts";
 import type { CommandName } from "../command_line/commands.ts";
 import type { Settings } from "./environment/settings.ts";
 import type { LocalImages } from "./local_images.ts";
+import { normalAddress } from "./environment/ip_addresses.ts";
 import { parseNasAddress } from "./environment/nas_address.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
@@ -130,6 +131,7 @@ function permissionsOfCommand(
   return {
     net: [
       ...listening,
+      ...(needs.nas === "configured" && needs.journal ? seedListening(settings) : []),
       ...nas.net,
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
@@ -183,6 +185,17 @@ function rangesOf(names: readonly string[]): string[] {
 }
 
 const UNIX = "unix:";
+
+/** The address of SEED_HOST, or all addresses where it is a name, or the address of a router in front. */
+function seedListening(settings: Settings | null): string[] {
+  if (settings === null || settings.seed === null) return [];
+  const { host, port } = settings.seed;
+  const address = normalAddress(host);
+  return [
+    ...(address === null ? [] : [withPort(address, port)]),
+    withPort(address?.includes(":") ? "::" : "0.0.0.0", port),
+  ];
+}
 
 /** The runtime knows no ranges of ports, so each is named. */
 function displaysOf(settings: Settings | null): string[] {

@@ -12,6 +12,7 @@ import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import { describePermissions } from "../../lib/configuration/permissions.ts";
+import { startOneTimeServer } from "../../lib/images/offering/one_time_server.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 import { configurationReader } from "./configuration.ts";
 import type { Launch, Turn } from "./launch.ts";
@@ -54,11 +55,19 @@ export async function serve(launch: ServeOptions): Promise<number> {
     : new FileStore({ path: configFile, folder: `${settings.stateDir}/configuration` });
   const configuration = configurationReader(() => store.file());
   checkConfigured(configuration, store, options);
+  const { seed, stateDir } = settings;
+  await using offering = seed === null || isDemo
+    ? null
+    : await startOneTimeServer({ ...seed, folder: stateDir });
   await serveDashboard({
     settings,
     innerPort,
     maxConnections,
-    nas: { ...demo?.nas ?? configuredNas(settings, tunnelSockets), openUrl: launch.openUrl },
+    nas: {
+      ...demo?.nas ?? configuredNas(settings, tunnelSockets),
+      openUrl: launch.openUrl,
+      ...(offering === null ? {} : { offering }),
+    },
     templatesDir: options.templatesDir,
     configuration,
     configurationStore: store,

@@ -38,6 +38,13 @@ function displayPorts(host: string): string[] {
   return Array.from({ length: 2_100 }, (_, index) => `${host}:${5_900 + index}`);
 }
 
+/** SEED_HOST, and where the one-time server may listen. */
+const SEEDING = [
+  ["192.168.1.5", ["192.168.1.5:8081", "0.0.0.0:8081"]],
+  ["fd00::5", ["[fd00::5]:8081", "[::]:8081"]],
+  ["vms.lan", ["0.0.0.0:8081"]],
+] as const;
+
 Deno.test("permissions name this NAS, this address and these files", () => {
   const plain = permissions({ TRUENAS_HOST: "nas.lan" });
   assert.deepEqual(plain, {
@@ -111,6 +118,12 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   const named = permissions({ TRUENAS_HOST: "nas.lan", NAS_PUBLIC_HOST: "https://nas.example" });
   const { net } = named;
   assert.ok(net !== true && net.includes("nas.example:5910") && !net.includes("nas.example:443"));
+  const seeding = (SEED_HOST: string) => permissions({ TRUENAS_HOST: "nas.lan", SEED_HOST }).net;
+  for (const [host, addresses] of SEEDING) {
+    const allowed = seeding(host);
+    assert.ok(allowed !== true);
+    assert.deepEqual(allowed.filter((name) => name.endsWith(":8081")), addresses);
+  }
   assert.deepEqual(socket.write, ["./state", "config.yaml", "/run/middleware.sock"]);
 });
 

@@ -26,6 +26,9 @@ export const ENVIRONMENT_NAMES = {
   TLS_CERT_FILE: "PEM file with the dashboard's certificate, to serve HTTPS without a proxy",
   TLS_KEY_FILE: "PEM file with the key of TLS_CERT_FILE",
   PORT: "Port the dashboard listens on; default 8080, 0 picks a free one",
+  SEED_HOST:
+    "Name or address by which the NAS reaches this machine, to fetch images from it; default: it fetches none",
+  SEED_PORT: "Port for SEED_HOST; default 8081, 0 picks a free one",
   STATE_DIR: "Folder of the operation journal; default ./state",
   WAIT_MINUTES: "How long an operation waits while the NAS is away, in minutes; default 15",
   RESUME: "on (default) or off: after a restart, resume the creations that it interrupted",

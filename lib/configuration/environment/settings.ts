@@ -16,6 +16,14 @@ import { parsePublicHost } from "./public_host.ts";
 /** Where the journal is kept unless STATE_DIR says otherwise. */
 export const DEFAULT_STATE_DIR = "./state";
 
+/** How the NAS reaches this machine. */
+export interface SeedAddress {
+  /** A name or an address. */
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+}
+
 /** The settings of the dashboard and the command line. */
 export interface Settings {
   /** null when no NAS is needed (demo). */
@@ -38,6 +46,8 @@ export interface Settings {
   readonly listenHost: string;
   /** 0 picks a free one. */
   readonly listenPort: number;
+  /** Where the NAS fetches images from this machine; null: nowhere. */
+  readonly seed: SeedAddress | null;
   /** Folder of the journal. */
   readonly stateDir: string;
   /** How long an operation waits while the NAS is away, in minutes. */
@@ -70,7 +80,8 @@ export function readSettings(options: ReadOptions = {}): Settings {
       trustedProxies: readTrustedProxies(variables),
       tls: readTls(variables),
       listenHost: get("HOST") ?? "127.0.0.1",
-      listenPort: readPort(variables),
+      listenPort: readPort(variables, "PORT", DEFAULT_PORT),
+      seed: readSeed(variables),
       stateDir: get("STATE_DIR") ?? DEFAULT_STATE_DIR,
       waitMinutes: readWaitMinutes(variables),
       resume: readChoice(variables, "RESUME", ["on", "off"] as const) !== "off",
@@ -163,11 +174,28 @@ function readTls({ get, refuse }: Variables): Settings["tls"] {
   return null;
 }
 
-function readPort({ get, refuse }: Variables): number {
-  const text = get("PORT") ?? "8080";
+const DEFAULT_PORT = "8080";
+const DEFAULT_SEED_PORT = "8081";
+
+function readPort({ get, refuse }: Variables, name: "PORT" | "SEED_PORT", usual: string): number {
+  const text = get(name) ?? usual;
   const port = parseWholeNumber(text, LISTEN_PORTS);
-  if (port === null) refuse("PORT", wholeNumberExpected("PORT", LISTEN_PORTS, text));
+  if (port === null) refuse(name, wholeNumberExpected(name, LISTEN_PORTS, text));
   return port ?? 0;
+}
+
+function readSeed(variables: Variables): SeedAddress | null {
+  const { get, refuse } = variables;
+  const host = get("SEED_HOST")?.replace(/^\[(.*)\]$/, "$1");
+  if (host === undefined) {
+    if (get("SEED_PORT") !== undefined) refuse("SEED_PORT", "Requires SEED_HOST; set both");
+    return null;
+  }
+  if (normalAddress(host) === null && !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host)) {
+    const expected = "a name or address of this machine such as vms.lan or 192.0.2.10, without a port";
+    refuse("SEED_HOST", `SEED_HOST must be ${expected}, found ${show(host)}`);
+  }
+  return { host, port: readPort(variables, "SEED_PORT", DEFAULT_SEED_PORT) };
 }
 
 /** How long an operation can be told to wait, in minutes: up to a day. */

@@ -15,7 +15,7 @@ import { type AcquireWork, reportProgress, type TransferredFile } from "./transf
 /** Serves files that the NAS fetches. */
 export interface Offering {
   /** Serves one file at an address that nobody can guess, until it is closed. */
-  offer(stream: ImageStream, fileName: string): Promise<Offered>;
+  offer(stream: ImageStream, fileName: string, onBytes?: () => void): Promise<Offered>;
 }
 
 /** A served file. */
@@ -26,6 +26,7 @@ export interface Offered {
   sent(): number;
   /** Why the image failed; null while it has not. */
   failure(): unknown;
+  /** Nothing is served there any longer. */
   close(): Promise<void>;
 }
 
@@ -49,13 +50,16 @@ export async function pullFile(
   const { context: { log, vmName }, made, signal } = work;
   const at = path.lastIndexOf("/");
   const [folder, fileName] = [path.slice(0, at), path.slice(at + 1)];
-  const offered = await offering.offer(stream, fileName);
+  const report = reportProgress(work, stream);
+  const offered = await offering.offer(stream, fileName, report).catch((error) => {
+    throw signal.aborted ? new Cancelled() : error;
+  });
   const name = `truenas-vm-manager ${vmName} ${log.id}`;
   try {
     made.credentials = name;
     const id = await createCredentials(work, name, offered.url);
     const job = await startPull(work, { folder, fileName, credentials: id });
-    const ended = await follow(work, job, reportProgress(work, stream));
+    const ended = await follow(work, job, report);
     if (signal.aborted) throw new Cancelled();
     const failure = offered.failure();
     if (failure !== null) throw failure;

@@ -1,5 +1,6 @@
 /** Makes an image of bytes as they arrive: hashes them, unpacks them, reads the header first, and holds back the end. */
 import { createHash } from "node:crypto";
+import { ImageError } from "../../errors/errors.ts";
 import { formatBytes } from "../../units.ts";
 import { fileNameFor } from "./file_names.ts";
 import { HEADER_BYTES, inspectHeader } from "./header/inspect_header.ts";
@@ -46,9 +47,11 @@ export async function checkedStream(arriving: Arriving): Promise<ImageStream> {
   try {
     const unpacked = await unpack({ bytes: hashed(arriving, progress, digest.resolve), signal }, source);
     const limited = withinLimits(arriving, unpacked.bytes, progress);
-    const { head, isWhole } = await headOf(limited);
+    const { bytes: head, isWhole, failure } = await headOf(limited);
     const bodyBytes = isWhole ? head.length : unpacked.isPacked ? null : lengthBytes;
     const { format, virtualBytes } = factsOf(arriving, head, bodyBytes);
+    // That it is a web page says more than that its digest is another one.
+    if (failure !== null) throw failure;
     return {
       fileName: fileNameFor(name, format),
       format,
@@ -105,19 +108,31 @@ async function* withinLimits(
   }
 }
 
+/** The beginning of a file. */
+interface Head {
+  readonly bytes: Uint8Array;
+  /** Whether there is nothing behind it. */
+  readonly isWhole: boolean;
+  /** Why it has another digest; null while that is not known. */
+  readonly failure: ImageError | null;
+}
+
 /** As much as the header can take, or all of a shorter file. */
-async function headOf(
-  bytes: Bytes,
-): Promise<{ readonly head: Uint8Array; readonly isWhole: boolean }> {
+async function headOf(arriving: Bytes): Promise<Head> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  while (length < HEADER_BYTES) {
-    const next = await bytes.next();
-    if (next.done === true) return { head: joined(chunks, length), isWhole: true };
-    chunks.push(next.value);
-    length += next.value.length;
+  try {
+    while (length < HEADER_BYTES) {
+      const next = await arriving.next();
+      if (next.done === true) return { bytes: joined(chunks, length), isWhole: true, failure: null };
+      chunks.push(next.value);
+      length += next.value.length;
+    }
+  } catch (error) {
+    if (!(error instanceof ImageError) || error.failure !== "digest") throw error;
+    return { bytes: joined(chunks, length), isWhole: true, failure: error };
   }
-  return { head: joined(chunks, length), isWhole: false };
+  return { bytes: joined(chunks, length), isWhole: false, failure: null };
 }
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {

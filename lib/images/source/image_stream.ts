@@ -7,6 +7,7 @@ export type ImageFormat = "qcow2" | "raw" | "vmdk" | "vdi" | "vhdx" | "iso";
 export interface ImageStream {
   /** A plain name for the file on the NAS, with the format as its ending: `debian-12-genericcloud-amd64.qcow2`. */
   readonly fileName: string;
+  /** By its content. */
   readonly format: ImageFormat;
   /** Size of the disk in bytes; null for a raw image whose length is not known before its end. */
   readonly virtualBytes: number | null;

@@ -7,11 +7,13 @@ import { IMAGE_LIMITS, type ImageLimits } from "./limits.ts";
 
 /** Where an image is. */
 export interface ImageUrl {
+  /** An http or https address. */
   readonly url: string;
   /** SHA-256 of the file as it is downloaded, as publishers give it; null: none is known. */
   readonly sha256: string | null;
   /** Whether the address may be one of a private network or of this machine: a person wrote it in the configuration. */
   readonly allowPrivate: boolean;
+  /** Ends the download. */
   readonly signal?: AbortSignal;
   /** Default: {@link IMAGE_LIMITS}. */
   readonly limits?: Partial<ImageLimits>;

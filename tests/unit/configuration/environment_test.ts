@@ -120,6 +120,22 @@ Deno.test("no message repeats a password or a key", () => {
   assert.doesNotMatch(message, /HUNTER2/);
 });
 
+Deno.test("SEED_HOST and SEED_PORT say how the NAS reaches this machine", () => {
+  const seedOf = (values: Partial<Record<EnvironmentName, string>>) =>
+    readSettings({ env: env({ ...NAS, ...values }) }).seed;
+  assert.equal(seedOf({}), null);
+  assert.deepEqual(seedOf({ SEED_HOST: "vms.lan" }), { host: "vms.lan", port: 8081 });
+  assert.deepEqual(seedOf({ SEED_HOST: "[fd00::1]", SEED_PORT: "0" }), { host: "fd00::1", port: 0 });
+  for (const SEED_HOST of ["http://vms.lan", "vms.lan:80", "vms.lan/x", "a b", "-x", "x".repeat(300) + "/"]) {
+    assert.match(messageOf(() => seedOf({ SEED_HOST })), /SEED_HOST must be a name or address/, SEED_HOST);
+  }
+  assert.match(messageOf(() => seedOf({ SEED_PORT: "80" })), /SEED_PORT: Requires SEED_HOST/);
+  assert.match(
+    messageOf(() => seedOf({ SEED_HOST: "a", SEED_PORT: "x" })),
+    /SEED_PORT must be a whole number/,
+  );
+});
+
 Deno.test("PORT accepts whole numbers from 0 to 65535", () => {
   const portOf = (PORT: string) => readSettings({ env: env({ ...NAS, PORT }) }).listenPort;
   assert.deepEqual(["0", "80", "65535"].map(portOf), [0, 80, 65_535]);
