@@ -2,6 +2,7 @@
 import { TrueNASError } from "../../errors/errors.ts";
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import type { Vm } from "../../inventory/inventory.ts";
+import type { KeptMemory } from "../../operations/memory_reservation.ts";
 import { expectVm, type VmContext } from "../../operations/steps/run_vm.ts";
 import type { Step, StepContext } from "../../operations/steps/run_step.ts";
 import { expectEffect, expectImages, startVm } from "../../operations/steps/vm_steps.ts";
@@ -14,11 +15,14 @@ import type { PlannedCheckpointVm } from "../plan/plans.ts";
 /** What the steps of a VM need. */
 export type CheckpointContext = VmContext & StepContext;
 
+/** What shutting a VM down needs, whose memory is kept for it. */
+export type StopContext = CheckpointContext & { readonly memory: KeptMemory };
+
 /** Longest shutdown that TrueNAS allows (shutdown_timeout), and the power-off after it. */
 const STOP_MS = 330_000;
 
 /** Shuts a running VM down, and powers it off if it does not respond; not one that could not start again. */
-export function stopStep(context: CheckpointContext, vm: PlannedCheckpointVm): Step<string> {
+export function stopStep(context: StopContext, vm: PlannedCheckpointVm): Step<string> {
   const { id, name, uuid } = vm;
   return {
     step: "stop",
@@ -33,8 +37,13 @@ export function stopStep(context: CheckpointContext, vm: PlannedCheckpointVm): S
         );
       }
       await expectImages(context, id);
+      context.memory.begin({ memoryMib: vm.memoryMib, moreMib: 0 });
     },
-    call: async () => await stateIf(context, id, "STOPPED") ?? await shutDown(context, id, "stop"),
+    call: async () => {
+      const state = await stateIf(context, id, "STOPPED") ?? await shutDown(context, id, "stop");
+      context.memory.freed();
+      return state;
+    },
     verify: () => stateIf(context, id, "STOPPED"),
     passes: (error) => isTransient(error) || context.outages.hasRestarted,
     detail: (state) => state,

@@ -3,6 +3,7 @@
  * back, proves it by reading, and starts it again.
  */
 import { TrueNASError } from "../../errors/errors.ts";
+import type { KeptMemory } from "../../operations/memory_reservation.ts";
 import { Cancelled, pause, runStep, type Step, StepFailure } from "../../operations/steps/run_step.ts";
 import {
   expectVm,
@@ -36,6 +37,7 @@ export function rollbackSteps({ stops, zvols }: VmToRollBack): readonly string[]
 }
 
 interface Work extends CheckpointContext, RemovalContext {
+  readonly memory: KeptMemory;
   readonly vm: VmToRollBack;
   /** Zvols whose rollback was requested. */
   readonly asked: Set<string>;
@@ -43,8 +45,15 @@ interface Work extends CheckpointContext, RemovalContext {
 
 /** Rolls it back. Never throws; the log contains the result. */
 export async function rollBackVm(context: VmContext, vm: VmToRollBack, checkpoint: string): Promise<void> {
+  const memory = context.memory.keep();
   const named = { ...context, vmName: vm.name };
-  const work: Work = { ...named, ...removalContext(named, context.cancellable), vm, asked: new Set() };
+  const work: Work = {
+    ...named,
+    ...removalContext(named, context.cancellable),
+    memory,
+    vm,
+    asked: new Set(),
+  };
   await runVm(work, {
     id: vm.id,
     run: async () => {
@@ -58,7 +67,7 @@ export async function rollBackVm(context: VmContext, vm: VmToRollBack, checkpoin
       return { outcome: "done", message: `As in ${checkpoint}: ${proof}` };
     },
     onFailure: (failure) => afterFailure(work, failure),
-  });
+  }).finally(memory.end);
 }
 
 /** It is still as it was shown: the VM with these disks, the checkpoint's snapshots, and no later ones but those. */

@@ -39,7 +39,7 @@ export function takingSteps({ stops, expired }: VmToCheckpoint): readonly string
 
 /** Takes it. Never throws; the log contains the result. */
 export async function takeCheckpoint(context: VmContext, vm: VmToCheckpoint, taking: Taking): Promise<void> {
-  const work = { ...context, vmName: vm.name };
+  const work = { ...context, vmName: vm.name, memory: context.memory.keep() };
   const asked: string[] = [];
   await runVm(work, {
     id: vm.id,
@@ -52,7 +52,7 @@ export async function takeCheckpoint(context: VmContext, vm: VmToCheckpoint, tak
       return { outcome: "done", message: `${formatCount(vm.zvols.length, "disk")} in ${taking.name}${left}` };
     },
     onFailure: (failure) => undo(work, vm, { taking, asked, failure }),
-  });
+  }).finally(work.memory.end);
 }
 
 function snapshotStep(

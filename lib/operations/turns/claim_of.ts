@@ -47,8 +47,9 @@ export function claimOfLeft(view: OperationView): Claim {
   const { resumable, removable } = recoveryOf(view);
   const left = [...new Set([...resumable, ...removable])];
   const { request } = view;
+  const names = left.map(({ name }) => name);
   return merged([
-    { vms: left.map(({ name }) => name) },
+    view.kind === "image" ? { images: names } : { vms: names },
     ...left.flatMap(({ name, steps }) =>
       steps.flatMap(({ evidence }) => evidence === null ? [] : claimOfEvidence(name, evidence))
     ),
