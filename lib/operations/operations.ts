@@ -6,32 +6,27 @@ import type { Configuration } from "../configuration/configuration.ts";
 import { ConfigurationError, TrueNASError } from "../errors/errors.ts";
 import type { ImageRemovalPlan, ImageRemovalRequest } from "../images/removing/plan.ts";
 import { imageRemoval } from "../images/removing/removal_operation.ts";
-import type { Acquirer, WantedImage } from "../images/acquiring/acquirer.ts";
-import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
-import { acquisition, discarding, wantedAgain } from "../images/acquiring/image_operation.ts";
+import type { WantedImage } from "../images/acquiring/acquirer.ts";
+import { acquisition } from "../images/acquiring/image_operation.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { NOTHING_CHANGED } from "../plan/changes.ts";
-import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
+import type { CreationRequest } from "../plan/creation_input.ts";
 import { type DestructionRequest, isNamedBy } from "../plan/destruction.ts";
 import type { OrphanPlan } from "../plan/orphans.ts";
 import { selectionProblems } from "../plan/reconciling.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
-import { defaultTypes } from "../plan/wanted.ts";
-import type { TemplateManager } from "../template_manager.ts";
-import type { VersionRules } from "../truenas/versions.ts";
 import type { Concurrency } from "./call_limiter.ts";
 import { drain, type DrainTimes } from "./drain.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";
+import { type OperationsOptions, Preparing } from "./preparing.ts";
 import { recoveryOf } from "./recovery.ts";
-import { isLeftByProgram, macsOf, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
+import { isLeftByProgram } from "./resuming.ts";
 import { type RunResult, toResult } from "./summary.ts";
-import { resumedCheckpoint, undoingCheckpoint } from "../checkpoints/specs.ts";
 import type { OperationRunner, OperationSpec, RunningOperation, RunOptions } from "./runner.ts";
-import { cleaning, creation, type Destruction, destruction, undoing } from "./specs.ts";
+import { cleaning, type Destruction, destruction } from "./specs.ts";
 import type { CancelMode } from "./steps/create_vm.ts";
-import type { RefusedPorts } from "./steps/refused_ports.ts";
 import type { OperationStore } from "./record/store.ts";
 import { describeOverlap, type Overlap } from "./turns/claims.ts";
 import { Recoveries } from "./turns/recoveries.ts";
@@ -48,29 +43,6 @@ export type StartedOrReplanned<Plan> =
     readonly overlap: Overlap | null;
   };
 
-/** What starting operations needs. */
-export interface OperationsOptions {
-  readonly store: OperationStore;
-  readonly planner: Planner;
-  readonly runner: OperationRunner;
-  /** The templates of a VM type, with its overrides. */
-  readonly templates: (configuration: Configuration, type: string) => TemplateManager;
-  readonly refusedPorts: RefusedPorts;
-  /** How the NAS takes changes of devices. */
-  readonly deviceUpdate: () => VersionRules["deviceUpdate"];
-  /** Brings images to the NAS. */
-  readonly acquirer: Acquirer;
-  /** Reads the headers of image files. */
-  readonly headers: HeaderChecks;
-  /** The displays' password; required to create VMs. */
-  readonly displayPassword: string | null;
-}
-
-/** How an operation goes on. */
-interface Again extends RunOptions {
-  readonly concluded: (recovery: OperationView) => void;
-}
-
 /** How old a creation may be to go on by itself after a restart of this program, in milliseconds. */
 const RESUMED_WITHIN_MS = 24 * 60 * 60_000;
 
@@ -81,6 +53,7 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #runner: OperationRunner;
   readonly #planner: Planner;
+  readonly #preparing: Preparing;
   readonly #turns: Turns;
   readonly #recoveries: Recoveries;
   #isAbandoned = false;
@@ -91,6 +64,7 @@ export class Operations {
     this.#options = options;
     this.#runner = options.runner;
     this.#planner = options.planner;
+    this.#preparing = new Preparing(options);
     const { claims, settle: { settleMs } } = options.runner;
     this.#turns = new Turns(claims);
     this.#recoveries = new Recoveries({ store: options.store, turns: this.#turns, claims, settleMs });
@@ -151,7 +125,7 @@ export class Operations {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.creation(request);
       const isSelectable = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED).length === 0;
-      const planned = this.#ready(this.#creation(plan, request), options);
+      const planned = this.#ready(this.#preparing.creation(plan, request), options);
       return { plan, planned: isSelectable ? planned : { ...planned, run: null } };
     });
   }
@@ -227,11 +201,11 @@ export class Operations {
    * @throws {ConfigurationError} when there is no display password, or a selected VM cannot be changed; nothing was sent.
    */
   async create(request: CreationRequest, options: RunOptions = {}): Promise<RunResult> {
-    this.#displayPassword();
+    this.#preparing.expectPassword();
     return await this.#finish(options, async () => {
       const plan = await this.#planner.creation(request);
       const problems = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED);
-      const ready = this.#ready(this.#creation(plan, request), options);
+      const ready = this.#ready(this.#preparing.creation(plan, request), options);
       if (problems.length === 0) return ready;
       const refuse = () => {
         throw new ConfigurationError("selection", problems);
@@ -287,7 +261,8 @@ export class Operations {
     return this.#recoveries.start(
       operationId,
       "resumed",
-      (view, concluded) => this.#planAgain(view, { ...options, concluded }),
+      (view, concluded) =>
+        this.#preparing.resume(view, (spec) => this.#ready({ ...spec, concluded }, options)),
     );
   }
 
@@ -302,16 +277,16 @@ export class Operations {
     operationId: string,
     options: RunOptions & { readonly shown?: RollBackPlan } = {},
   ): Promise<RunningOperation | null> {
-    const { displayPassword, deviceUpdate } = this.#options;
-    const restoring = { displayPassword: displayPassword ?? "", deviceUpdate };
-    return this.#recoveries.start(operationId, "rolled-back", (view, concluded) => {
-      if (view.kind === "image") return this.#ready({ ...discarding(view), concluded }, options);
-      if (view.request?.kind === "checkpoint") {
-        return this.#ready({ ...undoingCheckpoint(view, view.request), concluded }, options);
-      }
-      const spec = undoing(view, options.shown?.vms ?? [], restoring);
-      return this.#ready({ ...spec, concluded }, options);
-    });
+    return this.#recoveries.start(
+      operationId,
+      "rolled-back",
+      (view, concluded) =>
+        this.#preparing.undo(
+          view,
+          options.shown ?? null,
+          (spec) => this.#ready({ ...spec, concluded }, options),
+        ),
+    );
   }
 
   /** Keeps what an operation created as it is, and closes the decision; false when there was nothing to decide. */
@@ -422,70 +397,5 @@ export class Operations {
     return operation === null
       ? { started: false, plan: await promise, overlap }
       : { started: true, operation };
-  }
-
-  #creation(
-    plan: CreationPlan,
-    request: CreationRequest,
-    ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
-  ): OperationSpec<PlannedVm> {
-    const { configuration, types = defaultTypes(configuration), reconcile } = request;
-    const { refusedPorts, templates, deviceUpdate, acquirer, headers } = this.#options;
-    const replaced = plan.vms.filter(({ name, action }) =>
-      ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
-    ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
-    return creation(plan, {
-      request: {
-        kind: "create",
-        configuration,
-        types,
-        macs: macsOf(plan),
-        ...(reconcile === undefined ? {} : { reconcile }),
-        ...(replaced.length === 0 ? {} : { replaced }),
-      },
-      resumed: ongoing.size > 0,
-      deviceUpdate,
-      templates: (type) => templates(configuration, type),
-      displayPassword: this.#displayPassword(),
-      refusedPorts,
-      acquirer,
-      headers,
-    });
-  }
-
-  async #planAgain(view: OperationView, { concluded, ...options }: Again): Promise<Planned> {
-    const { request } = view;
-    const names = recoveryOf(view).resumable.map(({ name }) => name);
-    const isResumable = ({ name }: { readonly name: string }) => names.includes(name);
-    if (request === null) throw new TypeError("An operation without a request cannot be resumed");
-    if (request.kind === "image") {
-      const spec = acquisition(wantedAgain(request), this.#options.acquirer);
-      return this.#ready({ ...spec, concluded }, options);
-    }
-    if (request.kind !== "create" && request.kind !== "destroy") {
-      return resumedCheckpoint(
-        { request, view, names },
-        (spec) => this.#ready({ ...spec, concluded }, options),
-      );
-    }
-    if (request.kind === "destroy") {
-      const vms = request.vms.filter(isResumable).map(withDefaults);
-      const spec = destruction({ ...request, vms }, { resumed: true });
-      return this.#ready({ ...spec, concluded }, options);
-    }
-    const ongoing = replacementsOf(view, this.store.list());
-    const plan = await this.#planner.creation(request, ongoing);
-    const again = { ...request, ...resumedReconciling(view, request) };
-    const spec = this.#creation({ ...plan, vms: plan.vms.filter(isResumable) }, again, ongoing);
-    return this.#ready({ ...spec, concluded }, options);
-  }
-
-  #displayPassword(): string {
-    const { displayPassword } = this.#options;
-    if (displayPassword !== null && displayPassword.trim() !== "") return displayPassword;
-    throw new ConfigurationError("VNC_PASSWORD", [{
-      field: "vncPassword",
-      message: "Creating VMs requires a display password, because TrueNAS refuses displays without one",
-    }]);
   }
 }
