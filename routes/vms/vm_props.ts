@@ -35,10 +35,10 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   const state = manager.connection.state;
   const problem = state.kind === "reconnecting" || state.kind === "otp" ? state.error : error;
   const unfinished = unfinishedOf(dashboard);
-  const needsLook = needsLookOf(dashboard);
+  const matchOf = typeMatcher(dashboard);
+  const needsLook = needsLookOf(dashboard, unfinished, matchOf);
   const matching = sorted(all.filter((vm) => matches(vm, query, needsLook)), query.sort);
   const look = lookOf(dashboard, query, { all, matching: matching.length });
-  const matchOf = typeMatcher(dashboard);
   const { shown, groups } = rowsOf(matching, query, configuredTypes(dashboard));
   const rows = new Map(
     shown.map((vm) => [vm.id, rowOf(dashboard, vm, { mayChange, look, unfinished, matchOf })]),
@@ -76,9 +76,11 @@ export function unfinishedOf({ manager }: Dashboard): Unfinished {
 }
 
 /** What needs a look has a mark in the list: it is in trouble, or differs from its type. */
-export function needsLookOf(dashboard: Dashboard): NeedsLook {
-  const unfinished = unfinishedOf(dashboard);
-  const matchOf = typeMatcher(dashboard);
+export function needsLookOf(
+  dashboard: Dashboard,
+  unfinished: Unfinished = unfinishedOf(dashboard),
+  matchOf: TypeMatcher = typeMatcher(dashboard),
+): NeedsLook {
   const { store } = dashboard.manager.operations;
   return (vm) => {
     if (isTroubled(vm, unfinished)) return true;

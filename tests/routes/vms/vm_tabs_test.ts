@@ -3,7 +3,7 @@
  * tab of its form; what cannot be done now says why; and the way to TrueNAS's own page is right or absent.
  */
 import assert from "node:assert/strict";
-import { repeatedly } from "../../support/deadline.ts";
+import { repeatedly, soon } from "../../support/deadline.ts";
 import { idOf, startDashboard } from "../../support/dashboard.ts";
 import { post, send, signIn, text, withDashboard } from "../../support/http.ts";
 
@@ -59,6 +59,8 @@ Deno.test("while the NAS is away, every tab of a VM says how old its state is", 
           await text(fetch(`${dashboard.url}/vms/${id}${path}`)),
         )?.[0] ?? "";
     for (const path of ["", "/disks", "/console"]) assert.doesNotMatch(await head(path), /as of/, path);
+    const stream = await fetch(`${dashboard.url}/vms/${id}/events?tab=overview`);
+    const reader = (stream.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader();
     await dashboard.simulator.goAway();
     await repeatedly("the connection is lost", async () => {
       const { state } = dashboard.manager.connection;
@@ -67,6 +69,12 @@ Deno.test("while the NAS is away, every tab of a VM says how old its state is", 
     for (const path of ["", "/disks", "/console"]) {
       assert.match(await head(path), /Running.*<span class="warn tone" data-stale="true">as of <time/, path);
     }
+    for (let said = ""; !/hx-target="#vm-state".*data-stale="true"/s.test(said);) {
+      const { value, done } = await soon(reader.read(), "an open page says it too");
+      assert.ok(!done);
+      said += value;
+    }
+    await reader.cancel();
   }));
 
 Deno.test("a mistake comes back on the tab of its form with what was typed", () =>
