@@ -18,7 +18,9 @@ export async function showRollback(
   const request = requestOf(checkpoint, new URL(c.req.url).searchParams);
   const plan = await dashboard.manager.checkpoints.planRollback(request);
   if (wantsJson(c)) return c.json(plan);
-  return show(c, dashboard, request, { plan, problems: plan.problems }, 200);
+  // The tick is still to be set, so its absence is no mistake yet.
+  const problems = plan.problems.filter(({ field }) => field !== "discard");
+  return show(c, dashboard, request, { plan, problems }, 200);
 }
 
 /** POST /checkpoints/:name/rollback: rolls back what was shown, once the phrase matches. */

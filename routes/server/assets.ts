@@ -15,6 +15,7 @@ import setupCss from "../../static/css/setup.css" with { type: "text" };
 import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import typesCss from "../../static/css/types.css" with { type: "text" };
 import touchCss from "../../static/css/touch.css" with { type: "text" };
+import checkpointsCss from "../../static/css/checkpoints.css" with { type: "text" };
 import imagesCss from "../../static/css/images.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
@@ -50,6 +51,7 @@ const CSS = [
   createCss,
   typesCss,
   imagesCss,
+  checkpointsCss,
   vmCss,
   consoleCss,
   destroyCss,

@@ -1,5 +1,5 @@
 /** Rolling back to a checkpoint: each VM and disk, the later snapshots that go, and the phrase. */
-import type { RollbackPlan, VmToRollBack } from "../../../lib/checkpoints/plan/plans.ts";
+import type { RollbackPlan, VmToRollBack, ZvolToRollBack } from "../../../lib/checkpoints/plan/plans.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { formatCount } from "../../../lib/units.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
@@ -79,8 +79,11 @@ function Discard({ plan, names }: RollbackPageProps) {
       {(names ?? []).map((name) => <input type="hidden" name="vm" value={name} />)}
       <Notice tone="warn">
         <p>
-          <strong>{formatCount(plan.newer, "later snapshot")}</strong>{" "}
-          would be lost, because ZFS goes back only past what is newer.
+          <strong>
+            {formatCount(plan.newer, "later snapshot")}{" "}
+            {plan.discardNewer ? "will be removed" : "would be lost"}.
+          </strong>{" "}
+          ZFS rolls a disk back only after everything newer is gone.
         </p>
         <p class="actions">
           <label class="check">
@@ -124,23 +127,19 @@ function Vms({ vms }: { vms: readonly VmToRollBack[] }) {
   return (
     <table class="table rows">
       <caption class="visually-hidden">{formatCount(vms.length, "VM")}</caption>
-      <TableHead columns={["VM", "State", "Disks", "Snapshots that go", "Changed since, and stays so"]} />
+      <TableHead columns={["VM", "Disks, and snapshots that go", "Changed since, and stays so"]} />
       <tbody>
         {vms.map((vm) => (
           <tr data-vm={vm.name} data-state={vm.state}>
             <th scope="row">
-              <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a>
+              <a href={paths.vm(vm.id)} dir="auto">{vm.name}</a> <VmState state={vm.state} />
+              {vm.stops ? <span class="where">shut down, and started again</span> : null}
               {vm.running ? <span class="where">was running at the checkpoint</span> : null}
             </th>
-            <td data-label="State">
-              <VmState state={vm.state} />
-              {vm.stops ? <span class="where">shut down, and started again</span> : null}
-            </td>
-            <td data-label="Disks">
-              <Codes texts={vm.zvols.map(({ zvol }) => zvol)} />
-            </td>
-            <td data-label="Snapshots that go">
-              <Codes texts={vm.zvols.flatMap(({ newer }) => newer.map(({ name }) => name))} />
+            <td data-label="Disks, and snapshots that go">
+              <ul class="plain">
+                {vm.zvols.map((zvol) => <Disk zvol={zvol} />)}
+              </ul>
             </td>
             <td data-label="Changed since, and stays so">
               {vm.changes.length === 0
@@ -154,16 +153,16 @@ function Vms({ vms }: { vms: readonly VmToRollBack[] }) {
   );
 }
 
-function Codes({ texts }: { texts: readonly string[] }) {
-  if (texts.length === 0) return <span class="none">none</span>;
+function Disk({ zvol: { zvol, newer } }: { zvol: ZvolToRollBack }) {
   return (
-    <ul class="plain">
-      {texts.map((text) => (
-        <li>
-          <code>{text}</code>
-        </li>
-      ))}
-    </ul>
+    <li>
+      <code>{zvol}</code>
+      {newer.length === 0 ? null : (
+        <span class="where" data-discards={newer.length}>
+          loses <Said text={newer.map(({ name }) => name.slice(zvol.length)).join(", ")} />
+        </span>
+      )}
+    </li>
   );
 }
 
