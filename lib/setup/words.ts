@@ -95,6 +95,11 @@ export const ABILITIES: readonly Ability[] = [
     without: "VMs whose disks have snapshots cannot be destroyed.",
   },
   {
+    roles: ["SNAPSHOT_WRITE"],
+    label: "Take checkpoints",
+    without: "Checkpoints cannot be taken.",
+  },
+  {
     roles: ["FILESYSTEM_ATTRS_READ"],
     label: "See install images",
     without: "Plans cannot check the install image, and you type its path.",

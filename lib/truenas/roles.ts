@@ -32,7 +32,16 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
     essential: false,
   },
   { role: "SNAPSHOT_READ", for: "listing snapshots of disks to be removed", essential: false },
-  { role: "SNAPSHOT_DELETE", for: "removing snapshots of disks to be removed", essential: false },
+  {
+    role: "SNAPSHOT_WRITE",
+    for: "taking checkpoints and, from TrueNAS 25.10 on, rolling back to them",
+    essential: false,
+  },
+  {
+    role: "SNAPSHOT_DELETE",
+    for: "removing snapshots of disks to be removed, and checkpoints",
+    essential: false,
+  },
   { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image exists", essential: false },
   { role: "REPORTING_READ", for: "showing the load of the NAS above the list", essential: false },
 ];

@@ -299,6 +299,7 @@ Deno.test("missing roles are reported, each with what fails without it", async (
       ["DATASET_WRITE", false],
       ["DATASET_DELETE", false],
       ["SNAPSHOT_READ", false],
+      ["SNAPSHOT_WRITE", false],
       ["SNAPSHOT_DELETE", false],
       ["FILESYSTEM_ATTRS_READ", false],
       ["REPORTING_READ", false],
