@@ -139,6 +139,42 @@ Deno.test("a list that has changed is shown again, and nothing is removed", () =
     assert.ok([...simulator.store.datasets.keys()].some((name) => name.startsWith("tank/images/debian-")));
   }));
 
+/** The volume descriptor of ISO 9660. */
+function isoBytes(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(40_960);
+  bytes.set(new TextEncoder().encode("\x01CD001\x01"), 32_768);
+  return bytes;
+}
+
+Deno.test("an uploaded install image is listed with the others, and can be removed", () =>
+  withDashboard({}, async (dashboard) => {
+    const { url, simulator } = dashboard;
+    const page = await text(fetch(`${url}/images/upload?kind=iso`));
+    assert.match(page, /Upload an install image/);
+    const body = new FormData();
+    for (const [name, value] of [["token", hidden(page, "token")], ["name", "seed"]] as const) {
+      body.append(name, value);
+    }
+    body.append("file", new Blob([isoBytes()]), "seed.iso");
+    const headers = { origin: url };
+    const sent = fetch(`${url}/images/upload?kind=iso`, {
+      method: "POST",
+      body,
+      headers,
+      redirect: "manual",
+    });
+    const operation = await finishedOperation(dashboard, await follow(sent));
+    assert.equal(operation.status, "done", JSON.stringify(operation));
+    const list = await text(fetch(`${url}/images`));
+    assert.match(list, /data-file="\/mnt\/tank\/images\/files-seed\/seed\.iso"/);
+    assert.doesNotMatch(list, /data-image="seed"/);
+    const asked = await text(fetch(`${url}/images/remove?name=seed`));
+    const fields = { name: "seed", plan: hidden(asked, "plan"), token: hidden(asked, "token") };
+    const place = await follow(post(dashboard, "/images/remove", { ...fields, phrase: "remove seed" }));
+    assert.equal((await finishedOperation(dashboard, place)).status, "done");
+    assert.ok(!simulator.store.datasets.has("tank/images/files-seed"));
+  }));
+
 Deno.test("viewers see images and can remove none", () =>
   withDashboard(
     { config: CONFIG, access: { password: "correct horse battery", viewerPassword: "just looking around" } },
