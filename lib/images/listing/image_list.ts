@@ -42,6 +42,8 @@ export interface ImageVersion {
 /** A dataset of ours that holds an image's file. */
 export interface ImageDataset {
   readonly name: string;
+  /** Size of the disk in the file, in bytes; null when unknown. */
+  readonly diskBytes: number | null;
   /** Path of the file; null while it is not whole. */
   readonly path: string | null;
   readonly usedBytes: number | null;
@@ -125,6 +127,8 @@ export interface ImageRow {
   readonly fileOf: string | null;
   /** Path of that file; null while it is not whole. */
   readonly filePath: string | null;
+  /** Size of the disk in that file, in bytes; null when unknown. */
+  readonly diskBytes: number | null;
   /** Whether that file is an install image. */
   readonly isIso: boolean;
   readonly mark: ZvolMark | null;
@@ -184,7 +188,13 @@ function toImage(name: string, facts: ImageFacts, golden: readonly ImageRow[]): 
   const paths = new Set([declared?.path, ...versions.map(({ path }) => path)]);
   const isCopy = ({ image, mark, type }: ImageRow) => type === "VOLUME" && mark !== null && paths.has(image);
   const datasets = facts.rows.filter(({ fileOf }) => fileOf === name)
-    .map(({ name, filePath: path, usedBytes, createdAt }) => ({ name, path, usedBytes, createdAt }));
+    .map(({ name, filePath: path, diskBytes, usedBytes, createdAt }) => ({
+      name,
+      path,
+      diskBytes,
+      usedBytes,
+      createdAt,
+    }));
   return {
     name,
     state: stateOf(declared, versions, facts),

@@ -94,6 +94,7 @@ function toRow(row: DatasetRow): ImageRow {
     image: isVolume ? image : null,
     fileOf: isVolume ? null : fileOf(row.id, valueOf),
     filePath: isVolume ? null : valueOf(FILE_PROPERTIES.path) || null,
+    diskBytes: isVolume ? null : Number(valueOf(FILE_PROPERTIES.size) || NaN) || null,
     isIso: !isVolume && valueOf(FILE_PROPERTIES.format) === "iso",
     mark: zvolMarkOf((property) => valueOf(property)),
   };

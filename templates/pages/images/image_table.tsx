@@ -81,6 +81,7 @@ function ImageRow(
   const used = [current?.usedBytes ?? null, ...datasets.map(({ usedBytes }) => usedBytes)];
   const takes = used.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
   const made = current?.createdAt ?? datasets[0]?.createdAt ?? null;
+  const diskBytes = current?.sizeBytes ?? datasets[0]?.diskBytes ?? null;
   const users = { versions: current === null ? [] : [current], copies };
   return (
     <tr>
@@ -94,7 +95,7 @@ function ImageRow(
         <State {...STATES[state]} />
       </td>
       <td class="num" data-label="Disk">
-        {current?.sizeBytes == null ? <span class="none">–</span> : formatBytes(current.sizeBytes)}
+        {diskBytes === null ? <span class="none">–</span> : formatBytes(diskBytes)}
       </td>
       <td class="num" data-label="Takes">
         {takes === 0 ? <span class="none">–</span> : formatBytes(takes)}

@@ -87,6 +87,8 @@ export function NextSteps({ view, mayChange }: { view: OperationView; mayChange:
             help="Console, disks, network"
           />
         )
+        : kind === "image" || kind === "remove-image"
+        ? <Next icon="image" href={paths.images()} title="Open the images" help="All images of this NAS" />
         : <Next icon="vm" href={paths.home()} title="Open the VMs" help="All VMs of this NAS" />}
       {kind !== "create" || standing.length === 0 ? null : (
         <Next
@@ -117,8 +119,6 @@ const CREATE_TITLES = {
   destroy: "Create VMs",
   undo: "Create VMs",
   clean: "Create VMs",
-  image: "Create VMs",
-  "remove-image": "Create VMs",
 } as const;
 
 /** Operations on checkpoints: what cancelling, resuming and rolling back mean there. */

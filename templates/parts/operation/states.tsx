@@ -148,8 +148,12 @@ export const RESOLUTIONS = {
 /** A rollback that found nothing to remove counts as success. */
 const NOTHING_LEFT = { tone: "quiet", word: "Nothing left" } as const;
 
+/** No VM is destroyed with an image. */
+const REMOVED = { tone: "good", word: "Removed" } as const;
+
 /** The outcome of a VM in an operation of this kind. */
 export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
+  if (kind === "remove-image" && outcome === "destroyed") return REMOVED;
   return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
 }
 
