@@ -96,13 +96,18 @@ export const ABILITIES: readonly Ability[] = [
   },
   {
     roles: ["SNAPSHOT_WRITE"],
-    label: "Take checkpoints",
-    without: "Checkpoints cannot be taken.",
+    label: "Take checkpoints, clone images",
+    without: "Checkpoints cannot be taken, and each disk is converted from its image by itself.",
   },
   {
     roles: ["FILESYSTEM_ATTRS_READ"],
     label: "See install images",
     without: "Plans cannot check the install image, and you type its path.",
+  },
+  {
+    roles: ["CLOUD_SYNC_WRITE"],
+    label: "Fetch images",
+    without: "Only a full administrator can bring images to the NAS.",
   },
   {
     roles: ["REPORTING_READ"],

@@ -70,6 +70,7 @@ export class Nas {
   readonly downloads: Map<number, ReadableStream<Uint8Array>> = new Map();
   /** Size from which cloudsync fetches a file in parts. */
   readonly multipartBytes: number;
+  readonly #halted = new AbortController();
   readonly #listeners = new Set<(event: NasEvent) => void>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #deletions: Promise<unknown> = Promise.resolve();
@@ -127,8 +128,14 @@ export class Nas {
     }
   }
 
+  /** Aborted when the NAS stops, for requests that would never end. */
+  get halted(): AbortSignal {
+    return this.#halted.signal;
+  }
+
   /** Stops all timers when the NAS stops; calls that wait never continue. */
   halt(): void {
+    this.#halted.abort();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#listeners.clear();

@@ -34,7 +34,7 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
   { role: "SNAPSHOT_READ", for: "listing snapshots of disks to be removed", essential: false },
   {
     role: "SNAPSHOT_WRITE",
-    for: "taking checkpoints and, from TrueNAS 25.10 on, rolling back to them",
+    for: "cloning disks from images, taking checkpoints and, from TrueNAS 25.10 on, rolling back to them",
     essential: false,
   },
   {
@@ -43,6 +43,11 @@ export const NEEDED_ROLES: readonly NeededRole[] = [
     essential: false,
   },
   { role: "FILESYSTEM_ATTRS_READ", for: "checking that the install image exists", essential: false },
+  {
+    role: "CLOUD_SYNC_WRITE",
+    for: "letting the NAS fetch images, for an account that is no full administrator",
+    essential: false,
+  },
   { role: "REPORTING_READ", for: "showing the load of the NAS above the list", essential: false },
 ];
 
@@ -52,6 +57,7 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   VM_DEVICE_WRITE: ["VM_DEVICE_READ", "VM_WRITE", "VM_READ"],
   DATASET_WRITE: ["DATASET_READ"],
   SNAPSHOT_WRITE: ["SNAPSHOT_READ"],
+  CLOUD_SYNC_WRITE: ["CLOUD_SYNC_READ"],
 };
 
 /** Whether an account has a role, directly or included in another; null when its roles are unknown. */

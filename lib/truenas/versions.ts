@@ -204,6 +204,7 @@ function withoutResources(method: string, [given]: readonly unknown[]): [string,
 function adaptParams(rules: VersionRules, method: string, params: readonly unknown[]): readonly unknown[] {
   if (method === "vm.query") return withoutUnknownColumns(rules, params);
   if (rules.dtype === "attributes") return params;
+  if (method === "cloudsync.credentials.create") return [withOuterProvider(params[0] as CredentialParams)];
   if (method === "vm.device.create") return [withOuterDtype(params[0] as DeviceParams)];
   if (method !== "vm.device.update") return params;
   const [id, change] = params;
@@ -225,6 +226,15 @@ function withoutUnknownColumns(
   const unknown = TEMPLATE_COLUMNS.filter((column) => !vmCreateKeys.includes(column));
   if (options?.select === undefined || unknown.length === 0) return params;
   return [filters, { ...options, select: options.select.filter((column) => !unknown.includes(column)) }];
+}
+
+interface CredentialParams {
+  readonly provider: { readonly type: string };
+}
+
+/** 24.x has the kind of a provider next to its attributes. */
+function withOuterProvider({ provider: { type, ...attributes }, ...rest }: CredentialParams): unknown {
+  return { ...rest, provider: type, attributes };
 }
 
 interface DeviceParams {

@@ -67,7 +67,7 @@ for (const { name, context } of LOOKS) {
     await page.getByLabel("Password", { exact: true }).fill("some-secret");
     await check("the account");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByText("5 rights are missing.").waitFor();
+    await page.getByText("7 rights are missing.").waitFor();
     await check("missing rights");
     await page.getByRole("link", { name: "Use another account" }).click();
     await page.getByRole("radio", { name: "API key" }).check();

@@ -15,8 +15,9 @@ import {
 } from "./file_dataset.ts";
 import { fileDataset, type ImageFile } from "./image_files.ts";
 import type { LocalDisk } from "./local_disk.ts";
-import { type Offering, pullFile } from "./pull_way.ts";
-import { type AcquireWork, chunksOf, reportProgress } from "./transfer.ts";
+import { hasRole } from "../../truenas/roles.ts";
+import { credentialsName, type Offering, pullFile, removeCredentials } from "./pull_way.ts";
+import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
 import { PART_BYTES, uploadFile } from "./upload_way.ts";
 import { type ImageWays, imageWays } from "./ways.ts";
 
@@ -123,8 +124,12 @@ export class Acquirer {
 
   /** Makes the dataset; the file that is there already, or null. */
   prepare(work: AcquireWork, { origin, ...place }: WantedImage): Promise<ImageFile | null> {
-    const { hasEnded: isKnown } = this.#options;
-    return prepareDataset(datasetWork(work), place, { wanted: origin.sha256, isKnown });
+    const { hasEnded: isKnown, session: { state } } = this.#options;
+    const mayFetch = state.kind === "live" && hasRole(state.nas.roles, "CLOUD_SYNC_WRITE") !== false;
+    const onTakeOver = async (operation: string) => {
+      if (mayFetch) await removeCredentials(work, credentialsName(place.name, operation));
+    };
+    return prepareDataset(datasetWork(work), place, { wanted: origin.sha256, isKnown, onTakeOver });
   }
 
   /**
@@ -155,7 +160,7 @@ export class Acquirer {
       throw new TrueNASError(`${text}; enlarge it`);
     }
     const path = `/mnt/${fileDataset(dataset, name)}/${name}.${format}`;
-    const bytes = await this.#send(work, chosen.way, { path, stream });
+    const bytes = await this.#send(work, chosen.way, { name, path, stream });
     const from = origin.kind === "url" ? origin.url : "upload";
     return { path, bytes, digest: await stream.digest, format, virtualBytes: virtualBytes ?? bytes, from };
   }
@@ -178,7 +183,7 @@ export class Acquirer {
   async #send(
     work: AcquireWork,
     way: "local" | "upload" | "pull",
-    file: { readonly path: string; readonly stream: ImageStream },
+    file: TransferredFile,
   ): Promise<number> {
     const { session, disk, offering, partBytes = PART_BYTES } = this.#options;
     if (way === "local") {

@@ -34,18 +34,25 @@ export interface ArrivedFile {
   readonly from: string;
 }
 
+/** What is known of operations that left a file unfinished. */
+export interface Earlier {
+  /** Whether an operation is one of this program's, which runs no longer. */
+  readonly isKnown: (operation: string) => boolean;
+  /** Removes what else it left. */
+  readonly onTakeOver: (operation: string) => Promise<void>;
+}
+
 /**
  * Makes the dataset of a new file, or takes over the one that an operation of this program left unfinished.
  *
  * @param wanted The digest that a file that is there already may have; null: none is known, so none may be there.
- * @param isKnown Whether an operation is one of this program's, which runs no longer.
  * @returns the file that is there already; null when it has to be fetched.
  * @throws {TrueNASError} when something else is there.
  */
 export async function prepareDataset(
   work: DatasetWork,
   place: ImagePlace,
-  { wanted, isKnown }: { readonly wanted: string | null; readonly isKnown: (operation: string) => boolean },
+  { wanted, isKnown, onTakeOver }: Earlier & { readonly wanted: string | null },
 ): Promise<ImageFile | null> {
   const { caller, operation } = work;
   const own = fileDataset(place.dataset, place.name);
@@ -62,7 +69,7 @@ export async function prepareDataset(
     );
   }
   if (file === null) await createDataset(work, place);
-  else if (file.operation !== operation) await takeOver(work, file, isKnown);
+  else if (file.operation !== operation) await takeOver(work, file, { isKnown, onTakeOver });
   else work.note(own);
   return null;
 }
@@ -89,13 +96,14 @@ async function createDataset(work: DatasetWork, { dataset, name }: ImagePlace): 
 async function takeOver(
   { caller, calls, operation, note }: DatasetWork,
   { dataset, name, operation: earlier }: ImageFile,
-  isKnown: (operation: string) => boolean,
+  { isKnown, onTakeOver }: Earlier,
 ): Promise<void> {
   if (earlier !== null && !isKnown(earlier)) {
     throw new TrueNASError(
       `The image ${name} is being fetched by the operation ${earlier} of another program; if that has ended, delete the dataset ${dataset} on the NAS`,
     );
   }
+  if (earlier !== null) await onTakeOver(earlier);
   note(dataset);
   await calls.next("pool.dataset.update");
   const change = [{ key: FILE_PROPERTIES.operation, value: operation }];

@@ -7,27 +7,18 @@ import { TrueNASError } from "../../errors/errors.ts";
 import { explainWords } from "../../errors/nas_errors.ts";
 import { Cancelled, pause, type StepCalls } from "../../operations/steps/run_step.ts";
 import type { Caller } from "../../truenas/client.ts";
-import { ForgottenJobError } from "../../truenas/jobs.ts";
 import type { MethodResult } from "../../truenas/methods.ts";
-import type { ImageStream } from "../source/image_stream.ts";
-import { type AcquireWork, reportProgress, type TransferredFile } from "./transfer.ts";
+import type { OfferedFile } from "../offering/one_time_server.ts";
+import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
 
 /** Serves files that the NAS fetches. */
 export interface Offering {
-  /** Serves one file at an address that nobody can guess, until it is closed. */
-  offer(stream: ImageStream, fileName: string, onBytes?: () => void): Promise<Offered>;
-}
-
-/** A served file. */
-export interface Offered {
-  /** Address of the folder that the file is in. */
-  readonly url: string;
-  /** Bytes of the file that were taken from the image so far. */
-  sent(): number;
-  /** Why the image failed; null while it has not. */
-  failure(): unknown;
-  /** Nothing is served there any longer. */
-  close(): Promise<void>;
+  /** Takes all of a file, then serves it at an address that nobody can guess, until it is closed. */
+  offer(
+    image: { readonly body: ReadableStream<Uint8Array> },
+    fileName: string,
+    onBytes?: (bytes: number) => void,
+  ): Promise<OfferedFile>;
 }
 
 type JobRow = MethodResult<"core.get_jobs">[number];
@@ -37,6 +28,9 @@ const ACTIVE = ["WAITING", "RUNNING"];
 /** Milliseconds between two looks at a job that takes minutes. */
 const POLL_MS = 500;
 
+/** After so many restarts of the NAS it fetches no more. */
+const MAX_FETCHES = 3;
+
 /**
  * Serves the file and lets the NAS fetch it.
  *
@@ -45,33 +39,42 @@ const POLL_MS = 500;
 export async function pullFile(
   work: AcquireWork,
   offering: Offering,
-  { path, stream }: TransferredFile,
+  { name: image, path, stream }: TransferredFile,
 ): Promise<number> {
-  const { context: { log, vmName }, made, signal } = work;
+  const { context: { log }, made } = work;
   const at = path.lastIndexOf("/");
   const [folder, fileName] = [path.slice(0, at), path.slice(at + 1)];
-  const report = reportProgress(work, stream);
-  const offered = await offering.offer(stream, fileName, report).catch((error) => {
-    throw signal.aborted ? new Cancelled() : error;
-  });
-  const name = `truenas-vm-manager ${vmName} ${log.id}`;
+  const body = ReadableStream.from(chunksOf(work, stream));
+  // Only a file that is whole and has its digest is offered.
+  const offered = await offering.offer({ body }, fileName, reportProgress(work, stream));
+  const name = credentialsName(image, log.id);
   try {
     made.credentials = name;
-    const id = await createCredentials(work, name, offered.url);
-    const job = await startPull(work, { folder, fileName, credentials: id });
-    const ended = await follow(work, job, report);
-    if (signal.aborted) throw new Cancelled();
-    const failure = offered.failure();
-    if (failure !== null) throw failure;
-    if (ended.state !== "SUCCESS") {
-      const why = ended.error ? explainWords(ended.error) : `the job was ${ended.state.toLowerCase()}`;
-      throw new TrueNASError(`The NAS could not fetch the file: ${why}`, { method: METHOD });
-    }
+    const credentials = await createCredentials(work, name, offered.url);
+    await fetchFrom(work, offered, { folder, fileName, credentials });
     return offered.sent();
   } finally {
     await offered.close();
     await removeCredentials(work, name);
     made.credentials = null;
+  }
+}
+
+/** A NAS that restarts forgets the job, and is asked again. */
+async function fetchFrom(work: AcquireWork, offered: OfferedFile, pull: Pull): Promise<void> {
+  for (let n = 1;; n++) {
+    const ended = await follow(work, await startPull(work, pull));
+    if (work.signal.aborted) throw new Cancelled();
+    const failure = offered.failure();
+    if (failure !== null) throw failure;
+    if (ended === null && n < MAX_FETCHES) continue;
+    if (ended?.state === "SUCCESS") return;
+    const why = ended === null
+      ? "it restarted meanwhile"
+      : ended.error
+      ? explainWords(ended.error)
+      : `the job was ${ended.state.toLowerCase()}`;
+    throw new TrueNASError(`The NAS could not fetch the file: ${why}`, { method: METHOD });
   }
 }
 
@@ -110,21 +113,19 @@ async function startPull({ caller, calls }: AcquireWork, pull: Pull): Promise<nu
   return await calls.send(() => caller.call(METHOD, [task]), started);
 }
 
-/** Waits for the job's end; one of a user who cancels is aborted. */
+/** The job when it has ended; null when the NAS no longer knows it. One of a user who cancels is aborted. */
 async function follow(
-  { caller, signal, calls, context: { settle } }: AcquireWork,
+  { caller, signal, calls, step, context: { settle, log, vmName: vm } }: AcquireWork,
   id: number,
-  report: () => void,
-): Promise<JobRow> {
+): Promise<JobRow | null> {
   let isAborted = false;
+  let reported = -1;
   for (;;) {
-    const [job] = await caller.call("core.get_jobs", [[["id", "=", id]]]);
-    if (job === undefined || (job.method ?? METHOD) !== METHOD) {
-      const text = "The NAS no longer knows the job that fetches the file, as after a restart";
-      throw new ForgottenJobError(text, { method: METHOD, outcome: "not-done" });
-    }
+    const job = await jobOf(caller, id);
+    if (job === undefined || (job.method ?? METHOD) !== METHOD) return null;
     if (!ACTIVE.includes(job.state)) return job;
-    report();
+    const percent = job.progress?.percent ?? 0;
+    if (percent !== reported) log.append({ type: "progress", vm, step, percent: reported = percent });
     if (signal.aborted && !isAborted) {
       isAborted = true;
       await calls.next("core.job_abort");
@@ -137,6 +138,11 @@ async function follow(
 
 async function jobOf(caller: Caller, id: number): Promise<JobRow | undefined> {
   return (await caller.call("core.get_jobs", [[["id", "=", id]]]))[0];
+}
+
+/** The name of the credentials with which the NAS fetches an image for an operation. */
+export function credentialsName(image: string, operation: string): string {
+  return `truenas-vm-manager ${image} ${operation}`;
 }
 
 /** Removes the credentials of this name, which contains the operation's id. */

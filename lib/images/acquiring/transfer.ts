@@ -36,6 +36,8 @@ export function evidenceOf({ dataset, credentials }: Made): Evidence | null {
 
 /** A file to write. */
 export interface TransferredFile {
+  /** The image's name. */
+  readonly name: string;
   /** On the NAS. */
   readonly path: string;
   readonly stream: ImageStream;

@@ -104,7 +104,7 @@ export async function answerDownload(
   const fault = faults.choose(METHOD, job.arguments);
   for (const moment of ["before", "middle", "after"] as const) {
     try {
-      await fault.pass(moment, signal, nas);
+      await fault.pass(moment, AbortSignal.any([signal, nas.halted]), nas);
     } catch {
       nas.downloads.delete(id);
       void output.cancel();

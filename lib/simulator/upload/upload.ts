@@ -37,7 +37,8 @@ export async function answerUpload(
   const access = uploadAccess(request, uploads, origin);
   const body = Multipart.of(request);
   if (body === null) return refuse(400, "400: Bad Request");
-  const withSignal = { ...uploads, signal: request.signal };
+  const signal = AbortSignal.any([request.signal, uploads.nas.halted]);
+  const withSignal = { ...uploads, signal };
   const answer = access instanceof Response ? access : await take(body, withSignal, access);
   // Up to 25.04 TrueNAS does not read the rest, so a big upload that fails may end in a reset there.
   await body.drain().catch(() => {});

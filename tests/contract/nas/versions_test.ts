@@ -302,6 +302,7 @@ Deno.test("missing roles are reported, each with what fails without it", async (
       ["SNAPSHOT_WRITE", false],
       ["SNAPSHOT_DELETE", false],
       ["FILESYSTEM_ATTRS_READ", false],
+      ["CLOUD_SYNC_WRITE", false],
       ["REPORTING_READ", false],
     ]);
   }

@@ -178,7 +178,7 @@ Deno.test("missing roles are listed with what each costs, can be checked again, 
   assert.equal(rights.step, "account");
   assert.match(rights.html, /data-missing-role="DATASET_WRITE"/);
   assert.match(rights.html, /Disks take all their space at once/);
-  assert.match(rights.html, /5 rights are missing/);
+  assert.match(rights.html, /7 rights are missing/);
   assert.equal((await browser.submit("check")).step, "account");
   const place = await browser.submit("rights");
   assert.equal(place.step, "place");
