@@ -71,7 +71,25 @@ export type { Images as ImageFiles, NewImage, UploadedImage } from "./images/acq
 export type { Offering } from "./images/acquiring/pull_way.ts";
 export type { OfferedFile } from "./images/offering/one_time_server.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
-export type { PlannedImage } from "./images/planned_image.ts";
+export type { PlannedImage, PlannedSource } from "./images/planned_image.ts";
+export type {
+  DeclaredImage,
+  ImageDataset,
+  ImageFileFacts,
+  ImageList,
+  ImageState,
+  ImageUser,
+  ImageVersion,
+  ListedFile,
+  ListedImage,
+} from "./images/listing/image_list.ts";
+export type { FileFormat } from "./images/listing/file_names.ts";
+export type {
+  ImageRemovalPlan,
+  ImageRemovalRequest,
+  Promotion,
+  RemovedPart,
+} from "./images/removing/plan.ts";
 export type { OpenUrl } from "./images/acquiring/remote_download.ts";
 export type { ImageFormat, ImageStream } from "./images/source/image_stream.ts";
 export type { ImageLimits } from "./images/source/limits.ts";

@@ -32,6 +32,7 @@ export interface PlannedImage {
 
 /** An image that is fetched from an address. */
 export interface PlannedSource {
+  /** Where it is fetched from. */
   readonly url: string;
   /** SHA-256 of what the address answers, in lower case. */
   readonly sha256: string;

@@ -239,6 +239,10 @@ export class Operations {
    * Brings an image to the NAS.
    *
    * @throws {TrueNASError} when a running operation works on the image; nothing was sent.
+   *
+   * @ignore
+   *
+   * @ignore
    */
   async acquire(wanted: WantedImage, options: RunOptions = {}): Promise<RunningOperation> {
     const spec = acquisition(wanted, this.#options.acquirer);
@@ -357,6 +361,8 @@ export class Operations {
   /**
    * Plans again and starts an operation of another part of the library, if the plan is still the one with the fingerprint
    * `shown`, is ready, and no running operation has claimed any of it.
+   *
+   * @ignore
    */
   startPlanned<Plan extends { readonly fingerprint: string }, T>(
     shown: string,

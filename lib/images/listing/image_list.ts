@@ -12,6 +12,7 @@ import { type FileFormat, formatByName } from "./file_names.ts";
 
 /** A zvol of a VM that an image is in: a clone, or a full copy. */
 export interface ImageUser {
+  /** Its name. */
   readonly zvol: string;
   /** The snapshot that it is a clone of; null for a full copy. */
   readonly origin: string | null;
@@ -23,6 +24,7 @@ export interface ImageUser {
 
 /** A zvol that an image was converted onto, once, for others to be cloned from. */
 export interface ImageVersion {
+  /** Its name. */
   readonly zvol: string;
   /** The file that it was made from; null while it is not whole. */
   readonly path: string | null;
@@ -36,24 +38,31 @@ export interface ImageVersion {
   readonly isReady: boolean;
   /** Whether new VMs are cloned from it: false for one that was made from an earlier file; null when unknown. */
   readonly isCurrent: boolean | null;
+  /** What depends on it. */
   readonly clones: readonly ImageUser[];
 }
 
 /** A dataset of ours that holds an image's file. */
 export interface ImageDataset {
+  /** `tank/images/files-debian12` */
   readonly name: string;
   /** Size of the disk in the file, in bytes; null when unknown. */
   readonly diskBytes: number | null;
   /** Path of the file; null while it is not whole. */
   readonly path: string | null;
+  /** What it takes of the pool in bytes. */
   readonly usedBytes: number | null;
+  /** Milliseconds since 1970 (UTC). */
   readonly createdAt: number | null;
 }
 
 /** How an image is declared. */
 export interface DeclaredImage {
+  /** Its file on the NAS; null for one that is fetched. */
   readonly path: string | null;
+  /** Where it is fetched from; null for a file on the NAS. */
   readonly url: string | null;
+  /** Digest of what the address answers. */
   readonly sha256: string | null;
   /** The VM types that use it. */
   readonly types: readonly string[];
@@ -61,7 +70,9 @@ export interface DeclaredImage {
 
 /** What is known of the file of an image. */
 export interface ImageFileFacts {
+  /** Where it is on the NAS. */
   readonly path: string;
+  /** Its size in bytes. */
   readonly sizeBytes: number | null;
   /** Milliseconds since 1970 (UTC). */
   readonly changedAt: number | null;
@@ -75,7 +86,9 @@ export type ImageState = "ready" | "waiting" | "unfinished" | "missing" | "unkno
 
 /** An image. */
 export interface ListedImage {
+  /** As the configuration names it: `debian12`. */
   readonly name: string;
+  /** Whether VMs can be made from it. */
   readonly state: ImageState;
   /** Null when the configuration does not name it. */
   readonly declared: DeclaredImage | null;
@@ -83,6 +96,7 @@ export interface ListedImage {
   readonly file: ImageFileFacts | null;
   /** The newest first. */
   readonly versions: readonly ImageVersion[];
+  /** Where this program keeps its file. */
   readonly datasets: readonly ImageDataset[];
   /** The disks of VMs that it was converted onto by itself. */
   readonly copies: readonly ImageUser[];
@@ -90,10 +104,13 @@ export interface ListedImage {
 
 /** A file on the NAS that VMs can be made or installed from. */
 export interface ListedFile {
+  /** Where it is on the NAS. */
   readonly path: string;
   /** The name under which this program put it there; null when it did not. */
   readonly ownName: string | null;
+  /** Its size in bytes. */
   readonly sizeBytes: number | null;
+  /** By its name. */
   readonly format: FileFormat;
   /** The images that the configuration makes from it. */
   readonly images: readonly string[];
@@ -105,7 +122,9 @@ export interface ListedFile {
 
 /** All of it. */
 export interface ImageList {
+  /** Those of the configuration, and those that are on the NAS. */
   readonly images: readonly ListedImage[];
+  /** What images and installers can be made from. */
   readonly files: Reading<readonly ListedFile[]>;
   /** The dataset of images; null without a configuration. */
   readonly dataset: string | null;

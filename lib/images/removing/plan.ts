@@ -11,6 +11,7 @@ import { imageNameOf, type ImageRow, isGolden } from "../listing/image_list.ts";
 
 /** Which image, and how. */
 export interface ImageRemovalRequest {
+  /** As the configuration names it, or as its zvols and dataset do. */
   readonly image: string;
   /** Names of zvols or datasets: only these of the image's; empty: all of them. */
   readonly only: readonly string[];
@@ -20,6 +21,7 @@ export interface ImageRemovalRequest {
 
 /** A clone that takes over the data of the zvol that it was cloned from. */
 export interface Promotion {
+  /** The zvol. */
   readonly clone: string;
   /** The snapshot that it depends on, which becomes its own. */
   readonly origin: string;
@@ -31,9 +33,11 @@ export interface Promotion {
 
 /** A zvol or filesystem to remove. */
 export interface RemovedPart extends PlannedZvol {
-  readonly type: ImageRow["type"];
+  /** What it is. */
+  readonly type: "VOLUME" | "FILESYSTEM";
   /** What makes it ours, which must not have changed when it is removed. */
   readonly signature: string;
+  /** What happens first, so that no clone depends on it; null for nothing. */
   readonly promotion: Promotion | null;
   /** Why it is kept, each with what to do; empty when it will be removed. */
   readonly blocked: readonly string[];
@@ -41,8 +45,11 @@ export interface RemovedPart extends PlannedZvol {
 
 /** What removing an image involves. */
 export interface ImageRemovalPlan {
+  /** The image. */
   readonly image: string;
+  /** Its zvols and datasets. */
   readonly parts: readonly RemovedPart[];
+  /** Whether clones take the data over. */
   readonly promote: boolean;
   /** Whether clones depend on it, so that there is something to choose. */
   readonly hasClones: boolean;
@@ -52,6 +59,7 @@ export interface ImageRemovalPlan {
   readonly keepsFile: string | null;
   /** Parts that were asked for and do not exist. */
   readonly missing: readonly string[];
+  /** What is good to know before. */
   readonly notices: readonly string[];
   /** The confirmation phrase: `remove debian12`. */
   readonly phrase: string;
