@@ -1,5 +1,6 @@
 /** The page of images. */
 import { Hono } from "hono";
+import type { Configuration } from "../../lib/configuration/configuration.ts";
 import { imageListJson } from "../../lib/images/listing/image_json.ts";
 import { ImagesPage } from "../../templates/pages/images/images_page.tsx";
 import { type AppContext, type AppEnv } from "../server/context.ts";
@@ -35,11 +36,17 @@ async function list(c: AppContext, dashboard: Dashboard): Promise<Response> {
     staleAt: images.readAt < startedAt ? dashboard.now() : null,
     source,
     isBroken: configuration === null && dashboard.configurationStore.file().text !== "",
-    saved: savedWords(c.req.query("saved"), source),
+    saved: savedWords(c.req.query("saved"), configuration, source),
   };
   return sendPage(c, <ImagesPage frame={pageFrame(c, dashboard)} page={page} />);
 }
 
-function savedWords(name: string | undefined, source: string): string | null {
-  return name === undefined || name === "" ? null : `${source} was saved: ${name} is an image now`;
+/** Only for an image that is there, because anybody can write such an address. */
+function savedWords(
+  name: string | undefined,
+  configuration: Configuration | null,
+  source: string,
+): string | null {
+  const isThere = name !== undefined && Object.hasOwn(configuration?.images ?? {}, name);
+  return isThere ? `${source} was saved: ${name} is an image now` : null;
 }

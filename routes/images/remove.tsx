@@ -8,6 +8,8 @@ import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { usableConfiguration } from "./configuration.ts";
 
+/** Longer names are none of an image. */
+const MAX_NAME_CHARS = 100;
 /** The most parts in one request. */
 const MAX_PARTS = 100;
 
@@ -38,7 +40,7 @@ export async function removeImage(c: AppContext, dashboard: Dashboard): Promise<
 
 function requestOf(fields: URLSearchParams): ImageRemovalRequest | null {
   const image = fields.get("name") ?? "";
-  if (image === "") return null;
+  if (image === "" || image.length > MAX_NAME_CHARS) return null;
   const only = fields.getAll("only").filter((name) => name !== "").slice(0, MAX_PARTS);
   return { image, only, promote: fields.get("promote") === "yes" };
 }

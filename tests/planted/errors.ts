@@ -282,4 +282,21 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
       filter: "nothing is ticked is not",
     },
   },
+  {
+    name: "an image is removed although VMs are clones of it",
+    file: "lib/images/removing/plan.ts",
+    find: "if (promotion === null) return [describeClones(dependants)];",
+    replace: "if (promotion === null) return [];",
+    caughtBy: {
+      tests: ["tests/contract/images/removing_test.ts"],
+      filter: "an image with clones is not removed",
+    },
+  },
+  {
+    name: "a zvol of somebody else counts as an image's",
+    file: "lib/images/listing/image_list.ts",
+    find: "if (mark === null) return image !== null;",
+    replace: "if (mark === null) return true;",
+    caughtBy: { tests: ["tests/contract/images/removing_test.ts"], filter: "a zvol of somebody else" },
+  },
 ];

@@ -135,7 +135,11 @@ Deno.test("a list that has changed is shown again, and nothing is removed", () =
     assert.equal(await sent({ promote: "no" }), 422);
     const none = await text(fetch(`${url}/images/remove?name=nothing`));
     assert.match(none, /Nothing to remove/);
-    assert.match(await text(fetch(`${url}/images/remove`)), /Not found/);
+    for (const name of ["", "x".repeat(10_000)]) {
+      assert.match(await text(fetch(`${url}/images/remove?name=${name}`)), /Not found/);
+    }
+    const forged = await text(fetch(`${url}/images?saved=${encodeURIComponent("call 0123 at once")}`));
+    assert.doesNotMatch(forged, /call 0123/);
     assert.ok([...simulator.store.datasets.keys()].some((name) => name.startsWith("tank/images/debian-")));
   }));
 
