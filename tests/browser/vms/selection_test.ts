@@ -211,6 +211,9 @@ browserTest(
       await page.getByRole("button", { name: "Save settings" }).click();
       assert.equal(dashboard.simulator.store.vms.get(idOf(dashboard, "workerold"))?.config.cores, 2);
       await page.goto("/export");
+      assert.ok(!await page.locator("#text-ansible").isVisible(), "a format is one line until it is opened");
+      await page.locator("section", { has: page.locator("#text-ansible") }).getByText("Show the text")
+        .click();
       assert.match(await page.locator("#text-ansible").innerText(), /"homeassistant":/);
     } finally {
       await context.close();
