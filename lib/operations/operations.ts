@@ -241,8 +241,6 @@ export class Operations {
    * @throws {TrueNASError} when a running operation works on the image; nothing was sent.
    *
    * @ignore
-   *
-   * @ignore
    */
   async acquire(wanted: WantedImage, options: RunOptions = {}): Promise<RunningOperation> {
     const spec = acquisition(wanted, this.#options.acquirer);

@@ -3,7 +3,7 @@
  * The process reads through the worker for downloads, as the program does.
  */
 import zlib from "node:zlib";
-import { rawImage } from "../support/disk_images.ts";
+import { packedByXz, rawImage } from "../support/disk_images.ts";
 import type { Report } from "./report.ts";
 
 const MIB = 1024 ** 2;
@@ -26,22 +26,12 @@ function block(): Uint8Array<ArrayBuffer> {
 }
 
 /** Files of each packing may consist of several, one behind the other. */
-const PACKINGS: Readonly<Record<string, (bytes: Uint8Array) => Promise<Uint8Array>>> = {
+const PACKINGS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>>> = {
   raw: (bytes) => Promise.resolve(bytes),
   gz: (bytes) => Promise.resolve(zlib.gzipSync(bytes, { level: 1 })),
   zst: (bytes) => Promise.resolve(zlib.zstdCompressSync(bytes)),
   xz: packedByXz,
 };
-
-async function packedByXz(bytes: Uint8Array): Promise<Uint8Array> {
-  await using child = new Deno.Command("xz", { args: ["-6", "-c"], stdin: "piped", stdout: "piped" }).spawn();
-  const output = new Response(child.stdout).bytes();
-  const writer = child.stdin.getWriter();
-  await writer.write(bytes);
-  await writer.close();
-  await child.status;
-  return await output;
-}
 
 /** Measures. */
 export async function benchImages(report: Report, quick: boolean): Promise<void> {

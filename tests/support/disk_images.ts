@@ -28,3 +28,14 @@ export function isoImage(sizeBytes = 64 * 1024): Uint8Array<ArrayBuffer> {
   image.set(new TextEncoder().encode("\x01CD001"), 0x8000);
   return image;
 }
+
+/** Packs with the program `xz`, because the runtime cannot. */
+export async function packedByXz(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  await using child = new Deno.Command("xz", { args: ["-1", "-c"], stdin: "piped", stdout: "piped" }).spawn();
+  const output = new Response(child.stdout).bytes();
+  const writer = child.stdin.getWriter();
+  await writer.write(bytes);
+  await writer.close();
+  await child.status;
+  return await output;
+}
