@@ -15,6 +15,8 @@ import {
   take,
   write,
 } from "../../support/checkpoints.ts";
+import type { OperationEvent } from "../../../lib/operations/types.ts";
+import type { VMManager } from "../../../lib/vm_manager.ts";
 import { addByHand, vmNamed } from "../../support/lab.ts";
 
 const DISKS = ["worker01-disk0", "worker01-disk1", "worker02-disk0", "worker02-disk1"];
@@ -181,22 +183,48 @@ onReleases("a checkpoint is removed, and nothing else", async ({ manager, simula
   assert.ok(simulator.store.snapshots.has("tank/vms/worker01-disk0@daily"));
 });
 
-onReleases("a snapshot that has become another one is not removed", async ({ manager, simulator }) => {
-  await take(manager, "first");
-  const { fingerprint } = await manager.checkpoints.planRemoval("first");
-  const started = await manager.checkpoints.startRemoval("first", fingerprint, {
-    observer: (event) => {
-      if (event.type !== "started") return;
-      simulator.store.snapshots.delete("tank/vms/worker01-disk0@checkpoint-first");
-      addSnapshot(simulator.store, "tank/vms/worker01-disk0@checkpoint-first");
+for (const isMarked of [true, false]) {
+  const mark = isMarked ? "with the same mark" : "without a mark";
+  onReleases(
+    `a snapshot that has become another one ${mark} is not removed`,
+    async ({ manager, simulator }) => {
+      const name = "tank/vms/worker01-disk0@checkpoint-first";
+      await take(manager, "first");
+      const { userProperties = {} } = simulator.store.snapshots.get(name) ?? {};
+      const view = await removeAfter(manager, () => {
+        simulator.store.snapshots.delete(name);
+        addSnapshot(simulator.store, name, isMarked ? userProperties : {});
+      });
+      assert.deepEqual(view.vms.map(({ outcome }) => outcome), ["failed", "destroyed"]);
+      assert.match(view.vms[0]?.message ?? "", /is no longer the snapshot that was shown/);
+      assert.ok(simulator.store.snapshots.has(name));
     },
+  );
+}
+
+onReleases("a snapshot that is held or cloned meanwhile is left alone, and nothing is sent", async (
+  { manager, simulator },
+) => {
+  await take(manager, "first");
+  let before = 0;
+  const view = await removeAfter(manager, () => {
+    before = simulator.calls.length;
+    addHold(simulator.store, "tank/vms/worker01-disk0@checkpoint-first");
+    addClone(simulator.store, "tank/vms/worker02-disk0@checkpoint-first", "tank/vms/copy");
   });
-  assert.ok(started.started);
-  const view = await started.operation.finished;
-  assert.deepEqual(view.vms.map(({ outcome }) => outcome), ["failed", "destroyed"]);
-  assert.match(view.vms[0]?.message ?? "", /is no longer the snapshot that was shown/);
-  assert.ok(simulator.store.snapshots.has("tank/vms/worker01-disk0@checkpoint-first"));
+  assert.match(view.vms[0]?.message ?? "", /has a hold \(truenas\). It was not removed; release it/);
+  assert.match(view.vms[1]?.message ?? "", /tank\/vms\/copy is a clone of .* promote the clone/);
+  assert.deepEqual(simulator.calls.slice(before).filter(({ method }) => method.endsWith(".delete")), []);
 });
+
+/** Removes the checkpoint `first`, while somebody else does something once it has started. */
+async function removeAfter({ checkpoints }: VMManager, meanwhile: () => void) {
+  const { fingerprint } = await checkpoints.planRemoval("first");
+  const observer = (event: OperationEvent) => event.type === "started" && meanwhile();
+  const started = await checkpoints.startRemoval("first", fingerprint, { observer });
+  assert.ok(started.started);
+  return await started.operation.finished;
+}
 
 onReleases("a disk that grew is as large as in the checkpoint again", async ({ manager, simulator }) => {
   await take(manager, "first");

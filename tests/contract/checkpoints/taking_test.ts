@@ -152,6 +152,7 @@ onReleases(
     const view = await take(manager, "c", { keeping });
     assert.equal(view.status, "done");
     assert.deepEqual(view.vms[1]?.steps.map(({ step, status }) => [step, status]).at(-1), ["expire", "done"]);
+    assert.deepEqual(view.vms[0]?.steps.map(({ step }) => step), ["snapshot"], "nothing of it can expire");
     assert.deepEqual(snapshots(simulator).filter((name) => name.endsWith("-a")), [
       "tank/vms/worker01-disk0@checkpoint-a",
       "tank/vms/worker01-disk1@checkpoint-a",
