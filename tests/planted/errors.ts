@@ -299,4 +299,24 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: "if (mark === null) return true;",
     caughtBy: { tests: ["tests/contract/images/removing_test.ts"], filter: "a zvol of somebody else" },
   },
+  {
+    name: "the disks of a running VM are rolled back",
+    file: "lib/checkpoints/steps/power.ts",
+    find: 'if (found.state === "STOPPED") return found;',
+    replace: 'if (found.state !== "SUSPENDED") return found;',
+    caughtBy: {
+      tests: ["tests/contract/checkpoints/rollback_test.ts"],
+      filter: "a VM that somebody starts meanwhile is not rolled back (25.10",
+    },
+  },
+  {
+    name: "a rollback goes past snapshots that nobody has seen",
+    file: "lib/checkpoints/steps/roll_back.ts",
+    find: "if (more === undefined) return;",
+    replace: "if (more === undefined || newer.length >= 0) return;",
+    caughtBy: {
+      tests: ["tests/contract/checkpoints/rollback_test.ts"],
+      filter: "a snapshot that appears after the list was shown is never removed (25.10",
+    },
+  },
 ];

@@ -2,7 +2,8 @@
  * Rolls one VM back to a checkpoint: stops it, removes the later snapshots that were confirmed one by one, rolls each zvol
  * back, proves it by reading, and starts it again.
  */
-import { TrueNASError } from "../../errors/errors.ts";
+import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { NotSent } from "../../operations/call_limiter.ts";
 import type { KeptMemory } from "../../operations/memory_reservation.ts";
 import { Cancelled, pause, runStep, type Step, StepFailure } from "../../operations/steps/run_step.ts";
 import {
@@ -151,8 +152,14 @@ function rollbackStep(work: Work): Step<void> {
         const send = async () => {
           await expectStopped(work, vm, "rollback");
           await expectAsShown(work, { ...zvol, newer: [] });
+          const isFirst = !asked.has(zvol.zvol);
           asked.add(zvol.zvol);
-          await writer().call(method, [zvol.name]);
+          try {
+            await writer().call(method, [zvol.name]);
+          } catch (error) {
+            if (error instanceof NotSent && isFirst) asked.delete(zvol.zvol);
+            throw error;
+          }
           return true;
         };
         // Up to 25.10 a call goes on without its connection; a late rollback would undo what the guest writes after its start.
@@ -204,14 +211,15 @@ async function isProven({ caller }: Work, { zvol, name }: ZvolToRollBack): Promi
 }
 
 /** Without a rollback the VM is started again; otherwise it stays off, because its disks may be of different times. */
-async function afterFailure(work: Work, { message, cancelled }: VmFailure): Promise<VmResult> {
-  const { vm, asked, log } = work;
+async function afterFailure(work: Work, { message, cancelled, cause }: VmFailure): Promise<VmResult> {
+  const { vm, log } = work;
   const steps = log.view.vms.find(({ name }) => name === vm.name)?.steps ?? [];
-  if (asked.size > 0) {
+  const touched = await touchedOf(work, cause);
+  if (touched.length > 0) {
     const isChecked = steps.some(({ step, status }) => step === "check" && status === "done");
     const state = isChecked
       ? "Its disks were rolled back"
-      : `Rolled back, or perhaps: ${[...asked].join(", ")}. It stays off; resume this operation to finish`;
+      : `Rolled back, or perhaps: ${touched.join(", ")}. It stays off; resume this operation to finish`;
     return { outcome: "failed", message: `${message}. ${state}` };
   }
   const outcome = cancelled ? "cancelled" as const : "failed" as const;
@@ -220,10 +228,21 @@ async function afterFailure(work: Work, { message, cancelled }: VmFailure): Prom
     await runStep(work, startStep(work, vm, "undo-stop"));
     return { outcome, message: `${message}. No disk was rolled back, and it was started again` };
   } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
-    return {
-      outcome,
-      message: `${message}. No disk was rolled back; starting it again failed: ${error.message}`,
-    };
+    if (!(error instanceof StepFailure || error instanceof TrueNASError)) throw error;
+    const state = `No disk was rolled back; starting it again failed: ${error.message}`;
+    return { outcome, message: `${message}. ${state}` };
+  }
+}
+
+/** The zvols that were or may have been rolled back; a refused call has left its zvol as it was where the NAS shows so. */
+async function touchedOf(work: Work, cause: unknown): Promise<readonly string[]> {
+  const asked = work.vm.zvols.filter(({ zvol }) => work.asked.has(zvol));
+  if (!(cause instanceof TrueNASCallError)) return asked.map(({ zvol }) => zvol);
+  try {
+    const proven = await Promise.all(asked.map((zvol) => isProven(work, zvol)));
+    return asked.filter((_, index) => proven[index]).map(({ zvol }) => zvol);
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    return asked.map(({ zvol }) => zvol);
   }
 }

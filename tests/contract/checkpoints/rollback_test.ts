@@ -160,6 +160,43 @@ onReleases("a VM that somebody starts meanwhile is not rolled back", async ({ ma
   assert.equal(contents(simulator)[0], "in use");
 });
 
+onReleases("a refused rollback leaves the VM as it was, running", async ({ manager, simulator }) => {
+  write(simulator, "worker01-disk0", "good");
+  await take(manager, "first");
+  for (const disk of DISKS) write(simulator, disk, "later");
+  simulator.addFault({
+    action: "fail",
+    times: Infinity,
+    methods: (method) => method.endsWith("snapshot.rollback"),
+  });
+  const view = await goBack(manager, "first", { names: ["worker01"] });
+  assert.equal(view.status, "failed");
+  assert.match(view.vms[0]?.message ?? "", /No disk was rolled back, and it was started again/);
+  assert.deepEqual(contents(simulator), ["later", "later", "later", "later"]);
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+});
+
+onReleases("a rollback that fails half-way keeps the VM off, and is finished by resuming", async (
+  { manager, simulator },
+) => {
+  for (const disk of DISKS) write(simulator, disk, "good");
+  await take(manager, "first");
+  for (const disk of DISKS) write(simulator, disk, "later");
+  simulator.addFault({
+    action: "fail",
+    times: Infinity,
+    methods: (method) => method.endsWith("snapshot.rollback"),
+    matches: ([id]) => String(id).includes("worker01-disk1"),
+  });
+  const view = await goBack(manager, "first", { names: ["worker01"] });
+  assert.match(view.vms[0]?.message ?? "", /tank\/vms\/worker01-disk0. It stays off; resume this operation/);
+  assert.deepEqual(states(simulator), ["STOPPED", "RUNNING"]);
+  simulator.clearFaults();
+  assert.equal((await (await manager.operations.resume(view.id))?.finished)?.status, "done");
+  assert.deepEqual(contents(simulator), ["good", "good", "later", "later"]);
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+});
+
 onReleases("a disk that another VM uses is not rolled back", async ({ manager, simulator }) => {
   await take(manager, "first");
   addByHand(simulator, "other", "tank/vms/worker01-disk0");
