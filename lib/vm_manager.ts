@@ -107,10 +107,11 @@ export class VMManager implements AsyncDisposable {
     this.audit = new AuditLog(store, journal, logger);
     this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
-    const headers = new HeaderChecks(session, LOCAL_DISK);
+    const { disk = LOCAL_DISK } = options;
+    const headers = new HeaderChecks(session, disk);
     const acquirer = new Acquirer({
       session,
-      disk: LOCAL_DISK,
+      disk,
       openUrl: options.openUrl ?? openUrl,
       offering: options.offering ?? null,
       notOffered: "SEED_HOST is not set, so the NAS cannot fetch from this program",

@@ -6,6 +6,7 @@ import {
 } from "./configuration/environment/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
+import type { LocalDisk } from "./images/acquiring/local_disk.ts";
 import type { Offering } from "./images/acquiring/pull_way.ts";
 import type { OpenUrl } from "./images/acquiring/remote_download.ts";
 import type { Metrics } from "./observability/metrics.ts";
@@ -51,6 +52,8 @@ export interface VMManagerOptions {
   readonly openUrl?: OpenUrl;
   /** Serves files for the NAS to fetch; default: the NAS cannot fetch from this program. */
   readonly offering?: Offering;
+  /** The disk of the NAS, where the program runs on it; default: this machine's. */
+  readonly disk?: LocalDisk;
   /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */
   readonly partBytes?: number;
   /** Default: nothing is logged. */

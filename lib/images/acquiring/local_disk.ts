@@ -23,7 +23,12 @@ export const LOCAL_DISK: LocalDisk = {
       await Deno.remove(probe);
       return null;
     } catch (error) {
-      return reasonOf(error);
+      // The dataset is made with the first image.
+      if (error instanceof Deno.errors.NotFound) return null;
+      const isForbidden = error instanceof Deno.errors.NotCapable;
+      return isForbidden
+        ? `the program was started without the right to write to ${folder}; restart it, so that it gets it`
+        : reasonOf(error);
     }
   },
   write: async (path, chunks, onChunk) => {
