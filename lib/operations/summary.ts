@@ -14,11 +14,10 @@ export function reportUntouched(log: OperationLog, vm: PlannedVm): void {
   const reasons = [...vm.reasons, ...vm.differences.map(describeDifference)].join("; ");
   switch (vm.action) {
     case "keep":
-      if (reasons === "") return report("kept", "Already exists as configured");
-      // A VM of somebody else with other hardware is not what was asked for, and never will be.
-      return vm.differences.some(({ kind, never }) => kind === "hardware" && never !== null)
-        ? report("failed", `Nothing was changed: ${reasons}`)
-        : report("kept", `Already exists, left as it is: ${reasons}`);
+      return report(
+        "kept",
+        reasons === "" ? "Already exists as configured" : `Already exists, left as it is: ${reasons}`,
+      );
     case "change":
     case "replace":
       // What it lacks was asked for and cannot be added while it runs or has other hardware.

@@ -21,6 +21,7 @@ import {
   type CreateForm,
   CreatePage,
   type CreateProps,
+  hasWork,
   type SpareRow,
 } from "../../templates/pages/create_page.tsx";
 import { paths } from "../../templates/paths.ts";
@@ -210,7 +211,8 @@ async function sendPlan(
       message: vms.length === 1 ? `${vms[0]}: ${message}` : message,
     };
   });
-  const token = problems.length === 0 ? issueToken(c, dashboard) : null;
+  // What is wrong with some VMs does not prevent the others.
+  const token = problems.length === 0 || hasWork(plan) ? issueToken(c, dashboard) : null;
   const isRefused = problems.length + selection.problems.length > 0;
   const status = notice !== null ? 409 : isRefused ? 422 : 200;
   if (wantsJson(c)) return c.json({ ...planJson(plan), selection, notice, token }, status);

@@ -147,7 +147,9 @@ function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
     ...(grows ? ["Making a disk larger"] : []),
     ...(plan.vms.some(({ action }) => action === "replace") ? ["replacing a VM"] : []),
   ].map((what, n) => n === 0 ? `${what.charAt(0).toUpperCase()}${what.slice(1)}` : what);
+  const blocked = plan.vms.filter(({ action }) => action === "blocked").map(({ name }) => name);
   const help = [
+    ...(blocked.length === 0 ? [] : [leftOut(blocked)]),
     ...(creates > 0 ? [isTicked ? startsOf(plan).replace(/^They/, "New VMs") : startsOf(plan)] : []),
     ...(isTicked ? ["What is not ticked stays as it is."] : []),
     lasting.length === 0
@@ -171,8 +173,17 @@ function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
   );
 }
 
+/** At most so many names are listed. */
+const MAX_NAMES = 5;
+
+/** `worker03 is blocked and left out.` */
+function leftOut(names: readonly string[]): string {
+  const listed = names.length > MAX_NAMES ? formatCount(names.length, "VM") : names.join(", ");
+  return `${listed} ${names.length === 1 ? "is" : "are"} blocked and left out.`;
+}
+
 /** Whether the plan does anything, or could. */
-function hasWork(plan: CreationPlan): boolean {
+export function hasWork(plan: CreationPlan): boolean {
   return plan.totals.vms > 0 || plan.vms.some(canBeTicked);
 }
 

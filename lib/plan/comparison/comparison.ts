@@ -24,9 +24,13 @@ export function compareVm(
   const existing = { vmId: found.id, vmUuid: found.uuid, state: found.state, replacement: null };
   const base = { ...wanted, ...existing, differences, missing };
   if (!isMarked(found.description)) {
-    if (names.length === 0) return { ...base, action: "keep", reasons: [], steps: [] };
-    const why = "This program did not create the VM, so it is not changed; add them in TrueNAS";
-    return { ...base, action: "blocked", reasons: [`${names.join()}. ${why}`], steps: [] };
+    if (names.length + differences.length === 0) return { ...base, action: "keep", reasons: [], steps: [] };
+    const why = "This program did not create the VM, so it is not changed";
+    // The differences say so themselves.
+    const reason = names.length === 0
+      ? "Change it in TrueNAS, or give it another name there"
+      : `${names.join()}. ${why}; add them in TrueNAS`;
+    return { ...base, action: "blocked", reasons: [reason], steps: [] };
   }
   if (differences.some(({ replaces }) => replaces)) {
     return { ...base, action: "replace", reasons: names, steps: [] };

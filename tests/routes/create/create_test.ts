@@ -4,7 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { addDataset } from "../../../lib/simulator/store.ts";
-import { errorsOf, finishedOperation, FORM, planned, post, text, withDashboard } from "../../support/http.ts";
+import {
+  errorsOf,
+  finishedOperation,
+  FORM,
+  hidden,
+  planned,
+  post,
+  text,
+  withDashboard,
+} from "../../support/http.ts";
 
 Deno.test("POST /create creates the VMs of the plan and redirects to the operation", () =>
   withDashboard({}, async (dashboard) => {
@@ -53,6 +62,26 @@ Deno.test("POST /create answers 409 with the new plan if the NAS has changed", (
     assert.equal(response.status, 409);
     assert.match(await response.text(), /worker01-disk0 already exists/);
     assert.equal(dashboard.simulator.store.vms.size, 0);
+  }));
+
+Deno.test("a VM that is blocked is named and left out, and the others are created", () =>
+  withDashboard({}, async (dashboard) => {
+    const { simulator } = dashboard;
+    addDataset(simulator.store, { name: "tank/vms/worker01-disk0", type: "VOLUME", volsizeBytes: 1 });
+    const answer = await post(dashboard, "/create/plan", FORM);
+    assert.equal(answer.status, 422);
+    const html = await answer.text();
+    assert.deepEqual(errorsOf(html).length, 1);
+    assert.match(html, /worker01 is blocked and left out\./);
+    assert.match(html, /data-plan-vm="worker01" data-action="blocked"/);
+    const confirmed = { ...FORM, token: hidden(html, "token"), plan: hidden(html, "plan") };
+    const created = await post(dashboard, "/create", confirmed);
+    await created.body?.cancel();
+    assert.equal(created.status, 303);
+    const operation = await finishedOperation(dashboard, created.headers.get("location") ?? "");
+    assert.equal(operation.status, "partly-done");
+    assert.deepEqual([...simulator.store.vms.values()].map(({ config }) => config.name), ["worker02"]);
+    assert.equal(simulator.store.datasets.get("tank/vms/worker01-disk0")?.volsizeBytes, 1);
   }));
 
 Deno.test("POST /create without a token shows the plan and creates nothing", () =>

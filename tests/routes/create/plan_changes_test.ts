@@ -152,14 +152,14 @@ Deno.test("when the NAS has changed meanwhile, the new plan is shown with what w
     assert.deepEqual(tickedIn(html, "change"), ["worker02"]);
   }));
 
-Deno.test("a VM that this program did not create is compared and kept, with the reason once", () =>
+Deno.test("a VM that this program did not create is compared and left out, with the reason once", () =>
   withWorkers(async (dashboard) => {
     for (const { config } of dashboard.simulator.store.vms.values()) {
       if (config.name === "worker02") config.description = "by hand";
     }
     const { html } = await planned(dashboard, { ...MORE_MEMORY, "worker.cpu": "4" });
     const { row, detail } = rowOf(html, "worker02");
-    assert.match(row, /data-action="keep"/);
+    assert.match(row, /data-action="blocked"/);
     assert.doesNotMatch(detail, /checkbox/);
     assert.match(
       wordsOf(detail),
