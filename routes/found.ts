@@ -93,6 +93,14 @@ const PAGES: readonly (Omit<Found, "kind" | "href"> & {
     changes: true,
   },
   { label: "Destroy VMs…", detail: "Choose, then confirm", icon: "bin", href: paths.destroy, changes: true },
+  { label: "Images", detail: "What VMs are made from", icon: "image", href: () => paths.images() },
+  {
+    label: "Add an image",
+    detail: "From an address, by upload, or from the NAS",
+    icon: "plus",
+    href: () => paths.newImage(),
+    changes: true,
+  },
   {
     label: "Activity",
     detail: "Operations and their steps",
