@@ -219,7 +219,8 @@ export function Recovery(
         <form method="post" action={paths.rollBack(view.id)} class="actions">
           {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
           <button type="submit" class="btn danger" id="roll-back-operation">
-            Roll back {formatCount(removable.length, "VM")}
+            {kind === "checkpoint" ? "Remove the snapshots of" : "Roll back"}{" "}
+            {formatCount(removable.length, "VM")}
           </button>
           <div class="help">
             {kind === "checkpoint" ? <Snapshotted vms={removable} /> : <Removed vms={removable} />}

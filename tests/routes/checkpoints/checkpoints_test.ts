@@ -171,6 +171,27 @@ Deno.test("a checkpoint is removed with its phrase", () =>
     assert.deepEqual(snapshots(dashboard.simulator), []);
   }));
 
+Deno.test("a checkpoint that failed in part can be resumed or taken back, in words that fit", () =>
+  withWorkers(async (dashboard) => {
+    const { url, simulator } = dashboard;
+    simulator.addFault({
+      action: "fail",
+      methods: (method) => method.endsWith("snapshot.create"),
+      matches: ([spec]) => (spec as { dataset: string }).dataset === "tank/vms/worker02-disk1",
+    });
+    const path = await follow(submit(dashboard, "/checkpoints/new", "/checkpoints", { name: "first" }));
+    assert.equal((await finishedOperation(dashboard, path)).status, "partly-done");
+    const page = await text(fetch(url + path));
+    assert.match(page, /1 of 2 VMs checkpointed/);
+    assert.match(page, /Resume taking the checkpoint of\s+1 VM/);
+    assert.match(page, /Removes the 2 snapshots\s+that this operation took/);
+    assert.match(page, /Remove the snapshots of\s+1 VM/);
+    assert.doesNotMatch(page, /Removes 1 VM|This cannot be undone/);
+    const undone = await follow(post(dashboard, `${path}/rollback`, {}));
+    assert.equal((await finishedOperation(dashboard, undone)).status, "done");
+    assert.deepEqual([snapshots(simulator), states(simulator)], [[], ["RUNNING", "RUNNING"]]);
+  }));
+
 Deno.test("what expires is shown before and said on the list", () =>
   withWorkers(
     async (dashboard) => {
