@@ -1,10 +1,11 @@
 /**
  * Benchmarks. Each prints ratios measured within one run, and none fails.
  *
- * `deno task bench [work] [rpc] [pages] [watchers] [process] [interact] [images] [--quick] [--json FILE]`; without a name, all of them.
+ * `deno task bench [work] [rpc] [pages] [watchers] [process] [interact] [images] [clones] [--quick] [--json FILE]`; without a name, all of them.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { benchClones } from "./clones.ts";
 import { benchImages } from "./images.ts";
 import { benchInteractions } from "./interactions.ts";
 import { benchPages } from "./pages.ts";
@@ -22,6 +23,7 @@ const BENCHES = {
   process: benchProcess,
   interact: benchInteractions,
   images: benchImages,
+  clones: benchClones,
 } as const;
 
 const USAGE = `deno task bench [${Object.keys(BENCHES).join("] [")}] [--quick] [--json FILE]`;
