@@ -149,12 +149,12 @@ function ConfirmPlan({ plan, selection, token, frame }: ConfirmPlanProps) {
   ].map((what, n) => n === 0 ? `${what.charAt(0).toUpperCase()}${what.slice(1)}` : what);
   const blocked = plan.vms.filter(({ action }) => action === "blocked").map(({ name }) => name);
   const help = [
-    ...(blocked.length === 0 ? [] : [leftOut(blocked)]),
     ...(creates > 0 ? [isTicked ? startsOf(plan).replace(/^They/, "New VMs") : startsOf(plan)] : []),
     ...(isTicked ? ["What is not ticked stays as it is."] : []),
     lasting.length === 0
       ? "You can stop and undo at any time."
       : `You can stop at any time. ${lasting.join(" and ")} cannot be undone.`,
+    ...(blocked.length === 0 ? [] : [leftOut(blocked)]),
   ];
   return (
     <>
