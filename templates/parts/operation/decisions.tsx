@@ -1,5 +1,5 @@
 /** The decisions about an operation: cancel it, and afterwards resume it, roll it back or keep the result. */
-import { RESOLUTIONS } from "./states.tsx";
+import { nounOf, RESOLUTIONS } from "./states.tsx";
 import { Icon, type IconName } from "../icons.tsx";
 import { Blocked, Snapshots, Unread } from "../removal.tsx";
 import { Field } from "../common.tsx";
@@ -202,13 +202,15 @@ export function Recovery(
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
           <button type="submit" class="btn primary" id="resume-operation">
-            Resume {checkpointWords(kind)?.resume ??
-              (kind === "destroy" ? "destroying" : RESUMED[onlyWorkOn(resumable)])}{" "}
-            {formatCount(resumable.length, "VM")}
+            Resume {checkpointWords(kind)?.resume ?? OTHERS_RESUMED[kind] ?? RESUMED[onlyWorkOn(resumable)]}
+            {" "}
+            {formatCount(resumable.length, nounOf(kind))}
           </button>
           <span class="help">
             {kind === "destroy"
               ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
+              : kind === "image"
+              ? `${names(resumable)}: the file is downloaded again from its beginning.`
               : `${names(resumable)}: ${
                 checkpointWords(kind)?.resumeHelp ?? RESUMED_HELP[onlyWorkOn(resumable)]
               }`}
@@ -220,10 +222,14 @@ export function Recovery(
           {rollBack === null ? null : <input type="hidden" name="plan" value={rollBack.fingerprint} />}
           <button type="submit" class="btn danger" id="roll-back-operation">
             {kind === "checkpoint" ? "Remove the snapshots of" : "Roll back"}{" "}
-            {formatCount(removable.length, "VM")}
+            {formatCount(removable.length, nounOf(kind))}
           </button>
           <div class="help">
-            {kind === "checkpoint" ? <Snapshotted vms={removable} /> : <Removed vms={removable} />}
+            {kind === "checkpoint"
+              ? <Snapshotted vms={removable} />
+              : kind === "image"
+              ? <p>Removes what has arrived of {names(removable)}.</p>
+              : <Removed vms={removable} />}
             {rollBack?.vms.flatMap(({ zvols }) => zvols).filter(({ snapshots }) => snapshots?.length)
               .map(({ name, snapshots }) => (
                 <div>
@@ -273,6 +279,11 @@ const RESUMED = {
   replace: "replacing",
   mixed: "with",
 } as const satisfies Record<VmWork | "mixed", string>;
+
+const OTHERS_RESUMED: Partial<Record<OperationKind, string>> = {
+  destroy: "destroying",
+  image: "downloading",
+};
 
 const RESUMED_HELP = {
   create: "only missing parts are created.",
