@@ -94,8 +94,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     { path: unixPath, onListen: () => {}, onError },
     (request) => answer(request, shared, sockets, { secureTransport: true, root: true, address: "" }),
   );
-  const { port: wanted = 0 } = options;
-  let { server, port } = await (wanted === 0 ? listenSomewhere(listen) : listen(wanted));
+  let { server, port } = await listen(options.port ?? 0);
   const screens = options.screens ? new Screens(nas, hostname) : null;
   const stop = async () => {
     screens?.stop();
@@ -137,21 +136,6 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-/** Below the ports that systems give out to whoever asks for any. */
-const PORTS = { first: 20_000, count: 10_000 } as const;
-const MAX_PORTS_TRIED = 100;
-
-/** Listens at a free port that nobody else is given while the NAS is away. */
-async function listenSomewhere<T>(listen: (port: number) => Promise<T>): Promise<T> {
-  for (let tried = 1;; tried++) {
-    try {
-      return await listen(PORTS.first + Math.floor(Math.random() * PORTS.count));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse) || tried === MAX_PORTS_TRIED) throw error;
-    }
-  }
 }
 
 /** How long a peer has to confirm the close, in milliseconds; a lost one never does. */
