@@ -64,8 +64,8 @@ async function heals({ prepare, run, expect }: Work, point: Point): Promise<bool
   await using manager = await connect(simulator, { now: clock.now });
   const before = picture(simulator);
   await prepare?.(manager, simulator);
-  const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
-  const { back } = strike(simulator, point, { clock, isWaiting });
+  const operations = () => manager.operations.store.list();
+  const { back } = strike(simulator, point, { clock, operations });
   const at = JSON.stringify(point);
   const view = await run(manager);
   if (!await back()) return false;
@@ -172,7 +172,7 @@ for (const [name, work] of Object.entries(WORKS)) {
       versions,
       actions: ["cut", "away", "minute", "restart"],
       moments: ["before", "middle", "after", "late"],
-      width: 4,
+      width: ALL ? 10 : 4,
       sample: 16,
       verb: "healed, 0 asked a person",
       count: (version) => countCalls(work, version),

@@ -114,8 +114,8 @@ async function heals(point: Point): Promise<boolean> {
   const clock = new SkippingClock();
   await using manager = await connect(simulator, { now: clock.now });
   const at = JSON.stringify(point);
-  const isWaiting = () => manager.operations.store.list().some(({ status }) => status === "waiting");
-  const { back } = strike(simulator, point, { clock, isWaiting });
+  const operations = () => manager.operations.store.list();
+  const { back } = strike(simulator, point, { clock, operations });
   const view = await run(manager);
   if (!await back()) return false;
   if (point.action === "minute") expectMinutes(manager, at);
