@@ -184,7 +184,7 @@ async function listCheckpoints(manager: VMManager, terminal: Terminal): Promise<
   }
   if (terminal.json) terminal.print(JSON.stringify({ checkpoints: read.value }, null, 2));
   else if (read.value.length === 0) terminal.print("There are no checkpoints");
-  else terminal.print(table(["NAME", "TAKEN", "VMS", "HOLDS", "NOTE"], read.value.map(rowOf)));
+  else terminal.print(table(["NAME", "TAKEN", "VMS", "TAKES", "NOTE"], read.value.map(rowOf)));
   return true;
 }
 

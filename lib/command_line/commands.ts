@@ -51,7 +51,7 @@ export const OPTIONS = {
   },
   vm: {
     flags: "--vm <NAME>",
-    help: "destroy, or roll back, this VM, whoever created it; can be repeated",
+    help: "this VM, whoever created it, is destroyed, checkpointed or rolled back; can be repeated",
     repeatable: true,
   },
   note: { flags: "--note <TEXT>", help: "checkpoint create: a note, shown with the checkpoint" },

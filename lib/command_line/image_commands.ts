@@ -89,7 +89,7 @@ export async function addImage(
   }
   const dataset = imageDataset(configuration.storage);
   const { chosen } = await manager.images.ways(dataset);
-  if (chosen !== null) terminal.notify(`By the way "${chosen.way}", because ${chosen.why}`);
+  if (chosen !== null) terminal.notify(`Way to the NAS: ${chosen.way}, because ${chosen.why}`);
   const options = { observer: progressTo(terminal), by: BY, signal };
   const { finished } = command.action === "add"
     ? await manager.images.add({ dataset, ...command }, options)
@@ -97,24 +97,26 @@ export async function addImage(
   const result = toResult(await finished);
   const isDone = report(result, terminal);
   if (isDone && configuration.images?.[command.name] === undefined) {
-    terminal.notify(
-      `To use it, add to config.yaml:\nimages:\n  ${await describeEntry(manager, command, dataset)}`,
-    );
+    terminal.notify(await describeUse(manager, command, dataset));
   }
   return isDone;
 }
 
-/** The line of the configuration that names the image. */
-async function describeEntry(
+/** What to write into the configuration, so that VMs use the file. */
+async function describeUse(
   manager: VMManager,
   command: Extract<ImagesCommand, { action: "add" | "upload" }>,
   dataset: string,
 ): Promise<string> {
   const { name } = command;
-  if (command.action === "add") return `${name}: { url: ${command.url}, sha256: ${command.sha256} }`;
   const files = await manager.images.list(dataset);
-  const path = files.known ? files.value.find((file) => file.name === name)?.path : null;
-  return `${name}: { path: ${path ?? ""} }`;
+  const file = files.known ? files.value.find((it) => it.name === name) : undefined;
+  const path = file?.path ?? "";
+  if (file?.format === "iso") return `To use it, add to a VM type in config.yaml:\n  cdrom: ${path}`;
+  const entry = command.action === "add"
+    ? `{ url: ${command.url}, sha256: ${command.sha256} }`
+    : `{ path: ${path} }`;
+  return `To use it, add to config.yaml:\nimages:\n  ${name}: ${entry}`;
 }
 
 async function openFile(path: string) {

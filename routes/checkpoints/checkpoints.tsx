@@ -35,11 +35,12 @@ async function list(c: AppContext, dashboard: Dashboard): Promise<Response> {
 
 function keptWords(dashboard: Dashboard): string | null {
   const { keep, days } = usableConfiguration(dashboard)?.storage.checkpoints ?? {};
-  const parts = [
-    ...(keep === undefined ? [] : [`${keep} of each VM`]),
-    ...(days === undefined ? [] : [`for ${formatCount(days, "day")}`]),
-  ];
-  return parts.length === 0
-    ? null
-    : `They are kept ${parts.join(", and ")}; taking a new one removes the others`;
+  if (keep === undefined && days === undefined) return null;
+  const which = keep === undefined
+    ? "They are"
+    : keep === 1
+    ? "The newest of each VM is"
+    : `The newest ${keep} of each VM are`;
+  const time = days === undefined ? "" : ` for at most ${formatCount(days, "day")}`;
+  return `${which} kept${time}; the others are removed when a new one is taken`;
 }

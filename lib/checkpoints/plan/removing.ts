@@ -16,7 +16,7 @@ export function planCheckpointRemoval(name: string, facts: PlanFacts): Checkpoin
       : []),
     ...rightProblems(rights, { needs: [["SNAPSHOT_DELETE"]], deletes: true }),
     ...(vms.length > 0 && vms.every(({ blocked }) => blocked.length > 0)
-      ? [{ field: "", message: "Nothing of it can be removed" }]
+      ? [{ field: "", message: "None of its snapshots can be removed" }]
       : []),
   ];
   return {

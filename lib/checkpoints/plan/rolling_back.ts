@@ -130,7 +130,9 @@ function newerProblems(zvols: readonly ZvolToRollBack[], { discardNewer }: Aroun
   const count = zvols.flatMap(({ newer }) => newer).length;
   if (count === 0 || discardNewer) return [];
   return [
-    `${formatCount(count, "later snapshot")} would be lost; tick “Discard later snapshots” to allow that`,
+    `${
+      formatCount(count, "later snapshot")
+    } would be lost; tick “Discard later snapshots” (--discard-newer on the command line) to allow that`,
   ];
 }
 

@@ -113,11 +113,11 @@ function noticesOf(vms: readonly VmToCheckpoint[]): readonly string[] {
     ]),
     ...(vms.length + apart.length > 1
       ? [
-        "Snapshots are taken one by one, so disks and VMs are a moment apart; shutting down first avoids that",
+        "Snapshots are taken one by one, so those of several disks and VMs are a moment apart",
       ]
       : []),
     ...files.map(({ name, left }) =>
-      `Not part of it, because they are no zvols: ${left.join(", ")} of ${name}`
+      `Not part of the checkpoint, because they are not zvols: ${left.join(", ")} of ${name}`
     ),
   ];
 }

@@ -65,7 +65,7 @@ function checkStep({ caller }: RemovalContext, { snapshots }: VmToForget): Step<
       const names = snapshots.map(({ name }) => name);
       const found = await fetchOwnedSnapshots(caller, [...new Set(names.map(sourceOf))]);
       const left = found.filter(({ name }) => names.includes(name));
-      if (left.length > 0) throw new TrueNASError(`Still there: ${left.map(({ name }) => name).join(", ")}`);
+      if (left.length > 0) throw new TrueNASError(`Not removed: ${left.map(({ name }) => name).join(", ")}`);
     },
     verify: null,
     detail: () => "nothing is left",

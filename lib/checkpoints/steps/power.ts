@@ -107,9 +107,10 @@ export async function expectStopped(
     await shutDown(context, vm.id, step);
     return await expectVm(context.caller, vm);
   }
-  throw new TrueNASError(
-    `${vm.name} is ${found.state.toLowerCase()}, and only the disks of a stopped VM can be rolled back`,
-  );
+  const why = step === "snapshot"
+    ? "it was to be shut down before its snapshots are taken"
+    : "only the disks of a stopped VM can be rolled back";
+  throw new TrueNASError(`${vm.name} is ${found.state.toLowerCase()}, and ${why}`);
 }
 
 async function shutDown(context: CheckpointContext, id: number, step: string): Promise<string> {

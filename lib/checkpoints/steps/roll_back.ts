@@ -219,7 +219,9 @@ async function afterFailure(work: Work, { message, cancelled, cause }: VmFailure
     const isChecked = steps.some(({ step, status }) => step === "check" && status === "done");
     const state = isChecked
       ? "Its disks were rolled back"
-      : `Rolled back, or perhaps: ${touched.join(", ")}. It stays off; resume this operation to finish`;
+      : `These disks were rolled back, or may have been: ${
+        touched.join(", ")
+      }. It stays off; resume this operation to finish`;
     return { outcome: "failed", message: `${message}. ${state}` };
   }
   const outcome = cancelled ? "cancelled" as const : "failed" as const;

@@ -98,7 +98,9 @@ function snapshotStep(
           continue;
         }
         if (present !== null) {
-          throw new TrueNASError(`The snapshot ${snapshot} exists already, and is another one`);
+          throw new TrueNASError(
+            `The snapshot ${snapshot} already exists, and is not part of this checkpoint`,
+          );
         }
         asked.push(snapshot);
         await calls.next(method);

@@ -70,7 +70,7 @@ export class HeaderChecks {
     try {
       const head = await this.#head(caller, path);
       if (head === null) {
-        const why = "only a full administrator may read files over TrueNAS's API, and the account is none";
+        const why = "only a full administrator may read files over TrueNAS's API, and the account is not one";
         return { kind: "unread", why };
       }
       const { format, refusal } = inspectHeader(head);

@@ -20,7 +20,7 @@ export function headerProblem(
     case "refused":
       return `${path} cannot be used as the image ${name}: ${verdict.why}`;
     case "unread":
-      return `${path} was never checked, and an image can make the NAS read any other file: ${verdict.why}. ` +
+      return `${path} was never checked, because ${verdict.why}. An image can make the NAS read any other file. ` +
         "Let a full administrator create the first VM from it, or give the image a url and its sha256 instead of the path";
   }
 }

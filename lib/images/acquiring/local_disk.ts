@@ -27,7 +27,7 @@ export const LOCAL_DISK: LocalDisk = {
       if (error instanceof Deno.errors.NotFound) return null;
       const isForbidden = error instanceof Deno.errors.NotCapable;
       return isForbidden
-        ? `the program was started without the right to write to ${folder}; restart it, so that it gets it`
+        ? `the program was started without permission to write to ${folder}; restart it`
         : reasonOf(error);
     }
   },

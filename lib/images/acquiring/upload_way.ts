@@ -87,7 +87,9 @@ async function sendPart(work: AcquireWork, files: NasFiles, { path, at, bytes }:
     const size = (await statOf(caller, path))?.size ?? 0;
     if (size === end) return true;
     if (size < at || size > end) {
-      throw new TrueNASError(`${path} has ${size} bytes, which nobody sent; somebody else writes to it`);
+      throw new TrueNASError(
+        `${path} has ${size} bytes, which is not what was sent; something else is writing to it`,
+      );
     }
     there = size;
     return null;

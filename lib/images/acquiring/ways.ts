@@ -53,7 +53,7 @@ export function imageWays({ roles, notLocal, hasWebServer, notOffered }: WayFact
       why: mayUpload
         ? "a full administrator may upload files"
         : hasWebServer
-        ? "only full administrators may upload files, and the account is none"
+        ? "only full administrators may upload files, and the account is not one"
         : "TrueNAS takes no uploads over its own socket",
     },
     {

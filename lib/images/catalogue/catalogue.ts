@@ -171,7 +171,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
         name: "channel",
         label: "Channel",
         value: "stable",
-        help: "How well tried the releases are.",
+        help: "How well tested the releases are.",
         choices: { stable: "Stable", beta: "Beta", alpha: "Alpha" },
       },
       {
@@ -202,7 +202,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
         name: "stream",
         label: "Stream",
         value: "stable",
-        help: "How well tried the releases are.",
+        help: "How well tested the releases are.",
         choices: { stable: "Stable", testing: "Testing", next: "Next" },
       },
       {

@@ -25,7 +25,7 @@ const OK = 200;
 const PARTIAL = 206;
 
 const MEANINGS: Readonly<Record<number, string>> = {
-  401: "the server wants a login",
+  401: "the server requires a login",
   403: "the server does not allow it",
   404: "there is no such file on the server",
   410: "the file is no longer on the server",

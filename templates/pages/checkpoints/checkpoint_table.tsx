@@ -1,4 +1,4 @@
-/** Checkpoints as a table: when, of which VMs, what they hold, and what changed since. */
+/** Checkpoints as a table: when, of which VMs, the space they take, and what changed since. */
 import type { Checkpoint, CheckpointVm } from "../../../lib/checkpoints/checkpoint.ts";
 import { formatBytes, formatCount } from "../../../lib/units.ts";
 import { DateTime, State, TableHead } from "../../parts/common.tsx";
@@ -16,11 +16,11 @@ export interface CheckpointTableProps {
 
 /** The table. */
 export function CheckpointTable({ checkpoints, mayChange, only = null }: CheckpointTableProps) {
-  const columns = ["Checkpoint", "Taken", "VMs", "Holds at least", ...(mayChange ? ["Actions"] : [])];
+  const columns = ["Checkpoint", "Taken", "VMs", "Takes at least", ...(mayChange ? ["Actions"] : [])];
   return (
     <table class="table rows checkpoints">
       <caption class="visually-hidden">{formatCount(checkpoints.length, "checkpoint")}, newest first</caption>
-      <TableHead columns={columns} numeric={["Holds at least"]} />
+      <TableHead columns={columns} numeric={["Takes at least"]} />
       <tbody>
         {checkpoints.map((checkpoint) => <Row checkpoint={checkpoint} mayChange={mayChange} only={only} />)}
       </tbody>
@@ -52,7 +52,7 @@ function Row(
       <td data-label="VMs">
         <Vms vms={shown} all={vms.length} />
       </td>
-      <td class="num" data-label="Holds at least">
+      <td class="num" data-label="Takes at least">
         {usedBytes === null ? "unknown" : formatBytes(usedBytes)}
       </td>
       {mayChange ? <Actions checkpoint={checkpoint} vms={shown} isPart={only !== null} /> : null}

@@ -34,10 +34,9 @@ export function CheckpointsPage({ frame, page }: { frame: PageFrame; page: Check
           : null}
       </div>
       <p class="soft">
-        Snapshots of the disks of some VMs, under one name, to go back to.{" "}
-        {kept === null
+        A checkpoint is one snapshot of each disk of some VMs, which can be rolled back to it. {kept === null
           ? "They are kept until you remove them."
-          : `${kept}, unless one has a hold or a clone.`}
+          : `${kept}, unless they have a hold or a clone.`}
       </p>
       {checkpoints.known ? null : (
         <Notice tone="warn">

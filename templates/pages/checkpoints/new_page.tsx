@@ -83,7 +83,7 @@ function Form({ plan, query, name, note, problems, token }: NewCheckpointProps) 
         label="Note"
         value={note}
         problems={problems}
-        help="What is true now, for whoever rolls back to it."
+        help="What state the VMs are in, such as “v1.13, all well”."
       />
       <label class="check">
         <input type="checkbox" id="shutdown" name="shutdown" value="yes" checked={plan.shutdown} />

@@ -127,7 +127,7 @@ function Vms({ vms }: { vms: readonly VmToRollBack[] }) {
   return (
     <table class="table rows">
       <caption class="visually-hidden">{formatCount(vms.length, "VM")}</caption>
-      <TableHead columns={["VM", "Disks, and snapshots that go", "Changed since, and stays so"]} />
+      <TableHead columns={["VM", "Disks, and snapshots removed", "Changed since, not rolled back"]} />
       <tbody>
         {vms.map((vm) => (
           <tr data-vm={vm.name} data-state={vm.state}>
@@ -136,12 +136,12 @@ function Vms({ vms }: { vms: readonly VmToRollBack[] }) {
               {vm.stops ? <span class="where">shut down, and started again</span> : null}
               {vm.running ? <span class="where">was running at the checkpoint</span> : null}
             </th>
-            <td data-label="Disks, and snapshots that go">
+            <td data-label="Disks, and snapshots removed">
               <ul class="plain">
                 {vm.zvols.map((zvol) => <Disk zvol={zvol} />)}
               </ul>
             </td>
-            <td data-label="Changed since, and stays so">
+            <td data-label="Changed since, not rolled back">
               {vm.changes.length === 0
                 ? <span class="none">nothing</span>
                 : <Said text={vm.changes.join("; ")} />}

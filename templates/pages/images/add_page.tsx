@@ -144,7 +144,7 @@ function AddressForm({ chosen, form, problems, token, ways, dataset }: AddPagePr
           label="SHA-256 of the file"
           value={form.sha256}
           problems={problems}
-          help="64 hexadecimal digits, of the file as it is downloaded. Nothing else is kept."
+          help="64 hexadecimal digits, of the file as it is downloaded. A file with another SHA-256 is not kept."
         />
         {chosen === null ? null : <DigestWords chosen={chosen} />}
         <WayWords ways={ways} />

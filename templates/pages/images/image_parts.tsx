@@ -45,7 +45,8 @@ export function WayWords({ ways }: { ways: ImageWays | null }) {
     return (
       <Notice tone="bad">
         <p>
-          <strong>No file can be brought to the NAS with this account.</strong>
+          <strong>This account cannot bring files to the NAS.</strong>{" "}
+          Put the file on the NAS yourself, and choose “On the NAS already”.
         </p>
         <ul>{choices.map(({ why }) => <li>{why}</li>)}</ul>
       </Notice>

@@ -26,7 +26,7 @@ Deno.test("an image is added from an address, and uploaded from a file", async (
   await withCommandLine(async ({ simulator, folder, run }) => {
     const added = await run("images", "add", "debian", "--url", url, "--sha256", SHA256);
     assert.equal(added.code, 0, added.err + added.out);
-    assert.match(added.out, /By the way "upload", because a full administrator may upload files/);
+    assert.match(added.out, /Way to the NAS: upload, because a full administrator may upload files/);
     assert.match(added.out, /To use it, add to config\.yaml:\nimages:\n {2}debian: \{ url: http:/);
     assert.equal(storedDigest(simulator, PATH), SHA256);
     const wrong = await run("images", "add", "other", "--url", url, "--sha256", "0".repeat(64), "--json");

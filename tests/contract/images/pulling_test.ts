@@ -57,7 +57,7 @@ for (const version of RELEASES) {
         "the account may let the NAS fetch files (CLOUD_SYNC_WRITE)",
       ]);
       const upload = choices.find(({ way }) => way === "upload");
-      assert.equal(upload?.why, "only full administrators may upload files, and the account is none");
+      assert.equal(upload?.why, "only full administrators may upload files, and the account is not one");
       const view = await add();
       assert.equal(view.status, "done", JSON.stringify(view.vms));
       assert.equal(storedDigest(simulator, PATH), SHA256);

@@ -198,7 +198,10 @@ Deno.test("what expires is shown before and said on the list", () =>
       const { url, manager, store } = dashboard;
       assert.match(store.file().text, /keep: 1/);
       await take(manager, "first");
-      assert.match(await text(fetch(`${url}/checkpoints`)), /They are kept 1 of each VM, and for 30 days/);
+      assert.match(
+        await text(fetch(`${url}/checkpoints`)),
+        /The newest of each VM is kept for at most 30 days/,
+      );
       assert.match(
         await text(fetch(`${url}/checkpoints/new`)),
         /Expires: checkpoint-first, checkpoint-first/,
