@@ -167,7 +167,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
       ? exitOfPlan(await showPlan(manager, creation, terminal), options)
       : exitOf(await create(manager, { request: creation, ...options }, terminal, signal));
   }
-  if (selection === null) return exitOf(await listVms(manager, terminal));
+  if (selection === null) return exitOf(await listVms(manager, configurationIn(configFile), terminal));
   const { keepDisks, shutdown, yes: confirmed } = options;
   return exitOf(await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal));
 }

@@ -2,7 +2,7 @@
  * The commands list, plan, create and destroy, on the same plans and operations as the dashboard. Results go to `print`,
  * as one JSON value with `--json`; progress and questions go to `notify`.
  */
-import { type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
+import { type Configuration, type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
@@ -10,7 +10,7 @@ import { operationJson, planJson, vmJson } from "../inventory/json.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
 import { describeImages, describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
-import { formatBytes, formatCount, formatMib } from "../units.ts";
+import { formatBytes, formatCount, formatMib, MIB } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { RunResult } from "../operations/summary.ts";
@@ -38,11 +38,19 @@ export const BY: Actor = { who: "command line" };
 /** Whether everything succeeded. */
 export type Success = boolean;
 
+/** How long the zvols are read, in milliseconds. */
+const LINEAGE_MS = 30_000;
+
 /** Lists the VMs. */
-export async function listVms(manager: VMManager, terminal: Terminal): Promise<Success> {
+export async function listVms(
+  manager: VMManager,
+  configuration: Configuration | null,
+  terminal: Terminal,
+): Promise<Success> {
   const vms = await manager.list();
   if (terminal.json) {
-    terminal.print(JSON.stringify({ vms: vms.map(vmJson) }, null, 2));
+    const lineage = await manager.inventory.lineage(configuration, LINEAGE_MS);
+    terminal.print(JSON.stringify({ vms: vms.map((vm) => vmJson(vm, lineage(vm))) }, null, 2));
     return true;
   }
   const rows = vms.map((vm) => [
@@ -290,15 +298,20 @@ function describeSnapshots({ name, snapshots }: PlannedZvol): string[] {
   return [`Destroys ${formatCount(snapshots.length, "snapshot")} of ${name} first: ${names}`];
 }
 
+/** A transfer of unknown size tells how far it is each time so many bytes have arrived. */
+const UNSIZED_STEP_BYTES = 100 * MIB;
+
 /** Prints what an operation does, as it does it. */
 export function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
-  let tenths = 0;
+  const told = new Map<string, number>();
   return (event) => {
     // A transfer tells every second how far it is, which is too much for a log.
     if (event.type === "progress" && event.transfer !== undefined) {
       const { bytes, totalBytes, bytesPerSecond } = event.transfer;
-      if (Math.floor(event.percent / 10) <= tenths) return;
-      tenths = Math.floor(event.percent / 10);
+      const part = Math.floor(totalBytes === null ? bytes / UNSIZED_STEP_BYTES : event.percent / 10);
+      const key = `${event.vm} ${event.step}`;
+      if (part <= (told.get(key) ?? -1)) return;
+      told.set(key, part);
       const of = totalBytes === null ? "" : ` of ${formatBytes(totalBytes)}`;
       notify(`${event.vm} ${event.step}: ${formatBytes(bytes)}${of}, ${formatBytes(bytesPerSecond)}/s`);
     }

@@ -5,9 +5,10 @@ import { describeDevice } from "../plan/description.ts";
 import type { CreationPlan, PlannedVm, SurplusVm } from "../plan/types.ts";
 import type { OperationView, StepView } from "../operations/types.ts";
 import type { AuditEntry } from "../observability/audit_entry.ts";
+import type { VmLineage } from "../images/listing/lineage.ts";
 
 /** A VM; memory in MiB, sizes in bytes. */
-export function vmJson(vm: Vm): Record<string, unknown> {
+export function vmJson(vm: Vm, { image, clones }: VmLineage): Record<string, unknown> {
   const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
   return {
     id,
@@ -18,6 +19,8 @@ export function vmJson(vm: Vm): Record<string, unknown> {
     vcpus,
     memoryMiB: memoryMib,
     autostart,
+    image,
+    clones,
     disks: vm.disks.map(({ path, zvol, sizeBytes, usedBytes, sparse }) => ({
       path,
       zvol,
@@ -105,11 +108,12 @@ export function operationJson(view: OperationView): Record<string, unknown> {
 }
 
 function stepJson(
-  { seq, vm, step, status, startedAt, finishedAt, detail, error, healed }: StepView,
+  { seq, vm, step, status, startedAt, finishedAt, detail, error, healed, transfer }: StepView,
 ): Record<string, unknown> {
   const times = { startedAt: iso(startedAt), finishedAt: iso(finishedAt) };
+  const moved = status === "running" && transfer !== null ? { transfer } : {};
   const tries = healed === 0 ? {} : { healed };
-  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null, ...tries };
+  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null, ...tries, ...moved };
 }
 
 function iso(at: number | null): string | null {

@@ -3,6 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { isOutage } from "../errors/outage.ts";
 import { type ImageList, listImages } from "../images/listing/image_list.ts";
+import { type Lineage, readLineage, UNKNOWN_LINEAGE } from "../images/listing/lineage.ts";
 import { readImageFacts } from "../images/listing/read_image_list.ts";
 import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
@@ -102,6 +103,23 @@ export class NasInventory {
     } catch (error) {
       if (this.#images === null || !isOutage(error)) throw error;
       return this.#images;
+    }
+  }
+
+  /**
+   * Which images VMs come from, and what was cloned from them, read now with one call for all VMs; unknown when the NAS does
+   * not answer, or not soon enough.
+   *
+   * @param configuration Null when it cannot be used.
+   */
+  async lineage(configuration: Configuration | null, timeoutMs: number): Promise<Lineage> {
+    const unknown = () => UNKNOWN_LINEAGE;
+    if (this.#session.state.kind !== "live") return unknown;
+    try {
+      return await readLineage(this.#session, configuration ?? {}, { ...this.#patience, timeoutMs });
+    } catch (error) {
+      if (!(error instanceof TrueNASError)) throw error;
+      return unknown;
     }
   }
 

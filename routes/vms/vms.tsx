@@ -1,9 +1,11 @@
 /** The list of VMs, and the page of one VM. */
 import { Hono } from "hono";
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
+import { type Lineage, UNKNOWN_LINEAGE } from "../../lib/images/listing/lineage.ts";
 import { READING_MS } from "../../lib/inventory/live_inventory.ts";
 import type { Checkpoint } from "../../lib/checkpoints/checkpoint.ts";
 import type { Reading, Vm } from "../../lib/inventory/inventory.ts";
+import { PAGE_READING_MS } from "../../lib/inventory/nas_inventory.ts";
 import { auditJson, operationJson, vmJson } from "../../lib/inventory/json.ts";
 import { fingerprint } from "../../lib/plan/fingerprint.ts";
 import { ALL_ROWS, paths, VM_TABS } from "../../templates/paths.ts";
@@ -11,6 +13,7 @@ import { type Saved, VmPage, type VmPageProps, type VmPageTab } from "../../temp
 import { VmMenuPage } from "../../templates/pages/vm/vm_menu_page.tsx";
 import { VmsPage } from "../../templates/pages/vms_page.tsx";
 import { FilteredPatch } from "../../templates/parts/list/patches.tsx";
+import { usableConfiguration } from "../images/configuration.ts";
 import { NO_CHOICES, readConfiguredChoices } from "../choices.ts";
 import { connectionView, type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import type { SharedLists } from "../live/shared_lists.tsx";
@@ -34,10 +37,11 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     const running = manager.operations.claiming[0]?.view ?? null;
     const stream = paths.inventoryEvents(query, { seen: shared.version, operation: running?.id ?? "" });
     if (wantsJson(c)) {
+      const lineage = await lineageOf(dashboard, READING_MS);
       return c.json(
         {
           nas: nasJson(dashboard),
-          vms: (list.rows ?? []).map(({ vm, differs }) => ({ ...vmJson(vm), differs })),
+          vms: (list.rows ?? []).map(({ vm, differs }) => ({ ...vmJson(vm, lineage(vm)), differs })),
         },
         list.rows === null ? 503 : 200,
       );
@@ -70,7 +74,9 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
         );
       }
       const differs = countDifferences(typeMatcher(dashboard)(vm, busy));
-      return c.json(tab === "history" ? historyJson(dashboard, vm) : { ...vmJson(vm), differs });
+      if (tab === "history") return c.json(historyJson(dashboard, vm));
+      const lineage = await lineageOf(dashboard, READING_MS);
+      return c.json({ ...vmJson(vm, lineage(vm)), differs });
     }
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
     const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };
@@ -81,6 +87,10 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
     if (tab !== "overview" && tab !== "console") app.get(`/vms/:id/${tab}`, (c) => show(c, tab));
   }
   return app;
+}
+
+function lineageOf(dashboard: Dashboard, waitMs: number): Promise<Lineage> {
+  return dashboard.manager.inventory.lineage(usableConfiguration(dashboard), waitMs);
 }
 
 function historyJson(dashboard: Dashboard, vm: Vm): Record<string, unknown> {
@@ -106,10 +116,11 @@ export async function sendVmPage(
   words: Partial<Pick<VmPageProps, "tab" | "notice" | "saved" | "problems" | "typed">> = {},
   status: 200 | 409 | 422 | 502 = 200,
 ): Promise<Response> {
-  const [choices, missingImages, checkpoints] = await Promise.all([
+  const [choices, missingImages, checkpoints, lineage] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
     dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
     words.tab === "checkpoints" ? checkpointsOf(dashboard, vm) : NO_CHECKPOINTS,
+    words.tab === "disks" ? lineageOf(dashboard, PAGE_READING_MS) : () => UNKNOWN_LINEAGE,
     readPool(dashboard),
   ]);
   const page: VmPageProps = {
@@ -119,6 +130,7 @@ export async function sendVmPage(
     now: vmNow(dashboard, vm, mayChange(c)),
     choices,
     checkpoints,
+    lineage: lineage(vm),
     missingImages,
     shown: settingsShown(vm),
     notice: null,

@@ -45,6 +45,8 @@ export interface TransferredFile {
 
 /** Milliseconds between two reports of the progress. */
 const REPORT_MS = 1_000;
+/** Milliseconds until the first one: people wait for it to see that something arrives. */
+const FIRST_REPORT_MS = 250;
 
 /** Reports the progress of a transfer from time to time. */
 export function reportProgress(
@@ -52,13 +54,13 @@ export function reportProgress(
   stream: Pick<ImageStream, "lengthBytes" | "received">,
   clock: () => number = () => performance.now(),
 ): () => void {
-  let [lastAt, lastBytes] = [clock(), 0];
+  let [lastAt, lastBytes, waitMs] = [clock(), 0, FIRST_REPORT_MS];
   return () => {
     const now = clock();
-    if (now - lastAt < REPORT_MS) return;
     const [bytes, { lengthBytes: totalBytes }] = [stream.received(), stream];
+    if (now - lastAt < waitMs || bytes === 0) return;
     const bytesPerSecond = Math.round((bytes - lastBytes) / (now - lastAt) * 1_000);
-    [lastAt, lastBytes] = [now, bytes];
+    [lastAt, lastBytes, waitMs] = [now, bytes, REPORT_MS];
     const transfer: Transfer = { bytes, totalBytes, bytesPerSecond };
     const percent = totalBytes === null || totalBytes === 0 ? 0 : Math.min(100, bytes / totalBytes * 100);
     log.append({ type: "progress", vm, step, percent, transfer });

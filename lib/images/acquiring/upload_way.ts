@@ -36,10 +36,9 @@ export async function uploadFile(
   const report = reportProgress(work, stream);
   await work.calls.next(METHOD);
   let sent = 0;
-  for await (const bytes of partsOf(work, { stream, partBytes })) {
+  for await (const bytes of partsOf(work, { stream, partBytes, report })) {
     await sendPart(work, files, { path, at: sent, bytes });
     sent += bytes.length;
-    report();
   }
   return sent;
 }
@@ -47,11 +46,17 @@ export async function uploadFile(
 /** The image in parts of this size; the last one is shorter. */
 async function* partsOf(
   work: AcquireWork,
-  { stream, partBytes }: { readonly stream: TransferredFile["stream"]; readonly partBytes: number },
+  { stream, partBytes, report }: {
+    readonly stream: TransferredFile["stream"];
+    readonly partBytes: number;
+    readonly report: () => void;
+  },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let part = new Uint8Array(partBytes);
   let filled = 0;
   for await (const chunk of chunksOf(work, stream)) {
+    // A part takes long where the image comes slowly.
+    report();
     for (let at = 0; at < chunk.length;) {
       const taken = chunk.subarray(at, at + partBytes - filled);
       part.set(taken, filled);

@@ -8,6 +8,7 @@ import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../../parts/common.tsx";
 import { CloneForm, type CreateChoices, type Typed } from "../../parts/vm/vm_forms.tsx";
 import { VmBoot } from "../../parts/vm/boot.tsx";
+import type { VmLineage } from "../../../lib/images/listing/lineage.ts";
 import { VmDisks } from "../../parts/vm/disks.tsx";
 import { DevicesChanged } from "../../parts/vm/device.tsx";
 import { VmHead } from "../../parts/vm/head.tsx";
@@ -50,6 +51,8 @@ export interface VmPageProps {
   readonly choices: CreateChoices;
   /** The checkpoints that the VM is part of; read only for their tab. */
   readonly checkpoints: Reading<readonly Checkpoint[]>;
+  /** Which image its first disk comes from, and what was cloned from its disks; read only for the tab of disks. */
+  readonly lineage: VmLineage;
   /** Attached images that no longer exist on the NAS. */
   readonly missingImages: readonly string[];
   /** Fingerprint of the settings the form was filled in from. */
@@ -89,14 +92,14 @@ const TITLES = {
   clone: "Clone",
 } as const satisfies Record<VmPageTab, string | null>;
 
-function Tab({ tab, now, audit, checkpoints, problems, typed, choices, shown }: VmPageProps) {
+function Tab({ tab, now, audit, checkpoints, lineage, problems, typed, choices, shown }: VmPageProps) {
   const { vm, mayChange } = now;
   const form = { vm, problems, typed, choices, shown };
   switch (tab) {
     case "overview":
       return <VmOverview now={now} form={form} />;
     case "disks":
-      return <VmDisks form={form} mayChange={mayChange} />;
+      return <VmDisks form={form} lineage={lineage} mayChange={mayChange} />;
     case "network":
       return <VmNetwork form={form} mayChange={mayChange} />;
     case "boot":

@@ -6,12 +6,20 @@ import { Notice } from "../common.tsx";
 
 /** A card with one entry for each device. */
 export function DeviceList(
-  { title, empty, children }: { title: string; empty: string; children: readonly Child[] },
+  { title, empty, help, children }: {
+    title: string;
+    empty: string;
+    help?: Child;
+    children: readonly Child[];
+  },
 ) {
   return (
     <section class="card" aria-label={title}>
       <header>
-        <h2>{title}</h2>
+        <div>
+          <h2>{title}</h2>
+          {help}
+        </div>
       </header>
       {children.length === 0 ? <p class="body soft">{empty}</p> : <ul class="devices">{children}</ul>}
     </section>

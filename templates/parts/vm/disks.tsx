@@ -1,5 +1,7 @@
 /** The disks of one VM, what can be done with each, and a form to add one. */
 import type { Disk, Vm } from "../../../lib/inventory/inventory.ts";
+import type { VmLineage } from "../../../lib/images/listing/lineage.ts";
+import { formatCount } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { Field, Tick } from "../common.tsx";
 import { Icon } from "../icons.tsx";
@@ -12,11 +14,13 @@ import { diskName } from "./place.tsx";
 export const DISK_PHRASE = "destroy 1 disk";
 
 /** The tab; viewers see the facts only. */
-export function VmDisks({ form, mayChange }: { form: VmFormProps; mayChange: boolean }) {
+export function VmDisks(
+  { form, lineage, mayChange }: { form: VmFormProps; lineage: VmLineage; mayChange: boolean },
+) {
   const { vm } = form;
   return (
     <div class="stack">
-      <DeviceList title="Disks" empty="This VM has no disks.">
+      <DeviceList title="Disks" empty="This VM has no disks." help={<LineageWords {...lineage} />}>
         {vm.disks.map((disk) => (
           <li class="device" data-device={disk.deviceId}>
             <DiskFacts vm={vm} disk={disk} />
@@ -26,6 +30,23 @@ export function VmDisks({ form, mayChange }: { form: VmFormProps; mayChange: boo
       </DeviceList>
       {mayChange ? <AddDisk {...form} /> : null}
     </div>
+  );
+}
+
+/** Where the disks come from, and what depends on them. */
+function LineageWords({ image, clones }: VmLineage) {
+  if (image === null && (clones ?? 0) === 0) return null;
+  return (
+    <p class="help" id="vm-lineage">
+      {image === null ? null : (
+        <>
+          The first disk was made from the image <a href={paths.images()} dir="auto">{image}</a>.{" "}
+        </>
+      )}
+      {clones === null || clones === 0
+        ? null
+        : `${formatCount(clones, "zvol")} ${clones === 1 ? "is a clone" : "are clones"} of this VM's disks.`}
+    </p>
   );
 }
 

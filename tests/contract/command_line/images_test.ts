@@ -24,6 +24,11 @@ Deno.test("images are listed, and removed only without clones or with --promote"
     const listed = await run("images", "list", "--json");
     const { images: [image] } = JSON.parse(listed.out);
     assert.deepEqual([image.name, image.state, image.vms], ["debian", "ready", ["web01", "web02"]]);
+    const { vms } = JSON.parse((await run("list", "--json")).out);
+    assert.deepEqual(
+      vms.map(({ name, image, clones }: Record<string, unknown>) => [name, image, clones]),
+      [["web01", "debian", 0], ["web02", "debian", 0]],
+    );
     const refused = await run("images", "remove", "debian", "--yes");
     assert.equal(refused.code, 2, refused.out);
     assert.match(refused.err, /web01 and web02 are clones of it\. Nothing was removed; .*--promote/);

@@ -11,6 +11,7 @@ import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
+import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { RELEASES } from "../../support/images_lab.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
@@ -131,6 +132,39 @@ onEachRelease(
     }
     const again = await manager.operations.planCreation({ configuration });
     assert.deepEqual(again.vms.map(({ action }) => action), ["keep", "keep", "keep"]);
+  },
+);
+
+onEachRelease(
+  "a VM tells its image and how many zvols are clones of its disks, by one call for all VMs",
+  async ({ simulator, manager }) => {
+    const copies = `
+copy: { count: 1, memory: 256, cpu: 1, image: debian, clone: false, disk: { root: 20 }, network: { lan: br0 } }
+plain: { count: 1, memory: 256, cpu: 1, cdrom: none, disk: { root: 2 }, network: { lan: br0 } }`;
+    const configuration = configured(copies);
+    assert.equal((await manager.operations.create({ configuration })).status, "done");
+    const { store } = simulator;
+    addSnapshot(store, "tank/vms/web01-disk1@mine");
+    // One clone is a disk of no VM.
+    addClone(store, "tank/vms/web01-disk1@mine", "tank/elsewhere");
+    const vms = await manager.list();
+    const calls = simulator.calls.length;
+    const told = async (known: typeof configuration | null) => {
+      const lineage = await manager.inventory.lineage(known, 10_000);
+      return Object.fromEntries(vms.map((vm) => [vm.name, Object.values(lineage(vm))]));
+    };
+    const expected = { copy01: ["debian", 0], plain01: [null, 0], web01: ["debian", 1] };
+    const { web02, web03, ...others } = await told(configuration);
+    // What keeps the list of VMs current may read besides.
+    const own = simulator.calls.slice(calls).filter(({ params }) =>
+      JSON.stringify(params).includes('"VOLUME"')
+    );
+    assert.deepEqual(own.map(({ method }) => method), ["pool.dataset.query"]);
+    assert.deepEqual([others, web02, web03], [expected, ["debian", 0], ["debian", 0]]);
+    // What the golden zvol is called says it without the configuration.
+    assert.deepEqual(await told(null), await told(configuration));
+    simulator.addFault({ method: "pool.dataset.query", action: "fail", times: Infinity });
+    assert.deepEqual((await told(configuration)).web01, [null, null]);
   },
 );
 

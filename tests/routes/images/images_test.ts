@@ -7,6 +7,7 @@ import { parseConfigurationFile } from "../../../lib/configuration/configuration
 import { FILE_PROPERTIES } from "../../../lib/images/acquiring/image_files.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
+import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
 import {
   finishedOperation,
@@ -64,6 +65,27 @@ Deno.test("the page lists images with their VMs, other image files, and install 
     const [debian] = json.images;
     assert.deepEqual([debian.name, debian.state, debian.vms], ["debian", "ready", ["web01", "web02"]]);
     assert.ok(json.files.some(({ path }: { path: string }) => path === FILE));
+  }));
+
+Deno.test("a VM names the image of its first disk and counts the clones of its disks, on its page and as JSON", () =>
+  withImages(async ({ url, simulator }) => {
+    addSnapshot(simulator.store, "tank/vms/web01-disk0@mine");
+    addClone(simulator.store, "tank/vms/web01-disk0@mine", "tank/elsewhere");
+    const headers = { accept: "application/json" };
+    const read = async () => {
+      const { vms } = await (await fetch(`${url}/`, { headers })).json();
+      return vms.map(({ name, image, clones }: Record<string, unknown>) => [name, image, clones]);
+    };
+    assert.deepEqual(await read(), [["web01", "debian", 1], ["web02", "debian", 0]]);
+    const [first] = (await (await fetch(`${url}/`, { headers })).json()).vms;
+    const one = await (await fetch(`${url}/vms/${first.id}`, { headers })).json();
+    assert.deepEqual([one.image, one.clones], ["debian", 1]);
+    const page = await text(fetch(`${url}/vms/${first.id}/disks`));
+    assert.match(page, /made from the image <a href="\/images" dir="auto">debian<\/a>/);
+    assert.match(page, /1 zvol is a clone of this VM(&#39;|')s disks\./);
+    simulator.addFault({ method: "pool.dataset.query", action: "fail", times: Infinity });
+    assert.deepEqual(await read(), [["web01", null, null], ["web02", null, null]]);
+    assert.doesNotMatch(await text(fetch(`${url}/vms/${first.id}/disks`)), /vm-lineage/);
   }));
 
 Deno.test("without images the page says what they are and how to begin", () =>
