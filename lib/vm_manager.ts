@@ -5,7 +5,7 @@ import { Checkpoints } from "./checkpoints/checkpoints.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "./errors/errors.ts";
-import { isOutage } from "./errors/outage.ts";
+import { passesByItself } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
@@ -197,7 +197,7 @@ export class VMManager implements AsyncDisposable {
       try {
         return await this.connect();
       } catch (error) {
-        if (!isOutage(error) || performance.now() + pauseMs > until) throw error;
+        if (!passesByItself(error) || performance.now() + pauseMs > until) throw error;
         await sleep(pauseMs);
       }
     }

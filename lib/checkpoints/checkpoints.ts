@@ -68,7 +68,11 @@ export class Checkpoints {
     const { vms, missing } = selectVms(facts.vms, select);
     const plan = planCheckpoint({ name, note, shutdown, vms }, facts);
     const problems = missing.map((what) => ({ field: "", message: `No VM matches ${what}` }));
-    return { ...plan, problems: [...problems, ...plan.problems] };
+    // What was asked for and is not there says already why nothing is selected.
+    const others = vms.length === 0 && problems.length > 0
+      ? plan.problems.filter(({ field }) => field !== "")
+      : plan.problems;
+    return { ...plan, problems: [...problems, ...others] };
   }
 
   /** Plans again and takes the checkpoint, if the list of VMs is still the one with the fingerprint `shown`. */

@@ -17,7 +17,16 @@ import { formatBytes, formatCount } from "../units.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { Options } from "./arguments.ts";
 import { UsageError } from "./process.ts";
-import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "./vm_commands.ts";
+import {
+  BY,
+  confirm,
+  explain,
+  progressTo,
+  report,
+  type Success,
+  table,
+  type Terminal,
+} from "./vm_commands.ts";
 
 /** What the command does. */
 export type CheckpointCommand =
@@ -103,7 +112,7 @@ export async function runCheckpoint(
     case "create": {
       const wish = wishOf(command, configuration);
       const plan = await checkpoints.planCheckpoint(wish);
-      terminal.notify(describeTaking(plan));
+      explain(describeTaking(plan), terminal);
       expectNone(plan.problems);
       return await finish(await checkpoints.startCheckpoint(wish, plan.fingerprint, options), terminal);
     }
@@ -112,7 +121,7 @@ export async function runCheckpoint(
       const names = await namesOf(manager, command);
       const request = { checkpoint: name, names, discardNewer };
       const plan = await checkpoints.planRollback(request);
-      terminal.notify(describeRollback(plan));
+      explain(describeRollback(plan), terminal);
       expectNone(plan.problems);
       if (!yes && !await confirm({ phrase: plan.phrase, command: "checkpoint" }, terminal)) {
         return refuse("Nothing was rolled back", terminal);
@@ -122,7 +131,7 @@ export async function runCheckpoint(
     case "remove": {
       const { name, yes } = command;
       const plan = await checkpoints.planRemoval(name);
-      terminal.notify(describeRemoval(plan));
+      explain(describeRemoval(plan), terminal);
       expectNone(plan.problems);
       if (!yes && !await confirm({ phrase: plan.phrase, command: "checkpoint" }, terminal)) {
         return refuse("Nothing was removed", terminal);
@@ -223,7 +232,10 @@ function describeRollback({ vms, notices }: RollbackPlan): string {
       ...changes,
     ].join("; "),
   ]);
-  return [...(rows.length === 0 ? [] : [table(["VM", "STATE", "DISKS", ""], rows)]), ...notices].join("\n");
+  return [
+    ...(rows.length === 0 ? [] : [table(["VM", "STATE", "DISKS", ""], rows)]),
+    ...notices,
+  ].join("\n");
 }
 
 function describeRemoval({ vms }: CheckpointRemovalPlan): string {
@@ -232,5 +244,5 @@ function describeRemoval({ vms }: CheckpointRemovalPlan): string {
     snapshots.map((snapshot) => snapshot.name).join(" "),
     blocked.join("; "),
   ]);
-  return rows.length === 0 ? "Nothing to remove" : table(["VM", "SNAPSHOTS", ""], rows);
+  return rows.length === 0 ? "" : table(["VM", "SNAPSHOTS", ""], rows);
 }

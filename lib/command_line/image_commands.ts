@@ -14,7 +14,16 @@ import { formatBytes } from "../units.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { Options } from "./arguments.ts";
 import { UsageError } from "./process.ts";
-import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "./vm_commands.ts";
+import {
+  BY,
+  confirm,
+  explain,
+  progressTo,
+  report,
+  type Success,
+  table,
+  type Terminal,
+} from "./vm_commands.ts";
 
 /** What the command does. */
 export type ImagesCommand =
@@ -74,19 +83,15 @@ export function asksBefore({ action }: ImagesCommand): boolean {
 /**
  * Fetches or uploads an image.
  *
- * @throws {ConfigurationError} when the name, the address, the digest or the file is wrong, or there is no configuration.
+ * @throws {ConfigurationError} when the name, the address, the digest or the file is wrong.
  */
 export async function addImage(
   manager: VMManager,
   command: Extract<ImagesCommand, { action: "add" | "upload" }>,
-  configuration: Configuration | null,
+  configuration: Configuration,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
-  if (configuration === null) {
-    const message = "The configuration says where images are kept; create config.yaml, or correct its errors";
-    throw new ConfigurationError("images", [{ field: "", message }]);
-  }
   const dataset = imageDataset(configuration.storage);
   const { chosen } = await manager.images.ways(dataset);
   if (chosen !== null) terminal.notify(`Way to the NAS: ${chosen.way}, because ${chosen.why}`);
@@ -129,10 +134,19 @@ async function openFile(path: string) {
   }
 }
 
+/**
+ * The configuration that says where images are kept. It needs no VM type yet, because images come first.
+ *
+ * @throws {ConfigurationError} when there is none, or it has errors.
+ */
+export function configurationOfImages(path: string): Configuration {
+  return parseConfigurationFile(readConfiguration(path), null).configuration;
+}
+
 /** The configuration; null when there is none or it has errors, because images can be listed and removed without. */
 export function configurationIn(path: string): Configuration | null {
   try {
-    return parseConfigurationFile(readConfiguration(path)).configuration;
+    return configurationOfImages(path);
   } catch (error) {
     if (error instanceof ConfigurationError) return null;
     throw error;
@@ -193,7 +207,7 @@ export async function removeImage(
 ): Promise<Success> {
   const request = { image: name, only: [], promote };
   const plan = await manager.operations.planImageRemoval(request, configuration);
-  terminal.notify(describePlan(plan));
+  explain(describePlan(plan), terminal);
   expectRemovable(plan);
   if (!yes && !await confirm({ phrase: plan.phrase, command: "images" }, terminal)) {
     terminal.notify("The phrase did not match. Nothing was removed; run the command again to retry");
@@ -226,7 +240,9 @@ function describePlan({ parts, keepsFile }: ImageRemovalPlan): string {
         vm ?? clone
       } takes over the image's data; ${others.length} other clones depend on its disk afterwards`
     ),
-    ...(keepsFile === null ? [] : [`${keepsFile} stays, because this program did not make it`]),
+    ...(keepsFile === null || parts.length === 0
+      ? []
+      : [`${keepsFile} stays, because this program did not make it`]),
   ].join("\n");
 }
 

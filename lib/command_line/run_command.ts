@@ -4,6 +4,7 @@ import {
   asksBefore,
   changesImages,
   configurationIn,
+  configurationOfImages,
   imagesCommand,
   listImages,
   removeImage,
@@ -32,7 +33,7 @@ import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError 
 import type { OpenUrl } from "../images/acquiring/remote_download.ts";
 import { offeringWhenNeeded } from "../images/offering/offering_when_needed.ts";
 import { formatDuration } from "../units.ts";
-import { isOutage } from "../errors/outage.ts";
+import { passesByItself } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
 import { trustedCertificatesOf } from "../configuration/environment/trusted_certificates.ts";
@@ -150,7 +151,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
       case "remove":
         return exitOf(await removeImage(manager, images, configuration, terminal, signal));
       default:
-        return exitOf(await addImage(manager, images, configuration, terminal, signal));
+        return exitOf(await addImage(manager, images, configurationOfImages(configFile), terminal, signal));
     }
   }
   if (checkpoint !== null) {
@@ -183,7 +184,7 @@ async function connect(manager: VMManager, waitMs: number, { notify }: Terminal)
   try {
     await manager.connect();
   } catch (error) {
-    if (waitMs === 0 || !isOutage(error)) throw error;
+    if (waitMs === 0 || !passesByItself(error)) throw error;
     notify(`${error.message}. Waiting up to ${formatDuration(waitMs)} for the NAS; Ctrl+C ends this`);
     await manager.connectWithin(waitMs);
     notify("The NAS answers now");

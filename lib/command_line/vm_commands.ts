@@ -332,8 +332,19 @@ export function progressTo({ notify }: Terminal): (event: OperationEvent) => voi
 export function report(result: RunResult, terminal: Terminal): Success {
   const rows = result.vms.map(({ name, outcome, message }) => [name, outcome, message ?? ""]);
   if (terminal.json) terminal.print(JSON.stringify(operationJson(result.operation), null, 2));
-  else terminal.print(rows.length === 0 ? "Nothing to do" : table(["VM", "OUTCOME", ""], rows));
+  else terminal.print(rows.length === 0 ? "Nothing to do" : table([headOf(result), "OUTCOME", ""], rows));
   return result.status === "done";
+}
+
+/** What the rows of an operation's outcome are. */
+function headOf({ operation: { kind } }: RunResult): string {
+  if (kind === "image") return "IMAGE";
+  return kind === "remove-image" ? "DATASET" : "VM";
+}
+
+/** Says what a plan is about, if there is anything to say. */
+export function explain(text: string, { notify }: Pick<Terminal, "notify">): void {
+  if (text !== "") notify(text);
 }
 
 /** A table with aligned columns. */

@@ -44,11 +44,14 @@ const MAX_TYPE_CHARS = 100;
 /**
  * Checks a value shaped like config.yaml and returns all problems at once, each with its dotted path.
  *
- * @param require VM types that must be present; none: at least one of any name.
+ * @param require VM types that must be present; none: at least one of any name; null: there may be none at all.
  */
-export function checkConfiguration(value: unknown, require: readonly string[] = []): CheckedConfiguration {
+export function checkConfiguration(
+  value: unknown,
+  require: readonly string[] | null = [],
+): CheckedConfiguration {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const wanted = require.length === 0
+    const wanted = require === null || require.length === 0
       ? "storage and at least one VM type"
       : ["storage", ...require].join(", ");
     return {
@@ -65,10 +68,10 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
     const message = "The storage section is missing; add it with pool_path and cdrom_path";
     problems.push({ field: "storage", message });
   }
-  for (const name of require.filter((name) => !names.includes(name))) {
+  for (const name of (require ?? []).filter((name) => !names.includes(name))) {
     problems.push({ field: name, message: unknownType(name, names) });
   }
-  if (require.length === 0 && names.length === 0) {
+  if (require?.length === 0 && names.length === 0) {
     const message = "There is no VM type; add a section such as worker, with count, memory and cpu";
     problems.push({ field: "", message });
   }
@@ -76,7 +79,7 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
   const checkedStorage = storage === undefined ? null : storageSection.safeParse(storage);
   problems.push(
     ...issuesOf("storage", checkedStorage, storageSection.shape),
-    ...missingCdrom(storage, sections),
+    ...(require === null && names.length === 0 ? [] : missingCdrom(storage, sections)),
   );
   for (const [name, section] of Object.entries(sections)) {
     const checked = vmTypeSection.safeParse(section);
@@ -86,7 +89,7 @@ export function checkConfiguration(value: unknown, require: readonly string[] = 
   const { images, problems: imageProblems } = checkImages(imagesSection);
   problems.push(
     ...imageProblems,
-    ...unknownImages(types, images),
+    ...unknownImages(types, imagesSection),
   );
   if (problems.length > 0 || checkedStorage?.success !== true) return { ok: false, problems };
   const own = Object.keys(images).length === 0 ? {} : { images };
@@ -114,8 +117,9 @@ export const NO_INSTALL_IMAGE: Problem = {
   message: "The install image is missing; enter it",
 };
 
-function unknownImages(types: readonly (readonly [string, VmTypeSection])[], images: Images): Problem[] {
-  const known = Object.keys(images);
+/** An image whose own entry is wrong is reported there, and is not unknown. */
+function unknownImages(types: readonly (readonly [string, VmTypeSection])[], section: unknown): Problem[] {
+  const known = typeof section === "object" && section !== null ? Object.keys(section) : [];
   return types.flatMap(([name, { image }]) => {
     if (image === undefined || known.includes(image)) return [];
     const others = known.length === 0 ? "add it under images" : `there are ${known.join(", ")}`;

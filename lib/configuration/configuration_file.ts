@@ -59,12 +59,12 @@ export function readConfiguration(path: string, fallback = false): Configuration
 /**
  * Parses and checks a configuration file.
  *
- * @param require VM types that must be present; none: at least one of any name.
+ * @param require VM types that must be present; none: at least one of any name; null: there may be none at all.
  * @throws {ConfigurationError} listing every problem with line and column.
  */
 export function parseConfigurationFile(
   { text, source }: ConfigurationFile,
-  require: readonly string[] = [],
+  require: readonly string[] | null = [],
 ): ParsedConfiguration {
   const { value, places } = parseText(text, source);
   const checked = checkConfiguration(value, require);

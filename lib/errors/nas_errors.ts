@@ -82,6 +82,7 @@ const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
     "the NAS cannot read the file; check its owner and permissions on the NAS",
   ],
   [/\[Errno 28\]|no space left/i, "the NAS is out of space; free some space in the pool"],
+  [/\[Errno 30\]|read-only file system/i, "the dataset is read-only; turn Read-only off for it in TrueNAS"],
   [/is running; stop the VM first|already running/i, "the VM is running; stop it first"],
   [
     /state is currently not|domain \S+ (does not exist|is not active)/i,

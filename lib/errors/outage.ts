@@ -8,3 +8,8 @@ const AWAY: readonly ConnectionFailure[] = ["dns", "refused", "timeout", "standb
 export function isOutage(error: unknown): error is TrueNASConnectionError {
   return error instanceof TrueNASConnectionError && AWAY.includes(error.failure);
 }
+
+/** Whether waiting mends it: the NAS is away, or refuses logins for a minute because there were many. */
+export function passesByItself(error: unknown): error is TrueNASConnectionError {
+  return isOutage(error) || (error instanceof TrueNASConnectionError && error.failure === "rate-limited");
+}

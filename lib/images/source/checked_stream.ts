@@ -82,6 +82,10 @@ async function* hashed(
     hash.update(chunk);
     yield chunk;
   }
+  // Its digest is never the expected one, and says less.
+  if (progress.received === 0) {
+    throw imageError("format", `${source} cannot be used as an image: it is empty`);
+  }
   const digest = hash.digest("hex");
   if (sha256 !== null && digest !== sha256.toLowerCase()) {
     const message = `${source} does not have the expected SHA-256: expected ${sha256}, found ${digest}`;

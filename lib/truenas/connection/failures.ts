@@ -31,7 +31,7 @@ export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
   expired: "Create a new API key or set a new password on the NAS under Credentials, and update it here.",
   otp: "Enter the one-time password on the connection page; it is not stored. API keys do not need one.",
   "rate-limited":
-    "The NAS refuses further logins for a minute. The program retries automatically; you do not need to do anything.",
+    "The NAS refuses further logins for a minute. The dashboard tries again by itself; repeat a command after that minute.",
   denied:
     "Give the account's group a privilege with the roles VM_WRITE and VM_DEVICE_WRITE (or VM_READ to view only) under " +
     "Credentials, Groups, Privileges.",

@@ -66,6 +66,56 @@ Deno.test("an image is added from an address, and uploaded from a file", async (
   });
 });
 
+Deno.test("images come before types: they are added, listed and removed when only the storage is configured", async () => {
+  const files = { "debian.qcow2": BYTES, empty: new Uint8Array() };
+  await using server = serveImages({ files });
+  await withCommandLine(async ({ simulator, folder, run }) => {
+    await Deno.writeTextFile(`${folder}/config.yaml`, "storage: { pool_path: tank/vms }\n");
+    const add = (name: string, file: string, ...more: string[]) =>
+      run("images", "add", name, "--url", server.url + file, "--sha256", SHA256, ...more);
+    const added = await add("debian", "debian.qcow2");
+    assert.equal(added.code, 0, added.err + added.out);
+    assert.match(added.out, /^IMAGE +OUTCOME$/m);
+    const listed = await run("images", "list");
+    assert.match(listed.out, /^debian +waiting/m);
+    const empty = await add("none", "empty");
+    assert.equal(empty.code, 1, empty.out);
+    assert.match(empty.out, /cannot be used as an image: it is empty/);
+    const removed = await run("images", "remove", "debian", "--yes");
+    assert.equal(removed.code, 0, removed.err + removed.out);
+    assert.deepEqual(fileDatasets(simulator), []);
+    const again = await run("images", "remove", "debian", "--yes");
+    assert.equal(again.code, 2, again.out);
+    assert.equal(again.out, "", "a file that is gone does not stay");
+    await Deno.writeTextFile(`${folder}/config.yaml`, "storage: { pool_path: 7 }\n");
+    const wrong = await add("debian", "debian.qcow2");
+    assert.equal(wrong.code, 2, wrong.out);
+    assert.match(wrong.err, /config\.yaml:1:\d+: storage\.pool_path/);
+    await Deno.remove(`${folder}/config.yaml`);
+    const none = await add("debian", "debian.qcow2");
+    assert.equal(none.code, 2, none.out);
+    assert.match(none.err, /config\.yaml/);
+  });
+});
+
+Deno.test("a dataset that is read-only is named as the cause, with what to do", async () => {
+  await using server = serveImages({ files: { "debian.qcow2": BYTES } });
+  await withCommandLine(async ({ simulator, folder, run }) => {
+    await Deno.writeTextFile(`${folder}/config.yaml`, "storage: { pool_path: tank/vms }\n");
+    const reason = "[EFAULT] Failed to create dataset: Read-only file system";
+    simulator.addFault({
+      method: "pool.dataset.create",
+      action: "fail",
+      error: { errno: 14, errname: "EFAULT", reason },
+    });
+    const url = `${server.url}debian.qcow2`;
+    const added = await run("images", "add", "debian", "--url", url, "--sha256", SHA256);
+    assert.equal(added.code, 1, added.out);
+    assert.match(added.out, /the dataset is read-only; turn Read-only off for it in TrueNAS/);
+    assert.deepEqual(fileDatasets(simulator), []);
+  });
+});
+
 Deno.test("a fresh configuration with an address is planned and created", async () => {
   await using server = serveImages({ files: { "debian.qcow2": BYTES } });
   await withCommandLine(async ({ simulator, folder, run }) => {

@@ -40,7 +40,8 @@ Deno.test("checkpoints are taken, listed, rolled back to and removed on the comm
     const one = ["checkpoint", "rollback", "first", "--vm", "worker01"];
     const later = await run(...one, "--yes");
     assert.equal(later.code, 2, later.out);
-    assert.match(later.out + later.err, /1 later snapshot would be lost/);
+    assert.match(later.out, /1 later snapshot would be lost/);
+    assert.match(later.out, /--discard-newer on the command line/);
     assert.equal(contents(simulator)[0], "broken");
     const back = await run(...one, "--discard-newer", "--yes");
     assert.equal(back.code, 0, back.err);
@@ -69,5 +70,8 @@ Deno.test("wrong calls of checkpoint are refused before anything is sent", () =>
       assert.equal(code, 2, args.join(" "));
       assert.match(err, says);
     }
+    const nobody = await run("checkpoint", "create", "a", "nothing");
+    assert.equal(nobody.out, "");
+    assert.equal(nobody.err.trimEnd(), "checkpoint: No VM matches nothing");
     assert.deepEqual(snapshots(simulator), []);
   }));

@@ -26,6 +26,25 @@ Deno.test("create waits for a NAS that is not up yet, says so, and then does its
     assert.equal(simulator.store.vms.size, 1);
   }));
 
+Deno.test("too many logins are waited for by commands that change something, and explained by others", () =>
+  withCommandLine(async ({ simulator, run }) => {
+    const refuse = () =>
+      simulator.addFault({
+        method: "auth.login_ex",
+        action: "fail",
+        error: { errno: 16, errname: "EBUSY", reason: "[EBUSY] Rate Limit Exceeded" },
+      });
+    refuse();
+    const listed = await run("list");
+    assert.equal(listed.code, 1, listed.out);
+    assert.match(listed.err, /refuses further logins\n.*repeat a command after that minute/);
+    refuse();
+    const created = await run("create", "controlplane");
+    assert.equal(created.code, 0, created.err);
+    assert.match(created.out, /refuses further logins\. Waiting up to 15 min for the NAS/);
+    assert.equal(simulator.store.vms.size, 1);
+  }));
+
 Deno.test("with --wait 0, and for commands that change nothing, a NAS that is away is a failure at once", () =>
   withCommandLine(async ({ simulator, run }) => {
     await simulator.goAway();
