@@ -19,6 +19,8 @@ export type Images = Readonly<Record<string, ImageSource>>;
 const MAX_NAME_CHARS = 64;
 const IMAGE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const SHA256 = /^[0-9a-fA-F]{64}$/;
+/** Some publishers list only this one. */
+const SHA512 = /^[0-9a-f]{128}$/i;
 
 /** A problem with an image, by the key it has. */
 interface ImageProblem {
@@ -121,8 +123,9 @@ function hasSecret(url: string): boolean {
 
 /** Why this is not a SHA-256; null when it is. */
 export function sha256Problem(sha256: unknown): string | null {
-  return typeof sha256 === "string" && SHA256.test(sha256.trim())
-    ? null
+  if (typeof sha256 === "string" && SHA256.test(sha256.trim())) return null;
+  return typeof sha256 === "string" && SHA512.test(sha256.trim())
+    ? "sha256 must be 64 hexadecimal digits, and this is a SHA-512; check the file with it, and enter what sha256sum prints"
     : "sha256 must be 64 hexadecimal digits";
 }
 

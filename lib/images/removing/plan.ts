@@ -57,6 +57,8 @@ export interface ImageRemovalPlan {
   readonly types: readonly string[];
   /** The declared file, which stays because this program did not make it; null for none. */
   readonly keepsFile: string | null;
+  /** Whether the declared file goes too, so that the image has to be added again. */
+  readonly losesFile: boolean;
   /** Parts that were asked for and do not exist. */
   readonly missing: readonly string[];
   /** What is good to know before. */
@@ -112,6 +114,7 @@ export function planImageRemoval(
     hasClones: parts.some(({ dependants }) => dependants.length > 0),
     types,
     keepsFile: isOwn ? null : declaredPath,
+    losesFile: declaredPath !== null && isOwn,
     missing: only.filter((name) => !found.some((row) => row.name === name)),
     notices: parts.length > 0 ? describeUnread(removal) : [],
     phrase: `remove ${image}`,

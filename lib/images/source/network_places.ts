@@ -61,7 +61,8 @@ export function allowedAddresses(
   const places = found.flatMap((address) => placeOf(address) ?? []);
   const farthest = places.toSorted((a, b) => NEARNESS[a] - NEARNESS[b])[0];
   if (farthest === undefined) {
-    return "its address is link-local or reserved, and images are never read from there";
+    const which = from === null ? "its address" : "the server redirects there, and that address";
+    return `${which} is link-local or reserved; images are never read from there`;
   }
   if (NEARNESS[farthest] <= NEARNESS[nearest]) {
     return { place: farthest, addresses: found.filter((address) => placeOf(address) === farthest) };

@@ -116,7 +116,7 @@ function PromoteChoice({ plan, only }: RemoveImageProps) {
 }
 
 function GoesAndStays({ plan, source }: RemoveImageProps) {
-  const { parts, types, keepsFile } = plan;
+  const { parts, types, keepsFile, losesFile } = plan;
   return (
     <div class="goes-stays">
       <section class="card" aria-labelledby="goes-head">
@@ -137,9 +137,9 @@ function GoesAndStays({ plan, source }: RemoveImageProps) {
           {types.length === 0 ? null : (
             <Staying
               what={types.join(", ")}
-              why={`in ${source}; the image is made again with ${
-                types.length === 1 ? "its" : "their"
-              } next VM`}
+              why={`in ${source}; ${
+                losesFile ? "add the image again before" : "the image is made again with"
+              } ${types.length === 1 ? "its" : "their"} next VM`}
             />
           )}
         </ul>

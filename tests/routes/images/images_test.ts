@@ -114,6 +114,8 @@ Deno.test("an image with clones is refused with their names, and removed by choi
     assert.doesNotMatch(refused, /confirm-remove/);
     const asked = await text(fetch(`${url}/images/remove?name=debian&promote=yes`));
     assert.match(asked, /<strong>web01 takes over the image(&#39;|')s data/);
+    // Its file goes too, so nothing can make it again.
+    assert.match(asked, /add the image again before its next VM/);
     const fields = {
       name: "debian",
       promote: "yes",

@@ -78,7 +78,13 @@ const WRONG: readonly (readonly [string, unknown, Record<string, unknown>, RegEx
     "a digest that is none",
     { debian: { ...IMAGES.debian, sha256: "12" } },
     {},
-    /^images\.debian\.sha256: sha256 must be 64 hexadecimal digits/,
+    /^images\.debian\.sha256: sha256 must be 64 hexadecimal digits$/,
+  ],
+  [
+    "another kind of digest",
+    { debian: { ...IMAGES.debian, sha256: "ab".repeat(64) } },
+    {},
+    /^images\.debian\.sha256: .*this is a SHA-512; check the file with it, and enter what sha256sum prints$/,
   ],
   [
     "a path outside the pools",
