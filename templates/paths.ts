@@ -140,7 +140,8 @@ const routes = {
   /** The plan of one type, with one VM ticked, at the VM's row. */
   typePlan: (type: string, vm: string) =>
     `${withQuery("/create/plan", { type, vm })}#plan-${encodeURIComponent(vm)}`,
-  createOne: (like?: number) => withQuery("/create/one", { like: like === undefined ? "" : String(like) }),
+  createOne: (like?: number, checkpoint = "") =>
+    withQuery("/create/one", { like: like === undefined ? "" : String(like), checkpoint }),
   createOneForm: () => "/create/one/form",
   createOnePlan: () => "/create/one/plan",
   types: (query: { saved?: string } = {}) => withQuery("/types", query),

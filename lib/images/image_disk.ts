@@ -1,16 +1,13 @@
 /** Gives a disk its image: clones the golden zvol and grows the clone, or converts the image onto the disk's own zvol. */
-import { TrueNASError } from "../errors/errors.ts";
-import { ownerProperties } from "../inventory/marks.ts";
 import type { PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { CreatedResources } from "../operations/steps/created_resources.ts";
 import type { Step, StepCalls, StepContext } from "../operations/steps/run_step.ts";
 import { createZvol } from "../operations/steps/zvol_creation.ts";
-import { expectKnown, fetchDatasets } from "../truenas/batched_reads.ts";
+import { cloneZvol, growZvol } from "./zvol_clone.ts";
 import { formatBytes } from "../units.ts";
 import { evidenceOf as evidenceOfFile, type Made } from "./acquiring/transfer.ts";
 import type { ImageLibrary, ImageWork } from "./image_library.ts";
 import { type PlannedImage, READY } from "./planned_image.ts";
-import { readDisks } from "./read_images.ts";
 
 /** A disk that gets an image. */
 export type ImageDisk = Extract<PlannedDevice, { dtype: "DISK" }> & { readonly image: PlannedImage };
@@ -124,48 +121,7 @@ export async function fillDisk(
     return await images.fill(work, image, zvol);
   }
   await images.golden(work, image, image.golden);
-  await cloneGolden(context, calls, disk, `${image.golden}@${READY}`);
+  await cloneZvol(context, calls, { zvol, snapshot: `${image.golden}@${READY}`, owner: work.owner });
   created.zvols.set(zvol, { marked: true, answered: true });
-  await grow(context, calls, disk);
-}
-
-/** Marked at birth: the properties come with the clone. */
-async function cloneGolden(
-  context: ImageContext,
-  calls: StepCalls,
-  { zvol }: ImageDisk,
-  snapshot: string,
-): Promise<void> {
-  const { caller, created, log } = context;
-  const owner = ownerOf(context);
-  const markOf = async () => expectKnown(await fetchDatasets(caller, [zvol]))[0]?.mark ?? null;
-  const present = (await readDisks(caller, [zvol])).get(zvol);
-  if (present !== undefined) {
-    const mark = await markOf();
-    const isOurs = mark?.operation === log.id || mark?.vm === owner;
-    if (isOurs && present.origin === snapshot) return;
-    throw new TrueNASError(`The zvol ${zvol} already exists; rename or delete it on the NAS`);
-  }
-  created.zvols.set(zvol, { marked: true, answered: false });
-  await calls.next("pool.snapshot.clone");
-  const properties = Object.fromEntries(ownerProperties(owner, log.id).map(({ key, value }) => [key, value]));
-  const spec = { snapshot, dataset_dst: zvol, dataset_properties: properties };
-  const verify = async () => (await markOf())?.operation === log.id || null;
-  await calls.send(() => caller.call("pool.snapshot.clone", [spec]), verify);
-}
-
-/** The guest sees the size when it starts. */
-async function grow(
-  { caller }: ImageContext,
-  calls: StepCalls,
-  { zvol, sizeBytes, force }: ImageDisk,
-): Promise<void> {
-  const hasSize = async () =>
-    expectKnown(await fetchDatasets(caller, [zvol])).some(({ volsizeBytes }) =>
-      (volsizeBytes ?? 0) >= sizeBytes
-    ) || null;
-  if (await hasSize()) return;
-  await calls.next("pool.dataset.update");
-  const change = { volsize: sizeBytes, ...(force ? { force_size: true as const } : {}) };
-  await calls.send(() => caller.call("pool.dataset.update", [zvol, change]), hasSize);
+  await growZvol(context, calls, disk);
 }

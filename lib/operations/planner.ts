@@ -100,7 +100,7 @@ export class Planner {
     request: CreationRequest,
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): Promise<CreationPlan> {
-    const { configuration, places, macs, types = defaultTypes(configuration) } = request;
+    const { configuration, places, macs, sources, types = defaultTypes(configuration) } = request;
     const { session, patience, templates, passwordChars, refusedPorts, claims, headers, acquirer } =
       this.#options;
     // Before the NAS is read: what belongs to an operation that ends meanwhile may be missing there.
@@ -150,6 +150,7 @@ export class Planner {
       ongoing,
       unfinished: new Map(unfinishedReplacements(earlier).flatMap(keptZvols)),
       ...(places === undefined ? {} : { places }),
+      ...(sources === undefined ? {} : { sources }),
     };
     const plan = planCreation(input);
     const zvols = zvolsToReplace(plan.vms);

@@ -60,7 +60,7 @@ export class Preparing {
     request: CreationRequest,
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): OperationSpec<PlannedVm> {
-    const { configuration, types = defaultTypes(configuration), reconcile } = request;
+    const { configuration, types = defaultTypes(configuration), reconcile, sources } = request;
     const { refusedPorts, templates, deviceUpdate, acquirer, headers } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
@@ -73,6 +73,7 @@ export class Preparing {
         macs: macsOf(plan),
         ...(reconcile === undefined ? {} : { reconcile }),
         ...(replaced.length === 0 ? {} : { replaced }),
+        ...(sources === undefined ? {} : { sources }),
       },
       resumed: ongoing.size > 0,
       deviceUpdate,

@@ -2,7 +2,7 @@
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
 import type { PlannedChange, Reconciling } from "../plan/changes.ts";
-import type { DestructionVm, PlannedDevice, PlannedVm } from "../plan/types.ts";
+import type { DestructionVm, DiskSources, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
 import type { CheckpointKind, CheckpointOperation } from "../checkpoints/requests.ts";
 
@@ -114,6 +114,8 @@ export type OperationRequest<C = Configuration> =
     readonly reconcile?: Reconciling;
     /** The VMs that are replaced, as they were confirmed; absent when none is. */
     readonly replaced?: readonly PlannedVm[];
+    /** What the disks of new VMs are copied from; absent when nothing is copied. */
+    readonly sources?: DiskSources;
   }
   | {
     readonly kind: "destroy";

@@ -17,7 +17,7 @@ import { preflight } from "./preflight/preflight.ts";
 import { findSurplus } from "./comparison/surplus.ts";
 import { continueReplacement } from "./replacing/ongoing.ts";
 import { planReplacement } from "./replacing/replacement.ts";
-import type { CreationPlan, Finding, PlannedDevice, PlannedVm } from "./types.ts";
+import type { CreationPlan, DiskSource, Finding, PlannedDevice, PlannedVm } from "./types.ts";
 import { type ComparisonInput, type CreationInput, findDataset, type WantedType } from "./creation_input.ts";
 import { wantedNames } from "./wanted.ts";
 
@@ -183,7 +183,12 @@ function planDevices(draft: Draft): PlannedDevice[] {
       dtype: "DISK",
       name: disk,
       bus: templates.diskBus,
-      ...planZvol(draft, zvolName(configuration.storage.pool_path, name, n), gibToBytes(gib), n === 0),
+      ...planZvol(draft, {
+        zvol: zvolName(configuration.storage.pool_path, name, n),
+        sizeBytes: gibToBytes(gib),
+        isFirst: n === 0,
+        source: own(own(input.sources, name), disk),
+      }),
     })),
   ];
 }
@@ -200,7 +205,20 @@ function nasIdOf({ input, section, name, existing }: Draft): string {
   return id === null || isByHost ? host : id;
 }
 
-function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: number, isFirst: boolean) {
+/** Names that people choose can be those of Object's own properties. */
+function own<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
+interface WantedZvol {
+  readonly zvol: string;
+  readonly sizeBytes: number;
+  /** Whether it is the VM's first disk, which gets the image. */
+  readonly isFirst: boolean;
+  readonly source: DiskSource | undefined;
+}
+
+function planZvol({ input, section, existing }: Draft, { zvol, sizeBytes, isFirst, source }: WantedZvol) {
   const { nas, vms, zvolBlockSize } = input.inventory;
   const found = findDataset(input, zvol);
   const isUsed = vms.some(({ disks }) => disks.some((disk) => disk.zvol === zvol));
@@ -213,13 +231,16 @@ function planZvol({ input, section, existing }: Draft, zvol: string, sizeBytes: 
   const state = image === null ? "filled" : stateOfDisk(image, images?.disks.get(zvol));
   const hasSize = found?.volsizeBytes === sizeBytes;
   // A clone that was not grown yet is grown.
-  const isClone = state === "cloned" && (found?.volsizeBytes ?? 0) <= sizeBytes;
+  const isClone = (state === "cloned" || source !== undefined) && (found?.volsizeBytes ?? 0) <= sizeBytes;
   const adopt = ours && !isUsed && (hasSize || isClone) && state !== "other";
   const isDone = adopt && hasSize && state !== "empty";
   const freeBytes = findDataset(input, input.configuration.storage.pool_path)?.availableBytes ?? null;
-  const toFill = image === null || isDone ? {} : { image };
-  // A clone takes space only for what differs from its image.
-  const sparse = image?.golden != null && !isUsed ? true : section.sparse ?? null;
+  const toFill = {
+    ...(image === null || isDone ? {} : { image }),
+    ...(source === undefined || isDone ? {} : { source }),
+  };
+  // A clone takes space only for what differs from its image or snapshot.
+  const sparse = (image?.golden != null || source !== undefined) && !isUsed ? true : section.sparse ?? null;
   return {
     zvol,
     sizeBytes,

@@ -8,7 +8,7 @@ import type { Reconciling, Values } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
 import type { RemovalFacts } from "./removal.ts";
 import type { KeptZvols } from "./replacing/kept.ts";
-import type { PlannedVm } from "./types.ts";
+import type { DiskSources, PlannedVm } from "./types.ts";
 
 /** The template values that a plan needs. */
 export interface TemplateFacts {
@@ -94,6 +94,8 @@ export interface CreationInput {
   readonly plannedMacs?: (vm: string, existing: boolean) => PlannedMacs | null;
   /** The images of the planned types; default none. */
   readonly images?: ImagesRead;
+  /** What disks are copied from; default: nothing. */
+  readonly sources?: DiskSources;
 }
 
 /** What belongs to VMs of running operations, whether or not it is on the NAS. */
@@ -114,7 +116,7 @@ export interface OngoingReplacement {
 
 /** What comparing one VM with its type takes. */
 export interface ComparisonInput
-  extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs" | "images"> {
+  extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs" | "images" | "sources"> {
   /** Absent where nothing is going to be created. */
   readonly rules?: VersionRules;
   readonly inventory: Pick<Inventory, "nas" | "vms" | "datasets" | "zvolBlockSize">;
@@ -145,4 +147,6 @@ export interface CreationRequest<C = Configuration> {
   readonly macs?: Readonly<Record<string, PlannedMacs>>;
   /** What is done about VMs that exist and differ; default: nothing. */
   readonly reconcile?: Reconciling;
+  /** What the disks of new VMs are copied from; default: nothing. */
+  readonly sources?: DiskSources;
 }

@@ -109,7 +109,20 @@ export type PlannedDevice =
     readonly adopt: boolean;
     /** The image that the zvol still has to get; absent for an empty disk, and for one that has it. */
     readonly image?: PlannedImage;
+    /** What the zvol still has to be cloned from; absent for a disk that begins empty or with an image. */
+    readonly source?: DiskSource;
   });
+
+/** A snapshot that a new disk gets its data from. */
+export interface DiskSource {
+  /** `tank/vms/web01-disk0@checkpoint-before-upgrade` */
+  readonly snapshot: string;
+  /** Size of the disk that it was taken of in bytes; 0 when unknown. The new disk can be larger, but not smaller. */
+  readonly sizeBytes: number;
+}
+
+/** What the disks of new VMs are copied from, by the VM's and the disk's name. */
+export type DiskSources = Readonly<Record<string, Readonly<Record<string, DiskSource>>>>;
 
 /** One VM of the plan. */
 export interface PlannedVm {

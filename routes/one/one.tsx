@@ -24,7 +24,18 @@ import { usableConfiguration } from "../images/configuration.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "../server/dashboard.ts";
 import { capacityView } from "../vms/capacity_view.ts";
-import { emptyForm, formLike, oneFormOf, oneRequest, problemsAt, takenProblem } from "./one_form.ts";
+import { sendVmPage } from "../vms/vms.tsx";
+import { bootingItself, type Copy, copyProblems, formOfCopy, readCopy, requestOfCopy } from "./copy.ts";
+import {
+  emptyForm,
+  formLike,
+  type OneDefaults,
+  oneFormOf,
+  type OneRequest,
+  oneRequest,
+  problemsAt,
+  takenProblem,
+} from "./one_form.ts";
 
 /** GET /create/one, POST /create/one/plan, POST /create/one. */
 export function oneRoutes(dashboard: Dashboard): Hono<AppEnv> {
@@ -58,13 +69,37 @@ async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> 
       const notice = "The VM to start from no longer exists. The form has the usual values.";
       return await send(c, dashboard, { form: empty, like: null, notice }, 404);
     }
-    const form = formLike(like.vm, vms.map(({ name }) => name), defaults);
+    const taken = vms.map(({ name }) => name);
+    const checkpoint = c.req.query("checkpoint") ?? "";
+    if (checkpoint !== "") return await showCopy(c, dashboard, { like, taken, checkpoint, defaults });
+    const form = formLike(like.vm, taken, defaults);
     return await send(c, dashboard, { form, like }, 200);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     const notice = `${error.message}. ${remedyOf(error)} Until then the form has the usual values.`;
     return await send(c, dashboard, { form: empty, like: null, notice }, 503);
   }
+}
+
+interface WantedCopy {
+  readonly like: LikeVm;
+  readonly taken: readonly string[];
+  readonly checkpoint: string;
+  readonly defaults: OneDefaults;
+}
+
+/** The form of a copy; back to the VM's page when nothing can be copied. */
+async function showCopy(
+  c: AppContext,
+  dashboard: Dashboard,
+  { like, taken, checkpoint, defaults }: WantedCopy,
+): Promise<Response> {
+  const read = await readCopy(dashboard, like.vm, checkpoint);
+  if ("why" in read) {
+    return await sendVmPage(c, dashboard, like.vm, { tab: "clone", notice: `${read.why}.` }, 409);
+  }
+  const { copy } = read;
+  return await send(c, dashboard, { form: formOfCopy(copy, taken, defaults), like, checkpoint, copy }, 200);
 }
 
 /** Null when it cannot be used; a VM of its own does not need it. */
@@ -90,6 +125,8 @@ function likeOf(dashboard: Dashboard, id: string, vms: readonly Vm[]): LikeVm | 
 interface ReadOne {
   readonly form: OneForm;
   readonly like: LikeVm | null;
+  /** The checkpoint that the disks are copied from; null when they are new. */
+  readonly checkpoint: string | null;
   readonly fields: URLSearchParams;
 }
 
@@ -105,7 +142,7 @@ async function readOne(
       fields.get("like") ?? "",
       dashboard.manager.inventory.live.snapshot.vms ?? [],
     );
-    return { form, like, fields };
+    return { form, like, checkpoint: fields.get("checkpoint") || null, fields };
   }
   const { autostart } = dashboard.manager.templates.defaults;
   const storage = configurationOf(dashboard)?.storage ?? null;
@@ -137,31 +174,52 @@ async function keepingForm(
 async function showPlan(
   c: AppContext,
   dashboard: Dashboard,
-  { form, like }: ReadOne,
+  read: ReadOne,
   notice: string | null = null,
 ): Promise<Response> {
   const { manager } = dashboard;
-  const wanted = oneRequest(form, usableConfiguration(dashboard));
-  if (!wanted.ok) return await send(c, dashboard, { form, like, problems: wanted.problems }, 422);
+  const { form, like, checkpoint } = read;
+  const { copy, ...wanted } = await requestOf(dashboard, read);
+  const shown = { form, like, checkpoint, copy };
+  if (!wanted.ok) return await send(c, dashboard, { ...shown, problems: wanted.problems }, 422);
   const plan = await manager.operations.planCreation(wanted.request);
   // Of a VM that exists, the plan would create what is missing; here a new VM is asked for.
   if (plan.vms.some(({ vmId }) => vmId !== null)) {
     // The live list can be a moment behind, and would then propose a name that is taken as well.
     const names = (await manager.inventory.list()).map(({ name }) => name);
-    return await send(c, dashboard, { form, like, problems: [takenProblem(form.type, names)] }, 422);
+    return await send(c, dashboard, { ...shown, problems: [takenProblem(form.type, names)] }, 422);
   }
   const problems = problemsAt(plan.findings, form);
   const token = problems.length === 0 ? issueToken(c, dashboard) : null;
   const status = notice !== null ? 409 : problems.length > 0 ? 422 : 200;
-  return await send(c, dashboard, { form, like, plan, problems, token, notice }, status);
+  return await send(c, dashboard, { ...shown, plan, problems, token, notice }, status);
 }
 
 async function create(c: AppContext, dashboard: Dashboard, read: ReadOne): Promise<Response> {
-  const wanted = oneRequest(read.form, usableConfiguration(dashboard));
+  const wanted = await requestOf(dashboard, read);
   const request = wanted.ok ? wanted.request : null;
   const confirmed = await confirmCreation(c, dashboard, read.fields, request);
   if ("next" in confirmed) return c.redirect(confirmed.next, 303);
   return await showPlan(c, dashboard, read, confirmed.notice);
+}
+
+/** What the form asks for, with what is copied. A copy that is not possible any more is never made empty instead. */
+async function requestOf(
+  dashboard: Dashboard,
+  { form, like, checkpoint }: ReadOne,
+): Promise<OneRequest & { readonly copy: Copy | null }> {
+  const wanted = oneRequest(checkpoint === null ? form : bootingItself(form), usableConfiguration(dashboard));
+  if (checkpoint === null) return { ...wanted, copy: null };
+  const read = like === null
+    ? { why: "The VM to copy no longer exists" }
+    : await readCopy(dashboard, like.vm, checkpoint);
+  if ("why" in read) return { ok: false, problems: [{ field: "", message: read.why }], copy: null };
+  const { copy } = read;
+  const problems = [...(wanted.ok ? [] : wanted.problems), ...copyProblems(copy, form)];
+  if (!wanted.ok || problems.length > 0) return { ok: false, problems, copy };
+  const { state } = dashboard.manager.connection;
+  const known = state.kind === "live" ? state.rules.vmCreateKeys : [];
+  return { ok: true, request: requestOfCopy(copy, wanted.request, known), copy };
 }
 
 async function send(
@@ -180,6 +238,8 @@ async function send(
     problems: [],
     token: null,
     notice: null,
+    checkpoint: null,
+    copy: null,
     choices,
     totals: totalsOfTypes([form.type], capacity),
     capacity: capacity === null ? null : capacityView(dashboard, capacity),

@@ -91,7 +91,12 @@ export function formLike(vm: Vm, taken: readonly string[], defaults: OneDefaults
 
 function diskRow({ sizeBytes }: Disk, n: number): DiskRow {
   const sizeGib = sizeBytes === null ? "" : String(Math.ceil(sizeBytes / GIB));
-  return { name: n === 0 ? "root" : `disk${n + 1}`, sizeGib };
+  return { name: diskName(n), sizeGib };
+}
+
+/** The name of a disk, from 0. */
+export function diskName(n: number): string {
+  return n === 0 ? "root" : `disk${n + 1}`;
 }
 
 function networkRow({ attach }: Nic, n: number): NetworkRow {
@@ -99,7 +104,7 @@ function networkRow({ attach }: Nic, n: number): NetworkRow {
 }
 
 /** The dataset of the first zvol. */
-function parentOf(disks: readonly Disk[]): string {
+export function parentOf(disks: readonly Disk[]): string {
   const zvol = disks.find(({ zvol }) => zvol !== null)?.zvol ?? "";
   return zvol.slice(0, Math.max(0, zvol.lastIndexOf("/")));
 }

@@ -119,7 +119,7 @@ export async function sendVmPage(
   const [choices, missingImages, checkpoints, lineage] = await Promise.all([
     mayChange(c) ? readConfiguredChoices(dashboard) : NO_CHOICES,
     dashboard.manager.inventory.missingFiles(vm.cdroms.map(({ path }) => path)),
-    words.tab === "checkpoints" ? checkpointsOf(dashboard, vm) : NO_CHECKPOINTS,
+    words.tab === "checkpoints" || words.tab === "clone" ? checkpointsOf(dashboard, vm) : NO_CHECKPOINTS,
     words.tab === "disks" ? lineageOf(dashboard, PAGE_READING_MS) : () => UNKNOWN_LINEAGE,
     readPool(dashboard),
   ]);

@@ -3,7 +3,7 @@ import { zvolOfPath } from "../../inventory/names.ts";
 import type { PortAllocator } from "../../plan/allocation.ts";
 import { fillDisk, isImageDisk } from "../../images/image_disk.ts";
 import type { ImageLibrary } from "../../images/image_library.ts";
-import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
+import type { DiskSource, PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import type { TemplateManager } from "../../template_manager.ts";
 import type { DeviceRow } from "../../truenas/methods.ts";
 import { formatBytes } from "../../units.ts";
@@ -17,6 +17,7 @@ import {
   type PlannedDisk,
   type ZvolPermission,
 } from "./zvol_creation.ts";
+import { cloneZvol, growZvol } from "../../images/zvol_clone.ts";
 
 /** What the devices of all VMs share. */
 export interface DeviceOptions {
@@ -38,7 +39,8 @@ export interface DeviceContext extends StepContext, DeviceOptions {
 
 /** Whether creating the device also creates its zvol. */
 export function hasNewZvol(device: PlannedDevice): device is PlannedDisk {
-  return device.dtype === "DISK" && (!device.adopt || device.image !== undefined);
+  return device.dtype === "DISK" &&
+    (!device.adopt || device.image !== undefined || device.source !== undefined);
 }
 
 /** Creates a device once `turn` resolves; its zvol is created before. */
@@ -58,13 +60,14 @@ export function deviceStep(
   if (zvol !== null) created.zvols.set(zvol.zvol, { marked: mayCreate, answered: false });
   return {
     step: device.step,
-    method: zvol !== null && mayCreate ? "pool.dataset.create" : "vm.device.create",
+    method: zvol !== null && mayCreate ? methodOf(zvol) : "vm.device.create",
     makes: describeDevice(device),
     evidence: () => evidenceOf(device, created),
     call: async (calls) => {
       const isJournalled = zvol === null || !context.zvols.mayCreate;
       const owner = created.uuid ?? vm.vmUuid ?? "";
       if (zvol !== null && isImageDisk(zvol)) await fillDisk(context, calls, zvol);
+      else if (zvol?.source !== undefined) await copyDisk(context, calls, zvol, zvol.source, owner);
       else if (zvol !== null) await createPlannedZvol(context, calls, zvol, owner);
       await turn.catch((error) => {
         created.devices.delete(device);
@@ -87,6 +90,24 @@ export function deviceStep(
 export function vmIdOf({ vmId }: CreatedResources): number {
   if (vmId === null) throw new Error("A step needs the VM, which was not created");
   return vmId;
+}
+
+function methodOf({ source }: PlannedDisk) {
+  return source === undefined ? "pool.dataset.create" : "pool.snapshot.clone";
+}
+
+/** Gives a disk the data of a snapshot. */
+async function copyDisk(
+  context: DeviceContext,
+  calls: StepCalls,
+  disk: PlannedDisk,
+  { snapshot }: DiskSource,
+  owner: string,
+): Promise<void> {
+  const { zvol } = disk;
+  await cloneZvol(context, calls, { zvol, snapshot, owner });
+  context.created.zvols.set(zvol, { marked: true, answered: true });
+  await growZvol(context, calls, disk);
 }
 
 function describeCreated(device: PlannedDevice, planned: PlannedDevice): string {

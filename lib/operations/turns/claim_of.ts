@@ -1,5 +1,6 @@
 /** What the operations that create or remove VMs claim. Pure. */
 import { needsImage } from "../../images/planned_image.ts";
+import { sourceOf } from "../../inventory/inventory.ts";
 import type { PlannedChange } from "../../plan/changes.ts";
 import type { CreationPlan, DestructionVm, PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import { replacedVms } from "../record/history.ts";
@@ -69,7 +70,10 @@ function claimOfEvidence(vm: string, { zvol, changed, device }: Evidence): Claim
 function claimOfDevice(vm: string, device: PlannedDevice): Claim {
   switch (device.dtype) {
     case "DISK":
-      return { zvols: [device.zvol] };
+      // The snapshot must not be removed or rolled back past meanwhile.
+      return {
+        zvols: [device.zvol, ...(device.source === undefined ? [] : [sourceOf(device.source.snapshot)])],
+      };
     case "NIC":
       return { macs: new Map([[device.mac, vm]]) };
     case "DISPLAY":

@@ -14,6 +14,7 @@ import { RIGHTS_RULES } from "./rights.ts";
 import type { Rule } from "./rule.ts";
 import { SPACE_RULES } from "./space.ts";
 import { DISK_IMAGE_RULES } from "./disk_images.ts";
+import { DISK_SOURCE_RULES } from "./disk_sources.ts";
 import { ZVOL_RULES } from "./zvols.ts";
 
 const RULES: readonly Rule[] = [
@@ -21,6 +22,7 @@ const RULES: readonly Rule[] = [
   ...MEMORY_RULES,
   ...ZVOL_RULES,
   ...DISK_IMAGE_RULES,
+  ...DISK_SOURCE_RULES,
   ...SPACE_RULES,
   ...IMAGE_RULES,
   ...DISPLAY_RULES,

@@ -36,10 +36,24 @@ export interface LikeVm {
   readonly type: { readonly name: string; readonly hasOverrides: boolean } | null;
 }
 
+/** What is copied from a checkpoint of that VM. */
+export interface CopiedVm {
+  /** Its name. */
+  readonly checkpoint: string;
+  /** Whether the VM was running when it was taken. */
+  readonly wasRunning: boolean;
+  /** Disks and install images that are not taken along. */
+  readonly left: readonly string[];
+}
+
 /** The state of the page. */
 export interface OnePageProps {
   readonly form: OneForm;
   readonly like: LikeVm | null;
+  /** The checkpoint that the disks are to be copied from; null when they are new and empty. */
+  readonly checkpoint: string | null;
+  /** What it has of the VM; null when nothing is copied, or nothing can be. */
+  readonly copy: CopiedVm | null;
   /** Null until requested. */
   readonly plan: CreationPlan | null;
   readonly problems: readonly Problem[];
@@ -56,7 +70,7 @@ const PLACE: FormPlace = { prefix: "", id: "one-form", action: paths.createOneFo
 
 /** The page. */
 export function OnePage({ frame, page }: { frame: PageFrame; page: OnePageProps }) {
-  const { like, plan, problems, notice } = page;
+  const { like, plan, problems, notice, checkpoint, copy } = page;
   const isPlanned = plan !== null && problems.length === 0;
   return (
     <Layout {...frame} title="Create one VM" current="create">
@@ -65,7 +79,8 @@ export function OnePage({ frame, page }: { frame: PageFrame; page: OnePageProps 
           <h1>{isPlanned ? "Review the plan" : "Create one VM"}</h1>
           {like === null ? null : (
             <span class="soft">
-              like <a href={paths.vm(like.vm.id)} dir="auto">{like.vm.name}</a>
+              {checkpoint === null ? "like" : "copied from"}{" "}
+              <a href={paths.vm(like.vm.id)} dir="auto">{like.vm.name}</a>
             </span>
           )}
         </div>
@@ -74,7 +89,10 @@ export function OnePage({ frame, page }: { frame: PageFrame; page: OnePageProps 
       <Warning text={notice} />
       <ErrorSummary problems={problems} />
       {frame.mayChange ? null : <ViewerNotice />}
-      {like === null || isPlanned || !frame.mayChange ? null : <LikeNotice {...like} />}
+      {like === null || isPlanned || !frame.mayChange || checkpoint !== null
+        ? null
+        : <LikeNotice {...like} />}
+      {like === null || copy === null || !frame.mayChange ? null : <CopyNotice vm={like.vm} {...copy} />}
       {frame.mayChange ? <Form frame={frame} page={page} isPlanned={isPlanned} /> : null}
     </Layout>
   );
@@ -94,6 +112,7 @@ function Form(
       <input type="hidden" name="change" value="type" />
       <input type="hidden" name="count" value="1" />
       {like === null ? null : <input type="hidden" name="like" value={like.vm.id} />}
+      {page.checkpoint === null ? null : <input type="hidden" name="checkpoint" value={page.checkpoint} />}
       {plan === null ? null : <PlanView plan={plan} capacity={page.capacity} />}
       {plan === null || token === null || plan.totals.vms === 0 ? null : (
         <Confirm
@@ -136,22 +155,28 @@ function Described({ page, isUpdate }: { page: OnePageProps; isUpdate: boolean }
           action={isUpdate ? "Update the plan" : "Review the plan"}
           help="Nothing changes on the NAS until you confirm the plan."
         />
-        <p class="save-type">
-          <button
-            type="submit"
-            class="btn plain sm"
-            name="as"
-            value="type"
-            id="save-as-type"
-            formaction={paths.typeForm()}
-            formnovalidate
-          >
-            <Icon name="copy" />Save as a VM type…
-          </button>
-          <span class="help">To create more of them later</span>
-        </p>
+        {page.checkpoint === null ? <SaveAsType /> : null}
       </aside>
     </div>
+  );
+}
+
+function SaveAsType() {
+  return (
+    <p class="save-type">
+      <button
+        type="submit"
+        class="btn plain sm"
+        name="as"
+        value="type"
+        id="save-as-type"
+        formaction={paths.typeForm()}
+        formnovalidate
+      >
+        <Icon name="copy" />Save as a VM type…
+      </button>
+      <span class="help">To create more of them later</span>
+    </p>
   );
 }
 
@@ -184,6 +209,29 @@ function VmCard({ page }: { page: OnePageProps }) {
       </div>
       <AdvancedFields {...fields} choices={choices} isOne />
     </section>
+  );
+}
+
+/** What a copy has of the VM, and what it has not. */
+function CopyNotice({ vm, checkpoint, wasRunning, left }: CopiedVm & { readonly vm: Vm }) {
+  const others = [...left, ...vm.others.map(({ dtype, what }) => what === "" ? dtype : `${dtype} ${what}`)];
+  return (
+    <Notice tone="quiet" id="copy">
+      <p>
+        The disks are copies of <b dir="auto">{vm.name}</b> as it was in the checkpoint{" "}
+        <b>{checkpoint}</b>; disks that you add are empty. MAC addresses, display port and uuid are new.
+        {wasRunning ? " The VM was running then, so its disks are as after a power failure." : ""}
+      </p>
+      <p>
+        The system on them is the same, with its host name, keys and fixed addresses. Change those before both
+        VMs are in one network.
+      </p>
+      <p>
+        The copies need the checkpoint. While they exist, it cannot be removed, and {vm.name}{" "}
+        cannot be rolled back to an earlier one or destroyed with its disks.
+      </p>
+      {others.length === 0 ? null : <p>Not copied: {others.join(", ")}.</p>}
+    </Notice>
   );
 }
 

@@ -6,7 +6,8 @@ import type { Problem } from "../../../lib/errors/errors.ts";
 import type { AuditEntry } from "../../../lib/observability/audit_entry.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice, Time, ViewerNotice, Warning } from "../../parts/common.tsx";
-import { CloneForm, type CreateChoices, type Typed } from "../../parts/vm/vm_forms.tsx";
+import type { CreateChoices, Typed } from "../../parts/vm/vm_forms.tsx";
+import { VmClone } from "./vm_clone.tsx";
 import { VmBoot } from "../../parts/vm/boot.tsx";
 import type { VmLineage } from "../../../lib/images/listing/lineage.ts";
 import { VmDisks } from "../../parts/vm/disks.tsx";
@@ -49,7 +50,7 @@ export interface VmPageProps {
   /** The VM's newest lines of the audit log, and how many there are. */
   readonly audit: { readonly entries: readonly AuditEntry[]; readonly total: number };
   readonly choices: CreateChoices;
-  /** The checkpoints that the VM is part of; read only for their tab. */
+  /** The checkpoints that the VM is part of; read only for their tab and for a clone. */
   readonly checkpoints: Reading<readonly Checkpoint[]>;
   /** Which image its first disk comes from, and what was cloned from its disks; read only for the tab of disks. */
   readonly lineage: VmLineage;
@@ -109,7 +110,7 @@ function Tab({ tab, now, audit, checkpoints, lineage, problems, typed, choices, 
     case "history":
       return <VmHistory vm={vm} operations={now.operations} {...audit} now={now.now} />;
     case "clone":
-      return mayChange ? <CloneForm {...form} /> : <ViewerNotice />;
+      return mayChange ? <VmClone form={form} checkpoints={checkpoints} /> : <ViewerNotice />;
   }
 }
 

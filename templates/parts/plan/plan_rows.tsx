@@ -114,13 +114,18 @@ function PlanRow({ vm, plan, isExtra, like }: PlanRowProps) {
       <td class="num">{memory}</td>
       <td class="c-parts">
         <ul class="plain">
-          {of("DISK").map(({ step, zvol, sizeBytes, sparse, adopt, image }) => (
+          {of("DISK").map(({ step, zvol, sizeBytes, sparse, adopt, image, source }) => (
             <li>
               {sizeNow(vm, step) ?? formatBytes(sizeBytes)}
               {sparse ? " sparse" : ""} <code class="faint">{zvol}</code>
               {image === undefined
                 ? ""
                 : ` ${image.golden === null ? "copy" : "clone"} of the image ${image.name}`}
+              {source === undefined ? "" : (
+                <>
+                  {" "}copy of <code class="faint">{source.snapshot}</code>
+                </>
+              )}
               {adopt ? ", already exists" : ""}
             </li>
           ))}

@@ -1,4 +1,4 @@
-/** What the forms of a VM's pages share, and the forms of its settings and of a clone. */
+/** What the forms of a VM's pages share, and the form of its settings. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { paths } from "../../paths.ts";
@@ -81,30 +81,5 @@ export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
         <button class="btn primary" type="submit" id="save-settings">Save settings</button>
       </p>
     </form>
-  );
-}
-
-/** A copy of the VM under another name. */
-export function CloneForm({ vm, problems, typed }: VmFormProps) {
-  return (
-    <section class="card" aria-labelledby="clone-head">
-      <header>
-        <h2 id="clone-head">Clone {vm.name}</h2>
-      </header>
-      <form method="post" action={paths.vmForm(vm.id, "clone")} class="body stack">
-        <FormField
-          {...{ problems, typed }}
-          form="clone"
-          name="name"
-          label="Name of the clone"
-          value={`${vm.name}_copy`}
-          help="TrueNAS copies the disks' data at once, as snapshots that use space only for what changes."
-        />
-        <p class="actions">
-          <button class="btn primary" type="submit" id="clone">Clone VM</button>
-          <a class="btn" href={paths.vm(vm.id)}>Cancel</a>
-        </p>
-      </form>
-    </section>
   );
 }
