@@ -198,7 +198,7 @@ function VmCard({ page }: { page: OnePageProps }) {
           <ImageField storage={form} choices={choices} problems={problems} />
         </div>
         <SizeFields {...fields} legend="Size" cpuHelp="In all" />
-        <ImageChoice {...fields} choices={choices} />
+        {page.checkpoint === null ? <ImageChoice {...fields} choices={choices} /> : null}
         <PartFields {...fields} choices={choices} spare={form.spare} />
         <div class="fields-2">
           <DatasetField storage={form} choices={choices} problems={problems} />
