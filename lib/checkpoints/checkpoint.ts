@@ -113,14 +113,15 @@ export function markProperties(mark: SnapshotMark): Readonly<Record<string, stri
 }
 
 /**
- * The mark of a snapshot; null for one that is not this program's. A snapshot shows properties of its zvol too, so the mark
- * counts only if it names the snapshot itself.
+ * The mark of a snapshot; null for one that is not this program's. A snapshot shows properties of its zvol too, and
+ * a replica has those of its original, so the mark counts only if it names the snapshot itself and its zvol.
  */
 export function markOf(
   { name, own }: { readonly name: string; readonly own: Readonly<Record<string, string>> },
 ): SnapshotMark | null {
   const mark = parsed(own[CHECKPOINT_PROPERTY]);
-  return mark !== null && checkpointIn(name) === mark.name ? mark : null;
+  if (mark === null || checkpointIn(name) !== mark.name) return null;
+  return mark.zvols.length === 0 || mark.zvols.includes(sourceOf(name)) ? mark : null;
 }
 
 function parsed(text: string | undefined): SnapshotMark | null {

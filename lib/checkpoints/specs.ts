@@ -1,7 +1,6 @@
 /** The operations on checkpoints: what each announces, and its work on one VM. */
 import type { OperationSpec, WorkContext } from "../operations/runner.ts";
 import { recoveryOf } from "../operations/recovery.ts";
-import { wasShutDown } from "../operations/steps/created_resources.ts";
 import { runStep, StepFailure } from "../operations/steps/run_step.ts";
 import type { OperationView, OperationVmView } from "../operations/types.ts";
 import { sourceOf } from "../inventory/inventory.ts";
@@ -9,7 +8,8 @@ import { formatCount } from "../units.ts";
 import type { PlannedCheckpointVm, VmToCheckpoint, VmToForget, VmToRollBack } from "./plan/plans.ts";
 import type { CheckpointOperation } from "./requests.ts";
 import { FORGETTING_STEPS, forgetVm } from "./steps/forget.ts";
-import { startStep } from "./steps/power.ts";
+import { expire } from "./steps/expire.ts";
+import { startStep, wasStartedAgain } from "./steps/power.ts";
 import { rollbackSteps, rollBackVm } from "./steps/roll_back.ts";
 import { takeCheckpoint, takingSteps } from "./steps/take.ts";
 import { undoTaking } from "./steps/undo_taking.ts";
@@ -46,7 +46,10 @@ export function taking(
           vms: able.length,
           operation: request.operation ?? context.log.id,
         }),
-      afterwards: () => startAgain(context, vms),
+      afterwards: async () => {
+        await startAgain(context, vms);
+        await expireEarlier(context, vms);
+      },
     }),
   };
 }
@@ -150,6 +153,13 @@ export function undoingCheckpoint(
   };
 }
 
+/** Earlier checkpoints are all there is to go back to until the new one is whole. */
+async function expireEarlier(context: WorkContext, vms: readonly VmToCheckpoint[]): Promise<void> {
+  const isWhole = context.log.view.vms.every(({ outcome }) => outcome === "done");
+  if (!isWhole || context.signal.aborted) return;
+  await Promise.all(vms.filter(({ expired }) => expired.length > 0).map((vm) => expire(context, vm)));
+}
+
 /** A NAS that restarted afterwards has stopped VMs that were started again. */
 async function startAgain(
   context: WorkContext,
@@ -157,9 +167,8 @@ async function startAgain(
 ) {
   if (!context.outages.hasRestarted) return;
   await Promise.all(vms.map(async (vm) => {
-    const { steps = [], outcome } = context.log.view.vms.find(({ name }) => name === vm.name) ?? {};
-    const isUp = outcome === "done" || outcome === "rolled-back";
-    if (!vm.stops || !isUp || wasShutDown(steps)) return;
+    const { steps = [] } = context.log.view.vms.find(({ name }) => name === vm.name) ?? {};
+    if (!vm.stops || !wasStartedAgain(steps)) return;
     try {
       await runStep(
         { ...context, vmName: vm.name },

@@ -86,13 +86,17 @@ export async function isLeftOff(
   );
   if (!stops || !wasTried) return false;
   if (wasShutDown(steps)) return true;
-  const isBack = steps.some(({ step, status }) => step === "start" && status === "done");
-  return !isBack && (await fetchVm(caller, id))?.state === "STOPPED";
+  return !wasStartedAgain(steps) && (await fetchVm(caller, id))?.state === "STOPPED";
+}
+
+/** Whether a VM that was shut down runs again. */
+export function wasStartedAgain(steps: OperationVmView["steps"]): boolean {
+  return steps.some(({ step, status }) => (step === "start" || step === "undo-stop") && status === "done");
 }
 
 /**
- * Reads the VM again: TrueNAS rolls back the disks of a running VM too, which would destroy them. One that a restarted NAS
- * has started by itself is shut down again.
+ * Reads the VM again: TrueNAS rolls back the disks of a running VM too, which would destroy them. One that ran, was
+ * shut down for this, and was started by a restarted NAS is shut down again; one that was off belongs to whoever started it.
  *
  * @throws {TrueNASError} when it is not stopped.
  */

@@ -1,4 +1,4 @@
-/** Takes the checkpoint of one VM: shuts it down if asked, snapshots each zvol, starts it again, and removes what has expired. */
+/** Takes the checkpoint of one VM: shuts it down if asked, snapshots each zvol, and starts it again. */
 import { TrueNASError } from "../../errors/errors.ts";
 import { sourceOf } from "../../inventory/inventory.ts";
 import { Cancelled, runStep, type Step, StepFailure } from "../../operations/steps/run_step.ts";
@@ -28,12 +28,11 @@ export interface Taking {
 }
 
 /** The steps, in order. */
-export function takingSteps({ stops, expired }: VmToCheckpoint): readonly string[] {
+export function takingSteps({ stops }: VmToCheckpoint): readonly string[] {
   return [
     ...(stops ? ["stop"] : []),
     "snapshot",
     ...(stops ? ["start"] : []),
-    ...(expired.length > 0 ? ["expire"] : []),
   ];
 }
 
@@ -48,8 +47,7 @@ export async function takeCheckpoint(context: VmContext, vm: VmToCheckpoint, tak
       if (vm.stops) await runStep(work, stopStep(work, vm));
       await runStep(work, snapshotStep(work, vm, taking, asked));
       if (vm.stops) await runStep(work, startStep(work, vm, "start"));
-      const left = vm.expired.length > 0 ? await expire(work, vm) : "";
-      return { outcome: "done", message: `${formatCount(vm.zvols.length, "disk")} in ${taking.name}${left}` };
+      return { outcome: "done", message: `${formatCount(vm.zvols.length, "disk")} in ${taking.name}` };
     },
     onFailure: (failure) => undo(work, vm, { taking, asked, failure }),
   }).finally(work.memory.end);
@@ -127,35 +125,6 @@ async function operationOf({ caller }: CheckpointContext, snapshot: string): Pro
   return found === undefined ? null : markOf(found)?.operation ?? "";
 }
 
-/** Removes expired snapshots. The checkpoint is there, so what fails is only said. */
-async function expire(context: CheckpointContext, vm: VmToCheckpoint): Promise<string> {
-  const { caller, cancellable } = context;
-  const step: Step<number> = {
-    step: "expire",
-    method: "pool.snapshot.delete",
-    makes: vm.expired.map(({ name }) => name).join(", "),
-    call: async (calls) => {
-      let removed = 0;
-      const removal = { caller, writer: () => cancellable, calls, allows: isCheckpoint };
-      for (const snapshot of vm.expired) if (await removeSnapshot(removal, snapshot)) removed++;
-      return removed;
-    },
-    verify: null,
-    detail: (removed) => formatCount(removed, "snapshot"),
-  };
-  try {
-    const removed = await runStep(context, step);
-    return removed === 0 ? "" : `; ${formatCount(removed, "expired snapshot")} removed`;
-  } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
-    return `. Expired snapshots stay: ${error.message}`;
-  }
-}
-
-function isCheckpoint(mark: SnapshotMark | null): boolean {
-  return mark !== null;
-}
-
 interface Undone {
   readonly taking: Pick<Taking, "operation">;
   /** Snapshots that were requested. */
@@ -169,17 +138,14 @@ async function undo(
   { taking, asked, failure }: Undone,
 ): Promise<VmResult> {
   const { message, cancelled } = failure;
-  const steps = stepsOf(context);
-  // Expiry is not part of the checkpoint, which is whole.
-  if (steps.some(({ step, status }) => step === "expire" && status !== "pending")) {
-    return { outcome: "done", message };
-  }
   const isTaken = asked.length > 0;
   let isOff = false;
   try {
-    isOff = await isLeftOff(context, vm, steps);
-    if (isTaken) await runStep(context, removeTakenStep(context, asked, taking.operation));
-    if (isOff) await runStep(context, startStep(context, vm, "undo-stop"));
+    isOff = await isLeftOff(context, vm, stepsOf(context));
+    await undoSteps([
+      ...(isOff ? [() => runStep(context, startStep(context, vm, "undo-stop"))] : []),
+      ...(isTaken ? [() => runStep(context, removeTakenStep(context, asked, taking.operation))] : []),
+    ]);
   } catch (error) {
     if (!(error instanceof StepFailure || error instanceof TrueNASError)) throw error;
     return { outcome: "left-behind", message: `${message}. Undoing it failed: ${error.message}` };
@@ -194,6 +160,24 @@ async function undo(
 
 function stepsOf({ log, vmName }: CheckpointContext): OperationVmView["steps"] {
   return log.view.vms.find(({ name }) => name === vmName)?.steps ?? [];
+}
+
+/**
+ * Runs each of these steps even if an earlier one fails: a VM has to run again whether or not its snapshots can be removed.
+ *
+ * @throws {StepFailure} the first failure.
+ */
+export async function undoSteps(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  let failed: StepFailure | null = null;
+  for (const run of steps) {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      failed ??= error;
+    }
+  }
+  if (failed !== null) throw failed;
 }
 
 /** Removes the snapshots that an operation took of a VM: those that name it, whatever else was asked for. */

@@ -1,10 +1,10 @@
-/** Rolls an unfinished checkpoint of one VM back: removes its snapshots, and starts a VM that was shut down for it. */
+/** Rolls an unfinished checkpoint of one VM back: starts a VM that was shut down for it, and removes its snapshots. */
 import { runStep } from "../../operations/steps/run_step.ts";
 import { runVm, type VmContext } from "../../operations/steps/run_vm.ts";
 import type { OperationVmView } from "../../operations/types.ts";
 import type { VmToCheckpoint } from "../plan/plans.ts";
 import { isLeftOff, startStep } from "./power.ts";
-import { removeTakenStep } from "./take.ts";
+import { removeTakenStep, undoSteps } from "./take.ts";
 
 /** Never throws; the log contains the result. */
 export async function undoTaking(
@@ -21,10 +21,11 @@ export async function undoTaking(
   const asked = view.steps.flatMap(({ evidence }) => evidence?.snapshots ?? []);
   await runVm(work, {
     run: async () => {
-      await runStep(work, removeTakenStep(work, asked, operation));
-      if (vm !== null && await isLeftOff(work, vm, view.steps)) {
-        await runStep(work, startStep(work, vm, "undo-stop"));
-      }
+      const isOff = vm !== null && await isLeftOff(work, vm, view.steps);
+      await undoSteps([
+        ...(isOff ? [() => runStep(work, startStep(work, vm, "undo-stop"))] : []),
+        () => runStep(work, removeTakenStep(work, asked, operation)),
+      ]);
       return { outcome: "rolled-back", message: "Its snapshots are gone" };
     },
     onFailure: ({ message }) => ({ outcome: "left-behind", message: `Not rolled back: ${message}` }),

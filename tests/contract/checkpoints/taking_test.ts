@@ -4,8 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { CHECKPOINT_PROPERTY, markProperties } from "../../../lib/checkpoints/checkpoint.ts";
+import { addDataset } from "../../../lib/simulator/store.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { createWorkers, listed, onReleases, snapshots, states, take } from "../../support/checkpoints.ts";
+import {
+  createWorkers,
+  goBack,
+  listed,
+  onReleases,
+  snapshots,
+  states,
+  take,
+} from "../../support/checkpoints.ts";
 import { addByHand, credentials, vmNamed, withLab } from "../../support/lab.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 
@@ -121,6 +130,73 @@ onReleases("a failed snapshot undoes that VM's and leaves the others", async ({ 
   assert.equal(resumed?.status, "done", JSON.stringify(resumed));
   const [checkpoint] = await listed(manager);
   assert.deepEqual([checkpoint?.isWhole, checkpoint?.operation], [true, view.id]);
+});
+
+onReleases("earlier checkpoints expire only once the new one is whole", async ({ manager, simulator }) => {
+  await take(manager, "earlier");
+  const earlier = snapshots(simulator);
+  simulator.addFault({
+    action: "fail",
+    methods: (method) => method.endsWith("snapshot.create"),
+    matches: ([spec]) => (spec as { dataset: string }).dataset === "tank/vms/worker02-disk1",
+  });
+  const view = await take(manager, "first", { shutdown: true, keeping: { keep: 1 } });
+  assert.deepEqual(view.vms.map(({ outcome }) => outcome), ["done", "rolled-back"], JSON.stringify(view.vms));
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"], "both run again");
+  assert.deepEqual(snapshots(simulator).filter((name) => name.endsWith("-earlier")), earlier);
+  const resumed = await (await manager.operations.resume(view.id))?.finished;
+  assert.equal(resumed?.status, "done", JSON.stringify(resumed));
+  const [checkpoint] = await listed(manager);
+  assert.deepEqual([checkpoint?.name, checkpoint?.isWhole], ["first", true]);
+  assert.deepEqual(snapshots(simulator).filter((name) => name.endsWith("-earlier")), earlier.slice(0, 2));
+  await take(manager, "second", { keeping: { keep: 1 } });
+  assert.deepEqual(
+    (await listed(manager)).map(({ name }) => name),
+    ["second"],
+    "the next one takes the rest",
+  );
+});
+
+onReleases("a VM runs again even where its snapshots cannot be removed", async ({ manager, simulator }) => {
+  const fail = (methods: (method: string) => boolean) =>
+    simulator.addFault({ action: "fail", times: Infinity, methods });
+  const isDeletion = (method: string) => /snapshot\.(delete|destroy)$/.test(method);
+  fail((method) => method === "vm.start");
+  fail(isDeletion);
+  const view = await take(manager, "first", { shutdown: true });
+  assert.deepEqual(view.vms.map(({ outcome }) => outcome), ["left-behind", "left-behind"]);
+  assert.deepEqual(states(simulator), ["STOPPED", "STOPPED"], "the premise");
+  simulator.clearFaults();
+  fail(isDeletion);
+  const undone = await (await manager.operations.rollBack(view.id))?.finished;
+  assert.deepEqual(undone?.vms.map(({ outcome }) => outcome), ["left-behind", "left-behind"]);
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+  simulator.addFault({
+    action: "fail",
+    times: Infinity,
+    methods: (method) => method.endsWith("snapshot.create"),
+    matches: ([spec]) => (spec as { dataset: string }).dataset.endsWith("disk1"),
+  });
+  const again = await take(manager, "second", { shutdown: true });
+  assert.deepEqual(again.vms.map(({ outcome }) => outcome), ["left-behind", "left-behind"]);
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+});
+
+onReleases("replicated snapshots are no part of a checkpoint", async ({ manager, simulator }) => {
+  const { store } = simulator;
+  await take(manager, "first");
+  const copies = ALL.map((disk) => {
+    const { userProperties = {} } = store.snapshots.get(`tank/vms/${disk}@checkpoint-first`) ?? {};
+    const copy = `tank/backup/${disk}@checkpoint-first`;
+    addDataset(store, { name: `tank/backup/${disk}`, type: "VOLUME", volsizeBytes: 1024 ** 3 });
+    addSnapshot(store, copy, userProperties);
+    return copy;
+  });
+  const [checkpoint] = await listed(manager);
+  assert.deepEqual(checkpoint?.vms.map(({ snapshots }) => snapshots.length), [2, 2]);
+  assert.equal((await goBack(manager, "first")).status, "done");
+  await take(manager, "second", { keeping: { keep: 1 } });
+  assert.deepEqual(snapshots(simulator).filter((name) => name.endsWith("-first")), copies);
 });
 
 onReleases(
