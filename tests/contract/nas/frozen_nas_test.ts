@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { repeatedly } from "../../support/deadline.ts";
 import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
-import { FORM, post } from "../../support/http.ts";
+import { FORM, post, text as textOf } from "../../support/http.ts";
 
 /** The NAS never answers in these tests: a page that waits for a call's own end (30 s) is too late. */
 const ANSWERED_MS = 15_000;
@@ -122,7 +122,7 @@ Deno.test("a slow NAS that answers pings is given time (fault 18)", async () => 
 });
 
 async function expect(what: string, response: Response, { status, says }: Expected): Promise<void> {
-  const text = await response.text();
+  const text = await textOf(response);
   assert.equal(response.status, status, `${what}: ${text.replace(/<[^>]*>/g, " ").slice(0, 600)}`);
   assert.match(text, says, what);
 }

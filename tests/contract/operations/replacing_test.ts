@@ -168,13 +168,13 @@ onEachRelease(
 );
 
 onEachRelease(
-  "a VM without this program's mark is kept, however it differs",
+  "a VM without this program's mark stays as it is, however it differs",
   async ({ simulator, manager }) => {
     await createWorkers(manager);
     const vm = vmNamed(simulator, "worker02") ?? assert.fail();
     vm.config.description = String(vm.config.description).replace(MARK, "");
     const plan = await planned(manager);
-    assert.deepEqual([plan.action, plan.replacement], ["keep", null]);
+    assert.deepEqual([plan.action, plan.replacement], ["blocked", null]);
     await expectNotReplaced(simulator, manager);
   },
 );
