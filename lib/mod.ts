@@ -86,6 +86,7 @@ export type {
   ListedFile,
   ListedImage,
 } from "./images/listing/image_list.ts";
+export type { Lineage, VmLineage } from "./images/listing/lineage.ts";
 export type { FileFormat } from "./images/listing/file_names.ts";
 export type {
   ImageRemovalPlan,

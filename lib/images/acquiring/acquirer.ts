@@ -34,6 +34,7 @@ export type ImageOrigin =
 
 /** An image to bring. */
 export interface WantedImage extends ImagePlace {
+  /** Where its bytes come from. */
   readonly origin: ImageOrigin;
   /** The smallest disk that it has to fit on, in bytes; null: any. */
   readonly diskBytes?: number | null;

@@ -21,6 +21,7 @@ export interface DatasetWork {
 export interface ImagePlace {
   /** The dataset of images: `tank/images`. */
   readonly dataset: string;
+  /** The image's name. */
   readonly name: string;
 }
 

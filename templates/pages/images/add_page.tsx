@@ -123,8 +123,6 @@ function AddressForm({ chosen, form, problems, token, ways, dataset }: AddPagePr
         <h2 id="address-heading">{chosen === null ? "The image" : `The image of ${chosen.entry.label}`}</h2>
       </header>
       <div class="body stack">
-        {chosen === null ? null : <input type="hidden" name="from" value={chosen.entry.id} />}
-        <input type="hidden" name="token" value={token} />
         <Field
           name="name"
           label="Name"
@@ -156,6 +154,8 @@ function AddressForm({ chosen, form, problems, token, ways, dataset }: AddPagePr
           {dataset === null ? null : <span class="help">It is kept in {dataset}.</span>}
         </p>
       </div>
+      {chosen === null ? null : <input type="hidden" name="from" value={chosen.entry.id} />}
+      <input type="hidden" name="token" value={token} />
     </form>
   );
 }

@@ -32,7 +32,7 @@ export function FileTable({ id, title, help, files, mayChange }: FileTableProps)
         <table class="table rows" id={id}>
           <caption class="visually-hidden">{formatCount(files.length, "file")}</caption>
           <TableHead
-            columns={["File", "Size", ...(isIso ? ["Used by"] : []), "Action"]}
+            columns={["File", "Size", ...(isIso ? ["Used by"] : []), "Actions"]}
             numeric={["Size"]}
           />
           <tbody>
@@ -45,7 +45,7 @@ export function FileTable({ id, title, help, files, mayChange }: FileTableProps)
                   {file.sizeBytes === null ? "unknown" : formatBytes(file.sizeBytes)}
                 </td>
                 {isIso ? <td data-label="Used by">{describeUse(file)}</td> : null}
-                <td data-label="Action">
+                <td data-label="Actions">
                   <Action file={file} mayChange={mayChange} />
                 </td>
               </tr>

@@ -14,7 +14,8 @@ import { STORY_VMS, tellStory } from "../../../lib/simulator/story.ts";
 import { startDashboard, type TestDashboard } from "../dashboard.ts";
 import { startUnset } from "../first_run.ts";
 import { startBrowser } from "./browser.ts";
-import { PAGES, type Place } from "./places.ts";
+import { EMPTY_PLACES, imagePlaces, withImages, withoutImages } from "./image_places.ts";
+import { PAGES, type Place, type Shot } from "./places.ts";
 
 const WIDTHS = [320, 390, 768, 1280, 1920] as const;
 const THEMES = ["light", "dark"] as const;
@@ -69,6 +70,8 @@ try {
       { name: "away-connection", path: "/connection" },
     ]);
   });
+  await withoutImages((url) => shootAll(url, EMPTY_PLACES));
+  await withImages(({ url, simulator }) => shootAll(url, imagePlaces(simulator)));
   await withSignIn((url) => shootAll(url, [{ name: "sign-in", path: "/" }]));
   await withSetUp((url) => shootAll(url, [{ name: "set-up", path: "/" }]));
 } finally {
@@ -79,11 +82,6 @@ if (parted.length > 0) print(`Figures parted from their unit:\n${parted.join("\n
 if (missing.length > 0) {
   print(`Could not be shown:\n${missing.join("\n")}`);
   process.exitCode = 1;
-}
-
-/** A place whose picture shows the whole page, although something is done on it first. */
-interface Shot extends Place {
-  readonly isWhole?: boolean;
 }
 
 /** Forms and menus that are not a page of their own. */

@@ -8,6 +8,11 @@ export interface Place {
   readonly state?: (page: Page) => Promise<unknown>;
 }
 
+/** A place whose picture shows the whole page, although something is done on it first. */
+export interface Shot extends Place {
+  readonly isWhole?: boolean;
+}
+
 const click = (selector: string) => (page: Page) => page.locator(selector).first().click();
 
 /** VM 1 is running, VM 2 is another. */
