@@ -122,8 +122,9 @@ export class ImageLibrary {
   /** People can have changed their file since the plan; a fetched one was checked before it was written. */
   async #expectGoodHeader({ name, path, source }: PlannedImage): Promise<void> {
     if (source !== undefined) return;
-    const { headers, caller } = this.#options;
-    const verdict = await headers.checkAgain(caller, path);
+    const { headers, caller, signal } = this.#options;
+    const verdict = await headers.checkAgain(caller, path, signal);
+    if (signal.aborted) throw new Cancelled();
     const problem = headerProblem({ name, path }, verdict);
     if (problem !== null) throw new TrueNASError(problem);
   }

@@ -35,8 +35,8 @@ export class HeaderChecks {
   }
 
   /** Reads the header of a file just now, because it can have been changed since. */
-  async checkAgain(caller: Caller, path: string): Promise<HeaderVerdict> {
-    return await this.#isOurs(caller, path) ?? await this.#read(caller, path);
+  async checkAgain(caller: Caller, path: string, signal: AbortSignal): Promise<HeaderVerdict> {
+    return await this.#isOurs(caller, path) ?? await this.#read(caller, path, signal);
   }
 
   /** Reads the header of a file, once for each version of it; one that this program wrote was checked before. */
@@ -66,9 +66,9 @@ export class HeaderChecks {
     return isSame ? { kind: "good", format: file.format as ImageFormat } : null;
   }
 
-  async #read(caller: Caller, path: string): Promise<HeaderVerdict> {
+  async #read(caller: Caller, path: string, signal?: AbortSignal): Promise<HeaderVerdict> {
     try {
-      const head = await this.#head(caller, path);
+      const head = await this.#head(caller, path, signal);
       if (head === null) {
         const why = "only a full administrator may read files over TrueNAS's API, and the account is not one";
         return { kind: "unread", why };
@@ -82,11 +82,15 @@ export class HeaderChecks {
     }
   }
 
-  async #head(caller: Caller, path: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  async #head(
+    caller: Caller,
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer> | null> {
     const { files, state } = this.#session;
     if (files === null) return await this.#disk.readHead(path, HEADER_BYTES);
     const roles = state.kind === "live" ? state.nas.roles : null;
     if (hasRole(roles, "FULL_ADMIN") === false) return null;
-    return await files.readHead(caller, path, HEADER_BYTES);
+    return await files.readHead(caller, path, HEADER_BYTES, signal);
   }
 }

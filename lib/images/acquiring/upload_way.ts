@@ -8,7 +8,7 @@ import { REMEDIES } from "../../truenas/connection/failures.ts";
 import type { NasFiles } from "../../truenas/connection/nas_files.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { explainWords } from "../../errors/nas_errors.ts";
-import { pause } from "../../operations/steps/run_step.ts";
+import { Cancelled, pause, pollUntil } from "../../operations/steps/run_step.ts";
 import { MIB } from "../../units.ts";
 import { statOf } from "./file_dataset.ts";
 import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
@@ -78,17 +78,17 @@ interface Part {
 }
 
 async function sendPart(work: AcquireWork, files: NasFiles, { path, at, bytes }: Part): Promise<void> {
-  const { caller, calls } = work;
+  const { caller, calls, signal, context: { settle } } = work;
   const end = at + bytes.length;
   let there = at;
   const send = async () => {
     const rest = { path, append: there > 0, bytes: bytes.subarray(there - at) };
-    const job = await files.upload(caller, rest, new AbortController().signal);
-    await endOf(caller, job, work.context.settle.pollMs);
+    const job = await files.upload(caller, rest, signal);
+    await endOf(caller, job, settle.pollMs);
     return true;
   };
   const verify = async () => {
-    await untilQuiet(caller, path, work.context.settle.pollMs);
+    await untilQuiet(caller, path, settle.pollMs);
     const size = (await statOf(caller, path))?.size ?? 0;
     if (size === end) return true;
     if (size < at || size > end) {
@@ -99,7 +99,14 @@ async function sendPart(work: AcquireWork, files: NasFiles, { path, at, bytes }:
     there = size;
     return null;
   };
-  await calls.send(send, verify);
+  try {
+    await calls.send(send, verify);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    // The NAS makes the folder of a file that it still writes anew, so the dataset is removed after that.
+    await pollUntil(async () => await isQuiet(caller, path) || null, settle).catch(() => null);
+    throw new Cancelled();
+  }
 }
 
 /** Waits for the job that writes a part. */
@@ -129,10 +136,11 @@ async function endOf(caller: Caller, id: number, pollMs: number): Promise<void> 
 
 /** A part whose connection broke may still be written. */
 async function untilQuiet(caller: Caller, path: string, pollMs: number): Promise<void> {
-  for (;;) {
-    const filters = [["method", "=", METHOD], ["state", "in", ACTIVE]] as const;
-    const jobs = await caller.call("core.get_jobs", [filters]);
-    if (!jobs.some(({ arguments: given }) => given?.[0] === path)) return;
-    await pause(pollMs);
-  }
+  while (!await isQuiet(caller, path)) await pause(pollMs);
+}
+
+async function isQuiet(caller: Caller, path: string): Promise<boolean> {
+  const filters = [["method", "=", METHOD], ["state", "in", ACTIVE]] as const;
+  const jobs = await caller.call("core.get_jobs", [filters]);
+  return !jobs.some(({ arguments: given }) => given?.[0] === path);
 }

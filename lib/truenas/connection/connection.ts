@@ -218,6 +218,8 @@ export interface NasRequest<T> {
   /** Begins with a slash. */
   readonly path: string;
   readonly init: RequestInit;
+  /** The time for the request and its whole answer; a NAS that lost power would never end the connection. */
+  readonly timeoutMs: number;
   /** Reads the answer; the connection is closed afterwards. */
   readonly read: (response: Response) => Promise<T>;
 }
@@ -229,16 +231,21 @@ export interface NasRequest<T> {
  */
 export async function requestNas<T>(
   address: NasAddress,
-  { path, init, read }: NasRequest<T>,
+  { path, init, timeoutMs, read }: NasRequest<T>,
   options: OpenOptions = {},
 ): Promise<T> {
   const transport = await makeTransport(address, options);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([timeout, ...(init.signal ? [init.signal] : [])]);
   try {
     const url = `${transport.base.replace(/^ws/, "http")}${path}`;
-    return await read(await fetch(url, { ...init, redirect: "manual", client: transport.client }));
+    return await read(await fetch(url, { ...init, signal, redirect: "manual", client: transport.client }));
   } catch (error) {
     if (error instanceof TrueNASError || init.signal?.aborted) throw error;
-    throw new TrueNASConnectionError(`The connection to the NAS broke: ${messagesOf(error)}`, {
+    const message = timeout.aborted
+      ? `The NAS did not answer within ${Math.round(timeoutMs / 1000)} s`
+      : `The connection to the NAS broke: ${messagesOf(error)}`;
+    throw new TrueNASConnectionError(message, {
       failure: "lost",
       remedy: REMEDIES.lost,
       outcome: "unknown",
@@ -343,11 +350,12 @@ function abandon(socket: WebSocket): void {
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
-/** The messages of an error and its causes. */
+/** The messages of an error and its causes. The runtime names addresses, whose queries hold tokens. */
 function messagesOf(error: unknown): string {
   const messages: string[] = [];
   for (let it = error; it instanceof Error && messages.length < 5; it = it.cause) messages.push(it.message);
-  return messages.length === 0 ? String(error) : messages.join(": ");
+  const text = messages.length === 0 ? String(error) : messages.join(": ");
+  return text.replaceAll(/(\w+:\/\/[^\s?)]*)\?[^\s)]*/g, "$1");
 }
 
 /** Explains a failure with its remedy; for an untrusted certificate, fetches its fingerprint. */

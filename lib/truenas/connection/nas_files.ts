@@ -28,7 +28,12 @@ export interface NasFiles {
    *
    * @throws {TrueNASError} when the NAS does not give it.
    */
-  readHead(caller: Caller, path: string, bytes: number): Promise<Uint8Array<ArrayBuffer>>;
+  readHead(
+    caller: Caller,
+    path: string,
+    bytes: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** How to reach the NAS's web server. */
@@ -42,6 +47,10 @@ export interface NasFilesOptions {
 const TOKEN_SECONDS = 300;
 /** Readable by everybody, as TrueNAS itself writes images: the process of a VM is nobody's. */
 const MODE = 0o644;
+/** For a part of 16 MiB even over a slow line. */
+const UPLOAD_MS = 600_000;
+/** For the beginning of a file, which plans wait for. */
+const HEAD_MS = 30_000;
 /** Of an answer's text, for a message. */
 const MAX_ANSWER_CHARS = 200;
 
@@ -61,12 +70,13 @@ export function nasFiles({ address, open, guard }: NasFilesOptions): NasFiles {
       body.append("file", new Blob([bytes]), "file");
       const headers = { authorization: `Token ${token}` };
       const init = { method: "POST", body, headers, signal };
-      return await requestNas(address, { path: "/_upload", init, read: jobOf }, open);
+      return await requestNas(address, { path: "/_upload", init, timeoutMs: UPLOAD_MS, read: jobOf }, open);
     },
-    readHead: async (caller, path, length) => {
+    readHead: async (caller, path, length, signal) => {
       const [, output] = await caller.call("core.download", ["filesystem.get", [path], "head"]);
       const read = (response: Response) => headOf(response, path, length);
-      return await requestNas(address, { path: output, init: {}, read }, open);
+      const init = signal === undefined ? {} : { signal };
+      return await requestNas(address, { path: output, init, timeoutMs: HEAD_MS, read }, open);
     },
   };
 }
