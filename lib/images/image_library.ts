@@ -87,6 +87,7 @@ export class ImageLibrary {
       throw new TrueNASError(`${golden} exists, and this program did not make it; rename it on the NAS`);
     }
     if (!await this.#isWhole(golden, path)) {
+      if (found !== null) this.#expectLeft(work, golden, found.operation);
       const context = this.#conversionContext(work);
       const conversion = { path, zvol: golden, method };
       // An interrupted operation may have left a conversion that still runs.
@@ -177,6 +178,19 @@ export class ImageLibrary {
       // Another operation, or a person, may just have created it.
       if (await exists() === null) throw error;
     }
+  }
+
+  /** An unfinished zvol is taken over only from an operation that has ended; that of another program may still fill it. */
+  #expectLeft({ context: { log } }: ImageWork, golden: string, operation: string | null): void {
+    if (operation !== null && (operation === log.id || this.#options.acquirer.hasEnded(operation))) return;
+    if (operation === null) {
+      throw new TrueNASError(
+        `${golden} exists, and does not say which operation makes it; rename or delete it on the NAS`,
+      );
+    }
+    throw new TrueNASError(
+      `${golden} is being made by the operation ${operation} of another program; if that has ended, delete ${golden} on the NAS`,
+    );
   }
 
   /** One that was left by an interrupted operation; a conversion that still runs keeps it busy for a while. */

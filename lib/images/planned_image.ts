@@ -66,6 +66,8 @@ export interface ImageFacts {
     readonly volsizeBytes: number;
     /** Whether this program made it. */
     readonly isOurs: boolean;
+    /** Id of the operation that makes it, or was interrupted while it did; null when it is whole. */
+    readonly operation: string | null;
     readonly isReady: boolean;
   } | null;
 }

@@ -1,5 +1,6 @@
 /** Reads what a plan has to know about images: their files, their golden zvols, and the disks that they are for. */
 import type { Configuration } from "../configuration/configuration.ts";
+import { ZVOL_PROPERTIES } from "../inventory/marks.ts";
 import type { Caller } from "../truenas/client.ts";
 import { isFileMissing } from "../errors/refusals.ts";
 import type { DatasetRow } from "../truenas/methods.ts";
@@ -156,6 +157,7 @@ export async function readGolden(
   return {
     volsizeBytes: Number(row.volsize?.parsed ?? row.volsize?.rawvalue ?? 0),
     isOurs: isFilled || hasMark(row),
+    operation: row.user_properties?.[ZVOL_PROPERTIES.operation]?.rawvalue || null,
     isReady: isFilled && await hasSnapshot(caller, `${golden}@${READY}`, options),
   };
 }

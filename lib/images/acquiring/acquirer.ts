@@ -79,6 +79,11 @@ export class Acquirer {
     });
   }
 
+  /** Whether an operation is one of this program's, which has ended. */
+  hasEnded(operation: string): boolean {
+    return this.#options.hasEnded(operation);
+  }
+
   /** Runs the work on an image's file when no other works on it. */
   inTurn<T>({ dataset, name }: ImagePlace, work: () => Promise<T>): Promise<T> {
     const own = fileDataset(dataset, name);

@@ -170,9 +170,14 @@ export interface ImageFacts {
 
 /** Whether a zvol is one that VMs are cloned from, or was to become one. */
 export function isGolden({ type, name, image, mark }: ImageRow, dataset: string | null): boolean {
-  if (type !== "VOLUME") return false;
+  if (type !== "VOLUME" || isElsewhere(name, dataset)) return false;
   if (mark === null) return image !== null;
-  return dataset !== null && parentOf(name) === dataset && GOLDEN.test(name);
+  return dataset !== null && GOLDEN.test(name);
+}
+
+/** Whether it is not in the dataset of images, as a replica in a backup, which has the same properties. */
+function isElsewhere(name: string, dataset: string | null): boolean {
+  return dataset !== null && parentOf(name) !== dataset;
 }
 
 const GOLDEN = /\/([^/]+)-[0-9a-f]{8}$/;
@@ -183,9 +188,11 @@ export function imageNameOf(zvol: string): string {
 }
 
 /** Lists the images, by name. */
-export function listImages(facts: ImageFacts): ImageList {
-  const { configuration, rows, readAt } = facts;
+export function listImages(read: ImageFacts): ImageList {
+  const { configuration, readAt } = read;
   const dataset = configuration === null ? null : imageDataset(configuration.storage);
+  const rows = read.rows.map((row) => isElsewhere(row.name, dataset) ? { ...row, fileOf: null } : row);
+  const facts = { ...read, rows };
   const golden = rows.filter((row) => isGolden(row, dataset));
   const names = new Set([
     ...Object.keys(configuration?.images ?? {}),

@@ -6,6 +6,7 @@ import { type Vm } from "../../inventory/inventory.ts";
 import { describeUnread, type RemovalFacts, withRelations } from "../../plan/removal.ts";
 import { fingerprint } from "../../plan/fingerprint.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
+import { parentOf } from "../../inventory/names.ts";
 import { hasRole } from "../../truenas/roles.ts";
 import { imageNameOf, type ImageRow, isGolden } from "../listing/image_list.ts";
 
@@ -90,8 +91,10 @@ export function partsOf(
   { image, only }: Pick<ImageRemovalRequest, "image" | "only">,
   { rows, dataset }: Pick<ImageRemovalFacts, "rows" | "dataset">,
 ): readonly ImageRow[] {
+  // A copy elsewhere, such as a replica in a backup, has the same properties.
   const own = rows.filter((row) =>
-    row.fileOf === image || (isGolden(row, dataset) && imageNameOf(row.name) === image)
+    parentOf(row.name) === dataset &&
+    (row.fileOf === image || (isGolden(row, dataset) && imageNameOf(row.name) === image))
   );
   return only.length === 0 ? own : own.filter(({ name }) => only.includes(name));
 }

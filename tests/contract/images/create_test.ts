@@ -362,3 +362,19 @@ onEachRelease(
     assert.equal(conversions(simulator).length, isOld ? 2 : 1);
   },
 );
+
+onEachRelease("an image that another program is preparing is left to it", async (lab) => {
+  const { simulator, manager } = lab;
+  await manager.operations.create({ configuration: configured() });
+  await manager.destroyManagedVms(["web"]);
+  const [name = ""] = goldens(simulator);
+  const golden = simulator.store.datasets.get(name);
+  assert.ok(golden);
+  simulator.store.snapshots.clear();
+  golden.userProperties = { [ZVOL_PROPERTIES.vm]: "theirs", [ZVOL_PROPERTIES.operation]: "theirs" };
+  const before = conversions(simulator).length;
+  const { vms } = await manager.operations.create({ configuration: configured() });
+  assert.match(vms[0]?.message ?? "", /is being made by the operation theirs of another program/);
+  assert.equal(simulator.store.datasets.get(name), golden);
+  assert.equal(conversions(simulator).length, before);
+});

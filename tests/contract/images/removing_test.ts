@@ -157,3 +157,26 @@ withImage("a part that is used by a VM stays, and single parts can be chosen", a
   assert.match(plan.parts[0]?.blocked.join() ?? "", /web0\d uses it/);
   assert.deepEqual(plan.missing, ["gone"]);
 });
+
+withImage("what was copied to a backup is none of an image's parts", async (lab) => {
+  const { golden, manager, simulator: { store } } = lab;
+  const copied = [golden, FILES].map((name) => {
+    const original = store.datasets.get(name);
+    assert.ok(original !== undefined, "the premise");
+    const { type, volsizeBytes, userProperties } = original;
+    const copy = name.replace("tank/", "backup/");
+    addDataset(store, {
+      name: copy,
+      type,
+      ...(volsizeBytes === null ? {} : { volsizeBytes }),
+      userProperties,
+    });
+    return copy;
+  });
+  const { parts } = await manager.operations.planImageRemoval(ALL, configuration);
+  assert.deepEqual(parts.map(({ name }) => name), [golden, FILES]);
+  const [image] = (await manager.inventory.images(configuration, Date.now)).images;
+  assert.deepEqual(image?.versions.map(({ zvol }) => zvol), [golden]);
+  assert.deepEqual(image?.datasets.map(({ name }) => name), [FILES]);
+  assert.ok(copied.every((name) => store.datasets.has(name)));
+});
