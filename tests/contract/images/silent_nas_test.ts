@@ -22,7 +22,8 @@ async function ask(
       treat(connection);
     }
   })();
-  const address = { kind: "ws", url: `ws://127.0.0.1:${(listener.addr as Deno.NetAddr).port}` } as const;
+  const host = "127.0.0.1";
+  const address = { kind: "ws", host, url: `ws://${host}:${(listener.addr as Deno.NetAddr).port}` } as const;
   const read = (response: Response) => response.text();
   const path = "/_download/7?auth_token=secret";
   try {
