@@ -2,6 +2,7 @@
  * Reads a form with a file as it arrives: the fields that stand before the file, then the file as a stream, which is never held
  * as a whole. RFC 7578.
  */
+import { nextWithin } from "../../lib/images/source/next_within.ts";
 
 /** A form whose file has begun to arrive. */
 export interface ArrivingFile {
@@ -68,12 +69,26 @@ function parameter(header: string, name: string): string | null {
   return value.replaceAll(/%(0D|0A|22)/gi, (code) => decodeURIComponent(code));
 }
 
+/** Milliseconds without a byte after which a browser counts as gone. */
+const IDLE_MS = 30_000;
+
 /** Reads the rest of a stream and forgets it, so that the browser finds somebody who listens until it has sent everything. */
-export async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
+export async function drain(stream: ReadableStream<Uint8Array>, idleMs: number = IDLE_MS): Promise<void> {
+  await drainReader(stream.getReader(), idleMs);
+}
+
+/** The same for a stream that is being read. */
+export async function drainReader(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  idleMs: number = IDLE_MS,
+): Promise<void> {
+  const next = { next: async () => ({ done: (await reader.read()).done === true, value: undefined }) };
+  const { signal } = new AbortController();
   try {
-    for await (const _ of stream);
+    while ((await nextWithin<undefined>(next, { idleMs, signal })).done !== true);
   } catch {
-    // It broke off, which is an end too.
+    // It broke off or fell silent, which is an end too.
+    await reader.cancel().catch(() => {});
   }
 }
 
@@ -89,6 +104,7 @@ function fileStream(body: Body, mark: Uint8Array): ReadableStream<Uint8Array> {
         controller.error(error);
       }
     },
+    cancel: () => body.cancel(),
   }, { highWaterMark: 0 });
 }
 
@@ -147,6 +163,12 @@ class Body {
       left -= value.length;
       if (left < 0) return await this.#reader.cancel();
     }
+  }
+
+  /** Reads no more. */
+  async cancel(): Promise<void> {
+    this.#isOver = true;
+    await this.#reader.cancel();
   }
 
   async #more(): Promise<void> {

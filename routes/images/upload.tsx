@@ -6,7 +6,7 @@ import { UploadPage } from "../../templates/pages/images/upload_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
-import { type ArrivingFile, BrokenUpload, drain, readUpload } from "./multipart.ts";
+import { type ArrivingFile, BrokenUpload, drain, drainReader, readUpload } from "./multipart.ts";
 import { datasetOf, NO_DATASET, waysOf } from "./places.ts";
 
 /** The one place whose forms may be large. */
@@ -99,10 +99,12 @@ async function start(
 /** The same stream; when its reader gives up, the rest is read and forgotten. */
 function untilRead(stream: ReadableStream<Uint8Array>, read: () => void): ReadableStream<Uint8Array> {
   const reader = stream.getReader();
+  let isGivenUp = false;
   return new ReadableStream({
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
+        if (isGivenUp) return;
         if (!done) return controller.enqueue(value);
         controller.close();
       } catch (error) {
@@ -110,13 +112,10 @@ function untilRead(stream: ReadableStream<Uint8Array>, read: () => void): Readab
       }
       read();
     },
-    async cancel() {
-      try {
-        while (!(await reader.read()).done);
-      } catch {
-        // It broke off, which is an end too.
-      }
-      read();
+    cancel() {
+      isGivenUp = true;
+      // The operation ends now, also when the browser is silent; only the answer waits for the rest.
+      void drainReader(reader).then(read);
     },
   }, { highWaterMark: 0 });
 }

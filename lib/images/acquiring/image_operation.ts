@@ -54,7 +54,7 @@ async function acquireImage(context: WorkContext, wanted: WantedImage, acquirer:
       onFailure: (failure) => undo(work, made, failure),
     });
   } finally {
-    if (origin.kind === "upload" && !origin.stream.locked) await origin.stream.cancel().catch(() => {});
+    if (origin.kind === "upload" && !origin.stream.locked) origin.stream.cancel().catch(() => {});
   }
 }
 

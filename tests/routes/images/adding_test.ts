@@ -8,6 +8,7 @@ import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
 import type { TestDashboard } from "../../support/dashboard.ts";
+import { soon } from "../../support/deadline.ts";
 import { errorsOf, follow, hidden, post, text, withDashboard } from "../../support/http.ts";
 import { powerOff } from "../../support/dashboard.ts";
 
@@ -162,6 +163,24 @@ Deno.test("an upload that is given up is still read to its end, and one without 
     const foreign = await fetch(`${dashboard.url}/images/upload`, { method: "POST", body: new FormData() });
     assert.equal(foreign.status, 403);
     await foreign.body?.cancel();
+  }));
+
+Deno.test("an upload that is given up while its browser is silent does not wait for the browser", () =>
+  withOperation(async (dashboard) => {
+    const { promise: givenUp, resolve } = Promise.withResolvers<void>();
+    acquiringBy(dashboard, { upload: ({ stream }) => stream.cancel().then(resolve) });
+    const page = await text(fetch(`${dashboard.url}/images/upload`));
+    const part = (head: string, value: string) =>
+      `--abc\r\nContent-Disposition: form-data; ${head}\r\n\r\n${value}\r\n`;
+    const form = part('name="token"', hidden(page, "token")) + part('name="name"', "debian") +
+      part('name="file"; filename="a.qcow2"', "x".repeat(1_000));
+    const { hostname, port, origin } = new URL(dashboard.url);
+    using browser = await Deno.connect({ hostname, port: Number(port) });
+    const head = ["POST /images/upload HTTP/1.1", `host: ${hostname}:${port}`, `origin: ${origin}`];
+    const type = "content-type: multipart/form-data; boundary=abc";
+    const request = [...head, type, "content-length: 5000000", "", form].join("\r\n");
+    await browser.write(new TextEncoder().encode(request));
+    await soon(givenUp, "the upload is given up");
   }));
 
 Deno.test("a file on the NAS is named in config.yaml, after a look at the change", () =>

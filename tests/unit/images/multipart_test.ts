@@ -1,6 +1,7 @@
 /** Protects the reading of a form with a file as it arrives: byte by byte or at once, with boundaries cut anywhere, and broken off. */
 import assert from "node:assert/strict";
-import { BrokenUpload, readUpload } from "../../../routes/images/multipart.ts";
+import { BrokenUpload, drain, readUpload } from "../../../routes/images/multipart.ts";
+import { soon } from "../../support/deadline.ts";
 
 const BOUNDARY = "----WebKitFormBoundaryabc";
 const FILE = "first\r\n--not the boundary\r\n\r\nlast";
@@ -48,4 +49,18 @@ Deno.test("a form that breaks off fails its file, and one without a file is refu
   await assert.rejects(readUpload(requestOf(long, 1_000)), /too long/);
   const plain = new Request("http://127.0.0.1/", { method: "POST", body: "a=b" });
   await assert.rejects(readUpload(plain), BrokenUpload);
+});
+
+Deno.test("the rest of a form is read, but a silent browser is not waited for, and its form is closed", async () => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const source = {
+    start: (controller: ReadableStreamDefaultController<Uint8Array>) =>
+      controller.enqueue(new TextEncoder().encode(FORM.slice(0, -60))),
+    cancel: () => resolve(),
+  };
+  const headers = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
+  const body = new ReadableStream(source);
+  const { stream } = await readUpload(new Request("http://127.0.0.1/", { method: "POST", body, headers }));
+  await soon(drain(stream, 50), "the reading ends");
+  await soon(closed, "the form is closed");
 });

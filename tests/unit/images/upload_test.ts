@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ImageError } from "../../../lib/errors/errors.ts";
 import { openUpload } from "../../../lib/images/source/open_upload.ts";
+import { soon } from "../../support/deadline.ts";
 import { rawImage } from "../../support/disk_images.ts";
 
 const IMAGE = rawImage(5_000_000);
@@ -44,4 +45,19 @@ Deno.test("openUpload() gives up a sender that falls silent, and stops when it i
   const reading = new Response(image.body).bytes().then(() => null, (it) => it);
   stopping.abort(new Error("stopped"));
   assert.match(String(await reading), /stopped/);
+});
+
+Deno.test("openUpload() does not wait for what a sender does with the rest", async () => {
+  const { promise: never } = Promise.withResolvers<void>();
+  const source = {
+    start: (it: ReadableStreamDefaultController<Uint8Array>) => it.enqueue(IMAGE),
+    cancel: () => never,
+  };
+  const opening = openUpload(new ReadableStream(source), {
+    fileName: "a.raw",
+    sha256: null,
+    lengthBytes: null,
+    limits: { idleMs: 50 },
+  });
+  assert.equal((await soon(failureOf(opening), "the upload is given up")).failure, "incomplete");
 });
