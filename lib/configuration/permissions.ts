@@ -112,7 +112,7 @@ function permissionsOfCommand(
     ...(needs.saves ? configuration : []),
     ...(needs.saves && options.templatesDir !== undefined ? [options.templatesDir] : []),
     ...(command === "export" && output !== undefined ? [output] : []),
-    ...(localImages?.folders ?? []),
+    ...(settings?.readOnly === true ? [] : localImages?.folders ?? []),
     ...sockets,
   ];
   const tls = needs.listens ? settings?.tls : null;
@@ -124,6 +124,7 @@ function permissionsOfCommand(
     tls?.keyFile,
     command === "images" ? options.file : undefined,
     ...(localImages?.files ?? []),
+    ...(localImages?.folders ?? []),
   ];
   const listening = needs.listens && settings !== null
     ? [withPort(settings.listenHost, settings.listenPort), withPort("127.0.0.1", innerPort)]

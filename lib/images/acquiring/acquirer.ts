@@ -64,12 +64,16 @@ export class Acquirer {
     this.#options = options;
   }
 
-  /** The ways of the account that is signed in now. */
-  async ways(dataset: string): Promise<ImageWays> {
+  /** The ways of the account that is signed in now; nothing is written. */
+  ways(dataset: string): Promise<ImageWays> {
+    return this.#ways(dataset, { isTried: false });
+  }
+
+  async #ways(dataset: string, options: { readonly isTried: boolean }): Promise<ImageWays> {
     const { session, disk, offering, notOffered } = this.#options;
     const { state } = session;
     const why = session.isLocal
-      ? await disk.whyNotWritable(`/mnt/${dataset}`)
+      ? await disk.whyNotWritable(`/mnt/${dataset}`, options)
       : "the dashboard does not run on the NAS";
     return imageWays({
       roles: state.kind === "live" ? state.nas.roles : [],
@@ -154,8 +158,8 @@ export class Acquirer {
 
   async #transfer(work: AcquireWork, wanted: WantedImage): Promise<ArrivedFile> {
     const { dataset, name, origin, diskBytes = null } = wanted;
-    const { chosen } = await this.ways(dataset);
-    if (chosen === null) throw noWay((await this.ways(dataset)).choices);
+    const { chosen, choices } = await this.#ways(dataset, { isTried: true });
+    if (chosen === null) throw noWay(choices);
     const stream = await this.#open(origin, work.signal);
     const { format, virtualBytes } = stream;
     if (diskBytes !== null && virtualBytes !== null && virtualBytes > diskBytes) {

@@ -3,8 +3,12 @@ import { reasonOf } from "../../errors/system_errors.ts";
 
 /** Files below the folders of the NAS. */
 export interface LocalDisk {
-  /** Why files cannot be written to a folder; null when they can. */
-  whyNotWritable(folder: string): Promise<string | null>;
+  /**
+   * Why files cannot be written to a folder; null when they can.
+   *
+   * @param options Whether that is tried with a file, which operations do; pages and plans only look.
+   */
+  whyNotWritable(folder: string, options: { readonly isTried: boolean }): Promise<string | null>;
   /** Writes a file anew, and returns its size. */
   write(path: string, chunks: AsyncIterable<Uint8Array>, onChunk: () => void): Promise<number>;
   /** The first bytes of a file. */
@@ -16,19 +20,24 @@ const MODE = 0o644;
 
 /** The disk of this machine. */
 export const LOCAL_DISK: LocalDisk = {
-  whyNotWritable: async (folder) => {
+  whyNotWritable: async (folder, { isTried }) => {
+    const { state } = await Deno.permissions.query({ name: "write", path: folder });
+    if (state !== "granted") {
+      return `the program may not write to ${folder}; without READ_ONLY, a restart gives it the permission`;
+    }
     const probe = `${folder}/.truenas-vm-manager-${crypto.randomUUID()}`;
     try {
+      if (!isTried) {
+        await Deno.stat(folder);
+        return null;
+      }
       await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
       await Deno.remove(probe);
       return null;
     } catch (error) {
       // The dataset is made with the first image.
       if (error instanceof Deno.errors.NotFound) return null;
-      const isForbidden = error instanceof Deno.errors.NotCapable;
-      return isForbidden
-        ? `the program was started without permission to write to ${folder}; restart it`
-        : reasonOf(error);
+      return reasonOf(error);
     }
   },
   write: async (path, chunks, onChunk) => {

@@ -78,9 +78,13 @@ web: { count: 1, memory: 256, cpu: 1, image: theirs, disk: { root: 2 } }
 
 Deno.test("the disk of this machine takes a file, and gives its beginning", () =>
   withFolder("", async (folder) => {
-    assert.equal(await LOCAL_DISK.whyNotWritable(folder), null);
+    const old = new Date("2001-01-01T00:00:00Z");
+    await Deno.utime(folder, old, old);
+    assert.equal(await LOCAL_DISK.whyNotWritable(folder, { isTried: false }), null);
+    assert.deepEqual((await Deno.stat(folder)).mtime, old, "a look writes nothing");
+    assert.equal(await LOCAL_DISK.whyNotWritable(folder, { isTried: true }), null);
     assert.equal(
-      await LOCAL_DISK.whyNotWritable(`${folder}/later`),
+      await LOCAL_DISK.whyNotWritable(`${folder}/later`, { isTried: false }),
       null,
       "the dataset comes with the image",
     );
@@ -128,4 +132,7 @@ Deno.test("the permissions of a program on the NAS have that folder, and those o
   const localImages = localImagesIn("storage: { pool_path: tank/vms }");
   assert.ok(permissionsOf({ ...started, localImages }).write.includes("/mnt/tank/images"));
   assert.equal(permissionsOf(started).write.some((path) => path.startsWith("/mnt")), false);
+  const readOnly = readSettings({ env: (name) => name === "READ_ONLY" ? "true" : env[name] });
+  const { read, write } = permissionsOf({ ...started, settings: readOnly, localImages });
+  assert.ok(read.includes("/mnt/tank/images") && !write.includes("/mnt/tank/images"));
 });
