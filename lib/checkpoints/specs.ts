@@ -54,19 +54,22 @@ export function taking(
   };
 }
 
-/** Rolls VMs back to a checkpoint. */
+/** Rolls VMs back to a checkpoint; `earlier` is the operation that is resumed. */
 export function rollingBack(
   request: Request<"rollback">,
   only: readonly string[] | null = null,
+  earlier: OperationView | null = null,
 ): OperationSpec<VmToRollBack> {
   const { plan: { checkpoint, vms: all } } = request;
   const vms = all.filter((vm) => isAble(vm) && (only?.includes(vm.name) ?? true));
+  // Its guest may have written since, which a second rollback would lose.
+  const isRolledBack = (vm: VmToRollBack) => wasRolledBack(earlier?.vms.find(({ name }) => name === vm.name));
   return {
     kind: "rollback",
     title: `Roll ${formatCount(vms.length, "VM")} back to ${checkpoint}`,
     vms: vms.map((vm) => ({
       name: vm.name,
-      steps: rollbackSteps(vm),
+      steps: rollbackSteps(vm, isRolledBack(vm)),
       summary: formatCount(vm.zvols.length, "disk"),
     })),
     request,
@@ -76,10 +79,14 @@ export function rollingBack(
       zvols: vms.flatMap(({ zvols }) => zvols.map(({ zvol }) => zvol)),
     },
     work: (context) => ({
-      workOn: (vm) => rollBackVm(context, vm, checkpoint),
+      workOn: (vm) => rollBackVm(context, vm, { checkpoint, isRolledBack: isRolledBack(vm) }),
       afterwards: () => startAgain(context, vms),
     }),
   };
+}
+
+function wasRolledBack(vm: OperationVmView | undefined): boolean {
+  return vm?.steps.some(({ step, status }) => step === "check" && status === "done") ?? false;
 }
 
 /** Removes a checkpoint. */
@@ -121,7 +128,7 @@ export function resumedCheckpoint<R>(
     case "checkpoint":
       return start(taking({ ...request, operation: request.operation ?? view.id }, names));
     case "rollback":
-      return start(rollingBack(request, names));
+      return start(rollingBack(request, names, view));
     case "remove-checkpoint":
       return start(forgetting(request, names));
   }

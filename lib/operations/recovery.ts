@@ -1,7 +1,14 @@
 /** What can be done about an operation that did not succeed. Pure. */
 import { formatCount } from "../units.ts";
 import { isGood } from "./summary.ts";
-import { isActive, type OperationKind, type OperationView, type VmOutcome } from "./types.ts";
+import { hasStarted, wasShutDown } from "./steps/created_resources.ts";
+import {
+  isActive,
+  type OperationKind,
+  type OperationView,
+  type OperationVmView,
+  type VmOutcome,
+} from "./types.ts";
 
 /** The user's choices; leaving everything as it is is always possible. */
 export interface Recovery {
@@ -45,10 +52,21 @@ export function recoveryOf(view: OperationView): Recovery {
   );
   const includesFinished = removable.some(({ outcome }) => outcome === "created" || outcome === "changed");
   return {
-    resumable: request === null ? [] : vms.filter(({ outcome }) => !isGood(kind, outcome)),
+    resumable: request === null
+      ? []
+      : vms.filter((vm) => !isGood(kind, vm.outcome) && (kind !== "rollback" || isBegun(vm))),
     removable,
     phrase: includesFinished ? `roll back ${formatCount(removable.length, "vm")}` : null,
   };
+}
+
+/**
+ * Whether a rollback has left a VM off, or its disks of different times. One that has changed nothing would lose, by a click
+ * some day, what its guest has written meanwhile; it is rolled back anew, with its phrase.
+ */
+function isBegun({ steps }: OperationVmView): boolean {
+  const isUntouched = steps.some(({ step, status }) => step === "undo-stop" && status === "done");
+  return !isUntouched && (hasStarted(steps, "rollback") || wasShutDown(steps));
 }
 
 /** Whether the operation was interrupted and the user has yet to decide about it. */

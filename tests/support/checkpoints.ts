@@ -33,10 +33,10 @@ export async function createWorkers(manager: VMManager): Promise<void> {
 }
 
 /** Something writes to a disk of a worker. */
-export function write({ store }: Simulator, zvol: string, content: string): void {
+export function write({ store }: Simulator, zvol: string, content: string, bytes = 64 * MIB): void {
   const dataset = store.datasets.get(`tank/vms/${zvol}`);
   assert.ok(dataset !== undefined, zvol);
-  overwrite(store, dataset, content, 64 * MIB);
+  overwrite(store, dataset, content, bytes);
 }
 
 /** What is on the disks of the workers. */

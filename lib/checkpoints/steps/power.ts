@@ -102,12 +102,12 @@ export function wasStartedAgain(steps: OperationVmView["steps"]): boolean {
  */
 export async function expectStopped(
   context: CheckpointContext,
-  vm: PlannedCheckpointVm,
+  vm: PlannedCheckpointVm & { readonly stops: boolean },
   step: string,
 ): Promise<Vm> {
   const found = await expectVm(context.caller, vm);
   if (found.state === "STOPPED") return found;
-  if (found.state === "RUNNING" && context.outages.hasRestarted) {
+  if (found.state === "RUNNING" && vm.stops && context.outages.hasRestarted) {
     await shutDown(context, vm.id, step);
     return await expectVm(context.caller, vm);
   }

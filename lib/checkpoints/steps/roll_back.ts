@@ -25,8 +25,12 @@ import { removeSnapshot } from "./remove_snapshot.ts";
 /** ZFS may count some of its own metadata as written since a snapshot. */
 const METADATA_BYTES = 131_072;
 
-/** The steps, in order. */
-export function rollbackSteps({ stops, zvols }: VmToRollBack): readonly string[] {
+/** The steps, in order; of one whose disks were rolled back by an earlier run, only the start is left. */
+export function rollbackSteps(
+  { stops, zvols }: VmToRollBack,
+  isRolledBack: boolean,
+): readonly string[] {
+  if (isRolledBack) return stops ? ["start"] : [];
   return [
     "verify",
     ...(stops ? ["stop"] : []),
@@ -45,7 +49,11 @@ interface Work extends CheckpointContext, RemovalContext {
 }
 
 /** Rolls it back. Never throws; the log contains the result. */
-export async function rollBackVm(context: VmContext, vm: VmToRollBack, checkpoint: string): Promise<void> {
+export async function rollBackVm(
+  context: VmContext,
+  vm: VmToRollBack,
+  { checkpoint, isRolledBack }: { readonly checkpoint: string; readonly isRolledBack: boolean },
+): Promise<void> {
   const memory = context.memory.keep();
   const named = { ...context, vmName: vm.name };
   const work: Work = {
@@ -59,6 +67,15 @@ export async function rollBackVm(context: VmContext, vm: VmToRollBack, checkpoin
     id: vm.id,
     run: async () => {
       if (context.signal.aborted) throw new Cancelled("Cancelled; nothing was changed");
+      if (isRolledBack) {
+        if (vm.stops) {
+          await runStep(work, {
+            ...startStep(work, vm, "start"),
+            precondition: () => sameVm(work),
+          });
+        }
+        return { outcome: "done", message: `As in ${checkpoint} since an earlier run` };
+      }
       await runStep(work, verifyStep(work));
       if (vm.stops) await runStep(work, stopStep(work, vm));
       if (vm.zvols.some(({ newer }) => newer.length > 0)) await runStep(work, discardStep(work));
@@ -69,6 +86,10 @@ export async function rollBackVm(context: VmContext, vm: VmToRollBack, checkpoin
     },
     onFailure: (failure) => afterFailure(work, failure),
   }).finally(memory.end);
+}
+
+async function sameVm({ caller, vm }: Work): Promise<void> {
+  await expectVm(caller, vm);
 }
 
 /** It is still as it was shown: the VM with these disks, the checkpoint's snapshots, and no later ones but those. */
@@ -166,7 +187,8 @@ function rollbackStep(work: Work): Step<void> {
         const verify = async () => {
           if (!isSettled) await pause(settle.settleMs);
           isSettled = true;
-          return await isProven(work, zvol) || null;
+          // What was written before may be as little as ZFS's own metadata, so only nothing at all proves it.
+          return await isProven(work, zvol, 0) || null;
         };
         await calls.send(send, verify);
         progress.removed = true;
@@ -203,11 +225,15 @@ function checkStep(work: Work): Step<string> {
   };
 }
 
-/** Whether a zvol is as in its snapshot. */
-async function isProven({ caller }: Work, { zvol, name }: ZvolToRollBack): Promise<boolean> {
+/** Whether a zvol is as in its snapshot, up to some bytes. */
+async function isProven(
+  { caller }: Work,
+  { zvol, name }: ZvolToRollBack,
+  toleratedBytes: number,
+): Promise<boolean> {
   const newest = (await fetchOwnedSnapshots(caller, [zvol])).at(-1);
   const written = (await readWritten(caller, [zvol])).get(zvol) ?? null;
-  return newest?.name === name && written !== null && written <= METADATA_BYTES;
+  return newest?.name === name && written !== null && written <= toleratedBytes;
 }
 
 /** Without a rollback the VM is started again; otherwise it stays off, because its disks may be of different times. */
@@ -241,7 +267,7 @@ async function touchedOf(work: Work, cause: unknown): Promise<readonly string[]>
   const asked = work.vm.zvols.filter(({ zvol }) => work.asked.has(zvol));
   if (!(cause instanceof TrueNASCallError)) return asked.map(({ zvol }) => zvol);
   try {
-    const proven = await Promise.all(asked.map((zvol) => isProven(work, zvol)));
+    const proven = await Promise.all(asked.map((zvol) => isProven(work, zvol, METADATA_BYTES)));
     return asked.filter((_, index) => proven[index]).map(({ zvol }) => zvol);
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;

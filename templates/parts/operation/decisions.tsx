@@ -131,7 +131,7 @@ const CHECKPOINT_WORDS = {
   rollback: {
     cancel: " A VM whose disks are being rolled back is finished.",
     resume: "rolling back",
-    resumeHelp: "each is checked again, rolled back, and started if it ran before.",
+    resumeHelp: "each is checked again, rolled back if it was not yet, and started if it ran before.",
   },
   "remove-checkpoint": {
     cancel: " What has been removed stays removed.",

@@ -44,4 +44,5 @@ onReleases("a rollback that is cancelled before a disk was touched changes nothi
   assert.equal(view.status, "cancelled", JSON.stringify(view.vms));
   assert.equal(contents(simulator)[0], "later");
   assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+  assert.equal(await manager.operations.resume(view.id), null, "it needs its phrase again");
 });

@@ -174,6 +174,8 @@ onReleases("a refused rollback leaves the VM as it was, running", async ({ manag
   assert.match(view.vms[0]?.message ?? "", /No disk was rolled back, and it was started again/);
   assert.deepEqual(contents(simulator), ["later", "later", "later", "later"]);
   assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+  simulator.clearFaults();
+  assert.equal(await manager.operations.resume(view.id), null, "it needs its phrase again");
 });
 
 onReleases("a rollback that fails half-way keeps the VM off, and is finished by resuming", async (
@@ -194,6 +196,65 @@ onReleases("a rollback that fails half-way keeps the VM off, and is finished by 
   simulator.clearFaults();
   assert.equal((await (await manager.operations.resume(view.id))?.finished)?.status, "done");
   assert.deepEqual(contents(simulator), ["good", "good", "later", "later"]);
+  assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
+});
+
+onReleases("a little that was written does not pass for a rollback that was lost", async (
+  { manager, simulator },
+) => {
+  write(simulator, "worker01-disk0", "good");
+  await take(manager, "first");
+  write(simulator, "worker01-disk0", "later", 64 * 1024);
+  simulator.addFault({ action: "cut", methods: (method) => method.endsWith("snapshot.rollback") });
+  const view = await goBack(manager, "first", { names: ["worker01"] });
+  assert.equal(view.status, "done", JSON.stringify(view.vms));
+  assert.equal(contents(simulator)[0], "good");
+});
+
+onReleases(
+  "a VM that was off and that somebody started is not shut down, also after a restart of the NAS",
+  async (
+    { manager, simulator },
+  ) => {
+    write(simulator, "worker01-disk0", "good");
+    await take(manager, "first");
+    write(simulator, "worker01-disk0", "in use");
+    const vm = vmNamed(simulator, "worker01");
+    assert.ok(vm !== undefined);
+    vm.state = "STOPPED";
+    vm.config.autostart = true;
+    let back: Promise<void> = Promise.resolve();
+    const matches = () => {
+      back = simulator.goAway().then(() => simulator.comeBack({ restarted: true }));
+      return true;
+    };
+    simulator.addFault({ action: "cut", methods: (method) => method.endsWith("snapshot.rollback"), matches });
+    const view = await goBack(manager, "first", { names: ["worker01"] });
+    await back;
+    assert.equal(view.status, "failed", JSON.stringify(view.vms));
+    assert.match(view.vms[0]?.message ?? "", /worker01 is running, and only the disks of a stopped VM/);
+    assert.equal(vm.state, "RUNNING");
+    assert.equal(contents(simulator)[0], "in use");
+  },
+);
+
+onReleases("a VM whose disks were rolled back is only started when that is resumed", async (
+  { manager, simulator },
+) => {
+  write(simulator, "worker01-disk0", "good");
+  await take(manager, "first");
+  write(simulator, "worker01-disk0", "later");
+  simulator.addFault({ action: "fail", times: Infinity, method: "vm.start" });
+  const view = await goBack(manager, "first", { names: ["worker01"] });
+  assert.match(view.vms[0]?.message ?? "", /Its disks were rolled back/);
+  assert.deepEqual(states(simulator), ["STOPPED", "RUNNING"]);
+  simulator.clearFaults();
+  write(simulator, "worker01-disk0", "of today");
+  const resumed = await (await manager.operations.resume(view.id))?.finished;
+  assert.deepEqual(resumed?.vms.map(({ outcome, steps }) => [outcome, steps.map(({ step }) => step)]), [
+    ["done", ["start"]],
+  ]);
+  assert.equal(contents(simulator)[0], "of today");
   assert.deepEqual(states(simulator), ["RUNNING", "RUNNING"]);
 });
 
