@@ -1,4 +1,5 @@
 /** The command images: what there is, and adding and removing images. */
+import { shownAddress } from "../images/source/shown_address.ts";
 import type { Configuration } from "../configuration/configuration.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
 import { ConfigurationError } from "../errors/errors.ts";
@@ -190,7 +191,7 @@ export async function listImages(
 
 function sourceOf({ declared, datasets }: ListedImage): string {
   if (declared === null) return datasets[0]?.path ?? "not in the configuration";
-  return declared.url ?? declared.path ?? "";
+  return declared.url === null ? declared.path ?? "" : shownAddress(declared.url);
 }
 
 /**

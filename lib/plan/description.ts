@@ -1,4 +1,5 @@
 /** Describes a creation plan in words, for pages and the command line. Pure. */
+import { shownAddress } from "../images/source/shown_address.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type {
   CreationPlan,
@@ -122,7 +123,9 @@ export function describeImages({ vms }: Pick<CreationPlan, "vms">): readonly str
   );
   const sentences = fetched.flatMap(({ name, source }) =>
     source === undefined || source.way === null ? [] : [
-      `The image ${name} is downloaded from ${source.url} by the way "${source.way}", because ${source.why}`,
+      `The image ${name} is downloaded from ${
+        shownAddress(source.url)
+      } by the way "${source.way}", because ${source.why}`,
     ]
   );
   return [...new Set(sentences)];

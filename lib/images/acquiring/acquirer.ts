@@ -1,4 +1,5 @@
 /** Brings images to the NAS: one file at a time for each image, by the best way that the account has. */
+import { shownAddress } from "../source/shown_address.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import { formatBytes } from "../../units.ts";
 import type { Session } from "../../truenas/connection/session.ts";
@@ -171,7 +172,7 @@ export class Acquirer {
     }
     const path = `/mnt/${fileDataset(dataset, name)}/${name}.${format}`;
     const bytes = await this.#send(work, chosen.way, { name, path, stream });
-    const from = origin.kind === "url" ? origin.url : "upload";
+    const from = origin.kind === "url" ? shownAddress(origin.url) : "upload";
     return { path, bytes, digest: await stream.digest, format, virtualBytes: virtualBytes ?? bytes, from };
   }
 

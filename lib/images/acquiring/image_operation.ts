@@ -1,4 +1,5 @@
 /** The operation that brings one image to the NAS: its dataset, the file, and the proof that the file is whole. */
+import { shownAddress } from "../source/shown_address.ts";
 import { ImageError } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import type { OperationSpec, WorkContext } from "../../operations/runner.ts";
@@ -28,7 +29,7 @@ export function acquisition(wanted: WantedImage, acquirer: Acquirer): OperationS
     vms: [{
       name,
       steps: ["dataset", "download", "verify"],
-      summary: origin.kind === "url" ? origin.url : origin.fileName,
+      summary: origin.kind === "url" ? shownAddress(origin.url) : origin.fileName,
     }],
     ...(request === null ? {} : { request }),
     claim: { images: [name], zvols: [fileDataset(dataset, name)] },

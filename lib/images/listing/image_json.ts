@@ -1,4 +1,5 @@
 /** The images as JSON, identical on the dashboard and the command line; sizes in bytes, times in ISO 8601. */
+import { shownAddress } from "../source/shown_address.ts";
 import { type ImageList, type ImageUser, type ImageVersion, vmsOf } from "./image_list.ts";
 
 /** The list. */
@@ -11,7 +12,7 @@ export function imageListJson({ images, files, dataset, readAt }: ImageList): Re
       return {
         name,
         state,
-        declared,
+        declared: declared?.url == null ? declared : { ...declared, url: shownAddress(declared.url) },
         file: file === null ? null : { ...file, changedAt: timeOf(file.changedAt) },
         versions: versions.map(versionJson),
         datasets: datasets.map((it) => ({ ...it, createdAt: timeOf(it.createdAt) })),

@@ -10,7 +10,8 @@ export function offeringWhenNeeded(address: OneTimeAddress): Pick<OneTimeServer,
       return await (await server).offer(image, fileName, onBytes);
     },
     [Symbol.asyncDispose]: async () => {
-      await (await server)?.close();
+      // Why it could not listen was told where a file was offered.
+      await (await server?.catch(() => null))?.close();
     },
   };
 }

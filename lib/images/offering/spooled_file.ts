@@ -39,8 +39,15 @@ export async function spool(
   let sizeBytes = 0;
   try {
     for await (const piece of arriving) {
-      await explained(folder, () => file.write(piece, 0, piece.length, sizeBytes));
-      sizeBytes += piece.length;
+      // A disk that is nearly full takes a part of a piece.
+      for (let at = 0; at < piece.length;) {
+        const { bytesWritten } = await explained(
+          folder,
+          () => file.write(piece, at, piece.length - at, sizeBytes),
+        );
+        at += bytesWritten;
+        sizeBytes += bytesWritten;
+      }
       onBytes(sizeBytes);
     }
   } catch (error) {

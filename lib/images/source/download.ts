@@ -1,4 +1,5 @@
 /** The bytes of a file on a web server; a connection that breaks is continued where it broke, if the server can do that. */
+import { shownAddress } from "./shown_address.ts";
 import { ImageError } from "../../errors/errors.ts";
 import { imageError, serverError } from "./image_errors.ts";
 import { nextWithin } from "./next_within.ts";
@@ -165,7 +166,9 @@ function broke(
   { received, lengthBytes }: { readonly received: number; readonly lengthBytes: number | null },
 ): ImageError {
   const of = lengthBytes === null ? "" : ` of ${lengthBytes}`;
-  const message = `The download of ${url} broke off after ${received}${of} bytes, and could not be continued`;
+  const message = `The download of ${
+    shownAddress(String(url))
+  } broke off after ${received}${of} bytes, and could not be continued`;
   return imageError("incomplete", message, { cause });
 }
 

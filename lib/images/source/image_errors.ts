@@ -1,4 +1,5 @@
 /** The failures of images, in words for the person who wants the image. Pure. */
+import { shownAddress } from "./shown_address.ts";
 import { ImageError, type ImageFailure } from "../../errors/errors.ts";
 
 /** The state after each of them: the last bytes are only passed on when all is well. */
@@ -27,10 +28,10 @@ export function imageError(
 
 /** An address that is not asked. */
 export function addressError(url: string, reason: string): ImageError {
-  return imageError("address", `Cannot download ${url}: ${reason}`);
+  return imageError("address", `Cannot download ${shownAddress(url)}: ${reason}`);
 }
 
 /** A server that cannot be reached or refuses. */
 export function serverError(url: string, reason: string, cause?: unknown): ImageError {
-  return imageError("server", `Cannot download ${url}: ${reason}`, { cause });
+  return imageError("server", `Cannot download ${shownAddress(url)}: ${reason}`, { cause });
 }

@@ -1,4 +1,5 @@
 /** Opens an image at a URL. */
+import { shownAddress } from "./shown_address.ts";
 import { checkedStream } from "./checked_stream.ts";
 import { download } from "./download.ts";
 import { nameInUrl } from "./file_names.ts";
@@ -38,7 +39,7 @@ export async function openUrl(image: ImageUrl): Promise<ImageStream> {
     bytes: found.bytes,
     signal,
     stop: (reason) => stopping.abort(reason),
-    source: url,
+    source: shownAddress(url),
     name: nameInUrl(new URL(url)),
     lengthBytes: found.lengthBytes,
     sha256,

@@ -1,4 +1,5 @@
 /** The table of images: a row for each, and one for each earlier version. */
+import { shownAddress } from "../../../lib/images/source/shown_address.ts";
 import {
   type ImageState,
   type ImageVersion,
@@ -157,7 +158,7 @@ function ImageActions({ image, mayChange }: { image: ListedImage; mayChange: boo
 /** Where an image comes from. */
 function describeSource({ declared, file, datasets }: ListedImage, source: string): string {
   if (declared === null) return `not in ${source}`;
-  const where = declared.url ?? declared.path ?? "";
+  const where = declared.url === null ? declared.path ?? "" : shownAddress(declared.url);
   const size = file?.sizeBytes ?? null;
   const isOwn = datasets.length > 0;
   return `${where}${size === null || isOwn ? "" : `, ${formatBytes(size)}`}`;

@@ -282,3 +282,14 @@ onReleases("another version of an image is not put in the place of the one that 
     /Another version of the image debian \(SHA-256 [0-9a-f]{8}…\) is on the NAS/,
   );
 }, ["25.10"]);
+
+onReleases("a signature in an address is told to nobody, and is not kept on the NAS", async (lab) => {
+  const { simulator, url } = lab;
+  const good = await add(lab, { url: `${url}?X-Signature=hush` });
+  assert.equal(good.status, "done", JSON.stringify(good.vms));
+  const { userProperties } = simulator.store.datasets.get(`${DATASET}/files-debian`) ?? {};
+  assert.equal(userProperties?.[FILE_PROPERTIES.from], url);
+  const bad = await add(lab, { name: "other", url: `${lab.server.url}none.qcow2?X-Signature=hush` });
+  assert.equal(bad.status, "failed");
+  assert.doesNotMatch(JSON.stringify([good.vms, bad.vms]), /hush/);
+}, ["25.10"]);

@@ -61,6 +61,7 @@ web: { count: 1, memory: 256, cpu: 1, image: debian, disk: { root: 20 }, network
     server,
     digest: storedDigest(nas, "/mnt/tank/images/files-debian/debian.qcow2"),
     methods: nas.calls.map(({ method }) => method),
+    left: [...nas.store.datasets.keys()].filter((name) => /files-|disk\d/.test(name)),
   };
 }
 
@@ -104,4 +105,16 @@ Deno.test("a dashboard whose SEED_PORT is taken does not start, and says so", as
     assert.match(program.said(), /connect and listen:.*0\.0\.0\.0:0/);
     assert.equal((await program.stop("SIGTERM")).code, 0);
   });
+});
+
+Deno.test("a creation whose SEED_PORT is taken says so, and leaves nothing on the NAS", async () => {
+  await using other = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder: "/tmp" });
+  const account = { API_USERNAME: "maker", API_PASSWORD: "secret" };
+  const env = { ...account, SEED_HOST: "127.0.0.1", SEED_PORT: String(other.port) };
+  const simulator = { version: "27.0", accounts: [MAKER] } as const;
+  const { code, out, err, left } = await create({ env, simulator });
+  assert.equal(code, 1, `${out}\n${err}`);
+  assert.match(out + err, /Port \d+ is in use\. Set SEED_PORT to another port/);
+  assert.doesNotMatch(err, /^environment:/m, "it is told once, with its VM");
+  assert.deepEqual(left, []);
 });
