@@ -36,6 +36,8 @@ interface Attempted extends Outcome {
   readonly server: FileServer;
   readonly digest: string | undefined;
   readonly methods: readonly string[];
+  /** What there is of the image and the disk on the NAS. */
+  readonly left: readonly string[];
 }
 
 /** Creates a VM from an image at an address, with the real program. */
