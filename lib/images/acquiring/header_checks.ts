@@ -2,6 +2,7 @@
  * Reads the headers of image files that other people put on the NAS. An image can name further files, which the NAS would read
  * as root when it converts it, so a file whose header was never read is not used.
  */
+import { TrueNASConnectionError } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { hasRole } from "../../truenas/roles.ts";
 import type { Caller } from "../../truenas/client.ts";
@@ -19,6 +20,8 @@ export interface FileVersion {
   readonly version: string;
 }
 
+/** A read that breaks off is tried so often. */
+const MAX_READS = 5;
 /** Verdicts are kept for so many files. */
 const MAX_KEPT = 500;
 
@@ -34,9 +37,12 @@ export class HeaderChecks {
     this.#disk = disk;
   }
 
-  /** Reads the header of a file just now, because it can have been changed since. */
+  /**
+   * Reads the header of a file just now, because it can have been changed since. A read that a lost connection broke off is
+   * repeated, once the caller's calls reach the NAS again.
+   */
   async checkAgain(caller: Caller, path: string, signal: AbortSignal): Promise<HeaderVerdict> {
-    return await this.#isOurs(caller, path) ?? await this.#read(caller, path, signal);
+    return await this.#isOurs(caller, path) ?? await this.#read(caller, path, signal, MAX_READS);
   }
 
   /** Reads the header of a file, once for each version of it; one that this program wrote was checked before. */
@@ -66,7 +72,7 @@ export class HeaderChecks {
     return isSame ? { kind: "good", format: file.format as ImageFormat } : null;
   }
 
-  async #read(caller: Caller, path: string, signal?: AbortSignal): Promise<HeaderVerdict> {
+  async #read(caller: Caller, path: string, signal?: AbortSignal, reads = 1): Promise<HeaderVerdict> {
     try {
       const head = await this.#head(caller, path, signal);
       if (head === null) {
@@ -78,6 +84,9 @@ export class HeaderChecks {
         ? { kind: "refused", why: refusal ?? "its format is unknown" }
         : { kind: "good", format };
     } catch (error) {
+      if (reads > 1 && error instanceof TrueNASConnectionError && signal?.aborted !== true) {
+        return await this.#read(caller, path, signal, reads - 1);
+      }
       return { kind: "unread", why: reasonOf(error) };
     }
   }
