@@ -7,7 +7,7 @@ import { type AppContext, type AppEnv } from "../server/context.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { addImage, showAdd } from "./add.tsx";
 import { showAdopt } from "./adopt.tsx";
-import { usableConfiguration } from "./configuration.ts";
+import { configurationOfImages } from "./configuration.ts";
 import { removeImage, showRemoval } from "./remove.tsx";
 import { showUpload, UPLOAD_PATH, uploadImage } from "./upload.tsx";
 
@@ -26,7 +26,7 @@ export function imageRoutes(dashboard: Dashboard): Hono<AppEnv> {
 }
 
 async function list(c: AppContext, dashboard: Dashboard): Promise<Response> {
-  const configuration = usableConfiguration(dashboard);
+  const configuration = configurationOfImages(dashboard);
   const startedAt = dashboard.now();
   const images = await dashboard.manager.inventory.images(configuration, dashboard.now);
   if (wantsJson(c)) return c.json(imageListJson(images));

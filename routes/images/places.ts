@@ -3,7 +3,7 @@ import { TrueNASError } from "../../lib/errors/errors.ts";
 import type { ImageWays } from "../../lib/images/acquiring/ways.ts";
 import { imageDataset } from "../../lib/images/planned_image.ts";
 import type { Dashboard } from "../server/dashboard.ts";
-import { usableConfiguration } from "./configuration.ts";
+import { configurationOfImages } from "./configuration.ts";
 
 /** Why nothing can be added. */
 export const NO_DATASET =
@@ -11,7 +11,7 @@ export const NO_DATASET =
 
 /** The dataset of images; null without a configuration. */
 export function datasetOf(dashboard: Dashboard): string | null {
-  const configuration = usableConfiguration(dashboard);
+  const configuration = configurationOfImages(dashboard);
   return configuration === null ? null : imageDataset(configuration.storage);
 }
 

@@ -6,7 +6,7 @@ import { confirm, refusalJson } from "../confirm.ts";
 import { readForm } from "../forms.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
-import { usableConfiguration } from "./configuration.ts";
+import { configurationOfImages } from "./configuration.ts";
 
 /** Longer names are none of an image. */
 const MAX_NAME_CHARS = 100;
@@ -27,7 +27,7 @@ export async function removeImage(c: AppContext, dashboard: Dashboard): Promise<
   const fields = await readForm(c.req.raw);
   const request = fields === null ? null : requestOf(fields);
   if (fields === null || request === null) return c.notFound();
-  const configuration = usableConfiguration(dashboard);
+  const configuration = configurationOfImages(dashboard);
   return await confirm(c, dashboard, fields, {
     makePlan: () => planOf(dashboard, request),
     problemsOf: (plan) => [...missingIn(plan), ...blockedIn(plan)],
@@ -46,7 +46,7 @@ function requestOf(fields: URLSearchParams): ImageRemovalRequest | null {
 }
 
 function planOf(dashboard: Dashboard, request: ImageRemovalRequest): Promise<ImageRemovalPlan> {
-  return dashboard.manager.operations.planImageRemoval(request, usableConfiguration(dashboard));
+  return dashboard.manager.operations.planImageRemoval(request, configurationOfImages(dashboard));
 }
 
 function missingIn({ missing, image }: ImageRemovalPlan): readonly Problem[] {

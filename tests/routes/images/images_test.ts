@@ -96,6 +96,18 @@ Deno.test("without images the page says what they are and how to begin", () =>
     assert.match(html, /href="\/images\/new"/);
   }));
 
+Deno.test("images come before types: the page works when only the storage is configured", async () => {
+  const config =
+    "storage: { pool_path: tank/vms, image_path: tank/own }\nimages: { a: { path: /mnt/tank/a.img } }\n";
+  await withDashboard({ config }, async (dashboard) => {
+    const page = await text(fetch(`${dashboard.url}/images`));
+    assert.doesNotMatch(page, /has errors/);
+    assert.match(page, /data-image="a"/);
+    const asked = await text(fetch(`${dashboard.url}/images/new`));
+    assert.match(asked, /full administrator may upload/, "it is known where images go");
+  });
+});
+
 Deno.test("while the NAS is away the page shows the images as they were", () =>
   withImages(async ({ url, simulator }) => {
     assert.doesNotMatch(await text(fetch(`${url}/images`)), /as of/);
