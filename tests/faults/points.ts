@@ -70,6 +70,8 @@ export async function startNas(version: SimulatedVersion): Promise<Simulator> {
   for (const name of ["workerold", "workers"]) addForeignVm(simulator, name, "made by hand");
   addForeignVm(simulator, "worker77_copy", markedDescription("a clone"));
   addDataset(simulator.store, { name: "tank/vms/worker07-disk0", type: "VOLUME", volsizeBytes: 1 });
+  // A restart of the NAS leaves these VMs as they were, so that what differs afterwards is a change of ours.
+  for (const vm of simulator.store.vms.values()) vm.config.autostart = vm.state === "RUNNING";
   return simulator;
 }
 
