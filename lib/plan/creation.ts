@@ -156,16 +156,14 @@ function planDevices(draft: Draft): PlannedDevice[] {
     { step: "display", rank: templates.orders.DISPLAY },
     ...nics.map((_, n) => ({ step: `nic${n}`, rank: templates.orders.NIC })),
   ]);
+  const fixed = new Set(Object.values(section.macs ?? {}).map((macs) => macs[index]));
+  // A MAC that it had is not kept when another network of the VM is to have it now.
+  const unlessFixed = (mac: string | null | undefined) => mac != null && fixed.has(mac) ? null : mac;
+  const keptMac = (n: number) => unlessFixed(existing?.nics[n]?.mac);
   // Most existing VMs have all their MACs, which is why the others are not derived before they are asked for.
   const macOf = (nic: string) =>
-    input.plannedMacs?.(name, existing !== undefined)?.[nic] ??
+    unlessFixed(input.plannedMacs?.(name, existing !== undefined)?.[nic]) ??
       deriveMac({ nasId: nasIdOf(draft), vm: name, nic });
-  const fixed = new Set(Object.values(section.macs ?? {}).map((macs) => macs[index]));
-  const keptMac = (n: number) => {
-    const mac = existing?.nics[n]?.mac ?? null;
-    // Another network of the VM is to have it now.
-    return mac !== null && fixed.has(mac) ? null : mac;
-  };
   const place = (step: string) => ({ step, order: orders.get(step) ?? 0 });
   const { port, webPort } = displayPorts(existing, ports, startPort);
   return [

@@ -12,7 +12,7 @@ import { withLab, workers } from "../../support/lab.ts";
 
 const NAME = fc.constantFrom("a", "b", "c", "d");
 
-const SECTION = fc.record({
+const SECTION: fc.Arbitrary<VmTypeSection> = fc.record({
   count: fc.integer({ min: 1, max: 3 }),
   memory: fc.constantFrom(512, 1024, 1536),
   cpu: fc.constantFrom(2, 4, 8),
@@ -30,12 +30,35 @@ const SECTION = fc.record({
   }),
 });
 
-const CASE = fc.record({
+interface Case {
+  readonly first: VmTypeSection;
+  readonly second: VmTypeSection;
+  readonly running: readonly boolean[];
+  readonly how: "at-next-start" | "restart";
+}
+
+const CASE: fc.Arbitrary<Case> = fc.record({
   first: SECTION,
   second: SECTION,
   running: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
   how: fc.constantFrom("at-next-start" as const, "restart" as const),
 });
+
+const PLAIN: VmTypeSection = {
+  count: 1,
+  memory: 512,
+  cpu: 2,
+  disk: { a: 2 },
+  network: { a: "br0", c: "br0" },
+};
+
+/** The address that network a was given goes to network c while the VM is replaced. */
+const MOVED_ADDRESS: Case = {
+  first: PLAIN,
+  second: { ...PLAIN, disk: { a: 1 }, network: { a: "br0", b: "br0", c: "br0" } },
+  running: [false, false, false],
+  how: "restart",
+};
 
 const RUNS = process.env.FAULTS === "all" ? 200 : 8;
 
@@ -97,6 +120,6 @@ for (const version of ["24.10", "25.10", "27.0"] as const) {
             );
           }
         })),
-      { numRuns: RUNS },
+      { numRuns: RUNS, examples: [[MOVED_ADDRESS]] },
     ));
 }
