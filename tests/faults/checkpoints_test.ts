@@ -164,7 +164,7 @@ for (const [work, then] of CASES) {
       actions: ["fail", "cut", "restart"],
       moments: ["before", "middle", "after"],
       versions: VERSIONS,
-      sample: 16,
+      sample: 24,
       width: 6,
       count: (version) => count(work, version),
       run: (point) => disturb(work, then, point),

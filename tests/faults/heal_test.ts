@@ -173,7 +173,7 @@ for (const [name, work] of Object.entries(WORKS)) {
       actions: ["cut", "away", "minute", "restart"],
       moments: ["before", "middle", "after", "late"],
       width: ALL ? 10 : 4,
-      sample: 16,
+      sample: 24,
       verb: "healed, 0 asked a person",
       count: (version) => countCalls(work, version),
       run: (point) => heals(work, point),

@@ -137,7 +137,7 @@ Deno.test("a replacement that loses its connection at any call heals and ends as
     actions: ["cut", "away", "minute", "restart"],
     moments: ["before", "middle", "after", "late"],
     width: 4,
-    sample: 32,
+    sample: 48,
     verb: "healed, 0 asked a person",
     count,
     run: heals,
@@ -209,7 +209,7 @@ for (const then of ["resume", "roll back"] as const) {
       actions: ["fail"],
       moments: ["before", "middle", "after"],
       width: 4,
-      sample: 12,
+      sample: 24,
       count,
       run: (point) => refused(point, then),
     }));
@@ -221,7 +221,7 @@ for (const then of ["resume", "roll back"] as const) {
       actions: ["kill"],
       moments: ["before", "middle", "after", "late"],
       width: 2,
-      sample: 24,
+      sample: 48,
       count,
       run: (point) => killed(point, then),
     }));
