@@ -182,6 +182,7 @@ export function strike(
   let hasStruck = false;
   let isBack: Promise<void> = Promise.resolve();
   let hasRestarted = false;
+  let isOver = false;
   const cut = { action: moment === "late" ? "linger" : "cut" } as const;
   const fault = {
     fail: { action: "fail" },
@@ -197,7 +198,7 @@ export function strike(
     moment: moment === "late" ? "before" : moment,
     methods: (method) => !ASIDE.test(method),
     matches: () => {
-      const isIt = seen++ === nth;
+      const isIt = seen++ === nth && !isOver;
       if (isIt) {
         hasStruck = true;
         // The call is received; it is stopped at its moment, which comes at once after.
@@ -216,6 +217,8 @@ export function strike(
   const hasHit = () => hasStruck && (action !== "restart" || hasRestarted);
   /** Called when the run has ended; false when it was over before. */
   const back = () => {
+    // What is called from then on, such as the list's own reads, disturbs nothing any more.
+    isOver = true;
     const isHit = hasHit();
     return isBack.then(() => isHit);
   };
