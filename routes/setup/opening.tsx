@@ -9,7 +9,7 @@ import { sendPage, visitorFrame } from "../server/dashboard.ts";
  */
 const SECONDS = 3;
 
-/** Answers a form at once; what asks later is told with status 503 that the next part does not answer yet. */
+/** Answers a form at once; later requests get status 503 until the next part answers. */
 export function sendOpening(c: AppContext, { title, next }: { title: string; next: string }): Response {
   const page = <OpeningPage frame={visitorFrame(c)} title={title} next={next} seconds={SECONDS} />;
   return sendPage(c, page, c.req.method === "POST" ? 200 : 503);

@@ -125,7 +125,8 @@ function Stays({ plan, staying: { vms, types } }: { plan: DestructionPlan; stayi
   );
 }
 
-function Remaining({ what, why }: { what: string; why: string }) {
+/** One line of what stays. */
+export function Remaining({ what, why }: { what: string; why: string }) {
   return (
     <li class="good">
       <Shape name="done" />

@@ -4,7 +4,8 @@ import type { ImageRemovalPlan, RemovedPart } from "../../../lib/images/removing
 import { formatBytes } from "../../../lib/units.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Field, Notice, ViewerNotice, Warning } from "../../parts/common.tsx";
-import { Icon, Shape } from "../../parts/icons.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { Remaining } from "../../parts/goes_stays.tsx";
 import { Blocked, Snapshots, Unread } from "../../parts/removal.tsx";
 import { Said } from "../../parts/said.tsx";
 import { paths } from "../../paths.ts";
@@ -131,11 +132,11 @@ function GoesAndStays({ plan, source }: RemoveImageProps) {
         </header>
         <ul class="toll">
           {parts.some(({ dependants }) => dependants.length > 0)
-            ? <Staying what="The disks of its VMs" why="with all data" />
-            : <Staying what="All VMs" why="and their disks" />}
-          {keepsFile === null ? null : <Staying what={keepsFile} why="not made by this program" />}
+            ? <Remaining what="The disks of its VMs" why="with all data" />
+            : <Remaining what="All VMs" why="and their disks" />}
+          {keepsFile === null ? null : <Remaining what={keepsFile} why="not made by this program" />}
           {types.length === 0 ? null : (
-            <Staying
+            <Remaining
               what={types.join(", ")}
               why={`in ${source}; ${
                 losesFile ? "add the image again before" : "the image is made again with"
@@ -162,21 +163,6 @@ function Going({ part }: { part: RemovedPart }) {
         <Snapshots zvol={name} snapshots={snapshots} />
       </span>
       <b>{sizeBytes === null ? "" : formatBytes(sizeBytes)}</b>
-    </li>
-  );
-}
-
-function Staying({ what, why }: { what: string; why: string }) {
-  return (
-    <li class="good">
-      <Shape name="done" />
-      <span>
-        <Said text={what} />{" "}
-        <small>
-          <Said text={why} />
-        </small>
-      </span>
-      <span></span>
     </li>
   );
 }

@@ -227,7 +227,7 @@ export function withStop(text: string): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/** What an interrupted VM is told with, `Done: vm (id 7), nic0. Unknown: disk0`, with the steps as people call them. */
+/** The message of an interrupted VM, `Done: vm (id 7), nic0. Unknown: disk0`, with the steps as people call them. */
 export function inLabels(message: string): string {
   return message.replaceAll(
     STEP_LISTS,

@@ -76,7 +76,7 @@ const MAKER = {
   roles: ["VM_DEVICE_WRITE", "DATASET_WRITE", "DATASET_DELETE", "FILESYSTEM_ATTRS_READ", "SNAPSHOT_WRITE"],
 };
 
-Deno.test("an account that may not read files is told what to do, and uses what was converted before", async () => {
+Deno.test("an account that may not read files learns what to do, and uses what was converted before", async () => {
   await using simulator = await startSimulator({ version: "27.0", times: TEST_TIMES, accounts: [MAKER] });
   addFile(simulator.store, PATH, { head: qcow2Head(2 * GIB) });
   const account = { ...credentials(simulator), username: "maker", password: "secret" };
