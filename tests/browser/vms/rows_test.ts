@@ -180,13 +180,13 @@ for (const { viewport } of SCREENS) {
   });
 }
 
-/** What a list says, read from the page. */
+/** What a list says, read from the page. What is out of sight has no `innerText`, and which rows those are depends on the order. */
 const SAID = `(() => {
   const words = (selector) =>
-    [...document.querySelectorAll(selector)].map((it) => it.innerText.replaceAll(/\\s+/g, " ").trim());
+    [...document.querySelectorAll(selector)].map((it) => it.textContent.replaceAll(/\\s+/g, " ").trim());
   return {
-    rows: [...document.querySelectorAll("#vm-list tr[data-vm]")].map(({ id, dataset, innerText }) =>
-      [id, dataset.vm, dataset.state, innerText.replaceAll(/\\s+/g, " ")].join(" ")),
+    rows: [...document.querySelectorAll("#vm-list tr[data-vm]")].map(({ id, dataset, textContent }) =>
+      [id, dataset.vm, dataset.state, textContent.replaceAll(/\\s+/g, " ")].join(" ")),
     words: ["#vm-list tr.group", "#vm-list .rest", "#vm-chips", "#vm-count", "#vm-list caption"].map(words),
     choice: { ...document.getElementById("select-matching")?.dataset },
   };
