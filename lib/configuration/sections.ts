@@ -4,6 +4,7 @@ import { normalizeMac } from "../inventory/names.ts";
 import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
 import { choiceExpected, isWithinRange, type Range, show, wholeNumberExpected } from "../inputs.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
+import type { AddressSection, ReadySection, SeedSection } from "../first_boot/types.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
 export interface StorageSection {
@@ -61,6 +62,14 @@ export interface VmTypeSection {
   readonly parallel?: number | undefined;
   /** What to do when one of these VMs cannot be created; default `roll-back`. */
   readonly on_failure?: OnFailure | undefined;
+  /** The first configuration of the VMs; default: none. */
+  readonly seed?: SeedSection | undefined;
+  /** Static addresses by network; others get theirs by DHCP. */
+  readonly addresses?: Readonly<Record<string, AddressSection>> | undefined;
+  /** How it is known that a VM answers, and what happens with one that does not; default: nobody asks. */
+  readonly ready?: ReadySection | undefined;
+  /** Whether most of the VMs have to run at any time, as etcd needs it; default false. */
+  readonly quorum?: boolean | undefined;
   /** Settings that differ from the templates. */
   readonly template?: TemplateOverrides | undefined;
 }

@@ -5,6 +5,7 @@
 
 import type { ZvolClone, ZvolSnapshot } from "../inventory/inventory.ts";
 import type { ZvolMark } from "../inventory/marks.ts";
+import type { PlannedAddress, PlannedReady, PlannedSeed } from "../first_boot/types.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
 import type { OnFailure } from "../configuration/on_failure.ts";
 import type { PlannedChange } from "./changes.ts";
@@ -91,6 +92,8 @@ export type PlannedDevice =
     readonly name: string;
     readonly attach: string;
     readonly mac: string;
+    /** The address that the guest gets by its seed; absent with DHCP. */
+    readonly ip?: PlannedAddress;
   })
   | (PlannedDeviceBase & {
     readonly dtype: "DISK";
@@ -166,6 +169,10 @@ export interface PlannedVm {
   readonly parallel: number | null;
   /** What to do when it cannot be created. */
   readonly onFailure: OnFailure;
+  /** Its first configuration; absent for a VM that gets none. */
+  readonly seed?: PlannedSeed;
+  /** How it is found out whether it answers; absent where nobody asks. */
+  readonly ready?: PlannedReady;
   /** All configured devices, in creation order. */
   readonly devices: readonly PlannedDevice[];
   /** Steps that run without being selected, in order: those of a creation, or of missing devices; empty for others. */
