@@ -4,6 +4,7 @@ import { normalizeMac } from "../inventory/names.ts";
 import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
 import { choiceExpected, isWithinRange, type Range, show, wholeNumberExpected } from "../inputs.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
+import { addressesSection, readySection, seedSection } from "../first_boot/sections.ts";
 import type { AddressSection, ReadySection, SeedSection } from "../first_boot/types.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
@@ -254,6 +255,10 @@ export const vmTypeKeys = z.strictObject({
   macs: namedValues("macs", MAX_NICS, macList).optional(),
   parallel: wholeNumber("VMs in parallel", LIMITS.parallel).optional(),
   on_failure: choice("on_failure", ON_FAILURE).optional(),
+  seed: seedSection.optional(),
+  addresses: addressesSection.optional(),
+  ready: readySection.optional(),
+  quorum: flag("quorum").optional(),
   template: templateSection.optional(),
 }, otherwise("A VM type must have count, memory and cpu"));
 

@@ -39,6 +39,10 @@ const TYPE_HELP = {
   macs: "Fixed MAC addresses by network, one for each VM. Default: derived from the VM's name",
   parallel: "How many VMs are created at a time. Default: the NAS's limit",
   on_failure: "What to do when a VM cannot be created. Default roll-back",
+  seed: "The first configuration of the VMs: cloud-init, talos or ignition",
+  addresses: "Static addresses by network: a range or a list, gateway and dns. Default: dhcp",
+  ready: "How it is known that a VM answers: phone-home, tcp:PORT, talos, agent, console or none",
+  quorum: "Keep more than half of the VMs running while they are replaced. Default false",
   template: "Values that differ from the JSON templates: vm, display, cdrom, nic, disk",
 } as const satisfies Record<keyof VmTypeSection, string>;
 
