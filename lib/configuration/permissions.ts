@@ -7,8 +7,8 @@ import { normalAddress } from "./environment/ip_addresses.ts";
 import { parseNasAddress } from "./environment/nas_address.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
-/** No command runs programs, reads system information, or loads native libraries or remote code. */
-const DENIED = { run: false, sys: false, ffi: false, import: false } as const;
+/** No command runs programs, or loads native libraries or remote code. */
+const DENIED = { run: false, ffi: false, import: false } as const;
 
 /** Images are anywhere, and may redirect; what downloads them has nothing else. */
 export const DOWNLOADS = {
@@ -17,6 +17,7 @@ export const DOWNLOADS = {
   read: false,
   write: false,
   env: false,
+  sys: false,
 } as const;
 
 /** Permissions in the runtime's terms; everything else is denied. */
@@ -29,6 +30,8 @@ export type Permissions = typeof DENIED & {
   readonly write: string[];
   /** Environment variables. */
   readonly env: string[];
+  /** System information: at most how full a disk is. */
+  readonly sys: "statfs"[] | false;
 };
 
 /** A command that does more than print its own text. */
@@ -96,7 +99,7 @@ function permissionsOfSetup(started: Started): Permissions {
   const { read, env } = permissionsOfCommand(started);
   const sockets = localSocket == null ? [] : [localSocket];
   const write = [...(settings === null ? [] : [settings.stateDir]), ...tunnelSockets, ...sockets];
-  return { net: true, read: [...read, ...sockets], write, env, ...DENIED };
+  return { net: true, read: [...read, ...sockets], write, env, sys: false, ...DENIED };
 }
 
 function permissionsOfCommand(
@@ -129,10 +132,11 @@ function permissionsOfCommand(
   const listening = needs.listens && settings !== null
     ? [withPort(settings.listenHost, settings.listenPort), withPort("127.0.0.1", innerPort)]
     : [];
+  const seed = needs.nas === "configured" && needs.journal ? settings?.seed ?? null : null;
   return {
     net: [
       ...listening,
-      ...(needs.nas === "configured" && needs.journal ? seedListening(settings) : []),
+      ...(seed === null ? [] : seedListening(seed)),
       ...nas.net,
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
@@ -142,12 +146,14 @@ function permissionsOfCommand(
     read: [...new Set([...files.filter((path) => typeof path === "string"), ...written])],
     write: written,
     env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
+    // Images wait for the NAS on the disk of the journal.
+    sys: seed === null ? false : ["statfs"],
     ...DENIED,
   };
 }
 
 /** One line for the log, in which each file and socket is named once. */
-export function describePermissions({ net, read, write }: Permissions): string {
+export function describePermissions({ net, read, write, sys }: Permissions): string {
   const addresses = net === true ? ["any address"] : net;
   const sockets = addresses.flatMap((name) => name.startsWith(UNIX) ? [name.slice(UNIX.length)] : []);
   const files = (all: readonly string[], others: readonly string[] = []) =>
@@ -156,6 +162,7 @@ export function describePermissions({ net, read, write }: Permissions): string {
     ["connect and listen:", addresses],
     ["read and write:", files(write)],
     ["read:", files(read, write)],
+    ["read system information:", sys || []],
   ];
   return parts.filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${what} ${rangesOf([...new Set(names)]).join(", ")}`).join("; ") || "nothing";
@@ -188,9 +195,7 @@ function rangesOf(names: readonly string[]): string[] {
 const UNIX = "unix:";
 
 /** The address of SEED_HOST, or all addresses where it is a name, or the address of a router in front. */
-function seedListening(settings: Settings | null): string[] {
-  if (settings === null || settings.seed === null) return [];
-  const { host, port } = settings.seed;
+function seedListening({ host, port }: NonNullable<Settings["seed"]>): string[] {
   const address = normalAddress(host);
   return [
     ...(address === null ? [] : [withPort(address, port)]),

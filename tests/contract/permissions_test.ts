@@ -118,7 +118,11 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   const named = permissions({ TRUENAS_HOST: "nas.lan", NAS_PUBLIC_HOST: "https://nas.example" });
   const { net } = named;
   assert.ok(net !== true && net.includes("nas.example:5910") && !net.includes("nas.example:443"));
-  const seeding = (SEED_HOST: string) => permissions({ TRUENAS_HOST: "nas.lan", SEED_HOST }).net;
+  const seeding = (SEED_HOST: string) => {
+    const { net, sys } = permissions({ TRUENAS_HOST: "nas.lan", SEED_HOST });
+    assert.deepEqual(sys, ["statfs"], "images wait on the journal's disk");
+    return net;
+  };
   for (const [host, addresses] of SEEDING) {
     const allowed = seeding(host);
     assert.ok(allowed !== true);

@@ -14,11 +14,11 @@ const TARGETS = { x86_64: "x86_64-unknown-linux-gnu", aarch64: "aarch64-unknown-
 const EPOCH_MS = Date.UTC(2020, 0, 1);
 
 /**
- * What a binary may do before it knows its settings: read the environment's own names, listen, connect, and read and
- * write files. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
+ * What a binary may do before it knows its settings: read the environment's own names, listen, connect, read and
+ * write files, and see how full their disk is. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
  */
 const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
-  /^--(allow-env|ignore-env)/.test(word)
+  /^--(allow-env|ignore-env|allow-sys)/.test(word)
 );
 
 const FLAGS = [

@@ -3,7 +3,7 @@
  * up a part that stays silent for five minutes, so an image is complete, and its digest right, before it is offered. It lies on
  * the disk, not in memory, under no name: it is gone when the program ends, however that happens.
  */
-import { open, unlink } from "node:fs/promises";
+import { open, statfs, unlink } from "node:fs/promises";
 import { TrueNASError } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 
@@ -16,7 +16,20 @@ export interface SpooledFile {
   close(): Promise<void>;
 }
 
+/** Where a file waits, and who is told how much of it there is. */
+export interface SpoolOptions {
+  readonly folder: string;
+  readonly onBytes?: (bytes: number) => void;
+  /** How many bytes of a folder's disk are free for this program; the default asks the system. */
+  readonly freeBytes?: (folder: string) => Promise<number>;
+}
+
 const PIECE_BYTES = 256 * 1024;
+const GIB = 1024 ** 3;
+/** Remains free on the disk, because the journal is on it too, and no step is made that cannot be recorded. */
+const RESERVED_GIB = 1;
+/** The disk is looked at again after so many bytes, far less than what is reserved. */
+const LOOK_BYTES = 16 * 1024 ** 2;
 
 /**
  * Writes what arrives to the disk.
@@ -25,10 +38,11 @@ const PIECE_BYTES = 256 * 1024;
  */
 export async function spool(
   arriving: ReadableStream<Uint8Array>,
-  { folder, onBytes = () => {} }: { readonly folder: string; readonly onBytes?: (bytes: number) => void },
+  { folder, onBytes = () => {}, freeBytes = freeBytesOf }: SpoolOptions,
 ): Promise<SpooledFile> {
   const path = `${folder}/fetch-${crypto.randomUUID()}`;
   const file = await explained(folder, async () => {
+    await expectReserve(folder, freeBytes);
     const opened = await open(path, "wx+", 0o600);
     await unlink(path);
     return opened;
@@ -37,8 +51,13 @@ export async function spool(
     throw error;
   });
   let sizeBytes = 0;
+  let lookAt = LOOK_BYTES;
   try {
     for await (const piece of arriving) {
+      if (sizeBytes >= lookAt) {
+        await explained(folder, () => expectReserve(folder, freeBytes));
+        lookAt = sizeBytes + LOOK_BYTES;
+      }
       // A disk that is nearly full takes a part of a piece.
       for (let at = 0; at < piece.length;) {
         const { bytesWritten } = await explained(
@@ -67,6 +86,19 @@ export async function spool(
     },
     close: () => file.close(),
   };
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+async function expectReserve(folder: string, freeBytes: (folder: string) => Promise<number>): Promise<void> {
+  if (await freeBytes(folder) >= RESERVED_GIB * GIB) return;
+  throw new Error(
+    `its disk has less than ${RESERVED_GIB} GiB free, which is kept for the journal; ` +
+      "free some space, or set STATE_DIR to a folder of a larger disk",
+  );
 }
 
 async function explained<T>(folder: string, write: () => Promise<T>): Promise<T> {

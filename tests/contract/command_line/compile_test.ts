@@ -154,7 +154,8 @@ Deno.test("the binary contains the whole program, and its contents run", () =>
     assert.equal(metadata.entrypoint_key, "main.ts");
     const { permissions } = metadata;
     assert.equal(permissions.prompt, false);
-    for (const none of ["allow_run", "allow_ffi", "allow_sys"]) assert.equal(permissions[none], null, none);
+    for (const none of ["allow_run", "allow_ffi"]) assert.equal(permissions[none], null, none);
+    assert.deepEqual(permissions.allow_sys, ["statfs"]);
     assert.ok(Array.isArray(permissions.allow_env) && permissions.allow_env.includes("TRUENAS_HOST"));
     assert.deepEqual([permissions.allow_read, permissions.allow_write, permissions.allow_net], [[], [], []]);
     for (const word of [ROOT, folder, Deno.env.get("HOME") ?? "/root/"]) {

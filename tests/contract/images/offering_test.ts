@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { startOneTimeServer } from "../../../lib/images/offering/one_time_server.ts";
+import { spool } from "../../../lib/images/offering/spooled_file.ts";
 import { rawImage } from "../../support/disk_images.ts";
 import { withFolder } from "../../support/folder.ts";
 
@@ -74,6 +75,33 @@ Deno.test("a file that the disk cannot take is said so, and is not read on", asy
     /cannot be kept in \/nowhere .*no such file or folder/,
   );
   assert.ok(cancelled);
+});
+
+Deno.test("a file that waits leaves 1 GiB of the disk to the journal", async () => {
+  const GIB = 1024 ** 3;
+  await withFolder(async (folder) => {
+    let free = GIB + 100 * 1024 ** 2;
+    let cancelled = false;
+    const piece = new Uint8Array(1024 ** 2);
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        free -= piece.length;
+        controller.enqueue(piece);
+      },
+      cancel: () => void (cancelled = true),
+    }, { highWaterMark: 0 });
+    const full =
+      /cannot be kept in .* until the NAS fetches it: .* less than 1 GiB free, .*the journal; .*STATE_DIR/;
+    await assert.rejects(spool(body, { folder, freeBytes: () => Promise.resolve(free) }), full);
+    assert.ok(cancelled);
+    assert.ok(free < GIB && free > 0.9 * GIB, "it ended soon after");
+
+    let isRead = false;
+    const unread = new ReadableStream<Uint8Array>({ pull: () => void (isRead = true) }, { highWaterMark: 0 });
+    await assert.rejects(spool(unread, { folder, freeBytes: () => Promise.resolve(GIB - 1) }), full);
+    assert.equal(isRead, false, "nothing is downloaded for a full disk");
+    assert.deepEqual(await readdir(folder), []);
+  });
 });
 
 Deno.test("a taken port is a mistake in the settings", async () => {
