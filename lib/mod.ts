@@ -71,8 +71,16 @@ export type { ImagePlace } from "./images/acquiring/file_dataset.ts";
 export type { LocalDisk } from "./images/acquiring/local_disk.ts";
 export type { ImageFile } from "./images/acquiring/image_files.ts";
 export type { Images as ImageFiles, NewImage, UploadedImage } from "./images/acquiring/images.ts";
-export type { Offering } from "./images/acquiring/pull_way.ts";
-export type { OfferedFile } from "./images/offering/one_time_server.ts";
+export type {
+  SeedContents,
+  SeedEnd,
+  SeedServer,
+  SeedToServe,
+  ServedSeed,
+} from "./first_boot/serving/served_seed.ts";
+export type { GuestSign } from "./first_boot/types.ts";
+export type { PathHandler, PathServer, SecretPath } from "./secret_paths/path_server.ts";
+export type { OfferedFile, Offering } from "./images/offering/offering.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
 export type { PlannedImage, PlannedSource } from "./images/planned_image.ts";
 export type {

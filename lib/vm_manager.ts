@@ -8,6 +8,8 @@ import { ConfigurationError } from "./errors/errors.ts";
 import { passesByItself } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
+import type { SeedServer } from "./first_boot/serving/served_seed.ts";
+import { seedServerOn } from "./first_boot/serving/seed_server.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
 import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
 import { openUrl } from "./images/source/open_url.ts";
@@ -63,6 +65,8 @@ export class VMManager implements AsyncDisposable {
   readonly audit: AuditLog;
   /** The templates of VMs and devices, without the overrides of VM types. */
   readonly templates: TemplateManager;
+  /** Serves guests their seeds; null when seeds come by disk only. */
+  readonly seeds: SeedServer | null;
   readonly #session: Session;
   readonly #planner: Planner;
 
@@ -107,7 +111,10 @@ export class VMManager implements AsyncDisposable {
     this.audit = new AuditLog(store, journal, logger);
     this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
-    const { disk = LOCAL_DISK } = options;
+    const { disk = LOCAL_DISK, paths } = options;
+    this.seeds = paths === undefined || options.readOnly === true
+      ? null
+      : seedServerOn(paths, { logger, now: store.now });
     const headers = new HeaderChecks(session, disk);
     const acquirer = new Acquirer({
       session,
@@ -208,6 +215,7 @@ export class VMManager implements AsyncDisposable {
     await this.operations.idle();
     this.inventory.live.close();
     this.inventory.load.close();
+    this.seeds?.close();
     await this.#session.close();
   }
 

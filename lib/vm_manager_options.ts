@@ -7,12 +7,13 @@ import {
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
 import type { LocalDisk } from "./images/acquiring/local_disk.ts";
-import type { Offering } from "./images/acquiring/pull_way.ts";
+import type { Offering } from "./images/offering/offering.ts";
 import type { OpenUrl } from "./images/acquiring/remote_download.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { callMeter } from "./observability/telemetry.ts";
 import type { OperationJournal } from "./operations/record/journal.ts";
 import type { SettleTimeouts } from "./operations/steps/run_step.ts";
+import type { PathServer } from "./secret_paths/path_server.ts";
 import type { TemplateManager } from "./template_manager.ts";
 import type { SessionOptions } from "./truenas/connection/session.ts";
 
@@ -52,6 +53,8 @@ export interface VMManagerOptions {
   readonly openUrl?: OpenUrl;
   /** Serves files for the NAS to fetch; default: the NAS cannot fetch from this program. */
   readonly offering?: Offering;
+  /** Serves guests their seeds; default: seeds come by disk only. */
+  readonly paths?: PathServer;
   /** The disk of the NAS, where the program runs on it; default: this machine's. */
   readonly disk?: LocalDisk;
   /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */

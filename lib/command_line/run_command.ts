@@ -31,7 +31,8 @@ import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
 import type { OpenUrl } from "../images/acquiring/remote_download.ts";
-import { offeringWhenNeeded } from "../images/offering/offering_when_needed.ts";
+import { offeringOn } from "../images/offering/offering.ts";
+import { pathServerWhenNeeded } from "../secret_paths/path_server.ts";
 import { formatDuration } from "../units.ts";
 import { passesByItself } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
@@ -135,12 +136,13 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   const { seed, stateDir } = settings;
-  await using offering = seed === null || !writes ? null : offeringWhenNeeded({ ...seed, folder: stateDir });
+  const nas = managerOptions(given);
+  await using paths = seed === null ? null : pathServerWhenNeeded(seed, nas);
   await using manager = new VMManager({
-    ...managerOptions(given),
+    ...nas,
     ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
     ...(journal === undefined ? {} : { journal }),
-    ...(offering === null ? {} : { offering }),
+    ...(paths === null ? {} : { paths, offering: offeringOn(paths, stateDir) }),
   });
   await connect(manager, writes ? waitMsOf(given) : 0, terminal);
   if (images !== null) {

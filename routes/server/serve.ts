@@ -12,7 +12,9 @@ import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import { describePermissions } from "../../lib/configuration/permissions.ts";
-import { startOneTimeServer } from "../../lib/images/offering/one_time_server.ts";
+import { offeringOn } from "../../lib/images/offering/offering.ts";
+import { setupLogging } from "../../lib/observability/logging.ts";
+import { startPathServer } from "../../lib/secret_paths/path_server.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 import { configurationReader } from "./configuration.ts";
 import type { Launch, Turn } from "./launch.ts";
@@ -55,10 +57,11 @@ export async function serve(launch: ServeOptions): Promise<number> {
     : new FileStore({ path: configFile, folder: `${settings.stateDir}/configuration` });
   const configuration = configurationReader(() => store.file());
   checkConfigured(configuration, store, options);
-  const { seed, stateDir } = settings;
-  await using offering = seed === null || isDemo
-    ? null
-    : await startOneTimeServer({ ...seed, folder: stateDir });
+  const { stateDir, logLevel, logFormat } = settings;
+  // The demo's guests are simulated by this program, so they reach it anywhere.
+  const seed = isDemo ? { host: "127.0.0.1", port: 0 } : settings.seed;
+  const logger = setupLogging(logLevel, { format: logFormat });
+  await using paths = seed === null ? null : await startPathServer(seed, { logger });
   await serveDashboard({
     settings,
     innerPort,
@@ -66,7 +69,7 @@ export async function serve(launch: ServeOptions): Promise<number> {
     nas: {
       ...demo?.nas ?? configuredNas(settings, tunnelSockets),
       openUrl: launch.openUrl,
-      ...(offering === null ? {} : { offering }),
+      ...(paths === null ? {} : { paths, ...(isDemo ? {} : { offering: offeringOn(paths, stateDir) }) }),
     },
     templatesDir: options.templatesDir,
     configuration,

@@ -1,6 +1,7 @@
 /** Protects the NAS's fetching from this program: a real rclone, which TrueNAS uses, copies from our one-time address. */
 import assert from "node:assert/strict";
-import { startOneTimeServer } from "../../lib/images/offering/one_time_server.ts";
+import { offeringOn } from "../../lib/images/offering/offering.ts";
+import { startPathServer } from "../../lib/secret_paths/path_server.ts";
 import { consume } from "../support/consumers.ts";
 import { rawImage } from "../support/disk_images.ts";
 import { withFolder } from "../support/folder.ts";
@@ -9,8 +10,11 @@ const IMAGE = rawImage(3_000_000);
 
 Deno.test("rclone copies the file, whole and in parts, and then has nothing to do", async () => {
   await withFolder(async (folder) => {
-    await using server = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder });
-    const offered = await server.offer({ body: new Blob([IMAGE]).stream() }, "debian-12.raw");
+    await using server = await startPathServer({ host: "127.0.0.1", port: 0 });
+    const offered = await offeringOn(server, folder).offer(
+      { body: new Blob([IMAGE]).stream() },
+      "debian-12.raw",
+    );
     const copy = (target: string, ...more: readonly string[]) =>
       consume("rclone", [
         ...[

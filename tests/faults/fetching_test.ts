@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { FILE_PROPERTIES } from "../../lib/images/acquiring/image_files.ts";
-import { offeringWhenNeeded } from "../../lib/images/offering/offering_when_needed.ts";
+import { offeringOn } from "../../lib/images/offering/offering.ts";
+import { pathServerWhenNeeded } from "../../lib/secret_paths/path_server.ts";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
@@ -74,7 +75,7 @@ async function count(version: SimulatedVersion, what: typeof WORK[number]): Prom
 
 /** By pull: as an account that may not upload. */
 function options(what: typeof WORK[number]): Partial<VMManagerOptions> {
-  const offering = offeringWhenNeeded({ host: "127.0.0.1", port: 0, folder: tmpdir() });
+  const offering = offeringOn(pathServerWhenNeeded({ host: "127.0.0.1", port: 0 }), tmpdir());
   return what === "pull" ? { username: "maker", password: "secret", offering } : { partBytes: PART_BYTES };
 }
 

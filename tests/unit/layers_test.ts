@@ -116,7 +116,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
     /\bnode:(process|fs)\b/,
     /^lib\/(truenas\/connection\/certificate|images\/offering\/spooled_file)\.ts$/,
   ],
-  [/\bnode:(https?|dns)\b/, /^lib\/images\/(source\/request|offering\/one_time_server)\.ts$/],
+  [/\bnode:(https?|dns)\b/, /^lib\/(images\/source\/request|secret_paths\/(path_server|listen))\.ts$/],
   [
     /\bDate\.now\b/,
     /^(routes\/server\/(setup_)?server\.ts|lib\/inventory\/(host_load|live_inventory)\.ts|lib\/observability\/logging\.ts|lib\/operations\/record\/store\.ts|lib\/simulator\/.*)$/,

@@ -17,7 +17,8 @@ import {
 import { fileDataset, type ImageFile } from "./image_files.ts";
 import type { LocalDisk } from "./local_disk.ts";
 import { hasRole } from "../../truenas/roles.ts";
-import { credentialsName, type Offering, pullFile, removeCredentials } from "./pull_way.ts";
+import type { Offering } from "../offering/offering.ts";
+import { credentialsName, pullFile, removeCredentials } from "./pull_way.ts";
 import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
 import { PART_BYTES, uploadFile } from "./upload_way.ts";
 import { type ImageWays, imageWays } from "./ways.ts";

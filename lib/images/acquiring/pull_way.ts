@@ -8,18 +8,8 @@ import { explainWords } from "../../errors/nas_errors.ts";
 import { Cancelled, pause, type StepCalls } from "../../operations/steps/run_step.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { MethodResult } from "../../truenas/methods.ts";
-import type { OfferedFile } from "../offering/one_time_server.ts";
+import type { OfferedFile, Offering } from "../offering/offering.ts";
 import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
-
-/** Serves files that the NAS fetches. */
-export interface Offering {
-  /** Takes all of a file, then serves it at an address that nobody can guess, until it is closed. */
-  offer(
-    image: { readonly body: ReadableStream<Uint8Array> },
-    fileName: string,
-    onBytes?: (bytes: number) => void,
-  ): Promise<OfferedFile>;
-}
 
 type JobRow = MethodResult<"core.get_jobs">[number];
 

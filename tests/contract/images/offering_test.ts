@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
-import { startOneTimeServer } from "../../../lib/images/offering/one_time_server.ts";
+import { offeringOn } from "../../../lib/images/offering/offering.ts";
 import { spool } from "../../../lib/images/offering/spooled_file.ts";
+import { startPathServer } from "../../../lib/secret_paths/path_server.ts";
 import { rawImage } from "../../support/disk_images.ts";
 import { withFolder } from "../../support/folder.ts";
 
@@ -21,8 +22,8 @@ async function statusOf(url: string, init?: RequestInit): Promise<number> {
 
 Deno.test("an offered file can be listed and fetched, whole and in parts, until it is closed", async () => {
   await withFolder(async (folder) => {
-    await using server = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder });
-    const offered = await server.offer(imageOf(IMAGE), "debian.raw");
+    await using server = await startPathServer({ host: "127.0.0.1", port: 0 });
+    const offered = await offeringOn(server, folder).offer(imageOf(IMAGE), "debian.raw");
     assert.match(offered.url, new RegExp(`^http://127.0.0.1:${server.port}/[0-9a-f]{64}/$`));
     assert.equal(offered.sent(), IMAGE.length);
     assert.deepEqual(await readdir(folder), [], "it has no name on the disk");
@@ -56,22 +57,22 @@ Deno.test("an offered file can be listed and fetched, whole and in parts, until 
 
 Deno.test("a file that fails while it arrives is not offered, and leaves nothing", async () => {
   await withFolder(async (folder) => {
-    await using server = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder });
+    await using server = await startPathServer({ host: "127.0.0.1", port: 0 });
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(IMAGE),
       pull: (controller) => controller.error(new Error("another digest")),
     }, { highWaterMark: 0 });
-    await assert.rejects(server.offer({ body }, "a.raw"), /another digest/);
+    await assert.rejects(offeringOn(server, folder).offer({ body }, "a.raw"), /another digest/);
     assert.deepEqual(await readdir(folder), []);
   });
 });
 
 Deno.test("a file that the disk cannot take is said so, and is not read on", async () => {
-  await using server = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder: "/nowhere" });
+  await using server = await startPathServer({ host: "127.0.0.1", port: 0 });
   let cancelled = false;
   const body = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) });
   await assert.rejects(
-    server.offer({ body }, "a.raw"),
+    offeringOn(server, "/nowhere").offer({ body }, "a.raw"),
     /cannot be kept in \/nowhere .*no such file or folder/,
   );
   assert.ok(cancelled);
@@ -105,9 +106,9 @@ Deno.test("a file that waits leaves 1 GiB of the disk to the journal", async () 
 });
 
 Deno.test("a taken port is a mistake in the settings", async () => {
-  await using other = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder: "/tmp" });
+  await using other = await startPathServer({ host: "127.0.0.1", port: 0 });
   await assert.rejects(
-    startOneTimeServer({ host: "127.0.0.1", port: other.port, folder: "/tmp" }),
+    startPathServer({ host: "127.0.0.1", port: other.port }),
     (error) => {
       assert.ok(error instanceof ConfigurationError);
       assert.match(error.message, /SEED_PORT: Port \d+ is in use/);
@@ -118,8 +119,8 @@ Deno.test("a taken port is a mistake in the settings", async () => {
 
 Deno.test("an address of a router in front is in the URLs, and all addresses are listened on", async () => {
   await withFolder(async (folder) => {
-    await using server = await startOneTimeServer({ host: "203.0.113.7", port: 0, folder });
-    const offered = await server.offer(imageOf(IMAGE), "a.raw");
+    await using server = await startPathServer({ host: "203.0.113.7", port: 0 });
+    const offered = await offeringOn(server, folder).offer(imageOf(IMAGE), "a.raw");
     assert.ok(offered.url.startsWith(`http://203.0.113.7:${server.port}/`));
     assert.equal(await statusOf(offered.url.replace("203.0.113.7", "127.0.0.1")), 200);
   });

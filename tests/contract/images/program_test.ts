@@ -8,7 +8,7 @@ import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
 import { qcow2, sha256Of, storedDigest } from "../../support/fetched_images.ts";
 import { type FileServer, serveFiles } from "../../support/file_server.ts";
-import { startOneTimeServer } from "../../../lib/images/offering/one_time_server.ts";
+import { startPathServer } from "../../../lib/secret_paths/path_server.ts";
 import { type Outcome, runProgram } from "../../support/command_line.ts";
 import { startProgram, withFolder } from "../../support/program.ts";
 
@@ -89,7 +89,7 @@ Deno.test("the NAS fetches the image where the account may not upload", async ()
 });
 
 Deno.test("a dashboard whose SEED_PORT is taken does not start, and says so", async () => {
-  await using other = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder: "/tmp" });
+  await using other = await startPathServer({ host: "127.0.0.1", port: 0 });
   await using nas = await startSimulator({ times: TEST_TIMES });
   await withFolder(TEST_CONFIG, async (folder) => {
     const { code, err } = await runProgram(["serve"], folder, {
@@ -110,7 +110,7 @@ Deno.test("a dashboard whose SEED_PORT is taken does not start, and says so", as
 });
 
 Deno.test("a creation whose SEED_PORT is taken says so, and leaves nothing on the NAS", async () => {
-  await using other = await startOneTimeServer({ host: "127.0.0.1", port: 0, folder: "/tmp" });
+  await using other = await startPathServer({ host: "127.0.0.1", port: 0 });
   const account = { API_USERNAME: "maker", API_PASSWORD: "secret" };
   const env = { ...account, SEED_HOST: "127.0.0.1", SEED_PORT: String(other.port) };
   const simulator = { version: "27.0", accounts: [MAKER] } as const;

@@ -3,7 +3,8 @@
  * gone afterwards, and what fetched nothing is noticed.
  */
 import assert from "node:assert/strict";
-import { offeringWhenNeeded } from "../../../lib/images/offering/offering_when_needed.ts";
+import { offeringOn } from "../../../lib/images/offering/offering.ts";
+import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
 import type { OperationView } from "../../../lib/operations/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
@@ -35,7 +36,8 @@ async function withMaker(
   await withFolder("", async (folder) => {
     await using server = serveImages({ files: { "debian.qcow2": BYTES } });
     await using simulator = await startSimulator({ version, times: TEST_TIMES, multipartBytes: 100_000 });
-    await using offering = offeringWhenNeeded({ host: "127.0.0.1", port: 0, folder });
+    await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
+    const offering = offeringOn(paths, folder);
     const account = addImageMaker(simulator, without);
     await using manager = new VMManager({ ...credentials(simulator), ...account, offering, ...options });
     await manager.connect();

@@ -1,0 +1,62 @@
+/** The seed that is served to one VM, and what the guest shows of itself while it is. */
+import type { GuestSign } from "../types.ts";
+
+/** The files of a seed, by the names by which guests ask for them. */
+export interface SeedContents {
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** A seed to serve. */
+export interface SeedToServe {
+  /** The VM's uuid, which is also its instance id. */
+  readonly vm: string;
+  /** The VM's name, for the log. */
+  readonly name: string;
+  /** Makes the seed, at each fetch; null when the guest gets it by disk and only phones home. */
+  readonly render: ((phoneHomeUrl: string) => Promise<SeedContents>) | null;
+  /** The path as it was before a restart of this program; default: a new one. */
+  readonly token?: string;
+}
+
+/**
+ * Why a seed is no longer served. `answered`: the guest phoned home, or is known to answer otherwise. `expired`: its time was
+ * over. `closed`: it is no longer needed, because its VM is gone or this program stops.
+ */
+export type SeedEnd = "answered" | "expired" | "closed";
+
+/** A seed that is served, or was. */
+export interface ServedSeed {
+  readonly vm: string;
+  /** The address below which the guest finds its files, with a slash at its end. */
+  readonly url: string;
+  /** Where the guest says that it has started. */
+  readonly phoneHomeUrl: string;
+  /** Until when it is served, in milliseconds since 1970 (UTC); null while the VM has not started. */
+  readonly until: number | null;
+  /** Resolves when it is no longer served. */
+  readonly ended: Promise<SeedEnd>;
+  /** What the guest has shown, the latest last. */
+  signs(): readonly GuestSign[];
+  /** Calls back at each further sign; the result ends that. */
+  onSign(listener: (sign: GuestSign) => void): () => void;
+  /** Ends it at a time, in milliseconds since 1970 (UTC). */
+  endAt(at: number): void;
+  /** Ends it; default reason `closed`. */
+  close(reason?: SeedEnd): void;
+}
+
+/** Serves seeds to guests. */
+export interface SeedServer {
+  /** How guests reach this program: a name or an address. */
+  readonly host: string;
+  /**
+   * Serves a seed, instead of an earlier one of the same VM.
+   *
+   * @throws {ConfigurationError} when SEED_PORT is taken.
+   */
+  serve(seed: SeedToServe): Promise<ServedSeed>;
+  /** The seed of a VM, by its uuid, for as long as it is served; null when none is. */
+  find(vm: string): ServedSeed | null;
+  /** Ends all. */
+  close(): void;
+}
